@@ -1,0 +1,279 @@
+//! Names of AWS things: account ids, Regions, ARNs, guardrails. Parsed once, trusted afterwards.
+
+use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The text of the name.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<T: AsRef<str>> From<T> for $name {
+            fn from(text: T) -> Self {
+                Self(Arc::from(text.as_ref()))
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// An account id: usually twelve digits, but log pipelines and anonymised records carry others, which are taken as they are.
+    AccountId
+}
+name! {
+    /// A Region by its code. Unknown codes are taken as they are.
+    Region
+}
+name! {
+    /// The id of an Organizations policy, such as `p-examplepolicyid111`.
+    PolicyId
+}
+name! {
+    /// A root, an organizational unit or an account: what a policy can be attached to.
+    TargetId
+}
+
+/// The parts of `arn:partition:service:region:account:resource`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// `aws`, `aws-cn`, `aws-us-gov`, or one that is not known yet.
+    pub partition: &'a str,
+    /// The service's prefix, such as `bedrock`.
+    pub service: &'a str,
+    /// Empty for global resources.
+    pub region: &'a str,
+    /// Empty for resources of AWS itself, such as foundation models.
+    pub account: &'a str,
+    /// All that follows, such as `guardrail/abcd1234efgh`.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Splits an ARN into its parts; `None` if the text is not of that form.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        if parts.next()? != "arn" {
+            return None;
+        }
+        let [partition, service, region, account, resource] = [parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?];
+        (!resource.is_empty()).then_some(Arn { partition, service, region, account, resource })
+    }
+
+    /// The resource's type and id: `("guardrail", "abcd1234efgh")`.
+    #[must_use]
+    pub fn resource_type_and_id(&self) -> Option<(&'a str, &'a str)> {
+        self.resource.split_once('/')
+    }
+}
+
+/// The partition that a Region belongs to.
+#[must_use]
+pub fn partition_of(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// The identity of a guardrail: where it is and its id, without a version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GuardrailKey {
+    /// The account that owns it.
+    pub account: AccountId,
+    /// The Region it lives in.
+    pub region: Region,
+    /// Its id: lower-case letters and digits.
+    pub id: Arc<str>,
+}
+
+impl GuardrailKey {
+    /// What `guardrailIdentifier` means in a record: an ARN (a version at its end is cut off), or an id in the caller's own account and Region.
+    #[must_use]
+    pub fn from_identifier(identifier: &str, account: &AccountId, region: &Region) -> Option<Self> {
+        if identifier.starts_with("arn:") {
+            return GuardrailVersionArn::split(identifier).map(|(key, _)| key);
+        }
+        is_guardrail_id(identifier).then(|| GuardrailKey { account: account.clone(), region: region.clone(), id: identifier.into() })
+    }
+
+    /// The guardrail's ARN, without a version.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!("arn:{}:bedrock:{}:{}:guardrail/{}", partition_of(&self.region), self.region, self.account, self.id)
+    }
+}
+
+impl fmt::Display for GuardrailKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.arn())
+    }
+}
+
+fn is_guardrail_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// A version of a guardrail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum GuardrailVersion {
+    /// The working draft: changes with every `UpdateGuardrail`, and can't be enforced (facts/02 §1).
+    Draft,
+    /// A published, immutable version, from 1.
+    Numbered(u32),
+}
+
+impl GuardrailVersion {
+    /// Parses `DRAFT` or a number from 1.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "DRAFT" => Some(GuardrailVersion::Draft),
+            number => number.parse().ok().filter(|&number| number > 0).map(GuardrailVersion::Numbered),
+        }
+    }
+}
+
+impl fmt::Display for GuardrailVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GuardrailVersion::Draft => f.pad("DRAFT"),
+            GuardrailVersion::Numbered(number) => f.pad(&number.to_string()),
+        }
+    }
+}
+
+impl From<GuardrailVersion> for String {
+    fn from(version: GuardrailVersion) -> Self {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for GuardrailVersion {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("`{text}` is not a guardrail version"))
+    }
+}
+
+/// A guardrail with its version, as the `identifier` of a Bedrock policy names it: `arn:…:guardrail/<id>:<version>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GuardrailVersionArn {
+    /// Which guardrail.
+    pub key: GuardrailKey,
+    /// Which version of it.
+    pub version: GuardrailVersion,
+}
+
+impl GuardrailVersionArn {
+    /// Parses a guardrail ARN that ends with a version.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match Self::split(text) {
+            Some((key, Some(version))) => Some(GuardrailVersionArn { key, version }),
+            _ => None,
+        }
+    }
+
+    /// Splits a guardrail ARN into guardrail and version; the version may be absent, but not malformed.
+    #[must_use]
+    pub fn split(text: &str) -> Option<(GuardrailKey, Option<GuardrailVersion>)> {
+        let arn = Arn::parse(text).filter(|arn| arn.service == "bedrock" && !arn.region.is_empty() && !arn.account.is_empty())?;
+        let (kind, rest) = arn.resource_type_and_id()?;
+        let (id, version) = match rest.split_once(':') {
+            Some((id, version)) => (id, Some(GuardrailVersion::parse(version)?)),
+            None => (rest, None),
+        };
+        (kind == "guardrail" && is_guardrail_id(id))
+            .then(|| (GuardrailKey { account: arn.account.into(), region: arn.region.into(), id: id.into() }, version))
+    }
+}
+
+impl fmt::Display for GuardrailVersionArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.key.arn(), self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_identifier_is_a_guardrail_arn_with_a_version() {
+        let named = GuardrailVersionArn::parse("arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:3").unwrap();
+        assert_eq!((&*named.key.account, &*named.key.region, &*named.key.id), ("111122223333", "us-east-1", "abcd1234efgh"));
+        assert_eq!(named.version, GuardrailVersion::Numbered(3));
+        assert_eq!(named.to_string(), "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:3");
+        for malformed in [
+            "abcd1234efgh",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:0",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:latest",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/ABCD:1",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail-profile/abcd:1",
+            "arn:aws:bedrock:us-east-1::guardrail/abcd1234efgh:1",
+            "arn:aws:s3:us-east-1:111122223333:guardrail/abcd1234efgh:1",
+        ] {
+            assert_eq!(GuardrailVersionArn::parse(malformed), None, "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_short_identifier_means_the_callers_own_guardrail() {
+        let (account, region) = (AccountId::from("222233334444"), Region::from("eu-west-1"));
+        let short = GuardrailKey::from_identifier("abcd1234efgh", &account, &region).unwrap();
+        assert_eq!(short.arn(), "arn:aws:bedrock:eu-west-1:222233334444:guardrail/abcd1234efgh");
+        let full =
+            GuardrailKey::from_identifier("arn:aws:bedrock:eu-west-1:222233334444:guardrail/abcd1234efgh:7", &account, &region).unwrap();
+        assert_eq!(short, full);
+        assert_eq!(GuardrailKey::from_identifier("ENFORCED", &account, &region), None);
+        assert_eq!(GuardrailKey::from_identifier("HIDDEN_DUE_TO_SECURITY_REASONS", &account, &region), None);
+    }
+
+    #[test]
+    fn arns_show_their_partition() {
+        let key = GuardrailKey { account: "1".into(), region: "us-gov-west-1".into(), id: "abc".into() };
+        assert_eq!(key.arn(), "arn:aws-us-gov:bedrock:us-gov-west-1:1:guardrail/abc");
+    }
+}

@@ -1,0 +1,320 @@
+//! The fields of a CloudTrail record that are read, as they stand in the JSON.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::principal::Identity;
+use crate::{
+    arn::{AccountId, Region},
+    json::{Flag, List, Object, Text},
+    moment::Moment,
+};
+
+/// A CloudTrail record, borrowed from the bytes it was read from
+/// (docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
+///
+/// We own this type because the one that `aws_lambda_events` ships has no `errorCode`: a refused call would look like a change.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record<'a> {
+    /// Unique per record, except that copies of it carry the same.
+    #[serde(borrow, rename = "eventID")]
+    pub event_id: Text<'a>,
+    /// The request that the event reports; the key that joins copies, evaluations and invocation logs.
+    #[serde(borrow, rename = "requestID")]
+    pub request_id: Text<'a>,
+    /// When the request was made.
+    #[serde(borrow)]
+    pub event_time: Text<'a>,
+    /// The service, such as `bedrock.amazonaws.com`.
+    #[serde(borrow)]
+    pub event_source: Text<'a>,
+    /// The operation.
+    #[serde(borrow)]
+    pub event_name: Text<'a>,
+    /// `AwsApiCall`, `AwsServiceEvent`, …
+    #[serde(borrow)]
+    pub event_type: Text<'a>,
+    /// `Management`, `Data`, `Insight`, …
+    #[serde(borrow)]
+    pub event_category: Text<'a>,
+    /// Where the request was made.
+    #[serde(borrow)]
+    pub aws_region: Text<'a>,
+    /// The account that the record was delivered to.
+    #[serde(borrow)]
+    pub recipient_account_id: Text<'a>,
+    /// Who made the request.
+    #[serde(borrow)]
+    pub user_identity: Object<Identity<'a>>,
+    /// Set if the request was refused or failed.
+    #[serde(borrow)]
+    pub error_code: Text<'a>,
+    /// Why.
+    #[serde(borrow)]
+    pub error_message: Text<'a>,
+    /// The client, in its own words.
+    #[serde(borrow)]
+    pub user_agent: Text<'a>,
+    /// What was asked for; its shape depends on the operation.
+    #[serde(borrow)]
+    pub request_parameters: Option<&'a RawValue>,
+    /// What was answered; its shape depends on the operation.
+    #[serde(borrow)]
+    pub response_elements: Option<&'a RawValue>,
+    /// Details of the call that are no parameters.
+    #[serde(borrow)]
+    pub additional_event_data: Object<AdditionalEventData<'a>>,
+    /// What `AwsServiceEvent`s report.
+    #[serde(borrow)]
+    pub service_event_details: Option<&'a RawValue>,
+    /// What was accessed.
+    #[serde(borrow)]
+    pub resources: List<Object<Resource<'a>>>,
+    /// The connection.
+    #[serde(borrow)]
+    pub tls_details: Object<TlsDetails<'a>>,
+}
+
+/// `additionalEventData` of an invocation (facts/03 §3).
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AdditionalEventData<'a> {
+    /// A Bedrock API key was used.
+    pub call_with_bearer_token: Flag,
+    /// Where inference ran, if not in the Region of the call.
+    #[serde(borrow)]
+    pub inference_region: Text<'a>,
+}
+
+/// `tlsDetails`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsDetails<'a> {
+    /// The endpoint that the client addressed.
+    #[serde(borrow)]
+    pub client_provided_host_header: Text<'a>,
+}
+
+/// An entry of `resources`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Resource<'a> {
+    /// The owner.
+    #[serde(borrow, rename = "accountId")]
+    pub account_id: Text<'a>,
+    /// Such as `AWS::Bedrock::Guardrail`.
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    /// Its ARN.
+    #[serde(borrow, rename = "ARN", alias = "arn")]
+    pub arn: Text<'a>,
+}
+
+/// What a record reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// A request to an API: the only kind that can be a call or a change.
+    ApiCall,
+    /// The service reports something of its own accord, such as the end of a stream (facts/03 §5).
+    ServiceEvent,
+    /// Anything else: console sign-in, Insight, …
+    Other,
+}
+
+impl Record<'_> {
+    /// What the record reports. A record that doesn't say is taken as a call, so that none is lost.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        match self.event_type.get() {
+            None | Some("AwsApiCall") => EventType::ApiCall,
+            Some("AwsServiceEvent") => EventType::ServiceEvent,
+            Some(_) => EventType::Other,
+        }
+    }
+
+    /// The account that the record belongs to: the one it was delivered to, else the caller's.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.recipient_account_id.get().or(self.user_identity.0.account_id.get()).unwrap_or("unknown").into()
+    }
+
+    /// The Region of the call.
+    #[must_use]
+    pub fn region(&self) -> Region {
+        self.aws_region.get().unwrap_or("unknown").into()
+    }
+
+    /// When, if the record says so in a form that can be read.
+    #[must_use]
+    pub fn time(&self) -> Option<Moment> {
+        self.event_time.get().and_then(Moment::parse)
+    }
+
+    /// The parameters of the request, read as the given shape; its default if they are missing or of another shape.
+    #[must_use]
+    pub fn parameters<'s, T: Deserialize<'s> + Default>(&'s self) -> T {
+        read(self.request_parameters)
+    }
+
+    /// The elements of the response, read as the given shape; its default if they are missing or of another shape.
+    #[must_use]
+    pub fn response<'s, T: Deserialize<'s> + Default>(&'s self) -> T {
+        read(self.response_elements)
+    }
+}
+
+fn read<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
+    raw.and_then(|raw| serde_json::from_str::<Object<T>>(raw.get()).ok()).unwrap_or_default().0
+}
+
+/// `requestParameters` of an invocation, of every operation that runs a model (facts/03 §3, §7).
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InferenceParameters<'a> {
+    /// The model, as the caller put it.
+    #[serde(borrow)]
+    pub model_id: Text<'a>,
+    /// The model of a bedrock-mantle call.
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    /// The model that a customisation starts from.
+    #[serde(borrow)]
+    pub base_model_identifier: Text<'a>,
+    /// The guardrail that `InvokeModel*` names, should the record carry it (facts/03 §3, S).
+    #[serde(borrow)]
+    pub guardrail_identifier: Text<'a>,
+    /// Its version.
+    #[serde(borrow)]
+    pub guardrail_version: Text<'a>,
+    /// The guardrail that `Converse*` names, should the record carry it.
+    #[serde(borrow)]
+    pub guardrail_config: Object<GuardrailParameters<'a>>,
+    /// The guardrail that agents' operations name.
+    #[serde(borrow)]
+    pub guardrail_configuration: Object<GuardrailParameters<'a>>,
+    /// Where bedrock-mantle says that an API key was used.
+    pub call_with_bearer_token: Flag,
+    /// `InvokeAgent`.
+    #[serde(borrow)]
+    pub agent_id: Text<'a>,
+    /// `InvokeFlow`.
+    #[serde(borrow)]
+    pub flow_identifier: Text<'a>,
+    /// `RetrieveAndGenerate`.
+    #[serde(borrow)]
+    pub retrieve_and_generate_configuration: Object<RetrieveAndGenerate<'a>>,
+}
+
+/// A guardrail named in a request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GuardrailParameters<'a> {
+    /// An id or an ARN.
+    #[serde(borrow, alias = "guardrailId")]
+    pub guardrail_identifier: Text<'a>,
+    /// A number or `DRAFT`.
+    #[serde(borrow)]
+    pub guardrail_version: Text<'a>,
+}
+
+/// Where `RetrieveAndGenerate` names its model and guardrail.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetrieveAndGenerate<'a> {
+    /// Over a knowledge base.
+    #[serde(borrow)]
+    pub knowledge_base_configuration: Object<Generation<'a>>,
+    /// Over documents of the request.
+    #[serde(borrow)]
+    pub external_sources_configuration: Object<Generation<'a>>,
+}
+
+/// What generates the answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Generation<'a> {
+    /// The model.
+    #[serde(borrow)]
+    pub model_arn: Text<'a>,
+    /// Its settings.
+    #[serde(borrow)]
+    pub generation_configuration: Object<GenerationConfiguration<'a>>,
+}
+
+/// How the answer is generated.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GenerationConfiguration<'a> {
+    /// The guardrail.
+    #[serde(borrow)]
+    pub guardrail_configuration: Object<GuardrailParameters<'a>>,
+}
+
+impl InferenceParameters<'_> {
+    /// The model as the caller put it, wherever the operation puts it.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        let generation = &self.retrieve_and_generate_configuration.0;
+        self.model_id
+            .get()
+            .or(self.model.get())
+            .or(self.base_model_identifier.get())
+            .or(generation.knowledge_base_configuration.0.model_arn.get())
+            .or(generation.external_sources_configuration.0.model_arn.get())
+    }
+
+    /// The guardrail that the request names and its version, wherever the operation puts them.
+    #[must_use]
+    pub fn guardrail(&self) -> Option<(&str, &str)> {
+        let generation = &self.retrieve_and_generate_configuration.0;
+        let places = [
+            &self.guardrail_config.0,
+            &self.guardrail_configuration.0,
+            &generation.knowledge_base_configuration.0.generation_configuration.0.guardrail_configuration.0,
+            &generation.external_sources_configuration.0.generation_configuration.0.guardrail_configuration.0,
+        ];
+        self.guardrail_identifier.get().map(|identifier| (identifier, self.guardrail_version.or_empty())).or_else(|| {
+            places.into_iter().find_map(|place| Some((place.guardrail_identifier.get()?, place.guardrail_version.or_empty())))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_record_is_read_and_answers_nothing() {
+        let record: Record<'_> = serde_json::from_str("{}").unwrap();
+        assert_eq!(record.event_type(), EventType::ApiCall);
+        assert_eq!((record.time(), &*record.account(), &*record.region()), (None, "unknown", "unknown"));
+        assert_eq!(record.parameters::<InferenceParameters<'_>>().model(), None);
+    }
+
+    #[test]
+    fn nulls_and_wrong_types_do_not_make_a_record_unreadable() {
+        let record: Record<'_> = serde_json::from_str(
+            r#"{"eventID":null,"requestParameters":null,"responseElements":"x","userIdentity":null,"eventTime":7,"resources":null,
+                "recipientAccountId":123456789012,"additionalEventData":{"callWithBearerToken":"true"},"tlsDetails":[]}"#,
+        )
+        .unwrap();
+        assert_eq!(&*record.account(), "123456789012");
+        assert!(record.additional_event_data.0.call_with_bearer_token.is_set());
+        assert!(record.parameters::<InferenceParameters<'_>>().guardrail().is_none());
+    }
+
+    #[test]
+    fn the_guardrail_of_a_request_is_found_in_each_of_its_places() {
+        for parameters in [
+            r#"{"guardrailIdentifier":"abc","guardrailVersion":"3"}"#,
+            r#"{"guardrailIdentifier":"abc","guardrailVersion":3}"#,
+            r#"{"guardrailConfig":{"guardrailIdentifier":"abc","guardrailVersion":"3","trace":"enabled"}}"#,
+            r#"{"guardrailConfiguration":{"guardrailIdentifier":"abc","guardrailVersion":"3"}}"#,
+            r#"{"retrieveAndGenerateConfiguration":{"knowledgeBaseConfiguration":{"generationConfiguration":{"guardrailConfiguration":{"guardrailId":"abc","guardrailVersion":"3"}}}}}"#,
+        ] {
+            let parameters: InferenceParameters<'_> = serde_json::from_str(parameters).unwrap();
+            assert_eq!(parameters.guardrail(), Some(("abc", "3")));
+        }
+    }
+}

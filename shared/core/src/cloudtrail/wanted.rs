@@ -1,0 +1,119 @@
+//! Cheap rejection of records that no rule can want, before they are parsed.
+//!
+//! Safe by construction: a value is rejected only if it holds the characters `eventName` exactly once, as a key with a plain string
+//! behind it that is not wanted, and if it holds no `\u` escape and none of [`OTHER_MARKS`]. JSON can write a letter only as itself
+//! or as a `\u` escape, so without one the record's own `eventName` must be that one occurrence, wherever it stands, however the JSON
+//! is spaced and ordered. Everything else is parsed.
+
+use hashbrown::HashSet;
+use memchr::memmem::Finder;
+
+/// Marks of values that matter whatever their `eventName`: invocation logs have none, and an operation of the runtime endpoint that we
+/// don't know yet is one more road to a model (facts/02 §4).
+const OTHER_MARKS: [&str; 3] = ["ModelInvocationLog", "\"bedrock-runtime", ".bedrock-runtime."];
+
+/// Decides which values need to be parsed.
+#[derive(Debug)]
+pub struct Wanted {
+    names: HashSet<&'static str>,
+    event_name: Finder<'static>,
+    unicode_escape: Finder<'static>,
+    other_marks: [Finder<'static>; 3],
+}
+
+impl Wanted {
+    /// Wants the records of these operations (names without Lambda's date suffix, see [`operation`]).
+    pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
+        Wanted {
+            names: names.into_iter().collect(),
+            event_name: Finder::new("eventName"),
+            unicode_escape: Finder::new("\\u"),
+            other_marks: OTHER_MARKS.map(Finder::new),
+        }
+    }
+
+    /// Whether the operation is wanted, whatever the service.
+    #[must_use]
+    pub fn wants(&self, event_name: &str) -> bool {
+        self.names.contains(operation(event_name))
+    }
+
+    /// Whether the value surely is a record that is not wanted.
+    #[must_use]
+    pub fn rejects(&self, value: &[u8]) -> bool {
+        let Some(at) = self.event_name.find(value) else {
+            return false;
+        };
+        let behind = value.get(at + "eventName".len()..).unwrap_or_default();
+        let Some(name) = at.checked_sub(1).filter(|&before| value.get(before) == Some(&b'"')).and_then(|_| plain_string_value(behind)) else {
+            return false;
+        };
+        !self.wants(name)
+            && self.event_name.find(behind).is_none()
+            && self.unicode_escape.find(value).is_none()
+            && self.other_marks.iter().all(|mark| mark.find(value).is_none())
+    }
+}
+
+/// In `" : "value"…`, the value, if it is a string without escapes.
+fn plain_string_value(behind_key: &[u8]) -> Option<&str> {
+    let colon = behind_key.strip_prefix(b"\"")?.trim_ascii_start();
+    let value = colon.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let len = memchr::memchr2(b'"', b'\\', value)?;
+    (value.get(len) == Some(&b'"')).then(|| value.get(..len)).flatten().and_then(|name| std::str::from_utf8(name).ok())
+}
+
+/// The operation behind an event name: Lambda's carry the date of the API (`UpdateFunctionCode20150331v2`, facts/08 F6).
+#[must_use]
+pub fn operation(event_name: &str) -> &str {
+    let without_revision = match event_name.rsplit_once('v') {
+        Some((head, revision)) if !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit()) => head,
+        _ => event_name,
+    };
+    let stem = without_revision.trim_end_matches(|c: char| c.is_ascii_digit());
+    if without_revision.len() - stem.len() == 8 { stem } else { event_name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted::new(["Converse", "UpdateFunctionCode"])
+    }
+
+    #[test]
+    fn dates_of_lambda_operations_are_cut_off() {
+        assert_eq!(operation("UpdateFunctionCode20150331v2"), "UpdateFunctionCode");
+        assert_eq!(operation("DeleteFunction20150331"), "DeleteFunction");
+        assert_eq!(operation("PutFunctionConcurrency20171031"), "PutFunctionConcurrency");
+        assert_eq!(operation("CreateKeyPairv2"), "CreateKeyPairv2");
+        assert_eq!(operation("Converse"), "Converse");
+        assert_eq!(operation("v2"), "v2");
+    }
+
+    #[test]
+    fn only_a_plain_unwanted_name_is_rejected() {
+        let wanted = wanted();
+        assert!(wanted.rejects(br#"{"eventName":"GetObject","eventSource":"s3.amazonaws.com"}"#));
+        assert!(wanted.rejects(b"{\"eventName\"\n :\t\"GetObject\"}"));
+        for kept in [
+            r#"{"eventName":"Converse"}"#,
+            r#"{"eventName" : "UpdateFunctionCode20150331v2"}"#,
+            r#"{"event\u004eame":"Converse","x":"eventName"}"#,
+            r#"{"eventName":"GetObject","event\u004eame":"Converse"}"#,
+            r#"{"eventName":"Con\u0076erse"}"#,
+            r#"{"eventName":"\/Converse"}"#,
+            r#"{"requestParameters":{"eventName":"GetObject"},"eventName":"Converse"}"#,
+            r#"{"eventName":["GetObject"]}"#,
+            r#"{"CloudTrailEvent":"{\"eventName\":\"GetObject\"}"}"#,
+            r#"{"schemaType":"ModelInvocationLog","input":{"inputBodyJson":{"eventName":"GetObject"}}}"#,
+            r#"{"eventName":"SomethingNew","tlsDetails":{"clientProvidedHostHeader":"bedrock-runtime.us-east-1.amazonaws.com"}}"#,
+            r#"{"eventName":"SomethingNew","tlsDetails":{"clientProvidedHostHeader":"vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com"}}"#,
+            "{}",
+            r#"{"eventName":"Get"#,
+        ] {
+            assert!(!wanted.rejects(kept.as_bytes()), "{kept}");
+        }
+    }
+}

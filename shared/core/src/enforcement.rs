@@ -1,0 +1,197 @@
+//! What an enforcement covers: a guardrail version, for which models, and who chooses the content.
+//!
+//! A Bedrock policy (by Region) and an account's enforced configuration are enforcements of the same shape (facts/01 §2, facts/02 §1).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
+    model::{Model, normalised},
+};
+
+/// Which models an enforcement means.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ModelScope {
+    /// The only models meant; `None` means all. Normalised ids.
+    pub included: Option<BTreeSet<String>>,
+    /// Models that are exempt even if included. Normalised ids.
+    pub excluded: BTreeSet<String>,
+}
+
+/// Whether a model is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// It is.
+    Yes,
+    /// It is excluded, or not among those included.
+    No,
+    /// Not documented for models of this kind, or the model is not known.
+    Undocumented,
+}
+
+impl ModelScope {
+    /// All models.
+    pub const ALL: ModelScope = ModelScope { included: None, excluded: BTreeSet::new() };
+
+    /// From the two lists; `ALL`, an empty and an absent list of included models all mean every model.
+    pub fn new<'a>(included: impl IntoIterator<Item = &'a str>, excluded: impl IntoIterator<Item = &'a str>) -> Self {
+        let included: BTreeSet<String> = included.into_iter().map(normalised).collect();
+        let all = included.is_empty() || included.contains("ALL");
+        ModelScope { included: (!all).then_some(included), excluded: excluded.into_iter().map(normalised).collect() }
+    }
+
+    /// From `{included…: […], excluded…: […]}` in either spelling.
+    fn from_json(json: &Value, included: &str, excluded: &str) -> Self {
+        Self::new(texts(&json[included]), texts(&json[excluded]))
+    }
+
+    /// Whether the model is meant.
+    #[must_use]
+    pub fn means(&self, model: &Model) -> Meant {
+        match model {
+            Model::Foundation(id) => {
+                let included = self.included.as_ref().is_none_or(|included| included.contains(&**id));
+                if included && !self.excluded.contains(&**id) { Meant::Yes } else { Meant::No }
+            }
+            Model::Alias(..) | Model::Deployed(..) | Model::Unknown => Meant::Undocumented,
+        }
+    }
+
+    /// Every model that either list names.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.included.iter().flatten().chain(&self.excluded).map(String::as_str)
+    }
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    // A single text is taken as a list of one.
+    list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice).iter().filter_map(Value::as_str)
+}
+
+/// Whether all content is evaluated or what the caller tags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarding {
+    /// The caller's tags decide, at least for the system prompt or the messages.
+    Selective,
+    /// All content, whatever the caller tags.
+    #[default]
+    Comprehensive,
+}
+
+impl Guarding {
+    /// From the current syntax and the one that it superseded (`input_tags`, `inputTags`): where both stand, or a value is not known,
+    /// the weaker reading counts, because it is not documented which Bedrock obeys.
+    fn from_json(selective: &Value, input_tags: &Value) -> Self {
+        let comprehensive = |value: &Value, word: &str| value.is_null() || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
+        let all = comprehensive(&selective["system"], "comprehensive")
+            && comprehensive(&selective["messages"], "comprehensive")
+            && comprehensive(input_tags, "ignore");
+        if all { Guarding::Comprehensive } else { Guarding::Selective }
+    }
+}
+
+/// A guardrail version, applied to the calls of some models.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Enforcement {
+    /// What is applied.
+    pub guardrail: GuardrailVersionArn,
+    /// To which models.
+    pub models: ModelScope,
+    /// And to which content.
+    pub guarding: Guarding,
+}
+
+impl Enforcement {
+    /// The scope and guarding of one configuration of a Bedrock policy, operators stripped.
+    #[must_use]
+    pub fn scope_of_policy(configuration: &Value) -> (ModelScope, Guarding) {
+        (
+            ModelScope::from_json(&configuration["model_enforcement"], "included_models", "excluded_models"),
+            Guarding::from_json(&configuration["selective_content_guarding"], &configuration["input_tags"]),
+        )
+    }
+
+    /// An account's enforced configuration: an item of ListEnforcedGuardrailsConfiguration's answer, or the
+    /// `guardrailInferenceConfig` of PutEnforcedGuardrailConfiguration's request. `None` if it doesn't name a guardrail and version.
+    #[must_use]
+    pub fn from_configuration(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
+        let version = match &json["guardrailVersion"] {
+            Value::Number(number) => number.to_string(),
+            other => other.as_str()?.to_owned(),
+        };
+        let identifier = ["guardrailArn", "guardrailIdentifier", "guardrailId"].into_iter().find_map(|key| json[key].as_str())?;
+        Some(Enforcement {
+            guardrail: GuardrailVersionArn {
+                key: GuardrailKey::from_identifier(identifier, account, region)?,
+                version: GuardrailVersion::parse(&version)?,
+            },
+            models: ModelScope::from_json(&json["modelEnforcement"], "includedModels", "excludedModels"),
+            guarding: Guarding::from_json(&json["selectiveContentGuarding"], &json["inputTags"]),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_empty_and_absent_included_models_mean_every_model() {
+        let model = Model::parse("us.anthropic.claude-3-haiku-20240307-v1:0");
+        for scope in [ModelScope::new(["ALL"], []), ModelScope::new([], []), ModelScope::new(["ALL", "a.one"], [])] {
+            assert_eq!(scope.means(&model), Meant::Yes);
+        }
+        assert_eq!(ModelScope::new(["a.one"], []).means(&model), Meant::No);
+        assert_eq!(ModelScope::new(["anthropic.claude-3-haiku-20240307-v1:0"], []).means(&model), Meant::Yes);
+    }
+
+    #[test]
+    fn a_model_in_both_lists_is_excluded() {
+        let scope = ModelScope::new(["a.one"], ["a.one"]);
+        assert_eq!(scope.means(&Model::parse("a.one")), Meant::No);
+        assert_eq!(scope.means(&Model::parse("arn:aws:bedrock:us-east-1::foundation-model/a.one")), Meant::No);
+    }
+
+    #[test]
+    fn deployed_models_are_not_documented() {
+        let imported = Model::parse("arn:aws:bedrock:us-east-1:1:imported-model/abc");
+        assert_eq!(ModelScope::ALL.means(&imported), Meant::Undocumented);
+    }
+
+    #[test]
+    fn guarding_takes_the_weaker_reading() {
+        for (configuration, expected) in [
+            (json!({}), Guarding::Comprehensive),
+            (json!({"selective_content_guarding": {"messages": "comprehensive"}}), Guarding::Comprehensive),
+            (json!({"selective_content_guarding": {"system": "selective"}}), Guarding::Selective),
+            (json!({"selective_content_guarding": {"messages": "whatever"}}), Guarding::Selective),
+            (json!({"input_tags": "ignore"}), Guarding::Comprehensive),
+            (json!({"input_tags": "honor"}), Guarding::Selective),
+            (json!({"input_tags": "honor", "selective_content_guarding": {"system": "comprehensive"}}), Guarding::Selective),
+        ] {
+            assert_eq!(Enforcement::scope_of_policy(&configuration).1, expected, "{configuration}");
+        }
+    }
+
+    #[test]
+    fn an_account_configuration_is_read_from_answers_and_from_requests() {
+        let (account, region) = (AccountId::from("222233334444"), Region::from("us-east-1"));
+        let answer = json!({"configId": "c1", "guardrailArn": "arn:aws:bedrock:us-east-1:222233334444:guardrail/abc", "guardrailId": "abc",
+            "guardrailVersion": "2", "selectiveContentGuarding": {"system": "SELECTIVE"}, "owner": "ACCOUNT",
+            "modelEnforcement": {"includedModels": ["ALL"], "excludedModels": ["a.one"]}});
+        let read = Enforcement::from_configuration(&answer, &account, &region).unwrap();
+        assert_eq!(read.guardrail.to_string(), "arn:aws:bedrock:us-east-1:222233334444:guardrail/abc:2");
+        assert_eq!((read.guarding, read.models.means(&Model::parse("a.one"))), (Guarding::Selective, Meant::No));
+        let request = json!({"guardrailIdentifier": "abc", "guardrailVersion": "2"});
+        assert_eq!(Enforcement::from_configuration(&request, &account, &region).unwrap().guardrail, read.guardrail);
+        for hidden in [json!({}), json!({"guardrailIdentifier": "HIDDEN_DUE_TO_SECURITY_REASONS", "guardrailVersion": "1"}), json!(null)] {
+            assert_eq!(Enforcement::from_configuration(&hidden, &account, &region), None);
+        }
+    }
+}

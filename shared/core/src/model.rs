@@ -1,0 +1,199 @@
+//! What `modelId` names: the many forms of one model, brought to one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arn::Arn;
+
+/// What a `modelId` turns out to be (facts/03 §3, facts/02 §4).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Model {
+    /// A foundation model, called by its id, its ARN, or through a system inference profile; brought to the bare id that policies list.
+    Foundation(Box<str>),
+    /// Something that stands for a model and must be looked up to know which.
+    Alias(Alias, Box<str>),
+    /// A model outside the catalogue of foundation models; whether "all models" means it too is not documented (facts/02 §4).
+    Deployed(Deployed, Box<str>),
+    /// The record doesn't say.
+    Unknown,
+}
+
+/// A stand-in for one or several models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Alias {
+    /// Made by a customer over one foundation model or system profile.
+    ApplicationInferenceProfile,
+    /// Routes each call to one of several foundation models.
+    PromptRouter,
+    /// A managed prompt, which names its own model, of any kind.
+    Prompt,
+    /// An id without a vendor: an application inference profile, a provisioned or a custom model by its short name.
+    ShortName,
+}
+
+/// A model that a customer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Deployed {
+    /// Provisioned throughput.
+    Provisioned,
+    /// Weights that the customer imported.
+    Imported,
+    /// A fine-tuned model or its deployment.
+    Custom,
+    /// A marketplace model on a SageMaker endpoint behind Bedrock.
+    Marketplace,
+}
+
+/// Geographies that prefix the id of a system inference profile
+/// (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html).
+const GEOGRAPHIES: &[&str] = &["us", "eu", "apac", "global", "us-gov", "jp", "au", "ca"];
+
+/// Vendors of foundation models: a geography that is not listed above is recognised by the vendor after it.
+const VENDORS: &[&str] = &[
+    "ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "luma", "meta", "minimax", "mistral", "moonshot", "moonshotai", "nvidia",
+    "openai", "qwen", "stability", "twelvelabs", "writer", "zai",
+];
+
+impl Model {
+    /// Reads a `modelId` in any of its forms. Never fails: what is not recognised is an alias whose model is not known.
+    #[must_use]
+    pub fn parse(model_id: &str) -> Self {
+        let model_id = model_id.trim();
+        if model_id.is_empty() {
+            return Model::Unknown;
+        }
+        if !model_id.starts_with("arn:") {
+            return if model_id.contains('.') {
+                Model::Foundation(without_geography(model_id).into())
+            } else {
+                Model::Alias(Alias::ShortName, model_id.into())
+            };
+        }
+        let Some((arn, (kind, id))) = Arn::parse(model_id).and_then(|arn| Some((arn, arn.resource_type_and_id()?))) else {
+            return Model::Alias(Alias::ShortName, model_id.into());
+        };
+        match kind {
+            "foundation-model" => Model::Foundation(without_geography(id).into()),
+            "inference-profile" if id.contains('.') => Model::Foundation(without_geography(id).into()),
+            // Older ARNs of application profiles carry the type of the system ones.
+            "inference-profile" | "application-inference-profile" => {
+                Model::Alias(Alias::ApplicationInferenceProfile, model_id.into())
+            }
+            "prompt-router" | "default-prompt-router" => Model::Alias(Alias::PromptRouter, model_id.into()),
+            "prompt" => Model::Alias(Alias::Prompt, model_id.into()),
+            "provisioned-model" => Model::Deployed(Deployed::Provisioned, model_id.into()),
+            "imported-model" => Model::Deployed(Deployed::Imported, model_id.into()),
+            "custom-model" | "custom-model-deployment" => Model::Deployed(Deployed::Custom, model_id.into()),
+            "endpoint" | "marketplace" if matches!(arn.service, "sagemaker" | "bedrock") => {
+                Model::Deployed(Deployed::Marketplace, model_id.into())
+            }
+            _ => Model::Alias(Alias::ShortName, model_id.into()),
+        }
+    }
+
+    /// The name to report: the bare id of a foundation model, else what was called.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Model::Foundation(id) | Model::Alias(_, id) | Model::Deployed(_, id) => id,
+            Model::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The id without the geography of a cross-Region inference profile: `us.anthropic.x` is `anthropic.x`.
+///
+/// Ids of models may hold further dots (`deepseek.v3.2`), so counting them doesn't do.
+fn without_geography(id: &str) -> &str {
+    match id.split_once('.') {
+        Some((geography, rest)) if GEOGRAPHIES.contains(&geography) && rest.contains('.') => without_geography(rest),
+        Some((_, rest)) if rest.split_once('.').is_some_and(|(vendor, _)| VENDORS.contains(&vendor)) => without_geography(rest),
+        _ => id,
+    }
+}
+
+/// The form in which a policy's model list and a call are compared: list entries are normalised like a `modelId`.
+#[must_use]
+pub fn normalised(listed: &str) -> String {
+    Model::parse(listed).as_str().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_foundation_model_is_its_bare_id() {
+        let id = "anthropic.claude-3-haiku-20240307-v1:0";
+        for form in [
+            id.to_owned(),
+            format!("us.{id}"),
+            format!("eu.{id}"),
+            format!("apac.{id}"),
+            format!("global.{id}"),
+            format!("us-gov.{id}"),
+            format!("jp.{id}"),
+            format!("mars.{id}"),
+            format!("arn:aws:bedrock:us-east-1::foundation-model/{id}"),
+            format!("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/{id}"),
+            format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{id}"),
+            format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/{id}"),
+        ] {
+            assert_eq!(Model::parse(&form), Model::Foundation(id.into()), "{form}");
+        }
+    }
+
+    #[test]
+    fn dots_in_a_model_name_are_not_a_geography() {
+        for id in ["deepseek.v3.2", "minimax.minimax-m2.1", "anthropic.claude-v2:1", "newvendor.model-1.5"] {
+            assert_eq!(Model::parse(id), Model::Foundation(id.into()));
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_model_is_kept_as_it_was_called() {
+        let arn = |kind: &str, id: &str| format!("arn:aws:bedrock:us-east-1:123456789012:{kind}/{id}");
+        let alias = |alias, id: String| (id.clone(), Model::Alias(alias, id.into()));
+        let deployed = |deployed, id: String| (id.clone(), Model::Deployed(deployed, id.into()));
+        for (form, expected) in [
+            alias(Alias::ApplicationInferenceProfile, arn("application-inference-profile", "abcdef123456")),
+            alias(Alias::ApplicationInferenceProfile, arn("inference-profile", "abcdef123456")),
+            alias(Alias::PromptRouter, arn("default-prompt-router", "anthropic.claude:1")),
+            alias(Alias::PromptRouter, arn("prompt-router", "r1")),
+            alias(Alias::Prompt, arn("prompt", "PROMPT12345:1")),
+            alias(Alias::ShortName, "abcdef123456".into()),
+            alias(Alias::ShortName, arn("something-new", "x")),
+            alias(Alias::ShortName, "arn:aws".into()),
+            deployed(Deployed::Provisioned, arn("provisioned-model", "p1")),
+            deployed(Deployed::Imported, arn("imported-model", "i1")),
+            deployed(Deployed::Custom, arn("custom-model-deployment", "d1")),
+            deployed(Deployed::Custom, arn("custom-model", "amazon.nova-lite-v1:0/abcdef123456")),
+            deployed(Deployed::Marketplace, "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e1".into()),
+        ] {
+            assert_eq!(Model::parse(&form), expected, "{form}");
+        }
+        assert_eq!(Model::parse("  "), Model::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_changes_nothing(id in "(us\\.|eu\\.|global\\.|arn:aws:bedrock:us-east-1::foundation-model/)?[a-z]{1,9}(\\.[a-z0-9:-]{1,12}){0,3}") {
+            let once = normalised(&id);
+            prop_assert_eq!(normalised(&once), once);
+        }
+
+        #[test]
+        fn parsing_never_fails(id in ".{0,60}") {
+            let _ = Model::parse(&id);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Points in time, as CloudTrail, log pipelines and AWS API responses write them.
+
+use std::fmt;
+
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// A point in time in microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// Before everything: a snapshot without a time holds from here.
+    pub const BEGINNING: Moment = Moment(i64::MIN);
+    /// After everything.
+    pub const END: Moment = Moment(i64::MAX);
+
+    /// From microseconds since the epoch.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Moment(micros)
+    }
+
+    /// From seconds since the epoch.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Moment(seconds.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// This many seconds later (or earlier, if negative); stops at [`Moment::BEGINNING`] and [`Moment::END`].
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Moment(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// Parses what is found in `eventTime` and in AWS responses: `2024-10-17T20:11:24Z`, an offset instead of `Z`, a blank instead
+    /// of `T`, no zone at all (then UTC), any number of fraction digits (beyond microseconds they are cut off), or a bare date.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        // jiff reads at most nine fraction digits; pipelines have been seen to write more.
+        let shortened;
+        let text = match cut_long_fraction(text) {
+            Some(cut) => {
+                shortened = cut;
+                shortened.as_str()
+            }
+            None => text,
+        };
+        if let Ok(timestamp) = text.parse::<Timestamp>() {
+            return Some(Moment(timestamp.as_microsecond()));
+        }
+        let civil = match text.parse::<DateTime>() {
+            Ok(civil) => civil,
+            // "2024-10-17 20:11:24 UTC", as some pipelines print it.
+            Err(_) => text.strip_suffix("UTC")?.trim_end().parse::<DateTime>().ok()?,
+        };
+        Some(Moment(Offset::UTC.to_timestamp(civil).ok()?.as_microsecond()))
+    }
+
+    /// Parses RFC 3339 in basic form, as the world's file names carry it: `20261101T000000Z`.
+    #[must_use]
+    pub fn parse_basic(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    /// RFC 3339 in basic form, to the second: `20261101T000000Z`.
+    #[must_use]
+    pub fn to_basic(self) -> String {
+        self.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+    }
+}
+
+/// The text with its fraction cut to nine digits, if it has more.
+fn cut_long_fraction(text: &str) -> Option<String> {
+    let (head, tail) = text.split_once('.')?;
+    let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 9).then(|| {
+        let (fraction, zone) = tail.split_at(digits);
+        format!("{head}.{}{zone}", fraction.get(..9).unwrap_or_default())
+    })
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_microsecond(self.0) {
+            Ok(timestamp) => timestamp.fmt(f),
+            Err(_) if *self == Moment::BEGINNING => f.write_str("the beginning"),
+            Err(_) => f.write_str("the end"),
+        }
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Moment::parse(&text).ok_or_else(|| D::Error::custom(format_args!("`{text}` is not an RFC 3339 time")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_event_time_mean_the_same_moment() {
+        let expected = Moment::parse("2025-01-21T17:49:47Z").unwrap();
+        for form in [
+            "2025-01-21 17:49:47.000000000",
+            "2025-01-21 17:49:47",
+            "2025-01-21T17:49:47",
+            "2025-01-21T17:49:47.0000000000001Z",
+            "2025-01-21T18:49:47+01:00",
+            "2025-01-21T17:49:47.000Z",
+            "2025-01-21t17:49:47z",
+            " 2025-01-21T17:49:47Z ",
+            "20250121T174947Z",
+            "2025-01-21 17:49:47 UTC",
+        ] {
+            assert_eq!(Moment::parse(form), Some(expected), "{form}");
+        }
+        assert_eq!(Moment::parse("2025-01-21"), Moment::parse("2025-01-21T00:00:00Z"));
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for form in ["", "yesterday", "2025-13-01T00:00:00Z", "1737481787", "2025-01-21T17:49:47.Z"] {
+            assert_eq!(Moment::parse(form), None, "{form}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_kept_to_the_microsecond() {
+        let moment = Moment::parse("2025-01-21T17:49:47.123456789012Z").unwrap();
+        assert_eq!(moment.to_string(), "2025-01-21T17:49:47.123456Z");
+        assert_eq!(moment.to_basic(), "20250121T174947.123456Z");
+        assert_eq!(Moment::parse_basic("20261101T000000Z").unwrap().to_basic(), "20261101T000000Z");
+    }
+}

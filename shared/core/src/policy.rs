@@ -1,0 +1,14 @@
+//! Policies of AWS Organizations: documents with inheritance operators, the effective policy that they amount to for an account, and
+//! what a Bedrock policy demands (facts/01).
+
+mod document;
+mod effective;
+mod inherit;
+pub mod lint;
+
+pub use document::{Document, Node, OperatorSet};
+pub use effective::{EffectivePolicy, GuardrailInference, Identifier};
+pub use inherit::{Attached, Inherited, Origin, inherit};
+
+/// The policy type that this product is about.
+pub const BEDROCK_POLICY: &str = "BEDROCK_POLICY";
