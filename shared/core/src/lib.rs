@@ -1,10 +1,36 @@
 //! The domain of Guardrail Audit.
+//!
+//! Records go in, verdicts and findings come out:
+//!
+//! ```text
+//! bytes ── cloudtrail ──► facts ──┬── join ──► verdict ──► rules ──► finding ──► report
+//!          policy, guardrail ──► world ──┘
+//! ```
+//!
+//! There is no AWS SDK, no async runtime, no clock and no input or output here: the same records, world, configuration and "now" give
+//! the same findings, whoever asks.
 
+pub mod api;
 pub mod arn;
+pub mod auditor;
 pub mod cloudtrail;
+pub mod config;
 pub mod enforcement;
+pub mod facts;
+pub mod finding;
+pub mod guardrail;
 pub mod invocation_log;
+mod join;
 pub mod json;
 pub mod model;
 pub mod moment;
+pub mod organization;
 pub mod policy;
+pub mod report;
+pub mod requirement;
+pub mod rule;
+pub mod rules;
+pub mod severity;
+pub mod telemetry;
+pub mod verdict;
+pub mod world;

@@ -7,7 +7,7 @@ mod inherit;
 pub mod lint;
 
 pub use document::{Document, Node, OperatorSet};
-pub use effective::{EffectivePolicy, GuardrailInference, Identifier};
+pub use effective::{EffectivePolicy, GuardrailInference, Identifier, Unusable};
 pub use inherit::{Attached, Inherited, Origin, inherit};
 
 /// The policy type that this product is about.

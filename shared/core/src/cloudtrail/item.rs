@@ -31,6 +31,9 @@ pub enum UnreadableRecord {
     /// An object without the fields that make a record.
     #[error("not a CloudTrail record: no `eventName`")]
     NoEventName,
+    /// A change that can't be put in its place in time.
+    #[error("no readable `eventTime`, so the change has no place in time")]
+    NoEventTime,
     /// The record inside an envelope can't be read.
     #[error("unreadable `{field}`: {source}")]
     Wrapped {

@@ -1,0 +1,394 @@
+//! `guardrail-audit.toml`: what the team requires, what it excepts, and until when (design §7).
+//!
+//! The text is read into the shapes of the file and checked there, so that every mistake is shown with its line; what comes out is
+//! ready to use.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use wildmatch::WildMatch;
+
+use crate::{
+    arn::{AccountId, GuardrailVersion, GuardrailVersionArn, Region},
+    enforcement::{Guarding, ModelScope},
+    moment::Moment,
+    organization::Organization,
+    requirement::{AccountSelector, Requirement},
+    rules,
+    severity::Severity,
+};
+
+/// The configuration, checked.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    /// `[[require]]`, in the order of the file.
+    pub requirements: Vec<Requirement>,
+    /// `[[exception]]`, in the order of the file.
+    pub exceptions: Vec<Exception>,
+    /// `[rules.<id>]`: severities that differ from the default.
+    pub severities: BTreeMap<&'static str, Severity>,
+    /// Keep the names of sessions in findings.
+    pub keep_session_names: bool,
+}
+
+/// A finding that the team lives with for a while: it stays, marked as suppressed, until the date.
+#[derive(Clone, Debug)]
+pub struct Exception {
+    /// The rule that it excepts.
+    pub rule: String,
+    /// Whose findings.
+    pub accounts: AccountSelector,
+    /// Where; empty means everywhere.
+    pub regions: Vec<Region>,
+    /// Of which roles and users; empty means all. `*` stands for any characters.
+    pub principals: Vec<WildMatch>,
+    /// The last day.
+    pub until: Day,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Where it was decided.
+    pub ticket: Option<String>,
+    /// The line of the file that it starts on.
+    pub line: usize,
+}
+
+/// A day, to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(Moment);
+
+impl Day {
+    /// Whether the day has passed at a moment.
+    #[must_use]
+    pub fn is_over(self, now: Moment) -> bool {
+        now >= self.0.plus_seconds(24 * 60 * 60)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_string().split('T').next().unwrap_or_default())
+    }
+}
+
+impl Exception {
+    /// Whether it is still in force.
+    #[must_use]
+    pub fn is_live(&self, now: Moment) -> bool {
+        !self.until.is_over(now)
+    }
+
+    /// Whether it means findings of this rule, account and Region. A place in the organization that isn't known is not excepted.
+    #[must_use]
+    pub fn selects(&self, rule: &str, account: &AccountId, region: &Region, organization: Option<&Organization>) -> bool {
+        self.rule == rule
+            && (self.regions.is_empty() || self.regions.contains(region))
+            && self.accounts.selects(account, organization) == Some(true)
+    }
+
+    /// Whether it means this role or user.
+    #[must_use]
+    pub fn selects_principal(&self, principal: &str) -> bool {
+        // The name of a session, kept behind a blank where the configuration asks for it, doesn't count.
+        let role = principal.split(' ').next().unwrap_or(principal);
+        self.principals.is_empty() || self.principals.iter().any(|pattern| pattern.matches(role))
+    }
+}
+
+/// What is wrong with a configuration, with line and caret.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ConfigurationError(#[from] toml::de::Error);
+
+impl Configuration {
+    /// Reads the text of a configuration.
+    pub fn parse(text: &str) -> Result<Self, ConfigurationError> {
+        let file: File = toml::from_str(text)?;
+        Ok(Configuration {
+            requirements: file.require.into_iter().map(Require::into_requirement).collect(),
+            exceptions: file.exception.into_iter().map(|exception| exception.into_exception(text)).collect(),
+            severities: file.rules.into_iter().filter_map(|(rule, setting)| Some((rule.0, setting.severity?))).collect(),
+            keep_session_names: file.privacy.keep_session_names,
+        })
+    }
+
+    /// What looks wrong but doesn't keep the configuration from being used.
+    #[must_use]
+    pub fn warnings(&self, now: Moment) -> Vec<String> {
+        let expired = self.exceptions.iter().filter(|exception| !exception.is_live(now));
+        expired
+            .map(|exception| {
+                format!("line {}: the exception for {} ended on {}: its findings are open again", exception.line, exception.rule, exception.until)
+            })
+            .collect()
+    }
+
+    /// The severity of a rule's findings, before any steps.
+    #[must_use]
+    pub fn severity(&self, rule: &crate::rule::Rule) -> Severity {
+        self.severities.get(rule.id).copied().unwrap_or(rule.severity)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    require: Vec<Require>,
+    exception: Vec<toml::Spanned<ExceptionTable>>,
+    rules: BTreeMap<RuleId, RuleSetting>,
+    privacy: Privacy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Require {
+    accounts: Option<Vec<Selector>>,
+    regions: Option<Vec<Text>>,
+    guardrail: Option<GuardrailName>,
+    minimum_version: Option<Version>,
+    models: Models,
+    guarding: Guarding,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Models {
+    include: Vec<Text>,
+    exclude: Vec<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExceptionTable {
+    rule: RuleId,
+    #[serde(default)]
+    accounts: Option<Vec<Selector>>,
+    #[serde(default)]
+    regions: Vec<Text>,
+    #[serde(default)]
+    principals: Vec<Text>,
+    until: Until,
+    reason: Text,
+    owner: Text,
+    #[serde(default)]
+    ticket: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RuleSetting {
+    severity: Option<Severity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Privacy {
+    keep_session_names: bool,
+}
+
+impl Require {
+    fn into_requirement(self) -> Requirement {
+        let texts = |list: &[Text]| list.iter().map(|text| text.0.clone()).collect::<Vec<_>>();
+        let (included, excluded) = (texts(&self.models.include), texts(&self.models.exclude));
+        let (guardrail, version) = self.guardrail.map(|named| (named.0, named.1)).unzip();
+        Requirement {
+            accounts: selector(self.accounts),
+            regions: self.regions.map(|regions| regions.iter().map(|region| Region::from(&region.0)).collect()),
+            models: ModelScope::new(included.iter().map(String::as_str), excluded.iter().map(String::as_str)),
+            guardrail,
+            minimum_version: self.minimum_version.map(|version| version.0).or(version.flatten()),
+            guarding: self.guarding,
+        }
+    }
+}
+
+trait IntoException {
+    fn into_exception(self, text: &str) -> Exception;
+}
+
+impl IntoException for toml::Spanned<ExceptionTable> {
+    fn into_exception(self, text: &str) -> Exception {
+        let before = text.get(..self.span().start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let table = self.into_inner();
+        Exception {
+            rule: table.rule.0.to_owned(),
+            accounts: selector(table.accounts),
+            regions: table.regions.iter().map(|region| Region::from(&region.0)).collect(),
+            principals: table.principals.iter().map(|pattern| WildMatch::new(&pattern.0)).collect(),
+            until: table.until.0,
+            reason: table.reason.0,
+            owner: table.owner.0,
+            ticket: table.ticket.map(|ticket| ticket.0),
+            line,
+        }
+    }
+}
+
+fn selector(accounts: Option<Vec<Selector>>) -> AccountSelector {
+    accounts.map_or_else(AccountSelector::default, |accounts| AccountSelector::new(accounts.into_iter().map(|selector| selector.0)))
+}
+
+/// Text that says something.
+#[derive(Debug)]
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.trim().is_empty() { Err(D::Error::custom("must not be empty")) } else { Ok(Text(text)) }
+    }
+}
+
+/// An account id, an OU or root id, or `*`.
+#[derive(Debug)]
+struct Selector(String);
+
+impl<'de> Deserialize<'de> for Selector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_account || text == "*" || text.starts_with("ou-") || text.starts_with("r-") {
+            Ok(Selector(text))
+        } else {
+            Err(D::Error::custom(format_args!("`{text}` is neither a 12-digit account id nor an OU id (ou-…), a root id (r-…) or \"*\"")))
+        }
+    }
+}
+
+/// A guardrail's ARN; a version at its end is a minimum.
+#[derive(Debug)]
+struct GuardrailName(crate::arn::GuardrailKey, Option<u32>);
+
+impl<'de> Deserialize<'de> for GuardrailName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match GuardrailVersionArn::split(&text) {
+            Some((key, None)) => Ok(GuardrailName(key, None)),
+            Some((key, Some(GuardrailVersion::Numbered(version)))) => Ok(GuardrailName(key, Some(version))),
+            Some((_, Some(GuardrailVersion::Draft))) => Err(D::Error::custom("DRAFT can't be required: it can't be enforced")),
+            None => Err(D::Error::custom(format_args!("`{text}` is not a guardrail ARN (arn:aws:bedrock:<region>:<account>:guardrail/<id>)"))),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Version(u32);
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        if number == 0 { Err(D::Error::custom("guardrail versions start at 1")) } else { Ok(Version(number)) }
+    }
+}
+
+/// The id of a rule that exists: a typo must not become a silent exception.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RuleId(&'static str);
+
+impl<'de> Deserialize<'de> for RuleId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let rule = rules::find(&text).map(|rule| RuleId(rule.id));
+        rule.ok_or_else(|| D::Error::custom(format_args!("there is no rule `{text}`; `guardrail-audit rules` lists them")))
+    }
+}
+
+/// A date, as TOML's own or as text.
+#[derive(Debug)]
+struct Until(Day);
+
+impl<'de> Deserialize<'de> for Until {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Date(toml::value::Datetime),
+            Text(String),
+        }
+        let text = match Raw::deserialize(deserializer)? {
+            Raw::Date(date) => date.to_string(),
+            Raw::Text(text) => text,
+        };
+        let day = text.get(..10).filter(|_| text.len() == 10 || text.get(10..11) == Some("T"));
+        let day = day.and_then(Moment::parse).ok_or_else(|| D::Error::custom(format_args!("`{text}` is not a date (YYYY-MM-DD)")))?;
+        Ok(Until(Day(day)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: &str) -> Moment {
+        Moment::parse(time).unwrap()
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_is_read() {
+        let configuration = Configuration::parse(
+            r#"
+            [[require]]
+            accounts = ["*"]
+            regions = ["us-east-1"]
+            guardrail = "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh"
+            minimum_version = 3
+            models = { include = ["ALL"], exclude = ["cohere.embed-english-v3"] }
+            guarding = "comprehensive"
+
+            [[exception]]
+            rule = "api-not-covered"
+            accounts = ["222233334444"]
+            principals = ["arn:aws:iam::222233334444:role/batch-*"]
+            until = "2027-01-31"
+            reason = "nightly batch summaries, reviewed"
+            owner = "ml-platform"
+            ticket = "SEC-4821"
+
+            [rules.draft-guardrail-used]
+            severity = "CRITICAL"
+            "#,
+        )
+        .unwrap();
+        let [requirement] = configuration.requirements.as_slice() else { panic!() };
+        assert_eq!((requirement.minimum_version, requirement.guarding), (Some(3), Guarding::Comprehensive));
+        assert_eq!(requirement.models.excluded.len(), 1);
+        let [exception] = configuration.exceptions.as_slice() else { panic!() };
+        assert!(exception.selects("api-not-covered", &"222233334444".into(), &"us-east-1".into(), None));
+        assert!(exception.selects_principal("arn:aws:iam::222233334444:role/batch-nightly"));
+        assert!(exception.selects_principal("arn:aws:iam::222233334444:role/batch-nightly some-session"));
+        assert!(!exception.selects_principal("arn:aws:iam::222233334444:role/web"));
+        assert_eq!(exception.line, 10);
+        assert_eq!(configuration.severities["draft-guardrail-used"], Severity::Critical);
+        assert!(exception.is_live(at("2027-01-31T23:59:59Z")) && !exception.is_live(at("2027-02-01T00:00:00Z")));
+        assert_eq!(configuration.warnings(at("2027-02-01T00:00:00Z")).len(), 1);
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        let configuration = Configuration::parse("[[require]]").unwrap();
+        assert_eq!(configuration.requirements, [Requirement::default()]);
+        assert!(Configuration::parse("").unwrap().requirements.is_empty());
+    }
+
+    #[test]
+    fn a_mistake_is_shown_with_its_line_and_a_caret() {
+        for (text, line, said) in [
+            ("[[require]]\nguardrial = \"x\"", 2, "unknown field `guardrial`"),
+            ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"2027-01-31\"\nowner = \"me\"", 1, "missing field `reason`"),
+            ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"2027-01-31\"\nreason = \"r\"", 1, "missing field `owner`"),
+            ("[[exception]]\nrule = \"api-not-covered\"\nuntil = 2027-01-31\nreason = \" \"\nowner = \"me\"", 4, "must not be empty"),
+            ("[[exception]]\nrule = \"api-not-covred\"\nuntil = 2027-01-31\nreason = \"r\"\nowner = \"me\"", 2, "there is no rule `api-not-covred`"),
+            ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"soon\"\nreason = \"r\"\nowner = \"me\"", 3, "`soon` is not a date"),
+            ("[rules.nonsense]\nseverity = \"HIGH\"", 1, "there is no rule `nonsense`"),
+            ("[rules.api-not-covered]\nseverity = \"SEVERE\"", 2, "unknown variant `SEVERE`"),
+            ("[[require]]\naccounts = [\"prod\"]", 2, "neither a 12-digit account id"),
+            ("[[require]]\nguardrail = \"abc\"", 2, "is not a guardrail ARN"),
+            ("[[require]]\nminimum_version = 0", 2, "start at 1"),
+        ] {
+            let error = Configuration::parse(text).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains(&format!("line {line},")) && error.contains('^'), "{text}\n{error}");
+        }
+    }
+}

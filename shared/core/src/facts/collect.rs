@@ -1,0 +1,327 @@
+//! From the bytes of one value to what is kept of it.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use serde::Deserialize;
+
+use super::{
+    ChangeKey, Facts,
+    rows::{PackedId, Row},
+    shape::{CallShape, EvaluationShape, LogShape, Shape},
+    strings::Symbol,
+};
+use crate::{
+    api::{APPLY_GUARDRAIL, Mediator, Reach},
+    arn::GuardrailKey,
+    cloudtrail::{EventType, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
+    invocation_log::InvocationLog,
+    json::Text,
+    moment::Moment,
+    world::WorldChange,
+};
+
+/// Reads values into [`Facts`].
+#[derive(Debug)]
+pub struct Collector<'w> {
+    wanted: &'w Wanted,
+    keep_session_names: bool,
+    reject_early: bool,
+    facts: Facts,
+    /// Reused, so that principals cost no memory of their own.
+    buffer: String,
+}
+
+/// What became of a value.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is judged.
+    Judged,
+    /// It is not.
+    Ignored(Ignored),
+    /// It can't be read.
+    Unreadable(UnreadableRecord),
+}
+
+/// Why a record is not judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ignored {
+    /// No rule wants this operation.
+    NotWanted,
+    /// The service reports something of its own, such as the end of a stream: not a call (facts/03 §5).
+    NotACall,
+    /// An Insight.
+    Insight,
+    /// A digest file: no record at all.
+    Digest,
+    /// Outside of what was selected.
+    NotSelected,
+    /// A copy of a call or of evidence that was read already.
+    Duplicate,
+}
+
+impl Ignored {
+    /// In words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Ignored::NotWanted => "no rule wants this operation",
+            Ignored::NotACall => "reported by the service itself, not a call",
+            Ignored::Insight => "CloudTrail Insight",
+            Ignored::Digest => "digest file of CloudTrail's log file validation",
+            Ignored::NotSelected => "outside of the selected accounts, Regions or times",
+            Ignored::Duplicate => "copy of a record that was read already",
+        }
+    }
+}
+
+impl<'w> Collector<'w> {
+    /// Starts with nothing.
+    #[must_use]
+    pub fn new(wanted: &'w Wanted) -> Self {
+        Collector { wanted, keep_session_names: false, reject_early: true, facts: Facts::default(), buffer: String::new() }
+    }
+
+    /// Keeps the names of sessions, which are often e-mail addresses.
+    #[must_use]
+    pub fn keeping_session_names(self, keep_session_names: bool) -> Self {
+        Collector { keep_session_names, ..self }
+    }
+
+    /// Parses every value, even those that surely nobody wants: for the test that early rejection changes nothing.
+    #[must_use]
+    pub fn without_early_rejection(self) -> Self {
+        Collector { reject_early: false, ..self }
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn into_facts(self) -> Facts {
+        self.facts
+    }
+
+    /// Takes one JSON value.
+    pub fn value(&mut self, bytes: &[u8]) -> Taken {
+        if self.reject_early && self.wanted.rejects(bytes) {
+            return Taken::Ignored(Ignored::NotWanted);
+        }
+        Item::parse(bytes, |item| match item {
+            Ok(Item::Record(record)) => self.record(&record),
+            Ok(Item::InvocationLog(log)) => self.log(&log),
+            Ok(Item::Insight) => Taken::Ignored(Ignored::Insight),
+            Ok(Item::Digest) => Taken::Ignored(Ignored::Digest),
+            Err(error) => Taken::Unreadable(error),
+        })
+    }
+
+    /// Takes one record.
+    pub fn record(&mut self, record: &Record<'_>) -> Taken {
+        let name = record.event_name.or_empty();
+        let is_call = record.event_type() == EventType::ApiCall;
+        let is_evaluation = name == APPLY_GUARDRAIL && record.event_source.get() == Some("bedrock.amazonaws.com");
+        let reach = Reach::of(record);
+        if reach.is_none() && !is_evaluation {
+            return match WorldChange::from_record(record) {
+                Some(change) => self.change(record, change),
+                None => Taken::Ignored(Ignored::NotWanted),
+            };
+        }
+        if !is_call {
+            return Taken::Ignored(Ignored::NotACall);
+        }
+        match reach {
+            Some(reach) => self.call(record, reach),
+            None => self.evaluation(record),
+        }
+        Taken::Judged
+    }
+
+    fn change(&mut self, record: &Record<'_>, change: WorldChange) -> Taken {
+        let Some(time) = record.time() else {
+            return Taken::Unreadable(UnreadableRecord::NoEventTime);
+        };
+        let event_id = record.event_id.get().or(record.request_id.get()).unwrap_or_default().to_owned();
+        self.facts.add_change(ChangeKey { time, event_id, account: record.account().to_string() }, change);
+        Taken::Judged
+    }
+
+    fn intern(&mut self, text: Option<&str>) -> Symbol {
+        text.map_or(Symbol::NONE, |text| self.facts.strings.intern(text))
+    }
+
+    /// The role or user; with the session's name behind a blank if the configuration asks for it.
+    fn principal(&mut self, record: &Record<'_>) -> Symbol {
+        let identity = &record.user_identity.0;
+        if !self.keep_session_names
+            && let Some(issuer) = identity.session_context.0.session_issuer.0.arn.get()
+        {
+            return self.facts.strings.intern(issuer);
+        }
+        let principal = identity.principal();
+        self.buffer.clear();
+        self.buffer.push_str(&principal.entity);
+        if let Some(session) = principal.session.filter(|_| self.keep_session_names) {
+            self.buffer.push(' ');
+            self.buffer.push_str(&session);
+        }
+        self.facts.strings.intern(&self.buffer)
+    }
+
+    fn call(&mut self, record: &Record<'_>, reach: Reach) {
+        let parameters: InferenceParameters<'_> = record.parameters();
+        let (guardrail, version) = parameters.guardrail().unzip();
+        let mediator = match reach {
+            Reach::Mediated(Mediator::Agent) => parameters.agent_id.get().or_else(|| resource_id(record, ":agent-alias/")),
+            Reach::Mediated(Mediator::Flow) => parameters.flow_identifier.get().map(last_part).or_else(|| resource_id(record, ":flow/")),
+            _ => None,
+        };
+        let refusal = record.error_code.get().and(record.error_message.get()).filter(|message| speaks_of_guardrails(message));
+        let shape = CallShape {
+            account: self.account(record),
+            region: self.region(record),
+            principal: self.principal(record),
+            api: self.intern(record.event_name.get()),
+            model: self.intern(parameters.model()),
+            guardrail: self.intern(guardrail),
+            version: self.intern(version),
+            mediator: self.intern(mediator),
+            error: self.intern(record.error_code.get()),
+            refusing_guardrail: self.intern(refusal.and_then(guardrail_arn_in)),
+            reach,
+            bearer_key: record.additional_event_data.0.call_with_bearer_token.is_set() || parameters.call_with_bearer_token.is_set(),
+            refused_by_guardrail: refusal.is_some(),
+            by_event_id: record.request_id.get().is_none(),
+        };
+        self.push(record, Shape::Call(shape));
+    }
+
+    fn evaluation(&mut self, record: &Record<'_>) {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Parameters<'a> {
+            #[serde(borrow)]
+            guardrail_identifier: Text<'a>,
+            #[serde(borrow)]
+            guardrail_version: Text<'a>,
+        }
+        // An evaluation that failed evaluated nothing.
+        let failed = record.error_code.get().is_some();
+        let arns: BTreeSet<&str> = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).filter(|_| !failed).collect();
+        let parameters: Parameters<'_> = if failed { Parameters::default() } else { record.parameters() };
+        let shape = EvaluationShape {
+            account: self.account(record),
+            region: self.region(record),
+            principal: self.principal(record),
+            guardrails: self.join(arns.into_iter()),
+            requested: self.intern(parameters.guardrail_identifier.get()),
+            version: self.intern(parameters.guardrail_version.get()),
+        };
+        self.push(record, Shape::Evaluation(shape));
+    }
+
+    /// Takes an invocation log.
+    pub fn log(&mut self, log: &InvocationLog) -> Taken {
+        let account = log.account.as_deref().unwrap_or("unknown");
+        let region = log.region.as_deref().unwrap_or("unknown");
+        let lines: Vec<String> = log
+            .guardrails
+            .iter()
+            .map(|traced| {
+                let mut line = traced.id.clone();
+                let arn = traced.key.as_ref().map(GuardrailKey::arn).unwrap_or_default();
+                let version = traced.version.map(|version| version.to_string()).unwrap_or_default();
+                // Writing to a String can't fail.
+                let _ = write!(line, " {arn} {version}");
+                line
+            })
+            .collect();
+        let shape = Shape::Log(LogShape {
+            account: self.intern(Some(account)),
+            region: self.intern(Some(region)),
+            guardrails: self.join(lines.iter().map(String::as_str)),
+            partially_guarded: log.partially_guarded,
+        });
+        let request = PackedId::pack(&log.request_id, &mut self.facts.strings);
+        let event = PackedId::pack("", &mut self.facts.strings);
+        let shape = self.facts.shapes.intern(shape);
+        self.facts.rows.push(Row::new(request, event, log.time.unwrap_or(Moment::BEGINNING), shape));
+        Taken::Judged
+    }
+
+    fn account(&mut self, record: &Record<'_>) -> Symbol {
+        match record.recipient_account_id.get() {
+            Some(account) => self.intern(Some(account)),
+            None => self.intern(Some(&record.account())),
+        }
+    }
+
+    fn region(&mut self, record: &Record<'_>) -> Symbol {
+        self.intern(Some(record.aws_region.get().unwrap_or("unknown")))
+    }
+
+    fn join<'t>(&mut self, lines: impl Iterator<Item = &'t str>) -> Symbol {
+        self.buffer.clear();
+        for line in lines {
+            if !self.buffer.is_empty() {
+                self.buffer.push('\n');
+            }
+            self.buffer.push_str(line);
+        }
+        self.facts.strings.intern(&self.buffer)
+    }
+
+    fn push(&mut self, record: &Record<'_>, shape: Shape) {
+        let number = self.facts.shapes.intern(shape);
+        let time = record.time().unwrap_or(Moment::BEGINNING);
+        let event_id = record.event_id.get();
+        let request_id = record.request_id.get().or(event_id).map_or_else(
+            // A record without any id is identified by all that we keep of it.
+            || format!("{shape:?} {time}"),
+            str::to_owned,
+        );
+        let request = PackedId::pack(&request_id, &mut self.facts.strings);
+        let event = PackedId::pack(event_id.unwrap_or_default(), &mut self.facts.strings);
+        self.facts.rows.push(Row::new(request, event, time, number));
+    }
+}
+
+/// The id behind a kind in the ARN of one of the record's resources: `arn:…:agent-alias/<agent>/<alias>`.
+fn resource_id<'r>(record: &'r Record<'_>, kind: &str) -> Option<&'r str> {
+    let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).find(|arn| arn.contains(kind))?;
+    arn.split_once(kind)?.1.split('/').next()
+}
+
+fn last_part(id_or_arn: &str) -> &str {
+    id_or_arn.rsplit('/').next().unwrap_or(id_or_arn)
+}
+
+/// Whether an error message is about guardrails (facts/08 A21): `… not authorized to perform: bedrock:ApplyGuardrail on resource: …`.
+fn speaks_of_guardrails(message: &str) -> bool {
+    // Model ids and users' texts don't appear in these messages; names of roles may, so those are cut off.
+    let about = message.split_once("perform:").map_or(message, |(_, what)| what);
+    about.to_ascii_lowercase().contains("guardrail")
+}
+
+fn guardrail_arn_in(message: &str) -> Option<&str> {
+    let start = message.match_indices("arn:").map(|(at, _)| at).find(|&at| {
+        let arn = message.get(at..).unwrap_or_default();
+        arn.split_whitespace().next().is_some_and(|arn| arn.contains(":guardrail/"))
+    })?;
+    let arn = message.get(start..)?.split_whitespace().next()?;
+    Some(arn.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_guardrail_that_could_not_be_applied() {
+        let message = "User: arn:aws:sts::1:assumed-role/guardrail-admin/x is not authorized to perform: bedrock:ApplyGuardrail on resource: \
+            arn:aws:bedrock:us-east-1:111122223333:guardrail/abc because no resource-based policy allows it";
+        assert!(speaks_of_guardrails(message));
+        assert_eq!(guardrail_arn_in(message), Some("arn:aws:bedrock:us-east-1:111122223333:guardrail/abc"));
+        let other = "User: arn:aws:sts::1:assumed-role/guardrail-admin/x is not authorized to perform: bedrock:InvokeModel on resource: arn:aws:bedrock:us-east-1::foundation-model/a.b";
+        assert!(!speaks_of_guardrails(other), "the role's name says nothing");
+        assert!(speaks_of_guardrails("The guardrail identifier or version provided in the request does not exist."));
+    }
+}

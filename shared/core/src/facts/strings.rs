@@ -1,0 +1,95 @@
+//! Each distinct text once.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// A text of a [`Strings`]. Zero is the empty text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Symbol(pub(super) u32);
+
+impl Symbol {
+    /// The empty text, which stands for "none".
+    pub(crate) const NONE: Symbol = Symbol(0);
+
+    /// The symbol, unless it is the empty text.
+    #[must_use]
+    pub(crate) fn some(self) -> Option<Symbol> {
+        (self != Symbol::NONE).then_some(self)
+    }
+}
+
+/// Texts by number and numbers by text, in one piece of memory.
+#[derive(Debug)]
+pub(crate) struct Strings {
+    text: String,
+    /// Where each text ends; it begins where the one before it ends.
+    ends: Vec<u32>,
+    numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Strings { text: String::new(), ends: vec![0], numbers: HashTable::new(), hasher: DefaultHashBuilder::default() }
+    }
+}
+
+impl Strings {
+    /// The symbol of a text.
+    pub(crate) fn intern(&mut self, text: &str) -> Symbol {
+        if text.is_empty() {
+            return Symbol::NONE;
+        }
+        let hash = self.hasher.hash_one(text);
+        let found = self.numbers.find(hash, |&number| at(&self.text, &self.ends, number) == text);
+        if let Some(&number) = found {
+            return Symbol(number);
+        }
+        // Four billion texts, or bytes of text, would not fit into memory anyway: the last symbol is then shared, which loses precision,
+        // never a record.
+        let number = u32::try_from(self.ends.len()).unwrap_or(u32::MAX - 1);
+        let Ok(end) = u32::try_from(self.text.len() + text.len()) else {
+            return Symbol(number - 1);
+        };
+        self.text.push_str(text);
+        self.ends.push(end);
+        let (all, ends, hasher) = (&self.text, &self.ends, &self.hasher);
+        self.numbers.insert_unique(hash, number, |&number| hasher.hash_one(at(all, ends, number)));
+        Symbol(number)
+    }
+
+    /// The text of a symbol.
+    pub(crate) fn get(&self, symbol: Symbol) -> &str {
+        at(&self.text, &self.ends, symbol.0)
+    }
+
+    /// Takes in the texts of another, and says which symbol each of its symbols became.
+    pub(super) fn absorb(&mut self, other: &Strings) -> Vec<Symbol> {
+        (0..other.ends.len()).map(|number| self.intern(at(&other.text, &other.ends, u32::try_from(number).unwrap_or(0)))).collect()
+    }
+}
+
+fn at<'t>(text: &'t str, ends: &[u32], number: u32) -> &'t str {
+    let number = number as usize;
+    let end = ends.get(number).copied().unwrap_or(0) as usize;
+    let start = number.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0) as usize;
+    text.get(start..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_one_symbol() {
+        let mut strings = Strings::default();
+        let [a, b, again] = ["a", "bb", "a"].map(|text| strings.intern(text));
+        assert_eq!((a, strings.intern("")), (again, Symbol::NONE));
+        assert_eq!((strings.get(a), strings.get(b), strings.get(Symbol::NONE)), ("a", "bb", ""));
+        let mut other = Strings::default();
+        let bb = other.intern("bb");
+        let became = strings.absorb(&other);
+        assert_eq!(became[bb.0 as usize], b);
+    }
+}

@@ -1,0 +1,251 @@
+//! The partial order *weaker than*, control by control (facts/07 §2–3).
+
+use std::{cmp::Ordering, collections::BTreeSet};
+
+use super::canonical::{Canonical, Control, Effect};
+
+/// A control that differs between two guardrails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which.
+    pub control: Control,
+    /// What it did; `None` if it was off.
+    pub before: Option<Effect>,
+    /// What it does.
+    pub after: Option<Effect>,
+    /// Where that leads.
+    pub direction: Direction,
+}
+
+/// Which way a control went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Down, in some component at least.
+    Weaker,
+    /// Down in one component, up in another: any lowered component counts.
+    Mixed,
+    /// Neither: the content is another, for people to look at.
+    Changed,
+    /// Up.
+    Stronger,
+}
+
+impl Difference {
+    /// Whether something got weaker.
+    #[must_use]
+    pub fn is_weaker(&self) -> bool {
+        matches!(self.direction, Direction::Weaker | Direction::Mixed)
+    }
+}
+
+/// Two guardrails as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// They protect alike.
+    Equal,
+    /// The second protects less, and nothing more.
+    Weaker,
+    /// The second protects more, and nothing less.
+    Stronger,
+    /// Some controls went up or became others, and some went down, or none can be said to.
+    Incomparable,
+}
+
+/// The controls that differ, in the order of their names.
+#[must_use]
+pub fn diff(before: &Canonical, after: &Canonical) -> Vec<Difference> {
+    let controls: BTreeSet<&Control> = before.controls.keys().chain(after.controls.keys()).collect();
+    controls
+        .into_iter()
+        .filter_map(|control| {
+            let (old, new) = (before.controls.get(control), after.controls.get(control));
+            let direction = direction(old, new)?;
+            Some(Difference { control: control.clone(), before: old.cloned(), after: new.cloned(), direction })
+        })
+        .collect()
+}
+
+/// How the second compares with the first.
+#[must_use]
+pub fn compare(before: &Canonical, after: &Canonical) -> Comparison {
+    let differences = diff(before, after);
+    if differences.is_empty() {
+        Comparison::Equal
+    } else if differences.iter().all(|difference| difference.direction == Direction::Weaker) {
+        Comparison::Weaker
+    } else if differences.iter().all(|difference| difference.direction == Direction::Stronger) {
+        Comparison::Stronger
+    } else {
+        Comparison::Incomparable
+    }
+}
+
+/// Attributes that differ and protect nothing themselves: name, before, after.
+#[must_use]
+pub fn attribute_changes(before: &Canonical, after: &Canonical) -> Vec<(&'static str, Option<String>, Option<String>)> {
+    let names: BTreeSet<&'static str> = before.attributes.keys().chain(after.attributes.keys()).copied().collect();
+    names
+        .into_iter()
+        .map(|name| (name, before.attributes.get(name).cloned(), after.attributes.get(name).cloned()))
+        .filter(|(_, before, after)| before != after)
+        .collect()
+}
+
+/// Which way a control went; `None` if it didn't.
+fn direction(before: Option<&Effect>, after: Option<&Effect>) -> Option<Direction> {
+    use Effect::{Filter, Grounding, Match, Reasoning, Tier, Topic, Unknown};
+    let of = |components: &[Ordering]| {
+        let (down, up) = (components.contains(&Ordering::Less), components.contains(&Ordering::Greater));
+        match (down, up) {
+            (true, true) => Some(Direction::Mixed),
+            (true, false) => Some(Direction::Weaker),
+            (false, true) => Some(Direction::Stronger),
+            (false, false) => None,
+        }
+    };
+    match (before, after) {
+        // A tier comes and goes with the policy that it belongs to, whose controls say enough.
+        (None, None) | (None, Some(Tier(_))) | (Some(Tier(_)), None) => None,
+        (None, Some(Unknown(_))) | (Some(Unknown(_)), None) => Some(Direction::Changed),
+        (None, Some(_)) => Some(Direction::Stronger),
+        (Some(_), None) => Some(Direction::Weaker),
+        (Some(Filter { action: a, strength: s }), Some(Filter { action: b, strength: t })) => of(&[b.cmp(a), t.cmp(s)]),
+        (Some(Grounding { action: a, threshold: s }), Some(Grounding { action: b, threshold: t })) => of(&[b.cmp(a), t.cmp(s)]),
+        (Some(Topic { action: a, content: s }), Some(Topic { action: b, content: t })) => match of(&[b.cmp(a)]) {
+            None if s != t => Some(Direction::Changed),
+            direction => direction,
+        },
+        (Some(Match(a)), Some(Match(b))) => of(&[b.cmp(a)]),
+        (Some(Reasoning(a)), Some(Reasoning(b))) => of(&[b.cmp(a)]),
+        (Some(Tier(a)), Some(Tier(b))) => of(&[b.cmp(a)]),
+        (Some(Unknown(a)), Some(Unknown(b))) if a == b => None,
+        (Some(_), Some(_)) => Some(Direction::Changed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn canonical(json: &Value) -> Canonical {
+        Canonical::from_get_guardrail(json)
+    }
+
+    fn filter(input: &str, action: &str) -> Value {
+        json!({"contentPolicy": {"filters": [{"type": "HATE", "inputStrength": input, "outputStrength": "NONE", "inputAction": action}]}})
+    }
+
+    #[test]
+    fn a_lowered_strength_or_action_is_weaker() {
+        let before = canonical(&filter("HIGH", "BLOCK"));
+        for (strength, action, expected) in [
+            ("HIGH", "BLOCK", Comparison::Equal),
+            ("LOW", "BLOCK", Comparison::Weaker),
+            ("HIGH", "NONE", Comparison::Weaker),
+            ("NONE", "BLOCK", Comparison::Weaker),
+            ("ULTRA", "BLOCK", Comparison::Incomparable),
+        ] {
+            assert_eq!(compare(&before, &canonical(&filter(strength, action))), expected, "{strength} {action}");
+        }
+        assert_eq!(compare(&canonical(&filter("LOW", "BLOCK")), &canonical(&filter("HIGH", "NONE"))), Comparison::Incomparable);
+    }
+
+    #[test]
+    fn a_lowered_control_counts_however_many_others_rise() {
+        let differences = diff(
+            &canonical(&json!({"wordPolicy": {"words": [{"text": "a"}]}})),
+            &canonical(&json!({"wordPolicy": {"words": [{"text": "b"}, {"text": "c"}]}})),
+        );
+        assert_eq!(differences.iter().filter(|difference| difference.is_weaker()).count(), 2, "both sides of the word that is gone");
+    }
+
+    #[test]
+    fn an_edited_topic_is_for_people_to_look_at_and_a_removed_one_is_weaker() {
+        let topic = |definition| json!({"topicPolicy": {"topics": [{"name": "t", "definition": definition, "type": "DENY"}]}});
+        let edited = diff(&canonical(&topic("a")), &canonical(&topic("b")));
+        assert!(edited.iter().all(|difference| difference.direction == Direction::Changed) && edited.len() == 2);
+        assert_eq!(compare(&canonical(&topic("a")), &Canonical::default()), Comparison::Weaker);
+    }
+
+    #[test]
+    fn standard_to_classic_is_weaker() {
+        let tier = |name: &str| {
+            let mut guardrail = filter("HIGH", "BLOCK");
+            guardrail["contentPolicy"]["tier"] = json!({"tierName": name});
+            canonical(&guardrail)
+        };
+        assert_eq!(compare(&tier("STANDARD"), &tier("CLASSIC")), Comparison::Weaker);
+        assert_eq!(compare(&tier("CLASSIC"), &tier("STANDARD")), Comparison::Stronger);
+    }
+
+    #[test]
+    fn keys_and_messages_are_no_strength() {
+        let one = canonical(&json!({"kmsKeyArn": "k1", "blockedInputMessaging": "a"}));
+        let other = canonical(&json!({"kmsKeyArn": "k2", "blockedInputMessaging": "a"}));
+        assert_eq!(compare(&one, &other), Comparison::Equal);
+        assert_eq!(attribute_changes(&one, &other), [("KMS key", Some("k1".into()), Some("k2".into()))]);
+    }
+
+    fn guardrail() -> impl Strategy<Value = Value> {
+        let pick = |words: &[&'static str]| proptest::sample::select(words.to_vec());
+        let strength = move || pick(&["NONE", "LOW", "MEDIUM", "HIGH", "ULTRA"]);
+        let action = move || proptest::option::of(pick(&["BLOCK", "NONE", "ANONYMIZE", "REDACT"]));
+        let enabled = || proptest::option::of(any::<bool>());
+        let filter = (pick(&["HATE", "PROMPT_ATTACK"]), strength(), strength(), action(), enabled()).prop_map(|(kind, input, output, action, enabled)| {
+            json!({"type": kind, "inputStrength": input, "outputStrength": output, "inputAction": action, "inputEnabled": enabled})
+        });
+        let entity = (pick(&["EMAIL", "NAME"]), action(), action(), enabled())
+            .prop_map(|(kind, action, output, enabled)| json!({"type": kind, "action": action, "outputAction": output, "outputEnabled": enabled}));
+        let topic = (pick(&["t", "u"]), pick(&["a", "b"]), action()).prop_map(|(name, definition, action)| json!({"name": name, "definition": definition, "inputAction": action}));
+        let grounding = (0_u32..3, action()).prop_map(|(threshold, action)| json!({"type": "GROUNDING", "threshold": f64::from(threshold) / 3.0, "action": action}));
+        let list = |item: BoxedStrategy<Value>| proptest::collection::vec(item, 0..3);
+        let tier = proptest::option::of(pick(&["CLASSIC", "STANDARD"]));
+        (list(filter.boxed()), list(entity.boxed()), list(topic.boxed()), list(grounding.boxed()), tier).prop_map(|(filters, entities, topics, groundings, tier)| {
+            json!({"contentPolicy": {"filters": filters, "tier": {"tierName": tier}}, "sensitiveInformationPolicy": {"piiEntities": entities},
+                "topicPolicy": {"topics": topics}, "contextualGroundingPolicy": {"filters": groundings}})
+        })
+    }
+
+    fn mirrored(direction: Direction) -> Direction {
+        match direction {
+            Direction::Weaker => Direction::Stronger,
+            Direction::Stronger => Direction::Weaker,
+            other => other,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_differs_from_itself(a in guardrail()) {
+            prop_assert_eq!(diff(&canonical(&a), &canonical(&a)), []);
+        }
+
+        #[test]
+        fn a_diff_mirrors_its_reverse(a in guardrail(), b in guardrail()) {
+            let (a, b) = (canonical(&a), canonical(&b));
+            let reverse: Vec<Difference> = diff(&b, &a)
+                .into_iter()
+                .map(|d| Difference { control: d.control, before: d.after, after: d.before, direction: mirrored(d.direction) })
+                .collect();
+            prop_assert_eq!(diff(&a, &b), reverse);
+        }
+
+        #[test]
+        fn weaker_than_is_transitive(a in guardrail(), b in guardrail(), c in guardrail()) {
+            let (a, b, c) = (canonical(&a), canonical(&b), canonical(&c));
+            let at_most = |x: &Canonical, y: &Canonical| matches!(compare(x, y), Comparison::Equal | Comparison::Stronger);
+            if at_most(&a, &b) && at_most(&b, &c) {
+                prop_assert!(at_most(&a, &c));
+            }
+        }
+
+        #[test]
+        fn taking_all_away_is_never_stronger(a in guardrail()) {
+            let comparison = compare(&canonical(&a), &Canonical::default());
+            prop_assert!(matches!(comparison, Comparison::Equal | Comparison::Weaker | Comparison::Incomparable));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The organization: its tree of roots, OUs and accounts, and which policy is attached where.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    arn::{AccountId, PolicyId, TargetId},
+    moment::Moment,
+};
+
+/// An organization at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Organization {
+    /// `o-…`.
+    pub id: Option<String>,
+    /// The account that owns the organization, and so the enforced guardrails (facts/01 §2).
+    pub management_account: Option<AccountId>,
+    /// Policy types that are enabled, by root; `None` where the root's types were not read.
+    pub policy_types: BTreeMap<TargetId, Option<BTreeSet<String>>>,
+    /// OUs by id.
+    pub units: BTreeMap<TargetId, Unit>,
+    /// Accounts by id.
+    pub accounts: BTreeMap<AccountId, Account>,
+    /// Policies by target, in the order in which they were attached.
+    pub attachments: BTreeMap<TargetId, Vec<Attachment>>,
+}
+
+/// An organizational unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name.
+    pub name: String,
+    /// Where it hangs.
+    pub parent: TargetId,
+}
+
+/// A member account, or the management account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Where it hangs.
+    pub parent: TargetId,
+    /// Whether it is active; an account in another state (`SUSPENDED`, `CLOSED`, …) runs no inference.
+    pub active: bool,
+}
+
+/// A policy on a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Which.
+    pub policy: PolicyId,
+    /// Since when, if known.
+    pub attached_at: Option<Moment>,
+}
+
+/// OUs nest five deep (facts/01 §5); more than this many steps to the root means a loop.
+const DEEPEST: usize = 16;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Raw {
+    organization: RawOrganization,
+    roots: Vec<RawRoot>,
+    organizational_units: Vec<RawNode>,
+    accounts: Vec<RawNode>,
+    attachments: Vec<RawAttachment>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RawOrganization {
+    id: Option<String>,
+    master_account_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RawRoot {
+    id: String,
+    #[serde(default)]
+    policy_types: Option<Vec<RawPolicyType>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RawPolicyType {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    status: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RawNode {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+    parent_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RawAttachment {
+    policy_id: String,
+    target_id: String,
+    #[serde(default)]
+    attached_at: Option<Moment>,
+}
+
+impl Organization {
+    /// Reads `organization.json` (design §4): the answers of the list calls, joined, in AWS's own field names.
+    pub fn from_json(json: &Value) -> Result<Self, serde_json::Error> {
+        let raw = Raw::deserialize(json)?;
+        let mut organization = Organization {
+            id: raw.organization.id,
+            management_account: raw.organization.master_account_id.map(AccountId::from),
+            ..Organization::default()
+        };
+        for root in raw.roots {
+            let enabled = |kind: &RawPolicyType| kind.status.as_deref().is_none_or(|status| status == "ENABLED");
+            let types = root.policy_types.map(|types| types.into_iter().filter(enabled).map(|kind| kind.kind).collect());
+            organization.policy_types.insert(root.id.into(), types);
+        }
+        for unit in raw.organizational_units {
+            organization.units.insert(unit.id.into(), Unit { name: unit.name, parent: unit.parent_id.into() });
+        }
+        for account in raw.accounts {
+            // `Status` is the name that `State` had before 2026-09-09 (facts/01 §4).
+            let active = account.state.or(account.status).is_none_or(|state| state == "ACTIVE");
+            organization.accounts.insert(account.id.into(), Account { name: account.name, parent: account.parent_id.into(), active });
+        }
+        for attachment in raw.attachments {
+            organization.attach(&attachment.target_id.into(), attachment.policy_id.into(), attachment.attached_at);
+        }
+        for attachments in organization.attachments.values_mut() {
+            attachments.sort_by_key(|attachment| attachment.attached_at);
+        }
+        Ok(organization)
+    }
+
+    /// The root, the OUs and the account itself, in that order; `None` if the account isn't known, or its way to the root isn't.
+    #[must_use]
+    pub fn path_to(&self, account: &AccountId) -> Option<Vec<TargetId>> {
+        let mut path = vec![TargetId::from(account.as_str())];
+        let mut at = &self.accounts.get(account)?.parent;
+        while path.len() < DEEPEST {
+            path.push(at.clone());
+            match self.units.get(at) {
+                Some(unit) => at = &unit.parent,
+                None if self.policy_types.contains_key(at) => {
+                    path.reverse();
+                    return Some(path);
+                }
+                None => return None,
+            }
+        }
+        None
+    }
+
+    /// Whether the target is the account, or lies above it.
+    #[must_use]
+    pub fn reaches(&self, target: &str, account: &AccountId) -> bool {
+        target == account.as_str() || self.path_to(account).is_some_and(|path| path.iter().any(|step| step.as_str() == target))
+    }
+
+    /// The accounts below a root or OU, or the account itself.
+    pub fn accounts_under<'a>(&'a self, target: &'a str) -> impl Iterator<Item = &'a AccountId> {
+        self.accounts.keys().filter(move |account| self.reaches(target, account))
+    }
+
+    /// Whether a policy type is enabled on the root that the path starts with. A root whose types were not read counts as enabled:
+    /// nothing can be attached otherwise.
+    #[must_use]
+    pub fn is_enabled(&self, policy_type: &str, path: &[TargetId]) -> bool {
+        let types = path.first().and_then(|root| self.policy_types.get(root));
+        types.and_then(Option::as_ref).is_none_or(|types| types.contains(policy_type))
+    }
+
+    /// Attaches a policy, behind those that are already there.
+    pub fn attach(&mut self, target: &TargetId, policy: PolicyId, attached_at: Option<Moment>) {
+        let attachments = self.attachments.entry(target.clone()).or_default();
+        if attachments.iter().all(|attachment| attachment.policy != policy) {
+            attachments.push(Attachment { policy, attached_at });
+        }
+    }
+
+    /// Detaches a policy.
+    pub fn detach(&mut self, target: &TargetId, policy: &PolicyId) {
+        if let Some(attachments) = self.attachments.get_mut(target) {
+            attachments.retain(|attachment| attachment.policy != *policy);
+        }
+    }
+
+    /// Where a policy is attached.
+    pub fn targets_of<'a>(&'a self, policy: &'a PolicyId) -> impl Iterator<Item = &'a TargetId> {
+        self.attachments.iter().filter(move |(_, attached)| attached.iter().any(|a| a.policy == *policy)).map(|(target, _)| target)
+    }
+
+    /// Takes out the attachments that were made after a moment, and returns them in the order in which they were.
+    pub fn split_off_later(&mut self, moment: Moment) -> Vec<(Moment, TargetId, PolicyId)> {
+        let mut later = Vec::new();
+        for (target, attachments) in &mut self.attachments {
+            attachments.retain(|attachment| match attachment.attached_at {
+                Some(at) if at > moment => {
+                    later.push((at, target.clone(), attachment.policy.clone()));
+                    false
+                }
+                _ => true,
+            });
+        }
+        later.sort();
+        later
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn organization() -> Organization {
+        Organization::from_json(&json!({
+            "Organization": {"Id": "o-exampleorgid", "MasterAccountId": "111122223333"},
+            "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}, {"Type": "TAG_POLICY", "Status": "PENDING_DISABLE"}]}],
+            "OrganizationalUnits": [{"Id": "ou-prod", "Name": "prod", "ParentId": "r-ab12"}, {"Id": "ou-shop", "Name": "shop", "ParentId": "ou-prod"},
+                {"Id": "ou-loop", "Name": "loop", "ParentId": "ou-loop"}],
+            "Accounts": [{"Id": "222233334444", "Name": "shop", "State": "ACTIVE", "ParentId": "ou-shop"},
+                {"Id": "333344445555", "Name": "lost", "ParentId": "ou-loop"}, {"Id": "111122223333", "Name": "management", "ParentId": "r-ab12"}],
+            "Attachments": [{"PolicyId": "p-2", "TargetId": "r-ab12", "AttachedAt": "2026-10-02T00:00:00Z"},
+                {"PolicyId": "p-1", "TargetId": "r-ab12", "AttachedAt": "2026-10-01T00:00:00Z"}, {"PolicyId": "p-1", "TargetId": "ou-shop"}]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_path_leads_from_the_root_to_the_account() {
+        let organization = organization();
+        let path = organization.path_to(&"222233334444".into()).unwrap();
+        assert_eq!(path.iter().map(TargetId::as_str).collect::<Vec<_>>(), ["r-ab12", "ou-prod", "ou-shop", "222233334444"]);
+        assert_eq!(organization.path_to(&"333344445555".into()), None, "a loop has no root");
+        assert_eq!(organization.path_to(&"999999999999".into()), None);
+        assert!(organization.is_enabled("BEDROCK_POLICY", &path) && !organization.is_enabled("TAG_POLICY", &path));
+        assert_eq!(organization.accounts_under("ou-prod").map(AccountId::as_str).collect::<Vec<_>>(), ["222233334444"]);
+    }
+
+    #[test]
+    fn attachments_stand_in_the_order_in_which_they_were_made() {
+        let mut organization = organization();
+        let order = |organization: &Organization| -> Vec<String> {
+            organization.attachments["r-ab12"].iter().map(|attachment| attachment.policy.to_string()).collect()
+        };
+        assert_eq!(order(&organization), ["p-1", "p-2"]);
+        let mut earlier = organization.clone();
+        let later = earlier.split_off_later(Moment::parse("2026-10-01T12:00:00Z").unwrap());
+        assert_eq!((order(&earlier), later.len()), (vec!["p-1".to_owned()], 1));
+        assert_eq!(organization.targets_of(&"p-1".into()).count(), 2);
+        organization.detach(&"r-ab12".into(), &"p-1".into());
+        organization.attach(&"r-ab12".into(), "p-1".into(), None);
+        assert_eq!(order(&organization), ["p-2", "p-1"], "attached again, it is the last");
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_not_an_empty_organization() {
+        assert!(Organization::from_json(&json!({"Accounts": [{"Name": "no id"}]})).is_err());
+        assert!(Organization::from_json(&json!({"Accounts": {}})).is_err());
+    }
+}

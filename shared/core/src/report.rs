@@ -1,0 +1,209 @@
+//! The result of a run, as JSON version 1 has it (design §10). Fields are only ever added.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    arn::{AccountId, Region},
+    finding::Finding,
+    moment::Moment,
+    verdict::{Grade, Missing, Reason, Verdict},
+};
+
+/// A whole report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// 1.
+    pub schema_version: u32,
+    /// What made it.
+    pub tool: Tool,
+    /// When.
+    pub generated_at: Moment,
+    /// What was read.
+    pub records: Records,
+    /// The calls, by verdict.
+    pub invocations: Invocations,
+    /// The calls, by all that a verdict says.
+    pub coverage: Vec<CoverageRow>,
+    /// What could not be seen.
+    pub blind: Vec<BlindRow>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What could not be read: the first thousand.
+    #[serde(default)]
+    pub unreadable: Vec<Unreadable>,
+    /// The names of accounts, where the organization is known.
+    #[serde(default)]
+    pub accounts: BTreeMap<AccountId, String>,
+}
+
+/// What made a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `guardrail-audit`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Every record that was read is accounted for: read = judged + ignored + unreadable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// All.
+    pub read: u64,
+    /// Calls, evidence and changes, each once.
+    pub judged: u64,
+    /// The others.
+    pub ignored: u64,
+    /// What could not be read.
+    pub unreadable: u64,
+    /// Copies of calls and evidence that were read already; a part of `ignored`.
+    pub duplicates: u64,
+    /// Why records were ignored.
+    #[serde(default)]
+    pub ignored_because: BTreeMap<String, u64>,
+}
+
+/// Calls by verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocations {
+    /// A required guardrail was in scope.
+    pub compliant: u64,
+    /// It was not.
+    pub violation: u64,
+    /// Nobody can say.
+    pub not_provable: u64,
+    /// None was needed.
+    pub not_applicable: u64,
+}
+
+impl Invocations {
+    /// Counts calls of one verdict.
+    pub fn add(&mut self, verdict: Verdict, count: u64) {
+        match verdict {
+            Verdict::Compliant => self.compliant += count,
+            Verdict::Violation => self.violation += count,
+            Verdict::NotProvable => self.not_provable += count,
+            Verdict::NotApplicable => self.not_applicable += count,
+        }
+    }
+}
+
+/// Calls that were judged alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CoverageRow {
+    /// Whose.
+    pub account: AccountId,
+    /// Where.
+    pub region: Region,
+    /// With which model: the bare id of a foundation model, else what was called.
+    pub model: String,
+    /// By which operation.
+    pub api: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it rests on.
+    pub grade: Grade,
+    /// Of a violation, why.
+    pub reason: Option<Reason>,
+    /// How many.
+    pub count: u64,
+}
+
+impl CoverageRow {
+    /// Whether only the counts differ.
+    #[must_use]
+    pub fn is_like(&self, other: &CoverageRow) -> bool {
+        let key = |row: &CoverageRow| (row.verdict, row.grade, row.reason);
+        (&self.account, &self.region, &self.model, &self.api, key(self)) == (&other.account, &other.region, &other.model, &other.api, key(other))
+    }
+}
+
+/// Something that could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BlindRow {
+    /// Whose.
+    pub account: AccountId,
+    /// Where.
+    pub region: Region,
+    /// What.
+    pub missing: Blindness,
+    /// How to see it.
+    #[serde(default)]
+    pub remedy: String,
+}
+
+/// What can't be seen of an account and Region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blindness {
+    /// What the trails record.
+    Telemetry,
+    /// Evaluations: the trails don't record them.
+    EvaluationsNotRecorded,
+    /// Roads to a model that are data events: the trails don't record some of them.
+    DataEventsNotRecorded,
+    /// What guardrails did: model invocation logging is off.
+    InvocationLogsOff,
+    /// What is needed for verdicts.
+    #[serde(untagged)]
+    Evidence(Missing),
+}
+
+impl Blindness {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Blindness::Evidence(missing) => missing.as_str(),
+            Blindness::Telemetry => "telemetry",
+            Blindness::EvaluationsNotRecorded => "evaluations_not_recorded",
+            Blindness::DataEventsNotRecorded => "data_events_not_recorded",
+            Blindness::InvocationLogsOff => "invocation_logs_off",
+        }
+    }
+
+    /// How to see it.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Blindness::Evidence(missing) => missing.remedy(),
+            Blindness::Telemetry => "read the trails' selectors and status (GetEventSelectors, GetTrailStatus) into world/telemetry/",
+            Blindness::EvaluationsNotRecorded => "add a data event selector for AWS::Bedrock::Guardrail to a trail: $1.00 per million events",
+            Blindness::DataEventsNotRecorded => {
+                "add data event selectors for AWS::Bedrock::Model, AWS::Bedrock::AsyncInvoke, AWS::Bedrock::AgentAlias, \
+                 AWS::Bedrock::InlineAgent, AWS::Bedrock::FlowAlias, AWS::Bedrock::KnowledgeBase and AWS::BedrockMantle::Project"
+            }
+            Blindness::InvocationLogsOff => "switch model invocation logging on (PutModelInvocationLoggingConfiguration)",
+        }
+    }
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// The file.
+    pub file: String,
+    /// The number of the record in it, from 1; absent if it is the file itself.
+    pub record: Option<u64>,
+    /// Why.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_one_word_in_json() {
+        for (blindness, json) in [
+            (Blindness::Evidence(Missing::EffectivePolicy), r#""effective_policy""#),
+            (Blindness::EvaluationsNotRecorded, r#""evaluations_not_recorded""#),
+        ] {
+            assert_eq!(serde_json::to_string(&blindness).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Blindness>(json).unwrap(), blindness);
+            assert_eq!(format!("\"{}\"", blindness.as_str()), json);
+        }
+    }
+}

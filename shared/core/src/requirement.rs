@@ -1,0 +1,151 @@
+//! What the team requires of its accounts' calls: stricter than the effective policy, or, with no words of its own, that policy itself
+//! (design §7).
+
+use std::collections::BTreeSet;
+
+use crate::{
+    arn::{AccountId, GuardrailKey, Region},
+    enforcement::{Guarding, ModelScope},
+    model::{Model, normalised},
+    organization::Organization,
+};
+
+/// A `[[require]]`: which calls it selects, and what has to be in force for them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirement {
+    /// Whose calls.
+    pub accounts: AccountSelector,
+    /// Where; `None` means everywhere.
+    pub regions: Option<BTreeSet<Region>>,
+    /// With which models. An excluded model is exempt, one that is not included is not selected.
+    pub models: ModelScope,
+    /// The guardrail; `None` means the one that the effective policy names, or any that is enforced where it names none.
+    pub guardrail: Option<GuardrailKey>,
+    /// At least this version of it.
+    pub minimum_version: Option<u32>,
+    /// Whether the caller may choose what is evaluated.
+    pub guarding: Guarding,
+}
+
+impl Default for Requirement {
+    /// All accounts, all Regions, all models, comprehensive, any version.
+    fn default() -> Self {
+        Requirement {
+            accounts: AccountSelector::default(),
+            regions: None,
+            models: ModelScope::ALL,
+            guardrail: None,
+            minimum_version: None,
+            guarding: Guarding::Comprehensive,
+        }
+    }
+}
+
+/// Accounts by id, by the OU or root above them, or all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSelector(BTreeSet<String>);
+
+impl Default for AccountSelector {
+    fn default() -> Self {
+        AccountSelector(BTreeSet::from(["*".to_owned()]))
+    }
+}
+
+impl AccountSelector {
+    /// From account ids, OU and root ids, and `*`.
+    pub fn new(selected: impl IntoIterator<Item = String>) -> Self {
+        AccountSelector(selected.into_iter().collect())
+    }
+
+    /// Whether the account is selected; `None` if that depends on a place in the organization that isn't known.
+    #[must_use]
+    pub fn selects(&self, account: &AccountId, organization: Option<&Organization>) -> Option<bool> {
+        if self.0.contains("*") || self.0.contains(account.as_str()) {
+            return Some(true);
+        }
+        let mut targets = self.targets().peekable();
+        if targets.peek().is_none() {
+            return Some(false);
+        }
+        let path = organization?.path_to(account)?;
+        Some(targets.any(|target| path.iter().any(|step| step.as_str() == target)))
+    }
+
+    /// Everything that is selected by name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// The OUs and roots among them.
+    fn targets(&self) -> impl Iterator<Item = &str> {
+        self.names().filter(|name| name.starts_with("ou-") || name.starts_with("r-"))
+    }
+}
+
+/// How a requirement relates to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// It holds for the call.
+    Yes,
+    /// It doesn't concern the call.
+    No,
+    /// It says that the model needs no guardrail.
+    Exempt,
+    /// It depends on the account's place in the organization, which isn't known.
+    Unknown,
+}
+
+impl Requirement {
+    /// Whether the requirement holds for a call.
+    #[must_use]
+    pub fn selects(&self, account: &AccountId, region: &Region, model: &Model, organization: Option<&Organization>) -> Selected {
+        if self.regions.as_ref().is_some_and(|regions| !regions.contains(region)) {
+            return Selected::No;
+        }
+        let id = normalised(model.as_str());
+        let is_listed = |list: &BTreeSet<String>| list.contains(&id) || list.contains(model.as_str());
+        if self.models.included.as_ref().is_some_and(|included| !is_listed(included)) {
+            return Selected::No;
+        }
+        match self.accounts.selects(account, organization) {
+            None => Selected::Unknown,
+            Some(false) => Selected::No,
+            Some(true) if is_listed(&self.models.excluded) => Selected::Exempt,
+            Some(true) => Selected::Yes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn accounts_are_selected_by_id_by_place_or_all() {
+        let organization = Organization::from_json(&json!({"Roots": [{"Id": "r-1"}], "OrganizationalUnits": [{"Id": "ou-1", "ParentId": "r-1"}],
+            "Accounts": [{"Id": "111111111111", "ParentId": "ou-1"}, {"Id": "222222222222", "ParentId": "r-1"}]}))
+        .unwrap();
+        let selects = |names: &[&str], account: &str, organization| {
+            AccountSelector::new(names.iter().map(|&name| name.to_owned())).selects(&account.into(), organization)
+        };
+        assert_eq!(selects(&["*"], "999999999999", None), Some(true));
+        assert_eq!(selects(&["111111111111"], "111111111111", None), Some(true));
+        assert_eq!(selects(&["111111111111"], "222222222222", None), Some(false));
+        assert_eq!(selects(&["ou-1"], "111111111111", Some(&organization)), Some(true));
+        assert_eq!(selects(&["ou-1"], "222222222222", Some(&organization)), Some(false));
+        assert_eq!(selects(&["r-1"], "222222222222", Some(&organization)), Some(true));
+        assert_eq!(selects(&["ou-1"], "111111111111", None), None);
+        assert_eq!(selects(&["ou-1"], "999999999999", Some(&organization)), None);
+    }
+
+    #[test]
+    fn an_excluded_model_is_exempt_and_one_not_included_is_another_matter() {
+        let requirement = Requirement { models: ModelScope::new(["a.one", "a.two"], ["a.two"]), ..Requirement::default() };
+        let selects = |model: &str| requirement.selects(&"1".into(), &"us-east-1".into(), &Model::parse(model), None);
+        assert_eq!(selects("us.a.one"), Selected::Yes);
+        assert_eq!(selects("a.two"), Selected::Exempt);
+        assert_eq!(selects("a.three"), Selected::No);
+    }
+}

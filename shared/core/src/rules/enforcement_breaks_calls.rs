@@ -1,0 +1,47 @@
+//! Calls are refused because the enforced guardrail can't be applied.
+
+use crate::{
+    arn::GuardrailVersionArn,
+    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "enforcement-breaks-calls",
+    title: "Calls are refused because the enforced guardrail can't be applied",
+    severity: Severity::High,
+    group: Group::Invocation,
+    revealed_by: super::COVERED_OPERATIONS,
+    fires: "A call was refused with an error about a guardrail that the caller didn't ask for: no permission to apply it, an \
+        identifier that doesn't exist, an automated-reasoning policy in it.",
+    evidence: "The record's errorCode and errorMessage. If the message names a guardrail, it decides; else what is enforced, where \
+        that is known.",
+    rationale: "Enforcement fails closed: the workload is down, and whoever runs it will look for a way around.",
+    remediation: "Share the guardrail with the account (its resource policy must allow bedrock:ApplyGuardrail, also for the guardrail \
+        profile), and enforce a version without automated reasoning.",
+    references: &[
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-resource-based-policies.html",
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",
+    ],
+    resolved: Resolved::ByCoverOfTheSamePrincipal,
+    check: Check::Call(check),
+};
+
+fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
+    let refusal = judged.guardrail_refusal.as_ref().filter(|_| judged.call.failed)?;
+    let requested = judged.call.requested.as_ref();
+    let by_enforcement = match (refusal.names, requested.and_then(|requested| requested.guardrail.as_ref()), refusal.enforced) {
+        // The message names a guardrail: was it the caller who asked for it?
+        (Some(named), Some(requested), _) => GuardrailVersionArn::split(named).is_none_or(|(named, _)| named != *requested),
+        // The caller asked for one and the message doesn't say which one failed: likely the caller's.
+        (None, Some(_), _) => false,
+        (_, None, _) if requested.is_some() => false,
+        // Nobody asked, so something must be enforced; if nothing is, the message means something else.
+        (Some(_), None, _) | (None, None, None) => true,
+        (None, None, Some(enforced)) => !enforced.is_empty(),
+    };
+    by_enforcement.then(|| Observed {
+        because: format!("refused with {} because of {}", refusal.error_code, refusal.names.unwrap_or("an enforced guardrail")),
+        ..Observed::default()
+    })
+}

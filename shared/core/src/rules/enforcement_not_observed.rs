@@ -1,0 +1,35 @@
+//! Enforcement is in force, but these calls were not evaluated.
+
+use crate::{
+    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    severity::Severity,
+    verdict::Reason,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "enforcement-not-observed",
+    title: "Enforcement is in force, but these calls were not evaluated",
+    severity: Severity::Critical,
+    group: Group::Invocation,
+    revealed_by: super::COVERED_OPERATIONS,
+    fires: "Enforcement covers the call, a running trail records evaluations of this account and Region, evaluations of other \
+        calls there are in the input, the input reaches 15 minutes past the call, and the call has none. Where request ids \
+        join no evaluation to any call, at least 20 calls of one principal in an hour without a single evaluation, while other \
+        principals have some.",
+    evidence: "The trail's selectors (telemetry in the world), and ApplyGuardrail data events in the input. Without them the verdict \
+        rests on enforcement alone.",
+    rationale: "The configuration says that a guardrail applies, and the record of what ran says that it didn't: either a way around \
+        enforcement, or enforcement that fails.",
+    remediation: "Look at the principal's calls: the model id, the client and the endpoint. Check whether data events were delayed or \
+        filtered. Then open a case with AWS, with the request ids.",
+    references: &[
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html",
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",
+    ],
+    resolved: Resolved::ByCover,
+    check: Check::Call(check),
+};
+
+fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
+    judged.violates(Reason::NotObserved, |judgement| format!("{} is enforced and evaluations are recorded here, but these calls have none", judgement.required_guardrail()))
+}

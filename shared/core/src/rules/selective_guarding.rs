@@ -1,0 +1,33 @@
+//! Callers choose what the guardrail evaluates.
+
+use crate::{
+    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    severity::Severity,
+    verdict::Reason,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "selective-guarding",
+    title: "Callers choose what the guardrail evaluates",
+    severity: Severity::Medium,
+    group: Group::Invocation,
+    revealed_by: super::COVERED_OPERATIONS,
+    fires: "A requirement asks for comprehensive guarding, and what is in force is selective for the system prompt or the \
+        messages.",
+    evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \
+        of them isn't known, the call is not provable.",
+    rationale: "With selective guarding and no tags nothing of the system prompt is evaluated, and with tags only what the caller \
+        tagged: the caller decides what the guardrail sees.",
+    remediation: "Set selective_content_guarding to comprehensive in the policy or the configuration (in the older syntax, input_tags to \
+        ignore).",
+    references: &[
+        "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html",
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-tagging.html",
+    ],
+    resolved: Resolved::ByCover,
+    check: Check::Call(check),
+};
+
+fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
+    judged.violates(Reason::SelectiveGuarding, |judgement| format!("{} is in force, but over what callers tag only{}", judgement.required_guardrail(), judgement.policy_names()))
+}

@@ -1,0 +1,214 @@
+//! Whether the guardrail that was required applied to a call, and how we know (design §3).
+//!
+//! [`judge`] is a pure function of the call, the state in force at its time, the evidence that belongs to it and what the team requires.
+//! What is not known is judged over all that it may be: if all of it leads to one verdict, that verdict stands; otherwise the call is
+//! [`Verdict::NotProvable`], and says what is missing.
+
+mod call;
+mod explain;
+mod judge;
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+pub use call::{Call, Evaluated, Evidence, Expectation, Requested};
+pub use explain::explain;
+pub use judge::judge;
+
+use crate::{
+    arn::GuardrailKey,
+    moment::Moment,
+    policy::{Origin, Unusable},
+    world::PolicyBasis,
+};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// The word for it in JSON, tables and the store.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)+
+                }
+            }
+
+            /// All of them, in order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Whether the required guardrail applied.
+    Verdict {
+        /// Every required guardrail was in scope of the call, by observation, by enforcement or by request.
+        Compliant = "compliant",
+        /// Evidence shows that a required guardrail was not.
+        Violation = "violation",
+        /// The evidence needed is missing.
+        NotProvable = "not_provable",
+        /// The call failed before inference, or the model is exempt.
+        NotApplicable = "not_applicable",
+    }
+}
+
+words! {
+    /// What a verdict rests on, strongest first.
+    Grade {
+        /// An evaluation with this call's request id, or a response trace in its invocation log.
+        Observed = "observed",
+        /// A policy or configuration known to be in force covers the call.
+        Enforced = "enforced",
+        /// The record names the guardrail and version.
+        Requested = "requested",
+        /// Only a snapshot younger than the call is known.
+        Assumed = "assumed",
+        /// Nothing.
+        None = "none",
+    }
+}
+
+words! {
+    /// Why a call is a violation, in order of precedence.
+    Reason {
+        /// bedrock-mantle, Responses API.
+        EndpointNotCovered = "endpoint_not_covered",
+        /// An operation outside the four that AWS names.
+        ApiNotCovered = "api_not_covered",
+        /// The effective policy names other Regions, not this one.
+        RegionNotCovered = "region_not_covered",
+        /// Excluded or not included, while a requirement covers the model.
+        ModelExcluded = "model_excluded",
+        /// DRAFT requested, and nothing enforced satisfies the requirement.
+        DraftVersion = "draft_version",
+        /// The required guardrail, below the required version.
+        WrongVersion = "wrong_version",
+        /// Another guardrail is enforced, evaluated or requested, the required one is not.
+        WrongGuardrail = "wrong_guardrail",
+        /// The requirement is comprehensive, what is in force lets the caller choose.
+        SelectiveGuarding = "selective_guarding",
+        /// Evaluations are recorded here, enforcement is in force, and this call has none.
+        NotObserved = "not_observed",
+        /// Nothing was enforced, evaluated or requested.
+        NoGuardrail = "no_guardrail",
+    }
+}
+
+words! {
+    /// What would have to be known to decide.
+    Missing {
+        /// The account's effective Bedrock policy at the time of the call.
+        EffectivePolicy = "effective_policy",
+        /// The enforced configuration of the account and Region at that time.
+        EnforcedConfiguration = "enforced_configuration",
+        /// The account's place in the organization, on which a requirement depends.
+        Organization = "organization",
+        /// The model behind an alias, or the model at all.
+        Model = "model",
+        /// Whether enforcement covers models of this kind.
+        ModelKindCoverage = "model_kind_coverage",
+        /// Which of several configurations of one Region is in force.
+        SeveralConfigurations = "several_configurations",
+        /// What a key of the policy does that we don't know.
+        UnknownPolicyKeys = "unknown_policy_keys",
+        /// The configuration of the agent or flow, or the guardrail of the request.
+        MediatedGuardrail = "mediated_guardrail",
+        /// The version of the guardrail that was evaluated or requested.
+        GuardrailVersion = "guardrail_version",
+        /// The guardrail that the request names, which the record hides.
+        RequestedGuardrail = "requested_guardrail",
+        /// Which interface an OpenAI client used.
+        OpenAiInterface = "openai_interface",
+        /// Evaluations, in accounts and Regions where others are recorded.
+        Evaluations = "evaluations",
+        /// The time of the call.
+        EventTime = "event_time",
+        /// The Region of the call.
+        Region = "region",
+    }
+}
+
+impl Missing {
+    /// How to get the evidence.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Missing::EffectivePolicy => {
+                "read the account's effective policy (DescribeEffectivePolicy with BEDROCK_POLICY) into world/effective-policies/, or the \
+                 organization's tree and policies into world/organization.json and world/policies/"
+            }
+            Missing::EnforcedConfiguration => {
+                "read the account's configuration (ListEnforcedGuardrailsConfiguration in this Region) into world/enforced-configurations/"
+            }
+            Missing::Organization => "read the organization's tree into world/organization.json",
+            Missing::Model => "read the profile (GetInferenceProfile) into world/inference-profiles/",
+            Missing::ModelKindCoverage => {
+                "AWS doesn't document whether \"all models\" means models of this kind: record evaluations (data events of \
+                 AWS::Bedrock::Guardrail) to observe it"
+            }
+            Missing::SeveralConfigurations => {
+                "the policy has several configurations for one Region, and AWS doesn't document which applies: leave one, or record evaluations"
+            }
+            Missing::UnknownPolicyKeys => {
+                "the policy holds keys that this version doesn't know (see `guardrail-audit policy lint`): record evaluations, or update"
+            }
+            Missing::MediatedGuardrail => "read the agent or flow (GetAgent, GetFlow) into world/agents/ or world/flows/",
+            Missing::GuardrailVersion => "the evaluation shows no version: name it in an effective policy, or read that policy into the world",
+            Missing::RequestedGuardrail => "the record hides the guardrail that was requested: record evaluations to observe it",
+            Missing::OpenAiInterface => {
+                "guardrails don't reach the Responses API, and the record doesn't tell it from Chat Completions: record evaluations to observe it"
+            }
+            Missing::Evaluations => {
+                "evaluations are recorded here but can't be joined to calls by request id, and this principal has too few: read its invocation logs"
+            }
+            Missing::Region => "the record has no awsRegion, so what is in force in its Region can't be looked up",
+            Missing::EventTime => "the record has no readable eventTime, so the state at its time can't be looked up",
+        }
+    }
+}
+
+/// A verdict with what it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// Whether the required guardrail applied.
+    pub verdict: Verdict,
+    /// What that rests on.
+    pub grade: Grade,
+    /// Of a violation, why.
+    pub reason: Option<Reason>,
+    /// Of what is not provable, what is missing.
+    pub missing: BTreeSet<Missing>,
+    /// The guardrail that was required, where one was named.
+    pub required: Option<GuardrailKey>,
+    /// The effective policy that was in force.
+    pub policy: Option<PolicyReference>,
+}
+
+/// The effective policy that a call was judged against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyReference {
+    /// How it is known.
+    pub basis: PolicyBasis,
+    /// From when it holds.
+    pub since: Moment,
+    /// What it names for the Region: `None` if nothing.
+    pub identifier: Option<String>,
+    /// Why that can't be enforced, if it can't.
+    pub unusable: Option<Unusable>,
+    /// The attachment that gave the identifier, if the policy was computed.
+    pub origin: Option<Origin>,
+}

@@ -1,0 +1,184 @@
+//! The way to a verdict, step by step, with the evidence.
+
+use super::{
+    Call, Evidence, Expectation, judge,
+    judge::{Layer, Need, PolicyHere, Situation},
+};
+use crate::{
+    enforcement::{Enforcement, Guarding},
+    moment::Moment,
+    policy::Identifier,
+    requirement::{Requirement, Selected},
+    world::{InForce, PolicyBasis, State},
+};
+
+/// Tells how the verdict of a call comes about. A call without a time is looked at as of the end of all that is known.
+#[must_use]
+pub fn explain(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> Vec<String> {
+    let at = call.time.unwrap_or(Moment::END);
+    let situation = Situation::of(call, evidence, state, requirements, at);
+    let mut steps = vec![the_call(call)];
+    let judgement = judge(call, evidence, state, requirements);
+    if call.failed {
+        steps.push("The call failed before inference, so no guardrail was needed.".to_owned());
+    } else {
+        steps.push(the_policy(&situation));
+        steps.push(the_configuration(&situation));
+        steps.push(the_models(&situation));
+        steps.extend(the_requirements(&situation));
+        steps.push(the_evidence(evidence));
+    }
+    let reason = judgement.reason.map(|reason| format!(", because {reason}")).unwrap_or_default();
+    steps.push(format!("Verdict: {} (grade: {}){reason}.", judgement.verdict, judgement.grade));
+    steps.extend(judgement.missing.iter().map(|missing| format!("Missing: {missing}. To get it: {}.", missing.remedy())));
+    steps
+}
+
+fn the_call(call: &Call) -> String {
+    let time = call.time.map(|time| format!(" at {time}")).unwrap_or_default();
+    let requested = match &call.requested {
+        None => "named no guardrail".to_owned(),
+        Some(requested) => format!(
+            "named guardrail {} in version {}",
+            requested.guardrail.as_ref().map_or("(hidden)".to_owned(), ToString::to_string),
+            requested.version.map_or("(hidden)".to_owned(), |version| version.to_string())
+        ),
+    };
+    format!("Call: {} of {} in {}/{}{time}; the request {requested}.", call.api, call.model, call.account, call.region)
+}
+
+fn the_policy(situation: &Situation<'_>) -> String {
+    let (known, in_force) = match situation.policy {
+        InForce::NotKnown => return "Effective policy: not known at that time.".to_owned(),
+        InForce::Known(in_force) => ("", in_force),
+        InForce::Assumed(in_force) => (" (assumed: nothing older is known)", in_force),
+    };
+    let basis = match in_force.basis {
+        PolicyBasis::Described => "described by AWS",
+        PolicyBasis::Computed => "computed from the organization's policies",
+        PolicyBasis::LastValid => "the last valid one, because the newer is invalid",
+    };
+    let says = match situation.policy_here() {
+        PolicyHere::NotKnown | PolicyHere::Nothing => "it demands nothing, in no Region".to_owned(),
+        PolicyHere::OtherRegions => {
+            let regions: Vec<&str> = in_force.policy.iter().flat_map(|policy| policy.regions.keys()).map(|region| region.as_str()).collect();
+            format!("it names {}, not this Region", regions.join(", "))
+        }
+        PolicyHere::Configurations(configurations) => {
+            let named = configurations.iter().map(|configuration| {
+                let origin = configuration.origin.as_ref().map(|origin| format!(" (set by {} at {})", origin.policy, origin.attached_to));
+                let demand = match (&configuration.identifier, configuration.enforcement()) {
+                    (_, Some(enforcement)) => enforced(&enforcement),
+                    (Identifier::Unusable { text, why }, _) => format!("`{text}`, which can't be enforced: {why}"),
+                    (Identifier::Guardrail(named), None) => named.to_string(),
+                };
+                format!("{demand}{}", origin.unwrap_or_default())
+            });
+            format!("it demands {}", named.collect::<Vec<_>>().join("; and "))
+        }
+    };
+    format!("Effective policy: {basis}, in force from {}{known}: {says}.", in_force.since)
+}
+
+fn enforced(enforcement: &Enforcement) -> String {
+    let included = enforcement.models.included.as_ref();
+    let models = included.map_or("all models".to_owned(), |included| included.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    let but = match enforcement.models.excluded.len() {
+        0 => String::new(),
+        _ => format!(" but {}", enforcement.models.excluded.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+    };
+    let content = match enforcement.guarding {
+        Guarding::Comprehensive => "all content",
+        Guarding::Selective => "the content that callers tag",
+    };
+    format!("{} for {models}{but}, over {content}", enforcement.guardrail)
+}
+
+fn the_configuration(situation: &Situation<'_>) -> String {
+    let (known, configurations) = match situation.configurations {
+        InForce::NotKnown => return "Account-level configuration: not known at that time.".to_owned(),
+        InForce::Known(configurations) => ("", configurations),
+        InForce::Assumed(configurations) => (" (assumed: nothing older is known)", configurations),
+    };
+    match configurations {
+        [] => format!("Account-level configuration: none{known}."),
+        some => format!("Account-level configuration{known}: {}.", some.iter().map(enforced).collect::<Vec<_>>().join("; and ")),
+    }
+}
+
+fn the_models(situation: &Situation<'_>) -> String {
+    let models = situation.possible_models();
+    match models.as_slice() {
+        [model] if *model == situation.call.model => format!("Model: {model}."),
+        [model] => format!("Model: {} is {model}.", situation.call.model),
+        several => format!("Model: {} may be any of {} that would be judged apart, so all are tried.", situation.call.model, several.len()),
+    }
+}
+
+fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
+    let call = situation.call;
+    let Some(model) = situation.possible_models().into_iter().next() else {
+        return Vec::new();
+    };
+    let selected: Vec<&Requirement> = situation
+        .requirements
+        .iter()
+        .filter(|requirement| {
+            requirement.selects(&call.account, &call.region, &model, situation.state.organization()) == Selected::Yes
+        })
+        .collect();
+    let (mut steps, needs) = if selected.is_empty() {
+        let named = match situation.policy_here() {
+            PolicyHere::Configurations(configurations) => configurations.iter().find_map(|configuration| configuration.enforcement()),
+            _ => None,
+        };
+        let (what, need) = match named {
+            Some(enforcement) => (
+                format!("the one that the policy names, {}", enforcement.guardrail),
+                Need { guardrail: Some(enforcement.guardrail.key), minimum_version: None, guarding: enforcement.guarding },
+            ),
+            None => ("any".to_owned(), Need { guardrail: None, minimum_version: None, guarding: Guarding::Selective }),
+        };
+        (vec![format!("Requirement: no [[require]] selects the call, so an enforced guardrail is required: {what}.")], vec![need])
+    } else {
+        let steps = selected.iter().map(|requirement| {
+            let guardrail = requirement.guardrail.as_ref().map_or("an enforced guardrail".to_owned(), ToString::to_string);
+            let version = requirement.minimum_version.map(|version| format!(", from version {version}")).unwrap_or_default();
+            format!("Requirement: a [[require]] selects the call and wants {guardrail}{version}.")
+        });
+        let needs = selected.iter().map(|requirement| Need {
+            guardrail: requirement.guardrail.clone(),
+            minimum_version: requirement.minimum_version,
+            guarding: requirement.guarding,
+        });
+        (steps.collect(), needs.collect())
+    };
+    for need in needs {
+        let layers = situation.layers(&need, &model).into_iter().map(|layer| match layer {
+            Layer::Satisfied(grade) => format!("satisfied ({grade})"),
+            Layer::Failed(reason, _) => format!("no ({reason})"),
+            Layer::Unknown(missing) => format!("not known ({missing})"),
+        });
+        let layers: Vec<String> = layers.collect();
+        steps.push(match layers.as_slice() {
+            [policy, configuration, request] => {
+                format!("Is it in scope? By the policy: {policy}. By the account's configuration: {configuration}. By the request: {request}.")
+            }
+            other => format!("Is it in scope? By this way to a model: {}.", other.join(", ")),
+        });
+    }
+    steps
+}
+
+fn the_evidence(evidence: &Evidence) -> String {
+    if !evidence.evaluated.is_empty() {
+        let ids: Vec<&str> = evidence.evaluated.iter().map(|evaluated| evaluated.id.as_str()).collect();
+        return format!("Evaluations of this call: by {}.", ids.join(", "));
+    }
+    match evidence.expectation {
+        _ if evidence.enforced_evaluation => "Evaluations of this call: by an enforced guardrail, which isn't named.".to_owned(),
+        Expectation::None => "Evaluations of this call: none was read, which says nothing here.".to_owned(),
+        Expectation::Doubt => "Evaluations can't be joined to calls here, and this principal has fewer than calls.".to_owned(),
+        Expectation::Evaluation => "Evaluations of this call: none, although others of this account and Region have one.".to_owned(),
+    }
+}

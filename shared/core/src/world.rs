@@ -1,0 +1,306 @@
+//! The state that verdicts rest on: a timeline of AWS API responses, updated by the events that are read.
+//!
+//! [`World`] takes snapshots ([`World::add`]) and changes ([`World::apply`]) in any order; [`World::settle`] then works out what was in
+//! force when, as [`State`]. An entity without a snapshot is *not known*, which is different from *none*: every look-up answers
+//! [`InForce`], and says whether the answer is only assumed from a snapshot younger than the moment asked about.
+
+mod change;
+mod path;
+mod settle;
+mod timeline;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+pub use change::{OrganizationChange, WorldChange};
+pub use path::{Entity, SnapshotPath};
+pub use settle::{MediatorKind, PolicyBasis, PolicyInForce, State};
+pub use timeline::{InForce, Source, Timeline};
+
+use crate::{
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
+    enforcement::Enforcement,
+    guardrail::Canonical,
+    model::Model,
+    moment::Moment,
+    organization::Organization,
+    policy::{Document, EffectivePolicy},
+    telemetry::Telemetry,
+};
+
+/// Snapshots and changes, not yet put in order.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    organizations: Timeline<Organization>,
+    policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
+    described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
+    configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
+    guardrails: BTreeMap<GuardrailKey, BTreeMap<GuardrailVersion, Timeline<Arc<Canonical>>>>,
+    profiles: BTreeMap<(AccountId, Region, String), Vec<Model>>,
+    telemetry: BTreeMap<(AccountId, Region), Timeline<Telemetry>>,
+    agents: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
+    flows: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
+    organization_changes: BTreeSet<(Moment, String, OrganizationChange)>,
+}
+
+/// What a policy said at a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyVersion {
+    /// `BEDROCK_POLICY`, `SERVICE_CONTROL_POLICY`, …
+    pub policy_type: String,
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub document: Arc<Document>,
+    /// As it was written.
+    pub content: String,
+}
+
+/// The guardrail of an agent or a flow, as its configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediatedGuardrail {
+    /// `None` if it has none.
+    pub guardrail: Option<GuardrailVersionArn>,
+    /// The model that it runs, where its configuration says.
+    pub model: Option<Model>,
+}
+
+/// Why a file of the world could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The file is not JSON.
+    #[error("not valid JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but not the answer that belongs here.
+    #[error("not an answer of {operation}: {problem}")]
+    Shape {
+        /// The API operation whose answer was expected.
+        operation: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
+    WorldError::Shape { operation, problem: problem.into() }
+}
+
+impl World {
+    /// The operations whose records change the world.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        change::OPERATIONS.iter().copied()
+    }
+
+    /// Takes an AWS API response as the state of an entity from a moment on.
+    pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
+        let json: Value = serde_json::from_slice(json)?;
+        let time = at.time;
+        match &at.entity {
+            Entity::Organization => {
+                let organization = Organization::from_json(&json)
+                    .map_err(|error| shape("the Organizations list calls, joined as organization.json", error.to_string()))?;
+                self.organizations.insert(time, Source::Snapshot, Some(organization));
+            }
+            Entity::Policy(id) => {
+                let version = PolicyVersion::from_describe_policy(&json)?;
+                self.policies.entry(id.clone()).or_default().insert(time, Source::Snapshot, Some(version));
+            }
+            Entity::EffectivePolicy(account) => {
+                let described = described_policy(&json)?.map(Arc::new);
+                self.described.entry(account.clone()).or_default().insert(time, Source::Snapshot, Some(described));
+            }
+            Entity::EnforcedConfigurations(account, region) => {
+                let configurations = enforced_configurations(&json, account, region)?;
+                self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
+            }
+            Entity::Guardrail(key, version) => {
+                let canonical = Arc::new(Canonical::from_get_guardrail(&json));
+                let versions = self.guardrails.entry(key.clone()).or_default();
+                versions.entry(*version).or_default().insert(time, Source::Snapshot, Some(canonical));
+            }
+            Entity::InferenceProfile(account, region, id) => {
+                let models = models_of_profile(&json)?;
+                self.profiles.insert((account.clone(), region.clone(), id.clone()), models);
+            }
+            Entity::Telemetry(account, region) => {
+                let telemetry = Telemetry::from_json(&json);
+                self.telemetry.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, Some(telemetry));
+            }
+            Entity::Agent(account, region, id) => {
+                let mediated = MediatedGuardrail::from_get_agent(&json, account, region);
+                self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
+            }
+            Entity::Flow(account, region, id) => {
+                let mediated = MediatedGuardrail::from_get_flow(&json, account, region);
+                self.flows.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a change that an event reports. Refused calls change nothing and must not come here.
+    pub fn apply(&mut self, time: Moment, event_id: &str, change: &WorldChange) {
+        let from_event = || Source::Event(event_id.to_owned());
+        match change {
+            WorldChange::Organization(change) => {
+                self.organization_changes.insert((time, event_id.to_owned(), change.clone()));
+            }
+            WorldChange::ConfigurationPut { account, region, enforcement } => {
+                let timeline = self.configurations.entry((account.clone(), region.clone())).or_default();
+                timeline.insert(time, from_event(), enforcement.clone().map(|enforcement| vec![enforcement]));
+            }
+            WorldChange::ConfigurationDeleted { account, region } => {
+                let timeline = self.configurations.entry((account.clone(), region.clone())).or_default();
+                timeline.insert(time, from_event(), Some(Vec::new()));
+            }
+            WorldChange::InferenceProfileCreated { account, region, id, model } => {
+                // A profile's models never change, so this holds for all time; a snapshot of the profile says the same.
+                self.profiles.entry((account.clone(), region.clone(), id.clone())).or_insert_with(|| vec![Model::parse(model)]);
+            }
+            WorldChange::AgentChanged { account, region, id, guardrail } => {
+                let mediated = guardrail.clone().map(|guardrail| MediatedGuardrail { guardrail: Some(guardrail), model: None });
+                self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, from_event(), mediated);
+            }
+            WorldChange::FlowChanged { account, region, id } => {
+                self.flows.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, from_event(), None);
+            }
+            WorldChange::TelemetryChanged { account } => {
+                let regions: Vec<_> = self.telemetry.keys().filter(|(owner, _)| owner == account).cloned().collect();
+                for region in regions {
+                    self.telemetry.entry(region).or_default().insert(time, from_event(), None);
+                }
+            }
+        }
+    }
+
+    /// The models behind an application inference profile or prompt router.
+    #[must_use]
+    pub fn models_behind(&self, account: &AccountId, region: &Region, id: &str) -> Option<&[Model]> {
+        self.profiles.get(&(account.clone(), region.clone(), id.to_owned())).map(Vec::as_slice)
+    }
+}
+
+impl PolicyVersion {
+    /// From DescribePolicy's answer.
+    fn from_describe_policy(json: &Value) -> Result<Self, WorldError> {
+        let policy = &json["Policy"];
+        let problem = |problem: &str| shape("DescribePolicy", problem);
+        let content = policy["Content"].as_str().ok_or_else(|| problem("no `Policy.Content` text"))?;
+        let summary = &policy["PolicySummary"];
+        let policy_type = summary["Type"].as_str().ok_or_else(|| problem("no `Policy.PolicySummary.Type`"))?;
+        Self::new(policy_type, summary["Name"].as_str().unwrap_or_default(), content)
+            .map_err(|error| problem(&format!("`Policy.Content` is no JSON: {error}")))
+    }
+
+    /// From a policy's type, name and content.
+    pub fn new(policy_type: &str, name: &str, content: &str) -> Result<Self, serde_json::Error> {
+        let document = Document::from_json(&serde_json::from_str(content)?);
+        Ok(PolicyVersion { policy_type: policy_type.to_owned(), name: name.to_owned(), document: Arc::new(document), content: content.to_owned() })
+    }
+}
+
+/// From DescribeEffectivePolicy's answer, or `{"EffectivePolicy": null}` for its `EffectivePolicyNotFoundException`.
+fn described_policy(json: &Value) -> Result<Option<EffectivePolicy>, WorldError> {
+    let problem = |problem: &str| shape("DescribeEffectivePolicy", problem);
+    match json.get("EffectivePolicy") {
+        Some(Value::Null) => Ok(None),
+        Some(policy) => {
+            let content = policy["PolicyContent"].as_str().ok_or_else(|| problem("no `EffectivePolicy.PolicyContent` text"))?;
+            let document =
+                serde_json::from_str(content).map_err(|error| problem(&format!("`EffectivePolicy.PolicyContent` is no JSON: {error}")))?;
+            Ok(Some(EffectivePolicy::from_document(document)))
+        }
+        None => Err(problem("no `EffectivePolicy`")),
+    }
+}
+
+/// From ListEnforcedGuardrailsConfiguration's answer. `None` inside if there is a configuration that can't be understood: not known.
+fn enforced_configurations(json: &Value, account: &AccountId, region: &Region) -> Result<Option<Vec<Enforcement>>, WorldError> {
+    let list = json["guardrailsConfig"]
+        .as_array()
+        .ok_or_else(|| shape("ListEnforcedGuardrailsConfiguration", "no `guardrailsConfig` list"))?;
+    Ok(list.iter().map(|item| Enforcement::from_configuration(item, account, region)).collect())
+}
+
+/// From GetInferenceProfile's answer, or GetPromptRouter's, which lists its models alike.
+fn models_of_profile(json: &Value) -> Result<Vec<Model>, WorldError> {
+    let listed = json["models"].as_array().ok_or_else(|| shape("GetInferenceProfile", "no `models` list"))?;
+    let arns = listed.iter().chain(json.get("fallbackModel")).filter_map(|model| model["modelArn"].as_str());
+    let models: BTreeSet<Model> = arns.map(Model::parse).collect();
+    if models.is_empty() {
+        return Err(shape("GetInferenceProfile", "`models` names no `modelArn`"));
+    }
+    Ok(models.into_iter().collect())
+}
+
+impl MediatedGuardrail {
+    /// From GetAgent's answer; `None` if it names a guardrail in a way that can't be understood.
+    fn from_get_agent(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
+        let agent = json.get("agent").unwrap_or(json);
+        let model = agent["foundationModel"].as_str().map(Model::parse);
+        let configuration = &agent["guardrailConfiguration"];
+        if configuration["guardrailIdentifier"].as_str().is_none_or(str::is_empty) {
+            return Some(MediatedGuardrail { guardrail: None, model });
+        }
+        Some(MediatedGuardrail { guardrail: Some(guardrail_named(configuration, account, region)?), model })
+    }
+
+    /// From GetFlow's answer. A flow counts as guarded by a guardrail only if each of its nodes that generates text names that one.
+    fn from_get_flow(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
+        let nodes = json["definition"]["nodes"].as_array()?;
+        let mut guardrails = BTreeSet::new();
+        for node in nodes {
+            for kind in ["prompt", "knowledgeBase"] {
+                if let Some(configuration) = node["configuration"].get(kind) {
+                    let named = &configuration["guardrailConfiguration"];
+                    let guardrail = if named.is_null() { None } else { Some(guardrail_named(named, account, region)?) };
+                    guardrails.insert(guardrail);
+                }
+            }
+        }
+        let all_alike = guardrails.len() == 1;
+        Some(MediatedGuardrail { guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike), model: None })
+    }
+}
+
+fn guardrail_named(configuration: &Value, account: &AccountId, region: &Region) -> Option<GuardrailVersionArn> {
+    Some(GuardrailVersionArn {
+        key: GuardrailKey::from_identifier(configuration["guardrailIdentifier"].as_str()?, account, region)?,
+        version: GuardrailVersion::parse(configuration["guardrailVersion"].as_str()?)?,
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Worlds for tests, from files as they lie in a folder.
+
+    use super::*;
+
+    /// A world of these files.
+    pub(crate) fn world(files: &[(&str, Value)]) -> World {
+        let mut world = World::default();
+        for (path, json) in files {
+            world.add(&SnapshotPath::parse(path).unwrap(), json.to_string().as_bytes()).unwrap();
+        }
+        world
+    }
+
+    /// DescribeEffectivePolicy's answer with this content.
+    pub(crate) fn described(content: &Value) -> Value {
+        serde_json::json!({"EffectivePolicy": {"PolicyContent": content.to_string(), "PolicyType": "BEDROCK_POLICY"}})
+    }
+
+    /// DescribePolicy's answer with this content.
+    pub(crate) fn policy(policy_type: &str, content: &Value) -> Value {
+        serde_json::json!({"Policy": {"PolicySummary": {"Type": policy_type, "Name": "test"}, "Content": content.to_string()}})
+    }
+
+    /// A moment of 2026-11-20, by its hour.
+    pub(crate) fn hour(hour: u8) -> Moment {
+        Moment::parse(&format!("2026-11-20T{hour:02}:00:00Z")).unwrap()
+    }
+}

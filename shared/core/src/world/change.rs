@@ -1,0 +1,275 @@
+//! Changes of the world that CloudTrail reports, with as much of the new state as the record carries.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, TargetId},
+    cloudtrail::{EventType, Record},
+    enforcement::Enforcement,
+    policy::BEDROCK_POLICY,
+};
+
+/// A successful change of the state that verdicts rest on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum WorldChange {
+    /// Something in the organization's tree or policies.
+    Organization(OrganizationChange),
+    /// PutEnforcedGuardrailConfiguration.
+    ConfigurationPut {
+        /// Whose configuration.
+        account: AccountId,
+        /// Where.
+        region: Region,
+        /// What it enforces; `None` if the record hides it (facts README, unknown 10).
+        enforcement: Option<Enforcement>,
+    },
+    /// DeleteEnforcedGuardrailConfiguration: there is at most one per account and Region (facts/02 §1).
+    ConfigurationDeleted {
+        /// Whose configuration.
+        account: AccountId,
+        /// Where.
+        region: Region,
+    },
+    /// CreateInferenceProfile.
+    InferenceProfileCreated {
+        /// Whose profile.
+        account: AccountId,
+        /// Where.
+        region: Region,
+        /// Its id.
+        id: String,
+        /// The model or system profile that it was copied from.
+        model: String,
+    },
+    /// CreateAgent, UpdateAgent.
+    AgentChanged {
+        /// Whose agent.
+        account: AccountId,
+        /// Where.
+        region: Region,
+        /// Its id.
+        id: String,
+        /// The guardrail that the record names; without one the agent's guardrail is not known: it may have been left out or masked.
+        guardrail: Option<GuardrailVersionArn>,
+    },
+    /// UpdateFlow and its like: what nodes a flow has is not in the record.
+    FlowChanged {
+        /// Whose flow.
+        account: AccountId,
+        /// Where.
+        region: Region,
+        /// Its id.
+        id: String,
+    },
+    /// Something about the account's trails: what they record from here on is not known until it is read again.
+    TelemetryChanged {
+        /// Whose trails.
+        account: AccountId,
+    },
+}
+
+/// A change in AWS Organizations (facts/01 §8).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is an operation, and each field one of its parameters, in AWS's words")]
+pub enum OrganizationChange {
+    CreatePolicy { policy: PolicyId, policy_type: String, name: String, content: Option<String> },
+    /// Without content, what the policy says from here on is not known.
+    UpdatePolicy { policy: PolicyId, content: Option<String> },
+    DeletePolicy { policy: PolicyId },
+    AttachPolicy { policy: PolicyId, target: TargetId },
+    DetachPolicy { policy: PolicyId, target: TargetId },
+    EnablePolicyType { root: TargetId, policy_type: String },
+    DisablePolicyType { root: TargetId, policy_type: String },
+    CreateOrganizationalUnit { unit: TargetId, name: String, parent: TargetId },
+    DeleteOrganizationalUnit { unit: TargetId },
+    MoveAccount { account: AccountId, destination: TargetId },
+    /// LeaveOrganization and RemoveAccountFromOrganization.
+    AccountLeft { account: AccountId },
+    /// EffectivePolicyValidation: while a policy is invalid, the last valid one stays in force (facts/01 §6).
+    EffectivePolicyValidation { account: AccountId, valid: bool },
+}
+
+/// Operations that [`WorldChange::from_record`] reads.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "PutEnforcedGuardrailConfiguration",
+    "DeleteEnforcedGuardrailConfiguration",
+    "CreateInferenceProfile",
+    "CreateAgent",
+    "UpdateAgent",
+    "UpdateFlow",
+    "CreateFlowVersion",
+    "UpdateFlowAlias",
+    "CreatePolicy",
+    "UpdatePolicy",
+    "DeletePolicy",
+    "AttachPolicy",
+    "DetachPolicy",
+    "EnablePolicyType",
+    "DisablePolicyType",
+    "CreateOrganizationalUnit",
+    "DeleteOrganizationalUnit",
+    "MoveAccount",
+    "LeaveOrganization",
+    "RemoveAccountFromOrganization",
+    "EffectivePolicyValidation",
+    "CreateTrail",
+    "UpdateTrail",
+    "DeleteTrail",
+    "StartLogging",
+    "StopLogging",
+    "PutEventSelectors",
+];
+
+const TRAIL_OPERATIONS: &[&str] = &["CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging", "PutEventSelectors"];
+
+impl WorldChange {
+    /// The change that a record reports. `None` if it reports none that is read here, or was refused.
+    #[must_use]
+    pub fn from_record(record: &Record<'_>) -> Option<Self> {
+        if record.error_code.get().is_some() || !OPERATIONS.contains(&record.event_name.get()?) {
+            return None;
+        }
+        match (record.event_source.get()?, record.event_type()) {
+            ("bedrock.amazonaws.com", EventType::ApiCall) => bedrock(record),
+            ("organizations.amazonaws.com", EventType::ApiCall | EventType::ServiceEvent) => {
+                organizations(record).map(WorldChange::Organization)
+            }
+            ("cloudtrail.amazonaws.com", EventType::ApiCall) if TRAIL_OPERATIONS.contains(&record.event_name.get()?) => {
+                Some(WorldChange::TelemetryChanged { account: record.account() })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn bedrock(record: &Record<'_>) -> Option<WorldChange> {
+    let (account, region) = (record.account(), record.region());
+    let parameters: Value = record.parameters();
+    let response: Value = record.response();
+    Some(match record.event_name.get()? {
+        "PutEnforcedGuardrailConfiguration" => WorldChange::ConfigurationPut {
+            enforcement: Enforcement::from_configuration(&parameters["guardrailInferenceConfig"], &account, &region),
+            account,
+            region,
+        },
+        "DeleteEnforcedGuardrailConfiguration" => WorldChange::ConfigurationDeleted { account, region },
+        "CreateInferenceProfile" => {
+            let arn = Arn::parse(response["inferenceProfileArn"].as_str()?)?;
+            WorldChange::InferenceProfileCreated {
+                id: arn.resource_type_and_id()?.1.to_owned(),
+                model: parameters["modelSource"]["copyFrom"].as_str()?.to_owned(),
+                account,
+                region,
+            }
+        }
+        "CreateAgent" | "UpdateAgent" => {
+            let configuration = &parameters["guardrailConfiguration"];
+            let guardrail = || {
+                Some(GuardrailVersionArn {
+                    key: GuardrailKey::from_identifier(configuration["guardrailIdentifier"].as_str()?, &account, &region)?,
+                    version: GuardrailVersion::parse(configuration["guardrailVersion"].as_str()?)?,
+                })
+            };
+            let id = parameters["agentId"].as_str().or_else(|| response["agent"]["agentId"].as_str())?.to_owned();
+            WorldChange::AgentChanged { guardrail: guardrail(), id, account: account.clone(), region: region.clone() }
+        }
+        "UpdateFlow" | "CreateFlowVersion" | "UpdateFlowAlias" => {
+            WorldChange::FlowChanged { id: parameters["flowIdentifier"].as_str()?.to_owned(), account, region }
+        }
+        _ => return None,
+    })
+}
+
+fn organizations(record: &Record<'_>) -> Option<OrganizationChange> {
+    use OrganizationChange as Change;
+    let parameters: Value = record.parameters();
+    let response: Value = record.response();
+    let text = |key: &str| parameters[key].as_str().map(str::to_owned);
+    let policy = || parameters["policyId"].as_str().map(PolicyId::from);
+    let content = || text("content").or_else(|| response["policy"]["content"].as_str().map(str::to_owned));
+    Some(match record.event_name.get()? {
+        "CreatePolicy" => {
+            let summary = &response["policy"]["policySummary"];
+            Change::CreatePolicy {
+                policy: summary["id"].as_str()?.into(),
+                policy_type: text("type").or_else(|| summary["type"].as_str().map(str::to_owned))?,
+                name: text("name").unwrap_or_default(),
+                content: content(),
+            }
+        }
+        "UpdatePolicy" => Change::UpdatePolicy { policy: policy()?, content: content() },
+        "DeletePolicy" => Change::DeletePolicy { policy: policy()? },
+        "AttachPolicy" => Change::AttachPolicy { policy: policy()?, target: text("targetId")?.into() },
+        "DetachPolicy" => Change::DetachPolicy { policy: policy()?, target: text("targetId")?.into() },
+        "EnablePolicyType" => Change::EnablePolicyType { root: text("rootId")?.into(), policy_type: text("policyType")? },
+        "DisablePolicyType" => Change::DisablePolicyType { root: text("rootId")?.into(), policy_type: text("policyType")? },
+        "CreateOrganizationalUnit" => Change::CreateOrganizationalUnit {
+            unit: response["organizationalUnit"]["id"].as_str()?.into(),
+            name: text("name").unwrap_or_default(),
+            parent: text("parentId")?.into(),
+        },
+        "DeleteOrganizationalUnit" => Change::DeleteOrganizationalUnit { unit: text("organizationalUnitId")?.into() },
+        "MoveAccount" => Change::MoveAccount { account: text("accountId")?.into(), destination: text("destinationParentId")?.into() },
+        // Recorded in the member that leaves (facts/01 §8).
+        "LeaveOrganization" => Change::AccountLeft { account: record.account() },
+        "RemoveAccountFromOrganization" => Change::AccountLeft { account: text("accountId")?.into() },
+        "EffectivePolicyValidation" => {
+            let details: Value = record.service_event_details.and_then(|raw| serde_json::from_str(raw.get()).ok())?;
+            if details["policyType"].as_str()? != BEDROCK_POLICY {
+                return None;
+            }
+            Change::EffectivePolicyValidation { account: details["accountId"].as_str()?.into(), valid: details["state"].as_str()? == "VALID" }
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(record: &Value) -> Option<WorldChange> {
+        let text = record.to_string();
+        WorldChange::from_record(&serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn a_refused_call_changes_nothing() {
+        let mut record = json!({"eventSource": "organizations.amazonaws.com", "eventName": "DetachPolicy", "recipientAccountId": "1",
+            "requestParameters": {"policyId": "p-1", "targetId": "r-1"}});
+        assert!(change(&record).is_some());
+        record["errorCode"] = json!("AccessDeniedException");
+        assert_eq!(change(&record), None);
+    }
+
+    #[test]
+    fn what_the_record_hides_is_not_known() {
+        let mut record = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "PutEnforcedGuardrailConfiguration", "awsRegion": "us-east-1",
+            "recipientAccountId": "222233334444", "requestParameters": {"guardrailInferenceConfig": {"guardrailIdentifier": "abc", "guardrailVersion": "2"}}});
+        assert!(matches!(change(&record), Some(WorldChange::ConfigurationPut { enforcement: Some(_), .. })));
+        record["requestParameters"] = Value::Null;
+        assert!(matches!(change(&record), Some(WorldChange::ConfigurationPut { enforcement: None, .. })));
+        let update = json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters": {"policyId": "p-1", "name": "x"}});
+        assert!(matches!(change(&update), Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { content: None, .. }))));
+    }
+
+    #[test]
+    fn the_same_operation_of_another_service_is_another() {
+        let record = json!({"eventSource": "wafv2.amazonaws.com", "eventName": "DetachPolicy", "requestParameters": {"policyId": "p-1", "targetId": "r-1"}});
+        assert_eq!(change(&record), None);
+    }
+
+    #[test]
+    fn a_profile_is_resolved_by_what_it_was_copied_from() {
+        let record = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "CreateInferenceProfile", "awsRegion": "us-east-1", "recipientAccountId": "1",
+            "requestParameters": {"modelSource": {"copyFrom": "arn:aws:bedrock:us-east-1::foundation-model/a.one"}},
+            "responseElements": {"inferenceProfileArn": "arn:aws:bedrock:us-east-1:1:application-inference-profile/abcdef123456"}});
+        let Some(WorldChange::InferenceProfileCreated { id, model, .. }) = change(&record) else { panic!("not read") };
+        assert_eq!((id.as_str(), model.as_str()), ("abcdef123456", "arn:aws:bedrock:us-east-1::foundation-model/a.one"));
+    }
+}
