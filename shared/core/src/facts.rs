@@ -1,36 +1,148 @@
-//! What a set of records amounts to, kept small: one row a call, each distinct shape of a call once.
+//! What a set of records amounts to, kept small: 49 bytes a call, and each distinct text once.
 //!
-//! A verdict may depend on a change that stands in a file read later, so calls are kept until all is read. A row is 44 bytes: the
-//! request id, the event id, the time, and the number of the call's *shape*: everything else about it, which many calls share.
-//! Rows stay where they were collected: they are sorted in place, chunk by chunk, and met in order by a merge.
+//! A verdict may depend on a change that stands in a file read later, so calls are kept until all is read. They are kept by account and
+//! Region, because nothing joins them across: one place after the other is sorted in place, judged and let go.
 
 mod collect;
+mod distinct;
 mod rows;
-mod shape;
 mod stored;
 mod strings;
 
-pub use collect::{Collector, Ignored, Taken};
-pub(crate) use rows::{Group, PackedId, Row};
-pub(crate) use shape::{CallShape, EvaluationShape, LogShape, Shape};
-pub use stored::{StoredRow, StoredShape};
-pub(crate) use strings::{Strings, Symbol};
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{moment::Moment, world::WorldChange};
-use rows::Rows;
-use shape::Shapes;
+use indexmap::IndexMap;
+
+pub use collect::{Collector, Ignored, Taken};
+use distinct::Distinct;
+pub(crate) use rows::{Columns, PackedId, Row, Rows, Symbol24};
+pub use stored::StoredRecord;
+pub(crate) use strings::{Strings, Symbol};
+
+use crate::{
+    api::{Mediator, Reach},
+    moment::Moment,
+    world::WorldChange,
+};
 
 /// All that was kept of the records that were read.
 #[derive(Debug, Default)]
 pub struct Facts {
-    pub(crate) strings: Strings,
-    pub(crate) shapes: Shapes,
-    pub(crate) rows: Rows,
+    pub(crate) texts: Texts,
+    /// By account and Region.
+    pub(crate) places: IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>,
     pub(crate) changes: BTreeMap<ChangeKey, Vec<WorldChange>>,
     /// Changes that were read again.
     pub(crate) repeated_changes: u64,
+}
+
+/// What the numbers in rows stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    strings: Strings,
+    forms: Distinct<Form>,
+    requests: Distinct<Requested>,
+}
+
+/// What of a record takes few values: few enough that two bytes number their combinations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Form {
+    pub(crate) kind: Kind,
+    /// The operation.
+    pub(crate) api: Symbol,
+    /// `errorCode`.
+    pub(crate) error: Symbol,
+    /// Of a call: a Bedrock API key was used.
+    pub(crate) bearer_key: bool,
+    /// Of a refused call: the error speaks of a guardrail.
+    pub(crate) refused_by_guardrail: bool,
+    /// Of a log: fewer characters were guarded than there were.
+    pub(crate) partially_guarded: bool,
+    /// The record has no request id: its event id identifies it.
+    pub(crate) by_event_id: bool,
+}
+
+impl Default for Form {
+    /// Stands for all others if there are too many to number: a call that nothing covers.
+    fn default() -> Self {
+        Form {
+            kind: Kind::Call(Reach::Uncovered),
+            api: Symbol::NONE,
+            error: Symbol::NONE,
+            bearer_key: false,
+            refused_by_guardrail: false,
+            partially_guarded: false,
+            by_event_id: false,
+        }
+    }
+}
+
+/// The kind of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// A call that runs a model, and how far enforcement reaches it.
+    Call(Reach),
+    /// An evaluation by guardrails.
+    Evaluation,
+    /// The invocation log of a call.
+    Log,
+}
+
+impl Kind {
+    /// Whether the subject is an agent or flow, not a model.
+    pub(crate) fn is_mediated(self) -> bool {
+        matches!(self, Kind::Call(Reach::Mediated(Mediator::Agent | Mediator::Flow)))
+    }
+}
+
+/// What a request, or the refusal of it, says of guardrails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Requested {
+    /// `guardrailIdentifier` as the caller put it.
+    pub(crate) guardrail: Symbol,
+    /// `guardrailVersion` as the caller put it.
+    pub(crate) version: Symbol,
+    /// The guardrail that `errorMessage` names.
+    pub(crate) refusing: Symbol,
+}
+
+impl Texts {
+    pub(crate) fn intern(&mut self, text: &str) -> Symbol {
+        self.strings.intern(text)
+    }
+
+    pub(crate) fn get(&self, symbol: Symbol) -> &str {
+        self.strings.get(symbol)
+    }
+
+    pub(crate) fn strings(&self) -> &Strings {
+        &self.strings
+    }
+
+    /// The text of a principal, a model, an agent or a list of guardrails.
+    pub(crate) fn long(&self, symbol: Symbol24) -> &str {
+        self.strings.get(Symbol(symbol.get()))
+    }
+
+    pub(crate) fn form(&self, columns: &Columns) -> Form {
+        self.forms.get(u32::from(u16::from_be_bytes(columns.form)))
+    }
+
+    pub(crate) fn requested(&self, columns: &Columns) -> Requested {
+        self.requests.get(columns.requested.get())
+    }
+
+    fn intern_long(&mut self, text: &str) -> Symbol24 {
+        Symbol24::new(self.strings.intern(text).0)
+    }
+
+    fn intern_form(&mut self, form: Form) -> [u8; 2] {
+        u16::try_from(self.forms.intern(form)).unwrap_or(0).to_be_bytes()
+    }
+
+    fn intern_requested(&mut self, requested: Requested) -> Symbol24 {
+        Symbol24::new(self.requests.intern(requested))
+    }
 }
 
 /// The identity of a change: the same event read twice is one change. In the order of time, then of event ids.
@@ -45,11 +157,32 @@ pub struct ChangeKey {
 }
 
 impl Facts {
+    fn push(&mut self, account: &str, region: &str, row: Row) {
+        let place = (self.texts.intern(account), self.texts.intern(region));
+        self.places.entry(place).or_default().push(row);
+    }
+
     /// Puts the facts of another reader behind these.
     pub fn absorb(&mut self, other: Facts) {
-        let symbols = self.strings.absorb(&other.strings);
-        let shapes = self.shapes.absorb(&other.shapes, &symbols);
-        self.rows.absorb(other.rows, &shapes, &symbols);
+        let symbols = self.texts.strings.absorb(&other.texts.strings);
+        let new = |symbol: Symbol| symbols.get(symbol.0 as usize).copied().unwrap_or_default();
+        let forms = self.texts.forms.absorb(&other.texts.forms, |form| Form { api: new(form.api), error: new(form.error), ..form });
+        let requests = self.texts.requests.absorb(&other.texts.requests, |requested| {
+            let Requested { guardrail, version, refusing } = requested;
+            Requested { guardrail: new(guardrail), version: new(version), refusing: new(refusing) }
+        });
+        let new_long = |symbol: Symbol24| Symbol24::new(new(Symbol(symbol.get())).0);
+        let numbered = |numbers: &[u32], number: u32| numbers.get(number as usize).copied().unwrap_or(0);
+        let rename = |columns: Columns| Columns {
+            form: u16::try_from(numbered(&forms, u16::from_be_bytes(columns.form).into())).unwrap_or(0).to_be_bytes(),
+            principal: new_long(columns.principal),
+            subject: new_long(columns.subject),
+            requested: Symbol24::new(numbered(&requests, columns.requested.get())),
+        };
+        for ((account, region), mut rows) in other.places {
+            rows.iter_mut().for_each(|row| *row = row.renamed(&symbols, rename));
+            self.places.entry((new(account), new(region))).or_default().append(rows);
+        }
         self.repeated_changes += other.repeated_changes;
         for (key, changes) in other.changes {
             for change in changes {
@@ -77,9 +210,11 @@ impl Facts {
         })
     }
 
-    /// How many rows and changes were kept, copies included.
+    /// How many records and changes were kept, copies included.
     #[must_use]
     pub fn taken(&self) -> u64 {
-        self.rows.len() as u64 + self.changes().count() as u64 + self.repeated_changes
+        let rows: usize = self.places.values().map(Rows::len).sum();
+        rows as u64 + self.changes.values().map(|changes| changes.len() as u64).sum::<u64>() + self.repeated_changes
     }
 }
+

@@ -88,6 +88,14 @@ impl Invocations {
             Verdict::NotApplicable => self.not_applicable += count,
         }
     }
+
+    /// Counts the calls of another count.
+    pub fn add_all(&mut self, other: &Invocations) {
+        self.compliant += other.compliant;
+        self.violation += other.violation;
+        self.not_provable += other.not_provable;
+        self.not_applicable += other.not_applicable;
+    }
 }
 
 /// Calls that were judged alike.

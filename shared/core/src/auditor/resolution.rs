@@ -5,44 +5,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Auditor, Calls, Draft, Outcome};
+use hashbrown::HashMap;
+
+use super::{
+    classes::Judged,
+    draft::{CallKind, Draft, Span, Strand},
+    place::View,
+};
 use crate::{
-    arn::{AccountId, Region},
-    facts::Symbol,
-    finding::FindingKey,
+    facts::{Symbol, Symbol24},
+    join::MetCall,
+    model::Model,
     moment::Moment,
     rule::Resolved,
     verdict::{Call, Evidence, Grade, Verdict, judge},
 };
 
-/// What calls share that cover each other, whoever makes them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
-    account: AccountId,
-    region: Region,
-    model: String,
-    api: String,
-}
+/// When calls were covered, by kind and stretch of time, for everybody or for a principal.
+#[derive(Default)]
+pub(super) struct Covers(HashMap<(CallKind, Option<Symbol24>, Option<u32>), Span>);
 
-impl Kind {
-    fn of(calls: &Calls<'_>) -> Self {
-        let Call { account, region, model, api, .. } = &calls.call;
-        Kind { account: account.clone(), region: region.clone(), model: model.to_string(), api: api.clone() }
+impl Covers {
+    /// Takes note of a call. What is enforced covers everybody, what is requested only who requests it.
+    pub(super) fn add(&mut self, view: View<'_>, met: &MetCall, judged: &Judged) {
+        let (verdict, grade) = (judged.judgement.verdict, judged.judgement.grade);
+        if verdict != Verdict::Compliant || grade > Grade::Requested {
+            return;
+        }
+        let requested = view.texts.requested(&met.columns).guardrail.some().is_some();
+        let for_everybody = grade <= Grade::Enforced && !requested;
+        let principal = (!for_everybody).then_some(met.columns.principal);
+        self.0.entry((CallKind::of(met), principal, met.epoch)).or_default().include(met.seen.time);
     }
 }
 
 /// Knows which calls were covered, and so which findings are resolved.
-pub(super) struct Resolver<'r, 'a> {
-    auditor: &'r Auditor<'a>,
-    covers: BTreeMap<Kind, Vec<Cover>>,
-}
-
-struct Cover {
-    principal: Symbol,
-    /// What is enforced covers everybody, what is requested only who requests it.
-    for_everybody: bool,
-    first: Moment,
-    last: Moment,
+pub(super) struct Resolver<'v> {
+    view: View<'v>,
+    /// By the name of the model and the operation: several forms of a model cover each other.
+    covers: BTreeMap<(String, Symbol), Vec<(Option<Symbol24>, Span)>>,
 }
 
 /// What happened to a strand at a moment. At one moment a violation comes last.
@@ -52,27 +53,18 @@ enum Step {
     Violated,
 }
 
-impl<'r, 'a> Resolver<'r, 'a> {
-    pub(super) fn new(auditor: &'r Auditor<'a>, drafts: &BTreeMap<FindingKey, Draft>, outcomes: &[Outcome]) -> Self {
-        let members = drafts.values().flat_map(|draft| &draft.calls);
-        let concerned: BTreeSet<Kind> = members.filter_map(|&index| auditor.calls(index as usize)).map(|calls| Kind::of(&calls)).collect();
-        let mut covers: BTreeMap<Kind, Vec<Cover>> = BTreeMap::new();
-        for (index, outcome) in outcomes.iter().enumerate() {
-            if outcome.verdict != Verdict::Compliant || outcome.grade > Grade::Requested {
-                continue;
-            }
-            let Some(calls) = auditor.calls(index) else { continue };
-            let kind = Kind::of(&calls);
-            if concerned.contains(&kind) {
-                covers.entry(kind).or_default().push(Cover {
-                    principal: calls.shape.principal,
-                    for_everybody: outcome.grade <= Grade::Enforced && calls.call.requested.is_none(),
-                    first: calls.tally.first.time,
-                    last: calls.tally.last.time,
-                });
+impl<'v> Resolver<'v> {
+    pub(super) fn new<'d>(view: View<'v>, covers: &Covers, drafts: impl Iterator<Item = &'d Draft>) -> Self {
+        let strands = drafts.flat_map(|draft| draft.strands.keys());
+        let concerned: BTreeSet<(String, Symbol)> = strands.map(|(strand, _)| name_of(view, strand.kind)).collect();
+        let mut by_name: BTreeMap<(String, Symbol), Vec<(Option<Symbol24>, Span)>> = BTreeMap::new();
+        for ((kind, principal, _), span) in &covers.0 {
+            let name = name_of(view, *kind);
+            if concerned.contains(&name) {
+                by_name.entry(name).or_default().push((*principal, *span));
             }
         }
-        Resolver { auditor, covers }
+        Resolver { view, covers: by_name }
     }
 
     /// When the finding was resolved for good, if it was, and how often it came back before.
@@ -82,24 +74,21 @@ impl<'r, 'a> Resolver<'r, 'a> {
             Resolved::ByCoverOfTheSamePrincipal => true,
             Resolved::Never => return (None, 0),
         };
-        let mut strands: BTreeMap<(Symbol, Kind), Vec<Calls<'_>>> = BTreeMap::new();
-        for calls in draft.calls.iter().filter_map(|&index| self.auditor.calls(index as usize)) {
-            strands.entry((calls.shape.principal, Kind::of(&calls))).or_default().push(calls);
+        let mut strands: BTreeMap<Strand, Vec<Span>> = BTreeMap::new();
+        for ((strand, _), span) in &draft.strands {
+            strands.entry(*strand).or_default().push(*span);
         }
         let mut steps: Vec<(Moment, Step, usize)> = Vec::new();
-        for (number, ((principal, kind), violations)) in strands.iter().enumerate() {
-            for calls in violations {
-                steps.push((calls.tally.first.time, Step::Violated, number));
-                steps.push((calls.tally.last.time, Step::Violated, number));
-            }
-            let all = self.covers.get(kind).into_iter().flatten();
-            for cover in all.filter(|cover| cover.principal == *principal || (cover.for_everybody && !by_same_principal_only)) {
-                steps.push((cover.first, Step::Covered, number));
-                steps.push((cover.last, Step::Covered, number));
-            }
+        for (number, (strand, spans)) in strands.iter().enumerate() {
+            steps.extend(spans.iter().flat_map(Span::ends).map(|time| (time, Step::Violated, number)));
+            let all = self.covers.get(&name_of(self.view, strand.kind)).into_iter().flatten();
+            let covering = all.filter(|(principal, _)| principal.map_or(!by_same_principal_only, |principal| principal == strand.principal));
+            steps.extend(covering.flat_map(|(_, span)| span.ends()).map(|time| (time, Step::Covered, number)));
         }
         steps.sort_unstable();
-        let mut open: BTreeSet<usize> = BTreeSet::new();
+        // Strands that were never seen at a known time stay open.
+        let untimed = strands.values().enumerate().filter(|(_, spans)| spans.iter().all(|span| span.ends().next().is_none()));
+        let mut open: BTreeSet<usize> = untimed.map(|(number, _)| number).collect();
         let (mut reopened, mut resolved_at) = (0, None);
         for (time, step, strand) in steps {
             match step {
@@ -115,24 +104,29 @@ impl<'r, 'a> Resolver<'r, 'a> {
             }
         }
         if resolved_at.is_none() && !by_same_principal_only {
-            let still_open = strands.values().enumerate().filter(|(number, _)| open.contains(number)).map(|(_, calls)| calls);
-            let mut right_again = still_open.map(|calls| self.right_again(calls));
+            let still_open = strands.iter().enumerate().filter(|(number, _)| open.contains(number)).map(|(_, strand)| strand);
+            let mut right_again = still_open.map(|(strand, spans)| self.right_again(*strand, spans));
             resolved_at = right_again.try_fold(Moment::BEGINNING, |latest, at| Some(latest.max(at?)));
         }
         (resolved_at, reopened)
     }
 
     /// The moment after a strand's last violation from which the state, as it was read, covers calls like it to this day.
-    fn right_again(&self, violations: &[Calls<'_>]) -> Option<Moment> {
-        let last = violations.iter().max_by_key(|calls| calls.tally.last.time)?;
-        let (state, requirements) = (self.auditor.state, &self.auditor.configuration.requirements);
-        let covered_from = |moment: Moment| {
-            let again = Call { time: Some(moment), ..last.call.clone() };
-            let judgement = judge(&again, &Evidence::default(), state, requirements);
+    fn right_again(&self, strand: Strand, spans: &[Span]) -> Option<Moment> {
+        let last = spans.iter().flat_map(Span::ends).max()?;
+        let call = self.view.call_like(strand.kind.kind, strand.kind.subject, strand.kind.api);
+        let is_covered = |moment: &Moment| {
+            let again = Call { time: Some(*moment), ..call.clone() };
+            let judgement = judge(&again, &Evidence::default(), self.view.state, &self.view.terms.configuration.requirements);
             (judgement.verdict, judgement.grade) == (Verdict::Compliant, Grade::Enforced)
         };
-        let later = state.boundaries(&last.place.account, &last.place.region).into_iter().filter(|moment| *moment > last.tally.last.time);
         // Backwards from today, as far as it is covered without a break.
-        later.rev().take_while(|moment| covered_from(*moment)).last()
+        let later = self.view.place.boundaries().iter().rev().take_while(|moment| **moment > last);
+        later.take_while(|moment| is_covered(moment)).last().copied()
     }
+}
+
+fn name_of(view: View<'_>, kind: CallKind) -> (String, Symbol) {
+    let subject = view.texts.long(kind.subject);
+    (if kind.kind.is_mediated() { subject.to_owned() } else { Model::parse(subject).to_string() }, kind.api)
 }

@@ -135,14 +135,26 @@ impl Record<'_> {
 
     /// The account that the record belongs to: the one it was delivered to, else the caller's.
     #[must_use]
-    pub fn account(&self) -> AccountId {
-        self.recipient_account_id.get().or(self.user_identity.0.account_id.get()).unwrap_or("unknown").into()
+    pub fn account_id(&self) -> &str {
+        self.recipient_account_id.get().or(self.user_identity.0.account_id.get()).unwrap_or("unknown")
     }
 
     /// The Region of the call.
     #[must_use]
+    pub fn region_code(&self) -> &str {
+        self.aws_region.get().unwrap_or("unknown")
+    }
+
+    /// The account that the record belongs to, as a name of its own.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account_id().into()
+    }
+
+    /// The Region of the call, as a name of its own.
+    #[must_use]
     pub fn region(&self) -> Region {
-        self.aws_region.get().unwrap_or("unknown").into()
+        self.region_code().into()
     }
 
     /// When, if the record says so in a form that can be read.

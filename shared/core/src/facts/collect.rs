@@ -5,10 +5,8 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use serde::Deserialize;
 
 use super::{
-    ChangeKey, Facts,
-    rows::{PackedId, Row},
-    shape::{CallShape, EvaluationShape, LogShape, Shape},
-    strings::Symbol,
+    ChangeKey, Facts, Form, Kind, Requested,
+    rows::{Columns, PackedId, Row, Symbol24},
 };
 use crate::{
     api::{APPLY_GUARDRAIL, Mediator, Reach},
@@ -16,7 +14,6 @@ use crate::{
     cloudtrail::{EventType, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
     invocation_log::InvocationLog,
     json::Text,
-    moment::Moment,
     world::WorldChange,
 };
 
@@ -144,17 +141,13 @@ impl<'w> Collector<'w> {
         Taken::Judged
     }
 
-    fn intern(&mut self, text: Option<&str>) -> Symbol {
-        text.map_or(Symbol::NONE, |text| self.facts.strings.intern(text))
-    }
-
     /// The role or user; with the session's name behind a blank if the configuration asks for it.
-    fn principal(&mut self, record: &Record<'_>) -> Symbol {
+    fn principal(&mut self, record: &Record<'_>) -> Symbol24 {
         let identity = &record.user_identity.0;
         if !self.keep_session_names
             && let Some(issuer) = identity.session_context.0.session_issuer.0.arn.get()
         {
-            return self.facts.strings.intern(issuer);
+            return self.facts.texts.intern_long(issuer);
         }
         let principal = identity.principal();
         self.buffer.clear();
@@ -163,35 +156,41 @@ impl<'w> Collector<'w> {
             self.buffer.push(' ');
             self.buffer.push_str(&session);
         }
-        self.facts.strings.intern(&self.buffer)
+        self.facts.texts.intern_long(&self.buffer)
     }
 
     fn call(&mut self, record: &Record<'_>, reach: Reach) {
         let parameters: InferenceParameters<'_> = record.parameters();
-        let (guardrail, version) = parameters.guardrail().unzip();
-        let mediator = match reach {
+        let (guardrail, version) = parameters.guardrail().unwrap_or_default();
+        let subject = match reach {
             Reach::Mediated(Mediator::Agent) => parameters.agent_id.get().or_else(|| resource_id(record, ":agent-alias/")),
             Reach::Mediated(Mediator::Flow) => parameters.flow_identifier.get().map(last_part).or_else(|| resource_id(record, ":flow/")),
-            _ => None,
+            _ => parameters.model(),
         };
         let refusal = record.error_code.get().and(record.error_message.get()).filter(|message| speaks_of_guardrails(message));
-        let shape = CallShape {
-            account: self.account(record),
-            region: self.region(record),
-            principal: self.principal(record),
-            api: self.intern(record.event_name.get()),
-            model: self.intern(parameters.model()),
-            guardrail: self.intern(guardrail),
-            version: self.intern(version),
-            mediator: self.intern(mediator),
-            error: self.intern(record.error_code.get()),
-            refusing_guardrail: self.intern(refusal.and_then(guardrail_arn_in)),
-            reach,
-            bearer_key: record.additional_event_data.0.call_with_bearer_token.is_set() || parameters.call_with_bearer_token.is_set(),
+        let bearer_key = record.additional_event_data.0.call_with_bearer_token.is_set() || parameters.call_with_bearer_token.is_set();
+        let texts = &mut self.facts.texts;
+        let requested = Requested {
+            guardrail: texts.intern(guardrail),
+            version: texts.intern(version),
+            refusing: texts.intern(refusal.and_then(guardrail_arn_in).unwrap_or_default()),
+        };
+        let form = Form {
+            kind: Kind::Call(reach),
+            api: texts.intern(record.event_name.or_empty()),
+            error: texts.intern(record.error_code.or_empty()),
+            bearer_key,
             refused_by_guardrail: refusal.is_some(),
             by_event_id: record.request_id.get().is_none(),
+            ..Form::default()
         };
-        self.push(record, Shape::Call(shape));
+        let columns = Columns {
+            form: texts.intern_form(form),
+            subject: texts.intern_long(subject.unwrap_or_default()),
+            requested: texts.intern_requested(requested),
+            principal: self.principal(record),
+        };
+        self.push(record, columns);
     }
 
     fn evaluation(&mut self, record: &Record<'_>) {
@@ -207,21 +206,25 @@ impl<'w> Collector<'w> {
         let failed = record.error_code.get().is_some();
         let arns: BTreeSet<&str> = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).filter(|_| !failed).collect();
         let parameters: Parameters<'_> = if failed { Parameters::default() } else { record.parameters() };
-        let shape = EvaluationShape {
-            account: self.account(record),
-            region: self.region(record),
-            principal: self.principal(record),
-            guardrails: self.join(arns.into_iter()),
-            requested: self.intern(parameters.guardrail_identifier.get()),
-            version: self.intern(parameters.guardrail_version.get()),
+        let guardrails = self.join(arns.into_iter());
+        let texts = &mut self.facts.texts;
+        let requested = Requested {
+            guardrail: texts.intern(parameters.guardrail_identifier.or_empty()),
+            version: texts.intern(parameters.guardrail_version.or_empty()),
+            ..Requested::default()
         };
-        self.push(record, Shape::Evaluation(shape));
+        let form = Form { kind: Kind::Evaluation, by_event_id: record.request_id.get().is_none(), ..Form::default() };
+        let columns = Columns {
+            form: texts.intern_form(form),
+            subject: guardrails,
+            requested: texts.intern_requested(requested),
+            principal: self.principal(record),
+        };
+        self.push(record, columns);
     }
 
     /// Takes an invocation log.
     pub fn log(&mut self, log: &InvocationLog) -> Taken {
-        let account = log.account.as_deref().unwrap_or("unknown");
-        let region = log.region.as_deref().unwrap_or("unknown");
         let lines: Vec<String> = log
             .guardrails
             .iter()
@@ -234,31 +237,23 @@ impl<'w> Collector<'w> {
                 line
             })
             .collect();
-        let shape = Shape::Log(LogShape {
-            account: self.intern(Some(account)),
-            region: self.intern(Some(region)),
-            guardrails: self.join(lines.iter().map(String::as_str)),
-            partially_guarded: log.partially_guarded,
-        });
-        let request = PackedId::pack(&log.request_id, &mut self.facts.strings);
-        let event = PackedId::pack("", &mut self.facts.strings);
-        let shape = self.facts.shapes.intern(shape);
-        self.facts.rows.push(Row::new(request, event, log.time.unwrap_or(Moment::BEGINNING), shape));
+        let subject = self.join(lines.iter().map(String::as_str));
+        let texts = &mut self.facts.texts;
+        let form = Form { kind: Kind::Log, partially_guarded: log.partially_guarded, ..Form::default() };
+        let columns = Columns {
+            form: texts.intern_form(form),
+            subject,
+            requested: texts.intern_requested(Requested::default()),
+            principal: Symbol24::default(),
+        };
+        let request = PackedId::pack(&log.request_id, &mut texts.strings);
+        let event = PackedId::pack("", &mut texts.strings);
+        let (account, region) = (log.account.as_deref().unwrap_or("unknown"), log.region.as_deref().unwrap_or("unknown"));
+        self.facts.push(account, region, Row::new(request, columns, log.time, event));
         Taken::Judged
     }
 
-    fn account(&mut self, record: &Record<'_>) -> Symbol {
-        match record.recipient_account_id.get() {
-            Some(account) => self.intern(Some(account)),
-            None => self.intern(Some(&record.account())),
-        }
-    }
-
-    fn region(&mut self, record: &Record<'_>) -> Symbol {
-        self.intern(Some(record.aws_region.get().unwrap_or("unknown")))
-    }
-
-    fn join<'t>(&mut self, lines: impl Iterator<Item = &'t str>) -> Symbol {
+    fn join<'t>(&mut self, lines: impl Iterator<Item = &'t str>) -> Symbol24 {
         self.buffer.clear();
         for line in lines {
             if !self.buffer.is_empty() {
@@ -266,21 +261,27 @@ impl<'w> Collector<'w> {
             }
             self.buffer.push_str(line);
         }
-        self.facts.strings.intern(&self.buffer)
+        self.facts.texts.intern_long(&self.buffer)
     }
 
-    fn push(&mut self, record: &Record<'_>, shape: Shape) {
-        let number = self.facts.shapes.intern(shape);
-        let time = record.time().unwrap_or(Moment::BEGINNING);
+    fn push(&mut self, record: &Record<'_>, columns: Columns) {
         let event_id = record.event_id.get();
-        let request_id = record.request_id.get().or(event_id).map_or_else(
+        let request_id = record.request_id.get();
+        let time = record.time();
+        let (account, region) = (record.account_id(), record.region_code());
+        let strings = &mut self.facts.texts.strings;
+        let request = match request_id.or(event_id) {
+            Some(id) => PackedId::pack(id, strings),
             // A record without any id is identified by all that we keep of it.
-            || format!("{shape:?} {time}"),
-            str::to_owned,
-        );
-        let request = PackedId::pack(&request_id, &mut self.facts.strings);
-        let event = PackedId::pack(event_id.unwrap_or_default(), &mut self.facts.strings);
-        self.facts.rows.push(Row::new(request, event, time, number));
+            None => {
+                let texts = &self.facts.texts;
+                let (principal, subject, api) = (texts.long(columns.principal), texts.long(columns.subject), texts.get(texts.form(&columns).api));
+                let id = format!("{account} {region} {principal} {api} {subject} {time:?}");
+                PackedId::pack(&id, &mut self.facts.texts.strings)
+            }
+        };
+        let event = PackedId::pack(event_id.unwrap_or_default(), &mut self.facts.texts.strings);
+        self.facts.push(account, region, Row::new(request, columns, time, event));
     }
 }
 

@@ -1,4 +1,4 @@
-//! One row a record, sorted in place and met in the order of request ids.
+//! One row a record, kept by account and Region, sorted in place and met in the order of request ids.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -8,17 +8,49 @@ use std::{
 use super::strings::{Strings, Symbol};
 use crate::moment::Moment;
 
-/// What is kept of one call, evaluation or invocation log.
+/// What is kept of one call, evaluation or invocation log: 49 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Row {
-    /// The request id, packed by [`PackedId`].
-    request: [u32; 4],
-    /// The number of its shape.
-    pub(crate) shape: u32,
-    /// Microseconds since the epoch.
-    time: [u32; 2],
+    /// The request id, packed.
+    request: [u8; 16],
+    /// What many rows share.
+    pub(crate) columns: Columns,
+    /// Milliseconds, see [`Row::time`].
+    time: [u8; 6],
     /// The event id, packed.
-    event: [u32; 4],
+    event: [u8; 16],
+}
+
+/// A row without its ids and its time: numbers that [`Texts`](super::Texts) knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Columns {
+    /// The number of its [`Form`](super::Form).
+    pub(crate) form: [u8; 2],
+    /// The role or user.
+    pub(crate) principal: Symbol24,
+    /// Of a call: `modelId` as the caller put it, or the agent or flow. Of an evaluation or log: its guardrails, one a line.
+    pub(crate) subject: Symbol24,
+    /// The number of what was [`Requested`](super::Requested).
+    pub(crate) requested: Symbol24,
+}
+
+/// A number in three bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Symbol24([u8; 3]);
+
+impl Symbol24 {
+    /// The largest number that fits. What comes behind it is all the same, so that nothing about it can be proved.
+    pub(crate) const MOST: u32 = (1 << 24) - 1;
+
+    pub(crate) fn new(number: u32) -> Self {
+        let [_, high, middle, low] = number.min(Self::MOST).to_be_bytes();
+        Symbol24([high, middle, low])
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        let [high, middle, low] = self.0;
+        u32::from_be_bytes([0, high, middle, low])
+    }
 }
 
 /// An id in 16 bytes: a UUID in its usual spelling as it is; any other text by its symbol, behind a mark that no UUID of AWS has.
@@ -81,58 +113,66 @@ fn uuid(text: &str) -> Option<u128> {
     Some(bits)
 }
 
-fn words(bits: u128) -> [u32; 4] {
-    // The casts keep the low 32 bits, which is what is meant.
-    #[expect(clippy::cast_possible_truncation, reason = "each word takes its own 32 bits")]
-    [(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32]
-}
-
-fn bits(words: [u32; 4]) -> u128 {
-    words.into_iter().fold(0, |bits, word| bits << 32 | u128::from(word))
-}
-
 impl Row {
-    pub(super) fn new(request: PackedId, event: PackedId, time: Moment, shape: u32) -> Self {
-        let [_, _, high, low] = words(u128::from(time.as_micros().cast_unsigned()));
-        Row { request: words(request.0), event: words(event.0), time: [high, low], shape }
+    pub(super) fn new(request: PackedId, columns: Columns, time: Option<Moment>, event: PackedId) -> Self {
+        Row { request: request.0.to_be_bytes(), columns, time: pack_time(time), event: event.0.to_be_bytes() }
+    }
+
+    /// The request id, or what stands for it.
+    pub(crate) fn request(&self) -> PackedId {
+        PackedId(u128::from_be_bytes(self.request))
     }
 
     /// The event id.
-    #[must_use]
     pub(crate) fn event(&self) -> PackedId {
-        PackedId(bits(self.event))
+        PackedId(u128::from_be_bytes(self.event))
     }
 
-    /// The request id.
-    pub(super) fn request(&self) -> PackedId {
-        PackedId(bits(self.request))
+    /// When, to the millisecond; CloudTrail's own times are to the second.
+    pub(crate) fn time(&self) -> Option<Moment> {
+        unpack_time(self.time)
     }
 
-    /// When; [`Moment::BEGINNING`] if the record doesn't say.
-    #[must_use]
-    pub(crate) fn time(&self) -> Moment {
-        let [high, low] = self.time;
-        Moment::from_micros((u64::from(high) << 32 | u64::from(low)).cast_signed())
+    pub(super) fn renamed(mut self, symbols: &[Symbol], rename: impl FnOnce(Columns) -> Columns) -> Self {
+        self.request = self.request().renamed(symbols).0.to_be_bytes();
+        self.event = self.event().renamed(symbols).0.to_be_bytes();
+        self.columns = rename(self.columns);
+        self
     }
 }
 
-/// Rows in chunks: a chunk never moves, so memory grows by what is in them and nothing else.
+/// Milliseconds since this many before 1970, so that all times that can be written fit into 47 bits; zero is no time.
+const BEFORE_1970: i64 = 1 << 46;
+
+fn pack_time(time: Option<Moment>) -> [u8; 6] {
+    let millis = time.map_or(0, |time| (time.as_micros().div_euclid(1000) + BEFORE_1970).clamp(1, (1 << 48) - 1));
+    let [_, _, rest @ ..] = millis.to_be_bytes();
+    rest
+}
+
+fn unpack_time(packed: [u8; 6]) -> Option<Moment> {
+    let [a, b, c, d, e, f] = packed;
+    let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    (millis != 0).then(|| Moment::from_micros((millis - BEFORE_1970) * 1000))
+}
+
+/// Rows in chunks: a chunk never moves, so memory grows by what is in them and little else.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     chunks: Vec<Vec<Row>>,
 }
 
-const CHUNK: usize = 1 << 14;
-
-/// The rows of one request.
-pub(crate) type Group<'g> = &'g [Row];
+/// Chunks double from the first to the last size, so that a place with few calls takes little.
+const FIRST_CHUNK: usize = 32;
+const LAST_CHUNK: usize = 1 << 14;
 
 impl Rows {
     pub(super) fn push(&mut self, row: Row) {
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(row),
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
+            Some(chunk) if chunk.len() < chunk.capacity() => chunk.push(row),
+            last => {
+                let size = last.map_or(FIRST_CHUNK, |chunk| (chunk.capacity() * 2).min(LAST_CHUNK));
+                let mut chunk = Vec::with_capacity(size);
                 chunk.push(row);
                 self.chunks.push(chunk);
             }
@@ -147,18 +187,19 @@ impl Rows {
         self.chunks.iter().flatten()
     }
 
-    pub(super) fn absorb(&mut self, mut other: Rows, shapes: &[u32], symbols: &[Symbol]) {
-        for row in other.chunks.iter_mut().flatten() {
-            row.shape = shapes.get(row.shape as usize).copied().unwrap_or(u32::MAX);
-            let (request, event) = (PackedId(bits(row.request)), PackedId(bits(row.event)));
-            row.request = words(request.renamed(symbols).0);
-            row.event = words(event.renamed(symbols).0);
-        }
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.chunks.iter_mut().flatten()
+    }
+
+    pub(super) fn append(&mut self, mut other: Rows) {
+        // The chunk that is being filled stays the last.
+        let last = self.chunks.pop();
         self.chunks.append(&mut other.chunks);
+        self.chunks.extend(last);
     }
 
     /// Calls a function with the rows of each request.
-    pub(crate) fn each_request(&mut self, mut with: impl FnMut(Group<'_>)) {
+    pub(crate) fn each_request(&mut self, mut with: impl FnMut(&[Row])) {
         for chunk in &mut self.chunks {
             chunk.sort_unstable();
         }
@@ -186,9 +227,14 @@ impl Rows {
 mod tests {
     use super::*;
 
+    fn columns() -> Columns {
+        let none = Symbol24::default();
+        Columns { form: [0; 2], principal: none, subject: none, requested: none }
+    }
+
     #[test]
-    fn a_row_is_44_bytes() {
-        assert_eq!(size_of::<Row>(), 44);
+    fn a_row_is_49_bytes() {
+        assert_eq!(size_of::<Row>(), 49);
     }
 
     #[test]
@@ -200,12 +246,18 @@ mod tests {
     }
 
     #[test]
-    fn times_come_back_as_they_were() {
-        let mut strings = Strings::default();
-        let id = PackedId::pack("x", &mut strings);
-        for time in [Moment::BEGINNING, Moment::from_micros(-1), Moment::from_seconds(1_795_300_000), Moment::END] {
-            assert_eq!(Row::new(id, id, time, 7).time(), time);
+    fn times_come_back_to_the_millisecond() {
+        for time in ["1901-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "2026-11-20T10:00:00.123Z", "3999-01-01T00:00:00Z"] {
+            let time = Moment::parse(time);
+            assert_eq!(unpack_time(pack_time(time)), time);
         }
+        assert_eq!(unpack_time(pack_time(None)), None);
+    }
+
+    #[test]
+    fn a_number_fits_into_three_bytes_or_is_the_last() {
+        assert_eq!(Symbol24::new(0x0012_3456).get(), 0x0012_3456);
+        assert_eq!(Symbol24::new(u32::MAX).get(), Symbol24::MOST);
     }
 
     #[test]
@@ -213,12 +265,14 @@ mod tests {
         let mut strings = Strings::default();
         let [a, b] = ["a8beb2cf-33a5-4c22-a0ed-f3ca6b134b7d", "b"].map(|id| PackedId::pack(id, &mut strings));
         let mut rows = Rows::default();
-        for round in 0..(CHUNK as u32 + 5) {
-            rows.push(Row::new(if round == 3 { b } else { a }, b, Moment::from_seconds(i64::from(round)), 0));
+        for round in 0..i64::try_from(LAST_CHUNK).unwrap() * 3 {
+            rows.push(Row::new(if round == 3 { b } else { a }, columns(), Some(Moment::from_seconds(round)), b));
         }
-        rows.push(Row::new(b, b, Moment::BEGINNING, 1));
+        let mut other = Rows::default();
+        other.push(Row::new(b, columns(), None, b));
+        rows.append(other);
         let mut sizes = Vec::new();
         rows.each_request(|group| sizes.push(group.len()));
-        assert_eq!(sizes, [CHUNK + 4, 2]);
+        assert_eq!(sizes, [LAST_CHUNK * 3 - 1, 2]);
     }
 }

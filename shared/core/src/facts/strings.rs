@@ -13,7 +13,6 @@ impl Symbol {
     pub(crate) const NONE: Symbol = Symbol(0);
 
     /// The symbol, unless it is the empty text.
-    #[must_use]
     pub(crate) fn some(self) -> Option<Symbol> {
         (self != Symbol::NONE).then_some(self)
     }
@@ -35,6 +34,9 @@ impl Default for Strings {
     }
 }
 
+/// What stands for every text when there are too many. It names nothing, so that nothing about it can be proved.
+const ONE_OF_TOO_MANY: &str = "(one of too many to tell apart)";
+
 impl Strings {
     /// The symbol of a text.
     pub(crate) fn intern(&mut self, text: &str) -> Symbol {
@@ -46,17 +48,29 @@ impl Strings {
         if let Some(&number) = found {
             return Symbol(number);
         }
-        // Four billion texts, or bytes of text, would not fit into memory anyway: the last symbol is then shared, which loses precision,
-        // never a record.
-        let number = u32::try_from(self.ends.len()).unwrap_or(u32::MAX - 1);
-        let Ok(end) = u32::try_from(self.text.len() + text.len()) else {
-            return Symbol(number - 1);
+        let number = u32::try_from(self.ends.len()).ok().filter(|&number| number < super::rows::Symbol24::MOST);
+        let end = u32::try_from(self.text.len() + text.len()).ok();
+        let Some((number, end)) = number.zip(end) else {
+            return self.one_of_too_many();
         };
         self.text.push_str(text);
         self.ends.push(end);
         let (all, ends, hasher) = (&self.text, &self.ends, &self.hasher);
         self.numbers.insert_unique(hash, number, |&number| hasher.hash_one(at(all, ends, number)));
         Symbol(number)
+    }
+
+    /// Shares the last symbol that is left.
+    fn one_of_too_many(&mut self) -> Symbol {
+        let last = self.ends.len() - 1;
+        if at(&self.text, &self.ends, u32::try_from(last).unwrap_or(0)) != ONE_OF_TOO_MANY
+            && let Ok(end) = u32::try_from(self.text.len() + ONE_OF_TOO_MANY.len())
+        {
+            self.text.push_str(ONE_OF_TOO_MANY);
+            self.ends.push(end);
+            return Symbol(u32::try_from(last + 1).unwrap_or(0));
+        }
+        Symbol(u32::try_from(last).unwrap_or(0))
     }
 
     /// The text of a symbol.

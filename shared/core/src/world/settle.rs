@@ -12,8 +12,8 @@ use std::{
 
 use super::{InForce, MediatedGuardrail, OrganizationChange, PolicyVersion, Timeline, World};
 use crate::{
-    arn::{AccountId, PolicyId, Region, TargetId},
-    enforcement::Enforcement,
+    arn::{AccountId, GuardrailKey, PolicyId, Region, TargetId},
+    enforcement::{Enforcement, ModelScope},
     model::{Alias, Model},
     moment::Moment,
     organization::Organization,
@@ -124,6 +124,17 @@ impl State {
         };
         let timeline = timelines.get(&(account.clone(), region.clone(), id.to_owned()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// The guardrails and the scopes of models of everything that was ever in force for an account and Region.
+    pub(crate) fn all_enforcements(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = (Option<GuardrailKey>, ModelScope)> {
+        let policies = self.policies.get(account).into_iter().flatten().filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_deref());
+        let by_policy = policies.flat_map(|policy| policy.regions.values().flatten()).map(|configuration| {
+            (configuration.enforcement().map(|enforcement| enforcement.guardrail.key), configuration.models.clone())
+        });
+        let timeline = self.world.configurations.get(&(account.clone(), region.clone())).into_iter();
+        let by_account = timeline.flat_map(Timeline::entries).filter_map(|(_, _, enforcements)| enforcements).flatten();
+        by_policy.chain(by_account.map(|enforcement| (Some(enforcement.guardrail.key.clone()), enforcement.models.clone())))
     }
 
     /// The models that a `modelId` may mean: itself, or what the alias that it is stands for. Empty if that isn't known.

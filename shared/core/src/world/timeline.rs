@@ -44,6 +44,15 @@ impl<T> InForce<T> {
         }
     }
 
+    /// The same, by reference.
+    pub fn as_ref(&self) -> InForce<&T> {
+        match self {
+            InForce::Known(state) => InForce::Known(state),
+            InForce::Assumed(state) => InForce::Assumed(state),
+            InForce::NotKnown => InForce::NotKnown,
+        }
+    }
+
     /// The same for something made from the state.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> InForce<U> {
         match self {

@@ -1,0 +1,124 @@
+//! A finding in the making.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use hashbrown::HashMap;
+
+use super::classes::Judged;
+use crate::{
+    facts::{Kind, Symbol, Symbol24, Texts},
+    join::{MetCall, Sighting},
+    moment::Moment,
+    rule::{Observed, Rule},
+    verdict::{Grade, Reason, Verdict},
+};
+
+/// All that one finding is made of.
+pub(super) struct Draft {
+    pub(super) rule: &'static Rule,
+    pub(super) principals: HashMap<Symbol24, u64>,
+    pub(super) subjects: HashMap<(Kind, Symbol24), u64>,
+    pub(super) apis: HashMap<Symbol, u64>,
+    /// When each strand was seen, in each stretch of time.
+    pub(super) strands: HashMap<(Strand, Option<u32>), Span>,
+    pub(super) count: u64,
+    pub(super) first: Sighting,
+    pub(super) last: Sighting,
+    /// What the rule says of the latest call.
+    pub(super) because: String,
+    /// How the latest call was judged.
+    pub(super) latest: Rc<Judged>,
+    /// The strongest.
+    pub(super) grade: Grade,
+    pub(super) verdicts: BTreeSet<(Verdict, Option<Reason>)>,
+}
+
+/// Calls that one remedy would put right: of a principal, with a model, by an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Strand {
+    pub(super) principal: Symbol24,
+    pub(super) kind: CallKind,
+}
+
+/// What calls share that cover each other, whoever makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct CallKind {
+    pub(super) kind: Kind,
+    pub(super) subject: Symbol24,
+    pub(super) api: Symbol,
+}
+
+/// From the first to the last time that something was seen. Without any time, it begins after it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) first: Moment,
+    pub(super) last: Moment,
+}
+
+impl CallKind {
+    pub(super) fn of(met: &MetCall) -> Self {
+        CallKind { kind: met.form.kind, subject: met.columns.subject, api: met.form.api }
+    }
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Span { first: Moment::END, last: Moment::BEGINNING }
+    }
+}
+
+impl Span {
+    pub(super) fn include(&mut self, time: Option<Moment>) {
+        if let Some(time) = time {
+            self.first = self.first.min(time);
+            self.last = self.last.max(time);
+        }
+    }
+
+    /// Its ends, if it has any.
+    pub(super) fn ends(&self) -> impl Iterator<Item = Moment> {
+        [self.first, self.last].into_iter().filter(|_| self.first <= self.last)
+    }
+}
+
+impl Draft {
+    pub(super) fn new(rule: &'static Rule, met: &MetCall, judged: &Rc<Judged>, observed: &Observed) -> Self {
+        Draft {
+            rule,
+            principals: HashMap::new(),
+            subjects: HashMap::new(),
+            apis: HashMap::new(),
+            strands: HashMap::new(),
+            count: 0,
+            first: met.seen,
+            last: met.seen,
+            because: observed.because.clone(),
+            latest: Rc::clone(judged),
+            grade: Grade::None,
+            verdicts: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, met: &MetCall, judged: &Rc<Judged>, observed: &Observed, texts: &Texts) {
+        let (columns, judgement) = (&met.columns, &judged.judgement);
+        *self.principals.entry(columns.principal).or_default() += 1;
+        *self.subjects.entry((met.form.kind, columns.subject)).or_default() += 1;
+        *self.apis.entry(met.form.api).or_default() += 1;
+        let strand = Strand { principal: columns.principal, kind: CallKind::of(met) };
+        self.strands.entry((strand, met.epoch)).or_default().include(met.seen.time);
+        self.count += 1;
+        self.grade = self.grade.min(judgement.grade);
+        self.verdicts.insert((judgement.verdict, judgement.reason));
+        if met.seen.order(&self.first, texts).is_lt() {
+            self.first = met.seen;
+        }
+        // Of calls in the same instant and event, the one whose words come last: any choice will do that reading doesn't change.
+        if met.seen.order(&self.last, texts).then_with(|| observed.because.cmp(&self.because)).is_ge() {
+            self.last = met.seen;
+            if self.because != observed.because {
+                self.because.clone_from(&observed.because);
+            }
+            self.latest = Rc::clone(judged);
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! The audit of one account and Region: nothing that is judged there depends on calls made elsewhere.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use hashbrown::HashMap;
+
+use super::{
+    Terms,
+    classes::{Classes, Judged},
+    draft::Draft,
+    resolution::{Covers, Resolver},
+};
+use crate::{
+    api::{Mediator, Reach},
+    arn::{GuardrailKey, GuardrailVersion},
+    config::Exception,
+    facts::{Kind, Symbol, Symbol24, Texts},
+    finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status, Suppression},
+    join::{Met, MetCall, Place, Unobserved},
+    model::Model,
+    moment::Moment,
+    policy::GuardrailInference,
+    report::{BlindRow, Blindness, CoverageRow, Invocations},
+    rule::{GuardrailRefusal, JudgedCall},
+    telemetry::DataEvent,
+    verdict::{self, Call, Evidence, Expectation, Grade, Judgement, Missing, PolicyReference, Reason, Requested, Verdict},
+    world::{InForce, MediatorKind, PolicyBasis, State},
+};
+
+/// An account and Region to audit.
+pub(super) struct PlaceAudit<'a> {
+    place: Place<'a>,
+    texts: &'a Texts,
+    state: &'a State,
+    terms: &'a Terms<'a>,
+}
+
+/// An account and Region to look at, with all that bears on it.
+#[derive(Clone, Copy)]
+pub(super) struct View<'v> {
+    pub(super) place: &'v Place<'v>,
+    pub(super) texts: &'v Texts,
+    pub(super) state: &'v State,
+    pub(super) terms: &'v Terms<'v>,
+}
+
+/// What the audit of an account and Region found out.
+#[derive(Default)]
+pub(super) struct PlaceOutcome {
+    pub(super) met: Met,
+    pub(super) invocations: Invocations,
+    pub(super) coverage: Vec<CoverageRow>,
+    pub(super) blind: Vec<BlindRow>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// The calls of a place, folded: grows with what is distinct, not with the calls.
+#[derive(Default)]
+struct Fold {
+    met: Met,
+    invocations: Invocations,
+    coverage: HashMap<CoverageKey, u64>,
+    missing: BTreeSet<Missing>,
+    epochs: BTreeSet<Option<u32>>,
+    /// By rule and discriminator.
+    drafts: BTreeMap<&'static str, BTreeMap<String, Draft>>,
+    covers: Covers,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct CoverageKey {
+    kind: Kind,
+    subject: Symbol24,
+    /// The model behind an agent depends on the time.
+    epoch: Option<u32>,
+    api: Symbol,
+    verdict: Verdict,
+    grade: Grade,
+    reason: Option<Reason>,
+}
+
+impl<'a> PlaceAudit<'a> {
+    pub(super) fn new(place: Place<'a>, texts: &'a Texts, state: &'a State, terms: &'a Terms<'a>) -> Self {
+        PlaceAudit { place, texts, state, terms }
+    }
+
+    fn view(&self) -> View<'_> {
+        View { place: &self.place, texts: self.texts, state: self.state, terms: self.terms }
+    }
+
+    /// Judges all calls, applies the rules and concludes.
+    pub(super) fn audit(mut self, excepted: &mut BTreeSet<usize>) -> PlaceOutcome {
+        let fold = self.fold();
+        let view = self.view();
+        PlaceOutcome {
+            met: fold.met,
+            invocations: fold.invocations,
+            coverage: view.coverage(&fold.coverage),
+            blind: view.blind_spots(&fold),
+            findings: view.findings(&fold, excepted),
+        }
+    }
+
+    /// Explains the latest call behind a finding, if it is one of this account and Region.
+    pub(super) fn explain(&mut self, id: &str) -> Option<Vec<String>> {
+        let fold = self.fold();
+        let (_, draft) = fold.drafts().find(|((rule, discriminator), _)| self.view().key(rule, discriminator).id() == id)?;
+        let latest = draft.last;
+        let mut explanation = None;
+        self.each_judged(|view, met, _, expectation| {
+            if met.seen == latest && explanation.is_none() {
+                let call = Call { time: met.seen.time, ..view.call_of(met) };
+                let evidence = view.evidence(met.evidence, expectation);
+                explanation = Some(verdict::explain(&call, &evidence, view.state, &view.terms.configuration.requirements));
+            }
+        });
+        explanation
+    }
+
+    fn fold(&mut self) -> Fold {
+        let mut fold = Fold::default();
+        fold.met = self.each_judged(|view, met, judged, _| fold.add(view, met, judged));
+        fold
+    }
+
+    /// Calls a function with each call and its judgement. What the lack of an evaluation means can be told only after all calls were
+    /// met, so where it may mean something they are met twice.
+    fn each_judged(&mut self, mut with: impl FnMut(View<'_>, &MetCall, &Rc<Judged>, Expectation)) -> Met {
+        let PlaceAudit { place, texts, state, terms } = self;
+        let (texts, state, terms) = (*texts, *state, *terms);
+        let mut classes = Classes::new(View { place, texts, state, terms });
+        let mut unobserved = Unobserved::default();
+        let rests_on_enforcement = |judged: &Judged| (judged.judgement.verdict, judged.judgement.grade) == (Verdict::Compliant, Grade::Enforced);
+        if place.watched {
+            place.each_call(terms.selection, |place, met| {
+                if rests_on_enforcement(&classes.judge(View { place, texts, state, terms }, met, Expectation::None)) {
+                    unobserved.add(met);
+                }
+            });
+        }
+        let watched = place.watched;
+        place.each_call(terms.selection, |place, met| {
+            let view = View { place, texts, state, terms };
+            let mut judged = classes.judge(view, met, Expectation::None);
+            let mut expectation = Expectation::None;
+            if watched && rests_on_enforcement(&judged) {
+                expectation = place.expectation(met, &unobserved, state);
+                if expectation != Expectation::None {
+                    judged = classes.judge(view, met, expectation);
+                }
+            }
+            with(view, met, &judged, expectation);
+        })
+    }
+}
+
+impl Fold {
+    fn add(&mut self, view: View<'_>, met: &MetCall, judged: &Rc<Judged>) {
+        let Judgement { verdict, grade, reason, ref missing, .. } = judged.judgement;
+        let (kind, subject, api) = (met.form.kind, met.columns.subject, met.form.api);
+        self.invocations.add(verdict, 1);
+        let epoch = met.epoch.filter(|_| kind.is_mediated());
+        *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += 1;
+        self.missing.extend(missing);
+        self.epochs.insert(met.epoch);
+        for (rule, observed) in &judged.observed {
+            let by_discriminator = self.drafts.entry(rule.id).or_default();
+            // Most calls are like one before: the key is made only if not.
+            if !by_discriminator.contains_key(&observed.discriminator) {
+                by_discriminator.insert(observed.discriminator.clone(), Draft::new(rule, met, judged, observed));
+            }
+            if let Some(draft) = by_discriminator.get_mut(&observed.discriminator) {
+                draft.add(met, judged, observed, view.texts);
+            }
+        }
+        self.covers.add(view, met, judged);
+    }
+}
+
+impl Fold {
+    fn drafts(&self) -> impl Iterator<Item = ((&'static str, &str), &Draft)> {
+        self.drafts.iter().flat_map(|(rule, drafts)| drafts.iter().map(|(discriminator, draft)| ((*rule, discriminator.as_str()), draft)))
+    }
+}
+
+impl View<'_> {
+    /// A call, as far as its judgement goes: its time is one at which the state was the same.
+    pub(super) fn call_of(&self, met: &MetCall) -> Call {
+        let (account, region) = (&self.place.account, &self.place.region);
+        let texts = self.texts.requested(&met.columns);
+        let error = self.texts.get(met.form.error);
+        Call {
+            time: met.epoch.map(|epoch| self.place.moment_of(epoch)),
+            requested: texts.guardrail.some().map(|guardrail| Requested {
+                guardrail: GuardrailKey::from_identifier(self.texts.get(guardrail), account, region),
+                version: GuardrailVersion::parse(self.texts.get(texts.version)),
+            }),
+            failed: !error.is_empty() && Call::failed_before_inference(error),
+            ..self.call_like(met.form.kind, met.columns.subject, met.form.api)
+        }
+    }
+
+    /// A call of this kind that requests nothing.
+    pub(super) fn call_like(&self, kind: Kind, subject: Symbol24, api: Symbol) -> Call {
+        let reach = match kind {
+            Kind::Call(reach) => reach,
+            Kind::Evaluation | Kind::Log => Reach::Uncovered,
+        };
+        let subject = self.texts.long(subject);
+        Call {
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+            time: None,
+            api: self.texts.get(api).to_owned(),
+            reach,
+            model: if kind.is_mediated() { Model::Unknown } else { Model::parse(subject) },
+            requested: None,
+            mediator: (kind.is_mediated() && !subject.is_empty()).then(|| subject.to_owned()),
+            failed: false,
+        }
+    }
+
+    pub(super) fn judge(&self, call: &Call, evidence: u32, expectation: Expectation) -> Judgement {
+        verdict::judge(call, &self.evidence(evidence, expectation), self.state, &self.terms.configuration.requirements)
+    }
+
+    fn evidence(&self, number: u32, expectation: Expectation) -> Evidence {
+        Evidence { expectation, ..self.place.found(number).evidence.clone() }
+    }
+
+    /// Shows a call to rules.
+    pub(super) fn with_judged_call<T>(&self, call: &Call, met: &MetCall, judgement: &Judgement, with: impl FnOnce(&JudgedCall<'_>) -> T) -> T {
+        let form = met.form;
+        let enforced = if form.refused_by_guardrail { self.enforced_for(call) } else { None };
+        with(&JudgedCall {
+            call,
+            judgement,
+            bearer_key: form.bearer_key,
+            partially_guarded: self.place.found(met.evidence).partially_guarded,
+            guardrail_refusal: form.refused_by_guardrail.then(|| GuardrailRefusal {
+                error_code: self.texts.get(form.error),
+                names: self.texts.requested(&met.columns).refusing.some().map(|arn| self.texts.get(arn)),
+                enforced: enforced.as_deref(),
+            }),
+        })
+    }
+
+    /// The ARNs of the guardrails that are enforced for a call; `None` if that isn't known.
+    fn enforced_for(&self, call: &Call) -> Option<Vec<String>> {
+        let at = call.time.unwrap_or(Moment::END);
+        let policy = self.state.policy(&call.account, at);
+        let configurations = self.state.configurations(&call.account, &call.region, at);
+        let by_policy = policy.state().and_then(|policy| policy.policy.as_deref()?.regions.get(&call.region));
+        let named: Vec<String> = by_policy
+            .into_iter()
+            .flatten()
+            .filter_map(GuardrailInference::enforcement)
+            .chain(configurations.state().unwrap_or_default().iter().cloned())
+            .map(|enforcement| enforcement.guardrail.key.arn())
+            .collect();
+        let all_known = policy.state().is_some() && configurations.state().is_some();
+        (all_known || !named.is_empty()).then_some(named)
+    }
+
+    fn coverage(&self, counts: &HashMap<CoverageKey, u64>) -> Vec<CoverageRow> {
+        let row = |(key, count): (&CoverageKey, &u64)| CoverageRow {
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+            model: self.subject_name(key.kind, key.subject, key.epoch),
+            api: self.texts.get(key.api).to_owned(),
+            verdict: key.verdict,
+            grade: key.grade,
+            reason: key.reason,
+            count: *count,
+        };
+        let mut rows: Vec<CoverageRow> = counts.iter().map(row).collect();
+        rows.sort_unstable();
+        // Several forms of one model are one row.
+        rows.dedup_by(|row, before| {
+            let same = row.is_like(before);
+            if same {
+                before.count += row.count;
+            }
+            same
+        });
+        rows
+    }
+
+    /// The model to report: what an alias stands for, if that is one model; of an agent or flow, its model, else itself.
+    fn subject_name(&self, kind: Kind, subject: Symbol24, epoch: Option<u32>) -> String {
+        let text = self.texts.long(subject);
+        let (account, region) = (&self.place.account, &self.place.region);
+        let mediator = match kind {
+            Kind::Call(Reach::Mediated(Mediator::Agent)) => Some((MediatorKind::Agent, "agent")),
+            Kind::Call(Reach::Mediated(Mediator::Flow)) => Some((MediatorKind::Flow, "flow")),
+            _ => None,
+        };
+        if let Some((mediator, word)) = mediator {
+            let at = epoch.map_or(Moment::END, |epoch| self.place.moment_of(epoch));
+            let model = self.state.mediated(mediator, account, region, text, at).state().and_then(|mediated| mediated.model.as_ref());
+            return model.map_or_else(|| format!("{word}/{text}"), ToString::to_string);
+        }
+        let called = Model::parse(text);
+        match self.state.resolve(&called, account, region).as_slice() {
+            [model] => model.to_string(),
+            _ => called.to_string(),
+        }
+    }
+
+    fn blind_spots(&self, fold: &Fold) -> Vec<BlindRow> {
+        let mut missing: BTreeSet<Blindness> = fold.missing.iter().copied().map(Blindness::Evidence).collect();
+        for epoch in &fold.epochs {
+            missing.extend(self.blind_at(epoch.map_or(Moment::END, |epoch| self.place.moment_of(epoch))));
+        }
+        let row = |missing: Blindness| BlindRow {
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+            missing,
+            remedy: missing.remedy().to_owned(),
+        };
+        missing.into_iter().map(row).collect()
+    }
+
+    fn blind_at(&self, at: Moment) -> Vec<Blindness> {
+        let (account, region) = (&self.place.account, &self.place.region);
+        let mut missing = Vec::new();
+        if matches!(self.state.policy(account, at), InForce::NotKnown) {
+            missing.push(Blindness::Evidence(Missing::EffectivePolicy));
+        }
+        if matches!(self.state.configurations(account, region, at), InForce::NotKnown) {
+            missing.push(Blindness::Evidence(Missing::EnforcedConfiguration));
+        }
+        let Some(telemetry) = self.state.telemetry(account, region, at).state() else {
+            missing.push(Blindness::Telemetry);
+            return missing;
+        };
+        let records = |events: &[DataEvent<'_>]| events.iter().all(|event| telemetry.records(*event));
+        let recorded = [
+            (records(&[DataEvent::EVALUATION]), Blindness::EvaluationsNotRecorded),
+            (records(&DataEvent::OTHER_INFERENCE), Blindness::DataEventsNotRecorded),
+            (telemetry.invocation_logging != Some(false), Blindness::InvocationLogsOff),
+        ];
+        missing.extend(recorded.into_iter().filter(|(recorded, _)| !recorded).map(|(_, blindness)| blindness));
+        missing
+    }
+
+    fn key(&self, rule: &'static str, discriminator: &str) -> FindingKey {
+        FindingKey {
+            rule,
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+            resource: format!("AWS::::Account:{}", self.place.account),
+            discriminator: discriminator.to_owned(),
+        }
+    }
+
+    fn findings(&self, fold: &Fold, excepted: &mut BTreeSet<usize>) -> Vec<Finding> {
+        let resolver = Resolver::new(*self, &fold.covers, fold.drafts().map(|(_, draft)| draft));
+        let finding = |((rule, discriminator), draft): ((&'static str, &str), &Draft)| {
+            let mut finding = self.finding(&self.key(rule, discriminator), draft);
+            (finding.resolved_at, finding.reopened) = resolver.resolve(draft);
+            if finding.resolved_at.is_some() {
+                finding.status = Status::Resolved;
+            } else {
+                self.apply_exceptions(&mut finding, draft, excepted);
+            }
+            finding
+        };
+        fold.drafts().map(finding).collect()
+    }
+
+    fn finding(&self, key: &FindingKey, draft: &Draft) -> Finding {
+        let rule = draft.rule;
+        let by_name = |counts: &mut dyn Iterator<Item = (String, u64)>| {
+            let mut by_name: BTreeMap<String, u64> = BTreeMap::new();
+            counts.for_each(|(name, count)| *by_name.entry(name).or_default() += count);
+            Bounded::of(&by_name)
+        };
+        let principals = by_name(&mut draft.principals.iter().map(|(principal, count)| (self.texts.long(*principal).to_owned(), *count)));
+        let models = by_name(&mut draft.subjects.iter().map(|((kind, subject), count)| (self.subject_name(*kind, *subject, None), *count)));
+        let apis = by_name(&mut draft.apis.iter().map(|(api, count)| (self.texts.get(*api).to_owned(), *count)));
+        let of_one_kind = if draft.verdicts.len() == 1 { draft.verdicts.first().copied() } else { None };
+        let calls = if draft.count == 1 { "call" } else { "calls" };
+        let mut events = vec![draft.first.event.text(self.texts.strings()), draft.last.event.text(self.texts.strings())];
+        events.dedup();
+        events.retain(|event| !event.is_empty());
+        Finding {
+            id: key.id(),
+            rule: rule.id.to_owned(),
+            severity: self.terms.configuration.severity(rule),
+            title: rule.title.to_owned(),
+            detail: format!("{} {calls} of {apis} with {models} by {principals}: {}", draft.count, draft.because),
+            remediation: rule.remediation.to_owned(),
+            status: Status::Open,
+            account: key.account.clone(),
+            region: key.region.clone(),
+            resource: key.resource.clone(),
+            principals,
+            models,
+            apis,
+            verdict: of_one_kind.map(|(verdict, _)| verdict),
+            grade: Some(draft.grade),
+            reason: of_one_kind.and_then(|(_, reason)| reason),
+            attempted: false,
+            expected: false,
+            linked: Vec::new(),
+            first_seen: draft.first.time,
+            last_seen: draft.last.time,
+            count: draft.count,
+            events,
+            changes: Vec::new(),
+            policy: draft.latest.judgement.policy.as_ref().map(judged_against),
+            controls: Vec::new(),
+            reopened: 0,
+            resolved_at: None,
+            suppression: None,
+        }
+    }
+
+    /// A finding is suppressed if live exceptions mean each of its principals; one that an ended exception meant is open again.
+    fn apply_exceptions(&self, finding: &mut Finding, draft: &Draft, excepted: &mut BTreeSet<usize>) {
+        let principals: Vec<&str> = draft.principals.keys().map(|principal| self.texts.long(*principal)).collect();
+        let meant = |exceptions: &[(usize, &Exception)]| {
+            principals.iter().all(|principal| exceptions.iter().any(|(_, exception)| exception.selects_principal(principal)))
+        };
+        let organization = self.state.organization();
+        let selecting = self.terms.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
+            exception.selects(&finding.rule, &finding.account, &finding.region, organization)
+                && principals.iter().any(|principal| exception.selects_principal(principal))
+        });
+        let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(self.terms.now));
+        excepted.extend(live.iter().map(|(index, _)| *index));
+        let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
+        if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {
+            finding.status = Status::Suppressed;
+            finding.suppression = Some(Suppression {
+                until: exception.until.to_string(),
+                reason: exception.reason.clone(),
+                owner: exception.owner.clone(),
+                ticket: exception.ticket.clone(),
+            });
+        } else if !ended.is_empty() && meant(&[live, ended].concat()) {
+            finding.reopened += 1;
+        }
+    }
+}
+
+fn judged_against(policy: &PolicyReference) -> JudgedAgainst {
+    let basis = match policy.basis {
+        PolicyBasis::Described => "described",
+        PolicyBasis::Computed => "computed",
+        PolicyBasis::LastValid => "last_valid",
+    };
+    JudgedAgainst {
+        basis: basis.to_owned(),
+        since: (policy.since > Moment::BEGINNING).then_some(policy.since),
+        identifier: policy.identifier.clone(),
+        policy: policy.origin.as_ref().map(|origin| origin.policy.clone()),
+        attached_to: policy.origin.as_ref().map(|origin| origin.attached_to.clone()),
+    }
+}

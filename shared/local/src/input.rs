@@ -1,0 +1,109 @@
+//! Where records come from: files, folders of them, standard input.
+
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+/// Something to read records from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File {
+        /// Where.
+        path: PathBuf,
+        /// How large.
+        bytes: u64,
+    },
+    /// Standard input.
+    Stdin,
+}
+
+impl Input {
+    /// Its name in messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Input::File { path, .. } => path.display().to_string(),
+            Input::Stdin => "standard input".to_owned(),
+        }
+    }
+
+    /// Its size, as far as it is known.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Input::File { bytes, .. } => *bytes,
+            Input::Stdin => 0,
+        }
+    }
+}
+
+/// Why inputs could not be listed.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to list `{}`", path.display())]
+pub struct ListError {
+    /// What was to be listed.
+    pub path: PathBuf,
+    /// Why it couldn't be.
+    #[source]
+    pub source: walkdir::Error,
+}
+
+/// Names that log files have. A file that is named itself is read whatever its name.
+const ENDINGS: &[&str] = &[".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".log", ".log.gz"];
+
+/// The inputs behind the paths: a folder stands for the log files below it, `-` for standard input. What lies in one of `without` is
+/// left out, so that a world beside the logs isn't read as one. In the order of their names.
+pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListError> {
+    let left_out: Vec<PathBuf> = without.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            inputs.push(Input::Stdin);
+            continue;
+        }
+        let walk = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(|entry| !is_left_out(entry.path(), &left_out));
+        for entry in walk {
+            let entry = entry.map_err(|source| ListError { path: path.clone(), source })?;
+            let named_itself = entry.depth() == 0;
+            if entry.file_type().is_file() && (named_itself || is_log(entry.path())) {
+                let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
+                inputs.push(Input::File { path: entry.into_path(), bytes });
+            }
+        }
+    }
+    Ok(inputs)
+}
+
+fn is_log(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+fn is_left_out(path: &Path, left_out: &[PathBuf]) -> bool {
+    !left_out.is_empty() && path.canonicalize().is_ok_and(|path| left_out.contains(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_for_its_log_files_and_not_for_the_world_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{}").unwrap();
+        };
+        for name in ["AWSLogs/1/CloudTrail/b.json.gz", "AWSLogs/1/CloudTrail/a.JSON", "SOURCES.md", "world/organization.json", "notes.txt"] {
+            write(name);
+        }
+        let names = |inputs: Vec<Input>| inputs.iter().map(|input| input.name().rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
+        let all = list(&[folder.path().to_owned()], &[folder.path().join("world")]).unwrap();
+        assert_eq!(names(all), ["a.JSON", "b.json.gz"]);
+        assert_eq!(names(list(&[folder.path().join("notes.txt")], &[]).unwrap()), ["notes.txt"]);
+        assert_eq!(list(&["-".into()], &[]).unwrap(), [Input::Stdin]);
+        assert!(list(&[folder.path().join("missing")], &[]).is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! The bytes of an input, decompressed, in memory that doesn't grow with it.
+//!
+//! CloudTrail's files are small: they are decompressed in one go by libdeflate, which is twice as fast as any streaming decoder. What is
+//! larger, of several gzip members, or not a file is decompressed as it is read, through a window.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Chain, Cursor, Read},
+    path::Path,
+};
+
+use audit_core::cloudtrail::frame::{Frame, Frames};
+use flate2::read::MultiGzDecoder;
+use libdeflater::Decompressor;
+use memchr::memmem;
+use sha2::{Digest as _, Sha256};
+
+use super::Digest;
+
+/// The most that is decompressed in one go. CloudTrail's files hold up to 50 MB (facts/05 §2), but seldom more than a few.
+const IN_ONE_GO: usize = 24 << 20;
+
+/// The window over what is read piece by piece, at first.
+const WINDOW: usize = 1 << 20;
+
+/// A record larger than this is given up: CloudTrail's are at most 256 KB, CloudTrail Lake's 1 MB (facts/05 §2).
+const LARGEST_RECORD: usize = 16 << 20;
+
+const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
+
+/// Memory for the contents of one file after another.
+pub(super) struct Contents {
+    compressed: Vec<u8>,
+    inflated: Vec<u8>,
+    decompressor: Decompressor,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Contents { compressed: Vec::new(), inflated: Vec::new(), decompressor: Decompressor::new() }
+    }
+}
+
+impl Contents {
+    /// Calls a function with each frame of a file.
+    pub(super) fn each_frame_of_file(
+        &mut self,
+        path: &Path,
+        bytes: u64,
+        frames: Frames,
+        mut with: impl FnMut(Result<&[u8], &'static str>),
+    ) -> io::Result<()> {
+        let mut file = File::open(path)?;
+        if bytes <= IN_ONE_GO as u64 {
+            self.compressed.clear();
+            file.read_to_end(&mut self.compressed)?;
+            if let Some(inflated) = self.inflate() {
+                each_frame_in(inflated, frames, with);
+                return Ok(());
+            }
+            return each_frame(&mut decompressed(&mut self.compressed.as_slice())?, frames, with);
+        }
+        each_frame(&mut decompressed(&mut file)?, frames, &mut with)
+    }
+
+    /// The compressed bytes in one go; `None` if they aren't one gzip member of a size that is fit for it.
+    fn inflate(&mut self) -> Option<&[u8]> {
+        let one_member = self.compressed.starts_with(GZIP_MAGIC) && memmem::find(self.compressed.get(1..)?, GZIP_MAGIC).is_none();
+        // The last four bytes say how large the contents are, modulo 2^32.
+        let size = u32::from_le_bytes(*self.compressed.last_chunk()?) as usize;
+        if !one_member || size > IN_ONE_GO {
+            return None;
+        }
+        if self.inflated.is_empty() {
+            // Once and for all: the system gives memory only to what is touched of it.
+            self.inflated = vec![0; IN_ONE_GO];
+        }
+        let space = self.inflated.get_mut(..size)?;
+        match self.decompressor.gzip_decompress(&self.compressed, space) {
+            Ok(inflated) if inflated == size => Some(space),
+            _ => None,
+        }
+    }
+}
+
+/// Looks whether the bytes are compressed, and decompresses them if so.
+pub(super) fn decompressed<'r, R: Read>(reader: &'r mut R) -> io::Result<Box<dyn Read + 'r>> {
+    let mut start = Vec::with_capacity(GZIP_MAGIC.len());
+    reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
+    let is_gzip = start == GZIP_MAGIC;
+    let whole: Chain<Cursor<Vec<u8>>, &'r mut R> = Cursor::new(start).chain(reader);
+    let whole = BufReader::with_capacity(1 << 16, whole);
+    Ok(if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+}
+
+/// Calls a function with each frame of bytes that are all there.
+fn each_frame_in(bytes: &[u8], mut frames: Frames, mut with: impl FnMut(Result<&[u8], &'static str>)) {
+    let mut rest = bytes;
+    loop {
+        let (used, frame) = frames.next(rest, true);
+        rest = rest.get(used..).unwrap_or_default();
+        match frame {
+            Frame::Value(value) => with(Ok(value)),
+            Frame::Broken(why) => with(Err(why)),
+            Frame::More | Frame::End => return,
+        }
+    }
+}
+
+/// Calls a function with each frame of what a reader gives. If it fails, what was read before still counts.
+pub(super) fn each_frame(reader: &mut dyn Read, mut frames: Frames, mut with: impl FnMut(Result<&[u8], &'static str>)) -> io::Result<()> {
+    let mut window = vec![0; WINDOW];
+    let (mut start, mut end, mut last) = (0, 0, false);
+    loop {
+        let (used, frame) = frames.next(window.get(start..end).unwrap_or_default(), last);
+        start += used;
+        match frame {
+            Frame::Value(value) => with(Ok(value)),
+            Frame::Broken(why) => with(Err(why)),
+            Frame::End => return Ok(()),
+            Frame::More if last => return Ok(()),
+            Frame::More => {
+                window.copy_within(start..end, 0);
+                (start, end) = (0, end - start);
+                if end == window.len() {
+                    if end >= LARGEST_RECORD {
+                        with(Err("a record of more than 16 MiB"));
+                        return Ok(());
+                    }
+                    window.resize(end * 2, 0);
+                }
+                last = fill(reader, &mut window, &mut end)?;
+            }
+        }
+    }
+}
+
+/// Fills the window; true if nothing follows.
+fn fill(reader: &mut dyn Read, window: &mut [u8], end: &mut usize) -> io::Result<bool> {
+    while let Some(space) = window.get_mut(*end..).filter(|space| !space.is_empty()) {
+        match reader.read(space) {
+            Ok(0) => return Ok(true),
+            Ok(read) => *end += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// SHA-256 over all that a reader gives.
+pub(super) fn digest(reader: &mut impl Read) -> io::Result<Digest> {
+    let mut hashed = Digesting::new(reader, true);
+    io::copy(&mut hashed, &mut io::sink())?;
+    Ok(hashed.finish().1.unwrap_or_default())
+}
+
+/// Counts and digests what is read through it.
+pub(super) struct Digesting<R> {
+    reader: R,
+    bytes: u64,
+    hasher: Option<Sha256>,
+}
+
+impl<R: Read> Digesting<R> {
+    pub(super) fn new(reader: R, digest: bool) -> Self {
+        Digesting { reader, bytes: 0, hasher: digest.then(Sha256::new) }
+    }
+
+    pub(super) fn finish(self) -> (u64, Option<Digest>) {
+        (self.bytes, self.hasher.map(|hasher| hasher.finalize().into()))
+    }
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.bytes += read as u64;
+        if let (Some(hasher), Some(new)) = (&mut self.hasher, buffer.get(..read)) {
+            hasher.update(new);
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// The frames of a file of these bytes, and whether reading it failed.
+    fn read(bytes: &[u8]) -> (Vec<String>, bool) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let mut frames = Vec::new();
+        let outcome = Contents::default().each_frame_of_file(file.path(), bytes.len() as u64, Frames::default(), |frame| {
+            frames.push(frame.map_or_else(str::to_owned, |value| String::from_utf8_lossy(value).into_owned()));
+        });
+        (frames, outcome.is_err())
+    }
+
+    #[test]
+    fn compressed_and_plain_files_give_the_same() {
+        let file = r#"{"Records":[{"a":1},{"b":2}]}"#;
+        assert_eq!(read(file.as_bytes()), (vec![r#"{"a":1}"#.into(), r#"{"b":2}"#.into()], false));
+        assert_eq!(read(&gzip(file)), read(file.as_bytes()));
+    }
+
+    #[test]
+    fn every_member_of_a_gzip_file_is_read() {
+        let file = [gzip("{\"a\":1}\n"), gzip("{\"b\":2}\n"), gzip("{\"a\":1}\n")].concat();
+        assert_eq!(read(&file).0, [r#"{"a":1}"#, r#"{"b":2}"#, r#"{"a":1}"#]);
+    }
+
+    #[test]
+    fn a_damaged_file_gives_what_can_be_read_and_fails() {
+        let whole = gzip(&"{\"a\":1}\n".repeat(1000));
+        let (frames, failed) = read(&whole[..whole.len() / 2]);
+        assert!(failed && frames.iter().all(|frame| frame == r#"{"a":1}"#));
+        let mut flipped = whole.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 0xff;
+        assert!(read(&flipped).1);
+        let mut trailing = whole;
+        trailing.extend(b"junk");
+        assert!(read(&trailing).1, "bytes behind the stream are an error");
+    }
+
+    #[test]
+    fn a_large_file_is_read_through_a_window() {
+        let record = format!("{{\"a\":\"{}\"}}\n", "x".repeat(700_000));
+        let file = record.repeat(40);
+        assert!(file.len() > IN_ONE_GO);
+        assert_eq!(read(file.as_bytes()).0.len(), 40);
+        assert_eq!(read(&gzip(&file)).0.len(), 40);
+        let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_RECORD + IN_ONE_GO));
+        assert_eq!(read(huge.as_bytes()).0, ["a record of more than 16 MiB"]);
+    }
+}
