@@ -15,7 +15,7 @@ use audit_core::{
     facts::{Collector, Facts, Ignored, Taken},
     report::Unreadable,
 };
-use bytes::{Contents, each_frame};
+use bytes::Contents;
 
 use crate::input::Input;
 
@@ -204,7 +204,7 @@ impl Reading<'_, '_> {
             }
             Input::Stdin => {
                 let mut stdin = bytes::Digesting::new(io::stdin().lock(), options.known.is_some());
-                let outcome = each_frame(&mut bytes::decompressed(&mut stdin)?, frames, |frame| self.frame(frame));
+                let outcome = contents.each_frame_of(&mut stdin, frames, |frame| self.frame(frame));
                 io::copy(&mut stdin, &mut io::sink())?;
                 (self.summary.counts.bytes, self.digest) = stdin.finish();
                 outcome

@@ -29,15 +29,19 @@ const LARGEST_RECORD: usize = 16 << 20;
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
 
 /// Memory for the contents of one file after another.
+///
+/// Nothing large is freed before all is read: what is freed once makes the allocator keep later large pieces on its heap, where they
+/// leave holes.
 pub(super) struct Contents {
     compressed: Vec<u8>,
     inflated: Vec<u8>,
+    window: Vec<u8>,
     decompressor: Decompressor,
 }
 
 impl Default for Contents {
     fn default() -> Self {
-        Contents { compressed: Vec::new(), inflated: Vec::new(), decompressor: Decompressor::new() }
+        Contents { compressed: Vec::new(), inflated: Vec::new(), window: Vec::new(), decompressor: Decompressor::new() }
     }
 }
 
@@ -58,9 +62,14 @@ impl Contents {
                 each_frame_in(inflated, frames, with);
                 return Ok(());
             }
-            return each_frame(&mut decompressed(&mut self.compressed.as_slice())?, frames, with);
+            return each_frame(&mut decompressed(&mut self.compressed.as_slice())?, &mut self.window, frames, with);
         }
-        each_frame(&mut decompressed(&mut file)?, frames, &mut with)
+        self.each_frame_of(&mut file, frames, &mut with)
+    }
+
+    /// Calls a function with each frame of what a reader gives, compressed or not.
+    pub(super) fn each_frame_of(&mut self, reader: &mut impl Read, frames: Frames, with: impl FnMut(Result<&[u8], &'static str>)) -> io::Result<()> {
+        each_frame(&mut decompressed(reader)?, &mut self.window, frames, with)
     }
 
     /// The compressed bytes in one go; `None` if they aren't one gzip member of a size that is fit for it.
@@ -84,7 +93,7 @@ impl Contents {
 }
 
 /// Looks whether the bytes are compressed, and decompresses them if so.
-pub(super) fn decompressed<'r, R: Read>(reader: &'r mut R) -> io::Result<Box<dyn Read + 'r>> {
+fn decompressed<'r, R: Read>(reader: &'r mut R) -> io::Result<Box<dyn Read + 'r>> {
     let mut start = Vec::with_capacity(GZIP_MAGIC.len());
     reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
     let is_gzip = start == GZIP_MAGIC;
@@ -108,8 +117,8 @@ fn each_frame_in(bytes: &[u8], mut frames: Frames, mut with: impl FnMut(Result<&
 }
 
 /// Calls a function with each frame of what a reader gives. If it fails, what was read before still counts.
-pub(super) fn each_frame(reader: &mut dyn Read, mut frames: Frames, mut with: impl FnMut(Result<&[u8], &'static str>)) -> io::Result<()> {
-    let mut window = vec![0; WINDOW];
+fn each_frame(reader: &mut dyn Read, window: &mut Vec<u8>, mut frames: Frames, mut with: impl FnMut(Result<&[u8], &'static str>)) -> io::Result<()> {
+    window.resize(window.len().max(WINDOW), 0);
     let (mut start, mut end, mut last) = (0, 0, false);
     loop {
         let (used, frame) = frames.next(window.get(start..end).unwrap_or_default(), last);
@@ -129,7 +138,7 @@ pub(super) fn each_frame(reader: &mut dyn Read, mut frames: Frames, mut with: im
                     }
                     window.resize(end * 2, 0);
                 }
-                last = fill(reader, &mut window, &mut end)?;
+                last = fill(reader, window, &mut end)?;
             }
         }
     }
