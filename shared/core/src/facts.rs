@@ -31,6 +31,7 @@ pub struct Facts {
     pub(crate) texts: Texts,
     /// By account and Region.
     pub(crate) places: IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>,
+    last_place: usize,
     pub(crate) changes: BTreeMap<ChangeKey, Vec<WorldChange>>,
     /// Changes that were read again.
     pub(crate) repeated_changes: u64,
@@ -158,8 +159,17 @@ pub struct ChangeKey {
 
 impl Facts {
     fn push(&mut self, account: &str, region: &str, row: Row) {
+        // Records of one file are mostly of one account and Region.
+        if let Some(((last_account, last_region), rows)) = self.places.get_index_mut(self.last_place)
+            && self.texts.get(*last_account) == account
+            && self.texts.get(*last_region) == region
+        {
+            return rows.push(row);
+        }
         let place = (self.texts.intern(account), self.texts.intern(region));
-        self.places.entry(place).or_default().push(row);
+        let entry = self.places.entry(place);
+        self.last_place = entry.index();
+        entry.or_default().push(row);
     }
 
     /// Puts the facts of another reader behind these.

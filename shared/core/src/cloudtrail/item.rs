@@ -69,7 +69,12 @@ impl Item<'_> {
             let error = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_or_else(UnreadableRecord::Json, |_| UnreadableRecord::NotAnObject);
             return with(Err(error));
         }
-        match serde_json::from_slice::<Record<'_>>(bytes) {
+        // Checked once as a whole, texts need no check of their own. Bytes that are no text may still be a record whose fields are.
+        let record = match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str::<Record<'_>>(text),
+            Err(_) => serde_json::from_slice::<Record<'_>>(bytes),
+        };
+        match record {
             Ok(record) if record.event_name.get().is_some() => with(Ok(Item::told_apart(record))),
             Ok(_) => Self::parse_wrapped(bytes, with),
             Err(error) => with(Err(UnreadableRecord::Json(error))),

@@ -1,16 +1,19 @@
 //! Cheap rejection of records that no rule can want, before they are parsed.
 //!
 //! Safe by construction: a value is rejected only if it holds the characters `eventName` exactly once, as a key with a plain string
-//! behind it that is not wanted, and if it holds no `\u` escape and none of [`OTHER_MARKS`]. JSON can write a letter only as itself
+//! behind it that is not wanted, and if it holds no `\u` escape and no mark of what matters whatever its name. JSON can write a letter only as itself
 //! or as a `\u` escape, so without one the record's own `eventName` must be that one occurrence, wherever it stands, however the JSON
 //! is spaced and ordered. Everything else is parsed.
 
 use hashbrown::HashSet;
 use memchr::memmem::Finder;
 
-/// Marks of values that matter whatever their `eventName`: invocation logs have none, and an operation of the runtime endpoint that we
-/// don't know yet is one more road to a model (facts/02 §4).
-const OTHER_MARKS: [&str; 3] = ["ModelInvocationLog", "\"bedrock-runtime", ".bedrock-runtime."];
+/// Invocation logs matter, and have no `eventName` of their own.
+const INVOCATION_LOG: &str = "ModelInvocationLog";
+
+/// An operation of the runtime endpoint that we don't know yet is one more road to a model (facts/02 §4). User agents hold this name too,
+/// but as the start of a text, or behind a dot, it can only be the name of a host.
+const RUNTIME_HOST: &str = "bedrock-runtime";
 
 /// Decides which values need to be parsed.
 #[derive(Debug)]
@@ -18,7 +21,8 @@ pub struct Wanted {
     names: HashSet<&'static str>,
     event_name: Finder<'static>,
     unicode_escape: Finder<'static>,
-    other_marks: [Finder<'static>; 3],
+    invocation_log: Finder<'static>,
+    runtime_host: Finder<'static>,
 }
 
 impl Wanted {
@@ -28,7 +32,8 @@ impl Wanted {
             names: names.into_iter().collect(),
             event_name: Finder::new("eventName"),
             unicode_escape: Finder::new("\\u"),
-            other_marks: OTHER_MARKS.map(Finder::new),
+            invocation_log: Finder::new(INVOCATION_LOG),
+            runtime_host: Finder::new(RUNTIME_HOST),
         }
     }
 
@@ -51,7 +56,13 @@ impl Wanted {
         !self.wants(name)
             && self.event_name.find(behind).is_none()
             && self.unicode_escape.find(value).is_none()
-            && self.other_marks.iter().all(|mark| mark.find(value).is_none())
+            && self.invocation_log.find(value).is_none()
+            && !self.is_of_runtime_host(value)
+    }
+
+    fn is_of_runtime_host(&self, value: &[u8]) -> bool {
+        let before = |at: usize| at.checked_sub(1).and_then(|before| value.get(before));
+        self.runtime_host.find_iter(value).any(|at| matches!(before(at), Some(b'"' | b'.')))
     }
 }
 
