@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ChangeKey, Facts, Form, Kind, Requested,
@@ -40,7 +40,8 @@ pub enum Taken {
 }
 
 /// Why a record is not judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ignored {
     /// No rule wants this operation.
     NotWanted,

@@ -1,0 +1,127 @@
+-- The tables of a guardrail-audit store, version 1. See docs/store.md for what to ask them.
+BEGIN;
+
+-- Evidence: grows with every run, never changes.
+
+CREATE TABLE texts (
+    id   INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE
+);
+
+-- Calls, evaluations and invocation logs. Columns that are not listed as their own type refer to texts.
+CREATE TABLE records (
+    request_id           TEXT NOT NULL,
+    event_id             TEXT NOT NULL,
+    event_time           INTEGER NOT NULL, -- milliseconds since 1970, UTC; the least integer if the record has none
+    flags                INTEGER NOT NULL, -- 1 API key, 2 refused because of a guardrail, 4 partially guarded, 8 without request id
+    kind                 INTEGER NOT NULL,
+    reach                INTEGER NOT NULL,
+    account              INTEGER NOT NULL,
+    region               INTEGER NOT NULL,
+    principal            INTEGER NOT NULL,
+    event_name           INTEGER NOT NULL,
+    subject              INTEGER NOT NULL,
+    guardrail_identifier INTEGER NOT NULL,
+    guardrail_version    INTEGER NOT NULL,
+    refusing_guardrail   INTEGER NOT NULL,
+    error_code           INTEGER NOT NULL,
+    PRIMARY KEY (request_id, account, kind, event_name, event_id, event_time, region, principal, subject, guardrail_identifier,
+                 guardrail_version, refusing_guardrail, error_code, reach, flags)
+) WITHOUT ROWID;
+
+-- Changes of the state that verdicts rest on.
+CREATE TABLE changes (
+    event_time INTEGER NOT NULL,           -- microseconds since 1970, UTC
+    event_id   TEXT NOT NULL,
+    account    TEXT NOT NULL,
+    change     TEXT NOT NULL,              -- JSON
+    PRIMARY KEY (event_time, event_id, account, change)
+) WITHOUT ROWID;
+
+-- The world: AWS API responses by their place in the folder.
+CREATE TABLE world (
+    path TEXT PRIMARY KEY,
+    json BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- The files that were read, by the SHA-256 of their bytes: none is read twice.
+CREATE TABLE inputs (
+    digest   BLOB PRIMARY KEY,
+    name     TEXT NOT NULL,
+    counts   TEXT NOT NULL,                -- JSON: bytes, read, taken, unreadable, ignored by reason
+    problems TEXT NOT NULL                 -- JSON: what could not be read
+) WITHOUT ROWID;
+
+-- Conclusions: replaced by every run, from all the evidence.
+
+CREATE TABLE findings (
+    position   INTEGER PRIMARY KEY,        -- the order of reports
+    id         TEXT NOT NULL UNIQUE,
+    rule       TEXT NOT NULL,
+    severity   TEXT NOT NULL,
+    status     TEXT NOT NULL,
+    account    TEXT NOT NULL,
+    region     TEXT NOT NULL,
+    resource   TEXT NOT NULL,
+    verdict    TEXT,
+    grade      TEXT,
+    reason     TEXT,
+    count      INTEGER NOT NULL,
+    first_seen TEXT,
+    last_seen  TEXT,
+    title      TEXT NOT NULL,
+    detail     TEXT NOT NULL,
+    json       TEXT NOT NULL               -- the whole finding, as in reports
+);
+
+CREATE TABLE coverage (
+    position INTEGER PRIMARY KEY,
+    account  TEXT NOT NULL,
+    region   TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    api      TEXT NOT NULL,
+    verdict  TEXT NOT NULL,
+    grade    TEXT NOT NULL,
+    reason   TEXT,
+    count    INTEGER NOT NULL
+);
+
+CREATE TABLE blind (
+    position INTEGER PRIMARY KEY,
+    account  TEXT NOT NULL,
+    region   TEXT NOT NULL,
+    missing  TEXT NOT NULL,
+    remedy   TEXT NOT NULL
+);
+
+CREATE TABLE summary (
+    json TEXT NOT NULL
+);
+
+-- Calls in words, one row a record.
+CREATE VIEW calls AS
+SELECT r.request_id,
+       r.event_id,
+       CASE WHEN r.event_time > -9223372036854775808 THEN strftime('%Y-%m-%dT%H:%M:%SZ', r.event_time / 1000, 'unixepoch') END AS event_time,
+       account.text    AS account,
+       region.text     AS region,
+       principal.text  AS principal,
+       event_name.text AS event_name,
+       subject.text    AS model_id,
+       identifier.text AS guardrail_identifier,
+       version.text    AS guardrail_version,
+       error.text      AS error_code,
+       r.flags & 1     AS bearer_key
+FROM records r
+JOIN texts kind       ON kind.id = r.kind AND kind.text = 'call'
+JOIN texts account    ON account.id = r.account
+JOIN texts region     ON region.id = r.region
+JOIN texts principal  ON principal.id = r.principal
+JOIN texts event_name ON event_name.id = r.event_name
+JOIN texts subject    ON subject.id = r.subject
+JOIN texts identifier ON identifier.id = r.guardrail_identifier
+JOIN texts version    ON version.id = r.guardrail_version
+JOIN texts error      ON error.id = r.error_code;
+
+PRAGMA user_version = 1;
+COMMIT;
