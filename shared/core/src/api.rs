@@ -70,6 +70,18 @@ pub fn operations() -> impl Iterator<Item = &'static str> {
 }
 
 impl Reach {
+    /// How far enforcement reaches an operation, by its name alone; `None` if it isn't known to run a model.
+    #[must_use]
+    pub fn of_operation(name: &str) -> Option<Self> {
+        let mediated = || MEDIATED.iter().find(|(mediated, _)| *mediated == name).map(|(_, mediator)| Reach::Mediated(*mediator));
+        match name {
+            MANTLE_INFERENCE => Some(Reach::Unsupported),
+            _ if COVERED.contains(&name) => Some(Reach::Covered),
+            _ if UNCOVERED.contains(&name) => Some(Reach::Uncovered),
+            _ => mediated(),
+        }
+    }
+
     /// How far enforcement reaches the operation that the record reports; `None` if it runs no model.
     #[must_use]
     pub fn of(record: &Record<'_>) -> Option<Self> {
@@ -82,15 +94,13 @@ impl Reach {
     }
 
     fn of_bedrock(name: &str, record: &Record<'_>) -> Option<Self> {
-        if COVERED.contains(&name) {
-            let from_openai = record.user_agent.get().is_some_and(|agent| agent.starts_with("OpenAI/") || agent.contains(" OpenAI/"));
-            return Some(if from_openai { Reach::Ambiguous } else { Reach::Covered });
-        }
-        if UNCOVERED.contains(&name) {
-            return Some(Reach::Uncovered);
-        }
-        if let Some((_, mediator)) = MEDIATED.iter().find(|(mediated, _)| *mediated == name) {
-            return Some(Reach::Mediated(*mediator));
+        match Self::of_operation(name).filter(|_| name != MANTLE_INFERENCE) {
+            Some(Reach::Covered) => {
+                let from_openai = record.user_agent.get().is_some_and(|agent| agent.starts_with("OpenAI/") || agent.contains(" OpenAI/"));
+                return Some(if from_openai { Reach::Ambiguous } else { Reach::Covered });
+            }
+            Some(reach) => return Some(reach),
+            None => {}
         }
         // An operation of the runtime endpoint that we have never heard of is one more road to a model.
         let host = record.tls_details.0.client_provided_host_header.get().unwrap_or_default();

@@ -102,13 +102,15 @@ pub struct Observed {
     pub discriminator: String,
     /// What it means here, as the end of a sentence about the calls.
     pub because: String,
+    /// The way back, where it is another than the rule's.
+    pub remediation: Option<String>,
 }
 
 impl JudgedCall<'_> {
     /// For the rule of one reason: what to say if the call is a violation for this reason.
     #[must_use]
     pub fn violates(&self, reason: Reason, because: impl FnOnce(&Judgement) -> String) -> Option<Observed> {
-        (self.judgement.reason == Some(reason)).then(|| Observed { discriminator: String::new(), because: because(self.judgement) })
+        (self.judgement.reason == Some(reason)).then(|| Observed { because: because(self.judgement), ..Observed::default() })
     }
 
     /// Whether the call may have run a model.

@@ -25,7 +25,7 @@ pub(super) struct Draft {
     pub(super) first: Sighting,
     pub(super) last: Sighting,
     /// What the rule says of the latest call.
-    pub(super) because: String,
+    pub(super) observed: Observed,
     /// How the latest call was judged.
     pub(super) latest: Rc<Judged>,
     /// The strongest.
@@ -92,7 +92,7 @@ impl Draft {
             count: 0,
             first: met.seen,
             last: met.seen,
-            because: observed.because.clone(),
+            observed: observed.clone(),
             latest: Rc::clone(judged),
             grade: Grade::None,
             verdicts: BTreeSet::new(),
@@ -113,10 +113,10 @@ impl Draft {
             self.first = met.seen;
         }
         // Of calls in the same instant and event, the one whose words come last: any choice will do that reading doesn't change.
-        if met.seen.order(&self.last, texts).then_with(|| observed.because.cmp(&self.because)).is_ge() {
+        if met.seen.order(&self.last, texts).then_with(|| observed.because.cmp(&self.observed.because)).is_ge() {
             self.last = met.seen;
-            if self.because != observed.because {
-                self.because.clone_from(&observed.because);
+            if self.observed != *observed {
+                self.observed.clone_from(observed);
             }
             self.latest = Rc::clone(judged);
         }

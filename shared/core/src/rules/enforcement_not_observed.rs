@@ -26,7 +26,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html",
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",
     ],
-    resolved: Resolved::ByCover,
+    // Others are evaluated all along: only a call of its own shows that the principal is.
+    resolved: Resolved::ByCoverOfTheSamePrincipal,
     check: Check::Call(check),
 };
 

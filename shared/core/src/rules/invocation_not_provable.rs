@@ -27,6 +27,10 @@ fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
     judged.is_not_provable().then(|| {
         let missing: Vec<&str> = judged.judgement.missing.iter().map(|missing| missing.as_str()).collect();
         let remedies: Vec<&str> = judged.judgement.missing.iter().map(|missing| missing.remedy()).collect();
-        Observed { discriminator: missing.join("+"), because: format!("missing: {}. To get it: {}", missing.join(", "), remedies.join("; ")) }
+        Observed {
+            discriminator: missing.join("+"),
+            because: format!("missing: {}", missing.join(", ")),
+            remediation: Some(format!("To get it: {}.", remedies.join("; "))),
+        }
     })
 }

@@ -38,5 +38,6 @@ fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
     Some(Observed {
         discriminator: reason.to_string(),
         because: format!("{} {what}{}", judgement.required_guardrail(), judgement.policy_names()),
+        ..Observed::default()
     })
 }

@@ -68,12 +68,12 @@ impl World {
         State { policies, organization: replayed.organization, world: self }
     }
 
-    /// The effective policies of any management policy type, by account, as computed at the end of all changes. `None` inside if
-    /// what they depend on isn't known.
+    /// The effective policies of any management policy type, by account, as computed for a moment. `None` inside if what they depend
+    /// on isn't known.
     #[must_use]
-    pub fn computed_policies(&self, policy_type: &str) -> BTreeMap<AccountId, Option<Option<Arc<EffectivePolicy>>>> {
+    pub fn computed_policies(&self, policy_type: &str, at: Moment) -> BTreeMap<AccountId, Option<Option<Arc<EffectivePolicy>>>> {
         let replayed = Replay::of(self, policy_type);
-        let last = |history: &AccountHistory| match history.computed.last() {
+        let last = |history: &AccountHistory| match history.computed.iter().rev().find(|(time, _)| *time <= at) {
             Some((_, Computed::Policy { policy, .. })) => Some(policy.clone()),
             Some((_, Computed::NotKnown)) | None => None,
         };
@@ -807,8 +807,8 @@ mod tests {
             ("organization.json", organization(&json!([{"PolicyId": "p-1", "TargetId": "r-1"}]))),
             ("policies/p-1.json", policy("TAG_POLICY", &json!({"tags": {"a": {"tag_key": {"@@assign": "A"}}}}))),
         ]);
-        let computed = tags.computed_policies("TAG_POLICY");
+        let computed = tags.computed_policies("TAG_POLICY", Moment::END);
         assert_eq!(computed[&AccountId::from(ACCOUNT)].as_ref().unwrap().as_ref().unwrap().document, json!({"tags": {"a": {"tag_key": "A"}}}));
-        assert_eq!(tags.computed_policies("BEDROCK_POLICY")[&AccountId::from(ACCOUNT)], Some(None));
+        assert_eq!(tags.computed_policies("BEDROCK_POLICY", Moment::END)[&AccountId::from(ACCOUNT)], Some(None));
     }
 }

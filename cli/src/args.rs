@@ -1,0 +1,409 @@
+//! What the program can be asked for. Help, man page and shell completions all come from these definitions.
+
+use std::path::PathBuf;
+
+use audit_core::{
+    auditor::Selection,
+    finding::Status,
+    moment::Moment,
+    severity::Severity,
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Are our Bedrock guardrails really applied, in every account, on every model call; and how do you know?
+///
+/// Reads CloudTrail files, judges every Amazon Bedrock model invocation against the organization's policy in force at that moment, and
+/// reports findings. No AWS account is needed.
+#[derive(Debug, Parser)]
+#[command(name = "guardrail-audit", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 clean, 1 could not run, 2 usage, 3 findings at or above --fail-on, 4 incomplete (with --strict).")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Say only what went wrong
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read CloudTrail files and report what is wrong
+    Audit(AuditArgs),
+    /// Say step by step, with the evidence, why a call or a finding was judged as it was
+    Explain(ExplainArgs),
+    /// Work with Organizations policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Work with guardrails
+    #[command(subcommand)]
+    Guardrail(GuardrailCommand),
+    /// List the rules, or explain one
+    Rules(RulesArgs),
+    /// Report from a store
+    Report(ReportArgs),
+    /// Look at the findings in a store
+    #[command(subcommand)]
+    Findings(FindingsCommand),
+    /// Check the exceptions of a configuration
+    #[command(subcommand)]
+    Exceptions(ExceptionsCommand),
+    /// Audit a week of a made-up organization: the quickest way to see what this does
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// What findings rest on besides records.
+#[derive(Args, Debug)]
+pub(crate) struct TermsArgs {
+    /// Folder of AWS API responses: the state that verdicts rest on
+    #[arg(long, value_name = "DIR")]
+    pub(crate) world: Option<PathBuf>,
+
+    /// What the team requires and excepts (guardrail-audit.toml)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// "Now", for the end dates of exceptions [default: the time of the run]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) now: Option<Moment>,
+}
+
+/// Which calls to look at.
+#[derive(Args, Debug)]
+pub(crate) struct SelectionArgs {
+    /// Only calls at or after this time (RFC 3339, or a date)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Moment>,
+
+    /// Only calls before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Moment>,
+
+    /// Only calls of these accounts
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
+    account: Vec<String>,
+
+    /// Only calls in these Regions
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    region: Vec<String>,
+}
+
+impl SelectionArgs {
+    pub(crate) fn selection(&self) -> Selection {
+        Selection {
+            accounts: self.account.iter().map(Into::into).collect(),
+            regions: self.region.iter().map(Into::into).collect(),
+            since: self.since,
+            until: self.until,
+        }
+    }
+}
+
+/// How results look, and where they go.
+#[derive(Args, Debug)]
+pub(crate) struct OutputArgs {
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: Format,
+
+    /// Write the result to a file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Exit with 3 if there are open findings at or above this severity; `never` for none
+    #[arg(long, value_name = "SEVERITY", default_value = "HIGH", value_parser = fail_on)]
+    pub(crate) fail_on: FailOn,
+
+    /// Exit with 4 if some input was unreadable or some evidence missing
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// The least severity that fails a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FailOn(pub(crate) Option<Severity>);
+
+/// How a report looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// The whole report, version 1
+    Json,
+    /// One finding a line
+    Jsonl,
+    /// One finding a row
+    Csv,
+}
+
+/// A table, or JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlainFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AuditArgs {
+    /// Files, folders of them, or `-` for standard input: .json, .json.gz, JSON lines, EventBridge envelopes, LookupEvents output, model
+    /// invocation logs
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+
+    /// Keep evidence and findings in this SQLite file, and conclude from all that it holds
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+
+    /// How many files to read at once [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["finding", "account"]))]
+pub(crate) struct ExplainArgs {
+    /// The id of a finding, or the start of it; needs --store or --input
+    #[arg(value_name = "FINDING")]
+    pub(crate) finding: Option<String>,
+
+    /// The account of a call that need not have been made
+    #[arg(long, requires_all = ["region", "model"])]
+    pub(crate) account: Option<String>,
+
+    /// Its Region
+    #[arg(long, requires = "account")]
+    pub(crate) region: Option<String>,
+
+    /// Its model, in any form that modelId takes
+    #[arg(long, requires = "account")]
+    pub(crate) model: Option<String>,
+
+    /// Its operation
+    #[arg(long, default_value = "Converse")]
+    pub(crate) api: String,
+
+    /// The guardrail that it requests: an id or an ARN, with `:VERSION` at the end
+    #[arg(long, value_name = "GUARDRAIL", requires = "account")]
+    pub(crate) guardrail: Option<String>,
+
+    /// When it is made [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Option<Moment>,
+
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+
+    /// The store that holds the finding
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+
+    /// The files that the finding came from, if there is no store
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) input: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Compute the effective policy of accounts: {account: document or null}
+    Effective {
+        /// Folder with organization.json and policies/
+        #[arg(long, value_name = "DIR")]
+        world: PathBuf,
+        /// Only this account
+        #[arg(long)]
+        account: Option<String>,
+        /// The type of policy
+        #[arg(long = "type", value_name = "TYPE", default_value = "BEDROCK_POLICY")]
+        policy_type: String,
+        /// As of this time [default: the end of all that is known]
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        at: Option<Moment>,
+        /// How the result looks
+        #[arg(long, default_value = "table")]
+        format: PlainFormat,
+    },
+    /// Say what looks wrong about Bedrock policies
+    Lint {
+        /// Policy documents, or answers of DescribePolicy
+        #[arg(value_name = "FILE", required_unless_present = "world")]
+        files: Vec<PathBuf>,
+        /// Lint the Bedrock policies of a world, knowing its management account
+        #[arg(long, value_name = "DIR")]
+        world: Option<PathBuf>,
+        /// The account that owns the guardrails that may be enforced
+        #[arg(long, value_name = "ACCOUNT")]
+        management_account: Option<String>,
+        /// How the result looks
+        #[arg(long, default_value = "table")]
+        format: PlainFormat,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GuardrailCommand {
+    /// Compare two guardrails, control by control
+    Diff {
+        /// Answer of GetGuardrail: before
+        #[arg(value_name = "A")]
+        before: PathBuf,
+        /// Answer of GetGuardrail: after
+        #[arg(value_name = "B")]
+        after: PathBuf,
+        /// How the result looks
+        #[arg(long, default_value = "table")]
+        format: PlainFormat,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RulesArgs {
+    /// The rule to explain
+    pub(crate) id: Option<String>,
+    /// How the result looks
+    #[arg(long, default_value = "table")]
+    pub(crate) format: PlainFormat,
+}
+
+/// Which findings to look at.
+#[derive(Args, Debug)]
+pub(crate) struct FindingFilter {
+    /// Only findings of this status
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<Status>,
+    /// Only findings of at least this severity
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    severity: Option<Severity>,
+    /// Only findings of these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    rule: Vec<String>,
+    /// Only findings of these accounts
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
+    account: Vec<String>,
+    /// Only findings of these Regions
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    region: Vec<String>,
+}
+
+impl FindingFilter {
+    /// Whether a finding passes.
+    pub(crate) fn passes(&self, finding: &audit_core::finding::Finding) -> bool {
+        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
+        self.status.is_none_or(|status| finding.status == status)
+            && self.severity.is_none_or(|least| finding.severity >= least)
+            && among(&self.rule, &finding.rule)
+            && among(&self.account, &finding.account)
+            && among(&self.region, &finding.region)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    /// The store
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) filter: FindingFilter,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FindingsCommand {
+    /// List findings
+    List {
+        /// The store
+        #[arg(long, value_name = "FILE")]
+        store: PathBuf,
+        #[command(flatten)]
+        filter: FindingFilter,
+        /// How the result looks
+        #[arg(long, default_value = "table")]
+        format: Format,
+    },
+    /// Show all of one finding
+    Show {
+        /// Its id, or the start of it
+        #[arg(value_name = "FINDING")]
+        finding: String,
+        /// The store
+        #[arg(long, value_name = "FILE")]
+        store: PathBuf,
+        /// How the result looks
+        #[arg(long, default_value = "table")]
+        format: PlainFormat,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExceptionsCommand {
+    /// Say which exceptions ended, end soon, or match nothing
+    Check {
+        /// The configuration
+        #[arg(long, value_name = "FILE", default_value = "guardrail-audit.toml")]
+        config: PathBuf,
+        /// A store, to see which findings each exception suppresses
+        #[arg(long, value_name = "FILE")]
+        store: Option<PathBuf>,
+        /// "Now" [default: the time of the run]
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        now: Option<Moment>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Where to put the sample data and the store [default: a folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// How the result looks
+    #[arg(long, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    Moment::parse(text).ok_or_else(|| "not a time (RFC 3339, such as 2026-11-20T10:00:00Z, or a date)".to_owned())
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| format!("none of {}", Severity::ALL.map(Severity::as_str).join(", ")))
+}
+
+fn fail_on(text: &str) -> Result<FailOn, String> {
+    if text.eq_ignore_ascii_case("never") { Ok(FailOn(None)) } else { severity(text).map(|least| FailOn(Some(least))) }
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    Status::parse(text).ok_or_else(|| format!("none of {}", Status::ALL.map(Status::as_str).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,82 @@
+//! One module a command.
+
+mod audit;
+mod demo;
+mod exceptions;
+mod explain;
+mod findings;
+mod guardrail;
+mod policy;
+mod report;
+mod rules;
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use audit_core::{config::Configuration, moment::Moment};
+use audit_local::world::{self, LoadedWorld};
+use clap::CommandFactory as _;
+
+use crate::{
+    args::{Cli, Command},
+    exit::{Exit, UsageError},
+    talk::Talk,
+};
+
+/// Does what was asked for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let talk = Talk::new(cli.quiet);
+    match cli.command {
+        Command::Audit(args) => audit::run(&args, talk),
+        Command::Explain(args) => explain::run(&args, talk),
+        Command::Policy(command) => policy::run(&command, talk),
+        Command::Guardrail(command) => guardrail::run(&command),
+        Command::Rules(args) => rules::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Findings(command) => findings::run(&command),
+        Command::Exceptions(command) => exceptions::run(&command, talk),
+        Command::Demo(args) => demo::run(&args, talk),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "guardrail-audit", &mut std::io::stdout());
+            Ok(Exit::Clean)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            std::io::stdout().write_all(&page)?;
+            Ok(Exit::Clean)
+        }
+    }
+}
+
+/// Reads a configuration, or takes the default.
+fn configuration(path: Option<&Path>) -> anyhow::Result<Configuration> {
+    let Some(path) = path else {
+        return Ok(Configuration::default());
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read the configuration `{}`", path.display()))?;
+    Configuration::parse(&text).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
+}
+
+/// Loads a world; what of it can't be used is not known, and said.
+fn load_world(folder: Option<&PathBuf>, talk: Talk) -> anyhow::Result<LoadedWorld> {
+    let Some(folder) = folder else {
+        return Ok(LoadedWorld::default());
+    };
+    let loaded = world::load(folder).with_context(|| format!("failed to read the world `{}`", folder.display()))?;
+    for (path, problem) in &loaded.problems {
+        talk.warn(format_args!("{}: {problem}; what it is about is not known", path.display()));
+    }
+    if loaded.files.is_empty() {
+        talk.warn(format_args!("{}: no snapshots, so nothing is known of the world", folder.display()));
+    }
+    Ok(loaded)
+}
+
+/// "Now", as it was given, or as the clock says.
+fn now(given: Option<Moment>) -> Moment {
+    given.unwrap_or_else(|| Moment::from_seconds(jiff::Timestamp::now().as_second()))
+}

@@ -1,0 +1,61 @@
+//! `guardrail-audit demo`
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use audit_core::auditor::Selection;
+use include_dir::{Dir, include_dir};
+
+use super::{
+    audit::{Run, report},
+    configuration, load_world,
+};
+use crate::{
+    args::{DemoArgs, Format},
+    exit::Exit,
+    output,
+    talk::Talk,
+};
+
+/// A week of a made-up organization; `events/demo/README.md` tells its story.
+static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../events/demo");
+
+/// The week ends here: the demo is the same on every day.
+const NOW: &str = "2026-11-16T00:00:00Z";
+
+pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
+    let folder = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("guardrail-audit-demo"));
+    let context = || format!("failed to put the sample data into `{}`", folder.display());
+    std::fs::create_dir_all(&folder).with_context(context)?;
+    DEMO.extract(&folder).with_context(context)?;
+    let at = |name: &str| folder.join(name);
+    let store = at("findings.db");
+    // Each demo starts afresh.
+    if store.exists() {
+        std::fs::remove_file(&store).with_context(context)?;
+    }
+    let world = at("world");
+    let configuration = configuration(Some(&at("guardrail-audit.toml")))?;
+    let now = super::now(audit_core::moment::Moment::parse(NOW));
+    let run = Run { configuration: &configuration, selection: &Selection::default(), now, threads: None, talk };
+    let loaded = load_world(Some(&world), talk)?;
+    let (audit, records, unreadable) = run.with_store(&[at("AWSLogs")], Some(&world), loaded, &store)?;
+    talk.unreadable(&unreadable, records.unreadable);
+    let finding = audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
+    output::write(&report(audit, records, unreadable, now), args.format, None)?;
+    if args.format == Format::Table {
+        next_steps(&folder, finding.as_deref(), talk);
+    }
+    Ok(Exit::Clean)
+}
+
+fn next_steps(folder: &std::path::Path, finding: Option<&str>, talk: Talk) {
+    let at = |name: &str| -> PathBuf { folder.join(name) };
+    let store = at("findings.db");
+    talk.note(format_args!("the sample data, its world and configuration, and the store are in {}", folder.display()));
+    if let Some(finding) = finding {
+        let config = at("guardrail-audit.toml");
+        talk.note(format_args!("why the first finding: guardrail-audit explain {finding} --store {} --config {}", store.display(), config.display()));
+    }
+    talk.note(format_args!("your own logs: guardrail-audit audit PATH... --world DIR"));
+}

@@ -1,0 +1,110 @@
+//! `guardrail-audit explain`
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, bail};
+use audit_core::{
+    api::Reach,
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
+    auditor::{self, Selection, Terms},
+    facts::Facts,
+    model::Model,
+    verdict::{Call, Requested},
+};
+use audit_local::store::Store;
+
+use super::{
+    audit::{Run, facts_of, world_of},
+    configuration, load_world, now,
+};
+use crate::{
+    args::ExplainArgs,
+    exit::{Exit, UsageError},
+    output,
+    talk::Talk,
+};
+
+pub(crate) fn run(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
+    match &args.finding {
+        Some(id) => explain_finding(id, args, talk),
+        None => explain_call(args, talk),
+    }
+}
+
+fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
+    let configuration = configuration(args.terms.config.as_deref())?;
+    let now = now(args.terms.now);
+    let selection = Selection::default();
+    let terms = Terms { configuration: &configuration, selection: &selection, now };
+    // The evidence is needed twice: to find the finding, and to look at the call behind it.
+    let evidence = || -> anyhow::Result<(Facts, audit_core::world::World)> {
+        if let Some(path) = &args.store {
+            let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
+            return Ok((facts_of(&store)?, world_of(&store, talk)?));
+        }
+        let world = load_world(args.terms.world.as_ref(), talk)?.world;
+        let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
+        Ok((run.read(&args.input, args.terms.world.as_ref(), None)?.facts, world))
+    };
+    if args.store.is_none() && args.input.is_empty() {
+        return Err(UsageError("a finding needs the --store that holds it, or the --input that it came from".to_owned()).into());
+    }
+    let (facts, world) = evidence()?;
+    let findings = auditor::audit(facts, world, &terms).findings;
+    let finding = output::find(&findings, id)?;
+    let (facts, world) = evidence()?;
+    let Some(steps) = auditor::explain_finding(&finding.id, facts, world, &terms) else {
+        bail!("the finding {} can't be found again", finding.id);
+    };
+    let mut out = anstream::stdout();
+    output::table::finding(&mut out, finding)?;
+    writeln!(out, "\nThe latest call, step by step:")?;
+    write_steps(&mut out, &steps)?;
+    Ok(Exit::Clean)
+}
+
+fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
+    let (Some(account), Some(region), Some(model)) = (&args.account, &args.region, &args.model) else {
+        return Err(UsageError("--account, --region and --model are needed".to_owned()).into());
+    };
+    let configuration = configuration(args.terms.config.as_deref())?;
+    let (account, region) = (AccountId::from(account), Region::from(region));
+    let requested = args.guardrail.as_deref().map(|named| requested(named, &account, &region)).transpose()?;
+    let call = Call {
+        time: Some(args.at.unwrap_or_else(|| now(args.terms.now))),
+        reach: Reach::of_operation(&args.api).ok_or_else(|| UsageError(format!("`{}` is no operation that runs a model", args.api)))?,
+        api: args.api.clone(),
+        model: Model::parse(model),
+        requested,
+        mediator: None,
+        failed: false,
+        account,
+        region,
+    };
+    let (facts, world) = match &args.store {
+        Some(path) => {
+            let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
+            (facts_of(&store)?, world_of(&store, talk)?)
+        }
+        None => (Facts::default(), load_world(args.terms.world.as_ref(), talk)?.world),
+    };
+    let steps = auditor::explain_call(&call, &facts, world, &configuration);
+    write_steps(&mut anstream::stdout(), &steps)?;
+    Ok(Exit::Clean)
+}
+
+/// `abcd1234efgh:3` or `arn:…:guardrail/abcd1234efgh:3`.
+fn requested(named: &str, account: &AccountId, region: &Region) -> anyhow::Result<Requested> {
+    if let Some((key, version)) = GuardrailVersionArn::split(named) {
+        return Ok(Requested { guardrail: Some(key), version: version.or(Some(GuardrailVersion::Draft)) });
+    }
+    let (id, version) = named.split_once(':').unwrap_or((named, "DRAFT"));
+    match (GuardrailKey::from_identifier(id, account, region), GuardrailVersion::parse(version)) {
+        (Some(key), Some(version)) => Ok(Requested { guardrail: Some(key), version: Some(version) }),
+        _ => Err(UsageError(format!("`{named}` is no guardrail id or ARN with a version")).into()),
+    }
+}
+
+fn write_steps(out: &mut impl std::io::Write, steps: &[String]) -> std::io::Result<()> {
+    steps.iter().enumerate().try_for_each(|(number, step)| writeln!(out, "{:>2}. {step}", number + 1))
+}

@@ -1,0 +1,174 @@
+//! `guardrail-audit policy`
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use audit_core::{
+    arn::AccountId,
+    moment::Moment,
+    organization::Organization,
+    policy::{
+        BEDROCK_POLICY,
+        lint::{Level, Lint, lint},
+    },
+    world::{Entity, InForce, SnapshotPath},
+};
+use serde_json::{Value, json};
+
+use super::load_world;
+use crate::{
+    args::{PlainFormat, PolicyCommand},
+    exit::Exit,
+    output::place::place_of,
+    talk::Talk,
+};
+
+pub(crate) fn run(command: &PolicyCommand, talk: Talk) -> anyhow::Result<Exit> {
+    match command {
+        PolicyCommand::Effective { world, account, policy_type, at, format } => {
+            effective(world, account.as_deref(), policy_type, *at, *format, talk)
+        }
+        PolicyCommand::Lint { files, world, management_account, format } => {
+            lint_all(files, world.as_ref(), management_account.as_deref(), *format, talk)
+        }
+    }
+}
+
+fn effective(world: &PathBuf, only: Option<&str>, policy_type: &str, at: Option<Moment>, format: PlainFormat, talk: Talk) -> anyhow::Result<Exit> {
+    let world = load_world(Some(world), talk)?.world;
+    let mut policies: BTreeMap<AccountId, Option<Value>> = BTreeMap::new();
+    let mut not_known: Vec<AccountId> = Vec::new();
+    if policy_type == BEDROCK_POLICY {
+        let state = world.settle();
+        for account in state.accounts() {
+            match state.policy(account, at.unwrap_or(Moment::END)) {
+                InForce::Known(policy) | InForce::Assumed(policy) => {
+                    policies.insert(account.clone(), policy.policy.as_ref().map(|policy| policy.document.clone()));
+                }
+                InForce::NotKnown => not_known.push(account.clone()),
+            }
+        }
+    } else {
+        for (account, computed) in world.computed_policies(policy_type, at.unwrap_or(Moment::END)) {
+            match computed {
+                Some(policy) => {
+                    policies.insert(account, policy.map(|policy| policy.document.clone()));
+                }
+                None => not_known.push(account),
+            }
+        }
+    }
+    policies.retain(|account, _| only.is_none_or(|only| account.as_str() == only));
+    not_known.retain(|account| only.is_none_or(|only| account.as_str() == only));
+    for account in &not_known {
+        talk.warn(format_args!("{account}: not known: the account's place, or the content of a policy on its way to the root, isn't in the world"));
+    }
+    if let Some(only) = only.filter(|_| policies.is_empty() && not_known.is_empty()) {
+        talk.warn(format_args!("{only}: not known: the world doesn't list this account"));
+    }
+    let mut out = std::io::stdout().lock();
+    match format {
+        PlainFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, &policies)?;
+            writeln!(out)?;
+        }
+        PlainFormat::Table => {
+            for (account, policy) in &policies {
+                match policy {
+                    Some(document) => writeln!(out, "{account}\n{}\n", serde_json::to_string_pretty(document)?)?,
+                    None => writeln!(out, "{account}\nno policy\n")?,
+                }
+            }
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+/// A policy to lint: its text, and where it comes from.
+struct Linted {
+    name: String,
+    text: String,
+}
+
+fn lint_all(files: &[PathBuf], world: Option<&PathBuf>, management: Option<&str>, format: PlainFormat, talk: Talk) -> anyhow::Result<Exit> {
+    let mut policies = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        policies.push(policy_in(&path.display().to_string(), text).1);
+    }
+    let mut management = management.map(AccountId::from);
+    if let Some(folder) = world {
+        for (path, json) in load_world(Some(folder), talk)?.files {
+            let text = String::from_utf8_lossy(&json).into_owned();
+            match SnapshotPath::parse(&path).map(|at| at.entity) {
+                Some(Entity::Policy(_)) => match policy_in(&folder.join(&path).display().to_string(), text) {
+                    (Some(policy_type), _) if policy_type != BEDROCK_POLICY => {}
+                    (_, policy) => policies.push(policy),
+                },
+                Some(Entity::Organization) if management.is_none() => {
+                    let organization = serde_json::from_slice(&json).ok().and_then(|json| Organization::from_json(&json).ok());
+                    management = organization.and_then(|organization| organization.management_account);
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut all: Vec<(&Linted, Lint)> = Vec::new();
+    for policy in &policies {
+        match lint(&policy.text, management.as_ref()) {
+            Ok(lints) => all.extend(lints.into_iter().map(|lint| (policy, lint))),
+            Err(error) => {
+                let lint = Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message: error.to_string() };
+                all.push((policy, lint));
+            }
+        }
+    }
+    write_lints(&all, format)?;
+    let errors = all.iter().filter(|(_, lint)| lint.level == Level::Error).count();
+    if format == PlainFormat::Table {
+        talk.note(format_args!("{} policies, {} lints, {errors} of them errors", policies.len(), all.len()));
+    }
+    Ok(if errors > 0 { Exit::Findings } else { Exit::Clean })
+}
+
+/// The policy in a file: a document, or the content of a DescribePolicy answer with its type.
+fn policy_in(name: &str, text: String) -> (Option<String>, Linted) {
+    let described = serde_json::from_str::<Value>(&text).ok().and_then(|json| {
+        let policy = json.get("Policy")?;
+        Some((policy["PolicySummary"]["Type"].as_str()?.to_owned(), policy["Content"].as_str()?.to_owned()))
+    });
+    match described {
+        Some((policy_type, content)) => (Some(policy_type), Linted { name: format!("{name}, Policy.Content"), text: content }),
+        None => (None, Linted { name: name.to_owned(), text }),
+    }
+}
+
+fn write_lints(lints: &[(&Linted, Lint)], format: PlainFormat) -> anyhow::Result<()> {
+    let placed = lints.iter().map(|(policy, lint)| (policy, lint, place_of(&policy.text, &lint.pointer)));
+    match format {
+        PlainFormat::Json => {
+            let rows: Vec<Value> = placed
+                .map(|(policy, lint, place)| {
+                    json!({"file": policy.name, "line": place.map(|(line, _)| line), "column": place.map(|(_, column)| column),
+                        "pointer": lint.pointer, "level": lint.level, "kind": lint.kind, "message": lint.message})
+                })
+                .collect();
+            let mut out = std::io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, &rows)?;
+            writeln!(out)?;
+        }
+        PlainFormat::Table => {
+            let mut out = anstream::stdout();
+            for (policy, lint, place) in placed {
+                let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+                let style = crate::output::table::level_style(lint.level);
+                writeln!(out, "{}{place}: {style}{}{style:#}: {} [{}]", Path::new(&policy.name).display(), lint.level, lint.message, lint.kind)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! `guardrail-audit rules`
+
+use std::io::Write as _;
+
+use audit_core::rules::{self, RULES};
+use serde_json::{Value, json};
+
+use crate::{
+    args::{PlainFormat, RulesArgs},
+    exit::{Exit, UsageError},
+    output::{rule_page, table},
+};
+
+pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
+    let wanted = match &args.id {
+        Some(id) => {
+            let rule = rules::find(id);
+            vec![rule.ok_or_else(|| UsageError(format!("there is no rule `{id}`; `guardrail-audit rules` lists them")))?]
+        }
+        None => RULES.to_vec(),
+    };
+    if args.format == PlainFormat::Json {
+        let rows: Vec<Value> = wanted
+            .iter()
+            .map(|rule| {
+                json!({"id": rule.id, "title": rule.title, "severity": rule.severity, "group": rule.group.to_string(), "revealed_by": rule.revealed_by,
+                    "fires": rule.fires, "evidence": rule.evidence, "rationale": rule.rationale, "remediation": rule.remediation, "references": rule.references})
+            })
+            .collect();
+        let mut out = std::io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, &rows)?;
+        writeln!(out)?;
+        return Ok(Exit::Clean);
+    }
+    let mut out = anstream::stdout();
+    match (&args.id, wanted.first()) {
+        (Some(_), Some(rule)) => write!(out, "{}", rule_page::text(rule))?,
+        _ => {
+            let rows = wanted.iter().map(|rule| vec![rule.id.to_owned(), rule.severity.to_string(), rule.group.to_string(), rule.title.to_owned()]);
+            table::headed(&mut out, &["RULE", "SEVERITY", "GROUP", "WHAT IS WRONG"], rows)?;
+        }
+    }
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,89 @@
+//! What is said on standard error.
+
+use std::{fmt::Display, time::Duration};
+
+use anstyle::{AnsiColor, Style};
+use audit_core::report::Unreadable;
+use audit_local::scan::Progress;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Says things, unless asked to be quiet. Errors are always said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Talk {
+    quiet: bool,
+}
+
+/// So many records that can't be read are named; all are counted.
+const NAMED: usize = 20;
+
+impl Talk {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Talk { quiet }
+    }
+
+    /// Something that the user should look at.
+    pub(crate) fn warn(self, message: impl Display) {
+        if !self.quiet {
+            say("warning", AnsiColor::Yellow, &message);
+        }
+    }
+
+    /// Something that is good to know.
+    pub(crate) fn note(self, message: impl Display) {
+        if !self.quiet {
+            say("note", AnsiColor::Cyan, &message);
+        }
+    }
+
+    /// What could not be read.
+    pub(crate) fn unreadable(self, problems: &[Unreadable], count: u64) {
+        for problem in problems.iter().take(NAMED) {
+            let record = problem.record.map(|number| format!(", record {number}")).unwrap_or_default();
+            self.warn(format_args!("{}{record}: {}", problem.file, problem.reason));
+        }
+        let more = count.saturating_sub(NAMED as u64);
+        if more > 0 {
+            self.warn(format_args!("{more} more records could not be read; `--format json` names them"));
+        }
+    }
+
+    /// Shows how far reading is, on a terminal and only if it takes a while, until all is read.
+    pub(crate) fn show_progress(self, progress: &Progress, files: u64, bytes: u64) {
+        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(bytes), target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {percent}%") {
+            bar.set_style(style);
+        }
+        progress.watch(Duration::from_millis(200), |progress| {
+            let read = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+            let elapsed = bar.elapsed();
+            if elapsed < Duration::from_secs(1) {
+                return;
+            }
+            let records = read(&progress.records);
+            let per_second = u64::try_from(u128::from(records) * 1000 / elapsed.as_millis().max(1)).unwrap_or(0);
+            bar.set_position(read(&progress.bytes));
+            bar.set_message(format!(
+                "{} of {files} files, {}, {} records, {} records/s",
+                read(&progress.files),
+                HumanBytes(read(&progress.bytes)),
+                HumanCount(records),
+                HumanCount(per_second)
+            ));
+        });
+        bar.finish_and_clear();
+    }
+}
+
+/// Why the program could not do what was asked.
+pub(crate) fn error(error: &anyhow::Error) {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    say("error", AnsiColor::Red, &causes.join(": "));
+}
+
+fn say(kind: &str, color: AnsiColor, message: &dyn Display) {
+    use std::io::Write as _;
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    // If standard error can't be written to, there is nobody to tell.
+    let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {message}");
+}
