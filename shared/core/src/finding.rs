@@ -9,7 +9,7 @@ use crate::{
     arn::{AccountId, PolicyId, Region, TargetId},
     moment::Moment,
     severity::Severity,
-    verdict::{Grade, Reason, Verdict},
+    verdict::{Grade, Missing, Reason, Verdict},
 };
 
 /// A finding (design §8). Two runs over the same set of records give the same findings, byte for byte.
@@ -47,6 +47,8 @@ pub struct Finding {
     pub grade: Option<Grade>,
     /// Why.
     pub reason: Option<Reason>,
+    /// Of calls that are not provable, what is missing.
+    pub missing: Vec<Missing>,
     /// A change that was refused.
     pub attempted: bool,
     /// Made by a principal who may.

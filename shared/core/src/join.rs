@@ -71,8 +71,10 @@ pub(crate) struct Place<'t> {
     by_records: HashMap<Vec<Columns>, u32>,
     /// Whether some evaluation was joined to a call.
     joined: bool,
-    /// Evaluations that were not, by principal and hour.
+    /// Evaluations that were not, by principal and hour; counted in the first pass.
     unjoined: HashMap<(Symbol24, i64), u64>,
+    /// Whether a pass over all rows is done.
+    passed: bool,
 }
 
 /// A call, met with the evidence that belongs to it.
@@ -144,6 +146,7 @@ impl<'t> Place<'t> {
             by_records: HashMap::new(),
             joined: false,
             unjoined: HashMap::new(),
+            passed: false,
         }
     }
 
@@ -154,7 +157,6 @@ impl<'t> Place<'t> {
         if !selection.selects_place(&self.account, &self.region) {
             met.not_selected = rows.len() as u64;
         } else {
-            self.unjoined.clear();
             let everything = selection.is_everything();
             rows.each_request(|request| {
                 if everything {
@@ -166,6 +168,7 @@ impl<'t> Place<'t> {
             });
         }
         self.rows = rows;
+        self.passed = true;
         met
     }
 
@@ -226,7 +229,7 @@ impl<'t> Place<'t> {
     }
 
     fn count_unjoined(&mut self, row: &Row) {
-        if let (true, Kind::Evaluation, Some(time)) = (self.watched, self.texts.form(&row.columns).kind, row.time()) {
+        if let (true, Kind::Evaluation, Some(time)) = (self.watched && !self.passed, self.texts.form(&row.columns).kind, row.time()) {
             *self.unjoined.entry((row.columns.principal, hour_of(time))).or_default() += 1;
         }
     }

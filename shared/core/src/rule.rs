@@ -43,6 +43,8 @@ pub enum Resolved {
     ByCover,
     /// A later call of the same kind by the same principal is covered.
     ByCoverOfTheSamePrincipal,
+    /// An evaluation shows that a later call of the same kind by the same principal is covered.
+    ByObservationOfTheSamePrincipal,
     /// Only an exception ends it.
     Never,
 }

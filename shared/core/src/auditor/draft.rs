@@ -9,8 +9,8 @@ use crate::{
     facts::{Kind, Symbol, Symbol24, Texts},
     join::{MetCall, Sighting},
     moment::Moment,
-    rule::{Observed, Rule},
-    verdict::{Grade, Reason, Verdict},
+    rule::{Observed, Resolved, Rule},
+    verdict::{Grade, Missing, Reason, Verdict},
 };
 
 /// All that one finding is made of.
@@ -120,5 +120,9 @@ impl Draft {
             }
             self.latest = Rc::clone(judged);
         }
+    }
+    /// What resolves it: where evaluations are missed, only an evaluation does, whatever the rule says.
+    pub(super) fn resolved(&self) -> Resolved {
+        if self.latest.judgement.missing.contains(&Missing::Evaluations) { Resolved::ByObservationOfTheSamePrincipal } else { self.rule.resolved }
     }
 }

@@ -404,6 +404,7 @@ impl View<'_> {
             verdict: of_one_kind.map(|(verdict, _)| verdict),
             grade: Some(draft.grade),
             reason: of_one_kind.and_then(|(_, reason)| reason),
+            missing: draft.latest.judgement.missing.iter().copied().collect(),
             attempted: false,
             expected: false,
             linked: Vec::new(),

@@ -23,7 +23,18 @@ use crate::{
 
 /// When calls were covered, by kind and stretch of time, for everybody or for a principal.
 #[derive(Default)]
-pub(super) struct Covers(HashMap<(CallKind, Option<Symbol24>, Option<u32>), Span>);
+pub(super) struct Covers(HashMap<(CallKind, Cover, Option<u32>), Span>);
+
+/// How a call was covered, and so for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Cover {
+    /// By what is enforced on everybody.
+    OfEverybody,
+    /// By what the principal requests, or what is enforced on it.
+    Of(Symbol24),
+    /// As the evaluation of this principal's call shows.
+    ObservedOf(Symbol24),
+}
 
 impl Covers {
     /// Takes note of a call. What is enforced covers everybody, what is requested only who requests it.
@@ -33,9 +44,12 @@ impl Covers {
             return;
         }
         let requested = view.texts.requested(&met.columns).guardrail.some().is_some();
-        let for_everybody = grade <= Grade::Enforced && !requested;
-        let principal = (!for_everybody).then_some(met.columns.principal);
-        self.0.entry((CallKind::of(met), principal, met.epoch)).or_default().include(met.seen.time);
+        let principal = met.columns.principal;
+        let everybody = (grade <= Grade::Enforced && !requested).then_some(Cover::OfEverybody);
+        let observed = (grade == Grade::Observed).then_some(Cover::ObservedOf(principal));
+        for cover in [Some(Cover::Of(principal)), everybody, observed].into_iter().flatten() {
+            self.0.entry((CallKind::of(met), cover, met.epoch)).or_default().include(met.seen.time);
+        }
     }
 }
 
@@ -43,7 +57,7 @@ impl Covers {
 pub(super) struct Resolver<'v> {
     view: View<'v>,
     /// By the name of the model and the operation: several forms of a model cover each other.
-    covers: BTreeMap<(String, Symbol), Vec<(Option<Symbol24>, Span)>>,
+    covers: BTreeMap<(String, Symbol), Vec<(Cover, Span)>>,
 }
 
 /// What happened to a strand at a moment. At one moment a violation comes last.
@@ -57,11 +71,11 @@ impl<'v> Resolver<'v> {
     pub(super) fn new<'d>(view: View<'v>, covers: &Covers, drafts: impl Iterator<Item = &'d Draft>) -> Self {
         let strands = drafts.flat_map(|draft| draft.strands.keys());
         let concerned: BTreeSet<(String, Symbol)> = strands.map(|(strand, _)| name_of(view, strand.kind)).collect();
-        let mut by_name: BTreeMap<(String, Symbol), Vec<(Option<Symbol24>, Span)>> = BTreeMap::new();
-        for ((kind, principal, _), span) in &covers.0 {
+        let mut by_name: BTreeMap<(String, Symbol), Vec<(Cover, Span)>> = BTreeMap::new();
+        for ((kind, cover, _), span) in &covers.0 {
             let name = name_of(view, *kind);
             if concerned.contains(&name) {
-                by_name.entry(name).or_default().push((*principal, *span));
+                by_name.entry(name).or_default().push((*cover, *span));
             }
         }
         Resolver { view, covers: by_name }
@@ -69,10 +83,12 @@ impl<'v> Resolver<'v> {
 
     /// When the finding was resolved for good, if it was, and how often it came back before.
     pub(super) fn resolve(&self, draft: &Draft) -> (Option<Moment>, u64) {
-        let by_same_principal_only = match draft.rule.resolved {
-            Resolved::ByCover => false,
-            Resolved::ByCoverOfTheSamePrincipal => true,
-            Resolved::Never => return (None, 0),
+        let resolved = draft.resolved();
+        let right_by = |cover: Cover, principal: Symbol24| match resolved {
+            Resolved::ByCover => cover == Cover::OfEverybody || cover == Cover::Of(principal),
+            Resolved::ByCoverOfTheSamePrincipal => cover == Cover::Of(principal),
+            Resolved::ByObservationOfTheSamePrincipal => cover == Cover::ObservedOf(principal),
+            Resolved::Never => false,
         };
         let mut strands: BTreeMap<Strand, Vec<Span>> = BTreeMap::new();
         for ((strand, _), span) in &draft.strands {
@@ -82,7 +98,7 @@ impl<'v> Resolver<'v> {
         for (number, (strand, spans)) in strands.iter().enumerate() {
             steps.extend(spans.iter().flat_map(Span::ends).map(|time| (time, Step::Violated, number)));
             let all = self.covers.get(&name_of(self.view, strand.kind)).into_iter().flatten();
-            let covering = all.filter(|(principal, _)| principal.map_or(!by_same_principal_only, |principal| principal == strand.principal));
+            let covering = all.filter(|(cover, _)| right_by(*cover, strand.principal));
             steps.extend(covering.flat_map(|(_, span)| span.ends()).map(|time| (time, Step::Covered, number)));
         }
         steps.sort_unstable();
@@ -103,7 +119,7 @@ impl<'v> Resolver<'v> {
                 }
             }
         }
-        if resolved_at.is_none() && !by_same_principal_only {
+        if resolved_at.is_none() && resolved == Resolved::ByCover {
             let still_open = strands.iter().enumerate().filter(|(number, _)| open.contains(number)).map(|(_, strand)| strand);
             let mut right_again = still_open.map(|(strand, spans)| self.right_again(*strand, spans));
             resolved_at = right_again.try_fold(Moment::BEGINNING, |latest, at| Some(latest.max(at?)));

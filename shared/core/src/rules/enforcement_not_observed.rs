@@ -26,8 +26,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html",
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",
     ],
-    // Others are evaluated all along: only a call of its own shows that the principal is.
-    resolved: Resolved::ByCoverOfTheSamePrincipal,
+    // Others are evaluated all along, and enforcement never ceased: only an evaluation of its own shows that the principal is covered.
+    resolved: Resolved::ByObservationOfTheSamePrincipal,
     check: Check::Call(check),
 };
 

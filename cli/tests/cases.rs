@@ -1,0 +1,50 @@
+//! Every folder `events/<rule>/<case>/` is a test: its event, met in its world, gives the findings that it expects, through the CLI.
+//!
+//! ```text
+//! event.json             EventBridge envelopes, and whatever else the CLI reads
+//! world/                 what is known
+//! guardrail-audit.toml   what the team requires, if that matters
+//! expected.json          what it is about, the calls by verdict, and of each finding the fields that matter
+//! ```
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+datatest_stable::harness! {
+    { test = gives_what_it_expects, root = "../events", pattern = r"^[^/]+/[^/]+/event\.json$" },
+}
+
+fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
+    let case = event.parent().ok_or("a case is a folder")?;
+    let expected: Value = serde_json::from_str(&std::fs::read_to_string(case.join("expected.json"))?)?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_guardrail-audit"));
+    command.arg("audit").arg(event).arg("--world").arg(case.join("world")).args(["--format", "json", "--quiet", "--fail-on", "never"]);
+    command.args(["--now", "2026-11-22T00:00:00Z"]);
+    if case.join("guardrail-audit.toml").exists() {
+        command.arg("--config").arg(case.join("guardrail-audit.toml"));
+    }
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    let records = |key: &str| report["records"][key].as_u64().unwrap_or_default();
+    assert_eq!(records("read"), records("judged") + records("ignored") + records("unreadable"));
+    assert_eq!(report["invocations"], expected["invocations"], "calls by verdict");
+    let by_rule = |findings: &Value| {
+        let mut findings: Vec<Value> = findings.as_array().cloned().unwrap_or_default();
+        findings.sort_by_key(|finding| (finding["rule"].to_string(), finding["region"].to_string()));
+        findings
+    };
+    let (found, expected) = (by_rule(&report["findings"]), by_rule(&expected["findings"]));
+    let rules = |findings: &[Value]| findings.iter().map(|finding| finding["rule"].clone()).collect::<Vec<_>>();
+    assert_eq!(rules(&found), rules(&expected), "the rules that fire");
+    for (found, expected) in found.iter().zip(&expected) {
+        for (field, value) in expected.as_object().into_iter().flatten() {
+            assert_eq!(&found[field], value, "`{field}` of {}", expected["rule"]);
+        }
+    }
+    Ok(())
+}
