@@ -2,12 +2,7 @@
 
 use std::path::PathBuf;
 
-use audit_core::{
-    auditor::Selection,
-    finding::Status,
-    moment::Moment,
-    severity::Severity,
-};
+use audit_core::{auditor::Selection, finding::Status, moment::Moment, severity::Severity};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Are our Bedrock guardrails really applied, in every account, on every model call; and how do you know?

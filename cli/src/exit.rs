@@ -49,7 +49,7 @@ impl std::error::Error for UsageError {}
 impl Exit {
     /// How an error ends the program.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::CouldNotRun }
+        if error.chain().any(<dyn std::error::Error>::is::<UsageError>) { Exit::Usage } else { Exit::CouldNotRun }
     }
 
     /// How findings end it. `fail_on` is `None` for "never".

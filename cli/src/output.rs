@@ -5,6 +5,7 @@ pub(crate) mod rule_page;
 pub(crate) mod table;
 
 use std::{
+    borrow::Cow,
     io::{BufWriter, Write},
     path::Path,
 };
@@ -55,8 +56,25 @@ pub(crate) fn jsonl(out: &mut impl Write, findings: &[Finding]) -> anyhow::Resul
 pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
-        "id", "rule", "severity", "status", "account", "region", "resource", "principals", "models", "apis", "verdict", "grade", "reason",
-        "count", "first_seen", "last_seen", "title", "detail", "remediation",
+        "id",
+        "rule",
+        "severity",
+        "status",
+        "account",
+        "region",
+        "resource",
+        "principals",
+        "models",
+        "apis",
+        "verdict",
+        "grade",
+        "reason",
+        "count",
+        "first_seen",
+        "last_seen",
+        "title",
+        "detail",
+        "remediation",
     ])?;
     for finding in findings {
         let time = |time: Option<audit_core::moment::Moment>| time.map(|time| time.to_string()).unwrap_or_default();
@@ -83,10 +101,16 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<
             &finding.detail,
             &finding.remediation,
         ];
-        csv.write_record(row)?;
+        csv.write_record(row.map(no_formula).iter().map(|cell| cell.as_bytes()))?;
     }
     csv.flush()?;
     Ok(())
+}
+
+/// Spreadsheets run cells that begin like a formula, and parts of a finding are worded by whoever made the call
+/// (owasp.org/www-community/attacks/CSV_Injection).
+fn no_formula(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 /// The finding of an id, or of the start of one that only one finding has.

@@ -3,7 +3,7 @@
 use std::{fmt::Display, time::Duration};
 
 use anstyle::{AnsiColor, Style};
-use audit_core::report::Unreadable;
+use audit_core::{json::printable, report::Unreadable};
 use audit_local::scan::Progress;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -84,6 +84,8 @@ pub(crate) fn error(error: &anyhow::Error) {
 fn say(kind: &str, color: AnsiColor, message: &dyn Display) {
     use std::io::Write as _;
     let style = Style::new().bold().fg_color(Some(color.into()));
+    let message = message.to_string();
+    let lines: Vec<_> = message.lines().map(printable).collect();
     // If standard error can't be written to, there is nobody to tell.
-    let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {message}");
+    let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {}", lines.join("\n"));
 }

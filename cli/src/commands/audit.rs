@@ -1,6 +1,6 @@
 //! `guardrail-audit audit`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit_core::{
@@ -41,11 +41,11 @@ pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
     };
     let (audit, records, unreadable) = match &args.store {
         None => run.once(&args.paths, args.terms.world.as_ref(), world)?,
-        Some(path) => run.with_store(&args.paths, args.terms.world.as_ref(), world, path)?,
+        Some(path) => run.with_store(&args.paths, args.terms.world.as_ref(), &world, path)?,
     };
     talk.unreadable(&unreadable, records.unreadable);
     audit.warnings.iter().for_each(|warning| talk.warn(format_args!("{}: {warning}", configuration_name(args))));
-    conclude(report(audit, records, unreadable, run.now), &args.output)
+    conclude(&report(audit, records, unreadable, run.now), &args.output)
 }
 
 fn configuration_name(args: &AuditArgs) -> String {
@@ -53,8 +53,8 @@ fn configuration_name(args: &AuditArgs) -> String {
 }
 
 /// Writes a report, and says how the program ends.
-pub(crate) fn conclude(report: Report, args: &OutputArgs) -> anyhow::Result<Exit> {
-    output::write(&report, args.format, args.output.as_deref())?;
+pub(crate) fn conclude(report: &Report, args: &OutputArgs) -> anyhow::Result<Exit> {
+    output::write(report, args.format, args.output.as_deref())?;
     let incomplete = report.records.unreadable > 0 || report.invocations.not_provable > 0 || !report.blind.is_empty();
     Ok(match Exit::for_findings(&report.findings, args.fail_on.0) {
         Exit::Clean if args.strict && incomplete => Exit::Incomplete,
@@ -97,7 +97,12 @@ impl Run<'_> {
     }
 
     /// Reads the files; those whose digest is known are left out.
-    pub(crate) fn read(&self, paths: &[PathBuf], world: Option<&PathBuf>, known: Option<&(dyn Fn(&Digest) -> bool + Sync)>) -> anyhow::Result<Scanned> {
+    pub(crate) fn read(
+        &self,
+        paths: &[PathBuf],
+        world: Option<&PathBuf>,
+        known: Option<&(dyn Fn(&Digest) -> bool + Sync)>,
+    ) -> anyhow::Result<Scanned> {
         let without: Vec<PathBuf> = world.cloned().into_iter().collect();
         let inputs = input::list(paths, &without)?;
         if inputs.is_empty() {
@@ -123,7 +128,12 @@ impl Run<'_> {
     }
 
     /// Reads and judges, and keeps nothing.
-    fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<(Audit, Records, Vec<Unreadable>)> {
+    fn once(
+        &self,
+        paths: &[PathBuf],
+        world_folder: Option<&PathBuf>,
+        world: LoadedWorld,
+    ) -> anyhow::Result<(Audit, Records, Vec<Unreadable>)> {
         let scanned = self.read(paths, world_folder, None)?;
         let audit = auditor::audit(scanned.facts, world.world, &self.terms());
         let records = store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected);
@@ -135,8 +145,8 @@ impl Run<'_> {
         &self,
         paths: &[PathBuf],
         world_folder: Option<&PathBuf>,
-        world: LoadedWorld,
-        path: &PathBuf,
+        world: &LoadedWorld,
+        path: &Path,
     ) -> anyhow::Result<(Audit, Records, Vec<Unreadable>)> {
         let context = || format!("failed to use the store `{}`", path.display());
         let mut store = Store::open(path).with_context(context)?;

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     let now = super::now(audit_core::moment::Moment::parse(NOW));
     let run = Run { configuration: &configuration, selection: &Selection::default(), now, threads: None, talk };
     let loaded = load_world(Some(&world), talk)?;
-    let (audit, records, unreadable) = run.with_store(&[at("AWSLogs")], Some(&world), loaded, &store)?;
+    let (audit, records, unreadable) = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
     talk.unreadable(&unreadable, records.unreadable);
     let finding = audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
     output::write(&report(audit, records, unreadable, now), args.format, None)?;
@@ -55,7 +55,11 @@ fn next_steps(folder: &std::path::Path, finding: Option<&str>, talk: Talk) {
     talk.note(format_args!("the sample data, its world and configuration, and the store are in {}", folder.display()));
     if let Some(finding) = finding {
         let config = at("guardrail-audit.toml");
-        talk.note(format_args!("why the first finding: guardrail-audit explain {finding} --store {} --config {}", store.display(), config.display()));
+        talk.note(format_args!(
+            "why the first finding: guardrail-audit explain {finding} --store {} --config {}",
+            store.display(),
+            config.display()
+        ));
     }
     talk.note(format_args!("your own logs: guardrail-audit audit PATH... --world DIR"));
 }

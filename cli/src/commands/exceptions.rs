@@ -21,10 +21,13 @@ pub(crate) fn run(command: &ExceptionsCommand, talk: Talk) -> anyhow::Result<Exi
     let configuration = configuration(Some(config))?;
     let findings = store.as_deref().map(findings_in).transpose()?;
     let now = now(*given);
-    let rows: Vec<Vec<String>> =
-        configuration.exceptions.iter().map(|exception| row(exception, findings.as_deref(), now)).collect();
+    let rows: Vec<Vec<String>> = configuration.exceptions.iter().map(|exception| row(exception, findings.as_deref(), now)).collect();
     let attention = rows.iter().filter(|row| row.first().is_some_and(|state| state != "in force")).count();
-    table::headed(&mut anstream::stdout(), &["STATE", "LINE", "RULE", "ACCOUNTS", "UNTIL", "OWNER", "REASON", "SUPPRESSES"], rows.into_iter())?;
+    table::headed(
+        &mut anstream::stdout(),
+        &["STATE", "LINE", "RULE", "ACCOUNTS", "UNTIL", "OWNER", "REASON", "SUPPRESSES"],
+        rows.into_iter(),
+    )?;
     talk.note(format_args!("{} exceptions, {attention} of them deserve a look", configuration.exceptions.len()));
     Ok(Exit::Clean)
 }

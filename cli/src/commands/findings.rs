@@ -48,7 +48,15 @@ fn list(findings: &[Finding], format: Format) -> anyhow::Result<()> {
                 let id = finding.id.get(..12).unwrap_or(&finding.id).to_owned();
                 let last = finding.last_seen.map(|time| time.to_string()).unwrap_or_default();
                 let place = format!("{}/{}", finding.account, finding.region);
-                vec![id, finding.severity.to_string(), finding.status.as_str().to_owned(), finding.rule.clone(), place, finding.count.to_string(), last]
+                vec![
+                    id,
+                    finding.severity.to_string(),
+                    finding.status.as_str().to_owned(),
+                    finding.rule.clone(),
+                    place,
+                    finding.count.to_string(),
+                    last,
+                ]
             });
             table::headed(&mut out, &["ID", "SEVERITY", "STATUS", "RULE", "WHERE", "COUNT", "LAST SEEN"], rows)?;
         }

@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context as _;
 use audit_core::{
     arn::AccountId,
+    json::At as _,
     moment::Moment,
     organization::Organization,
     policy::{
@@ -38,7 +39,14 @@ pub(crate) fn run(command: &PolicyCommand, talk: Talk) -> anyhow::Result<Exit> {
     }
 }
 
-fn effective(world: &PathBuf, only: Option<&str>, policy_type: &str, at: Option<Moment>, format: PlainFormat, talk: Talk) -> anyhow::Result<Exit> {
+fn effective(
+    world: &PathBuf,
+    only: Option<&str>,
+    policy_type: &str,
+    at: Option<Moment>,
+    format: PlainFormat,
+    talk: Talk,
+) -> anyhow::Result<Exit> {
     let world = load_world(Some(world), talk)?.world;
     let mut policies: BTreeMap<AccountId, Option<Value>> = BTreeMap::new();
     let mut not_known: Vec<AccountId> = Vec::new();
@@ -65,7 +73,9 @@ fn effective(world: &PathBuf, only: Option<&str>, policy_type: &str, at: Option<
     policies.retain(|account, _| only.is_none_or(|only| account.as_str() == only));
     not_known.retain(|account| only.is_none_or(|only| account.as_str() == only));
     for account in &not_known {
-        talk.warn(format_args!("{account}: not known: the account's place, or the content of a policy on its way to the root, isn't in the world"));
+        talk.warn(format_args!(
+            "{account}: not known: the account's place, or the content of a policy on its way to the root, isn't in the world"
+        ));
     }
     if let Some(only) = only.filter(|_| policies.is_empty() && not_known.is_empty()) {
         talk.warn(format_args!("{only}: not known: the world doesn't list this account"));
@@ -139,7 +149,7 @@ fn lint_all(files: &[PathBuf], world: Option<&PathBuf>, management: Option<&str>
 fn policy_in(name: &str, text: String) -> (Option<String>, Linted) {
     let described = serde_json::from_str::<Value>(&text).ok().and_then(|json| {
         let policy = json.get("Policy")?;
-        Some((policy["PolicySummary"]["Type"].as_str()?.to_owned(), policy["Content"].as_str()?.to_owned()))
+        Some((policy.at("/PolicySummary/Type").as_str()?.to_owned(), policy.at("/Content").as_str()?.to_owned()))
     });
     match described {
         Some((policy_type, content)) => (Some(policy_type), Linted { name: format!("{name}, Policy.Content"), text: content }),
@@ -166,7 +176,14 @@ fn write_lints(lints: &[(&Linted, Lint)], format: PlainFormat) -> anyhow::Result
             for (policy, lint, place) in placed {
                 let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
                 let style = crate::output::table::level_style(lint.level);
-                writeln!(out, "{}{place}: {style}{}{style:#}: {} [{}]", Path::new(&policy.name).display(), lint.level, lint.message, lint.kind)?;
+                writeln!(
+                    out,
+                    "{}{place}: {style}{}{style:#}: {} [{}]",
+                    Path::new(&policy.name).display(),
+                    lint.level,
+                    lint.message,
+                    lint.kind
+                )?;
             }
         }
     }

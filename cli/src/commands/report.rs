@@ -27,5 +27,5 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         unreadable: summary.unreadable,
         accounts: summary.accounts,
     };
-    conclude(report, &args.output)
+    conclude(&report, &args.output)
 }

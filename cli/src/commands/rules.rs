@@ -2,7 +2,10 @@
 
 use std::io::Write as _;
 
-use audit_core::rules::{self, RULES};
+use audit_core::{
+    rule::Rule,
+    rules::{self, RULES},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,12 +36,11 @@ pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let mut out = anstream::stdout();
-    match (&args.id, wanted.first()) {
-        (Some(_), Some(rule)) => write!(out, "{}", rule_page::text(rule))?,
-        _ => {
-            let rows = wanted.iter().map(|rule| vec![rule.id.to_owned(), rule.severity.to_string(), rule.group.to_string(), rule.title.to_owned()]);
-            table::headed(&mut out, &["RULE", "SEVERITY", "GROUP", "WHAT IS WRONG"], rows)?;
-        }
+    if let (Some(_), [rule]) = (&args.id, wanted.as_slice()) {
+        write!(out, "{}", rule_page::text(rule))?;
+        return Ok(Exit::Clean);
     }
+    let row = |rule: &&Rule| vec![rule.id.to_owned(), rule.severity.to_string(), rule.group.to_string(), rule.title.to_owned()];
+    table::headed(&mut out, &["RULE", "SEVERITY", "GROUP", "WHAT IS WRONG"], wanted.iter().map(row))?;
     Ok(Exit::Clean)
 }

@@ -11,9 +11,9 @@ pub(crate) fn text(rule: &Rule) -> String {
     let _ = write!(page, "{}  {}\n\n{}.\n", rule.severity, rule.id, rule.title);
     for (heading, body) in sections(rule) {
         let _ = write!(page, "\n{}\n", heading.to_uppercase());
-        body.iter().for_each(|line| {
+        for line in body {
             let _ = writeln!(page, "  {line}");
-        });
+        }
     }
     page
 }
@@ -25,14 +25,13 @@ pub(crate) fn markdown(rule: &Rule) -> String {
     let _ = write!(page, "# {}\n\n{}.\n\nSeverity: **{}**. Group: {}.\n", rule.id, rule.title, rule.severity, rule.group);
     for (heading, body) in sections(rule) {
         let _ = write!(page, "\n## {heading}\n\n");
-        let list = matches!(heading, "Revealed by" | "References");
-        body.iter().for_each(|line| {
-            let _ = match list {
-                true if heading == "Revealed by" => writeln!(page, "* `{line}`"),
-                true => writeln!(page, "* <{line}>"),
-                false => writeln!(page, "{line}"),
+        for line in body {
+            let _ = match heading {
+                "Revealed by" => writeln!(page, "* `{line}`"),
+                "References" => writeln!(page, "* <{line}>"),
+                _ => writeln!(page, "{line}"),
             };
-        });
+        }
     }
     page
 }

@@ -238,7 +238,11 @@ pub(crate) fn finding(out: &mut impl Write, finding: &Finding) -> io::Result<()>
     if let Some(policy) = &finding.policy {
         let since = policy.since.map(|since| format!(", in force from {since}")).unwrap_or_default();
         let identifier = policy.identifier.as_deref().unwrap_or("nothing for this Region");
-        let origin = policy.policy.as_ref().zip(policy.attached_to.as_ref()).map(|(policy, target)| format!(", set by {policy} attached to {target}"));
+        let origin = policy
+            .policy
+            .as_ref()
+            .zip(policy.attached_to.as_ref())
+            .map(|(policy, target)| format!(", set by {policy} attached to {target}"));
         row("policy", format!("{} ({}{since}){}", identifier, policy.basis, origin.unwrap_or_default()))?;
     }
     if let Some(suppression) = &finding.suppression {

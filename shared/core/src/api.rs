@@ -88,7 +88,9 @@ impl Reach {
         let name = record.event_name.get()?;
         match record.event_source.get()? {
             "bedrock-mantle.amazonaws.com" => (name == MANTLE_INFERENCE).then_some(Reach::Unsupported),
-            "bedrock.amazonaws.com" | "bedrock-runtime.amazonaws.com" | "bedrock-agent-runtime.amazonaws.com" => Self::of_bedrock(name, record),
+            "bedrock.amazonaws.com" | "bedrock-runtime.amazonaws.com" | "bedrock-agent-runtime.amazonaws.com" => {
+                Self::of_bedrock(name, record)
+            }
             _ => None,
         }
     }
@@ -120,7 +122,8 @@ mod tests {
     use super::*;
 
     fn reach(source: &str, name: &str, host: &str, agent: &str) -> Option<Reach> {
-        let json = json!({"eventSource": source, "eventName": name, "userAgent": agent, "tlsDetails": {"clientProvidedHostHeader": host}}).to_string();
+        let json = json!({"eventSource": source, "eventName": name, "userAgent": agent, "tlsDetails": {"clientProvidedHostHeader": host}})
+            .to_string();
         Reach::of(&serde_json::from_str(&json).unwrap())
     }
 

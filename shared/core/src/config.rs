@@ -119,7 +119,10 @@ impl Configuration {
         let expired = self.exceptions.iter().filter(|exception| !exception.is_live(now));
         expired
             .map(|exception| {
-                format!("line {}: the exception for {} ended on {}: its findings are open again", exception.line, exception.rule, exception.until)
+                format!(
+                    "line {}: the exception for {} ended on {}: its findings are open again",
+                    exception.line, exception.rule, exception.until
+                )
             })
             .collect()
     }
@@ -268,7 +271,9 @@ impl<'de> Deserialize<'de> for GuardrailName {
             Some((key, None)) => Ok(GuardrailName(key, None)),
             Some((key, Some(GuardrailVersion::Numbered(version)))) => Ok(GuardrailName(key, Some(version))),
             Some((_, Some(GuardrailVersion::Draft))) => Err(D::Error::custom("DRAFT can't be required: it can't be enforced")),
-            None => Err(D::Error::custom(format_args!("`{text}` is not a guardrail ARN (arn:aws:bedrock:<region>:<account>:guardrail/<id>)"))),
+            None => {
+                Err(D::Error::custom(format_args!("`{text}` is not a guardrail ARN (arn:aws:bedrock:<region>:<account>:guardrail/<id>)")))
+            }
         }
     }
 }
@@ -379,7 +384,11 @@ mod tests {
             ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"2027-01-31\"\nowner = \"me\"", 1, "missing field `reason`"),
             ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"2027-01-31\"\nreason = \"r\"", 1, "missing field `owner`"),
             ("[[exception]]\nrule = \"api-not-covered\"\nuntil = 2027-01-31\nreason = \" \"\nowner = \"me\"", 4, "must not be empty"),
-            ("[[exception]]\nrule = \"api-not-covred\"\nuntil = 2027-01-31\nreason = \"r\"\nowner = \"me\"", 2, "there is no rule `api-not-covred`"),
+            (
+                "[[exception]]\nrule = \"api-not-covred\"\nuntil = 2027-01-31\nreason = \"r\"\nowner = \"me\"",
+                2,
+                "there is no rule `api-not-covred`",
+            ),
             ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"soon\"\nreason = \"r\"\nowner = \"me\"", 3, "`soon` is not a date"),
             ("[rules.nonsense]\nseverity = \"HIGH\"", 1, "there is no rule `nonsense`"),
             ("[rules.api-not-covered]\nseverity = \"SEVERE\"", 2, "unknown variant `SEVERE`"),

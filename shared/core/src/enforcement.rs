@@ -86,7 +86,8 @@ impl Guarding {
     /// From the current syntax and the one that it superseded (`input_tags`, `inputTags`): where both stand, or a value is not known,
     /// the weaker reading counts, because it is not documented which Bedrock obeys.
     fn from_json(selective: &Value, input_tags: &Value) -> Self {
-        let comprehensive = |value: &Value, word: &str| value.is_null() || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
+        let comprehensive =
+            |value: &Value, word: &str| value.is_null() || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
         let all = comprehensive(&selective["system"], "comprehensive")
             && comprehensive(&selective["messages"], "comprehensive")
             && comprehensive(input_tags, "ignore");

@@ -215,7 +215,8 @@ impl Facts {
     pub fn changes(&self) -> impl Iterator<Item = (&ChangeKey, &WorldChange)> {
         self.changes.iter().flat_map(|(key, changes)| {
             // Two records that share an id and differ are both kept, in an order of their own that reading doesn't change.
-            let in_order: BTreeSet<(String, usize)> = changes.iter().enumerate().map(|(index, change)| (format!("{change:?}"), index)).collect();
+            let in_order: BTreeSet<(String, usize)> =
+                changes.iter().enumerate().map(|(index, change)| (format!("{change:?}"), index)).collect();
             in_order.into_iter().filter_map(move |(_, index)| Some((key, changes.get(index)?)))
         })
     }
@@ -227,4 +228,3 @@ impl Facts {
         rows as u64 + self.changes.values().map(|changes| changes.len() as u64).sum::<u64>() + self.repeated_changes
     }
 }
-

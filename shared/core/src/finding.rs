@@ -225,7 +225,7 @@ impl FindingKey {
             hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(part.as_bytes());
         }
-        hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(hasher.finalize().into_iter().take(16).collect::<Vec<u8>>())
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
-    json::{Object, Text},
+    json::{At, Object, Text},
     moment::Moment,
 };
 
@@ -91,7 +91,7 @@ impl InvocationLog {
         if let Value::Array(chunks) = body {
             return chunks.iter().for_each(|chunk| self.read_body(chunk));
         }
-        for trace in [&body["amazon-bedrock-trace"], &body["trace"], &body["metadata"]["trace"]] {
+        for trace in [body.at("/amazon-bedrock-trace"), body.at("/trace"), body.at("/metadata/trace")] {
             let guardrail = &trace["guardrail"];
             for side in ["input", "inputAssessment", "outputs", "outputAssessments"] {
                 self.read_assessments(&guardrail[side]);
@@ -116,13 +116,13 @@ impl InvocationLog {
     }
 
     fn read_assessment(&mut self, id: &str, assessment: &Value) {
-        let details = &assessment["appliedGuardrailDetails"];
+        let details = assessment.at("/appliedGuardrailDetails");
         self.guardrails.push(TracedGuardrail {
             id: id.to_owned(),
             key: details["guardrailArn"].as_str().and_then(GuardrailVersionArn::split).map(|(key, _)| key),
             version: details["guardrailVersion"].as_str().and_then(GuardrailVersion::parse),
         });
-        let characters = &assessment["invocationMetrics"]["guardrailCoverage"]["textCharacters"];
+        let characters = assessment.at("/invocationMetrics/guardrailCoverage/textCharacters");
         if let (Some(guarded), Some(total)) = (characters["guarded"].as_u64(), characters["total"].as_u64()) {
             self.partially_guarded |= guarded < total;
         }

@@ -154,10 +154,8 @@ impl<'t> Place<'t> {
     pub(crate) fn each_call(&mut self, selection: &Selection, mut with: impl FnMut(&Place<'_>, &MetCall)) -> Met {
         let mut rows = std::mem::take(&mut self.rows);
         let mut met = Met::default();
-        if !selection.selects_place(&self.account, &self.region) {
-            met.not_selected = rows.len() as u64;
-        } else {
-            let everything = selection.is_everything();
+        let everything = selection.is_everything();
+        if selection.selects_place(&self.account, &self.region) {
             rows.each_request(|request| {
                 if everything {
                     return self.take(request, &mut met, &mut with);
@@ -166,6 +164,8 @@ impl<'t> Place<'t> {
                 met.not_selected += (request.len() - selected.len()) as u64;
                 self.take(&selected, &mut met, &mut with);
             });
+        } else {
+            met.not_selected = rows.len() as u64;
         }
         self.rows = rows;
         self.passed = true;
@@ -210,7 +210,13 @@ impl<'t> Place<'t> {
 
     fn met(&self, row: &Row, form: Form, evidence: u32) -> MetCall {
         let time = row.time();
-        MetCall { columns: row.columns, form, seen: Sighting { time, event: row.event() }, epoch: time.map(|time| self.epoch_at(time)), evidence }
+        MetCall {
+            columns: row.columns,
+            form,
+            seen: Sighting { time, event: row.event() },
+            epoch: time.map(|time| self.epoch_at(time)),
+            evidence,
+        }
     }
 
     /// Of copies that differ the one that tells most is kept; which one doesn't depend on the order of reading.
@@ -224,7 +230,12 @@ impl<'t> Place<'t> {
             requested.guardrail.some().is_none(),
             row.time(),
             row.event().text(self.texts.strings()),
-            [self.texts.long(subject).to_owned(), text(requested.guardrail), text(requested.version), self.texts.long(principal).to_owned()],
+            [
+                self.texts.long(subject).to_owned(),
+                text(requested.guardrail),
+                text(requested.version),
+                self.texts.long(principal).to_owned(),
+            ],
         )
     }
 

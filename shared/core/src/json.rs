@@ -6,8 +6,31 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
+use serde_json::Value;
 
-/// Text, borrowed where the JSON has no escapes. Numbers and booleans are taken as they are written; null, arrays and objects are absent.
+/// Text without characters that only steer what shows it. Whoever can craft an event could otherwise write escape sequences to the
+/// terminal, or turn the words around, of whoever reads the findings.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control());
+    if is_plain || !text.contains(steers) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(steers, "\u{fffd}")) }
+}
+
+/// Looks into a JSON value, whatever its shape.
+pub trait At {
+    /// The value that a JSON pointer names; null if there is none.
+    fn at(&self, pointer: &str) -> &Self;
+}
+
+impl At for Value {
+    fn at(&self, pointer: &str) -> &Value {
+        self.pointer(pointer).unwrap_or(&Value::Null)
+    }
+}
+
+/// Text, [`printable`], borrowed where the JSON has no escapes. Numbers and booleans are taken as they are written; null, arrays and
+/// objects are absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Option<Cow<'a, str>>);
 
@@ -34,10 +57,10 @@ impl<'de> Visitor<'de> for TextVisitor {
         f.write_str("any JSON value")
     }
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Text(Some(Cow::Borrowed(text))))
+        Ok(Text(Some(printable(text))))
     }
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(Some(Cow::Owned(text.to_owned()))))
+        Ok(Text(Some(Cow::Owned(printable(text).into_owned()))))
     }
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
         Ok(Text(Some(Cow::Borrowed(if value { "true" } else { "false" }))))
@@ -232,7 +255,8 @@ mod tests {
 
     #[test]
     fn scalars_are_read_as_text_and_strings_as_flags() {
-        let sample: Sample<'_> = serde_json::from_str(r#"{"text":123456789012,"flag":"True","object":{"name":true},"list":[1,2]}"#).unwrap();
+        let sample: Sample<'_> =
+            serde_json::from_str(r#"{"text":123456789012,"flag":"True","object":{"name":true},"list":[1,2]}"#).unwrap();
         assert_eq!(sample.text.get(), Some("123456789012"));
         assert_eq!(sample.flag.0, Some(true));
         assert_eq!(sample.object.0.name.get(), Some("true"));
@@ -244,5 +268,14 @@ mod tests {
         let sample: Sample<'_> = serde_json::from_str(r#"{"text":"plain","object":{"name":"esc\u0061ped"}}"#).unwrap();
         assert!(matches!(sample.text.0, Some(Cow::Borrowed("plain"))));
         assert_eq!(sample.object.0.name.get(), Some("escaped"));
+    }
+
+    #[test]
+    fn text_can_not_steer_what_shows_it() {
+        let escape = r#"{"text":"a\u001b[2Jb\u009b1m\u202ec\n"}"#;
+        assert_eq!(serde_json::from_str::<Sample<'_>>(escape).unwrap().text.get(), Some("a\u{fffd}[2Jb\u{fffd}1m\u{fffd}c\u{fffd}"));
+        let unescaped = "{\"text\":\"a\u{9b}1m\"}";
+        assert_eq!(serde_json::from_str::<Sample<'_>>(unescaped).unwrap().text.get(), Some("a\u{fffd}1m"));
+        assert_eq!(printable("Größe, 日本"), "Größe, 日本");
     }
 }

@@ -51,8 +51,25 @@ const GEOGRAPHIES: &[&str] = &["us", "eu", "apac", "global", "us-gov", "jp", "au
 
 /// Vendors of foundation models: a geography that is not listed above is recognised by the vendor after it.
 const VENDORS: &[&str] = &[
-    "ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "luma", "meta", "minimax", "mistral", "moonshot", "moonshotai", "nvidia",
-    "openai", "qwen", "stability", "twelvelabs", "writer", "zai",
+    "ai21",
+    "amazon",
+    "anthropic",
+    "cohere",
+    "deepseek",
+    "google",
+    "luma",
+    "meta",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "moonshotai",
+    "nvidia",
+    "openai",
+    "qwen",
+    "stability",
+    "twelvelabs",
+    "writer",
+    "zai",
 ];
 
 impl Model {
@@ -77,9 +94,7 @@ impl Model {
             "foundation-model" => Model::Foundation(without_geography(id).into()),
             "inference-profile" if id.contains('.') => Model::Foundation(without_geography(id).into()),
             // Older ARNs of application profiles carry the type of the system ones.
-            "inference-profile" | "application-inference-profile" => {
-                Model::Alias(Alias::ApplicationInferenceProfile, model_id.into())
-            }
+            "inference-profile" | "application-inference-profile" => Model::Alias(Alias::ApplicationInferenceProfile, model_id.into()),
             "prompt-router" | "default-prompt-router" => Model::Alias(Alias::PromptRouter, model_id.into()),
             "prompt" => Model::Alias(Alias::Prompt, model_id.into()),
             "provisioned-model" => Model::Deployed(Deployed::Provisioned, model_id.into()),

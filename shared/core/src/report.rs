@@ -124,7 +124,8 @@ impl CoverageRow {
     #[must_use]
     pub fn is_like(&self, other: &CoverageRow) -> bool {
         let key = |row: &CoverageRow| (row.verdict, row.grade, row.reason);
-        (&self.account, &self.region, &self.model, &self.api, key(self)) == (&other.account, &other.region, &other.model, &other.api, key(other))
+        (&self.account, &self.region, &self.model, &self.api, key(self))
+            == (&other.account, &other.region, &other.model, &other.api, key(other))
     }
 }
 
@@ -178,7 +179,9 @@ impl Blindness {
         match self {
             Blindness::Evidence(missing) => missing.remedy(),
             Blindness::Telemetry => "read the trails' selectors and status (GetEventSelectors, GetTrailStatus) into world/telemetry/",
-            Blindness::EvaluationsNotRecorded => "add a data event selector for AWS::Bedrock::Guardrail to a trail: $1.00 per million events",
+            Blindness::EvaluationsNotRecorded => {
+                "add a data event selector for AWS::Bedrock::Guardrail to a trail: $1.00 per million events"
+            }
             Blindness::DataEventsNotRecorded => {
                 "add data event selectors for AWS::Bedrock::Model, AWS::Bedrock::AsyncInvoke, AWS::Bedrock::AgentAlias, \
                  AWS::Bedrock::InlineAgent, AWS::Bedrock::FlowAlias, AWS::Bedrock::KnowledgeBase and AWS::BedrockMantle::Project"

@@ -124,9 +124,10 @@ mod tests {
 
     #[test]
     fn accounts_are_selected_by_id_by_place_or_all() {
-        let organization = Organization::from_json(&json!({"Roots": [{"Id": "r-1"}], "OrganizationalUnits": [{"Id": "ou-1", "ParentId": "r-1"}],
+        let organization =
+            Organization::from_json(&json!({"Roots": [{"Id": "r-1"}], "OrganizationalUnits": [{"Id": "ou-1", "ParentId": "r-1"}],
             "Accounts": [{"Id": "111111111111", "ParentId": "ou-1"}, {"Id": "222222222222", "ParentId": "r-1"}]}))
-        .unwrap();
+            .unwrap();
         let selects = |names: &[&str], account: &str, organization| {
             AccountSelector::new(names.iter().map(|&name| name.to_owned())).selects(&account.into(), organization)
         };

@@ -36,6 +36,12 @@ pub struct Rule {
     pub check: Check,
 }
 
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
 /// What resolves a finding about calls. Nothing is ever resolved because nothing was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolved {
@@ -132,7 +138,7 @@ impl Judgement {
     /// The required guardrail, as the object of a sentence.
     #[must_use]
     pub fn required_guardrail(&self) -> String {
-        self.required.as_ref().map_or("an enforced guardrail".to_owned(), |guardrail| guardrail.arn())
+        self.required.as_ref().map_or("an enforced guardrail".to_owned(), crate::arn::GuardrailKey::arn)
     }
 
     /// What the effective policy names instead, and where that comes from.

@@ -167,7 +167,9 @@ impl Missing {
                 "the policy holds keys that this version doesn't know (see `guardrail-audit policy lint`): record evaluations, or update"
             }
             Missing::MediatedGuardrail => "read the agent or flow (GetAgent, GetFlow) into world/agents/ or world/flows/",
-            Missing::GuardrailVersion => "the evaluation shows no version: name it in an effective policy, or read that policy into the world",
+            Missing::GuardrailVersion => {
+                "the evaluation shows no version: name it in an effective policy, or read that policy into the world"
+            }
             Missing::RequestedGuardrail => "the record hides the guardrail that was requested: record evaluations to observe it",
             Missing::OpenAiInterface => {
                 "guardrails don't reach the Responses API, and the record doesn't tell it from Chat Completions: record evaluations to observe it"

@@ -25,6 +25,7 @@ use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
     enforcement::Enforcement,
     guardrail::Canonical,
+    json::At,
     model::Model,
     moment::Moment,
     organization::Organization,
@@ -187,7 +188,7 @@ impl World {
 impl PolicyVersion {
     /// From DescribePolicy's answer.
     fn from_describe_policy(json: &Value) -> Result<Self, WorldError> {
-        let policy = &json["Policy"];
+        let policy = json.at("/Policy");
         let problem = |problem: &str| shape("DescribePolicy", problem);
         let content = policy["Content"].as_str().ok_or_else(|| problem("no `Policy.Content` text"))?;
         let summary = &policy["PolicySummary"];
@@ -199,7 +200,12 @@ impl PolicyVersion {
     /// From a policy's type, name and content.
     pub fn new(policy_type: &str, name: &str, content: &str) -> Result<Self, serde_json::Error> {
         let document = Document::from_json(&serde_json::from_str(content)?);
-        Ok(PolicyVersion { policy_type: policy_type.to_owned(), name: name.to_owned(), document: Arc::new(document), content: content.to_owned() })
+        Ok(PolicyVersion {
+            policy_type: policy_type.to_owned(),
+            name: name.to_owned(),
+            document: Arc::new(document),
+            content: content.to_owned(),
+        })
     }
 }
 
@@ -220,7 +226,8 @@ fn described_policy(json: &Value) -> Result<Option<EffectivePolicy>, WorldError>
 
 /// From ListEnforcedGuardrailsConfiguration's answer. `None` inside if there is a configuration that can't be understood: not known.
 fn enforced_configurations(json: &Value, account: &AccountId, region: &Region) -> Result<Option<Vec<Enforcement>>, WorldError> {
-    let list = json["guardrailsConfig"]
+    let list = json
+        .at("/guardrailsConfig")
         .as_array()
         .ok_or_else(|| shape("ListEnforcedGuardrailsConfiguration", "no `guardrailsConfig` list"))?;
     Ok(list.iter().map(|item| Enforcement::from_configuration(item, account, region)).collect())
@@ -228,7 +235,7 @@ fn enforced_configurations(json: &Value, account: &AccountId, region: &Region) -
 
 /// From GetInferenceProfile's answer, or GetPromptRouter's, which lists its models alike.
 fn models_of_profile(json: &Value) -> Result<Vec<Model>, WorldError> {
-    let listed = json["models"].as_array().ok_or_else(|| shape("GetInferenceProfile", "no `models` list"))?;
+    let listed = json.at("/models").as_array().ok_or_else(|| shape("GetInferenceProfile", "no `models` list"))?;
     let arns = listed.iter().chain(json.get("fallbackModel")).filter_map(|model| model["modelArn"].as_str());
     let models: BTreeSet<Model> = arns.map(Model::parse).collect();
     if models.is_empty() {
@@ -251,7 +258,7 @@ impl MediatedGuardrail {
 
     /// From GetFlow's answer. A flow counts as guarded by a guardrail only if each of its nodes that generates text names that one.
     fn from_get_flow(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
-        let nodes = json["definition"]["nodes"].as_array()?;
+        let nodes = json.at("/definition/nodes").as_array()?;
         let mut guardrails = BTreeSet::new();
         for node in nodes {
             for kind in ["prompt", "knowledgeBase"] {

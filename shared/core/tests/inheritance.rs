@@ -33,7 +33,8 @@ fn with_lower_case_keys(value: &Value) -> Value {
 }
 
 fn effective(case: &Case) -> Value {
-    let mut ous: Vec<u32> = case.attachments.iter().filter(|attachment| attachment.at == "ou").map(|attachment| attachment.ou_level).collect();
+    let mut ous: Vec<u32> =
+        case.attachments.iter().filter(|attachment| attachment.at == "ou").map(|attachment| attachment.ou_level).collect();
     ous.sort_unstable();
     ous.dedup();
     let mut levels = vec![("root", 0)];
@@ -42,17 +43,18 @@ fn effective(case: &Case) -> Value {
     let documents: Vec<Vec<Document>> = levels
         .iter()
         .map(|(at, ou_level)| {
-            let mut here: Vec<&Attachment> =
-                case.attachments.iter().filter(|attachment| attachment.at == *at && (*at != "ou" || attachment.ou_level == *ou_level)).collect();
+            let mut here: Vec<&Attachment> = case
+                .attachments
+                .iter()
+                .filter(|attachment| attachment.at == *at && (*at != "ou" || attachment.ou_level == *ou_level))
+                .collect();
             here.sort_by_key(|attachment| attachment.order);
             here.into_iter().map(|attachment| Document::from_json(&attachment.document)).collect()
         })
         .collect();
     let origin = Origin { policy: "p-1".into(), attached_to: "r-1".into() };
-    let levels: Vec<Vec<Attached<'_>>> = documents
-        .iter()
-        .map(|level| level.iter().map(|document| Attached { origin: origin.clone(), document }).collect())
-        .collect();
+    let levels: Vec<Vec<Attached<'_>>> =
+        documents.iter().map(|level| level.iter().map(|document| Attached { origin: origin.clone(), document }).collect()).collect();
     inherit(&levels).map_or(Value::Null, |inherited| inherited.to_document())
 }
 

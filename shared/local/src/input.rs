@@ -62,7 +62,11 @@ pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListEr
             inputs.push(Input::Stdin);
             continue;
         }
-        let walk = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(|entry| !is_left_out(entry.path(), &left_out));
+        let walk = WalkDir::new(path)
+            .follow_links(true)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_entry(|entry| !is_left_out(entry.path(), &left_out));
         for entry in walk {
             let entry = entry.map_err(|source| ListError { path: path.clone(), source })?;
             let named_itself = entry.depth() == 0;
@@ -96,7 +100,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "{}").unwrap();
         };
-        for name in ["AWSLogs/1/CloudTrail/b.json.gz", "AWSLogs/1/CloudTrail/a.JSON", "SOURCES.md", "world/organization.json", "notes.txt"] {
+        for name in ["AWSLogs/1/CloudTrail/b.json.gz", "AWSLogs/1/CloudTrail/a.JSON", "SOURCES.md", "world/organization.json", "notes.txt"]
+        {
             write(name);
         }
         let names = |inputs: Vec<Input>| inputs.iter().map(|input| input.name().rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();

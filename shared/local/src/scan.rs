@@ -130,11 +130,11 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     order.sort_by_key(|input| std::cmp::Reverse(input.bytes()));
     let next = AtomicUsize::new(0);
     let mut scanned = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.threads.clamp(1, order.len().max(1)))
-            .map(|_| scope.spawn(|| read_some(&order, &next, wanted, options)))
-            .collect();
-        // A worker only panics if something it calls does, which would be a defect: the other workers' records still count.
-        workers.into_iter().filter_map(|worker| worker.join().ok()).reduce(Scanned::and).unwrap_or_default()
+        let workers: Vec<_> =
+            (0..options.threads.clamp(1, order.len().max(1))).map(|_| scope.spawn(|| read_some(&order, &next, wanted, options))).collect();
+        // A worker that panics took records with it: better no answer than one without them.
+        let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.reduce(Scanned::and).unwrap_or_default()
     });
     if let Some(progress) = options.progress {
         progress.done.store(1, Ordering::Release);
@@ -243,5 +243,5 @@ impl Reading<'_, '_> {
 fn is_line_by_line(name: &str) -> bool {
     let name = name.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.ends_with(".jsonl") || name.ends_with(".ndjson")
+    matches!(name.rsplit_once('.'), Some((_, "jsonl" | "ndjson")))
 }

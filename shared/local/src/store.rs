@@ -121,7 +121,10 @@ impl Store {
     /// Takes all evidence out, behind what is there.
     pub fn load_facts(&self, facts: &mut Facts) -> Result<(), StoreError> {
         self.load_records(facts).map_err(failed("read the stored records"))?;
-        let mut statement = self.connection.prepare("SELECT event_time, event_id, account, change FROM changes").map_err(failed("read the stored changes"))?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT event_time, event_id, account, change FROM changes")
+            .map_err(failed("read the stored changes"))?;
         let mut rows = statement.query([]).map_err(failed("read the stored changes"))?;
         while let Some(row) = rows.next().map_err(failed("read the stored changes"))? {
             let read = || -> Result<(ChangeKey, String), rusqlite::Error> {
@@ -152,7 +155,9 @@ impl Store {
             facts.restore(&StoredRecord {
                 request_id: row.get(0)?,
                 event_id: row.get(1)?,
-                event_time: Some(row.get(2)?).filter(|millis| *millis > NO_TIME).map(|millis: i64| Moment::from_micros(millis.saturating_mul(1000))),
+                event_time: Some(row.get(2)?)
+                    .filter(|millis| *millis > NO_TIME)
+                    .map(|millis: i64| Moment::from_micros(millis.saturating_mul(1000))),
                 bearer_key: flags & 1 != 0,
                 refused_by_guardrail: flags & 2 != 0,
                 partially_guarded: flags & 4 != 0,
@@ -189,7 +194,8 @@ impl Store {
         add_records(&transaction, facts).map_err(failed("add records to the store"))?;
         add_changes(&transaction, facts)?;
         let add = || -> Result<(), rusqlite::Error> {
-            let mut statement = transaction.prepare("INSERT INTO world (path, json) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET json = excluded.json")?;
+            let mut statement =
+                transaction.prepare("INSERT INTO world (path, json) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET json = excluded.json")?;
             for (path, json) in world {
                 statement.execute(params![path, json])?;
             }
@@ -271,7 +277,8 @@ impl Store {
 
     /// What all inputs held together.
     pub fn inputs(&self) -> Result<(Counts, Vec<Unreadable>), StoreError> {
-        let mut statement = self.connection.prepare("SELECT counts, problems FROM inputs ORDER BY name").map_err(failed("read the inputs"))?;
+        let mut statement =
+            self.connection.prepare("SELECT counts, problems FROM inputs ORDER BY name").map_err(failed("read the inputs"))?;
         let rows = statement
             .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
             .and_then(|rows| rows.collect::<Result<Vec<_>, _>>())
@@ -281,7 +288,8 @@ impl Store {
             let (bytes, read, taken, unreadable, ignored): (u64, u64, u64, u64, Vec<(Ignored, u64)>) =
                 serde_json::from_str(&counts).map_err(|source| StoreError::Stored { what: "input", source })?;
             total.add(&Counts { bytes, read, taken, unreadable, ignored: ignored.into_iter().collect() });
-            let of_input: Vec<Unreadable> = serde_json::from_str(&of_input).map_err(|source| StoreError::Stored { what: "input", source })?;
+            let of_input: Vec<Unreadable> =
+                serde_json::from_str(&of_input).map_err(|source| StoreError::Stored { what: "input", source })?;
             problems.extend(of_input);
         }
         Ok((total, problems))
@@ -371,10 +379,12 @@ fn add_changes(transaction: &Transaction<'_>, facts: &Facts) -> Result<(), Store
 }
 
 fn add_inputs(transaction: &Transaction<'_>, inputs: &[(Digest, InputSummary)]) -> Result<(), rusqlite::Error> {
-    let mut statement = transaction.prepare("INSERT INTO inputs (digest, name, counts, problems) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+    let mut statement =
+        transaction.prepare("INSERT INTO inputs (digest, name, counts, problems) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
     for (digest, InputSummary { name, counts, problems }) in inputs {
         let ignored: Vec<(&Ignored, &u64)> = counts.ignored.iter().collect();
-        let json = |value: Result<String, serde_json::Error>| value.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)));
+        let json =
+            |value: Result<String, serde_json::Error>| value.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)));
         let counts = json(serde_json::to_string(&(counts.bytes, counts.read, counts.taken, counts.unreadable, ignored)))?;
         statement.execute(params![digest.as_slice(), name, counts, json(serde_json::to_string(problems))?])?;
     }
@@ -413,9 +423,20 @@ fn write_conclusions(transaction: &Transaction<'_>, audit: &Audit, findings: &[(
     for (position, row) in audit.coverage.iter().enumerate() {
         let reason = row.reason.map(audit_core::verdict::Reason::as_str);
         let (verdict, grade) = (row.verdict.as_str(), row.grade.as_str());
-        statement.execute(params![position, row.account.as_str(), row.region.as_str(), row.model, row.api, verdict, grade, reason, row.count])?;
+        statement.execute(params![
+            position,
+            row.account.as_str(),
+            row.region.as_str(),
+            row.model,
+            row.api,
+            verdict,
+            grade,
+            reason,
+            row.count
+        ])?;
     }
-    let mut statement = transaction.prepare("INSERT INTO blind (position, account, region, missing, remedy) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut statement =
+        transaction.prepare("INSERT INTO blind (position, account, region, missing, remedy) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for (position, row) in audit.blind.iter().enumerate() {
         statement.execute(params![position, row.account.as_str(), row.region.as_str(), row.missing.as_str(), row.remedy])?;
     }
@@ -472,7 +493,8 @@ mod tests {
             world.add(&SnapshotPath::parse(&path).unwrap(), &json).unwrap();
         }
         let (configuration, selection) = (Configuration::default(), Selection::default());
-        let audit = auditor::audit(facts, world, &Terms { configuration: &configuration, selection: &selection, now: Moment::from_seconds(0) });
+        let audit =
+            auditor::audit(facts, world, &Terms { configuration: &configuration, selection: &selection, now: Moment::from_seconds(0) });
         store.conclude(&audit).unwrap();
         audit
     }
@@ -485,7 +507,10 @@ mod tests {
             let columns = statement.column_count();
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
-                all.push(format!("{table} {:?}", (0..columns).map(|column| row.get::<_, rusqlite::types::Value>(column).unwrap()).collect::<Vec<_>>()));
+                all.push(format!(
+                    "{table} {:?}",
+                    (0..columns).map(|column| row.get::<_, rusqlite::types::Value>(column).unwrap()).collect::<Vec<_>>()
+                ));
             }
         }
         all

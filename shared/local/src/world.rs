@@ -69,8 +69,11 @@ mod tests {
         let loaded = load(folder.path()).unwrap();
         let problems: Vec<&str> = loaded.problems.iter().map(|(_, problem)| problem.as_str()).collect();
         assert_eq!(loaded.files.len(), 1);
-        assert!(matches!(problems.as_slice(), [json, shape, place]
-            if json.starts_with("not valid JSON") && shape.starts_with("not an answer of DescribeEffectivePolicy") && place.starts_with("no snapshot")), "{problems:?}");
+        assert!(
+            matches!(problems.as_slice(), [json, shape, place]
+            if json.starts_with("not valid JSON") && shape.starts_with("not an answer of DescribeEffectivePolicy") && place.starts_with("no snapshot")),
+            "{problems:?}"
+        );
         assert!(load(&folder.path().join("missing")).is_err());
     }
 }

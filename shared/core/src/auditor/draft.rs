@@ -123,6 +123,10 @@ impl Draft {
     }
     /// What resolves it: where evaluations are missed, only an evaluation does, whatever the rule says.
     pub(super) fn resolved(&self) -> Resolved {
-        if self.latest.judgement.missing.contains(&Missing::Evaluations) { Resolved::ByObservationOfTheSamePrincipal } else { self.rule.resolved }
+        if self.latest.judgement.missing.contains(&Missing::Evaluations) {
+            Resolved::ByObservationOfTheSamePrincipal
+        } else {
+            self.rule.resolved
+        }
     }
 }

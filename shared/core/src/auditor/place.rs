@@ -133,7 +133,8 @@ impl<'a> PlaceAudit<'a> {
         let (texts, state, terms) = (*texts, *state, *terms);
         let mut classes = Classes::new(View { place, texts, state, terms });
         let mut unobserved = Unobserved::default();
-        let rests_on_enforcement = |judged: &Judged| (judged.judgement.verdict, judged.judgement.grade) == (Verdict::Compliant, Grade::Enforced);
+        let rests_on_enforcement =
+            |judged: &Judged| (judged.judgement.verdict, judged.judgement.grade) == (Verdict::Compliant, Grade::Enforced);
         if place.watched {
             place.each_call(terms.selection, |place, met| {
                 if rests_on_enforcement(&classes.judge(View { place, texts, state, terms }, met, Expectation::None)) {
@@ -232,7 +233,13 @@ impl View<'_> {
     }
 
     /// Shows a call to rules.
-    pub(super) fn with_judged_call<T>(&self, call: &Call, met: &MetCall, judgement: &Judgement, with: impl FnOnce(&JudgedCall<'_>) -> T) -> T {
+    pub(super) fn with_judged_call<T>(
+        &self,
+        call: &Call,
+        met: &MetCall,
+        judgement: &Judgement,
+        with: impl FnOnce(&JudgedCall<'_>) -> T,
+    ) -> T {
         let form = met.form;
         let enforced = if form.refused_by_guardrail { self.enforced_for(call) } else { None };
         with(&JudgedCall {

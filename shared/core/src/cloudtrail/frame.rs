@@ -114,7 +114,8 @@ impl Frames {
         let within = line.map_or(rest, |end| rest.get(..end).unwrap_or_default());
         let len = container_len(within);
         let value = len.and_then(|len| within.get(..len));
-        let may_wrap = value.is_none_or(|value| memmem::find(value, b"\"Records\"").or_else(|| memmem::find(value, b"\"Events\"")).is_some());
+        let may_wrap =
+            value.is_none_or(|value| memmem::find(value, b"\"Records\"").or_else(|| memmem::find(value, b"\"Events\"")).is_some());
         if may_wrap && let Some(start) = list_start(within.get(1..).unwrap_or_default()) {
             self.place = Place::List { wrapped: true };
             return Step::past(1 + start);
@@ -408,7 +409,10 @@ mod tests {
         let broken = "the record is cut off";
         assert_eq!(frames("{\"a\":{\n{\"b\":1}\n"), [Err(broken), Ok(r#"{"b":1}"#.into())]);
         assert_eq!(frames("{\"a\":\"x\n{\"b\":1}\n{\"c\":1}"), [Err(broken), Ok(r#"{"b":1}"#.into()), Ok(r#"{"c":1}"#.into())]);
-        assert_eq!(frames("{\"a\":{\n{\"b\":1}}\n{\"c\":1}"), [Err(broken), Ok(r#"{"b":1}"#.into()), Err("neither a JSON object nor an array"), Ok(r#"{"c":1}"#.into())]);
+        assert_eq!(
+            frames("{\"a\":{\n{\"b\":1}}\n{\"c\":1}"),
+            [Err(broken), Ok(r#"{"b":1}"#.into()), Err("neither a JSON object nor an array"), Ok(r#"{"c":1}"#.into())]
+        );
         assert_eq!(frames("junk\n{\"b\":1}"), [Err("neither a JSON object nor an array"), Ok(r#"{"b":1}"#.into())]);
         let unindented = "{\n\"a\":[\n{\n\"b\":1\n}\n]\n}";
         assert_eq!(values(unindented), [unindented], "valid JSON, although a line starts with a brace");
@@ -437,11 +441,17 @@ mod tests {
 
     fn json_value() -> impl Strategy<Value = Value> {
         let text = prop_oneof![r#"["\\\\{}\[\],:a-c\n é]{0,40}"#, "[a-z]{60,70}"];
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i32>().prop_map(Value::from), text.clone().prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            text.clone().prop_map(Value::from)
+        ];
         leaf.prop_recursive(4, 24, 4, move |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::hash_map(text.clone(), inner, 0..4).prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+                proptest::collection::hash_map(text.clone(), inner, 0..4)
+                    .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
             ]
         })
     }

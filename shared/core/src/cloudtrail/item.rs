@@ -66,7 +66,8 @@ impl Item<'_> {
     /// `with` instead of being returned.
     pub fn parse<R>(bytes: &[u8], with: impl FnOnce(Result<Item<'_>, UnreadableRecord>) -> R) -> R {
         if !bytes.trim_ascii_start().starts_with(b"{") {
-            let error = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_or_else(UnreadableRecord::Json, |_| UnreadableRecord::NotAnObject);
+            let error = serde_json::from_slice::<serde::de::IgnoredAny>(bytes)
+                .map_or_else(UnreadableRecord::Json, |_| UnreadableRecord::NotAnObject);
             return with(Err(error));
         }
         // Checked once as a whole, texts need no check of their own. Bytes that are no text may still be a record whose fields are.

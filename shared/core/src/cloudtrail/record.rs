@@ -286,9 +286,10 @@ impl InferenceParameters<'_> {
             &generation.knowledge_base_configuration.0.generation_configuration.0.guardrail_configuration.0,
             &generation.external_sources_configuration.0.generation_configuration.0.guardrail_configuration.0,
         ];
-        self.guardrail_identifier.get().map(|identifier| (identifier, self.guardrail_version.or_empty())).or_else(|| {
-            places.into_iter().find_map(|place| Some((place.guardrail_identifier.get()?, place.guardrail_version.or_empty())))
-        })
+        self.guardrail_identifier
+            .get()
+            .map(|identifier| (identifier, self.guardrail_version.or_empty()))
+            .or_else(|| places.into_iter().find_map(|place| Some((place.guardrail_identifier.get()?, place.guardrail_version.or_empty()))))
     }
 }
 

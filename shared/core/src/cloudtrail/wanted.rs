@@ -50,7 +50,8 @@ impl Wanted {
             return false;
         };
         let behind = value.get(at + "eventName".len()..).unwrap_or_default();
-        let Some(name) = at.checked_sub(1).filter(|&before| value.get(before) == Some(&b'"')).and_then(|_| plain_string_value(behind)) else {
+        let Some(name) = at.checked_sub(1).filter(|&before| value.get(before) == Some(&b'"')).and_then(|_| plain_string_value(behind))
+        else {
             return false;
         };
         !self.wants(name)

@@ -271,15 +271,15 @@ impl<'w> Collector<'w> {
         let time = record.time();
         let (account, region) = (record.account_id(), record.region_code());
         let strings = &mut self.facts.texts.strings;
-        let request = match request_id.or(event_id) {
-            Some(id) => PackedId::pack(id, strings),
+        let request = if let Some(id) = request_id.or(event_id) {
+            PackedId::pack(id, strings)
+        } else {
             // A record without any id is identified by all that we keep of it.
-            None => {
-                let texts = &self.facts.texts;
-                let (principal, subject, api) = (texts.long(columns.principal), texts.long(columns.subject), texts.get(texts.form(&columns).api));
-                let id = format!("{account} {region} {principal} {api} {subject} {time:?}");
-                PackedId::pack(&id, &mut self.facts.texts.strings)
-            }
+            let texts = &self.facts.texts;
+            let (principal, subject, api) =
+                (texts.long(columns.principal), texts.long(columns.subject), texts.get(texts.form(&columns).api));
+            let id = format!("{account} {region} {principal} {api} {subject} {time:?}");
+            PackedId::pack(&id, &mut self.facts.texts.strings)
         };
         let event = PackedId::pack(event_id.unwrap_or_default(), &mut self.facts.texts.strings);
         self.facts.push(account, region, Row::new(request, columns, time, event));

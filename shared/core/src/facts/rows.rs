@@ -240,14 +240,22 @@ mod tests {
     #[test]
     fn ids_come_back_as_they_were() {
         let mut strings = Strings::default();
-        for id in ["a8beb2cf-33a5-4c22-a0ed-f3ca6b134b7d", "A8BEB2CF-33A5-4C22-A0ED-F3CA6B134B7D", "", "r-1", "ffffffff-ffff-ffff-0000-000000000001"] {
+        for id in [
+            "a8beb2cf-33a5-4c22-a0ed-f3ca6b134b7d",
+            "A8BEB2CF-33A5-4C22-A0ED-F3CA6B134B7D",
+            "",
+            "r-1",
+            "ffffffff-ffff-ffff-0000-000000000001",
+        ] {
             assert_eq!(PackedId::pack(id, &mut strings).text(&strings), id);
         }
     }
 
     #[test]
     fn times_come_back_to_the_millisecond() {
-        for time in ["1901-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "2026-11-20T10:00:00.123Z", "3999-01-01T00:00:00Z"] {
+        for time in
+            ["1901-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "2026-11-20T10:00:00.123Z", "3999-01-01T00:00:00Z"]
+        {
             let time = Moment::parse(time);
             assert_eq!(unpack_time(pack_time(time)), time);
         }

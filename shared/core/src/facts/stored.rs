@@ -158,7 +158,12 @@ mod tests {
             ..StoredRecord::default()
         };
         facts.restore(&record);
-        facts.restore(&StoredRecord { kind: "log", subject: "abc  ", partially_guarded: true, ..StoredRecord { request_id: "r-2".into(), ..StoredRecord::default() } });
+        facts.restore(&StoredRecord {
+            kind: "log",
+            subject: "abc  ",
+            partially_guarded: true,
+            ..StoredRecord { request_id: "r-2".into(), ..StoredRecord::default() }
+        });
         assert_eq!(facts.stored_records().next(), Some(record.clone()));
         let mut other = Facts::default();
         other.restore(&StoredRecord { account: "9", ..record.clone() });

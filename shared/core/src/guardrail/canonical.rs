@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::json::At;
+
 /// What a guardrail controls, and on which side of the conversation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Control {
@@ -135,9 +137,27 @@ pub struct Canonical {
 
 /// Members of GetGuardrail's answer that are read, or describe it and protect nothing.
 const KNOWN_MEMBERS: &[&str] = &[
-    "name", "description", "guardrailId", "guardrailArn", "version", "status", "statusReasons", "failureRecommendations", "createdAt",
-    "updatedAt", "blockedInputMessaging", "blockedOutputsMessaging", "kmsKeyArn", "crossRegionDetails", "topicPolicy", "contentPolicy",
-    "wordPolicy", "sensitiveInformationPolicy", "contextualGroundingPolicy", "automatedReasoningPolicy", "ResponseMetadata",
+    "name",
+    "description",
+    "guardrailId",
+    "guardrailArn",
+    "version",
+    "status",
+    "statusReasons",
+    "failureRecommendations",
+    "createdAt",
+    "updatedAt",
+    "blockedInputMessaging",
+    "blockedOutputsMessaging",
+    "kmsKeyArn",
+    "crossRegionDetails",
+    "topicPolicy",
+    "contentPolicy",
+    "wordPolicy",
+    "sensitiveInformationPolicy",
+    "contextualGroundingPolicy",
+    "automatedReasoningPolicy",
+    "ResponseMetadata",
 ];
 
 impl Canonical {
@@ -145,12 +165,12 @@ impl Canonical {
     #[must_use]
     pub fn from_get_guardrail(json: &Value) -> Self {
         let mut canonical = Canonical::default();
-        canonical.read_content(&json["contentPolicy"]);
-        canonical.read_topics(&json["topicPolicy"]);
-        canonical.read_words(&json["wordPolicy"]);
-        canonical.read_sensitive_information(&json["sensitiveInformationPolicy"]);
-        canonical.read_grounding(&json["contextualGroundingPolicy"]);
-        canonical.read_reasoning(&json["automatedReasoningPolicy"]);
+        canonical.read_content(json.at("/contentPolicy"));
+        canonical.read_topics(json.at("/topicPolicy"));
+        canonical.read_words(json.at("/wordPolicy"));
+        canonical.read_sensitive_information(json.at("/sensitiveInformationPolicy"));
+        canonical.read_grounding(json.at("/contextualGroundingPolicy"));
+        canonical.read_reasoning(json.at("/automatedReasoningPolicy"));
         for (key, value) in json.as_object().into_iter().flatten() {
             if !KNOWN_MEMBERS.contains(&key.as_str()) && !value.is_null() {
                 canonical.set(key.clone(), None, Some(Effect::Unknown(hash(&value.to_string()))));
@@ -167,7 +187,7 @@ impl Canonical {
         for (control, effect) in &self.controls {
             hasher.update(format!("{control}={effect}\n"));
         }
-        hex(&hasher.finalize())
+        hex::encode(hasher.finalize())
     }
 
     /// Whether the guardrail holds an automated-reasoning policy, which makes it fail where it is enforced (facts/01 §2).
@@ -298,12 +318,12 @@ impl Canonical {
                 self.attributes.insert(name, value);
             }
         };
-        attribute("name", json["name"].as_str().map(str::to_owned));
-        attribute("status", json["status"].as_str().map(str::to_owned));
-        attribute("KMS key", json["kmsKeyArn"].as_str().map(str::to_owned));
-        attribute("cross-Region profile", json["crossRegionDetails"]["guardrailProfileId"].as_str().map(str::to_owned));
-        attribute("message for blocked inputs", json["blockedInputMessaging"].as_str().map(hash));
-        attribute("message for blocked outputs", json["blockedOutputsMessaging"].as_str().map(hash));
+        attribute("name", json.at("/name").as_str().map(str::to_owned));
+        attribute("status", json.at("/status").as_str().map(str::to_owned));
+        attribute("KMS key", json.at("/kmsKeyArn").as_str().map(str::to_owned));
+        attribute("cross-Region profile", json.at("/crossRegionDetails/guardrailProfileId").as_str().map(str::to_owned));
+        attribute("message for blocked inputs", json.at("/blockedInputMessaging").as_str().map(hash));
+        attribute("message for blocked outputs", json.at("/blockedOutputsMessaging").as_str().map(hash));
     }
 }
 
@@ -382,17 +402,7 @@ fn text(value: &Value) -> String {
 
 /// Words, patterns and messages never appear in our data; their hashes do.
 fn hash(text: &str) -> String {
-    let digest = hex(&Sha256::digest(text.as_bytes()));
-    format!("sha256:{}", digest.get(..16).unwrap_or(&digest))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex::encode(Sha256::digest(text).into_iter().take(8).collect::<Vec<u8>>()))
 }
 
 #[cfg(test)]
@@ -415,7 +425,10 @@ mod tests {
         assert_eq!(effect(&guardrail, "content filter HATE on TEXT", Some(Side::Output)), filter(1));
         assert_eq!(effect(&guardrail, "PII EMAIL", Some(Side::Input)), Some(Effect::Match(Action::Detect)));
         assert_eq!(effect(&guardrail, "PII EMAIL", Some(Side::Output)), Some(Effect::Match(Action::Anonymize)));
-        assert_eq!(effect(&guardrail, "contextual grounding GROUNDING", None), Some(Effect::Grounding { action: Action::Block, threshold: 700 }));
+        assert_eq!(
+            effect(&guardrail, "contextual grounding GROUNDING", None),
+            Some(Effect::Grounding { action: Action::Block, threshold: 700 })
+        );
         assert_eq!(effect(&guardrail, "tier of content filters", None), Some(Effect::Tier(Tier::Classic)));
     }
 

@@ -105,7 +105,7 @@ fn direction(before: Option<&Effect>, after: Option<&Effect>) -> Option<Directio
     };
     match (before, after) {
         // A tier comes and goes with the policy that it belongs to, whose controls say enough.
-        (None, None) | (None, Some(Tier(_))) | (Some(Tier(_)), None) => None,
+        (None | Some(Tier(_)), None) | (None, Some(Tier(_))) => None,
         (None, Some(Unknown(_))) | (Some(Unknown(_)), None) => Some(Direction::Changed),
         (None, Some(_)) => Some(Direction::Stronger),
         (Some(_), None) => Some(Direction::Weaker),
@@ -197,10 +197,13 @@ mod tests {
         let filter = (pick(&["HATE", "PROMPT_ATTACK"]), strength(), strength(), action(), enabled()).prop_map(|(kind, input, output, action, enabled)| {
             json!({"type": kind, "inputStrength": input, "outputStrength": output, "inputAction": action, "inputEnabled": enabled})
         });
-        let entity = (pick(&["EMAIL", "NAME"]), action(), action(), enabled())
-            .prop_map(|(kind, action, output, enabled)| json!({"type": kind, "action": action, "outputAction": output, "outputEnabled": enabled}));
-        let topic = (pick(&["t", "u"]), pick(&["a", "b"]), action()).prop_map(|(name, definition, action)| json!({"name": name, "definition": definition, "inputAction": action}));
-        let grounding = (0_u32..3, action()).prop_map(|(threshold, action)| json!({"type": "GROUNDING", "threshold": f64::from(threshold) / 3.0, "action": action}));
+        let entity = (pick(&["EMAIL", "NAME"]), action(), action(), enabled()).prop_map(
+            |(kind, action, output, enabled)| json!({"type": kind, "action": action, "outputAction": output, "outputEnabled": enabled}),
+        );
+        let topic = (pick(&["t", "u"]), pick(&["a", "b"]), action())
+            .prop_map(|(name, definition, action)| json!({"name": name, "definition": definition, "inputAction": action}));
+        let grounding = (0_u32..3, action())
+            .prop_map(|(threshold, action)| json!({"type": "GROUNDING", "threshold": f64::from(threshold) / 3.0, "action": action}));
         let list = |item: BoxedStrategy<Value>| proptest::collection::vec(item, 0..3);
         let tier = proptest::option::of(pick(&["CLASSIC", "STANDARD"]));
         (list(filter.boxed()), list(entity.boxed()), list(topic.boxed()), list(grounding.boxed()), tier).prop_map(|(filters, entities, topics, groundings, tier)| {

@@ -172,7 +172,7 @@ fn unknown_keys(configuration: &Value, path: &[&str]) -> Vec<String> {
 
 /// An RFC 6901 pointer.
 pub(super) fn pointer(path: &[&str]) -> String {
-    path.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect()
+    path.iter().flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")]).collect()
 }
 
 #[cfg(test)]
@@ -192,9 +192,12 @@ mod tests {
     fn all_generations_of_the_syntax_are_read() {
         let first = read(&json!({"identifier": GUARDRAIL, "input_tags": "honor"}));
         assert_eq!((first.guarding, &first.models), (Guarding::Selective, &ModelScope::ALL));
-        let second = read(&json!({"identifier": GUARDRAIL, "input_tags": "ignore", "model_enforcement": {"included_models": ["ALL"], "excluded_models": ["a.one"]}}));
+        let second = read(
+            &json!({"identifier": GUARDRAIL, "input_tags": "ignore", "model_enforcement": {"included_models": ["ALL"], "excluded_models": ["a.one"]}}),
+        );
         assert_eq!((second.guarding, second.models.excluded.len()), (Guarding::Comprehensive, 1));
-        let third = read(&json!({"identifier": GUARDRAIL, "selective_content_guarding": {"system": "selective", "messages": "comprehensive"}}));
+        let third =
+            read(&json!({"identifier": GUARDRAIL, "selective_content_guarding": {"system": "selective", "messages": "comprehensive"}}));
         assert_eq!(third.guarding, Guarding::Selective);
         assert_eq!(third.enforcement().unwrap().guardrail.to_string(), GUARDRAIL);
         assert!([first, second, third].iter().all(|configuration| configuration.unknown_keys.is_empty()));
@@ -226,7 +229,8 @@ mod tests {
 
     #[test]
     fn regions_are_one_whatever_their_case_and_nothing_is_an_error() {
-        let policy = EffectivePolicy::from_document(json!({"Bedrock": {"Guardrail_Inference": {"US-EAST-1": {"c": {"identifier": GUARDRAIL}}}}}));
+        let policy =
+            EffectivePolicy::from_document(json!({"Bedrock": {"Guardrail_Inference": {"US-EAST-1": {"c": {"identifier": GUARDRAIL}}}}}));
         assert!(policy.regions["us-east-1"][0].enforcement().is_some());
         for odd in [json!(null), json!([]), json!({"bedrock": 1}), json!({"bedrock": {"guardrail_inference": {"us-east-1": []}}})] {
             assert!(EffectivePolicy::from_document(odd).regions.values().all(Vec::is_empty));

@@ -152,8 +152,7 @@ impl Setting {
         if let Some(held) = &self.held {
             return Some(held.value.clone());
         }
-        let members: Map<String, Value> =
-            self.children.values().filter_map(|child| Some((child.key.clone(), child.to_json()?))).collect();
+        let members: Map<String, Value> = self.children.values().filter_map(|child| Some((child.key.clone(), child.to_json()?))).collect();
         (!members.is_empty()).then_some(Value::Object(members))
     }
 }
@@ -186,10 +185,8 @@ mod tests {
 
     fn effective(levels: &[Vec<Value>]) -> Option<Value> {
         let documents: Vec<Vec<Document>> = levels.iter().map(|level| level.iter().map(Document::from_json).collect()).collect();
-        let attached: Vec<Vec<Attached<'_>>> = documents
-            .iter()
-            .map(|level| level.iter().map(|document| Attached { origin: origin("p", "t"), document }).collect())
-            .collect();
+        let attached: Vec<Vec<Attached<'_>>> =
+            documents.iter().map(|level| level.iter().map(|document| Attached { origin: origin("p", "t"), document }).collect()).collect();
         inherit(&attached).map(|inherited| inherited.to_document())
     }
 
@@ -239,7 +236,8 @@ mod tests {
         ];
         let leaf = (leaf, control.clone()).prop_map(move |(leaf, control)| with_control(leaf, control)).boxed();
         let keys = || proptest::sample::select(vec!["a", "b", "c"]);
-        let node = (proptest::collection::btree_map(keys(), leaf, 0..3), control).prop_map(move |(children, control)| with_control(json!(children), control));
+        let node = (proptest::collection::btree_map(keys(), leaf, 0..3), control)
+            .prop_map(move |(children, control)| with_control(json!(children), control));
         proptest::collection::btree_map(keys(), node, 0..3).prop_map(|document| json!(document))
     }
 

@@ -55,7 +55,8 @@ pub fn lint(text: &str, management_account: Option<&AccountId>) -> Result<Vec<Li
     let mut linter = Linter { management_account, lints: Vec::new() };
     let characters = text.chars().count();
     if characters > MOST_CHARACTERS {
-        let message = format!("{characters} characters, and AWS accepts {MOST_CHARACTERS}; white space counts unless the console strips it");
+        let message =
+            format!("{characters} characters, and AWS accepts {MOST_CHARACTERS}; white space counts unless the console strips it");
         linter.add(Level::Error, "over-size-limit", &[], message);
     }
     linter.document(&document);
@@ -100,7 +101,12 @@ impl Linter<'_> {
 
     fn unknown_key(&mut self, path: &[&str]) {
         let key = path.last().copied().unwrap_or_default();
-        self.add(Level::Error, "unknown-key", path, format!("`{key}` is no key of a Bedrock policy that we know: what it does is not known either"));
+        self.add(
+            Level::Error,
+            "unknown-key",
+            path,
+            format!("`{key}` is no key of a Bedrock policy that we know: what it does is not known either"),
+        );
     }
 
     /// The entries of a node that holds others; its operators are looked at here.
@@ -114,7 +120,12 @@ impl Linter<'_> {
             match key.as_str() {
                 CONTROL => self.control(value, &[path, &[CONTROL]].concat()),
                 "@@assign" | "@@append" | "@@remove" => {
-                    self.add(Level::Error, "misplaced-operator", &[path, &[key]].concat(), format!("`{key}` belongs to a setting, not to a node that holds others"));
+                    self.add(
+                        Level::Error,
+                        "misplaced-operator",
+                        &[path, &[key]].concat(),
+                        format!("`{key}` belongs to a setting, not to a node that holds others"),
+                    );
                 }
                 _ if key.starts_with("@@") => self.unknown_operator(&[path, &[key]].concat(), key),
                 _ => entries.push((key.as_str(), value)),
@@ -195,7 +206,12 @@ impl Linter<'_> {
             let operator = match key.as_str() {
                 "@@assign" => "@@assign",
                 "@@append" | "@@remove" if holds == Holds::Text => {
-                    self.add(Level::Error, "operator-on-text", &[path, &[key]].concat(), format!("`{key}` works on lists only, and this setting is a text"));
+                    self.add(
+                        Level::Error,
+                        "operator-on-text",
+                        &[path, &[key]].concat(),
+                        format!("`{key}` works on lists only, and this setting is a text"),
+                    );
                     continue;
                 }
                 "@@append" => "@@append",
@@ -240,7 +256,10 @@ impl Linter<'_> {
             match Identifier::read(Some(text), &Region::from(region.to_lowercase())) {
                 Identifier::Guardrail(named) => {
                     if let Some(management) = self.management_account.filter(|management| **management != named.key.account) {
-                        let message = format!("the guardrail belongs to {}, and only one of the management account ({management}) can be enforced", named.key.account);
+                        let message = format!(
+                            "the guardrail belongs to {}, and only one of the management account ({management}) can be enforced",
+                            named.key.account
+                        );
                         self.add(Level::Error, "foreign-owner", &at, message);
                     }
                 }
@@ -248,9 +267,10 @@ impl Linter<'_> {
                     let (kind, effect) = match why {
                         Unusable::Draft => ("draft-version", "enforce a numbered version"),
                         Unusable::OtherRegion => ("other-region", "name a guardrail of this Region"),
-                        Unusable::Malformed | Unusable::Missing => {
-                            ("malformed-identifier", "calls of the accounts below would fail; write arn:aws:bedrock:<region>:<account>:guardrail/<id>:<version>")
-                        }
+                        Unusable::Malformed | Unusable::Missing => (
+                            "malformed-identifier",
+                            "calls of the accounts below would fail; write arn:aws:bedrock:<region>:<account>:guardrail/<id>:<version>",
+                        ),
                     };
                     self.add(Level::Error, kind, &at, format!("{why}: {effect}"));
                 }
@@ -301,7 +321,8 @@ impl Linter<'_> {
                 if all && key == "excluded_models" {
                     self.add(Level::Error, "all-excluded", &at, "`ALL` can't be excluded");
                 } else if !all && *model != *Model::parse(model).as_str() {
-                    let message = format!("`{model}` is a profile or an ARN, and lists name foundation models: write `{}`", Model::parse(model));
+                    let message =
+                        format!("`{model}` is a profile or an ARN, and lists name foundation models: write `{}`", Model::parse(model));
                     self.add(Level::Error, "not-a-model-id", &at, message);
                 } else if !all && !matches!(Model::parse(model), Model::Foundation(_)) {
                     self.add(Level::Error, "not-a-model-id", &at, format!("`{model}` is not the id of a foundation model"));
@@ -318,7 +339,8 @@ impl Linter<'_> {
             collect_open(regions, &mut path, &mut open);
         }
         if !open.is_empty() {
-            let message = format!("policies lower in the tree can still change {}: lock each with {CONTROL}: [\"@@none\"]", open.join(", "));
+            let message =
+                format!("policies lower in the tree can still change {}: lock each with {CONTROL}: [\"@@none\"]", open.join(", "));
             self.add(Level::Note, "open-to-overrides", &["bedrock", "guardrail_inference"], message);
         }
     }
@@ -390,14 +412,40 @@ mod tests {
             (policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["@@none", "@@assign"]}})), "contradictory-control"),
             (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "input_tags": {"@@assign": "honor"}})), "superseded-syntax"),
             (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {}})), "empty-guarding"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "SELECTIVE"}}})), "unknown-value"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "selective"}}})), "selective"),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "SELECTIVE"}}}),
+                ),
+                "unknown-value",
+            ),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "selective"}}}),
+                ),
+                "selective",
+            ),
             (policy(&json!({"selective_content_guarding": {"system": {"@@assign": "comprehensive"}}})), "no-identifier"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["ALL"]}}})), "missing-list"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": "ALL"}, "excluded_models": {"@@assign": []}}})), "wrong-type"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["us.anthropic.claude-v2"]}, "excluded_models": {"@@assign": []}}})), "not-a-model-id"),
+            (
+                policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["ALL"]}}})),
+                "missing-list",
+            ),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": "ALL"}, "excluded_models": {"@@assign": []}}}),
+                ),
+                "wrong-type",
+            ),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["us.anthropic.claude-v2"]}, "excluded_models": {"@@assign": []}}}),
+                ),
+                "not-a-model-id",
+            ),
             (json!({"bedrock": {"guardrail_inference": {"virginia": {"c": {"identifier": {"@@assign": GUARDRAIL}}}}}}), "unknown-region"),
-            (json!({"bedrock": {"guardrail_inference": {"us-east-1": {"a": {"identifier": {"@@assign": GUARDRAIL}}, "b": {"identifier": {"@@assign": GUARDRAIL}}}}}}), "several-configurations"),
+            (
+                json!({"bedrock": {"guardrail_inference": {"us-east-1": {"a": {"identifier": {"@@assign": GUARDRAIL}}, "b": {"identifier": {"@@assign": GUARDRAIL}}}}}}),
+                "several-configurations",
+            ),
             (json!({"bedrok": {}}), "demands-nothing"),
             (json!([]), "not-an-object"),
             (json!({"bedrock": {"guardrail_inference": {"@@assign": 1}}}), "misplaced-operator"),
@@ -414,7 +462,11 @@ mod tests {
         let locked_identifier = policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["@@none"]}}));
         let lints = lint(&locked_identifier.to_string(), None).unwrap();
         let open = lints.iter().find(|lint| lint.kind == "open-to-overrides").unwrap();
-        assert!(open.message.contains("/bedrock/guardrail_inference/us-east-1/config_1,") || open.message.contains("/us-east-1/config_1:"), "{}", open.message);
+        assert!(
+            open.message.contains("/bedrock/guardrail_inference/us-east-1/config_1,") || open.message.contains("/us-east-1/config_1:"),
+            "{}",
+            open.message
+        );
         assert!(!open.message.contains("/identifier"));
         assert_eq!(lints.len(), 1);
     }

@@ -47,5 +47,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::ApiNotCovered, |judgement| format!("enforcement is not documented to reach this operation; required: {}", judgement.required_guardrail()))
+    judged.violates(Reason::ApiNotCovered, |judgement| {
+        format!("enforcement is not documented to reach this operation; required: {}", judgement.required_guardrail())
+    })
 }

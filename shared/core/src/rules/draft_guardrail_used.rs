@@ -26,5 +26,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::DraftVersion, |judgement| format!("DRAFT was requested and nothing enforced satisfies the requirement of {}", judgement.required_guardrail()))
+    judged.violates(Reason::DraftVersion, |judgement| {
+        format!("DRAFT was requested and nothing enforced satisfies the requirement of {}", judgement.required_guardrail())
+    })
 }

@@ -27,5 +27,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::EndpointNotCovered, |judgement| format!("guardrails don't reach this endpoint; required: {}", judgement.required_guardrail()))
+    judged.violates(Reason::EndpointNotCovered, |judgement| {
+        format!("guardrails don't reach this endpoint; required: {}", judgement.required_guardrail())
+    })
 }

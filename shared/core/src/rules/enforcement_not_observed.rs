@@ -32,5 +32,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::NotObserved, |judgement| format!("{} is enforced and evaluations are recorded here, but these calls have none", judgement.required_guardrail()))
+    judged.violates(Reason::NotObserved, |judgement| {
+        format!("{} is enforced and evaluations are recorded here, but these calls have none", judgement.required_guardrail())
+    })
 }

@@ -27,5 +27,11 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::NoGuardrail, |judgement| format!("no guardrail was enforced, evaluated or requested; required: {}{}", judgement.required_guardrail(), judgement.policy_names()))
+    judged.violates(Reason::NoGuardrail, |judgement| {
+        format!(
+            "no guardrail was enforced, evaluated or requested; required: {}{}",
+            judgement.required_guardrail(),
+            judgement.policy_names()
+        )
+    })
 }

@@ -19,13 +19,17 @@ pub(super) static RULE: Rule = Rule {
     rationale: "An exemption made for one purpose, such as embeddings, opens the model for every other.",
     remediation: "Take the model out of excluded_models, or add it to included_models; or exempt it in the [[require]] if that is what \
         the team means.",
-    references: &[
-        "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html",
-    ],
+    references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html"],
     resolved: Resolved::ByCover,
     check: Check::Call(check),
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::ModelExcluded, |judgement| format!("the model is excluded or not included, while {} is required for it{}", judgement.required_guardrail(), judgement.policy_names()))
+    judged.violates(Reason::ModelExcluded, |judgement| {
+        format!(
+            "the model is excluded or not included, while {} is required for it{}",
+            judgement.required_guardrail(),
+            judgement.policy_names()
+        )
+    })
 }

@@ -18,13 +18,13 @@ pub(super) static RULE: Rule = Rule {
     rationale: "Enforcement is per Region: where the policy names none, nothing is enforced, and a caller is free to choose the \
         Region.",
     remediation: "Add the Region to the policy, with a guardrail that lives there, or deny bedrock:InvokeModel* there with an SCP.",
-    references: &[
-        "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html",
-    ],
+    references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html"],
     resolved: Resolved::ByCover,
     check: Check::Call(check),
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::RegionNotCovered, |judgement| format!("the effective policy names other Regions, not this one; required: {}", judgement.required_guardrail()))
+    judged.violates(Reason::RegionNotCovered, |judgement| {
+        format!("the effective policy names other Regions, not this one; required: {}", judgement.required_guardrail())
+    })
 }

@@ -29,5 +29,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    judged.violates(Reason::SelectiveGuarding, |judgement| format!("{} is in force, but over what callers tag only{}", judgement.required_guardrail(), judgement.policy_names()))
+    judged.violates(Reason::SelectiveGuarding, |judgement| {
+        format!("{} is in force, but over what callers tag only{}", judgement.required_guardrail(), judgement.policy_names())
+    })
 }

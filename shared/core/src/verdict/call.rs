@@ -102,7 +102,13 @@ mod tests {
 
     #[test]
     fn some_errors_come_after_inference_began() {
-        for code in ["ModelTimeoutException", "ModelStreamErrorException", "InternalServerException", "ModelErrorException", "Server.InternalServerException"] {
+        for code in [
+            "ModelTimeoutException",
+            "ModelStreamErrorException",
+            "InternalServerException",
+            "ModelErrorException",
+            "Server.InternalServerException",
+        ] {
             assert!(!Call::failed_before_inference(code), "{code}");
         }
         for code in ["AccessDenied", "AccessDeniedException", "ThrottlingException", "ValidationException", "SomethingNew"] {

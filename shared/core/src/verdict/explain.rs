@@ -5,9 +5,10 @@ use super::{
     judge::{Layer, Need, PolicyHere, Situation},
 };
 use crate::{
+    arn::Region,
     enforcement::{Enforcement, Guarding},
     moment::Moment,
-    policy::Identifier,
+    policy::{GuardrailInference, Identifier},
     requirement::{Requirement, Selected},
     world::{InForce, PolicyBasis, State},
 };
@@ -61,7 +62,7 @@ fn the_policy(situation: &Situation<'_>) -> String {
     let says = match situation.policy_here() {
         PolicyHere::NotKnown | PolicyHere::Nothing => "it demands nothing, in no Region".to_owned(),
         PolicyHere::OtherRegions => {
-            let regions: Vec<&str> = in_force.policy.iter().flat_map(|policy| policy.regions.keys()).map(|region| region.as_str()).collect();
+            let regions: Vec<&str> = in_force.policy.iter().flat_map(|policy| policy.regions.keys()).map(Region::as_str).collect();
             format!("it names {}, not this Region", regions.join(", "))
         }
         PolicyHere::Configurations(configurations) => {
@@ -123,13 +124,11 @@ fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
     let selected: Vec<&Requirement> = situation
         .requirements
         .iter()
-        .filter(|requirement| {
-            requirement.selects(&call.account, &call.region, &model, situation.state.organization()) == Selected::Yes
-        })
+        .filter(|requirement| requirement.selects(&call.account, &call.region, &model, situation.state.organization()) == Selected::Yes)
         .collect();
     let (mut steps, needs) = if selected.is_empty() {
         let named = match situation.policy_here() {
-            PolicyHere::Configurations(configurations) => configurations.iter().find_map(|configuration| configuration.enforcement()),
+            PolicyHere::Configurations(configurations) => configurations.iter().find_map(GuardrailInference::enforcement),
             _ => None,
         };
         let (what, need) = match named {
@@ -162,7 +161,9 @@ fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
         let layers: Vec<String> = layers.collect();
         steps.push(match layers.as_slice() {
             [policy, configuration, request] => {
-                format!("Is it in scope? By the policy: {policy}. By the account's configuration: {configuration}. By the request: {request}.")
+                format!(
+                    "Is it in scope? By the policy: {policy}. By the account's configuration: {configuration}. By the request: {request}."
+                )
             }
             other => format!("Is it in scope? By this way to a model: {}.", other.join(", ")),
         });

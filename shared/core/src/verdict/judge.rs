@@ -121,7 +121,7 @@ impl<'a> Situation<'a> {
         let call = self.call;
         let mut called = call.model.clone();
         if called == Model::Unknown
-            && let Some(mediated) = self.mediated_by().and_then(|found| found.state())
+            && let Some(mediated) = self.mediated_by().and_then(InForce::state)
         {
             called = mediated.model.clone().unwrap_or(Model::Unknown);
         }
@@ -233,7 +233,8 @@ impl<'a> Situation<'a> {
         if !missing.is_empty() {
             return Outcome::NotProvable(missing);
         }
-        let failed = layers.iter().filter_map(|layer| if let Layer::Failed(reason, grade) = layer { Some((*reason, *grade)) } else { None });
+        let failed =
+            layers.iter().filter_map(|layer| if let Layer::Failed(reason, grade) = layer { Some((*reason, *grade)) } else { None });
         // All layers failed: the reason that comes first says why, and the claim is as good as the weakest of what was looked at.
         let (reason, grade) = failed.fold((Reason::NoGuardrail, Grade::Enforced), |(reason, grade), (r, g)| (reason.min(r), grade.max(g)));
         Outcome::Violation(reason, grade)
@@ -275,8 +276,11 @@ impl<'a> Situation<'a> {
             // Any enforced guardrail will do, but not the one that only the request brought in.
             let enforced = |evaluated: &Evaluated| requested.is_none_or(|requested| !evaluated.is(requested));
             let version_matters = need.minimum_version.is_some();
-            return (self.evidence.enforced_evaluation || evaluated.iter().any(enforced))
-                .then_some(if version_matters { Layer::Unknown(Missing::GuardrailVersion) } else { Layer::Satisfied(Grade::Observed) });
+            return (self.evidence.enforced_evaluation || evaluated.iter().any(enforced)).then_some(if version_matters {
+                Layer::Unknown(Missing::GuardrailVersion)
+            } else {
+                Layer::Satisfied(Grade::Observed)
+            });
         };
         let seen: Vec<&Evaluated> = evaluated.iter().filter(|evaluated| evaluated.is(required)).collect();
         if seen.is_empty() {
@@ -668,7 +672,8 @@ mod tests {
     /// The verdict in short: `compliant/enforced`, `violation/enforced no_guardrail`, `not_provable model`.
     fn verdict(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> String {
         let judgement = judge(call, evidence, state, requirements);
-        let why: Vec<&str> = judgement.reason.iter().map(|reason| reason.as_str()).chain(judgement.missing.iter().map(|missing| missing.as_str())).collect();
+        let why: Vec<&str> =
+            judgement.reason.iter().map(|reason| reason.as_str()).chain(judgement.missing.iter().map(|missing| missing.as_str())).collect();
         let grade = if judgement.verdict == Verdict::NotProvable { String::new() } else { format!("/{}", judgement.grade) };
         format!("{}{grade} {}", judgement.verdict, why.join(" ")).trim_end().to_owned()
     }
@@ -693,8 +698,15 @@ mod tests {
     fn an_enforced_policy_covers_its_region_and_models() {
         let enforced = state(Some(org_guardrail()), None);
         assert_eq!(by_default(&call(), &enforced), "compliant/enforced");
-        assert_eq!(by_default(&Call { model: Model::parse("us.anthropic.claude-3-haiku-20240307-v1:0"), ..call() }, &enforced), "compliant/enforced");
-        assert_eq!(by_default(&requesting("mine", "DRAFT"), &enforced), "compliant/enforced", "what is enforced applies beside what is requested");
+        assert_eq!(
+            by_default(&Call { model: Model::parse("us.anthropic.claude-3-haiku-20240307-v1:0"), ..call() }, &enforced),
+            "compliant/enforced"
+        );
+        assert_eq!(
+            by_default(&requesting("mine", "DRAFT"), &enforced),
+            "compliant/enforced",
+            "what is enforced applies beside what is requested"
+        );
         let elsewhere = Call { region: "eu-west-1".into(), ..call() };
         let files = [
             ("effective-policies/222233334444.json", org_guardrail()),
@@ -738,7 +750,11 @@ mod tests {
             ("org", "DRAFT", "violation/enforced draft_version"),
             ("mine", "9", "violation/enforced wrong_guardrail"),
         ] {
-            assert_eq!(verdict(&requesting(id, version), &Evidence::default(), &nothing, std::slice::from_ref(&required)), expected, "{id} {version}");
+            assert_eq!(
+                verdict(&requesting(id, version), &Evidence::default(), &nothing, std::slice::from_ref(&required)),
+                expected,
+                "{id} {version}"
+            );
         }
         let hidden = Call { requested: Some(Requested { guardrail: None, version: None }), ..call() };
         assert_eq!(verdict(&hidden, &Evidence::default(), &nothing, &[require("org")]), "not_provable requested_guardrail");
@@ -752,8 +768,14 @@ mod tests {
         assert_eq!(judged(Requirement { minimum_version: Some(3), ..require("org") }), "violation/enforced wrong_version");
         assert_eq!(judged(require("other")), "violation/enforced wrong_guardrail");
         assert_eq!(judged(Requirement::default()), "compliant/enforced");
-        assert_eq!(judged(Requirement { regions: Some(["eu-west-1".into()].into()), ..require("other") }), "compliant/enforced", "not selected");
-        let selective = demanding(&json!({"identifier": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org:2", "selective_content_guarding": {"system": "selective"}}));
+        assert_eq!(
+            judged(Requirement { regions: Some(["eu-west-1".into()].into()), ..require("other") }),
+            "compliant/enforced",
+            "not selected"
+        );
+        let selective = demanding(
+            &json!({"identifier": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org:2", "selective_content_guarding": {"system": "selective"}}),
+        );
         let selective = state(Some(selective), Some(no_configuration()));
         assert_eq!(by_default(&call(), &selective), "compliant/enforced", "the policy asks for no more");
         assert_eq!(verdict(&call(), &Evidence::default(), &selective, &[require("org")]), "violation/enforced selective_guarding");
@@ -786,7 +808,11 @@ mod tests {
         assert_eq!(verdict(&call(), &seen(&["org"]), &enforced, std::slice::from_ref(&newer)), "violation/observed wrong_version");
         assert_eq!(verdict(&call(), &seen(&["org"]), &State::default(), &[newer]), "not_provable guardrail_version");
         let nothing = state(Some(no_policy()), Some(no_configuration()));
-        assert_eq!(verdict(&requesting("mine", "1"), &seen(&["mine"]), &nothing, &[]), "violation/enforced wrong_guardrail", "only requested");
+        assert_eq!(
+            verdict(&requesting("mine", "1"), &seen(&["mine"]), &nothing, &[]),
+            "violation/enforced wrong_guardrail",
+            "only requested"
+        );
         let marked = Evidence { enforced_evaluation: true, ..Evidence::default() };
         assert_eq!(verdict(&call(), &marked, &nothing, &[]), "compliant/observed");
     }
@@ -803,7 +829,8 @@ mod tests {
 
     #[test]
     fn an_unknown_model_is_judged_over_all_it_may_be() {
-        let profile = Call { model: Model::parse("arn:aws:bedrock:us-east-1:222233334444:application-inference-profile/abcdef123456"), ..call() };
+        let profile =
+            Call { model: Model::parse("arn:aws:bedrock:us-east-1:222233334444:application-inference-profile/abcdef123456"), ..call() };
         let prompt = Call { model: Model::parse("arn:aws:bedrock:us-east-1:222233334444:prompt/PROMPT1234:1"), ..call() };
         let all = state(Some(org_guardrail()), Some(no_configuration()));
         assert_eq!(by_default(&profile, &all), "compliant/enforced", "whatever the foundation model");
@@ -816,7 +843,10 @@ mod tests {
         assert_eq!(by_default(&prompt, &nothing), "violation/enforced no_guardrail");
         let resolved = world(&[
             ("effective-policies/222233334444.json", some),
-            ("inference-profiles/222233334444/us-east-1/abcdef123456.json", json!({"models": [{"modelArn": format!("arn:aws:bedrock:us-east-1::foundation-model/{HAIKU}")}]})),
+            (
+                "inference-profiles/222233334444/us-east-1/abcdef123456.json",
+                json!({"models": [{"modelArn": format!("arn:aws:bedrock:us-east-1::foundation-model/{HAIKU}")}]}),
+            ),
         ]);
         assert_eq!(by_default(&profile, &resolved.settle()), "not_applicable/enforced", "the world resolves it");
     }
@@ -833,7 +863,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_enforced_is_not_in_force() {
-        for identifier in ["arn:aws:bedrock:us-east-1:111122223333:guardrail/org:DRAFT", "org", "arn:aws:bedrock:eu-west-1:111122223333:guardrail/org:1"] {
+        for identifier in
+            ["arn:aws:bedrock:us-east-1:111122223333:guardrail/org:DRAFT", "org", "arn:aws:bedrock:eu-west-1:111122223333:guardrail/org:1"]
+        {
             let unusable = state(Some(demanding(&json!({"identifier": identifier}))), Some(no_configuration()));
             assert_eq!(by_default(&call(), &unusable), "violation/enforced no_guardrail", "{identifier}");
         }
@@ -849,7 +881,10 @@ mod tests {
     fn what_aws_does_not_document_is_never_compliant() {
         let arn = |id: &str| json!({"identifier": format!("arn:aws:bedrock:us-east-1:111122223333:guardrail/{id}:1")});
         let several = |a: Value, b: Value| {
-            state(Some(described(&json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": a, "config_2": b}}}}))), Some(no_configuration()))
+            state(
+                Some(described(&json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": a, "config_2": b}}}}))),
+                Some(no_configuration()),
+            )
         };
         assert_eq!(by_default(&call(), &several(arn("a"), arn("b"))), "not_provable several_configurations");
         assert_eq!(by_default(&call(), &several(arn("a"), arn("a"))), "compliant/enforced", "it makes no difference");
@@ -865,7 +900,10 @@ mod tests {
         let with_agent = |guardrail: Value| {
             let files = [
                 ("effective-policies/222233334444.json", org_guardrail()),
-                ("agents/222233334444/us-east-1/AGENT12345.json", json!({"agent": {"agentId": "AGENT12345", "foundationModel": HAIKU, "guardrailConfiguration": guardrail}})),
+                (
+                    "agents/222233334444/us-east-1/AGENT12345.json",
+                    json!({"agent": {"agentId": "AGENT12345", "foundationModel": HAIKU, "guardrailConfiguration": guardrail}}),
+                ),
             ];
             by_default(&agent, &world(&files).settle())
         };
@@ -882,9 +920,17 @@ mod tests {
 
     #[test]
     fn a_state_read_later_is_only_assumed() {
-        let later = |path: &'static str, json: Value| world(&[(path, json), ("enforced-configurations/222233334444/us-east-1.json", no_configuration())]).settle();
-        assert_eq!(by_default(&call(), &later("effective-policies/222233334444@20261120T230000Z.json", org_guardrail())), "compliant/assumed");
-        assert_eq!(by_default(&call(), &later("effective-policies/222233334444@20261120T230000Z.json", no_policy())), "violation/assumed no_guardrail");
+        let later = |path: &'static str, json: Value| {
+            world(&[(path, json), ("enforced-configurations/222233334444/us-east-1.json", no_configuration())]).settle()
+        };
+        assert_eq!(
+            by_default(&call(), &later("effective-policies/222233334444@20261120T230000Z.json", org_guardrail())),
+            "compliant/assumed"
+        );
+        assert_eq!(
+            by_default(&call(), &later("effective-policies/222233334444@20261120T230000Z.json", no_policy())),
+            "violation/assumed no_guardrail"
+        );
     }
 
     #[test]
@@ -902,10 +948,18 @@ mod tests {
 
     #[test]
     fn the_reason_that_comes_first_is_named() {
-        let other_region = described(&json!({"bedrock": {"guardrail_inference": {"eu-west-1": {"c": {"identifier": "arn:aws:bedrock:eu-west-1:111122223333:guardrail/org:2"}}}}}));
+        let other_region = described(
+            &json!({"bedrock": {"guardrail_inference": {"eu-west-1": {"c": {"identifier": "arn:aws:bedrock:eu-west-1:111122223333:guardrail/org:2"}}}}}),
+        );
         let elsewhere = state(Some(other_region), Some(configuration("mine", "1")));
-        assert_eq!(verdict(&requesting("org", "DRAFT"), &Evidence::default(), &elsewhere, &[require("org")]), "violation/enforced region_not_covered");
+        assert_eq!(
+            verdict(&requesting("org", "DRAFT"), &Evidence::default(), &elsewhere, &[require("org")]),
+            "violation/enforced region_not_covered"
+        );
         let nothing = state(Some(no_policy()), Some(configuration("mine", "1")));
-        assert_eq!(verdict(&requesting("org", "1"), &Evidence::default(), &nothing, &[Requirement { minimum_version: Some(2), ..require("org") }]), "violation/enforced wrong_version");
+        assert_eq!(
+            verdict(&requesting("org", "1"), &Evidence::default(), &nothing, &[Requirement { minimum_version: Some(2), ..require("org") }]),
+            "violation/enforced wrong_version"
+        );
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, TargetId},
     cloudtrail::{EventType, Record},
     enforcement::Enforcement,
+    json::At,
     policy::BEDROCK_POLICY,
 };
 
@@ -75,21 +76,57 @@ pub enum WorldChange {
 #[serde(tag = "operation", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is an operation, and each field one of its parameters, in AWS's words")]
 pub enum OrganizationChange {
-    CreatePolicy { policy: PolicyId, policy_type: String, name: String, content: Option<String> },
+    CreatePolicy {
+        policy: PolicyId,
+        policy_type: String,
+        name: String,
+        content: Option<String>,
+    },
     /// Without content, what the policy says from here on is not known.
-    UpdatePolicy { policy: PolicyId, content: Option<String> },
-    DeletePolicy { policy: PolicyId },
-    AttachPolicy { policy: PolicyId, target: TargetId },
-    DetachPolicy { policy: PolicyId, target: TargetId },
-    EnablePolicyType { root: TargetId, policy_type: String },
-    DisablePolicyType { root: TargetId, policy_type: String },
-    CreateOrganizationalUnit { unit: TargetId, name: String, parent: TargetId },
-    DeleteOrganizationalUnit { unit: TargetId },
-    MoveAccount { account: AccountId, destination: TargetId },
+    UpdatePolicy {
+        policy: PolicyId,
+        content: Option<String>,
+    },
+    DeletePolicy {
+        policy: PolicyId,
+    },
+    AttachPolicy {
+        policy: PolicyId,
+        target: TargetId,
+    },
+    DetachPolicy {
+        policy: PolicyId,
+        target: TargetId,
+    },
+    EnablePolicyType {
+        root: TargetId,
+        policy_type: String,
+    },
+    DisablePolicyType {
+        root: TargetId,
+        policy_type: String,
+    },
+    CreateOrganizationalUnit {
+        unit: TargetId,
+        name: String,
+        parent: TargetId,
+    },
+    DeleteOrganizationalUnit {
+        unit: TargetId,
+    },
+    MoveAccount {
+        account: AccountId,
+        destination: TargetId,
+    },
     /// LeaveOrganization and RemoveAccountFromOrganization.
-    AccountLeft { account: AccountId },
+    AccountLeft {
+        account: AccountId,
+    },
     /// EffectivePolicyValidation: while a policy is invalid, the last valid one stays in force (facts/01 §6).
-    EffectivePolicyValidation { account: AccountId, valid: bool },
+    EffectivePolicyValidation {
+        account: AccountId,
+        valid: bool,
+    },
 }
 
 /// Operations that [`WorldChange::from_record`] reads.
@@ -151,33 +188,33 @@ fn bedrock(record: &Record<'_>) -> Option<WorldChange> {
     let response: Value = record.response();
     Some(match record.event_name.get()? {
         "PutEnforcedGuardrailConfiguration" => WorldChange::ConfigurationPut {
-            enforcement: Enforcement::from_configuration(&parameters["guardrailInferenceConfig"], &account, &region),
+            enforcement: Enforcement::from_configuration(parameters.at("/guardrailInferenceConfig"), &account, &region),
             account,
             region,
         },
         "DeleteEnforcedGuardrailConfiguration" => WorldChange::ConfigurationDeleted { account, region },
         "CreateInferenceProfile" => {
-            let arn = Arn::parse(response["inferenceProfileArn"].as_str()?)?;
+            let arn = Arn::parse(response.at("/inferenceProfileArn").as_str()?)?;
             WorldChange::InferenceProfileCreated {
                 id: arn.resource_type_and_id()?.1.to_owned(),
-                model: parameters["modelSource"]["copyFrom"].as_str()?.to_owned(),
+                model: parameters.at("/modelSource/copyFrom").as_str()?.to_owned(),
                 account,
                 region,
             }
         }
         "CreateAgent" | "UpdateAgent" => {
-            let configuration = &parameters["guardrailConfiguration"];
+            let configuration = parameters.at("/guardrailConfiguration");
             let guardrail = || {
                 Some(GuardrailVersionArn {
                     key: GuardrailKey::from_identifier(configuration["guardrailIdentifier"].as_str()?, &account, &region)?,
                     version: GuardrailVersion::parse(configuration["guardrailVersion"].as_str()?)?,
                 })
             };
-            let id = parameters["agentId"].as_str().or_else(|| response["agent"]["agentId"].as_str())?.to_owned();
+            let id = parameters.at("/agentId").as_str().or_else(|| response.at("/agent/agentId").as_str())?.to_owned();
             WorldChange::AgentChanged { guardrail: guardrail(), id, account: account.clone(), region: region.clone() }
         }
         "UpdateFlow" | "CreateFlowVersion" | "UpdateFlowAlias" => {
-            WorldChange::FlowChanged { id: parameters["flowIdentifier"].as_str()?.to_owned(), account, region }
+            WorldChange::FlowChanged { id: parameters.at("/flowIdentifier").as_str()?.to_owned(), account, region }
         }
         _ => return None,
     })
@@ -187,12 +224,12 @@ fn organizations(record: &Record<'_>) -> Option<OrganizationChange> {
     use OrganizationChange as Change;
     let parameters: Value = record.parameters();
     let response: Value = record.response();
-    let text = |key: &str| parameters[key].as_str().map(str::to_owned);
-    let policy = || parameters["policyId"].as_str().map(PolicyId::from);
-    let content = || text("content").or_else(|| response["policy"]["content"].as_str().map(str::to_owned));
+    let text = |key: &str| parameters.at(&format!("/{key}")).as_str().map(str::to_owned);
+    let policy = || parameters.at("/policyId").as_str().map(PolicyId::from);
+    let content = || text("content").or_else(|| response.at("/policy/content").as_str().map(str::to_owned));
     Some(match record.event_name.get()? {
         "CreatePolicy" => {
-            let summary = &response["policy"]["policySummary"];
+            let summary = response.at("/policy/policySummary");
             Change::CreatePolicy {
                 policy: summary["id"].as_str()?.into(),
                 policy_type: text("type").or_else(|| summary["type"].as_str().map(str::to_owned))?,
@@ -207,7 +244,7 @@ fn organizations(record: &Record<'_>) -> Option<OrganizationChange> {
         "EnablePolicyType" => Change::EnablePolicyType { root: text("rootId")?.into(), policy_type: text("policyType")? },
         "DisablePolicyType" => Change::DisablePolicyType { root: text("rootId")?.into(), policy_type: text("policyType")? },
         "CreateOrganizationalUnit" => Change::CreateOrganizationalUnit {
-            unit: response["organizationalUnit"]["id"].as_str()?.into(),
+            unit: response.at("/organizationalUnit/id").as_str()?.into(),
             name: text("name").unwrap_or_default(),
             parent: text("parentId")?.into(),
         },
@@ -218,10 +255,13 @@ fn organizations(record: &Record<'_>) -> Option<OrganizationChange> {
         "RemoveAccountFromOrganization" => Change::AccountLeft { account: text("accountId")?.into() },
         "EffectivePolicyValidation" => {
             let details: Value = record.service_event_details.and_then(|raw| serde_json::from_str(raw.get()).ok())?;
-            if details["policyType"].as_str()? != BEDROCK_POLICY {
+            if details.at("/policyType").as_str()? != BEDROCK_POLICY {
                 return None;
             }
-            Change::EffectivePolicyValidation { account: details["accountId"].as_str()?.into(), valid: details["state"].as_str()? == "VALID" }
+            Change::EffectivePolicyValidation {
+                account: details.at("/accountId").as_str()?.into(),
+                valid: details.at("/state").as_str()? == "VALID",
+            }
         }
         _ => return None,
     })

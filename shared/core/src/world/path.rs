@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn other_files_are_no_snapshots() {
-        for path in ["README.md", "policies/a/b.json", "policies/p@yesterday.json", "guardrails/1/us-east-1/abc/latest.json", "x.json", ".json"] {
+        for path in
+            ["README.md", "policies/a/b.json", "policies/p@yesterday.json", "guardrails/1/us-east-1/abc/latest.json", "x.json", ".json"]
+        {
             assert_eq!(SnapshotPath::parse(path), None, "{path}");
         }
     }

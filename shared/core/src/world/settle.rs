@@ -127,11 +127,16 @@ impl State {
     }
 
     /// The guardrails and the scopes of models of everything that was ever in force for an account and Region.
-    pub(crate) fn all_enforcements(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = (Option<GuardrailKey>, ModelScope)> {
-        let policies = self.policies.get(account).into_iter().flatten().filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_deref());
-        let by_policy = policies.flat_map(|policy| policy.regions.values().flatten()).map(|configuration| {
-            (configuration.enforcement().map(|enforcement| enforcement.guardrail.key), configuration.models.clone())
-        });
+    pub(crate) fn all_enforcements(
+        &self,
+        account: &AccountId,
+        region: &Region,
+    ) -> impl Iterator<Item = (Option<GuardrailKey>, ModelScope)> {
+        let policies =
+            self.policies.get(account).into_iter().flatten().filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_deref());
+        let by_policy = policies
+            .flat_map(|policy| policy.regions.values().flatten())
+            .map(|configuration| (configuration.enforcement().map(|enforcement| enforcement.guardrail.key), configuration.models.clone()));
         let timeline = self.world.configurations.get(&(account.clone(), region.clone())).into_iter();
         let by_account = timeline.flat_map(Timeline::entries).filter_map(|(_, _, enforcements)| enforcements).flatten();
         by_policy.chain(by_account.map(|enforcement| (Some(enforcement.guardrail.key.clone()), enforcement.models.clone())))
@@ -231,7 +236,8 @@ fn in_force(described: &Timeline<Option<Arc<EffectivePolicy>>>, history: &Accoun
         let last = past.checked_sub(1).and_then(|index| snapshots.get(index)).copied();
         let next = snapshots.get(past).copied();
         let computed = history.computed.iter().rev().find(|(time, _)| *time <= now);
-        let became_invalid = history.validity.iter().rev().find(|(time, _)| *time <= now).filter(|(_, valid)| !valid).map(|(time, _)| *time);
+        let became_invalid =
+            history.validity.iter().rev().find(|(time, _)| *time <= now).filter(|(_, valid)| !valid).map(|(time, _)| *time);
 
         let describe = |(since, policy): (Moment, &Option<Arc<EffectivePolicy>>)| PolicyInForce {
             policy: policy.clone(),
@@ -685,9 +691,12 @@ mod tests {
         let state = world.settle();
         let name = |policy: &PolicyInForce| match &policy.policy {
             None => "none".to_owned(),
-            Some(policy) => policy.regions.values().flatten().next().map_or("empty".to_owned(), |configuration| {
-                configuration.enforcement().unwrap().guardrail.key.id.to_string()
-            }),
+            Some(policy) => policy
+                .regions
+                .values()
+                .flatten()
+                .next()
+                .map_or("empty".to_owned(), |configuration| configuration.enforcement().unwrap().guardrail.key.id.to_string()),
         };
         match state.policy(&ACCOUNT.into(), at) {
             InForce::Known(policy) => format!("known {}", name(policy)),
@@ -702,7 +711,10 @@ mod tests {
     }
 
     fn root_policy() -> World {
-        world(&[("organization.json", organization(&json!([{"PolicyId": "p-1", "TargetId": "r-1"}]))), ("policies/p-1.json", policy("BEDROCK_POLICY", &demands("a")))])
+        world(&[
+            ("organization.json", organization(&json!([{"PolicyId": "p-1", "TargetId": "r-1"}]))),
+            ("policies/p-1.json", policy("BEDROCK_POLICY", &demands("a"))),
+        ])
     }
 
     #[test]
@@ -728,7 +740,11 @@ mod tests {
     #[test]
     fn described_beats_computed_until_an_event_touches_the_account() {
         let mut both = root_policy();
-        both.add(&super::super::SnapshotPath::parse("effective-policies/222233334444@20261120T030000Z.json").unwrap(), described(&demanded("b")).to_string().as_bytes()).unwrap();
+        both.add(
+            &super::super::SnapshotPath::parse("effective-policies/222233334444@20261120T030000Z.json").unwrap(),
+            described(&demanded("b")).to_string().as_bytes(),
+        )
+        .unwrap();
         assert_eq!(in_force(both.clone(), hour(1)), "known a", "nothing was described yet");
         assert_eq!(in_force(both.clone(), hour(4)), "known b");
         let detached = with(both.clone(), 5, OrganizationChange::DetachPolicy { policy: "p-1".into(), target: "r-1".into() });
@@ -737,7 +753,12 @@ mod tests {
         let elsewhere = with(both, 5, OrganizationChange::AttachPolicy { policy: "p-1".into(), target: "ou-2".into() });
         assert_eq!(in_force(elsewhere, hour(6)), "known b", "the account isn't touched");
         let mut described_again = detached;
-        described_again.add(&super::super::SnapshotPath::parse("effective-policies/222233334444@20261120T070000Z.json").unwrap(), br#"{"EffectivePolicy": null}"#).unwrap();
+        described_again
+            .add(
+                &super::super::SnapshotPath::parse("effective-policies/222233334444@20261120T070000Z.json").unwrap(),
+                br#"{"EffectivePolicy": null}"#,
+            )
+            .unwrap();
         assert_eq!(in_force(described_again.clone(), hour(8)), "known none");
     }
 
@@ -764,13 +785,15 @@ mod tests {
         assert_eq!(in_force(attached.clone(), hour(2)), "known b", "a lower attachment replaces the higher");
         let moved = with(attached.clone(), 3, OrganizationChange::MoveAccount { account: ACCOUNT.into(), destination: "ou-2".into() });
         assert_eq!(in_force(moved, hour(3)), "known a");
-        let updated = with(attached.clone(), 3, OrganizationChange::UpdatePolicy { policy: "p-2".into(), content: Some(demands("c").to_string()) });
+        let updated =
+            with(attached.clone(), 3, OrganizationChange::UpdatePolicy { policy: "p-2".into(), content: Some(demands("c").to_string()) });
         assert_eq!(in_force(updated, hour(3)), "known c");
         let hidden = with(attached.clone(), 3, OrganizationChange::UpdatePolicy { policy: "p-2".into(), content: None });
         assert_eq!(in_force(hidden, hour(3)), "?", "what the event hides is not known");
         let left = with(attached.clone(), 3, OrganizationChange::AccountLeft { account: ACCOUNT.into() });
         assert_eq!(in_force(left, hour(3)), "known none");
-        let disabled = with(attached, 3, OrganizationChange::DisablePolicyType { root: "r-1".into(), policy_type: "BEDROCK_POLICY".into() });
+        let disabled =
+            with(attached, 3, OrganizationChange::DisablePolicyType { root: "r-1".into(), policy_type: "BEDROCK_POLICY".into() });
         assert_eq!(in_force(disabled.clone(), hour(3)), "known none");
         let enabled = with(disabled, 4, OrganizationChange::EnablePolicyType { root: "r-1".into(), policy_type: "BEDROCK_POLICY".into() });
         assert_eq!(in_force(enabled, hour(4)), "known none", "enabling doesn't attach again");
@@ -779,8 +802,16 @@ mod tests {
     #[test]
     fn policies_of_other_types_are_another_matter() {
         let mut scp = root_policy();
-        scp.add(&super::super::SnapshotPath::parse("policies/p-2.json").unwrap(), policy("SERVICE_CONTROL_POLICY", &json!({"Statement": []})).to_string().as_bytes()).unwrap();
-        scp.add(&super::super::SnapshotPath::parse("effective-policies/222233334444.json").unwrap(), described(&demanded("d")).to_string().as_bytes()).unwrap();
+        scp.add(
+            &super::super::SnapshotPath::parse("policies/p-2.json").unwrap(),
+            policy("SERVICE_CONTROL_POLICY", &json!({"Statement": []})).to_string().as_bytes(),
+        )
+        .unwrap();
+        scp.add(
+            &super::super::SnapshotPath::parse("effective-policies/222233334444.json").unwrap(),
+            described(&demanded("d")).to_string().as_bytes(),
+        )
+        .unwrap();
         let attached = with(scp.clone(), 2, OrganizationChange::AttachPolicy { policy: "p-2".into(), target: "r-1".into() });
         assert_eq!(in_force(attached, hour(3)), "known d", "an SCP ends no described snapshot");
         let managed = with(scp.clone(), 2, OrganizationChange::AttachPolicy { policy: "p-FullAWSAccess".into(), target: "r-1".into() });
@@ -791,11 +822,13 @@ mod tests {
 
     #[test]
     fn while_a_policy_is_invalid_the_last_valid_one_stays() {
-        let broken = with(root_policy(), 2, OrganizationChange::UpdatePolicy { policy: "p-1".into(), content: Some("{\"bedrock\":{}}".into()) });
+        let broken =
+            with(root_policy(), 2, OrganizationChange::UpdatePolicy { policy: "p-1".into(), content: Some("{\"bedrock\":{}}".into()) });
         let invalid = with(broken, 3, OrganizationChange::EffectivePolicyValidation { account: ACCOUNT.into(), valid: false });
         assert_eq!(in_force(invalid.clone(), hour(2)), "known empty");
         assert_eq!(in_force(invalid.clone(), hour(3)), "assumed a");
-        let repaired = with(invalid.clone(), 4, OrganizationChange::UpdatePolicy { policy: "p-1".into(), content: Some(demands("b").to_string()) });
+        let repaired =
+            with(invalid.clone(), 4, OrganizationChange::UpdatePolicy { policy: "p-1".into(), content: Some(demands("b").to_string()) });
         assert_eq!(in_force(repaired.clone(), hour(4)), "assumed a", "until AWS says that it is valid");
         let valid = with(repaired, 5, OrganizationChange::EffectivePolicyValidation { account: ACCOUNT.into(), valid: true });
         assert_eq!(in_force(valid, hour(5)), "known b");
@@ -808,7 +841,10 @@ mod tests {
             ("policies/p-1.json", policy("TAG_POLICY", &json!({"tags": {"a": {"tag_key": {"@@assign": "A"}}}}))),
         ]);
         let computed = tags.computed_policies("TAG_POLICY", Moment::END);
-        assert_eq!(computed[&AccountId::from(ACCOUNT)].as_ref().unwrap().as_ref().unwrap().document, json!({"tags": {"a": {"tag_key": "A"}}}));
+        assert_eq!(
+            computed[&AccountId::from(ACCOUNT)].as_ref().unwrap().as_ref().unwrap().document,
+            json!({"tags": {"a": {"tag_key": "A"}}})
+        );
         assert_eq!(tags.computed_policies("BEDROCK_POLICY", Moment::END)[&AccountId::from(ACCOUNT)], Some(None));
     }
 }

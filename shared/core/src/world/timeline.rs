@@ -77,6 +77,7 @@ impl<T: PartialEq> Timeline<T> {
     }
 
     /// The state at a moment.
+    #[must_use]
     pub fn at(&self, moment: Moment) -> InForce<&T> {
         let after = self.entries.partition_point(|(time, _, _)| *time <= moment);
         let current = after.checked_sub(1).and_then(|index| self.entries.get(index));

@@ -68,7 +68,12 @@ impl Contents {
     }
 
     /// Calls a function with each frame of what a reader gives, compressed or not.
-    pub(super) fn each_frame_of(&mut self, reader: &mut impl Read, frames: Frames, with: impl FnMut(Result<&[u8], &'static str>)) -> io::Result<()> {
+    pub(super) fn each_frame_of(
+        &mut self,
+        reader: &mut impl Read,
+        frames: Frames,
+        with: impl FnMut(Result<&[u8], &'static str>),
+    ) -> io::Result<()> {
         each_frame(&mut decompressed(reader)?, &mut self.window, frames, with)
     }
 
@@ -117,7 +122,12 @@ fn each_frame_in(bytes: &[u8], mut frames: Frames, mut with: impl FnMut(Result<&
 }
 
 /// Calls a function with each frame of what a reader gives. If it fails, what was read before still counts.
-fn each_frame(reader: &mut dyn Read, window: &mut Vec<u8>, mut frames: Frames, mut with: impl FnMut(Result<&[u8], &'static str>)) -> io::Result<()> {
+fn each_frame(
+    reader: &mut dyn Read,
+    window: &mut Vec<u8>,
+    mut frames: Frames,
+    mut with: impl FnMut(Result<&[u8], &'static str>),
+) -> io::Result<()> {
     window.resize(window.len().max(WINDOW), 0);
     let (mut start, mut end, mut last) = (0, 0, false);
     loop {

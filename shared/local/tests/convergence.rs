@@ -1,0 +1,431 @@
+//! The result of a run is a function of the set of records: not of their order, of how they are spread over files, of copies, of the
+//! number of threads, of how their JSON is spelled, or of the runs in which a store took them in.
+
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that indexes wrongly fails, as it should")]
+
+use std::path::PathBuf;
+
+use audit_core::{
+    auditor::{self, Audit, Selection, Terms},
+    config::Configuration,
+    facts::Facts,
+    moment::Moment,
+    world::World,
+};
+use audit_local::{
+    input,
+    scan::{self, Options},
+    store::Store,
+    world::LoadedWorld,
+};
+use proptest::{prelude::*, sample::Index};
+use serde_json::{Map, Value, json};
+
+const MANAGEMENT: &str = "111122223333";
+const MEMBERS: [&str; 2] = ["222233334444", "333344445555"];
+const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
+const MODELS: [&str; 4] = [
+    "anthropic.claude-3-haiku-20240307-v1:0",
+    "us.anthropic.claude-3-haiku-20240307-v1:0",
+    "amazon.titan-embed-text-v2:0",
+    "arn:aws:bedrock:us-east-1:222233334444:application-inference-profile/abc123def456",
+];
+const APIS: [&str; 5] = ["Converse", "InvokeModel", "InvokeModelWithResponseStream", "StartAsyncInvoke", "InvokeFlow"];
+const GUARDRAILS: [&str; 2] =
+    ["arn:aws:bedrock:us-east-1:111122223333:guardrail/required1", "arn:aws:bedrock:us-east-1:111122223333:guardrail/another01"];
+
+/// Something that happened, at a minute.
+#[derive(Clone, Debug)]
+enum Happening {
+    Call {
+        api: usize,
+        model: usize,
+        principal: u8,
+        guardrail: Option<usize>,
+        refused: bool,
+    },
+    /// An evaluation of the call that made this request.
+    Evaluation {
+        of: u8,
+        guardrail: usize,
+    },
+    Log {
+        of: u8,
+        guarded: u32,
+    },
+    PutConfiguration {
+        guardrail: usize,
+    },
+    DeleteConfiguration {
+        refused: bool,
+    },
+    UpdatePolicy {
+        guardrail: Option<usize>,
+    },
+    Attach {
+        detach: bool,
+    },
+    Other,
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    happening: Happening,
+    minute: u8,
+    account: usize,
+    region: usize,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let happening = prop_oneof![
+        8 => (0..APIS.len(), 0..MODELS.len(), 0..3_u8, proptest::option::weighted(0.2, 0..2_usize), proptest::bool::weighted(0.1))
+            .prop_map(|(api, model, principal, guardrail, refused)| Happening::Call { api, model, principal, guardrail, refused }),
+        4 => (any::<u8>(), 0..2_usize).prop_map(|(of, guardrail)| Happening::Evaluation { of, guardrail }),
+        1 => (any::<u8>(), 0..3_u32).prop_map(|(of, guarded)| Happening::Log { of, guarded }),
+        1 => (0..2_usize).prop_map(|guardrail| Happening::PutConfiguration { guardrail }),
+        1 => proptest::bool::weighted(0.3).prop_map(|refused| Happening::DeleteConfiguration { refused }),
+        1 => proptest::option::of(0..2_usize).prop_map(|guardrail| Happening::UpdatePolicy { guardrail }),
+        1 => any::<bool>().prop_map(|detach| Happening::Attach { detach }),
+        1 => Just(Happening::Other),
+    ];
+    // Few minutes, so that much happens at the same time.
+    (happening, 0..40_u8, 0..2_usize, 0..2_usize).prop_map(|(happening, minute, account, region)| Event {
+        happening,
+        minute,
+        account,
+        region,
+    })
+}
+
+/// The record of the event with this number.
+fn record(number: usize, event: &Event, all: &[Event]) -> Value {
+    let of = |of: u8| usize::from(of) % all.len();
+    let request = match event.happening {
+        Happening::Evaluation { of: call, .. } | Happening::Log { of: call, .. } => of(call),
+        _ => number,
+    };
+    let place = match event.happening {
+        Happening::Evaluation { of: call, .. } | Happening::Log { of: call, .. } => &all[of(call)],
+        _ => event,
+    };
+    let (account, region) = (MEMBERS[place.account], REGIONS[place.region]);
+    let request_id = format!("{request:08x}-1111-4222-8333-444455556666");
+    let time = format!("2026-11-20T12:{:02}:00Z", event.minute);
+    let make = |name: &str, account: &str, parameters: Value| {
+        let principal = match event.happening {
+            Happening::Call { principal, .. } => principal,
+            _ => 9,
+        };
+        json!({"eventVersion": "1.11", "eventID": format!("{number:08x}-aaaa-4bbb-8ccc-ddddeeeeffff"), "requestID": request_id, "eventTime": time,
+            "eventSource": if name.ends_with("Policy") { "organizations.amazonaws.com" } else { "bedrock.amazonaws.com" }, "eventName": name,
+            "eventType": "AwsApiCall", "eventCategory": if name == "ApplyGuardrail" { "Data" } else { "Management" }, "awsRegion": region,
+            "recipientAccountId": account, "requestParameters": parameters, "responseElements": null,
+            "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::{account}:user/number-{principal}"), "accountId": account}})
+    };
+    let refuse = |mut record: Value| {
+        record["errorCode"] = json!("AccessDenied");
+        record
+    };
+    match event.happening {
+        Happening::Call { api, model, guardrail, refused, .. } => {
+            let parameters = match APIS[api] {
+                "InvokeFlow" => json!({"flowIdentifier": "FLOW123456"}),
+                _ => {
+                    json!({"modelId": MODELS[model], "guardrailIdentifier": guardrail.map(|number| GUARDRAILS[number]), "guardrailVersion": "1"})
+                }
+            };
+            let call = make(APIS[api], account, parameters);
+            if refused { refuse(call) } else { call }
+        }
+        Happening::Evaluation { guardrail, .. } => {
+            let mut evaluation =
+                make("ApplyGuardrail", account, json!({"guardrailIdentifier": "ENFORCED", "guardrailVersion": "ENFORCED"}));
+            evaluation["resources"] = json!([{"type": "AWS::Bedrock::Guardrail", "ARN": GUARDRAILS[guardrail]}]);
+            evaluation
+        }
+        Happening::Log { guarded, .. } => json!({"schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": time,
+            "accountId": account, "region": region, "requestId": request_id, "operation": "Converse", "modelId": MODELS[0],
+            "output": {"outputBodyJson": {"trace": {"guardrail": {"inputAssessment": {"required1": {"invocationMetrics":
+                {"guardrailCoverage": {"textCharacters": {"guarded": guarded, "total": 2}}}}}}}}}}),
+        Happening::PutConfiguration { guardrail } => make(
+            "PutEnforcedGuardrailConfiguration",
+            account,
+            json!({"guardrailInferenceConfig": {"guardrailIdentifier": GUARDRAILS[guardrail], "guardrailVersion": "1"}}),
+        ),
+        Happening::DeleteConfiguration { refused } => {
+            let deletion = make("DeleteEnforcedGuardrailConfiguration", account, json!({"configId": "cfg1"}));
+            if refused { refuse(deletion) } else { deletion }
+        }
+        Happening::UpdatePolicy { guardrail } => make(
+            "UpdatePolicy",
+            MANAGEMENT,
+            match guardrail {
+                None => json!({"policyId": "p-bedrock01"}),
+                Some(number) => json!({"policyId": "p-bedrock01", "content": policy(GUARDRAILS[number])}),
+            },
+        ),
+        Happening::Attach { detach } => make(
+            if detach { "DetachPolicy" } else { "AttachPolicy" },
+            MANAGEMENT,
+            json!({"policyId": "p-bedrock01", "targetId": MEMBERS[event.account]}),
+        ),
+        Happening::Other => make("ListFoundationModels", account, Value::Null),
+    }
+}
+
+fn policy(guardrail: &str) -> String {
+    let region = json!({"config_1": {"identifier": {"@@assign": format!("{guardrail}:1")}}});
+    json!({"bedrock": {"guardrail_inference": {"us-east-1": region}}}).to_string()
+}
+
+/// How much of the world is known.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    organization: bool,
+    configurations: bool,
+    telemetry: bool,
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    // Mostly all: what isn't known is soon judged.
+    let mostly = || proptest::bool::weighted(0.85);
+    (mostly(), mostly(), any::<bool>()).prop_map(|(organization, configurations, telemetry)| Known {
+        organization,
+        configurations,
+        telemetry,
+    })
+}
+
+fn world(known: Known) -> World {
+    let mut files: Vec<(String, Value)> = Vec::new();
+    if known.organization {
+        let accounts: Vec<Value> =
+            MEMBERS.iter().map(|id| json!({"Id": id, "Name": "member", "State": "ACTIVE", "ParentId": "r-ab12"})).collect();
+        files.push((
+            "organization.json".to_owned(),
+            json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT}, "OrganizationalUnits": [], "Accounts": accounts,
+                "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}],
+                "Attachments": [{"PolicyId": "p-bedrock01", "TargetId": MEMBERS[0], "AttachedAt": "2026-10-01T00:00:00Z"}]}),
+        ));
+        files.push((
+            "policies/p-bedrock01.json".to_owned(),
+            json!({"Policy": {"PolicySummary": {"Id": "p-bedrock01", "Name": "guardrails", "Type": "BEDROCK_POLICY"}, "Content": policy(GUARDRAILS[0])}}),
+        ));
+    }
+    for account in MEMBERS {
+        for region in REGIONS {
+            if known.configurations {
+                files.push((format!("enforced-configurations/{account}/{region}@20261120T120000Z.json"), json!({"guardrailsConfig": []})));
+            }
+            if known.telemetry {
+                let guardrails = json!([{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::Bedrock::Guardrail"]}]);
+                let trail = json!({"TrailARN": "arn:aws:cloudtrail:us-east-1:111122223333:trail/organization", "IsLogging": true,
+                    "AdvancedEventSelectors": [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}, {"FieldSelectors": guardrails}]});
+                files.push((format!("telemetry/{account}/{region}.json"), trail));
+            }
+        }
+    }
+    let mut loaded = LoadedWorld::default();
+    for (path, json) in files {
+        loaded.take(path.clone(), json.to_string().into_bytes(), &PathBuf::from(path));
+    }
+    assert_eq!(loaded.problems, []);
+    loaded.world
+}
+
+fn configuration() -> Configuration {
+    let configuration =
+        format!("[[require]]\nguardrail = \"{}\"\nregions = [\"us-east-1\"]\naccounts = [\"{}\"]\n", GUARDRAILS[0], MEMBERS[0]);
+    Configuration::parse(&configuration).unwrap()
+}
+
+/// How a history is put down: order, copies, files, threads.
+#[derive(Clone, Debug)]
+struct Spelling {
+    order: Vec<usize>,
+    copies: Vec<Index>,
+    files: Vec<Index>,
+    threads: usize,
+}
+
+/// A history, and two ways to put it down.
+fn history() -> impl Strategy<Value = (Vec<Event>, Known, [Spelling; 2])> {
+    proptest::collection::vec(event(), 1..40).prop_flat_map(|events| {
+        let spelling = |count: usize| {
+            let order = Just((0..count).collect::<Vec<_>>()).prop_shuffle();
+            let copies = proptest::collection::vec(any::<Index>(), 0..4);
+            let files = proptest::collection::vec(any::<Index>(), 0..4);
+            (order, copies, files, 1..4_usize).prop_map(|(order, copies, files, threads)| Spelling { order, copies, files, threads })
+        };
+        let spellings = [spelling(events.len()), spelling(events.len())];
+        (Just(events), known(), spellings)
+    })
+}
+
+/// Writes files of every form that is read: which form is the file's number.
+fn write(records: &[Value], spelling: &Spelling, folder: &std::path::Path) {
+    let mut in_order: Vec<&Value> = spelling.order.iter().map(|number| &records[*number]).collect();
+    in_order.extend(spelling.copies.iter().map(|copy| copy.get(records)));
+    let mut cuts: Vec<usize> = spelling.files.iter().map(|cut| cut.index(in_order.len() + 1)).chain([0, in_order.len()]).collect();
+    cuts.sort_unstable();
+    for (number, cut) in cuts.windows(2).enumerate() {
+        let part = &in_order[cut[0]..cut[1]];
+        let lines = || part.iter().map(|record| format!("{record}\n")).collect::<String>().into_bytes();
+        let (name, bytes) = match number % 4 {
+            0 => ("json", json!({"Records": part}).to_string().into_bytes()),
+            1 => ("jsonl", lines()),
+            2 => ("json.gz", gzip(&json!({"Records": part}).to_string().into_bytes())),
+            _ => ("json", Value::from_iter(part.iter().map(|record| in_envelope(record))).to_string().into_bytes()),
+        };
+        std::fs::write(folder.join(format!("{number}.{name}")), bytes).unwrap();
+    }
+}
+
+/// As EventBridge delivers it. Invocation logs aren't delivered by it.
+fn in_envelope(record: &Value) -> Value {
+    if record["eventName"].is_null() { record.clone() } else { json!({"detail-type": "AWS API Call via CloudTrail", "detail": record}) }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// What an audit finds out, in bytes.
+fn found(audit: &Audit) -> String {
+    let Audit { findings, coverage, blind, invocations, .. } = audit;
+    json!({"findings": findings, "coverage": coverage, "blind": blind, "invocations": invocations}).to_string()
+}
+
+fn judge(facts: Facts, known: Known) -> Audit {
+    let (configuration, selection) = (configuration(), Selection::default());
+    let now = Moment::parse("2026-11-22T00:00:00Z").unwrap();
+    auditor::audit(facts, world(known), &Terms { configuration: &configuration, selection: &selection, now })
+}
+
+fn scan_folder(folder: &std::path::Path, options: &Options<'_>) -> scan::Scanned {
+    let scanned = scan::scan(&input::list(&[folder.to_owned()], &[]).unwrap(), &auditor::wanted(), options);
+    assert_eq!((scanned.counts.unreadable, &scanned.problems), (0, &Vec::new()));
+    scanned
+}
+
+fn records_of(events: &[Event]) -> Vec<Value> {
+    events.iter().enumerate().map(|(number, event)| record(number, event, events)).collect()
+}
+
+fn folder_of(records: &[Value], spelling: &Spelling) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(records, spelling, folder.path());
+    folder
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn order_files_copies_and_threads_change_nothing((events, known, spellings) in history()) {
+        let records = records_of(&events);
+        let [one, other] = spellings.map(|spelling| {
+            let folder = folder_of(&records, &spelling);
+            let scanned = scan_folder(folder.path(), &Options { threads: spelling.threads, ..Options::default() });
+            assert_eq!(scanned.counts.read, (records.len() + spelling.copies.len()) as u64);
+            found(&judge(scanned.facts, known))
+        });
+        prop_assert_eq!(one, other);
+    }
+
+    #[test]
+    fn a_store_that_takes_them_in_run_by_run_holds_the_same((events, known, spellings) in history(), cut in any::<Index>()) {
+        let records = records_of(&events);
+        let [once, in_runs] = spellings;
+        let at_once = scan_folder(folder_of(&records, &once).path(), &Options::default());
+
+        let home = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&home.path().join("store.sqlite")).unwrap();
+        let cut = cut.index(in_runs.order.len());
+        let runs = [&in_runs.order[..cut], &in_runs.order[cut..], &in_runs.order[..cut / 2]];
+        for order in runs {
+            let spelling = Spelling { order: order.to_vec(), copies: Vec::new(), files: Vec::new(), threads: 1 };
+            let known_inputs = store.known_inputs().unwrap();
+            let is_known = |digest: &scan::Digest| known_inputs.contains(digest);
+            let run = scan_folder(folder_of(&records, &spelling).path(), &Options { known: Some(&is_known), ..Options::default() });
+            let new: Vec<_> = run.inputs.into_iter().filter(|(digest, _)| !is_known(digest)).collect();
+            store.add(&run.facts, &new, &[]).unwrap();
+        }
+        let mut stored = Facts::default();
+        store.load_facts(&mut stored).unwrap();
+        prop_assert_eq!(found(&judge(stored, known)), found(&judge(at_once.facts, known)));
+    }
+
+    #[test]
+    fn early_rejection_and_the_spelling_of_json_change_nothing((events, known, [spelling, _]) in history(), respell in any::<u64>()) {
+        let records = records_of(&events);
+        let plain = scan_folder(folder_of(&records, &spelling).path(), &Options { reject_early: false, ..Options::default() });
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut random = Random(respell);
+        let spelled: Vec<String> = spelling.order.iter().map(|number| spell(&records[*number], &mut random)).collect();
+        std::fs::write(folder.path().join("1.json"), format!("{{ \"Records\" :\n[{}]\t}}", spelled.join(" ,\r\n"))).unwrap();
+        let rejecting = scan_folder(folder.path(), &Options::default());
+
+        prop_assert_eq!(plain.counts.read - spelling.copies.len() as u64, rejecting.counts.read);
+        prop_assert_eq!(found(&judge(rejecting.facts, known)), found(&judge(plain.facts, known)));
+    }
+}
+
+/// A small generator (splitmix64), for choices too many to let proptest shrink each.
+struct Random(u64);
+
+impl Random {
+    fn one_in(&mut self, n: u64) -> bool {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)).is_multiple_of(n)
+    }
+}
+
+/// The same JSON, oddly spelled: blanks, the order of keys, characters as `\u` escapes.
+fn spell(value: &Value, random: &mut Random) -> String {
+    let blank = |random: &mut Random| if random.one_in(6) { " \n\t" } else { "" };
+    match value {
+        Value::String(text) => spell_text(text, random),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| format!("{}{}", blank(random), spell(item, random))).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Object(members) => {
+            let mut members: Vec<(&String, &Value)> = Map::iter(members).collect();
+            if random.one_in(2) {
+                members.reverse();
+            }
+            let members: Vec<String> = members
+                .into_iter()
+                .map(|(key, member)| {
+                    let (key, before, after) = (spell_text(key, random), blank(random), blank(random));
+                    format!("{before}{key}{after}:{before}{}", spell(member, random))
+                })
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn spell_text(text: &str, random: &mut Random) -> String {
+    if !random.one_in(4) {
+        return json!(text).to_string();
+    }
+    let spelled: String = text
+        .chars()
+        .map(|c| match c {
+            '/' if random.one_in(2) => "\\/".to_owned(),
+            c if matches!(c, '"' | '\\') || random.one_in(3) => format!("\\u{:04X}", c as u32),
+            c => c.to_string(),
+        })
+        .collect();
+    format!("\"{spelled}\"")
+}
