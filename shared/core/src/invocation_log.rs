@@ -72,9 +72,9 @@ impl<'de> Deserialize<'de> for InvocationLog {
             time: raw.timestamp.get().and_then(Moment::parse),
             ..InvocationLog::default()
         };
-        // Only bodies with a trace are looked into.
+        // Only bodies that can hold a trace are looked into: the key is there, or may be there in escapes.
         let body = raw.output.0.output_body_json.map_or("null", RawValue::get);
-        if body.contains("\"guardrail\"")
+        if (body.contains("\"guardrail\"") || body.contains("\\u"))
             && let Ok(body) = serde_json::from_str::<Value>(body)
         {
             log.read_body(&body);
