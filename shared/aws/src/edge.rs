@@ -1,6 +1,6 @@
 //! The edge to Lambda: logs, settings, the loop. A function's `main` is one call into here.
 
-use std::fmt::Debug;
+use std::pin::Pin;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
@@ -21,7 +21,9 @@ where
     R: Serialize,
 {
     log_as_json();
-    let handler = match make(Environment::of_process()).await {
+    // Futures behind a pointer: the compiler loses its way in what they are made of otherwise.
+    let making: Pending<'_, H> = Box::pin(make(Environment::of_process()));
+    let handler = match making.await {
         Ok(handler) => handler,
         Err(error) => {
             let message = chain(error.as_ref());
@@ -32,7 +34,8 @@ where
     };
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<E>| {
-        handler.handle(event.payload).await.map_err(|error| {
+        let handling: Pending<'_, R> = Box::pin(handler.handle(event.payload));
+        handling.await.map_err(|error| {
             let error_message = chain(error.as_ref());
             tracing::error!(function, request_id = event.context.request_id, error = error_message, "the event could not be handled");
             Diagnostic { error_type: "HandlerFailed".to_owned(), error_message }
@@ -40,6 +43,8 @@ where
     }))
     .await
 }
+
+type Pending<'p, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + 'p>>;
 
 /// What a function does with an event.
 pub trait Handler<E, R> {
@@ -75,6 +80,6 @@ fn report_failed_start(message: &str) {
 }
 
 /// Logs an error with all its causes.
-pub fn warn(what: &str, error: &(impl std::error::Error + 'static + Debug)) {
+pub fn warn(what: &str, error: &(impl std::error::Error + 'static)) {
     tracing::warn!(error = chain(error), "{what}");
 }

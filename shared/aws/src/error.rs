@@ -85,11 +85,10 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
         | "TransactionConflictException"
         | "ConcurrentModificationException" => ErrorKind::Retryable,
         _ => match status {
-            // No answer at all: the network, or a timeout.
-            None => ErrorKind::Retryable,
             Some(404) => ErrorKind::NotFound,
             Some(403) => ErrorKind::Denied,
-            Some(408 | 429 | 500..) => ErrorKind::Retryable,
+            // No answer at all: the network, or a timeout.
+            None | Some(408 | 429 | 500..) => ErrorKind::Retryable,
             Some(_) => ErrorKind::Refused,
         },
     }

@@ -253,10 +253,7 @@ impl<B: Bucket> Fold<B> {
             if same {
                 continue;
             }
-            match self.findings.put(&stored).await? {
-                true => folded.written += 1,
-                false => folded.overtaken += 1,
-            }
+            *if self.findings.put(&stored).await? { &mut folded.written } else { &mut folded.overtaken } += 1;
         }
         // A flood hides facts, and facts grow old: neither makes a finding untrue.
         let oldest = self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400);
@@ -264,10 +261,8 @@ impl<B: Bucket> Fold<B> {
         for (id, gone) in before {
             let facts_are_there = gone.finding.last_seen.is_none_or(|last_seen| last_seen > oldest) && !flooded;
             if !present.contains(&id) && facts_are_there {
-                match self.findings.withdraw(place, &id, ticket).await? {
-                    true => folded.withdrawn += 1,
-                    false => folded.overtaken += 1,
-                }
+                let withdrawn = self.findings.withdraw(place, &id, ticket).await?;
+                *if withdrawn { &mut folded.withdrawn } else { &mut folded.overtaken } += 1;
             }
         }
         Ok(folded)
@@ -377,7 +372,15 @@ impl<B: Bucket> Fold<B> {
                 first.detail
             );
             let times = notes.iter().map(|note| note.time).filter(|time| *time > Moment::BEGINNING);
-            found.extend(own_finding("observation-altered", place, "", because, notes.len() as u64, times.collect(), configuration));
+            found.extend(own_finding(
+                "observation-altered",
+                place,
+                "",
+                because,
+                notes.len() as u64,
+                &times.collect::<Vec<_>>(),
+                configuration,
+            ));
         }
         let mut gaps: BTreeMap<&str, Vec<&GapFact>> = BTreeMap::new();
         for gap in &known.gaps {
@@ -389,7 +392,7 @@ impl<B: Bucket> Fold<B> {
             let count = gaps.iter().map(|gap| gap.count).sum();
             let times: Vec<Moment> = gaps.iter().map(|gap| gap.time).collect();
             let latest = times.iter().max().copied();
-            let mut finding = own_finding("telemetry-gap", place, missing, because, count, times, configuration);
+            let mut finding = own_finding("telemetry-gap", place, missing, because, count, &times, configuration);
             // A heartbeat that came through again after the gap is positive evidence, if it isn't the account's own word alone.
             let trusted = !self.trust.is_self_reported(&Partition { source: Source::Account, place: place.clone(), hour: None });
             let back = known.heartbeats.iter().map(|heartbeat| heartbeat.time).filter(|time| Some(*time) > latest).min();
@@ -412,11 +415,11 @@ impl<B: Bucket> Fold<B> {
             return None;
         }
         let of_violations = audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation));
-        let times = of_violations.clone().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten().collect();
+        let times: Vec<Moment> = of_violations.clone().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten().collect();
         let rules: BTreeSet<&str> = of_violations.map(|finding| finding.rule.as_str()).collect();
         let rules: Vec<&str> = rules.into_iter().collect();
         let because = format!("{violations} calls that the account's own auditor judged as covered are violations ({})", rules.join(", "));
-        own_finding("verdicts-differ", place, "", because, violations, times, configuration)
+        own_finding("verdicts-differ", place, "", because, violations, &times, configuration)
     }
 
     fn rollup(&self, place: &Place, known: &Known, world: &World, configuration: &Configuration, hour: Option<i64>) -> Rollup {
@@ -525,8 +528,11 @@ impl<'r> Effect<'r> {
         if !record.new.is_empty() {
             match Fact::from_item(&record.new) {
                 Ok(fact) => {
-                    effect.world_changed = matches!(fact.content, Content::Read(ref read) if !read.changed.is_empty())
-                        || matches!(fact.content, Content::Change(_) | Content::State(_))
+                    effect.world_changed = match &fact.content {
+                        Content::Read(read) => !read.changed.is_empty(),
+                        Content::Change(_) | Content::State(_) => true,
+                        _ => false,
+                    };
                 }
                 Err(error) => {
                     effect.malformed = Some(error.to_string());
@@ -600,7 +606,7 @@ fn own_finding(
     discriminator: &str,
     because: String,
     count: u64,
-    times: Vec<Moment>,
+    times: &[Moment],
     configuration: &Configuration,
 ) -> Option<Finding> {
     let (id, title, severity, remediation) = *OWN_RULES.iter().find(|(id, ..)| *id == rule)?;

@@ -43,7 +43,7 @@ impl Observations {
         let item = fact.item(self.ttl_days).map_err(|error| CallError::new("write a fact", ErrorKind::Refused, error))?;
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
         let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.map_err(failed("write a fact"))?;
-        Ok(answer.consumed_capacity().and_then(|capacity| capacity.capacity_units()).unwrap_or_default())
+        Ok(answer.consumed_capacity().and_then(aws_sdk_dynamodb::types::ConsumedCapacity::capacity_units).unwrap_or_default())
     }
 
     /// All facts of a partition, read consistently.

@@ -85,7 +85,6 @@ pub fn hour_text(hour: Option<i64>) -> String {
 
 /// From [`hour_text`]; the inner `None` stands for `undated`.
 #[must_use]
-#[expect(clippy::option_option, reason = "an hour that isn't known is an hour; a text that is none isn't")]
 pub fn parse_hour(text: &str) -> Option<Option<i64>> {
     if text == UNDATED {
         return Some(None);

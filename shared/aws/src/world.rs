@@ -75,11 +75,14 @@ fn add(world: &mut World, path: &str, json: &[u8]) {
 /// Where the world begins in its bucket.
 pub const PREFIX: &str = "world/";
 
+/// An object: its ETag and its content.
+type Cached = (String, Arc<[u8]>);
+
 /// The world as the hub keeps it. Objects are read again only when they changed.
 #[derive(Debug)]
 pub struct HubWorld<B> {
     bucket: B,
-    objects: Mutex<BTreeMap<String, (String, Arc<[u8]>)>>,
+    objects: Mutex<BTreeMap<String, Cached>>,
 }
 
 impl<B: Bucket> HubWorld<B> {

@@ -30,7 +30,9 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
     let expected = {
         let wanted = auditor::wanted();
         let mut collector = Collector::new(&wanted);
-        bodies.iter().for_each(|body| drop::<Taken>(collector.value(body.as_bytes())));
+        for body in &bodies {
+            let _: Taken = collector.value(body.as_bytes());
+        }
         let configuration = configuration.as_deref().map(Configuration::parse).transpose()?.unwrap_or_default();
         let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: now() };
         let mut findings = auditor::audit(collector.into_facts(), world.world.clone(), &terms).findings;
