@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use audit_core::{
+    change::Change,
     facts::{ChangeKey, packed},
     moment::Moment,
-    world::WorldChange,
 };
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub struct ChangeFact {
     /// The record's event id, or what stands for it.
     pub event_id: String,
     /// What changed.
-    pub change: WorldChange,
+    pub change: Change,
 }
 
 /// The state of something at a moment.
@@ -225,8 +225,7 @@ impl Fact {
         let time = match &self.content {
             Content::Calls(_) => return Ok(()),
             Content::Change(fact) => {
-                let about = about(&fact.change);
-                if about.is_some_and(|(account, region)| account != place.account || region.is_some_and(|region| region != place.region)) {
+                if fact.change.account.as_str() != place.account || fact.change.region.as_str() != place.region {
                     return Err(FactError::OtherPlace);
                 }
                 fact.time
@@ -300,19 +299,6 @@ fn sort_key(kind: &str, body: &[u8]) -> String {
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes).into_iter().take(8).collect::<Vec<u8>>())
-}
-
-/// The account, and the Region if it has one, that a change is about. What concerns the organization is the management account's to say.
-fn about(change: &WorldChange) -> Option<(&str, Option<&str>)> {
-    match change {
-        WorldChange::Organization(_) => None,
-        WorldChange::TelemetryChanged { account } => Some((account.as_str(), None)),
-        WorldChange::ConfigurationPut { account, region, .. }
-        | WorldChange::ConfigurationDeleted { account, region }
-        | WorldChange::InferenceProfileCreated { account, region, .. }
-        | WorldChange::AgentChanged { account, region, .. }
-        | WorldChange::FlowChanged { account, region, .. } => Some((account.as_str(), Some(region.as_str()))),
-    }
 }
 
 /// Whether a path of the world is about this account, and about this Region if it is about one.

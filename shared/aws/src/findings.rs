@@ -55,6 +55,10 @@ pub enum Basis {
 pub struct Note {
     /// `rewritten`, `removed`, `malformed` or `flood`.
     pub kind: String,
+    /// Whose item it is.
+    pub account: String,
+    /// Where, as far as its key says.
+    pub region: String,
     /// When the stream saw it; of a flood, the hour that it is in.
     pub time: Moment,
     /// The partition and sort key of the item.
@@ -98,21 +102,21 @@ impl Findings {
         Findings { aws, table }
     }
 
-    /// All findings of an account and Region.
-    pub async fn of_place(&self, place: &Place) -> Result<BTreeMap<String, Stored>, CallError> {
-        let items = query_all(&self.aws, &self.table, &findings_key(place), None, true).await?;
+    /// All findings of an account.
+    pub async fn of_account(&self, account: &str) -> Result<BTreeMap<String, Stored>, CallError> {
+        let items = query_all(&self.aws, &self.table, &findings_key(account), None, true).await?;
         items.iter().map(|item| stored(item).map(|stored| (stored.finding.id.clone(), stored))).collect()
     }
 
-    /// A finding by its place and id.
-    pub async fn get(&self, place: &Place, id: &str) -> Result<Option<Stored>, CallError> {
-        self.get_item(&findings_key(place), id).await?.as_ref().map(stored).transpose()
+    /// A finding by its account and id.
+    pub async fn get(&self, account: &str, id: &str) -> Result<Option<Stored>, CallError> {
+        self.get_item(&findings_key(account), id).await?.as_ref().map(stored).transpose()
     }
 
-    /// A number for a fold of a place: later folds have larger ones. Taken before anything is read.
-    pub async fn ticket(&self, place: &Place) -> Result<i64, CallError> {
+    /// A number for a fold of an account: later folds have larger ones. Taken before anything is read.
+    pub async fn ticket(&self, account: &str) -> Result<i64, CallError> {
         let request = self.aws.dynamodb().update_item().table_name(&self.table);
-        let request = request.set_key(Some(key(&place_key(place), "TICKET"))).update_expression("ADD ticket :one");
+        let request = request.set_key(Some(key(&account_key(account), "TICKET"))).update_expression("ADD ticket :one");
         let request = request.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
         let answer =
             request.return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew).send().await.map_err(failed("take a ticket"))?;
@@ -130,8 +134,8 @@ impl Findings {
     }
 
     /// Removes a finding that the facts no longer give, unless a later fold wrote it. Whether it was removed.
-    pub async fn withdraw(&self, place: &Place, id: &str, ticket: i64) -> Result<bool, CallError> {
-        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(key(&findings_key(place), id)));
+    pub async fn withdraw(&self, account: &str, id: &str, ticket: i64) -> Result<bool, CallError> {
+        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(key(&findings_key(account), id)));
         let request = request.condition_expression("ticket <= :ticket");
         let request = request.expression_attribute_values(":ticket", AttributeValue::N(ticket.to_string()));
         written(request.send().await.map_err(failed("withdraw a finding")))
@@ -139,7 +143,7 @@ impl Findings {
 
     /// Remembers that a partition holds facts.
     pub async fn note_partition(&self, partition: &Partition) -> Result<(), CallError> {
-        let mut item = key(&place_key(&partition.place), &format!("PARTITION#{}", partition.key()));
+        let mut item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
         item.insert("entity".to_owned(), AttributeValue::S("PARTITION".to_owned()));
         self.put_item(item, "note a partition").await?;
         let mut item = key("PLACES", &partition.place.key());
@@ -147,9 +151,9 @@ impl Findings {
         self.put_item(item, "note a place").await
     }
 
-    /// The partitions of a place that hold facts.
-    pub async fn partitions(&self, place: &Place) -> Result<BTreeSet<Partition>, CallError> {
-        let items = query_all(&self.aws, &self.table, &place_key(place), Some("PARTITION#"), true).await?;
+    /// The partitions of an account that hold facts.
+    pub async fn partitions(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(account), Some("PARTITION#"), true).await?;
         Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("PARTITION#")?)).collect())
     }
 
@@ -162,7 +166,7 @@ impl Findings {
     /// Keeps an item of the observations table that was rewritten or removed: what it said still counts.
     pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<(), CallError> {
         let sort_key = text(kept, "sk").unwrap_or_default();
-        let mut item = key(&kept_key(&partition.place), &format!("{}|{sort_key}", partition.key()));
+        let mut item = key(&kept_key(&partition.place.account), &format!("{}|{sort_key}", partition.key()));
         item.extend(["f", "j"].into_iter().filter_map(|name| Some((name.to_owned(), kept.get(name)?.clone()))));
         item.insert("entity".to_owned(), AttributeValue::S("KEPT".to_owned()));
         // What was first reported under a key is what counts.
@@ -172,8 +176,8 @@ impl Findings {
     }
 
     /// The facts that were kept, as items of the observations table.
-    pub async fn kept(&self, place: &Place) -> Result<Vec<Item>, CallError> {
-        let items = query_all(&self.aws, &self.table, &kept_key(place), None, true).await?;
+    pub async fn kept(&self, account: &str) -> Result<Vec<Item>, CallError> {
+        let items = query_all(&self.aws, &self.table, &kept_key(account), None, true).await?;
         let restored = items.into_iter().filter_map(|mut item| {
             let (pk, sk) = text(&item, "sk")?.split_once('|').map(|(pk, sk)| (pk.to_owned(), sk.to_owned()))?;
             item.extend(key(&pk, &sk));
@@ -183,17 +187,17 @@ impl Findings {
     }
 
     /// Keeps a note.
-    pub async fn note(&self, place: &Place, note: &Note) -> Result<(), CallError> {
+    pub async fn note(&self, note: &Note) -> Result<(), CallError> {
         let json = to_json(note)?;
-        let mut item = key(&notes_key(place), &crate::fact::digest(json.as_bytes()));
+        let mut item = key(&notes_key(&note.account), &crate::fact::digest(json.as_bytes()));
         item.insert("note".to_owned(), AttributeValue::S(json));
         item.insert("entity".to_owned(), AttributeValue::S("NOTE".to_owned()));
         self.put_item(item, "keep a note").await
     }
 
-    /// The notes about a place, by their key.
-    pub async fn notes(&self, place: &Place) -> Result<Vec<(String, Note)>, CallError> {
-        let items = query_all(&self.aws, &self.table, &notes_key(place), None, true).await?;
+    /// The notes about an account.
+    pub async fn notes(&self, account: &str) -> Result<BTreeSet<Note>, CallError> {
+        let items = query_all(&self.aws, &self.table, &notes_key(account), None, true).await?;
         items
             .iter()
             .map(|item| Ok((text(item, "sk").unwrap_or_default().to_owned(), from_json(text(item, "note").unwrap_or_default())?)))
@@ -230,9 +234,9 @@ impl Findings {
             .collect()
     }
 
-    /// Writes what can't be seen of a place.
-    pub async fn put_blind(&self, place: &Place, blind: &[audit_core::report::BlindRow], ticket: i64) -> Result<bool, CallError> {
-        let mut item = key(&place_key(place), "BLIND");
+    /// Writes what can't be seen of an account.
+    pub async fn put_blind(&self, account: &str, blind: &[audit_core::report::BlindRow], ticket: i64) -> Result<bool, CallError> {
+        let mut item = key(&account_key(account), "BLIND");
         item.insert("blind".to_owned(), AttributeValue::S(to_json(&blind)?));
         item.insert("ticket".to_owned(), AttributeValue::N(ticket.to_string()));
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
@@ -241,9 +245,9 @@ impl Findings {
         written(request.send().await.map_err(failed("write what can't be seen")))
     }
 
-    /// What can't be seen of a place.
-    pub async fn blind(&self, place: &Place) -> Result<Vec<audit_core::report::BlindRow>, CallError> {
-        match self.get_item(&place_key(place), "BLIND").await? {
+    /// What can't be seen of an account.
+    pub async fn blind(&self, account: &str) -> Result<Vec<audit_core::report::BlindRow>, CallError> {
+        match self.get_item(&account_key(account), "BLIND").await? {
             Some(item) => from_json(text(&item, "blind").unwrap_or("[]")),
             None => Ok(Vec::new()),
         }
@@ -354,20 +358,20 @@ fn written<T>(answer: Result<T, CallError>) -> Result<bool, CallError> {
     }
 }
 
-fn findings_key(place: &Place) -> String {
-    format!("FINDINGS#{}", place.key())
+fn findings_key(account: &str) -> String {
+    format!("FINDINGS#{account}")
 }
 
-fn place_key(place: &Place) -> String {
-    format!("PLACE#{}", place.key())
+fn account_key(account: &str) -> String {
+    format!("ACCOUNT#{account}")
 }
 
-fn kept_key(place: &Place) -> String {
-    format!("KEPT#{}", place.key())
+fn kept_key(account: &str) -> String {
+    format!("KEPT#{account}")
 }
 
-fn notes_key(place: &Place) -> String {
-    format!("NOTES#{}", place.key())
+fn notes_key(account: &str) -> String {
+    format!("NOTES#{account}")
 }
 
 fn rollup_key(place: &Place) -> String {
@@ -401,8 +405,7 @@ pub fn stored(item: &Item) -> Result<Stored, CallError> {
 
 fn item_of(stored: &Stored) -> Result<Item, CallError> {
     let Stored { finding, ticket, units, basis } = stored;
-    let place = Place::new(finding.account.as_str(), finding.region.as_str());
-    let mut item = key(&findings_key(&place), &finding.id);
+    let mut item = key(&findings_key(&finding.account), &finding.id);
     let seen = format!("{}#{}", finding.last_seen.map(|time| time.to_string()).unwrap_or_default(), finding.id);
     let status = format!("{}#{}", finding.status.as_str(), finding.severity);
     let guardrail = finding.policy.as_ref().and_then(|policy| policy.identifier.clone()).unwrap_or_default();

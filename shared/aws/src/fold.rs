@@ -1,12 +1,14 @@
 //! `fold-findings`: judges what was reported again, by the world that the hub read itself, and writes what changed.
 //!
-//! The findings of an account and Region are a function of the *set* of its facts, of the world and of the configuration: whatever order
+//! The findings of an account are a function of the *set* of its facts, of the world and of the configuration: whatever order
 //! facts arrive in, how often, and in which batches. Judging is [`audit_core::auditor::audit`]'s; here facts are brought to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
-    auditor::{self, Audit, Selection, Terms},
+    arn::Region,
+    auditor::{self, Selection, Terms},
+    change::Change,
     config::Configuration,
     facts::Facts,
     finding::{Bounded, Finding, FindingKey, Status},
@@ -16,7 +18,7 @@ use audit_core::{
     rules,
     severity::Severity,
     verdict::Verdict,
-    world::{World, WorldChange},
+    world::{OrganizationChange, World, WorldChange},
 };
 use aws_lambda_events::{
     dynamodb::Event,
@@ -29,13 +31,13 @@ use crate::{
     clock::{Clock, hour_of, start_of},
     edge::Handler,
     error::{BoxError, CallError, chain},
-    fact::{Content, Fact, GapFact, HeartbeatFact},
+    fact::{Content, Fact, GapFact, ReadFact},
     findings::{Basis, Findings, Note, Rollup, Stored},
     metrics::{Flow, Metrics},
     observations::{Item, Observations, Read},
     place::{Partition, Place, Source, hour_text},
     stream::{self, StreamRecord},
-    world::{HubWorld, world_of},
+    world::{File, HubWorld, world_of},
 };
 
 /// Who the hub takes at their word.
@@ -47,6 +49,8 @@ pub struct Trust {
     pub hub_account: String,
     /// The management account: the only one that organization facts are taken from.
     pub management_account: Option<String>,
+    /// Members can't touch their auditors (a policy of the organization sees to that), so that their word is as good as the hub's own.
+    pub members_are_believed: bool,
 }
 
 /// Folds facts into findings.
@@ -72,12 +76,10 @@ const ROLLED_UP_AGAIN_HOURS: i64 = 72;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
-    /// Make the findings of a place again from all its facts; without one, of all places.
+    /// Make the findings of an account again from all its facts; without one, of all accounts.
     Rebuild {
         /// Whose.
         account: Option<String>,
-        /// Where.
-        region: Option<String>,
     },
 }
 
@@ -91,7 +93,7 @@ pub enum Input {
     Stream(Event),
 }
 
-/// What a fold of a place came to.
+/// What a fold of an account came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
     /// Findings that were written because they are new or changed.
@@ -102,39 +104,56 @@ pub struct Folded {
     pub overtaken: u64,
 }
 
-/// All that is known of a place.
+/// Hours whose rollups are to be made again.
+type Hours = BTreeSet<(Place, Option<i64>)>;
+
+/// All that is known of an account.
 #[derive(Debug, Default)]
 struct Known {
     facts: Facts,
     /// Those whose own auditor judged all their calls as covered.
     said_to_be_covered: Facts,
-    heartbeats: Vec<HeartbeatFact>,
-    gaps: Vec<GapFact>,
+    heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
+    gaps: BTreeMap<(Place, String), Vec<GapFact>>,
+    /// States that are believed, as files of the world.
+    states: BTreeMap<String, Vec<u8>>,
     /// Items that are no facts, or too many.
-    notes: Vec<Note>,
+    notes: BTreeSet<Note>,
     basis: Basis,
-    items: u64,
 }
 
 impl Trust {
     /// Whether what lies under this key is only the account's own word.
     #[must_use]
     pub fn is_self_reported(&self, partition: &Partition) -> bool {
-        partition.source == Source::Account && self.organization && partition.place.account != self.hub_account
+        partition.source == Source::Account && !self.is_believed(&partition.place.account)
+    }
+
+    fn is_believed(&self, account: &str) -> bool {
+        !self.organization || self.members_are_believed || account == self.hub_account || self.is_management(account)
     }
 
     fn is_management(&self, account: &str) -> bool {
-        !self.organization || self.management_account.as_deref() == Some(account)
+        self.management_account.as_deref() == Some(account)
     }
 
-    /// A change as far as it is believed: what an account says of itself may make things worse, never better, and never unknown.
-    fn believed(&self, partition: &Partition, change: &WorldChange) -> bool {
-        match change {
-            WorldChange::Organization(_) => self.is_management(&partition.place.account) || partition.source == Source::Hub,
-            _ if !self.is_self_reported(partition) => true,
-            WorldChange::ConfigurationDeleted { .. } | WorldChange::AgentChanged { guardrail: None, .. } => true,
-            _ => false,
-        }
+    /// A change as far as it is believed: what an account says of itself may make things worse, never better, and never unknown. What
+    /// happens in the organization is the management account's to say, but for an account that leaves.
+    fn believed(&self, partition: &Partition, change: Change) -> Change {
+        let account = partition.place.account.as_str();
+        let believed = match &change.effect {
+            None => true,
+            Some(WorldChange::Organization(OrganizationChange::AccountLeft { account: left })) if left.as_str() == account => true,
+            Some(WorldChange::Organization(_)) => !self.organization || self.is_management(account) || partition.source == Source::Hub,
+            Some(_) if !self.is_self_reported(partition) => true,
+            Some(
+                WorldChange::ConfigurationDeleted { .. }
+                | WorldChange::AgentChanged { guardrail: None, .. }
+                | WorldChange::GuardrailDeleted { .. },
+            ) => true,
+            Some(_) => false,
+        };
+        if believed { change } else { Change { effect: None, ..change } }
     }
 }
 
@@ -156,51 +175,54 @@ impl<B: Bucket> Fold<B> {
 
     /// Takes a batch of the stream. Answers with where to begin again if something failed.
     pub async fn take(&self, records: &[StreamRecord]) -> Option<String> {
-        let mut places: BTreeMap<Place, Touched<'_>> = BTreeMap::new();
+        let mut accounts: BTreeMap<String, Touched<'_>> = BTreeMap::new();
         let mut flow = Flow { taken_in: records.len() as u64, ..Flow::default() };
         for record in records {
             let effect = Effect::of(record, self.clock.now());
-            match effect.malformed {
-                Some(_) => flow.unreadable += 1,
-                None if effect.partition.is_none() => flow.ignored += 1,
-                None => flow.judged += 1,
-            }
-            let touched = places.entry(effect.place.clone()).or_insert_with(|| Touched { first: &record.sequence, effects: Vec::new() });
-            touched.effects.push(effect);
+            *if effect.malformed { &mut flow.unreadable } else { &mut flow.judged } += 1;
+            let first = || Touched { first: &record.sequence, effects: Vec::new() };
+            accounts.entry(effect.place.account.clone()).or_insert_with(first).effects.push(effect);
         }
         self.metrics.flow(flow);
         let mut failed: Option<&str> = None;
-        for (place, touched) in &places {
-            if let Err(error) = self.take_place(place, &touched.effects).await {
-                tracing::error!(account = place.account, region = place.region, error = chain(&error), "a place could not be folded");
+        for (account, touched) in &accounts {
+            if let Err(error) = self.take_account(account, &touched.effects).await {
+                tracing::error!(account, error = chain(&error), "an account could not be folded");
                 failed = Some(failed.map_or(touched.first, |first| earlier(first, touched.first)));
             }
         }
         failed.map(str::to_owned)
     }
 
-    async fn take_place(&self, place: &Place, effects: &[Effect<'_>]) -> Result<(), CallError> {
-        let mut hours: BTreeSet<Option<i64>> = BTreeSet::new();
+    async fn take_account(&self, account: &str, effects: &[Effect<'_>]) -> Result<(), CallError> {
+        let mut hours = Hours::new();
         let mut partitions: BTreeSet<&Partition> = BTreeSet::new();
         for effect in effects {
             if let Some(note) = &effect.note {
-                self.findings.note(place, note).await?;
+                self.findings.note(note).await?;
             }
             let Some(partition) = &effect.partition else { continue };
             if let Some(item) = effect.keep {
                 self.findings.keep(partition, item).await?;
             }
             partitions.insert(partition);
-            hours.insert(partition.hour);
-            if effect.world_changed {
-                let now = hour_of(self.clock.now());
-                hours.extend((now - ROLLED_UP_AGAIN_HOURS..=now).map(Some));
-            }
+            hours.insert((partition.place.clone(), partition.hour));
         }
         for partition in partitions {
             self.findings.note_partition(partition).await?;
         }
-        let folded = self.fold(place, Some(&hours)).await?;
+        if effects.iter().any(|effect| effect.world_changed) {
+            let now = hour_of(self.clock.now());
+            let recent = |partition: &Partition| partition.hour.is_some_and(|hour| hour > now - ROLLED_UP_AGAIN_HOURS);
+            let partitions = self.findings.partitions(account).await?;
+            hours.extend(partitions.into_iter().filter(recent).map(|partition| (partition.place, partition.hour)));
+        }
+        for (time, event_id) in effects.iter().filter_map(|effect| effect.organization_changed.as_ref()) {
+            if !self.trust.organization || self.trust.is_management(account) {
+                self.tell_all_accounts(account, *time, event_id).await?;
+            }
+        }
+        let folded = self.fold(account, Some(&hours)).await?;
         self.metrics.emit(&[
             ("findings_written", folded.written),
             ("findings_withdrawn", folded.withdrawn),
@@ -209,51 +231,64 @@ impl<B: Bucket> Fold<B> {
         Ok(())
     }
 
-    /// Makes the findings of a place again, and the rollups of these hours; `None` means of all.
-    pub async fn fold(&self, place: &Place, hours: Option<&BTreeSet<Option<i64>>>) -> Result<Folded, CallError> {
+    /// A change in the organization may concern any account: a fact for each makes the stream fold them, side by side.
+    async fn tell_all_accounts(&self, management: &str, time: Moment, event_id: &str) -> Result<(), CallError> {
+        let files = self.world.files(&["organization".to_owned()]).await?;
+        let mut accounts: BTreeSet<String> = organization_in(&files)
+            .into_iter()
+            .flat_map(|organization| organization.accounts.into_keys())
+            .map(|id| id.to_string())
+            .collect();
+        accounts.extend(self.findings.places().await?.into_iter().map(|place| place.account));
+        accounts.remove(management);
+        for account in accounts {
+            let read = ReadFact { time, changed: vec![format!("organization, by event {event_id}")] };
+            let place = Place::new(account, "us-east-1");
+            self.observations.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the findings of an account again, and the rollups of these hours; `None` means of all.
+    pub async fn fold(&self, account: &str, hours: Option<&Hours>) -> Result<Folded, CallError> {
         // Taken before anything is read: a fold that read less than another has a smaller ticket, or is followed by one that reads all.
-        let ticket = self.findings.ticket(place).await?;
-        let partitions = self.findings.partitions(place).await?;
-        let known = self.known(place, &partitions).await?;
-        let files = self.world.files_of(place, self.trust.management_account.as_deref()).await?;
-        let world = world_of(files.iter().map(|(path, json)| (path.as_str(), &**json)));
-        let organization = organization_in(&files);
-        let configuration = self.configuration().await?;
+        let ticket = self.findings.ticket(account).await?;
+        let partitions = self.findings.partitions(account).await?;
+        let known = self.known(account, &partitions).await?;
+        let files = self.world.files_of(account, self.trust.management_account.as_deref()).await?;
+        let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
+        let world = world_of(read.chain(known.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
+        let configuration = configuration(self.world.bucket(), &self.configuration_key).await?;
         let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now() };
 
         let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
-        let is_here = |finding: &Finding| finding.account.as_str() == place.account && finding.region.as_str() == place.region;
-        let mut found: Vec<Finding> = audit.findings.iter().filter(|finding| is_here(finding)).cloned().collect();
-        found.extend(self.own_findings(place, &known, &world, &configuration).await?);
-        let units = organization.as_ref().map(|organization| units_of(organization, place)).unwrap_or_default();
-        let folded = self.write(place, found, units, &known, ticket).await?;
+        let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
+        found.extend(self.own_findings(account, &known, &world, &configuration).await?);
+        let units = organization_in(&files).map(|organization| units_of(&organization, account)).unwrap_or_default();
+        let folded = self.write(account, found, &units, &known, ticket).await?;
 
-        let of_partitions: BTreeSet<Option<i64>> = partitions.iter().map(|partition| partition.hour).collect();
-        for hour in hours.map_or(of_partitions.clone(), |hours| hours & &of_partitions) {
-            let rollup = if of_partitions.len() == 1 {
-                rollup(audit.clone(), place)
-            } else {
-                self.rollup(place, &known, &world, &configuration, hour)
-            };
-            self.findings.put_rollup(place, &hour_text(hour), &rollup, ticket).await?;
+        let all: Hours = partitions.iter().map(|partition| (partition.place.clone(), partition.hour)).collect();
+        for (place, hour) in hours.map_or_else(|| all.clone(), |hours| hours & &all) {
+            let rollup = self.rollup(&place, &known, &world, &configuration, hour);
+            self.findings.put_rollup(&place, &hour_text(hour), &rollup, ticket).await?;
         }
-        self.findings.put_blind(place, &audit.blind, ticket).await?;
+        let blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
+        self.findings.put_blind(account, &blind, ticket).await?;
         Ok(folded)
     }
 
     /// Writes what changed.
-    async fn write(&self, place: &Place, found: Vec<Finding>, units: Vec<String>, known: &Known, ticket: i64) -> Result<Folded, CallError> {
-        let before = self.findings.of_place(place).await?;
+    async fn write(&self, account: &str, found: Vec<Finding>, units: &[String], known: &Known, ticket: i64) -> Result<Folded, CallError> {
+        let before = self.findings.of_account(account).await?;
         let mut folded = Folded::default();
         let mut present: BTreeSet<String> = BTreeSet::new();
         for finding in found {
             present.insert(finding.id.clone());
-            let stored = Stored { ticket, units: units.clone(), basis: known.basis, finding };
+            let stored = Stored { ticket, units: units.to_vec(), basis: known.basis, finding };
             let same = before.get(&stored.finding.id).is_some_and(|before| Stored { ticket, ..before.clone() } == stored);
-            if same {
-                continue;
+            if !same {
+                *if self.findings.put(&stored).await? { &mut folded.written } else { &mut folded.overtaken } += 1;
             }
-            *if self.findings.put(&stored).await? { &mut folded.written } else { &mut folded.overtaken } += 1;
         }
         // A flood hides facts, and facts grow old: neither makes a finding untrue.
         let oldest = self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400);
@@ -261,193 +296,198 @@ impl<B: Bucket> Fold<B> {
         for (id, gone) in before {
             let facts_are_there = gone.finding.last_seen.is_none_or(|last_seen| last_seen > oldest) && !flooded;
             if !present.contains(&id) && facts_are_there {
-                let withdrawn = self.findings.withdraw(place, &id, ticket).await?;
+                let withdrawn = self.findings.withdraw(account, &id, ticket).await?;
                 *if withdrawn { &mut folded.withdrawn } else { &mut folded.overtaken } += 1;
             }
         }
         Ok(folded)
     }
 
-    /// Everything that was reported about a place.
-    async fn known(&self, place: &Place, partitions: &BTreeSet<Partition>) -> Result<Known, CallError> {
+    /// Everything that was reported about an account.
+    async fn known(&self, account: &str, partitions: &BTreeSet<Partition>) -> Result<Known, CallError> {
         let mut known = Known::default();
-        let settled: BTreeSet<Option<i64>> = self.settled(place).await?;
+        let settled = self.settled(account).await?;
+        let is_replaced = |partition: &Partition| {
+            // Settled replaces provisional: what the trail holds of an hour is all there is to it.
+            self.trust.is_self_reported(partition) && settled.contains(&(partition.place.clone(), partition.hour))
+        };
         let mut all_settled = !partitions.is_empty();
         for partition in partitions {
             let self_reported = self.trust.is_self_reported(partition);
-            // Settled replaces provisional: what the trail holds of an hour is all there is to it.
-            let replaced = self_reported && settled.contains(&partition.hour);
-            all_settled &= !self_reported || replaced;
-            let mut facts = self.observations.query(partition).await?;
+            all_settled &= !self_reported || is_replaced(partition);
+            let mut facts = self.observations.query(partition, None).await?;
             if facts.len() > ITEMS && self_reported {
-                known.notes.push(Note {
-                    kind: "flood".to_owned(),
-                    time: partition.hour.map_or(Moment::BEGINNING, start_of),
-                    item: partition.key(),
-                    detail: format!("more than {ITEMS} facts in an hour"),
-                });
+                known.notes.insert(note_of_partition("flood", partition, partition.key(), format!("more than {ITEMS} facts in an hour")));
                 facts.truncate(ITEMS);
             }
             for read in facts {
-                self.add(&mut known, partition, read, replaced);
+                self.add(&mut known, partition, read, is_replaced(partition));
             }
         }
-        for item in self.findings.kept(place).await? {
-            let partition = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?));
-            if let Some(partition) = partition {
-                let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-                let replaced = self.trust.is_self_reported(&partition) && settled.contains(&partition.hour);
-                self.add(&mut known, &partition, Read { sort_key, fact: Fact::from_item(&item) }, replaced);
-            }
+        for item in self.findings.kept(account).await? {
+            let Some(partition) = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?)) else { continue };
+            let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            let replaced = is_replaced(&partition);
+            self.add(&mut known, &partition, Read { sort_key, fact: Fact::from_item(&item) }, replaced);
         }
         known.basis = if all_settled { Basis::Settled } else { Basis::Reported };
-        if let Some(management) = self.trust.management_account.as_deref().filter(|management| *management != place.account) {
-            let place = Place::new(management, "us-east-1");
-            for partition in self.findings.partitions(&place).await? {
-                for read in self.observations.query(&partition).await? {
-                    if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
-                        && matches!(change.change, WorldChange::Organization(_))
+        self.add_organization(&mut known, account).await?;
+        Ok(known)
+    }
+
+    /// What happened to the organization, as other accounts saw it: the management account, and in an installation of one's own any.
+    async fn add_organization(&self, known: &mut Known, account: &str) -> Result<(), CallError> {
+        let others: BTreeSet<String> = match &self.trust.management_account {
+            Some(management) => BTreeSet::from([management.clone()]),
+            None if self.trust.organization => BTreeSet::new(),
+            None => self.findings.places().await?.into_iter().map(|place| place.account).collect(),
+        };
+        for other in others.iter().filter(|other| *other != account) {
+            for partition in self.findings.partitions(other).await? {
+                for read in self.observations.query(&partition, Some("change#")).await? {
+                    if let Ok(Fact { content: Content::Change(change), .. }) = read.fact
+                        && matches!(change.change.effect, Some(WorldChange::Organization(_)))
                     {
-                        known.facts.add_change(change.key(management), change.change.clone());
+                        known.facts.add_change(change.key(other), change.change);
                     }
                 }
             }
         }
-        Ok(known)
+        Ok(())
     }
 
     fn add(&self, known: &mut Known, partition: &Partition, read: Read, replaced: bool) {
-        known.items += 1;
         let place = &partition.place;
+        let self_reported = self.trust.is_self_reported(partition);
         match read.fact {
             Ok(Fact { content: Content::Calls(bytes), .. }) if !replaced => {
-                let self_reported = self.trust.is_self_reported(partition);
                 let unpacked = known.facts.unpack(&place.account, &place.region, partition.hour, &bytes, self_reported);
                 let covered = |claimed: Invocations| claimed.compliant > 0 && claimed.violation == 0 && claimed.not_provable == 0;
                 if self_reported && unpacked.is_ok_and(|unpacked| covered(unpacked.claimed)) {
+                    // What was read a moment ago can be read again.
                     let _ = known.said_to_be_covered.unpack(&place.account, &place.region, partition.hour, &bytes, true);
                 }
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
-                if self.trust.believed(partition, &change.change) {
-                    known.facts.add_change(change.key(&place.account), change.change);
-                }
+                known.facts.add_change(change.key(&place.account), self.trust.believed(partition, change.change));
             }
-            Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) => known.heartbeats.push(heartbeat),
-            Ok(Fact { content: Content::Gap(gap), .. }) => known.gaps.push(gap),
+            Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
+                let path = state.path.strip_suffix(".json").unwrap_or(&state.path);
+                known.states.insert(format!("{path}@{}.json", state.since.to_basic()), state.json.into_bytes());
+            }
+            Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) => {
+                known.heartbeats.entry(place.clone()).or_default().insert(heartbeat.time);
+            }
+            Ok(Fact { content: Content::Gap(gap), .. }) => {
+                known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap);
+            }
             Ok(_) => {}
-            Err(error) => known.notes.push(Note {
-                kind: "malformed".to_owned(),
-                time: partition.hour.map_or(Moment::BEGINNING, start_of),
-                item: format!("{} {}", partition.key(), read.sort_key),
-                detail: error.to_string(),
-            }),
+            Err(error) => {
+                let item = format!("{} {}", partition.key(), read.sort_key);
+                known.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
+            }
         }
     }
 
     /// The hours that the organization's trail has settled.
-    async fn settled(&self, place: &Place) -> Result<BTreeSet<Option<i64>>, CallError> {
-        let settled: Option<Vec<i64>> = self.findings.document(&format!("settled#{}", place.key())).await?;
-        Ok(settled.into_iter().flatten().map(Some).collect())
+    async fn settled(&self, account: &str) -> Result<Hours, CallError> {
+        let settled: Option<Vec<(String, i64)>> = self.findings.document(&format!("settled#{account}")).await?;
+        Ok(settled.into_iter().flatten().map(|(region, hour)| (Place::new(account, region), Some(hour))).collect())
     }
 
     /// What only the hub can find, because it compares.
     async fn own_findings(
         &self,
-        place: &Place,
+        account: &str,
         known: &Known,
         world: &World,
         configuration: &Configuration,
     ) -> Result<Vec<Finding>, CallError> {
         let mut found = Vec::new();
-        let stored = self.findings.notes(place).await?;
-        let notes: BTreeSet<&Note> = stored.iter().map(|(_, note)| note).chain(&known.notes).collect();
-        if let Some(first) = notes.iter().min_by_key(|note| (note.time, &note.item)) {
+        let mut notes: BTreeMap<Place, BTreeSet<Note>> = BTreeMap::new();
+        for note in self.findings.notes(account).await?.into_iter().chain(known.notes.iter().cloned()) {
+            notes.entry(Place::new(account, note.region.as_str())).or_default().insert(note);
+        }
+        for (place, notes) in &notes {
+            let Some(first) = notes.iter().min_by_key(|note| (note.time, &note.item)) else { continue };
             let kinds: BTreeSet<&str> = notes.iter().map(|note| note.kind.as_str()).collect();
-            let because = format!(
-                "{} facts were {}; the first: {} ({})",
-                notes.len(),
-                kinds.into_iter().collect::<Vec<_>>().join(", "),
-                first.item,
-                first.detail
-            );
-            let times = notes.iter().map(|note| note.time).filter(|time| *time > Moment::BEGINNING);
-            found.extend(own_finding(
-                "observation-altered",
-                place,
-                "",
-                because,
-                notes.len() as u64,
-                &times.collect::<Vec<_>>(),
-                configuration,
-            ));
+            let kinds: Vec<&str> = kinds.into_iter().collect();
+            let because = format!("{} facts: {}; the first: {} ({})", notes.len(), kinds.join(", "), first.item, first.detail);
+            let times: Vec<Moment> = notes.iter().map(|note| note.time).filter(|time| *time > Moment::BEGINNING).collect();
+            found.extend(own_finding("observation-altered", place, "", because, notes.len() as u64, &times, configuration));
         }
-        let mut gaps: BTreeMap<&str, Vec<&GapFact>> = BTreeMap::new();
-        for gap in &known.gaps {
-            gaps.entry(&gap.missing).or_default().push(gap);
-        }
-        for (missing, gaps) in gaps {
-            let latest = gaps.iter().max_by_key(|gap| gap.time);
-            let because = latest.map(|gap| gap.detail.clone()).unwrap_or_default();
+        for ((place, missing), gaps) in &known.gaps {
+            let because = gaps.iter().max_by_key(|gap| gap.time).map(|gap| gap.detail.clone()).unwrap_or_default();
             let count = gaps.iter().map(|gap| gap.count).sum();
             let times: Vec<Moment> = gaps.iter().map(|gap| gap.time).collect();
             let latest = times.iter().max().copied();
             let mut finding = own_finding("telemetry-gap", place, missing, because, count, &times, configuration);
-            // A heartbeat that came through again after the gap is positive evidence, if it isn't the account's own word alone.
-            let trusted = !self.trust.is_self_reported(&Partition { source: Source::Account, place: place.clone(), hour: None });
-            let back = known.heartbeats.iter().map(|heartbeat| heartbeat.time).filter(|time| Some(*time) > latest).min();
-            if let (Some(finding), Some(back), true, "heartbeat") = (finding.as_mut(), back, trusted, missing) {
+            // A heartbeat that came through after the gap is positive evidence, unless it is the account's own word alone.
+            let believed = self.trust.is_believed(account);
+            let back = known.heartbeats.get(place).into_iter().flatten().copied().find(|time| Some(*time) > latest);
+            if let (Some(finding), Some(back), true, "heartbeat") = (finding.as_mut(), back, believed, missing.as_str()) {
                 (finding.status, finding.resolved_at) = (Status::Resolved, Some(back));
             }
             found.extend(finding);
         }
-        found.extend(self.differing_verdicts(place, known, world, configuration));
+        found.extend(self.differing_verdicts(account, known, world, configuration));
         Ok(found)
     }
 
     /// Calls that the account's own auditor saw covered, and that are violations by what is in force, whatever the team requires on top.
-    fn differing_verdicts(&self, place: &Place, known: &Known, world: &World, configuration: &Configuration) -> Option<Finding> {
+    fn differing_verdicts(&self, account: &str, known: &Known, world: &World, configuration: &Configuration) -> Vec<Finding> {
         let plain = Configuration::default();
         let terms = Terms { configuration: &plain, selection: &Selection::default(), now: self.clock.now() };
         let audit = auditor::audit(known.said_to_be_covered.clone(), world.clone(), &terms);
-        let violations = audit.invocations.violation;
-        if violations == 0 {
-            return None;
+        let mut by_region: BTreeMap<Region, Vec<&Finding>> = BTreeMap::new();
+        for finding in audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation)) {
+            by_region.entry(finding.region.clone()).or_default().push(finding);
         }
-        let of_violations = audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation));
-        let times: Vec<Moment> = of_violations.clone().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten().collect();
-        let rules: BTreeSet<&str> = of_violations.map(|finding| finding.rule.as_str()).collect();
-        let rules: Vec<&str> = rules.into_iter().collect();
-        let because = format!("{violations} calls that the account's own auditor judged as covered are violations ({})", rules.join(", "));
-        own_finding("verdicts-differ", place, "", because, violations, &times, configuration)
+        let differing = by_region.into_iter().filter_map(|(region, violations)| {
+            let count = violations.iter().map(|finding| finding.count).sum();
+            let times: Vec<Moment> = violations.iter().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten().collect();
+            let rules: BTreeSet<&str> = violations.iter().map(|finding| finding.rule.as_str()).collect();
+            let rules: Vec<&str> = rules.into_iter().collect();
+            let because = format!("{count} calls that the account's own auditor judged as covered are violations ({})", rules.join(", "));
+            own_finding("verdicts-differ", &Place::new(account, region.as_str()), "", because, count, &times, configuration)
+        });
+        differing.collect()
     }
 
     fn rollup(&self, place: &Place, known: &Known, world: &World, configuration: &Configuration, hour: Option<i64>) -> Rollup {
         let selection = Selection {
+            regions: BTreeSet::from([place.region.as_str().into()]),
             since: hour.map(start_of),
             until: Some(hour.map_or(Moment::BEGINNING, |hour| start_of(hour + 1))),
             ..Selection::default()
         };
         let terms = Terms { configuration, selection: &selection, now: self.clock.now() };
-        rollup(auditor::audit(known.facts.clone(), world.clone(), &terms), place)
-    }
-
-    async fn configuration(&self) -> Result<Configuration, CallError> {
-        configuration(self.world.bucket(), &self.configuration_key).await
+        let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
+        Rollup { invocations: audit.invocations, coverage: audit.coverage }
     }
 
     /// Makes findings again from all facts.
-    pub async fn rebuild(&self, account: Option<&str>, region: Option<&str>) -> Result<Folded, CallError> {
+    pub async fn rebuild(&self, account: Option<&str>) -> Result<Folded, CallError> {
         let mut total = Folded::default();
-        for place in self.findings.places().await? {
-            if account.is_none_or(|account| account == place.account) && region.is_none_or(|region| region == place.region) {
-                let folded = self.fold(&place, None).await?;
-                total.written += folded.written;
-                total.withdrawn += folded.withdrawn;
-                total.overtaken += folded.overtaken;
-            }
+        let accounts: BTreeSet<String> = self.findings.places().await?.into_iter().map(|place| place.account).collect();
+        for of in accounts.iter().filter(|of| account.is_none_or(|account| account == *of)) {
+            let folded = self.fold(of, None).await?;
+            total.written += folded.written;
+            total.withdrawn += folded.withdrawn;
+            total.overtaken += folded.overtaken;
         }
         Ok(total)
+    }
+}
+
+fn note_of_partition(kind: &str, partition: &Partition, item: String, detail: String) -> Note {
+    Note {
+        kind: kind.to_owned(),
+        account: partition.place.account.clone(),
+        region: partition.place.region.clone(),
+        time: partition.hour.map_or(Moment::BEGINNING, start_of),
+        item,
+        detail,
     }
 }
 
@@ -463,8 +503,8 @@ impl<B: Bucket> Handler<Input, DynamoDbEventResponse> for Fold<B> {
     async fn handle(&self, input: Input) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {
-            Input::Request(Request::Rebuild { account, region }) => {
-                let folded = self.rebuild(account.as_deref(), region.as_deref()).await?;
+            Input::Request(Request::Rebuild { account }) => {
+                let folded = self.rebuild(account.as_deref()).await?;
                 tracing::info!(written = folded.written, withdrawn = folded.withdrawn, "made the findings again");
             }
             Input::Stream(event) => {
@@ -479,7 +519,7 @@ impl<B: Bucket> Handler<Input, DynamoDbEventResponse> for Fold<B> {
     }
 }
 
-/// What happened to a place in a batch.
+/// What happened to an account in a batch.
 struct Touched<'r> {
     first: &'r str,
     effects: Vec<Effect<'r>>,
@@ -493,52 +533,58 @@ struct Effect<'r> {
     /// An item that was rewritten or removed, and still counts.
     keep: Option<&'r Item>,
     note: Option<Note>,
-    malformed: Option<String>,
+    malformed: bool,
     world_changed: bool,
+    organization_changed: Option<(Moment, String)>,
 }
 
 impl<'r> Effect<'r> {
     fn of(record: &'r StreamRecord, now: Moment) -> Self {
         let partition = Partition::parse(record.pk());
         let place = partition.as_ref().map_or_else(|| place_of_broken_key(record.pk()), |partition| partition.place.clone());
-        let mut effect = Effect { place, partition, keep: None, note: None, malformed: None, world_changed: false };
+        let mut effect =
+            Effect { place, partition, keep: None, note: None, malformed: false, world_changed: false, organization_changed: None };
         let time = record.time.unwrap_or(now);
-        let item = format!("{} {}", record.pk(), record.sk());
-        let mut note = |kind: &str, detail: String| {
-            effect.note = Some(Note { kind: kind.to_owned(), time, item: item.clone(), detail });
+        let note = |place: &Place, kind: &str, detail: String| Note {
+            kind: kind.to_owned(),
+            account: place.account.clone(),
+            region: place.region.clone(),
+            time,
+            item: shorten(&format!("{} {}", record.pk(), record.sk())),
+            detail,
         };
-        let content = |item: &Item| (item.get("f").cloned(), item.get("j").cloned());
+        let content = |item: &Item| (item.get("f").cloned(), item.get("j").cloned(), item.get("expires_at").cloned());
         if record.new.is_empty() {
-            let expired = record
-                .old
-                .get("expires_at")
-                .and_then(|value| value.as_n().ok()?.parse::<i64>().ok())
-                .is_some_and(|at| Moment::from_seconds(at) <= time);
-            if !(record.by_service && expired) {
-                note("removed", "removed before its time".to_owned());
+            let expires = record.old.get("expires_at").and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
+            let was_due = expires.is_some_and(|at| Moment::from_seconds(at) <= time);
+            if !(record.by_service && was_due) {
+                effect.note = Some(note(&effect.place, "removed", "removed before its time".to_owned()));
                 effect.keep = Some(&record.old);
             }
-        } else if !record.old.is_empty() {
-            // The time to live of a fact is part of it: one that was cut short would go before its time.
-            if content(&record.old) != content(&record.new) || record.old.get("expires_at") != record.new.get("expires_at") {
-                note("rewritten", "written again with another content".to_owned());
-                effect.keep = Some(&record.old);
-            }
+            return effect;
         }
-        if !record.new.is_empty() {
-            match Fact::from_item(&record.new) {
-                Ok(fact) => {
-                    effect.world_changed = match &fact.content {
-                        Content::Read(read) => !read.changed.is_empty(),
-                        Content::Change(_) | Content::State(_) => true,
-                        _ => false,
-                    };
-                }
-                Err(error) => {
-                    effect.malformed = Some(error.to_string());
-                    if effect.partition.is_none() {
-                        effect.note = Some(Note { kind: "malformed".to_owned(), time, item: shorten(&item), detail: error.to_string() });
+        // The time to live of a fact is part of it: one that was cut short would go before its time.
+        if !record.old.is_empty() && content(&record.old) != content(&record.new) {
+            effect.note = Some(note(&effect.place, "rewritten", "written again with another content".to_owned()));
+            effect.keep = Some(&record.old);
+        }
+        match Fact::from_item(&record.new) {
+            Ok(fact) => match fact.content {
+                Content::Read(read) => effect.world_changed = !read.changed.is_empty(),
+                Content::State(_) => effect.world_changed = true,
+                Content::Change(change) => {
+                    effect.world_changed = true;
+                    if matches!(change.change.effect, Some(WorldChange::Organization(_))) {
+                        effect.organization_changed = Some((change.time, change.event_id));
                     }
+                }
+                _ => {}
+            },
+            Err(error) => {
+                effect.malformed = true;
+                // One in its place is found there by every fold.
+                if effect.partition.is_none() {
+                    effect.note = Some(note(&effect.place, "malformed", error.to_string()));
                 }
             }
         }
@@ -561,21 +607,15 @@ fn earlier<'s>(a: &'s str, b: &'s str) -> &'s str {
     if (a.len(), a) <= (b.len(), b) { a } else { b }
 }
 
-fn rollup(audit: Audit, place: &Place) -> Rollup {
-    let coverage = audit.coverage.into_iter().filter(|row| row.account.as_str() == place.account && row.region.as_str() == place.region);
-    Rollup { invocations: audit.invocations, coverage: coverage.collect() }
-}
-
-fn organization_in(files: &[(String, std::sync::Arc<[u8]>)]) -> Option<Organization> {
+fn organization_in(files: &[File]) -> Option<Organization> {
     let latest = files.iter().filter(|(path, _)| path.starts_with("organization")).max_by(|(a, _), (b, _)| a.cmp(b));
     let (_, json) = latest?;
     Organization::from_json(&serde_json::from_slice(json).ok()?).ok()
 }
 
 /// The ids of what is above an account, the root first.
-fn units_of(organization: &Organization, place: &Place) -> Vec<String> {
-    let account = place.account.as_str().into();
-    organization.path_to(&account).into_iter().flatten().map(|id| id.to_string()).filter(|id| *id != place.account).collect()
+fn units_of(organization: &Organization, account: &str) -> Vec<String> {
+    organization.path_to(&account.into()).into_iter().flatten().map(|id| id.to_string()).filter(|id| id != account).collect()
 }
 
 /// Rules whose checks need the hub. The registry of the domain knows them; this is what holds if it doesn't say otherwise.

@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use audit_core::{
     auditor::{self, Selection, Terms},
+    change::Change,
     cloudtrail::{Item, Record, wanted::Wanted},
     config::Configuration,
     facts::{
-        Collector, Facts, Taken,
+        ChangeKey, Collector, Facts, Taken,
         packed::{EventIds, Packet},
     },
     report::Invocations,
@@ -102,11 +103,8 @@ impl<S: ReadState> InvocationAuditor<S> {
         let mut collector = Collector::new(&self.wanted);
         let mut facts: Vec<Fact> = Vec::new();
         for message in messages {
-            if let Some(heartbeat) = self.heartbeat(message.body) {
-                outcome.flow.judged += 1;
-                facts.push(heartbeat);
-                continue;
-            }
+            // It stays a call, too: a refused one.
+            facts.extend(self.heartbeat(message.body));
             match collector.value(message.body.as_bytes()) {
                 Taken::Judged => outcome.flow.judged += 1,
                 Taken::Ignored(_) => outcome.flow.ignored += 1,
@@ -140,7 +138,7 @@ impl<S: ReadState> InvocationAuditor<S> {
 
     /// The facts to report, with the verdict of the account's own auditor in them.
     async fn facts_of(&self, facts: &Facts) -> Vec<Fact> {
-        let mut reported = changes_in(facts);
+        let mut reported = changes_in(facts, Source::Account);
         for packet in facts.pack(EventIds::All, &Invocations::default()) {
             let place = Place::new(packet.account.as_str(), packet.region.as_str());
             let world = self.world.of(&place).await;
@@ -193,26 +191,13 @@ pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
 }
 
 /// The changes among facts, each as a fact of its own.
-pub(crate) fn changes_in(facts: &Facts) -> Vec<Fact> {
-    let fact = |(key, change): (&audit_core::facts::ChangeKey, &audit_core::world::WorldChange)| {
+pub(crate) fn changes_in(facts: &Facts, source: Source) -> Vec<Fact> {
+    let fact = |(key, change): (&ChangeKey, &Change)| {
+        let place = Place::new(change.account.as_str(), change.region.as_str());
         let change_fact = ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
-        let place = Place::new(key.account.as_str(), region_of(change));
-        Fact::new(Source::Account, place, Some(key.time), Content::Change(change_fact))
+        Fact::new(source, place, Some(key.time), Content::Change(change_fact))
     };
     facts.changes().map(fact).collect()
-}
-
-fn region_of(change: &audit_core::world::WorldChange) -> String {
-    use audit_core::world::WorldChange as Change;
-    match change {
-        // Organizations is a service of this Region alone; trails concern all Regions.
-        Change::Organization(_) | Change::TelemetryChanged { .. } => "us-east-1".to_owned(),
-        Change::ConfigurationPut { region, .. }
-        | Change::ConfigurationDeleted { region, .. }
-        | Change::InferenceProfileCreated { region, .. }
-        | Change::AgentChanged { region, .. }
-        | Change::FlowChanged { region, .. } => region.to_string(),
-    }
 }
 
 fn place_of(body: &str) -> Option<Place> {

@@ -46,9 +46,9 @@ impl Observations {
         Ok(answer.consumed_capacity().and_then(aws_sdk_dynamodb::types::ConsumedCapacity::capacity_units).unwrap_or_default())
     }
 
-    /// All facts of a partition, read consistently.
-    pub async fn query(&self, partition: &Partition) -> Result<Vec<Read>, CallError> {
-        let items = query_all(&self.aws, &self.table, &partition.key(), None, true).await?;
+    /// The facts of a partition, read consistently; only those whose sort keys begin with a prefix if one is given.
+    pub async fn query(&self, partition: &Partition, prefix: Option<&str>) -> Result<Vec<Read>, CallError> {
+        let items = query_all(&self.aws, &self.table, &partition.key(), prefix, true).await?;
         Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
     }
 }

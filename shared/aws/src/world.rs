@@ -75,6 +75,9 @@ fn add(world: &mut World, path: &str, json: &[u8]) {
 /// Where the world begins in its bucket.
 pub const PREFIX: &str = "world/";
 
+/// A file of the world: its path there, and its content.
+pub type File = (String, Arc<[u8]>);
+
 /// An object: its ETag and its content.
 type Cached = (String, Arc<[u8]>);
 
@@ -91,31 +94,30 @@ impl<B: Bucket> HubWorld<B> {
         HubWorld { bucket, objects: Mutex::new(BTreeMap::new()) }
     }
 
-    /// The files that bear on an account and Region, by their path in the world.
-    pub async fn files_of(&self, place: &Place, management: Option<&str>) -> Result<Vec<(String, Arc<[u8]>)>, CallError> {
-        let Place { account, region } = place;
-        let mut prefixes = vec![
-            "organization".to_owned(),
-            "policies/".to_owned(),
-            format!("effective-policies/{account}"),
-            format!("enforced-configurations/{account}/{region}"),
-            format!("guardrails/{account}/{region}/"),
-            format!("inference-profiles/{account}/{region}/"),
-            format!("telemetry/{account}/{region}"),
-            format!("agents/{account}/{region}/"),
-            format!("flows/{account}/{region}/"),
-            format!("resource-policies/{account}/{region}/"),
-            format!("iam/{account}/"),
-            format!("metrics/{account}/{region}"),
+    /// The files that bear on an account, by their path in the world. The management account's findings may be about all others.
+    pub async fn files_of(&self, account: &str, management: Option<&str>) -> Result<Vec<File>, CallError> {
+        let Some(management) = management.filter(|management| *management != account) else {
+            return self.files(&[String::new()]).await;
+        };
+        let of_account = [
+            "enforced-configurations",
+            "guardrails",
+            "inference-profiles",
+            "telemetry",
+            "agents",
+            "flows",
+            "resource-policies",
+            "iam",
+            "metrics",
         ];
-        if let Some(management) = management.filter(|management| management != account) {
-            prefixes.push(format!("guardrails/{management}/{region}/"));
-        }
+        let mut prefixes: Vec<String> = of_account.iter().map(|kind| format!("{kind}/{account}/")).collect();
+        prefixes.extend(["organization".to_owned(), "policies/".to_owned(), format!("effective-policies/{account}")]);
+        prefixes.extend([format!("guardrails/{management}/"), format!("telemetry/{management}/")]);
         self.files(&prefixes).await
     }
 
     /// The files whose paths begin with one of these.
-    pub async fn files(&self, prefixes: &[String]) -> Result<Vec<(String, Arc<[u8]>)>, CallError> {
+    pub async fn files(&self, prefixes: &[String]) -> Result<Vec<File>, CallError> {
         let mut files = Vec::new();
         let mut objects = self.objects.lock().await;
         for prefix in prefixes {
@@ -125,8 +127,11 @@ impl<B: Bucket> HubWorld<B> {
             objects.retain(|key, _| !key.starts_with(&full) || present.contains(key.as_str()));
             for listed in listed {
                 let path = listed.key.strip_prefix(PREFIX).unwrap_or(&listed.key).to_owned();
-                // `…/us-east-1` is also the beginning of names that are others'.
-                if !path.strip_prefix(prefix.as_str()).is_some_and(|rest| prefix.ends_with('/') || rest.starts_with(['.', '@'])) {
+                // `effective-policies/1` is also the beginning of names that are others'.
+                if !path
+                    .strip_prefix(prefix.as_str())
+                    .is_some_and(|rest| prefix.is_empty() || prefix.ends_with('/') || rest.starts_with(['.', '@']))
+                {
                     continue;
                 }
                 match objects.get(&listed.key) {

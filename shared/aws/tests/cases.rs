@@ -50,8 +50,7 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
         assert_eq!(outcome.flow.taken_in, outcome.flow.judged + outcome.flow.ignored + outcome.flow.unreadable);
         assert_eq!(outcome.failed.len() as u64, outcome.flow.unreadable, "only what can't be read comes again");
         let alone = Trust { organization: false, ..Trust::default() };
-        let again = tables.fold(&bucket, alone).take(&tables.inserted().await).await;
-        assert_eq!(again, None, "all was folded");
+        tables.fold_all(&tables.fold(&bucket, alone)).await;
         tables.all_findings().await
     });
     let json = |findings: &[Finding]| serde_json::to_string_pretty(findings).unwrap();

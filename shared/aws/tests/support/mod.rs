@@ -138,12 +138,27 @@ impl Tables {
         items.into_iter().enumerate().map(|(number, new)| inserted(number, new)).collect()
     }
 
+    /// Folds what was written, and what the fold writes, until nothing is new.
+    pub async fn fold_all(&self, fold: &Fold<MemoryBucket>) {
+        let mut known = std::collections::BTreeSet::new();
+        loop {
+            let records: Vec<StreamRecord> =
+                self.inserted().await.into_iter().filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned()))).collect();
+            if records.is_empty() {
+                return;
+            }
+            assert_eq!(fold.take(&records).await, None, "all is folded");
+        }
+    }
+
     /// All findings of all places, by id.
     pub async fn all_findings(&self) -> Vec<Finding> {
         let findings = self.findings();
         let mut all = Vec::new();
-        for place in findings.places().await.unwrap() {
-            all.extend(findings.of_place(&place).await.unwrap().into_values().map(|stored| stored.finding));
+        let accounts: std::collections::BTreeSet<String> =
+            findings.places().await.unwrap().into_iter().map(|place| place.account).collect();
+        for account in accounts {
+            all.extend(findings.of_account(&account).await.unwrap().into_values().map(|stored| stored.finding));
         }
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
