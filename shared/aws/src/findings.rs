@@ -198,10 +198,7 @@ impl Findings {
     /// The notes about an account.
     pub async fn notes(&self, account: &str) -> Result<BTreeSet<Note>, CallError> {
         let items = query_all(&self.aws, &self.table, &notes_key(account), None, true).await?;
-        items
-            .iter()
-            .map(|item| Ok((text(item, "sk").unwrap_or_default().to_owned(), from_json(text(item, "note").unwrap_or_default())?)))
-            .collect()
+        items.iter().map(|item| from_json(text(item, "note").unwrap_or_default())).collect()
     }
 
     /// Writes what the calls of an hour came to.
