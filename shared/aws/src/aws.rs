@@ -66,6 +66,12 @@ impl Aws {
         }
     }
 
+    /// The same identity in the Region of the function.
+    #[must_use]
+    pub fn in_own_region(&self) -> Self {
+        Self::with(self.config.clone())
+    }
+
     /// The same identity in another Region.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {

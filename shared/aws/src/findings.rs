@@ -83,6 +83,9 @@ pub struct AlertState {
     pub told: Option<String>,
     /// The state that is being told.
     pub pending: Option<String>,
+    /// The formats in which that was sent already.
+    #[serde(default)]
+    pub sent: Vec<String>,
     /// When that was begun.
     pub since: Moment,
     /// Counts writes, so that two functions can't both tell.

@@ -8,6 +8,7 @@
 //!
 //! Judging is [`audit_core`]'s alone; here facts are carried to it, and what it finds is carried on.
 
+pub mod alerts;
 pub mod aws;
 pub mod bucket;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod invocations;
 pub mod metrics;
 pub mod observations;
 pub mod place;
+pub mod report;
 pub mod settings;
 pub mod state;
 pub mod stream;
