@@ -535,7 +535,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 impl<P: Publish> Handler<Input, DynamoDbEventResponse> for Alerts<P> {
-    async fn handle(&self, input: Input) -> Result<DynamoDbEventResponse, BoxError> {
+    async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {
             Input::Request(Request::Digest) => {

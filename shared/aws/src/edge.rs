@@ -34,7 +34,7 @@ where
     };
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<E>| {
-        let handling: Pending<'_, R> = Box::pin(handler.handle(event.payload));
+        let handling: Pending<'_, R> = Box::pin(handler.handle(event.payload, &event.context.invoked_function_arn));
         handling.await.map_err(|error| {
             let error_message = chain(error.as_ref());
             tracing::error!(function, request_id = event.context.request_id, error = error_message, "the event could not be handled");
@@ -48,8 +48,8 @@ type Pending<'p, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + 'p>>;
 
 /// What a function does with an event.
 pub trait Handler<E, R> {
-    /// Handles an event. An error makes Lambda deliver the whole of it again.
-    fn handle(&self, event: E) -> impl Future<Output = Result<R, BoxError>>;
+    /// Handles an event; told the ARN of the function. An error makes Lambda deliver the whole of it again.
+    fn handle(&self, event: E, function_arn: &str) -> impl Future<Output = Result<R, BoxError>>;
 }
 
 fn log_as_json() {

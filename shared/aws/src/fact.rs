@@ -39,6 +39,8 @@ pub enum Content {
     Heartbeat(HeartbeatFact),
     /// The hub looked at the place: time to judge it again.
     Read(ReadFact),
+    /// The organization's trail holds all of a stretch of time.
+    Settled(SettledFact),
     /// Something that the hub knows and the account's auditor never reported.
     Gap(GapFact),
 }
@@ -87,10 +89,21 @@ pub struct ReadFact {
     pub changed: Vec<String>,
 }
 
+/// All log files that CloudTrail delivered in a stretch of time were read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledFact {
+    /// From when.
+    pub time: Moment,
+    /// To when.
+    pub until: Moment,
+    /// How many there were.
+    pub files: u64,
+}
+
 /// Something that was never reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapFact {
-    /// What is missing: `heartbeat`, `calls`, `changes`, `state`.
+    /// What is missing: `heartbeat`, `reports`, `trail`.
     pub missing: String,
     /// When it was noticed, cut to the hour: one finding an hour at most.
     pub time: Moment,
@@ -155,6 +168,7 @@ impl Fact {
             Content::Heartbeat(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
             Content::Read(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
             Content::Gap(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+            Content::Settled(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
         };
         let most = self.content.most();
         if body.bytes().len() > most {
@@ -213,6 +227,7 @@ impl Fact {
             "heartbeat" => Content::Heartbeat(serde_json::from_slice(body)?),
             "read" => Content::Read(serde_json::from_slice(body)?),
             "gap" => Content::Gap(serde_json::from_slice(body)?),
+            "settled" => Content::Settled(serde_json::from_slice(body)?),
             _ => return Err(FactError::SortKey),
         };
         let fact = Fact { partition, content };
@@ -237,9 +252,12 @@ impl Fact {
                 fact.since
             }
             Content::Heartbeat(fact) => fact.time,
-            Content::Read(_) | Content::Gap(_) if *source != Source::Hub => return Err(FactError::HubOnly(self.content.kind())),
+            Content::Read(_) | Content::Gap(_) | Content::Settled(_) if *source != Source::Hub => {
+                return Err(FactError::HubOnly(self.content.kind()));
+            }
             Content::Read(fact) => fact.time,
             Content::Gap(fact) => fact.time,
+            Content::Settled(fact) => fact.time,
         };
         if *hour == Some(hour_of(time)) { Ok(()) } else { Err(FactError::OtherHour) }
     }
@@ -264,6 +282,7 @@ impl Content {
             Content::Heartbeat(_) => "heartbeat",
             Content::Read(_) => "read",
             Content::Gap(_) => "gap",
+            Content::Settled(_) => "settled",
         }
     }
 

@@ -3,14 +3,17 @@
 //! The findings of an account are a function of the *set* of its facts, of the world and of the configuration: whatever order
 //! facts arrive in, how often, and in which batches. Judging is [`audit_core::auditor::audit`]'s; here facts are brought to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use audit_core::{
     arn::Region,
     auditor::{self, Selection, Terms},
     change::Change,
     config::Configuration,
-    facts::Facts,
+    facts::{ChangeKey, Facts},
     finding::{Bounded, Finding, FindingKey, Status},
     moment::Moment,
     organization::Organization,
@@ -27,7 +30,8 @@ use aws_lambda_events::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bucket::Bucket,
+    aws::Aws,
+    bucket::{Bucket, S3Bucket},
     clock::{Clock, hour_of, start_of},
     edge::Handler,
     error::{BoxError, CallError, chain},
@@ -36,6 +40,7 @@ use crate::{
     metrics::{Flow, Metrics},
     observations::{Item, Observations, Read},
     place::{Partition, Place, Source, hour_text},
+    settings::Environment,
     stream::{self, StreamRecord},
     world::{File, HubWorld, world_of},
 };
@@ -113,6 +118,7 @@ struct Known {
     facts: Facts,
     /// Those whose own auditor judged all their calls as covered.
     said_to_be_covered: Facts,
+    changes_of_hub: BTreeSet<ChangeKey>,
     heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
     gaps: BTreeMap<(Place, String), Vec<GapFact>>,
     /// States that are believed, as files of the world.
@@ -154,6 +160,31 @@ impl Trust {
             Some(_) => false,
         };
         if believed { change } else { Change { effect: None, ..change } }
+    }
+}
+
+impl Fold<S3Bucket> {
+    /// From the environment.
+    pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
+        let observations = environment.required("OBSERVATIONS_TABLE")?;
+        let findings = environment.required("FINDINGS_TABLE")?;
+        let bucket = environment.required("WORLD_BUCKET")?;
+        let key = environment.parsed("CONFIGURATION_KEY", "configuration/guardrail-audit.toml".to_owned())?;
+        let organization = environment.optional("ORGANIZATION_ID").is_some();
+        let trust = Trust {
+            organization,
+            hub_account: environment.account("HUB_ACCOUNT")?,
+            management_account: environment.optional_account("MANAGEMENT_ACCOUNT")?.filter(|_| organization),
+            members_are_believed: environment.flag("BELIEVE_MEMBERS")?,
+        };
+        let ttl_days = environment.facts_ttl_days()?;
+        let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "fold-findings", Clock::System);
+        let hub_region = environment.optional("HUB_REGION");
+        let aws = Aws::from_environment().await;
+        let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
+        let bucket = S3Bucket::new(Arc::clone(&aws), bucket);
+        let observations = Observations::new(Arc::clone(&aws), observations, ttl_days);
+        Ok(Self::new(observations, Findings::new(aws, findings), bucket, key, trust, ttl_days, metrics, Clock::System))
     }
 }
 
@@ -306,16 +337,17 @@ impl<B: Bucket> Fold<B> {
     /// Everything that was reported about an account.
     async fn known(&self, account: &str, partitions: &BTreeSet<Partition>) -> Result<Known, CallError> {
         let mut known = Known::default();
-        let settled = self.settled(account).await?;
+        let read = self.read_all(partitions).await?;
+        let settled = settled(&read);
         let is_replaced = |partition: &Partition| {
             // Settled replaces provisional: what the trail holds of an hour is all there is to it.
             self.trust.is_self_reported(partition) && settled.contains(&(partition.place.clone(), partition.hour))
         };
         let mut all_settled = !partitions.is_empty();
-        for partition in partitions {
+        for (partition, mut facts) in read {
+            let partition = &partition;
             let self_reported = self.trust.is_self_reported(partition);
             all_settled &= !self_reported || is_replaced(partition);
-            let mut facts = self.observations.query(partition, None).await?;
             if facts.len() > ITEMS && self_reported {
                 known.notes.insert(note_of_partition("flood", partition, partition.key(), format!("more than {ITEMS} facts in an hour")));
                 facts.truncate(ITEMS);
@@ -369,6 +401,13 @@ impl<B: Bucket> Fold<B> {
                 }
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
+                let key = change.key(&place.account);
+                if self_reported && known.changes_of_hub.contains(&key) {
+                    return;
+                }
+                if partition.source == Source::Hub {
+                    known.changes_of_hub.insert(key);
+                }
                 known.facts.add_change(change.key(&place.account), self.trust.believed(partition, change.change));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
@@ -389,10 +428,14 @@ impl<B: Bucket> Fold<B> {
         }
     }
 
-    /// The hours that the organization's trail has settled.
-    async fn settled(&self, account: &str) -> Result<Hours, CallError> {
-        let settled: Option<Vec<(String, i64)>> = self.findings.document(&format!("settled#{account}")).await?;
-        Ok(settled.into_iter().flatten().map(|(region, hour)| (Place::new(account, region), Some(hour))).collect())
+    /// The facts of these partitions, the hub's own first: of a change that both report, the hub's word is taken.
+    async fn read_all(&self, partitions: &BTreeSet<Partition>) -> Result<Vec<(Partition, Vec<Read>)>, CallError> {
+        let mut all = Vec::new();
+        for partition in partitions.iter().rev() {
+            all.push((partition.clone(), self.observations.query(partition, None).await?));
+        }
+        all.sort_by_key(|(partition, _)| partition.source == Source::Account);
+        Ok(all)
     }
 
     /// What only the hub can find, because it compares.
@@ -480,6 +523,22 @@ impl<B: Bucket> Fold<B> {
     }
 }
 
+/// The hours that the organization's trail has settled. Files are delivered some minutes late (facts/05 §2): the files of the hour after
+/// must have been read, too.
+fn settled(read: &[(Partition, Vec<Read>)]) -> Hours {
+    let mut whole: BTreeSet<(Place, i64)> = BTreeSet::new();
+    for (partition, facts) in read {
+        for fact in facts.iter().filter_map(|read| read.fact.as_ref().ok()) {
+            if let Content::Settled(settled) = &fact.content {
+                // A digest begins and ends at some minute of the hour.
+                whole.extend((hour_of(settled.time)..hour_of(settled.until)).map(|hour| (partition.place.clone(), hour)));
+            }
+        }
+    }
+    let followed = whole.iter().filter(|(place, hour)| whole.contains(&(place.clone(), hour + 1)));
+    followed.map(|(place, hour)| (place.clone(), Some(*hour))).collect()
+}
+
 fn note_of_partition(kind: &str, partition: &Partition, item: String, detail: String) -> Note {
     Note {
         kind: kind.to_owned(),
@@ -500,7 +559,7 @@ pub async fn configuration<B: Bucket>(bucket: &B, key: &str) -> Result<Configura
 }
 
 impl<B: Bucket> Handler<Input, DynamoDbEventResponse> for Fold<B> {
-    async fn handle(&self, input: Input) -> Result<DynamoDbEventResponse, BoxError> {
+    async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {
             Input::Request(Request::Rebuild { account }) => {

@@ -15,7 +15,7 @@ use audit_core::{
     report::Invocations,
     world::World,
 };
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 
 use crate::{
     aws::Aws,
@@ -65,6 +65,14 @@ pub struct Message<'m> {
     pub id: &'m str,
     /// What it holds.
     pub body: &'m str,
+}
+
+impl<'m> Message<'m> {
+    /// From what Lambda delivers.
+    #[must_use]
+    pub fn of(message: &'m SqsMessage) -> Self {
+        Message { id: message.message_id.as_deref().unwrap_or_default(), body: message.body.as_deref().unwrap_or_default() }
+    }
 }
 
 impl InvocationAuditor<AwsState> {
@@ -212,15 +220,8 @@ fn place_of_record(record: &Record<'_>) -> Place {
 }
 
 impl<S: ReadState> Handler<SqsEvent, SqsBatchResponse> for InvocationAuditor<S> {
-    async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, BoxError> {
-        let messages: Vec<Message<'_>> = event
-            .records
-            .iter()
-            .map(|record| Message {
-                id: record.message_id.as_deref().unwrap_or_default(),
-                body: record.body.as_deref().unwrap_or_default(),
-            })
-            .collect();
+    async fn handle(&self, event: SqsEvent, _: &str) -> Result<SqsBatchResponse, BoxError> {
+        let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
         let outcome = self.take(&messages).await;
         self.metrics.flow(outcome.flow);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some write units")]

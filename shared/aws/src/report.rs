@@ -559,7 +559,7 @@ fn csv_answer(body: String) -> Answer {
 }
 
 impl<B: Bucket> Handler<Input, Answer> for Reports<B> {
-    async fn handle(&self, input: Input) -> Result<Answer, BoxError> {
+    async fn handle(&self, input: Input, _: &str) -> Result<Answer, BoxError> {
         match input {
             Input::Scheduled(Scheduled::Scheduled) => {
                 let findings = self.write().await?;
