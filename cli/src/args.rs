@@ -298,14 +298,18 @@ pub(crate) struct FindingFilter {
 }
 
 impl FindingFilter {
+    /// Whether what is of an account and Region passes.
+    pub(crate) fn passes_place(&self, account: &str, region: &str) -> bool {
+        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
+        among(&self.account, account) && among(&self.region, region)
+    }
+
     /// Whether a finding passes.
     pub(crate) fn passes(&self, finding: &audit_core::finding::Finding) -> bool {
-        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
         self.status.is_none_or(|status| finding.status == status)
             && self.severity.is_none_or(|least| finding.severity >= least)
-            && among(&self.rule, &finding.rule)
-            && among(&self.account, &finding.account)
-            && among(&self.region, &finding.region)
+            && (self.rule.is_empty() || self.rule.contains(&finding.rule))
+            && self.passes_place(&finding.account, &finding.region)
     }
 }
 

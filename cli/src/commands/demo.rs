@@ -24,8 +24,13 @@ static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../events/demo");
 const NOW: &str = "2026-11-16T00:00:00Z";
 
 pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
-    let folder = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("guardrail-audit-demo"));
+    let ours = std::env::temp_dir().join("guardrail-audit-demo");
+    let folder = args.dir.clone().unwrap_or_else(|| ours.clone());
     let context = || format!("failed to put the sample data into `{}`", folder.display());
+    // What an earlier version left there would be read too. Only our own folder is cleared, never one that the user names.
+    if folder == ours && folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(context)?;
+    }
     std::fs::create_dir_all(&folder).with_context(context)?;
     DEMO.extract(&folder).with_context(context)?;
     let at = |name: &str| folder.join(name);
