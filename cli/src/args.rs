@@ -405,4 +405,23 @@ mod tests {
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn every_command_in_the_documentation_is_understood() {
+        let mut commands = 0;
+        for page in ["README.md", "CONTRIBUTING.md", "docs/formats.md", "docs/store.md", "docs/performance.md", "docs/adding-a-rule.md"] {
+            let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+            let text = std::fs::read_to_string(page).unwrap();
+            let in_blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).flat_map(str::lines);
+            for line in in_blocks {
+                let line = line.split("  #").next().unwrap().rsplit(" | ").next().unwrap().trim();
+                if line.starts_with("guardrail-audit ") {
+                    let parsed = Cli::try_parse_from(line.split_whitespace());
+                    assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                    commands += 1;
+                }
+            }
+        }
+        assert!(commands > 10);
+    }
 }
