@@ -57,14 +57,16 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
 fn next_steps(folder: &std::path::Path, finding: Option<&str>, talk: Talk) {
     let at = |name: &str| -> PathBuf { folder.join(name) };
     let store = at("findings.db");
+    // As the program was called, so that what is said can be copied: a newcomer has built it, not installed it.
+    let program = std::env::args().next().unwrap_or_else(|| "guardrail-audit".to_owned());
     talk.note(format_args!("the sample data, its world and configuration, and the store are in {}", folder.display()));
     if let Some(finding) = finding {
         let config = at("guardrail-audit.toml");
         talk.note(format_args!(
-            "why the first finding: guardrail-audit explain {finding} --store {} --config {}",
+            "why the first finding: {program} explain {finding} --store {} --config {}",
             store.display(),
             config.display()
         ));
     }
-    talk.note(format_args!("your own logs: guardrail-audit audit PATH... --world DIR"));
+    talk.note(format_args!("your own logs: {program} audit PATH... --world DIR"));
 }

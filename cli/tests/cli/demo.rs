@@ -1,6 +1,9 @@
 //! `guardrail-audit demo`: what a newcomer sees first.
 
-use super::runner::{assert_shown, at, folder, run};
+use assert_cmd::Command;
+use serde_json::Value;
+
+use super::runner::{assert_shown, at, call, folder, run};
 
 #[test]
 fn the_report_of_the_demo() {
@@ -27,4 +30,18 @@ fn each_demo_starts_afresh() {
     for grade in ["observed", "enforced", "assumed", "none"] {
         assert!(report["coverage"].as_array().unwrap().iter().any(|row| row["grade"] == grade), "the demo shows the grade {grade}");
     }
+}
+
+#[test]
+fn what_an_earlier_version_left_is_cleared_but_nothing_that_is_not_ours() {
+    let stray = call(1).to_string();
+    let temporary = folder(&[("guardrail-audit-demo/AWSLogs/stray.json", stray.as_bytes()), ("AWSLogs/mine.json", stray.as_bytes())]);
+    let records = |further: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_guardrail-audit"));
+        let output = command.args(["demo", "--format", "json"]).args(further).env("TMPDIR", temporary.path()).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["records"]["read"].as_u64().unwrap()
+    };
+    let with_another = records(&["--dir", &at(&temporary, "")]);
+    assert_eq!(records(&[]) + 1, with_another);
+    assert!(temporary.path().join("AWSLogs/mine.json").exists());
 }

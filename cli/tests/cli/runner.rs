@@ -111,6 +111,7 @@ macro_rules! assert_shown {
     ($name:literal, $shown:expr) => {{
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(&$crate::runner::literally(env!("CARGO_PKG_VERSION")), "[VERSION]");
+        settings.add_filter(&$crate::runner::literally(env!("CARGO_BIN_EXE_guardrail-audit")), "guardrail-audit");
         settings.add_filter(r"(/[\w.-]+)*/\.tmp\w+", "[DIR]");
         settings.add_filter(&$crate::runner::literally(&$crate::runner::in_repository("").display().to_string()), "[REPOSITORY]/");
         settings.set_prepend_module_to_snapshot(false);
