@@ -1,5 +1,7 @@
 //! `guardrail-audit policy`
 
+use serde_json::{Value, json};
+
 use super::runner::{assert_shown, at, demo, folder, run};
 
 #[test]
@@ -20,15 +22,32 @@ fn the_effective_policies_of_all_accounts_as_json() {
 
 #[test]
 fn the_effective_policy_changes_with_time_and_type() {
-    let world = demo("world");
-    let at = |time: &str| {
-        let ran = run(&["policy", "effective", "--world", &world, "--account", "555566667777", "--at", time, "--format", "json"]);
-        ran.json()["555566667777"].to_string()
+    let organization = json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": "111122223333"},
+        "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}, {"Type": "TAG_POLICY", "Status": "ENABLED"}]}],
+        "Accounts": [{"Id": "222233334444", "Name": "shop", "State": "ACTIVE", "ParentId": "r-ab12"}],
+        "Attachments": [{"PolicyId": "p-bedrock1", "TargetId": "r-ab12", "AttachedAt": "2026-10-01T00:00:00Z"},
+            {"PolicyId": "p-tags000001", "TargetId": "r-ab12", "AttachedAt": "2026-10-01T00:00:00Z"}]});
+    let policy = |id: &str, policy_type: &str, content: &Value| {
+        json!({"Policy": {"PolicySummary": {"Id": id, "Type": policy_type}, "Content": content.to_string()}}).to_string()
     };
-    // For two days another policy is attached to the account itself; the world knows it by its attachments.
-    assert_eq!(at("2026-10-01T00:00:00Z"), at("2026-10-02T00:00:00Z"));
-    let others = run(&["policy", "effective", "--world", &world, "--type", "TAG_POLICY", "--format", "json"]).json();
-    assert!(others.as_object().unwrap().values().all(serde_json::Value::is_null), "{others}");
+    let guardrail = "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:3";
+    let bedrock = json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {"identifier": {"@@assign": guardrail}}}}}});
+    let tags = json!({"tags": {"team": {"tag_key": {"@@assign": "team"}}}});
+    let folder = folder(&[
+        ("world/organization.json", organization.to_string().as_bytes()),
+        ("world/policies/p-bedrock1.json", policy("p-bedrock1", "BEDROCK_POLICY", &bedrock).as_bytes()),
+        ("world/policies/p-tags000001.json", policy("p-tags000001", "TAG_POLICY", &tags).as_bytes()),
+    ]);
+    let effective = |further: &[&str]| {
+        let ran = run(&[&["policy", "effective", "--world", &at(&folder, "world"), "--format", "json"], further].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        ran.json()["222233334444"].clone()
+    };
+    let identifier = "/bedrock/guardrail_inference/us-east-1/config_1/identifier";
+    assert!(effective(&["--at", "2026-09-30T23:59:59Z"]).is_null(), "before it was attached");
+    assert_eq!(effective(&["--at", "2026-10-01T00:00:00Z"]).pointer(identifier), Some(&guardrail.into()));
+    assert_eq!(effective(&[]).pointer(identifier), Some(&guardrail.into()));
+    assert_eq!(effective(&["--type", "TAG_POLICY"]).pointer("/tags/team/tag_key"), Some(&"team".into()));
 }
 
 #[test]
