@@ -298,14 +298,18 @@ pub(crate) struct FindingFilter {
 }
 
 impl FindingFilter {
+    /// Whether what is of an account and Region passes.
+    pub(crate) fn passes_place(&self, account: &str, region: &str) -> bool {
+        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
+        among(&self.account, account) && among(&self.region, region)
+    }
+
     /// Whether a finding passes.
     pub(crate) fn passes(&self, finding: &audit_core::finding::Finding) -> bool {
-        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
         self.status.is_none_or(|status| finding.status == status)
             && self.severity.is_none_or(|least| finding.severity >= least)
-            && among(&self.rule, &finding.rule)
-            && among(&self.account, &finding.account)
-            && among(&self.region, &finding.region)
+            && (self.rule.is_empty() || self.rule.contains(&finding.rule))
+            && self.passes_place(&finding.account, &finding.region)
     }
 }
 
@@ -400,5 +404,24 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_in_the_documentation_is_understood() {
+        let mut commands = 0;
+        for page in ["README.md", "CONTRIBUTING.md", "docs/formats.md", "docs/store.md", "docs/performance.md", "docs/adding-a-rule.md"] {
+            let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+            let text = std::fs::read_to_string(page).unwrap();
+            let in_blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).flat_map(str::lines);
+            for line in in_blocks {
+                let line = line.split("  #").next().unwrap().rsplit(" | ").next().unwrap().trim();
+                if line.starts_with("guardrail-audit ") {
+                    let parsed = Cli::try_parse_from(line.split_whitespace());
+                    assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                    commands += 1;
+                }
+            }
+        }
+        assert!(commands > 10);
     }
 }

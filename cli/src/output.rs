@@ -3,6 +3,7 @@
 pub(crate) mod place;
 pub(crate) mod rule_page;
 pub(crate) mod table;
+pub(crate) mod text;
 
 use std::{
     borrow::Cow,

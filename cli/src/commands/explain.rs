@@ -20,7 +20,7 @@ use super::{
 use crate::{
     args::ExplainArgs,
     exit::{Exit, UsageError},
-    output,
+    output::{self, text::wrapped},
     talk::Talk,
 };
 
@@ -106,5 +106,5 @@ fn requested(named: &str, account: &AccountId, region: &Region) -> anyhow::Resul
 }
 
 fn write_steps(out: &mut impl std::io::Write, steps: &[String]) -> std::io::Result<()> {
-    steps.iter().enumerate().try_for_each(|(number, step)| writeln!(out, "{:>2}. {step}", number + 1))
+    steps.iter().enumerate().try_for_each(|(number, step)| writeln!(out, "{:>2}. {}", number + 1, wrapped(step, 4)))
 }

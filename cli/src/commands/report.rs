@@ -1,7 +1,7 @@
 //! `guardrail-audit report`
 
 use anyhow::Context as _;
-use audit_core::report::Report;
+use audit_core::report::{Invocations, Report};
 use audit_local::store::Store;
 
 use super::{
@@ -15,14 +15,21 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let summary = store.summary()?;
     let mut findings = store.findings()?;
     findings.retain(|finding| args.filter.passes(finding));
+    let (mut coverage, mut blind) = (store.coverage()?, store.blind()?);
+    coverage.retain(|row| args.filter.passes_place(&row.account, &row.region));
+    blind.retain(|row| args.filter.passes_place(&row.account, &row.region));
+    let mut invocations = Invocations::default();
+    for row in &coverage {
+        invocations.add(row.verdict, row.count);
+    }
     let report = Report {
         schema_version: 1,
         tool: tool(),
         generated_at: now(None),
         records: summary.records,
-        invocations: summary.invocations,
-        coverage: store.coverage()?,
-        blind: store.blind()?,
+        invocations,
+        coverage,
+        blind,
         findings,
         unreadable: summary.unreadable,
         accounts: summary.accounts,
