@@ -148,7 +148,6 @@ impl<'a> Scene<'a> {
         changes: Vec<(&'a ChangeKey, &'a Change)>,
         regions: BTreeMap<AccountId, BTreeSet<Region>>,
         horizon: (Moment, Moment),
-
     ) -> Self {
         let mut by_subject: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
@@ -184,15 +183,21 @@ impl<'a> Scene<'a> {
                 None => all_known = false,
                 Some(in_force) => {
                     let inferences = in_force.policy.iter().flat_map(|policy| policy.regions.values().flatten());
-                    if let Some(named) = inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| enforcement.guardrail).find(meant) {
+                    if let Some(named) =
+                        inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| enforcement.guardrail).find(meant)
+                    {
                         return Reach::Production(format!("the effective policy of {account} enforces version {}", named.version));
                     }
                 }
             }
         }
         // An account's own configuration can name guardrails of others too.
-        let places: BTreeSet<(&AccountId, &Region)> =
-            self.regions.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region))).chain([(&key.account, &key.region)]).collect();
+        let places: BTreeSet<(&AccountId, &Region)> = self
+            .regions
+            .iter()
+            .flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)))
+            .chain([(&key.account, &key.region)])
+            .collect();
         for (account, region) in self.state.configured().map(|(account, region)| (account, region)).chain(places) {
             match self.state.configurations(account, region, at).state() {
                 None => all_known &= (account, region) != (&key.account, &key.region),
@@ -203,7 +208,9 @@ impl<'a> Scene<'a> {
                 }
             }
         }
-        if let Some(consumer) = self.state.consumers(at).find_map(|(name, mediated)| mediated.guardrail.as_ref().filter(|named| meant(named)).map(|_| name)) {
+        if let Some(consumer) =
+            self.state.consumers(at).find_map(|(name, mediated)| mediated.guardrail.as_ref().filter(|named| meant(named)).map(|_| name))
+        {
             return Reach::Production(format!("{consumer} uses it"));
         }
         if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown }
@@ -217,7 +224,12 @@ impl<'a> Scene<'a> {
             GuardrailVersion::Draft => self.state.guardrail(&named.key, named.version, at).state().and_then(Option::as_deref),
         };
         let Some((old, new)) = content(before).zip(content(after)) else {
-            let change = ControlChange { control: "guardrail".to_owned(), side: None, before: Some(before.to_string()), after: Some(after.to_string()) };
+            let change = ControlChange {
+                control: "guardrail".to_owned(),
+                side: None,
+                before: Some(before.to_string()),
+                after: Some(after.to_string()),
+            };
             return Weakening { unverified: vec![change], ..Weakening::default() };
         };
         Weakening { changes: lowered(old, new), ..Weakening::default() }
@@ -233,8 +245,18 @@ impl<'a> Scene<'a> {
     pub(crate) fn enforced_versions(&self, key: &GuardrailKey, at: Moment) -> BTreeSet<GuardrailVersion> {
         let in_force = self.state.accounts().filter_map(|account| self.state.policy(account, at).state()?.policy.as_deref());
         let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
-        let by_account = self.state.configured().filter_map(|(account, region)| self.state.configurations(account, region, at).state()).flatten().cloned();
-        by_policy.chain(by_account).map(|enforcement| enforcement.guardrail).filter(|named| named.key == *key).map(|named| named.version).collect()
+        let by_account = self
+            .state
+            .configured()
+            .filter_map(|(account, region)| self.state.configurations(account, region, at).state())
+            .flatten()
+            .cloned();
+        by_policy
+            .chain(by_account)
+            .map(|enforcement| enforcement.guardrail)
+            .filter(|named| named.key == *key)
+            .map(|named| named.version)
+            .collect()
     }
 
     /// When the DRAFT of a guardrail was read again and nothing of it was weaker than before.
@@ -281,7 +303,11 @@ impl Seen<'_> {
     /// Successful changes of the same thing before this one, the latest first.
     pub(crate) fn earlier(&self, subject: &str) -> Vec<&Change> {
         let all = self.scene.changes_of(&self.change.account, &self.change.service, subject);
-        all.into_iter().rev().filter(|(key, _)| (key.time, &key.event_id) < (self.key.time, &self.key.event_id)).map(|(_, change)| change).collect()
+        all.into_iter()
+            .rev()
+            .filter(|(key, _)| (key.time, &key.event_id) < (self.key.time, &self.key.event_id))
+            .map(|(_, change)| change)
+            .collect()
     }
 
     /// Successful changes of the same thing after this one.

@@ -146,7 +146,11 @@ impl Telemetry {
         let logging = trails.iter().find_map(|trail| trail.get("loggingConfig"));
         let mut stores = BTreeSet::new();
         trails.iter().for_each(|trail| collect_stores(trail, &mut stores));
-        Telemetry { trails: trails.iter().map(Trail::from_json).collect(), invocation_logging: logging.map(InvocationLogging::from_json), stores }
+        Telemetry {
+            trails: trails.iter().map(Trail::from_json).collect(),
+            invocation_logging: logging.map(InvocationLogging::from_json),
+            stores,
+        }
     }
 
     /// Whether some running trail records every event of this kind, whatever its resource.
@@ -342,7 +346,7 @@ mod tests {
 
     #[test]
     fn invocation_logging_is_on_off_or_not_read() {
-        let logging = |json: Value| Telemetry::from_json(&json).invocation_logging;
+        let logging = |json: Value| Telemetry::from_json(&json).invocation_logging.map(|logging| logging.on);
         assert_eq!(logging(json!({"loggingConfig": {"s3Config": {"bucketName": "b"}}})), Some(true));
         assert_eq!(logging(json!({"loggingConfig": {}})), Some(false));
         assert_eq!(logging(json!({})), None);

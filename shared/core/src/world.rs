@@ -139,7 +139,8 @@ impl World {
                 self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
             }
             Entity::Guardrail(key, version) => {
-                let exists = json.get("guardrailId").or_else(|| json.get("guardrailArn")).is_some() || json.as_object().is_some_and(|answer| answer.len() > 1);
+                let exists = json.get("guardrailId").or_else(|| json.get("guardrailArn")).is_some()
+                    || json.as_object().is_some_and(|answer| answer.len() > 1);
                 let canonical = exists.then(|| Arc::new(Canonical::from_get_guardrail(&json)));
                 let versions = self.guardrails.entry(key.clone()).or_default();
                 versions.entry(*version).or_default().insert(time, Source::Snapshot, Some(canonical));
@@ -218,7 +219,11 @@ impl World {
                     let made = self.made.entry(key.clone()).or_insert(time);
                     *made = time.min(*made);
                 }
-                self.guardrails.entry(key.clone()).or_default().entry(GuardrailVersion::Draft).or_default().insert(time, from_event(), None);
+                self.guardrails.entry(key.clone()).or_default().entry(GuardrailVersion::Draft).or_default().insert(
+                    time,
+                    from_event(),
+                    None,
+                );
             }
             WorldChange::GuardrailDeleted { key, version } => {
                 let versions = self.guardrails.entry(key.clone()).or_default();
@@ -367,7 +372,11 @@ impl MediatedGuardrail {
         }
         let all_alike = guardrails.len() == 1;
         let generates_unguarded = guardrails.contains(&None);
-        Some(MediatedGuardrail { guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike), model: None, generates_unguarded })
+        Some(MediatedGuardrail {
+            guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike),
+            model: None,
+            generates_unguarded,
+        })
     }
 
     /// How many nodes of a flow's definition generate text without a guardrail; `None` if there is no definition.
