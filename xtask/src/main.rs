@@ -1,1 +1,41 @@
-fn main() {}
+//! The tasks of this workspace: `cargo xtask test` is what CI runs, `cargo xtask bench` measures.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever started it")]
+
+mod bench;
+mod command;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The tasks of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+enum Task {
+    /// Run everything that must pass before a change is merged
+    Test(test::Args),
+    /// Measure the speed and memory of `guardrail-audit audit` beside gunzip alone
+    Bench(bench::Args),
+    /// Run a command and print what it used, as JSON
+    #[command(hide = true)]
+    Measure(bench::measure::Args),
+    /// Decompress all files of a folder with libdeflate, and do nothing else
+    #[command(hide = true)]
+    Gunzip(bench::gunzip::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Task::parse() {
+        Task::Test(args) => Ok(test::run(&args)),
+        Task::Bench(args) => bench::run(&args),
+        Task::Measure(args) => bench::measure::run(&args),
+        Task::Gunzip(args) => bench::gunzip::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -420,6 +420,7 @@ impl<B: Bucket> Fold<B> {
             Ok(Fact { content: Content::Gap(gap), .. }) => {
                 known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap);
             }
+            Ok(Fact { content: Content::Read(read), .. }) => known.facts.looked_at(read.time),
             Ok(_) => {}
             Err(error) => {
                 let item = format!("{} {}", partition.key(), read.sort_key);

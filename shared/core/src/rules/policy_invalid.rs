@@ -39,7 +39,10 @@ pub(super) static RULE: Rule = Rule {
 
 fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     let Some(WorldChange::Organization(change)) = &seen.change.effect else {
-        return Vec::new();
+        // A policy whose creation was refused has no id.
+        let is_ours = seen.change.is("organizations", &["CreatePolicy"]) && seen.change.text("type") == Some(BEDROCK_POLICY);
+        let errors = seen.change.text("content").filter(|_| is_ours).and_then(|content| errors_of(content, seen.scene));
+        return errors.map(|errors| seen.sighting("new policy", errors).fires()).into_iter().collect();
     };
     let state = seen.scene.state;
     let type_of = |policy: &_| state.organization_policy(policy, seen.key.time).state().map(|policy| policy.policy_type.clone());
