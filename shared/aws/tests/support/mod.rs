@@ -1,0 +1,391 @@
+//! Tables on an engine: in this process, or wherever `DYNAMODB_ENDPOINT` says.
+
+#![allow(dead_code, unreachable_pub, clippy::pedantic, reason = "each test file uses its part")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use audit_aws::{
+    aws::Aws,
+    bucket::{Bucket, MemoryBucket},
+    clock::Clock,
+    error::{CallError, ErrorKind},
+    findings::Findings,
+    fold::{Fold, Trust},
+    invocations::InvocationAuditor,
+    metrics::Metrics,
+    observations::{Item, Observations},
+    place::Place,
+    state::{Question, ReadState},
+    stream::StreamRecord,
+};
+use audit_core::{finding::Finding, moment::Moment};
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
+    StreamSpecification, StreamViewType,
+};
+
+/// The time at which tests happen.
+pub const NOW: &str = "2026-11-22T00:00:00Z";
+
+/// The hub's account in tests.
+pub const HUB: &str = "999988887777";
+
+pub fn now() -> Moment {
+    Moment::parse(NOW).unwrap()
+}
+
+/// Two tables of their own.
+#[derive(Clone)]
+pub struct Tables {
+    pub aws: Arc<Aws>,
+    pub observations: String,
+    pub findings: String,
+}
+
+/// An engine of one's own, unless the environment names one.
+pub async fn endpoint() -> String {
+    if let Ok(endpoint) = std::env::var("DYNAMODB_ENDPOINT") {
+        return endpoint;
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+    format!("http://{address}")
+}
+
+pub fn aws_at(endpoint: &str, attempts: u32) -> Aws {
+    aws_through(endpoint, attempts, aws_smithy_http_client::Builder::new().build_http())
+}
+
+/// Through a client of one's own.
+pub fn aws_through(endpoint: &str, attempts: u32, http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static) -> Aws {
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(HUB, "test", None, None, "test")))
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts))
+        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
+        .build();
+    Aws::with(config)
+}
+
+static TABLES: AtomicU64 = AtomicU64::new(0);
+
+pub async fn tables() -> Tables {
+    tables_at(&endpoint().await).await
+}
+
+pub async fn tables_at(endpoint: &str) -> Tables {
+    let aws = Arc::new(aws_at(endpoint, 3));
+    let name = |what: &str| format!("test-{what}-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed));
+    let tables = Tables { aws, observations: name("observations"), findings: name("findings") };
+    let attribute =
+        |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build().unwrap();
+    let key = |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+    let stream = || StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages).build().unwrap();
+    let create = |name: &str| {
+        let request = tables.aws.dynamodb().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+        let request = request.key_schema(key("pk", KeyType::Hash)).key_schema(key("sk", KeyType::Range)).stream_specification(stream());
+        request.attribute_definitions(attribute("pk")).attribute_definitions(attribute("sk"))
+    };
+    create(&tables.observations).send().await.unwrap();
+    let mut request = create(&tables.findings).attribute_definitions(attribute("gsi_seen"));
+    for by in ["account", "rule", "status", "region"] {
+        let hash = format!("gsi_{by}");
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(format!("by_{by}"))
+            .key_schema(key(&hash, KeyType::Hash))
+            .key_schema(key("gsi_seen", KeyType::Range))
+            .projection(Projection::builder().projection_type(ProjectionType::All).build());
+        request = request.attribute_definitions(attribute(&hash)).global_secondary_indexes(index.build().unwrap());
+    }
+    request.send().await.unwrap();
+    tables
+}
+
+/// When a call to the store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Once, before it takes effect.
+    Before,
+    /// Once, after it took effect: the answer is lost.
+    After,
+    /// And all that follow, as if the process were killed.
+    KillBefore,
+    /// The same, after it took effect.
+    KillAfter,
+}
+
+/// Lets calls through until one is to fail.
+#[derive(Clone, Debug, Default)]
+pub struct Unreliable {
+    calls: Arc<AtomicU64>,
+    fails: Arc<std::sync::Mutex<Option<(u64, Failure)>>>,
+}
+
+impl Unreliable {
+    pub fn fail_at(&self, call: u64, failure: Failure) {
+        self.calls.store(0, Ordering::SeqCst);
+        *self.fails.lock().unwrap() = Some((call, failure));
+    }
+
+    /// Works again; whether anything failed.
+    pub fn recover(&self) -> bool {
+        let (call, _) = self.fails.lock().unwrap().take().unwrap_or((u64::MAX, Failure::Before));
+        self.calls.load(Ordering::SeqCst) >= call
+    }
+
+    /// Whether the process was killed, so that nothing it does reaches anybody.
+    pub fn is_dead(&self) -> bool {
+        let fails = *self.fails.lock().unwrap();
+        matches!(fails, Some((call, Failure::KillBefore | Failure::KillAfter)) if self.calls.load(Ordering::SeqCst) >= call)
+    }
+
+    fn fate(&self) -> Option<Failure> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fails = *self.fails.lock().unwrap();
+        fails.and_then(|(at, failure)| match failure {
+            Failure::Before | Failure::After => (call == at).then_some(failure),
+            Failure::KillBefore | Failure::KillAfter if call == at => Some(failure),
+            _ => (call > at).then_some(Failure::Before),
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct UnreliableHttp<C>(C, Unreliable);
+
+impl aws_smithy_runtime_api::client::http::HttpConnector for UnreliableHttp<aws_smithy_runtime_api::client::http::SharedHttpConnector> {
+    fn call(
+        &self,
+        request: aws_smithy_runtime_api::client::orchestrator::HttpRequest,
+    ) -> aws_smithy_runtime_api::client::http::HttpConnectorFuture {
+        let fate = self.1.fate();
+        let connector = self.0.clone();
+        aws_smithy_runtime_api::client::http::HttpConnectorFuture::new(async move {
+            let error = || aws_smithy_runtime_api::client::result::ConnectorError::io("it was made to fail".into());
+            if matches!(fate, Some(Failure::Before | Failure::KillBefore)) {
+                return Err(error());
+            }
+            let answer = connector.call(request).await;
+            if fate.is_some() { Err(error()) } else { answer }
+        })
+    }
+}
+
+impl aws_smithy_runtime_api::client::http::HttpClient for UnreliableHttp<aws_smithy_runtime_api::client::http::SharedHttpClient> {
+    fn http_connector(
+        &self,
+        settings: &aws_smithy_runtime_api::client::http::HttpConnectorSettings,
+        components: &aws_smithy_runtime_api::client::runtime_components::RuntimeComponents,
+    ) -> aws_smithy_runtime_api::client::http::SharedHttpConnector {
+        use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+        SharedHttpConnector::new(UnreliableHttp(self.0.http_connector(settings, components), self.1.clone()))
+    }
+}
+
+impl Tables {
+    /// The same tables, over a connection that can be made to fail, and doesn't try again.
+    pub fn unreliable(&self, endpoint: &str) -> (Tables, Unreliable) {
+        let unreliable = Unreliable::default();
+        let http = UnreliableHttp(aws_smithy_http_client::Builder::new().build_http(), unreliable.clone());
+        (Tables { aws: Arc::new(aws_through(endpoint, 1, http)), ..self.clone() }, unreliable)
+    }
+
+    pub fn observations(&self) -> Observations {
+        Observations::new(Arc::clone(&self.aws), self.observations.clone(), 400)
+    }
+
+    pub fn findings(&self) -> Findings {
+        Findings::new(Arc::clone(&self.aws), self.findings.clone())
+    }
+
+    pub fn fold(&self, bucket: &MemoryBucket, trust: Trust) -> Fold<MemoryBucket> {
+        let key = "configuration/guardrail-audit.toml".to_owned();
+        Fold::new(self.observations(), self.findings(), bucket.clone(), key, trust, 400, metrics("fold-findings"), Clock::At(now()))
+    }
+
+    /// All items of a table.
+    pub async fn items(&self, table: &str) -> Vec<Item> {
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let page = self.aws.dynamodb().scan().table_name(table).set_exclusive_start_key(start).send().await.unwrap();
+            start = page.last_evaluated_key;
+            items.extend(page.items.unwrap_or_default());
+            if start.is_none() {
+                return items;
+            }
+        }
+    }
+
+    /// The facts, as the stream would report that they were written.
+    pub async fn inserted(&self) -> Vec<StreamRecord> {
+        let items = self.items(&self.observations).await;
+        items.into_iter().enumerate().map(|(number, new)| inserted(number, new)).collect()
+    }
+
+    /// Folds what was written, and what the fold writes, until nothing is new.
+    pub async fn fold_all(&self, fold: &Fold<MemoryBucket>) {
+        let mut known = std::collections::BTreeSet::new();
+        loop {
+            let records: Vec<StreamRecord> =
+                self.inserted().await.into_iter().filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned()))).collect();
+            if records.is_empty() {
+                return;
+            }
+            assert_eq!(fold.take(&records).await, None, "all is folded");
+        }
+    }
+
+    /// All findings of all places, by id.
+    pub async fn all_findings(&self) -> Vec<Finding> {
+        let findings = self.findings();
+        let mut all = Vec::new();
+        let accounts: std::collections::BTreeSet<String> =
+            findings.places().await.unwrap().into_iter().map(|place| place.account).collect();
+        for account in accounts {
+            all.extend(findings.of_account(&account).await.unwrap().into_values().map(|stored| stored.finding));
+        }
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+}
+
+/// A history to tell: records of CloudTrail, as EventBridge delivers them.
+pub mod story {
+    use serde_json::{Value, json};
+
+    pub const MANAGEMENT: &str = "111122223333";
+    pub const MEMBER: &str = "222233334444";
+    pub const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/required1";
+
+    pub fn envelope(record: &Value) -> String {
+        json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.bedrock", "account": record["recipientAccountId"], "detail": record}).to_string()
+    }
+
+    /// A record: `number` makes its ids, `minute` its time on 2026-11-20.
+    pub fn record(account: &str, name: &str, number: u64, minute: u64, parameters: &Value) -> Value {
+        let time = format!("2026-11-20T{:02}:{:02}:{:02}Z", 10 + minute / 60, minute % 60, number % 60);
+        json!({"eventVersion": "1.10", "eventTime": time, "requestID": format!("{number:08x}-0000-4000-8000-000000000000"),
+            "eventID": format!("{number:08x}-0000-4000-9000-000000000000"),
+            "eventSource": if name.ends_with("Policy") { "organizations.amazonaws.com" } else { "bedrock.amazonaws.com" },
+            "eventName": name, "eventType": "AwsApiCall", "eventCategory": if name == "ApplyGuardrail" { "Data" } else { "Management" },
+            "awsRegion": "us-east-1", "recipientAccountId": account, "requestParameters": parameters, "responseElements": null,
+            "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::{account}:user/number-{}", number % 3), "accountId": account}})
+    }
+
+    pub fn call(account: &str, number: u64, minute: u64) -> Value {
+        record(account, "Converse", number, minute, &json!({"modelId": "anthropic.claude-3-haiku-20240307-v1:0"}))
+    }
+
+    /// One that asks for a guardrail of its own.
+    pub fn guarded_call(account: &str, number: u64, minute: u64, guardrail: &str) -> Value {
+        let parameters = json!({"modelId": "anthropic.claude-3-haiku-20240307-v1:0", "guardrailConfig": {"guardrailIdentifier": guardrail, "guardrailVersion": "1"}});
+        record(account, "Converse", number, minute, &parameters)
+    }
+
+    /// An evaluation of the call with this number.
+    pub fn evaluation(account: &str, of: u64, minute: u64, guardrail: &str) -> Value {
+        let mut evaluation =
+            record(account, "ApplyGuardrail", of, minute, &json!({"guardrailIdentifier": "ENFORCED", "guardrailVersion": "ENFORCED"}));
+        evaluation["eventID"] = json!(format!("{of:08x}-0000-4000-a000-000000000000"));
+        evaluation["resources"] = json!([{"type": "AWS::Bedrock::Guardrail", "ARN": guardrail}]);
+        evaluation
+    }
+
+    pub fn enforced_policy(guardrail: &str) -> Value {
+        let region = json!({"config_1": {"identifier": format!("{guardrail}:1")}});
+        let content = json!({"bedrock": {"guardrail_inference": {"us-east-1": region}}});
+        json!({"EffectivePolicy": {"PolicyContent": content.to_string(), "PolicyType": "BEDROCK_POLICY"}})
+    }
+
+    /// Nothing is enforced on the member.
+    pub fn bare_world() -> Vec<(String, Vec<u8>)> {
+        world(&json!({"EffectivePolicy": null}))
+    }
+
+    pub fn world(policy: &Value) -> Vec<(String, Vec<u8>)> {
+        let organization = json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT}, "OrganizationalUnits": [{"Id": "ou-ab12-prodprod", "Name": "prod", "ParentId": "r-ab12"}],
+            "Accounts": [{"Id": MEMBER, "Name": "shop", "State": "ACTIVE", "ParentId": "ou-ab12-prodprod"}],
+            "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}], "Attachments": []});
+        [
+            ("organization.json".to_owned(), organization),
+            (format!("effective-policies/{MEMBER}.json"), policy.clone()),
+            (format!("enforced-configurations/{MEMBER}/us-east-1.json"), json!({"guardrailsConfig": []})),
+        ]
+        .into_iter()
+        .map(|(path, json)| (path, json.to_string().into_bytes()))
+        .collect()
+    }
+}
+
+/// A small generator (splitmix64).
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            let other = usize::try_from(self.below(at as u64 + 1)).unwrap();
+            items.swap(at, other);
+        }
+    }
+}
+
+pub fn inserted(number: usize, new: Item) -> StreamRecord {
+    StreamRecord { sequence: format!("{:021}", number + 1), time: Some(now()), new, ..StreamRecord::default() }
+}
+
+pub fn metrics(function: &'static str) -> Metrics {
+    Metrics::new("Test".to_owned(), function, Clock::At(now())).silent()
+}
+
+/// State as a world has it.
+#[derive(Clone, Debug, Default)]
+pub struct StateOf {
+    pub place: Option<Place>,
+    pub files: std::collections::BTreeMap<String, Vec<u8>>,
+}
+
+impl ReadState for StateOf {
+    async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
+        let place = self.place.clone().unwrap_or_else(|| Place::new("222233334444", "us-east-1"));
+        let path = match question {
+            Question::EffectivePolicy(account) => format!("effective-policies/{account}.json"),
+            Question::EnforcedConfigurations => format!("enforced-configurations/{}/{}.json", place.account, place.region),
+            other => return Err(CallError::new(format!("read {other:?}"), ErrorKind::Denied, "not in this test")),
+        };
+        self.files.get(&path).cloned().ok_or_else(|| CallError::new("read state", ErrorKind::Denied, "not in this test"))
+    }
+}
+
+pub fn invocation_auditor<S: ReadState>(tables: &Tables, state: S) -> InvocationAuditor<S> {
+    InvocationAuditor::new(tables.observations(), state, metrics("audit-invocations"), Clock::At(now()))
+}
+
+/// Puts the files of a world and a configuration into a bucket.
+pub async fn bucket_with(files: impl IntoIterator<Item = (String, Vec<u8>)>, configuration: Option<&str>) -> MemoryBucket {
+    let bucket = MemoryBucket::default();
+    for (path, json) in files {
+        bucket.put(&format!("world/{path}"), json).await.unwrap();
+    }
+    if let Some(configuration) = configuration {
+        bucket.put("configuration/guardrail-audit.toml", configuration.as_bytes().to_vec()).await.unwrap();
+    }
+    bucket
+}
