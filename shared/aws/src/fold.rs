@@ -151,19 +151,15 @@ impl Trust {
     /// happens in the organization is the management account's to say, but for an account that leaves.
     fn believed(&self, partition: &Partition, change: Change) -> Change {
         let account = partition.place.account.as_str();
-        let believed = match &change.effect {
-            None => true,
-            Some(WorldChange::Organization(OrganizationChange::AccountLeft { account: left })) if left.as_str() == account => true,
-            Some(WorldChange::Organization(_)) => !self.organization || self.is_management(account) || partition.source == Source::Hub,
-            Some(_) if !self.is_self_reported(partition) => true,
-            Some(
-                WorldChange::ConfigurationDeleted { .. }
-                | WorldChange::AgentChanged { guardrail: None, .. }
-                | WorldChange::GuardrailDeleted { .. },
-            ) => true,
-            Some(_) => false,
+        let believed = |effect: &WorldChange| match effect {
+            WorldChange::Organization(OrganizationChange::AccountLeft { account: left }) if left.as_str() == account => true,
+            WorldChange::Organization(_) => !self.organization || self.is_management(account) || partition.source == Source::Hub,
+            WorldChange::ConfigurationDeleted { .. }
+            | WorldChange::AgentChanged { guardrail: None, .. }
+            | WorldChange::GuardrailDeleted { .. } => true,
+            _ => !self.is_self_reported(partition),
         };
-        if believed { change } else { Change { effect: None, ..change } }
+        if change.effect.as_ref().is_none_or(believed) { change } else { Change { effect: None, ..change } }
     }
 }
 

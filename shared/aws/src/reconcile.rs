@@ -312,7 +312,10 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let listed = match state.read(&Question::Guardrails).await {
             Ok(json) => listed(&json),
             Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
-            Err(error) => return edge_warn("guardrails can't be listed", &error),
+            Err(error) => {
+                edge::warn("guardrails can't be listed", &error);
+                return Ok(());
+            }
         };
         for (id, arn, _) in listed {
             let versions = state.read(&Question::GuardrailVersions(id.clone())).await.map(|json| versions_in(&json)).unwrap_or_default();
@@ -335,7 +338,10 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let (records, complete) = match self.eyes.history(place, since).await {
             Ok(read) => read,
             Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
-            Err(error) => return edge_warn("event history can't be read", &error),
+            Err(error) => {
+                edge::warn("event history can't be read", &error);
+                return Ok(());
+            }
         };
         let mut collector = Collector::new(&self.wanted);
         for record in &records {
@@ -484,11 +490,6 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cursor {
     read_until: Moment,
-}
-
-fn edge_warn(what: &str, error: &CallError) -> Result<(), CallError> {
-    edge::warn(what, error);
-    Ok(())
 }
 
 /// Ids, ARNs and versions in ListGuardrails' answer.
