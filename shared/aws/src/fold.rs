@@ -40,6 +40,8 @@ use crate::{
     metrics::{Flow, Metrics},
     observations::{Item, Observations, Read},
     place::{Partition, Place, Source, hour_text},
+    queue::{Queue, SqsQueue},
+    reconcile::Order,
     settings::Environment,
     stream::{self, StreamRecord},
     world::{File, HubWorld, world_of},
@@ -60,12 +62,14 @@ pub struct Trust {
 
 /// Folds facts into findings.
 #[derive(Debug)]
-pub struct Fold<B> {
+pub struct Fold<B, Q = SqsQueue> {
     observations: Observations,
     findings: Findings,
     world: HubWorld<B>,
     configuration_key: String,
     trust: Trust,
+    /// Where to ask for a look at a place that reports something new.
+    reconcile: Option<Q>,
     metrics: Metrics,
     clock: Clock,
     facts_ttl_days: i64,
@@ -184,11 +188,13 @@ impl Fold<S3Bucket> {
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
         let bucket = S3Bucket::new(Arc::clone(&aws), bucket);
         let observations = Observations::new(Arc::clone(&aws), observations, ttl_days);
-        Ok(Self::new(observations, Findings::new(aws, findings), bucket, key, trust, ttl_days, metrics, Clock::System))
+        let reconcile = environment.optional("RECONCILE_QUEUE_URL").map(|url| SqsQueue::new(Arc::clone(&aws), url));
+        let findings = Findings::new(aws, findings);
+        Ok(Self::new(observations, findings, bucket, key, trust, ttl_days, metrics, Clock::System).asking(reconcile))
     }
 }
 
-impl<B: Bucket> Fold<B> {
+impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// A fold.
     #[expect(clippy::too_many_arguments, reason = "each is one thing it needs")]
     pub fn new(
@@ -201,7 +207,14 @@ impl<B: Bucket> Fold<B> {
         metrics: Metrics,
         clock: Clock,
     ) -> Self {
-        Fold { observations, findings, world: HubWorld::new(bucket), configuration_key, trust, metrics, clock, facts_ttl_days }
+        let world = HubWorld::new(bucket);
+        Fold { observations, findings, world, configuration_key, trust, reconcile: None, metrics, clock, facts_ttl_days }
+    }
+
+    /// One that asks for a look at a place that reports something new.
+    #[must_use]
+    pub fn asking(self, reconcile: Option<Q>) -> Self {
+        Fold { reconcile, ..self }
     }
 
     /// Takes a batch of the stream. Answers with where to begin again if something failed.
@@ -239,6 +252,7 @@ impl<B: Bucket> Fold<B> {
             partitions.insert(partition);
             hours.insert((partition.place.clone(), partition.hour));
         }
+        self.ask_for_a_look(account, effects).await?;
         for partition in partitions {
             self.findings.note_partition(partition).await?;
         }
@@ -260,6 +274,19 @@ impl<B: Bucket> Fold<B> {
             ("overtaken", folded.overtaken),
         ]);
         Ok(())
+    }
+
+    /// What an account says of its own state isn't enough: the hub reads it itself, at once. So it does where it never looked.
+    async fn ask_for_a_look(&self, account: &str, effects: &[Effect<'_>]) -> Result<(), CallError> {
+        let Some(queue) = &self.reconcile else { return Ok(()) };
+        let reported = |effect: &&Effect<'_>| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account);
+        let mut places: BTreeSet<&Place> =
+            effects.iter().filter(reported).filter(|effect| effect.world_changed).map(|effect| &effect.place).collect();
+        let known: BTreeSet<Place> = self.findings.partitions(account).await?.into_iter().map(|partition| partition.place).collect();
+        places.extend(effects.iter().filter(reported).map(|effect| &effect.place).filter(|place| !known.contains(place)));
+        let order = |place: &Place| Order::Place { account: place.account.clone(), region: place.region.clone() };
+        let orders: Vec<String> = places.into_iter().map(|place| serde_json::json!(order(place)).to_string()).collect();
+        queue.send(&orders, 0).await
     }
 
     /// A change in the organization may concern any account: a fact for each makes the stream fold them, side by side.
@@ -589,7 +616,7 @@ pub async fn configuration<B: Bucket>(bucket: &B, key: &str) -> Result<Configura
         .map_err(|error| CallError::new(format!("read the configuration {key}"), crate::error::ErrorKind::Refused, error))
 }
 
-impl<B: Bucket> Handler<Input, DynamoDbEventResponse> for Fold<B> {
+impl<B: Bucket, Q: Queue> Handler<Input, DynamoDbEventResponse> for Fold<B, Q> {
     async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {
