@@ -411,7 +411,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             for read in self.observations.query(&partition, Some("change#")).await? {
                 if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
                     let key = change.key(&partition.place.account);
-                    known.facts.add_change(key, self.trust.believed(&partition, change.change));
+                    known.facts.add_change(&key, &self.trust.believed(&partition, change.change));
                 }
             }
         }
@@ -431,7 +431,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     if let Ok(Fact { content: Content::Change(change), .. }) = read.fact
                         && is_of_organization(&change.change)
                     {
-                        known.facts.add_change(change.key(other), change.change);
+                        known.facts.add_change(&change.key(other), &change.change);
                     }
                 }
             }
@@ -460,7 +460,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     known.changes_of_hub.insert(key);
                 }
                 known.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
-                known.facts.add_change(change.key(&place.account), self.trust.believed(partition, change.change));
+                known.facts.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
                 let path = state.path.strip_suffix(".json").unwrap_or(&state.path);

@@ -4,9 +4,11 @@
 //! condition, or a Deny refuses calls that lack it. Only statements about inference are read; a policy is *looser* than another if
 //! some Allow lost the condition or some Deny is gone.
 
+pub(crate) mod history;
+
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
 use crate::{
@@ -16,6 +18,9 @@ use crate::{
 
 /// The operations that run a model, as IAM names them. Converse is authorised as InvokeModel; bedrock-mantle has a namespace of its own.
 const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresponsestream", "bedrock-mantle:createinference"];
+
+/// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
+pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
 /// The condition keys that name a guardrail.
 const GUARDRAIL_KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
@@ -42,7 +47,10 @@ impl IdentityPolicy {
             if actions.is_empty() {
                 continue;
             }
-            let what = format!("{} on {}", actions.join(", "), resources(statement));
+            let Some(resources) = resources(statement) else {
+                continue;
+            };
+            let what = format!("{} on {resources}", actions.join(", "));
             let condition = &statement["Condition"];
             match statement["Effect"].as_str() {
                 Some(effect) if effect.eq_ignore_ascii_case("Deny") => {
@@ -60,12 +68,30 @@ impl IdentityPolicy {
         Some(policy)
     }
 
-    /// The part of a document that is about inference, in the order of its members; `None` if it is no document.
+    /// The part of a document that is about inference, each statement once; `None` if it is no document. Of what is simply allowed only
+    /// the actions and the resources of Bedrock are left.
     #[must_use]
     pub fn relevant_part(document: &Value) -> Option<Value> {
         let document = as_document(document)?;
-        let relevant: Vec<Value> = statements(&document).filter(|statement| !inference_actions(statement).is_empty()).map(sorted).collect();
-        Some(Value::Object(Map::from_iter([("Statement".to_owned(), Value::Array(relevant))])))
+        let mut relevant: Vec<Value> = Vec::new();
+        for statement in statements(&document) {
+            let actions = inference_actions(statement);
+            let Some(resources) = resources(statement).filter(|_| !actions.is_empty()) else {
+                continue;
+            };
+            let is_denial = statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case("Deny"));
+            let kept = if is_denial || asks_for_guardrail(&statement["Condition"]) {
+                sorted(statement)
+            } else if statement.get("NotResource").is_some() {
+                json!({"Effect": "Allow", "Action": actions, "NotResource": sorted(&statement["NotResource"])})
+            } else {
+                json!({"Effect": "Allow", "Action": actions, "Resource": resources.split(", ").collect::<Vec<_>>()})
+            };
+            if !relevant.contains(&kept) {
+                relevant.push(kept);
+            }
+        }
+        Some(json!({"Statement": relevant, GUARDS: IdentityPolicy::parse(&document)?.guards()}))
     }
 
     /// Whether it asks for a guardrail, or refuses inference, anywhere.
@@ -199,14 +225,24 @@ fn inference_actions(statement: &Value) -> Vec<&'static str> {
     all.filter(|action| matches(&patterns, action)).collect()
 }
 
-fn resources(statement: &Value) -> String {
+/// What of a statement's resources can be Bedrock's; `None` if nothing can.
+fn resources(statement: &Value) -> Option<String> {
     let (word, list) = match statement.get("NotResource") {
         Some(excluded) => ("all but ", texts(excluded)),
         None => ("", texts(&statement["Resource"])),
     };
-    let list: BTreeSet<String> = list.into_iter().map(|resource| printable(&resource).into_owned()).collect();
+    let all = word.is_empty() && list.is_empty();
+    let can_be_ours = |resource: &String| {
+        let service = resource.split(':').nth(2).unwrap_or("*");
+        !word.is_empty() || service.contains(['*', '?']) || service.starts_with("bedrock")
+    };
+    let list: BTreeSet<String> = list.into_iter().filter(can_be_ours).map(|resource| printable(&resource).into_owned()).collect();
     let list: Vec<&str> = list.iter().map(String::as_str).collect();
-    format!("{word}{}", if list.is_empty() { "*".to_owned() } else { list.join(", ") })
+    match (all, list.is_empty()) {
+        (true, _) => Some("*".to_owned()),
+        (false, true) => None,
+        (false, false) => Some(format!("{word}{}", list.join(", "))),
+    }
 }
 
 /// Whether an Allow with this condition gives nothing to calls without a guardrail. `…IfExists`, negations and `Null: true` hold for

@@ -130,7 +130,7 @@ async fn a_state_of_its_own_making_resolves_nothing() {
     let mut collector = Collector::new(&wanted);
     collector.value(story::envelope(&put).as_bytes());
     let facts = collector.into_facts();
-    let changes = facts.changes().map(|(key, change)| {
+    let changes = facts.changes().into_iter().map(|(key, change)| {
         let fact = ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
         Fact::new(Source::Account, member(), Some(key.time), Content::Change(fact))
     });

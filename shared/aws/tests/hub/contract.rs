@@ -69,7 +69,7 @@ impl EvidenceStore for Dynamo {
             partition: Partition { source: Source::Account, place: Place::new(packet.account, packet.region), hour: packet.hour },
             content: Content::Calls(packet.bytes),
         });
-        let changes = facts.changes().map(|(key, change)| {
+        let changes = facts.changes().into_iter().map(|(key, change)| {
             let fact = audit_aws::fact::ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
             Fact::new(Source::Account, Place::new(change.account.as_str(), change.region.as_str()), Some(key.time), Content::Change(fact))
         });
@@ -86,7 +86,7 @@ impl EvidenceStore for Dynamo {
             for read in self.observations.query(partition, None).await.unwrap() {
                 match read.fact.unwrap().content {
                     Content::Calls(bytes) => drop(facts.unpack(&place.account, &place.region, *hour, &bytes, false).unwrap()),
-                    Content::Change(change) => facts.add_change(change.key(&place.account), change.change),
+                    Content::Change(change) => facts.add_change(&change.key(&place.account), &change.change),
                     other => panic!("{other:?}"),
                 }
             }
