@@ -120,6 +120,10 @@ type Hours = BTreeSet<(Place, Option<i64>)>;
 #[derive(Debug, Default)]
 struct Known {
     facts: Facts,
+    /// Without the calls.
+    changes: Facts,
+    /// The calls of each hour, and whether they are only the account's own word.
+    packets: BTreeMap<(Place, Option<i64>), Vec<(Vec<u8>, bool)>>,
     /// Those whose own auditor judged all their calls as covered.
     said_to_be_covered: Facts,
     changes_of_hub: BTreeSet<ChangeKey>,
@@ -134,6 +138,13 @@ struct Known {
     /// Items that are no facts, or too many.
     notes: BTreeSet<Note>,
     basis: Basis,
+}
+
+impl Known {
+    fn add_change(&mut self, key: &ChangeKey, change: &Change) {
+        self.facts.add_change(key, change);
+        self.changes.add_change(key, change);
+    }
 }
 
 impl Trust {
@@ -411,7 +422,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             for read in self.observations.query(&partition, Some("change#")).await? {
                 if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
                     let key = change.key(&partition.place.account);
-                    known.facts.add_change(&key, &self.trust.believed(&partition, change.change));
+                    known.add_change(&key, &self.trust.believed(&partition, change.change));
                 }
             }
         }
@@ -431,7 +442,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     if let Ok(Fact { content: Content::Change(change), .. }) = read.fact
                         && is_of_organization(&change.change)
                     {
-                        known.facts.add_change(&change.key(other), &change.change);
+                        known.add_change(&change.key(other), &change.change);
                     }
                 }
             }
@@ -450,6 +461,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     // What was read a moment ago can be read again.
                     let _ = known.said_to_be_covered.unpack(&place.account, &place.region, partition.hour, &bytes, true);
                 }
+                known.packets.entry((place.clone(), partition.hour)).or_default().push((bytes, self_reported));
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
                 let key = change.key(&place.account);
@@ -460,7 +472,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     known.changes_of_hub.insert(key);
                 }
                 known.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
-                known.facts.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change));
+                known.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
                 let path = state.path.strip_suffix(".json").unwrap_or(&state.path);
@@ -558,7 +570,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             ..Selection::default()
         };
         let terms = Terms { configuration, selection: &selection, now: self.clock.now() };
-        let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
+        let mut facts = known.changes.clone();
+        // Whether evaluations of the last calls stayed out shows only in the hour after.
+        for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
+            for (bytes, self_reported) in known.packets.get(&(place.clone(), hour)).into_iter().flatten() {
+                // What was read a moment ago can be read again.
+                let _ = facts.unpack(&place.account, &place.region, hour, bytes, *self_reported);
+            }
+        }
+        let audit = auditor::audit(facts, world.clone(), &terms);
         Rollup { invocations: audit.invocations, coverage: audit.coverage }
     }
 
