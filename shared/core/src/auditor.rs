@@ -20,9 +20,9 @@ use crate::{
     config::Configuration,
     facts::{ChangeKey, Facts, KeptChanges, Listed, Places, Strings, Texts},
     finding::Finding,
+    identity::GUARDS,
     join::Place,
     moment::Moment,
-    identity::GUARDS,
     report::{BlindRow, Blindness, CoverageRow, Invocations},
     rule::Traffic,
     rules::{self, RULES},
@@ -283,8 +283,12 @@ fn that_matter(
     };
     // A document that doesn't guard only matters where another one does.
     let guards = format!("\"{GUARDS}\":true");
-    let speaks = |listed: &Listed<'_>| [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.body().contains(text)) || stems.iter().any(|stem| listed.body().contains(stem));
-    let mut guarded: BTreeSet<(AccountId, String)> = state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
+    let speaks = |listed: &Listed<'_>| {
+        [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.body().contains(text))
+            || stems.iter().any(|stem| listed.body().contains(stem))
+    };
+    let mut guarded: BTreeSet<(AccountId, String)> =
+        state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
     let mut changes: Vec<(ChangeKey, Change)> = Vec::new();
     let mut undecided: Vec<Listed<'_>> = Vec::new();
     for listed in kept.iter(strings) {
@@ -309,7 +313,10 @@ fn that_matter(
     }
     if !guarded.is_empty() {
         let concerns = |change: &Change| {
-            let names = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"].iter().filter_map(|key| change.text(key)).map(change::short);
+            let names = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"]
+                .iter()
+                .filter_map(|key| change.text(key))
+                .map(change::short);
             names.into_iter().any(|name| guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
         };
         changes.extend(undecided.into_iter().map(Listed::to_change).filter(|(_, change)| concerns(change)));

@@ -305,7 +305,11 @@ fn inference_actions(statement: &Value) -> Vec<&'static str> {
 /// Which ways to run a model some of the patterns match.
 fn matching_actions<'p>(patterns: impl Iterator<Item = &'p str> + Clone) -> Vec<&'static str> {
     let matches = |pattern: &str, action: &str| {
-        if pattern.contains(['*', '?']) { WildMatch::new(&pattern.to_ascii_lowercase()).matches(action) } else { pattern.eq_ignore_ascii_case(action) }
+        if pattern.contains(['*', '?']) {
+            WildMatch::new(&pattern.to_ascii_lowercase()).matches(action)
+        } else {
+            pattern.eq_ignore_ascii_case(action)
+        }
     };
     INFERENCE.iter().copied().filter(|action| patterns.clone().any(|pattern| matches(pattern, action))).collect()
 }

@@ -326,7 +326,12 @@ impl Seen<'_> {
     pub(crate) fn earlier(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<&Change> {
         let all = self.scene.indexes_of(&self.change.account, &self.change.service, subject);
         let before = all.get(..all.partition_point(|index| *index < self.index)).unwrap_or_default();
-        before.iter().rev().filter_map(|index| self.scene.changes.get(*index)).map(|(_, change)| *change).find(|change| !change.is_refused() && passes(change))
+        before
+            .iter()
+            .rev()
+            .filter_map(|index| self.scene.changes.get(*index))
+            .map(|(_, change)| *change)
+            .find(|change| !change.is_refused() && passes(change))
     }
 
     /// The first successful change of the same thing after this one that passes.

@@ -75,7 +75,12 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
     }
     for findings in by_event.values() {
         for (index, finding) in findings.iter().enumerate().take(MOST_LINKS) {
-            findings.iter().skip(index + 1).take(MOST_LINKS).filter(|other| other.rule != finding.rule).for_each(|other| link(finding, other));
+            findings
+                .iter()
+                .skip(index + 1)
+                .take(MOST_LINKS)
+                .filter(|other| other.rule != finding.rule)
+                .for_each(|other| link(finding, other));
         }
     }
     let all = calls.into_iter().map(|(finding, _)| finding).chain(changes.into_iter().map(|change| change.finding));

@@ -66,7 +66,8 @@ impl Wanted {
         else {
             return false;
         };
-        let is_unwanted = !self.wants(name) || (self.own.contains(operation(name)) && self.stems.iter().all(|stem| stem.find(value).is_none()));
+        let is_unwanted =
+            !self.wants(name) || (self.own.contains(operation(name)) && self.stems.iter().all(|stem| stem.find(value).is_none()));
         is_unwanted
             && self.event_name.find(behind).is_none()
             && self.unicode_escape.find(value).is_none()
@@ -120,7 +121,8 @@ mod tests {
     #[test]
     fn what_matters_on_own_resources_is_wanted_only_there() {
         let wanted = wanted().only_with(["UpdateFunctionCode"], ["guardrail-audit".to_owned()]);
-        let update = |name: &str| format!(r#"{{"eventName":"UpdateFunctionCode20150331v2","requestParameters":{{"functionName":"{name}"}}}}"#);
+        let update =
+            |name: &str| format!(r#"{{"eventName":"UpdateFunctionCode20150331v2","requestParameters":{{"functionName":"{name}"}}}}"#);
         assert!(wanted.rejects(update("web").as_bytes()));
         assert!(!wanted.rejects(update("guardrail-audit-changes").as_bytes()));
         assert!(!wanted.rejects(update(r"guardrail\u002daudit-changes").as_bytes()), "spelled in escapes");

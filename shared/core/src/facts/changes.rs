@@ -75,7 +75,14 @@ impl KeptChanges {
         let rest = |kept: &KeptChange| [kept.account, kept.operation, kept.region, kept.principal, kept.invoked_by, kept.error, kept.body];
         let order = |a: &KeptChange, b: &KeptChange| {
             let ids = || PackedId::from_bytes(a.event).compare(PackedId::from_bytes(b.event), strings);
-            let texts = || rest(a).iter().zip(rest(b)).map(|(a, b)| strings.get(*a).cmp(strings.get(b))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal);
+            let texts = || {
+                rest(a)
+                    .iter()
+                    .zip(rest(b))
+                    .map(|(a, b)| strings.get(*a).cmp(strings.get(b)))
+                    .find(|order| order.is_ne())
+                    .unwrap_or(Ordering::Equal)
+            };
             a.time.cmp(&b.time).then_with(ids).then_with(texts)
         };
         let before = self.0.len();

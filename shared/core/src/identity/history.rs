@@ -99,7 +99,8 @@ impl Pass<'_> {
             let others = entity.documents.iter().filter(|(named, _)| **named != policy).map(|(_, document)| document.clone());
             others.reduce(|a, b| a.and(&b))
         });
-        let of_boundary = || entity.documents.iter().find(|(named, _)| named.to_lowercase().contains("boundary")).map(|(_, document)| document.clone());
+        let of_boundary =
+            || entity.documents.iter().find(|(named, _)| named.to_lowercase().contains("boundary")).map(|(_, document)| document.clone());
         let (read_boundary, set_boundary) = (of_boundary(), entity.boundary.clone());
         let boundary = set_boundary.map_or(read_boundary, |boundary| self.managed_at(before, &change.account, &boundary));
         let replacement = boundary_after.as_deref().and_then(|boundary| self.managed_at(before, &change.account, boundary));
@@ -142,7 +143,10 @@ impl Pass<'_> {
 
     fn managed_at(&self, before: Moment, account: &AccountId, name: &str) -> Option<IdentityPolicy> {
         let written = self.managed.get(&(account.clone(), name.to_owned())).and_then(|managed| managed.default.clone());
-        written.or_else(|| snapshot(self.state, before, account, "policy", name).map(|documents| documents.iter().map(|(_, document)| document.clone()).reduce(|a, b| a.and(&b)))?)
+        written.or_else(|| {
+            snapshot(self.state, before, account, "policy", name)
+                .map(|documents| documents.iter().map(|(_, document)| document.clone()).reduce(|a, b| a.and(&b)))?
+        })
     }
 
     /// The entity, with the latest snapshot of it if there is one that was not taken in yet.
@@ -174,7 +178,13 @@ impl Entity {
 }
 
 /// The documents of an entity in the world, by the names that its file may have.
-fn snapshot<'s>(state: &'s State, before: Moment, account: &AccountId, kind: &str, name: &str) -> Option<&'s crate::world::IdentityDocuments> {
+fn snapshot<'s>(
+    state: &'s State,
+    before: Moment,
+    account: &AccountId,
+    kind: &str,
+    name: &str,
+) -> Option<&'s crate::world::IdentityDocuments> {
     if !state.knows_identities_of(account) {
         return None;
     }

@@ -395,7 +395,9 @@ impl State {
         moments.extend(of(self.world.configurations.get(&here)));
         moments.extend(of(self.world.telemetry.get(&here)));
         let first = GuardrailKey { account: account.clone(), region: region.clone(), id: "".into() };
-        moments.extend(self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made));
+        moments.extend(
+            self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made),
+        );
         moments.extend(mediators.filter(|((a, r, _), _)| a == account && r == region).flat_map(|(_, timeline)| timeline.boundaries()));
         moments.sort_unstable();
         moments.dedup();
