@@ -7,7 +7,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     arn::{AccountId, Region},
@@ -299,7 +299,6 @@ const KEPT_KEYS: &[&str] = &[
     "roleName",
     "groupName",
     "policyName",
-    "policyDocument",
     "permissionsBoundary",
     "serviceName",
     "credentialAgeDays",
@@ -490,7 +489,10 @@ impl<'de> Deserialize<'de> for Kept {
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kept, A::Error> {
                 let mut kept: Vec<(String, Value)> = Vec::new();
                 while let Some(key) = members.next_key::<Text<'de>>()? {
-                    if KEPT_KEYS.contains(&key.or_empty()) {
+                    if key.or_empty() == "policyDocument" {
+                        let document = members.next_value::<&RawValue>()?;
+                        kept.push((key.or_empty().to_owned(), IdentityPolicy::relevant_part_of(document).unwrap_or(Value::Null)));
+                    } else if KEPT_KEYS.contains(&key.or_empty()) {
                         let value = reduced(key.or_empty(), members.next_value()?);
                         if value.as_str().is_none_or(|text| text.len() <= MOST_CHARACTERS) {
                             kept.push((key.or_empty().to_owned(), value));
@@ -512,7 +514,6 @@ fn reduced(key: &str, value: Value) -> Value {
         "definition" => flow_without_texts(&value),
         "agent" => agent_without_texts(&value),
         "tags" => keys_of_tags(&value),
-        "policyDocument" => IdentityPolicy::relevant_part(&value).unwrap_or(Value::Null),
         _ => clean(value),
     }
 }
