@@ -40,6 +40,8 @@ use crate::{
     metrics::{Flow, Metrics},
     observations::{Item, Observations, Read},
     place::{Partition, Place, Source, hour_text},
+    queue::{Queue, SqsQueue},
+    reconcile::Order,
     settings::Environment,
     stream::{self, StreamRecord},
     world::{File, HubWorld, world_of},
@@ -60,12 +62,14 @@ pub struct Trust {
 
 /// Folds facts into findings.
 #[derive(Debug)]
-pub struct Fold<B> {
+pub struct Fold<B, Q = SqsQueue> {
     observations: Observations,
     findings: Findings,
     world: HubWorld<B>,
     configuration_key: String,
     trust: Trust,
+    /// Where to ask for a look at a place that reports something new.
+    reconcile: Option<Q>,
     metrics: Metrics,
     clock: Clock,
     facts_ttl_days: i64,
@@ -116,9 +120,17 @@ type Hours = BTreeSet<(Place, Option<i64>)>;
 #[derive(Debug, Default)]
 struct Known {
     facts: Facts,
+    /// Without the calls.
+    changes: Facts,
+    /// The calls of each hour, and whether they are only the account's own word.
+    packets: BTreeMap<(Place, Option<i64>), Vec<(Vec<u8>, bool)>>,
     /// Those whose own auditor judged all their calls as covered.
     said_to_be_covered: Facts,
     changes_of_hub: BTreeSet<ChangeKey>,
+    /// The account's own changes: their times and where they lie, by event id.
+    own_changes: BTreeMap<String, (Moment, Partition)>,
+    /// Other accounts whose changes concern this one.
+    concerning: BTreeSet<String>,
     heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
     gaps: BTreeMap<(Place, String), Vec<GapFact>>,
     /// States that are believed, as files of the world.
@@ -126,6 +138,13 @@ struct Known {
     /// Items that are no facts, or too many.
     notes: BTreeSet<Note>,
     basis: Basis,
+}
+
+impl Known {
+    fn add_change(&mut self, key: &ChangeKey, change: &Change) {
+        self.facts.add_change(key, change);
+        self.changes.add_change(key, change);
+    }
 }
 
 impl Trust {
@@ -147,19 +166,15 @@ impl Trust {
     /// happens in the organization is the management account's to say, but for an account that leaves.
     fn believed(&self, partition: &Partition, change: Change) -> Change {
         let account = partition.place.account.as_str();
-        let believed = match &change.effect {
-            None => true,
-            Some(WorldChange::Organization(OrganizationChange::AccountLeft { account: left })) if left.as_str() == account => true,
-            Some(WorldChange::Organization(_)) => !self.organization || self.is_management(account) || partition.source == Source::Hub,
-            Some(_) if !self.is_self_reported(partition) => true,
-            Some(
-                WorldChange::ConfigurationDeleted { .. }
-                | WorldChange::AgentChanged { guardrail: None, .. }
-                | WorldChange::GuardrailDeleted { .. },
-            ) => true,
-            Some(_) => false,
+        let believed = |effect: &WorldChange| match effect {
+            WorldChange::Organization(OrganizationChange::AccountLeft { account: left }) if left.as_str() == account => true,
+            WorldChange::Organization(_) => !self.organization || self.is_management(account) || partition.source == Source::Hub,
+            WorldChange::ConfigurationDeleted { .. }
+            | WorldChange::AgentChanged { guardrail: None, .. }
+            | WorldChange::GuardrailDeleted { .. } => true,
+            _ => !self.is_self_reported(partition),
         };
-        if believed { change } else { Change { effect: None, ..change } }
+        if change.effect.as_ref().is_none_or(believed) { change } else { Change { effect: None, ..change } }
     }
 }
 
@@ -184,11 +199,13 @@ impl Fold<S3Bucket> {
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
         let bucket = S3Bucket::new(Arc::clone(&aws), bucket);
         let observations = Observations::new(Arc::clone(&aws), observations, ttl_days);
-        Ok(Self::new(observations, Findings::new(aws, findings), bucket, key, trust, ttl_days, metrics, Clock::System))
+        let reconcile = environment.optional("RECONCILE_QUEUE_URL").map(|url| SqsQueue::new(Arc::clone(&aws), url));
+        let findings = Findings::new(aws, findings);
+        Ok(Self::new(observations, findings, bucket, key, trust, ttl_days, metrics, Clock::System).asking(reconcile))
     }
 }
 
-impl<B: Bucket> Fold<B> {
+impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// A fold.
     #[expect(clippy::too_many_arguments, reason = "each is one thing it needs")]
     pub fn new(
@@ -201,7 +218,14 @@ impl<B: Bucket> Fold<B> {
         metrics: Metrics,
         clock: Clock,
     ) -> Self {
-        Fold { observations, findings, world: HubWorld::new(bucket), configuration_key, trust, metrics, clock, facts_ttl_days }
+        let world = HubWorld::new(bucket);
+        Fold { observations, findings, world, configuration_key, trust, reconcile: None, metrics, clock, facts_ttl_days }
+    }
+
+    /// One that asks for a look at a place that reports something new.
+    #[must_use]
+    pub fn asking(self, reconcile: Option<Q>) -> Self {
+        Fold { reconcile, ..self }
     }
 
     /// Takes a batch of the stream. Answers with where to begin again if something failed.
@@ -239,6 +263,7 @@ impl<B: Bucket> Fold<B> {
             partitions.insert(partition);
             hours.insert((partition.place.clone(), partition.hour));
         }
+        self.ask_for_a_look(account, effects).await?;
         for partition in partitions {
             self.findings.note_partition(partition).await?;
         }
@@ -262,6 +287,19 @@ impl<B: Bucket> Fold<B> {
         Ok(())
     }
 
+    /// What an account says of its own state isn't enough: the hub reads it itself, at once. So it does where it never looked.
+    async fn ask_for_a_look(&self, account: &str, effects: &[Effect<'_>]) -> Result<(), CallError> {
+        let Some(queue) = &self.reconcile else { return Ok(()) };
+        let reported = |effect: &&Effect<'_>| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account);
+        let mut places: BTreeSet<&Place> =
+            effects.iter().filter(reported).filter(|effect| effect.world_changed).map(|effect| &effect.place).collect();
+        let known: BTreeSet<Place> = self.findings.partitions(account).await?.into_iter().map(|partition| partition.place).collect();
+        places.extend(effects.iter().filter(reported).map(|effect| &effect.place).filter(|place| !known.contains(place)));
+        let order = |place: &Place| Order::Place { account: place.account.clone(), region: place.region.clone() };
+        let orders: Vec<String> = places.into_iter().map(|place| serde_json::json!(order(place)).to_string()).collect();
+        queue.send(&orders, 0).await
+    }
+
     /// A change in the organization may concern any account: a fact for each makes the stream fold them, side by side.
     async fn tell_all_accounts(&self, management: &str, time: Moment, event_id: &str) -> Result<(), CallError> {
         let files = self.world.files(&["organization".to_owned()]).await?;
@@ -280,19 +318,34 @@ impl<B: Bucket> Fold<B> {
         Ok(())
     }
 
+    /// What an account changes may concern another: whose guardrail it used to enforce, say. The other account's fold takes the change in.
+    async fn tell_others(&self, account: &str, found: &[Finding], known: &Known) -> Result<(), CallError> {
+        for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
+            for (time, partition) in finding.events.iter().filter_map(|event| known.own_changes.get(event)) {
+                // The same fact each time: only the first makes the stream fold the other account.
+                self.findings.note_concern(&finding.account, partition).await?;
+                let read = ReadFact { time: *time, changed: vec![format!("something in {}", partition.key())] };
+                let place = Place::new(finding.account.as_str(), finding.region.as_str());
+                self.observations.put(&Fact::new(Source::Hub, place, Some(*time), Content::Read(read))).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the findings of an account again, and the rollups of these hours; `None` means of all.
     pub async fn fold(&self, account: &str, hours: Option<&Hours>) -> Result<Folded, CallError> {
         // Taken before anything is read: a fold that read less than another has a smaller ticket, or is followed by one that reads all.
         let ticket = self.findings.ticket(account).await?;
         let partitions = self.findings.partitions(account).await?;
         let known = self.known(account, &partitions).await?;
-        let files = self.world.files_of(account, self.trust.management_account.as_deref()).await?;
+        let files = self.world.files_of(account, self.trust.management_account.as_deref(), &known.concerning).await?;
         let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
         let world = world_of(read.chain(known.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
         let configuration = configuration(self.world.bucket(), &self.configuration_key).await?;
         let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now() };
 
         let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
+        self.tell_others(account, &audit.findings, &known).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
         found.extend(self.own_findings(account, &known, &world, &configuration).await?);
         let units = organization_in(&files).map(|organization| units_of(&organization, account)).unwrap_or_default();
@@ -364,6 +417,15 @@ impl<B: Bucket> Fold<B> {
         }
         known.basis = if all_settled { Basis::Settled } else { Basis::Reported };
         self.add_organization(&mut known, account).await?;
+        for partition in self.findings.concerns(account).await? {
+            known.concerning.insert(partition.place.account.clone());
+            for read in self.observations.query(&partition, Some("change#")).await? {
+                if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
+                    let key = change.key(&partition.place.account);
+                    known.add_change(&key, &self.trust.believed(&partition, change.change));
+                }
+            }
+        }
         Ok(known)
     }
 
@@ -378,9 +440,9 @@ impl<B: Bucket> Fold<B> {
             for partition in self.findings.partitions(other).await? {
                 for read in self.observations.query(&partition, Some("change#")).await? {
                     if let Ok(Fact { content: Content::Change(change), .. }) = read.fact
-                        && matches!(change.change.effect, Some(WorldChange::Organization(_)))
+                        && is_of_organization(&change.change)
                     {
-                        known.facts.add_change(change.key(other), change.change);
+                        known.add_change(&change.key(other), &change.change);
                     }
                 }
             }
@@ -399,6 +461,7 @@ impl<B: Bucket> Fold<B> {
                     // What was read a moment ago can be read again.
                     let _ = known.said_to_be_covered.unpack(&place.account, &place.region, partition.hour, &bytes, true);
                 }
+                known.packets.entry((place.clone(), partition.hour)).or_default().push((bytes, self_reported));
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
                 let key = change.key(&place.account);
@@ -408,7 +471,8 @@ impl<B: Bucket> Fold<B> {
                 if partition.source == Source::Hub {
                     known.changes_of_hub.insert(key);
                 }
-                known.facts.add_change(change.key(&place.account), self.trust.believed(partition, change.change));
+                known.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
+                known.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
                 let path = state.path.strip_suffix(".json").unwrap_or(&state.path);
@@ -420,6 +484,7 @@ impl<B: Bucket> Fold<B> {
             Ok(Fact { content: Content::Gap(gap), .. }) => {
                 known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap);
             }
+            Ok(Fact { content: Content::Read(read), .. }) => known.facts.looked_at(read.time),
             Ok(_) => {}
             Err(error) => {
                 let item = format!("{} {}", partition.key(), read.sort_key);
@@ -505,7 +570,15 @@ impl<B: Bucket> Fold<B> {
             ..Selection::default()
         };
         let terms = Terms { configuration, selection: &selection, now: self.clock.now() };
-        let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
+        let mut facts = known.changes.clone();
+        // Whether evaluations of the last calls stayed out shows only in the hour after.
+        for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
+            for (bytes, self_reported) in known.packets.get(&(place.clone(), hour)).into_iter().flatten() {
+                // What was read a moment ago can be read again.
+                let _ = facts.unpack(&place.account, &place.region, hour, bytes, *self_reported);
+            }
+        }
+        let audit = auditor::audit(facts, world.clone(), &terms);
         Rollup { invocations: audit.invocations, coverage: audit.coverage }
     }
 
@@ -521,6 +594,11 @@ impl<B: Bucket> Fold<B> {
         }
         Ok(total)
     }
+}
+
+/// Whether a change may concern any account of the organization.
+fn is_of_organization(change: &Change) -> bool {
+    change.service == "organizations"
 }
 
 /// The hours that the organization's trail has settled. Files are delivered some minutes late (facts/05 §2): the files of the hour after
@@ -558,7 +636,7 @@ pub async fn configuration<B: Bucket>(bucket: &B, key: &str) -> Result<Configura
         .map_err(|error| CallError::new(format!("read the configuration {key}"), crate::error::ErrorKind::Refused, error))
 }
 
-impl<B: Bucket> Handler<Input, DynamoDbEventResponse> for Fold<B> {
+impl<B: Bucket, Q: Queue> Handler<Input, DynamoDbEventResponse> for Fold<B, Q> {
     async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {
@@ -633,7 +711,7 @@ impl<'r> Effect<'r> {
                 Content::State(_) => effect.world_changed = true,
                 Content::Change(change) => {
                     effect.world_changed = true;
-                    if matches!(change.change.effect, Some(WorldChange::Organization(_))) {
+                    if is_of_organization(&change.change) {
                         effect.organization_changed = Some((change.time, change.event_id));
                     }
                 }

@@ -34,6 +34,8 @@ pub struct Facts {
     pub(crate) places: Places,
     last_place: usize,
     pub(crate) changes: KeptChanges,
+    /// From when to when was looked, besides the records themselves.
+    pub(crate) looked: Option<(Moment, Moment)>,
 }
 
 /// Rows by account and Region.
@@ -199,6 +201,15 @@ impl Facts {
             self.places.entry((new(account), new(region))).or_default().append(rows);
         }
         self.changes.absorb(other.changes, &symbols);
+        for moment in other.looked.into_iter().flat_map(|(first, last)| [first, last]) {
+            self.looked_at(moment);
+        }
+    }
+
+    /// Says that was looked at a moment, so that silence up to it means something.
+    pub fn looked_at(&mut self, moment: Moment) {
+        let (first, last) = self.looked.unwrap_or((moment, moment));
+        self.looked = Some((first.min(moment), last.max(moment)));
     }
 
     /// Takes a change.
