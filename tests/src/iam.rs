@@ -101,6 +101,12 @@ impl Call {
         self.with("aws:ResourceAccount", &[account])
     }
 
+    /// Whether a condition key has this one value.
+    #[must_use]
+    pub fn context_is(&self, key: &str, value: &str) -> bool {
+        self.values(key) == [value]
+    }
+
     fn account(&self) -> Option<&str> {
         match &self.principal {
             Principal::Identity(arn) => arn.split(':').nth(4),
@@ -186,7 +192,10 @@ fn applies(statement: &Value, call: &Call) -> bool {
         let known = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
         assert!(known.contains(&key.as_str()), "{key} in a statement");
     }
-    names_principal(statement, call) != Named::Not && names_action(statement, call) && names_resource(statement, call) && meets(statement, call)
+    names_principal(statement, call) != Named::Not
+        && names_action(statement, call)
+        && names_resource(statement, call)
+        && meets(statement, call)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,7 +309,8 @@ fn compare(operator: &str, value: &str, expected: &[String]) -> bool {
         "Bool" => any(&|pattern| pattern.eq_ignore_ascii_case(value)),
         _ => {
             let number = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("{operator} is not known here"));
-            let (actual, operator) = (number(value), operator.strip_prefix("Numeric").unwrap_or_else(|| panic!("{operator} is not known here")));
+            let (actual, operator) =
+                (number(value), operator.strip_prefix("Numeric").unwrap_or_else(|| panic!("{operator} is not known here")));
             let ordered = |test: &dyn Fn(std::cmp::Ordering) -> bool| any(&|pattern| test(actual.total_cmp(&number(pattern))));
             match operator {
                 "Equals" => ordered(&std::cmp::Ordering::is_eq),
@@ -443,8 +453,14 @@ mod tests {
     fn nothing_is_allowed_by_itself_and_a_deny_decides() {
         assert_eq!(decide(&Policies::default(), &get()), Decision::Denied);
         assert_eq!(decide(&identity(json!([allow("s3:Get*", "arn:aws:s3:::bucket/*")])), &get()), Decision::Allowed);
-        assert_eq!(decide(&identity(json!([allow("s3:*", "*"), {"Effect": "Deny", "NotAction": "s3:List*", "Resource": "*"}])), &get()), Decision::Denied);
-        assert_eq!(decide(&identity(json!([{"Effect": "Allow", "NotAction": "s3:Put*", "NotResource": "arn:aws:s3:::other/*"}])), &get()), Decision::Allowed);
+        assert_eq!(
+            decide(&identity(json!([allow("s3:*", "*"), {"Effect": "Deny", "NotAction": "s3:List*", "Resource": "*"}])), &get()),
+            Decision::Denied
+        );
+        assert_eq!(
+            decide(&identity(json!([{"Effect": "Allow", "NotAction": "s3:Put*", "NotResource": "arn:aws:s3:::other/*"}])), &get()),
+            Decision::Allowed
+        );
         assert_eq!(decide(&identity(json!([allow("S3:GETOBJECT", "arn:aws:s3:::bucket/k?y")])), &get()), Decision::Allowed);
         assert_eq!(decide(&identity(json!([allow("s3:GetObject", "arn:aws:s3:::bucket")])), &get()), Decision::Denied);
     }
@@ -516,7 +532,9 @@ mod tests {
         let call = Call::by(ROLE, "kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/k");
         let mut policies = identity(json!([allow("kms:*", "*")]));
         assert_eq!(decide(&policies, &call), Decision::Denied, "the key says nothing");
-        policies.resource = Some(json!({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "*"}]}));
+        policies.resource = Some(
+            json!({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "*"}]}),
+        );
         assert_eq!(decide(&policies, &call), Decision::Allowed);
         policies.identity.clear();
         assert_eq!(decide(&policies, &call), Decision::Denied, "the key leaves it to the account, whose policies say nothing");
@@ -528,7 +546,10 @@ mod tests {
             "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:events:us-east-1:111122223333:rule/r"}}});
         let policies = Policies { resource: Some(json!({"Statement": [statement]})), ..Policies::default() };
         let call = Call::by_service("events.amazonaws.com", "sqs:SendMessage", "arn:aws:sqs:us-east-1:111122223333:q");
-        assert_eq!(decide(&policies, &call.clone().with("aws:SourceArn", &["arn:aws:events:us-east-1:111122223333:rule/r"])), Decision::Allowed);
+        assert_eq!(
+            decide(&policies, &call.clone().with("aws:SourceArn", &["arn:aws:events:us-east-1:111122223333:rule/r"])),
+            Decision::Allowed
+        );
         assert_eq!(decide(&policies, &call.with("aws:SourceArn", &["arn:aws:events:us-east-1:111122223333:rule/x"])), Decision::Denied);
     }
 }

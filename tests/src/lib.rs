@@ -10,5 +10,6 @@
     reason = "only tests use it: what goes wrong fails the test that asked"
 )]
 
+pub mod deployment;
 pub mod iam;
 pub mod template;

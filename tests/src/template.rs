@@ -102,7 +102,10 @@ impl Stack {
 
     /// The resources of a type.
     pub fn of_type(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
-        self.resources.iter().filter(move |(_, resource)| resource.kind == kind).map(|(name, resource)| (name.as_str(), &resource.properties))
+        self.resources
+            .iter()
+            .filter(move |(_, resource)| resource.kind == kind)
+            .map(|(name, resource)| (name.as_str(), &resource.properties))
     }
 
     /// The stack of a template that is nested in this one.
@@ -296,7 +299,8 @@ fn long_form(yaml: Yaml) -> Value {
             match tag.trim_start_matches('!') {
                 name @ ("Ref" | "Condition") => json!({ name: argument }),
                 "GetAtt" => {
-                    let (resource, attribute) = argument.as_str().and_then(|text| text.split_once('.')).expect("!GetAtt Resource.Attribute");
+                    let (resource, attribute) =
+                        argument.as_str().and_then(|text| text.split_once('.')).expect("!GetAtt Resource.Attribute");
                     json!({"Fn::GetAtt": [resource, attribute]})
                 }
                 name => json!({ format!("Fn::{name}"): argument }),
