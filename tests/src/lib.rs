@@ -11,5 +11,7 @@
 )]
 
 pub mod deployment;
+pub mod engine;
 pub mod iam;
 pub mod template;
+pub mod tools;
