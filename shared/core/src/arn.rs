@@ -136,6 +136,17 @@ impl GuardrailKey {
         is_guardrail_id(identifier).then(|| GuardrailKey { account: account.clone(), region: region.clone(), id: identifier.into() })
     }
 
+    /// What a resource policy of Bedrock hangs on: a guardrail or a guardrail profile (facts/02 §2). `None` for other resources.
+    #[must_use]
+    pub fn of_shared(arn: &str) -> Option<Self> {
+        if let Some((key, _)) = GuardrailVersionArn::split(arn) {
+            return Some(key);
+        }
+        let arn = Arn::parse(arn).filter(|arn| arn.service == "bedrock")?;
+        let (kind, id) = arn.resource_type_and_id()?;
+        (kind == "guardrail-profile").then(|| GuardrailKey { account: arn.account.into(), region: arn.region.into(), id: id.into() })
+    }
+
     /// The guardrail's ARN, without a version.
     #[must_use]
     pub fn arn(&self) -> String {

@@ -1,9 +1,11 @@
 //! The pipeline behind the facts: join, judge, apply the rules, fold into findings.
 
+mod changes;
 mod classes;
 mod draft;
 mod place;
 mod resolution;
+mod story;
 
 use std::{
     cmp::Reverse,
@@ -12,7 +14,8 @@ use std::{
 
 use crate::{
     api,
-    arn::AccountId,
+    arn::{AccountId, Region},
+    change,
     cloudtrail::wanted::Wanted,
     config::Configuration,
     facts::Facts,
@@ -20,9 +23,11 @@ use crate::{
     join::Place,
     moment::Moment,
     report::{BlindRow, CoverageRow, Invocations},
+    rule::Traffic,
     rules::RULES,
+    scene::Scene,
     verdict::{self, Call, Evidence},
-    world::{State, World},
+    world::{State, World, WorldChange},
 };
 use place::PlaceAudit;
 
@@ -32,7 +37,7 @@ pub use crate::join::Selection;
 #[must_use]
 pub fn wanted() -> Wanted {
     let by_rules = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied());
-    Wanted::new(api::operations().chain(World::operations()).chain(by_rules))
+    Wanted::new(api::operations().chain(change::operations()).chain(by_rules))
 }
 
 /// What a run rests on besides the records and the world.
@@ -71,7 +76,7 @@ pub struct Audit {
 
 /// Audits what was collected.
 #[must_use]
-pub fn audit(facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
+pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let state = settle(&facts, world);
     let mut audit = Audit {
         judged: facts.changes().count() as u64,
@@ -80,8 +85,14 @@ pub fn audit(facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         warnings: terms.configuration.warnings(terms.now),
         ..Audit::default()
     };
+    let kept = std::mem::take(&mut facts.changes);
+    let mut horizon = Horizon::default();
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
+    let mut findings = Vec::new();
+    let mut seen: Vec<SeenPlace> = Vec::new();
     each_place(facts, &state, terms, |place| {
+        let (account, region) = place.name();
+        horizon.include(place.span());
         let outcome = place.audit(&mut excepted);
         audit.judged += outcome.met.judged;
         audit.duplicates += outcome.met.duplicates;
@@ -89,10 +100,22 @@ pub fn audit(facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         audit.invocations.add_all(&outcome.invocations);
         audit.coverage.extend(outcome.coverage);
         audit.blind.extend(outcome.blind);
-        audit.findings.extend(outcome.findings);
+        findings.extend(outcome.findings);
+        seen.push(SeenPlace { account, region, heartbeats: outcome.heartbeats, counted: outcome.counted });
     });
+    let kept = Facts::in_order(&kept);
+    kept.iter().for_each(|(key, _)| horizon.include(Some((key.time, key.time))));
+    let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
+    for place in &seen {
+        regions.entry(place.account.clone()).or_default().insert(place.region.clone());
+    }
+    let scene = Scene::new(&state, terms.configuration, kept, regions, horizon.ends(), terms.now);
+    let traffic = traffic(&seen, &state, terms.selection);
+    let changes = changes::look(&scene, &traffic, terms, &mut excepted);
+    let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
+    audit.blind = blind.into_iter().collect();
+    audit.findings = story::tell(findings, changes.findings);
     audit.coverage.sort_unstable();
-    audit.blind.sort_unstable();
     audit.findings.sort_by(|a, b| {
         let worst_first = |finding: &Finding| (finding.status, Reverse(finding.severity));
         let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
@@ -104,6 +127,49 @@ pub fn audit(facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         }
     }
     audit
+}
+
+/// What was seen of an account and Region.
+struct SeenPlace {
+    account: AccountId,
+    region: Region,
+    heartbeats: Vec<Moment>,
+    counted: Vec<Moment>,
+}
+
+/// From the first to the last record.
+#[derive(Default)]
+struct Horizon(Option<(Moment, Moment)>);
+
+impl Horizon {
+    fn include(&mut self, span: Option<(Moment, Moment)>) {
+        if let Some((first, last)) = span {
+            let (from, until) = self.0.unwrap_or((first, last));
+            self.0 = Some((from.min(first), until.max(last)));
+        }
+    }
+
+    /// Everything, if there was no record.
+    fn ends(&self) -> (Moment, Moment) {
+        self.0.unwrap_or((Moment::BEGINNING, Moment::END))
+    }
+}
+
+/// What was seen of each account and Region, also of those of which only metrics are known.
+fn traffic<'a>(seen: &'a [SeenPlace], state: &'a State, selection: &Selection) -> Vec<Traffic<'a>> {
+    let mut traffic: BTreeMap<(&AccountId, &Region), Traffic<'_>> = BTreeMap::new();
+    for (account, region) in state.metered().filter(|(account, region)| selection.selects_place(account, region)) {
+        traffic.insert((account, region), Traffic { account, region, heartbeats: Vec::new(), counted: Vec::new() });
+    }
+    for SeenPlace { account, region, heartbeats, counted } in seen {
+        let sorted = |moments: &[Moment]| {
+            let mut moments = moments.to_vec();
+            moments.sort_unstable();
+            moments
+        };
+        traffic.insert((account, region), Traffic { account, region, heartbeats: sorted(heartbeats), counted: sorted(counted) });
+    }
+    traffic.into_values().collect()
 }
 
 /// Explains a call that need not have been made, by the state at its time.
@@ -124,7 +190,11 @@ pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) 
 /// The world, with the changes that were read.
 fn settle(facts: &Facts, mut world: World) -> State {
     for (key, change) in facts.changes() {
-        world.apply(key.time, &key.event_id, change);
+        match &change.effect {
+            Some(effect) if !change.is_refused() => world.apply(key.time, &key.event_id, effect),
+            Some(WorldChange::Organization(attempt)) => world.attempt(key.time, &key.event_id, attempt),
+            _ => {}
+        }
     }
     world.settle()
 }

@@ -3,10 +3,14 @@
 //! The text is read into the shapes of the file and checked there, so that every mistake is shown with its line; what comes out is
 //! ready to use.
 
+mod auditor;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use wildmatch::WildMatch;
+
+pub use auditor::Auditor;
 
 use crate::{
     arn::{AccountId, GuardrailVersion, GuardrailVersionArn, Region},
@@ -19,7 +23,7 @@ use crate::{
 };
 
 /// The configuration, checked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Configuration {
     /// `[[require]]`, in the order of the file.
     pub requirements: Vec<Requirement>,
@@ -29,7 +33,18 @@ pub struct Configuration {
     pub severities: BTreeMap<&'static str, Severity>,
     /// Keep the names of sessions in findings.
     pub keep_session_names: bool,
+    /// Roles that may change guardrails, enforcement, policies and identities: full ARNs, `*` stands for any characters.
+    pub administrators: Vec<WildMatch>,
+    /// What the auditor itself consists of.
+    pub auditor: Auditor,
+    /// Keys of tags that decide who may use or change a guardrail.
+    pub access_tags: Vec<String>,
+    /// The longest life of a Bedrock API key, in days.
+    pub api_key_days: u64,
 }
+
+/// AWS offers 1, 5, 30, 90 and 365 days, and no end; a quarter is what most teams rotate keys by.
+const DEFAULT_API_KEY_DAYS: u64 = 90;
 
 /// A finding that the team lives with for a while: it stays, marked as suppressed, until the date.
 #[derive(Clone, Debug)]
@@ -110,7 +125,18 @@ impl Configuration {
             exceptions: file.exception.into_iter().map(|exception| exception.into_exception(text)).collect(),
             severities: file.rules.into_iter().filter_map(|(rule, setting)| Some((rule.0, setting.severity?))).collect(),
             keep_session_names: file.privacy.keep_session_names,
+            administrators: file.administrators.iter().map(|role| WildMatch::new(&role.0)).collect(),
+            auditor: file.auditor.into_auditor(),
+            access_tags: file.guardrails.access_tags.into_iter().map(|tag| tag.0).collect(),
+            api_key_days: file.api_keys.maximum_days.unwrap_or(DEFAULT_API_KEY_DAYS),
         })
+    }
+
+    /// Whether a principal, as findings name it, may change guardrails.
+    #[must_use]
+    pub fn is_administrator(&self, principal: &str) -> bool {
+        let role = principal.split(' ').next().unwrap_or(principal);
+        self.administrators.iter().any(|pattern| pattern.matches(role))
     }
 
     /// What looks wrong but doesn't keep the configuration from being used.
@@ -134,9 +160,28 @@ impl Configuration {
     }
 }
 
+impl Default for Configuration {
+    fn default() -> Self {
+        Configuration {
+            requirements: Vec::new(),
+            exceptions: Vec::new(),
+            severities: BTreeMap::new(),
+            keep_session_names: false,
+            administrators: Vec::new(),
+            auditor: Auditor::default(),
+            access_tags: Vec::new(),
+            api_key_days: DEFAULT_API_KEY_DAYS,
+        }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    administrators: Vec<RoleArn>,
+    auditor: AuditorTable,
+    guardrails: GuardrailsTable,
+    api_keys: ApiKeysTable,
     require: Vec<Require>,
     exception: Vec<toml::Spanned<ExceptionTable>>,
     rules: BTreeMap<RuleId, RuleSetting>,
@@ -188,6 +233,55 @@ struct RuleSetting {
 #[serde(deny_unknown_fields, default)]
 struct Privacy {
     keep_session_names: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditorTable {
+    names: Option<Vec<Text>>,
+    deployment_role: Option<RoleArn>,
+    heartbeat_role: Option<RoleArn>,
+    heartbeat_minutes: Option<std::num::NonZeroU32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GuardrailsTable {
+    access_tags: Vec<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ApiKeysTable {
+    maximum_days: Option<u64>,
+}
+
+impl AuditorTable {
+    fn into_auditor(self) -> Auditor {
+        let default = Auditor::default();
+        let role = |role: Option<RoleArn>| role.map(|role| WildMatch::new(&role.0));
+        Auditor {
+            names: self.names.map_or(default.names, |names| names.iter().map(|name| WildMatch::new(&name.0)).collect()),
+            deployment_role: role(self.deployment_role),
+            heartbeat_role: role(self.heartbeat_role),
+            heartbeat_minutes: self.heartbeat_minutes.map_or(default.heartbeat_minutes, |minutes| i64::from(minutes.get())),
+        }
+    }
+}
+
+/// The full ARN of a role or user; a short name could be anybody's.
+#[derive(Debug)]
+struct RoleArn(String);
+
+impl<'de> Deserialize<'de> for RoleArn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.starts_with("arn:") && text.contains(":iam::") {
+            Ok(RoleArn(text))
+        } else {
+            Err(D::Error::custom(format_args!("`{text}` is not the full ARN of a role (arn:aws:iam::<account>:role/<name>)")))
+        }
+    }
 }
 
 impl Require {
@@ -368,6 +462,30 @@ mod tests {
         assert_eq!(configuration.severities["draft-guardrail-used"], Severity::Critical);
         assert!(exception.is_live(at("2027-01-31T23:59:59Z")) && !exception.is_live(at("2027-02-01T00:00:00Z")));
         assert_eq!(configuration.warnings(at("2027-02-01T00:00:00Z")).len(), 1);
+    }
+
+    #[test]
+    fn who_may_and_what_is_the_auditors_is_named_in_full() {
+        let configuration = Configuration::parse(
+            r#"
+            administrators = ["arn:aws:iam::111122223333:role/guardrail-admin"]
+            [auditor]
+            names = ["sec-audit-*"]
+            deployment_role = "arn:aws:iam::*:role/deploy"
+            heartbeat_role = "arn:aws:iam::*:role/sec-audit-heartbeat"
+            heartbeat_minutes = 30
+            [guardrails]
+            access_tags = ["team"]
+            [api_keys]
+            maximum_days = 30
+            "#,
+        )
+        .unwrap();
+        assert!(configuration.is_administrator("arn:aws:iam::111122223333:role/guardrail-admin"));
+        assert!(!configuration.is_administrator("arn:aws:iam::222233334444:role/guardrail-admin"), "another account's role of that name");
+        assert!(configuration.auditor.is_heartbeat_role("arn:aws:iam::222233334444:role/sec-audit-heartbeat"));
+        assert_eq!((configuration.auditor.heartbeat_minutes, configuration.api_key_days), (30, 30));
+        assert!(Configuration::parse("administrators = [\"guardrail-admin\"]").unwrap_err().to_string().contains("full ARN"));
     }
 
     #[test]

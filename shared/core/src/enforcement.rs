@@ -2,7 +2,7 @@
 //!
 //! A Bedrock policy (by Region) and an account's enforced configuration are enforcements of the same shape (facts/01 §2, facts/02 §1).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,6 +66,18 @@ impl ModelScope {
     }
 }
 
+/// In words.
+impl fmt::Display for ModelScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |ids: &BTreeSet<String>| ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        match &self.included {
+            None => f.write_str("all models")?,
+            Some(included) => f.write_str(&list(included))?,
+        }
+        if self.excluded.is_empty() { Ok(()) } else { write!(f, " but {}", list(&self.excluded)) }
+    }
+}
+
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
     // A single text is taken as a list of one.
     list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice).iter().filter_map(Value::as_str)
@@ -80,6 +92,15 @@ pub enum Guarding {
     /// All content, whatever the caller tags.
     #[default]
     Comprehensive,
+}
+
+impl fmt::Display for Guarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Guarding::Selective => "selective",
+            Guarding::Comprehensive => "comprehensive",
+        })
+    }
 }
 
 impl Guarding {

@@ -21,8 +21,8 @@ pub(crate) use strings::{Strings, Symbol};
 
 use crate::{
     api::{Mediator, Reach},
+    change::Change,
     moment::Moment,
-    world::WorldChange,
 };
 
 /// All that was kept of the records that were read.
@@ -32,7 +32,7 @@ pub struct Facts {
     /// By account and Region.
     pub(crate) places: IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>,
     last_place: usize,
-    pub(crate) changes: BTreeMap<ChangeKey, Vec<WorldChange>>,
+    pub(crate) changes: BTreeMap<ChangeKey, Vec<Change>>,
     /// Changes that were read again.
     pub(crate) repeated_changes: u64,
 }
@@ -202,7 +202,7 @@ impl Facts {
     }
 
     /// Takes a change, unless it was read before.
-    pub fn add_change(&mut self, key: ChangeKey, change: WorldChange) {
+    pub fn add_change(&mut self, key: ChangeKey, change: Change) {
         let known = self.changes.entry(key).or_default();
         if known.contains(&change) {
             self.repeated_changes += 1;
@@ -212,13 +212,20 @@ impl Facts {
     }
 
     /// The changes in the order of time, each once.
-    pub fn changes(&self) -> impl Iterator<Item = (&ChangeKey, &WorldChange)> {
-        self.changes.iter().flat_map(|(key, changes)| {
+    pub fn changes(&self) -> impl Iterator<Item = (&ChangeKey, &Change)> {
+        Self::in_order(&self.changes).into_iter()
+    }
+
+    pub(crate) fn in_order(changes: &BTreeMap<ChangeKey, Vec<Change>>) -> Vec<(&ChangeKey, &Change)> {
+        let in_order = changes.iter().flat_map(|(key, changes)| {
             // Two records that share an id and differ are both kept, in an order of their own that reading doesn't change.
-            let in_order: BTreeSet<(String, usize)> =
-                changes.iter().enumerate().map(|(index, change)| (format!("{change:?}"), index)).collect();
-            in_order.into_iter().filter_map(move |(_, index)| Some((key, changes.get(index)?)))
-        })
+            let in_order: BTreeMap<String, &Change> = match changes.as_slice() {
+                [only] => BTreeMap::from([(String::new(), only)]),
+                several => several.iter().map(|change| (format!("{change:?}"), change)).collect(),
+            };
+            in_order.into_values().map(move |change| (key, change))
+        });
+        in_order.collect()
     }
 
     /// How many records and changes were kept, copies included.

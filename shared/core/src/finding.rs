@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     arn::{AccountId, PolicyId, Region, TargetId},
+    config::Exception,
     moment::Moment,
     severity::Severity,
     verdict::{Grade, Missing, Reason, Verdict},
@@ -149,6 +150,19 @@ pub struct Suppression {
     pub owner: String,
     /// Where it was decided.
     pub ticket: Option<String>,
+}
+
+impl Suppression {
+    /// By an exception.
+    #[must_use]
+    pub fn of(exception: &Exception) -> Self {
+        Suppression {
+            until: exception.until.to_string(),
+            reason: exception.reason.clone(),
+            owner: exception.owner.clone(),
+            ticket: exception.ticket.clone(),
+        }
+    }
 }
 
 /// The first of a list, and how many more there are.

@@ -16,7 +16,7 @@ use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
     facts::{Columns, Form, Kind, PackedId, Row, Rows, Symbol, Symbol24, Texts},
     moment::Moment,
-    telemetry::DataEvent,
+    telemetry::LoggedEvent,
     verdict::{Evaluated, Evidence, Expectation},
     world::{InForce, State},
 };
@@ -304,6 +304,11 @@ impl<'t> Place<'t> {
     }
 
     /// The moments at which the state changed.
+    pub(crate) fn span(&self) -> Option<(Moment, Moment)> {
+        Some((self.rows.iter().filter_map(Row::time).min()?, self.horizon?))
+    }
+
+    /// When the state changed.
     pub(crate) fn boundaries(&self) -> &[Moment] {
         &self.boundaries
     }
@@ -319,7 +324,7 @@ impl<'t> Place<'t> {
         };
         let delivered = time.plus_seconds(DELIVERY_SECONDS) <= horizon;
         let telemetry = state.telemetry(&self.account, &self.region, self.moment_of(epoch));
-        let recorded = matches!(telemetry, InForce::Known(telemetry) if telemetry.records(DataEvent::EVALUATION));
+        let recorded = matches!(telemetry, InForce::Known(telemetry) if telemetry.records(LoggedEvent::EVALUATION));
         if met.evidence != 0 || !delivered || !recorded {
             return Expectation::None;
         }
@@ -351,7 +356,7 @@ impl Unobserved {
 }
 
 fn records_evaluations(telemetry: InForce<&crate::telemetry::Telemetry>) -> bool {
-    telemetry.state().is_some_and(|telemetry| telemetry.records(DataEvent::EVALUATION))
+    telemetry.state().is_some_and(|telemetry| telemetry.records(LoggedEvent::EVALUATION))
 }
 
 fn hour_of(time: Moment) -> i64 {

@@ -33,6 +33,18 @@ impl Moment {
         self.0
     }
 
+    /// The last moment before this one.
+    #[must_use]
+    pub const fn just_before(self) -> Self {
+        Moment(self.0.saturating_sub(1))
+    }
+
+    /// How many whole seconds lie between an earlier moment and this one.
+    #[must_use]
+    pub const fn seconds_since(self, earlier: Moment) -> i64 {
+        self.0.saturating_sub(earlier.0) / 1_000_000
+    }
+
     /// This many seconds later (or earlier, if negative); stops at [`Moment::BEGINNING`] and [`Moment::END`].
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {

@@ -155,6 +155,12 @@ pub enum Blindness {
     DataEventsNotRecorded,
     /// What guardrails did: model invocation logging is off.
     InvocationLogsOff,
+    /// Which keys guardrails are encrypted with, so that a change of a key can't be told to matter.
+    GuardrailKeys,
+    /// What an identity's policy said before, so that a change of it can't be told to loosen it.
+    IdentityPolicies,
+    /// Where evidence is kept, so that a change of a bucket, log group or key can't be told to matter.
+    LogStores,
     /// What is needed for verdicts.
     #[serde(untagged)]
     Evidence(Missing),
@@ -170,6 +176,9 @@ impl Blindness {
             Blindness::EvaluationsNotRecorded => "evaluations_not_recorded",
             Blindness::DataEventsNotRecorded => "data_events_not_recorded",
             Blindness::InvocationLogsOff => "invocation_logs_off",
+            Blindness::GuardrailKeys => "guardrail_keys",
+            Blindness::IdentityPolicies => "identity_policies",
+            Blindness::LogStores => "log_stores",
         }
     }
 
@@ -186,6 +195,9 @@ impl Blindness {
                 "add data event selectors for AWS::Bedrock::Model, AWS::Bedrock::AsyncInvoke, AWS::Bedrock::AgentAlias, \
                  AWS::Bedrock::InlineAgent, AWS::Bedrock::FlowAlias, AWS::Bedrock::KnowledgeBase and AWS::BedrockMantle::Project"
             }
+            Blindness::GuardrailKeys => "read the guardrails (GetGuardrail) into world/guardrails/",
+            Blindness::IdentityPolicies => "read the policies of roles, users and groups into world/iam/",
+            Blindness::LogStores => "read the trails (DescribeTrails, GetEventSelectors) and invocation logging into world/telemetry/",
             Blindness::InvocationLogsOff => "switch model invocation logging on (PutModelInvocationLoggingConfiguration)",
         }
     }

@@ -3,8 +3,13 @@
 use std::fmt;
 
 use crate::{
+    arn::{AccountId, Region},
+    framework::Control,
+    moment::Moment,
+    scene::{Outcome, Scene, Seen},
     severity::Severity,
     verdict::{Call, Judgement, Reason, Verdict},
+    world::InForce,
 };
 
 /// A rule. `guardrail-audit rules <id>` and `docs/rules/<id>.md` show these very fields.
@@ -32,8 +37,10 @@ pub struct Rule {
     pub references: &'static [&'static str],
     /// What resolves its findings.
     pub resolved: Resolved,
-    /// The check itself.
-    pub check: Check,
+    /// The entries of frameworks that its findings are evidence about.
+    pub controls: &'static [Control],
+    /// How it looks. None: only the hub can, because it compares what members report.
+    pub checks: &'static [Check],
 }
 
 impl PartialEq for Rule {
@@ -42,7 +49,7 @@ impl PartialEq for Rule {
     }
 }
 
-/// What resolves a finding about calls. Nothing is ever resolved because nothing was heard.
+/// What resolves a finding. Nothing is ever resolved because nothing was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolved {
     /// Later calls of the same kind are covered, or the state was read and covers them.
@@ -51,6 +58,10 @@ pub enum Resolved {
     ByCoverOfTheSamePrincipal,
     /// An evaluation shows that a later call of the same kind by the same principal is covered.
     ByObservationOfTheSamePrincipal,
+    /// The account's effective policy, as it was read, demands a guardrail here.
+    ByPolicy,
+    /// The state that was changed is as it was before, or stronger.
+    ByState,
     /// Only an exception ends it.
     Never,
 }
@@ -60,12 +71,27 @@ pub enum Resolved {
 pub enum Group {
     /// Calls that run a model.
     Invocation,
+    /// Guardrails, and what an account enforces.
+    Guardrails,
+    /// Agents, flows, profiles and deployments.
+    Consumers,
+    /// What the organization enforces.
+    Organization,
+    /// Who may do what, and with which credentials.
+    Identity,
+    /// What is recorded, and the auditor itself.
+    Telemetry,
 }
 
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Group::Invocation => "Invocation",
+            Group::Guardrails => "Guardrails and enforcement",
+            Group::Consumers => "Consumers",
+            Group::Organization => "Organization",
+            Group::Identity => "Identity",
+            Group::Telemetry => "Telemetry and the auditor itself",
         })
     }
 }
@@ -75,6 +101,43 @@ impl fmt::Display for Group {
 pub enum Check {
     /// At a call that was judged.
     Call(fn(&JudgedCall<'_>) -> Option<Observed>),
+    /// At a change, refused or not.
+    Change(ChangeCheck),
+    /// At the state as it was read.
+    State(StateCheck),
+    /// At what was seen of an account and Region.
+    Place(PlaceCheck),
+}
+
+/// Looks at a change.
+pub struct ChangeCheck(pub(crate) fn(&Seen<'_>) -> Vec<Outcome>);
+
+/// Looks at the state.
+pub struct StateCheck(pub(crate) fn(&Scene<'_>) -> Vec<Outcome>);
+
+/// Looks at an account and Region.
+pub struct PlaceCheck(pub(crate) fn(&Traffic<'_>, &Scene<'_>) -> Vec<Outcome>);
+
+macro_rules! opaque {
+    ($($name:ident),*) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        })*
+    };
+}
+opaque!(ChangeCheck, StateCheck, PlaceCheck);
+
+/// What was seen of an account and Region, besides verdicts.
+#[derive(Clone, Debug)]
+pub(crate) struct Traffic<'a> {
+    pub(crate) account: &'a AccountId,
+    pub(crate) region: &'a Region,
+    /// When the auditor's own refused calls came through, in order.
+    pub(crate) heartbeats: Vec<Moment>,
+    /// When calls were made that metrics count, in order. Only where there are metrics to compare.
+    pub(crate) counted: Vec<Moment>,
 }
 
 /// A call with its judgement, and what rules look at besides.
@@ -90,6 +153,12 @@ pub struct JudgedCall<'a> {
     pub partially_guarded: bool,
     /// How it was refused, if its error speaks of guardrails.
     pub guardrail_refusal: Option<GuardrailRefusal<'a>>,
+    /// Whether the account's effective policy demands anything in this Region. False of an account that is not active.
+    pub policy_is_silent: InForce<bool>,
+    /// The guardrail that the call asked for, if an earlier event shows that it was made in this account.
+    pub made_here: Option<String>,
+    /// Whether the account's trails record evaluations, if that is known.
+    pub evaluations_recorded: InForce<bool>,
 }
 
 /// A call that was refused because of a guardrail.
@@ -112,6 +181,8 @@ pub struct Observed {
     pub because: String,
     /// The way back, where it is another than the rule's.
     pub remediation: Option<String>,
+    /// What is concerned, if it is not the account.
+    pub resource: Option<String>,
 }
 
 impl JudgedCall<'_> {

@@ -36,6 +36,18 @@ impl Severity {
         }
     }
 
+    /// So many steps above it, or below it; steps stop at the ends.
+    #[must_use]
+    pub fn stepped(self, steps: i8) -> Self {
+        let mut severity = self;
+        for _ in 0..steps.unsigned_abs() {
+            let next = Self::ALL.into_iter().rfind(|other| *other < severity).filter(|_| steps < 0);
+            let next = next.or_else(|| Self::ALL.into_iter().find(|other| *other > severity).filter(|_| steps > 0));
+            severity = next.unwrap_or(severity);
+        }
+        severity
+    }
+
     /// By its label, in any case.
     #[must_use]
     pub fn parse(label: &str) -> Option<Self> {
@@ -46,5 +58,19 @@ impl Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_stop_at_the_ends() {
+        assert_eq!(Severity::High.stepped(-2), Severity::Low);
+        assert_eq!(Severity::Low.stepped(-3), Severity::Informational);
+        assert_eq!(Severity::High.stepped(1), Severity::Critical);
+        assert_eq!(Severity::Critical.stepped(1), Severity::Critical);
+        assert_eq!(Severity::Medium.stepped(0), Severity::Medium);
     }
 }

@@ -1,26 +1,75 @@
-//! What an account's trails record, and whether they run.
+//! What an account's trails record, and whether they run; and where its model invocation logs go.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
+
+use crate::change::short;
 
 /// The trails of an account and Region at a moment (GetEventSelectors and GetTrailStatus), and its model invocation logging.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Telemetry {
-    trails: Vec<Trail>,
+    /// Each of them.
+    pub trails: Vec<Trail>,
     /// Model invocation logging: `None` if it was not read.
-    pub invocation_logging: Option<bool>,
+    pub invocation_logging: Option<InvocationLogging>,
+    /// The buckets, log groups and keys that evidence is kept in, as far as the answers name them.
+    pub stores: BTreeSet<String>,
 }
 
+/// A trail.
 #[derive(Clone, Debug, PartialEq)]
-struct Trail {
-    is_logging: bool,
-    selectors: Selectors,
+pub struct Trail {
+    /// Its name, where it was read.
+    pub name: Option<String>,
+    /// Whether it runs.
+    pub is_logging: bool,
+    /// What it records.
+    pub selectors: Selectors,
 }
 
+/// What a trail records.
 #[derive(Clone, Debug, PartialEq)]
-enum Selectors {
+pub struct Selectors(SelectorKind);
+
+#[derive(Clone, Debug, PartialEq)]
+enum SelectorKind {
     Advanced(Vec<Vec<Condition>>),
     /// Classic selectors can't select any of Bedrock's data events.
-    Classic,
+    Classic(Vec<Classic>),
+    /// There are none: a trail without selectors records all management events.
+    Default,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Classic {
+    reads: bool,
+    management: bool,
+}
+
+/// `loggingConfig` of model invocation logging (facts/06 §1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InvocationLogging {
+    /// Whether there is a configuration at all.
+    pub on: bool,
+    /// Whether texts are delivered: without them a log shows no trace.
+    pub text: bool,
+    /// Buckets and log groups.
+    pub destinations: BTreeSet<String>,
+}
+
+impl InvocationLogging {
+    /// From `loggingConfig`; an absent or empty one means that nothing is logged.
+    #[must_use]
+    pub fn from_json(json: &Value) -> Self {
+        let settings = json.as_object().filter(|settings| !settings.is_empty());
+        let destinations = [&json["s3Config"]["bucketName"], &json["cloudWatchConfig"]["logGroupName"]];
+        InvocationLogging {
+            on: settings.is_some(),
+            text: settings.is_some() && json["textDataDeliveryEnabled"].as_bool() != Some(false),
+            destinations: destinations.into_iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -30,10 +79,12 @@ struct Condition {
     operators: Vec<(String, Vec<String>)>,
 }
 
-/// What of a data event selectors can look at.
+/// What of an event selectors can look at.
 #[derive(Clone, Copy, Debug)]
-pub struct DataEvent<'a> {
-    /// Such as `AWS::Bedrock::Guardrail`.
+pub struct LoggedEvent<'a> {
+    /// `Management` or `Data`.
+    pub category: &'a str,
+    /// Of a data event: such as `AWS::Bedrock::Guardrail`.
     pub resource_type: &'a str,
     /// The operation.
     pub event_name: &'a str,
@@ -43,24 +94,34 @@ pub struct DataEvent<'a> {
     pub read_only: bool,
 }
 
-impl DataEvent<'_> {
+impl LoggedEvent<'_> {
     /// An evaluation by a guardrail, direct or inside a call (facts/03 §4).
-    pub const EVALUATION: DataEvent<'static> = DataEvent {
+    pub const EVALUATION: LoggedEvent<'static> = LoggedEvent {
+        category: "Data",
         resource_type: "AWS::Bedrock::Guardrail",
         event_name: "ApplyGuardrail",
         event_source: "bedrock.amazonaws.com",
         read_only: true,
     };
 
+    /// The calls that enforcement covers are management events (facts/03 §1).
+    pub const INVOCATIONS: [LoggedEvent<'static>; 4] = [
+        LoggedEvent::management("InvokeModel"),
+        LoggedEvent::management("InvokeModelWithResponseStream"),
+        LoggedEvent::management("Converse"),
+        LoggedEvent::management("ConverseStream"),
+    ];
+
     /// Roads to a model that are data events, so that nothing shows them in accounts whose trails don't select them (facts/08 G).
-    pub const OTHER_INFERENCE: [DataEvent<'static>; 7] = [
-        DataEvent::bedrock("AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream"),
-        DataEvent::bedrock("AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke"),
-        DataEvent::bedrock("AWS::Bedrock::AgentAlias", "InvokeAgent"),
-        DataEvent::bedrock("AWS::Bedrock::InlineAgent", "InvokeInlineAgent"),
-        DataEvent::bedrock("AWS::Bedrock::FlowAlias", "InvokeFlow"),
-        DataEvent::bedrock("AWS::Bedrock::KnowledgeBase", "RetrieveAndGenerate"),
-        DataEvent {
+    pub const OTHER_INFERENCE: [LoggedEvent<'static>; 7] = [
+        LoggedEvent::bedrock("AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream"),
+        LoggedEvent::bedrock("AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke"),
+        LoggedEvent::bedrock("AWS::Bedrock::AgentAlias", "InvokeAgent"),
+        LoggedEvent::bedrock("AWS::Bedrock::InlineAgent", "InvokeInlineAgent"),
+        LoggedEvent::bedrock("AWS::Bedrock::FlowAlias", "InvokeFlow"),
+        LoggedEvent::bedrock("AWS::Bedrock::KnowledgeBase", "RetrieveAndGenerate"),
+        LoggedEvent {
+            category: "Data",
             resource_type: "AWS::BedrockMantle::Project",
             event_name: "CreateInference",
             event_source: "bedrock-mantle.amazonaws.com",
@@ -68,8 +129,12 @@ impl DataEvent<'_> {
         },
     ];
 
-    const fn bedrock(resource_type: &'static str, event_name: &'static str) -> DataEvent<'static> {
-        DataEvent { resource_type, event_name, event_source: "bedrock.amazonaws.com", read_only: true }
+    const fn bedrock(resource_type: &'static str, event_name: &'static str) -> LoggedEvent<'static> {
+        LoggedEvent { category: "Data", resource_type, event_name, event_source: "bedrock.amazonaws.com", read_only: true }
+    }
+
+    const fn management(event_name: &'static str) -> LoggedEvent<'static> {
+        LoggedEvent { category: "Management", resource_type: "", event_name, event_source: "bedrock.amazonaws.com", read_only: true }
     }
 }
 
@@ -79,43 +144,84 @@ impl Telemetry {
     pub fn from_json(json: &Value) -> Self {
         let trails = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
         let logging = trails.iter().find_map(|trail| trail.get("loggingConfig"));
-        Telemetry {
-            trails: trails.iter().map(Trail::from_json).collect(),
-            invocation_logging: logging.map(|logging| logging.as_object().is_some_and(|settings| !settings.is_empty())),
-        }
+        let mut stores = BTreeSet::new();
+        trails.iter().for_each(|trail| collect_stores(trail, &mut stores));
+        Telemetry { trails: trails.iter().map(Trail::from_json).collect(), invocation_logging: logging.map(InvocationLogging::from_json), stores }
     }
 
     /// Whether some running trail records every event of this kind, whatever its resource.
     #[must_use]
-    pub fn records(&self, event: DataEvent<'_>) -> bool {
-        self.trails.iter().any(|trail| trail.is_logging && trail.selectors.select(event))
+    pub fn records(&self, event: LoggedEvent<'_>) -> bool {
+        self.trails.iter().any(|trail| trail.is_logging && trail.selectors.records(event))
     }
 }
 
 impl Trail {
     fn from_json(json: &Value) -> Self {
-        let selectors = match json["AdvancedEventSelectors"].as_array() {
-            Some(list) => Selectors::Advanced(list.iter().map(conditions).collect()),
-            None => Selectors::Classic,
-        };
-        Trail { is_logging: json["IsLogging"].as_bool().unwrap_or(false), selectors }
+        let name = ["TrailARN", "TrailArn", "Name", "trailARN", "name"].iter().find_map(|key| json[*key].as_str());
+        Trail {
+            name: name.map(|name| short(name).to_owned()),
+            is_logging: json["IsLogging"].as_bool().unwrap_or(false),
+            selectors: Selectors::from_json(json),
+        }
+    }
+}
+
+/// The buckets, log groups and keys that an answer names, wherever it does.
+fn collect_stores(value: &Value, stores: &mut BTreeSet<String>) {
+    const KEYS: &[&str] = &["s3bucketname", "bucketname", "cloudwatchlogsloggrouparn", "loggroupname", "kmskeyid"];
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_stores(item, stores)),
+        Value::Object(members) => {
+            for (key, member) in members {
+                match member.as_str() {
+                    Some(text) if KEYS.contains(&key.to_ascii_lowercase().as_str()) => {
+                        stores.insert(store_name(text).to_owned());
+                    }
+                    _ => collect_stores(member, stores),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A bucket, log group or key by its name or id, whatever form it was given in.
+#[must_use]
+pub fn store_name(text: &str) -> &str {
+    match text.split_once(":log-group:") {
+        Some((_, group)) => group.trim_end_matches(":*"),
+        None if text.starts_with("arn:") && text.contains(":key/") => short(text),
+        None => text.strip_prefix("arn:aws:s3:::").unwrap_or(text),
+    }
+}
+
+/// A member in the spelling of the API or of CloudTrail.
+fn member<'v>(json: &'v Value, name: &str) -> &'v Value {
+    match json.get(name) {
+        Some(value) => value,
+        None => {
+            let mut characters = name.chars();
+            let lower: String = characters.next().into_iter().flat_map(char::to_lowercase).chain(characters).collect();
+            json.get(&lower).unwrap_or(&Value::Null)
+        }
     }
 }
 
 fn conditions(selector: &Value) -> Vec<Condition> {
-    let fields = selector["FieldSelectors"].as_array().map_or(&[][..], Vec::as_slice);
+    let fields = member(selector, "FieldSelectors").as_array().map_or(&[][..], Vec::as_slice);
     fields
         .iter()
         .map(|field| Condition {
-            field: field["Field"].as_str().unwrap_or_default().to_owned(),
+            field: member(field, "Field").as_str().unwrap_or_default().to_owned(),
             operators: field
                 .as_object()
                 .into_iter()
                 .flatten()
-                .filter(|(operator, _)| *operator != "Field")
+                .filter(|(operator, _)| !operator.eq_ignore_ascii_case("Field"))
                 .filter_map(|(operator, values)| {
                     let values = values.as_array()?.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
-                    Some((operator.clone(), values))
+                    Some((operator.to_ascii_lowercase(), values))
                 })
                 .collect(),
         })
@@ -123,21 +229,50 @@ fn conditions(selector: &Value) -> Vec<Condition> {
 }
 
 impl Selectors {
-    fn select(&self, event: DataEvent<'_>) -> bool {
-        match self {
-            Selectors::Advanced(selectors) => selectors.iter().any(|conditions| {
-                let is_data = conditions.iter().any(|condition| condition.field == "eventCategory");
-                is_data && conditions.iter().all(|condition| condition.holds(event))
+    /// From GetEventSelectors' answer or PutEventSelectors' request.
+    #[must_use]
+    pub fn from_json(json: &Value) -> Self {
+        let list = |name: &str| member(json, name).as_array().filter(|list| !list.is_empty());
+        Selectors(if let Some(advanced) = list("AdvancedEventSelectors") {
+            SelectorKind::Advanced(advanced.iter().map(conditions).collect())
+        } else if let Some(classic) = list("EventSelectors") {
+            let read = |selector: &Value| Classic {
+                reads: member(selector, "ReadWriteType").as_str() != Some("WriteOnly"),
+                management: member(selector, "IncludeManagementEvents").as_bool() != Some(false),
+            };
+            SelectorKind::Classic(classic.iter().map(read).collect())
+        } else {
+            SelectorKind::Default
+        })
+    }
+
+    /// Whether every event of this kind is recorded, whatever its resource.
+    #[must_use]
+    pub fn records(&self, event: LoggedEvent<'_>) -> bool {
+        match &self.0 {
+            SelectorKind::Advanced(selectors) => selectors.iter().any(|conditions| {
+                let has_category = conditions.iter().any(|condition| condition.field == "eventCategory");
+                has_category && conditions.iter().all(|condition| condition.holds(event))
             }),
-            Selectors::Classic => false,
+            SelectorKind::Classic(selectors) => {
+                let selects = |selector: &Classic| selector.management && (selector.reads || !event.read_only);
+                event.category == "Management" && selectors.iter().any(selects)
+            }
+            SelectorKind::Default => event.category == "Management",
         }
+    }
+
+    /// Whether all calls that enforcement covers are recorded.
+    #[must_use]
+    pub fn record_invocations(&self) -> bool {
+        LoggedEvent::INVOCATIONS.iter().all(|event| self.records(*event))
     }
 }
 
 impl Condition {
-    fn holds(&self, event: DataEvent<'_>) -> bool {
+    fn holds(&self, event: LoggedEvent<'_>) -> bool {
         let value = match self.field.as_str() {
-            "eventCategory" => "Data",
+            "eventCategory" => event.category,
             "resources.type" => event.resource_type,
             "eventName" => event.event_name,
             "eventSource" => event.event_source,
@@ -154,12 +289,12 @@ impl Condition {
         self.operators.iter().all(|(operator, values)| {
             let mut values = values.iter().map(String::as_str);
             match operator.as_str() {
-                "Equals" => values.any(|wanted| value == wanted),
-                "StartsWith" => values.any(|wanted| value.starts_with(wanted)),
-                "EndsWith" => values.any(|wanted| value.ends_with(wanted)),
-                "NotEquals" => values.all(|unwanted| value != unwanted),
-                "NotStartsWith" => values.all(|unwanted| !value.starts_with(unwanted)),
-                "NotEndsWith" => values.all(|unwanted| !value.ends_with(unwanted)),
+                "equals" => values.any(|wanted| value == wanted),
+                "startswith" => values.any(|wanted| value.starts_with(wanted)),
+                "endswith" => values.any(|wanted| value.ends_with(wanted)),
+                "notequals" => values.all(|unwanted| value != unwanted),
+                "notstartswith" => values.all(|unwanted| !value.starts_with(unwanted)),
+                "notendswith" => values.all(|unwanted| !value.ends_with(unwanted)),
                 _ => false,
             }
         })
@@ -177,7 +312,7 @@ mod tests {
     }
 
     fn records(json: &Value) -> bool {
-        Telemetry::from_json(json).records(DataEvent::EVALUATION)
+        Telemetry::from_json(json).records(LoggedEvent::EVALUATION)
     }
 
     #[test]

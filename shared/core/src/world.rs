@@ -18,19 +18,20 @@ use serde_json::Value;
 
 pub use change::{OrganizationChange, WorldChange};
 pub use path::{Entity, SnapshotPath};
-pub use settle::{MediatorKind, PolicyBasis, PolicyInForce, State};
+pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, State};
 pub use timeline::{InForce, Source, Timeline};
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
     enforcement::Enforcement,
     guardrail::Canonical,
+    identity::{self, IdentityPolicy},
     json::At,
     model::Model,
     moment::Moment,
     organization::Organization,
     policy::{Document, EffectivePolicy},
-    telemetry::Telemetry,
+    telemetry::{InvocationLogging, Telemetry},
 };
 
 /// Snapshots and changes, not yet put in order.
@@ -40,12 +41,34 @@ pub struct World {
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
-    guardrails: BTreeMap<GuardrailKey, BTreeMap<GuardrailVersion, Timeline<Arc<Canonical>>>>,
+    guardrails: BTreeMap<GuardrailKey, BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>>,
+    /// When guardrails were made, as far as events say.
+    made: BTreeMap<GuardrailKey, Moment>,
+    /// Of guardrails and guardrail profiles; an empty one where there is none.
+    resource_policies: BTreeMap<GuardrailKey, Timeline<String>>,
+    logging: BTreeMap<(AccountId, Region), Timeline<InvocationLogging>>,
+    /// By entity, as their files are called.
+    identities: BTreeMap<(AccountId, String), Timeline<IdentityDocuments>>,
+    metrics: BTreeMap<(AccountId, Region), BTreeMap<Moment, MetricCount>>,
     profiles: BTreeMap<(AccountId, Region, String), Vec<Model>>,
     telemetry: BTreeMap<(AccountId, Region), Timeline<Telemetry>>,
     agents: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     flows: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     organization_changes: BTreeSet<(Moment, String, OrganizationChange)>,
+    /// Changes that were refused: they change nothing, and one may ask what they would have done.
+    organization_attempts: BTreeSet<(Moment, String, OrganizationChange)>,
+}
+
+/// The policy documents of a role, user, group or managed policy, by name.
+pub type IdentityDocuments = Vec<(String, IdentityPolicy)>;
+
+/// How many calls a metric counted from a moment on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricCount {
+    /// How many.
+    pub calls: u64,
+    /// For how long, in seconds.
+    pub period: i64,
 }
 
 /// What a policy said at a moment.
@@ -91,11 +114,6 @@ fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
 }
 
 impl World {
-    /// The operations whose records change the world.
-    pub fn operations() -> impl Iterator<Item = &'static str> {
-        change::OPERATIONS.iter().copied()
-    }
-
     /// Takes an AWS API response as the state of an entity from a moment on.
     pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
         let json: Value = serde_json::from_slice(json)?;
@@ -119,9 +137,25 @@ impl World {
                 self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
             }
             Entity::Guardrail(key, version) => {
-                let canonical = Arc::new(Canonical::from_get_guardrail(&json));
+                let exists = json.get("guardrailId").or_else(|| json.get("guardrailArn")).is_some() || json.as_object().is_some_and(|answer| answer.len() > 1);
+                let canonical = exists.then(|| Arc::new(Canonical::from_get_guardrail(&json)));
                 let versions = self.guardrails.entry(key.clone()).or_default();
                 versions.entry(*version).or_default().insert(time, Source::Snapshot, Some(canonical));
+            }
+            Entity::ResourcePolicy(key) => {
+                let policy = match json.get("resourcePolicy").or_else(|| json.get("ResourcePolicy")) {
+                    Some(Value::String(text)) => text.clone(),
+                    Some(Value::Null) | None => String::new(),
+                    Some(document) => document.to_string(),
+                };
+                self.resource_policies.entry(key.clone()).or_default().insert(time, Source::Snapshot, Some(policy));
+            }
+            Entity::Identity(account, entity) => {
+                let documents = identity::documents(&json);
+                self.identities.entry((account.clone(), entity.clone())).or_default().insert(time, Source::Snapshot, Some(documents));
+            }
+            Entity::Metrics(account, region) => {
+                self.metrics.entry((account.clone(), region.clone())).or_default().extend(metric_counts(&json)?);
             }
             Entity::InferenceProfile(account, region, id) => {
                 let models = models_of_profile(&json)?;
@@ -129,6 +163,10 @@ impl World {
             }
             Entity::Telemetry(account, region) => {
                 let telemetry = Telemetry::from_json(&json);
+                if let Some(logging) = &telemetry.invocation_logging {
+                    let timeline = self.logging.entry((account.clone(), region.clone())).or_default();
+                    timeline.insert(time, Source::Snapshot, Some(logging.clone()));
+                }
                 self.telemetry.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, Some(telemetry));
             }
             Entity::Agent(account, region, id) => {
@@ -169,6 +207,29 @@ impl World {
             WorldChange::FlowChanged { account, region, id } => {
                 self.flows.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, from_event(), None);
             }
+            WorldChange::GuardrailChanged { key, created } => {
+                if *created {
+                    let made = self.made.entry(key.clone()).or_insert(time);
+                    *made = time.min(*made);
+                }
+                self.guardrails.entry(key.clone()).or_default().entry(GuardrailVersion::Draft).or_default().insert(time, from_event(), None);
+            }
+            WorldChange::GuardrailDeleted { key, version } => {
+                let versions = self.guardrails.entry(key.clone()).or_default();
+                versions.entry(version.unwrap_or(GuardrailVersion::Draft)).or_default();
+                for (of, timeline) in versions {
+                    if version.is_none_or(|deleted| deleted == *of) {
+                        timeline.insert(time, from_event(), Some(None));
+                    }
+                }
+            }
+            WorldChange::ResourcePolicyChanged { key, policy } => {
+                self.resource_policies.entry(key.clone()).or_default().insert(time, from_event(), policy.clone());
+            }
+            WorldChange::InvocationLoggingChanged { account, region, logging } => {
+                let logging = (!logging.is_null()).then(|| InvocationLogging::from_json(logging));
+                self.logging.entry((account.clone(), region.clone())).or_default().insert(time, from_event(), logging);
+            }
             WorldChange::TelemetryChanged { account } => {
                 let regions: Vec<_> = self.telemetry.keys().filter(|(owner, _)| owner == account).cloned().collect();
                 for region in regions {
@@ -178,11 +239,39 @@ impl World {
         }
     }
 
+    /// Takes a change of the organization that was refused.
+    pub fn attempt(&mut self, time: Moment, event_id: &str, change: &OrganizationChange) {
+        self.organization_attempts.insert((time, event_id.to_owned(), change.clone()));
+    }
+
     /// The models behind an application inference profile or prompt router.
     #[must_use]
     pub fn models_behind(&self, account: &AccountId, region: &Region, id: &str) -> Option<&[Model]> {
         self.profiles.get(&(account.clone(), region.clone(), id.to_owned())).map(Vec::as_slice)
     }
+}
+
+/// From GetMetricData's answer: the sums of each period, of all metrics in it.
+fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldError> {
+    let results = json.at("/MetricDataResults").as_array().ok_or_else(|| shape("GetMetricData", "no `MetricDataResults` list"))?;
+    let mut sums: BTreeMap<Moment, u64> = BTreeMap::new();
+    for result in results {
+        let times = result["Timestamps"].as_array().into_iter().flatten().map(|time| time.as_str().and_then(Moment::parse));
+        let values = result["Values"].as_array().into_iter().flatten().map(Value::as_f64);
+        for (time, value) in times.zip(values) {
+            let (Some(time), Some(value)) = (time, value) else {
+                return Err(shape("GetMetricData", "`Timestamps` and `Values` that are no times and numbers"));
+            };
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole, positive and small")]
+            let calls = value.max(0.0) as u64;
+            *sums.entry(time).or_default() += calls;
+        }
+    }
+    // An answer doesn't say its period: neighbours are one apart. A lone value is taken as an hour's.
+    let times: Vec<Moment> = sums.keys().copied().collect();
+    let apart = times.windows(2).filter_map(|pair| Some(pair.get(1)?.seconds_since(*pair.first()?)));
+    let period = apart.filter(|seconds| *seconds > 0).min().unwrap_or(3600);
+    Ok(sums.into_iter().map(|(time, calls)| (time, MetricCount { calls, period })).collect())
 }
 
 impl PolicyVersion {

@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use audit_core::{
     auditor::Audit,
+    change::Change,
     facts::{ChangeKey, Facts, Ignored, StoredRecord},
     finding::Finding,
     moment::Moment,
     report::{BlindRow, CoverageRow, Invocations, Records, Unreadable},
-    world::WorldChange,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -132,7 +132,7 @@ impl Store {
                 Ok((key, row.get(3)?))
             };
             let (key, json) = read().map_err(failed("read the stored changes"))?;
-            let change: WorldChange = serde_json::from_str(&json).map_err(|source| StoreError::Stored { what: "change", source })?;
+            let change: Change = serde_json::from_str(&json).map_err(|source| StoreError::Stored { what: "change", source })?;
             facts.add_change(key, change);
         }
         Ok(())

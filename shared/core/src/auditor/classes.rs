@@ -149,6 +149,7 @@ impl Classes {
                 let key = GuardrailKey::from_identifier(identifier, &view.place.account, &view.place.region);
                 let version = GuardrailVersion::parse(view.texts.get(texts.version));
                 match (key, version) {
+                    (Some(key), _) if view.state.guardrail_made(&key).is_some() => RequestedClass::Itself(requested),
                     (Some(key), Some(GuardrailVersion::Draft)) if !self.named_guardrails.contains(&key) => RequestedClass::OtherDraft,
                     (Some(key), Some(GuardrailVersion::Numbered(_))) if !self.named_guardrails.contains(&key) => {
                         RequestedClass::OtherNumbered
@@ -174,11 +175,12 @@ fn judge_one(view: View<'_>, met: &MetCall, expectation: Expectation) -> Judged 
     let call = view.call_of(met);
     let judgement = view.judge(&call, met.evidence, expectation);
     let observed = view.with_judged_call(&call, met, &judgement, |seen| {
-        let observe = |rule: &&'static Rule| {
-            let Check::Call(check) = rule.check;
-            Some((*rule, check(seen)?))
+        let checks = RULES.iter().flat_map(|rule| rule.checks.iter().map(move |check| (*rule, check)));
+        let observe = |(rule, check): (&'static Rule, &Check)| match check {
+            Check::Call(check) => Some((rule, check(seen)?)),
+            Check::Change(_) | Check::State(_) | Check::Place(_) => None,
         };
-        RULES.iter().filter_map(observe).collect()
+        checks.filter_map(observe).collect()
     });
     Judged { judgement, observed }
 }

@@ -10,12 +10,12 @@ use hashbrown::HashMap;
 use super::{
     Terms,
     classes::{Classes, Judged},
-    draft::Draft,
+    draft::{Draft, Span},
     resolution::{Covers, Resolver},
 };
 use crate::{
     api::{Mediator, Reach},
-    arn::{GuardrailKey, GuardrailVersion},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
     config::Exception,
     facts::{Kind, Symbol, Symbol24, Texts},
     finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status, Suppression},
@@ -24,8 +24,8 @@ use crate::{
     moment::Moment,
     policy::GuardrailInference,
     report::{BlindRow, Blindness, CoverageRow, Invocations},
-    rule::{GuardrailRefusal, JudgedCall},
-    telemetry::DataEvent,
+    rule::{Group, GuardrailRefusal, JudgedCall, Observed},
+    telemetry::LoggedEvent,
     verdict::{self, Call, Evidence, Expectation, Grade, Judgement, Missing, PolicyReference, Reason, Requested, Verdict},
     world::{InForce, MediatorKind, PolicyBasis, State},
 };
@@ -36,6 +36,7 @@ pub(super) struct PlaceAudit<'a> {
     texts: &'a Texts,
     state: &'a State,
     terms: &'a Terms<'a>,
+    is_metered: bool,
 }
 
 /// An account and Region to look at, with all that bears on it.
@@ -45,6 +46,8 @@ pub(super) struct View<'v> {
     pub(super) texts: &'v Texts,
     pub(super) state: &'v State,
     pub(super) terms: &'v Terms<'v>,
+    /// Bedrock's metrics of this account and Region are known.
+    pub(super) is_metered: bool,
 }
 
 /// What the audit of an account and Region found out.
@@ -54,7 +57,11 @@ pub(super) struct PlaceOutcome {
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) blind: Vec<BlindRow>,
-    pub(super) findings: Vec<Finding>,
+    /// With the times at which their calls were made.
+    pub(super) findings: Vec<(Finding, Vec<Span>)>,
+    /// What else was seen of the calls.
+    pub(super) heartbeats: Vec<Moment>,
+    pub(super) counted: Vec<Moment>,
 }
 
 /// The calls of a place, folded: grows with what is distinct, not with the calls.
@@ -68,6 +75,8 @@ struct Fold {
     /// By rule and discriminator.
     drafts: BTreeMap<&'static str, BTreeMap<String, Draft>>,
     covers: Covers,
+    heartbeats: Vec<Moment>,
+    counted: Vec<Moment>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,11 +93,22 @@ struct CoverageKey {
 
 impl<'a> PlaceAudit<'a> {
     pub(super) fn new(place: Place<'a>, texts: &'a Texts, state: &'a State, terms: &'a Terms<'a>) -> Self {
-        PlaceAudit { place, texts, state, terms }
+        let is_metered = state.metrics(&place.account, &place.region).is_some();
+        PlaceAudit { place, texts, state, terms, is_metered }
+    }
+
+    /// The account and Region.
+    pub(super) fn name(&self) -> (AccountId, Region) {
+        (self.place.account.clone(), self.place.region.clone())
+    }
+
+    /// From its first to its last record.
+    pub(super) fn span(&self) -> Option<(Moment, Moment)> {
+        self.place.span()
     }
 
     fn view(&self) -> View<'_> {
-        View { place: &self.place, texts: self.texts, state: self.state, terms: self.terms }
+        View { place: &self.place, texts: self.texts, state: self.state, terms: self.terms, is_metered: self.is_metered }
     }
 
     /// Judges all calls, applies the rules and concludes.
@@ -101,13 +121,15 @@ impl<'a> PlaceAudit<'a> {
             coverage: view.coverage(&fold.coverage),
             blind: view.blind_spots(&fold),
             findings: view.findings(&fold, excepted),
+            heartbeats: fold.heartbeats,
+            counted: fold.counted,
         }
     }
 
     /// Explains the latest call behind a finding, if it is one of this account and Region.
     pub(super) fn explain(&mut self, id: &str) -> Option<Vec<String>> {
         let fold = self.fold();
-        let (_, draft) = fold.drafts().find(|((rule, discriminator), _)| self.view().key(rule, discriminator).id() == id)?;
+        let (_, draft) = fold.drafts().find(|((rule, discriminator), draft)| self.view().key(rule, discriminator, &draft.observed).id() == id)?;
         let latest = draft.last;
         let mut explanation = None;
         self.each_judged(|view, met, _, expectation| {
@@ -129,22 +151,22 @@ impl<'a> PlaceAudit<'a> {
     /// Calls a function with each call and its judgement. What the lack of an evaluation means can be told only after all calls were
     /// met, so where it may mean something they are met twice.
     fn each_judged(&mut self, mut with: impl FnMut(View<'_>, &MetCall, &Rc<Judged>, Expectation)) -> Met {
-        let PlaceAudit { place, texts, state, terms } = self;
-        let (texts, state, terms) = (*texts, *state, *terms);
-        let mut classes = Classes::new(View { place, texts, state, terms });
+        let PlaceAudit { place, texts, state, terms, is_metered } = self;
+        let (texts, state, terms, is_metered) = (*texts, *state, *terms, *is_metered);
+        let mut classes = Classes::new(View { place, texts, state, terms, is_metered });
         let mut unobserved = Unobserved::default();
         let rests_on_enforcement =
             |judged: &Judged| (judged.judgement.verdict, judged.judgement.grade) == (Verdict::Compliant, Grade::Enforced);
         if place.watched {
             place.each_call(terms.selection, |place, met| {
-                if rests_on_enforcement(&classes.judge(View { place, texts, state, terms }, met, Expectation::None)) {
+                if rests_on_enforcement(&classes.judge(View { place, texts, state, terms, is_metered }, met, Expectation::None)) {
                     unobserved.add(met);
                 }
             });
         }
         let watched = place.watched;
         place.each_call(terms.selection, |place, met| {
-            let view = View { place, texts, state, terms };
+            let view = View { place, texts, state, terms, is_metered };
             let mut judged = classes.judge(view, met, Expectation::None);
             let mut expectation = Expectation::None;
             if watched && rests_on_enforcement(&judged) {
@@ -165,6 +187,13 @@ impl Fold {
         self.invocations.add(verdict, 1);
         let epoch = met.epoch.filter(|_| kind.is_mediated());
         *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += 1;
+        if let Some(time) = met.seen.time {
+            if view.is_heartbeat(met) {
+                self.heartbeats.push(time);
+            } else if view.is_metered {
+                self.counted.push(time);
+            }
+        }
         self.missing.extend(missing);
         self.epochs.insert(met.epoch);
         for (rule, observed) in &judged.observed {
@@ -224,6 +253,11 @@ impl View<'_> {
         }
     }
 
+    /// Whether it is a refused call by which an auditor shows that it is alive (design §5).
+    fn is_heartbeat(&self, met: &MetCall) -> bool {
+        !self.texts.get(met.form.error).is_empty() && self.terms.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))
+    }
+
     pub(super) fn judge(&self, call: &Call, evidence: u32, expectation: Expectation) -> Judgement {
         verdict::judge(call, &self.evidence(evidence, expectation), self.state, &self.terms.configuration.requirements)
     }
@@ -252,7 +286,31 @@ impl View<'_> {
                 names: self.texts.requested(&met.columns).refusing.some().map(|arn| self.texts.get(arn)),
                 enforced: enforced.as_deref(),
             }),
+            policy_is_silent: self.policy_is_silent(call.time.unwrap_or(Moment::END)),
+            made_here: self.made_here(call),
+            evaluations_recorded: self
+                .state
+                .telemetry(&call.account, &call.region, call.time.unwrap_or(Moment::END))
+                .map(|telemetry| telemetry.records(LoggedEvent::EVALUATION)),
         })
+    }
+
+    /// Whether the account's effective policy demands nothing in this Region. An account that isn't active is not asked.
+    pub(super) fn policy_is_silent(&self, at: Moment) -> InForce<bool> {
+        let (account, region) = (&self.place.account, &self.place.region);
+        let known = self.state.organization().and_then(|organization| organization.accounts.get(account));
+        let is_active = known.is_none_or(|account| account.active);
+        self.state.policy(account, at).map(|in_force| {
+            let demands = in_force.policy.as_ref().is_some_and(|policy| policy.regions.get(region).is_some_and(|demanded| !demanded.is_empty()));
+            is_active && !demands
+        })
+    }
+
+    /// The guardrail that a call asks for, if an event before it shows that it was made in the caller's account.
+    fn made_here(&self, call: &Call) -> Option<String> {
+        let key = call.requested.as_ref()?.guardrail.as_ref().filter(|key| key.account == call.account)?;
+        let made = self.state.guardrail_made(key)?;
+        (call.time? >= made).then(|| key.arn())
     }
 
     /// The ARNs of the guardrails that are enforced for a call; `None` if that isn't known.
@@ -344,37 +402,37 @@ impl View<'_> {
             missing.push(Blindness::Telemetry);
             return missing;
         };
-        let records = |events: &[DataEvent<'_>]| events.iter().all(|event| telemetry.records(*event));
+        let records = |events: &[LoggedEvent<'_>]| events.iter().all(|event| telemetry.records(*event));
         let recorded = [
-            (records(&[DataEvent::EVALUATION]), Blindness::EvaluationsNotRecorded),
-            (records(&DataEvent::OTHER_INFERENCE), Blindness::DataEventsNotRecorded),
-            (telemetry.invocation_logging != Some(false), Blindness::InvocationLogsOff),
+            (records(&[LoggedEvent::EVALUATION]), Blindness::EvaluationsNotRecorded),
+            (records(&LoggedEvent::OTHER_INFERENCE), Blindness::DataEventsNotRecorded),
+            (telemetry.invocation_logging.as_ref().is_none_or(|logging| logging.on), Blindness::InvocationLogsOff),
         ];
         missing.extend(recorded.into_iter().filter(|(recorded, _)| !recorded).map(|(_, blindness)| blindness));
         missing
     }
 
-    fn key(&self, rule: &'static str, discriminator: &str) -> FindingKey {
+    fn key(&self, rule: &'static str, discriminator: &str, observed: &Observed) -> FindingKey {
         FindingKey {
             rule,
             account: self.place.account.clone(),
             region: self.place.region.clone(),
-            resource: format!("AWS::::Account:{}", self.place.account),
+            resource: observed.resource.clone().unwrap_or_else(|| format!("AWS::::Account:{}", self.place.account)),
             discriminator: discriminator.to_owned(),
         }
     }
 
-    fn findings(&self, fold: &Fold, excepted: &mut BTreeSet<usize>) -> Vec<Finding> {
+    fn findings(&self, fold: &Fold, excepted: &mut BTreeSet<usize>) -> Vec<(Finding, Vec<Span>)> {
         let resolver = Resolver::new(*self, &fold.covers, fold.drafts().map(|(_, draft)| draft));
         let finding = |((rule, discriminator), draft): ((&'static str, &str), &Draft)| {
-            let mut finding = self.finding(&self.key(rule, discriminator), draft);
+            let mut finding = self.finding(&self.key(rule, discriminator, &draft.observed), draft);
             (finding.resolved_at, finding.reopened) = resolver.resolve(draft);
             if finding.resolved_at.is_some() {
                 finding.status = Status::Resolved;
             } else {
                 self.apply_exceptions(&mut finding, draft, excepted);
             }
-            finding
+            (finding, draft.strands.values().copied().collect())
         };
         fold.drafts().map(finding).collect()
     }
@@ -389,7 +447,9 @@ impl View<'_> {
         let principals = by_name(&mut draft.principals.iter().map(|(principal, count)| (self.texts.long(*principal).to_owned(), *count)));
         let models = by_name(&mut draft.subjects.iter().map(|((kind, subject), count)| (self.subject_name(*kind, *subject, None), *count)));
         let apis = by_name(&mut draft.apis.iter().map(|(api, count)| (self.texts.get(*api).to_owned(), *count)));
-        let of_one_kind = if draft.verdicts.len() == 1 { draft.verdicts.first().copied() } else { None };
+        // A verdict is about calls; a rule of another group only met them.
+        let is_about_calls = rule.group == Group::Invocation;
+        let of_one_kind = if draft.verdicts.len() == 1 && is_about_calls { draft.verdicts.first().copied() } else { None };
         let calls = if draft.count == 1 { "call" } else { "calls" };
         let mut events = vec![draft.first.event.text(self.texts.strings()), draft.last.event.text(self.texts.strings())];
         events.dedup();
@@ -409,7 +469,7 @@ impl View<'_> {
             models,
             apis,
             verdict: of_one_kind.map(|(verdict, _)| verdict),
-            grade: Some(draft.grade),
+            grade: is_about_calls.then_some(draft.grade),
             reason: of_one_kind.and_then(|(_, reason)| reason),
             missing: draft.latest.judgement.missing.iter().copied().collect(),
             attempted: false,
@@ -421,7 +481,7 @@ impl View<'_> {
             events,
             changes: Vec::new(),
             policy: draft.latest.judgement.policy.as_ref().map(judged_against),
-            controls: Vec::new(),
+            controls: rule.controls.iter().map(ToString::to_string).collect(),
             reopened: 0,
             resolved_at: None,
             suppression: None,
@@ -444,12 +504,7 @@ impl View<'_> {
         let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
         if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {
             finding.status = Status::Suppressed;
-            finding.suppression = Some(Suppression {
-                until: exception.until.to_string(),
-                reason: exception.reason.clone(),
-                owner: exception.owner.clone(),
-                ticket: exception.ticket.clone(),
-            });
+            finding.suppression = Some(Suppression::of(exception));
         } else if !ended.is_empty() && meant(&[live, ended].concat()) {
             finding.reopened += 1;
         }

@@ -19,6 +19,7 @@ use crate::{
     moment::Moment,
     rule::Resolved,
     verdict::{Call, Evidence, Grade, Verdict, judge},
+    world::InForce,
 };
 
 /// When calls were covered, by kind and stretch of time, for everybody or for a principal.
@@ -88,7 +89,7 @@ impl<'v> Resolver<'v> {
             Resolved::ByCover => cover == Cover::OfEverybody || cover == Cover::Of(principal),
             Resolved::ByCoverOfTheSamePrincipal => cover == Cover::Of(principal),
             Resolved::ByObservationOfTheSamePrincipal => cover == Cover::ObservedOf(principal),
-            Resolved::Never => false,
+            Resolved::ByPolicy | Resolved::ByState | Resolved::Never => false,
         };
         let mut strands: BTreeMap<Strand, Vec<Span>> = BTreeMap::new();
         for ((strand, _), span) in &draft.strands {
@@ -123,6 +124,12 @@ impl<'v> Resolver<'v> {
             let still_open = strands.iter().enumerate().filter(|(number, _)| open.contains(number)).map(|(_, strand)| strand);
             let mut right_again = still_open.map(|(strand, spans)| self.right_again(*strand, spans));
             resolved_at = right_again.try_fold(Moment::BEGINNING, |latest, at| Some(latest.max(at?)));
+        }
+        if resolved == Resolved::ByPolicy {
+            let last = strands.values().flatten().copied().flat_map(|span| span.ends().collect::<Vec<_>>()).max();
+            let later = self.view.place.boundaries().iter().rev().take_while(|moment| Some(**moment) > last);
+            let demands = |moment: &&Moment| self.view.policy_is_silent(**moment) == InForce::Known(false);
+            resolved_at = last.and_then(|_| later.take_while(demands).last().copied());
         }
         (resolved_at, reopened)
     }

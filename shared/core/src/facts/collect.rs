@@ -11,10 +11,10 @@ use super::{
 use crate::{
     api::{APPLY_GUARDRAIL, Mediator, Reach},
     arn::GuardrailKey,
+    change::Change,
     cloudtrail::{EventType, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
     invocation_log::InvocationLog,
     json::Text,
-    world::WorldChange,
 };
 
 /// Reads values into [`Facts`].
@@ -118,7 +118,7 @@ impl<'w> Collector<'w> {
         let is_evaluation = name == APPLY_GUARDRAIL && record.event_source.get() == Some("bedrock.amazonaws.com");
         let reach = Reach::of(record);
         if reach.is_none() && !is_evaluation {
-            return match WorldChange::from_record(record) {
+            return match Change::from_record(record) {
                 Some(change) => self.change(record, change),
                 None => Taken::Ignored(Ignored::NotWanted),
             };
@@ -133,7 +133,7 @@ impl<'w> Collector<'w> {
         Taken::Judged
     }
 
-    fn change(&mut self, record: &Record<'_>, change: WorldChange) -> Taken {
+    fn change(&mut self, record: &Record<'_>, change: Change) -> Taken {
         let Some(time) = record.time() else {
             return Taken::Unreadable(UnreadableRecord::NoEventTime);
         };

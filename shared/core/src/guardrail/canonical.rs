@@ -37,6 +37,15 @@ pub enum Side {
     Output,
 }
 
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Side::Input => "input",
+            Side::Output => "output",
+        })
+    }
+}
+
 /// What a control does when it finds something. Higher is stronger, component by component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {

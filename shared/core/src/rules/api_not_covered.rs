@@ -1,6 +1,7 @@
 //! A model was run by an operation that enforcement isn't documented to reach.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -43,7 +44,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html",
     ],
     resolved: Resolved::ByCover,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

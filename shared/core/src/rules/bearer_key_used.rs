@@ -1,6 +1,7 @@
 //! A model was invoked with a Bedrock API key.
 
 use crate::{
+    framework::{ACCESS_TOKEN, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE, UNBOUNDED_CONSUMPTION},
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -23,7 +24,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html",
     ],
     resolved: Resolved::Never,
-    check: Check::Call(check),
+    controls: &[UNBOUNDED_CONSUMPTION, ACCESS_TOKEN, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

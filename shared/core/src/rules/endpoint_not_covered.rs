@@ -1,6 +1,7 @@
 //! A model was invoked where guardrails don't reach.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -23,7 +24,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/inference-responses-api.html",
     ],
     resolved: Resolved::ByCover,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

@@ -2,6 +2,7 @@
 
 use crate::{
     arn::GuardrailVersionArn,
+    framework::{ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_4},
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -24,7 +25,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",
     ],
     resolved: Resolved::ByCoverOfTheSamePrincipal,
-    check: Check::Call(check),
+    controls: &[MEASURE_2_4, ISO_OPERATION, LENS_GUARDRAILS],
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

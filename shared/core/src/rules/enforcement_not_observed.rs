@@ -1,6 +1,7 @@
 //! Enforcement is in force, but these calls were not evaluated.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -28,7 +29,8 @@ pub(super) static RULE: Rule = Rule {
     ],
     // Others are evaluated all along, and enforcement never ceased: only an evaluation of its own shows that the principal is covered.
     resolved: Resolved::ByObservationOfTheSamePrincipal,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

@@ -1,6 +1,7 @@
 //! Whether a guardrail applied can't be proved.
 
 use crate::{
+    framework::{ISO_EVENT_LOGS, LENS_MONITORING, MEASURE_2_4},
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -20,7 +21,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeEffectivePolicy.html",
     ],
     resolved: Resolved::ByCover,
-    check: Check::Call(check),
+    controls: &[MEASURE_2_4, ISO_EVENT_LOGS, LENS_MONITORING],
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
@@ -31,6 +33,7 @@ fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
             discriminator: missing.join("+"),
             because: format!("missing: {}", missing.join(", ")),
             remediation: Some(format!("To get it: {}.", remedies.join("; "))),
+            ..Observed::default()
         }
     })
 }

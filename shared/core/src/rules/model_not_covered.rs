@@ -1,6 +1,7 @@
 //! A model was invoked that enforcement leaves out, although it is required.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -21,7 +22,8 @@ pub(super) static RULE: Rule = Rule {
         the team means.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html"],
     resolved: Resolved::ByCover,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

@@ -1,6 +1,7 @@
 //! Another guardrail than the required one applied, or a version below it.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -24,7 +25,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/organizations/latest/userguide/policy-operators.html",
     ],
     resolved: Resolved::ByCover,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 /// Another guardrail and an older version are two findings: they have two causes.

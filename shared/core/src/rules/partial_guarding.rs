@@ -1,6 +1,7 @@
 //! A guardrail evaluated only a part of the content.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -20,7 +21,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-tagging.html",
     ],
     resolved: Resolved::Never,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

@@ -1,6 +1,7 @@
 //! A model was invoked in a Region that the policy doesn't name.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -20,7 +21,8 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Add the Region to the policy, with a guardrail that lives there, or deny bedrock:InvokeModel* there with an SCP.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html"],
     resolved: Resolved::ByCover,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

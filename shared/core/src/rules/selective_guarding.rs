@@ -1,6 +1,7 @@
 //! Callers choose what the guardrail evaluates.
 
 use crate::{
+    framework::UNCOVERED_CALL,
     rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -25,7 +26,8 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-tagging.html",
     ],
     resolved: Resolved::ByCover,
-    check: Check::Call(check),
+    controls: UNCOVERED_CALL,
+    checks: &[Check::Call(check)],
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {

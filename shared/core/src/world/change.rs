@@ -11,7 +11,7 @@ use crate::{
     policy::BEDROCK_POLICY,
 };
 
-/// A successful change of the state that verdicts rest on.
+/// A change of the state that verdicts rest on. Of a refused call, what it would have done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum WorldChange {
@@ -63,6 +63,36 @@ pub enum WorldChange {
         region: Region,
         /// Its id.
         id: String,
+    },
+    /// CreateGuardrail, UpdateGuardrail: what the DRAFT says from here on is not in the record (facts/03 §6).
+    GuardrailChanged {
+        /// Which.
+        key: GuardrailKey,
+        /// It was made by this.
+        created: bool,
+    },
+    /// DeleteGuardrail.
+    GuardrailDeleted {
+        /// Which.
+        key: GuardrailKey,
+        /// Only this version of it.
+        version: Option<GuardrailVersion>,
+    },
+    /// PutResourcePolicy, DeleteResourcePolicy on a guardrail or guardrail profile.
+    ResourcePolicyChanged {
+        /// Which.
+        key: GuardrailKey,
+        /// What it says; `None` if the record hides it.
+        policy: Option<String>,
+    },
+    /// Put- and DeleteModelInvocationLoggingConfiguration.
+    InvocationLoggingChanged {
+        /// Whose.
+        account: AccountId,
+        /// Where.
+        region: Region,
+        /// `loggingConfig`: an empty object if there is none any more, null if the record hides it.
+        logging: Value,
     },
     /// Something about the account's trails: what they record from here on is not known until it is read again.
     TelemetryChanged {
@@ -130,7 +160,14 @@ pub enum OrganizationChange {
 }
 
 /// Operations that [`WorldChange::from_record`] reads.
-pub(crate) const OPERATIONS: &[&str] = &[
+const OPERATIONS: &[&str] = &[
+    "CreateGuardrail",
+    "UpdateGuardrail",
+    "DeleteGuardrail",
+    "PutResourcePolicy",
+    "DeleteResourcePolicy",
+    "PutModelInvocationLoggingConfiguration",
+    "DeleteModelInvocationLoggingConfiguration",
     "PutEnforcedGuardrailConfiguration",
     "DeleteEnforcedGuardrailConfiguration",
     "CreateInferenceProfile",
@@ -163,10 +200,10 @@ pub(crate) const OPERATIONS: &[&str] = &[
 const TRAIL_OPERATIONS: &[&str] = &["CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging", "PutEventSelectors"];
 
 impl WorldChange {
-    /// The change that a record reports. `None` if it reports none that is read here, or was refused.
+    /// The change that a record reports, refused or not. `None` if it reports none that is read here.
     #[must_use]
-    pub fn from_record(record: &Record<'_>) -> Option<Self> {
-        if record.error_code.get().is_some() || !OPERATIONS.contains(&record.event_name.get()?) {
+    pub(crate) fn from_record(record: &Record<'_>) -> Option<Self> {
+        if !OPERATIONS.contains(&record.event_name.get()?) {
             return None;
         }
         match (record.event_source.get()?, record.event_type()) {
@@ -186,7 +223,31 @@ fn bedrock(record: &Record<'_>) -> Option<WorldChange> {
     let (account, region) = (record.account(), record.region());
     let parameters: Value = record.parameters();
     let response: Value = record.response();
+    let guardrail = || {
+        let named = parameters.at("/guardrailIdentifier").as_str().or_else(|| response.at("/guardrailArn").as_str());
+        GuardrailKey::from_identifier(named.or_else(|| response.at("/guardrailId").as_str())?, &account, &region)
+    };
+    // The operation of this name exists for other resources of Bedrock too (facts/02 §2).
+    let shared = || GuardrailKey::of_shared(parameters.at("/resourceArn").as_str().or_else(|| parameters.at("/resourceARN").as_str())?);
     Some(match record.event_name.get()? {
+        name @ ("CreateGuardrail" | "UpdateGuardrail") => {
+            WorldChange::GuardrailChanged { key: guardrail()?, created: name == "CreateGuardrail" }
+        }
+        "DeleteGuardrail" => WorldChange::GuardrailDeleted {
+            key: guardrail()?,
+            version: parameters.at("/guardrailVersion").as_str().and_then(GuardrailVersion::parse),
+        },
+        "PutResourcePolicy" => WorldChange::ResourcePolicyChanged {
+            key: shared()?,
+            policy: parameters.at("/resourcePolicy").as_str().or_else(|| parameters.at("/policy").as_str()).map(str::to_owned),
+        },
+        "DeleteResourcePolicy" => WorldChange::ResourcePolicyChanged { key: shared()?, policy: Some(String::new()) },
+        "PutModelInvocationLoggingConfiguration" => {
+            WorldChange::InvocationLoggingChanged { logging: parameters.at("/loggingConfig").clone(), account, region }
+        }
+        "DeleteModelInvocationLoggingConfiguration" => {
+            WorldChange::InvocationLoggingChanged { logging: Value::Object(serde_json::Map::new()), account, region }
+        }
         "PutEnforcedGuardrailConfiguration" => WorldChange::ConfigurationPut {
             enforcement: Enforcement::from_configuration(parameters.at("/guardrailInferenceConfig"), &account, &region),
             account,

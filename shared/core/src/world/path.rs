@@ -35,6 +35,12 @@ pub enum Entity {
     Agent(AccountId, Region, String),
     /// `flows/<account>/<region>/<id>.json`: GetFlow
     Flow(AccountId, Region, String),
+    /// `resource-policies/<account>/<region>/<guardrail id>.json`: GetResourcePolicy
+    ResourcePolicy(GuardrailKey),
+    /// `iam/<account>/<entity>.json`: the policy documents of a role, user, group or managed policy
+    Identity(AccountId, String),
+    /// `metrics/<account>/<region>.json`: GetMetricData of Bedrock's invocation counts
+    Metrics(AccountId, Region),
 }
 
 impl SnapshotPath {
@@ -59,6 +65,11 @@ impl SnapshotPath {
             ["telemetry", account, region] => Entity::Telemetry(account.into(), region.into()),
             ["agents", account, region, id] => Entity::Agent(account.into(), region.into(), id.to_owned()),
             ["flows", account, region, id] => Entity::Flow(account.into(), region.into(), id.to_owned()),
+            ["resource-policies", account, region, id] => {
+                Entity::ResourcePolicy(GuardrailKey { account: account.into(), region: region.into(), id: id.into() })
+            }
+            ["iam", account, entity] => Entity::Identity(account.into(), entity.to_owned()),
+            ["metrics", account, region] => Entity::Metrics(account.into(), region.into()),
             _ => return None,
         };
         Some(SnapshotPath { entity, time })

@@ -10,15 +10,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{InForce, MediatedGuardrail, OrganizationChange, PolicyVersion, Timeline, World};
+use super::{IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Timeline, World};
 use crate::{
-    arn::{AccountId, GuardrailKey, PolicyId, Region, TargetId},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region, TargetId},
     enforcement::{Enforcement, ModelScope},
+    guardrail::Canonical,
     model::{Alias, Model},
     moment::Moment,
     organization::Organization,
     policy::{Attached, BEDROCK_POLICY, Document, EffectivePolicy, Origin, inherit},
-    telemetry::Telemetry,
+    telemetry::{InvocationLogging, Telemetry},
 };
 
 /// What was in force when.
@@ -27,6 +28,36 @@ pub struct State {
     world: World,
     policies: BTreeMap<AccountId, Vec<(Moment, InForce<PolicyInForce>)>>,
     organization: Option<Organization>,
+    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
+    replayed: BTreeMap<AccountId, AccountHistory>,
+}
+
+/// What a change of the organization did, or would have done, to the effective policies of accounts.
+#[derive(Clone, Debug, Default)]
+pub struct OrganizationEffect {
+    /// The accounts that it concerns.
+    pub accounts: Vec<AccountEffect>,
+    /// It may concern accounts that are not known.
+    pub everybody: bool,
+}
+
+/// What it did to one account's.
+#[derive(Clone, Debug)]
+pub struct AccountEffect {
+    /// Whose.
+    pub account: AccountId,
+    /// The policy before.
+    pub before: InForce<Option<Arc<EffectivePolicy>>>,
+    /// The policy after.
+    pub after: InForce<Option<Arc<EffectivePolicy>>>,
+}
+
+/// Whom a change concerns; of one that was refused, with the computed policies before and after.
+#[derive(Clone, Debug)]
+struct Touched {
+    accounts: Vec<AccountId>,
+    everybody: bool,
+    supposed: Option<Vec<(Computed, Computed)>>,
 }
 
 /// An effective policy, or the knowledge that there was none.
@@ -65,7 +96,7 @@ impl World {
                 (account.clone(), in_force(described, &replayed.history_of(account)))
             })
             .collect();
-        State { policies, organization: replayed.organization, world: self }
+        State { policies, organization: replayed.organization, effects: replayed.effects, replayed: replayed.accounts, world: self }
     }
 
     /// The effective policies of any management policy type, by account, as computed for a moment. `None` inside if what they depend
@@ -96,6 +127,44 @@ impl State {
         }
     }
 
+    /// What a change of the organization that was applied, or attempted, did to the accounts that it concerns.
+    #[must_use]
+    pub fn effect_of(&self, time: Moment, event_id: &str, change: &OrganizationChange) -> OrganizationEffect {
+        let Some(touched) = self.effects.get(&(time, event_id.to_owned(), change.clone())) else {
+            return OrganizationEffect::default();
+        };
+        let in_force = |account: &AccountId, at: Moment| self.policy(account, at).map(|in_force| in_force.policy.clone());
+        let effect = |(index, account): (usize, &AccountId)| {
+            let supposed = touched.supposed.as_ref().and_then(|supposed| supposed.get(index));
+            let (before, after) = match supposed {
+                Some((before, after)) => (before.in_force(), after.in_force()),
+                None => (in_force(account, time.just_before()), in_force(account, time)),
+            };
+            AccountEffect { account: account.clone(), before, after }
+        };
+        OrganizationEffect { accounts: touched.accounts.iter().enumerate().map(effect).collect(), everybody: touched.everybody }
+    }
+
+    /// The effective policy that the organization amounts to, whatever was described.
+    #[must_use]
+    pub fn computed_policy(&self, account: &AccountId, at: Moment) -> InForce<Option<Arc<EffectivePolicy>>> {
+        let history = self.replayed.get(account);
+        let computed = history.and_then(|history| history.computed.iter().rev().find(|(time, _)| *time <= at));
+        computed.map_or(InForce::NotKnown, |(_, computed)| computed.in_force())
+    }
+
+    /// The moments at which DescribeEffectivePolicy was read, with what it said.
+    pub fn described(&self, account: &AccountId) -> impl Iterator<Item = (Moment, &Option<Arc<EffectivePolicy>>)> {
+        let timeline = self.world.described.get(account);
+        timeline.into_iter().flat_map(Timeline::entries).filter_map(|(time, _, policy)| Some((time, policy?)))
+    }
+
+    /// When an account's effective policy became invalid (false) or valid (true).
+    #[must_use]
+    pub fn validity(&self, account: &AccountId) -> &[(Moment, bool)] {
+        self.replayed.get(account).map_or(&[], |history| history.validity.as_slice())
+    }
+
     /// The accounts whose effective policy is known at some time.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountId> {
         self.policies.keys()
@@ -124,6 +193,78 @@ impl State {
         };
         let timeline = timelines.get(&(account.clone(), region.clone(), id.to_owned()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// A version of a guardrail as it was: `None` inside if there was none.
+    #[must_use]
+    pub fn guardrail(&self, key: &GuardrailKey, version: GuardrailVersion, at: Moment) -> InForce<&Option<Arc<Canonical>>> {
+        let timeline = self.world.guardrails.get(key).and_then(|versions| versions.get(&version));
+        timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// All guardrails of which anything is known, with their versions and snapshots.
+    pub fn guardrails(
+        &self,
+    ) -> impl Iterator<Item = (&GuardrailKey, &BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>)> {
+        self.world.guardrails.iter()
+    }
+
+    /// When a guardrail was made, if an event said so.
+    #[must_use]
+    pub fn guardrail_made(&self, key: &GuardrailKey) -> Option<Moment> {
+        self.world.made.get(key).copied()
+    }
+
+    /// The resource policy of a guardrail or guardrail profile; empty if it had none.
+    #[must_use]
+    pub fn resource_policy(&self, key: &GuardrailKey, at: Moment) -> InForce<&String> {
+        self.world.resource_policies.get(key).map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// The model invocation logging of an account and Region.
+    #[must_use]
+    pub fn invocation_logging(&self, account: &AccountId, region: &Region, at: Moment) -> InForce<&InvocationLogging> {
+        let timeline = self.world.logging.get(&(account.clone(), region.clone()));
+        timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// The policy documents of a role, user, group or managed policy, by the name of its file in the world.
+    #[must_use]
+    pub fn identity_documents(&self, account: &AccountId, entity: &str, at: Moment) -> InForce<&IdentityDocuments> {
+        self.world.identities.get(&(account.clone(), entity.to_owned())).map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// The accounts and Regions whose enforced configuration is known at some time.
+    pub fn configured(&self) -> impl Iterator<Item = (&AccountId, &Region)> {
+        self.world.configurations.keys().map(|(account, region)| (account, region))
+    }
+
+    /// The agents and flows that are known at a moment.
+    pub fn consumers(&self, at: Moment) -> impl Iterator<Item = (String, &MediatedGuardrail)> {
+        let all = [("agent", &self.world.agents), ("flow", &self.world.flows)].into_iter().flat_map(|(word, of)| of.iter().map(move |entry| (word, entry)));
+        all.filter_map(move |(word, ((account, _, id), timeline))| Some((format!("{word} {id} of {account}"), timeline.at(at).state()?)))
+    }
+
+    /// The snapshots of what all trails of an account record, in every Region.
+    pub fn all_telemetry(&self) -> impl Iterator<Item = (&(AccountId, Region), &Timeline<Telemetry>)> {
+        self.world.telemetry.iter()
+    }
+
+    /// What Bedrock's metrics counted, by the start of each period.
+    #[must_use]
+    pub fn metrics(&self, account: &AccountId, region: &Region) -> Option<&BTreeMap<Moment, MetricCount>> {
+        self.world.metrics.get(&(account.clone(), region.clone()))
+    }
+
+    /// The accounts and Regions whose metrics are known.
+    pub fn metered(&self) -> impl Iterator<Item = &(AccountId, Region)> {
+        self.world.metrics.keys()
+    }
+
+    /// A policy of an organization as it was.
+    #[must_use]
+    pub fn organization_policy(&self, policy: &PolicyId, at: Moment) -> InForce<&PolicyVersion> {
+        self.world.policies.get(policy).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
     /// The guardrails and the scopes of models of everything that was ever in force for an account and Region.
@@ -184,6 +325,7 @@ impl State {
         let mut moments: Vec<Moment> = self.policies.get(account).into_iter().flatten().map(|(time, _)| *time).collect();
         moments.extend(of(self.world.configurations.get(&here)));
         moments.extend(of(self.world.telemetry.get(&here)));
+        moments.extend(self.world.made.iter().filter(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made));
         moments.extend(mediators.filter(|((a, r, _), _)| a == account && r == region).flat_map(|(_, timeline)| timeline.boundaries()));
         moments.sort_unstable();
         moments.dedup();
@@ -205,6 +347,16 @@ pub enum MediatorKind {
 enum Computed {
     Policy { policy: Option<Arc<EffectivePolicy>>, assumed: bool },
     NotKnown,
+}
+
+impl Computed {
+    fn in_force(&self) -> InForce<Option<Arc<EffectivePolicy>>> {
+        match self {
+            Computed::Policy { policy, assumed: false } => InForce::Known(policy.clone()),
+            Computed::Policy { policy, assumed: true } => InForce::Assumed(policy.clone()),
+            Computed::NotKnown => InForce::NotKnown,
+        }
+    }
 }
 
 /// What the replay tells of one account.
@@ -285,6 +437,7 @@ struct Policy {
 }
 
 /// The organization, moved through time.
+#[derive(Clone)]
 struct Replay<'w> {
     world: &'w World,
     policy_type: &'w str,
@@ -298,11 +451,16 @@ struct Replay<'w> {
     /// Touches of nobody knows which accounts.
     touched_all: Vec<Moment>,
     cache: HashMap<Vec<(TargetId, usize)>, Option<Arc<EffectivePolicy>>>,
+    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
+    /// It only asks what a change would do.
+    supposing: bool,
 }
 
 /// One thing that happens in a replay. At one moment, changes come first, in the order of their event ids, then snapshots.
 enum Step<'w> {
-    Change(&'w OrganizationChange),
+    Change(&'w str, &'w OrganizationChange),
+    /// A change that was refused.
+    Attempt(&'w str, &'w OrganizationChange),
     /// An attachment that `organization.json` dates.
     Attached(TargetId, PolicyId),
     Policy(&'w PolicyId, Option<&'w PolicyVersion>),
@@ -321,6 +479,7 @@ struct Replayed {
     accounts: BTreeMap<AccountId, AccountHistory>,
     touched_all: Vec<Moment>,
     organization: Option<Organization>,
+    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
 }
 
 impl Replayed {
@@ -345,6 +504,8 @@ impl<'w> Replay<'w> {
             accounts: BTreeMap::new(),
             touched_all: Vec::new(),
             cache: HashMap::new(),
+            effects: BTreeMap::new(),
+            supposing: false,
         };
         replay.assume_what_is_only_read_later();
         replay.record(Moment::BEGINNING, &Concerned::Everybody);
@@ -354,13 +515,16 @@ impl<'w> Replay<'w> {
             let concerned = replay.take(time, &step);
             replay.record(time, &concerned);
         }
-        Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization }
+        Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization, effects: replay.effects }
     }
 
     fn steps(&self) -> Vec<(Moment, (u8, String), Step<'w>)> {
         let mut steps = Vec::new();
         for (time, event_id, change) in &self.world.organization_changes {
-            steps.push((*time, (1, event_id.clone()), Step::Change(change)));
+            steps.push((*time, (1, event_id.clone()), Step::Change(event_id, change)));
+        }
+        for (time, event_id, change) in &self.world.organization_attempts {
+            steps.push((*time, (1, event_id.clone()), Step::Attempt(event_id, change)));
         }
         for (policy, timeline) in &self.world.policies {
             for (time, _, version) in timeline.entries() {
@@ -445,8 +609,15 @@ impl<'w> Replay<'w> {
                 }
                 self.under(target)
             }
-            Step::Change(change) => {
+            Step::Attempt(event_id, change) => {
+                let touched = self.suppose(time, change);
+                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), touched);
+                Concerned::Nobody
+            }
+            Step::Change(event_id, change) => {
                 let concerned = self.change(time, change);
+                let (accounts, everybody) = self.accounts_of(&concerned);
+                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), Touched { accounts, everybody, supposed: None });
                 match &concerned {
                     Concerned::Nobody => {}
                     Concerned::Accounts(accounts) => {
@@ -457,6 +628,28 @@ impl<'w> Replay<'w> {
                     Concerned::Everybody => self.touched_all.push(time),
                 }
                 concerned
+            }
+        }
+    }
+
+    /// What a change would do at this point.
+    fn suppose(&mut self, time: Moment, change: &OrganizationChange) -> Touched {
+        let mut after = Replay { supposing: true, ..self.clone() };
+        let concerned = after.change(time, change);
+        let (accounts, everybody) = after.accounts_of(&concerned);
+        let supposed = accounts.iter().map(|account| (self.compute(account), after.compute(account))).collect();
+        Touched { accounts, everybody, supposed: Some(supposed) }
+    }
+
+    /// The accounts concerned, and whether there may be others.
+    fn accounts_of(&self, concerned: &Concerned) -> (Vec<AccountId>, bool) {
+        match concerned {
+            Concerned::Nobody => (Vec::new(), false),
+            Concerned::Accounts(accounts) => (accounts.clone(), false),
+            Concerned::Everybody => {
+                let known = self.organization.iter().flat_map(|organization| organization.accounts.keys());
+                let described = self.world.described.keys();
+                (known.chain(described).cloned().collect::<BTreeSet<_>>().into_iter().collect(), self.organization.is_none())
             }
         }
     }
@@ -480,8 +673,19 @@ impl<'w> Replay<'w> {
                 self.policies.insert(policy.clone(), updated);
                 self.targets_of(policy)
             }
-            // AWS deletes only policies that are attached nowhere.
-            Change::DeletePolicy { .. } | Change::DeleteOrganizationalUnit { .. } => Concerned::Nobody,
+            // AWS deletes only policies that are attached nowhere; a refused deletion may mean one that is.
+            Change::DeletePolicy { policy } => {
+                let concerned = match self.organization.is_some() || self.supposing {
+                    true if self.may_be_of_our_type(policy) => self.targets_of(policy),
+                    _ => Concerned::Nobody,
+                };
+                if let Some(organization) = &mut self.organization {
+                    let targets: Vec<TargetId> = organization.targets_of(policy).cloned().collect();
+                    targets.iter().for_each(|target| organization.detach(target, policy));
+                }
+                concerned
+            }
+            Change::DeleteOrganizationalUnit { .. } => Concerned::Nobody,
             Change::AttachPolicy { policy, target } => {
                 if let Some(organization) = &mut self.organization {
                     organization.attach(target, policy.clone(), Some(time));

@@ -1,0 +1,76 @@
+//! Findings that belong to one story are linked; a tampering that was used is raised.
+
+use std::collections::BTreeMap;
+
+use super::{changes::ChangeFinding, draft::Span};
+use crate::{
+    finding::Finding,
+    moment::Moment,
+    rule::Group,
+    rules,
+    verdict::{Reason, Verdict},
+};
+
+/// Uncovered calls this long after a tampering are taken as its use.
+const WINDOW_SECONDS: i64 = 24 * 60 * 60;
+
+/// Links what belongs together, and raises what was used.
+pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
+    let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut link = |a: &Finding, b: &Finding| {
+        links.entry(a.id.clone()).or_default().push(b.id.clone());
+        links.entry(b.id.clone()).or_default().push(a.id.clone());
+    };
+    let mut used: Vec<String> = Vec::new();
+    for change in changes.iter().filter(|change| !change.done.is_empty()) {
+        let tampering = &change.finding;
+        for (calls, spans) in calls.iter().filter(|(calls, _)| calls.verdict == Some(Verdict::Violation)) {
+            let same_principal = calls.principals.shown.iter().any(|principal| tampering.principals.shown.contains(principal));
+            if (same_principal || calls.account == tampering.account) && change.done.iter().any(|done| followed(*done, spans)) {
+                link(tampering, calls);
+                used.extend([tampering.id.clone(), calls.id.clone()]);
+            }
+        }
+    }
+    let (causes, effects): (Vec<_>, Vec<_>) = calls.iter().map(|(finding, _)| finding).partition(|finding| finding.rule == "account-not-covered");
+    for cause in causes {
+        let follows = |finding: &&&Finding| {
+            let reasons = [Reason::NoGuardrail, Reason::RegionNotCovered];
+            (&finding.account, &finding.region) == (&cause.account, &cause.region) && finding.reason.is_some_and(|reason| reasons.contains(&reason))
+        };
+        effects.iter().filter(follows).for_each(|effect| link(cause, effect));
+        let of_organization = |change: &&ChangeFinding| {
+            change.finding.account == cause.account && rules::find(&change.finding.rule).is_some_and(|rule| rule.group == Group::Organization)
+        };
+        changes.iter().filter(of_organization).for_each(|change| link(&change.finding, cause));
+    }
+    // Rules that say different things of one event belong together.
+    for (index, change) in changes.iter().enumerate() {
+        for other in changes.iter().skip(index + 1) {
+            if change.finding.rule != other.finding.rule && change.finding.events.iter().any(|event| other.finding.events.contains(event)) {
+                link(&change.finding, &other.finding);
+            }
+        }
+    }
+    let all = calls.into_iter().map(|(finding, _)| finding).chain(changes.into_iter().map(|change| change.finding));
+    all.map(|mut finding| {
+        if used.contains(&finding.id) && !finding.expected {
+            finding.severity = finding.severity.stepped(1);
+        }
+        finding.linked = links.remove(&finding.id).unwrap_or_default();
+        finding.linked.sort_unstable();
+        finding.linked.dedup();
+        finding.linked.truncate(MOST_LINKS);
+        finding
+    })
+    .collect()
+}
+
+/// The most findings that one is linked to.
+const MOST_LINKS: usize = 20;
+
+/// Whether calls were made after a moment, and within the window.
+fn followed(done: Moment, spans: &[Span]) -> bool {
+    let until = done.plus_seconds(WINDOW_SECONDS);
+    spans.iter().any(|span| span.ends().any(|end| end >= done && end <= until) || (span.first < done && span.last > until))
+}

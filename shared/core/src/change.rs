@@ -1,0 +1,597 @@
+//! A control-plane event, kept as a fact: who did what to what, and whether it was refused.
+//!
+//! Of a record's parameters only those are kept that some rule looks at: names, settings and policy documents. Texts of customers, such
+//! as prompts, instructions and descriptions, and whatever could be a secret, never get past [`Change::from_record`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    arn::{AccountId, Region},
+    cloudtrail::{EventType, Record, wanted::operation},
+    identity::IdentityPolicy,
+    json::{At, printable},
+    world::WorldChange,
+};
+
+/// A control-plane event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Change {
+    /// The service, without `.amazonaws.com`.
+    pub service: String,
+    /// The operation, without the API date that Lambda adds (facts/08 F6).
+    pub operation: String,
+    /// The account that the record was delivered to.
+    pub account: AccountId,
+    /// Where.
+    pub region: Region,
+    /// The role, user or service.
+    pub principal: String,
+    /// The service that called on the principal's behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoked_by: Option<String>,
+    /// `errorCode`: the change was refused and nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What of `requestParameters` is looked at. Null if there were none.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub parameters: Value,
+    /// What of `responseElements` is looked at.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub response: Value,
+    /// What it does to the state that verdicts rest on; of a refused change, what it would have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<WorldChange>,
+}
+
+/// The operations that are kept, by service (facts/08 B–F).
+const KEPT: &[(&str, &[&str])] = &[
+    (
+        "bedrock",
+        &[
+            "CreateGuardrail",
+            "UpdateGuardrail",
+            "CreateGuardrailVersion",
+            "DeleteGuardrail",
+            "PutEnforcedGuardrailConfiguration",
+            "DeleteEnforcedGuardrailConfiguration",
+            "PutResourcePolicy",
+            "DeleteResourcePolicy",
+            "TagResource",
+            "UntagResource",
+            "UpdateAutomatedReasoningPolicy",
+            "DeleteAutomatedReasoningPolicy",
+            "CreateAgent",
+            "UpdateAgent",
+            "PrepareAgent",
+            "CreateAgentAlias",
+            "UpdateAgentAlias",
+            "CreateFlow",
+            "UpdateFlow",
+            "CreateFlowVersion",
+            "UpdateFlowAlias",
+            "CreateInferenceProfile",
+            "CreatePromptRouter",
+            "CreateProvisionedModelThroughput",
+            "CreateModelImportJob",
+            "CreateMarketplaceModelEndpoint",
+            "RegisterMarketplaceModelEndpoint",
+            "CreateCustomModelDeployment",
+            "PutModelInvocationLoggingConfiguration",
+            "DeleteModelInvocationLoggingConfiguration",
+        ],
+    ),
+    (
+        "organizations",
+        &[
+            "CreatePolicy",
+            "UpdatePolicy",
+            "DeletePolicy",
+            "AttachPolicy",
+            "DetachPolicy",
+            "EnablePolicyType",
+            "DisablePolicyType",
+            "CreateOrganizationalUnit",
+            "DeleteOrganizationalUnit",
+            "MoveAccount",
+            "LeaveOrganization",
+            "RemoveAccountFromOrganization",
+            "CloseAccount",
+            "PutResourcePolicy",
+            "DeleteResourcePolicy",
+            "RegisterDelegatedAdministrator",
+            "DeregisterDelegatedAdministrator",
+            "EffectivePolicyValidation",
+        ],
+    ),
+    (
+        "cloudtrail",
+        &[
+            "CreateTrail",
+            "UpdateTrail",
+            "DeleteTrail",
+            "StartLogging",
+            "StopLogging",
+            "PutEventSelectors",
+            "RegisterOrganizationDelegatedAdmin",
+            "DeregisterOrganizationDelegatedAdmin",
+        ],
+    ),
+    (
+        "iam",
+        &[
+            "PutRolePolicy",
+            "PutUserPolicy",
+            "PutGroupPolicy",
+            "DeleteRolePolicy",
+            "DeleteUserPolicy",
+            "DeleteGroupPolicy",
+            "AttachRolePolicy",
+            "AttachUserPolicy",
+            "AttachGroupPolicy",
+            "DetachRolePolicy",
+            "DetachUserPolicy",
+            "DetachGroupPolicy",
+            "CreatePolicy",
+            "CreatePolicyVersion",
+            "SetDefaultPolicyVersion",
+            "DeletePolicy",
+            "PutRolePermissionsBoundary",
+            "DeleteRolePermissionsBoundary",
+            "PutUserPermissionsBoundary",
+            "DeleteUserPermissionsBoundary",
+            "UpdateAssumeRolePolicy",
+            "DeleteRole",
+            "CreateServiceSpecificCredential",
+            "CreateAccessKey",
+            "CreateLoginProfile",
+            "UpdateLoginProfile",
+            "AddUserToGroup",
+        ],
+    ),
+    (
+        "kms",
+        &[
+            "DisableKey",
+            "EnableKey",
+            "ScheduleKeyDeletion",
+            "CancelKeyDeletion",
+            "PutKeyPolicy",
+            "RevokeGrant",
+            "RetireGrant",
+            "UpdateAlias",
+            "DeleteAlias",
+            "DeleteImportedKeyMaterial",
+        ],
+    ),
+    (
+        "logs",
+        &[
+            "DeleteLogGroup",
+            "DeleteLogStream",
+            "PutRetentionPolicy",
+            "DeleteRetentionPolicy",
+            "PutSubscriptionFilter",
+            "DeleteSubscriptionFilter",
+            "DisassociateKmsKey",
+        ],
+    ),
+    (
+        "s3",
+        &[
+            "DeleteBucket",
+            "PutBucketPolicy",
+            "DeleteBucketPolicy",
+            "PutBucketLifecycle",
+            "PutBucketLifecycleConfiguration",
+            "DeleteBucketLifecycle",
+            "PutBucketVersioning",
+            "PutBucketEncryption",
+            "DeleteBucketEncryption",
+            "PutBucketNotification",
+            "PutBucketPublicAccessBlock",
+            "DeleteObject",
+            "DeleteObjects",
+        ],
+    ),
+    (
+        "events",
+        &[
+            "DisableRule",
+            "DeleteRule",
+            "PutRule",
+            "RemoveTargets",
+            "PutTargets",
+            "RemovePermission",
+            "PutPermission",
+            "DeleteEventBus",
+        ],
+    ),
+    (
+        "lambda",
+        &[
+            "UpdateFunctionCode",
+            "UpdateFunctionConfiguration",
+            "DeleteFunction",
+            "PutFunctionConcurrency",
+            "AddPermission",
+            "RemovePermission",
+            "UpdateEventSourceMapping",
+            "DeleteEventSourceMapping",
+        ],
+    ),
+    ("sqs", &["DeleteQueue", "SetQueueAttributes", "PurgeQueue", "AddPermission", "RemovePermission"]),
+    (
+        "dynamodb",
+        &[
+            "DeleteTable",
+            "UpdateTable",
+            "UpdateTimeToLive",
+            "UpdateContinuousBackups",
+            "PutResourcePolicy",
+            "DeleteResourcePolicy",
+            "DeleteItem",
+            "UpdateItem",
+        ],
+    ),
+    ("sns", &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "AddPermission", "RemovePermission"]),
+    (
+        "cloudformation",
+        &["DeleteStack", "UpdateStack", "ExecuteChangeSet", "DeleteStackInstances", "UpdateStackSet", "DeleteStackSet"],
+    ),
+    ("scheduler", &["DeleteSchedule", "UpdateSchedule"]),
+    ("account", &["EnableRegion", "DisableRegion"]),
+];
+
+/// Data events on single items: kept only where their subject says that they touch the auditor or a log, because there can be
+/// millions of others.
+const DATA_OPERATIONS: &[&str] = &["DeleteObject", "DeleteObjects", "DeleteItem", "UpdateItem"];
+
+/// The parameters that are kept, of requests and of responses. Whole, unless [`reduced`] knows better.
+const KEPT_KEYS: &[&str] = &[
+    // Bedrock
+    "guardrailIdentifier",
+    "guardrailVersion",
+    "guardrailId",
+    "guardrailArn",
+    "version",
+    "configId",
+    "guardrailInferenceConfig",
+    "resourceArn",
+    "resourceARN",
+    "resourcePolicy",
+    "policy",
+    "loggingConfig",
+    "agent",
+    "agentId",
+    "guardrailConfiguration",
+    "foundationModel",
+    "flowIdentifier",
+    "definition",
+    "modelSource",
+    "inferenceProfileArn",
+    "inferenceProfileId",
+    "models",
+    "fallbackModel",
+    "promptRouterArn",
+    "modelId",
+    "modelArn",
+    "modelSourceIdentifier",
+    "importedModelName",
+    "provisionedModelName",
+    "provisionedModelArn",
+    "endpointName",
+    "endpointArn",
+    "marketplaceModelEndpoint",
+    "modelDeploymentName",
+    "customModelDeploymentArn",
+    "jobArn",
+    "policyArn",
+    "tags",
+    "tagKeys",
+    // Organizations
+    "policyId",
+    "targetId",
+    "content",
+    "type",
+    "rootId",
+    "policyType",
+    "accountId",
+    "sourceParentId",
+    "destinationParentId",
+    "servicePrincipal",
+    // IAM
+    "userName",
+    "roleName",
+    "groupName",
+    "policyName",
+    "policyDocument",
+    "permissionsBoundary",
+    "serviceName",
+    "credentialAgeDays",
+    "setAsDefault",
+    "versionId",
+    "policyVersion",
+    // CloudTrail
+    "name",
+    "trailName",
+    "trailARN",
+    "eventSelectors",
+    "advancedEventSelectors",
+    "isMultiRegionTrail",
+    "isOrganizationTrail",
+    "s3BucketName",
+    "cloudWatchLogsLogGroupArn",
+    "kmsKeyId",
+    "memberAccountId",
+    "delegatedAdminAccountId",
+    // Others: what is concerned
+    "id",
+    "keyId",
+    "targetKeyId",
+    "aliasName",
+    "logGroupName",
+    "logStreamName",
+    "retentionInDays",
+    "bucketName",
+    "key",
+    "VersioningConfiguration",
+    "rule",
+    "state",
+    "eventBusName",
+    "functionName",
+    "eventSourceArn",
+    "uUID",
+    "uuid",
+    "queueUrl",
+    "tableName",
+    "topicArn",
+    "subscriptionArn",
+    "stackName",
+    "stackId",
+    "stackSetName",
+    "changeSetName",
+    "groupname",
+    "regionName",
+];
+
+/// The most characters of one parameter. Policies of Organizations and IAM are shorter (facts/01 §5).
+const MOST_CHARACTERS: usize = 64 * 1024;
+
+/// The services and operations that are kept.
+pub fn kept() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEPT.iter().flat_map(|(service, operations)| operations.iter().map(move |operation| (*service, *operation)))
+}
+
+/// The names of the operations that are kept, whatever the service.
+pub fn operations() -> impl Iterator<Item = &'static str> {
+    kept().map(|(_, operation)| operation)
+}
+
+/// Whether records of this operation of this service are kept.
+#[must_use]
+pub fn is_kept(service: &str, operation: &str) -> bool {
+    KEPT.iter().any(|(kept, operations)| *kept == service && operations.contains(&operation))
+}
+
+impl Change {
+    /// The change that a record reports or attempts; `None` if it is none that is kept.
+    #[must_use]
+    pub fn from_record(record: &Record<'_>) -> Option<Self> {
+        let service = record.event_source.get()?.strip_suffix(".amazonaws.com")?;
+        let operation = operation(record.event_name.get()?);
+        if !is_kept(service, operation) || (record.event_type() != EventType::ApiCall && service != "organizations") {
+            return None;
+        }
+        let parameters = reduced(record.parameters());
+        if DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) {
+            return None;
+        }
+        let identity = &record.user_identity.0;
+        Some(Change {
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            account: record.account(),
+            region: record.region(),
+            principal: identity.principal().entity,
+            invoked_by: identity.invoked_by.get().map(str::to_owned),
+            error: record.error_code.get().map(str::to_owned),
+            response: if record.response_elements.is_some() { reduced(record.response()) } else { Value::Null },
+            effect: WorldChange::from_record(record),
+            parameters,
+        })
+    }
+
+    /// Whether it was refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Whether it is this operation of this service.
+    #[must_use]
+    pub fn is(&self, service: &str, operations: &[&str]) -> bool {
+        self.service == service && operations.contains(&self.operation.as_str())
+    }
+
+    /// A text among the parameters.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.parameters.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// What is changed, in short: an id or name without account and Region, so that an ARN and a name of one thing are the same.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        const KEYS: &[&str] = &[
+            "guardrailIdentifier",
+            "resourceArn",
+            "resourceARN",
+            "agentId",
+            "flowIdentifier",
+            "roleName",
+            "userName",
+            "groupName",
+            "policyArn",
+            "policyId",
+            "keyId",
+            "trailName",
+            "name",
+            "accountId",
+            "bucketName",
+            "logGroupName",
+            "regionName",
+        ];
+        let of_response = [
+            "/guardrailId",
+            "/guardrailArn",
+            "/agent/agentId",
+            "/id",
+            "/policy/arn",
+            "/policy/policySummary/id",
+            "/inferenceProfileArn",
+            "/promptRouterArn",
+        ];
+        let named = KEYS.iter().find_map(|key| self.text(key));
+        let answered = || of_response.iter().find_map(|pointer| self.response.at(pointer).as_str());
+        named.or_else(answered).map(short)
+    }
+}
+
+/// The last part of an ARN or path.
+#[must_use]
+pub fn short(name: &str) -> &str {
+    let resource = if name.starts_with("arn:") { name.splitn(6, ':').nth(5).unwrap_or(name) } else { name };
+    resource.rsplit('/').next().unwrap_or(resource)
+}
+
+fn is_about_evidence(parameters: &Value) -> bool {
+    let text = |key: &str| parameters[key].as_str().unwrap_or_default();
+    text("key").contains("AWSLogs/") || text("bucketName").starts_with("aws-cloudtrail-logs-") || text("tableName").contains("guardrail-audit")
+}
+
+/// The parameters that are looked at, in the order of their names.
+fn reduced(parameters: Value) -> Value {
+    let Value::Object(members) = parameters else {
+        return Value::Null;
+    };
+    let mut kept: Vec<(String, Value)> = members
+        .into_iter()
+        .filter(|(key, _)| KEPT_KEYS.contains(&key.as_str()))
+        .map(|(key, value)| {
+            let value = match key.as_str() {
+                "definition" => flow_without_texts(&value),
+                "agent" => agent_without_texts(&value),
+                "tags" => keys_of_tags(&value),
+                "policyDocument" => IdentityPolicy::relevant_part(&value).unwrap_or(Value::Null),
+                _ => clean(value),
+            };
+            (key, value)
+        })
+        .collect();
+    kept.retain(|(_, value)| value.to_string().len() <= MOST_CHARACTERS);
+    kept.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Value::Object(kept.into_iter().collect())
+}
+
+/// Printable, with members in the order of their names.
+fn clean(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(printable(&text).into_owned()),
+        Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.into_iter().map(|(key, value)| (printable(&key).into_owned(), clean(value))).collect();
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(members.into_iter().collect())
+        }
+        other => other,
+    }
+}
+
+/// Of a flow: which nodes there are, and the guardrail of each. Prompts stay out.
+fn flow_without_texts(definition: &Value) -> Value {
+    let nodes = definition.at("/nodes").as_array().map_or(&[][..], Vec::as_slice);
+    let node = |node: &Value| {
+        let configuration = node["configuration"].as_object().into_iter().flatten();
+        let kinds = configuration.map(|(kind, settings)| {
+            let guardrail = settings.get("guardrailConfiguration").cloned().map(|guardrail| ("guardrailConfiguration".to_owned(), clean(guardrail)));
+            (kind.clone(), Value::Object(guardrail.into_iter().collect()))
+        });
+        let members = [("type".to_owned(), clean(node["type"].clone())), ("configuration".to_owned(), Value::Object(kinds.collect()))];
+        Value::Object(members.into_iter().collect())
+    };
+    if definition["nodes"].is_array() {
+        Value::Object(Map::from_iter([("nodes".to_owned(), nodes.iter().map(node).collect())]))
+    } else {
+        Value::Null
+    }
+}
+
+/// Of an agent: its id, guardrail and model.
+fn agent_without_texts(agent: &Value) -> Value {
+    let members = ["agentId", "foundationModel", "guardrailConfiguration"];
+    Value::Object(members.iter().filter_map(|key| Some(((*key).to_owned(), clean(agent.get(*key)?.clone())))).collect())
+}
+
+/// The keys of tags, whatever form they come in: values are the customer's.
+fn keys_of_tags(tags: &Value) -> Value {
+    let text = |key: &str| Value::String(printable(key).into_owned());
+    match tags {
+        Value::Array(list) => list.iter().filter_map(|tag| tag["key"].as_str().or_else(|| tag["Key"].as_str())).map(text).collect(),
+        Value::Object(members) => members.keys().map(|key| text(key)).collect(),
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(record: &Value) -> Option<Change> {
+        let text = record.to_string();
+        Change::from_record(&serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn what_rules_look_at_is_kept_and_what_customers_wrote_is_not() {
+        let flow = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "UpdateFlow", "awsRegion": "us-east-1", "recipientAccountId": "1",
+            "requestParameters": {"flowIdentifier": "F", "description": "secret", "definition": {"nodes": [{"type": "Prompt", "name": "secret",
+                "configuration": {"prompt": {"sourceConfiguration": {"inline": "secret"}, "guardrailConfiguration": {"guardrailIdentifier": "g"}}}}]}}});
+        let kept = change(&flow).unwrap();
+        assert_eq!(kept.parameters.at("/definition/nodes/0/configuration/prompt/guardrailConfiguration/guardrailIdentifier"), "g");
+        assert!(!format!("{kept:?}").contains("secret"));
+        let tags = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "TagResource", "requestParameters": {"resourceARN": "arn", "tags": [{"key": "team", "value": "secret"}]}});
+        assert_eq!(change(&tags).unwrap().parameters["tags"], json!(["team"]));
+    }
+
+    #[test]
+    fn dates_are_cut_off_and_other_services_stay_out() {
+        let lambda = json!({"eventSource": "lambda.amazonaws.com", "eventName": "UpdateFunctionCode20150331v2", "requestParameters": {"functionName": "f"}});
+        assert_eq!(change(&lambda).unwrap().operation, "UpdateFunctionCode");
+        assert!(change(&json!({"eventSource": "secretsmanager.amazonaws.com", "eventName": "PutResourcePolicy"})).is_none());
+        assert!(change(&json!({"eventSource": "s3.amazonaws.com", "eventName": "DeleteObject", "requestParameters": {"bucketName": "b", "key": "x.txt"}})).is_none());
+    }
+
+    #[test]
+    fn a_refused_change_says_what_it_would_have_done() {
+        let refused = json!({"eventSource": "organizations.amazonaws.com", "eventName": "DetachPolicy", "errorCode": "AccessDenied",
+            "requestParameters": {"policyId": "p-1", "targetId": "r-1"}});
+        let refused = change(&refused).unwrap();
+        assert!(refused.is_refused() && refused.effect.is_some());
+    }
+
+    #[test]
+    fn a_name_and_an_arn_have_the_same_subject() {
+        for (name, expected) in [
+            ("arn:aws:bedrock:us-east-1:111122223333:guardrail/abc", "abc"),
+            ("abc", "abc"),
+            ("arn:aws:cloudtrail:us-east-1:1:trail/main", "main"),
+            ("arn:aws:iam::1:role/team/app", "app"),
+            ("arn:aws:logs:us-east-1:1:log-group:x", "log-group:x"),
+        ] {
+            assert_eq!(short(name), expected);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What rules about changes and states look at: every change that was read, in order, and the state before and after each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
+
+use crate::{
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
+    change::{Change, short},
+    config::Configuration,
+    enforcement::Enforcement,
+    facts::ChangeKey,
+    finding::ControlChange,
+    guardrail::{self, Canonical},
+    model::Model,
+    moment::Moment,
+    policy::{GuardrailInference, Weakening},
+    report::Blindness,
+    world::{InForce, State},
+};
+
+/// All changes and the state, with the ways to look things up in them.
+pub(crate) struct Scene<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) configuration: &'a Configuration,
+    /// In the order of time.
+    pub(crate) changes: Vec<(&'a ChangeKey, &'a Change)>,
+    /// The changes of one thing, by account, service and subject.
+    by_subject: HashMap<(&'a str, &'a str, &'a str), Vec<usize>>,
+    /// The Regions that each account was seen in.
+    pub(crate) regions: BTreeMap<AccountId, BTreeSet<Region>>,
+    /// From the first to the last record.
+    pub(crate) horizon: (Moment, Moment),
+    pub(crate) now: Moment,
+}
+
+/// A change, with the scene that it happened in.
+pub(crate) struct Seen<'s> {
+    pub(crate) scene: &'s Scene<'s>,
+    pub(crate) key: &'s ChangeKey,
+    pub(crate) change: &'s Change,
+}
+
+/// What a rule says.
+pub(crate) enum Outcome {
+    /// It fires.
+    Fires(Box<Sighting>),
+    /// It can't tell, because something can't be seen.
+    Blind(AccountId, Region, Blindness),
+}
+
+/// What is wrong, where.
+#[derive(Clone, Debug)]
+pub(crate) struct Sighting {
+    pub(crate) account: AccountId,
+    pub(crate) region: Region,
+    pub(crate) resource: String,
+    pub(crate) discriminator: String,
+    /// What it means here, as a sentence without its full stop.
+    pub(crate) because: String,
+    pub(crate) changes: Vec<ControlChange>,
+    /// Steps above the rule's severity, or below it.
+    pub(crate) steps: i8,
+    /// The effect could not be read: one step lower, and said so.
+    pub(crate) unverified: bool,
+    /// When it was, if it is not about a change.
+    pub(crate) time: Option<Moment>,
+    /// From when on evidence shows that it is right again.
+    pub(crate) righted: Option<Moment>,
+    pub(crate) models: Vec<String>,
+    /// The way back, where it is another than the rule's.
+    pub(crate) remediation: Option<String>,
+}
+
+/// How far a change of a guardrail reaches (catalogue: reach decides severity).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Something enforces or references it: which.
+    Production(String),
+    /// Nothing does, as far as the state that was read goes.
+    Nothing,
+    /// Not enough is known of who enforces what.
+    Unknown,
+}
+
+impl Sighting {
+    pub(crate) fn new(account: &AccountId, region: &Region, resource: impl Into<String>, because: impl Into<String>) -> Self {
+        Sighting {
+            account: account.clone(),
+            region: region.clone(),
+            resource: resource.into(),
+            discriminator: String::new(),
+            because: because.into(),
+            changes: Vec::new(),
+            steps: 0,
+            unverified: false,
+            time: None,
+            righted: None,
+            models: Vec::new(),
+            remediation: None,
+        }
+    }
+
+    pub(crate) fn stepped(mut self, steps: i8) -> Self {
+        self.steps += steps;
+        self
+    }
+
+    pub(crate) fn changing(mut self, changes: Vec<ControlChange>) -> Self {
+        self.changes = changes;
+        self
+    }
+
+    /// The effect could not be read.
+    pub(crate) fn unverified(mut self, unverified: bool) -> Self {
+        self.unverified = unverified;
+        self
+    }
+
+    pub(crate) fn righted(mut self, at: Option<Moment>) -> Self {
+        self.righted = at;
+        self
+    }
+
+    pub(crate) fn at(mut self, time: Moment) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    pub(crate) fn apart_by(mut self, discriminator: impl Into<String>) -> Self {
+        self.discriminator = discriminator.into();
+        self
+    }
+
+    pub(crate) fn of_models(mut self, models: Vec<String>) -> Self {
+        self.models = models;
+        self
+    }
+
+    pub(crate) fn fires(self) -> Outcome {
+        Outcome::Fires(Box::new(self))
+    }
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn new(
+        state: &'a State,
+        configuration: &'a Configuration,
+        changes: Vec<(&'a ChangeKey, &'a Change)>,
+        regions: BTreeMap<AccountId, BTreeSet<Region>>,
+        horizon: (Moment, Moment),
+        now: Moment,
+    ) -> Self {
+        let mut by_subject: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, (_, change)) in changes.iter().enumerate() {
+            let subject = change.subject().unwrap_or_default();
+            by_subject.entry((change.account.as_str(), change.service.as_str(), subject)).or_default().push(index);
+        }
+        Scene { state, configuration, changes, by_subject, regions, horizon, now }
+    }
+
+    pub(crate) fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.changes.iter().map(|(key, change)| Seen { scene: self, key, change })
+    }
+
+    /// The successful changes of one thing.
+    pub(crate) fn changes_of(&self, account: &AccountId, service: &str, subject: &str) -> Vec<(&ChangeKey, &Change)> {
+        let indexes = self.by_subject.get(&(account.as_str(), service, subject)).into_iter().flatten();
+        indexes.filter_map(|index| self.changes.get(*index).copied()).filter(|(_, change)| !change.is_refused()).collect()
+    }
+
+    /// The management account, if it is known.
+    pub(crate) fn management_account(&self) -> Option<&AccountId> {
+        self.state.management_account()
+    }
+
+    /// What enforces or references a guardrail at a moment; with a version, only that version of it.
+    pub(crate) fn reach_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Moment) -> Reach {
+        let meant = |named: &GuardrailVersionArn| named.key == *key && version.is_none_or(|version| version == named.version);
+        let mut all_known = true;
+        let mut accounts = 0;
+        for account in self.state.accounts() {
+            accounts += 1;
+            match self.state.policy(account, at).state() {
+                None => all_known = false,
+                Some(in_force) => {
+                    let inferences = in_force.policy.iter().flat_map(|policy| policy.regions.values().flatten());
+                    if let Some(named) = inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| enforcement.guardrail).find(meant) {
+                        return Reach::Production(format!("the effective policy of {account} enforces version {}", named.version));
+                    }
+                }
+            }
+        }
+        // An account's own configuration can name guardrails of others too.
+        let places: BTreeSet<(&AccountId, &Region)> =
+            self.regions.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region))).chain([(&key.account, &key.region)]).collect();
+        for (account, region) in self.state.configured().map(|(account, region)| (account, region)).chain(places) {
+            match self.state.configurations(account, region, at).state() {
+                None => all_known &= (account, region) != (&key.account, &key.region),
+                Some(enforced) => {
+                    if let Some(named) = enforced.iter().map(|enforcement| &enforcement.guardrail).find(|named| meant(named)) {
+                        return Reach::Production(format!("the configuration of {account} in {region} enforces version {}", named.version));
+                    }
+                }
+            }
+        }
+        if let Some(consumer) = self.state.consumers(at).find_map(|(name, mediated)| mediated.guardrail.as_ref().filter(|named| meant(named)).map(|_| name)) {
+            return Reach::Production(format!("{consumer} uses it"));
+        }
+        if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown }
+    }
+
+    /// What one guardrail version protects less than another, by what is known of both at a moment.
+    pub(crate) fn compare(&self, before: &GuardrailVersionArn, after: &GuardrailVersionArn, at: Moment) -> Weakening {
+        let content = |named: &GuardrailVersionArn| match named.version {
+            // Versions never change, so any snapshot will do.
+            GuardrailVersion::Numbered(_) => self.any_snapshot(&named.key, named.version),
+            GuardrailVersion::Draft => self.state.guardrail(&named.key, named.version, at).state().and_then(Option::as_deref),
+        };
+        let Some((old, new)) = content(before).zip(content(after)) else {
+            let change = ControlChange { control: "guardrail".to_owned(), side: None, before: Some(before.to_string()), after: Some(after.to_string()) };
+            return Weakening { unverified: vec![change], ..Weakening::default() };
+        };
+        Weakening { changes: lowered(old, new), ..Weakening::default() }
+    }
+
+    /// A version as it was read first.
+    pub(crate) fn any_snapshot(&self, key: &GuardrailKey, version: GuardrailVersion) -> Option<&'a Canonical> {
+        let (_, versions) = self.state.guardrails().find(|(known, _)| *known == key)?;
+        versions.get(&version)?.entries().find_map(|(_, _, content)| content?.as_deref())
+    }
+
+    /// Moments at which an account's effective policy may change, after a moment.
+    pub(crate) fn policy_boundaries(&self, account: &AccountId, region: &Region, after: Moment) -> Vec<Moment> {
+        let mut moments = self.state.boundaries(account, region);
+        moments.retain(|moment| *moment > after);
+        moments
+    }
+
+    /// Whether an account and Region has some enforcement that means a model, as far as is known.
+    pub(crate) fn covers(&self, account: &AccountId, region: &Region, model: &Model, at: Moment) -> InForce<bool> {
+        use crate::enforcement::Meant;
+        let means = |enforcement: &Enforcement| enforcement.models.means(model) == Meant::Yes;
+        let configured = self.state.configurations(account, region, at).map(|enforced| enforced.iter().any(means));
+        let by_policy = self.state.policy(account, at).map(|in_force| {
+            let inferences = in_force.policy.iter().filter_map(|policy| policy.regions.get(region)).flatten();
+            inferences.filter_map(GuardrailInference::enforcement).any(|enforcement| means(&enforcement))
+        });
+        match (by_policy.state(), configured.state()) {
+            (Some(true), _) | (_, Some(true)) => InForce::Known(true),
+            (Some(false), Some(false) | None) => InForce::Known(false),
+            (None, _) => InForce::NotKnown,
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// Successful changes of the same thing before this one, the latest first.
+    pub(crate) fn earlier(&self, subject: &str) -> Vec<&Change> {
+        let all = self.scene.changes_of(&self.change.account, &self.change.service, subject);
+        all.into_iter().rev().filter(|(key, _)| (key.time, &key.event_id) < (self.key.time, &self.key.event_id)).map(|(_, change)| change).collect()
+    }
+
+    /// Successful changes of the same thing after this one.
+    pub(crate) fn later(&self, subject: &str) -> Vec<(&ChangeKey, &Change)> {
+        let all = self.scene.changes_of(&self.change.account, &self.change.service, subject);
+        all.into_iter().filter(|(key, _)| (key.time, &key.event_id) > (self.key.time, &self.key.event_id)).collect()
+    }
+
+    pub(crate) fn before(&self) -> Moment {
+        self.key.time.just_before()
+    }
+
+    /// A sighting of this change in its own account and Region.
+    pub(crate) fn sighting(&self, resource: impl Into<String>, because: impl Into<String>) -> Sighting {
+        Sighting::new(&self.change.account, &self.change.region, resource, because)
+    }
+
+    /// The guardrail that the change names.
+    pub(crate) fn guardrail(&self) -> Option<GuardrailKey> {
+        let named = self.change.text("guardrailIdentifier").or_else(|| self.change.response["guardrailArn"].as_str());
+        let named = named.or_else(|| self.change.response["guardrailId"].as_str())?;
+        GuardrailKey::from_identifier(named, &self.change.account, &self.change.region)
+    }
+
+    /// The subject, or nothing.
+    pub(crate) fn name(&self, key: &str) -> &str {
+        self.change.text(key).map(short).unwrap_or_default()
+    }
+}
+
+impl Reach {
+    /// The steps that it takes from a severity, and what to say of it.
+    pub(crate) fn steps(&self, would_reach: &str) -> (i8, String) {
+        match self {
+            Reach::Production(how) => (0, format!("it reaches production: {how}")),
+            Reach::Nothing => (-2, format!("nothing enforces or references it yet; {would_reach}")),
+            Reach::Unknown => (0, "who enforces it is not known, so it may reach production".to_owned()),
+        }
+    }
+}
+
+/// The controls that got weaker.
+pub(crate) fn lowered(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
+    let weaker = guardrail::diff(before, after).into_iter().filter(guardrail::Difference::is_weaker);
+    weaker
+        .map(|difference| ControlChange {
+            control: difference.control.name.clone(),
+            side: difference.control.side.map(|side| side.to_string()),
+            before: difference.before.map(|effect| effect.to_string()),
+            after: difference.after.map(|effect| effect.to_string()),
+        })
+        .collect()
+}
