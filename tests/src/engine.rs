@@ -1,6 +1,7 @@
 //! AWS in a process: ministack, and just enough of a client to talk to it.
 
 use std::{
+    fmt::Write as _,
     net::{TcpListener, TcpStream},
     process::{Child, ChildStdin, Command, Stdio},
     time::{Duration, Instant},
@@ -36,7 +37,7 @@ impl Engine {
         let mut child = shell.spawn().unwrap();
         let stdin = child.stdin.take();
         let engine = Engine { port, child, stdin };
-        until(Duration::from_secs(60), "the engine answers", || TcpStream::connect(("127.0.0.1", port)).ok());
+        until(Duration::from_mins(1), "the engine answers", || TcpStream::connect(("127.0.0.1", port)).ok());
         engine
     }
 
@@ -88,7 +89,7 @@ impl Client {
 
     /// Sends a request; the error is the answer to one that was refused.
     pub fn send(&self, service: &str, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Result<Vec<u8>, String> {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(2)));
         let agent: ureq::Agent = config.build().into();
         let credential = format!("{}/20260101/{}/{service}/aws4_request", self.account, self.region);
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.endpoint));
@@ -107,7 +108,7 @@ fn escaped(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
+            other => write!(out, "%{other:02X}").unwrap(),
         }
     }
     out

@@ -287,10 +287,9 @@ fn holds(operator: &str, key: &str, expected: &[String], call: &Call) -> bool {
     let expected: Vec<String> = expected.iter().filter_map(|value| filled(value, call)).collect();
     let one = |value: &String| compare(operator, value, &expected);
     match quantifier {
-        Some("ForAllValues") => actual.iter().all(one),
         Some("ForAnyValue") => actual.iter().any(one) || (if_exists && actual.is_empty()),
         None if actual.is_empty() => if_exists || operator.contains("Not"),
-        None => actual.iter().all(one),
+        None | Some("ForAllValues") => actual.iter().all(one),
         Some(other) => panic!("{other}:{operator}"),
     }
 }
@@ -396,7 +395,7 @@ fn filled(text: &str, call: &Call) -> Option<String> {
         out.push_str(before);
         rest = behind;
         if ["*", "?", "$"].contains(&name) {
-            out.push_str(&format!("${{{name}}}"));
+            out.extend(["${", name, "}"]);
             continue;
         }
         let (name, default) = name.split_once(',').map_or((name, None), |(name, default)| (name, Some(default.trim().trim_matches('\''))));
@@ -406,7 +405,7 @@ fn filled(text: &str, call: &Call) -> Option<String> {
         };
         for character in value?.chars() {
             match character {
-                '*' | '?' | '$' => out.push_str(&format!("${{{character}}}")),
+                '*' | '?' | '$' => out.extend(['$', '{', character, '}']),
                 other => out.push(other),
             }
         }
@@ -433,7 +432,7 @@ mod tests {
         policies.decide(call)
     }
 
-    fn identity(statements: Value) -> Policies {
+    fn identity(statements: &Value) -> Policies {
         Policies { identity: vec![json!({"Version": "2012-10-17", "Statement": statements})], ..Policies::default() }
     }
 
@@ -442,7 +441,7 @@ mod tests {
     }
 
     fn conditioned(condition: &Value) -> Policies {
-        identity(json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": condition}]))
+        identity(&json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": condition}]))
     }
 
     fn get() -> Call {
@@ -452,22 +451,22 @@ mod tests {
     #[test]
     fn nothing_is_allowed_by_itself_and_a_deny_decides() {
         assert_eq!(decide(&Policies::default(), &get()), Decision::Denied);
-        assert_eq!(decide(&identity(json!([allow("s3:Get*", "arn:aws:s3:::bucket/*")])), &get()), Decision::Allowed);
+        assert_eq!(decide(&identity(&json!([allow("s3:Get*", "arn:aws:s3:::bucket/*")])), &get()), Decision::Allowed);
         assert_eq!(
-            decide(&identity(json!([allow("s3:*", "*"), {"Effect": "Deny", "NotAction": "s3:List*", "Resource": "*"}])), &get()),
+            decide(&identity(&json!([allow("s3:*", "*"), {"Effect": "Deny", "NotAction": "s3:List*", "Resource": "*"}])), &get()),
             Decision::Denied
         );
         assert_eq!(
-            decide(&identity(json!([{"Effect": "Allow", "NotAction": "s3:Put*", "NotResource": "arn:aws:s3:::other/*"}])), &get()),
+            decide(&identity(&json!([{"Effect": "Allow", "NotAction": "s3:Put*", "NotResource": "arn:aws:s3:::other/*"}])), &get()),
             Decision::Allowed
         );
-        assert_eq!(decide(&identity(json!([allow("S3:GETOBJECT", "arn:aws:s3:::bucket/k?y")])), &get()), Decision::Allowed);
-        assert_eq!(decide(&identity(json!([allow("s3:GetObject", "arn:aws:s3:::bucket")])), &get()), Decision::Denied);
+        assert_eq!(decide(&identity(&json!([allow("S3:GETOBJECT", "arn:aws:s3:::bucket/k?y")])), &get()), Decision::Allowed);
+        assert_eq!(decide(&identity(&json!([allow("s3:GetObject", "arn:aws:s3:::bucket")])), &get()), Decision::Denied);
     }
 
     #[test]
     fn service_control_policies_and_boundaries_only_take_away() {
-        let mut policies = identity(json!([allow("s3:*", "*")]));
+        let mut policies = identity(&json!([allow("s3:*", "*")]));
         policies.service_control = vec![json!({"Statement": {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}})];
         assert_eq!(decide(&policies, &get()), Decision::Allowed);
         assert_eq!(decide(&policies, &Call::by(ROLE, "s3:PutObject", "arn:aws:s3:::bucket/key")), Decision::Denied);
@@ -509,7 +508,7 @@ mod tests {
 
     #[test]
     fn what_a_variable_holds_is_no_wildcard() {
-        let policy = identity(json!([allow("s3:GetObject", "arn:aws:s3:::bucket/${aws:username}/*")]));
+        let policy = identity(&json!([allow("s3:GetObject", "arn:aws:s3:::bucket/${aws:username}/*")]));
         let of = |user: &str| Call::by(ROLE, "s3:GetObject", "arn:aws:s3:::bucket/ann/x").with("aws:username", &[user]);
         assert_eq!(decide(&policy, &of("ann")), Decision::Allowed);
         assert_eq!(decide(&policy, &of("*")), Decision::Denied);
@@ -530,7 +529,7 @@ mod tests {
     #[test]
     fn keys_and_roles_decide_themselves() {
         let call = Call::by(ROLE, "kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/k");
-        let mut policies = identity(json!([allow("kms:*", "*")]));
+        let mut policies = identity(&json!([allow("kms:*", "*")]));
         assert_eq!(decide(&policies, &call), Decision::Denied, "the key says nothing");
         policies.resource = Some(
             json!({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "*"}]}),

@@ -202,7 +202,7 @@ impl Resolver<'_> {
             out.push_str(before);
             rest = behind;
             if let Some(literal) = name.strip_prefix('!') {
-                out.push_str(&format!("${{{literal}}}"));
+                out.extend(["${", literal, "}"]);
             } else if let Some(value) = variables.get(name) {
                 out.push_str(&text(&self.resolve(value).unwrap_or_default()));
             } else if let Some((resource, attribute)) = name.split_once('.') {
@@ -219,8 +219,8 @@ impl Resolver<'_> {
         assert!(resource.is_object(), "no resource or parameter {name}");
         let properties = &resource["Properties"];
         // Only the name is needed, and everything else might refer back to this very resource.
-        let names = ["QueueName", "TableName", "RoleName", "Path", "FunctionName", "TopicName", "BucketName", "Name", "EventBusName"];
-        let named = names.iter().filter_map(|key| Some(((*key).to_owned(), self.resolve(properties.get(key)?)?)));
+        let keys = ["QueueName", "TableName", "RoleName", "Path", "FunctionName", "TopicName", "BucketName", "Name", "EventBusName"];
+        let named = keys.iter().filter_map(|key| Some(((*key).to_owned(), self.resolve(properties.get(key)?)?)));
         (resource["Type"].as_str().unwrap(), Value::Object(named.collect()))
     }
 

@@ -91,10 +91,10 @@ fn forwarded_events_pass_the_same_patterns_twice() {
     let receiver = hub.nested("Forwarded", &Template::member());
     let mut seen = 0;
     for (logical_id, rule) in forwarder.of_type("AWS::Events::Rule") {
-        let received = receiver.properties(logical_id);
-        assert_eq!(rule["EventPattern"], received["EventPattern"], "{logical_id}");
-        assert_eq!((&rule["State"], &rule["EventBusName"]), (&received["State"], &json!("default")), "{logical_id}");
-        assert_eq!(received["EventBusName"], "guardrail-audit", "{logical_id}");
+        let other = receiver.properties(logical_id);
+        assert_eq!(rule["EventPattern"], other["EventPattern"], "{logical_id}");
+        assert_eq!((&rule["State"], &rule["EventBusName"]), (&other["State"], &json!("default")), "{logical_id}");
+        assert_eq!(other["EventBusName"], "guardrail-audit", "{logical_id}");
         let target = &rule["Targets"][0];
         assert_eq!(target["Arn"], "arn:aws:events:us-east-1:111122223333:event-bus/guardrail-audit", "{logical_id}");
         assert_eq!(target["RoleArn"], "arn:aws:iam::333344445555:role/guardrail-audit/guardrail-audit-forward-us-east-1", "{logical_id}");
@@ -164,6 +164,7 @@ fn what_reveals_a_finding_reaches_a_queue() {
 
 /// The catalogue of ways around guardrails, service by service.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of events")]
 fn the_catalogue_reaches_a_queue() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();

@@ -1,5 +1,7 @@
 //! The templates under the tools that judge templates; each exception is argued in the template itself.
 
+#![expect(clippy::panic, reason = "tests")]
+
 use std::process::Command;
 
 use end_to_end::{
