@@ -1,6 +1,7 @@
 //! AWS in a process: ministack, and just enough of a client to talk to it.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     net::{TcpListener, TcpStream},
     process::{Child, ChildStdin, Command, Stdio},
@@ -72,6 +73,42 @@ pub struct Client {
 }
 
 impl Client {
+    /// The same account in another Region.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        Client { region: region.to_owned(), ..self.clone() }
+    }
+
+    /// Makes a stack of the template at an address, waits until it is there, and gives its outputs.
+    #[must_use]
+    pub fn create_stack(&self, name: &str, template_url: &str, parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let mut fields = vec![("Action".to_owned(), "CreateStack".to_owned()), ("StackName".to_owned(), name.to_owned())];
+        fields.push(("TemplateURL".to_owned(), template_url.to_owned()));
+        fields.push(("Capabilities.member.1".to_owned(), "CAPABILITY_NAMED_IAM".to_owned()));
+        for (index, (key, value)) in parameters.iter().enumerate() {
+            fields.push((format!("Parameters.member.{}.ParameterKey", index + 1), (*key).to_owned()));
+            fields.push((format!("Parameters.member.{}.ParameterValue", index + 1), (*value).to_owned()));
+        }
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.query("cloudformation", &fields).unwrap_or_else(|error| panic!("{name}: {error}"));
+        until(Duration::from_mins(2), "the stack is complete", || {
+            let stack = self.query("cloudformation", &[("Action", "DescribeStacks"), ("StackName", name)]).unwrap();
+            let status = between(&stack, "<StackStatus>", "</StackStatus>").unwrap_or_default().to_owned();
+            if status == "CREATE_COMPLETE" {
+                return Some(outputs(&stack));
+            }
+            let events = || self.query("cloudformation", &[("Action", "DescribeStackEvents"), ("StackName", name)]);
+            assert_eq!(status, "CREATE_IN_PROGRESS", "{name}: {:?}", events());
+            None
+        })
+    }
+
+    /// The outputs of a stack.
+    #[must_use]
+    pub fn outputs(&self, stack: &str) -> BTreeMap<String, String> {
+        outputs(&self.query("cloudformation", &[("Action", "DescribeStacks"), ("StackName", stack)]).unwrap())
+    }
+
     /// Calls an operation of a service that speaks JSON (`X-Amz-Target`); the error is what the service answered.
     pub fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value, String> {
         let version = if matches!(service, "dynamodb" | "sqs") { "1.0" } else { "1.1" };
@@ -101,6 +138,20 @@ impl Client {
         let bytes = response.body_mut().with_config().limit(64 << 20).read_to_vec().map_err(|error| error.to_string())?;
         if response.status().is_success() { Ok(bytes) } else { Err(format!("{} {}", response.status(), String::from_utf8_lossy(&bytes))) }
     }
+}
+
+fn outputs(stack: &str) -> BTreeMap<String, String> {
+    let outputs = stack.split("<OutputKey>").skip(1);
+    outputs
+        .map(|output| {
+            let key = output.split("</OutputKey>").next().unwrap_or_default();
+            (key.to_owned(), between(output, "<OutputValue>", "</OutputValue>").unwrap_or_default().to_owned())
+        })
+        .collect()
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    text.split_once(start)?.1.split_once(end).map(|(inside, _)| inside)
 }
 
 fn escaped(text: &str) -> String {
