@@ -109,7 +109,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());
     }
-    let scene = Scene::new(&state, terms.configuration, kept, regions, horizon.ends(), terms.now);
+    let scene = Scene::new(&state, terms.configuration, kept, regions, horizon.ends());
     let traffic = traffic(&seen, &state, terms.selection);
     let changes = changes::look(&scene, &traffic, terms, &mut excepted);
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();

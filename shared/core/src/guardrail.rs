@@ -2,6 +2,7 @@
 
 mod canonical;
 mod diff;
+pub mod sharing;
 
 pub use canonical::{Canonical, Control, Effect, Side};
 pub use diff::{Comparison, Difference, Direction, attribute_changes, compare, diff};

@@ -10,6 +10,9 @@ use crate::{
     moment::Moment,
 };
 
+/// Organizations is a global service: its events carry this Region (facts/01 §8).
+pub const GLOBAL_REGION: &str = "us-east-1";
+
 /// An organization at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Organization {

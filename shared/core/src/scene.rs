@@ -31,7 +31,6 @@ pub(crate) struct Scene<'a> {
     pub(crate) regions: BTreeMap<AccountId, BTreeSet<Region>>,
     /// From the first to the last record.
     pub(crate) horizon: (Moment, Moment),
-    pub(crate) now: Moment,
 }
 
 /// A change, with the scene that it happened in.
@@ -149,14 +148,14 @@ impl<'a> Scene<'a> {
         changes: Vec<(&'a ChangeKey, &'a Change)>,
         regions: BTreeMap<AccountId, BTreeSet<Region>>,
         horizon: (Moment, Moment),
-        now: Moment,
+
     ) -> Self {
         let mut by_subject: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
             let subject = change.subject().unwrap_or_default();
             by_subject.entry((change.account.as_str(), change.service.as_str(), subject)).or_default().push(index);
         }
-        Scene { state, configuration, changes, by_subject, regions, horizon, now }
+        Scene { state, configuration, changes, by_subject, regions, horizon }
     }
 
     pub(crate) fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
@@ -228,6 +227,30 @@ impl<'a> Scene<'a> {
     pub(crate) fn any_snapshot(&self, key: &GuardrailKey, version: GuardrailVersion) -> Option<&'a Canonical> {
         let (_, versions) = self.state.guardrails().find(|(known, _)| *known == key)?;
         versions.get(&version)?.entries().find_map(|(_, _, content)| content?.as_deref())
+    }
+
+    /// The versions of a guardrail that policies and configurations enforce at a moment, as far as known.
+    pub(crate) fn enforced_versions(&self, key: &GuardrailKey, at: Moment) -> BTreeSet<GuardrailVersion> {
+        let in_force = self.state.accounts().filter_map(|account| self.state.policy(account, at).state()?.policy.as_deref());
+        let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
+        let by_account = self.state.configured().filter_map(|(account, region)| self.state.configurations(account, region, at).state()).flatten().cloned();
+        by_policy.chain(by_account).map(|enforcement| enforcement.guardrail).filter(|named| named.key == *key).map(|named| named.version).collect()
+    }
+
+    /// When the DRAFT of a guardrail was read again and nothing of it was weaker than before.
+    pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Moment, before: &Canonical) -> Option<Moment> {
+        let (_, versions) = self.state.guardrails().find(|(known, _)| *known == key)?;
+        let read = versions.get(&GuardrailVersion::Draft)?.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
+        read.into_iter().find(|(time, content)| *time > after && lowered(before, content).is_empty()).map(|(time, _)| time)
+    }
+
+    /// Moments after one at which what is enforced may change: in an account and Region, and for any account by the organization.
+    pub(crate) fn all_boundaries(&self, account: &AccountId, region: &Region, after: Moment) -> Vec<Moment> {
+        let mut moments: Vec<Moment> = self.state.accounts().flat_map(|other| self.policy_boundaries(other, region, after)).collect();
+        moments.extend(self.policy_boundaries(account, region, after));
+        moments.sort_unstable();
+        moments.dedup();
+        moments
     }
 
     /// Moments at which an account's effective policy may change, after a moment.

@@ -91,6 +91,8 @@ pub struct MediatedGuardrail {
     pub guardrail: Option<GuardrailVersionArn>,
     /// The model that it runs, where its configuration says.
     pub model: Option<Model>,
+    /// Some of it generates text without a guardrail.
+    pub generates_unguarded: bool,
 }
 
 /// Why a file of the world could not be used.
@@ -201,7 +203,11 @@ impl World {
                 self.profiles.entry((account.clone(), region.clone(), id.clone())).or_insert_with(|| vec![Model::parse(model)]);
             }
             WorldChange::AgentChanged { account, region, id, guardrail } => {
-                let mediated = guardrail.clone().map(|guardrail| MediatedGuardrail { guardrail: Some(guardrail), model: None });
+                let mediated = guardrail.clone().map(|guardrail| MediatedGuardrail {
+                    guardrail: Some(guardrail),
+                    model: None,
+                    generates_unguarded: false,
+                });
                 self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, from_event(), mediated);
             }
             WorldChange::FlowChanged { account, region, id } => {
@@ -340,9 +346,10 @@ impl MediatedGuardrail {
         let model = agent["foundationModel"].as_str().map(Model::parse);
         let configuration = &agent["guardrailConfiguration"];
         if configuration["guardrailIdentifier"].as_str().is_none_or(str::is_empty) {
-            return Some(MediatedGuardrail { guardrail: None, model });
+            return Some(MediatedGuardrail { guardrail: None, model, generates_unguarded: true });
         }
-        Some(MediatedGuardrail { guardrail: Some(guardrail_named(configuration, account, region)?), model })
+        let guardrail = Some(guardrail_named(configuration, account, region)?);
+        Some(MediatedGuardrail { guardrail, model, generates_unguarded: false })
     }
 
     /// From GetFlow's answer. A flow counts as guarded by a guardrail only if each of its nodes that generates text names that one.
@@ -350,8 +357,8 @@ impl MediatedGuardrail {
         let nodes = json.at("/definition/nodes").as_array()?;
         let mut guardrails = BTreeSet::new();
         for node in nodes {
-            for kind in ["prompt", "knowledgeBase"] {
-                if let Some(configuration) = node["configuration"].get(kind) {
+            for kind in GENERATING_NODES {
+                if let Some(configuration) = node["configuration"].get(*kind) {
                     let named = &configuration["guardrailConfiguration"];
                     let guardrail = if named.is_null() { None } else { Some(guardrail_named(named, account, region)?) };
                     guardrails.insert(guardrail);
@@ -359,9 +366,25 @@ impl MediatedGuardrail {
             }
         }
         let all_alike = guardrails.len() == 1;
-        Some(MediatedGuardrail { guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike), model: None })
+        let generates_unguarded = guardrails.contains(&None);
+        Some(MediatedGuardrail { guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike), model: None, generates_unguarded })
+    }
+
+    /// How many nodes of a flow's definition generate text without a guardrail; `None` if there is no definition.
+    #[must_use]
+    pub fn unguarded_nodes(definition: &Value) -> Option<usize> {
+        let generating = |node: &&Value| GENERATING_NODES.iter().any(|kind| node["configuration"].get(*kind).is_some());
+        let guarded = |node: &&Value| {
+            let mut kinds = GENERATING_NODES.iter().filter_map(|kind| node["configuration"].get(*kind));
+            kinds.all(|settings| settings["guardrailConfiguration"]["guardrailIdentifier"].as_str().is_some_and(|id| !id.is_empty()))
+        };
+        let nodes = definition.get("nodes")?.as_array()?;
+        Some(nodes.iter().filter(generating).filter(|node| !guarded(node)).count())
     }
 }
+
+/// The kinds of nodes in a flow that generate text and take a guardrail (facts/08 C3).
+const GENERATING_NODES: &[&str] = &["prompt", "knowledgeBase"];
 
 fn guardrail_named(configuration: &Value, account: &AccountId, region: &Region) -> Option<GuardrailVersionArn> {
     Some(GuardrailVersionArn {

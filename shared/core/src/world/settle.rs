@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Timeline, World};
+use super::{IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline, World};
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region, TargetId},
     enforcement::{Enforcement, ModelScope},
@@ -30,6 +30,7 @@ pub struct State {
     organization: Option<Organization>,
     effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
     replayed: BTreeMap<AccountId, AccountHistory>,
+    contents: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
 }
 
 /// What a change of the organization did, or would have done, to the effective policies of accounts.
@@ -96,7 +97,34 @@ impl World {
                 (account.clone(), in_force(described, &replayed.history_of(account)))
             })
             .collect();
-        State { policies, organization: replayed.organization, effects: replayed.effects, replayed: replayed.accounts, world: self }
+        State {
+            policies,
+            organization: replayed.organization,
+            effects: replayed.effects,
+            replayed: replayed.accounts,
+            contents: self.contents(),
+            world: self,
+        }
+    }
+
+    /// What each policy said when, by snapshots and events.
+    fn contents(&self) -> BTreeMap<PolicyId, Timeline<PolicyVersion>> {
+        let mut contents = self.policies.clone();
+        for (time, event_id, change) in &self.organization_changes {
+            let (policy, version) = match change {
+                OrganizationChange::CreatePolicy { policy, policy_type, name, content } => {
+                    (policy, content.as_deref().and_then(|content| PolicyVersion::new(policy_type, name, content).ok()))
+                }
+                OrganizationChange::UpdatePolicy { policy, content } => {
+                    let known = contents.get(policy).and_then(|timeline| timeline.entries().find_map(|(_, _, version)| version.cloned()));
+                    let update = known.zip(content.as_deref());
+                    (policy, update.and_then(|(known, content)| PolicyVersion::new(&known.policy_type, &known.name, content).ok()))
+                }
+                _ => continue,
+            };
+            contents.entry(policy.clone()).or_default().insert(*time, Source::Event(event_id.clone()), version);
+        }
+        contents
     }
 
     /// The effective policies of any management policy type, by account, as computed for a moment. `None` inside if what they depend
@@ -221,11 +249,30 @@ impl State {
         self.world.resource_policies.get(key).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
+    /// The moments at which that may change.
+    pub fn resource_policy_boundaries(&self, key: &GuardrailKey) -> impl Iterator<Item = Moment> {
+        self.world.resource_policies.get(key).into_iter().flat_map(Timeline::boundaries)
+    }
+
     /// The model invocation logging of an account and Region.
     #[must_use]
     pub fn invocation_logging(&self, account: &AccountId, region: &Region, at: Moment) -> InForce<&InvocationLogging> {
         let timeline = self.world.logging.get(&(account.clone(), region.clone()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// The moments at which that may change.
+    #[must_use]
+    pub fn invocation_logging_boundaries(&self, account: &AccountId, region: &Region) -> Vec<Moment> {
+        let timeline = self.world.logging.get(&(account.clone(), region.clone()));
+        timeline.into_iter().flat_map(Timeline::boundaries).collect()
+    }
+
+    /// The buckets and log groups that model invocation logs of any account were ever delivered to.
+    #[must_use]
+    pub fn log_destinations(&self) -> BTreeSet<String> {
+        let known = self.world.logging.values().flat_map(Timeline::entries).filter_map(|(_, _, logging)| logging);
+        known.flat_map(|logging| logging.destinations.iter().cloned()).collect()
     }
 
     /// The policy documents of a role, user, group or managed policy, by the name of its file in the world.
@@ -264,7 +311,12 @@ impl State {
     /// A policy of an organization as it was.
     #[must_use]
     pub fn organization_policy(&self, policy: &PolicyId, at: Moment) -> InForce<&PolicyVersion> {
-        self.world.policies.get(policy).map_or(InForce::NotKnown, |timeline| timeline.at(at))
+        self.contents.get(policy).map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// All policies of the organization as they are at a moment.
+    pub fn organization_policies(&self, at: Moment) -> impl Iterator<Item = (&PolicyId, &PolicyVersion)> {
+        self.contents.iter().filter_map(move |(policy, timeline)| Some((policy, timeline.at(at).state()?)))
     }
 
     /// The guardrails and the scopes of models of everything that was ever in force for an account and Region.

@@ -1,0 +1,42 @@
+//! An account's enforced guardrail configuration was deleted.
+
+use crate::{
+    framework::PROTECTION_WEAKENED,
+    policy::weakening_of,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "account-enforcement-removed",
+    title: "An account's enforced guardrail configuration was deleted",
+    severity: Severity::High,
+    group: Group::Guardrails,
+    revealed_by: &["DeleteEnforcedGuardrailConfiguration"],
+    fires: "DeleteEnforcedGuardrailConfiguration where a configuration was in force.",
+    evidence: "ListEnforcedGuardrailsConfiguration before the event, or an earlier Put. Where it is not known, the effect is not verified, \
+        one step lower; where there was none, nothing changed.",
+    rationale: "The account's own layer of enforcement is gone from this moment, for all its models.",
+    remediation: "Put the configuration again with the guardrail version that was enforced (PutEnforcedGuardrailConfiguration).",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteEnforcedGuardrailConfiguration.html"],
+    resolved: Resolved::ByState,
+    controls: PROTECTION_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let (account, region) = (&seen.change.account, &seen.change.region);
+    let before = seen.scene.state.configurations(account, region, seen.before()).state();
+    let because = match before {
+        Some([]) => return Vec::new(),
+        Some([enforced, ..]) => format!("{} is no longer enforced by the account", enforced.guardrail),
+        None => "what the account enforced before is not known".to_owned(),
+    };
+    let righted = before.and_then(|before| {
+        super::configuration_right_again(seen, |after| {
+            before.iter().all(|old| after.iter().any(|new| weakening_of(region, old, new, &|a, b| seen.scene.compare(a, b, seen.key.time)).is_none()))
+        })
+    });
+    vec![seen.sighting(super::ENFORCED_CONFIGURATION, because).unverified(before.is_none()).righted(righted).fires()]
+}

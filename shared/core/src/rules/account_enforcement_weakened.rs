@@ -1,0 +1,71 @@
+//! An account's enforced guardrail configuration was replaced by a weaker one.
+
+use crate::{
+    arn::GuardrailVersion,
+    enforcement::Enforcement,
+    framework::PROTECTION_WEAKENED,
+    policy::weakening_of,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+    world::WorldChange,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "account-enforcement-weakened",
+    title: "An account's enforced guardrail configuration was replaced by a weaker one",
+    severity: Severity::High,
+    group: Group::Guardrails,
+    revealed_by: &["PutEnforcedGuardrailConfiguration"],
+    fires: "PutEnforcedGuardrailConfiguration with a lower version or a weaker guardrail than before, with fewer models included or more \
+        excluded, or with selective instead of comprehensive guarding.",
+    evidence: "The configuration before (ListEnforcedGuardrailsConfiguration or an earlier Put) and the one in the record; GetGuardrail of \
+        both versions if the guardrail changed. Where one is not known, the effect is not verified, one step lower; the same \
+        configuration put again is nothing. A higher version whose content is not known is guardrail-change-unverified.",
+    rationale: "The account still looks enforced, and protects less.",
+    remediation: "Put the former configuration again.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_PutEnforcedGuardrailConfiguration.html"],
+    resolved: Resolved::ByState,
+    controls: PROTECTION_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let Some(WorldChange::ConfigurationPut { account, region, enforcement }) = &seen.change.effect else {
+        return Vec::new();
+    };
+    let state = seen.scene.state;
+    let before = state.configurations(account, region, seen.before()).state();
+    // What the record hides, the next answer of ListEnforcedGuardrailsConfiguration shows.
+    let read_later = || state.configurations(account, region, seen.key.time).state().and_then(<[Enforcement]>::first);
+    let after = enforcement.as_ref().or_else(|| read_later().filter(|_| !seen.change.is_refused()));
+    let compare = |a: &_, b: &_| seen.scene.compare(a, b, seen.key.time);
+    let (because, changes, unverified) = match (before, after) {
+        (Some([]), _) => return Vec::new(),
+        (Some(before), Some(after)) => {
+            let weakenings: Vec<_> = before.iter().map(|old| (old, weakening_of(region, old, after, &compare))).collect();
+            if weakenings.iter().any(|(_, weakening)| weakening.is_none()) {
+                return Vec::new();
+            }
+            let Some((old, weakening)) = weakenings.into_iter().next() else {
+                return Vec::new();
+            };
+            let is_higher = matches!((old.guardrail.version, after.guardrail.version),
+                (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if b > a && old.guardrail.key == after.guardrail.key);
+            if weakening.changes.is_empty() && is_higher {
+                return Vec::new();
+            }
+            let unverified = weakening.changes.is_empty();
+            let changes = if unverified { weakening.unverified } else { weakening.changes };
+            (format!("{} took the place of {}", after.guardrail, old.guardrail), changes, unverified)
+        }
+        (None, _) => ("what the account enforced before is not known".to_owned(), Vec::new(), true),
+        (_, None) => ("what the account enforces now is not in the record".to_owned(), Vec::new(), true),
+    };
+    let righted = before.and_then(|before| {
+        super::configuration_right_again(seen, |now| {
+            before.iter().all(|old| now.iter().any(|new| weakening_of(region, old, new, &compare).is_none()))
+        })
+    });
+    vec![seen.sighting(super::ENFORCED_CONFIGURATION, because).changing(changes).unverified(unverified).righted(righted).fires()]
+}

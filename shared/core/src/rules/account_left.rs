@@ -1,0 +1,48 @@
+//! An account left the organization, or was removed or closed, while it had cover.
+
+use crate::{
+    framework::POLICY_WEAKENED,
+    moment::Moment,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen, Sighting},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "account-left",
+    title: "An account left the organization while it had cover",
+    severity: Severity::High,
+    group: Group::Organization,
+    revealed_by: &["LeaveOrganization", "RemoveAccountFromOrganization", "CloseAccount"],
+    fires: "LeaveOrganization, RemoveAccountFromOrganization or CloseAccount of an account whose effective Bedrock policy demanded something.",
+    evidence: "The record: the effect is in its name. An account that is known to have had no policy loses nothing.",
+    rationale: "Outside of the organization no policy reaches the account, and the credentials and data that it holds go with it.",
+    remediation: "Invite the account back, deny organizations:LeaveOrganization to members by a service control policy, and review what it ran \
+        since.",
+    references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_leave.html"],
+    resolved: Resolved::ByState,
+    controls: POLICY_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    // LeaveOrganization is recorded in the member that leaves (facts/01 §8).
+    let account = match change.text("accountId") {
+        Some(account) if change.operation != "LeaveOrganization" => account.into(),
+        _ => change.account.clone(),
+    };
+    let demands = |at: Moment| {
+        let in_force = seen.scene.state.policy(&account, at).state()?;
+        Some(in_force.policy.as_ref().is_some_and(|policy| !policy.regions.is_empty()))
+    };
+    let because = match demands(seen.before()) {
+        Some(false) => return Vec::new(),
+        Some(true) => "its effective policy demanded a guardrail",
+        None => "what its effective policy demanded is not known",
+    };
+    let later = seen.scene.policy_boundaries(&account, &change.region, seen.key.time);
+    let righted = later.into_iter().find(|at| demands(*at) == Some(true)).filter(|_| !change.is_refused());
+    let resource = format!("AWS::::Account:{account}");
+    vec![Sighting::new(&account, &change.region, resource, because).righted(righted).fires()]
+}

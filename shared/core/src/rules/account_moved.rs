@@ -1,0 +1,29 @@
+//! An account was moved to a place where its effective policy is weaker.
+
+use crate::{
+    framework::POLICY_WEAKENED,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "account-moved",
+    title: "An account was moved to a place where its effective policy is weaker",
+    severity: Severity::High,
+    group: Group::Organization,
+    revealed_by: &["MoveAccount"],
+    fires: "MoveAccount makes the account's effective Bedrock policy weaker.",
+    evidence: "The tree, the attachments and the contents of policies in the world and in earlier events, and DescribeEffectivePolicy around the \
+        event. The effect is computed for each account; where it can't be, it is not verified, one step lower.",
+    rationale: "Moving an account out of a policy's reach is as good as detaching the policy, and looks like housekeeping.",
+    remediation: "Move the account back, or attach the policy to its new place.",
+    references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
+    resolved: Resolved::ByState,
+    controls: POLICY_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    super::weaker_policies(seen, "its effective policy demands less in its new place")
+}

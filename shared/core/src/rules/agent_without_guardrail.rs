@@ -1,0 +1,60 @@
+//! An agent was created without a guardrail, or lost the one that it had.
+
+use serde_json::Value;
+
+use crate::{
+    change::Change,
+    framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
+    json::At,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+    world::MediatorKind,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "agent-without-guardrail",
+    title: "An agent was created without a guardrail, or lost the one that it had",
+    severity: Severity::Medium,
+    group: Group::Consumers,
+    revealed_by: &["CreateAgent", "UpdateAgent"],
+    fires: "CreateAgent without a guardrail, or UpdateAgent after which the agent has none: HIGH if it had one.",
+    evidence: "GetAgent after the event; else the record, which may leave the guardrail out. If it isn't known whether the agent had one, \
+        or the record shows nothing, the effect is not verified, one step lower.",
+    rationale: "What an agent is told and what it answers passes no filter of its own; only enforcement on the model calls it makes is \
+        left.",
+    remediation: "Update the agent with guardrailConfiguration (id and numbered version), and prepare it again.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/agents-guardrail.html"],
+    resolved: Resolved::ByState,
+    controls: &[PROMPT_INJECTION, OUTPUT_HANDLING, EXCESSIVE_AGENCY, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    let (account, region, state) = (&change.account, &change.region, seen.scene.state);
+    if change.service != "bedrock" || names_guardrail(change) {
+        return Vec::new();
+    }
+    let id = change.text("agentId").or_else(|| change.response.at("/agent/agentId").as_str());
+    let has_guardrail = |at| id.and_then(|id| state.mediated(MediatorKind::Agent, account, region, id, at).state()).map(|agent| agent.guardrail.is_some());
+    let after = if change.is_refused() { None } else { has_guardrail(seen.key.time) };
+    if after == Some(true) {
+        return Vec::new();
+    }
+    let is_readable = change.parameters.is_object() || after == Some(false);
+    let (because, steps, unverified) = match (change.operation.as_str(), has_guardrail(seen.before())) {
+        ("CreateAgent", _) => ("made without a guardrail", 0, !is_readable),
+        (_, Some(false)) => return Vec::new(),
+        (_, Some(true)) => ("it lost the guardrail that it had", 1, !is_readable),
+        (_, None) => ("updated without a guardrail; whether it had one is not known", 0, true),
+    };
+    let righted = id.and_then(|_| seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true)));
+    let resource = id.map_or("agent".to_owned(), |id| format!("agent/{id}"));
+    vec![seen.sighting(resource, because).stepped(steps).unverified(unverified).righted(righted).fires()]
+}
+
+fn names_guardrail(change: &Change) -> bool {
+    let named = |value: &Value| value["guardrailIdentifier"].as_str().is_some_and(|id| !id.is_empty());
+    named(change.parameters.at("/guardrailConfiguration")) || named(change.response.at("/agent/guardrailConfiguration"))
+}

@@ -1,0 +1,137 @@
+//! Something of the auditor itself was changed by somebody else than its deployment.
+
+use serde_json::Value;
+
+use crate::{
+    change::Change,
+    framework::{GOVERN_1_5, IMPAIR_TOOLS, ISO_OPERATION, LENS_MONITORING, MANAGE_4_1},
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "auditor-tampered",
+    title: "Something of the auditor itself was changed by somebody else than its deployment",
+    severity: Severity::Critical,
+    group: Group::Telemetry,
+    revealed_by: &[
+        // EventBridge
+        "DisableRule",
+        "DeleteRule",
+        "PutRule",
+        "RemoveTargets",
+        "PutTargets",
+        "RemovePermission",
+        "PutPermission",
+        "DeleteEventBus",
+        // Lambda
+        "UpdateFunctionCode",
+        "UpdateFunctionConfiguration",
+        "DeleteFunction",
+        "PutFunctionConcurrency",
+        "AddPermission",
+        "UpdateEventSourceMapping",
+        "DeleteEventSourceMapping",
+        // SQS
+        "DeleteQueue",
+        "SetQueueAttributes",
+        "PurgeQueue",
+        // DynamoDB
+        "DeleteTable",
+        "UpdateTable",
+        "UpdateTimeToLive",
+        "UpdateContinuousBackups",
+        "PutResourcePolicy",
+        "DeleteResourcePolicy",
+        "DeleteItem",
+        "UpdateItem",
+        // SNS
+        "DeleteTopic",
+        "Unsubscribe",
+        "SetTopicAttributes",
+        // CloudFormation and EventBridge Scheduler
+        "DeleteStack",
+        "UpdateStack",
+        "ExecuteChangeSet",
+        "DeleteStackInstances",
+        "UpdateStackSet",
+        "DeleteStackSet",
+        "DeleteSchedule",
+        "UpdateSchedule",
+        // IAM
+        "UpdateAssumeRolePolicy",
+        "PutRolePolicy",
+        "DeleteRolePolicy",
+        "AttachRolePolicy",
+        "DetachRolePolicy",
+        "PutRolePermissionsBoundary",
+        "DeleteRolePermissionsBoundary",
+        "DeleteRole",
+        // S3, CloudWatch Logs, KMS
+        "DeleteBucket",
+        "PutBucketPolicy",
+        "DeleteBucketPolicy",
+        "PutBucketNotification",
+        "DeleteLogGroup",
+        "DeleteAlias",
+        "UpdateAlias",
+    ],
+    fires: "One of these operations on a resource whose name is the auditor's (`[auditor] names`, by default guardrail-audit*). Only \
+        CloudFormation acting for `[auditor] deployment_role`, and that role's own calls to CloudFormation, are its deployment.",
+    evidence: "The record names the resource and who changed it. A record that names no resource says nothing; then the missing heartbeat does.",
+    rationale: "Whoever switches off the auditor can do anything afterwards unseen.",
+    remediation: "Deploy the stack again from its source, and look at everything that the principal did before and after.",
+    references: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia"],
+    resolved: Resolved::Never,
+    controls: &[GOVERN_1_5, MANAGE_4_1, ISO_OPERATION, IMPAIR_TOOLS, LENS_MONITORING],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+/// The services whose resources the auditor consists of.
+const SERVICES: &[&str] = &["events", "lambda", "sqs", "dynamodb", "sns", "cloudformation", "scheduler", "iam", "s3", "logs", "kms"];
+
+/// The parameters that name a resource of these services.
+const NAMES: &[&str] = &[
+    "rule",
+    "name",
+    "functionName",
+    "eventSourceArn",
+    "queueUrl",
+    "tableName",
+    "topicArn",
+    "subscriptionArn",
+    "stackName",
+    "stackSetName",
+    "roleName",
+    "bucketName",
+    "logGroupName",
+    "aliasName",
+    "resourceArn",
+    "eventBusName",
+];
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    let auditor = &seen.scene.configuration.auditor;
+    if !SERVICES.contains(&change.service.as_str()) {
+        return Vec::new();
+    }
+    let named = NAMES.iter().filter_map(|key| change.text(key)).chain(change.response["functionName"].as_str());
+    let all = named.chain(change.response["eventSourceArn"].as_str()).chain(change.response["functionArn"].as_str());
+    let Some(resource) = all.into_iter().find(|name| auditor.owns(name)) else {
+        return Vec::new();
+    };
+    let by_cloudformation = change.service == "cloudformation" || change.invoked_by.as_deref() == Some("cloudformation.amazonaws.com");
+    if (by_cloudformation && auditor.is_deployed_by(&change.principal)) || is_own_work(change, seen) {
+        return Vec::new();
+    }
+    let because = format!("{} is the auditor's, and this was not its deployment", resource);
+    vec![seen.sighting(resource, because).apart_by(change.service.clone()).fires()]
+}
+
+/// The auditor's own functions write their own items.
+fn is_own_work(change: &Change, seen: &Seen<'_>) -> bool {
+    let writes_item = change.service == "dynamodb" && ["UpdateItem", "DeleteItem"].contains(&change.operation.as_str());
+    writes_item && change.parameters != Value::Null && seen.scene.configuration.auditor.owns(&change.principal)
+}

@@ -1,0 +1,44 @@
+//! A user behind a Bedrock API key got more than the key.
+
+use crate::{
+    change::short,
+    framework::{ADDITIONAL_CREDENTIALS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE},
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "bedrock-key-user-changed",
+    title: "A user behind a Bedrock API key got credentials or permissions beyond the key",
+    severity: Severity::Medium,
+    group: Group::Identity,
+    revealed_by: &["CreateAccessKey", "CreateLoginProfile", "UpdateLoginProfile", "PutUserPolicy", "AttachUserPolicy", "AddUserToGroup"],
+    fires: "An access key, a password, a policy or a group for a user named BedrockAPIKey-…. The policy AmazonBedrockLimitedAccess, which the \
+        console attaches when it makes the user, is no addition.",
+    evidence: "The record names the user. A call without parameters may be for the caller itself, if that is such a user; otherwise it says \
+        nothing.",
+    rationale: "The console makes these users for API keys only; anything more is somebody settling in.",
+    remediation: "Delete what was added, and the user if its key isn't needed.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-how.html"],
+    resolved: Resolved::Never,
+    controls: &[ADDITIONAL_CREDENTIALS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    // CreateAccessKey without a name is for the caller (docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html).
+    let user = change.text("userName").unwrap_or_else(|| short(&change.principal));
+    let is_limited = change.text("policyArn").is_some_and(|arn| arn.ends_with("::aws:policy/AmazonBedrockLimitedAccess"));
+    if change.service != "iam" || !user.starts_with("BedrockAPIKey-") || is_limited {
+        return Vec::new();
+    }
+    let what = match change.operation.as_str() {
+        "CreateAccessKey" => "an access key",
+        "CreateLoginProfile" | "UpdateLoginProfile" => "a password",
+        "AddUserToGroup" => "a group",
+        _ => "a policy",
+    };
+    vec![seen.sighting(format!("user/{user}"), format!("{user} got {what}")).fires()]
+}

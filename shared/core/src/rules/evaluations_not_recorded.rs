@@ -1,0 +1,58 @@
+//! No trail records evaluations by guardrails, or the roads to a model that are data events.
+
+use crate::{
+    framework::LOGS_IMPAIRED,
+    rule::{ChangeCheck, Check, Group, JudgedCall, Observed, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+    telemetry::LoggedEvent,
+    verdict::{Grade, Verdict},
+    world::InForce,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "evaluations-not-recorded",
+    title: "No trail records evaluations by guardrails, or calls that are data events",
+    severity: Severity::Medium,
+    group: Group::Telemetry,
+    revealed_by: &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream", "PutEventSelectors"],
+    fires: "A covered call's verdict rests on enforcement, because the account's trails have no selector for AWS::Bedrock::Guardrail; or \
+        PutEventSelectors takes away that selector or, separately, one for the other data events of inference.",
+    evidence: "The trails' selectors (GetEventSelectors) and status. Where they are not known, that is a blind spot.",
+    rationale: "Without evaluations nobody can tell whether what is enforced was really applied to a call.",
+    remediation: "Add data event selectors to a trail: AWS::Bedrock::Guardrail costs $0.10 per hundred thousand evaluations.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html"],
+    resolved: Resolved::ByState,
+    controls: LOGS_IMPAIRED,
+    checks: &[Check::Call(check_call), Check::Change(ChangeCheck(check_change))],
+};
+
+fn check_call(judged: &JudgedCall<'_>) -> Option<Observed> {
+    let rests_on_enforcement = judged.judgement.verdict == Verdict::Compliant && judged.judgement.grade != Grade::Observed;
+    let not_recorded = matches!(judged.evaluations_recorded, InForce::Known(false) | InForce::Assumed(false));
+    (rests_on_enforcement && not_recorded).then(|| Observed {
+        because: "covered by enforcement, and no trail would show it if the guardrail had not been applied".to_owned(),
+        ..Observed::default()
+    })
+}
+
+fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
+    let trail = super::trail_stopped::trail_of(seen.change);
+    let (Some(after), Some(before)) = (super::trail_stopped::selectors_of(seen.change), super::trail_stopped::selectors_before(seen, trail)) else {
+        return Vec::new();
+    };
+    let lost = |events: &[LoggedEvent<'_>]| events.iter().any(|event| before.records(*event) && !after.records(*event));
+    let kinds = [
+        (lost(&[LoggedEvent::EVALUATION]), "evaluations", "it no longer records evaluations by guardrails"),
+        (lost(&LoggedEvent::OTHER_INFERENCE), "other inference", "it no longer records some calls of models that are data events"),
+    ];
+    let again = |kind: &str| {
+        let events: &[LoggedEvent<'_>] = if kind == "evaluations" { &[LoggedEvent::EVALUATION] } else { &LoggedEvent::OTHER_INFERENCE };
+        let wanted: Vec<_> = events.iter().filter(|event| before.records(**event)).collect();
+        let later = seen.later(trail).into_iter().filter(|(_, later)| later.operation == "PutEventSelectors");
+        let mut right = later.filter(|(_, later)| super::trail_stopped::selectors_of(later).is_some_and(|now| wanted.iter().all(|event| now.records(**event))));
+        right.next().map(|(key, _)| key.time)
+    };
+    let fire = |(_, kind, because): (bool, &str, &str)| seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(kind)).fires();
+    kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
+}

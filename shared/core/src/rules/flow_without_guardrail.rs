@@ -1,0 +1,46 @@
+//! A flow has a node that generates text without a guardrail.
+
+use crate::{
+    framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+    world::{MediatedGuardrail, MediatorKind},
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "flow-without-guardrail",
+    title: "A flow has a node that generates text without a guardrail",
+    severity: Severity::Medium,
+    group: Group::Consumers,
+    revealed_by: &["CreateFlow", "UpdateFlow"],
+    fires: "CreateFlow or UpdateFlow leaves a prompt or knowledge-base node without guardrailConfiguration.",
+    evidence: "The definition in the record, or GetFlow after it. Where both are missing, the effect is not verified, one step lower.",
+    rationale: "What the node is told and what it answers passes no filter of its own; only enforcement on the model calls it makes is \
+        left.",
+    remediation: "Give each prompt and knowledge-base node a guardrail, and publish a new version of the flow.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/flows-guardrails.html"],
+    resolved: Resolved::ByState,
+    controls: &[PROMPT_INJECTION, OUTPUT_HANDLING, EXCESSIVE_AGENCY, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    if change.service != "bedrock" {
+        return Vec::new();
+    }
+    let (account, region, state) = (&change.account, &change.region, seen.scene.state);
+    let id = change.subject().filter(|_| change.text("flowIdentifier").is_some() || change.response["id"].is_string());
+    let unguarded = |at| id.and_then(|id| state.mediated(MediatorKind::Flow, account, region, id, at).state()).map(|flow| flow.generates_unguarded);
+    let written = MediatedGuardrail::unguarded_nodes(&change.parameters["definition"]).map(|nodes| nodes > 0);
+    let read = || unguarded(seen.key.time).filter(|_| !change.is_refused());
+    let (because, unverified) = match written.or_else(read) {
+        Some(false) => return Vec::new(),
+        Some(true) => ("a node generates text without a guardrail", false),
+        None => ("what its nodes are is not known", true),
+    };
+    let righted = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| unguarded(*at) == Some(false));
+    let resource = id.map_or("flow".to_owned(), |id| format!("flow/{id}"));
+    vec![seen.sighting(resource, because).unverified(unverified).righted(righted).fires()]
+}

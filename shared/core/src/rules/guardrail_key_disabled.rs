@@ -1,0 +1,61 @@
+//! The KMS key of a guardrail was disabled, scheduled for deletion, or its grants cut.
+
+use crate::{
+    change::short,
+    framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
+    report::Blindness,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen, Sighting},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "guardrail-key-disabled",
+    title: "The KMS key of a guardrail was disabled, scheduled for deletion, or its grants cut",
+    severity: Severity::High,
+    group: Group::Guardrails,
+    revealed_by: &[
+        "DisableKey",
+        "ScheduleKeyDeletion",
+        "DeleteImportedKeyMaterial",
+        "RevokeGrant",
+        "RetireGrant",
+        "PutKeyPolicy",
+        "UpdateAlias",
+        "DeleteAlias",
+    ],
+    fires: "One of these operations on the key that a guardrail is encrypted with. What a new key policy or alias does is not read, so its \
+        effect is not verified, one step lower. Two steps lower if nothing enforces or references the guardrail.",
+    evidence: "The guardrail's `kmsKeyArn` (GetGuardrail). Without any guardrail in the world, keys can't be told apart: that is a blind \
+        spot.",
+    rationale: "A guardrail that can't be decrypted can't be applied: enforced calls fail, and requested ones lose their guardrail.",
+    remediation: "Enable the key, or cancel its deletion and enable it; restore its policy and grants.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-kms.html"],
+    resolved: Resolved::ByState,
+    controls: &[MEASURE_2_7, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    if change.service != "kms" {
+        return Vec::new();
+    }
+    let named: Vec<&str> = ["keyId", "targetKeyId", "aliasName"].iter().filter_map(|key| change.text(key)).map(short).collect();
+    let mut encrypted = seen.scene.state.guardrails().filter_map(|(key, versions)| {
+        let contents = versions.values().flat_map(|timeline| timeline.entries()).filter_map(|(_, _, content)| content?.as_deref());
+        let mut keys = contents.filter_map(|content| content.attributes.get("KMS key"));
+        keys.any(|used| named.contains(&short(used))).then_some(key)
+    });
+    let Some(guardrail) = encrypted.next() else {
+        let any_known = seen.scene.state.guardrails().next().is_some();
+        return if any_known { Vec::new() } else { vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::GuardrailKeys)] };
+    };
+    let (steps, reaches) = seen.scene.reach_of(guardrail, None, seen.key.time).steps("a policy or configuration that names it would");
+    let enabled_again = seen.later(named.first().copied().unwrap_or_default()).into_iter().find(|(_, later)| later.operation == "EnableKey");
+    let can_be_enabled = ["DisableKey", "ScheduleKeyDeletion"].contains(&change.operation.as_str());
+    let unread = ["PutKeyPolicy", "UpdateAlias", "DeleteAlias"].contains(&change.operation.as_str());
+    let because = format!("the key of {}; {reaches}", guardrail.arn());
+    let sighting = Sighting::new(&guardrail.account, &guardrail.region, guardrail.arn(), because).apart_by(named.join(" "));
+    vec![sighting.stepped(steps).unverified(unread).righted(enabled_again.filter(|_| can_be_enabled).map(|(key, _)| key.time)).fires()]
+}

@@ -1,0 +1,54 @@
+//! An enforced guardrail can't be applied.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    arn::GuardrailVersionArn,
+    framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
+    moment::Moment,
+    policy::GuardrailInference,
+    rule::{Check, Group, Resolved, Rule, StateCheck},
+    scene::{Outcome, Scene, Sighting},
+    severity::Severity,
+    world::Source,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "guardrail-not-enforceable",
+    title: "An enforced guardrail can't be applied",
+    severity: Severity::High,
+    group: Group::Guardrails,
+    revealed_by: &["PutEnforcedGuardrailConfiguration", "UpdatePolicy", "AttachPolicy"],
+    fires: "The version that an effective policy or an account's configuration names holds an automated-reasoning policy, is FAILED, or \
+        doesn't exist.",
+    evidence: "GetGuardrail of the version; an answer that there is none is evidence too. A guardrail that was not read says nothing.",
+    rationale: "Enforcement fails closed: the calls of every account that it reaches are refused.",
+    remediation: "Enforce a version without automated reasoning that is READY.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html"],
+    resolved: Resolved::Never,
+    controls: &[MEASURE_2_7, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
+    checks: &[Check::State(StateCheck(check))],
+};
+
+fn check(scene: &Scene<'_>) -> Vec<Outcome> {
+    let state = scene.state;
+    let in_force = state.accounts().filter_map(|account| state.policy(account, Moment::END).state()?.policy.as_deref());
+    let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
+    let by_account = state.configured().filter_map(|(account, region)| state.configurations(account, region, Moment::END).state()).flatten().cloned();
+    let enforced: BTreeSet<GuardrailVersionArn> = by_policy.chain(by_account).map(|enforcement| enforcement.guardrail).collect();
+    enforced.into_iter().filter_map(|named| unusable(scene, &named)).collect()
+}
+
+fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
+    let (_, versions) = scene.state.guardrails().find(|(key, _)| **key == named.key)?;
+    // What an event deleted is another rule's.
+    let (time, _, content) = versions.get(&named.version)?.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
+    let why = match content? {
+        None => "doesn't exist",
+        Some(content) if content.has_automated_reasoning() => "holds an automated-reasoning policy",
+        Some(content) if content.attributes.get("status").is_some_and(|status| status == "FAILED") => "is FAILED",
+        Some(_) => return None,
+    };
+    let (account, region) = (&named.key.account, &named.key.region);
+    Some(Sighting::new(account, region, named.to_string(), format!("the enforced version {} of {} {why}", named.version, named.key.id)).at(time).fires())
+}

@@ -1,0 +1,94 @@
+//! A guardrail's resource policy no longer reaches accounts that need it.
+
+use crate::{
+    arn::{AccountId, GuardrailKey},
+    framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_OPERATION, LENS_GUARDRAILS},
+    guardrail::sharing::{Sharing, shares_with},
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen, Sighting},
+    severity::Severity,
+    world::WorldChange,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "guardrail-sharing-broken",
+    title: "A guardrail's resource policy no longer reaches accounts that need it",
+    severity: Severity::High,
+    group: Group::Guardrails,
+    revealed_by: &["PutResourcePolicy", "DeleteResourcePolicy"],
+    fires: "The resource policy of a guardrail or guardrail profile was deleted or replaced, and an account whose effective policy names \
+        the guardrail may no longer apply it. Policies of other resources, and of Organizations itself, are others.",
+    evidence: "The policy in the record, or GetResourcePolicy after it; the effective policies that name the guardrail. Where the policy or \
+        those who need it are not known, the effect is not verified, one step lower.",
+    rationale: "Enforcement fails closed: calls in those accounts are refused from this moment, and somebody will look for a way around.",
+    remediation: "Put a resource policy that allows bedrock:ApplyGuardrail for the organization (aws:PrincipalOrgID), also on the guardrail \
+        profile.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-resource-based-policies.html"],
+    resolved: Resolved::ByState,
+    controls: &[GOVERN_1_2, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let (Some(WorldChange::ResourcePolicyChanged { key, policy }), "bedrock") = (&seen.change.effect, seen.change.service.as_str()) else {
+        return Vec::new();
+    };
+    let state = seen.scene.state;
+    let read_later = || state.resource_policy(key, seen.key.time).state().filter(|_| !seen.change.is_refused());
+    let policy = policy.as_ref().or_else(read_later);
+    let resource = seen.change.text("resourceArn").or_else(|| seen.change.text("resourceARN")).map_or_else(|| key.arn(), str::to_owned);
+    let sighting = |because: String| Sighting::new(&key.account, &key.region, resource.clone(), because);
+    let Some(needing) = needing(seen, key) else {
+        // Whoever needs it: a policy for the whole organization serves them.
+        let serves_all = policy.is_some_and(|policy| shares_with(policy, None, state.organization()) == Sharing::Reaches);
+        let because = "which accounts need the guardrail is not known".to_owned();
+        return if serves_all { Vec::new() } else { vec![sighting(because).unverified(true).fires()] };
+    };
+    if needing.is_empty() {
+        return Vec::new();
+    }
+    let Some(policy) = policy else {
+        let because = format!("what the policy says now is not known; {} need it", list(&needing));
+        return vec![sighting(because).unverified(true).fires()];
+    };
+    let cut = |policy: &str| needing.iter().filter(|account| shares_with(policy, Some(account), state.organization()) == Sharing::CutOff).cloned().collect::<Vec<_>>();
+    let now_cut = cut(policy);
+    let were_cut = state.resource_policy(key, seen.before()).state().map(|before| cut(before)).unwrap_or_default();
+    let lost: Vec<AccountId> = now_cut.into_iter().filter(|account| !were_cut.contains(account)).collect();
+    if lost.is_empty() {
+        return Vec::new();
+    }
+    let later = state.resource_policy_boundaries(key).filter(|moment| *moment > seen.key.time);
+    let righted = later.into_iter().find(|moment| state.resource_policy(key, *moment).state().is_some_and(|policy| cut(policy).is_empty()));
+    vec![sighting(format!("{} may no longer apply the guardrail that their effective policy names", list(&lost))).righted(righted).fires()]
+}
+
+/// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if that isn't known.
+fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
+    let state = seen.scene.state;
+    let mut any = false;
+    let mut needing = Vec::new();
+    for account in state.accounts() {
+        let Some(in_force) = state.policy(account, seen.before()).state() else {
+            continue;
+        };
+        any = true;
+        let named = in_force.policy.iter().flat_map(|policy| policy.regions.values().flatten()).filter_map(crate::policy::GuardrailInference::enforcement);
+        let needs = named.map(|enforcement| enforcement.guardrail).any(|named| named.key == *key || uses_profile(seen, &named, key));
+        if needs && *account != key.account {
+            needing.push(account.clone());
+        }
+    }
+    any.then_some(needing)
+}
+
+fn uses_profile(seen: &Seen<'_>, named: &crate::arn::GuardrailVersionArn, profile: &GuardrailKey) -> bool {
+    let content = seen.scene.any_snapshot(&named.key, named.version);
+    named.key.account == profile.account && content.and_then(|content| content.attributes.get("cross-Region profile")).is_some_and(|used| **used == *profile.id)
+}
+
+fn list(accounts: &[AccountId]) -> String {
+    let shown: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
+    let more = accounts.len().saturating_sub(10);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}

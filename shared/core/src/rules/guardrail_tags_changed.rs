@@ -1,0 +1,43 @@
+//! Tags that decide who may use or change a guardrail were changed.
+
+use crate::{
+    framework::{ADDITIONAL_ROLES, LENS_LEAST_PRIVILEGE},
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen, Sighting},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "guardrail-tags-changed",
+    title: "Tags that decide who may use or change a guardrail were changed",
+    severity: Severity::Low,
+    group: Group::Guardrails,
+    revealed_by: &["TagResource", "UntagResource"],
+    fires: "A tag was put on a guardrail, or taken off, whose key the configuration names (`[guardrails] access_tags`).",
+    evidence: "The record. Keys that the configuration doesn't name decide nothing; a record that hides the keys counts as one that \
+        changes them, effect not verified.",
+    rationale: "Where policies ask for tags, whoever may tag may grant.",
+    remediation: "Restore the tag, and restrict bedrock:TagResource and bedrock:UntagResource on guardrails.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_TagResource.html"],
+    resolved: Resolved::Never,
+    controls: &[ADDITIONAL_ROLES, LENS_LEAST_PRIVILEGE],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let deciding = &seen.scene.configuration.access_tags;
+    let resource = seen.change.text("resourceARN").or_else(|| seen.change.text("resourceArn")).unwrap_or_default();
+    if deciding.is_empty() || seen.change.service != "bedrock" || !resource.contains(":guardrail/") {
+        return Vec::new();
+    }
+    let lists = ["tags", "tagKeys"].into_iter().filter_map(|key| seen.change.parameters.get(key)?.as_array());
+    let keys: Option<Vec<&str>> = lists.map(|list| list.iter().filter_map(|key| key.as_str()).collect()).next();
+    let changed: Vec<&str> = keys.iter().flatten().copied().filter(|key| deciding.iter().any(|deciding| deciding == key)).collect();
+    let because = match keys {
+        None => "which tags is not in the record".to_owned(),
+        Some(_) if changed.is_empty() => return Vec::new(),
+        Some(_) => format!("the tag {}", changed.join(", ")),
+    };
+    let sighting: Sighting = seen.sighting(resource, because).unverified(changed.is_empty());
+    vec![sighting.fires()]
+}

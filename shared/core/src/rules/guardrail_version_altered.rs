@@ -1,0 +1,53 @@
+//! A published version reads differently from its first snapshot.
+
+use crate::{
+    arn::GuardrailVersion,
+    finding::ControlChange,
+    framework::PROTECTION_WEAKENED,
+    guardrail::diff,
+    rule::{Check, Group, Resolved, Rule, StateCheck},
+    scene::{Outcome, Scene, Sighting},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "guardrail-version-altered",
+    title: "A published, immutable guardrail version reads differently from its first snapshot",
+    severity: Severity::Critical,
+    group: Group::Guardrails,
+    revealed_by: &["CreateGuardrailVersion"],
+    fires: "Two snapshots of the same numbered version protect differently.",
+    evidence: "GetGuardrail's answers of a numbered version at two times. With one snapshot there is nothing to compare, and nothing is \
+        said of it.",
+    rationale: "Versions don't change. If one does, the evidence was tampered with, or AWS changed what it enforces.",
+    remediation: "Read the version again from a trusted account, compare both snapshots, and open a case with AWS if it really changed.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-versions.html"],
+    resolved: Resolved::Never,
+    controls: PROTECTION_WEAKENED,
+    checks: &[Check::State(StateCheck(check))],
+};
+
+fn check(scene: &Scene<'_>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for (key, versions) in scene.state.guardrails() {
+        for (version, timeline) in versions.iter().filter(|(version, _)| **version != GuardrailVersion::Draft) {
+            let mut read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
+            let Some((_, first)) = read.next() else {
+                continue;
+            };
+            let Some((time, other)) = read.find(|(_, other)| first.fingerprint() != other.fingerprint()) else {
+                continue;
+            };
+            let changes = diff(first, other).into_iter().map(|difference| ControlChange {
+                control: difference.control.name.clone(),
+                side: difference.control.side.map(|side| side.to_string()),
+                before: difference.before.map(|effect| effect.to_string()),
+                after: difference.after.map(|effect| effect.to_string()),
+            });
+            let resource = format!("{}:{version}", key.arn());
+            let because = format!("version {version} of {} is immutable and reads differently", key.id);
+            outcomes.push(Sighting::new(&key.account, &key.region, resource, because).changing(changes.collect()).at(time).fires());
+        }
+    }
+    outcomes
+}

@@ -1,0 +1,81 @@
+//! Some control of a guardrail got weaker.
+
+use crate::{
+    arn::{GuardrailVersion, GuardrailVersionArn},
+    framework::PROTECTION_WEAKENED,
+    moment::Moment,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Reach, Seen, Sighting, lowered},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "guardrail-weakened",
+    title: "Some control of a guardrail got weaker",
+    severity: Severity::High,
+    group: Group::Guardrails,
+    revealed_by: &["UpdateGuardrail", "CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdatePolicy"],
+    fires: "Of a guardrail's canonical form before and after, some control is lower: a filter's strength, action or sides, a denied topic, \
+        a word, an entity, a grounding threshold. CRITICAL when a weaker version takes the place of an enforced one. Two steps lower \
+        while only a DRAFT, or a version that nothing enforces or references, is concerned.",
+    evidence: "GetGuardrail's answers around the event, because the event hides what changed. If one side is missing, the change is \
+        guardrail-change-unverified.",
+    rationale: "Every account that the guardrail reaches loses the protection at once, and no model invocation fails to show it.",
+    remediation: "Restore the control, publish a new version of the guardrail, and point the policy or the account's configuration at \
+        that version.",
+    references: &[
+        "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_UpdateGuardrail.html",
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-components.html",
+    ],
+    resolved: Resolved::ByState,
+    controls: PROTECTION_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    match seen.change.operation.as_str() {
+        "UpdateGuardrail" => draft(seen).into_iter().collect(),
+        "CreateGuardrailVersion" => version(seen).into_iter().collect(),
+        _ => enforced(seen),
+    }
+    .into_iter()
+    .map(Sighting::fires)
+    .collect()
+}
+
+fn draft(seen: &Seen<'_>) -> Option<Sighting> {
+    let (key, before, after) = super::draft_before_and_after(seen)?;
+    let changes = lowered(before?, after?);
+    let reach = super::reach_of_draft(seen, &key);
+    let (steps, reaches) = reach.steps("a published version of it that a policy or configuration names would");
+    let righted = seen.scene.draft_right_again(&key, seen.key.time, before?);
+    let sighting = Sighting::new(&key.account, &key.region, key.arn(), format!("the DRAFT was weakened; {reaches}"));
+    (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps).righted(righted))
+}
+
+fn version(seen: &Seen<'_>) -> Option<Sighting> {
+    let (made, before, after) = super::version_before_and_after(seen)?;
+    let changes = lowered(before.1?, after?);
+    let (steps, reaches) = match seen.scene.reach_of(&made.key, Some(made.version), seen.key.time) {
+        Reach::Production(how) => (0, format!("it reaches production: {how}")),
+        _ => (-2, "nothing enforces it yet; a policy or configuration that names it would".to_owned()),
+    };
+    let because = format!("version {} was published weaker than {}; {reaches}", made.version, before.0.version);
+    let sighting = Sighting::new(&made.key.account, &made.key.region, made.key.arn(), because).apart_by(format!("version {}", made.version));
+    (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps))
+}
+
+/// An enforced version is replaced by a weaker one of the same guardrail.
+fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
+    let weaker = |(old, new): (GuardrailVersionArn, GuardrailVersionArn)| {
+        let same = old.key == new.key && new.version != GuardrailVersion::Draft;
+        let changes = if same { seen.scene.compare(&old, &new, seen.key.time).changes } else { Vec::new() };
+        let because = format!("the enforced version {} was replaced by the weaker {}", old.version, new.version);
+        let righted = || super::replaced_again(seen, &new, seen.key.time, Moment::END);
+        (!changes.is_empty()).then(|| {
+            let sighting = Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because).apart_by("enforced");
+            sighting.changing(changes).stepped(1).righted(righted())
+        })
+    };
+    super::replaced_guardrails(seen).into_iter().filter_map(weaker).collect()
+}

@@ -1,0 +1,62 @@
+//! Model invocation logging was switched off, or sent elsewhere.
+
+use crate::{
+    framework::LOGS_IMPAIRED,
+    moment::Moment,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+    telemetry::InvocationLogging,
+    world::WorldChange,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "invocation-logging-disabled",
+    title: "Model invocation logging was switched off, stripped of text or sent elsewhere",
+    severity: Severity::High,
+    group: Group::Telemetry,
+    revealed_by: &["DeleteModelInvocationLoggingConfiguration", "PutModelInvocationLoggingConfiguration"],
+    fires: "DeleteModelInvocationLoggingConfiguration; or PutModelInvocationLoggingConfiguration without text, or to other buckets or log \
+        groups than before.",
+    evidence: "The record, and where the logs went before (GetModelInvocationLoggingConfiguration or an earlier Put). Where that is not known, \
+        or the record hides the configuration, the effect is not verified, one step lower. Deleting where nothing was logged is nothing.",
+    rationale: "The trace in these logs is one of two proofs that a guardrail evaluated a call.",
+    remediation: "Put the former configuration again, and deny both operations to members by a service control policy.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html"],
+    resolved: Resolved::ByState,
+    controls: LOGS_IMPAIRED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let Some(WorldChange::InvocationLoggingChanged { account, region, logging }) = &seen.change.effect else {
+        return Vec::new();
+    };
+    let state = seen.scene.state;
+    let logging_at = |at: Moment| state.invocation_logging(account, region, at).state();
+    let before = logging_at(seen.before());
+    let deleted = seen.change.operation.starts_with("Delete");
+    let after = if logging.is_null() { logging_at(seen.key.time).filter(|_| !seen.change.is_refused()).cloned() } else { Some(InvocationLogging::from_json(logging)) };
+    let (because, unverified) = match (before, after) {
+        (Some(before), _) if deleted && !before.on => return Vec::new(),
+        _ if deleted => ("nothing is logged any more".to_owned(), false),
+        (_, None) => ("what is logged now is not known".to_owned(), true),
+        (Some(before), Some(after)) if !loses(before, &after) => return Vec::new(),
+        (None, Some(after)) if after.on && after.text => ("where the logs went before is not known".to_owned(), true),
+        (_, Some(after)) if !after.on => ("nothing is logged any more".to_owned(), false),
+        (_, Some(after)) if !after.text => ("texts are no longer delivered, and with them no trace of guardrails".to_owned(), false),
+        (_, Some(after)) => {
+            let now: Vec<&str> = after.destinations.iter().map(String::as_str).collect();
+            (format!("the logs go to {} instead", now.join(", ")), false)
+        }
+    };
+    let later = state.invocation_logging_boundaries(account, region).into_iter().filter(|at| *at > seen.key.time);
+    let right = |at: &Moment| logging_at(*at).is_some_and(|now| before.is_none_or(|before| !loses(before, now)) && now.on && now.text);
+    let righted = later.into_iter().find(right);
+    vec![seen.sighting("model invocation logging", because).unverified(unverified).righted(righted).fires()]
+}
+
+/// Whether one configuration records less than another, or elsewhere.
+fn loses(before: &InvocationLogging, after: &InvocationLogging) -> bool {
+    (before.on && !after.on) || (before.text && !after.text) || !before.destinations.is_subset(&after.destinations)
+}

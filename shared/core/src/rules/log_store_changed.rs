@@ -1,0 +1,83 @@
+//! Where evidence is kept was changed.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    framework::{INDICATOR_REMOVAL, ISO_EVENT_LOGS, LENS_MONITORING, MANAGE_4_1},
+    report::Blindness,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+    telemetry::store_name,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "log-store-changed",
+    title: "A bucket, log group or key that evidence is kept in was changed",
+    severity: Severity::Medium,
+    group: Group::Telemetry,
+    revealed_by: &[
+        "DeleteLogGroup",
+        "DeleteLogStream",
+        "PutRetentionPolicy",
+        "DeleteSubscriptionFilter",
+        "DisassociateKmsKey",
+        "DeleteBucket",
+        "PutBucketPolicy",
+        "DeleteBucketPolicy",
+        "PutBucketLifecycle",
+        "PutBucketLifecycleConfiguration",
+        "PutBucketVersioning",
+        "DeleteBucketEncryption",
+        "DeleteObject",
+        "DeleteObjects",
+        "DisableKey",
+        "ScheduleKeyDeletion",
+    ],
+    fires: "One of these operations on a bucket, log group or key that a trail or model invocation logging delivers to, or on a bucket or log \
+        group that is named like CloudTrail's own; an object under AWSLogs/ deleted. Switching versioning on is no loss.",
+    evidence: "The names in the trails' and the logging's configuration, from the world or from events. Where neither is known, stores can't \
+        be told apart: that is a blind spot.",
+    rationale: "Evidence that can be deleted, expires or can't be decrypted proves nothing afterwards.",
+    remediation: "Restore the setting; protect log stores with object lock, a bucket policy and a service control policy.",
+    references: &["https://docs.aws.amazon.com/awscloudtrail/latest/userguide/best-practices-security.html"],
+    resolved: Resolved::Never,
+    controls: &[MANAGE_4_1, ISO_EVENT_LOGS, INDICATOR_REMOVAL, LENS_MONITORING],
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    let named = ["bucketName", "logGroupName", "keyId", "id", "resourceArn"].iter().find_map(|key| change.text(key));
+    let Some(store) = named.filter(|_| ["logs", "s3", "kms"].contains(&change.service.as_str())).map(store_name) else {
+        return Vec::new();
+    };
+    let is_enabling = change.operation == "PutBucketVersioning" && change.parameters["VersioningConfiguration"]["Status"] == "Enabled";
+    let known = stores(seen);
+    let looks_like_one = store.starts_with("aws-cloudtrail-logs-") || store.starts_with("aws-cloudtrail-logs") || change.operation.starts_with("DeleteObject");
+    if is_enabling {
+        return Vec::new();
+    }
+    if !known.contains(store) && !looks_like_one {
+        // Keys are used for so much else that not knowing says nothing.
+        let is_blind = known.is_empty() && change.service != "kms";
+        return if is_blind { vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::LogStores)] } else { Vec::new() };
+    }
+    let object = change.text("key").map(|key| format!(", object {key}")).unwrap_or_default();
+    let days = change.parameters["retentionInDays"].as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();
+    vec![seen.sighting(store, format!("evidence is kept in {store}{object}{days}")).apart_by(change.operation.clone()).fires()]
+}
+
+/// Where evidence is kept, by the world and by all events that say so.
+fn stores(seen: &Seen<'_>) -> BTreeSet<String> {
+    let read = seen.scene.state.all_telemetry().flat_map(|(_, timeline)| timeline.entries()).filter_map(|(_, _, telemetry)| telemetry);
+    let mut stores: BTreeSet<String> = read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect();
+    for (_, change) in &seen.scene.changes {
+        if change.service == "cloudtrail" {
+            let named = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"].iter().filter_map(|key| change.text(key));
+            stores.extend(named.map(|name| store_name(name).to_owned()));
+        }
+    }
+    stores.extend(seen.scene.state.log_destinations());
+    stores
+}

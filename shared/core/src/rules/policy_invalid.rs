@@ -1,0 +1,125 @@
+//! A Bedrock policy that can't do what it says, or an account whose effective policy is invalid.
+
+use crate::{
+    arn::{AccountId, Region},
+    framework::POLICY_WEAKENED,
+    moment::Moment,
+    organization::GLOBAL_REGION,
+    policy::{
+        BEDROCK_POLICY, EffectivePolicy, Identifier,
+        lint::{Level, Lint, lint},
+    },
+    rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
+    scene::{Outcome, Scene, Seen, Sighting},
+    severity::Severity,
+    world::{OrganizationChange, WorldChange},
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "policy-invalid",
+    title: "A Bedrock policy can't do what it says, or an account's effective policy is invalid",
+    severity: Severity::High,
+    group: Group::Organization,
+    revealed_by: &["EffectivePolicyValidation", "CreatePolicy", "UpdatePolicy"],
+    fires: "AWS reports an account's effective policy as invalid, so the last valid one stays in force; or a Bedrock policy that is written, or \
+        attached, has an error: DRAFT, a guardrail of another Region or of an owner other than the management account, keys that AWS doesn't \
+        know, more characters than allowed.",
+    evidence: "The EffectivePolicyValidation event; the policy in the record, DescribePolicy or DescribeEffectivePolicy. An update whose content \
+        the record hides says nothing until it is read.",
+    rationale: "Nothing fails when an invalid policy is attached: what was valid before stays in force, or nothing is enforced at all.",
+    remediation: "Correct the policy; `guardrail-audit policy lint` shows each error with its place.",
+    references: &[
+        "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html",
+        "https://docs.aws.amazon.com/organizations/latest/userguide/invalid-policy-alerts.html",
+    ],
+    resolved: Resolved::ByState,
+    controls: POLICY_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check_change)), Check::State(StateCheck(check_state))],
+};
+
+fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
+    let Some(WorldChange::Organization(change)) = &seen.change.effect else {
+        return Vec::new();
+    };
+    let state = seen.scene.state;
+    let type_of = |policy: &_| state.organization_policy(policy, seen.key.time).state().map(|policy| policy.policy_type.clone());
+    let written = match change {
+        OrganizationChange::EffectivePolicyValidation { account, valid } => {
+            return if *valid { Vec::new() } else { vec![invalid(seen, account)] };
+        }
+        OrganizationChange::CreatePolicy { policy, policy_type, content, .. } if policy_type == BEDROCK_POLICY => Some((policy, content)),
+        OrganizationChange::UpdatePolicy { policy, content } if type_of(policy).is_some_and(|kind| kind == BEDROCK_POLICY) => Some((policy, content)),
+        _ => None,
+    };
+    let Some((policy, Some(content))) = written else {
+        return Vec::new();
+    };
+    errors_of(content, seen.scene).map(|errors| seen.sighting(policy.as_str(), errors).righted(corrected(seen.scene, policy, seen.key.time)).fires()).into_iter().collect()
+}
+
+fn invalid(seen: &Seen<'_>, account: &AccountId) -> Outcome {
+    let valid_again = seen.scene.state.validity(account).iter().find(|(time, valid)| *valid && *time > seen.key.time);
+    let because = "AWS reports the effective policy as invalid: the last valid one stays in force";
+    Sighting::new(account, &seen.change.region, "effective policy", because).righted(valid_again.map(|(time, _)| *time)).fires()
+}
+
+/// Policies that are attached, and effective policies that were described where the policies behind them are not known.
+fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
+    let state = scene.state;
+    let region = Region::from(GLOBAL_REGION);
+    let mut outcomes = Vec::new();
+    if let Some(organization) = state.organization() {
+        let owner = organization.management_account.clone().unwrap_or_else(|| AccountId::from("unknown"));
+        for (policy, version) in state.organization_policies(Moment::END).filter(|(policy, _)| organization.targets_of(policy).next().is_some()) {
+            if version.policy_type == BEDROCK_POLICY
+                && let Some(errors) = errors_of(&version.content, scene)
+            {
+                outcomes.push(Sighting::new(&owner, &region, policy.as_str(), errors).fires());
+            }
+        }
+    }
+    for account in state.accounts() {
+        let Some((time, Some(policy))) = state.described(account).last() else {
+            continue;
+        };
+        let attributed = state.computed_policy(account, time).state().is_some();
+        let errors = errors_of_effective(policy, scene);
+        if !attributed && !errors.is_empty() {
+            outcomes.push(Sighting::new(account, &region, "effective policy", errors.join("; ")).at(time).fires());
+        }
+    }
+    outcomes
+}
+
+fn errors_of(content: &str, scene: &Scene<'_>) -> Option<String> {
+    let lints = lint(content, scene.management_account()).unwrap_or_default();
+    // A policy that demands nothing is useless, not invalid.
+    let is_error = |lint: &&Lint| lint.level == Level::Error && lint.kind != "demands-nothing";
+    let errors: Vec<String> = lints.iter().filter(is_error).map(|lint| format!("{} at {}", lint.message, lint.pointer)).collect();
+    (!errors.is_empty()).then(|| errors.join("; "))
+}
+
+fn errors_of_effective(policy: &EffectivePolicy, scene: &Scene<'_>) -> Vec<String> {
+    let mut errors: Vec<String> = policy.unknown_keys.iter().map(|key| format!("unknown key {key}")).collect();
+    for (region, inference) in policy.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |inference| (region, inference))) {
+        errors.extend(inference.unknown_keys.iter().map(|key| format!("unknown key {key}")));
+        match &inference.identifier {
+            Identifier::Unusable { text, why } => errors.push(format!("the identifier for {region} {why}: {text}")),
+            Identifier::Guardrail(named) => {
+                if let Some(management) = scene.management_account().filter(|management| **management != named.key.account) {
+                    errors.push(format!("the guardrail for {region} belongs to {}, not to the management account {management}", named.key.account));
+                }
+            }
+        }
+    }
+    errors
+}
+
+/// When the policy had no error any more.
+fn corrected(scene: &Scene<'_>, policy: &crate::arn::PolicyId, after: Moment) -> Option<Moment> {
+    let mut versions = scene.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| match &change.effect {
+        Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { policy: updated, content: Some(content) })) if updated == policy => Some((key.time, content)),
+        _ => None,
+    });
+    versions.find(|(_, content)| errors_of(content, scene).is_none()).map(|(time, _)| time)
+}

@@ -1,0 +1,32 @@
+//! BEDROCK_POLICY was disabled on the root.
+
+use crate::{
+    framework::POLICY_WEAKENED,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "policy-type-disabled",
+    title: "Bedrock policies were disabled for the organization",
+    severity: Severity::Critical,
+    group: Group::Organization,
+    revealed_by: &["DisablePolicyType"],
+    fires: "DisablePolicyType with BEDROCK_POLICY: all Bedrock policies are detached at once. One finding for each account that lost cover; if it \
+        is not known which, one for the management account. Other policy types, and an organization without any Bedrock policy, give none.",
+    evidence: "The record: the effect is in its name. The accounts come from the world.",
+    rationale: "Enforcement ends for the whole organization, and enabling the type again doesn't bring the attachments back.",
+    remediation: "Enable the policy type and attach every policy again.",
+    references: &["https://docs.aws.amazon.com/organizations/latest/userguide/disable-policy-type.html"],
+    resolved: Resolved::ByState,
+    controls: POLICY_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    if seen.change.text("policyType") != Some(crate::policy::BEDROCK_POLICY) {
+        return Vec::new();
+    }
+    super::sure_of_effect(super::weaker_policies(seen, "no Bedrock policy is in force any more"))
+}

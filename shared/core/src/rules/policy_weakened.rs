@@ -1,0 +1,31 @@
+//! A Bedrock policy was updated so that an account's effective policy is weaker.
+
+use crate::{
+    framework::POLICY_WEAKENED,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Seen},
+    severity::Severity,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "policy-weakened",
+    title: "A Bedrock policy was updated so that accounts' effective policies are weaker",
+    severity: Severity::Critical,
+    group: Group::Organization,
+    revealed_by: &["UpdatePolicy"],
+    fires: "UpdatePolicy makes some account's effective Bedrock policy weaker: another or a lower guardrail version, fewer Regions, fewer models, or \
+        selective instead of comprehensive guarding. One finding for each account. A higher version of the same guardrail whose content is not \
+        known is guardrail-change-unverified.",
+    evidence: "The tree, the attachments and the contents of policies in the world and in earlier events, and DescribeEffectivePolicy around the \
+        event. The effect is computed for each account; where it can't be, it is not verified, one step lower.",
+    rationale: "The policy still looks attached, and demands less of every account below it.",
+    remediation: "Restore the former content of the policy.",
+    references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
+    resolved: Resolved::ByState,
+    controls: POLICY_WEAKENED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    super::weaker_policies(seen, "its effective policy demands less than before")
+}

@@ -1,0 +1,92 @@
+//! A trail was stopped, deleted, or narrowed so that calls no longer reach it.
+
+use crate::{
+    arn::AccountId,
+    change::{Change, short},
+    framework::LOGS_IMPAIRED,
+    moment::Moment,
+    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    scene::{Outcome, Scene, Seen},
+    severity::Severity,
+    telemetry::Selectors,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "trail-stopped",
+    title: "A trail was stopped, deleted, or narrowed so that calls no longer reach it",
+    severity: Severity::Critical,
+    group: Group::Telemetry,
+    revealed_by: &["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"],
+    fires: "StopLogging or DeleteTrail; PutEventSelectors whose selectors leave out some of InvokeModel, InvokeModelWithResponseStream, \
+        Converse and ConverseStream, which are management events that only read; UpdateTrail that takes a trail back to one Region or account.",
+    evidence: "The record: selectors are evaluated, not matched by name. A trail that is known not to have recorded these calls before loses \
+        none by new selectors; selectors that the record hides are not verified, one step lower.",
+    rationale: "Without the trail there is no evidence of calls at all: every later verdict is blind.",
+    remediation: "Start the trail again with selectors for all management events and the data events of Bedrock, and deny these operations to \
+        members by a service control policy.",
+    references: &["https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-delete-trails-console.html"],
+    resolved: Resolved::ByState,
+    controls: LOGS_IMPAIRED,
+    checks: &[Check::Change(ChangeCheck(check))],
+};
+
+fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let change = seen.change;
+    let trail = trail_of(change);
+    let (because, unverified) = match change.operation.as_str() {
+        "StopLogging" => ("it records nothing any more", false),
+        "DeleteTrail" => ("it is gone", false),
+        "UpdateTrail" => match ["isMultiRegionTrail", "isOrganizationTrail"].iter().find(|key| change.parameters[**key] == false) {
+            None => return Vec::new(),
+            Some(&"isMultiRegionTrail") => ("it no longer records other Regions", false),
+            Some(_) => ("it no longer records the accounts of the organization", false),
+        },
+        _ => match selectors_of(change) {
+            None => ("what it still records is not in the record", true),
+            Some(after) if after.record_invocations() => return Vec::new(),
+            Some(_) if selectors_before(seen, trail).is_some_and(|before| !before.record_invocations()) => return Vec::new(),
+            Some(_) => ("it no longer records calls of models", false),
+        },
+    };
+    let righted = righted(seen.scene, &change.account, trail, seen.key.time);
+    vec![seen.sighting(format!("trail/{trail}"), because).unverified(unverified).righted(righted).fires()]
+}
+
+pub(super) fn trail_of(change: &Change) -> &str {
+    change.text("trailName").or_else(|| change.text("name")).map_or("unknown", short)
+}
+
+/// The selectors that PutEventSelectors sets, if the record shows them.
+pub(super) fn selectors_of(change: &Change) -> Option<Selectors> {
+    let shown = ["eventSelectors", "advancedEventSelectors"].iter().any(|key| change.parameters[*key].is_array());
+    shown.then(|| Selectors::from_json(&change.parameters))
+}
+
+/// The selectors before a change: as an earlier event set them, else as the world has them.
+pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors> {
+    let set = seen.earlier(trail).into_iter().find(|earlier| earlier.operation == "PutEventSelectors");
+    if let Some(set) = set {
+        return selectors_of(set);
+    }
+    let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
+    let read = of_account.filter_map(|(_, timeline)| timeline.at(seen.before()).state());
+    let trails: Vec<_> = read.flat_map(|telemetry| &telemetry.trails).collect();
+    let named = trails.iter().find(|known| known.name.as_deref() == Some(trail));
+    // A lone trail without a name is taken as this one.
+    let lone = || trails.first().filter(|known| trails.len() == 1 && known.name.is_none());
+    named.or_else(lone).map(|known| known.selectors.clone())
+}
+
+/// When the trail recorded calls again: by StartLogging, new selectors, or a later reading.
+fn righted(scene: &Scene<'_>, account: &AccountId, trail: &str, after: Moment) -> Option<Moment> {
+    let started = scene.changes_of(account, "cloudtrail", trail).into_iter().filter(|(key, _)| key.time > after).find(|(_, later)| {
+        later.operation == "StartLogging" || (later.operation == "PutEventSelectors" && selectors_of(later).is_some_and(|selectors| selectors.record_invocations()))
+    });
+    let of_account = scene.state.all_telemetry().filter(|((of, _), _)| of == account);
+    let records = |trails: &[crate::telemetry::Trail]| {
+        trails.iter().any(|known| known.name.as_deref().is_none_or(|name| name == trail) && known.is_logging && known.selectors.record_invocations())
+    };
+    let read = of_account.flat_map(|(_, timeline)| timeline.entries()).filter_map(|(at, _, telemetry)| Some((at, telemetry?)));
+    let read = read.filter(|(at, telemetry)| *at > after && records(&telemetry.trails)).map(|(at, _)| at).min();
+    started.map(|(key, _)| key.time).into_iter().chain(read).min()
+}

@@ -1,0 +1,36 @@
+//! A member account made a guardrail of its own and asks for it in place of the required one.
+
+use crate::{
+    framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
+    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    severity::Severity,
+    verdict::Verdict,
+};
+
+pub(super) static RULE: Rule = Rule {
+    id: "unmanaged-guardrail",
+    title: "A member account made a guardrail of its own and uses it in place of the required one",
+    severity: Severity::Low,
+    group: Group::Guardrails,
+    revealed_by: &["CreateGuardrail", "InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"],
+    fires: "A call asks for a guardrail of its own account, an earlier CreateGuardrail shows that it was made there, and the call is a \
+        violation: the required guardrail was not in scope.",
+    evidence: "The CreateGuardrail event, and the verdict of the call. A call that is covered as well, or whose verdict can't be proved, \
+        says nothing.",
+    rationale: "A guardrail that nobody reviewed looks like protection and may filter nothing.",
+    remediation: "Ask for the organization's guardrail, or have it enforced for the account; delete the other one.",
+    references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateGuardrail.html"],
+    resolved: Resolved::ByCoverOfTheSamePrincipal,
+    controls: &[GOVERN_1_2, ISO_INTENDED_USE, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
+    checks: &[Check::Call(check)],
+};
+
+fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
+    let made_here = judged.made_here.as_ref().filter(|_| judged.ran() && judged.judgement.verdict == Verdict::Violation)?;
+    Some(Observed {
+        discriminator: made_here.clone(),
+        because: format!("asked for {made_here}, which this account made itself, in place of {}", judged.judgement.required_guardrail()),
+        resource: Some(made_here.clone()),
+        ..Observed::default()
+    })
+}
