@@ -4,7 +4,12 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use audit_core::{api, auditor, cloudtrail::Record, rules::RULES, world::World};
+use audit_core::{
+    api, auditor,
+    change::{self, Change},
+    cloudtrail::Record,
+    rules::RULES,
+};
 use end_to_end::{
     deployment::{HUB, MEMBER, REGION},
     engine::{Client, Engine},
@@ -63,7 +68,7 @@ fn of(service: &str, name: &str) -> Value {
 #[test]
 fn patterns_are_pinned_and_short() {
     let rules = rules();
-    assert_eq!(rules.len(), 8);
+    assert_eq!(rules.len(), 9);
     for rule in &rules {
         let pattern = rule.pattern.to_string();
         assert!(pattern.len() < 2048, "{}: {} characters", rule.name, pattern.len());
@@ -100,14 +105,14 @@ fn forwarded_events_pass_the_same_patterns_twice() {
         assert_eq!(target["RoleArn"], "arn:aws:iam::333344445555:role/guardrail-audit/guardrail-audit-forward-us-east-1", "{logical_id}");
         seen += 1;
     }
-    assert_eq!(seen, 8, "the heartbeat is not beaten where nothing is judged");
+    assert_eq!(seen, 9, "the heartbeat is not beaten where nothing is judged");
 }
 
 /// Every recorded event of `events/` that matters reaches the right queue, and the others none.
 #[test]
 fn recorded_events_reach_their_queue() {
     let client = ENGINE.client(MEMBER);
-    let (rules, wanted) = (rules(), auditor::wanted());
+    let rules = rules();
     let (mut judged, mut ignored) = (0, 0);
     for file in event_files() {
         for event in envelopes(&file) {
@@ -116,11 +121,10 @@ fn recorded_events_reach_their_queue() {
             let queues: BTreeSet<_> = matching(&client, &rules, &event).iter().map(|rule| rule.queue.clone()).collect();
             let record: Record<'_> = serde_json::from_str(&record).unwrap();
             let is_call = api::Reach::of(&record).is_some() || name == api::APPLY_GUARDRAIL;
-            let by_service = event["detail-type"] == SERVICE_EVENT;
             // The end of a stream is told a second time, as an event of the service; it is no call.
-            let expected = match (is_call, wanted.wants(name)) {
-                (true, _) if !by_service => Some("calls"),
-                (false, true) => Some("changes"),
+            let expected = match (is_call, Change::from_record(&record)) {
+                (true, _) if event["detail-type"] == API_CALL => Some("calls"),
+                (false, Some(_)) => Some("changes"),
                 _ => None,
             };
             assert_eq!(queues.iter().map(String::as_str).collect::<Vec<_>>(), Vec::from_iter(expected), "{name} in {file}");
@@ -131,35 +135,61 @@ fn recorded_events_reach_their_queue() {
     assert!(judged > 100 && ignored > 0, "{judged} and {ignored} events say little");
 }
 
-/// Whatever an audit rule says reveals it, a rule of the template brings to the queue that it is judged from.
+/// Whatever the auditor judges, a rule of the template brings to the queue that it is judged from.
 #[test]
-fn what_reveals_a_finding_reaches_a_queue() {
+fn what_is_judged_reaches_its_queue() {
     let client = ENGINE.client(MEMBER);
     let template = rules();
-    let sources: BTreeSet<_> = template.iter().flat_map(|rule| rule.pattern["source"].as_array().unwrap().iter().map(text)).collect();
-    let arrives = |name: &str, queue: &str| {
-        sources.iter().any(|source| {
-            let service = source.trim_start_matches("aws.");
-            let mut event = of(service, name);
-            let mut found = matching(&client, &template, &event);
-            if found.is_empty() {
-                event["detail-type"] = json!(SERVICE_EVENT);
-                found = matching(&client, &template, &event);
-            }
-            found.iter().any(|rule| rule.queue == queue)
-        })
+    let queues = |service: &str, name: &str| {
+        let mut event = of(service, name);
+        event["detail"]["requestParameters"] =
+            json!({"bucketName": "logs", "key": "AWSLogs/222233334444/x.json.gz", "tableName": "guardrail-audit-findings"});
+        let mut found = matching(&client, &template, &event);
+        if found.is_empty() {
+            event["detail-type"] = json!(SERVICE_EVENT);
+            found = matching(&client, &template, &event);
+        }
+        found.iter().map(|rule| rule.queue.clone()).collect::<BTreeSet<_>>()
     };
-    for name in api::operations() {
-        assert!(arrives(name, "calls"), "no rule brings the call {name}");
+    let mut brought = BTreeSet::new();
+    for name in api::operations().chain(["CreateResponse"]) {
+        let service = if name == "CreateInference" { "bedrock-mantle" } else { "bedrock" };
+        assert!(queues(service, name).contains("calls"), "no rule brings the call {name}");
+        brought.insert(name);
     }
-    for name in World::operations() {
-        assert!(arrives(name, "changes"), "no rule brings the change {name}");
+    for (service, operation) in change::kept() {
+        // Lambda's names end with the date of the API.
+        let name = if service == "lambda" { format!("{operation}20150331v2") } else { operation.to_owned() };
+        assert!(queues(service, &name).contains("changes"), "no rule brings the change {name} of {service}");
+        brought.insert(operation);
     }
     for rule in RULES {
         for name in rule.revealed_by {
-            assert!(arrives(name, "calls") || arrives(name, "changes"), "no rule brings {name}, which reveals {}", rule.id);
+            assert!(brought.contains(name), "nothing brings {name}, which reveals {}", rule.id);
         }
     }
+    for name in brought {
+        assert!(auditor::wanted().wants(name), "{name} is brought and not looked at");
+    }
+}
+
+#[test]
+fn data_events_come_only_where_they_touch_evidence() {
+    let client = ENGINE.client(MEMBER);
+    let rules = rules();
+    let queues = |service: &str, name: &str, parameters: Value| {
+        let mut event = of(service, name);
+        event["detail"]["requestParameters"] = parameters;
+        matching(&client, &rules, &event).len()
+    };
+    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/CloudTrail/x.json.gz"})), 1);
+    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "b", "key": "prefix/AWSLogs/222233334444/x"})), 1);
+    assert_eq!(queues("s3", "DeleteObjects", json!({"bucketName": "aws-cloudtrail-logs-222233334444-abc"})), 1);
+    assert_eq!(queues("dynamodb", "DeleteItem", json!({"tableName": "guardrail-audit-observations"})), 1);
+    assert_eq!(queues("dynamodb", "UpdateItem", json!({"tableName": "arn:aws:dynamodb:us-east-1:1:table/guardrail-audit-findings"})), 1);
+    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "shop", "key": "basket/1"})), 0);
+    assert_eq!(queues("s3", "PutObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/x"})), 0);
+    assert_eq!(queues("dynamodb", "DeleteItem", json!({"tableName": "orders"})), 0);
 }
 
 /// The catalogue of ways around guardrails, service by service.

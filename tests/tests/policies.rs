@@ -162,7 +162,9 @@ fn rules_schedules_and_topics_deliver() {
     for account in [MEMBER, HUB, MANAGEMENT] {
         calls.push(deliver("guardrail-audit-calls", "calls", account));
         calls.push(deliver("guardrail-audit-unknown-calls", "calls", account));
-        for rule in ["changes-bedrock", "changes-organization", "changes-identity", "changes-evidence", "changes-auditor", "watch"] {
+        for rule in
+            ["changes-bedrock", "changes-organization", "changes-identity", "changes-evidence", "changes-auditor", "changes-data", "watch"]
+        {
             calls.push(deliver(&format!("guardrail-audit-{rule}"), "changes", account));
             calls.push(deliver(&format!("guardrail-audit-{rule}"), "undelivered", account));
         }
