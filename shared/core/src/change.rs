@@ -196,16 +196,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ),
     (
         "events",
-        &[
-            "DisableRule",
-            "DeleteRule",
-            "PutRule",
-            "RemoveTargets",
-            "PutTargets",
-            "RemovePermission",
-            "PutPermission",
-            "DeleteEventBus",
-        ],
+        &["DisableRule", "DeleteRule", "PutRule", "RemoveTargets", "PutTargets", "RemovePermission", "PutPermission", "DeleteEventBus"],
     ),
     (
         "lambda",
@@ -235,10 +226,7 @@ const KEPT: &[(&str, &[&str])] = &[
         ],
     ),
     ("sns", &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "AddPermission", "RemovePermission"]),
-    (
-        "cloudformation",
-        &["DeleteStack", "UpdateStack", "ExecuteChangeSet", "DeleteStackInstances", "UpdateStackSet", "DeleteStackSet"],
-    ),
+    ("cloudformation", &["DeleteStack", "UpdateStack", "ExecuteChangeSet", "DeleteStackInstances", "UpdateStackSet", "DeleteStackSet"]),
     ("scheduler", &["DeleteSchedule", "UpdateSchedule"]),
     ("account", &["EnableRegion", "DisableRegion"]),
 ];
@@ -467,7 +455,9 @@ pub fn short(name: &str) -> &str {
 
 fn is_about_evidence(parameters: &Value) -> bool {
     let text = |key: &str| parameters[key].as_str().unwrap_or_default();
-    text("key").contains("AWSLogs/") || text("bucketName").starts_with("aws-cloudtrail-logs-") || text("tableName").contains("guardrail-audit")
+    text("key").contains("AWSLogs/")
+        || text("bucketName").starts_with("aws-cloudtrail-logs-")
+        || text("tableName").contains("guardrail-audit")
 }
 
 /// The parameters that are looked at, in the order of their names.
@@ -514,7 +504,8 @@ fn flow_without_texts(definition: &Value) -> Value {
     let node = |node: &Value| {
         let configuration = node["configuration"].as_object().into_iter().flatten();
         let kinds = configuration.map(|(kind, settings)| {
-            let guardrail = settings.get("guardrailConfiguration").cloned().map(|guardrail| ("guardrailConfiguration".to_owned(), clean(guardrail)));
+            let guardrail =
+                settings.get("guardrailConfiguration").cloned().map(|guardrail| ("guardrailConfiguration".to_owned(), clean(guardrail)));
             (kind.clone(), Value::Object(guardrail.into_iter().collect()))
         });
         let members = [("type".to_owned(), clean(node["type"].clone())), ("configuration".to_owned(), Value::Object(kinds.collect()))];

@@ -5,6 +5,7 @@
 
 mod collect;
 mod distinct;
+pub mod packed;
 mod rows;
 mod stored;
 mod strings;
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// All that was kept of the records that were read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub(crate) texts: Texts,
     /// By account and Region.
@@ -38,7 +39,7 @@ pub struct Facts {
 }
 
 /// What the numbers in rows stand for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Texts {
     strings: Strings,
     forms: Distinct<Form>,
@@ -61,6 +62,8 @@ pub(crate) struct Form {
     pub(crate) partially_guarded: bool,
     /// The record has no request id: its event id identifies it.
     pub(crate) by_event_id: bool,
+    /// Only the account that it is about says so: it may open or raise a finding, never resolve one or prove cover.
+    pub(crate) self_reported: bool,
 }
 
 impl Default for Form {
@@ -74,6 +77,7 @@ impl Default for Form {
             refused_by_guardrail: false,
             partially_guarded: false,
             by_event_id: false,
+            self_reported: false,
         }
     }
 }

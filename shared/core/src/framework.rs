@@ -112,11 +112,13 @@ pub const EXCESSIVE_AGENCY: Control = control(Framework::OwaspLlm, "LLM06", "Exc
 pub const UNBOUNDED_CONSUMPTION: Control = control(Framework::OwaspLlm, "LLM10", "Unbounded Consumption");
 
 /// Policies and procedures are in place.
-pub const GOVERN_1_2: Control = control(Framework::NistAiRmf, "GOVERN 1.2", "Characteristics of trustworthy AI are integrated into organizational policies");
+pub const GOVERN_1_2: Control =
+    control(Framework::NistAiRmf, "GOVERN 1.2", "Characteristics of trustworthy AI are integrated into organizational policies");
 /// Monitoring is planned, and who does it is defined.
 pub const GOVERN_1_5: Control = control(Framework::NistAiRmf, "GOVERN 1.5", "Ongoing monitoring and periodic review are planned");
 /// What runs in production is monitored.
-pub const MEASURE_2_4: Control = control(Framework::NistAiRmf, "MEASURE 2.4", "Functionality and behavior are monitored when in production");
+pub const MEASURE_2_4: Control =
+    control(Framework::NistAiRmf, "MEASURE 2.4", "Functionality and behavior are monitored when in production");
 /// Security and resilience.
 pub const MEASURE_2_7: Control = control(Framework::NistAiRmf, "MEASURE 2.7", "Security and resilience are evaluated and documented");
 /// Monitoring after deployment.
@@ -140,11 +142,13 @@ pub const TENANT_POLICY: Control = control(Framework::MitreAttack, "T1484", "Dom
 /// Regions that nobody watches.
 pub const UNUSED_REGIONS: Control = control(Framework::MitreAttack, "T1535", "Unused/Unsupported Cloud Regions");
 /// Credentials are added.
-pub const ADDITIONAL_CREDENTIALS: Control = control(Framework::MitreAttack, "T1098.001", "Account Manipulation: Additional Cloud Credentials");
+pub const ADDITIONAL_CREDENTIALS: Control =
+    control(Framework::MitreAttack, "T1098.001", "Account Manipulation: Additional Cloud Credentials");
 /// Permissions are added.
 pub const ADDITIONAL_ROLES: Control = control(Framework::MitreAttack, "T1098.003", "Account Manipulation: Additional Cloud Roles");
 /// Tokens instead of credentials.
-pub const ACCESS_TOKEN: Control = control(Framework::MitreAttack, "T1550.001", "Use Alternate Authentication Material: Application Access Token");
+pub const ACCESS_TOKEN: Control =
+    control(Framework::MitreAttack, "T1550.001", "Use Alternate Authentication Material: Application Access Token");
 /// Evidence is destroyed.
 pub const INDICATOR_REMOVAL: Control = control(Framework::MitreAttack, "T1070", "Indicator Removal");
 
@@ -156,7 +160,8 @@ pub const ATLAS_CONTROL_ACCESS: Control = control(Framework::MitreAtlas, "AML.M0
 pub const ATLAS_TELEMETRY: Control = control(Framework::MitreAtlas, "AML.M0024", "AI Telemetry Logging");
 
 /// Least privilege on models.
-pub const LENS_LEAST_PRIVILEGE: Control = control(Framework::AwsGenerativeAiLens, "GENSEC01-BP01", "Grant least privilege access to foundation model endpoints");
+pub const LENS_LEAST_PRIVILEGE: Control =
+    control(Framework::AwsGenerativeAiLens, "GENSEC01-BP01", "Grant least privilege access to foundation model endpoints");
 /// Guardrails.
 pub const LENS_GUARDRAILS: Control =
     control(Framework::AwsGenerativeAiLens, "GENSEC02-BP01", "Implement guardrails to mitigate harmful or incorrect model responses");

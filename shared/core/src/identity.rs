@@ -102,7 +102,8 @@ impl IdentityPolicy {
     #[must_use]
     pub fn denials_lost(&self, after: &IdentityPolicy) -> Vec<ControlChange> {
         let lost = self.denied.difference(&after.denied);
-        lost.map(|denied| ControlChange { control: format!("Deny {denied}"), side: None, before: Some("present".to_owned()), after: None }).collect()
+        lost.map(|denied| ControlChange { control: format!("Deny {denied}"), side: None, before: Some("present".to_owned()), after: None })
+            .collect()
     }
 
     /// Both at once.
@@ -187,7 +188,8 @@ fn texts(list: &Value) -> Vec<String> {
 
 /// Which ways to run a model a statement is about.
 fn inference_actions(statement: &Value) -> Vec<&'static str> {
-    let matches = |patterns: &[String], action: &str| patterns.iter().any(|pattern| WildMatch::new(&pattern.to_ascii_lowercase()).matches(action));
+    let matches =
+        |patterns: &[String], action: &str| patterns.iter().any(|pattern| WildMatch::new(&pattern.to_ascii_lowercase()).matches(action));
     let all = INFERENCE.iter().copied();
     if let Some(excluded) = statement.get("NotAction") {
         let excluded = texts(excluded);
@@ -214,7 +216,8 @@ fn asks_for_guardrail(condition: &Value) -> bool {
     condition.as_object().into_iter().flatten().any(|(operator, keys)| {
         let operator = operator.to_ascii_lowercase();
         let keys = keys.as_object().into_iter().flatten();
-        let mut of_guardrail = keys.filter(|(key, _)| GUARDRAIL_KEYS.contains(&key.to_ascii_lowercase().as_str())).map(|(_, values)| texts(values));
+        let mut of_guardrail =
+            keys.filter(|(key, _)| GUARDRAIL_KEYS.contains(&key.to_ascii_lowercase().as_str())).map(|(_, values)| texts(values));
         if operator == "null" {
             return condition.at("/Null").as_object().into_iter().flatten().any(|(key, value)| {
                 GUARDRAIL_KEYS.contains(&key.to_ascii_lowercase().as_str()) && (value == "false" || *value == Value::Bool(false))
@@ -228,7 +231,8 @@ fn asks_for_guardrail(condition: &Value) -> bool {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let mut members: Vec<(String, Value)> = members.iter().map(|(key, value)| (printable(key).into_owned(), sorted(value))).collect();
+            let mut members: Vec<(String, Value)> =
+                members.iter().map(|(key, value)| (printable(key).into_owned(), sorted(value))).collect();
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
             Value::Object(members.into_iter().collect())
         }
@@ -280,7 +284,11 @@ mod tests {
         ] {
             assert!(policy(&[allow(&condition)]).opens(), "{condition}");
         }
-        for condition in [with_guardrail(), json!({"Null": {"bedrock:GuardrailIdentifier": "false"}}), json!({"StringLike": {"Bedrock:guardrailidentifier": ["arn:*/abc*"]}})] {
+        for condition in [
+            with_guardrail(),
+            json!({"Null": {"bedrock:GuardrailIdentifier": "false"}}),
+            json!({"StringLike": {"Bedrock:guardrailidentifier": ["arn:*/abc*"]}}),
+        ] {
             assert!(!policy(&[allow(&condition)]).opens(), "{condition}");
         }
     }
@@ -302,7 +310,10 @@ mod tests {
         for (answer, name) in [
             (json!({"RoleName": "app", "PolicyName": "p", "PolicyDocument": document}), "p"),
             (json!({"RoleName": "app", "PolicyName": "p", "PolicyDocument": encoded}), "p"),
-            (json!({"RoleName": "app", "AssumeRolePolicyDocument": {"Statement": []}, "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": document.to_string()}]}), "p"),
+            (
+                json!({"RoleName": "app", "AssumeRolePolicyDocument": {"Statement": []}, "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": document.to_string()}]}),
+                "p",
+            ),
             (json!({"p": document}), "p"),
             (document.clone(), ""),
         ] {

@@ -113,6 +113,8 @@ pub(crate) struct Met {
 pub(crate) struct FoundEvidence {
     pub(crate) evidence: Evidence,
     pub(crate) partially_guarded: bool,
+    /// The account itself says that there was an evaluation. That proves nothing, but its lack can't be held against a call either.
+    pub(crate) said_to_be_evaluated: bool,
 }
 
 /// An evaluation is delivered within this time; a call younger than that before the end of the input may still get one (design §3).
@@ -220,11 +222,12 @@ impl<'t> Place<'t> {
     }
 
     /// Of copies that differ the one that tells most is kept; which one doesn't depend on the order of reading.
-    fn rank(&self, row: &Row) -> (bool, bool, bool, Option<Moment>, String, [String; 4]) {
+    fn rank(&self, row: &Row) -> (bool, bool, bool, bool, Option<Moment>, String, [String; 4]) {
         let Columns { principal, subject, .. } = row.columns;
         let requested = self.texts.requested(&row.columns);
         let text = |symbol| self.texts.get(symbol).to_owned();
         (
+            self.texts.form(&row.columns).self_reported,
             self.texts.long(subject).is_empty(),
             self.texts.form(&row.columns).error.some().is_some(),
             requested.guardrail.some().is_none(),
@@ -252,7 +255,12 @@ impl<'t> Place<'t> {
         }
         let mut found = FoundEvidence::default();
         for record in &records {
-            match self.texts.form(record).kind {
+            let form = self.texts.form(record);
+            match form.kind {
+                Kind::Evaluation | Kind::Log if form.self_reported => {
+                    found.said_to_be_evaluated = true;
+                    found.partially_guarded |= form.partially_guarded;
+                }
                 Kind::Evaluation => self.evaluated_by(record, &mut found.evidence),
                 Kind::Log => self.traced_in(record, &mut found),
                 Kind::Call(_) => {}
@@ -294,6 +302,7 @@ impl<'t> Place<'t> {
         static NONE: FoundEvidence = FoundEvidence {
             evidence: Evidence { evaluated: BTreeSet::new(), enforced_evaluation: false, expectation: Expectation::None },
             partially_guarded: false,
+            said_to_be_evaluated: false,
         };
         self.evidence.get_index(evidence as usize).unwrap_or(&NONE)
     }

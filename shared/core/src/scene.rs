@@ -184,15 +184,21 @@ impl<'a> Scene<'a> {
                 None => all_known = false,
                 Some(in_force) => {
                     let inferences = in_force.policy.iter().flat_map(|policy| policy.regions.values().flatten());
-                    if let Some(named) = inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| enforcement.guardrail).find(meant) {
+                    if let Some(named) =
+                        inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| enforcement.guardrail).find(meant)
+                    {
                         return Reach::Production(format!("the effective policy of {account} enforces version {}", named.version));
                     }
                 }
             }
         }
         // An account's own configuration can name guardrails of others too.
-        let places: BTreeSet<(&AccountId, &Region)> =
-            self.regions.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region))).chain([(&key.account, &key.region)]).collect();
+        let places: BTreeSet<(&AccountId, &Region)> = self
+            .regions
+            .iter()
+            .flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)))
+            .chain([(&key.account, &key.region)])
+            .collect();
         for (account, region) in self.state.configured().map(|(account, region)| (account, region)).chain(places) {
             match self.state.configurations(account, region, at).state() {
                 None => all_known &= (account, region) != (&key.account, &key.region),
@@ -203,7 +209,9 @@ impl<'a> Scene<'a> {
                 }
             }
         }
-        if let Some(consumer) = self.state.consumers(at).find_map(|(name, mediated)| mediated.guardrail.as_ref().filter(|named| meant(named)).map(|_| name)) {
+        if let Some(consumer) =
+            self.state.consumers(at).find_map(|(name, mediated)| mediated.guardrail.as_ref().filter(|named| meant(named)).map(|_| name))
+        {
             return Reach::Production(format!("{consumer} uses it"));
         }
         if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown }
@@ -217,7 +225,12 @@ impl<'a> Scene<'a> {
             GuardrailVersion::Draft => self.state.guardrail(&named.key, named.version, at).state().and_then(Option::as_deref),
         };
         let Some((old, new)) = content(before).zip(content(after)) else {
-            let change = ControlChange { control: "guardrail".to_owned(), side: None, before: Some(before.to_string()), after: Some(after.to_string()) };
+            let change = ControlChange {
+                control: "guardrail".to_owned(),
+                side: None,
+                before: Some(before.to_string()),
+                after: Some(after.to_string()),
+            };
             return Weakening { unverified: vec![change], ..Weakening::default() };
         };
         Weakening { changes: lowered(old, new), ..Weakening::default() }
@@ -281,7 +294,11 @@ impl Seen<'_> {
     /// Successful changes of the same thing before this one, the latest first.
     pub(crate) fn earlier(&self, subject: &str) -> Vec<&Change> {
         let all = self.scene.changes_of(&self.change.account, &self.change.service, subject);
-        all.into_iter().rev().filter(|(key, _)| (key.time, &key.event_id) < (self.key.time, &self.key.event_id)).map(|(_, change)| change).collect()
+        all.into_iter()
+            .rev()
+            .filter(|(key, _)| (key.time, &key.event_id) < (self.key.time, &self.key.event_id))
+            .map(|(_, change)| change)
+            .collect()
     }
 
     /// Successful changes of the same thing after this one.

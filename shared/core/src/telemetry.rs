@@ -146,7 +146,11 @@ impl Telemetry {
         let logging = trails.iter().find_map(|trail| trail.get("loggingConfig"));
         let mut stores = BTreeSet::new();
         trails.iter().for_each(|trail| collect_stores(trail, &mut stores));
-        Telemetry { trails: trails.iter().map(Trail::from_json).collect(), invocation_logging: logging.map(InvocationLogging::from_json), stores }
+        Telemetry {
+            trails: trails.iter().map(Trail::from_json).collect(),
+            invocation_logging: logging.map(InvocationLogging::from_json),
+            stores,
+        }
     }
 
     /// Whether some running trail records every event of this kind, whatever its resource.

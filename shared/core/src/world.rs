@@ -139,7 +139,8 @@ impl World {
                 self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
             }
             Entity::Guardrail(key, version) => {
-                let exists = json.get("guardrailId").or_else(|| json.get("guardrailArn")).is_some() || json.as_object().is_some_and(|answer| answer.len() > 1);
+                let exists = json.get("guardrailId").or_else(|| json.get("guardrailArn")).is_some()
+                    || json.as_object().is_some_and(|answer| answer.len() > 1);
                 let canonical = exists.then(|| Arc::new(Canonical::from_get_guardrail(&json)));
                 let versions = self.guardrails.entry(key.clone()).or_default();
                 versions.entry(*version).or_default().insert(time, Source::Snapshot, Some(canonical));
@@ -218,7 +219,11 @@ impl World {
                     let made = self.made.entry(key.clone()).or_insert(time);
                     *made = time.min(*made);
                 }
-                self.guardrails.entry(key.clone()).or_default().entry(GuardrailVersion::Draft).or_default().insert(time, from_event(), None);
+                self.guardrails.entry(key.clone()).or_default().entry(GuardrailVersion::Draft).or_default().insert(
+                    time,
+                    from_event(),
+                    None,
+                );
             }
             WorldChange::GuardrailDeleted { key, version } => {
                 let versions = self.guardrails.entry(key.clone()).or_default();

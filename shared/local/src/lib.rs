@@ -2,5 +2,6 @@
 
 pub mod input;
 pub mod scan;
+#[cfg(feature = "store")]
 pub mod store;
 pub mod world;

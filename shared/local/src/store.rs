@@ -162,6 +162,7 @@ impl Store {
                 refused_by_guardrail: flags & 2 != 0,
                 partially_guarded: flags & 4 != 0,
                 by_event_id: flags & 8 != 0,
+                self_reported: flags & 16 != 0,
                 kind: text(row.get(4)?),
                 reach: text(row.get(5)?),
                 account: text(row.get(6)?),
@@ -344,7 +345,8 @@ fn add_records(transaction: &Transaction<'_>, facts: &Facts) -> Result<(), rusql
         let flags = i64::from(record.bearer_key)
             | i64::from(record.refused_by_guardrail) << 1
             | i64::from(record.partially_guarded) << 2
-            | i64::from(record.by_event_id) << 3;
+            | i64::from(record.by_event_id) << 3
+            | i64::from(record.self_reported) << 4;
         statement.execute(params![
             record.request_id,
             record.event_id,

@@ -158,7 +158,8 @@ fn finding(
         }
     }
     let (principals, models, apis) = (Bounded::of(&principals), Bounded::of(&models), Bounded::of(&apis));
-    let mut events: Vec<String> = [said.first(), said.last()].into_iter().flatten().filter_map(|said| said.of).map(|(key, _)| key.event_id.clone()).collect();
+    let mut events: Vec<String> =
+        [said.first(), said.last()].into_iter().flatten().filter_map(|said| said.of).map(|(key, _)| key.event_id.clone()).collect();
     events.dedup();
     events.retain(|event| !event.is_empty());
     let latest = telling.last();
@@ -230,7 +231,15 @@ fn righted(rule: &Rule, said: &[&Said<'_>]) -> (Option<Moment>, u64) {
     (resolved_at, reopened)
 }
 
-fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, unverified: bool, because: &str, changes: &[ControlChange]) -> String {
+fn detail(
+    apis: &Bounded,
+    principals: &Bounded,
+    count: usize,
+    attempted: bool,
+    unverified: bool,
+    because: &str,
+    changes: &[ControlChange],
+) -> String {
     let mut detail = String::new();
     if !apis.shown.is_empty() {
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
@@ -265,7 +274,8 @@ fn apply_exceptions(finding: &mut Finding, said: &[&Said<'_>], scene: &Scene<'_>
     };
     let selecting = terms.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
         exception.selects(&finding.rule, &finding.account, &finding.region, scene.state.organization())
-            && (principals.is_empty() && exception.principals.is_empty() || principals.iter().any(|principal| exception.selects_principal(principal)))
+            && (principals.is_empty() && exception.principals.is_empty()
+                || principals.iter().any(|principal| exception.selects_principal(principal)))
     });
     let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(terms.now));
     excepted.extend(live.iter().map(|(index, _)| *index));

@@ -129,7 +129,8 @@ impl<'a> PlaceAudit<'a> {
     /// Explains the latest call behind a finding, if it is one of this account and Region.
     pub(super) fn explain(&mut self, id: &str) -> Option<Vec<String>> {
         let fold = self.fold();
-        let (_, draft) = fold.drafts().find(|((rule, discriminator), draft)| self.view().key(rule, discriminator, &draft.observed).id() == id)?;
+        let (_, draft) =
+            fold.drafts().find(|((rule, discriminator), draft)| self.view().key(rule, discriminator, &draft.observed).id() == id)?;
         let latest = draft.last;
         let mut explanation = None;
         self.each_judged(|view, met, _, expectation| {
@@ -255,7 +256,8 @@ impl View<'_> {
 
     /// Whether it is a refused call by which an auditor shows that it is alive (design §5).
     fn is_heartbeat(&self, met: &MetCall) -> bool {
-        !self.texts.get(met.form.error).is_empty() && self.terms.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))
+        !self.texts.get(met.form.error).is_empty()
+            && self.terms.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))
     }
 
     pub(super) fn judge(&self, call: &Call, evidence: u32, expectation: Expectation) -> Judgement {
@@ -301,7 +303,8 @@ impl View<'_> {
         let known = self.state.organization().and_then(|organization| organization.accounts.get(account));
         let is_active = known.is_none_or(|account| account.active);
         self.state.policy(account, at).map(|in_force| {
-            let demands = in_force.policy.as_ref().is_some_and(|policy| policy.regions.get(region).is_some_and(|demanded| !demanded.is_empty()));
+            let demands =
+                in_force.policy.as_ref().is_some_and(|policy| policy.regions.get(region).is_some_and(|demanded| !demanded.is_empty()));
             is_active && !demands
         })
     }

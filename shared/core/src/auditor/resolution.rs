@@ -41,7 +41,8 @@ impl Covers {
     /// Takes note of a call. What is enforced covers everybody, what is requested only who requests it.
     pub(super) fn add(&mut self, view: View<'_>, met: &MetCall, judged: &Judged) {
         let (verdict, grade) = (judged.judgement.verdict, judged.judgement.grade);
-        if verdict != Verdict::Compliant || grade > Grade::Requested {
+        // What an account says of itself resolves nothing.
+        if met.form.self_reported || verdict != Verdict::Compliant || grade > Grade::Requested {
             return;
         }
         let requested = view.texts.requested(&met.columns).guardrail.some().is_some();

@@ -32,15 +32,18 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
             }
         }
     }
-    let (causes, effects): (Vec<_>, Vec<_>) = calls.iter().map(|(finding, _)| finding).partition(|finding| finding.rule == "account-not-covered");
+    let (causes, effects): (Vec<_>, Vec<_>) =
+        calls.iter().map(|(finding, _)| finding).partition(|finding| finding.rule == "account-not-covered");
     for cause in causes {
         let follows = |finding: &&&Finding| {
             let reasons = [Reason::NoGuardrail, Reason::RegionNotCovered];
-            (&finding.account, &finding.region) == (&cause.account, &cause.region) && finding.reason.is_some_and(|reason| reasons.contains(&reason))
+            (&finding.account, &finding.region) == (&cause.account, &cause.region)
+                && finding.reason.is_some_and(|reason| reasons.contains(&reason))
         };
         effects.iter().filter(follows).for_each(|effect| link(cause, effect));
         let of_organization = |change: &&ChangeFinding| {
-            change.finding.account == cause.account && rules::find(&change.finding.rule).is_some_and(|rule| rule.group == Group::Organization)
+            change.finding.account == cause.account
+                && rules::find(&change.finding.rule).is_some_and(|rule| rule.group == Group::Organization)
         };
         changes.iter().filter(of_organization).for_each(|change| link(&change.finding, cause));
     }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Values by number and numbers by value. Number zero is the default value, whether or not it was ever met.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Distinct<T> {
     values: Vec<T>,
     numbers: HashTable<u32>,

@@ -157,7 +157,7 @@ fn unpack_time(packed: [u8; 6]) -> Option<Moment> {
 }
 
 /// Rows in chunks: a chunk never moves, so memory grows by what is in them and little else.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     chunks: Vec<Vec<Row>>,
 }

@@ -48,6 +48,8 @@ pub struct StoredRecord<'s> {
     pub partially_guarded: bool,
     /// The record has no request id.
     pub by_event_id: bool,
+    /// Only the account that it is about says so: it may open or raise a finding, never resolve one or prove cover.
+    pub self_reported: bool,
 }
 
 const REACHES: &[(Reach, &str)] = &[
@@ -93,6 +95,7 @@ impl Facts {
                     refused_by_guardrail: form.refused_by_guardrail,
                     partially_guarded: form.partially_guarded,
                     by_event_id: form.by_event_id,
+                    self_reported: form.self_reported,
                 }
             })
         })
@@ -120,6 +123,7 @@ impl Facts {
             refused_by_guardrail: stored.refused_by_guardrail,
             partially_guarded: stored.partially_guarded,
             by_event_id: stored.by_event_id,
+            self_reported: stored.self_reported,
         };
         let columns = Columns {
             form: texts.intern_form(form),

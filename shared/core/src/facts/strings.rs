@@ -19,7 +19,7 @@ impl Symbol {
 }
 
 /// Texts by number and numbers by text, in one piece of memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Strings {
     text: String,
     /// Where each text ends; it begins where the one before it ends.

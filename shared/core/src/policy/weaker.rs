@@ -44,12 +44,18 @@ pub fn weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePolic
             let Some(enforcement) = inference.enforcement() else {
                 continue;
             };
-            let named: Vec<&GuardrailInference> = remaining.iter().filter(|other| other.name == inference.name || remaining.len() == 1).collect();
+            let named: Vec<&GuardrailInference> =
+                remaining.iter().filter(|other| other.name == inference.name || remaining.len() == 1).collect();
             match named.first() {
                 None => weakening.changes.push(change(region, "identifier", Some(enforcement.guardrail.to_string()), None)),
                 Some(other) => match &other.identifier {
                     Identifier::Unusable { text, why } => {
-                        weakening.changes.push(change(region, "identifier", Some(enforcement.guardrail.to_string()), Some(format!("{text} ({why})"))));
+                        weakening.changes.push(change(
+                            region,
+                            "identifier",
+                            Some(enforcement.guardrail.to_string()),
+                            Some(format!("{text} ({why})")),
+                        ));
                     }
                     Identifier::Guardrail(guardrail) => {
                         let after = Enforcement { guardrail: guardrail.clone(), models: other.models.clone(), guarding: other.guarding };
@@ -71,7 +77,9 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
         let identifier = || change(region, "identifier", Some(old.to_string()), Some(new.to_string()));
         match (old.version, new.version) {
             (GuardrailVersion::Numbered(_), GuardrailVersion::Draft) => weakening.changes.push(identifier()),
-            (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if old.key == new.key && b < a => weakening.changes.push(identifier()),
+            (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if old.key == new.key && b < a => {
+                weakening.changes.push(identifier())
+            }
             _ => {}
         }
         weakening.add(compare(old, new));
@@ -121,7 +129,12 @@ mod tests {
 
     fn lost(before: &Value, after: Option<&Value>) -> Vec<String> {
         let unknown = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| Weakening {
-            unverified: vec![ControlChange { control: "content".into(), side: None, before: Some(a.to_string()), after: Some(b.to_string()) }],
+            unverified: vec![ControlChange {
+                control: "content".into(),
+                side: None,
+                before: Some(a.to_string()),
+                after: Some(b.to_string()),
+            }],
             ..Weakening::default()
         };
         let weakening = weakening(Some(&policy(before)), after.map(policy).as_ref(), &unknown);
@@ -139,12 +152,22 @@ mod tests {
         assert_eq!(lost(&strict, Some(&config("abc:2", &none))), ["us-east-1 identifier", "? content"]);
         assert_eq!(lost(&strict, Some(&config("abc:4", &none))), ["? content"]);
         assert_eq!(lost(&strict, Some(&config("abc:DRAFT", &none))), ["us-east-1 identifier"]);
-        assert_eq!(lost(&strict, Some(&config("abc:3", &json!({"model_enforcement": {"excluded_models": ["a.b"]}})))), ["us-east-1 model_enforcement"]);
-        assert_eq!(lost(&strict, Some(&config("abc:3", &json!({"model_enforcement": {"included_models": ["a.b"]}})))), ["us-east-1 model_enforcement"]);
+        assert_eq!(
+            lost(&strict, Some(&config("abc:3", &json!({"model_enforcement": {"excluded_models": ["a.b"]}})))),
+            ["us-east-1 model_enforcement"]
+        );
+        assert_eq!(
+            lost(&strict, Some(&config("abc:3", &json!({"model_enforcement": {"included_models": ["a.b"]}})))),
+            ["us-east-1 model_enforcement"]
+        );
         assert_eq!(
             lost(&strict, Some(&config("abc:3", &json!({"selective_content_guarding": {"system": "selective"}})))),
             ["us-east-1 selective_content_guarding"]
         );
-        assert_eq!(lost(&config("abc:3", &json!({"model_enforcement": {"excluded_models": ["a.b"]}})), Some(&strict)), [""; 0], "stricter is fine");
+        assert_eq!(
+            lost(&config("abc:3", &json!({"model_enforcement": {"excluded_models": ["a.b"]}})), Some(&strict)),
+            [""; 0],
+            "stricter is fine"
+        );
     }
 }

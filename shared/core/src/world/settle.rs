@@ -231,9 +231,7 @@ impl State {
     }
 
     /// All guardrails of which anything is known, with their versions and snapshots.
-    pub fn guardrails(
-        &self,
-    ) -> impl Iterator<Item = (&GuardrailKey, &BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>)> {
+    pub fn guardrails(&self) -> impl Iterator<Item = (&GuardrailKey, &BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>)> {
         self.world.guardrails.iter()
     }
 
@@ -288,7 +286,9 @@ impl State {
 
     /// The agents and flows that are known at a moment.
     pub fn consumers(&self, at: Moment) -> impl Iterator<Item = (String, &MediatedGuardrail)> {
-        let all = [("agent", &self.world.agents), ("flow", &self.world.flows)].into_iter().flat_map(|(word, of)| of.iter().map(move |entry| (word, entry)));
+        let all = [("agent", &self.world.agents), ("flow", &self.world.flows)]
+            .into_iter()
+            .flat_map(|(word, of)| of.iter().map(move |entry| (word, entry)));
         all.filter_map(move |(word, ((account, _, id), timeline))| Some((format!("{word} {id} of {account}"), timeline.at(at).state()?)))
     }
 

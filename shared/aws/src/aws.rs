@@ -1,0 +1,171 @@
+//! Clients, made when they are first used, and what of an answer the SDK's types leave out.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::AfterDeserializationInterceptorContextRef},
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// The clients of one identity in one Region.
+#[derive(Debug)]
+pub struct Aws {
+    config: SdkConfig,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    sns: OnceLock<aws_sdk_sns::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+    bedrock: OnceLock<aws_sdk_bedrock::Client>,
+    bedrock_agent: OnceLock<aws_sdk_bedrockagent::Client>,
+    bedrock_runtime: OnceLock<aws_sdk_bedrockruntime::Client>,
+    cloudtrail: OnceLock<aws_sdk_cloudtrail::Client>,
+    organizations: OnceLock<aws_sdk_organizations::Client>,
+}
+
+impl Aws {
+    /// From the environment, as every AWS tool reads it.
+    pub async fn from_environment() -> Self {
+        let https = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(15))
+            .operation_timeout(Duration::from_mins(1))
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(https)
+            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Self::with(config)
+    }
+
+    /// With a configuration of the caller's.
+    #[must_use]
+    pub fn with(config: SdkConfig) -> Self {
+        Aws {
+            config,
+            dynamodb: OnceLock::new(),
+            s3: OnceLock::new(),
+            sns: OnceLock::new(),
+            sqs: OnceLock::new(),
+            bedrock: OnceLock::new(),
+            bedrock_agent: OnceLock::new(),
+            bedrock_runtime: OnceLock::new(),
+            cloudtrail: OnceLock::new(),
+            organizations: OnceLock::new(),
+        }
+    }
+
+    /// The same identity in the Region of the function.
+    #[must_use]
+    pub fn in_own_region(&self) -> Self {
+        Self::with(self.config.clone())
+    }
+
+    /// The same identity in another Region.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        Self::with(self.config.to_builder().region(Region::new(region.to_owned())).build())
+    }
+
+    /// A role of an account, in a Region. Its credentials are fetched when they are first needed, and again before they end.
+    pub async fn as_role(&self, role_arn: &str, region: &str) -> Self {
+        let provider = aws_config::sts::AssumeRoleProvider::builder(role_arn)
+            .session_name("guardrail-audit")
+            .region(Region::new(region.to_owned()))
+            .configure(&self.config)
+            .build()
+            .await;
+        let config = self.config.to_builder().region(Region::new(region.to_owned()));
+        Self::with(config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider)).build())
+    }
+
+    /// DynamoDB.
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+    }
+
+    /// S3. Behind an endpoint of our own, buckets are part of the path, as they can't be part of its name.
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| {
+            let own_endpoint = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].iter().any(|name| std::env::var_os(name).is_some());
+            let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(own_endpoint);
+            aws_sdk_s3::Client::from_conf(config.build())
+        })
+    }
+
+    /// SNS.
+    pub fn sns(&self) -> &aws_sdk_sns::Client {
+        self.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.config))
+    }
+
+    /// SQS.
+    pub fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+    }
+
+    /// Bedrock.
+    pub fn bedrock(&self) -> &aws_sdk_bedrock::Client {
+        self.bedrock.get_or_init(|| aws_sdk_bedrock::Client::new(&self.config))
+    }
+
+    /// Agents and flows.
+    pub fn bedrock_agent(&self) -> &aws_sdk_bedrockagent::Client {
+        self.bedrock_agent.get_or_init(|| aws_sdk_bedrockagent::Client::new(&self.config))
+    }
+
+    /// Bedrock's runtime: for the call that is to be refused.
+    pub fn bedrock_runtime(&self) -> &aws_sdk_bedrockruntime::Client {
+        self.bedrock_runtime.get_or_init(|| aws_sdk_bedrockruntime::Client::new(&self.config))
+    }
+
+    /// CloudTrail.
+    pub fn cloudtrail(&self) -> &aws_sdk_cloudtrail::Client {
+        self.cloudtrail.get_or_init(|| aws_sdk_cloudtrail::Client::new(&self.config))
+    }
+
+    /// Organizations.
+    pub fn organizations(&self) -> &aws_sdk_organizations::Client {
+        self.organizations.get_or_init(|| aws_sdk_organizations::Client::new(&self.config))
+    }
+}
+
+/// Keeps the body of an answer as it came: the world holds what AWS said, also what the SDK has no type for.
+#[derive(Clone, Debug, Default)]
+pub struct Verbatim(Arc<Mutex<Vec<u8>>>);
+
+impl Verbatim {
+    /// The body of the last answer.
+    #[must_use]
+    pub fn take(&self) -> Vec<u8> {
+        self.0.lock().map(|mut body| std::mem::take(&mut *body)).unwrap_or_default()
+    }
+}
+
+impl Intercept for Verbatim {
+    fn name(&self) -> &'static str {
+        "Verbatim"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let (Some(bytes), Ok(mut body)) = (context.response().body().bytes(), self.0.lock()) {
+            *body = bytes.to_vec();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Objects in S3: the world, the configuration, reports.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use crate::{
+    aws::Aws,
+    error::{CallError, failed},
+};
+
+/// Where an object lies and which state it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Changes with its content.
+    pub etag: String,
+}
+
+/// A bucket, as far as it is needed.
+pub trait Bucket: Send + Sync {
+    /// The objects whose keys begin like this, in the order of keys.
+    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Listed>, CallError>> + Send;
+    /// An object's content; `None` if there is none.
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>> + Send;
+    /// Writes an object.
+    fn put(&self, key: &str, content: Vec<u8>) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+impl<B: Bucket> Bucket for Arc<B> {
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+        B::list(self, prefix).await
+    }
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        B::get(self, key).await
+    }
+    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
+        B::put(self, key, content).await
+    }
+}
+
+/// A bucket of S3.
+#[derive(Clone, Debug)]
+pub struct S3Bucket {
+    aws: Arc<Aws>,
+    name: String,
+}
+
+impl S3Bucket {
+    /// A bucket by its name.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, name: String) -> Self {
+        S3Bucket { aws, name }
+    }
+}
+
+impl Bucket for S3Bucket {
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+        let mut listed = Vec::new();
+        let mut token = None;
+        loop {
+            let request = self.aws.s3().list_objects_v2().bucket(&self.name).prefix(prefix).set_continuation_token(token);
+            let page = request.send().await.map_err(failed(format!("list s3://{}/{prefix}", self.name)))?;
+            listed.extend(
+                page.contents().iter().filter_map(|object| {
+                    Some(Listed { key: object.key()?.to_owned(), etag: object.e_tag().unwrap_or_default().to_owned() })
+                }),
+            );
+            token = page.next_continuation_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(listed);
+            }
+        }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        let action = || format!("read s3://{}/{key}", self.name);
+        let answer = match self.aws.s3().get_object().bucket(&self.name).key(key).send().await.map_err(failed(action())) {
+            Ok(answer) => answer,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let body = answer.body.collect().await;
+        body.map(|body| Some(body.to_vec())).map_err(|error| CallError::new(action(), crate::error::ErrorKind::Retryable, error))
+    }
+
+    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
+        let request = self.aws.s3().put_object().bucket(&self.name).key(key).body(content.into());
+        request.send().await.map(|_| ()).map_err(failed(format!("write s3://{}/{key}", self.name)))
+    }
+}
+
+/// A bucket in memory, for tests.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBucket(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl MemoryBucket {
+    fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Bucket for MemoryBucket {
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+        Ok(self.with(|objects| {
+            let of_prefix = objects.iter().filter(|(key, _)| key.starts_with(prefix));
+            of_prefix.map(|(key, content)| Listed { key: key.clone(), etag: crate::fact::digest(content) }).collect()
+        }))
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        Ok(self.with(|objects| objects.get(key).cloned()))
+    }
+
+    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
+        self.with(|objects| objects.insert(key.to_owned(), content));
+        Ok(())
+    }
+}

@@ -1,0 +1,360 @@
+//! `audit-changes`: takes control-plane events, reads the state that they hide, and reports both as facts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use audit_core::{
+    auditor,
+    change::Change,
+    cloudtrail::wanted::Wanted,
+    facts::{Collector, Taken},
+    moment::Moment,
+    world::WorldChange,
+};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    aws::Aws,
+    clock::Clock,
+    edge::{self, Handler},
+    error::{BoxError, CallError, ErrorKind, failed},
+    fact::{Content, Fact, STATE, StateFact},
+    invocations::{HEARTBEAT_MODEL, Message, Outcome, changes_in},
+    metrics::{Flow, Metrics},
+    observations::Observations,
+    place::{Place, Source},
+    queue::{Queue, SqsQueue},
+    reconcile::Order,
+    settings::Environment,
+    state::{AwsState, Question, ReadState},
+};
+
+/// Audits changes.
+#[derive(Debug)]
+pub struct ChangeAuditor<S, Q> {
+    wanted: Wanted,
+    observations: Observations,
+    state: S,
+    /// Of the hub, if this is the management account: what changed there concerns all.
+    reconcile: Option<Q>,
+    heartbeat: Option<Heartbeat>,
+    wait: Duration,
+    metrics: Metrics,
+    clock: Clock,
+}
+
+/// Who makes the call that is to be refused.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    aws: Arc<Aws>,
+    role: String,
+    region: String,
+}
+
+/// What is asked of the function besides its queue.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Request {
+    /// Make the call that is refused, to see whether it comes back.
+    Heartbeat,
+}
+
+/// What the function is called with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Input {
+    /// A request.
+    Request(Request),
+    /// A batch of the queue.
+    Queue(SqsEvent),
+}
+
+/// What the function answers.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Which messages must come again.
+    Batch(SqsBatchResponse),
+    /// Nothing.
+    #[default]
+    Done,
+}
+
+/// So often something that is being changed is read again before its message has to wait for the next delivery.
+const READS: usize = 5;
+
+/// After a change in the organization the effective policies are read now and again after so many seconds: they take their time.
+const READ_AGAIN_AFTER: [u32; 4] = [0, 60, 300, 900];
+
+/// A state younger than the event by more than this is that of a later event.
+const SAME_EVENT_SECONDS: i64 = 30;
+
+/// Something whose state is to be read after its last change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Subject {
+    place: Place,
+    path: String,
+    question: Question,
+}
+
+impl ChangeAuditor<AwsState, SqsQueue> {
+    /// From the environment.
+    pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
+        let region = environment.region()?;
+        let hub_region = environment.optional("HUB_REGION").unwrap_or_else(|| region.clone());
+        let table = environment.required("OBSERVATIONS_TABLE")?;
+        let ttl_days = environment.facts_ttl_days()?;
+        let is_management = environment.flag("IS_MANAGEMENT_ACCOUNT")?;
+        let queue_url = environment.optional("RECONCILE_QUEUE_URL");
+        let role = environment.parsed("HEARTBEAT_ROLE_NAME", "guardrail-audit-heartbeat".to_owned())?;
+        let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "audit-changes", Clock::System);
+        let aws = Arc::new(Aws::from_environment().await);
+        let hub = Arc::new(aws.in_region(&hub_region));
+        let reconcile = queue_url.filter(|_| is_management).map(|url| SqsQueue::new(Arc::clone(&hub), url));
+        let mut auditor = Self::new(Observations::new(hub, table, ttl_days), AwsState(Arc::clone(&aws)), reconcile, metrics, Clock::System);
+        auditor.heartbeat = Some(Heartbeat { aws, role, region });
+        Ok(auditor)
+    }
+}
+
+impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
+    /// An auditor.
+    pub fn new(observations: Observations, state: S, reconcile: Option<Q>, metrics: Metrics, clock: Clock) -> Self {
+        let wait = Duration::from_secs(2);
+        ChangeAuditor { wanted: auditor::wanted(), observations, state, reconcile, heartbeat: None, wait, metrics, clock }
+    }
+
+    /// Waits this long before something that is being changed is read again.
+    #[must_use]
+    pub fn waiting(self, wait: Duration) -> Self {
+        ChangeAuditor { wait, ..self }
+    }
+
+    /// Takes a batch. Each message stands and falls alone; a state that several events of the batch lead to is read once.
+    pub async fn take(&self, messages: &[Message<'_>]) -> Outcome {
+        let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
+        let mut subjects: BTreeMap<Subject, Vec<(Moment, String, &str)>> = BTreeMap::new();
+        let mut failed: BTreeSet<&str> = BTreeSet::new();
+        let mut organization: Vec<&str> = Vec::new();
+        for message in messages {
+            let mut collector = Collector::new(&self.wanted);
+            match collector.value(message.body.as_bytes()) {
+                Taken::Judged => outcome.flow.judged += 1,
+                Taken::Ignored(_) => {
+                    outcome.flow.ignored += 1;
+                    continue;
+                }
+                Taken::Unreadable(error) => {
+                    outcome.flow.unreadable += 1;
+                    tracing::warn!(message_id = message.id, error = crate::error::chain(&error), "unreadable message");
+                    failed.insert(message.id);
+                    continue;
+                }
+            }
+            let facts = collector.into_facts();
+            for fact in changes_in(&facts, Source::Account) {
+                if !self.put(&fact, &mut outcome).await {
+                    failed.insert(message.id);
+                }
+                let Content::Change(change) = fact.content else { continue };
+                if change.change.is_refused() {
+                    continue;
+                }
+                if matches!(change.change.effect, Some(WorldChange::Organization(_))) {
+                    organization.push(message.id);
+                }
+                for subject in subjects_of(&change.change) {
+                    subjects.entry(subject).or_default().push((change.time, change.event_id.clone(), message.id));
+                }
+            }
+        }
+        for (subject, mut events) in subjects {
+            events.sort();
+            match self.state_after(&subject, &events).await {
+                Ok(Some(fact)) => {
+                    if !self.put(&fact, &mut outcome).await {
+                        failed.extend(events.iter().map(|(.., id)| *id));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) if error.kind == ErrorKind::Retryable => {
+                    edge::warn("state could not be read yet", &error);
+                    failed.extend(events.iter().map(|(.., id)| *id));
+                }
+                // What may not be read is not known, and the hub reads it for itself.
+                Err(error) => edge::warn("state can't be read", &error),
+            }
+        }
+        if !organization.is_empty()
+            && let Err(error) = self.read_organization_again().await
+        {
+            edge::warn("the organization could not be sent for", &error);
+            failed.extend(organization);
+        }
+        outcome.failed = failed.into_iter().map(str::to_owned).collect();
+        outcome
+    }
+
+    async fn put(&self, fact: &Fact, outcome: &mut Outcome) -> bool {
+        match self.observations.put(fact).await {
+            Ok(units) => {
+                outcome.write_units += units;
+                outcome.facts += 1;
+                true
+            }
+            // A change that is too large for a fact is one that nobody can hide: it is told, and the hub reads the state itself.
+            Err(error) if error.kind == ErrorKind::Refused => {
+                edge::warn("a fact can't be written", &error);
+                true
+            }
+            Err(error) => {
+                edge::warn("a fact could not be written", &error);
+                false
+            }
+        }
+    }
+
+    /// The state after the last of these events, once it is settled.
+    async fn state_after(&self, subject: &Subject, events: &[(Moment, String, &str)]) -> Result<Option<Fact>, CallError> {
+        let Some((last, ..)) = events.last() else { return Ok(None) };
+        let mut json = Vec::new();
+        for read in 0..READS {
+            json = self.state.read(&subject.question).await?;
+            if !is_being_changed(&json) {
+                break;
+            }
+            if read + 1 == READS {
+                return Err(CallError::new(format!("read {}", subject.path), ErrorKind::Retryable, "it is still being changed"));
+            }
+            tokio::time::sleep(self.wait).await;
+        }
+        if json.len() > STATE {
+            return Ok(None);
+        }
+        // A state that was changed after the last event that is known belongs to one that is still on its way.
+        let changed_at = updated_at(&json).filter(|at| *at > last.plus_seconds(SAME_EVENT_SECONDS));
+        let since = changed_at.unwrap_or(*last);
+        let state = StateFact {
+            path: subject.path.clone(),
+            since,
+            read_at: self.clock.now(),
+            json: String::from_utf8_lossy(&json).into_owned(),
+            events: events.iter().map(|(_, id, _)| id.clone()).collect(),
+        };
+        Ok(Some(Fact::new(Source::Account, subject.place.clone(), Some(since), Content::State(state))))
+    }
+
+    async fn read_organization_again(&self) -> Result<(), CallError> {
+        let Some(queue) = &self.reconcile else { return Ok(()) };
+        for delay in READ_AGAIN_AFTER {
+            queue.send(&[json!(Order::Organization).to_string()], delay).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the call that is to be refused, by the role of the function's own account.
+    pub async fn beat(&self, function_arn: &str) -> Result<(), CallError> {
+        let parts: Vec<&str> = function_arn.split(':').collect();
+        let (Some(heartbeat), Some(partition), Some(account)) = (&self.heartbeat, parts.get(1), parts.get(4)) else {
+            return Err(CallError::new("beat", ErrorKind::Refused, "it isn't known in which account"));
+        };
+        let role = format!("arn:{partition}:iam::{account}:role/guardrail-audit/{}", heartbeat.role);
+        let aws = heartbeat.aws.as_role(&role, &heartbeat.region).await;
+        let message = aws_sdk_bedrockruntime::types::Message::builder()
+            .role(aws_sdk_bedrockruntime::types::ConversationRole::User)
+            .content(aws_sdk_bedrockruntime::types::ContentBlock::Text("heartbeat".to_owned()))
+            .build()
+            .map_err(|error| CallError::new("beat", ErrorKind::Refused, error))?;
+        let call = aws.bedrock_runtime().converse().model_id(HEARTBEAT_MODEL).messages(message).send().await;
+        match call.map_err(failed("beat")) {
+            Err(error) if error.kind == ErrorKind::Denied => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(CallError::new("beat", ErrorKind::Refused, "the call was not refused: the role may do too much")),
+        }
+    }
+}
+
+/// What is to be read after a change, and where it belongs in the world.
+fn subjects_of(change: &Change) -> Vec<Subject> {
+    let (account, region) = (change.account.as_str(), change.region.as_str());
+    let place = Place::new(account, region);
+    let subject = |path: String, question: Question| vec![Subject { place: place.clone(), path, question }];
+    let text = |key: &str| change.text(key).or_else(|| change.response.get(key)?.as_str());
+    let guardrail = |version: &str| {
+        let id = text("guardrailIdentifier").or_else(|| text("guardrailId"));
+        id.map(|id| (id.rsplit('/').next().unwrap_or(id).to_owned(), version.to_owned()))
+    };
+    let of_guardrail = |named: Option<(String, String)>| {
+        named.map_or_else(Vec::new, |(id, version)| {
+            let path = format!("guardrails/{account}/{region}/{id}/{version}.json");
+            subject(path, Question::Guardrail { id, version })
+        })
+    };
+    match (change.service.as_str(), change.operation.as_str()) {
+        ("bedrock", "CreateGuardrail" | "UpdateGuardrail") => of_guardrail(guardrail("DRAFT")),
+        ("bedrock", "CreateGuardrailVersion") => of_guardrail(change.response.get("version").and_then(Value::as_str).and_then(guardrail)),
+        ("bedrock", "PutEnforcedGuardrailConfiguration" | "DeleteEnforcedGuardrailConfiguration") => {
+            subject(format!("enforced-configurations/{account}/{region}.json"), Question::EnforcedConfigurations)
+        }
+        ("bedrock", "PutResourcePolicy" | "DeleteResourcePolicy") => text("resourceArn")
+            .filter(|arn| arn.contains(":guardrail/"))
+            .and_then(|arn| Some((arn.to_owned(), arn.rsplit('/').next()?.to_owned())))
+            .map_or_else(Vec::new, |(arn, id)| {
+                subject(format!("resource-policies/{account}/{region}/{id}.json"), Question::ResourcePolicy(arn))
+            }),
+        ("bedrock", "PutModelInvocationLoggingConfiguration" | "DeleteModelInvocationLoggingConfiguration")
+        | ("cloudtrail", "CreateTrail" | "UpdateTrail" | "DeleteTrail" | "StartLogging" | "StopLogging" | "PutEventSelectors") => {
+            subject(format!("telemetry/{account}/{region}.json"), Question::Telemetry)
+        }
+        ("bedrock", "CreateAgent" | "UpdateAgent") => {
+            let id = text("agentId").or_else(|| change.response.get("agent")?.get("agentId")?.as_str()).map(str::to_owned);
+            id.map_or_else(Vec::new, |id| subject(format!("agents/{account}/{region}/{id}.json"), Question::Agent(id)))
+        }
+        ("bedrock", "UpdateFlow" | "CreateFlowVersion" | "UpdateFlowAlias") => text("flowIdentifier")
+            .map(|id| id.rsplit('/').next().unwrap_or(id).to_owned())
+            .map_or_else(Vec::new, |id| subject(format!("flows/{account}/{region}/{id}.json"), Question::Flow(id))),
+        _ => Vec::new(),
+    }
+}
+
+fn is_being_changed(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Status<'a> {
+        status: Option<&'a str>,
+    }
+    let status = serde_json::from_slice::<Status<'_>>(json).ok().and_then(|answer| answer.status);
+    matches!(status, Some("CREATING" | "UPDATING" | "VERSIONING"))
+}
+
+fn updated_at(json: &[u8]) -> Option<Moment> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Updated {
+        updated_at: Option<String>,
+    }
+    Moment::parse(&serde_json::from_slice::<Updated>(json).ok()?.updated_at?)
+}
+
+impl<S: ReadState, Q: Queue> Handler<Input, Answer> for ChangeAuditor<S, Q> {
+    async fn handle(&self, input: Input, function_arn: &str) -> Result<Answer, BoxError> {
+        let event = match input {
+            Input::Request(Request::Heartbeat) => {
+                self.beat(function_arn).await?;
+                return Ok(Answer::Done);
+            }
+            Input::Queue(event) => event,
+        };
+        let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
+        let outcome = self.take(&messages).await;
+        self.metrics.flow(outcome.flow);
+        self.metrics.emit(&[("facts", outcome.facts), ("failed", outcome.failed.len() as u64)]);
+        let mut response = SqsBatchResponse::default();
+        outcome.failed.iter().for_each(|id| response.add_failure(id));
+        Ok(Answer::Batch(response))
+    }
+}

@@ -1,0 +1,85 @@
+//! The edge to Lambda: logs, settings, the loop. A function's `main` is one call into here.
+
+use std::pin::Pin;
+
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{BoxError, chain},
+    settings::Environment,
+};
+
+/// Runs a function: makes its handler, then hands it event after event.
+///
+/// What is wrong with the settings is reported as an error of the start, before the first event is asked for.
+pub async fn run<H, E, R, M>(function: &'static str, make: M) -> Result<(), Error>
+where
+    M: AsyncFnOnce(Environment) -> Result<H, BoxError>,
+    H: Handler<E, R>,
+    E: DeserializeOwned,
+    R: Serialize,
+{
+    log_as_json();
+    // Futures behind a pointer: the compiler loses its way in what they are made of otherwise.
+    let making: Pending<'_, H> = Box::pin(make(Environment::of_process()));
+    let handler = match making.await {
+        Ok(handler) => handler,
+        Err(error) => {
+            let message = chain(error.as_ref());
+            tracing::error!(function, error = message, "the function can't start");
+            report_failed_start(&message);
+            return Err(message.into());
+        }
+    };
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<E>| {
+        let handling: Pending<'_, R> = Box::pin(handler.handle(event.payload, &event.context.invoked_function_arn));
+        handling.await.map_err(|error| {
+            let error_message = chain(error.as_ref());
+            tracing::error!(function, request_id = event.context.request_id, error = error_message, "the event could not be handled");
+            Diagnostic { error_type: "HandlerFailed".to_owned(), error_message }
+        })
+    }))
+    .await
+}
+
+type Pending<'p, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + 'p>>;
+
+/// What a function does with an event.
+pub trait Handler<E, R> {
+    /// Handles an event; told the ARN of the function. An error makes Lambda deliver the whole of it again.
+    fn handle(&self, event: E, function_arn: &str) -> impl Future<Output = Result<R, BoxError>>;
+}
+
+fn log_as_json() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let subscriber =
+        tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_target(false).with_current_span(false);
+    // Tests may have set one already.
+    let _ = subscriber.try_init();
+}
+
+/// Tells the runtime API why there is no handler. Without it Lambda only knows that the process ended.
+fn report_failed_start(message: &str) {
+    use std::io::{Read as _, Write as _};
+    let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
+    let body = serde_json::json!({"errorMessage": message, "errorType": "StartFailed", "stackTrace": []}).to_string();
+    let request = format!(
+        "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nLambda-Runtime-Function-Error-Type: StartFailed\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let sent = std::net::TcpStream::connect(&address).and_then(|mut stream| {
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(2)))?;
+        stream.write_all(request.as_bytes())?;
+        stream.read(&mut [0; 256])
+    });
+    if let Err(error) = sent {
+        tracing::warn!(error = %error, "failed to report the failed start");
+    }
+}
+
+/// Logs an error with all its causes.
+pub fn warn(what: &str, error: &(impl std::error::Error + 'static)) {
+    tracing::warn!(error = chain(error), "{what}");
+}

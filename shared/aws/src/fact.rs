@@ -1,0 +1,392 @@
+//! A fact: an item of the observations table. The same fact is the same bytes under the same key, so that writing it again changes
+//! nothing.
+
+use std::collections::HashMap;
+
+use audit_core::{
+    change::Change,
+    facts::{ChangeKey, packed},
+    moment::Moment,
+};
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    clock::{hour_of, seconds, start_of},
+    place::{Partition, Place, Source},
+};
+
+/// A fact and where it lies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Its partition.
+    pub partition: Partition,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a fact says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Calls, evaluations and logs, packed.
+    Calls(Vec<u8>),
+    /// A change in the control plane.
+    Change(ChangeFact),
+    /// The state of something, as it was read after an event.
+    State(StateFact),
+    /// The auditor's own refused call came back: it sees what happens.
+    Heartbeat(HeartbeatFact),
+    /// The hub looked at the place: time to judge it again.
+    Read(ReadFact),
+    /// The organization's trail holds all of a stretch of time.
+    Settled(SettledFact),
+    /// Something that the hub knows and the account's auditor never reported.
+    Gap(GapFact),
+}
+
+/// A change that an event reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeFact {
+    /// When.
+    pub time: Moment,
+    /// The record's event id, or what stands for it.
+    pub event_id: String,
+    /// What changed.
+    pub change: Change,
+}
+
+/// The state of something at a moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StateFact {
+    /// Where it belongs in the world, without a time.
+    pub path: String,
+    /// From when it holds: the event's time.
+    pub since: Moment,
+    /// When it was read.
+    pub read_at: Moment,
+    /// AWS's answer, verbatim.
+    pub json: String,
+    /// The events between which and this state nothing else was read: more than one make the earlier ones unverified.
+    pub events: Vec<String>,
+}
+
+/// A heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeartbeatFact {
+    /// When the call was made.
+    pub time: Moment,
+    /// Its event.
+    pub event_id: String,
+}
+
+/// The hub looked at a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadFact {
+    /// When.
+    pub time: Moment,
+    /// The paths in the world that were written because something changed.
+    pub changed: Vec<String>,
+}
+
+/// All log files that CloudTrail delivered in a stretch of time were read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledFact {
+    /// From when.
+    pub time: Moment,
+    /// To when.
+    pub until: Moment,
+    /// How many there were.
+    pub files: u64,
+}
+
+/// Something that was never reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapFact {
+    /// What is missing: `heartbeat`, `reports`, `trail`.
+    pub missing: String,
+    /// When it was noticed, cut to the hour: one finding an hour at most.
+    pub time: Moment,
+    /// What was seen instead.
+    pub detail: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Why an item is no fact.
+#[derive(Debug, thiserror::Error)]
+pub enum FactError {
+    /// Its partition key is none of ours.
+    #[error("no fact belongs under this partition key")]
+    Partition,
+    /// Its sort key is none of ours, or not that of its content.
+    #[error("the sort key is not that of the content")]
+    SortKey,
+    /// It has no content.
+    #[error("the fact has no content")]
+    Empty,
+    /// It is larger than a fact may be.
+    #[error("the fact is larger than {0} bytes")]
+    TooLarge(usize),
+    /// Its packet can't be read.
+    #[error(transparent)]
+    Packet(#[from] packed::PackedError),
+    /// Its JSON can't be read.
+    #[error("the fact's JSON can't be read")]
+    Json(#[from] serde_json::Error),
+    /// It speaks of another account or Region than its key.
+    #[error("the fact speaks of another account or Region than its key")]
+    OtherPlace,
+    /// Only the hub may say this.
+    #[error("only the hub may report a {0}")]
+    HubOnly(&'static str),
+    /// Its time isn't in its partition's hour.
+    #[error("the fact's time is not in the hour of its key")]
+    OtherHour,
+}
+
+/// A packet is never larger; an item may have 400 KB.
+const PACKET: usize = 390_000;
+/// A change is never larger.
+const CHANGE: usize = 64 * 1024;
+/// A state is never larger; what is goes unreported, and the hub reads it itself.
+pub const STATE: usize = 300 * 1024;
+
+impl Fact {
+    /// A fact about something that happened in a place at a moment.
+    #[must_use]
+    pub fn new(source: Source, place: Place, time: Option<Moment>, content: Content) -> Self {
+        Fact { partition: Partition { source, place, hour: time.map(hour_of) }, content }
+    }
+
+    /// The item.
+    pub fn item(&self, ttl_days: i64) -> Result<HashMap<String, AttributeValue>, FactError> {
+        let (name, body) = match &self.content {
+            Content::Calls(bytes) => ("f", Body::Bytes(bytes.clone())),
+            Content::Change(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+            Content::State(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+            Content::Heartbeat(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+            Content::Read(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+            Content::Gap(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+            Content::Settled(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+        };
+        let most = self.content.most();
+        if body.bytes().len() > most {
+            return Err(FactError::TooLarge(most));
+        }
+        let mut item = HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.partition.key())),
+            ("sk".to_owned(), AttributeValue::S(sort_key(self.content.kind(), body.bytes()))),
+        ]);
+        // A function of the fact alone, so that the same fact is the same item whenever it is written.
+        if let Some(hour) = self.partition.hour {
+            item.insert("expires_at".to_owned(), AttributeValue::N((seconds(start_of(hour + 1)) + ttl_days * 86_400).to_string()));
+        }
+        let body = match body {
+            Body::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
+            Body::Text(text) => AttributeValue::S(text),
+        };
+        item.insert(name.to_owned(), body);
+        Ok(item)
+    }
+
+    /// From an item: checked and bounded, as nothing of a member is taken on trust.
+    pub fn from_item(item: &HashMap<String, AttributeValue>) -> Result<Self, FactError> {
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
+        let partition = text("pk").and_then(Partition::parse).ok_or(FactError::Partition)?;
+        let sort_key = text("sk").ok_or(FactError::SortKey)?;
+        let bytes = item.get("f").and_then(|value| value.as_b().ok()).map(Blob::as_ref);
+        Self::from_parts(partition, sort_key, bytes, text("j"))
+    }
+
+    /// From what an item holds.
+    pub fn from_parts(partition: Partition, key: &str, bytes: Option<&[u8]>, json: Option<&str>) -> Result<Self, FactError> {
+        let kind = key.split('#').next().unwrap_or_default();
+        let body = match kind {
+            "calls" => bytes.ok_or(FactError::Empty)?,
+            _ => json.ok_or(FactError::Empty)?.as_bytes(),
+        };
+        let most = match kind {
+            "calls" => PACKET,
+            "state" => STATE,
+            _ => CHANGE,
+        };
+        if body.len() > most {
+            return Err(FactError::TooLarge(most));
+        }
+        if sort_key(kind, body) != key {
+            return Err(FactError::SortKey);
+        }
+        let content = match kind {
+            "calls" => {
+                packed::check(body)?;
+                Content::Calls(body.to_vec())
+            }
+            "change" => Content::Change(serde_json::from_slice(body)?),
+            "state" => Content::State(serde_json::from_slice(body)?),
+            "heartbeat" => Content::Heartbeat(serde_json::from_slice(body)?),
+            "read" => Content::Read(serde_json::from_slice(body)?),
+            "gap" => Content::Gap(serde_json::from_slice(body)?),
+            "settled" => Content::Settled(serde_json::from_slice(body)?),
+            _ => return Err(FactError::SortKey),
+        };
+        let fact = Fact { partition, content };
+        fact.check()?;
+        Ok(fact)
+    }
+
+    fn check(&self) -> Result<(), FactError> {
+        let Partition { source, place, hour } = &self.partition;
+        let time = match &self.content {
+            Content::Calls(_) => return Ok(()),
+            Content::Change(fact) => {
+                if fact.change.account.as_str() != place.account || fact.change.region.as_str() != place.region {
+                    return Err(FactError::OtherPlace);
+                }
+                fact.time
+            }
+            Content::State(fact) => {
+                if !is_path_of(&fact.path, place) {
+                    return Err(FactError::OtherPlace);
+                }
+                fact.since
+            }
+            Content::Heartbeat(fact) => fact.time,
+            Content::Read(_) | Content::Gap(_) | Content::Settled(_) if *source != Source::Hub => {
+                return Err(FactError::HubOnly(self.content.kind()));
+            }
+            Content::Read(fact) => fact.time,
+            Content::Gap(fact) => fact.time,
+            Content::Settled(fact) => fact.time,
+        };
+        if *hour == Some(hour_of(time)) { Ok(()) } else { Err(FactError::OtherHour) }
+    }
+}
+
+impl ChangeFact {
+    /// What identifies it in the account that it was delivered to.
+    #[must_use]
+    pub fn key(&self, account: &str) -> ChangeKey {
+        ChangeKey { time: self.time, event_id: self.event_id.clone(), account: account.to_owned() }
+    }
+}
+
+impl Content {
+    /// The word that its sort key begins with.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Content::Calls(_) => "calls",
+            Content::Change(_) => "change",
+            Content::State(_) => "state",
+            Content::Heartbeat(_) => "heartbeat",
+            Content::Read(_) => "read",
+            Content::Gap(_) => "gap",
+            Content::Settled(_) => "settled",
+        }
+    }
+
+    fn most(&self) -> usize {
+        match self {
+            Content::Calls(_) => PACKET,
+            Content::State(_) => STATE,
+            _ => CHANGE,
+        }
+    }
+}
+
+enum Body {
+    Bytes(Vec<u8>),
+    Text(String),
+}
+
+impl Body {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Bytes(bytes) => bytes,
+            Body::Text(text) => text.as_bytes(),
+        }
+    }
+}
+
+/// `<kind>#<the first 16 hex digits of SHA-256 over the content>`.
+fn sort_key(kind: &str, body: &[u8]) -> String {
+    format!("{kind}#{}", digest(body))
+}
+
+/// The first 16 hex digits of SHA-256.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes).into_iter().take(8).collect::<Vec<u8>>())
+}
+
+/// Whether a path of the world is about this account, and about this Region if it is about one.
+fn is_path_of(path: &str, place: &Place) -> bool {
+    match *path.trim_end_matches(".json").split('/').collect::<Vec<_>>() {
+        ["effective-policies", account] => account == place.account,
+        ["enforced-configurations" | "telemetry", account, region]
+        | ["guardrails", account, region, _, _]
+        | ["inference-profiles" | "agents" | "flows" | "resource-policies", account, region, _] => {
+            account == place.account && region == place.region
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Place {
+        Place::new("222233334444", "us-east-1")
+    }
+
+    fn time() -> Moment {
+        Moment::parse("2026-11-20T10:00:00Z").unwrap()
+    }
+
+    fn state(path: &str) -> Fact {
+        let fact = StateFact { path: path.to_owned(), since: time(), read_at: time(), json: "{}".to_owned(), events: Vec::new() };
+        Fact::new(Source::Account, place(), Some(time()), Content::State(fact))
+    }
+
+    #[test]
+    fn a_fact_comes_back_and_is_the_same_item_each_time() {
+        let fact = state("enforced-configurations/222233334444/us-east-1.json");
+        let item = fact.item(400).unwrap();
+        assert_eq!(item, fact.item(400).unwrap());
+        assert_eq!(Fact::from_item(&item).unwrap(), fact);
+        assert_eq!(item["expires_at"], AttributeValue::N((1_795_172_400 + 400 * 86_400).to_string()));
+    }
+
+    #[test]
+    fn what_speaks_of_another_place_is_no_fact() {
+        for path in [
+            "enforced-configurations/333344445555/us-east-1.json",
+            "enforced-configurations/222233334444/eu-west-1.json",
+            "organization.json",
+            "policies/p-1.json",
+        ] {
+            let item = state(path).item(400).unwrap();
+            assert!(matches!(Fact::from_item(&item), Err(FactError::OtherPlace)), "{path}");
+        }
+    }
+
+    #[test]
+    fn content_that_was_changed_no_longer_belongs_to_its_key() {
+        let mut item = state("effective-policies/222233334444.json").item(400).unwrap();
+        let other = state("enforced-configurations/222233334444/us-east-1.json").item(400).unwrap();
+        item.insert("j".to_owned(), other["j"].clone());
+        assert!(matches!(Fact::from_item(&item), Err(FactError::SortKey)));
+        assert!(matches!(Fact::from_item(&HashMap::new()), Err(FactError::Partition)));
+    }
+
+    #[test]
+    fn a_member_can_neither_speak_for_the_hub_nor_for_another_hour() {
+        let gap = Content::Gap(GapFact { missing: "calls".into(), time: time(), detail: String::new(), count: 1 });
+        let item = Fact::new(Source::Account, place(), Some(time()), gap.clone()).item(400).unwrap();
+        assert!(matches!(Fact::from_item(&item), Err(FactError::HubOnly("gap"))));
+        let item = Fact::new(Source::Hub, place(), Some(time().plus_seconds(3600)), gap).item(400).unwrap();
+        assert!(matches!(Fact::from_item(&item), Err(FactError::OtherHour)));
+    }
+}

@@ -1,0 +1,237 @@
+//! `audit-invocations`: takes calls and evaluations off the queue of an account and Region, judges them at once by the state that it
+//! reads itself, and reports them as facts.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use audit_core::{
+    auditor::{self, Selection, Terms},
+    change::Change,
+    cloudtrail::{Item, Record, wanted::Wanted},
+    config::Configuration,
+    facts::{
+        ChangeKey, Collector, Facts, Taken,
+        packed::{EventIds, Packet},
+    },
+    report::Invocations,
+    world::World,
+};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+
+use crate::{
+    aws::Aws,
+    clock::Clock,
+    edge::{self, Handler},
+    error::BoxError,
+    fact::{ChangeFact, Content, Fact, HeartbeatFact},
+    metrics::{Flow, Metrics},
+    observations::Observations,
+    place::{Partition, Place, Source},
+    settings::Environment,
+    state::{AwsState, ReadState},
+    world::OwnWorld,
+};
+
+/// The model that the heartbeat calls. There is none of that name, and the call is refused before anybody looks.
+pub const HEARTBEAT_MODEL: &str = "guardrail-audit.heartbeat";
+
+/// Audits calls.
+#[derive(Debug)]
+pub struct InvocationAuditor<S> {
+    wanted: Wanted,
+    observations: Observations,
+    world: OwnWorld<S>,
+    heartbeat_role: String,
+    metrics: Metrics,
+    clock: Clock,
+}
+
+/// What became of a batch of messages.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What came in, and what became of it.
+    pub flow: Flow,
+    /// The messages that must come again.
+    pub failed: Vec<String>,
+    /// Write units that the facts took, where the engine says.
+    pub write_units: f64,
+    /// Facts that were written.
+    pub facts: u64,
+}
+
+/// A message of a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'m> {
+    /// Its id.
+    pub id: &'m str,
+    /// What it holds.
+    pub body: &'m str,
+}
+
+impl<'m> Message<'m> {
+    /// From what Lambda delivers.
+    #[must_use]
+    pub fn of(message: &'m SqsMessage) -> Self {
+        Message { id: message.message_id.as_deref().unwrap_or_default(), body: message.body.as_deref().unwrap_or_default() }
+    }
+}
+
+impl InvocationAuditor<AwsState> {
+    /// From the environment.
+    pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
+        let region = environment.region()?;
+        let hub_region = environment.optional("HUB_REGION").unwrap_or_else(|| region.clone());
+        let table = environment.required("OBSERVATIONS_TABLE")?;
+        let ttl_days = environment.facts_ttl_days()?;
+        let metrics =
+            Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "audit-invocations", Clock::System);
+        let aws = Aws::from_environment().await;
+        let observations = Observations::new(Arc::new(aws.in_region(&hub_region)), table, ttl_days);
+        let auditor = Self::new(observations, AwsState(Arc::new(aws)), metrics, Clock::System);
+        Ok(InvocationAuditor { heartbeat_role: environment.parsed("HEARTBEAT_ROLE_NAME", auditor.heartbeat_role)?, ..auditor })
+    }
+}
+
+impl<S: ReadState> InvocationAuditor<S> {
+    /// An auditor.
+    pub fn new(observations: Observations, state: S, metrics: Metrics, clock: Clock) -> Self {
+        InvocationAuditor {
+            wanted: auditor::wanted(),
+            observations,
+            world: OwnWorld::new(state, clock),
+            heartbeat_role: "guardrail-audit-heartbeat".to_owned(),
+            metrics,
+            clock,
+        }
+    }
+
+    /// Takes a batch in one pass. A message that can't be read fails alone; a fact that can't be written fails the messages of its
+    /// account and Region, whose other facts are written again without any change.
+    pub async fn take(&self, messages: &[Message<'_>]) -> Outcome {
+        let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
+        let mut collector = Collector::new(&self.wanted);
+        let mut facts: Vec<Fact> = Vec::new();
+        for message in messages {
+            // It stays a call, too: a refused one.
+            facts.extend(self.heartbeat(message.body));
+            match collector.value(message.body.as_bytes()) {
+                Taken::Judged => outcome.flow.judged += 1,
+                Taken::Ignored(_) => outcome.flow.ignored += 1,
+                Taken::Unreadable(error) => {
+                    outcome.flow.unreadable += 1;
+                    tracing::warn!(message_id = message.id, error = crate::error::chain(&error), "unreadable message");
+                    outcome.failed.push(message.id.to_owned());
+                }
+            }
+        }
+        facts.extend(self.facts_of(&collector.into_facts()).await);
+        let mut lost: BTreeSet<Place> = BTreeSet::new();
+        for fact in &facts {
+            match self.observations.put(fact).await {
+                Ok(units) => {
+                    outcome.write_units += units;
+                    outcome.facts += 1;
+                }
+                Err(error) => {
+                    edge::warn("a fact could not be written", &error);
+                    lost.insert(fact.partition.place.clone());
+                }
+            }
+        }
+        if !lost.is_empty() {
+            let of_lost = messages.iter().filter(|message| place_of(message.body).is_some_and(|place| lost.contains(&place)));
+            outcome.failed.extend(of_lost.map(|message| message.id.to_owned()));
+        }
+        outcome
+    }
+
+    /// The facts to report, with the verdict of the account's own auditor in them.
+    async fn facts_of(&self, facts: &Facts) -> Vec<Fact> {
+        let mut reported = changes_in(facts, Source::Account);
+        for packet in facts.pack(EventIds::All, &Invocations::default()) {
+            let place = Place::new(packet.account.as_str(), packet.region.as_str());
+            let world = self.world.of(&place).await;
+            reported.extend(self.judged(&packet, world).into_iter().map(|packet| {
+                let partition = Partition { source: Source::Account, place: place.clone(), hour: packet.hour };
+                Fact { partition, content: Content::Calls(packet.bytes) }
+            }));
+        }
+        reported
+    }
+
+    /// The packet with how its calls were judged. Where all is well, not every call's event id is needed.
+    fn judged(&self, packet: &Packet, world: World) -> Vec<Packet> {
+        let mut facts = Facts::default();
+        if facts.unpack(&packet.account, &packet.region, packet.hour, &packet.bytes, false).is_err() {
+            return vec![packet.clone()];
+        }
+        let (configuration, selection) = (Configuration::default(), Selection::default());
+        let terms = Terms { configuration: &configuration, selection: &selection, now: self.clock.now() };
+        let audit = auditor::audit(facts.clone(), world, &terms);
+        let event_ids = if audit.findings.is_empty() { EventIds::FirstAndLast } else { EventIds::All };
+        facts.pack(event_ids, &audit.invocations)
+    }
+
+    /// The heartbeat of this auditor, if that is what came back.
+    fn heartbeat(&self, body: &str) -> Option<Fact> {
+        if !body.contains(HEARTBEAT_MODEL) {
+            return None;
+        }
+        heartbeat_in(body, &self.heartbeat_role)
+    }
+}
+
+/// The heartbeat in a message: a refused call of the model that nobody has, by the role that may do nothing.
+#[must_use]
+pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
+    Item::parse(body.as_bytes(), |item| {
+        let Ok(Item::Record(record)) = item else { return None };
+        let principal = record.user_identity.0.principal().entity;
+        let by_its_role = principal.rsplit('/').next() == Some(role);
+        let model = record.parameters::<serde_json::Value>();
+        let of_its_model = model.get("modelId").and_then(serde_json::Value::as_str) == Some(HEARTBEAT_MODEL);
+        if !by_its_role || !of_its_model || record.error_code.get().is_none() {
+            return None;
+        }
+        let time = record.time()?;
+        let heartbeat = HeartbeatFact { time, event_id: record.event_id.or_empty().to_owned() };
+        Some(Fact::new(Source::Account, place_of_record(&record), Some(time), Content::Heartbeat(heartbeat)))
+    })
+}
+
+/// The changes among facts, each as a fact of its own.
+pub(crate) fn changes_in(facts: &Facts, source: Source) -> Vec<Fact> {
+    let fact = |(key, change): (&ChangeKey, &Change)| {
+        let place = Place::new(change.account.as_str(), change.region.as_str());
+        let change_fact = ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
+        Fact::new(source, place, Some(key.time), Content::Change(change_fact))
+    };
+    facts.changes().map(fact).collect()
+}
+
+fn place_of(body: &str) -> Option<Place> {
+    Item::parse(body.as_bytes(), |item| match item {
+        Ok(Item::Record(record)) => Some(place_of_record(&record)),
+        _ => None,
+    })
+}
+
+fn place_of_record(record: &Record<'_>) -> Place {
+    Place::new(record.account_id(), record.region_code())
+}
+
+impl<S: ReadState> Handler<SqsEvent, SqsBatchResponse> for InvocationAuditor<S> {
+    async fn handle(&self, event: SqsEvent, _: &str) -> Result<SqsBatchResponse, BoxError> {
+        let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
+        let outcome = self.take(&messages).await;
+        self.metrics.flow(outcome.flow);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some write units")]
+        self.metrics.emit(&[
+            ("facts", outcome.facts),
+            ("write_units", outcome.write_units as u64),
+            ("failed", outcome.failed.len() as u64),
+        ]);
+        let mut response = SqsBatchResponse::default();
+        outcome.failed.iter().for_each(|id| response.add_failure(id));
+        Ok(response)
+    }
+}

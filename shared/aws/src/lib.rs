@@ -1,0 +1,32 @@
+//! Guardrail Audit in AWS: what its functions do, and the adapters that they do it with.
+//!
+//! ```text
+//! queue ── invocations, changes ──► observations ── stream ──► fold ──► findings ── stream ──► alerts ──► SNS
+//! reader roles ── reconcile ──► world in S3 ───────────────────┘             └──► report ──► S3, HTTPS
+//! organization trail ── trail ──► observations
+//! ```
+//!
+//! Judging is [`audit_core`]'s alone; here facts are carried to it, and what it finds is carried on.
+
+pub mod alerts;
+pub mod aws;
+pub mod bucket;
+pub mod changes;
+pub mod clock;
+pub mod edge;
+pub mod error;
+pub mod fact;
+pub mod findings;
+pub mod fold;
+pub mod invocations;
+pub mod metrics;
+pub mod observations;
+pub mod place;
+pub mod queue;
+pub mod reconcile;
+pub mod report;
+pub mod settings;
+pub mod state;
+pub mod stream;
+pub mod trail;
+pub mod world;

@@ -1,0 +1,80 @@
+//! The observations table: facts, as they were reported.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+
+use crate::{
+    aws::Aws,
+    error::{CallError, ErrorKind, failed},
+    fact::{Fact, FactError},
+    place::Partition,
+};
+
+/// An item, as DynamoDB has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The table of facts. Members have its ARN, and may do nothing but put.
+#[derive(Clone, Debug)]
+pub struct Observations {
+    aws: Arc<Aws>,
+    table: String,
+    ttl_days: i64,
+}
+
+/// A fact of the table, or why an item of it is none.
+#[derive(Debug)]
+pub struct Read {
+    /// Its sort key.
+    pub sort_key: String,
+    /// What it says.
+    pub fact: Result<Fact, FactError>,
+}
+
+impl Observations {
+    /// A table by its name or ARN.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, table: String, ttl_days: i64) -> Self {
+        Observations { aws, table, ttl_days }
+    }
+
+    /// Writes a fact; again, it changes nothing. Answers with the write units that it took, where the engine says.
+    pub async fn put(&self, fact: &Fact) -> Result<f64, CallError> {
+        let item = fact.item(self.ttl_days).map_err(|error| CallError::new("write a fact", ErrorKind::Refused, error))?;
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.map_err(failed("write a fact"))?;
+        Ok(answer.consumed_capacity().and_then(aws_sdk_dynamodb::types::ConsumedCapacity::capacity_units).unwrap_or_default())
+    }
+
+    /// The facts of a partition, read consistently; only those whose sort keys begin with a prefix if one is given.
+    pub async fn query(&self, partition: &Partition, prefix: Option<&str>) -> Result<Vec<Read>, CallError> {
+        let items = query_all(&self.aws, &self.table, &partition.key(), prefix, true).await?;
+        Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
+    }
+}
+
+fn sort_key(item: &Item) -> String {
+    item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+}
+
+/// All items under a partition key, whose sort keys begin with a prefix if one is given.
+pub(crate) async fn query_all(aws: &Aws, table: &str, pk: &str, prefix: Option<&str>, consistent: bool) -> Result<Vec<Item>, CallError> {
+    let mut items = Vec::new();
+    let mut start = None;
+    loop {
+        let mut request = aws.dynamodb().query().table_name(table).consistent_read(consistent).set_exclusive_start_key(start);
+        request = match prefix {
+            None => request.key_condition_expression("pk = :pk"),
+            Some(prefix) => request
+                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                .expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned())),
+        };
+        let request = request.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
+        let page = request.send().await.map_err(failed(format!("query {table}")))?;
+        start = page.last_evaluated_key;
+        items.extend(page.items.unwrap_or_default());
+        if start.is_none() {
+            return Ok(items);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Where facts lie: the partition keys of the observations table.
+//!
+//! An account's auditor may write only under keys that begin with its account id and `#` (`dynamodb:LeadingKeys`). What the hub itself
+//! read or took from the organization's trail lies under `hub#`, where no member can write: the key alone says whose word a fact is.
+
+use audit_core::moment::Moment;
+
+use crate::clock::{hour_of, start_of};
+
+/// An account and Region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Twelve digits; `unknown` of records that don't say.
+    pub account: String,
+    /// A Region's code.
+    pub region: String,
+}
+
+/// Whose word a fact is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The account's own auditor.
+    Account,
+    /// The hub.
+    Hub,
+}
+
+/// A partition of the observations table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition {
+    /// Whose word.
+    pub source: Source,
+    /// About where.
+    pub place: Place,
+    /// The hour since 1970 in which it happened; `None` if that isn't known.
+    pub hour: Option<i64>,
+}
+
+const HUB: &str = "hub#";
+const UNDATED: &str = "undated";
+
+impl Place {
+    /// From its parts.
+    pub fn new(account: impl Into<String>, region: impl Into<String>) -> Self {
+        Place { account: account.into(), region: region.into() }
+    }
+
+    /// `<account>#<region>`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}#{}", self.account, self.region)
+    }
+
+    /// From [`Place::key`].
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        let (account, region) = key.split_once('#')?;
+        let plain = |text: &str| !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        (plain(account) && plain(region)).then(|| Place::new(account, region))
+    }
+}
+
+impl Partition {
+    /// The partition key.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let source = if self.source == Source::Hub { HUB } else { "" };
+        format!("{source}{}#{}", self.place.key(), hour_text(self.hour))
+    }
+
+    /// From a partition key.
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        let (source, rest) = key.strip_prefix(HUB).map_or((Source::Account, key), |rest| (Source::Hub, rest));
+        let (place, hour) = rest.rsplit_once('#')?;
+        Some(Partition { source, place: Place::parse(place)?, hour: parse_hour(hour)? })
+    }
+}
+
+/// `2026-11-20T10`, or `undated`.
+#[must_use]
+pub fn hour_text(hour: Option<i64>) -> String {
+    hour.map_or(UNDATED.to_owned(), |hour| start_of(hour).to_string().chars().take(13).collect())
+}
+
+/// From [`hour_text`]; the inner `None` stands for `undated`.
+#[must_use]
+pub fn parse_hour(text: &str) -> Option<Option<i64>> {
+    if text == UNDATED {
+        return Some(None);
+    }
+    if text.len() != 13 {
+        return None;
+    }
+    let hour = hour_of(Moment::parse(&format!("{text}:00:00Z"))?);
+    (hour_text(Some(hour)) == text).then_some(Some(hour))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_says_whose_word_it_is() {
+        let hour = Moment::parse("2026-11-20T10:59:59Z").map(hour_of);
+        for source in [Source::Account, Source::Hub] {
+            for hour in [hour, None] {
+                let partition = Partition { source, place: Place::new("222233334444", "us-east-1"), hour };
+                assert_eq!(Partition::parse(&partition.key()), Some(partition));
+            }
+        }
+        let partition = Partition { source: Source::Account, place: Place::new("222233334444", "us-east-1"), hour };
+        assert_eq!(partition.key(), "222233334444#us-east-1#2026-11-20T10");
+    }
+
+    #[test]
+    fn other_keys_are_none() {
+        for key in [
+            "",
+            "a",
+            "hub#1#2026-11-20T10",
+            "1#us-east-1#2026-11-20",
+            "1#us east#2026-11-20T10",
+            "1#r#2026-13-20T10",
+            "1#a#r#2026-11-20T10",
+        ] {
+            assert_eq!(Partition::parse(key), None, "{key}");
+        }
+    }
+}

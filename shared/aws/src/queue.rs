@@ -1,0 +1,72 @@
+//! Queues that the functions put work into.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+
+use crate::{
+    aws::Aws,
+    error::{CallError, ErrorKind, failed},
+};
+
+/// A queue, as far as it is needed.
+pub trait Queue: Send + Sync {
+    /// Puts messages in, to be taken out after so many seconds at the earliest.
+    fn send(&self, messages: &[String], delay: u32) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// A queue of SQS.
+#[derive(Clone, Debug)]
+pub struct SqsQueue {
+    aws: Arc<Aws>,
+    url: String,
+}
+
+impl SqsQueue {
+    /// A queue by its URL.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, url: String) -> Self {
+        SqsQueue { aws, url }
+    }
+}
+
+/// So many messages go into one call.
+const BATCH: usize = 10;
+
+impl Queue for SqsQueue {
+    async fn send(&self, messages: &[String], delay: u32) -> Result<(), CallError> {
+        let delay = i32::try_from(delay).unwrap_or(0);
+        for batch in messages.chunks(BATCH) {
+            let mut request = self.aws.sqs().send_message_batch().queue_url(&self.url);
+            for (index, message) in batch.iter().enumerate() {
+                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(message).delay_seconds(delay);
+                request = request.entries(entry.build().map_err(|error| CallError::new("send to a queue", ErrorKind::Refused, error))?);
+            }
+            let answer = request.send().await.map_err(failed("send to a queue"))?;
+            if let Some(refused) = answer.failed().first() {
+                return Err(CallError::new("send to a queue", ErrorKind::Retryable, refused.code().to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A queue in memory, for tests.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryQueue(Arc<Mutex<Vec<(String, u32)>>>);
+
+impl MemoryQueue {
+    /// What was put in, in order, with its delay.
+    #[must_use]
+    pub fn take(&self) -> Vec<(String, u32)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Queue for MemoryQueue {
+    async fn send(&self, messages: &[String], delay: u32) -> Result<(), CallError> {
+        let mut queue = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        queue.extend(messages.iter().map(|message| (message.clone(), delay)));
+        Ok(())
+    }
+}

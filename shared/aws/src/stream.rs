@@ -1,0 +1,99 @@
+//! What a stream of DynamoDB reports, as far as it matters.
+
+use audit_core::moment::Moment;
+use aws_lambda_events::dynamodb::{Event, EventRecord};
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+
+use crate::observations::Item;
+
+/// A change of an item.
+#[derive(Clone, Debug, Default)]
+pub struct StreamRecord {
+    /// Where it stands in its shard.
+    pub sequence: String,
+    /// When, to the second.
+    pub time: Option<Moment>,
+    /// The item as it was; empty if there was none.
+    pub old: Item,
+    /// The item as it is; empty if it was removed.
+    pub new: Item,
+    /// It was removed by the service itself because its time was up.
+    pub by_service: bool,
+}
+
+impl StreamRecord {
+    /// The item's partition key.
+    #[must_use]
+    pub fn pk(&self) -> &str {
+        self.text("pk")
+    }
+
+    /// The item's sort key.
+    #[must_use]
+    pub fn sk(&self) -> &str {
+        self.text("sk")
+    }
+
+    fn text(&self, name: &str) -> &str {
+        let value = self.new.get(name).or_else(|| self.old.get(name));
+        value.and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+    }
+}
+
+/// The records of an event.
+#[must_use]
+pub fn records(event: Event) -> Vec<StreamRecord> {
+    event.records.into_iter().map(record).collect()
+}
+
+fn record(record: EventRecord) -> StreamRecord {
+    let by_service = record.user_identity.is_some_and(|identity| identity.principal_id == "dynamodb.amazonaws.com");
+    let change = record.change;
+    let time = change.approximate_creation_date_time.timestamp();
+    StreamRecord {
+        sequence: change.sequence_number.unwrap_or_default(),
+        time: (time > 0).then(|| Moment::from_seconds(time)),
+        old: item(change.old_image),
+        new: item(change.new_image),
+        by_service,
+    }
+}
+
+fn item(item: serde_dynamo::Item) -> Item {
+    let attributes: std::collections::HashMap<String, serde_dynamo::AttributeValue> = item.into();
+    attributes.into_iter().map(|(name, value)| (name, attribute(value))).collect()
+}
+
+fn attribute(value: serde_dynamo::AttributeValue) -> AttributeValue {
+    use serde_dynamo::AttributeValue as From;
+    match value {
+        From::N(number) => AttributeValue::N(number),
+        From::S(text) => AttributeValue::S(text),
+        From::Bool(is) => AttributeValue::Bool(is),
+        From::B(bytes) => AttributeValue::B(Blob::new(bytes)),
+        From::L(list) => AttributeValue::L(list.into_iter().map(attribute).collect()),
+        From::M(map) => AttributeValue::M(map.into_iter().map(|(name, value)| (name, attribute(value))).collect()),
+        From::Ss(texts) => AttributeValue::Ss(texts),
+        From::Ns(numbers) => AttributeValue::Ns(numbers),
+        From::Bs(blobs) => AttributeValue::Bs(blobs.into_iter().map(Blob::new).collect()),
+        From::Null(_) => AttributeValue::Null(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_as_lambda_delivers_it_is_read() {
+        let event = serde_json::json!({"Records": [{"eventID": "1", "eventName": "REMOVE", "awsRegion": "us-east-1",
+            "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
+            "dynamodb": {"ApproximateCreationDateTime": 1_795_300_000.0, "SequenceNumber": "7", "SizeBytes": 9, "StreamViewType": "NEW_AND_OLD_IMAGES",
+                "Keys": {"pk": {"S": "a"}, "sk": {"S": "b"}},
+                "OldImage": {"pk": {"S": "a"}, "sk": {"S": "b"}, "f": {"B": "AQID"}, "expires_at": {"N": "5"}}}}]});
+        let [record] = &*records(serde_json::from_value(event).unwrap()) else { panic!() };
+        assert_eq!((record.sequence.as_str(), record.pk(), record.sk(), record.by_service), ("7", "a", "b", true));
+        assert_eq!(record.old["f"].as_b().unwrap().as_ref(), [1, 2, 3]);
+        assert_eq!(record.time, Some(Moment::from_seconds(1_795_300_000)));
+    }
+}

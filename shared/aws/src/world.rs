@@ -1,0 +1,166 @@
+//! The world: as an account's auditor reads it for itself, and as the hub keeps it in S3.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use audit_core::{
+    moment::Moment,
+    world::{SnapshotPath, World},
+};
+use tokio::sync::Mutex;
+
+use crate::{
+    bucket::Bucket,
+    clock::Clock,
+    edge,
+    error::CallError,
+    place::Place,
+    state::{Question, ReadState},
+};
+
+/// State that is older is read again.
+const FRESH_SECONDS: i64 = 5 * 60;
+
+/// What an auditor reads of its own account. What it can't read is not known.
+#[derive(Debug)]
+pub struct OwnWorld<S> {
+    state: S,
+    clock: Clock,
+    read: Mutex<BTreeMap<Place, (Moment, World)>>,
+}
+
+impl<S: ReadState> OwnWorld<S> {
+    /// By what it reads.
+    pub fn new(state: S, clock: Clock) -> Self {
+        OwnWorld { state, clock, read: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The world of an account and Region as it is now.
+    pub async fn of(&self, place: &Place) -> World {
+        let now = self.clock.now();
+        let mut read = self.read.lock().await;
+        if let Some((read_at, world)) = read.get(place)
+            && now < read_at.plus_seconds(FRESH_SECONDS)
+        {
+            return world.clone();
+        }
+        let mut world = World::default();
+        let Place { account, region } = place;
+        for (question, path) in [
+            (Question::EffectivePolicy(account.clone()), format!("effective-policies/{account}.json")),
+            (Question::EnforcedConfigurations, format!("enforced-configurations/{account}/{region}.json")),
+        ] {
+            match self.state.read(&question).await {
+                Ok(json) => add(&mut world, &path, &json),
+                Err(error) => edge::warn("state could not be read", &error),
+            }
+        }
+        read.insert(place.clone(), (now, world.clone()));
+        world
+    }
+}
+
+fn add(world: &mut World, path: &str, json: &[u8]) {
+    let Some(at) = SnapshotPath::parse(path) else {
+        // Other things lie beside snapshots, too.
+        return tracing::debug!(path, "no snapshot");
+    };
+    if let Err(error) = world.add(&at, json) {
+        tracing::warn!(path, error = crate::error::chain(&error), "a file of the world could not be used");
+    }
+}
+
+/// Where the world begins in its bucket.
+pub const PREFIX: &str = "world/";
+
+/// A file of the world: its path there, and its content.
+pub type File = (String, Arc<[u8]>);
+
+/// An object: its ETag and its content.
+type Cached = (String, Arc<[u8]>);
+
+/// The world as the hub keeps it. Objects are read again only when they changed.
+#[derive(Debug)]
+pub struct HubWorld<B> {
+    bucket: B,
+    objects: Mutex<BTreeMap<String, Cached>>,
+}
+
+impl<B: Bucket> HubWorld<B> {
+    /// In a bucket.
+    pub fn new(bucket: B) -> Self {
+        HubWorld { bucket, objects: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The files that bear on an account, by their path in the world. The management account's findings may be about all others.
+    pub async fn files_of(&self, account: &str, management: Option<&str>) -> Result<Vec<File>, CallError> {
+        let Some(management) = management.filter(|management| *management != account) else {
+            return self.files(&[String::new()]).await;
+        };
+        let of_account = [
+            "enforced-configurations",
+            "guardrails",
+            "inference-profiles",
+            "telemetry",
+            "agents",
+            "flows",
+            "resource-policies",
+            "iam",
+            "metrics",
+        ];
+        let mut prefixes: Vec<String> = of_account.iter().map(|kind| format!("{kind}/{account}/")).collect();
+        prefixes.extend(["organization".to_owned(), "policies/".to_owned(), format!("effective-policies/{account}")]);
+        prefixes.extend([format!("guardrails/{management}/"), format!("telemetry/{management}/")]);
+        self.files(&prefixes).await
+    }
+
+    /// The files whose paths begin with one of these.
+    pub async fn files(&self, prefixes: &[String]) -> Result<Vec<File>, CallError> {
+        let mut files = Vec::new();
+        let mut objects = self.objects.lock().await;
+        for prefix in prefixes {
+            let full = format!("{PREFIX}{prefix}");
+            let listed = self.bucket.list(&full).await?;
+            let present: BTreeSet<&str> = listed.iter().map(|listed| listed.key.as_str()).collect();
+            objects.retain(|key, _| !key.starts_with(&full) || present.contains(key.as_str()));
+            for listed in listed {
+                let path = listed.key.strip_prefix(PREFIX).unwrap_or(&listed.key).to_owned();
+                // `effective-policies/1` is also the beginning of names that are others'.
+                if !path
+                    .strip_prefix(prefix.as_str())
+                    .is_some_and(|rest| prefix.is_empty() || prefix.ends_with('/') || rest.starts_with(['.', '@']))
+                {
+                    continue;
+                }
+                match objects.get(&listed.key) {
+                    Some((etag, content)) if *etag == listed.etag => files.push((path, Arc::clone(content))),
+                    _ => {
+                        if let Some(content) = self.bucket.get(&listed.key).await? {
+                            let content: Arc<[u8]> = content.into();
+                            objects.insert(listed.key, (listed.etag, Arc::clone(&content)));
+                            files.push((path, content));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &B {
+        &self.bucket
+    }
+}
+
+/// A world of these files. What can't be used is logged, and not known.
+#[must_use]
+pub fn world_of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> World {
+    let mut world = World::default();
+    for (path, json) in files {
+        add(&mut world, path, json);
+    }
+    world
+}

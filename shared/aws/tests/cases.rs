@@ -1,0 +1,68 @@
+//! Every folder `events/<rule>/<case>/` through the handlers, on a DynamoDB engine: the findings are those that the domain finds in the
+//! same records, which are those that the command line prints.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails, as it should")]
+
+mod support;
+
+use std::path::Path;
+
+use audit_aws::{fold::Trust, invocations::Message};
+use audit_core::{
+    auditor::{self, Selection, Terms},
+    config::Configuration,
+    facts::{Collector, Taken},
+    finding::Finding,
+};
+use serde_json::Value;
+use support::{StateOf, bucket_with, invocation_auditor, now, tables};
+
+datatest_stable::harness! {
+    { test = gives_what_the_command_line_gives, root = "../../events", pattern = r"^[^/]+/[^/]+/event\.json$" },
+}
+
+fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()> {
+    let case = event.parent().ok_or("a case is a folder")?;
+    let bodies = bodies(&serde_json::from_slice(&std::fs::read(event)?)?);
+    let configuration = std::fs::read_to_string(case.join("guardrail-audit.toml")).ok();
+    let world = audit_local::world::load(&case.join("world"))?;
+
+    let expected = {
+        let wanted = auditor::wanted();
+        let mut collector = Collector::new(&wanted);
+        for body in &bodies {
+            let _: Taken = collector.value(body.as_bytes());
+        }
+        let configuration = configuration.as_deref().map(Configuration::parse).transpose()?.unwrap_or_default();
+        let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: now() };
+        let mut findings = auditor::audit(collector.into_facts(), world.world.clone(), &terms).findings;
+        findings.sort_by(|a, b| a.id.cmp(&b.id));
+        findings
+    };
+
+    let found: Vec<Finding> = tokio::runtime::Runtime::new()?.block_on(async {
+        let tables = tables().await;
+        let bucket = bucket_with(world.files.clone(), configuration.as_deref()).await;
+        let state = StateOf { place: None, files: world.files.iter().cloned().collect() };
+        let ids: Vec<String> = (0..bodies.len()).map(|number| number.to_string()).collect();
+        let messages: Vec<Message<'_>> = ids.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
+        let outcome = invocation_auditor(&tables, state).take(&messages).await;
+        assert_eq!(outcome.flow.taken_in, outcome.flow.judged + outcome.flow.ignored + outcome.flow.unreadable);
+        assert_eq!(outcome.failed.len() as u64, outcome.flow.unreadable, "only what can't be read comes again");
+        let alone = Trust { organization: false, ..Trust::default() };
+        tables.fold_all(&tables.fold(&bucket, alone)).await;
+        tables.all_findings().await
+    });
+    let json = |findings: &[Finding]| serde_json::to_string_pretty(findings).unwrap();
+    assert_eq!(json(&found), json(&expected));
+    Ok(())
+}
+
+/// What a queue would deliver: a message for each envelope or record.
+fn bodies(json: &Value) -> Vec<String> {
+    match json {
+        Value::Array(all) => all.iter().flat_map(bodies).collect(),
+        Value::Object(object) if object.contains_key("Records") => bodies(object.get("Records").unwrap()),
+        other => vec![other.to_string()],
+    }
+}

@@ -1,0 +1,621 @@
+//! Facts as they travel: the records of an account, Region and hour in a few bytes each, the same bytes for the same records.
+//!
+//! What many records share is said once; a record adds its request id and the time since the one before it: 17 bytes. Event ids are
+//! kept with every record where that matters ([`EventIds::All`]), else only the first and the latest of records that are alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Facts, StoredRecord};
+use crate::{moment::Moment, report::Invocations};
+
+/// The records of one account, Region and hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The account that the records were delivered to.
+    pub account: String,
+    /// Where.
+    pub region: String,
+    /// The hour since 1970 that they fall into; `None` if they don't say.
+    pub hour: Option<i64>,
+    /// The records.
+    pub bytes: Vec<u8>,
+    /// How many there are.
+    pub records: u64,
+}
+
+/// Which event ids are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventIds {
+    /// Every record's.
+    All,
+    /// Of calls that are alike, those of the first and the latest. The calls between are given one of these two.
+    FirstAndLast,
+}
+
+/// What a packet holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unpacked {
+    /// How many records.
+    pub records: u64,
+    /// How many of them are calls.
+    pub calls: u64,
+    /// How whoever packed them judged the calls.
+    pub claimed: Invocations,
+}
+
+/// Why a packet can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackedError {
+    /// It ends too early, or something follows its end.
+    #[error("the packet's length is wrong")]
+    Length,
+    /// It was made by a later version.
+    #[error("packets of version {0} are not known")]
+    Version(u8),
+    /// A number in it stands for nothing.
+    #[error("a number in the packet stands for nothing")]
+    Number,
+    /// A text is no UTF-8.
+    #[error("a text in the packet is no UTF-8")]
+    Text,
+    /// It holds more than a packet may.
+    #[error("the packet is too large")]
+    TooLarge,
+}
+
+/// Packets of this version are written.
+const VERSION: u8 = 1;
+
+/// So many records go into a packet: with all event ids some 280 KB.
+const RECORDS: usize = 8_000;
+
+/// A text is never longer: an ARN has at most 2,048 characters, and a list of guardrails a few of them.
+const TEXT: usize = 16 * 1024;
+
+const MILLIS_AN_HOUR: i64 = 3_600_000;
+
+const KINDS: &[(&str, &str)] = &[
+    ("call", "covered"),
+    ("call", "ambiguous"),
+    ("call", "uncovered"),
+    ("call", "unsupported"),
+    ("call", "agent"),
+    ("call", "flow"),
+    ("call", "request"),
+    ("evaluation", ""),
+    ("log", ""),
+];
+
+const BEARER_KEY: u8 = 1;
+const REFUSED_BY_GUARDRAIL: u8 = 2;
+const PARTIALLY_GUARDED: u8 = 4;
+const BY_EVENT_ID: u8 = 8;
+/// Request ids are UUIDs.
+const PLAIN_IDS: u8 = 16;
+const EVENT_ID_EACH: u8 = 32;
+const WHOLE_SECONDS: u8 = 64;
+
+/// What records of a group share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Shared<'s> {
+    kind: u8,
+    flags: u8,
+    texts: [&'s str; 7],
+}
+
+/// What sets a record of a group apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Own {
+    /// Milliseconds since the hour began; zero without a time.
+    millis: i64,
+    request: Id,
+    event: Id,
+}
+
+/// An id: a UUID in its usual spelling, or any other text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Id {
+    Plain([u8; 16]),
+    Text(String),
+}
+
+impl Id {
+    fn new(text: &str) -> Self {
+        let compact: String = text.chars().filter(|c| *c != '-').collect();
+        let mut bytes = [0; 16];
+        let id = if compact.len() == 32 && hex::decode_to_slice(&compact, &mut bytes).is_ok() {
+            Id::Plain(bytes)
+        } else {
+            return Id::Text(text.to_owned());
+        };
+        // Only what comes back as it was.
+        if id.text() == text { id } else { Id::Text(text.to_owned()) }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Id::Text(text) => text.clone(),
+            Id::Plain(bytes) => {
+                let hex = hex::encode(bytes);
+                let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
+                format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+            }
+        }
+    }
+}
+
+/// The place and hour of a packet.
+type PlaceAndHour = (String, String, Option<i64>);
+
+impl Facts {
+    /// The calls, evaluations and logs in packets: the same for the same set of records, whatever their order.
+    ///
+    /// `claimed` goes into every packet: how whoever packs them judged the calls of all of them.
+    #[must_use]
+    pub fn pack(&self, event_ids: EventIds, claimed: &Invocations) -> Vec<Packet> {
+        let mut packets: BTreeMap<PlaceAndHour, BTreeMap<Shared<'_>, BTreeSet<Own>>> = BTreeMap::new();
+        for record in self.stored_records() {
+            let millis = record.event_time.map(|time| time.as_micros().div_euclid(1000));
+            let hour = millis.map(|millis| millis.div_euclid(MILLIS_AN_HOUR));
+            let own = Own {
+                millis: millis.map_or(0, |millis| millis.rem_euclid(MILLIS_AN_HOUR)),
+                request: Id::new(&record.request_id),
+                event: Id::new(&record.event_id),
+            };
+            let plain = matches!(own.request, Id::Plain(_));
+            // What sets evaluations apart is their event id.
+            let each = event_ids == EventIds::All || record.kind != "call";
+            let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+            let kind = KINDS.iter().position(|known| *known == (record.kind, record.reach)).and_then(|index| u8::try_from(index).ok());
+            let shared = Shared {
+                kind: kind.unwrap_or(2),
+                flags: flag(record.bearer_key, BEARER_KEY)
+                    | flag(record.refused_by_guardrail, REFUSED_BY_GUARDRAIL)
+                    | flag(record.partially_guarded, PARTIALLY_GUARDED)
+                    | flag(record.by_event_id, BY_EVENT_ID)
+                    | flag(plain, PLAIN_IDS)
+                    | flag(each, EVENT_ID_EACH),
+                texts: [
+                    record.event_name,
+                    record.error_code,
+                    record.principal,
+                    record.subject,
+                    record.guardrail_identifier,
+                    record.guardrail_version,
+                    record.refusing_guardrail,
+                ],
+            };
+            let place = (record.account.to_owned(), record.region.to_owned(), hour);
+            packets.entry(place).or_default().entry(shared).or_default().insert(own);
+        }
+        packets
+            .into_iter()
+            .flat_map(|(place, groups)| split(groups).into_iter().map(move |groups| packet(&place, &groups, claimed)))
+            .collect()
+    }
+
+    /// Takes the records of a packet. The place is the packet's address, never its content.
+    pub fn unpack(
+        &mut self,
+        account: &str,
+        region: &str,
+        hour: Option<i64>,
+        bytes: &[u8],
+        self_reported: bool,
+    ) -> Result<Unpacked, PackedError> {
+        read(bytes, hour, &mut |record| self.restore(&StoredRecord { account, region, self_reported, ..record }))
+    }
+}
+
+/// Looks through a packet without keeping anything.
+pub fn check(bytes: &[u8]) -> Result<Unpacked, PackedError> {
+    read(bytes, Some(0), &mut |_| {})
+}
+
+type Groups<'s> = BTreeMap<Shared<'s>, BTreeSet<Own>>;
+
+/// Cuts what is too much for one packet, always at the same records.
+fn split(groups: Groups<'_>) -> Vec<Groups<'_>> {
+    let total: usize = groups.values().map(BTreeSet::len).sum();
+    if total <= RECORDS {
+        return vec![groups];
+    }
+    let mut packets = vec![Groups::new()];
+    let mut room = RECORDS;
+    for (shared, rows) in groups {
+        for own in rows {
+            if room == 0 {
+                packets.push(Groups::new());
+                room = RECORDS;
+            }
+            room -= 1;
+            if let Some(last) = packets.last_mut() {
+                last.entry(shared).or_default().insert(own);
+            }
+        }
+    }
+    packets
+}
+
+fn packet((account, region, hour): &PlaceAndHour, groups: &Groups<'_>, claimed: &Invocations) -> Packet {
+    let mut texts: BTreeSet<&str> = BTreeSet::new();
+    for (shared, rows) in groups {
+        texts.extend(shared.texts);
+        let ids = rows.iter().flat_map(|own| [&own.request, &own.event]);
+        texts.extend(ids.filter_map(|id| if let Id::Text(text) = id { Some(text.as_str()) } else { None }));
+    }
+    texts.remove("");
+    // Number zero is the empty text.
+    let numbers: BTreeMap<&str, u64> = texts.iter().zip(1..).map(|(text, number)| (*text, number)).collect();
+    let mut out = Out { bytes: vec![VERSION], numbers };
+    for count in [claimed.compliant, claimed.violation, claimed.not_provable, claimed.not_applicable] {
+        out.number(count);
+    }
+    out.number(texts.len() as u64);
+    let mut before = "";
+    for text in &texts {
+        // Only what differs from the text before it: most begin alike.
+        let same = before.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+        let same = (0..=same).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        out.number(same as u64);
+        let rest = text.get(same..).unwrap_or_default();
+        out.number(rest.len() as u64);
+        out.bytes.extend_from_slice(rest.as_bytes());
+        before = text;
+    }
+    out.number(groups.len() as u64);
+    for (shared, rows) in groups {
+        out.group(*shared, rows);
+    }
+    let records = groups.values().map(|rows| rows.len() as u64).sum();
+    Packet { account: account.clone(), region: region.clone(), hour: *hour, bytes: out.bytes, records }
+}
+
+struct Out<'s> {
+    bytes: Vec<u8>,
+    numbers: BTreeMap<&'s str, u64>,
+}
+
+impl Out<'_> {
+    fn number(&mut self, mut number: u64) {
+        loop {
+            let [low, ..] = number.to_le_bytes();
+            number >>= 7;
+            if number == 0 {
+                return self.bytes.push(low & 0x7f);
+            }
+            self.bytes.push(low | 0x80);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let number = self.numbers.get(text).copied().unwrap_or(0);
+        self.number(number);
+    }
+
+    fn group(&mut self, shared: Shared<'_>, rows: &BTreeSet<Own>) {
+        let unit = if rows.iter().all(|own| own.millis % 1000 == 0) { 1000 } else { 1 };
+        let flags = shared.flags | if unit == 1000 { WHOLE_SECONDS } else { 0 };
+        self.bytes.extend([shared.kind, flags]);
+        shared.texts.iter().for_each(|text| self.text(text));
+        self.number(rows.len() as u64);
+        if flags & EVENT_ID_EACH == 0 {
+            let by_event = |own: &&Own| (own.millis, own.event.text());
+            for own in [rows.iter().min_by_key(by_event), rows.iter().max_by_key(by_event)].into_iter().flatten() {
+                self.id(&own.event);
+            }
+        }
+        let mut before = 0;
+        for own in rows {
+            let since = (own.millis - before) / unit;
+            self.number(since.unsigned_abs());
+            before = own.millis;
+            match &own.request {
+                Id::Plain(bytes) => self.bytes.extend_from_slice(bytes),
+                Id::Text(text) => self.text(text),
+            }
+            if flags & EVENT_ID_EACH != 0 {
+                self.id(&own.event);
+            }
+        }
+    }
+
+    fn id(&mut self, id: &Id) {
+        match id {
+            Id::Plain(bytes) => {
+                self.bytes.push(1);
+                self.bytes.extend_from_slice(bytes);
+            }
+            Id::Text(text) => {
+                self.bytes.push(0);
+                self.text(text);
+            }
+        }
+    }
+}
+
+struct In<'b> {
+    bytes: &'b [u8],
+    texts: Vec<String>,
+}
+
+impl<'b> In<'b> {
+    fn byte(&mut self) -> Result<u8, PackedError> {
+        let (first, rest) = self.bytes.split_first().ok_or(PackedError::Length)?;
+        self.bytes = rest;
+        Ok(*first)
+    }
+
+    fn number(&mut self) -> Result<u64, PackedError> {
+        let mut number = 0_u64;
+        for shift in (0..63).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(PackedError::Number)
+    }
+
+    /// A number of things that take at least a byte each: so many must still be there.
+    fn count(&mut self) -> Result<usize, PackedError> {
+        let count = usize::try_from(self.number()?).map_err(|_| PackedError::TooLarge)?;
+        if count > self.bytes.len() { Err(PackedError::Length) } else { Ok(count) }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'b [u8], PackedError> {
+        let (taken, rest) = self.bytes.split_at_checked(length).ok_or(PackedError::Length)?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn text(&mut self) -> Result<&str, PackedError> {
+        let number = usize::try_from(self.number()?).map_err(|_| PackedError::Number)?;
+        match number.checked_sub(1) {
+            None => Ok(""),
+            Some(index) => self.texts.get(index).map(String::as_str).ok_or(PackedError::Number),
+        }
+    }
+
+    fn plain_id(&mut self) -> Result<String, PackedError> {
+        let bytes = self.take(16)?;
+        Ok(Id::Plain(<[u8; 16]>::try_from(bytes).map_err(|_| PackedError::Length)?).text())
+    }
+
+    fn id(&mut self) -> Result<String, PackedError> {
+        match self.byte()? {
+            1 => self.plain_id(),
+            0 => self.text().map(str::to_owned),
+            _ => Err(PackedError::Number),
+        }
+    }
+}
+
+fn read(bytes: &[u8], hour: Option<i64>, with: &mut dyn FnMut(StoredRecord<'_>)) -> Result<Unpacked, PackedError> {
+    let mut input = In { bytes, texts: Vec::new() };
+    match input.byte()? {
+        VERSION => {}
+        version => return Err(PackedError::Version(version)),
+    }
+    let claimed = Invocations {
+        compliant: input.number()?,
+        violation: input.number()?,
+        not_provable: input.number()?,
+        not_applicable: input.number()?,
+    };
+    let mut unpacked = Unpacked { claimed, ..Unpacked::default() };
+    let mut total = 0;
+    for _ in 0..input.count()? {
+        let (same, length) = (input.count()?, input.count()?);
+        let rest = std::str::from_utf8(input.take(length)?).map_err(|_| PackedError::Text)?;
+        let same = match input.texts.last() {
+            None if same == 0 => "",
+            None => return Err(PackedError::Number),
+            Some(before) => before.get(..same).ok_or(PackedError::Number)?,
+        };
+        let text = format!("{same}{rest}");
+        total += text.len();
+        if text.len() > TEXT || total > 16 * bytes.len().max(TEXT) {
+            return Err(PackedError::TooLarge);
+        }
+        input.texts.push(text);
+    }
+    for _ in 0..input.count()? {
+        read_group(&mut input, hour, &mut unpacked, with)?;
+    }
+    if input.bytes.is_empty() { Ok(unpacked) } else { Err(PackedError::Length) }
+}
+
+fn read_group(
+    input: &mut In<'_>,
+    hour: Option<i64>,
+    unpacked: &mut Unpacked,
+    with: &mut dyn FnMut(StoredRecord<'_>),
+) -> Result<(), PackedError> {
+    let (kind, flags) = (input.byte()?, input.byte()?);
+    let (kind, reach) = KINDS.get(usize::from(kind)).copied().ok_or(PackedError::Number)?;
+    let mut texts = Vec::with_capacity(7);
+    for _ in 0..7 {
+        texts.push(input.text()?.to_owned());
+    }
+    let rows = input.count()?;
+    let ends = if flags & EVENT_ID_EACH == 0 { Some((input.id()?, input.id()?)) } else { None };
+    let mut own = Vec::with_capacity(rows);
+    let mut millis = 0_i64;
+    for _ in 0..rows {
+        let since = i64::try_from(input.number()?).map_err(|_| PackedError::Number)?;
+        millis = since
+            .checked_mul(if flags & WHOLE_SECONDS == 0 { 1 } else { 1000 })
+            .and_then(|since| millis.checked_add(since))
+            .ok_or(PackedError::Number)?;
+        if millis >= MILLIS_AN_HOUR {
+            return Err(PackedError::Number);
+        }
+        let request = if flags & PLAIN_IDS == 0 { input.text()?.to_owned() } else { input.plain_id()? };
+        let event = if flags & EVENT_ID_EACH == 0 { None } else { Some(input.id()?) };
+        own.push((millis, request, event));
+    }
+    let last = own.last().map_or(0, |(millis, ..)| *millis);
+    let [event_name, error_code, principal, subject, guardrail_identifier, guardrail_version, refusing_guardrail] = texts.as_slice() else {
+        return Err(PackedError::Number);
+    };
+    for (index, (millis, request_id, event)) in own.into_iter().enumerate() {
+        // The first stands for those between, and for those at its time, so that none comes before it or behind the latest.
+        let event_id = event.or_else(|| {
+            let (first_event, last_event) = ends.as_ref()?;
+            Some(if index > 0 && millis == last { last_event.clone() } else { first_event.clone() })
+        });
+        let event_time =
+            hour.map(|hour| Moment::from_micros(hour.saturating_mul(MILLIS_AN_HOUR).saturating_add(millis).saturating_mul(1000)));
+        unpacked.records += 1;
+        unpacked.calls += u64::from(kind == "call");
+        with(StoredRecord {
+            kind,
+            reach,
+            request_id,
+            event_id: event_id.unwrap_or_default(),
+            event_time,
+            principal,
+            event_name,
+            subject,
+            guardrail_identifier,
+            guardrail_version,
+            refusing_guardrail,
+            error_code,
+            bearer_key: flags & BEARER_KEY != 0,
+            refused_by_guardrail: flags & REFUSED_BY_GUARDRAIL != 0,
+            partially_guarded: flags & PARTIALLY_GUARDED != 0,
+            by_event_id: flags & BY_EVENT_ID != 0,
+            ..StoredRecord::default()
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ACCOUNT: &str = "222233334444";
+
+    fn uuid(number: u64) -> String {
+        format!("{number:08x}-0000-4000-8000-000000000000")
+    }
+
+    fn call(number: u64, millis: i64) -> StoredRecord<'static> {
+        StoredRecord {
+            kind: "call",
+            reach: "covered",
+            request_id: uuid(number),
+            event_id: uuid(number + 1_000_000),
+            event_time: Some(Moment::from_micros((1_795_300_000_000 + millis) * 1000)),
+            account: ACCOUNT,
+            region: "us-east-1",
+            principal: "arn:aws:iam::222233334444:role/application/team-backend-service",
+            event_name: "Converse",
+            subject: "anthropic.claude-3-haiku-20240307-v1:0",
+            ..StoredRecord::default()
+        }
+    }
+
+    fn facts<'s>(records: impl IntoIterator<Item = StoredRecord<'s>>) -> Facts {
+        let mut facts = Facts::default();
+        records.into_iter().for_each(|record| facts.restore(&record));
+        facts
+    }
+
+    fn unpacked(packets: &[Packet]) -> Vec<StoredRecordOwned> {
+        let mut facts = Facts::default();
+        for packet in packets {
+            facts.unpack(&packet.account, &packet.region, packet.hour, &packet.bytes, false).unwrap();
+        }
+        owned(&facts)
+    }
+
+    type StoredRecordOwned = String;
+
+    fn owned(facts: &Facts) -> Vec<StoredRecordOwned> {
+        let mut records: Vec<String> = facts.stored_records().map(|record| format!("{record:?}")).collect();
+        records.sort();
+        records
+    }
+
+    #[test]
+    fn twenty_calls_alike_fit_into_one_write_unit_with_room_to_spare() {
+        let facts = facts((0..20).map(|number| call(number, i64::try_from(number).unwrap() * 1000)));
+        let [packet] = &*facts.pack(EventIds::FirstAndLast, &Invocations { compliant: 20, ..Invocations::default() }) else { panic!() };
+        assert!(packet.bytes.len() <= 520, "{} bytes", packet.bytes.len());
+        assert_eq!(
+            check(&packet.bytes).unwrap(),
+            Unpacked { records: 20, calls: 20, claimed: Invocations { compliant: 20, ..Invocations::default() } }
+        );
+    }
+
+    #[test]
+    fn the_first_and_the_latest_event_keep_their_names() {
+        let records = [call(3, 5000), call(1, 0), call(9, 0), call(4, 90_000), call(2, 90_000)];
+        let packets = facts(records).pack(EventIds::FirstAndLast, &Invocations::default());
+        let mut back = Facts::default();
+        back.unpack(ACCOUNT, "us-east-1", packets[0].hour, &packets[0].bytes, false).unwrap();
+        let mut seen: Vec<(Moment, String)> = back.stored_records().map(|record| (record.event_time.unwrap(), record.event_id)).collect();
+        seen.sort();
+        assert_eq!((seen[0].1.as_str(), seen[4].1.as_str()), (uuid(1_000_001).as_str(), uuid(1_000_004).as_str()));
+        assert!(seen.iter().all(|(_, id)| [uuid(1_000_001), uuid(1_000_004)].contains(id)));
+    }
+
+    #[test]
+    fn a_packet_that_is_cut_lengthened_or_bent_is_refused_and_never_believed_to_be_huge() {
+        let facts = facts((0..5).map(|number| call(number, 0)));
+        let bytes = facts.pack(EventIds::All, &Invocations::default()).remove(0).bytes;
+        for end in 0..bytes.len() {
+            assert!(check(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        assert_eq!(check(&[bytes.as_slice(), &[0]].concat()), Err(PackedError::Length));
+        assert_eq!(check(&[9]), Err(PackedError::Version(9)));
+        assert_eq!(check(&[1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f]), Err(PackedError::Length), "a count of things that can't be there");
+        for at in 0..bytes.len() {
+            let mut bent = bytes.clone();
+            bent[at] ^= 0x55;
+            let _ = check(&bent);
+        }
+    }
+
+    #[test]
+    fn records_beyond_a_packet_go_into_the_next() {
+        let facts = facts((0..u64::try_from(RECORDS).unwrap() + 3).map(|number| call(number, 0)));
+        let packets = facts.pack(EventIds::All, &Invocations::default());
+        assert_eq!(packets.iter().map(|packet| packet.records).collect::<Vec<_>>(), [RECORDS as u64, 3]);
+        assert!(packets[0].bytes.len() < 350_000, "{}", packets[0].bytes.len());
+        assert_eq!(unpacked(&packets), owned(&facts));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_back_and_order_doesnt_show(
+            rows in proptest::collection::vec((0..30_u64, 0..8_000_000_i64, 0..9_usize, "[a-z/é]{0,4}", 0..32_u8, any::<bool>()), 0..40),
+        ) {
+            let records: Vec<StoredRecord<'_>> = rows.iter().map(|(number, millis, kind, text, flags, timed)| StoredRecord {
+                kind: KINDS[*kind].0,
+                reach: KINDS[*kind].1,
+                request_id: if flags & 16 == 0 { uuid(*number) } else { text.clone() },
+                principal: text,
+                subject: text,
+                event_time: timed.then(|| Moment::from_micros((1_795_300_000_000 + millis) * 1000)),
+                bearer_key: flags & 1 != 0,
+                refused_by_guardrail: flags & 2 != 0,
+                partially_guarded: flags & 4 != 0,
+                by_event_id: flags & 8 != 0,
+                ..call(*number, *millis)
+            }).collect();
+            let straight = facts(records.clone()).pack(EventIds::All, &Invocations::default());
+            let reversed = facts(records.iter().rev().cloned()).pack(EventIds::All, &Invocations::default());
+            prop_assert_eq!(&straight, &reversed);
+            let mut expected = owned(&facts(records));
+            expected.dedup();
+            prop_assert_eq!(unpacked(&straight), expected);
+        }
+    }
+}
