@@ -94,7 +94,7 @@ fn build(architecture: &str) -> anyhow::Result<PathBuf> {
     command.current_dir(root()).args(["lambda", "build", "--release"]);
     command.args(if architecture == "arm64" { &["--arm64"][..] } else { &["--x86-64"] });
     for function in FUNCTIONS {
-        command.args(["--bin", function]);
+        command.args(["--package", function]);
     }
     let status = command.status().context("failed to start `cargo lambda`")?;
     if !status.success() {

@@ -60,7 +60,7 @@ fn rewritten<'a>(
     {
         return Ok(Line::Dropped);
     }
-    if trimmed != "Code: ." {
+    if !trimmed.starts_with("Code: functions/") {
         return Ok(Line::Kept(line));
     }
     let Some(package) = function.take().and_then(|function| packages.iter().find(|package| package.function == function)) else {
@@ -112,7 +112,7 @@ mod tests {
         let versions: Vec<_> =
             ["us-east-1", "eu-west-1"].into_iter().flat_map(|region| FUNCTIONS.map(|function| version(region, function))).collect();
         let packaged = packaged(source, "code-111122223333", &packages(), &versions).unwrap();
-        assert!(!packaged.contains("Code: .") && !packaged.contains("rust-cargolambda"));
+        assert!(!packaged.contains("Code: functions/") && !packaged.contains("rust-cargolambda"));
         assert!(packaged.contains("S3Bucket: !Sub code-111122223333-${AWS::Region}"));
         assert!(packaged.contains("S3Key: audit-changes/abc.zip"));
         assert!(packaged.contains("S3ObjectVersion: !FindInMap [Code, !Ref AWS::Region, AuditInvocations]"));
@@ -129,6 +129,6 @@ mod tests {
     fn a_template_that_lost_a_function_is_not_published() {
         let source = include_str!("../../../member.yaml").replace("Binary: audit-changes", "Binary: audit-everything");
         let error = packaged(&source, "code", &packages(), &[]).unwrap_err().to_string();
-        assert!(error.contains("Code: ."), "{error}");
+        assert!(error.contains("Code: functions/audit-changes"), "{error}");
     }
 }
