@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use audit_core::{auditor::Selection, finding::Status, moment::Moment, severity::Severity};
+use audit_core::{auditor::Selection, finding::Status, framework::Framework, moment::Moment, severity::Severity};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Are our Bedrock guardrails really applied, in every account, on every model call; and how do you know?
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Say step by step, with the evidence, why a call or a finding was judged as it was
     Explain(ExplainArgs),
+    /// Say what a change of enforcement would do to the calls that were made: who gains cover, loses it, or starts to fail
+    Simulate(SimulateArgs),
     /// Work with Organizations policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -215,6 +217,48 @@ pub(crate) struct ExplainArgs {
     pub(crate) input: Vec<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("supposed").required(true).multiple(true).args(["attach", "detach", "move_account", "put_enforced"]))]
+pub(crate) struct SimulateArgs {
+    /// CloudTrail files: the history whose calls are looked at. With --store, not needed
+    #[arg(value_name = "PATH", required_unless_present = "store")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// A Bedrock policy that doesn't exist yet: a document, or an answer of DescribePolicy
+    #[arg(long, value_name = "FILE", requires = "attach")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// Attach --policy to a root, an OU or an account; or POLICY:TARGET for one that exists
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) attach: Vec<String>,
+
+    /// Detach a policy
+    #[arg(long, value_name = "POLICY:TARGET")]
+    pub(crate) detach: Vec<String>,
+
+    /// Move an account to a root or an OU
+    #[arg(long, value_name = "ACCOUNT:PARENT")]
+    pub(crate) move_account: Vec<String>,
+
+    /// Put an account's enforced configuration in a Region: FILE holds its guardrailInferenceConfig
+    #[arg(long, value_name = "ACCOUNT:REGION:FILE")]
+    pub(crate) put_enforced: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+
+    /// A store that holds the history
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+
+    /// How the result looks
+    #[arg(long, default_value = "table")]
+    pub(crate) format: PlainFormat,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Compute the effective policy of accounts: {account: document or null}
@@ -298,14 +342,18 @@ pub(crate) struct FindingFilter {
 }
 
 impl FindingFilter {
+    /// Whether what is of an account and Region passes.
+    pub(crate) fn passes_place(&self, account: &str, region: &str) -> bool {
+        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
+        among(&self.account, account) && among(&self.region, region)
+    }
+
     /// Whether a finding passes.
     pub(crate) fn passes(&self, finding: &audit_core::finding::Finding) -> bool {
-        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
         self.status.is_none_or(|status| finding.status == status)
             && self.severity.is_none_or(|least| finding.severity >= least)
-            && among(&self.rule, &finding.rule)
-            && among(&self.account, &finding.account)
-            && among(&self.region, &finding.region)
+            && (self.rule.is_empty() || self.rule.contains(&finding.rule))
+            && self.passes_place(&finding.account, &finding.region)
     }
 }
 
@@ -317,6 +365,10 @@ pub(crate) struct ReportArgs {
 
     #[command(flatten)]
     pub(crate) filter: FindingFilter,
+
+    /// Group findings by the entries of a framework: owasp-llm, nist-ai-rmf, iso-42001, mitre-attack, mitre-atlas, aws-genai-lens
+    #[arg(long, value_name = "FRAMEWORK", value_parser = framework)]
+    pub(crate) framework: Option<Framework>,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -387,6 +439,10 @@ fn fail_on(text: &str) -> Result<FailOn, String> {
     if text.eq_ignore_ascii_case("never") { Ok(FailOn(None)) } else { severity(text).map(|least| FailOn(Some(least))) }
 }
 
+fn framework(text: &str) -> Result<Framework, String> {
+    Framework::parse(text).ok_or_else(|| format!("none of {}", Framework::ALL.map(Framework::as_str).join(", ")))
+}
+
 fn status(text: &str) -> Result<Status, String> {
     Status::parse(text).ok_or_else(|| format!("none of {}", Status::ALL.map(Status::as_str).join(", ")))
 }
@@ -400,5 +456,24 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_in_the_documentation_is_understood() {
+        let mut commands = 0;
+        for page in ["README.md", "CONTRIBUTING.md", "docs/formats.md", "docs/store.md", "docs/performance.md", "docs/adding-a-rule.md"] {
+            let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+            let text = std::fs::read_to_string(page).unwrap();
+            let in_blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).flat_map(str::lines);
+            for line in in_blocks {
+                let line = line.split("  #").next().unwrap().rsplit(" | ").next().unwrap().trim();
+                if line.starts_with("guardrail-audit ") {
+                    let parsed = Cli::try_parse_from(line.split_whitespace());
+                    assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                    commands += 1;
+                }
+            }
+        }
+        assert!(commands > 10);
     }
 }

@@ -9,6 +9,7 @@ mod guardrail;
 mod policy;
 mod report;
 mod rules;
+mod simulate;
 
 use std::{
     io::Write as _,
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Audit(args) => audit::run(&args, talk),
         Command::Explain(args) => explain::run(&args, talk),
+        Command::Simulate(args) => simulate::run(&args, talk),
         Command::Policy(command) => policy::run(&command, talk),
         Command::Guardrail(command) => guardrail::run(&command),
         Command::Rules(args) => rules::run(&args),

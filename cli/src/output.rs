@@ -3,6 +3,7 @@
 pub(crate) mod place;
 pub(crate) mod rule_page;
 pub(crate) mod table;
+pub(crate) mod text;
 
 use std::{
     borrow::Cow,
@@ -15,29 +16,38 @@ use audit_core::{finding::Finding, report::Report};
 
 use crate::{args::Format, exit::UsageError};
 
-/// Writes a report to a file, or to standard output. A file is there whole or not at all.
+/// Writes a report to a file, or to standard output.
 pub(crate) fn write(report: &Report, format: Format, path: Option<&Path>) -> anyhow::Result<()> {
+    to(path, |out| write_to(out, report, format))
+}
+
+/// Writes to a file, or to standard output. A file is there whole or not at all.
+pub(crate) fn to(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let Some(path) = path else {
-        return write_to(&mut BufWriter::new(anstream::stdout()), report, format);
+        let mut out = BufWriter::new(anstream::stdout());
+        write(&mut out)?;
+        return Ok(out.flush()?);
     };
     let context = || format!("failed to write `{}`", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
     // A file has no colours, whatever the terminal.
-    write_to(&mut BufWriter::new(anstream::StripStream::new(file.as_file_mut())), report, format).with_context(context)?;
+    let mut out = BufWriter::new(anstream::StripStream::new(file.as_file_mut()));
+    write(&mut out).and_then(|()| Ok(out.flush()?)).with_context(context)?;
+    drop(out);
     file.persist(path).with_context(context)?;
     Ok(())
 }
 
-fn write_to(out: &mut impl Write, report: &Report, format: Format) -> anyhow::Result<()> {
+fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow::Result<()> {
     match format {
-        Format::Table => table::report(out, report)?,
+        Format::Table => table::report(&mut out, report)?,
         Format::Json => {
             serde_json::to_writer_pretty(&mut *out, report)?;
             writeln!(out)?;
         }
-        Format::Jsonl => jsonl(out, &report.findings)?,
-        Format::Csv => csv(out, &report.findings)?,
+        Format::Jsonl => jsonl(&mut out, &report.findings)?,
+        Format::Csv => csv(&mut out, &report.findings)?,
     }
     out.flush()?;
     Ok(())

@@ -77,7 +77,13 @@ impl Talk {
 
 /// Why the program could not do what was asked.
 pub(crate) fn error(error: &anyhow::Error) {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Some errors say their cause themselves.
+        if causes.last().is_none_or(|last| !last.ends_with(&cause)) {
+            causes.push(cause);
+        }
+    }
     say("error", AnsiColor::Red, &causes.join(": "));
 }
 

@@ -37,7 +37,7 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
     assert_eq!(report["invocations"], expected["invocations"], "calls by verdict");
     let by_rule = |findings: &Value| {
         let mut findings: Vec<Value> = findings.as_array().cloned().unwrap_or_default();
-        findings.sort_by_key(|finding| (finding["rule"].to_string(), finding["region"].to_string()));
+        findings.sort_by_key(|finding| ["rule", "account", "region"].map(|field| finding[field].to_string()));
         findings
     };
     let (found, expected) = (by_rule(&report["findings"]), by_rule(&expected["findings"]));

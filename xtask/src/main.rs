@@ -1,8 +1,12 @@
-//! The tasks of this workspace: `cargo xtask publish` makes the members' template and code available to an organization.
+//! The tasks of this workspace: `cargo xtask test` is what CI runs, `cargo xtask bench` measures.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever started it")]
 
+mod bench;
+mod command;
 mod publish;
+mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -12,13 +16,27 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 enum Task {
+    /// Run everything that must pass before a change is merged
+    Test(test::Args),
+    /// Measure the speed and memory of `guardrail-audit audit` beside gunzip alone
+    Bench(bench::Args),
     /// Upload the members' code and template, and print the commands that roll them out
     Publish(publish::Args),
+    /// Run a command and print what it used, as JSON
+    #[command(hide = true)]
+    Measure(bench::measure::Args),
+    /// Decompress all files of a folder with libdeflate, and do nothing else
+    #[command(hide = true)]
+    Gunzip(bench::gunzip::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
+        Task::Test(args) => Ok(test::run(&args)),
+        Task::Bench(args) => bench::run(&args),
         Task::Publish(args) => publish::run(&args),
+        Task::Measure(args) => bench::measure::run(&args),
+        Task::Gunzip(args) => bench::gunzip::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

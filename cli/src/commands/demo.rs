@@ -24,8 +24,13 @@ static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../events/demo");
 const NOW: &str = "2026-11-16T00:00:00Z";
 
 pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
-    let folder = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("guardrail-audit-demo"));
+    let ours = std::env::temp_dir().join("guardrail-audit-demo");
+    let folder = args.dir.clone().unwrap_or_else(|| ours.clone());
     let context = || format!("failed to put the sample data into `{}`", folder.display());
+    // What an earlier version left there would be read too. Only our own folder is cleared, never one that the user names.
+    if folder == ours && folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(context)?;
+    }
     std::fs::create_dir_all(&folder).with_context(context)?;
     DEMO.extract(&folder).with_context(context)?;
     let at = |name: &str| folder.join(name);
@@ -52,14 +57,16 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
 fn next_steps(folder: &std::path::Path, finding: Option<&str>, talk: Talk) {
     let at = |name: &str| -> PathBuf { folder.join(name) };
     let store = at("findings.db");
+    // As the program was called, so that what is said can be copied: a newcomer has built it, not installed it.
+    let program = std::env::args().next().unwrap_or_else(|| "guardrail-audit".to_owned());
     talk.note(format_args!("the sample data, its world and configuration, and the store are in {}", folder.display()));
     if let Some(finding) = finding {
         let config = at("guardrail-audit.toml");
         talk.note(format_args!(
-            "why the first finding: guardrail-audit explain {finding} --store {} --config {}",
+            "why the first finding: {program} explain {finding} --store {} --config {}",
             store.display(),
             config.display()
         ));
     }
-    talk.note(format_args!("your own logs: guardrail-audit audit PATH... --world DIR"));
+    talk.note(format_args!("your own logs: {program} audit PATH... --world DIR"));
 }

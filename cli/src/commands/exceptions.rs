@@ -11,7 +11,12 @@ use audit_core::{
 use audit_local::store::Store;
 
 use super::{configuration, now};
-use crate::{args::ExceptionsCommand, exit::Exit, output::table, talk::Talk};
+use crate::{
+    args::ExceptionsCommand,
+    exit::Exit,
+    output::{table, text::counted},
+    talk::Talk,
+};
 
 /// An exception that ends within this time deserves a look.
 const SOON_SECONDS: i64 = 30 * 24 * 60 * 60;
@@ -28,7 +33,7 @@ pub(crate) fn run(command: &ExceptionsCommand, talk: Talk) -> anyhow::Result<Exi
         &["STATE", "LINE", "RULE", "ACCOUNTS", "UNTIL", "OWNER", "REASON", "SUPPRESSES"],
         rows.into_iter(),
     )?;
-    talk.note(format_args!("{} exceptions, {attention} of them deserve a look", configuration.exceptions.len()));
+    talk.note(format_args!("{}, {attention} of them to look at", counted(configuration.exceptions.len(), "exception")));
     Ok(Exit::Clean)
 }
 
@@ -55,7 +60,7 @@ fn row(exception: &Exception, findings: Option<&[Finding]>, now: Moment) -> Vec<
         exception.until.to_string(),
         exception.owner.clone(),
         exception.reason.clone(),
-        suppressed.map_or("-".to_owned(), |count| format!("{count} findings")),
+        suppressed.map_or("-".to_owned(), |count| counted(count, "finding")),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use audit_core::{
     api::Reach,
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     args::ExplainArgs,
     exit::{Exit, UsageError},
-    output,
+    output::{self, text::wrapped},
     talk::Talk,
 };
 
@@ -53,12 +53,14 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     let findings = auditor::audit(facts, world, &terms).findings;
     let finding = output::find(&findings, id)?;
     let (facts, world) = evidence()?;
-    let Some(steps) = auditor::explain_finding(&finding.id, facts, world, &terms) else {
-        bail!("the finding {} can't be found again", finding.id);
-    };
+    let steps = auditor::explain_finding(&finding.id, facts, world, &terms);
     let mut out = anstream::stdout();
     output::table::finding(&mut out, finding)?;
-    writeln!(out, "\nThe latest call, step by step:")?;
+    let (heading, steps) = match steps {
+        Some(steps) => ("The latest call, step by step:", steps),
+        None => ("Step by step:", auditor::explain_change(finding, &terms)),
+    };
+    writeln!(out, "\n{heading}")?;
     write_steps(&mut out, &steps)?;
     Ok(Exit::Clean)
 }
@@ -106,5 +108,5 @@ fn requested(named: &str, account: &AccountId, region: &Region) -> anyhow::Resul
 }
 
 fn write_steps(out: &mut impl std::io::Write, steps: &[String]) -> std::io::Result<()> {
-    steps.iter().enumerate().try_for_each(|(number, step)| writeln!(out, "{:>2}. {step}", number + 1))
+    steps.iter().enumerate().try_for_each(|(number, step)| writeln!(out, "{:>2}. {}", number + 1, wrapped(step, 4)))
 }

@@ -24,7 +24,10 @@ use super::load_world;
 use crate::{
     args::{PlainFormat, PolicyCommand},
     exit::Exit,
-    output::place::place_of,
+    output::{
+        place::place_of,
+        text::{counted, wrapped},
+    },
     talk::Talk,
 };
 
@@ -140,7 +143,8 @@ fn lint_all(files: &[PathBuf], world: Option<&PathBuf>, management: Option<&str>
     write_lints(&all, format)?;
     let errors = all.iter().filter(|(_, lint)| lint.level == Level::Error).count();
     if format == PlainFormat::Table {
-        talk.note(format_args!("{} policies, {} lints, {errors} of them errors", policies.len(), all.len()));
+        let policies_read = if policies.len() == 1 { "1 policy".to_owned() } else { format!("{} policies", policies.len()) };
+        talk.note(format_args!("{} read: {}, {}", policies_read, counted(errors, "error"), counted(all.len() - errors, "other lint")));
     }
     Ok(if errors > 0 { Exit::Findings } else { Exit::Clean })
 }
@@ -178,11 +182,11 @@ fn write_lints(lints: &[(&Linted, Lint)], format: PlainFormat) -> anyhow::Result
                 let style = crate::output::table::level_style(lint.level);
                 writeln!(
                     out,
-                    "{}{place}: {style}{}{style:#}: {} [{}]",
+                    "{}{place}: {style}{}{style:#} [{}]\n    {}",
                     Path::new(&policy.name).display(),
                     lint.level,
-                    lint.message,
-                    lint.kind
+                    lint.kind,
+                    wrapped(&lint.message, 4)
                 )?;
             }
         }

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
             .iter()
             .map(|rule| {
                 json!({"id": rule.id, "title": rule.title, "severity": rule.severity, "group": rule.group.to_string(), "revealed_by": rule.revealed_by,
-                    "fires": rule.fires, "evidence": rule.evidence, "rationale": rule.rationale, "remediation": rule.remediation, "references": rule.references})
+                    "fires": rule.fires, "evidence": rule.evidence, "rationale": rule.rationale, "remediation": rule.remediation, "references": rule.references,
+                    "controls": rule.controls.iter().map(ToString::to_string).collect::<Vec<_>>()})
             })
             .collect();
         let mut out = std::io::stdout().lock();

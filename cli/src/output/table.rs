@@ -16,6 +16,8 @@ use audit_core::{
 };
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::text::wrapped;
+
 const HEADING: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
@@ -42,6 +44,9 @@ fn write_table(out: &mut impl Write, heading: Option<&[&str]>, rows: impl Iterat
         table.set_header(heading.to_vec());
     }
     table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
     }
@@ -147,7 +152,8 @@ fn findings(out: &mut impl Write, report: &Report) -> io::Result<()> {
         if let Some(suppression) = &finding.suppression {
             let (rule, account, region) = (&finding.rule, &finding.account, &finding.region);
             let (until, owner, reason) = (&suppression.until, &suppression.owner, &suppression.reason);
-            writeln!(out, "  {DIM}suppressed{DIM:#} {rule}  {account}/{region}  until {until} by {owner}: {reason}")?;
+            writeln!(out, "  {DIM}suppressed{DIM:#} {rule}  {account}/{region}")?;
+            writeln!(out, "           {DIM}{}{DIM:#}", wrapped(&format!("until {until} by {owner}: {reason}"), 11))?;
         }
     }
     for finding in of(Status::Resolved).take(FINDINGS_SHOWN) {
@@ -161,14 +167,15 @@ fn summary(out: &mut impl Write, report: &Report, finding: &Finding) -> io::Resu
     let style = severity_style(finding.severity);
     let name = report.accounts.get(&finding.account).map(|name| format!(" ({name})")).unwrap_or_default();
     writeln!(out, "  {style}{:<8}{style:#} {}  {}/{}{name}", finding.severity, finding.rule, finding.account, finding.region)?;
-    writeln!(out, "           {}", finding.detail)?;
+    writeln!(out, "           {}", wrapped(&finding.detail, 11))?;
     let seen = match (finding.first_seen, finding.last_seen) {
         (Some(first), Some(last)) if first != last => format!("from {first} to {last}; "),
         (Some(first), _) => format!("at {first}; "),
         _ => String::new(),
     };
     let id = finding.id.get(..12).unwrap_or(&finding.id);
-    writeln!(out, "           {DIM}{seen}finding {id}; see `guardrail-audit rules {}`{DIM:#}", finding.rule)
+    let see = format!("{seen}finding {id}; see `guardrail-audit rules {}`", finding.rule);
+    writeln!(out, "           {DIM}{}{DIM:#}", wrapped(&see, 11))
 }
 
 fn coverage(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -199,7 +206,7 @@ fn blind(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let places: Vec<String> = rows.iter().take(3).map(|row| format!("{}/{}", row.account, row.region)).collect();
         let more = if rows.len() > 3 { format!(" and {} more", rows.len() - 3) } else { String::new() };
         writeln!(out, "  {}: {}{more}", missing.as_str(), places.join(", "))?;
-        writeln!(out, "           {DIM}to see it: {}{DIM:#}", missing.remedy())?;
+        writeln!(out, "           {DIM}{}{DIM:#}", wrapped(&format!("to see it: {}", missing.remedy()), 11))?;
     }
     writeln!(out)
 }
@@ -218,7 +225,7 @@ fn records(out: &mut impl Write, report: &Report) -> io::Result<()> {
 pub(crate) fn finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     let style = severity_style(finding.severity);
     writeln!(out, "{style}{}{style:#} {}: {}", finding.severity, finding.rule, finding.title)?;
-    let mut row = |name: &str, value: String| if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<13}{value}") };
+    let mut row = |name: &str, value: String| if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<13}{}", wrapped(&value, 15)) };
     let time = |time: Option<audit_core::moment::Moment>| time.map(|time| time.to_string()).unwrap_or_default();
     row("id", finding.id.clone())?;
     row("status", finding.status.as_str().to_owned())?;

@@ -24,7 +24,7 @@ use crate::{
     moment::Moment,
     report::{BlindRow, CoverageRow, Invocations},
     rule::Traffic,
-    rules::RULES,
+    rules::{self, RULES},
     scene::Scene,
     verdict::{self, Call, Evidence},
     world::{State, World, WorldChange},
@@ -178,13 +178,55 @@ pub fn explain_call(call: &Call, facts: &Facts, world: World, configuration: &Co
     verdict::explain(call, &Evidence::default(), &settle(facts, world), &configuration.requirements)
 }
 
-/// Explains the latest call behind a finding; `None` if there is no such finding.
+/// Explains a finding: of one about calls the latest call behind it, step by step. `None` if there is no such finding.
 #[must_use]
 pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) -> Option<Vec<String>> {
     let state = settle(&facts, world);
     let mut explanation = None;
     each_place(facts, &state, terms, |mut place| explanation = explanation.take().or_else(|| place.explain(id)));
     explanation
+}
+
+/// Explains a finding about changes or states, by all that it says.
+#[must_use]
+pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
+    let Some(rule) = rules::find(&finding.rule) else {
+        return Vec::new();
+    };
+    let mut steps = vec![rule.fires.to_owned()];
+    let when = match (finding.first_seen, finding.last_seen) {
+        (Some(first), Some(last)) if first != last => format!(", first at {first}, last at {last}"),
+        (Some(first), _) => format!(", at {first}"),
+        _ => String::new(),
+    };
+    if !finding.events.is_empty() {
+        steps.push(format!("{} by {}{when}: event {}.", finding.apis, finding.principals, finding.events.join(" and ")));
+    }
+    steps.push(format!("{}.", finding.detail));
+    for change in &finding.changes {
+        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let side = change.side.as_ref().map(|side| format!(" ({side})")).unwrap_or_default();
+        steps.push(format!("{}{side}: {} before, {} after.", change.control, word(&change.before), word(&change.after)));
+    }
+    let mut severity = format!(
+        "{} by {}",
+        terms.configuration.severity(rule),
+        if terms.configuration.severities.contains_key(rule.id) { "configuration" } else { "default" }
+    );
+    let reasons = [
+        (finding.expected, "made by an administrator whom the configuration names"),
+        (finding.attempted, "it was refused: one step lower, unless it belongs to a burst of five within an hour"),
+        (finding.grade == Some(verdict::Grade::None), "its effect could not be verified: one step lower"),
+        (!finding.linked.is_empty(), "uncovered calls that follow a tampering raise both by a step"),
+    ];
+    for (_, reason) in reasons.iter().filter(|(holds, _)| *holds) {
+        severity.push_str(&format!("; {reason}"));
+    }
+    steps.push(format!("Severity {}: {severity}. Reach, where it counts, is said above.", finding.severity));
+    if let Some(at) = finding.resolved_at {
+        steps.push(format!("Resolved at {at}: the state was read, or set, and is right again."));
+    }
+    steps
 }
 
 /// The world, with the changes that were read.

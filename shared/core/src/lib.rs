@@ -35,6 +35,7 @@ pub mod rule;
 pub mod rules;
 mod scene;
 pub mod severity;
+pub mod simulate;
 pub mod telemetry;
 pub mod verdict;
 pub mod world;

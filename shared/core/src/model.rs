@@ -207,6 +207,29 @@ mod tests {
         }
 
         #[test]
+        fn every_form_of_one_id_is_one_model(
+            vendor in proptest::sample::select(VENDORS.to_vec()),
+            name in "[a-z][a-z0-9-]{0,20}(\\.[0-9]{1,2})?(-v[0-9])?(:[0-9])?",
+            geography in proptest::sample::select(GEOGRAPHIES.to_vec()),
+            partition in "aws|aws-cn|aws-us-gov",
+            account in "[0-9]{12}",
+        ) {
+            let id = format!("{vendor}.{name}");
+            let arn = |account: &str, kind: &str, id: &str| format!("arn:{partition}:bedrock:us-east-1:{account}:{kind}/{id}");
+            let profile = format!("{geography}.{id}");
+            for form in [
+                id.clone(),
+                profile.clone(),
+                arn("", "foundation-model", &id),
+                arn("", "foundation-model", &profile),
+                arn(&account, "inference-profile", &id),
+                arn(&account, "inference-profile", &profile),
+            ] {
+                prop_assert_eq!(Model::parse(&form), Model::Foundation(id.as_str().into()), "{}", form);
+            }
+        }
+
+        #[test]
         fn parsing_never_fails(id in ".{0,60}") {
             let _ = Model::parse(&id);
         }

@@ -142,7 +142,11 @@ const EVERY_CALL: &[&str] = &[
     "InvokeModelWithBidirectionalStream",
     "StartAsyncInvoke",
     "CreateModelInvocationJob",
+    "CreateEvaluationJob",
+    "CreateModelCustomizationJob",
+    "CreateAdvancedPromptOptimizationJob",
     "InvokeAgent",
+    "InvokeInlineAgent",
     "InvokeFlow",
     "RetrieveAndGenerate",
     "CreateInference",
@@ -203,7 +207,9 @@ fn replaced_guardrails(seen: &Seen<'_>) -> Vec<(GuardrailVersionArn, GuardrailVe
                 let (Some(Some(before)), Some(Some(after))) = (account.before.state(), account.after.state()) else {
                     continue;
                 };
-                for (region, inference) in before.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |one| (region, one))) {
+                for (region, inference) in
+                    before.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |one| (region, one)))
+                {
                     let now = after.regions.get(region).into_iter().flatten().find(|now| now.name == inference.name);
                     if let (Some(old), Some(new)) = (inference.enforcement(), now.and_then(GuardrailInference::enforcement)) {
                         replaced.push((old.guardrail, new.guardrail));

@@ -148,7 +148,6 @@ impl<'a> Scene<'a> {
         changes: Vec<(&'a ChangeKey, &'a Change)>,
         regions: BTreeMap<AccountId, BTreeSet<Region>>,
         horizon: (Moment, Moment),
-
     ) -> Self {
         let mut by_subject: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
@@ -246,8 +245,18 @@ impl<'a> Scene<'a> {
     pub(crate) fn enforced_versions(&self, key: &GuardrailKey, at: Moment) -> BTreeSet<GuardrailVersion> {
         let in_force = self.state.accounts().filter_map(|account| self.state.policy(account, at).state()?.policy.as_deref());
         let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
-        let by_account = self.state.configured().filter_map(|(account, region)| self.state.configurations(account, region, at).state()).flatten().cloned();
-        by_policy.chain(by_account).map(|enforcement| enforcement.guardrail).filter(|named| named.key == *key).map(|named| named.version).collect()
+        let by_account = self
+            .state
+            .configured()
+            .filter_map(|(account, region)| self.state.configurations(account, region, at).state())
+            .flatten()
+            .cloned();
+        by_policy
+            .chain(by_account)
+            .map(|enforcement| enforcement.guardrail)
+            .filter(|named| named.key == *key)
+            .map(|named| named.version)
+            .collect()
     }
 
     /// When the DRAFT of a guardrail was read again and nothing of it was weaker than before.

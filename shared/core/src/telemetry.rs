@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn invocation_logging_is_on_off_or_not_read() {
-        let logging = |json: Value| Telemetry::from_json(&json).invocation_logging;
+        let logging = |json: Value| Telemetry::from_json(&json).invocation_logging.map(|logging| logging.on);
         assert_eq!(logging(json!({"loggingConfig": {"s3Config": {"bucketName": "b"}}})), Some(true));
         assert_eq!(logging(json!({"loggingConfig": {}})), Some(false));
         assert_eq!(logging(json!({})), None);

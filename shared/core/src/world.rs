@@ -372,7 +372,11 @@ impl MediatedGuardrail {
         }
         let all_alike = guardrails.len() == 1;
         let generates_unguarded = guardrails.contains(&None);
-        Some(MediatedGuardrail { guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike), model: None, generates_unguarded })
+        Some(MediatedGuardrail {
+            guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike),
+            model: None,
+            generates_unguarded,
+        })
     }
 
     /// How many nodes of a flow's definition generate text without a guardrail; `None` if there is no definition.

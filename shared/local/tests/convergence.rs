@@ -270,12 +270,12 @@ fn write(records: &[Value], spelling: &Spelling, folder: &std::path::Path) {
     cuts.sort_unstable();
     for (number, cut) in cuts.windows(2).enumerate() {
         let part = &in_order[cut[0]..cut[1]];
-        let lines = || part.iter().map(|record| format!("{record}\n")).collect::<String>().into_bytes();
+        let lines = || part.iter().flat_map(|record| [record.to_string(), "\n".to_owned()]).collect::<String>().into_bytes();
         let (name, bytes) = match number % 4 {
             0 => ("json", json!({"Records": part}).to_string().into_bytes()),
             1 => ("jsonl", lines()),
             2 => ("json.gz", gzip(&json!({"Records": part}).to_string().into_bytes())),
-            _ => ("json", Value::from_iter(part.iter().map(|record| in_envelope(record))).to_string().into_bytes()),
+            _ => ("json", part.iter().map(|record| in_envelope(record)).collect::<Value>().to_string().into_bytes()),
         };
         std::fs::write(folder.join(format!("{number}.{name}")), bytes).unwrap();
     }

@@ -226,7 +226,9 @@ fn righted(rule: &Rule, said: &[&Said<'_>]) -> (Option<Moment>, u64) {
             // One before is still wrong, whatever comes of this one.
             return (None, reopened);
         }
-        resolved_at = said.sighting.righted.map(|at: Moment| resolved_at.map_or(at, |before: Moment| before.max(at)));
+        // What was refused changed nothing that could be put right.
+        let righted = said.sighting.righted.filter(|_| !said.of.is_some_and(|(_, change)| change.is_refused()));
+        resolved_at = righted.map(|at: Moment| resolved_at.map_or(at, |before: Moment| before.max(at)));
     }
     (resolved_at, reopened)
 }

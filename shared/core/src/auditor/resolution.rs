@@ -107,25 +107,30 @@ impl<'v> Resolver<'v> {
         // Strands that were never seen at a known time stay open.
         let untimed = strands.values().enumerate().filter(|(_, spans)| spans.iter().all(|span| span.ends().next().is_none()));
         let mut open: BTreeSet<usize> = untimed.map(|(number, _)| number).collect();
-        let (mut reopened, mut resolved_at) = (0, None);
+        let mut reopened = 0;
+        let mut was_right = false;
+        let mut covered: BTreeMap<usize, Moment> = BTreeMap::new();
         for (time, step, strand) in steps {
             match step {
                 Step::Violated => {
-                    reopened += u64::from(resolved_at.take().is_some());
+                    reopened += u64::from(std::mem::take(&mut was_right));
+                    covered.remove(&strand);
                     open.insert(strand);
                 }
                 Step::Covered => {
-                    if open.remove(&strand) && open.is_empty() {
-                        resolved_at = Some(time);
+                    if open.remove(&strand) {
+                        covered.insert(strand, time);
+                        was_right = open.is_empty();
                     }
                 }
             }
         }
-        if resolved_at.is_none() && resolved == Resolved::ByCover {
-            let still_open = strands.iter().enumerate().filter(|(number, _)| open.contains(number)).map(|(_, strand)| strand);
-            let mut right_again = still_open.map(|(strand, spans)| self.right_again(*strand, spans));
-            resolved_at = right_again.try_fold(Moment::BEGINNING, |latest, at| Some(latest.max(at?)));
-        }
+        // The earliest evidence counts, strand by strand.
+        let mut right_again = strands.iter().enumerate().map(|(number, (strand, spans))| {
+            let by_state = || self.right_again(*strand, spans).filter(|_| resolved == Resolved::ByCover);
+            covered.get(&number).copied().into_iter().chain(by_state()).min()
+        });
+        let mut resolved_at = right_again.try_fold(Moment::BEGINNING, |latest, at| Some(latest.max(at?)));
         if resolved == Resolved::ByPolicy {
             let last = strands.values().flatten().copied().flat_map(|span| span.ends().collect::<Vec<_>>()).max();
             let later = self.view.place.boundaries().iter().rev().take_while(|moment| Some(**moment) > last);

@@ -14,6 +14,27 @@ use crate::{
 /// Uncovered calls this long after a tampering are taken as its use.
 const WINDOW_SECONDS: i64 = 24 * 60 * 60;
 
+/// The rules whose findings take a protection or its evidence away, so that an uncovered call after them is their use.
+const TAMPERINGS: &[&str] = &[
+    "guardrail-weakened",
+    "guardrail-change-unverified",
+    "guardrail-deleted",
+    "account-enforcement-removed",
+    "account-enforcement-weakened",
+    "guardrail-key-disabled",
+    "policy-detached",
+    "policy-weakened",
+    "policy-type-disabled",
+    "policy-overridden",
+    "account-left",
+    "account-moved",
+    "guardrail-condition-removed",
+    "invocation-logging-disabled",
+    "trail-stopped",
+    "log-store-changed",
+    "auditor-tampered",
+];
+
 /// Links what belongs together, and raises what was used.
 pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
     let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -22,7 +43,7 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
         links.entry(b.id.clone()).or_default().push(a.id.clone());
     };
     let mut used: Vec<String> = Vec::new();
-    for change in changes.iter().filter(|change| !change.done.is_empty()) {
+    for change in changes.iter().filter(|change| !change.done.is_empty() && TAMPERINGS.contains(&change.finding.rule.as_str())) {
         let tampering = &change.finding;
         for (calls, spans) in calls.iter().filter(|(calls, _)| calls.verdict == Some(Verdict::Violation)) {
             let same_principal = calls.principals.shown.iter().any(|principal| tampering.principals.shown.contains(principal));

@@ -246,6 +246,30 @@ mod tests {
         }
 
         #[test]
+        fn what_is_neither_weaker_nor_stronger_protects_alike(a in guardrail(), b in guardrail()) {
+            let (a, b) = (canonical(&a), canonical(&b));
+            prop_assert_eq!(compare(&a, &b) == Comparison::Equal, diff(&a, &b).is_empty());
+            let expected = match compare(&b, &a) {
+                Comparison::Weaker => Comparison::Stronger,
+                Comparison::Stronger => Comparison::Weaker,
+                other => other,
+            };
+            prop_assert_eq!(compare(&a, &b), expected);
+        }
+
+        #[test]
+        fn lowering_one_control_is_weaker(a in guardrail(), which in any::<proptest::sample::Index>()) {
+            let before = canonical(&a);
+            let lowered: Vec<&Control> =
+                before.controls.iter().filter(|(_, effect)| !matches!(effect, Effect::Tier(_) | Effect::Unknown(_))).map(|(control, _)| control).collect();
+            prop_assume!(!lowered.is_empty());
+            let mut after = before.clone();
+            after.controls.remove(*which.get(&lowered));
+            prop_assert_eq!(compare(&before, &after), Comparison::Weaker);
+            prop_assert_eq!(compare(&after, &before), Comparison::Stronger);
+        }
+
+        #[test]
         fn taking_all_away_is_never_stronger(a in guardrail()) {
             let comparison = compare(&canonical(&a), &Canonical::default());
             prop_assert!(matches!(comparison, Comparison::Equal | Comparison::Weaker | Comparison::Incomparable));

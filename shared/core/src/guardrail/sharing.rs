@@ -31,7 +31,9 @@ pub fn shares_with(policy: &str, account: Option<&AccountId>, organization: Opti
             && means_principal(&statement["Principal"], account)
             && means_organization(&statement["Condition"], account, organization)
     };
-    let effect = |word: &'static str| statements.iter().filter(move |statement| statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case(word)));
+    let effect = |word: &'static str| {
+        statements.iter().filter(move |statement| statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case(word)))
+    };
     let denied = effect("Deny").any(|statement| means(&statement));
     if !denied && effect("Allow").any(|statement| means(&statement)) { Sharing::Reaches } else { Sharing::CutOff }
 }
@@ -42,7 +44,9 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn means_principal(principal: &Value, account: Option<&AccountId>) -> bool {
     let named = texts(if principal.is_object() { &principal["AWS"] } else { principal });
-    named.iter().any(|named| *named == "*" || account.is_some_and(|account| *named == account.as_str() || named.split(':').nth(4) == Some(account.as_str())))
+    named.iter().any(|named| {
+        *named == "*" || account.is_some_and(|account| *named == account.as_str() || named.split(':').nth(4) == Some(account.as_str()))
+    })
 }
 
 /// Only `aws:PrincipalOrgID` and `aws:PrincipalOrgPaths` are allowed as conditions there.
@@ -58,7 +62,8 @@ fn means_organization(condition: &Value, account: Option<&AccountId>, organizati
                     return account.is_some() || values.iter().any(|value| WildMatch::new(value).matches(&format!("{id}/")));
                 };
                 // The path of an account is `o-…/r-…/ou-…/`, without the account itself.
-                let nodes: Vec<&str> = path.iter().map(|node| node.as_str()).filter(|node| !node.bytes().all(|byte| byte.is_ascii_digit())).collect();
+                let nodes: Vec<&str> =
+                    path.iter().map(|node| node.as_str()).filter(|node| !node.bytes().all(|byte| byte.is_ascii_digit())).collect();
                 let path = format!("{id}/{}/", nodes.join("/"));
                 values.iter().any(|value| WildMatch::new(value).matches(&path))
             }

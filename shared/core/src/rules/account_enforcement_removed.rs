@@ -35,7 +35,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     };
     let righted = before.and_then(|before| {
         super::configuration_right_again(seen, |after| {
-            before.iter().all(|old| after.iter().any(|new| weakening_of(region, old, new, &|a, b| seen.scene.compare(a, b, seen.key.time)).is_none()))
+            before.iter().all(|old| {
+                after.iter().any(|new| weakening_of(region, old, new, &|a, b| seen.scene.compare(a, b, seen.key.time)).is_none())
+            })
         })
     });
     vec![seen.sighting(super::ENFORCED_CONFIGURATION, because).unverified(before.is_none()).righted(righted).fires()]

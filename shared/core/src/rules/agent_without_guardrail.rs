@@ -37,7 +37,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let id = change.text("agentId").or_else(|| change.response.at("/agent/agentId").as_str());
-    let has_guardrail = |at| id.and_then(|id| state.mediated(MediatorKind::Agent, account, region, id, at).state()).map(|agent| agent.guardrail.is_some());
+    let has_guardrail =
+        |at| id.and_then(|id| state.mediated(MediatorKind::Agent, account, region, id, at).state()).map(|agent| agent.guardrail.is_some());
     let after = if change.is_refused() { None } else { has_guardrail(seen.key.time) };
     if after == Some(true) {
         return Vec::new();
@@ -49,7 +50,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         (_, Some(true)) => ("it lost the guardrail that it had", 1, !is_readable),
         (_, None) => ("updated without a guardrail; whether it had one is not known", 0, true),
     };
-    let righted = id.and_then(|_| seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true)));
+    let righted = id
+        .and_then(|_| seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true)));
     let resource = id.map_or("agent".to_owned(), |id| format!("agent/{id}"));
     vec![seen.sighting(resource, because).stepped(steps).unverified(unverified).righted(righted).fires()]
 }

@@ -36,8 +36,12 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let (resource, because) = match change.text("servicePrincipal") {
-        Some(service) => (format!("delegated administrator of {service}"), format!("account {}", change.text("accountId").unwrap_or("unknown"))),
-        None if change.service == "cloudtrail" => ("delegated administrator of cloudtrail.amazonaws.com".to_owned(), "of CloudTrail".to_owned()),
+        Some(service) => {
+            (format!("delegated administrator of {service}"), format!("account {}", change.text("accountId").unwrap_or("unknown")))
+        }
+        None if change.service == "cloudtrail" => {
+            ("delegated administrator of cloudtrail.amazonaws.com".to_owned(), "of CloudTrail".to_owned())
+        }
         None => ("delegation policy".to_owned(), "who may manage policies for the organization".to_owned()),
     };
     vec![seen.sighting(resource, because).fires()]

@@ -38,7 +38,9 @@ fn check_call(judged: &JudgedCall<'_>) -> Option<Observed> {
 
 fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     let trail = super::trail_stopped::trail_of(seen.change);
-    let (Some(after), Some(before)) = (super::trail_stopped::selectors_of(seen.change), super::trail_stopped::selectors_before(seen, trail)) else {
+    let (Some(after), Some(before)) =
+        (super::trail_stopped::selectors_of(seen.change), super::trail_stopped::selectors_before(seen, trail))
+    else {
         return Vec::new();
     };
     let lost = |events: &[LoggedEvent<'_>]| events.iter().any(|event| before.records(*event) && !after.records(*event));
@@ -50,9 +52,13 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         let events: &[LoggedEvent<'_>] = if kind == "evaluations" { &[LoggedEvent::EVALUATION] } else { &LoggedEvent::OTHER_INFERENCE };
         let wanted: Vec<_> = events.iter().filter(|event| before.records(**event)).collect();
         let later = seen.later(trail).into_iter().filter(|(_, later)| later.operation == "PutEventSelectors");
-        let mut right = later.filter(|(_, later)| super::trail_stopped::selectors_of(later).is_some_and(|now| wanted.iter().all(|event| now.records(**event))));
+        let mut right = later.filter(|(_, later)| {
+            super::trail_stopped::selectors_of(later).is_some_and(|now| wanted.iter().all(|event| now.records(**event)))
+        });
         right.next().map(|(key, _)| key.time)
     };
-    let fire = |(_, kind, because): (bool, &str, &str)| seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(kind)).fires();
+    let fire = |(_, kind, because): (bool, &str, &str)| {
+        seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(kind)).fires()
+    };
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
 }

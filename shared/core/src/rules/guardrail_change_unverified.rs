@@ -76,7 +76,8 @@ fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
     let unread = |(old, new): (GuardrailVersionArn, GuardrailVersionArn)| {
         let higher = matches!((old.version, new.version), (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if b > a);
         let unverified = old.key == new.key && higher && !seen.scene.compare(&old, &new, seen.key.time).unverified.is_empty();
-        let because = format!("version {} is enforced in place of {}, and the content of one of them is not known", new.version, old.version);
+        let because =
+            format!("version {} is enforced in place of {}, and the content of one of them is not known", new.version, old.version);
         unverified.then(|| Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because))
     };
     super::replaced_guardrails(seen).into_iter().filter_map(unread).collect()

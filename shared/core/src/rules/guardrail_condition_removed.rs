@@ -179,9 +179,16 @@ fn by(changes: Vec<ControlChange>) -> Loosened {
 
 /// An inline policy before the change: by an earlier event, else by the world.
 fn inline(seen: &Seen<'_>, kind: &str, name: &str, policy: &str) -> Option<IdentityPolicy> {
-    let put = seen.earlier(name).into_iter().find(|earlier| earlier.text("policyName") == Some(policy) && entity(earlier).is_some_and(|(of, _)| of == kind));
+    let put = seen
+        .earlier(name)
+        .into_iter()
+        .find(|earlier| earlier.text("policyName") == Some(policy) && entity(earlier).is_some_and(|(of, _)| of == kind));
     if let Some(put) = put {
-        return if put.operation.starts_with("Delete") { Some(IdentityPolicy::default()) } else { IdentityPolicy::parse(&put.parameters["policyDocument"]) };
+        return if put.operation.starts_with("Delete") {
+            Some(IdentityPolicy::default())
+        } else {
+            IdentityPolicy::parse(&put.parameters["policyDocument"])
+        };
     }
     let mut read = snapshot(seen, kind, name);
     match read.iter().position(|(named, _)| named == policy) {
@@ -217,8 +224,14 @@ fn managed(seen: &Seen<'_>, name: &str) -> Option<IdentityPolicy> {
 
 /// The permissions boundary before the change, if an earlier event set it, or the world names one.
 fn boundary(seen: &Seen<'_>, name: &str) -> Option<IdentityPolicy> {
-    let set = seen.earlier(name).into_iter().find_map(|earlier| earlier.text("permissionsBoundary").map(|boundary| short(boundary).to_owned()));
-    let read = || snapshot(seen, "role", name).into_iter().chain(snapshot(seen, "user", name)).find(|(named, _)| named.to_lowercase().contains("boundary"));
+    let set =
+        seen.earlier(name).into_iter().find_map(|earlier| earlier.text("permissionsBoundary").map(|boundary| short(boundary).to_owned()));
+    let read = || {
+        snapshot(seen, "role", name)
+            .into_iter()
+            .chain(snapshot(seen, "user", name))
+            .find(|(named, _)| named.to_lowercase().contains("boundary"))
+    };
     match set {
         Some(boundary) => managed(seen, &boundary),
         None => read().map(|(_, document)| document),
@@ -254,10 +267,16 @@ fn of_organization(seen: &Seen<'_>) -> Loosened {
         Some(WorldChange::Organization(OrganizationChange::DetachPolicy { policy, .. })) => {
             document(policy, seen.before()).map_or(Loosened::No, |before| by(before.denials_lost(&nothing)))
         }
-        Some(WorldChange::Organization(OrganizationChange::DisablePolicyType { policy_type, .. })) if policy_type == "SERVICE_CONTROL_POLICY" => {
+        Some(WorldChange::Organization(OrganizationChange::DisablePolicyType { policy_type, .. }))
+            if policy_type == "SERVICE_CONTROL_POLICY" =>
+        {
             let attached = state.organization_policies(seen.before()).filter(|(_, version)| version.policy_type == *policy_type);
-            let all = attached.filter_map(|(_, version)| IdentityPolicy::parse(&Value::String(version.content.clone()))).reduce(|a, b| a.and(&b));
-            all.map_or_else(|| if state.accounts().any(|known| known == account) { Loosened::No } else { Loosened::NotKnown }, |before| by(before.denials_lost(&nothing)))
+            let all =
+                attached.filter_map(|(_, version)| IdentityPolicy::parse(&Value::String(version.content.clone()))).reduce(|a, b| a.and(&b));
+            all.map_or_else(
+                || if state.accounts().any(|known| known == account) { Loosened::No } else { Loosened::NotKnown },
+                |before| by(before.denials_lost(&nothing)),
+            )
         }
         _ => Loosened::No,
     }

@@ -49,10 +49,15 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     });
     let Some(guardrail) = encrypted.next() else {
         let any_known = seen.scene.state.guardrails().next().is_some();
-        return if any_known { Vec::new() } else { vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::GuardrailKeys)] };
+        return if any_known {
+            Vec::new()
+        } else {
+            vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::GuardrailKeys)]
+        };
     };
     let (steps, reaches) = seen.scene.reach_of(guardrail, None, seen.key.time).steps("a policy or configuration that names it would");
-    let enabled_again = seen.later(named.first().copied().unwrap_or_default()).into_iter().find(|(_, later)| later.operation == "EnableKey");
+    let enabled_again =
+        seen.later(named.first().copied().unwrap_or_default()).into_iter().find(|(_, later)| later.operation == "EnableKey");
     let can_be_enabled = ["DisableKey", "ScheduleKeyDeletion"].contains(&change.operation.as_str());
     let unread = ["PutKeyPolicy", "UpdateAlias", "DeleteAlias"].contains(&change.operation.as_str());
     let because = format!("the key of {}; {reaches}", guardrail.arn());

@@ -34,7 +34,8 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
     let state = scene.state;
     let in_force = state.accounts().filter_map(|account| state.policy(account, Moment::END).state()?.policy.as_deref());
     let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
-    let by_account = state.configured().filter_map(|(account, region)| state.configurations(account, region, Moment::END).state()).flatten().cloned();
+    let by_account =
+        state.configured().filter_map(|(account, region)| state.configurations(account, region, Moment::END).state()).flatten().cloned();
     let enforced: BTreeSet<GuardrailVersionArn> = by_policy.chain(by_account).map(|enforcement| enforcement.guardrail).collect();
     enforced.into_iter().filter_map(|named| unusable(scene, &named)).collect()
 }
@@ -50,5 +51,9 @@ fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
         Some(_) => return None,
     };
     let (account, region) = (&named.key.account, &named.key.region);
-    Some(Sighting::new(account, region, named.to_string(), format!("the enforced version {} of {} {why}", named.version, named.key.id)).at(time).fires())
+    Some(
+        Sighting::new(account, region, named.to_string(), format!("the enforced version {} of {} {why}", named.version, named.key.id))
+            .at(time)
+            .fires(),
+    )
 }

@@ -51,7 +51,13 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         let because = format!("what the policy says now is not known; {} need it", list(&needing));
         return vec![sighting(because).unverified(true).fires()];
     };
-    let cut = |policy: &str| needing.iter().filter(|account| shares_with(policy, Some(account), state.organization()) == Sharing::CutOff).cloned().collect::<Vec<_>>();
+    let cut = |policy: &str| {
+        needing
+            .iter()
+            .filter(|account| shares_with(policy, Some(account), state.organization()) == Sharing::CutOff)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let now_cut = cut(policy);
     let were_cut = state.resource_policy(key, seen.before()).state().map(|before| cut(before)).unwrap_or_default();
     let lost: Vec<AccountId> = now_cut.into_iter().filter(|account| !were_cut.contains(account)).collect();
@@ -73,7 +79,11 @@ fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
             continue;
         };
         any = true;
-        let named = in_force.policy.iter().flat_map(|policy| policy.regions.values().flatten()).filter_map(crate::policy::GuardrailInference::enforcement);
+        let named = in_force
+            .policy
+            .iter()
+            .flat_map(|policy| policy.regions.values().flatten())
+            .filter_map(crate::policy::GuardrailInference::enforcement);
         let needs = named.map(|enforcement| enforcement.guardrail).any(|named| named.key == *key || uses_profile(seen, &named, key));
         if needs && *account != key.account {
             needing.push(account.clone());
@@ -84,7 +94,8 @@ fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
 
 fn uses_profile(seen: &Seen<'_>, named: &crate::arn::GuardrailVersionArn, profile: &GuardrailKey) -> bool {
     let content = seen.scene.any_snapshot(&named.key, named.version);
-    named.key.account == profile.account && content.and_then(|content| content.attributes.get("cross-Region profile")).is_some_and(|used| **used == *profile.id)
+    named.key.account == profile.account
+        && content.and_then(|content| content.attributes.get("cross-Region profile")).is_some_and(|used| **used == *profile.id)
 }
 
 fn list(accounts: &[AccountId]) -> String {

@@ -61,7 +61,8 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
         _ => (-2, "nothing enforces it yet; a policy or configuration that names it would".to_owned()),
     };
     let because = format!("version {} was published weaker than {}; {reaches}", made.version, before.0.version);
-    let sighting = Sighting::new(&made.key.account, &made.key.region, made.key.arn(), because).apart_by(format!("version {}", made.version));
+    let sighting =
+        Sighting::new(&made.key.account, &made.key.region, made.key.arn(), because).apart_by(format!("version {}", made.version));
     (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps))
 }
 

@@ -36,7 +36,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let logging_at = |at: Moment| state.invocation_logging(account, region, at).state();
     let before = logging_at(seen.before());
     let deleted = seen.change.operation.starts_with("Delete");
-    let after = if logging.is_null() { logging_at(seen.key.time).filter(|_| !seen.change.is_refused()).cloned() } else { Some(InvocationLogging::from_json(logging)) };
+    let after = if logging.is_null() {
+        logging_at(seen.key.time).filter(|_| !seen.change.is_refused()).cloned()
+    } else {
+        Some(InvocationLogging::from_json(logging))
+    };
     let (because, unverified) = match (before, after) {
         (Some(before), _) if deleted && !before.on => return Vec::new(),
         _ if deleted => ("nothing is logged any more".to_owned(), false),

@@ -54,14 +54,20 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     };
     let is_enabling = change.operation == "PutBucketVersioning" && change.parameters["VersioningConfiguration"]["Status"] == "Enabled";
     let known = stores(seen);
-    let looks_like_one = store.starts_with("aws-cloudtrail-logs-") || store.starts_with("aws-cloudtrail-logs") || change.operation.starts_with("DeleteObject");
+    let looks_like_one = store.starts_with("aws-cloudtrail-logs-")
+        || store.starts_with("aws-cloudtrail-logs")
+        || change.operation.starts_with("DeleteObject");
     if is_enabling {
         return Vec::new();
     }
     if !known.contains(store) && !looks_like_one {
         // Keys are used for so much else that not knowing says nothing.
         let is_blind = known.is_empty() && change.service != "kms";
-        return if is_blind { vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::LogStores)] } else { Vec::new() };
+        return if is_blind {
+            vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::LogStores)]
+        } else {
+            Vec::new()
+        };
     }
     let object = change.text("key").map(|key| format!(", object {key}")).unwrap_or_default();
     let days = change.parameters["retentionInDays"].as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();

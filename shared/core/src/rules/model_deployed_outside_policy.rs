@@ -50,7 +50,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let named: Vec<&str> = NAMES.iter().filter_map(|key| change.response[*key].as_str().or_else(|| change.text(key))).collect();
     let (account, region, state) = (&change.account, &change.region, seen.scene.state);
     let policy = state.policy(account, seen.key.time).state();
-    let by_policy = policy.and_then(|in_force| in_force.policy.as_ref()?.regions.get(region)).into_iter().flatten().filter_map(GuardrailInference::enforcement);
+    let by_policy = policy
+        .and_then(|in_force| in_force.policy.as_ref()?.regions.get(region))
+        .into_iter()
+        .flatten()
+        .filter_map(GuardrailInference::enforcement);
     let configured = state.configurations(account, region, seen.key.time).state();
     let mut enforced = by_policy.chain(configured.unwrap_or_default().iter().cloned());
     let is_named = enforced.any(|enforcement| {

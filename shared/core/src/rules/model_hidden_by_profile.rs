@@ -51,7 +51,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let policy = state.policy(account, seen.key.time);
     let configured = state.configurations(account, region, seen.key.time).state().unwrap_or_default();
     let Some(in_force) = policy.state() else {
-        return if configured.is_empty() { vec![Outcome::Blind(account.clone(), region.clone(), Blindness::Evidence(Missing::EffectivePolicy))] } else { Vec::new() };
+        return if configured.is_empty() {
+            vec![Outcome::Blind(account.clone(), region.clone(), Blindness::Evidence(Missing::EffectivePolicy))]
+        } else {
+            Vec::new()
+        };
     };
     let enforces = !configured.is_empty() || in_force.policy.as_ref().is_some_and(|policy| policy.regions.contains_key(region));
     let left_out = |at| -> Vec<String> {
@@ -63,5 +67,10 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let righted = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| left_out(*at).is_empty());
-    vec![seen.sighting(resource, format!("it stands for {}, which enforcement leaves out", hidden.join(", "))).of_models(hidden).righted(righted).fires()]
+    vec![
+        seen.sighting(resource, format!("it stands for {}, which enforcement leaves out", hidden.join(", ")))
+            .of_models(hidden)
+            .righted(righted)
+            .fires(),
+    ]
 }

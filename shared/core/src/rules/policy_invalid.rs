@@ -39,7 +39,10 @@ pub(super) static RULE: Rule = Rule {
 
 fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     let Some(WorldChange::Organization(change)) = &seen.change.effect else {
-        return Vec::new();
+        // A policy whose creation was refused has no id.
+        let is_ours = seen.change.is("organizations", &["CreatePolicy"]) && seen.change.text("type") == Some(BEDROCK_POLICY);
+        let errors = seen.change.text("content").filter(|_| is_ours).and_then(|content| errors_of(content, seen.scene));
+        return errors.map(|errors| seen.sighting("new policy", errors).fires()).into_iter().collect();
     };
     let state = seen.scene.state;
     let type_of = |policy: &_| state.organization_policy(policy, seen.key.time).state().map(|policy| policy.policy_type.clone());
@@ -48,13 +51,18 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
             return if *valid { Vec::new() } else { vec![invalid(seen, account)] };
         }
         OrganizationChange::CreatePolicy { policy, policy_type, content, .. } if policy_type == BEDROCK_POLICY => Some((policy, content)),
-        OrganizationChange::UpdatePolicy { policy, content } if type_of(policy).is_some_and(|kind| kind == BEDROCK_POLICY) => Some((policy, content)),
+        OrganizationChange::UpdatePolicy { policy, content } if type_of(policy).is_some_and(|kind| kind == BEDROCK_POLICY) => {
+            Some((policy, content))
+        }
         _ => None,
     };
     let Some((policy, Some(content))) = written else {
         return Vec::new();
     };
-    errors_of(content, seen.scene).map(|errors| seen.sighting(policy.as_str(), errors).righted(corrected(seen.scene, policy, seen.key.time)).fires()).into_iter().collect()
+    errors_of(content, seen.scene)
+        .map(|errors| seen.sighting(policy.as_str(), errors).righted(corrected(seen.scene, policy, seen.key.time)).fires())
+        .into_iter()
+        .collect()
 }
 
 fn invalid(seen: &Seen<'_>, account: &AccountId) -> Outcome {
@@ -70,7 +78,9 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     if let Some(organization) = state.organization() {
         let owner = organization.management_account.clone().unwrap_or_else(|| AccountId::from("unknown"));
-        for (policy, version) in state.organization_policies(Moment::END).filter(|(policy, _)| organization.targets_of(policy).next().is_some()) {
+        for (policy, version) in
+            state.organization_policies(Moment::END).filter(|(policy, _)| organization.targets_of(policy).next().is_some())
+        {
             if version.policy_type == BEDROCK_POLICY
                 && let Some(errors) = errors_of(&version.content, scene)
             {
@@ -101,13 +111,18 @@ fn errors_of(content: &str, scene: &Scene<'_>) -> Option<String> {
 
 fn errors_of_effective(policy: &EffectivePolicy, scene: &Scene<'_>) -> Vec<String> {
     let mut errors: Vec<String> = policy.unknown_keys.iter().map(|key| format!("unknown key {key}")).collect();
-    for (region, inference) in policy.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |inference| (region, inference))) {
+    for (region, inference) in
+        policy.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |inference| (region, inference)))
+    {
         errors.extend(inference.unknown_keys.iter().map(|key| format!("unknown key {key}")));
         match &inference.identifier {
             Identifier::Unusable { text, why } => errors.push(format!("the identifier for {region} {why}: {text}")),
             Identifier::Guardrail(named) => {
                 if let Some(management) = scene.management_account().filter(|management| **management != named.key.account) {
-                    errors.push(format!("the guardrail for {region} belongs to {}, not to the management account {management}", named.key.account));
+                    errors.push(format!(
+                        "the guardrail for {region} belongs to {}, not to the management account {management}",
+                        named.key.account
+                    ));
                 }
             }
         }
@@ -117,9 +132,15 @@ fn errors_of_effective(policy: &EffectivePolicy, scene: &Scene<'_>) -> Vec<Strin
 
 /// When the policy had no error any more.
 fn corrected(scene: &Scene<'_>, policy: &crate::arn::PolicyId, after: Moment) -> Option<Moment> {
-    let mut versions = scene.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| match &change.effect {
-        Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { policy: updated, content: Some(content) })) if updated == policy => Some((key.time, content)),
-        _ => None,
+    let mut versions = scene.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| {
+        match &change.effect {
+            Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { policy: updated, content: Some(content) }))
+                if updated == policy =>
+            {
+                Some((key.time, content))
+            }
+            _ => None,
+        }
     });
     versions.find(|(_, content)| errors_of(content, scene).is_none()).map(|(time, _)| time)
 }

@@ -43,10 +43,12 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
                 return None;
             };
             let is_invalid = state.validity(account).iter().rev().find(|(at, _)| *at <= time).is_some_and(|(_, valid)| !valid);
-            let settled = time == Moment::BEGINNING || state.computed_policy(account, time.plus_seconds(-SETTLING_SECONDS)) == InForce::Known(computed.clone());
+            let settled = time == Moment::BEGINNING
+                || state.computed_policy(account, time.plus_seconds(-SETTLING_SECONDS)) == InForce::Known(computed.clone());
             (!is_invalid && settled).then(|| demands(described) != demands(computed.as_deref())).map(|differs| (differs, computed))
         };
-        let mut readings = state.described(account).filter_map(|(time, described)| Some((time, described, differs(time, described.as_deref())?)));
+        let mut readings =
+            state.described(account).filter_map(|(time, described)| Some((time, described, differs(time, described.as_deref())?)));
         let Some((time, described, (_, computed))) = readings.by_ref().find(|(_, _, (differs, _))| *differs) else {
             continue;
         };
@@ -54,7 +56,8 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
         let (computed, described) = (demands(computed.as_deref()), demands(described.as_deref()));
         let change = ControlChange { control: "effective policy".to_owned(), side: None, before: Some(computed), after: Some(described) };
         let because = "computed and described effective policy differ";
-        outcomes.push(Sighting::new(account, &region, "effective policy", because).changing(vec![change]).at(time).righted(righted).fires());
+        outcomes
+            .push(Sighting::new(account, &region, "effective policy", because).changing(vec![change]).at(time).righted(righted).fires());
     }
     outcomes
 }

@@ -80,11 +80,14 @@ pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors
 /// When the trail recorded calls again: by StartLogging, new selectors, or a later reading.
 fn righted(scene: &Scene<'_>, account: &AccountId, trail: &str, after: Moment) -> Option<Moment> {
     let started = scene.changes_of(account, "cloudtrail", trail).into_iter().filter(|(key, _)| key.time > after).find(|(_, later)| {
-        later.operation == "StartLogging" || (later.operation == "PutEventSelectors" && selectors_of(later).is_some_and(|selectors| selectors.record_invocations()))
+        later.operation == "StartLogging"
+            || (later.operation == "PutEventSelectors" && selectors_of(later).is_some_and(|selectors| selectors.record_invocations()))
     });
     let of_account = scene.state.all_telemetry().filter(|((of, _), _)| of == account);
     let records = |trails: &[crate::telemetry::Trail]| {
-        trails.iter().any(|known| known.name.as_deref().is_none_or(|name| name == trail) && known.is_logging && known.selectors.record_invocations())
+        trails
+            .iter()
+            .any(|known| known.name.as_deref().is_none_or(|name| name == trail) && known.is_logging && known.selectors.record_invocations())
     };
     let read = of_account.flat_map(|(_, timeline)| timeline.entries()).filter_map(|(at, _, telemetry)| Some((at, telemetry?)));
     let read = read.filter(|(at, telemetry)| *at > after && records(&telemetry.trails)).map(|(at, _)| at).min();

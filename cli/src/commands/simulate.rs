@@ -1,0 +1,162 @@
+//! `guardrail-audit simulate`
+
+use std::{io::Write as _, path::Path};
+
+use anyhow::Context as _;
+use audit_core::{
+    arn::{AccountId, PolicyId, Region},
+    auditor::Terms,
+    enforcement::Enforcement,
+    facts::Facts,
+    json::At as _,
+    policy::BEDROCK_POLICY,
+    simulate::{Effect, Outlook, Row, Simulation, simulate},
+    world::{OrganizationChange, World, WorldChange},
+};
+use audit_local::store::Store;
+use serde_json::{Value, json};
+
+use super::{
+    audit::{Run, facts_of, world_of},
+    configuration, load_world, now,
+};
+use crate::{
+    args::{PlainFormat, SimulateArgs},
+    exit::{Exit, UsageError},
+    output::{
+        table,
+        text::{counted, wrapped},
+    },
+    talk::Talk,
+};
+
+/// The id of a policy that doesn't exist yet.
+const SUPPOSED_POLICY: &str = "p-supposed";
+
+pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
+    let configuration = configuration(args.terms.config.as_deref())?;
+    let selection = args.selection.selection();
+    let now = now(args.terms.now);
+    let supposed = supposed(args)?;
+    let (facts, world): (Facts, World) = match &args.store {
+        Some(path) => {
+            let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
+            (facts_of(&store)?, world_of(&store, talk)?)
+        }
+        None => {
+            let world = load_world(args.terms.world.as_ref(), talk)?.world;
+            let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
+            (run.read(&args.paths, args.terms.world.as_ref(), None)?.facts, world)
+        }
+    };
+    let terms = Terms { configuration: &configuration, selection: &selection, now };
+    let simulation = simulate(facts, world, &supposed, &terms);
+    let mut out = anstream::stdout();
+    match args.format {
+        PlainFormat::Json => {
+            let counts = |effect: Effect| json!({"calls": simulation.calls.get(&effect), "accounts": simulation.accounts.get(&effect)});
+            let summary: Value = Effect::ALL.iter().map(|effect| (key(*effect), counts(*effect))).collect::<serde_json::Map<_, _>>().into();
+            serde_json::to_writer_pretty(&mut out, &json!({"schema_version": 1, "summary": summary, "rows": simulation.rows}))?;
+            writeln!(out)?;
+        }
+        PlainFormat::Table => show(&mut out, &simulation)?,
+    }
+    Ok(Exit::Clean)
+}
+
+fn key(effect: Effect) -> String {
+    effect.to_string().replace(' ', "_")
+}
+
+/// The changes to suppose, in the order in which one would make them.
+fn supposed(args: &SimulateArgs) -> anyhow::Result<Vec<WorldChange>> {
+    use OrganizationChange::{AttachPolicy, CreatePolicy, DetachPolicy, MoveAccount};
+    let mut changes = Vec::new();
+    let mut organization = |change| changes.push(WorldChange::Organization(change));
+    if let Some(path) = &args.policy {
+        let content = Some(policy_text(path)?);
+        organization(CreatePolicy {
+            policy: SUPPOSED_POLICY.into(),
+            policy_type: BEDROCK_POLICY.to_owned(),
+            name: "supposed".to_owned(),
+            content,
+        });
+    }
+    for target in &args.attach {
+        let (policy, target) = match target.split_once(':') {
+            Some((policy, target)) => (PolicyId::from(policy), target),
+            None if args.policy.is_some() => (SUPPOSED_POLICY.into(), target.as_str()),
+            None => return Err(UsageError(format!("--attach {target}: which policy? Give --policy FILE, or POLICY:TARGET")).into()),
+        };
+        organization(AttachPolicy { policy, target: target.into() });
+    }
+    for detach in &args.detach {
+        let (policy, target) = pair("--detach", detach, "POLICY:TARGET")?;
+        organization(DetachPolicy { policy: policy.into(), target: target.into() });
+    }
+    for moved in &args.move_account {
+        let (account, destination) = pair("--move-account", moved, "ACCOUNT:PARENT")?;
+        organization(MoveAccount { account: account.into(), destination: destination.into() });
+    }
+    for put in &args.put_enforced {
+        let (account, rest) = pair("--put-enforced", put, "ACCOUNT:REGION:FILE")?;
+        let (region, file) = pair("--put-enforced", rest, "ACCOUNT:REGION:FILE")?;
+        let (account, region) = (AccountId::from(account), Region::from(region));
+        let json: Value = read_json(Path::new(file))?;
+        let configuration = json.get("guardrailInferenceConfig").unwrap_or(&json);
+        let enforcement = Enforcement::from_configuration(configuration, &account, &region);
+        let enforcement = enforcement.ok_or_else(|| UsageError(format!("{file}: names no guardrailIdentifier and guardrailVersion")))?;
+        changes.push(WorldChange::ConfigurationPut { account, region, enforcement: Some(enforcement) });
+    }
+    Ok(changes)
+}
+
+fn pair<'t>(option: &str, text: &'t str, form: &str) -> anyhow::Result<(&'t str, &'t str)> {
+    text.split_once(':').ok_or_else(|| UsageError(format!("{option} {text}: expected {form}")).into())
+}
+
+fn read_json(path: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
+}
+
+/// The text of a policy, from a document or an answer of DescribePolicy.
+fn policy_text(path: &Path) -> anyhow::Result<String> {
+    let json = read_json(path)?;
+    Ok(json.at("/Policy/Content").as_str().map_or_else(|| json.to_string(), str::to_owned))
+}
+
+fn show(out: &mut impl std::io::Write, simulation: &Simulation) -> anyhow::Result<()> {
+    writeln!(out, "Calls like those that were made, after the change:")?;
+    let row = |effect: &Effect| {
+        let calls = simulation.calls.get(effect).copied().unwrap_or_default();
+        let accounts = simulation.accounts.get(effect).copied().unwrap_or_default();
+        vec![effect.to_string(), format!("{calls} calls"), format!("in {}", counted(accounts, "account"))]
+    };
+    table::plain(out, Effect::ALL.iter().map(row))?;
+    let changed: Vec<&Row> = simulation.rows.iter().filter(|row| row.effect != Effect::Unchanged || row.why.is_some()).collect();
+    if changed.is_empty() {
+        return Ok(writeln!(out, "\nNobody gains cover, loses it or starts to fail.")?);
+    }
+    writeln!(out)?;
+    let outlook = |outlook: &Outlook| outlook.reason.map_or(outlook.verdict.as_str(), |reason| reason.as_str()).to_owned();
+    let cells = |row: &&Row| {
+        vec![
+            row.effect.to_string(),
+            row.account.to_string(),
+            row.region.to_string(),
+            row.model.clone(),
+            row.api.clone(),
+            row.calls.to_string(),
+            format!("{} -> {}", outlook(&row.before), outlook(&row.after)),
+        ]
+    };
+    table::headed(out, &["EFFECT", "ACCOUNT", "REGION", "MODEL", "OPERATION", "CALLS", "BEFORE -> AFTER"], changed.iter().map(cells))?;
+    let mut reasons: Vec<String> =
+        changed.iter().filter_map(|row| Some(format!("{} in {}: {}", row.account, row.region, row.why.as_ref()?))).collect();
+    reasons.dedup();
+    for reason in reasons {
+        writeln!(out, "  {}", wrapped(&reason, 2))?;
+    }
+    Ok(())
+}

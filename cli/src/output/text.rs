@@ -1,0 +1,73 @@
+//! Prose for people, in lines that fit.
+
+use comfy_table::Table;
+
+/// Lines are not longer than this, however wide the terminal is, and just as long where there is none.
+const WIDEST: usize = 110;
+
+/// A word is not set into less than this, however narrow the terminal is.
+const NARROWEST: usize = 40;
+
+/// Breaks a text between words. What comes behind a break is indented; the first line starts behind as much.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    // Asks the terminal, if there is one.
+    let terminal = Table::new().width().map_or(WIDEST, usize::from);
+    wrapped_to(text, indent, terminal.min(WIDEST))
+}
+
+fn wrapped_to(text: &str, indent: usize, width: usize) -> String {
+    let room = width.saturating_sub(indent).max(NARROWEST);
+    let mut set = String::with_capacity(text.len() + text.len() / room * (indent + 1));
+    let mut used = 0;
+    for word in words(text) {
+        let len = word.chars().count();
+        if used > 0 && used + 1 + len > room {
+            set.push('\n');
+            set.extend(std::iter::repeat_n(' ', indent));
+            used = 0;
+        } else if used > 0 {
+            set.push(' ');
+            used += 1;
+        }
+        set.push_str(word);
+        used += len;
+    }
+    set
+}
+
+/// What stands between blanks; a command in backticks is one word, so that it can be copied.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_backticks = false;
+    text.split(move |c: char| {
+        in_backticks ^= c == '`';
+        c == ' ' && !in_backticks
+    })
+}
+
+/// `1 call`, `2 calls`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_are_indented() {
+        assert_eq!(wrapped_to("short", 4, 80), "short");
+        let text = "one two three four five six seven eight nine ten";
+        assert_eq!(wrapped_to(text, 4, 44), "one two three four five six seven eight\n    nine ten");
+        let long = "x".repeat(60);
+        assert_eq!(wrapped_to(&format!("a {long} b"), 2, 40), format!("a\n  {long}\n  b"), "a word is never broken");
+        assert_eq!(wrapped_to("", 4, 80), "");
+        let command = "`guardrail-audit rules api-not-covered`";
+        assert_eq!(wrapped_to(&format!("see {command}, too"), 0, 40), format!("see\n{command},\ntoo"), "nor is a command");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(1, "finding"), "1 finding");
+        assert_eq!(counted(0, "finding"), "0 findings");
+    }
+}

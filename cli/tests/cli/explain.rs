@@ -1,0 +1,61 @@
+//! `guardrail-audit explain`: of a finding, and of a call that need not have been made.
+
+use super::runner::{NOW, assert_shown, at, audit_demo, demo, folder, run};
+
+fn finding(rule: &str) -> String {
+    let report = audit_demo(&["--config", &demo("guardrail-audit.toml")]);
+    let found = report["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == rule).unwrap();
+    found["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_finding_from_its_input() {
+    let id = finding("region-not-covered");
+    let (world, config, logs) = (demo("world"), demo("guardrail-audit.toml"), demo("AWSLogs"));
+    let ran = run(&["explain", &id, "--world", &world, "--config", &config, "--now", NOW, "--input", &logs]);
+    assert_shown!("explain_finding", ran.shown());
+}
+
+#[test]
+fn a_finding_from_a_store_is_explained_alike() {
+    let id = finding("region-not-covered");
+    let folder = folder(&[]);
+    let (world, config, logs, store) = (demo("world"), demo("guardrail-audit.toml"), demo("AWSLogs"), at(&folder, "store.db"));
+    run(&["audit", &logs, "--world", &world, "--config", &config, "--now", NOW, "--store", &store]);
+    let from_store = run(&["explain", &id[..8], "--config", &config, "--now", NOW, "--store", &store]);
+    let from_input = run(&["explain", &id, "--world", &world, "--config", &config, "--now", NOW, "--input", &logs]);
+    assert_eq!((from_store.code, from_store.stdout), (0, from_input.stdout));
+}
+
+#[test]
+fn a_call_that_need_not_have_been_made() {
+    let world = demo("world");
+    let call = |account: &str, region: &str, model: &str, further: &[&str]| {
+        let fixed =
+            ["explain", "--account", account, "--region", region, "--model", model, "--world", &world, "--at", "2026-11-14T12:00:00Z"];
+        run(&[&fixed[..], further].concat()).shown()
+    };
+    assert_shown!("explain_call_covered", call("222233334444", "us-east-1", "us.amazon.nova-pro-v1:0", &[]));
+    assert_shown!("explain_call_not_covered", call("444455556666", "ap-southeast-2", "amazon.nova-pro-v1:0", &[]));
+    assert_shown!(
+        "explain_call_draft",
+        call("131313131313", "us-east-1", "amazon.nova-pro-v1:0", &["--guardrail", "abcd1234efgh:DRAFT", "--api", "InvokeModel"])
+    );
+    assert_shown!("explain_call_unknown", call("999999999999", "us-east-1", "amazon.nova-pro-v1:0", &[]));
+}
+
+#[test]
+fn what_it_cannot_look_up_is_usage() {
+    let world = demo("world");
+    let call = ["explain", "--account", "1", "--region", "us-east-1", "--model", "m", "--world", &world];
+    for (arguments, says) in [
+        (&["explain", "abc"][..], "--store"),
+        (&["explain", "abc", "--input", &demo("AWSLogs")], "there is no finding `abc`"),
+        (&[&call[..], &["--api", "Frobnicate"]].concat(), "no operation that runs a model"),
+        (&[&call[..], &["--guardrail", "NOT AN ID"]].concat(), "no guardrail id"),
+        (&["explain", "--account", "1"], "--region"),
+    ] {
+        let ran = run(arguments);
+        assert!(ran.code == 2 && ran.stderr.contains(says), "{arguments:?}: {}", ran.stderr);
+    }
+}

@@ -1,0 +1,20 @@
+//! The program as a user runs it: what it prints, and how it ends.
+//!
+//! Snapshots are what people read. After a change that they should show: `INSTA_UPDATE=always cargo test --package guardrail-audit
+//! --test cli`, then read the difference as a user would.
+
+#![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what it lacks")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod audit;
+mod captured;
+mod demo;
+mod dependencies;
+mod explain;
+mod formats;
+mod guardrail;
+mod help;
+mod policy;
+mod rules;
+mod runner;
+mod store;

@@ -1,0 +1,157 @@
+//! `--store`, and what reads it.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::runner::{NOW, UNENFORCED, assert_shown, at, audit_demo, call, demo, folder, run};
+
+/// Audits a part of the sample data into a store.
+fn audit_into(store: &str, logs: &str) -> Value {
+    let (config, world) = (demo("guardrail-audit.toml"), demo("world"));
+    let arguments = ["audit", logs, "--world", &world, "--config", &config, "--now", NOW, "--store", store];
+    run(&[&arguments[..], &["--format", "json", "--quiet", "--fail-on", "never"]].concat()).json()
+}
+
+fn whole() -> (TempDir, String) {
+    let folder = folder(&[]);
+    let store = at(&folder, "store.db");
+    audit_into(&store, &demo("AWSLogs"));
+    (folder, store)
+}
+
+#[test]
+fn with_and_without_a_store_is_the_same() {
+    let folder = folder(&[]);
+    let stored = audit_into(&at(&folder, "store.db"), &demo("AWSLogs"));
+    assert_eq!(stored, audit_demo(&["--config", &demo("guardrail-audit.toml")]));
+}
+
+#[test]
+fn the_same_files_twice_change_nothing() {
+    let (_folder, store) = whole();
+    let (before, report) = (std::fs::read(&store).unwrap(), run(&["report", "--store", &store, "--format", "csv"]).stdout);
+    let again = audit_into(&store, &demo("AWSLogs"));
+    assert_eq!(again, audit_demo(&["--config", &demo("guardrail-audit.toml")]));
+    assert_eq!(run(&["report", "--store", &store, "--format", "csv"]).stdout, report);
+    assert_eq!(std::fs::read(&store).unwrap().len(), before.len(), "the store doesn't grow");
+}
+
+#[test]
+fn runs_accumulate_to_what_one_run_finds() {
+    let folder = folder(&[]);
+    let store = at(&folder, "store.db");
+    let logs = std::path::PathBuf::from(demo("AWSLogs"));
+    let mut accounts: Vec<_> = std::fs::read_dir(logs.join("o-exampleorgid")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    accounts.sort_unstable_by(|a, b| b.cmp(a));
+    accounts.push(logs.join("444455556666"));
+    let reports: Vec<Value> = accounts.iter().map(|path| audit_into(&store, path.to_str().unwrap())).collect();
+    let read = |report: &Value| report["records"]["read"].as_u64().unwrap();
+    assert!(reports.windows(2).all(|pair| read(&pair[0]) < read(&pair[1])));
+    let (last, once) = (reports.last().unwrap(), audit_demo(&["--config", &demo("guardrail-audit.toml")]));
+    for key in ["records", "invocations", "coverage", "blind", "findings"] {
+        assert_eq!(last[key], once[key], "{key}");
+    }
+}
+
+#[test]
+fn a_selection_reports_a_part_and_keeps_the_whole() {
+    let (_folder, store) = whole();
+    let (config, world) = (demo("guardrail-audit.toml"), demo("world"));
+    let fixed = ["audit", &demo("AWSLogs"), "--world", &world, "--config", &config, "--now", NOW, "--store", &store];
+    let part = run(&[&fixed[..], &["--account", "444455556666", "--format", "json", "--quiet"]].concat()).json();
+    assert!(part["findings"].as_array().unwrap().iter().all(|finding| finding["account"] == "444455556666"));
+    let kept = run(&["findings", "list", "--store", &store, "--format", "json"]).json();
+    assert_eq!(kept, audit_demo(&["--config", &config])["findings"]);
+}
+
+#[test]
+fn the_report_of_a_store_is_the_report_of_its_last_run() {
+    let (_folder, store) = whole();
+    let mut report = run(&["report", "--store", &store, "--format", "json"]);
+    let mut once = audit_demo(&["--config", &demo("guardrail-audit.toml")]);
+    assert_eq!(report.code, 3);
+    let mut json = report.json();
+    for report in [&mut json, &mut once] {
+        report["generated_at"] = Value::Null;
+    }
+    assert_eq!(json, once);
+    report = run(&["report", "--store", &store, "--account", "222233334444", "--fail-on", "never"]);
+    assert_shown!("report_of_an_account", report.shown());
+    let (config, world) = (demo("guardrail-audit.toml"), demo("world"));
+    let selected =
+        ["audit", &demo("AWSLogs"), "--world", &world, "--config", &config, "--now", NOW, "--account", "222233334444", "--format", "json"];
+    let (stored, selected) =
+        (run(&["report", "--store", &store, "--account", "222233334444", "--format", "json"]).json(), run(&selected).json());
+    for key in ["invocations", "coverage", "blind", "findings"] {
+        assert_eq!(stored[key], selected[key], "{key}");
+    }
+}
+
+#[test]
+fn findings_are_listed_and_shown() {
+    // A folder of its own: the list must not change with the rules that the demo meets.
+    let logs: Vec<String> = (1..=3).map(|number| call(number).to_string()).collect();
+    let folder = folder(&[&[("log.jsonl", logs.join("\n").as_bytes())], UNENFORCED].concat());
+    let store = at(&folder, "store.db");
+    let arguments = ["audit", &at(&folder, "log.jsonl"), "--world", &at(&folder, "world"), "--store", &store, "--quiet", "--now", NOW];
+    assert_eq!(run(&arguments).code, 3);
+    let list = run(&["findings", "list", "--store", &store, "--rule", "invocation-without-guardrail"]);
+    assert_shown!("findings_list", list.shown());
+    let id = list.stdout.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+    assert_shown!("findings_show", run(&["findings", "show", id, "--store", &store]).shown());
+    assert_eq!(run(&["findings", "show", id, "--store", &store, "--format", "json"]).json()["rule"], "invocation-without-guardrail");
+}
+
+#[test]
+fn findings_are_filtered() {
+    let (_folder, store) = whole();
+    let list = |further: &[&str]| {
+        let ran = run(&[&["findings", "list", "--store", &store, "--format", "json"], further].concat());
+        ran.json().as_array().unwrap().clone()
+    };
+    let all = list(&[]);
+    for (option, value, key) in [
+        ("--status", "OPEN", "status"),
+        ("--rule", "api-not-covered", "rule"),
+        ("--account", "444455556666", "account"),
+        ("--region", "eu-west-1", "region"),
+    ] {
+        let expected: Vec<Value> = all.iter().filter(|finding| finding[key] == value).cloned().collect();
+        assert!(!expected.is_empty() && expected.len() < all.len(), "{option}");
+        assert_eq!(list(&[option, value]), expected, "{option}");
+    }
+    let high = |finding: &Value| ["HIGH", "CRITICAL"].contains(&finding["severity"].as_str().unwrap());
+    assert_eq!(list(&["--severity", "HIGH"]), all.iter().filter(|finding| high(finding)).cloned().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_finding_that_is_not_one_is_usage() {
+    let (_folder, store) = whole();
+    for (id, says) in [("zzz", "there is no finding `zzz`"), ("", "several findings start with ``")] {
+        let ran = run(&["findings", "show", id, "--store", &store]);
+        assert!(ran.code == 2 && ran.stderr.contains(says), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made() {
+    let folder = folder(&[]);
+    let store = at(&folder, "missing.db");
+    for arguments in [&["findings", "list"][..], &["findings", "show", "x"], &["report"], &["explain", "x"]] {
+        let ran = run(&[arguments, &["--store", &store]].concat());
+        assert!(ran.code == 1 && ran.stderr.contains("missing.db"), "{arguments:?}: {}", ran.stderr);
+    }
+    assert!(!std::path::Path::new(&store).exists());
+}
+
+#[test]
+fn exceptions_are_checked() {
+    let (folder, store) = whole();
+    let config = at(&folder, "guardrail-audit.toml");
+    let more = "\n[[exception]]\nrule = \"bearer-key-used\"\naccounts = [\"999900001111\"]\nuntil = 2027-06-30\nreason = \"none yet\"\nowner = \"hr\"\n\
+                \n[[exception]]\nrule = \"partial-guarding\"\nuntil = 2026-12-01\nreason = \"until the new client\"\nowner = \"support\"\n";
+    let text = std::fs::read_to_string(demo("guardrail-audit.toml")).unwrap() + more;
+    std::fs::write(&config, text).unwrap();
+    assert_shown!("exceptions_check", run(&["exceptions", "check", "--config", &config, "--store", &store, "--now", NOW]).shown());
+    assert_eq!(run(&["exceptions", "check", "--config", &at(&folder, "missing.toml")]).code, 1);
+}

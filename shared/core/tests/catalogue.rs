@@ -1,0 +1,188 @@
+//! The catalogue is complete: each rule has its file, its page and its cases, and each operation that matters has a case.
+
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use audit_core::{
+    change,
+    rule::{Check, Group, page},
+    rules::{self, RULES},
+};
+use serde_json::Value;
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// Compares a page with the rule behind it, or writes it under `UPDATE_DOCS=1`.
+fn assert_page(name: &str, text: &str) {
+    let path = in_repository("docs/rules").join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/rules/{name} is not current: run the tests with UPDATE_DOCS=1");
+}
+
+#[test]
+fn each_rule_has_its_page() {
+    for rule in RULES {
+        assert_page(&format!("{}.md", rule.id), &page::markdown(rule));
+    }
+    assert_page("README.md", &page::index());
+    for entry in std::fs::read_dir(in_repository("docs/rules")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let id = name.trim_end_matches(".md");
+        assert!(id == "README" || rules::find(id).is_some(), "docs/rules/{name} is of no rule");
+    }
+}
+
+#[test]
+fn ids_are_unique_and_name_their_files() {
+    let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
+    assert_eq!(ids.len(), RULES.len());
+    for rule in RULES {
+        assert!(in_repository("shared/core/src/rules").join(rule.id.replace('-', "_") + ".rs").exists(), "{}", rule.id);
+    }
+}
+
+#[test]
+fn metadata_is_complete() {
+    for rule in RULES {
+        let texts = [rule.title, rule.fires, rule.evidence, rule.rationale, rule.remediation];
+        assert!(texts.iter().all(|text| text.len() > 10), "{}", rule.id);
+        assert!(!rule.title.ends_with('.') && rule.fires.ends_with('.') && rule.remediation.ends_with('.'), "{}", rule.id);
+        assert!(!rule.controls.is_empty() && !rule.references.is_empty(), "{}", rule.id);
+        assert!(rule.references.iter().all(|reference| reference.starts_with("https://")), "{}", rule.id);
+        let unique: BTreeSet<_> = rule.controls.iter().collect();
+        assert_eq!(unique.len(), rule.controls.len(), "{} maps to an entry twice", rule.id);
+    }
+}
+
+#[test]
+fn groups_stand_together() {
+    let groups: Vec<Group> = RULES.iter().map(|rule| rule.group).collect();
+    assert!(groups.is_sorted(), "reports list rules by group");
+}
+
+/// The folders of a rule's cases.
+fn cases(rule: &str) -> Vec<String> {
+    let folder = std::fs::read_dir(in_repository("events").join(rule));
+    folder.into_iter().flatten().map(|case| case.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn each_rule_has_four_kinds_of_case() {
+    for rule in RULES.iter().filter(|rule| !rule.checks.is_empty()) {
+        let names = cases(rule.id);
+        for kind in ["fires", "near-miss", "refused", "evidence-missing"] {
+            assert!(names.iter().any(|name| name.starts_with(kind)), "events/{}/{kind}", rule.id);
+        }
+    }
+}
+
+#[test]
+fn a_case_that_fires_expects_its_rule_and_a_near_miss_does_not() {
+    for rule in RULES {
+        for name in cases(rule.id) {
+            let expected = in_repository("events").join(rule.id).join(&name).join("expected.json");
+            let expected: Value = serde_json::from_str(&std::fs::read_to_string(expected).unwrap()).unwrap();
+            let expects = expected["findings"].as_array().unwrap().iter().any(|finding| finding["rule"] == rule.id);
+            assert!(!name.starts_with("fires") || expects, "events/{}/{name} doesn't expect its rule", rule.id);
+            assert!(!name.starts_with("near-miss") || !expects, "events/{}/{name} expects its rule", rule.id);
+        }
+    }
+}
+
+#[test]
+fn each_folder_of_cases_is_of_a_rule() {
+    for entry in std::fs::read_dir(in_repository("events")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(["captured", "demo"].contains(&name.as_str()) || rules::find(&name).is_some(), "events/{name}");
+    }
+}
+
+/// The operations of the bypass catalogue (facts/08 A–F), by service.
+const OPERATIONS: &[(&str, &str)] = &[
+    (
+        "bedrock",
+        "InvokeModel InvokeModelWithResponseStream Converse ConverseStream ApplyGuardrail InvokeModelWithBidirectionalStream \
+        StartAsyncInvoke CreateModelInvocationJob InvokeAgent InvokeInlineAgent RetrieveAndGenerate InvokeFlow CreateEvaluationJob \
+        CreateModelCustomizationJob CreateAdvancedPromptOptimizationJob CreateProvisionedModelThroughput CreateModelImportJob \
+        CreateMarketplaceModelEndpoint RegisterMarketplaceModelEndpoint CreateCustomModelDeployment UpdateGuardrail DeleteGuardrail \
+        CreateGuardrailVersion CreateGuardrail PutEnforcedGuardrailConfiguration DeleteEnforcedGuardrailConfiguration PutResourcePolicy \
+        DeleteResourcePolicy TagResource UntagResource CreateAgent UpdateAgent PrepareAgent CreateAgentAlias UpdateAgentAlias CreateFlow \
+        UpdateFlow CreateFlowVersion UpdateFlowAlias CreateInferenceProfile CreatePromptRouter DeleteModelInvocationLoggingConfiguration \
+        PutModelInvocationLoggingConfiguration",
+    ),
+    ("bedrock-mantle", "CreateInference"),
+    ("kms", "DisableKey ScheduleKeyDeletion PutKeyPolicy RevokeGrant UpdateAlias DeleteImportedKeyMaterial"),
+    (
+        "organizations",
+        "DetachPolicy AttachPolicy UpdatePolicy DeletePolicy DisablePolicyType MoveAccount RemoveAccountFromOrganization LeaveOrganization \
+        CloseAccount PutResourcePolicy DeleteResourcePolicy EffectivePolicyValidation",
+    ),
+    (
+        "iam",
+        "PutRolePolicy PutUserPolicy PutGroupPolicy CreatePolicyVersion SetDefaultPolicyVersion AttachRolePolicy DetachRolePolicy \
+        DeleteRolePolicy PutRolePermissionsBoundary DeleteRolePermissionsBoundary CreateServiceSpecificCredential CreateUser \
+        CreateAccessKey CreateLoginProfile UpdateAssumeRolePolicy",
+    ),
+    ("logs", "DeleteLogGroup PutRetentionPolicy DeleteSubscriptionFilter DeleteLogStream"),
+    ("cloudtrail", "StopLogging DeleteTrail UpdateTrail PutEventSelectors DeregisterOrganizationDelegatedAdmin"),
+    ("s3", "DeleteBucket PutBucketPolicy PutBucketLifecycle PutBucketVersioning DeleteObject"),
+    ("events", "DisableRule DeleteRule PutRule RemoveTargets PutTargets RemovePermission PutPermission DeleteEventBus"),
+    (
+        "lambda",
+        "UpdateFunctionCode UpdateFunctionConfiguration DeleteFunction PutFunctionConcurrency RemovePermission UpdateEventSourceMapping",
+    ),
+    ("sqs", "DeleteQueue SetQueueAttributes PurgeQueue"),
+    (
+        "dynamodb",
+        "DeleteTable UpdateTable UpdateTimeToLive UpdateContinuousBackups PutResourcePolicy DeleteResourcePolicy DeleteItem UpdateItem",
+    ),
+    ("sns", "DeleteTopic Unsubscribe SetTopicAttributes"),
+    ("cloudformation", "DeleteStack UpdateStack DeleteStackInstances DeleteStackSet"),
+    ("account", "DisableRegion EnableRegion"),
+];
+
+#[test]
+fn each_operation_of_the_bypass_catalogue_has_a_case() {
+    let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
+    for rule in RULES {
+        for name in cases(rule.id) {
+            let text = std::fs::read_to_string(in_repository("events").join(rule.id).join(name).join("event.json")).unwrap();
+            let events: Value = serde_json::from_str(&text).unwrap();
+            for event in events.as_array().map_or(std::slice::from_ref(&events), Vec::as_slice) {
+                let detail = &event["detail"];
+                let service = detail["eventSource"].as_str().unwrap_or_default().trim_end_matches(".amazonaws.com").to_owned();
+                let operation = audit_core::cloudtrail::wanted::operation(detail["eventName"].as_str().unwrap_or_default()).to_owned();
+                seen.insert((service, operation));
+            }
+        }
+    }
+    let missing: Vec<(&str, &str)> = OPERATIONS
+        .iter()
+        .flat_map(|(service, operations)| operations.split_whitespace().map(|operation| (*service, operation)))
+        .filter(|(service, operation)| !seen.contains(&((*service).to_owned(), (*operation).to_owned())))
+        .collect();
+    assert_eq!(missing, [], "operations without a case");
+}
+
+#[test]
+fn what_reveals_a_change_is_kept() {
+    let kept: BTreeSet<&str> = change::operations().collect();
+    for rule in RULES {
+        if rule.checks.iter().any(|check| matches!(check, Check::Change(_))) {
+            let calls: BTreeMap<&str, ()> = audit_core::api::operations().map(|operation| (operation, ())).collect();
+            for operation in rule.revealed_by {
+                assert!(kept.contains(operation) || calls.contains_key(operation), "{operation} of {} is never kept", rule.id);
+            }
+        }
+    }
+}

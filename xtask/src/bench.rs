@@ -1,0 +1,163 @@
+//! `cargo xtask bench`: what an audit costs, beside decompressing the same files and nothing else, in the same run.
+
+mod data;
+mod dice;
+pub(crate) mod gunzip;
+pub(crate) mod measure;
+mod records;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+
+use crate::command::{cargo, must_pass, target};
+use data::{Data, Manifest};
+use measure::{Used, measured};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A folder of CloudTrail files instead of generated ones
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// How many records to generate
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    records: u64,
+
+    /// How often to run each measurement; the one with the least CPU time counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+}
+
+/// The fields of a report that matter here.
+#[derive(Deserialize)]
+struct Report {
+    records: Records,
+    invocations: Invocations,
+}
+
+#[derive(Deserialize)]
+struct Records {
+    read: u64,
+    judged: u64,
+}
+
+#[derive(Deserialize)]
+struct Invocations {
+    compliant: u64,
+    violation: u64,
+    not_provable: u64,
+    not_applicable: u64,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if cfg!(debug_assertions) {
+        // What is measured must be optimised, decompressing alone and generating too.
+        must_pass(cargo().args(["build", "--release", "--quiet", "--locked", "--package", "guardrail-audit", "--package", "xtask"]))?;
+        let mut optimised = std::process::Command::new(target().join("release/xtask"));
+        must_pass(optimised.args(std::env::args_os().skip(1)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let data = match &args.data {
+        Some(folder) => Data::found(folder)?,
+        None => Data::generated(args.records)?,
+    };
+    let bench = Bench { data: &data, report: target().join("bench/report.json"), repeat: args.repeat };
+    bench.run()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Bench<'d> {
+    data: &'d Data,
+    report: PathBuf,
+    repeat: u32,
+}
+
+impl Bench<'_> {
+    fn run(&self) -> anyhow::Result<()> {
+        let gunzip = self.least(&|| self.gunzip())?;
+        let one = self.least(&|| self.audit(1, &self.data.paths))?;
+        let report = self.last_report()?;
+        let two = self.least(&|| self.audit(2, &self.data.paths))?;
+        let half: Vec<PathBuf> = self.data.paths.iter().step_by(2).cloned().collect();
+        let of_half = self.audit(1, &half)?;
+        let judged_in_half = self.last_report()?.records.judged;
+
+        let Records { read, judged } = report.records;
+        ensure!(read > 0, "no records in {}", self.data.folder.display());
+        println!("\n{} records ({judged} judged) in {} files of {} MB", read, self.data.paths.len(), self.data.bytes / 1_000_000);
+        println!("{:<22}{:>12}{:>11}{:>9}{:>10}", "", "µs CPU/rec.", "× gunzip", "wall s", "peak MiB");
+        for (name, used) in [("gunzip alone", &gunzip), ("audit, one thread", &one), ("audit, two threads", &two)] {
+            println!(
+                "{name:<22}{:>12.2}{:>11.2}{:>9.2}{:>10.1}",
+                used.cpu_seconds * 1e6 / ratio(read),
+                used.cpu_seconds / gunzip.cpu_seconds,
+                used.wall_seconds,
+                used.peak_mib
+            );
+        }
+        println!("two threads are {:.2} times as fast as one", one.wall_seconds / two.wall_seconds);
+        let more = judged.saturating_sub(judged_in_half);
+        if more > 0 {
+            let growth = (one.peak_mib - of_half.peak_mib) * 1024.0 * 1024.0 / ratio(more);
+            println!("memory grows by {growth:.0} bytes for each judged record (from every other file to all: {more} more)");
+        }
+        if let Some(manifest) = &self.data.manifest {
+            reconcile(&report, manifest)?;
+        }
+        Ok(())
+    }
+
+    fn gunzip(&self) -> anyhow::Result<Used> {
+        let this = std::env::current_exe()?;
+        measured(&this, &["gunzip".into(), self.data.folder.clone().into()])
+    }
+
+    fn audit(&self, threads: u32, paths: &[PathBuf]) -> anyhow::Result<Used> {
+        let fixed = ["audit", "--quiet", "--fail-on", "never", "--format", "json", "--threads"].map(OsString::from);
+        let mut arguments = Vec::from(fixed);
+        arguments.push(threads.to_string().into());
+        let folders: [(&str, &Path); 2] = [("--world", &self.data.world), ("--output", &self.report)];
+        for (option, path) in folders {
+            arguments.extend([option.into(), path.into()]);
+        }
+        arguments.extend(paths.iter().map(Into::into));
+        measured(&target().join("release/guardrail-audit"), &arguments)
+    }
+
+    /// The run with the least CPU time: what is more was the machine's doing.
+    fn least(&self, run: &dyn Fn() -> anyhow::Result<Used>) -> anyhow::Result<Used> {
+        let runs = (0..self.repeat).map(|_| run()).collect::<anyhow::Result<Vec<_>>>()?;
+        runs.into_iter().min_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds)).context("no run")
+    }
+
+    fn last_report(&self) -> anyhow::Result<Report> {
+        Ok(serde_json::from_slice(&std::fs::read(&self.report)?)?)
+    }
+}
+
+/// Did the audit count what was generated?
+fn reconcile(report: &Report, manifest: &Manifest) -> anyhow::Result<()> {
+    let Invocations { compliant, violation, not_provable, not_applicable } = report.invocations;
+    let calls = compliant + violation + not_provable + not_applicable;
+    ensure!(report.records.read == manifest.records, "{} records were read, {} generated", report.records.read, manifest.records);
+    ensure!(calls == manifest.calls, "{calls} calls were judged, {} generated", manifest.calls);
+    ensure!(
+        not_applicable == manifest.refused + manifest.exempt,
+        "{not_applicable} calls are not applicable; {} were generated as refused, {} as exempt",
+        manifest.refused,
+        manifest.exempt
+    );
+    println!("reconciled with the generator: {calls} calls, of them {} refused and {} exempt", manifest.refused, manifest.exempt);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn ratio(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,179 @@
+//! What is measured over: folders of CloudTrail files, with a world for the accounts in them.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use libdeflater::{CompressionLvl, Compressor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use walkdir::WalkDir;
+
+use super::{
+    dice::Dice,
+    records::{EXEMPT_MODEL, Records},
+};
+use crate::command::target;
+
+const ACCOUNTS: u64 = 20;
+const REGIONS: &[&str] = &["us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2"];
+const MANAGEMENT: &str = "111122223333";
+
+/// The policy of the world names these.
+const COVERED_REGIONS: &[&str] = &["us-east-1", "us-west-2", "eu-west-1"];
+
+/// Files to audit, and the world to audit them in.
+pub(super) struct Data {
+    pub(super) folder: PathBuf,
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) bytes: u64,
+    pub(super) world: PathBuf,
+    pub(super) manifest: Option<Manifest>,
+}
+
+/// What was generated.
+#[derive(Default, Deserialize, Serialize)]
+pub(super) struct Manifest {
+    pub(super) records: u64,
+    /// Of the four operations that run a model, refused ones included.
+    pub(super) calls: u64,
+    pub(super) refused: u64,
+    /// Not refused, with the model that the policy leaves out, where the policy holds.
+    pub(super) exempt: u64,
+    pub(super) evaluations: u64,
+    pub(super) changes: u64,
+}
+
+/// The log files below a folder, in the order of their names.
+pub(super) fn log_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_file() && entry.path().extension().is_some_and(|extension| extension == "gz") {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+impl Data {
+    /// What lies in a folder.
+    pub(super) fn found(folder: &Path) -> anyhow::Result<Self> {
+        Self::in_folder(folder.to_owned(), None)
+    }
+
+    /// Generates so many records, unless they are there.
+    pub(super) fn generated(records: u64) -> anyhow::Result<Self> {
+        let folder = target().join(format!("bench/{records}"));
+        let manifest = folder.join("manifest.json");
+        if !manifest.exists() {
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
+            }
+            let generated = generate(&folder, records).with_context(|| format!("failed to generate into `{}`", folder.display()))?;
+            // Last: a folder with a manifest is whole.
+            fs::write(&manifest, serde_json::to_vec_pretty(&generated)?)?;
+        }
+        let manifest = serde_json::from_slice(&fs::read(manifest)?)?;
+        Self::in_folder(folder, Some(manifest))
+    }
+
+    fn in_folder(folder: PathBuf, manifest: Option<Manifest>) -> anyhow::Result<Self> {
+        let paths = log_files(&folder)?;
+        let bytes = paths.iter().map(|path| path.metadata().map_or(0, |metadata| metadata.len())).sum();
+        let world = target().join("bench/world");
+        write_world(&world, &paths)?;
+        Ok(Data { folder, paths, bytes, world, manifest })
+    }
+}
+
+/// Files as CloudTrail lays them out, each of one account, Region and five minutes of a day.
+fn generate(folder: &Path, records: u64) -> anyhow::Result<Manifest> {
+    let mut manifest = Manifest::default();
+    let mut compressor = Compressor::new(CompressionLvl::default());
+    let mut left = records;
+    for number in 0.. {
+        if left == 0 {
+            break;
+        }
+        let mut dice = Dice::new(number);
+        // Some accounts do more than others.
+        let account = format!("{:012}", 200_000_000_000 + dice.below(ACCOUNTS).min(dice.below(ACCOUNTS)) * 11_111_111_111);
+        let region = dice.pick(REGIONS).to_owned();
+        let count = (100 + dice.below(1000)).min(left);
+        let (hour, minute) = (dice.below(24), dice.below(12) * 5);
+        let file = format!("{account}_CloudTrail_{region}_20261120T{hour:02}{minute:02}Z_{}.json.gz", dice.word(16));
+        let hour = format!("2026-11-20T{hour:02}");
+        let exempt_before = manifest.exempt;
+        let covered = COVERED_REGIONS.contains(&region.as_str());
+        let text = Records { dice, account: account.clone(), region: region.clone(), hour, minute, manifest: &mut manifest }.file(count);
+        if !covered {
+            manifest.exempt = exempt_before;
+        }
+        let mut gzip = vec![0; compressor.gzip_compress_bound(text.len())];
+        let len = compressor.gzip_compress(text.as_bytes(), &mut gzip)?;
+        gzip.truncate(len);
+        let place = folder.join(format!("AWSLogs/o-exampleorgid/{account}/CloudTrail/{region}/2026/11/20"));
+        fs::create_dir_all(&place)?;
+        fs::write(place.join(file), gzip)?;
+        left -= count;
+    }
+    Ok(manifest)
+}
+
+/// A world for the accounts and Regions that the paths speak of: one policy for all, no account-level configuration.
+fn write_world(world: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
+    if world.exists() {
+        fs::remove_dir_all(world)?;
+    }
+    let places: BTreeSet<(&str, &str)> = paths.iter().filter_map(|path| place(path)).collect();
+    let accounts: BTreeSet<&str> = places.iter().map(|(account, _)| *account).chain([MANAGEMENT]).collect();
+    let accounts: Vec<Value> = accounts
+        .into_iter()
+        .map(|id| json!({"Id": id, "Name": format!("account {id}"), "State": "ACTIVE", "ParentId": "r-ab12"}))
+        .collect();
+    let write = |path: &str, json: &Value| -> anyhow::Result<()> {
+        let path = world.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(world))?;
+        Ok(fs::write(path, serde_json::to_vec_pretty(json)?)?)
+    };
+    write(
+        "organization.json",
+        &json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT},
+            "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}],
+            "Accounts": accounts,
+            "Attachments": [{"PolicyId": "p-bench00001", "TargetId": "r-ab12", "AttachedAt": "2026-01-01T00:00:00Z"}]}),
+    )?;
+    let regions = COVERED_REGIONS.iter().map(|region| {
+        let setting = json!({"identifier": {"@@assign": format!("arn:aws:bedrock:{region}:{MANAGEMENT}:guardrail/corpguard001:3")},
+            "model_enforcement": {"included_models": {"@@assign": ["ALL"]}, "excluded_models": {"@@assign": [EXEMPT_MODEL]}}});
+        ((*region).to_owned(), json!({"config_1": setting}))
+    });
+    let content = json!({"bedrock": {"guardrail_inference": regions.collect::<serde_json::Map<_, _>>()}}).to_string();
+    write(
+        "policies/p-bench00001.json",
+        &json!({"Policy": {"PolicySummary": {"Id": "p-bench00001", "Type": "BEDROCK_POLICY"}, "Content": content}}),
+    )?;
+    for (account, region) in places {
+        write(&format!("enforced-configurations/{account}/{region}.json"), &json!({"guardrailsConfig": []}))?;
+        let selector = |category, more: Option<Value>| {
+            let fields: Vec<Value> = [json!({"Field": "eventCategory", "Equals": [category]})].into_iter().chain(more).collect();
+            json!({"FieldSelectors": fields})
+        };
+        let guardrails = json!({"Field": "resources.type", "Equals": ["AWS::Bedrock::Guardrail"]});
+        let telemetry =
+            json!({"IsLogging": true, "AdvancedEventSelectors": [selector("Management", None), selector("Data", Some(guardrails))]});
+        write(&format!("telemetry/{account}/{region}.json"), &telemetry)?;
+    }
+    Ok(())
+}
+
+/// `…/<account>/CloudTrail/<region>/…`
+fn place(path: &Path) -> Option<(&str, &str)> {
+    let parts: Vec<&str> = path.iter().filter_map(std::ffi::OsStr::to_str).collect();
+    let at = parts.iter().position(|part| *part == "CloudTrail")?;
+    Some((parts.get(at.checked_sub(1)?)?, parts.get(at + 1)?))
+}

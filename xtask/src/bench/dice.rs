@@ -1,0 +1,44 @@
+//! Numbers that look random and are the same in every run.
+
+/// SplitMix64 (prng.di.unimi.it/splitmix64.c).
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Dice(seed)
+    }
+
+    pub(super) fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end.max(1)
+    }
+
+    /// True this many times in a hundred.
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of a list; the empty text if there is none.
+    pub(super) fn pick<'t>(&mut self, list: &[&'t str]) -> &'t str {
+        let index = usize::try_from(self.below(list.len() as u64)).unwrap_or(0);
+        list.get(index).copied().unwrap_or_default()
+    }
+
+    pub(super) fn uuid(&mut self) -> String {
+        let (high, low) = (self.roll(), self.roll());
+        format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", high >> 32, high >> 16 & 0xffff, high & 0xfff, low >> 52, low & 0xffff_ffff_ffff)
+    }
+
+    /// So many letters and digits.
+    pub(super) fn word(&mut self, len: usize) -> String {
+        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        (0..len).map(|_| LETTERS.get(usize::try_from(self.below(32)).unwrap_or(0)).copied().map_or('a', char::from)).collect()
+    }
+}

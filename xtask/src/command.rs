@@ -1,0 +1,71 @@
+//! Running programs.
+
+use std::{
+    io::{BufRead as _, BufReader, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Where builds go.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// The cargo that started this.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    if std::io::stdout().is_terminal() && std::env::var_os("CARGO_TERM_COLOR").is_none() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    command
+}
+
+/// Runs a command, shows what it prints, and keeps what `pick` makes of its lines.
+pub(crate) fn run(command: &mut Command, mut pick: impl FnMut(&str) -> Option<String>) -> anyhow::Result<Run> {
+    let shown = shown(command);
+    println!("$ {shown}");
+    let (reader, writer) = std::io::pipe()?;
+    let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn().with_context(|| format!("failed to start `{shown}`"))?;
+    // The command holds ends of the pipe for further children: only without them does it end with the child.
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut kept = Vec::new();
+    let mut out = std::io::stdout().lock();
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        writeln!(out, "{line}")?;
+        kept.extend(pick(line.trim_end()));
+    }
+    drop(out);
+    Ok(Run { passed: child.wait()?.success(), kept })
+}
+
+/// What became of a command.
+pub(crate) struct Run {
+    pub(crate) passed: bool,
+    /// What was picked of its output.
+    pub(crate) kept: Vec<String>,
+}
+
+/// Runs a command whose output only matters if it fails.
+pub(crate) fn must_pass(command: &mut Command) -> anyhow::Result<()> {
+    let shown = shown(command);
+    println!("$ {shown}");
+    match command.status().with_context(|| format!("failed to start `{shown}`"))? {
+        status if status.success() => Ok(()),
+        status => bail!("`{shown}` failed: {status}"),
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    std::iter::once(program).chain(command.get_args()).map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,22 @@
+//! Are all dependencies allowed (`deny.toml`)?
+
+use super::{Step, starting_with};
+use crate::{
+    command::{cargo, run},
+    tools,
+};
+
+pub(super) static STEP: Step = Step {
+    name: "dependencies",
+    what: "cargo-deny: bans, licences, sources",
+    run: || {
+        let deny = tools::from_crate("cargo-deny", "0.20.2")?;
+        // cargo-deny calls cargo, which tells where by the folder.
+        let mut command = std::process::Command::new(deny);
+        command.current_dir(cargo().get_current_dir().unwrap_or_else(|| ".".as_ref()));
+        run(command.args(["--all-features", "check", "bans", "licenses", "sources"]), |line| {
+            // `bans ok, licenses ok, sources ok` is its summary.
+            starting_with("error")(line).or_else(|| line.starts_with("bans ").then(|| line.to_owned()))
+        })
+    },
+};

@@ -1,0 +1,99 @@
+//! Do all tests pass?
+
+use std::fmt;
+
+use super::Step;
+use crate::command::{cargo, run};
+
+pub(super) static STEP: Step = Step {
+    name: "tests",
+    what: "unit, table, property, snapshot and documentation tests",
+    run: || {
+        let mut command = cargo();
+        // A snapshot that differs fails, and leaves no file behind.
+        command.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("INSTA_UPDATE", "no");
+        let (mut runner, mut totals) = (String::new(), Totals::default());
+        let mut run = run(&mut command, |line| {
+            let line = without_colours(line);
+            if let Some(name) = runner_in(&line) {
+                runner = name;
+            }
+            if let Some(result) = line.strip_prefix("test result: ") {
+                totals.add(result);
+                return Some(format!("{runner}: {result}"));
+            }
+            (line.starts_with("test ") && line.ends_with(" FAILED") || line.starts_with("error")).then_some(line)
+        })?;
+        run.kept.push(totals.to_string());
+        Ok(run)
+    },
+};
+
+/// `     Running unittests src/lib.rs (target/debug/deps/audit_core-0123456789abcdef)`, or `   Doc-tests audit_core`.
+fn runner_in(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    if let Some(running) = line.strip_prefix("Running ") {
+        let (kind, program) = running.split_once(" (")?;
+        let program = program.trim_end_matches(')').rsplit('/').next()?;
+        let program = program.rsplit_once('-').map_or(program, |(name, _)| name);
+        return Some(if kind.starts_with("unittests") { format!("{program}, unit tests") } else { program.to_owned() });
+    }
+    line.strip_prefix("Doc-tests ").map(|name| format!("{name}, documentation tests"))
+}
+
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+#[derive(Default)]
+struct Totals {
+    runners: u64,
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Totals {
+    /// `ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+    fn add(&mut self, result: &str) {
+        self.runners += 1;
+        for part in result.split([';', '.']) {
+            let Some((count, what)) = part.trim().split_once(' ') else { continue };
+            let count = count.parse::<u64>().unwrap_or(0);
+            match what {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Totals { runners, passed, failed, ignored } = self;
+        write!(f, "{runners} runners: {passed} passed, {failed} failed, {ignored} ignored")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_runners_are_understood() {
+        let running = "\x1b[1m\x1b[32m     Running\x1b[0m unittests src/lib.rs (target/debug/deps/audit_core-3f6d2a4d1c0b9e8f)";
+        assert_eq!(runner_in(&without_colours(running)).as_deref(), Some("audit_core, unit tests"));
+        let cases = "     Running tests/cases.rs (/tmp/t/debug/deps/cases-3f6d2a4d1c0b9e8f)";
+        assert_eq!(runner_in(cases).as_deref(), Some("cases"));
+        assert_eq!(runner_in("   Doc-tests audit_core").as_deref(), Some("audit_core, documentation tests"));
+        assert_eq!(runner_in("   Compiling xtask v0.1.0"), None);
+        let mut totals = Totals::default();
+        totals.add("FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s");
+        totals.add("ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 12.34s");
+        assert_eq!(totals.to_string(), "2 runners: 17 passed, 3 failed, 1 ignored");
+    }
+}

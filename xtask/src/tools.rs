@@ -1,0 +1,22 @@
+//! Tools that checks need, installed below `target/tools` at pinned versions.
+
+use std::path::PathBuf;
+
+use crate::command::{cargo, must_pass, target};
+
+/// Installs a program from the crate registry, unless it is there, and gives its path. Built without optimisation: it runs for
+/// seconds, but would build for minutes.
+pub(crate) fn from_crate(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let root = target().join("tools").join(format!("{name}-{version}"));
+    let program = root.join("bin").join(name);
+    if !program.exists() {
+        let build = root.join("build");
+        let mut install = cargo();
+        install.args(["install", "--locked", "--quiet", "--debug", "--root"]).arg(&root).arg("--target-dir").arg(&build);
+        // Symbols would take half the time of the build.
+        install.env("CARGO_PROFILE_DEV_DEBUG", "0").arg(format!("{name}@{version}"));
+        must_pass(&mut install)?;
+        std::fs::remove_dir_all(build)?;
+    }
+    Ok(program)
+}
