@@ -1,6 +1,6 @@
 //! Tables on an engine: in this process, or wherever `DYNAMODB_ENDPOINT` says.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::pedantic, reason = "each test file uses its part")]
 
 use std::sync::{
     Arc,
@@ -59,12 +59,17 @@ pub async fn endpoint() -> String {
 }
 
 pub fn aws_at(endpoint: &str, attempts: u32) -> Aws {
+    aws_through(endpoint, attempts, aws_smithy_http_client::Builder::new().build_http())
+}
+
+/// Through a client of one's own.
+pub fn aws_through(endpoint: &str, attempts: u32, http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static) -> Aws {
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(HUB, "test", None, None, "test")))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(attempts))
         .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
         .build();
@@ -105,7 +110,95 @@ pub async fn tables_at(endpoint: &str) -> Tables {
     tables
 }
 
+/// When a call to the store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Once, before it takes effect.
+    Before,
+    /// Once, after it took effect: the answer is lost.
+    After,
+    /// And all that follow, as if the process were killed.
+    KillBefore,
+    /// The same, after it took effect.
+    KillAfter,
+}
+
+/// Lets calls through until one is to fail.
+#[derive(Clone, Debug, Default)]
+pub struct Unreliable {
+    calls: Arc<AtomicU64>,
+    fails: Arc<std::sync::Mutex<Option<(u64, Failure)>>>,
+}
+
+impl Unreliable {
+    pub fn fail_at(&self, call: u64, failure: Failure) {
+        self.calls.store(0, Ordering::SeqCst);
+        *self.fails.lock().unwrap() = Some((call, failure));
+    }
+
+    /// Works again; whether anything failed.
+    pub fn recover(&self) -> bool {
+        let (call, _) = self.fails.lock().unwrap().take().unwrap_or((u64::MAX, Failure::Before));
+        self.calls.load(Ordering::SeqCst) >= call
+    }
+
+    /// Whether the process was killed, so that nothing it does reaches anybody.
+    pub fn is_dead(&self) -> bool {
+        let fails = *self.fails.lock().unwrap();
+        matches!(fails, Some((call, Failure::KillBefore | Failure::KillAfter)) if self.calls.load(Ordering::SeqCst) >= call)
+    }
+
+    fn fate(&self) -> Option<Failure> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fails = *self.fails.lock().unwrap();
+        fails.and_then(|(at, failure)| match failure {
+            Failure::Before | Failure::After => (call == at).then_some(failure),
+            Failure::KillBefore | Failure::KillAfter if call == at => Some(failure),
+            _ => (call > at).then_some(Failure::Before),
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct UnreliableHttp<C>(C, Unreliable);
+
+impl aws_smithy_runtime_api::client::http::HttpConnector for UnreliableHttp<aws_smithy_runtime_api::client::http::SharedHttpConnector> {
+    fn call(
+        &self,
+        request: aws_smithy_runtime_api::client::orchestrator::HttpRequest,
+    ) -> aws_smithy_runtime_api::client::http::HttpConnectorFuture {
+        let fate = self.1.fate();
+        let connector = self.0.clone();
+        aws_smithy_runtime_api::client::http::HttpConnectorFuture::new(async move {
+            let error = || aws_smithy_runtime_api::client::result::ConnectorError::io("it was made to fail".into());
+            if matches!(fate, Some(Failure::Before | Failure::KillBefore)) {
+                return Err(error());
+            }
+            let answer = connector.call(request).await;
+            if fate.is_some() { Err(error()) } else { answer }
+        })
+    }
+}
+
+impl aws_smithy_runtime_api::client::http::HttpClient for UnreliableHttp<aws_smithy_runtime_api::client::http::SharedHttpClient> {
+    fn http_connector(
+        &self,
+        settings: &aws_smithy_runtime_api::client::http::HttpConnectorSettings,
+        components: &aws_smithy_runtime_api::client::runtime_components::RuntimeComponents,
+    ) -> aws_smithy_runtime_api::client::http::SharedHttpConnector {
+        use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+        SharedHttpConnector::new(UnreliableHttp(self.0.http_connector(settings, components), self.1.clone()))
+    }
+}
+
 impl Tables {
+    /// The same tables, over a connection that can be made to fail, and doesn't try again.
+    pub fn unreliable(&self, endpoint: &str) -> (Tables, Unreliable) {
+        let unreliable = Unreliable::default();
+        let http = UnreliableHttp(aws_smithy_http_client::Builder::new().build_http(), unreliable.clone());
+        (Tables { aws: Arc::new(aws_through(endpoint, 1, http)), ..self.clone() }, unreliable)
+    }
+
     pub fn observations(&self) -> Observations {
         Observations::new(Arc::clone(&self.aws), self.observations.clone(), 400)
     }
@@ -162,6 +255,95 @@ impl Tables {
         }
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
+    }
+}
+
+/// A history to tell: records of CloudTrail, as EventBridge delivers them.
+pub mod story {
+    use serde_json::{Value, json};
+
+    pub const MANAGEMENT: &str = "111122223333";
+    pub const MEMBER: &str = "222233334444";
+    pub const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/required1";
+
+    pub fn envelope(record: &Value) -> String {
+        json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.bedrock", "account": record["recipientAccountId"], "detail": record}).to_string()
+    }
+
+    /// A record: `number` makes its ids, `minute` its time on 2026-11-20.
+    pub fn record(account: &str, name: &str, number: u64, minute: u64, parameters: &Value) -> Value {
+        let time = format!("2026-11-20T{:02}:{:02}:{:02}Z", 10 + minute / 60, minute % 60, number % 60);
+        json!({"eventVersion": "1.10", "eventTime": time, "requestID": format!("{number:08x}-0000-4000-8000-000000000000"),
+            "eventID": format!("{number:08x}-0000-4000-9000-000000000000"),
+            "eventSource": if name.ends_with("Policy") { "organizations.amazonaws.com" } else { "bedrock.amazonaws.com" },
+            "eventName": name, "eventType": "AwsApiCall", "eventCategory": if name == "ApplyGuardrail" { "Data" } else { "Management" },
+            "awsRegion": "us-east-1", "recipientAccountId": account, "requestParameters": parameters, "responseElements": null,
+            "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::{account}:user/number-{}", number % 3), "accountId": account}})
+    }
+
+    pub fn call(account: &str, number: u64, minute: u64) -> Value {
+        record(account, "Converse", number, minute, &json!({"modelId": "anthropic.claude-3-haiku-20240307-v1:0"}))
+    }
+
+    /// One that asks for a guardrail of its own.
+    pub fn guarded_call(account: &str, number: u64, minute: u64, guardrail: &str) -> Value {
+        let parameters = json!({"modelId": "anthropic.claude-3-haiku-20240307-v1:0", "guardrailConfig": {"guardrailIdentifier": guardrail, "guardrailVersion": "1"}});
+        record(account, "Converse", number, minute, &parameters)
+    }
+
+    /// An evaluation of the call with this number.
+    pub fn evaluation(account: &str, of: u64, minute: u64, guardrail: &str) -> Value {
+        let mut evaluation =
+            record(account, "ApplyGuardrail", of, minute, &json!({"guardrailIdentifier": "ENFORCED", "guardrailVersion": "ENFORCED"}));
+        evaluation["eventID"] = json!(format!("{of:08x}-0000-4000-a000-000000000000"));
+        evaluation["resources"] = json!([{"type": "AWS::Bedrock::Guardrail", "ARN": guardrail}]);
+        evaluation
+    }
+
+    pub fn enforced_policy(guardrail: &str) -> Value {
+        let region = json!({"config_1": {"identifier": format!("{guardrail}:1")}});
+        let content = json!({"bedrock": {"guardrail_inference": {"us-east-1": region}}});
+        json!({"EffectivePolicy": {"PolicyContent": content.to_string(), "PolicyType": "BEDROCK_POLICY"}})
+    }
+
+    /// Nothing is enforced on the member.
+    pub fn bare_world() -> Vec<(String, Vec<u8>)> {
+        world(&json!({"EffectivePolicy": null}))
+    }
+
+    pub fn world(policy: &Value) -> Vec<(String, Vec<u8>)> {
+        let organization = json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT}, "OrganizationalUnits": [{"Id": "ou-ab12-prodprod", "Name": "prod", "ParentId": "r-ab12"}],
+            "Accounts": [{"Id": MEMBER, "Name": "shop", "State": "ACTIVE", "ParentId": "ou-ab12-prodprod"}],
+            "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}], "Attachments": []});
+        [
+            ("organization.json".to_owned(), organization),
+            (format!("effective-policies/{MEMBER}.json"), policy.clone()),
+            (format!("enforced-configurations/{MEMBER}/us-east-1.json"), json!({"guardrailsConfig": []})),
+        ]
+        .into_iter()
+        .map(|(path, json)| (path, json.to_string().into_bytes()))
+        .collect()
+    }
+}
+
+/// A small generator (splitmix64).
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            let other = usize::try_from(self.below(at as u64 + 1)).unwrap();
+            items.swap(at, other);
+        }
     }
 }
 

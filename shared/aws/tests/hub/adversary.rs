@@ -1,0 +1,298 @@
+//! What the administrator of a member account can write, and what comes of it: nothing is resolved, and what can be seen is a finding.
+
+use audit_aws::{
+    bucket::MemoryBucket,
+    fact::{ChangeFact, Content, Fact, GapFact, HeartbeatFact, StateFact},
+    fold::{Fold, Trust},
+    invocations::Message,
+    observations::Item,
+    place::{Partition, Place, Source},
+    stream::StreamRecord,
+};
+use audit_core::{
+    auditor,
+    facts::{Collector, packed::EventIds},
+    finding::{Finding, Status},
+    moment::Moment,
+    report::Invocations,
+};
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use serde_json::{Value, json};
+
+use crate::support::{
+    HUB, StateOf, Tables, bucket_with, inserted, invocation_auditor, now,
+    story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    tables,
+};
+
+fn organization() -> Trust {
+    Trust { organization: true, hub_account: HUB.to_owned(), management_account: Some(MANAGEMENT.to_owned()), members_are_believed: false }
+}
+
+fn time(minute: i64) -> Moment {
+    Moment::parse("2026-11-20T10:00:00Z").unwrap().plus_seconds(minute * 60)
+}
+
+fn member() -> Place {
+    Place::new(MEMBER, "us-east-1")
+}
+
+/// An open finding about three calls of a member on which nothing is enforced.
+struct Scene {
+    tables: Tables,
+    fold: Fold<MemoryBucket>,
+    before: Vec<Finding>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let tables = tables().await;
+        let bucket = bucket_with(story::bare_world(), None).await;
+        let fold = tables.fold(&bucket, organization());
+        report(&tables, &(0..3).map(|number| story::call(MEMBER, number, number)).collect::<Vec<_>>()).await;
+        tables.fold_all(&fold).await;
+        let mut before = tables.all_findings().await;
+        assert_eq!(rules(&before), ["invocation-without-guardrail"]);
+        before.retain(|finding| finding.rule == "invocation-without-guardrail");
+        assert_eq!((before[0].status, before[0].count), (Status::Open, 3));
+        Scene { tables, fold, before }
+    }
+
+    /// Writes facts as the member's auditor role may, and folds them.
+    async fn write(&self, facts: &[Fact]) -> Vec<Finding> {
+        for fact in facts {
+            self.tables.observations().put(fact).await.unwrap();
+        }
+        self.tables.fold_all(&self.fold).await;
+        self.tables.all_findings().await
+    }
+}
+
+/// Without the one about the account as a whole, which is there all the time.
+fn rules(findings: &[Finding]) -> Vec<&str> {
+    let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).filter(|rule| *rule != "account-not-covered").collect();
+    rules.sort_unstable();
+    rules
+}
+
+async fn report(tables: &Tables, records: &[Value]) {
+    let state = StateOf { place: None, files: story::bare_world().into_iter().collect() };
+    let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+    let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
+    assert!(invocation_auditor(tables, state).take(&messages).await.failed.is_empty());
+}
+
+/// Packed facts of these records, claiming what the member likes.
+fn forged(records: &[Value], claimed: Invocations) -> Vec<Fact> {
+    let wanted = auditor::wanted();
+    let mut collector = Collector::new(&wanted);
+    for record in records {
+        collector.value(story::envelope(record).as_bytes());
+    }
+    let packets = collector.into_facts().pack(EventIds::All, &claimed);
+    let fact = |packet: audit_core::facts::packed::Packet| Fact {
+        partition: Partition { source: Source::Account, place: Place::new(packet.account, packet.region), hour: packet.hour },
+        content: Content::Calls(packet.bytes),
+    };
+    packets.into_iter().map(fact).collect()
+}
+
+#[tokio::test]
+async fn calls_that_look_covered_resolve_nothing() {
+    let scene = Scene::new().await;
+    let mut records: Vec<Value> = (100..130).map(|number| story::guarded_call(MEMBER, number, 50, GUARDRAIL)).collect();
+    // Evaluations of the very calls that were not evaluated, and of the new ones.
+    records.extend((0..3).chain(100..130).map(|number| story::evaluation(MEMBER, number, 50, GUARDRAIL)));
+    let after = scene.write(&forged(&records, Invocations { compliant: 33, ..Invocations::default() })).await;
+    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    assert_eq!(still.status, Status::Open);
+    assert!(still.count >= 3, "none of the calls is cleared");
+}
+
+#[tokio::test]
+async fn a_state_of_its_own_making_resolves_nothing() {
+    let scene = Scene::new().await;
+    let since = time(30);
+    let policy = story::enforced_policy(GUARDRAIL);
+    let state = |path: String, json: &Value| {
+        let state = StateFact { path, since, read_at: since, json: json.to_string(), events: Vec::new() };
+        Fact::new(Source::Account, member(), Some(since), Content::State(state))
+    };
+    let put = story::record(
+        MEMBER,
+        "PutEnforcedGuardrailConfiguration",
+        500,
+        0,
+        &json!({"guardrailInferenceConfig": {"guardrailIdentifier": GUARDRAIL, "guardrailVersion": "1"}}),
+    );
+    let wanted = auditor::wanted();
+    let mut collector = Collector::new(&wanted);
+    collector.value(story::envelope(&put).as_bytes());
+    let facts = collector.into_facts();
+    let changes = facts.changes().map(|(key, change)| {
+        let fact = ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
+        Fact::new(Source::Account, member(), Some(key.time), Content::Change(fact))
+    });
+    let mut forged: Vec<Fact> = changes.collect();
+    assert_eq!(forged.len(), 1, "the record is a change");
+    forged.push(state(format!("effective-policies/{MEMBER}.json"), &policy));
+    forged.push(state(
+        format!("enforced-configurations/{MEMBER}/us-east-1.json"),
+        &json!({"guardrailsConfig": [{"configId": "c", "guardrailArn": GUARDRAIL, "guardrailId": "required1", "guardrailVersion": "1"}]}),
+    ));
+    let after = scene.write(&forged).await;
+    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    assert_eq!((still.status, still.count, still.severity), (Status::Open, 3, scene.before[0].severity));
+}
+
+#[tokio::test]
+async fn the_organization_is_not_a_members_to_change() {
+    let scene = Scene::new().await;
+    let content =
+        json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {"identifier": {"@@assign": format!("{GUARDRAIL}:1")}}}}}});
+    let mut create =
+        story::record(MEMBER, "CreatePolicy", 600, 0, &json!({"name": "p", "type": "BEDROCK_POLICY", "content": content.to_string()}));
+    create["responseElements"] =
+        json!({"policy": {"policySummary": {"id": "p-forged01", "type": "BEDROCK_POLICY"}, "content": content.to_string()}});
+    let attach = story::record(MEMBER, "AttachPolicy", 601, 0, &json!({"policyId": "p-forged01", "targetId": MEMBER}));
+    report(&scene.tables, &[create, attach]).await;
+    let after = scene.write(&[]).await;
+    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    assert_eq!((still.status, still.count), (Status::Open, 3));
+}
+
+#[tokio::test]
+async fn a_fact_that_is_rewritten_still_counts_and_is_a_finding() {
+    let scene = Scene::new().await;
+    let old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    let innocent = forged(&[story::call(MEMBER, 900, 0)], Invocations { compliant: 1, ..Invocations::default() }).remove(0);
+    let mut new = old.clone();
+    new.insert("f".to_owned(), innocent.item(400).unwrap()["f"].clone());
+    write(&scene.tables, &new).await;
+    let change = StreamRecord { old, new, ..inserted(7, Item::new()) };
+    assert_eq!(scene.fold.take(&[change]).await, None);
+    let after = scene.tables.all_findings().await;
+    assert_eq!(rules(&after), ["invocation-without-guardrail", "observation-altered"]);
+    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    assert_eq!((still.status, still.count), (Status::Open, 3), "what was said first counts");
+    scene.fold.rebuild(None).await.unwrap();
+    assert_eq!(scene.tables.all_findings().await, after, "made again, the findings are the same");
+}
+
+#[tokio::test]
+async fn a_time_to_live_that_is_cut_short_is_a_finding() {
+    let scene = Scene::new().await;
+    let old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    let mut new = old.clone();
+    new.insert("expires_at".to_owned(), AttributeValue::N("1".to_owned()));
+    write(&scene.tables, &new).await;
+    assert_eq!(scene.fold.take(&[StreamRecord { old, new, ..inserted(7, Item::new()) }]).await, None);
+    assert_eq!(rules(&scene.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
+}
+
+#[tokio::test]
+async fn a_fact_that_is_removed_before_its_time_still_counts_and_is_a_finding() {
+    let scene = Scene::new().await;
+    let old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    remove(&scene.tables, &old).await;
+    // By the service, but before its time: somebody set the clock of the table's time to live.
+    let removal = StreamRecord { old, by_service: true, new: Item::new(), ..inserted(7, Item::new()) };
+    assert_eq!(scene.fold.take(&[removal]).await, None);
+    let after = scene.tables.all_findings().await;
+    assert_eq!(rules(&after), ["invocation-without-guardrail", "observation-altered"]);
+    assert_eq!(after.iter().find(|finding| finding.id == scene.before[0].id).unwrap().count, 3);
+}
+
+#[tokio::test]
+async fn a_fact_that_goes_when_its_time_is_up_is_no_finding() {
+    let scene = Scene::new().await;
+    let mut old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    old.insert("expires_at".to_owned(), AttributeValue::N((now().as_micros() / 1_000_000 - 5).to_string()));
+    assert_eq!(scene.fold.take(&[StreamRecord { old, by_service: true, ..inserted(7, Item::new()) }]).await, None);
+    assert_eq!(rules(&scene.tables.all_findings().await), ["invocation-without-guardrail"]);
+}
+
+#[tokio::test]
+async fn facts_that_are_none_are_a_finding_and_stall_nobody() {
+    let scene = Scene::new().await;
+    let key = |sk: &str| {
+        Item::from([
+            ("pk".to_owned(), AttributeValue::S(format!("{MEMBER}#us-east-1#2026-11-20T10"))),
+            ("sk".to_owned(), AttributeValue::S(sk.to_owned())),
+        ])
+    };
+    let with = |mut item: Item, name: &str, value: AttributeValue| {
+        item.insert(name.to_owned(), value);
+        item
+    };
+    let hub_only = GapFact { missing: "calls".into(), time: time(0), detail: "x".into(), count: 1 };
+    let broken = [
+        with(key("calls#0000000000000000"), "f", AttributeValue::B(Blob::new(vec![0xff; 300_000]))),
+        with(key("change#0000000000000000"), "j", AttributeValue::S("{".repeat(200_000))),
+        with(key("nonsense"), "x", AttributeValue::Bool(true)),
+        Fact::new(Source::Account, member(), Some(time(0)), Content::Gap(hub_only)).item(400).unwrap(),
+    ];
+    for item in &broken {
+        write(&scene.tables, item).await;
+    }
+    // A key that is none at all, as far as the member may choose it.
+    let stray = Item::from([
+        ("pk".to_owned(), AttributeValue::S(format!("{MEMBER}#what#ever#else"))),
+        ("sk".to_owned(), AttributeValue::S("x".to_owned())),
+    ]);
+    write(&scene.tables, &stray).await;
+    report(&scene.tables, &[story::call("333344445555", 40, 5)]).await;
+    let after = scene.write(&[]).await;
+    assert_eq!(rules(&after).iter().filter(|rule| **rule == "observation-altered").count(), 2, "one for the Region, one for the stray key");
+    assert!(after.iter().any(|finding| finding.account.as_str() == "333344445555"), "others' facts are folded");
+    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    assert_eq!((still.status, still.count), (Status::Open, 3));
+}
+
+#[tokio::test]
+async fn its_own_heartbeats_prove_nothing() {
+    let scene = Scene::new().await;
+    let gap = GapFact { missing: "heartbeat".into(), time: time(0), detail: "no heartbeat".into(), count: 1 };
+    let beat = |minute| {
+        let heartbeat = HeartbeatFact { time: time(minute), event_id: "e".into() };
+        Fact::new(Source::Account, member(), Some(time(minute)), Content::Heartbeat(heartbeat))
+    };
+    let after = scene.write(&[Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap)), beat(5), beat(70)]).await;
+    let silent = after.iter().find(|finding| finding.rule == "telemetry-gap").unwrap();
+    assert_eq!(silent.status, Status::Open);
+}
+
+#[tokio::test]
+async fn a_verdict_that_the_hub_cant_share_is_a_finding() {
+    let scene = Scene::new().await;
+    let lies = forged(&[story::call(MEMBER, 300, 5), story::call(MEMBER, 301, 6)], Invocations { compliant: 2, ..Invocations::default() });
+    let after = scene.write(&lies).await;
+    let differs = after.iter().find(|finding| finding.rule == "verdicts-differ").unwrap();
+    assert_eq!((differs.count, differs.account.as_str()), (2, MEMBER));
+    assert_eq!(after.iter().find(|finding| finding.id == scene.before[0].id).unwrap().count, 5, "and the calls count");
+}
+
+#[tokio::test]
+async fn what_only_the_account_says_may_make_things_worse() {
+    let tables = tables().await;
+    let mut world = story::world(&story::enforced_policy(GUARDRAIL));
+    world.retain(|(path, _)| path != "organization.json");
+    let bucket = bucket_with(world, None).await;
+    let fold = tables.fold(&bucket, organization());
+    report(&tables, &[story::call(MEMBER, 1, 1)]).await;
+    tables.fold_all(&fold).await;
+    assert_eq!(rules(&tables.all_findings().await), Vec::<&str>::new(), "the hub's own world covers the call");
+    report(&tables, &[story::record(MEMBER, "InvokeModelWithBidirectionalStream", 2, 2, &json!({"modelId": "amazon.nova-sonic-v1:0"}))])
+        .await;
+    tables.fold_all(&fold).await;
+    assert_eq!(rules(&tables.all_findings().await), ["api-not-covered"]);
+}
+
+async fn write(tables: &Tables, item: &Item) {
+    tables.aws.dynamodb().put_item().table_name(&tables.observations).set_item(Some(item.clone())).send().await.unwrap();
+}
+
+async fn remove(tables: &Tables, item: &Item) {
+    let key = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), item[name].clone())).collect();
+    tables.aws.dynamodb().delete_item().table_name(&tables.observations).set_key(Some(key)).send().await.unwrap();
+}

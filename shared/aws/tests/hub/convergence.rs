@@ -1,0 +1,306 @@
+//! Orders, copies, batches and failures of delivery change nothing: the findings are those of one clean pass, and each thing is told once.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use audit_aws::{
+    alerts::{Alerts, Format, Message as Told, Publish},
+    bucket::MemoryBucket,
+    clock::Clock,
+    error::{CallError, ErrorKind},
+    fold::Trust,
+    invocations::Message,
+    observations::Item,
+    stream::StreamRecord,
+};
+use audit_core::severity::Severity;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Failure, Random, StateOf, Tables, Unreliable, bucket_with, endpoint, invocation_auditor, metrics, now,
+    story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    tables_at,
+};
+
+/// A topic in memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Topic(pub(crate) Arc<Mutex<Vec<Told>>>, Option<Unreliable>);
+
+impl Publish for Topic {
+    fn formats(&self) -> Vec<Format> {
+        vec![Format::Json]
+    }
+
+    async fn publish(&self, _: Format, message: &Told) -> Result<(), CallError> {
+        if self.1.as_ref().is_some_and(Unreliable::is_dead) {
+            return Err(CallError::new("publish", ErrorKind::Retryable, "killed"));
+        }
+        self.0.lock().unwrap().push(message.clone());
+        Ok(())
+    }
+}
+
+impl Topic {
+    /// What was told, by its id, in no order.
+    fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.0.lock().unwrap().iter().map(|told| told.id.clone()).collect();
+        ids.sort();
+        ids
+    }
+}
+
+fn history(random: &mut Random) -> Vec<Value> {
+    let mut records = Vec::new();
+    for number in 0..(4 + random.below(12)) {
+        let (account, minute) = (if random.below(3) == 0 { "333344445555" } else { MEMBER }, random.below(150));
+        match random.below(7) {
+            0 => records.push(story::guarded_call(account, number, minute, GUARDRAIL)),
+            1 => records.push(story::evaluation(account, random.below(number + 1), minute, GUARDRAIL)),
+            2 => {
+                let mut refused = story::call(account, number, minute);
+                refused["errorCode"] = json!("AccessDeniedException");
+                records.push(refused);
+            }
+            3 => records.push(story::record(account, "DeleteEnforcedGuardrailConfiguration", number, minute, &json!({"configId": "c1"}))),
+            4 => records.push(story::record(MANAGEMENT, "AttachPolicy", number, minute, &json!({"policyId": "p-1", "targetId": account}))),
+            _ => records.push(story::call(account, number, minute)),
+        }
+    }
+    records
+}
+
+/// Everything in memory that an installation is made of.
+struct Installation {
+    /// Over a connection that works, for looking.
+    tables: Tables,
+    /// What the functions use.
+    working: Tables,
+    bucket: MemoryBucket,
+    topic: Topic,
+}
+
+impl Installation {
+    async fn new(endpoint: &str) -> Self {
+        let tables = tables_at(endpoint).await;
+        let bucket = bucket_with(story::bare_world(), None).await;
+        Installation { working: tables.clone(), tables, bucket, topic: Topic::default() }
+    }
+
+    /// Takes messages off the queue until none is left.
+    async fn audit(&self, bodies: &[String]) {
+        let state = StateOf { place: None, files: story::bare_world().into_iter().collect() };
+        let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
+        let mut left: Vec<Message<'_>> = ids.iter().zip(bodies).map(|(id, body)| Message { id, body }).collect();
+        for _ in 0..5 {
+            let outcome = invocation_auditor(&self.working, state.clone()).take(&left).await;
+            left.retain(|message| outcome.failed.iter().any(|failed| failed == message.id));
+            if left.is_empty() {
+                return;
+            }
+        }
+        panic!("{} messages are never taken", left.len());
+    }
+
+    /// Takes records off the stream until none is left, as Lambda does: from the one that failed on.
+    async fn fold(&self, records: &[StreamRecord]) {
+        let trust =
+            Trust { organization: true, members_are_believed: true, management_account: Some(MANAGEMENT.to_owned()), ..Trust::default() };
+        let mut left = records.to_vec();
+        for _ in 0..5 {
+            match self.working.fold(&self.bucket, trust.clone()).take(&left).await {
+                None => return,
+                Some(sequence) => left.retain(|record| record.sequence >= sequence),
+            }
+        }
+        panic!("{} records are never folded", left.len());
+    }
+
+    async fn alert(&self, records: &[StreamRecord]) {
+        let mut left = records.to_vec();
+        for _ in 0..5 {
+            let alerts =
+                Alerts::new(self.working.findings(), self.topic.clone(), Severity::Low, false, metrics("send-alerts"), Clock::At(now()));
+            match alerts.take(&left).await {
+                None => return,
+                Some(sequence) => left.retain(|record| record.sequence >= sequence),
+            }
+        }
+        panic!("{} records are never told", left.len());
+    }
+
+    /// Folds all that was written, and what the fold writes.
+    async fn fold_everything(&self) {
+        let mut known = BTreeSet::new();
+        loop {
+            let all = self.tables.inserted().await;
+            let new: Vec<StreamRecord> =
+                all.into_iter().filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned()))).collect();
+            if new.is_empty() {
+                return;
+            }
+            self.fold(&new).await;
+        }
+    }
+
+    /// The findings, as the stream would report that they are there.
+    async fn found(&self) -> Vec<StreamRecord> {
+        let items = self.tables.items(&self.tables.findings).await;
+        let of_findings = items.into_iter().filter(|item| item["pk"].as_s().unwrap().starts_with("FINDINGS#"));
+        of_findings.enumerate().map(|(number, new)| crate::support::inserted(number, new)).collect()
+    }
+
+    /// All that is known in the end, without what only says how it came about.
+    async fn in_the_end(&self) -> Vec<(String, String)> {
+        let bare = |item: Item| {
+            let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            (format!("{} {}", text("pk"), text("sk")), format!("{}{}{}", text("finding"), text("rollup"), text("blind")))
+        };
+        let mut items: Vec<(String, String)> = self.tables.items(&self.tables.findings).await.into_iter().map(bare).collect();
+        items.retain(|(key, _)| key.starts_with("FINDINGS#") || key.starts_with("ROLLUP#") || key.ends_with("BLIND"));
+        items.sort();
+        items
+    }
+}
+
+fn bodies(records: &[Value]) -> Vec<String> {
+    records.iter().map(story::envelope).collect()
+}
+
+async fn clean_pass(endpoint: &str, records: &[Value]) -> Installation {
+    let installation = Installation::new(endpoint).await;
+    installation.audit(&bodies(records)).await;
+    installation.fold_everything().await;
+    let found = installation.found().await;
+    installation.alert(&found).await;
+    installation
+}
+
+#[tokio::test]
+async fn order_copies_and_batches_change_nothing() {
+    let endpoint = endpoint().await;
+    let mut something_was_found = 0;
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let records = history(&mut random);
+        let clean = clean_pass(&endpoint, &records).await;
+        let expected = clean.in_the_end().await;
+        something_was_found += clean.found().await.len();
+
+        let other = Installation::new(&endpoint).await;
+        let mut delivered = bodies(&records);
+        let copies: Vec<String> =
+            (0..random.below(4)).map(|_| delivered[usize::try_from(random.below(delivered.len() as u64)).unwrap()].clone()).collect();
+        delivered.extend(copies);
+        random.shuffle(&mut delivered);
+        while !delivered.is_empty() {
+            let size = 1 + usize::try_from(random.below(5)).unwrap();
+            let batch: Vec<String> = delivered.split_off(delivered.len().saturating_sub(size));
+            other.audit(&batch).await;
+            // Some of what is there is folded now and then, in any order.
+            if random.below(2) == 0 {
+                let mut some = other.tables.inserted().await;
+                random.shuffle(&mut some);
+                some.truncate(1 + usize::try_from(random.below(4)).unwrap());
+                other.fold(&some).await;
+            }
+        }
+        other.fold_everything().await;
+        let findings = |all: &[(String, String)]| all.iter().filter(|(key, _)| !key.starts_with("ROLLUP")).cloned().collect::<Vec<_>>();
+        assert_eq!(findings(&other.in_the_end().await), findings(&expected), "seed {seed}");
+    }
+    assert!(something_was_found > 20, "the histories are worth telling: {something_was_found}");
+}
+
+#[tokio::test]
+async fn made_again_from_all_facts_the_findings_are_the_same() {
+    let endpoint = endpoint().await;
+    for seed in 100..105 {
+        let records = history(&mut Random(seed));
+        let clean = clean_pass(&endpoint, &records).await;
+        let expected = clean.in_the_end().await;
+        let trust =
+            Trust { organization: true, members_are_believed: true, management_account: Some(MANAGEMENT.to_owned()), ..Trust::default() };
+        // Even if they were lost.
+        for record in clean.found().await {
+            let key = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), record.new[name].clone())).collect();
+            clean.tables.aws.dynamodb().delete_item().table_name(&clean.tables.findings).set_key(Some(key)).send().await.unwrap();
+        }
+        clean.tables.fold(&clean.bucket, trust).rebuild(None).await.unwrap();
+        assert_eq!(clean.in_the_end().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
+    let endpoint = endpoint().await;
+    let mut random = Random(7);
+    let records = history(&mut random);
+    let clean = clean_pass(&endpoint, &records).await;
+    let (expected, told) = (clean.in_the_end().await, clean.topic.ids());
+    assert!(told.len() > 1, "there is something to lose");
+    let once: BTreeSet<&String> = told.iter().collect();
+    assert_eq!(once.len(), told.len(), "and none of it is told twice");
+    for failure in [Failure::Before, Failure::After, Failure::KillBefore, Failure::KillAfter] {
+        let mut failed = 0;
+        for call in 1.. {
+            let mut installation = Installation::new(&endpoint).await;
+            let (working, connection) = installation.tables.unreliable(&endpoint);
+            installation.working = working;
+            installation.topic.1 = Some(connection.clone());
+            let mut anything_failed = false;
+            // Each step meets the failure at this call of its own, then goes on from what is left, as its source delivers it again.
+            connection.fail_at(call, failure);
+            let (state, all) = (StateOf { place: None, files: story::bare_world().into_iter().collect() }, bodies(&records));
+            let messages: Vec<Message<'_>> = all.iter().map(|body| Message { id: "m", body }).collect();
+            invocation_auditor(&installation.working, state).take(&messages).await;
+            anything_failed |= connection.recover();
+            installation.audit(&all).await;
+
+            let stream = installation.tables.inserted().await;
+            connection.fail_at(call, failure);
+            let trust = Trust {
+                organization: true,
+                members_are_believed: true,
+                management_account: Some(MANAGEMENT.to_owned()),
+                ..Trust::default()
+            };
+            let again = installation.working.fold(&installation.bucket, trust).take(&stream).await;
+            let hit = connection.recover();
+            assert!(!hit || again.is_some(), "a failure is reported");
+            anything_failed |= hit;
+            installation.fold_everything().await;
+            assert_eq!(installation.in_the_end().await, expected, "{failure:?} at call {call}");
+
+            let found = installation.found().await;
+            connection.fail_at(call, failure);
+            let alerts = Alerts::new(
+                installation.working.findings(),
+                installation.topic.clone(),
+                Severity::Low,
+                false,
+                metrics("send-alerts"),
+                Clock::At(now()),
+            );
+            alerts.take(&found).await;
+            anything_failed |= connection.recover();
+            installation.alert(&found).await;
+            let told_now = installation.topic.ids();
+            match failure {
+                Failure::Before | Failure::After => assert_eq!(told_now, told, "{failure:?} at call {call}"),
+                // Killed between sending and ticking off, it is sent again under the same id: a FIFO topic drops the copy.
+                Failure::KillBefore | Failure::KillAfter => {
+                    let unique: BTreeSet<&String> = told_now.iter().collect();
+                    assert_eq!(unique, once, "{failure:?} at call {call}");
+                    assert!(told_now.len() <= told.len() + 1, "{failure:?} at call {call}: at most the one on its way is told twice");
+                }
+            }
+            if !anything_failed {
+                break;
+            }
+            failed += 1;
+        }
+        assert!(failed > 10, "{failure:?} was met at {failed} calls");
+    }
+}

@@ -1,0 +1,10 @@
+//! The hub's functions against a DynamoDB engine: what adversaries can't do, what order and failures don't change, what is told and
+//! answered.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that can't go on fails, as it should")]
+
+mod adversary;
+mod convergence;
+mod messages;
+#[path = "../support/mod.rs"]
+mod support;

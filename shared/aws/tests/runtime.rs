@@ -1,0 +1,231 @@
+//! The real function binaries, behind a Lambda Runtime API, on a DynamoDB engine.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test that can't go on fails, as it should")]
+
+#[path = "support/lambda.rs"]
+#[allow(dead_code, unreachable_pub, clippy::pedantic, clippy::indexing_slicing, clippy::unwrap_used, reason = "as in any test")]
+mod lambda;
+mod support;
+
+use lambda::Services;
+use serde_json::{Value, json};
+use support::{
+    HUB, Tables, endpoint,
+    story::{self, GUARDRAIL, MEMBER},
+    tables_at,
+};
+
+fn queue_event(bodies: &[String]) -> Value {
+    let record = |(number, body): (usize, &String)| {
+        json!({"messageId": format!("m{number}"), "receiptHandle": "r", "body": body, "attributes": {}, "messageAttributes": {},
+            "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:999988887777:calls", "awsRegion": "us-east-1"})
+    };
+    json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()})
+}
+
+/// The items of a table, as its stream would deliver them.
+async fn stream_event(tables: &Tables, table: &str, prefix: &str) -> Value {
+    let attribute = |value: &aws_sdk_dynamodb::types::AttributeValue| {
+        use aws_sdk_dynamodb::types::AttributeValue as Of;
+        match value {
+            Of::S(text) => json!({"S": text}),
+            Of::N(number) => json!({"N": number}),
+            Of::B(bytes) => json!({"B": base64(bytes.as_ref())}),
+            Of::L(list) => json!({"L": list.iter().map(|text| json!({"S": text.as_s().unwrap()})).collect::<Vec<_>>()}),
+            other => unreachable!("{other:?}"),
+        }
+    };
+    let items = tables.items(table).await;
+    let of_prefix = items.iter().filter(|item| item["pk"].as_s().unwrap().starts_with(prefix)).enumerate();
+    let records: Vec<Value> = of_prefix
+        .map(|(number, item)| {
+            let image: serde_json::Map<String, Value> = item.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+            json!({"eventID": number.to_string(), "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb", "awsRegion": "us-east-1",
+                "dynamodb": {"ApproximateCreationDateTime": 1_795_300_000.0, "Keys": {"pk": image["pk"], "sk": image["sk"]}, "NewImage": image,
+                    "SequenceNumber": format!("{:021}", number + 1), "SizeBytes": 100, "StreamViewType": "NEW_AND_OLD_IMAGES"}})
+        })
+        .collect();
+    json!({"Records": records})
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let letter = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize] as char;
+            text.push(if at <= chunk.len() { letter } else { '=' });
+        }
+    }
+    text
+}
+
+fn request(path: &str, query: &[(&str, &str)]) -> Value {
+    let parameters: serde_json::Map<String, Value> = query.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    json!({"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {"host": "x"}, "queryStringParameters": parameters,
+        "requestContext": {"accountId": "1", "apiId": "x", "domainName": "x", "domainPrefix": "x", "requestId": "1", "routeKey": "$default", "stage": "$default",
+            "time": "x", "timeEpoch": 1, "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "1.1.1.1", "userAgent": "x"}},
+        "isBase64Encoded": false})
+}
+
+/// The whole way of some calls: through four binaries to an alert and an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
+    let endpoint = endpoint().await;
+    let tables = tables_at(&endpoint).await;
+    let (observations, findings) = (tables.observations.clone(), tables.findings.clone());
+    let common = [
+        ("OBSERVATIONS_TABLE", observations.as_str()),
+        ("FINDINGS_TABLE", findings.as_str()),
+        ("WORLD_BUCKET", "world-bucket"),
+        ("HUB_ACCOUNT", HUB),
+    ];
+
+    let services = Services::default();
+    let function = services.start("audit-invocations", &endpoint, &common).await;
+    let mut bodies: Vec<String> = (0..3).map(|number| story::envelope(&story::call(MEMBER, number, number))).collect();
+    bodies.push("{\"detail\": ".to_owned());
+    bodies.push(story::envelope(&story::record(MEMBER, "ListGuardrails", 9, 9, &json!({}))));
+    let answer = function.invoke(queue_event(&bodies)).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m3"}]}), "only what can't be read comes again");
+    assert_eq!(tables.items(&observations).await.len(), 1);
+    let again = function.invoke(queue_event(&bodies[..3])).await.unwrap();
+    assert_eq!(again, json!({"batchItemFailures": []}));
+    assert_eq!(tables.items(&observations).await.len(), 1, "delivered again, the same fact");
+
+    let services = Services::default();
+    for (path, json) in story::bare_world() {
+        services.objects.lock().unwrap().insert(format!("world/{path}"), json);
+    }
+    let fold = services.start("fold-findings", &endpoint, &common).await;
+    let stream = stream_event(&tables, &observations, "").await;
+    assert_eq!(fold.invoke(stream.clone()).await.unwrap(), json!({"batchItemFailures": []}));
+    let found = tables.all_findings().await;
+    assert!(found.iter().any(|finding| finding.rule == "invocation-without-guardrail" && finding.count == 3), "{found:?}");
+
+    // A configuration that can't be read: nothing is judged without it, and the stream comes again.
+    services.objects.lock().unwrap().insert("configuration/guardrail-audit.toml".to_owned(), b"[[require]]\nguardrial = 1\n".to_vec());
+    let failed = fold.invoke(stream.clone()).await.unwrap();
+    assert_eq!(failed["batchItemFailures"][0]["itemIdentifier"], json!(format!("{:021}", 1)));
+    let rebuild = fold.invoke(json!({"kind": "rebuild"})).await.unwrap_err();
+    assert!(rebuild["errorMessage"].as_str().unwrap().contains("guardrail-audit.toml"), "{rebuild}");
+    services.objects.lock().unwrap().remove("configuration/guardrail-audit.toml");
+    assert_eq!(fold.invoke(json!({"kind": "rebuild"})).await.unwrap(), json!({"batchItemFailures": []}));
+    assert_eq!(tables.all_findings().await, found);
+    let nonsense = fold.invoke(json!({"kind": "something else"})).await.unwrap_err();
+    assert!(nonsense["errorType"].is_string(), "an event that is none is an error: {nonsense}");
+
+    let services = Services::default();
+    let topic = "arn:aws:sns:us-east-1:999988887777:alerts";
+    let alerts = services
+        .start("send-alerts", &endpoint, &[common.as_slice(), &[("ALERTS_TOPIC_ARN", topic), ("ALERT_FORMAT", "json")]].concat())
+        .await;
+    let stream = stream_event(&tables, &findings, "FINDINGS#").await;
+    for _ in 0..2 {
+        assert_eq!(alerts.invoke(stream.clone()).await.unwrap(), json!({"batchItemFailures": []}));
+    }
+    let published = services.seen.lock().unwrap().published.clone();
+    let at_least_medium = found.iter().filter(|finding| finding.severity >= audit_core::severity::Severity::Medium).count();
+    assert_eq!(published.len(), at_least_medium, "each is told once: {published:?}");
+
+    let services = Services::default();
+    let report = services.start("report", &endpoint, &common).await;
+    let answer = report.invoke(request("/findings", &[("account", MEMBER), ("severity", "HIGH")])).await.unwrap();
+    assert_eq!(answer["statusCode"], json!(200));
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert!(body["findings"].as_array().unwrap().iter().any(|finding| finding["rule"] == "invocation-without-guardrail"), "{body}");
+    assert_eq!(report.invoke(request("/findings", &[("severity", "x")])).await.unwrap()["statusCode"], json!(400));
+    assert_eq!(report.invoke(json!({"kind": "scheduled"})).await.unwrap()["statusCode"], json!(200));
+    assert!(services.objects.lock().unwrap().contains_key("reports/latest/findings.csv"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_goes_through_its_binary_and_what_it_hides_is_not_made_up() {
+    let endpoint = endpoint().await;
+    let tables = tables_at(&endpoint).await;
+    let services = Services::default();
+    let function = services.start("audit-changes", &endpoint, &[("OBSERVATIONS_TABLE", &tables.observations), ("HUB_ACCOUNT", HUB)]).await;
+    let parameters = json!({"guardrailInferenceConfig": {"guardrailIdentifier": GUARDRAIL, "guardrailVersion": "1"}});
+    let put = story::record(MEMBER, "PutEnforcedGuardrailConfiguration", 1, 1, &parameters);
+    let answer = function.invoke(queue_event(&[story::envelope(&put), "nonsense".to_owned()])).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
+    let kinds: Vec<String> = tables
+        .items(&tables.observations)
+        .await
+        .iter()
+        .map(|item| item["sk"].as_s().unwrap().split('#').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["change"], "the state may not be read here, and none is reported");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_make_no_sense_stop_the_start_and_say_so() {
+    for (function, variables, named) in [
+        ("audit-invocations", vec![], "OBSERVATIONS_TABLE"),
+        ("audit-changes", vec![("OBSERVATIONS_TABLE", "t"), ("IS_MANAGEMENT_ACCOUNT", "perhaps")], "IS_MANAGEMENT_ACCOUNT"),
+        (
+            "fold-findings",
+            vec![("OBSERVATIONS_TABLE", "t"), ("FINDINGS_TABLE", "t"), ("WORLD_BUCKET", "b"), ("HUB_ACCOUNT", "12")],
+            "HUB_ACCOUNT",
+        ),
+        ("send-alerts", vec![("FINDINGS_TABLE", "t")], "ALERTS_TOPIC_ARN"),
+        ("report", vec![("FINDINGS_TABLE", "t")], "WORLD_BUCKET"),
+        ("reconcile", vec![("OBSERVATIONS_TABLE", "t"), ("WORLD_BUCKET", "b")], "RECONCILE_QUEUE_URL"),
+        ("audit-trail", vec![("OBSERVATIONS_TABLE", "t"), ("FACTS_TTL_DAYS", "-1")], "FACTS_TTL_DAYS"),
+    ] {
+        let services = Services::default();
+        let mut running = services.start(function, "http://127.0.0.1:9", &variables).await;
+        assert!(!running.ended().await.success(), "{function}");
+        let error = services.seen.lock().unwrap().start_error.clone().unwrap();
+        assert!(error["errorMessage"].as_str().unwrap().contains(named), "{function}: {error}");
+        assert_eq!(services.seen.lock().unwrap().first_poll, None, "{function} asks for no event");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_timeout_cuts_off_is_done_by_the_next_delivery() {
+    let endpoint = endpoint().await;
+    let tables = tables_at(&endpoint).await;
+    let variables = [("OBSERVATIONS_TABLE", tables.observations.as_str()), ("HUB_ACCOUNT", HUB)];
+    let event = queue_event(&[story::envelope(&story::call(MEMBER, 1, 1))]);
+    // A store that takes the call and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let services = Services::default();
+    let function = services.start("audit-invocations", &format!("http://{}", silent.local_addr().unwrap()), &variables).await;
+    function.begin(event.clone());
+    let (_connection, _) = silent.accept().await.unwrap();
+    function.until_taken().await;
+    // Lambda's deadline passes: the process is killed, and nothing was answered.
+    drop(function);
+    assert!(services.seen.lock().unwrap().answers.is_empty());
+    let next = Services::default();
+    let function = next.start("audit-invocations", &endpoint, &variables).await;
+    assert_eq!(function.invoke(event).await.unwrap(), json!({"batchItemFailures": []}));
+    assert_eq!(tables.items(&tables.observations).await.len(), 1);
+}
+
+/// Printed, not judged: how much a function needs before its first event. Run it with `--release --nocapture` for figures.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_and_memory_of_a_start() {
+    let variables = [
+        ("OBSERVATIONS_TABLE", "t"),
+        ("FINDINGS_TABLE", "t"),
+        ("WORLD_BUCKET", "world-bucket"),
+        ("HUB_ACCOUNT", HUB),
+        ("RECONCILE_QUEUE_URL", "http://q"),
+        ("ALERTS_TOPIC_ARN", "arn:aws:sns:us-east-1:1:t"),
+    ];
+    for function in ["audit-invocations", "audit-changes", "audit-trail", "reconcile", "fold-findings", "send-alerts", "report"] {
+        let mut times = Vec::new();
+        let mut memory = 0;
+        for _ in 0..5 {
+            let services = Services::default();
+            let running = services.start(function, "http://127.0.0.1:9", &variables).await;
+            times.push(running.time_to_first_poll().await);
+            memory = running.memory();
+        }
+        times.sort();
+        println!("{function}: first poll after {:.1} ms (median of 5), {:.1} MB", times[2].as_secs_f64() * 1000.0, memory as f64 / 1024.0);
+    }
+}

@@ -1,0 +1,289 @@
+//! Lambda, as far as a function sees it: the Runtime API that it asks for events, and services that it calls.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+/// What a function did.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// When it asked for the first event.
+    pub first_poll: Option<Instant>,
+    /// What it answered, in order.
+    pub answers: Vec<Value>,
+    /// Errors of events that it reported.
+    pub errors: Vec<Value>,
+    /// The error of its start that it reported.
+    pub start_error: Option<Value>,
+    /// Messages that it published.
+    pub published: Vec<String>,
+}
+
+/// The services, and what they hold.
+#[derive(Clone, Debug, Default)]
+pub struct Services {
+    events: Arc<Mutex<VecDeque<Value>>>,
+    pub seen: Arc<Mutex<Seen>>,
+    pub objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+/// A function that runs.
+pub struct Function {
+    child: Child,
+    started: Instant,
+    services: Services,
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The folder of the binaries, built when they are first asked for.
+fn binaries() -> PathBuf {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    BUILT.call_once(|| {
+        let packages = ["audit-invocations", "audit-changes", "audit-trail", "reconcile", "fold-findings", "send-alerts", "report"];
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.arg("build").args(packages.iter().flat_map(|package| ["--package", package])).current_dir(env!("CARGO_MANIFEST_DIR"));
+        // The flags of a coverage run are not for them.
+        assert!(cargo.status().unwrap().success(), "the functions are built");
+    });
+    // This test lies in `<profile>/deps`.
+    let own = std::env::current_exe().unwrap();
+    own.parent().unwrap().parent().unwrap().to_owned()
+}
+
+impl Services {
+    /// Serves, and says where.
+    pub async fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let services = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let services = services.clone();
+                tokio::spawn(async move { services.connection(stream).await });
+            }
+        });
+        address
+    }
+
+    async fn connection(&self, mut stream: TcpStream) -> Option<()> {
+        let mut buffer = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                    break end;
+                }
+                let mut chunk = [0; 16 * 1024];
+                let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
+                buffer.extend_from_slice(&chunk[..read]);
+            };
+            let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+            let header = |name: &str| {
+                head.lines().find_map(|line| {
+                    line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+                })
+            };
+            let length: usize = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            buffer.drain(..end + 4);
+            while buffer.len() < length {
+                let mut chunk = [0; 64 * 1024];
+                let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
+                buffer.extend_from_slice(&chunk[..read]);
+            }
+            let body: Vec<u8> = buffer.drain(..length).collect();
+            let mut words = head.split_whitespace();
+            let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+            let (status, headers, answer) = self.answer(&method, &target, &header, body).await;
+            let mut response = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", answer.len());
+            for (name, value) in headers {
+                response.push_str(&format!("{name}: {value}\r\n"));
+            }
+            let whole = [response.as_bytes(), b"\r\n", &answer].concat();
+            stream.write_all(&whole).await.ok()?;
+        }
+    }
+
+    async fn answer(
+        &self,
+        method: &str,
+        target: &str,
+        header: &(dyn Fn(&str) -> Option<String> + Sync),
+        body: Vec<u8>,
+    ) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        if let Some(path) = target.strip_prefix("/2018-06-01/runtime/") {
+            return self.runtime(path, &body).await;
+        }
+        if header("content-type").is_some_and(|kind| kind.contains("form-urlencoded")) {
+            self.seen.lock().unwrap().published.push(String::from_utf8_lossy(&body).into_owned());
+            let xml = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>";
+            return (200, Vec::new(), xml.as_bytes().to_vec());
+        }
+        if let Some(rest) = target.strip_prefix("/world-bucket") {
+            return self.s3(method, rest, body);
+        }
+        // Whatever else: nobody here may.
+        let denied = ("x-amzn-errortype".to_owned(), "AccessDeniedException".to_owned());
+        (403, vec![denied], json!({"message": "not in this test"}).to_string().into_bytes())
+    }
+
+    async fn runtime(&self, path: &str, body: &[u8]) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        let json: Value = serde_json::from_slice(body).unwrap_or_default();
+        if path == "invocation/next" {
+            self.seen.lock().unwrap().first_poll.get_or_insert_with(Instant::now);
+            let event = loop {
+                if let Some(event) = self.events.lock().unwrap().pop_front() {
+                    break event;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            };
+            let headers = [
+                ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
+                ("lambda-runtime-deadline-ms", "4102444800000"),
+                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:999988887777:function:test"),
+                ("content-type", "application/json"),
+            ];
+            return (200, headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), event.to_string().into_bytes());
+        }
+        let mut seen = self.seen.lock().unwrap();
+        if path == "init/error" {
+            seen.start_error = Some(json);
+        } else if path.ends_with("/error") {
+            seen.errors.push(json);
+        } else {
+            seen.answers.push(json);
+        }
+        (202, Vec::new(), Vec::new())
+    }
+
+    fn s3(&self, method: &str, rest: &str, body: Vec<u8>) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        let mut objects = self.objects.lock().unwrap();
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let key = path.trim_start_matches('/').replace("%40", "@");
+        if key.is_empty() {
+            let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).unwrap_or_default().replace("%2F", "/");
+            let contents: String = objects
+                .iter()
+                .filter(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, content)| format!("<Contents><Key>{key}</Key><ETag>{}</ETag></Contents>", audit_aws::fact::digest(content)))
+                .collect();
+            let xml = format!(
+                "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>"
+            );
+            return (200, Vec::new(), xml.into_bytes());
+        }
+        match method {
+            "PUT" => {
+                objects.insert(key, body);
+                (200, Vec::new(), Vec::new())
+            }
+            _ => match objects.get(&key) {
+                Some(content) => (200, Vec::new(), content.clone()),
+                None => (404, Vec::new(), b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
+            },
+        }
+    }
+
+    /// Starts a function in an environment like Lambda's.
+    pub async fn start(&self, name: &str, dynamodb: &str, variables: &[(&str, &str)]) -> Function {
+        let address = self.serve().await;
+        let mut command = Command::new(binaries().join(name));
+        command.env_clear().stdout(Stdio::null()).stderr(Stdio::null());
+        for (name, value) in [
+            ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", name),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "999988887777"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_ENDPOINT_URL", &format!("http://{address}")),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ] {
+            command.env(name, value);
+        }
+        command.envs(variables.iter().copied());
+        let started = Instant::now();
+        Function { child: command.spawn().unwrap(), started, services: self.clone() }
+    }
+}
+
+impl Function {
+    /// Hands it an event, and waits for its answer or its error.
+    pub async fn invoke(&self, event: Value) -> Result<Value, Value> {
+        let before = {
+            let seen = self.services.seen.lock().unwrap();
+            (seen.answers.len(), seen.errors.len())
+        };
+        self.services.events.lock().unwrap().push_back(event);
+        self.until("an answer", |seen| {
+            let answer = seen.answers.get(before.0).cloned().map(Ok);
+            answer.or_else(|| seen.errors.get(before.1).cloned().map(Err))
+        })
+        .await
+    }
+
+    /// Hands it an event that it won't live to answer.
+    pub fn begin(&self, event: Value) {
+        self.services.events.lock().unwrap().push_back(event);
+    }
+
+    /// Whether it took all events that it was handed.
+    pub async fn until_taken(&self) {
+        while !self.services.events.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Waits for something to be seen.
+    pub async fn until<T>(&self, what: &str, look: impl Fn(&Seen) -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(seen) = look(&self.services.seen.lock().unwrap()) {
+                return seen;
+            }
+            assert!(Instant::now() < deadline, "waited too long for {what}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// How long it took to ask for its first event.
+    pub async fn time_to_first_poll(&self) -> Duration {
+        self.until("the first poll", |seen| seen.first_poll).await - self.started
+    }
+
+    /// The most memory that it held, in KB.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap_or(0)
+    }
+
+    /// How it ended.
+    pub async fn ended(&mut self) -> std::process::ExitStatus {
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
