@@ -32,6 +32,11 @@ fn own_key(account: &str) -> String {
     format!("{account}#us-east-1#2026-11-01T10")
 }
 
+/// Of what the hub knows of an account itself.
+fn hub_key(account: &str) -> String {
+    format!("hub#{}", own_key(account))
+}
+
 fn key(principal: &str, action: &str, service: &str) -> Call {
     call(principal, action, KEY).with("kms:ViaService", &[&format!("{service}.us-east-1.amazonaws.com")])
 }
@@ -73,15 +78,20 @@ fn members_report_their_own_facts() {
             for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
                 calls.push(call(&auditor, action, &sqs(account, queue)));
             }
-            calls.push(call(&auditor, "organizations:DescribeEffectivePolicy", "*"));
             calls.push(call(&auditor, "bedrock:ListEnforcedGuardrailsConfiguration", "*"));
-            // The enforced guardrail's own policy shares it with the organization; that isn't ours to evaluate.
-            calls.push(call(&auditor, "bedrock:GetGuardrail", &bedrock(MANAGEMENT, "guardrail/abcd1234efgh")).in_account(account));
-            calls.push(call(&auditor, "bedrock:GetInferenceProfile", &bedrock(account, "application-inference-profile/x")));
             let group = format!("arn:aws:logs:{REGION}:{account}:log-group:/aws/lambda/guardrail-audit-{function}:log-stream:x");
             calls.push(call(&auditor, "logs:PutLogEvents", &group));
         }
-        calls.push(assume(&of_region(account, "changes"), &role(account, "guardrail-audit-heartbeat")));
+        let changes = of_region(account, "changes");
+        calls.push(call(&of_region(account, "invocations"), "organizations:DescribeEffectivePolicy", "*"));
+        // The enforced guardrail's own policy shares it with the organization; that isn't ours to evaluate.
+        calls.push(call(&changes, "bedrock:GetGuardrail", &bedrock(MANAGEMENT, "guardrail/abcd1234efgh")).in_account(account));
+        calls.push(call(&changes, "bedrock:GetResourcePolicy", &bedrock(account, "guardrail/abcd1234efgh")));
+        calls.push(call(&changes, "bedrock:GetAgent", &bedrock(account, "agent/ABCDEFGHIJ")));
+        calls.push(call(&changes, "bedrock:GetFlow", &bedrock(account, "flow/ABCDEFGHIJ")));
+        calls.push(call(&changes, "bedrock:GetModelInvocationLoggingConfiguration", "*"));
+        calls.push(call(&changes, "cloudtrail:DescribeTrails", "*"));
+        calls.push(assume(&changes, &role(account, "guardrail-audit-heartbeat")));
     }
     calls.push(call(&of_region(MANAGEMENT, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
     // The hub's copy for forwarded events writes for those who forwarded them.
@@ -98,9 +108,12 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     for account in [MEMBER, FORWARDER, MANAGEMENT, HUB] {
         calls.push(assume(&hub("reconcile"), &role(account, "guardrail-audit-reader")));
         let reader = role(account, "guardrail-audit-reader");
-        for action in
-            ["bedrock:ListGuardrails", "bedrock:ListEnforcedGuardrailsConfiguration", "cloudtrail:LookupEvents", "cloudwatch:GetMetricData"]
-        {
+        for action in [
+            "bedrock:ListGuardrails",
+            "bedrock:ListEnforcedGuardrailsConfiguration",
+            "cloudtrail:LookupEvents",
+            "cloudtrail:DescribeTrails",
+        ] {
             calls.push(call(&reader, action, "*"));
         }
         calls.push(
@@ -117,15 +130,18 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     }
     calls.push(call(&hub("reconcile"), "sqs:ReceiveMessage", &sqs(HUB, "reconcile")));
     calls.push(call(&hub("reconcile"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
-    calls.push(put(&hub("reconcile"), &[&own_key(MEMBER)]));
-    calls.push(put(&hub("audit-trail"), &[&own_key(MEMBER)]));
+    calls.push(put(&hub("reconcile"), &[&hub_key(MEMBER)]));
+    calls.push(put(&hub("audit-trail"), &[&hub_key(MEMBER)]));
+    calls.push(put(&hub("fold-findings"), &[&hub_key(MEMBER)]));
     calls.push(call(&hub("audit-trail"), "s3:GetObject", "arn:aws:s3:::org-trail/AWSLogs/x.json.gz").in_account(HUB));
-    for function in ["reconcile", "fold-findings", "report"] {
+    for function in ["reconcile", "fold-findings"] {
         calls.push(world(&hub(function), "s3:GetObject", "world/organization.json"));
-        calls.push(world(&hub(function), "s3:GetObject", "configuration/guardrail-audit.toml"));
         calls.push(list_world(&hub(function), "world/"));
         calls.push(key(&hub(function), "kms:Decrypt", "s3"));
     }
+    calls.push(world(&hub("fold-findings"), "s3:GetObject", "configuration/guardrail-audit.toml"));
+    calls.push(world(&hub("reconcile"), "s3:PutObject", "state/history/222233334444/us-east-1.json"));
+    calls.push(key(&hub("report"), "kms:GenerateDataKey", "s3"));
     calls.push(world(&hub("reconcile"), "s3:PutObject", "world/organization.json"));
     calls.push(world(&hub("report"), "s3:PutObject", "reports/2026-11-01.json"));
     for action in ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"] {
@@ -143,6 +159,9 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
         calls.push(call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-{body}")));
     }
     calls.push(key(&hub("send-alerts"), "kms:GenerateDataKey", "sns"));
+    calls.push(call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]));
+    calls.push(call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["DIGEST"]));
+    calls.push(call(&hub("send-alerts"), "dynamodb:GetItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]));
     check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
 }
 
@@ -201,6 +220,7 @@ fn members_can_do_nothing_else() {
         calls.push(put(who, &[&own_key(FORWARDER)]));
         calls.push(put(who, &[&own_key(MEMBER), &own_key(HUB)]));
         calls.push(put(who, &["222233334444"]));
+        calls.push(put(who, &[&hub_key(MEMBER)]));
         calls.push(put(who, &["2222333344445#us-east-1#2026"]));
         calls.push(put(who, &[]));
         for action in [
@@ -348,7 +368,15 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         put(&hub("invocations"), &[&own_key(MEMBER)]),
         put(&hub("changes"), &[&own_key(MEMBER)]),
         put(&hub("forwarded-invocations"), &[]),
-        // Facts are added, never altered.
+        put(&hub("forwarded-invocations"), &[&hub_key(MEMBER)]),
+        // Nobody of the hub speaks for a member, whose word is its own.
+        put(&hub("reconcile"), &[&own_key(MEMBER)]),
+        put(&hub("audit-trail"), &[&own_key(MEMBER)]),
+        put(&hub("report"), &[&hub_key(MEMBER)]),
+        // send-alerts keeps its own state, and never a finding.
+        call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
+        call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
+        call(&hub("send-alerts"), "dynamodb:UpdateItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
         put(&hub("fold-findings"), &[&own_key(MEMBER)]),
         call(&hub("send-alerts"), "dynamodb:Query", OBSERVATIONS),
         // Only reconcile reads accounts and writes the world; the configuration is written by people.
@@ -551,7 +579,7 @@ fn wildcard_resources_are_argued() {
         "cloudtrail:DescribeTrails",
         "cloudtrail:LookupEvents",
         "cloudtrail:ListPublicKeys",
-        "cloudwatch:GetMetricData",
+        "cloudtrail:DescribeTrails",
         "dynamodb:ListStreams",
     ];
     for (arn, role) in Deployment::of_an_organization().roles() {

@@ -17,6 +17,8 @@ use anyhow::{Context as _, bail};
 use package::Package;
 use serde_json::json;
 
+use crate::command::{cargo, root, target};
+
 /// The functions that run in members.
 const FUNCTIONS: [&str; 2] = ["audit-invocations", "audit-changes"];
 
@@ -90,8 +92,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Builds the members' functions and gives the folder that they are in.
 fn build(architecture: &str) -> anyhow::Result<PathBuf> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root()).args(["lambda", "build", "--release"]);
+    let mut command = cargo();
+    command.args(["lambda", "build", "--release"]);
     command.args(if architecture == "arm64" { &["--arm64"][..] } else { &["--x86-64"] });
     for function in FUNCTIONS {
         command.args(["--package", function]);
@@ -100,8 +102,7 @@ fn build(architecture: &str) -> anyhow::Result<PathBuf> {
     if !status.success() {
         bail!("`cargo lambda build` failed: {status}; it needs cargo-lambda and zig (`pip install cargo-lambda==1.9.2 ziglang`)");
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder));
-    Ok(target.join("lambda"))
+    Ok(target().join("lambda"))
 }
 
 /// The AWS command line.
@@ -243,11 +244,6 @@ aws cloudformation create-stack --stack-name guardrail-audit --region {home} --t
   --capabilities CAPABILITY_NAMED_IAM --parameters {parameters} ParameterKey=ManagementAccount,ParameterValue=true {queue}",
         order = args.regions.join("\\\\,"),
     );
-}
-
-fn root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
 }
 
 /// A command as one could type it.
