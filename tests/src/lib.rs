@@ -13,5 +13,6 @@
 pub mod deployment;
 pub mod engine;
 pub mod iam;
+pub mod stack;
 pub mod template;
 pub mod tools;

@@ -123,9 +123,14 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
             .push(call(&reader, "cloudtrail:GetEventSelectors", "arn:aws:cloudtrail:us-east-1:999988887777:trail/org").in_account(account));
         calls.push(call(&reader, "bedrock:GetAgent", &bedrock(account, "agent/ABCDEFGHIJ")));
     }
-    for action in
-        ["ListAccounts", "ListRoots", "ListPolicies", "DescribePolicy", "DescribeEffectivePolicy", "ListAccountsWithInvalidEffectivePolicy"]
-    {
+    for action in [
+        "ListAccountsForParent",
+        "ListRoots",
+        "ListPolicies",
+        "DescribePolicy",
+        "DescribeEffectivePolicy",
+        "ListAccountsWithInvalidEffectivePolicy",
+    ] {
         calls.push(call(&role(MANAGEMENT, "guardrail-audit-reader"), &format!("organizations:{action}"), "*"));
     }
     calls.push(call(&hub("reconcile"), "sqs:ReceiveMessage", &sqs(HUB, "reconcile")));
