@@ -79,6 +79,12 @@ impl Client {
         Client { region: region.to_owned(), ..self.clone() }
     }
 
+    /// The same credentials, elsewhere.
+    #[must_use]
+    pub fn at(&self, endpoint: &str) -> Self {
+        Client { endpoint: endpoint.to_owned(), ..self.clone() }
+    }
+
     /// Makes a stack of the template at an address, waits until it is there, and gives its outputs.
     #[must_use]
     pub fn create_stack(&self, name: &str, template_url: &str, parameters: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -12,6 +12,7 @@
 
 pub mod deployment;
 pub mod engine;
+pub mod gate;
 pub mod iam;
 pub mod stack;
 pub mod template;

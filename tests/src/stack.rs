@@ -125,6 +125,24 @@ impl Client {
         names.iter().map(|name| answer["Attributes"][*name].as_str().unwrap_or("0").parse::<u64>().unwrap()).sum()
     }
 
+    /// Sets a variable in the environment of a function.
+    pub fn set_variable(&self, function: &str, name: &str, value: &str) {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let configuration: Value = serde_json::from_slice(&self.send("lambda", "GET", &path, &[], &[]).unwrap()).unwrap();
+        let mut variables = configuration["Environment"]["Variables"].clone();
+        variables[name] = json!(value);
+        let body = json!({"Environment": {"Variables": variables}}).to_string();
+        self.send("lambda", "PUT", &path, &[("Content-Type", "application/json".to_owned())], body.as_bytes()).unwrap();
+    }
+
+    /// Calls a function and waits for its answer.
+    pub fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let answer =
+            self.send("lambda", "POST", &path, &[("Content-Type", "application/json".to_owned())], event.to_string().as_bytes())?;
+        serde_json::from_slice(&answer).map_err(|error| error.to_string())
+    }
+
     /// Writes an object.
     pub fn put_object(&self, bucket: &str, key: &str, content: &[u8]) {
         self.send("s3", "PUT", &format!("/{bucket}/{key}"), &[], content).unwrap();
