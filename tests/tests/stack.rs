@@ -76,6 +76,8 @@ impl Deployed {
 fn case_of(case: &str, account: &str) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     let source = root().join("events").join(case);
+    let first = envelopes(&source).remove(0);
+    let recorded = first["account"].as_str().unwrap();
     let mut folders = vec![source.clone()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -84,10 +86,10 @@ fn case_of(case: &str, account: &str) -> TempDir {
                 folders.push(path);
                 continue;
             }
-            let within = path.strip_prefix(&source).unwrap().to_str().unwrap().replace(MEMBER, account);
+            let within = path.strip_prefix(&source).unwrap().to_str().unwrap().replace(recorded, account);
             let target = copy.path().join(within);
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-            std::fs::write(target, std::fs::read_to_string(&path).unwrap().replace(MEMBER, account)).unwrap();
+            std::fs::write(target, std::fs::read_to_string(&path).unwrap().replace(recorded, account)).unwrap();
         }
     }
     copy
