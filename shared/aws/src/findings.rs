@@ -160,6 +160,19 @@ impl Findings {
         Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("PARTITION#")?)).collect())
     }
 
+    /// Remembers that changes in a partition of another account concern this one.
+    pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<(), CallError> {
+        let mut item = key(&account_key(account), &format!("CONCERN#{}", partition.key()));
+        item.insert("entity".to_owned(), AttributeValue::S("CONCERN".to_owned()));
+        self.put_item(item, "note a concern").await
+    }
+
+    /// The partitions of other accounts whose changes concern this one.
+    pub async fn concerns(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(account), Some("CONCERN#"), true).await?;
+        Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("CONCERN#")?)).collect())
+    }
+
     /// All places that ever reported anything.
     pub async fn places(&self) -> Result<BTreeSet<Place>, CallError> {
         let items = query_all(&self.aws, &self.table, "PLACES", None, false).await?;

@@ -119,6 +119,10 @@ struct Known {
     /// Those whose own auditor judged all their calls as covered.
     said_to_be_covered: Facts,
     changes_of_hub: BTreeSet<ChangeKey>,
+    /// The account's own changes: their times and where they lie, by event id.
+    own_changes: BTreeMap<String, (Moment, Partition)>,
+    /// Other accounts whose changes concern this one.
+    concerning: BTreeSet<String>,
     heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
     gaps: BTreeMap<(Place, String), Vec<GapFact>>,
     /// States that are believed, as files of the world.
@@ -280,19 +284,34 @@ impl<B: Bucket> Fold<B> {
         Ok(())
     }
 
+    /// What an account changes may concern another: whose guardrail it used to enforce, say. The other account's fold takes the change in.
+    async fn tell_others(&self, account: &str, found: &[Finding], known: &Known) -> Result<(), CallError> {
+        for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
+            for (time, partition) in finding.events.iter().filter_map(|event| known.own_changes.get(event)) {
+                // The same fact each time: only the first makes the stream fold the other account.
+                self.findings.note_concern(&finding.account, partition).await?;
+                let read = ReadFact { time: *time, changed: vec![format!("something in {}", partition.key())] };
+                let place = Place::new(finding.account.as_str(), finding.region.as_str());
+                self.observations.put(&Fact::new(Source::Hub, place, Some(*time), Content::Read(read))).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the findings of an account again, and the rollups of these hours; `None` means of all.
     pub async fn fold(&self, account: &str, hours: Option<&Hours>) -> Result<Folded, CallError> {
         // Taken before anything is read: a fold that read less than another has a smaller ticket, or is followed by one that reads all.
         let ticket = self.findings.ticket(account).await?;
         let partitions = self.findings.partitions(account).await?;
         let known = self.known(account, &partitions).await?;
-        let files = self.world.files_of(account, self.trust.management_account.as_deref()).await?;
+        let files = self.world.files_of(account, self.trust.management_account.as_deref(), &known.concerning).await?;
         let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
         let world = world_of(read.chain(known.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
         let configuration = configuration(self.world.bucket(), &self.configuration_key).await?;
         let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now() };
 
         let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
+        self.tell_others(account, &audit.findings, &known).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
         found.extend(self.own_findings(account, &known, &world, &configuration).await?);
         let units = organization_in(&files).map(|organization| units_of(&organization, account)).unwrap_or_default();
@@ -364,6 +383,15 @@ impl<B: Bucket> Fold<B> {
         }
         known.basis = if all_settled { Basis::Settled } else { Basis::Reported };
         self.add_organization(&mut known, account).await?;
+        for partition in self.findings.concerns(account).await? {
+            known.concerning.insert(partition.place.account.clone());
+            for read in self.observations.query(&partition, Some("change#")).await? {
+                if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
+                    let key = change.key(&partition.place.account);
+                    known.facts.add_change(key, self.trust.believed(&partition, change.change));
+                }
+            }
+        }
         Ok(known)
     }
 
@@ -378,7 +406,7 @@ impl<B: Bucket> Fold<B> {
             for partition in self.findings.partitions(other).await? {
                 for read in self.observations.query(&partition, Some("change#")).await? {
                     if let Ok(Fact { content: Content::Change(change), .. }) = read.fact
-                        && matches!(change.change.effect, Some(WorldChange::Organization(_)))
+                        && is_of_organization(&change.change)
                     {
                         known.facts.add_change(change.key(other), change.change);
                     }
@@ -408,6 +436,7 @@ impl<B: Bucket> Fold<B> {
                 if partition.source == Source::Hub {
                     known.changes_of_hub.insert(key);
                 }
+                known.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
                 known.facts.add_change(change.key(&place.account), self.trust.believed(partition, change.change));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
@@ -420,6 +449,7 @@ impl<B: Bucket> Fold<B> {
             Ok(Fact { content: Content::Gap(gap), .. }) => {
                 known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap);
             }
+            Ok(Fact { content: Content::Read(read), .. }) => known.facts.looked_at(read.time),
             Ok(_) => {}
             Err(error) => {
                 let item = format!("{} {}", partition.key(), read.sort_key);
@@ -521,6 +551,11 @@ impl<B: Bucket> Fold<B> {
         }
         Ok(total)
     }
+}
+
+/// Whether a change may concern any account of the organization.
+fn is_of_organization(change: &Change) -> bool {
+    change.service == "organizations"
 }
 
 /// The hours that the organization's trail has settled. Files are delivered some minutes late (facts/05 §2): the files of the hour after
@@ -633,7 +668,7 @@ impl<'r> Effect<'r> {
                 Content::State(_) => effect.world_changed = true,
                 Content::Change(change) => {
                     effect.world_changed = true;
-                    if matches!(change.change.effect, Some(WorldChange::Organization(_))) {
+                    if is_of_organization(&change.change) {
                         effect.organization_changed = Some((change.time, change.event_id));
                     }
                 }

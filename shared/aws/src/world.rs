@@ -95,7 +95,8 @@ impl<B: Bucket> HubWorld<B> {
     }
 
     /// The files that bear on an account, by their path in the world. The management account's findings may be about all others.
-    pub async fn files_of(&self, account: &str, management: Option<&str>) -> Result<Vec<File>, CallError> {
+    /// Of others whose changes concern the account, what they enforce is needed, too.
+    pub async fn files_of(&self, account: &str, management: Option<&str>, others: &BTreeSet<String>) -> Result<Vec<File>, CallError> {
         let Some(management) = management.filter(|management| *management != account) else {
             return self.files(&[String::new()]).await;
         };
@@ -113,6 +114,7 @@ impl<B: Bucket> HubWorld<B> {
         let mut prefixes: Vec<String> = of_account.iter().map(|kind| format!("{kind}/{account}/")).collect();
         prefixes.extend(["organization".to_owned(), "policies/".to_owned(), format!("effective-policies/{account}")]);
         prefixes.extend([format!("guardrails/{management}/"), format!("telemetry/{management}/")]);
+        prefixes.extend(others.iter().map(|other| format!("enforced-configurations/{other}/")));
         self.files(&prefixes).await
     }
 

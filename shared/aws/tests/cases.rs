@@ -5,14 +5,20 @@
 
 mod support;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use audit_aws::{fold::Trust, invocations::Message};
+use audit_aws::{
+    fact::{Content, Fact, ReadFact},
+    fold::Trust,
+    invocations::Message,
+    place::{Place, Source},
+};
 use audit_core::{
     auditor::{self, Selection, Terms},
     config::Configuration,
     facts::{Collector, Taken},
     finding::Finding,
+    moment::Moment,
 };
 use serde_json::Value;
 use support::{StateOf, bucket_with, invocation_auditor, now, tables};
@@ -24,6 +30,7 @@ datatest_stable::harness! {
 fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()> {
     let case = event.parent().ok_or("a case is a folder")?;
     let bodies = bodies(&serde_json::from_slice(&std::fs::read(event)?)?);
+    let times: Vec<Moment> = bodies.iter().filter_map(|body| time_of(body)).collect();
     let configuration = std::fs::read_to_string(case.join("guardrail-audit.toml")).ok();
     let world = audit_local::world::load(&case.join("world"))?;
 
@@ -49,6 +56,14 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
         let outcome = invocation_auditor(&tables, state).take(&messages).await;
         assert_eq!(outcome.flow.taken_in, outcome.flow.judged + outcome.flow.ignored + outcome.flow.unreadable);
         assert_eq!(outcome.failed.len() as u64, outcome.flow.unreadable, "only what can't be read comes again");
+        // The hub looks at every account, whether anything happened there or not.
+        for account in accounts(&world.files) {
+            for time in [times.iter().min(), times.iter().max()].into_iter().flatten() {
+                let read = Content::Read(ReadFact { time: *time, changed: Vec::new() });
+                let fact = Fact::new(Source::Hub, Place::new(account.as_str(), "us-east-1"), Some(*time), read);
+                tables.observations().put(&fact).await.unwrap();
+            }
+        }
         let alone = Trust { organization: false, ..Trust::default() };
         tables.fold_all(&tables.fold(&bucket, alone)).await;
         tables.all_findings().await
@@ -56,6 +71,18 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
     let json = |findings: &[Finding]| serde_json::to_string_pretty(findings).unwrap();
     assert_eq!(json(&found), json(&expected));
     Ok(())
+}
+
+fn time_of(body: &str) -> Option<Moment> {
+    let json: Value = serde_json::from_str(body).ok()?;
+    Moment::parse(json.get("detail").unwrap_or(&json).get("eventTime")?.as_str()?)
+}
+
+/// The accounts that a world speaks of.
+fn accounts(files: &[(String, Vec<u8>)]) -> BTreeSet<String> {
+    let texts = files.iter().flat_map(|(path, json)| [path.clone(), String::from_utf8_lossy(json).into_owned()]);
+    let words = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>());
+    words.filter(|word| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit())).collect()
 }
 
 /// What a queue would deliver: a message for each envelope or record.

@@ -87,6 +87,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     };
     let kept = std::mem::take(&mut facts.changes);
     let mut horizon = Horizon::default();
+    horizon.include(facts.looked);
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let mut findings = Vec::new();
     let mut seen: Vec<SeenPlace> = Vec::new();
@@ -133,7 +134,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
 struct SeenPlace {
     account: AccountId,
     region: Region,
-    heartbeats: Vec<Moment>,
+    heartbeats: Vec<(Moment, bool)>,
     counted: Vec<Moment>,
 }
 
@@ -162,12 +163,10 @@ fn traffic<'a>(seen: &'a [SeenPlace], state: &'a State, selection: &Selection) -
         traffic.insert((account, region), Traffic { account, region, heartbeats: Vec::new(), counted: Vec::new() });
     }
     for SeenPlace { account, region, heartbeats, counted } in seen {
-        let sorted = |moments: &[Moment]| {
-            let mut moments = moments.to_vec();
-            moments.sort_unstable();
-            moments
-        };
-        traffic.insert((account, region), Traffic { account, region, heartbeats: sorted(heartbeats), counted: sorted(counted) });
+        let (mut heartbeats, mut counted) = (heartbeats.clone(), counted.clone());
+        heartbeats.sort_unstable();
+        counted.sort_unstable();
+        traffic.insert((account, region), Traffic { account, region, heartbeats, counted });
     }
     traffic.into_values().collect()
 }

@@ -36,6 +36,8 @@ pub struct Facts {
     pub(crate) changes: BTreeMap<ChangeKey, Vec<Change>>,
     /// Changes that were read again.
     pub(crate) repeated_changes: u64,
+    /// From when to when was looked, besides the records themselves.
+    pub(crate) looked: Option<(Moment, Moment)>,
 }
 
 /// What the numbers in rows stand for.
@@ -198,11 +200,20 @@ impl Facts {
             self.places.entry((new(account), new(region))).or_default().append(rows);
         }
         self.repeated_changes += other.repeated_changes;
+        for moment in other.looked.into_iter().flat_map(|(first, last)| [first, last]) {
+            self.looked_at(moment);
+        }
         for (key, changes) in other.changes {
             for change in changes {
                 self.add_change(key.clone(), change);
             }
         }
+    }
+
+    /// Says that was looked at a moment, so that silence up to it means something.
+    pub fn looked_at(&mut self, moment: Moment) {
+        let (first, last) = self.looked.unwrap_or((moment, moment));
+        self.looked = Some((first.min(moment), last.max(moment)));
     }
 
     /// Takes a change, unless it was read before.

@@ -136,8 +136,8 @@ opaque!(ChangeCheck, StateCheck, PlaceCheck);
 pub(crate) struct Traffic<'a> {
     pub(crate) account: &'a AccountId,
     pub(crate) region: &'a Region,
-    /// When the auditor's own refused calls came through, in order.
-    pub(crate) heartbeats: Vec<Moment>,
+    /// When the auditor's own refused calls came through, in order, and whether that is more than the account's own word.
+    pub(crate) heartbeats: Vec<(Moment, bool)>,
     /// When calls were made that metrics count, in order. Only where there are metrics to compare.
     pub(crate) counted: Vec<Moment>,
 }

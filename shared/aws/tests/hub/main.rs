@@ -5,6 +5,7 @@
 
 mod adversary;
 mod convergence;
+mod eyes;
 mod messages;
 #[path = "../support/mod.rs"]
 mod support;

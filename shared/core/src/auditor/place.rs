@@ -60,7 +60,7 @@ pub(super) struct PlaceOutcome {
     /// With the times at which their calls were made.
     pub(super) findings: Vec<(Finding, Vec<Span>)>,
     /// What else was seen of the calls.
-    pub(super) heartbeats: Vec<Moment>,
+    pub(super) heartbeats: Vec<(Moment, bool)>,
     pub(super) counted: Vec<Moment>,
 }
 
@@ -75,7 +75,7 @@ struct Fold {
     /// By rule and discriminator.
     drafts: BTreeMap<&'static str, BTreeMap<String, Draft>>,
     covers: Covers,
-    heartbeats: Vec<Moment>,
+    heartbeats: Vec<(Moment, bool)>,
     counted: Vec<Moment>,
 }
 
@@ -190,7 +190,7 @@ impl Fold {
         *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += 1;
         if let Some(time) = met.seen.time {
             if view.is_heartbeat(met) {
-                self.heartbeats.push(time);
+                self.heartbeats.push((time, !met.form.self_reported));
             } else if view.is_metered {
                 self.counted.push(time);
             }

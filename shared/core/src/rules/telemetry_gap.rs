@@ -31,11 +31,13 @@ const DELIVERY_SECONDS: i64 = 15 * 60;
 
 fn check(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<Outcome> {
     let silences = silences(place, scene).into_iter().map(|(from, until)| {
+        // A heartbeat that only the account itself reports ends a silence, but doesn't prove that all is well.
+        let proof = |until: Moment| place.heartbeats.iter().find(|(time, is_proof)| *time >= until && *is_proof).map(|(time, _)| *time);
         let because = match until {
             Some(until) => format!("no heartbeat between {from} and {until}"),
             None => format!("no heartbeat since {from}"),
         };
-        Sighting::new(place.account, place.region, "heartbeat", because).at(from).righted(until).fires()
+        Sighting::new(place.account, place.region, "heartbeat", because).at(from).righted(until.and_then(proof)).fires()
     });
     silences.chain(uncounted(place, scene)).collect()
 }
@@ -50,8 +52,8 @@ fn silences(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<(Moment, Option<Momen
     let longest = auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS;
     let mut silences = Vec::new();
     // Where no role is configured, the first heartbeat is the beginning of what can be expected.
-    let mut since = if auditor.heartbeat_role.is_some() { first } else { place.heartbeats.first().copied().unwrap_or(first) };
-    for heartbeat in &place.heartbeats {
+    let mut since = if auditor.heartbeat_role.is_some() { first } else { place.heartbeats.first().map_or(first, |(time, _)| *time) };
+    for (heartbeat, _) in &place.heartbeats {
         if heartbeat.seconds_since(since) > longest {
             silences.push((since, Some(*heartbeat)));
         }

@@ -1,0 +1,362 @@
+//! What the functions read for themselves: state behind a change, the organization's trail, and the hub's own look at a place.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use audit_aws::{
+    bucket::{Bucket, MemoryBucket},
+    changes::ChangeAuditor,
+    clock::Clock,
+    error::{CallError, ErrorKind},
+    fact::Content,
+    fold::Trust,
+    invocations::Message,
+    place::{Partition, Place, Source},
+    queue::MemoryQueue,
+    reconcile::{Eyes, Order, Reconciler, Settings},
+    state::{Question, ReadState},
+    trail::{Buckets, TrailAuditor},
+};
+use audit_core::{finding::Status, moment::Moment};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{
+    HUB, Tables, bucket_with, metrics, now,
+    story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    tables,
+};
+
+/// Answers by question, the last of each again and again.
+#[derive(Clone, Debug, Default)]
+struct Answers(Arc<Mutex<BTreeMap<String, Vec<Value>>>>);
+
+impl Answers {
+    fn set(&self, question: &Question, answers: &[Value]) {
+        self.0.lock().unwrap().insert(format!("{question:?}"), answers.to_vec());
+    }
+}
+
+impl ReadState for Answers {
+    async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
+        let mut answers = self.0.lock().unwrap();
+        let left = answers.get_mut(&format!("{question:?}"));
+        let left = left.ok_or_else(|| CallError::new(format!("read {question:?}"), ErrorKind::Denied, "not in this test"))?;
+        let answer = if left.len() > 1 { left.remove(0) } else { left[0].clone() };
+        match answer {
+            Value::Null => Err(CallError::new("read", ErrorKind::Retryable, "throttled")),
+            answer => Ok(answer.to_string().into_bytes()),
+        }
+    }
+}
+
+impl Eyes for Seen {
+    type State = Answers;
+
+    async fn of(&self, _: &Place) -> Answers {
+        self.answers.clone()
+    }
+
+    async fn history(&self, _: &Place, since: Moment) -> Result<(Vec<String>, bool), CallError> {
+        let after = |record: &&Value| Moment::parse(record["eventTime"].as_str().unwrap()).unwrap() >= since;
+        Ok((self.history.lock().unwrap().iter().filter(after).map(Value::to_string).collect(), true))
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    answers: Answers,
+    history: Arc<Mutex<Vec<Value>>>,
+}
+
+fn time(text: &str) -> Moment {
+    Moment::parse(text).unwrap()
+}
+
+async fn facts_of(tables: &Tables, source: Source, account: &str, at: &str) -> Vec<Content> {
+    let hour = Some(time(at).as_micros() / 3_600_000_000);
+    let partition = Partition { source, place: Place::new(account, "us-east-1"), hour };
+    let read = tables.observations().query(&partition, None).await.unwrap();
+    read.into_iter().map(|read| read.fact.unwrap().content).collect()
+}
+
+fn update(number: u64, minute: u64) -> Value {
+    let mut update = story::record(
+        MEMBER,
+        "UpdateGuardrail",
+        number,
+        minute,
+        &json!({"guardrailIdentifier": "mine12345678", "name": "HIDDEN_DUE_TO_SECURITY_REASONS"}),
+    );
+    update["responseElements"] = json!({"guardrailId": "mine12345678", "version": "DRAFT"});
+    update
+}
+
+fn draft() -> Question {
+    Question::Guardrail { id: "mine12345678".to_owned(), version: "DRAFT".to_owned() }
+}
+
+async fn changed(tables: &Tables, answers: &Answers, queue: Option<MemoryQueue>, records: &[Value]) -> Vec<String> {
+    let auditor = ChangeAuditor::new(tables.observations(), answers.clone(), queue, metrics("audit-changes"), Clock::At(now()));
+    let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+    let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
+    let messages: Vec<Message<'_>> = ids.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
+    auditor.waiting(Duration::ZERO).take(&messages).await.failed
+}
+
+#[tokio::test]
+async fn a_guardrail_that_is_being_updated_is_waited_for() {
+    let (tables, answers) = (tables().await, Answers::default());
+    answers.set(&draft(), &[json!({"status": "UPDATING"}), json!({"status": "UPDATING"}), json!({"status": "READY", "name": "g"})]);
+    assert_eq!(changed(&tables, &answers, None, &[update(1, 5)]).await, Vec::<String>::new());
+    let facts = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T10:00:00Z").await;
+    let states: Vec<_> = facts.iter().filter_map(|fact| if let Content::State(state) = fact { Some(state) } else { None }).collect();
+    let [state] = states.as_slice() else { panic!("{facts:?}") };
+    assert!(state.json.contains("READY"), "{}", state.json);
+    assert_eq!(state.since, time("2026-11-20T10:05:01Z"), "it holds from the event on");
+    answers.set(&draft(), &[json!({"status": "UPDATING"})]);
+    assert_eq!(changed(&tables, &answers, None, &[update(2, 6)]).await, ["0"], "what isn't done in time comes again");
+}
+
+#[tokio::test]
+async fn of_two_updates_between_two_reads_the_state_is_the_later_ones() {
+    let (tables, answers) = (tables().await, Answers::default());
+    answers.set(&draft(), &[json!({"status": "READY", "updatedAt": "2026-11-20T10:07:02Z"})]);
+    // Delivered in the wrong order, too.
+    assert_eq!(changed(&tables, &answers, None, &[update(2, 7), update(1, 5)]).await, Vec::<String>::new());
+    let facts = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T10:00:00Z").await;
+    let states: Vec<_> = facts.iter().filter_map(|fact| if let Content::State(state) = fact { Some(state) } else { None }).collect();
+    let [state] = states.as_slice() else { panic!("{facts:?}") };
+    assert_eq!((state.since, state.events.len()), (time("2026-11-20T10:07:02Z"), 2));
+    // One whose state was changed again before it was read: that state is a later event's.
+    answers.set(&draft(), &[json!({"status": "READY", "updatedAt": "2026-11-20T11:30:00Z"})]);
+    changed(&tables, &answers, None, &[update(3, 9)]).await;
+    let later = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T11:30:00Z").await;
+    assert!(matches!(later.as_slice(), [Content::State(state)] if state.since == time("2026-11-20T11:30:00Z")), "{later:?}");
+}
+
+#[tokio::test]
+async fn a_change_in_the_organization_is_looked_after_four_times() {
+    let (tables, answers, queue) = (tables().await, Answers::default(), MemoryQueue::default());
+    let attach = story::record(MANAGEMENT, "DetachPolicy", 1, 1, &json!({"policyId": "p-1", "targetId": MEMBER}));
+    assert_eq!(changed(&tables, &answers, Some(queue.clone()), &[attach]).await, Vec::<String>::new());
+    let orders = queue.take();
+    assert_eq!(orders.iter().map(|(_, delay)| *delay).collect::<Vec<_>>(), [0, 60, 300, 900]);
+    assert!(orders.iter().all(|(order, _)| serde_json::from_str::<Order>(order).unwrap() == Order::Organization));
+}
+
+/// One bucket, whatever its name.
+#[derive(Clone, Debug)]
+struct OneBucket(MemoryBucket);
+
+impl Buckets for OneBucket {
+    type Bucket = MemoryBucket;
+
+    fn bucket(&self, _: &str) -> MemoryBucket {
+        self.0.clone()
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+const FOLDER: &str = "AWSLogs/o-exampleorgid/222233334444";
+
+fn notification(key: &str) -> String {
+    json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "trail"}, "object": {"key": key}}}).to_string()
+}
+
+async fn settle(bucket: &MemoryBucket, tables: &Tables, hour: u32, files: &[(&str, String)]) -> Vec<String> {
+    let auditor = TrailAuditor::new(tables.observations(), OneBucket(bucket.clone()), true, metrics("audit-trail"), Clock::At(now()));
+    let files: Vec<Value> = files
+        .iter()
+        .map(|(key, hash)| json!({"s3Bucket": "trail", "s3Object": key, "hashValue": hash, "hashAlgorithm": "SHA-256"}))
+        .collect();
+    let digest = json!({"digestStartTime": format!("2026-11-20T{hour:02}:12:00Z"), "digestEndTime": format!("2026-11-20T{:02}:12:00Z", hour + 1),
+        "digestS3Object": "x", "logFiles": files});
+    let key = format!("{FOLDER}/CloudTrail-Digest/us-east-1/2026/11/20/{hour}.json.gz");
+    bucket.put(&key, gzip(digest.to_string().as_bytes())).await.unwrap();
+    let body = notification(&key);
+    auditor.take(&[Message { id: "d", body: &body }]).await
+}
+
+fn organization() -> Trust {
+    Trust { organization: true, hub_account: HUB.to_owned(), management_account: Some(MANAGEMENT.to_owned()), members_are_believed: false }
+}
+
+#[tokio::test]
+async fn what_the_trail_settles_replaces_what_the_account_said() {
+    let (tables, trail) = (tables().await, MemoryBucket::default());
+    let world = bucket_with(story::bare_world(), None).await;
+    let fold = tables.fold(&world, organization());
+    // The account reports one call that never was, and keeps two silent.
+    let state = crate::support::StateOf { place: None, files: story::bare_world().into_iter().collect() };
+    let bodies: Vec<String> = [1, 77].iter().map(|number| story::envelope(&story::call(MEMBER, *number, 5))).collect();
+    let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
+    crate::support::invocation_auditor(&tables, state).take(&messages).await;
+    tables.fold_all(&fold).await;
+    let count = |findings: Vec<audit_core::finding::Finding>| {
+        findings.iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().count
+    };
+    assert_eq!(count(tables.all_findings().await), 2);
+
+    let log = json!({"Records": [story::call(MEMBER, 1, 5), story::call(MEMBER, 2, 6), story::call(MEMBER, 3, 7)]}).to_string();
+    let key = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/a.json.gz");
+    trail.put(&key, gzip(log.as_bytes())).await.unwrap();
+    let hash = hex::encode(Sha256::digest(log.as_bytes()));
+    assert_eq!(settle(&trail, &tables, 10, &[(&key, hash)]).await, Vec::<String>::new());
+    tables.fold_all(&fold).await;
+    assert_eq!(count(tables.all_findings().await), 4, "until the hour after is there, files may be late");
+    assert_eq!(settle(&trail, &tables, 11, &[]).await, Vec::<String>::new());
+    tables.fold_all(&fold).await;
+    assert_eq!(count(tables.all_findings().await), 3, "settled");
+}
+
+#[tokio::test]
+async fn a_log_file_that_was_altered_or_deleted_is_a_gap() {
+    let (tables, trail) = (tables().await, MemoryBucket::default());
+    let key = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/a.json.gz");
+    trail.put(&key, gzip(json!({"Records": [story::call(MEMBER, 1, 5)]}).to_string().as_bytes())).await.unwrap();
+    let gone = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/b.json.gz");
+    settle(&trail, &tables, 10, &[(&key, "00".repeat(32)), (&gone, String::new())]).await;
+    let world = bucket_with(story::bare_world(), None).await;
+    tables.fold_all(&tables.fold(&world, organization())).await;
+    let found = tables.all_findings().await;
+    let gap = found.iter().find(|finding| finding.rule == "telemetry-gap").unwrap();
+    assert_eq!((gap.count, gap.status), (2, Status::Open));
+    assert!(gap.detail.contains("a.json.gz was altered"), "{}", gap.detail);
+}
+
+#[tokio::test]
+async fn an_object_that_isnt_there_comes_again_and_what_is_no_log_is_passed_over() {
+    let (tables, trail) = (tables().await, MemoryBucket::default());
+    let auditor = TrailAuditor::new(tables.observations(), OneBucket(trail.clone()), false, metrics("audit-trail"), Clock::At(now()));
+    trail.put("AWSLogs/1/CloudTrail/us-east-1/broken.json.gz", b"\x1f\x8b\x08nonsense".to_vec()).await.unwrap();
+    let bodies = [
+        notification("AWSLogs/1/CloudTrail/us-east-1/2026/gone.json.gz"),
+        notification("readme.txt"),
+        notification("AWSLogs/1/CloudTrail/us-east-1/broken.json.gz"),
+    ];
+    let messages: Vec<Message<'_>> = ["gone", "other", "broken"].into_iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
+    assert_eq!(auditor.take(&messages).await, ["gone"]);
+    assert_eq!(tables.items(&tables.observations).await.len(), 0);
+}
+
+struct Hub {
+    tables: Tables,
+    seen: Seen,
+    bucket: MemoryBucket,
+    queue: MemoryQueue,
+}
+
+impl Hub {
+    async fn new() -> Self {
+        Hub { tables: tables().await, seen: Seen::default(), bucket: MemoryBucket::default(), queue: MemoryQueue::default() }
+    }
+
+    async fn order(&self, order: &Order, now: &str) -> Result<(), CallError> {
+        let settings = Settings {
+            regions: vec!["us-east-1".to_owned()],
+            hub_account: HUB.to_owned(),
+            management_account: Some(MANAGEMENT.to_owned()),
+            heartbeat_minutes: 60,
+        };
+        let (findings, clock) = (Some(self.tables.findings()), Clock::At(time(now)));
+        let reconciler = Reconciler::new(
+            self.tables.observations(),
+            findings,
+            self.bucket.clone(),
+            self.queue.clone(),
+            self.seen.clone(),
+            settings,
+            metrics("reconcile"),
+            clock,
+        );
+        reconciler.carry_out(order).await
+    }
+
+    async fn world(&self) -> Vec<String> {
+        self.bucket.list("world/").await.unwrap().into_iter().map(|listed| listed.key).collect()
+    }
+}
+
+fn place() -> Order {
+    Order::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() }
+}
+
+#[tokio::test]
+async fn a_look_writes_only_what_is_new_with_the_time_it_holds_from() {
+    let hub = Hub::new().await;
+    hub.seen.answers.set(&Question::EnforcedConfigurations, &[json!({"guardrailsConfig": []})]);
+    hub.seen.answers.set(&Question::Guardrails, &[json!({"guardrails": []})]);
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.order(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    let enforced = |time: &str| format!("world/enforced-configurations/{MEMBER}/us-east-1@{time}.json");
+    assert_eq!(hub.world().await, [enforced("20261120T100000Z")], "the same again is no news, and what may not be read is not known");
+    let configuration = json!({"configId": "c", "guardrailArn": GUARDRAIL, "guardrailVersion": "1", "updatedAt": "2026-11-20T11:20:00Z"});
+    hub.seen.answers.set(&Question::EnforcedConfigurations, &[json!({"guardrailsConfig": [configuration]})]);
+    hub.order(&place(), "2026-11-20T12:00:00Z").await.unwrap();
+    assert_eq!(
+        hub.world().await,
+        [enforced("20261120T100000Z"), enforced("20261120T112000Z")],
+        "it holds from when AWS says it was changed"
+    );
+    hub.seen.answers.set(&Question::EnforcedConfigurations, &[Value::Null]);
+    let throttled = hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap_err();
+    assert_eq!(throttled.kind, ErrorKind::Retryable, "what is throttled comes again, and nothing is concluded from it");
+}
+
+#[tokio::test]
+async fn what_history_shows_and_the_account_never_reported_is_a_gap_and_a_fact() {
+    let hub = Hub::new().await;
+    *hub.seen.history.lock().unwrap() = vec![story::call(MEMBER, 1, 5), story::call(MEMBER, 2, 50)];
+    let world = bucket_with(story::bare_world(), None).await;
+    hub.order(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    hub.tables.fold_all(&hub.tables.fold(&world, organization())).await;
+    let found = hub.tables.all_findings().await;
+    let gap = found.iter().find(|finding| finding.rule == "telemetry-gap").unwrap();
+    assert_eq!(gap.count, 1, "the younger call may still be on its way: {}", gap.detail);
+    assert_eq!(found.iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().count, 2, "and both are judged");
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
+    let hub = Hub::new().await;
+    let gaps = async || {
+        let mut gaps = 0;
+        for hour in 10..20 {
+            let facts = facts_of(&hub.tables, Source::Hub, MEMBER, &format!("2026-11-20T{hour}:00:00Z")).await;
+            gaps += facts.iter().filter(|fact| matches!(fact, Content::Gap(gap) if gap.missing == "heartbeat")).count();
+        }
+        gaps
+    };
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.order(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    assert_eq!(gaps().await, 0, "not yet");
+    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    assert_eq!(gaps().await, 1);
+}
+
+#[tokio::test]
+async fn the_organization_is_read_and_each_account_sent_for() {
+    let hub = Hub::new().await;
+    let organization: Value = serde_json::from_slice(&story::bare_world()[0].1).unwrap();
+    hub.seen.answers.set(&Question::Organization, std::slice::from_ref(&organization));
+    hub.order(&Order::Organization, "2026-11-20T10:00:00Z").await.unwrap();
+    let orders: Vec<Order> = hub.queue.take().iter().map(|(order, _)| serde_json::from_str(order).unwrap()).collect();
+    assert_eq!(orders, [Order::Account { account: MEMBER.to_owned() }]);
+    hub.seen.answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[story::enforced_policy(GUARDRAIL)]);
+    hub.order(&orders[0], "2026-11-20T10:00:00Z").await.unwrap();
+    let time = "20261120T100000Z";
+    assert_eq!(hub.world().await, [format!("world/effective-policies/{MEMBER}@{time}.json"), format!("world/organization@{time}.json")]);
+    hub.order(&Order::Plan, "2026-11-20T11:00:00Z").await.unwrap();
+    let planned: Vec<String> = hub.queue.take().into_iter().map(|(order, _)| order).collect();
+    assert_eq!(planned.len(), 4, "the organization, the hub's, the management and the member account: {planned:?}");
+}
