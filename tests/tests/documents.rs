@@ -1,6 +1,6 @@
 //! `docs/operating.md` says what the templates say. `UPDATE_DOCS=1` writes the tables of parameters anew.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! `cargo xtask publish`: code and template reach buckets that an organization can read, and a member can be set up from them.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     path::{Path, PathBuf},
@@ -123,4 +123,35 @@ fn a_member_is_set_up_from_what_is_published() {
     assert_eq!(of("s3:GetObject", "o-otherotherot"), Decision::Denied);
     assert_eq!(of("s3:PutObject", ORGANIZATION), Decision::Denied);
     assert_eq!(of("s3:DeleteObject", ORGANIZATION), Decision::Denied);
+}
+
+/// The example policy of whoever publishes is enough for every call that publishing makes, and for no others.
+#[test]
+fn the_example_policy_is_what_publishing_needs() {
+    let text = std::fs::read_to_string(root().join("deploy/publish.policy.json")).unwrap().replace("HUB_ACCOUNT", HUB);
+    let policies = Policies { identity: vec![serde_json::from_str(&text).unwrap()], ..Policies::default() };
+    let bucket = format!("arn:aws:s3:::guardrail-audit-code-{HUB}-eu-west-1");
+    let decide = |action: &str, resource: &str| {
+        policies.decide(&Call::by("arn:aws:iam::111122223333:role/publisher", action, resource).in_account(HUB))
+    };
+    // HeadBucket asks for s3:ListBucket, HeadObject for s3:GetObject.
+    for action in ["CreateBucket", "ListBucket", "PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketVersioning"] {
+        assert_eq!(decide(&format!("s3:{action}"), &bucket), Decision::Allowed, "{action}");
+    }
+    for action in ["GetObject", "PutObject"] {
+        assert_eq!(decide(&format!("s3:{action}"), &format!("{bucket}/audit-changes/x.zip")), Decision::Allowed, "{action}");
+    }
+    let stack = "arn:aws:cloudformation:us-east-1:111122223333:stack/guardrail-audit/x";
+    assert_eq!(decide("cloudformation:DescribeStacks", stack), Decision::Allowed);
+    // What was published stays, and nothing else is touched.
+    for (action, resource) in [
+        ("s3:DeleteObject", format!("{bucket}/audit-changes/x.zip")),
+        ("s3:DeleteObjectVersion", format!("{bucket}/audit-changes/x.zip")),
+        ("s3:DeleteBucket", bucket.clone()),
+        ("s3:PutObject", "arn:aws:s3:::guardrail-audit-world-111122223333-us-east-1/configuration/guardrail-audit.toml".to_owned()),
+        ("s3:PutBucketPolicy", "arn:aws:s3:::guardrail-audit-code-444455556666-us-east-1".to_owned()),
+        ("cloudformation:UpdateStack", stack.to_owned()),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Denied, "{action} {resource}");
+    }
 }
