@@ -448,6 +448,35 @@ fn alone_nobody_else_is_let_in() {
     assert!(!standalone.stacks.iter().any(|stack| stack.resources.contains_key("Bus")), "no bus for others");
 }
 
+/// With a trail of its own, the trail may write its files and audit-trail read them, and nobody else may write.
+#[test]
+fn an_own_trail_is_written_by_the_trail_only() {
+    let hub = Template::hub().stack(HUB, REGION, &[("CreateTrail", "true"), ("TrailDataEvents", "true")]);
+    let deployment = Deployment { stacks: vec![hub], service_control: Vec::new() };
+    let bucket = "arn:aws:s3:::guardrail-audit-trail-111122223333-us-east-1";
+    let file = format!("{bucket}/AWSLogs/{HUB}/CloudTrail/us-east-1/2026/11/01/x.json.gz");
+    let trail = format!("arn:aws:cloudtrail:us-east-1:{HUB}:trail/guardrail-audit");
+    let by_trail = |action: &str, resource: &str, trail: &str| {
+        Call::by_service("cloudtrail.amazonaws.com", action, resource).with("aws:SourceArn", &[trail])
+    };
+    let allowed = [
+        by_trail("s3:PutObject", &file, &trail),
+        by_trail("s3:GetBucketAcl", bucket, &trail),
+        by_trail("kms:GenerateDataKey", KEY, &trail),
+        call(&of_region(HUB, "audit-trail"), "s3:GetObject", &file).in_account(HUB),
+        key(&of_region(HUB, "audit-trail"), "kms:Decrypt", "s3"),
+    ];
+    check(&deployment, Decision::Allowed, &allowed);
+    let denied = [
+        by_trail("s3:PutObject", &file, "arn:aws:cloudtrail:us-east-1:444455556666:trail/guardrail-audit"),
+        by_trail("s3:PutObject", &format!("{bucket}/AWSLogs/444455556666/x"), &trail),
+        by_trail("s3:DeleteObject", &file, &trail),
+        call(&of_region(HUB, "audit-trail"), "s3:DeleteObject", &file).in_account(HUB),
+        call(&of_region(HUB, "fold-findings"), "s3:GetObject", &file).in_account(HUB),
+    ];
+    check(&deployment, Decision::Denied, &denied);
+}
+
 #[test]
 fn a_permissions_boundary_reaches_every_role() {
     let boundary = "arn:aws:iam::111122223333:policy/boundary";
