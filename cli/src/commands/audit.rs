@@ -117,7 +117,7 @@ impl Run<'_> {
             known,
             ..defaults
         };
-        let wanted = auditor::wanted();
+        let wanted = auditor::wanted_for(self.configuration);
         let bytes = inputs.iter().map(input::Input::bytes).sum();
         Ok(std::thread::scope(|scope| {
             let watcher = scope.spawn(|| self.talk.show_progress(&progress, inputs.len() as u64, bytes));

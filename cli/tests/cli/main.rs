@@ -17,4 +17,5 @@ mod help;
 mod policy;
 mod rules;
 mod runner;
+mod simulate;
 mod store;

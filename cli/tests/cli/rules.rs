@@ -2,7 +2,7 @@
 
 use audit_core::rules::RULES;
 
-use super::runner::{assert_shown, in_repository, run};
+use super::runner::{assert_shown, run};
 
 #[test]
 fn a_rule_is_a_page() {

@@ -138,7 +138,7 @@ impl Publish for Topics {
         if format == Format::Text {
             request = request.subject(&message.subject);
         }
-        if arn.ends_with(".fifo") {
+        if arn.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo") {
             request = request.message_group_id("guardrail-audit").message_deduplication_id(&message.id);
         }
         for (name, values) in &message.attributes {
@@ -240,13 +240,12 @@ impl<P: Publish> Alerts<P> {
         let image = stored(if record.new.is_empty() { &record.old } else { &record.new })?;
         let account = image.finding.account.as_str();
         // What counts is how the finding stands now: the stream may come again, and late.
-        let current = match self.findings.get(account, &image.finding.id).await? {
-            Some(current) => current,
-            None => {
-                let finding = Finding { status: Status::Resolved, ..image.finding.clone() };
-                let detail = format!("no longer so, judged again by what is known now; it was: {}", finding.detail);
-                Stored { finding: Finding { detail, ..finding }, ..image.clone() }
-            }
+        let current = if let Some(current) = self.findings.get(account, &image.finding.id).await? {
+            current
+        } else {
+            let finding = Finding { status: Status::Resolved, ..image.finding.clone() };
+            let detail = format!("no longer so, judged again by what is known now; it was: {}", finding.detail);
+            Stored { finding: Finding { detail, ..finding }, ..image.clone() }
         };
         let before = self.findings.alert_state(&image.finding.id).await?;
         let told = before.as_ref().and_then(|state| state.told.as_deref());
@@ -357,7 +356,8 @@ impl<P: Publish> Alerts<P> {
         }
         let lines: Vec<(Kind, String)> =
             aside.iter().filter_map(|(_, body)| serde_json::from_str::<Aside>(body).ok()).map(|aside| (aside.kind, aside.line)).collect();
-        let id = crate::fact::digest(aside.iter().map(|(id, body)| format!("{id} {body}\n")).collect::<String>().as_bytes());
+        let told: Vec<String> = aside.iter().map(|(id, body)| format!("{id} {body}")).collect();
+        let id = crate::fact::digest(told.join("\n").as_bytes());
         for format in self.topics.formats() {
             self.topics.publish(format, &digest_message(format, &id, &lines)).await?;
         }
@@ -434,7 +434,9 @@ fn message(format: Format, alerts: &[&Alert]) -> Message {
         attributes.insert("ou", units);
     }
     // A filter that fits none of very many must not make the message too large.
-    attributes.values_mut().for_each(|values| values.truncate(100));
+    for values in attributes.values_mut() {
+        values.truncate(100);
+    }
     Message { id, subject: plain(&subject, 100), body, attributes }
 }
 
@@ -474,16 +476,16 @@ fn text_body(alerts: &[&Alert]) -> String {
 }
 
 fn chat_body(id: &str, subject: &str, alerts: &[&Alert]) -> String {
-    let lines: Vec<String> = alerts.iter().take(NAMED).map(|alert| for_chat(&line_of(alert))).collect();
+    let mut lines: Vec<String> = alerts.iter().take(NAMED).map(|alert| for_chat(&line_of(alert))).collect();
     let first = alerts.first().map(|alert| &alert.stored.finding);
     let thread = match alerts {
         [alert] => alert.stored.finding.id.clone(),
         _ => first.map(|finding| finding.rule.clone()).unwrap_or_default(),
     };
-    let mut description = lines.join("\n");
     if alerts.len() > NAMED {
-        description.push_str(&format!("\nand {} more", alerts.len() - NAMED));
+        lines.push(format!("and {} more", alerts.len() - NAMED));
     }
+    let description = lines.join("\n");
     let keywords: Vec<String> = first.map(|finding| vec![finding.severity.to_string(), finding.rule.clone()]).unwrap_or_default();
     let next_steps: Vec<String> = first.map(|finding| for_chat(&plain(&finding.remediation, 350))).into_iter().collect();
     json!({

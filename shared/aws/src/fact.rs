@@ -28,6 +28,7 @@ pub struct Fact {
 
 /// What a fact says.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most facts that are held are changes, and none is held for long")]
 pub enum Content {
     /// Calls, evaluations and logs, packed.
     Calls(Vec<u8>),

@@ -40,6 +40,8 @@ use crate::{
     metrics::{Flow, Metrics},
     observations::{Item, Observations, Read},
     place::{Partition, Place, Source, hour_text},
+    queue::{Queue, SqsQueue},
+    reconcile::Order,
     settings::Environment,
     stream::{self, StreamRecord},
     world::{File, HubWorld, world_of},
@@ -60,12 +62,14 @@ pub struct Trust {
 
 /// Folds facts into findings.
 #[derive(Debug)]
-pub struct Fold<B> {
+pub struct Fold<B, Q = SqsQueue> {
     observations: Observations,
     findings: Findings,
     world: HubWorld<B>,
     configuration_key: String,
     trust: Trust,
+    /// Where to ask for a look at a place that reports something new.
+    reconcile: Option<Q>,
     metrics: Metrics,
     clock: Clock,
     facts_ttl_days: i64,
@@ -116,6 +120,10 @@ type Hours = BTreeSet<(Place, Option<i64>)>;
 #[derive(Debug, Default)]
 struct Known {
     facts: Facts,
+    /// Without the calls.
+    changes: Facts,
+    /// The calls of each hour, and whether they are only the account's own word.
+    packets: BTreeMap<(Place, Option<i64>), Vec<(Vec<u8>, bool)>>,
     /// Those whose own auditor judged all their calls as covered.
     said_to_be_covered: Facts,
     changes_of_hub: BTreeSet<ChangeKey>,
@@ -130,6 +138,13 @@ struct Known {
     /// Items that are no facts, or too many.
     notes: BTreeSet<Note>,
     basis: Basis,
+}
+
+impl Known {
+    fn add_change(&mut self, key: &ChangeKey, change: &Change) {
+        self.facts.add_change(key, change);
+        self.changes.add_change(key, change);
+    }
 }
 
 impl Trust {
@@ -151,19 +166,15 @@ impl Trust {
     /// happens in the organization is the management account's to say, but for an account that leaves.
     fn believed(&self, partition: &Partition, change: Change) -> Change {
         let account = partition.place.account.as_str();
-        let believed = match &change.effect {
-            None => true,
-            Some(WorldChange::Organization(OrganizationChange::AccountLeft { account: left })) if left.as_str() == account => true,
-            Some(WorldChange::Organization(_)) => !self.organization || self.is_management(account) || partition.source == Source::Hub,
-            Some(_) if !self.is_self_reported(partition) => true,
-            Some(
-                WorldChange::ConfigurationDeleted { .. }
-                | WorldChange::AgentChanged { guardrail: None, .. }
-                | WorldChange::GuardrailDeleted { .. },
-            ) => true,
-            Some(_) => false,
+        let believed = |effect: &WorldChange| match effect {
+            WorldChange::Organization(OrganizationChange::AccountLeft { account: left }) if left.as_str() == account => true,
+            WorldChange::Organization(_) => !self.organization || self.is_management(account) || partition.source == Source::Hub,
+            WorldChange::ConfigurationDeleted { .. }
+            | WorldChange::AgentChanged { guardrail: None, .. }
+            | WorldChange::GuardrailDeleted { .. } => true,
+            _ => !self.is_self_reported(partition),
         };
-        if believed { change } else { Change { effect: None, ..change } }
+        if change.effect.as_ref().is_none_or(believed) { change } else { Change { effect: None, ..change } }
     }
 }
 
@@ -188,11 +199,13 @@ impl Fold<S3Bucket> {
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
         let bucket = S3Bucket::new(Arc::clone(&aws), bucket);
         let observations = Observations::new(Arc::clone(&aws), observations, ttl_days);
-        Ok(Self::new(observations, Findings::new(aws, findings), bucket, key, trust, ttl_days, metrics, Clock::System))
+        let reconcile = environment.optional("RECONCILE_QUEUE_URL").map(|url| SqsQueue::new(Arc::clone(&aws), url));
+        let findings = Findings::new(aws, findings);
+        Ok(Self::new(observations, findings, bucket, key, trust, ttl_days, metrics, Clock::System).asking(reconcile))
     }
 }
 
-impl<B: Bucket> Fold<B> {
+impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// A fold.
     #[expect(clippy::too_many_arguments, reason = "each is one thing it needs")]
     pub fn new(
@@ -205,7 +218,14 @@ impl<B: Bucket> Fold<B> {
         metrics: Metrics,
         clock: Clock,
     ) -> Self {
-        Fold { observations, findings, world: HubWorld::new(bucket), configuration_key, trust, metrics, clock, facts_ttl_days }
+        let world = HubWorld::new(bucket);
+        Fold { observations, findings, world, configuration_key, trust, reconcile: None, metrics, clock, facts_ttl_days }
+    }
+
+    /// One that asks for a look at a place that reports something new.
+    #[must_use]
+    pub fn asking(self, reconcile: Option<Q>) -> Self {
+        Fold { reconcile, ..self }
     }
 
     /// Takes a batch of the stream. Answers with where to begin again if something failed.
@@ -243,6 +263,7 @@ impl<B: Bucket> Fold<B> {
             partitions.insert(partition);
             hours.insert((partition.place.clone(), partition.hour));
         }
+        self.ask_for_a_look(account, effects).await?;
         for partition in partitions {
             self.findings.note_partition(partition).await?;
         }
@@ -264,6 +285,19 @@ impl<B: Bucket> Fold<B> {
             ("overtaken", folded.overtaken),
         ]);
         Ok(())
+    }
+
+    /// What an account says of its own state isn't enough: the hub reads it itself, at once. So it does where it never looked.
+    async fn ask_for_a_look(&self, account: &str, effects: &[Effect<'_>]) -> Result<(), CallError> {
+        let Some(queue) = &self.reconcile else { return Ok(()) };
+        let reported = |effect: &&Effect<'_>| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account);
+        let mut places: BTreeSet<&Place> =
+            effects.iter().filter(reported).filter(|effect| effect.world_changed).map(|effect| &effect.place).collect();
+        let known: BTreeSet<Place> = self.findings.partitions(account).await?.into_iter().map(|partition| partition.place).collect();
+        places.extend(effects.iter().filter(reported).map(|effect| &effect.place).filter(|place| !known.contains(place)));
+        let order = |place: &Place| Order::Place { account: place.account.clone(), region: place.region.clone() };
+        let orders: Vec<String> = places.into_iter().map(|place| serde_json::json!(order(place)).to_string()).collect();
+        queue.send(&orders, 0).await
     }
 
     /// A change in the organization may concern any account: a fact for each makes the stream fold them, side by side.
@@ -388,7 +422,7 @@ impl<B: Bucket> Fold<B> {
             for read in self.observations.query(&partition, Some("change#")).await? {
                 if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
                     let key = change.key(&partition.place.account);
-                    known.facts.add_change(key, self.trust.believed(&partition, change.change));
+                    known.add_change(&key, &self.trust.believed(&partition, change.change));
                 }
             }
         }
@@ -408,7 +442,7 @@ impl<B: Bucket> Fold<B> {
                     if let Ok(Fact { content: Content::Change(change), .. }) = read.fact
                         && is_of_organization(&change.change)
                     {
-                        known.facts.add_change(change.key(other), change.change);
+                        known.add_change(&change.key(other), &change.change);
                     }
                 }
             }
@@ -427,6 +461,7 @@ impl<B: Bucket> Fold<B> {
                     // What was read a moment ago can be read again.
                     let _ = known.said_to_be_covered.unpack(&place.account, &place.region, partition.hour, &bytes, true);
                 }
+                known.packets.entry((place.clone(), partition.hour)).or_default().push((bytes, self_reported));
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
                 let key = change.key(&place.account);
@@ -437,7 +472,7 @@ impl<B: Bucket> Fold<B> {
                     known.changes_of_hub.insert(key);
                 }
                 known.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
-                known.facts.add_change(change.key(&place.account), self.trust.believed(partition, change.change));
+                known.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
                 let path = state.path.strip_suffix(".json").unwrap_or(&state.path);
@@ -535,7 +570,15 @@ impl<B: Bucket> Fold<B> {
             ..Selection::default()
         };
         let terms = Terms { configuration, selection: &selection, now: self.clock.now() };
-        let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
+        let mut facts = known.changes.clone();
+        // Whether evaluations of the last calls stayed out shows only in the hour after.
+        for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
+            for (bytes, self_reported) in known.packets.get(&(place.clone(), hour)).into_iter().flatten() {
+                // What was read a moment ago can be read again.
+                let _ = facts.unpack(&place.account, &place.region, hour, bytes, *self_reported);
+            }
+        }
+        let audit = auditor::audit(facts, world.clone(), &terms);
         Rollup { invocations: audit.invocations, coverage: audit.coverage }
     }
 
@@ -593,7 +636,7 @@ pub async fn configuration<B: Bucket>(bucket: &B, key: &str) -> Result<Configura
         .map_err(|error| CallError::new(format!("read the configuration {key}"), crate::error::ErrorKind::Refused, error))
 }
 
-impl<B: Bucket> Handler<Input, DynamoDbEventResponse> for Fold<B> {
+impl<B: Bucket, Q: Queue> Handler<Input, DynamoDbEventResponse> for Fold<B, Q> {
     async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {

@@ -200,12 +200,12 @@ pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
 
 /// The changes among facts, each as a fact of its own.
 pub(crate) fn changes_in(facts: &Facts, source: Source) -> Vec<Fact> {
-    let fact = |(key, change): (&ChangeKey, &Change)| {
+    let fact = |(key, change): (ChangeKey, Change)| {
         let place = Place::new(change.account.as_str(), change.region.as_str());
-        let change_fact = ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
+        let change_fact = ChangeFact { time: key.time, event_id: key.event_id, change };
         Fact::new(source, place, Some(key.time), Content::Change(change_fact))
     };
-    facts.changes().map(fact).collect()
+    facts.changes().into_iter().map(fact).collect()
 }
 
 fn place_of(body: &str) -> Option<Place> {

@@ -75,7 +75,6 @@ pub struct ReaderRoles {
     aws: Arc<Aws>,
     /// `<path><name>`
     role: String,
-    own_account: String,
 }
 
 impl Eyes for ReaderRoles {
@@ -108,9 +107,6 @@ impl Eyes for ReaderRoles {
 
 impl ReaderRoles {
     async fn aws_of(&self, place: &Place) -> Arc<Aws> {
-        if place.account == self.own_account {
-            return Arc::new(self.aws.in_region(&place.region));
-        }
         let partition = audit_core::arn::partition_of(&place.region);
         let role = format!("arn:{partition}:iam::{}:role{}", place.account, self.role);
         Arc::new(self.aws.as_role(&role, &place.region).await)
@@ -171,7 +167,7 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
         }
         let settings = Settings {
             regions,
-            hub_account: hub_account.clone(),
+            hub_account,
             management_account: environment.optional_account("MANAGEMENT_ACCOUNT")?.filter(|_| organization),
             heartbeat_minutes: environment.parsed("HEARTBEAT_MINUTES", 60)?,
         };
@@ -180,7 +176,7 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "reconcile", Clock::System);
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(aws.in_region(&hub_region));
-        let eyes = ReaderRoles { aws, role, own_account: hub_account };
+        let eyes = ReaderRoles { aws, role };
         let findings = findings.map(|table| Findings::new(Arc::clone(&hub), table));
         let bucket = S3Bucket::new(Arc::clone(&hub), bucket);
         let queue = SqsQueue::new(Arc::clone(&hub), queue);
@@ -302,6 +298,7 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             self.look(&state, &Question::EffectivePolicy(account.clone()), &format!("effective-policies/{account}"), &mut changed).await?;
         }
         self.guardrails(&state, place, &mut changed).await?;
+        self.consumers(&state, place, &mut changed).await?;
         self.history(place).await?;
         self.heartbeat(place).await?;
         self.tell(place, changed).await
@@ -312,7 +309,10 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let listed = match state.read(&Question::Guardrails).await {
             Ok(json) => listed(&json),
             Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
-            Err(error) => return edge_warn("guardrails can't be listed", &error),
+            Err(error) => {
+                edge::warn("guardrails can't be listed", &error);
+                return Ok(());
+            }
         };
         for (id, arn, _) in listed {
             let versions = state.read(&Question::GuardrailVersions(id.clone())).await.map(|json| versions_in(&json)).unwrap_or_default();
@@ -326,6 +326,38 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         Ok(())
     }
 
+    /// What uses guardrails or stands for models: profiles, agents, flows.
+    async fn consumers(&self, state: &E::State, place: &Place, changed: &mut Vec<String>) -> Result<(), CallError> {
+        type Ask = fn(String) -> Question;
+        let kinds: [(Question, &str, &str, &str, Ask); 3] = [
+            (
+                Question::InferenceProfiles,
+                "inferenceProfileSummaries",
+                "inferenceProfileId",
+                "inference-profiles",
+                Question::InferenceProfile,
+            ),
+            (Question::Agents, "agentSummaries", "agentId", "agents", Question::Agent),
+            (Question::Flows, "flowSummaries", "id", "flows", Question::Flow),
+        ];
+        for (list, key, id, folder, ask) in kinds {
+            let listed = match state.read(&list).await {
+                Ok(json) => serde_json::from_slice::<Value>(&json).unwrap_or_default(),
+                Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
+                Err(error) => {
+                    edge::warn("a list can't be read", &error);
+                    continue;
+                }
+            };
+            let ids = listed.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(|listed| listed.get(id)?.as_str());
+            for id in ids {
+                let stem = format!("{folder}/{}/{}/{id}", place.account, place.region);
+                self.look(state, &ask(id.to_owned()), &stem, changed).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What CloudTrail's event history holds since it was last read, as the hub's own facts; and what of it the account never reported.
     async fn history(&self, place: &Place) -> Result<(), CallError> {
         let cursor_key = format!("state/history/{}/{}.json", place.account, place.region);
@@ -335,7 +367,10 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let (records, complete) = match self.eyes.history(place, since).await {
             Ok(read) => read,
             Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
-            Err(error) => return edge_warn("event history can't be read", &error),
+            Err(error) => {
+                edge::warn("event history can't be read", &error);
+                return Ok(());
+            }
         };
         let mut collector = Collector::new(&self.wanted);
         for record in &records {
@@ -486,11 +521,6 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cursor {
     read_until: Moment,
-}
-
-fn edge_warn(what: &str, error: &CallError) -> Result<(), CallError> {
-    edge::warn(what, error);
-    Ok(())
 }
 
 /// Ids, ARNs and versions in ListGuardrails' answer.

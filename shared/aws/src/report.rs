@@ -349,7 +349,7 @@ impl Query {
                 "guardrail" => query.guardrail = Some(value.clone()),
                 "limit" => {
                     query.limit =
-                        value.parse().ok().filter(|limit| (1..=500).contains(limit)).ok_or_else(|| wrong("number from 1 to 500"))?
+                        value.parse().ok().filter(|limit| (1..=500).contains(limit)).ok_or_else(|| wrong("number from 1 to 500"))?;
                 }
                 "format" => {
                     query.csv = match value.as_str() {

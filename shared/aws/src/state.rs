@@ -33,10 +33,16 @@ pub enum Question {
     InvocationLogging,
     /// DescribeTrails, with GetEventSelectors and GetTrailStatus of each, joined as the world has them.
     Telemetry,
+    /// ListInferenceProfiles: those that applications made.
+    InferenceProfiles,
     /// GetInferenceProfile.
     InferenceProfile(String),
+    /// ListAgents.
+    Agents,
     /// GetAgent.
     Agent(String),
+    /// ListFlows.
+    Flows,
     /// GetFlow.
     Flow(String),
     /// The organization's tree, joined as `organization.json`.
@@ -103,6 +109,9 @@ impl ReadState for AwsState {
                 request.customize().interceptor(body.clone()).send().await.map_err(failed("GetModelInvocationLoggingConfiguration"))?;
             }
             Question::Telemetry => return self.telemetry().await,
+            Question::InferenceProfiles => return self.inference_profiles().await,
+            Question::Agents => return self.agents().await,
+            Question::Flows => return self.flows().await,
             Question::InferenceProfile(id) => {
                 let request = aws.bedrock().get_inference_profile().inference_profile_identifier(id);
                 request.customize().interceptor(body.clone()).send().await.map_err(failed(format!("GetInferenceProfile {id}")))?;
@@ -141,7 +150,49 @@ impl AwsState {
         }
     }
 
-    /// All trails that record this Region. A trail that can't be asked is left out, and what it records is not known.
+    async fn inference_profiles(&self) -> Result<Vec<u8>, CallError> {
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let body = Verbatim::default();
+            let request = self.0.bedrock().list_inference_profiles().type_equals("APPLICATION".into()).set_next_token(token);
+            let page = request.customize().interceptor(body.clone()).send().await.map_err(failed("ListInferenceProfiles"))?;
+            all.extend(list_in(&body, "inferenceProfileSummaries"));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(json!({"inferenceProfileSummaries": all}).to_string().into_bytes());
+            }
+        }
+    }
+
+    async fn agents(&self) -> Result<Vec<u8>, CallError> {
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let body = Verbatim::default();
+            let request = self.0.bedrock_agent().list_agents().set_next_token(token);
+            let page = request.customize().interceptor(body.clone()).send().await.map_err(failed("ListAgents"))?;
+            all.extend(list_in(&body, "agentSummaries"));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(json!({"agentSummaries": all}).to_string().into_bytes());
+            }
+        }
+    }
+
+    async fn flows(&self) -> Result<Vec<u8>, CallError> {
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let body = Verbatim::default();
+            let request = self.0.bedrock_agent().list_flows().set_next_token(token);
+            let page = request.customize().interceptor(body.clone()).send().await.map_err(failed("ListFlows"))?;
+            all.extend(list_in(&body, "flowSummaries"));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(json!({"flowSummaries": all}).to_string().into_bytes());
+            }
+        }
+    }
+
+    /// All trails that record this Region. If one of them can't be asked, what is recorded is not known: leaving it out would be a guess.
     async fn telemetry(&self) -> Result<Vec<u8>, CallError> {
         let cloudtrail = self.0.cloudtrail();
         let trails = cloudtrail.describe_trails().include_shadow_trails(true).send().await.map_err(failed("DescribeTrails"))?;

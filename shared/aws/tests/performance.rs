@@ -4,7 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     clippy::cast_precision_loss,
     reason = "a test that can't go on fails, as it should"
 )]

@@ -1,6 +1,6 @@
 //! The real function binaries, behind a Lambda Runtime API, on a DynamoDB engine.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test that can't go on fails, as it should")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on fails, as it should")]
 
 #[path = "support/lambda.rs"]
 #[allow(dead_code, unreachable_pub, clippy::pedantic, clippy::indexing_slicing, clippy::unwrap_used, reason = "as in any test")]
@@ -218,7 +218,7 @@ async fn the_time_and_memory_of_a_start() {
     ];
     for function in ["audit-invocations", "audit-changes", "audit-trail", "reconcile", "fold-findings", "send-alerts", "report"] {
         let mut times = Vec::new();
-        let mut memory = 0;
+        let mut memory = 0.0;
         for _ in 0..5 {
             let services = Services::default();
             let running = services.start(function, "http://127.0.0.1:9", &variables).await;
@@ -226,6 +226,6 @@ async fn the_time_and_memory_of_a_start() {
             memory = running.memory();
         }
         times.sort();
-        println!("{function}: first poll after {:.1} ms (median of 5), {:.1} MB", times[2].as_secs_f64() * 1000.0, memory as f64 / 1024.0);
+        println!("{function}: first poll after {:.1} ms (median of 5), {:.1} MB", times[2].as_secs_f64() * 1000.0, memory);
     }
 }

@@ -15,14 +15,15 @@ use std::{
 use crate::{
     api,
     arn::{AccountId, Region},
-    change,
+    change::{self, Change},
     cloudtrail::wanted::Wanted,
     config::Configuration,
-    facts::Facts,
+    facts::{ChangeKey, Facts, KeptChanges, Listed, Places, Strings, Texts},
     finding::Finding,
+    identity::GUARDS,
     join::Place,
     moment::Moment,
-    report::{BlindRow, CoverageRow, Invocations},
+    report::{BlindRow, Blindness, CoverageRow, Invocations},
     rule::Traffic,
     rules::{self, RULES},
     scene::Scene,
@@ -33,11 +34,18 @@ use place::PlaceAudit;
 
 pub use crate::join::Selection;
 
-/// The operations whose records are looked at.
+/// The operations whose records are looked at, with the default configuration.
 #[must_use]
 pub fn wanted() -> Wanted {
+    wanted_for(&Configuration::default())
+}
+
+/// The operations whose records are looked at.
+#[must_use]
+pub fn wanted_for(configuration: &Configuration) -> Wanted {
     let by_rules = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied());
-    Wanted::new(api::operations().chain(change::operations()).chain(by_rules))
+    let all = Wanted::new(api::operations().chain(change::operations()).chain(by_rules));
+    all.only_with(change::operations_on_auditor(), configuration.auditor.stems())
 }
 
 /// What a run rests on besides the records and the world.
@@ -77,21 +85,23 @@ pub struct Audit {
 /// Audits what was collected.
 #[must_use]
 pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
+    let duplicates = facts.changes.put_in_order(facts.texts.strings());
     let state = settle(&facts, world);
     let mut audit = Audit {
-        judged: facts.changes().count() as u64,
-        duplicates: facts.repeated_changes,
+        judged: facts.changes.len() as u64,
+        duplicates,
         accounts: account_names(&state),
         warnings: terms.configuration.warnings(terms.now),
         ..Audit::default()
     };
     let kept = std::mem::take(&mut facts.changes);
+    let texts = std::mem::take(&mut facts.texts);
     let mut horizon = Horizon::default();
     horizon.include(facts.looked);
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let mut findings = Vec::new();
     let mut seen: Vec<SeenPlace> = Vec::new();
-    each_place(facts, &state, terms, |place| {
+    each_place(facts.places, &texts, &state, terms, |place| {
         let (account, region) = place.name();
         horizon.include(place.span());
         let outcome = place.audit(&mut excepted);
@@ -104,15 +114,19 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         findings.extend(outcome.findings);
         seen.push(SeenPlace { account, region, heartbeats: outcome.heartbeats, counted: outcome.counted });
     });
-    let kept = Facts::in_order(&kept);
-    kept.iter().for_each(|(key, _)| horizon.include(Some((key.time, key.time))));
+    kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
+    let stems: Vec<String> = terms.configuration.auditor.stems().collect();
+    let (kept, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
+    let kept = kept.iter().map(|(key, change)| (key, change)).collect();
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());
     }
     let scene = Scene::new(&state, terms.configuration, kept, regions, horizon.ends());
     let traffic = traffic(&seen, &state, terms.selection);
-    let changes = changes::look(&scene, &traffic, terms, &mut excepted);
+    let mut changes = changes::look(&scene, &traffic, terms, &mut excepted);
+    let unread_identities = unread_identities.into_iter().filter(|(account, region)| terms.selection.selects_place(account, region));
+    changes.blind.extend(unread_identities.map(|(account, region)| (account, region, Blindness::IdentityPolicies)));
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
     audit.blind = blind.into_iter().collect();
     audit.findings = story::tell(findings, changes.findings);
@@ -182,7 +196,7 @@ pub fn explain_call(call: &Call, facts: &Facts, world: World, configuration: &Co
 pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) -> Option<Vec<String>> {
     let state = settle(&facts, world);
     let mut explanation = None;
-    each_place(facts, &state, terms, |mut place| explanation = explanation.take().or_else(|| place.explain(id)));
+    each_place(facts.places, &facts.texts, &state, terms, |mut place| explanation = explanation.take().or_else(|| place.explain(id)));
     explanation
 }
 
@@ -230,7 +244,9 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
 
 /// The world, with the changes that were read.
 fn settle(facts: &Facts, mut world: World) -> State {
-    for (key, change) in facts.changes() {
+    // Of the other services nothing changes what verdicts rest on.
+    let bears = |listed: &Listed<'_>| ["bedrock", "organizations", "cloudtrail"].contains(&listed.operation().0);
+    for (key, change) in facts.changes.iter(facts.texts.strings()).filter(bears).map(Listed::to_change) {
         match &change.effect {
             Some(effect) if !change.is_refused() => world.apply(key.time, &key.event_id, effect),
             Some(WorldChange::Organization(attempt)) => world.attempt(key.time, &key.event_id, attempt),
@@ -242,14 +258,70 @@ fn settle(facts: &Facts, mut world: World) -> State {
 
 /// Calls a function with each account and Region. The smallest come first, and the rows of each are let go before the next: what the
 /// largest needs besides its rows takes the room of the others.
-fn each_place(facts: Facts, state: &State, terms: &Terms<'_>, mut with: impl FnMut(PlaceAudit<'_>)) {
-    let Facts { texts, places, .. } = facts;
+fn each_place(places: Places, texts: &Texts, state: &State, terms: &Terms<'_>, mut with: impl FnMut(PlaceAudit<'_>)) {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
     for ((account, region), rows) in places {
-        let place = Place::new(texts.get(account).into(), texts.get(region).into(), rows, &texts, state);
-        with(PlaceAudit::new(place, &texts, state, terms));
+        let place = Place::new(texts.get(account).into(), texts.get(region).into(), rows, texts, state);
+        with(PlaceAudit::new(place, texts, state, terms));
     }
+}
+
+/// The changes that some rule can say something of. Most changes of identities are about roles and users that nothing guards.
+/// Documents that allow inference in accounts whose identities aren't known are a blind spot.
+fn that_matter(
+    kept: &KeptChanges,
+    strings: &Strings,
+    state: &State,
+    stems: &[String],
+) -> (Vec<(ChangeKey, Change)>, BTreeSet<(AccountId, Region)>) {
+    // What is neither a policy nor attached to one is rare.
+    let is_rare = |listed: &Listed<'_>| {
+        let (service, operation) = listed.operation();
+        service != "iam" || !operation.ends_with("Policy") && !operation.ends_with("PolicyVersion")
+    };
+    // A document that doesn't guard only matters where another one does.
+    let guards = format!("\"{GUARDS}\":true");
+    let speaks = |listed: &Listed<'_>| {
+        [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.body().contains(text))
+            || stems.iter().any(|stem| listed.body().contains(stem))
+    };
+    let mut guarded: BTreeSet<(AccountId, String)> =
+        state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
+    let mut changes: Vec<(ChangeKey, Change)> = Vec::new();
+    let mut undecided: Vec<Listed<'_>> = Vec::new();
+    for listed in kept.iter(strings) {
+        if is_rare(&listed) || speaks(&listed) {
+            let (key, change) = listed.to_change();
+            if change.service == "iam" {
+                guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
+            }
+            changes.push((key, change));
+        } else {
+            undecided.push(listed);
+        }
+    }
+    let mut blind = BTreeSet::new();
+    for listed in &undecided {
+        if listed.body().contains("\"Effect\"") {
+            let place = (AccountId::from(listed.account()), Region::from(listed.region()));
+            if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
+                blind.insert(place);
+            }
+        }
+    }
+    if !guarded.is_empty() {
+        let concerns = |change: &Change| {
+            let names = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"]
+                .iter()
+                .filter_map(|key| change.text(key))
+                .map(change::short);
+            names.into_iter().any(|name| guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
+        };
+        changes.extend(undecided.into_iter().map(Listed::to_change).filter(|(_, change)| concerns(change)));
+        changes.sort_by(|(a, _), (b, _)| (a.time, &a.event_id, &a.account).cmp(&(b.time, &b.event_id, &b.account)));
+    }
+    (changes, blind)
 }
 
 fn account_names(state: &State) -> BTreeMap<AccountId, String> {

@@ -3,14 +3,17 @@
 //! Of a record's parameters only those are kept that some rule looks at: names, settings and policy documents. Texts of customers, such
 //! as prompts, instructions and descriptions, and whatever could be a secret, never get past [`Change::from_record`].
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     arn::{AccountId, Region},
     cloudtrail::{EventType, Record, wanted::operation},
     identity::IdentityPolicy,
-    json::{At, printable},
+    json::{At, Text, printable},
     world::WorldChange,
 };
 
@@ -288,12 +291,14 @@ const KEPT_KEYS: &[&str] = &[
     "sourceParentId",
     "destinationParentId",
     "servicePrincipal",
+    "parentId",
+    "organizationalUnitId",
+    "organizationalUnit",
     // IAM
     "userName",
     "roleName",
     "groupName",
     "policyName",
-    "policyDocument",
     "permissionsBoundary",
     "serviceName",
     "credentialAgeDays",
@@ -356,6 +361,13 @@ pub fn operations() -> impl Iterator<Item = &'static str> {
     kept().map(|(_, operation)| operation)
 }
 
+/// The operations that only matter on the auditor's own resources. None of another service has their names.
+pub fn operations_on_auditor() -> impl Iterator<Item = &'static str> {
+    const OWN: &[&str] = &["events", "lambda", "sqs", "dynamodb", "sns", "cloudformation", "scheduler"];
+    let is_own = |operation: &str| kept().all(|(service, other)| other != operation || OWN.contains(&service));
+    kept().filter(move |(service, operation)| OWN.contains(service) && is_own(operation)).map(|(_, operation)| operation)
+}
+
 /// Whether records of this operation of this service are kept.
 #[must_use]
 pub fn is_kept(service: &str, operation: &str) -> bool {
@@ -371,10 +383,11 @@ impl Change {
         if !is_kept(service, operation) || (record.event_type() != EventType::ApiCall && service != "organizations") {
             return None;
         }
-        let parameters = reduced(record.parameters());
+        let Kept(parameters) = record.parameters();
         if DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) {
             return None;
         }
+        let Kept(response) = record.response();
         let identity = &record.user_identity.0;
         Some(Change {
             service: service.to_owned(),
@@ -384,9 +397,9 @@ impl Change {
             principal: identity.principal().entity,
             invoked_by: identity.invoked_by.get().map(str::to_owned),
             error: record.error_code.get().map(str::to_owned),
-            response: if record.response_elements.is_some() { reduced(record.response()) } else { Value::Null },
-            effect: WorldChange::from_record(record),
+            effect: WorldChange::from_record(record, &parameters, &response),
             parameters,
+            response,
         })
     }
 
@@ -460,28 +473,49 @@ fn is_about_evidence(parameters: &Value) -> bool {
         || text("tableName").contains("guardrail-audit")
 }
 
-/// The parameters that are looked at, in the order of their names.
-fn reduced(parameters: Value) -> Value {
-    let Value::Object(members) = parameters else {
-        return Value::Null;
-    };
-    let mut kept: Vec<(String, Value)> = members
-        .into_iter()
-        .filter(|(key, _)| KEPT_KEYS.contains(&key.as_str()))
-        .map(|(key, value)| {
-            let value = match key.as_str() {
-                "definition" => flow_without_texts(&value),
-                "agent" => agent_without_texts(&value),
-                "tags" => keys_of_tags(&value),
-                "policyDocument" => IdentityPolicy::relevant_part(&value).unwrap_or(Value::Null),
-                _ => clean(value),
-            };
-            (key, value)
-        })
-        .collect();
-    kept.retain(|(_, value)| value.to_string().len() <= MOST_CHARACTERS);
-    kept.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Value::Object(kept.into_iter().collect())
+/// The members that are looked at, in the order of their names. What is left out is never put together.
+#[derive(Default)]
+struct Kept(Value);
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Kept;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kept, A::Error> {
+                let mut kept: Vec<(String, Value)> = Vec::new();
+                while let Some(key) = members.next_key::<Text<'de>>()? {
+                    if key.or_empty() == "policyDocument" {
+                        let document = members.next_value::<&RawValue>()?;
+                        kept.push((key.or_empty().to_owned(), IdentityPolicy::relevant_part_of(document).unwrap_or(Value::Null)));
+                    } else if KEPT_KEYS.contains(&key.or_empty()) {
+                        let value = reduced(key.or_empty(), members.next_value()?);
+                        if value.as_str().is_none_or(|text| text.len() <= MOST_CHARACTERS) {
+                            kept.push((key.or_empty().to_owned(), value));
+                        }
+                    } else {
+                        members.next_value::<IgnoredAny>()?;
+                    }
+                }
+                kept.sort_by(|(a, _), (b, _)| a.cmp(b));
+                Ok(Kept(Value::Object(kept.into_iter().collect())))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+fn reduced(key: &str, value: Value) -> Value {
+    match key {
+        "definition" => flow_without_texts(&value),
+        "agent" => agent_without_texts(&value),
+        "tags" => keys_of_tags(&value),
+        _ => clean(value),
+    }
 }
 
 /// Printable, with members in the order of their names.

@@ -3,6 +3,7 @@
 //! A verdict may depend on a change that stands in a file read later, so calls are kept until all is read. They are kept by account and
 //! Region, because nothing joins them across: one place after the other is sorted in place, judged and let go.
 
+mod changes;
 mod collect;
 mod distinct;
 pub mod packed;
@@ -10,10 +11,9 @@ mod rows;
 mod stored;
 mod strings;
 
-use std::collections::BTreeMap;
-
 use indexmap::IndexMap;
 
+pub(crate) use changes::{KeptChanges, Listed};
 pub use collect::{Collector, Ignored, Taken};
 use distinct::Distinct;
 pub(crate) use rows::{Columns, PackedId, Row, Rows, Symbol24};
@@ -31,14 +31,15 @@ use crate::{
 pub struct Facts {
     pub(crate) texts: Texts,
     /// By account and Region.
-    pub(crate) places: IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>,
+    pub(crate) places: Places,
     last_place: usize,
-    pub(crate) changes: BTreeMap<ChangeKey, Vec<Change>>,
-    /// Changes that were read again.
-    pub(crate) repeated_changes: u64,
+    pub(crate) changes: KeptChanges,
     /// From when to when was looked, besides the records themselves.
     pub(crate) looked: Option<(Moment, Moment)>,
 }
+
+/// Rows by account and Region.
+pub(crate) type Places = IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>;
 
 /// What the numbers in rows stand for.
 #[derive(Clone, Debug, Default)]
@@ -199,14 +200,9 @@ impl Facts {
             rows.iter_mut().for_each(|row| *row = row.renamed(&symbols, rename));
             self.places.entry((new(account), new(region))).or_default().append(rows);
         }
-        self.repeated_changes += other.repeated_changes;
+        self.changes.absorb(other.changes, &symbols);
         for moment in other.looked.into_iter().flat_map(|(first, last)| [first, last]) {
             self.looked_at(moment);
-        }
-        for (key, changes) in other.changes {
-            for change in changes {
-                self.add_change(key.clone(), change);
-            }
         }
     }
 
@@ -216,37 +212,23 @@ impl Facts {
         self.looked = Some((first.min(moment), last.max(moment)));
     }
 
-    /// Takes a change, unless it was read before.
-    pub fn add_change(&mut self, key: ChangeKey, change: Change) {
-        let known = self.changes.entry(key).or_default();
-        if known.contains(&change) {
-            self.repeated_changes += 1;
-        } else {
-            known.push(change);
-        }
+    /// Takes a change.
+    pub fn add_change(&mut self, key: &ChangeKey, change: &Change) {
+        self.changes.push(key, change, &mut self.texts.strings);
     }
 
     /// The changes in the order of time, each once.
-    pub fn changes(&self) -> impl Iterator<Item = (&ChangeKey, &Change)> {
-        Self::in_order(&self.changes).into_iter()
-    }
-
-    pub(crate) fn in_order(changes: &BTreeMap<ChangeKey, Vec<Change>>) -> Vec<(&ChangeKey, &Change)> {
-        let in_order = changes.iter().flat_map(|(key, changes)| {
-            // Two records that share an id and differ are both kept, in an order of their own that reading doesn't change.
-            let in_order: BTreeMap<String, &Change> = match changes.as_slice() {
-                [only] => BTreeMap::from([(String::new(), only)]),
-                several => several.iter().map(|change| (format!("{change:?}"), change)).collect(),
-            };
-            in_order.into_values().map(move |change| (key, change))
-        });
-        in_order.collect()
+    #[must_use]
+    pub fn changes(&self) -> Vec<(ChangeKey, Change)> {
+        let mut changes = self.changes.clone();
+        changes.put_in_order(&self.texts.strings);
+        changes.iter(&self.texts.strings).map(changes::Listed::to_change).collect()
     }
 
     /// How many records and changes were kept, copies included.
     #[must_use]
     pub fn taken(&self) -> u64 {
         let rows: usize = self.places.values().map(Rows::len).sum();
-        rows as u64 + self.changes.values().map(|changes| changes.len() as u64).sum::<u64>() + self.repeated_changes
+        (rows + self.changes.len()) as u64
     }
 }

@@ -4,18 +4,30 @@
 //! condition, or a Deny refuses calls that lack it. Only statements about inference are read; a policy is *looser* than another if
 //! some Allow lost the condition or some Deny is gone.
 
-use std::collections::BTreeSet;
+pub(crate) mod history;
 
-use serde_json::{Map, Value};
+use std::{borrow::Cow, collections::BTreeSet, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+        value::{BorrowedStrDeserializer, MapAccessDeserializer},
+    },
+};
+use serde_json::{Value, json, value::RawValue};
 use wildmatch::WildMatch;
 
 use crate::{
     finding::ControlChange,
-    json::{At, printable},
+    json::{At, Text, printable},
 };
 
 /// The operations that run a model, as IAM names them. Converse is authorised as InvokeModel; bedrock-mantle has a namespace of its own.
 const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresponsestream", "bedrock-mantle:createinference"];
+
+/// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
+pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
 /// The condition keys that name a guardrail.
 const GUARDRAIL_KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
@@ -42,7 +54,10 @@ impl IdentityPolicy {
             if actions.is_empty() {
                 continue;
             }
-            let what = format!("{} on {}", actions.join(", "), resources(statement));
+            let Some(resources) = resources(statement) else {
+                continue;
+            };
+            let what = format!("{} on {resources}", actions.join(", "));
             let condition = &statement["Condition"];
             match statement["Effect"].as_str() {
                 Some(effect) if effect.eq_ignore_ascii_case("Deny") => {
@@ -60,12 +75,56 @@ impl IdentityPolicy {
         Some(policy)
     }
 
-    /// The part of a document that is about inference, in the order of its members; `None` if it is no document.
+    /// The part of a document that is about inference, each statement once; `None` if it is no document. Of what is simply allowed only
+    /// the actions and the resources of Bedrock are left.
     #[must_use]
     pub fn relevant_part(document: &Value) -> Option<Value> {
         let document = as_document(document)?;
-        let relevant: Vec<Value> = statements(&document).filter(|statement| !inference_actions(statement).is_empty()).map(sorted).collect();
-        Some(Value::Object(Map::from_iter([("Statement".to_owned(), Value::Array(relevant))])))
+        let mut relevant: Vec<Value> = Vec::new();
+        for statement in statements(&document) {
+            let actions = inference_actions(statement);
+            let Some(resources) = resources(statement).filter(|_| !actions.is_empty()) else {
+                continue;
+            };
+            let is_denial = statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case("Deny"));
+            let kept = if is_denial || asks_for_guardrail(&statement["Condition"]) {
+                sorted(statement)
+            } else if statement.get("NotResource").is_some() {
+                json!({"Effect": "Allow", "Action": actions, "NotResource": sorted(&statement["NotResource"])})
+            } else {
+                json!({"Effect": "Allow", "Action": actions, "Resource": resources.split(", ").collect::<Vec<_>>()})
+            };
+            if !relevant.contains(&kept) {
+                relevant.push(kept);
+            }
+        }
+        Some(json!({"Statement": relevant, GUARDS: IdentityPolicy::parse(&document)?.guards()}))
+    }
+
+    /// The same of the document as it stands in a record. Most documents are texts that simply allow, and those are read without being
+    /// put together.
+    #[must_use]
+    pub fn relevant_part_of(document: &RawValue) -> Option<Value> {
+        let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(document.get()).ok()?.0.unwrap_or_default();
+        let may_guard = ["GuardrailIdentifier", "uardrailidentifier", "Deny", "deny", "Not", "\\u"].iter().any(|mark| text.contains(mark));
+        if !may_guard
+            && text.trim_start().starts_with('{')
+            && let Ok(simple) = serde_json::from_str::<SimpleDocument<'_>>(&text)
+        {
+            let mut relevant: Vec<Value> = Vec::new();
+            for statement in &simple.statement.0 {
+                let actions = matching_actions(statement.action.0.iter().map(|action| &**action));
+                if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource)).filter(|_| !actions.is_empty()) {
+                    let kept = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
+                    if !relevant.contains(&kept) {
+                        relevant.push(kept);
+                    }
+                }
+            }
+            return Some(json!({"Statement": relevant, GUARDS: false}));
+        }
+        let value: Value = serde_json::from_str(document.get()).ok()?;
+        Self::relevant_part(&value)
     }
 
     /// Whether it asks for a guardrail, or refuses inference, anywhere.
@@ -114,6 +173,54 @@ impl IdentityPolicy {
             conditioned: &self.conditioned | &other.conditioned,
             denied: &self.denied | &other.denied,
         }
+    }
+}
+
+/// A document that only allows.
+#[derive(Deserialize)]
+struct SimpleDocument<'d> {
+    #[serde(borrow, rename = "Statement")]
+    statement: OneOrMany<SimpleStatement<'d>>,
+}
+
+#[derive(Deserialize)]
+struct SimpleStatement<'d> {
+    #[serde(borrow, rename = "Action")]
+    action: OneOrMany<Cow<'d, str>>,
+    #[serde(borrow, rename = "Resource")]
+    resource: OneOrMany<Cow<'d, str>>,
+}
+
+/// IAM takes a single member for a list of one.
+struct OneOrMany<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one or a list")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                T::deserialize(BorrowedStrDeserializer::new(text)).map(|one| OneOrMany(vec![one]))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::deserialize(text.to_owned().into_deserializer()).map(|one| OneOrMany(vec![one]))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(|one| OneOrMany(vec![one]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    all.push(item);
+                }
+                Ok(OneOrMany(all))
+            }
+        }
+        deserializer.deserialize_any(Members(PhantomData))
     }
 }
 
@@ -188,25 +295,43 @@ fn texts(list: &Value) -> Vec<String> {
 
 /// Which ways to run a model a statement is about.
 fn inference_actions(statement: &Value) -> Vec<&'static str> {
-    let matches =
-        |patterns: &[String], action: &str| patterns.iter().any(|pattern| WildMatch::new(&pattern.to_ascii_lowercase()).matches(action));
-    let all = INFERENCE.iter().copied();
     if let Some(excluded) = statement.get("NotAction") {
-        let excluded = texts(excluded);
-        return all.filter(|action| !matches(&excluded, action)).collect();
+        let excluded = matching_actions(texts(excluded).iter().map(String::as_str));
+        return INFERENCE.iter().copied().filter(|action| !excluded.contains(action)).collect();
     }
-    let patterns = texts(&statement["Action"]);
-    all.filter(|action| matches(&patterns, action)).collect()
+    matching_actions(texts(&statement["Action"]).iter().map(String::as_str))
 }
 
-fn resources(statement: &Value) -> String {
-    let (word, list) = match statement.get("NotResource") {
-        Some(excluded) => ("all but ", texts(excluded)),
-        None => ("", texts(&statement["Resource"])),
+/// Which ways to run a model some of the patterns match.
+fn matching_actions<'p>(patterns: impl Iterator<Item = &'p str> + Clone) -> Vec<&'static str> {
+    let matches = |pattern: &str, action: &str| {
+        if pattern.contains(['*', '?']) {
+            WildMatch::new(&pattern.to_ascii_lowercase()).matches(action)
+        } else {
+            pattern.eq_ignore_ascii_case(action)
+        }
     };
-    let list: BTreeSet<String> = list.into_iter().map(|resource| printable(&resource).into_owned()).collect();
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
-    format!("{word}{}", if list.is_empty() { "*".to_owned() } else { list.join(", ") })
+    INFERENCE.iter().copied().filter(|action| patterns.clone().any(|pattern| matches(pattern, action))).collect()
+}
+
+/// The resources among them that can be Bedrock's, in order; `None` if none can.
+fn ours<'r>(resources: impl Iterator<Item = &'r str>) -> Option<Vec<String>> {
+    let can_be_ours = |resource: &&str| {
+        let service = resource.split(':').nth(2).unwrap_or("*");
+        service.contains(['*', '?']) || service.starts_with("bedrock")
+    };
+    let ours: BTreeSet<String> = resources.filter(can_be_ours).map(|resource| printable(resource).into_owned()).collect();
+    (!ours.is_empty()).then(|| ours.into_iter().collect())
+}
+
+/// What of a statement's resources can be Bedrock's; `None` if nothing can.
+fn resources(statement: &Value) -> Option<String> {
+    if let Some(excluded) = statement.get("NotResource") {
+        let excluded: BTreeSet<String> = texts(excluded).iter().map(|resource| printable(resource).into_owned()).collect();
+        return Some(format!("all but {}", excluded.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    let list = texts(&statement["Resource"]);
+    if list.is_empty() { Some("*".to_owned()) } else { ours(list.iter().map(String::as_str)).map(|ours| ours.join(", ")) }
 }
 
 /// Whether an Allow with this condition gives nothing to calls without a guardrail. `…IfExists`, negations and `Null: true` hold for
@@ -301,6 +426,21 @@ mod tests {
         assert!(before.loosened_by(&policy(&[json!({"Sid": "renamed", "Effect": "Deny", "Action": ["bedrock:InvokeModel"], "Resource": ["*"], "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}})])).is_empty());
         let mantle = json!({"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"});
         assert!(policy(&[mantle]).guards(), "all but S3 is inference too");
+    }
+
+    #[test]
+    fn a_document_that_only_allows_is_read_alike_on_both_ways() {
+        for document in [
+            json!({"Statement": [{"Effect": "Allow", "Action": ["bedrock:InvokeModel", "s3:GetObject"], "Resource": ["arn:aws:s3:::b/*", "arn:aws:bedrock:us-east-1::foundation-model/*"]}]}),
+            json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}),
+            json!({"Statement": [{"Effect": "Allow", "Action": "bedrock:Invoke*", "Resource": "arn:aws:s3:::b/*"}]}),
+            json!({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"}]}),
+        ] {
+            let in_record = serde_json::to_string(&document.to_string()).unwrap();
+            let fast = IdentityPolicy::relevant_part_of(&serde_json::from_str::<Box<RawValue>>(&in_record).unwrap());
+            assert_eq!(fast, IdentityPolicy::relevant_part(&document), "{document}");
+            assert_eq!(IdentityPolicy::parse(&fast.unwrap()), IdentityPolicy::parse(&document), "{document}");
+        }
     }
 
     #[test]

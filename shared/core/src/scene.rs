@@ -1,6 +1,9 @@
 //! What rules about changes and states look at: every change that was read, in order, and the state before and after each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use hashbrown::HashMap;
 
@@ -12,10 +15,12 @@ use crate::{
     facts::ChangeKey,
     finding::ControlChange,
     guardrail::{self, Canonical},
+    identity::history::{Before, History},
     model::Model,
     moment::Moment,
     policy::{GuardrailInference, Weakening},
     report::Blindness,
+    telemetry::store_name,
     world::{InForce, State},
 };
 
@@ -26,11 +31,13 @@ pub(crate) struct Scene<'a> {
     /// In the order of time.
     pub(crate) changes: Vec<(&'a ChangeKey, &'a Change)>,
     /// The changes of one thing, by account, service and subject.
-    by_subject: HashMap<(&'a str, &'a str, &'a str), Vec<usize>>,
+    by_subject: HashMap<String, Vec<usize>>,
     /// The Regions that each account was seen in.
     pub(crate) regions: BTreeMap<AccountId, BTreeSet<Region>>,
     /// From the first to the last record.
     pub(crate) horizon: (Moment, Moment),
+    log_stores: OnceCell<BTreeSet<String>>,
+    identities: OnceCell<History>,
 }
 
 /// A change, with the scene that it happened in.
@@ -38,6 +45,8 @@ pub(crate) struct Seen<'s> {
     pub(crate) scene: &'s Scene<'s>,
     pub(crate) key: &'s ChangeKey,
     pub(crate) change: &'s Change,
+    /// Its place among all changes.
+    index: usize,
 }
 
 /// What a rule says.
@@ -149,22 +158,35 @@ impl<'a> Scene<'a> {
         regions: BTreeMap<AccountId, BTreeSet<Region>>,
         horizon: (Moment, Moment),
     ) -> Self {
-        let mut by_subject: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut by_subject: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
             let subject = change.subject().unwrap_or_default();
-            by_subject.entry((change.account.as_str(), change.service.as_str(), subject)).or_default().push(index);
+            by_subject.entry(format!("{} {} {subject}", change.account, change.service)).or_default().push(index);
         }
-        Scene { state, configuration, changes, by_subject, regions, horizon }
+        Scene { state, configuration, changes, by_subject, regions, horizon, log_stores: OnceCell::new(), identities: OnceCell::new() }
     }
 
     pub(crate) fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
-        self.changes.iter().map(|(key, change)| Seen { scene: self, key, change })
+        self.changes.iter().enumerate().map(|(index, (key, change))| Seen { scene: self, key, change, index })
     }
 
-    /// The successful changes of one thing.
-    pub(crate) fn changes_of(&self, account: &AccountId, service: &str, subject: &str) -> Vec<(&ChangeKey, &Change)> {
-        let indexes = self.by_subject.get(&(account.as_str(), service, subject)).into_iter().flatten();
-        indexes.filter_map(|index| self.changes.get(*index).copied()).filter(|(_, change)| !change.is_refused()).collect()
+    /// Where the changes of one thing stand among all.
+    fn indexes_of(&self, account: &AccountId, service: &str, subject: &str) -> &[usize] {
+        self.by_subject.get(&format!("{account} {service} {subject}")).map_or(&[], Vec::as_slice)
+    }
+
+    /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
+    pub(crate) fn log_stores(&self) -> &BTreeSet<String> {
+        self.log_stores.get_or_init(|| {
+            let read = self.state.all_telemetry().flat_map(|(_, timeline)| timeline.entries()).filter_map(|(_, _, telemetry)| telemetry);
+            let mut stores: BTreeSet<String> = read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect();
+            for (_, change) in self.changes.iter().filter(|(_, change)| change.service == "cloudtrail") {
+                let named = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"].iter().filter_map(|key| change.text(key));
+                stores.extend(named.map(|name| store_name(name).to_owned()));
+            }
+            stores.extend(self.state.log_destinations());
+            stores
+        })
     }
 
     /// The management account, if it is known.
@@ -237,7 +259,7 @@ impl<'a> Scene<'a> {
 
     /// A version as it was read first.
     pub(crate) fn any_snapshot(&self, key: &GuardrailKey, version: GuardrailVersion) -> Option<&'a Canonical> {
-        let (_, versions) = self.state.guardrails().find(|(known, _)| *known == key)?;
+        let versions = self.state.versions_of(key)?;
         versions.get(&version)?.entries().find_map(|(_, _, content)| content?.as_deref())
     }
 
@@ -261,7 +283,7 @@ impl<'a> Scene<'a> {
 
     /// When the DRAFT of a guardrail was read again and nothing of it was weaker than before.
     pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Moment, before: &Canonical) -> Option<Moment> {
-        let (_, versions) = self.state.guardrails().find(|(known, _)| *known == key)?;
+        let versions = self.state.versions_of(key)?;
         let read = versions.get(&GuardrailVersion::Draft)?.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
         read.into_iter().find(|(time, content)| *time > after && lowered(before, content).is_empty()).map(|(time, _)| time)
     }
@@ -300,20 +322,28 @@ impl<'a> Scene<'a> {
 }
 
 impl Seen<'_> {
-    /// Successful changes of the same thing before this one, the latest first.
-    pub(crate) fn earlier(&self, subject: &str) -> Vec<&Change> {
-        let all = self.scene.changes_of(&self.change.account, &self.change.service, subject);
-        all.into_iter()
+    /// The latest successful change of the same thing before this one that passes.
+    pub(crate) fn earlier(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<&Change> {
+        let all = self.scene.indexes_of(&self.change.account, &self.change.service, subject);
+        let before = all.get(..all.partition_point(|index| *index < self.index)).unwrap_or_default();
+        before
+            .iter()
             .rev()
-            .filter(|(key, _)| (key.time, &key.event_id) < (self.key.time, &self.key.event_id))
-            .map(|(_, change)| change)
-            .collect()
+            .filter_map(|index| self.scene.changes.get(*index))
+            .map(|(_, change)| *change)
+            .find(|change| !change.is_refused() && passes(change))
     }
 
-    /// Successful changes of the same thing after this one.
-    pub(crate) fn later(&self, subject: &str) -> Vec<(&ChangeKey, &Change)> {
-        let all = self.scene.changes_of(&self.change.account, &self.change.service, subject);
-        all.into_iter().filter(|(key, _)| (key.time, &key.event_id) > (self.key.time, &self.key.event_id)).collect()
+    /// The first successful change of the same thing after this one that passes.
+    pub(crate) fn later(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<(&ChangeKey, &Change)> {
+        let all = self.scene.indexes_of(&self.change.account, &self.change.service, subject);
+        let after = all.get(all.partition_point(|index| *index <= self.index)..).unwrap_or_default();
+        after.iter().filter_map(|index| self.scene.changes.get(*index).copied()).find(|(_, change)| !change.is_refused() && passes(change))
+    }
+
+    /// What was known of an identity's policies before the change.
+    pub(crate) fn identity_before(&self) -> Before {
+        self.scene.identities.get_or_init(|| History::of(&self.scene.changes, self.scene.state)).before(self.index)
     }
 
     pub(crate) fn before(&self) -> Moment {

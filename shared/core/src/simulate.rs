@@ -107,12 +107,13 @@ impl Outlook {
 /// Calls are taken as asking for no guardrail of their own.
 #[must_use]
 pub fn simulate(facts: Facts, mut world: World, supposed: &[WorldChange], terms: &Terms<'_>) -> Simulation {
-    for (key, change) in facts.changes() {
+    let changes = facts.changes();
+    for (key, change) in &changes {
         if let Some(effect) = change.effect.as_ref().filter(|_| !change.is_refused()) {
             world.apply(key.time, &key.event_id, effect);
         }
     }
-    let at = facts.changes().map(|(key, _)| key.time).max().map_or(terms.now, |latest| latest.max(terms.now)).plus_seconds(1);
+    let at = changes.iter().map(|(key, _)| key.time).max().map_or(terms.now, |latest| latest.max(terms.now)).plus_seconds(1);
     let before = world.clone().settle();
     let mut changed = world.clone();
     for (number, change) in supposed.iter().enumerate() {

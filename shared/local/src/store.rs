@@ -133,7 +133,7 @@ impl Store {
             };
             let (key, json) = read().map_err(failed("read the stored changes"))?;
             let change: Change = serde_json::from_str(&json).map_err(|source| StoreError::Stored { what: "change", source })?;
-            facts.add_change(key, change);
+            facts.add_change(&key, &change);
         }
         Ok(())
     }
@@ -374,7 +374,7 @@ fn add_changes(transaction: &Transaction<'_>, facts: &Facts) -> Result<(), Store
         .prepare("INSERT INTO changes (event_time, event_id, account, change) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
         .map_err(failed(added))?;
     for (key, change) in facts.changes() {
-        let json = serde_json::to_string(change).map_err(|source| StoreError::Stored { what: "change", source })?;
+        let json = serde_json::to_string(&change).map_err(|source| StoreError::Stored { what: "change", source })?;
         statement.execute(params![key.time.as_micros(), key.event_id, key.account, json]).map_err(failed(added))?;
     }
     Ok(())

@@ -66,6 +66,10 @@ enum Happening {
         detach: bool,
     },
     Other,
+    Control {
+        what: usize,
+        refused: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +91,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => proptest::option::of(0..2_usize).prop_map(|guardrail| Happening::UpdatePolicy { guardrail }),
         1 => any::<bool>().prop_map(|detach| Happening::Attach { detach }),
         1 => Just(Happening::Other),
+        4 => (0..CONTROL.len(), any::<bool>()).prop_map(|(what, refused)| Happening::Control { what, refused }),
     ];
     // Few minutes, so that much happens at the same time.
     (happening, 0..40_u8, 0..2_usize, 0..2_usize).prop_map(|(happening, minute, account, region)| Event {
@@ -170,8 +175,34 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
             json!({"policyId": "p-bedrock01", "targetId": MEMBERS[event.account]}),
         ),
         Happening::Other => make("ListFoundationModels", account, Value::Null),
+        Happening::Control { what, refused } => {
+            let (service, name, parameters) = CONTROL[what];
+            let mut change = make(name, account, serde_json::from_str(parameters).unwrap());
+            change["eventSource"] = json!(format!("{service}.amazonaws.com"));
+            if refused { refuse(change) } else { change }
+        }
     }
 }
+
+/// Changes of which rules of their own say something: service, operation and parameters.
+const CONTROL: [(&str, &str, &str); 8] = [
+    ("bedrock", "UpdateGuardrail", r#"{"guardrailIdentifier":"required1","name":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#),
+    ("bedrock", "DeleteModelInvocationLoggingConfiguration", "{}"),
+    ("lambda", "UpdateFunctionCode20150331v2", r#"{"functionName":"guardrail-audit-changes"}"#),
+    ("lambda", "UpdateFunctionCode20150331v2", r#"{"functionName":"web"}"#),
+    (
+        "iam",
+        "PutRolePolicy",
+        r#"{"roleName":"app","policyName":"p","policyDocument":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"bedrock:InvokeModel\",\"Resource\":\"*\",\"Condition\":{\"StringEquals\":{\"bedrock:GuardrailIdentifier\":\"g\"}}}}"}"#,
+    ),
+    (
+        "iam",
+        "PutRolePolicy",
+        r#"{"roleName":"app","policyName":"p","policyDocument":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"bedrock:*\",\"Resource\":\"*\"}}"}"#,
+    ),
+    ("iam", "DeleteRolePolicy", r#"{"roleName":"app","policyName":"p"}"#),
+    ("cloudtrail", "StopLogging", r#"{"name":"main"}"#),
+];
 
 fn policy(guardrail: &str) -> String {
     let region = json!({"config_1": {"identifier": {"@@assign": format!("{guardrail}:1")}}});

@@ -7,6 +7,7 @@ use audit_aws::{
     invocations::Message,
     observations::Item,
     place::{Partition, Place, Source},
+    queue::MemoryQueue,
     stream::StreamRecord,
 };
 use audit_core::{
@@ -40,7 +41,7 @@ fn member() -> Place {
 /// An open finding about three calls of a member on which nothing is enforced.
 struct Scene {
     tables: Tables,
-    fold: Fold<MemoryBucket>,
+    fold: Fold<MemoryBucket, MemoryQueue>,
     before: Vec<Finding>,
 }
 
@@ -129,7 +130,7 @@ async fn a_state_of_its_own_making_resolves_nothing() {
     let mut collector = Collector::new(&wanted);
     collector.value(story::envelope(&put).as_bytes());
     let facts = collector.into_facts();
-    let changes = facts.changes().map(|(key, change)| {
+    let changes = facts.changes().into_iter().map(|(key, change)| {
         let fact = ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
         Fact::new(Source::Account, member(), Some(key.time), Content::Change(fact))
     });
@@ -286,6 +287,27 @@ async fn what_only_the_account_says_may_make_things_worse() {
         .await;
     tables.fold_all(&fold).await;
     assert_eq!(rules(&tables.all_findings().await), ["api-not-covered"]);
+}
+
+#[tokio::test]
+async fn what_an_account_says_of_its_state_makes_the_hub_look_for_itself() {
+    let (tables, queue) = (tables().await, MemoryQueue::default());
+    let bucket = bucket_with(story::bare_world(), None).await;
+    let fold = tables.fold(&bucket, organization()).asking(Some(queue.clone()));
+    let look = json!({"kind": "place", "account": MEMBER, "region": "us-east-1"});
+    let asked = || queue.take().into_iter().map(|(order, _)| serde_json::from_str::<Value>(&order).unwrap()).collect::<Vec<_>>();
+    let stream = async || {
+        let records = tables.inserted().await;
+        assert_eq!(fold.take(&records).await, None);
+    };
+    report(&tables, &[story::call(MEMBER, 1, 1)]).await;
+    stream().await;
+    assert_eq!(asked(), [look.clone()], "never looked at before");
+    stream().await;
+    assert_eq!(asked(), Vec::<Value>::new());
+    report(&tables, &[story::record(MEMBER, "DeleteEnforcedGuardrailConfiguration", 2, 2, &json!({"configId": "c"}))]).await;
+    stream().await;
+    assert_eq!(asked(), [look]);
 }
 
 async fn write(tables: &Tables, item: &Item) {

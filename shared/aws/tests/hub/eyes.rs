@@ -314,6 +314,43 @@ async fn a_look_writes_only_what_is_new_with_the_time_it_holds_from() {
 }
 
 #[tokio::test]
+async fn guardrails_with_their_versions_and_what_uses_them_are_read() {
+    let hub = Hub::new().await;
+    let set = |question: Question, answer: Value| hub.seen.answers.set(&question, &[answer]);
+    let guardrail = |version: &str| json!({"id": "mine12345678", "arn": GUARDRAIL, "version": version});
+    set(Question::Guardrails, json!({"guardrails": [guardrail("DRAFT")]}));
+    set(Question::GuardrailVersions("mine12345678".to_owned()), json!({"guardrails": [guardrail("DRAFT"), guardrail("1")]}));
+    for version in ["DRAFT", "1"] {
+        set(
+            Question::Guardrail { id: "mine12345678".to_owned(), version: version.to_owned() },
+            json!({"guardrailId": "mine12345678", "version": version}),
+        );
+    }
+    set(Question::ResourcePolicy(GUARDRAIL.to_owned()), json!({}));
+    set(Question::InferenceProfiles, json!({"inferenceProfileSummaries": [{"inferenceProfileId": "p1"}]}));
+    set(
+        Question::InferenceProfile("p1".to_owned()),
+        json!({"models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a.one"}]}),
+    );
+    set(Question::Agents, json!({"agentSummaries": [{"agentId": "A1"}]}));
+    set(Question::Agent("A1".to_owned()), json!({"agent": {"agentId": "A1"}}));
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    let at = |path: &str| format!("world/{path}@20261120T100000Z.json");
+    let (folder, id) = (format!("{MEMBER}/us-east-1"), "mine12345678");
+    assert_eq!(
+        hub.world().await,
+        [
+            at(&format!("agents/{folder}/A1")),
+            at(&format!("guardrails/{folder}/{id}/1")),
+            at(&format!("guardrails/{folder}/{id}/DRAFT")),
+            at(&format!("inference-profiles/{folder}/p1")),
+            at(&format!("resource-policies/{folder}/{id}")),
+        ],
+        "flows may not be listed here, and are not known"
+    );
+}
+
+#[tokio::test]
 async fn what_history_shows_and_the_account_never_reported_is_a_gap_and_a_fact() {
     let hub = Hub::new().await;
     *hub.seen.history.lock().unwrap() = vec![story::call(MEMBER, 1, 5), story::call(MEMBER, 2, 50)];

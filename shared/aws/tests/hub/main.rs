@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that can't go on fails, as it should")]
 
 mod adversary;
+mod contract;
 mod convergence;
 mod eyes;
 mod messages;

@@ -270,11 +270,11 @@ impl Function {
         self.until("the first poll", |seen| seen.first_poll).await - self.started
     }
 
-    /// The most memory that it held, in KB.
-    pub fn memory(&self) -> u64 {
+    /// The most memory that it held, in MB.
+    pub fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap_or(0)
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
     }
 
     /// How it ended.

@@ -1,6 +1,6 @@
 //! Tables on an engine: in this process, or wherever `DYNAMODB_ENDPOINT` says.
 
-#![allow(dead_code, unreachable_pub, clippy::pedantic, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::pedantic, reason = "each test file uses its part")]
 
 use std::sync::{
     Arc,
@@ -207,7 +207,7 @@ impl Tables {
         Findings::new(Arc::clone(&self.aws), self.findings.clone())
     }
 
-    pub fn fold(&self, bucket: &MemoryBucket, trust: Trust) -> Fold<MemoryBucket> {
+    pub fn fold(&self, bucket: &MemoryBucket, trust: Trust) -> Fold<MemoryBucket, audit_aws::queue::MemoryQueue> {
         let key = "configuration/guardrail-audit.toml".to_owned();
         Fold::new(self.observations(), self.findings(), bucket.clone(), key, trust, 400, metrics("fold-findings"), Clock::At(now()))
     }
@@ -232,7 +232,7 @@ impl Tables {
     }
 
     /// Folds what was written, and what the fold writes, until nothing is new.
-    pub async fn fold_all(&self, fold: &Fold<MemoryBucket>) {
+    pub async fn fold_all(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>) {
         let mut known = std::collections::BTreeSet::new();
         loop {
             let records: Vec<StreamRecord> =

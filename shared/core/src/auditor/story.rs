@@ -69,11 +69,18 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
         changes.iter().filter(of_organization).for_each(|change| link(&change.finding, cause));
     }
     // Rules that say different things of one event belong together.
-    for (index, change) in changes.iter().enumerate() {
-        for other in changes.iter().skip(index + 1) {
-            if change.finding.rule != other.finding.rule && change.finding.events.iter().any(|event| other.finding.events.contains(event)) {
-                link(&change.finding, &other.finding);
-            }
+    let mut by_event: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in changes.iter().map(|change| &change.finding) {
+        finding.events.iter().for_each(|event| by_event.entry(event).or_default().push(finding));
+    }
+    for findings in by_event.values() {
+        for (index, finding) in findings.iter().enumerate().take(MOST_LINKS) {
+            findings
+                .iter()
+                .skip(index + 1)
+                .take(MOST_LINKS)
+                .filter(|other| other.rule != finding.rule)
+                .for_each(|other| link(finding, other));
         }
     }
     let all = calls.into_iter().map(|(finding, _)| finding).chain(changes.into_iter().map(|change| change.finding));

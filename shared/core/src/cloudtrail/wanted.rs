@@ -23,6 +23,9 @@ pub struct Wanted {
     unicode_escape: Finder<'static>,
     invocation_log: Finder<'static>,
     runtime_host: Finder<'static>,
+    /// Operations that matter only on resources with one of these texts in their names.
+    own: HashSet<&'static str>,
+    stems: Vec<Finder<'static>>,
 }
 
 impl Wanted {
@@ -34,7 +37,16 @@ impl Wanted {
             unicode_escape: Finder::new("\\u"),
             invocation_log: Finder::new(INVOCATION_LOG),
             runtime_host: Finder::new(RUNTIME_HOST),
+            own: HashSet::new(),
+            stems: Vec::new(),
         }
+    }
+
+    /// Of these operations only records that hold one of the texts are wanted: every deployment of anything makes others.
+    #[must_use]
+    pub fn only_with(self, operations: impl IntoIterator<Item = &'static str>, texts: impl IntoIterator<Item = String>) -> Self {
+        let stems = texts.into_iter().map(|text| Finder::new(text.as_bytes()).into_owned()).collect();
+        Wanted { own: operations.into_iter().collect(), stems, ..self }
     }
 
     /// Whether the operation is wanted, whatever the service.
@@ -54,7 +66,9 @@ impl Wanted {
         else {
             return false;
         };
-        !self.wants(name)
+        let is_unwanted =
+            !self.wants(name) || (self.own.contains(operation(name)) && self.stems.iter().all(|stem| stem.find(value).is_none()));
+        is_unwanted
             && self.event_name.find(behind).is_none()
             && self.unicode_escape.find(value).is_none()
             && self.invocation_log.find(value).is_none()
@@ -102,6 +116,16 @@ mod tests {
         assert_eq!(operation("CreateKeyPairv2"), "CreateKeyPairv2");
         assert_eq!(operation("Converse"), "Converse");
         assert_eq!(operation("v2"), "v2");
+    }
+
+    #[test]
+    fn what_matters_on_own_resources_is_wanted_only_there() {
+        let wanted = wanted().only_with(["UpdateFunctionCode"], ["guardrail-audit".to_owned()]);
+        let update =
+            |name: &str| format!(r#"{{"eventName":"UpdateFunctionCode20150331v2","requestParameters":{{"functionName":"{name}"}}}}"#);
+        assert!(wanted.rejects(update("web").as_bytes()));
+        assert!(!wanted.rejects(update("guardrail-audit-changes").as_bytes()));
+        assert!(!wanted.rejects(update(r"guardrail\u002daudit-changes").as_bytes()), "spelled in escapes");
     }
 
     #[test]

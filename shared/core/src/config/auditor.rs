@@ -29,6 +29,11 @@ impl Auditor {
         parts.any(|part| self.names.iter().any(|name| name.matches(part)))
     }
 
+    /// What each name of its resources begins with: a text without any of these names none of them.
+    pub fn stems(&self) -> impl Iterator<Item = String> {
+        self.names.iter().map(|name| name.pattern().split(['*', '?']).next().unwrap_or_default().to_owned())
+    }
+
     /// Whether a principal, as findings name it, is the role that sends heartbeats. Without one configured: a role among its resources
     /// whose name speaks of a heartbeat.
     #[must_use]

@@ -138,7 +138,7 @@ impl<'w> Collector<'w> {
             return Taken::Unreadable(UnreadableRecord::NoEventTime);
         };
         let event_id = record.event_id.get().or(record.request_id.get()).unwrap_or_default().to_owned();
-        self.facts.add_change(ChangeKey { time, event_id, account: record.account().to_string() }, change);
+        self.facts.add_change(&ChangeKey { time, event_id, account: record.account().to_string() }, &change);
         Taken::Judged
     }
 

@@ -88,7 +88,15 @@ impl PackedId {
         }
     }
 
-    fn renamed(self, symbols: &[Symbol]) -> Self {
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        PackedId(u128::from_be_bytes(bytes))
+    }
+
+    pub(super) fn renamed(self, symbols: &[Symbol]) -> Self {
         match self.symbol() {
             Some(symbol) => PackedId(MARK | u128::from(symbols.get(symbol.0 as usize).copied().unwrap_or_default().0)),
             None => self,

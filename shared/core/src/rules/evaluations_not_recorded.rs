@@ -1,6 +1,7 @@
 //! No trail records evaluations by guardrails, or the roads to a model that are data events.
 
 use crate::{
+    change::Change,
     framework::LOGS_IMPAIRED,
     rule::{ChangeCheck, Check, Group, JudgedCall, Observed, Resolved, Rule},
     scene::{Outcome, Seen},
@@ -51,11 +52,11 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     let again = |kind: &str| {
         let events: &[LoggedEvent<'_>] = if kind == "evaluations" { &[LoggedEvent::EVALUATION] } else { &LoggedEvent::OTHER_INFERENCE };
         let wanted: Vec<_> = events.iter().filter(|event| before.records(**event)).collect();
-        let later = seen.later(trail).into_iter().filter(|(_, later)| later.operation == "PutEventSelectors");
-        let mut right = later.filter(|(_, later)| {
-            super::trail_stopped::selectors_of(later).is_some_and(|now| wanted.iter().all(|event| now.records(**event)))
-        });
-        right.next().map(|(key, _)| key.time)
+        let right = |later: &Change| {
+            let now = super::trail_stopped::selectors_of(later).filter(|_| later.operation == "PutEventSelectors");
+            now.is_some_and(|now| wanted.iter().all(|event| now.records(**event)))
+        };
+        seen.later(trail, right).map(|(key, _)| key.time)
     };
     let fire = |(_, kind, because): (bool, &str, &str)| {
         seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(kind)).fires()

@@ -4,11 +4,10 @@ use serde_json::Value;
 
 use crate::{
     arn::AccountId,
-    change::{Change, short},
+    change::short,
     finding::ControlChange,
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
-    identity::IdentityPolicy,
-    json::At,
+    identity::{IdentityPolicy, history::entity},
     moment::Moment,
     policy::BEDROCK_POLICY,
     report::Blindness,
@@ -82,17 +81,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
 }
 
-/// Whose documents an operation changes.
-fn entity(change: &Change) -> Option<(&'static str, &str)> {
-    let kinds = [("role", "roleName"), ("user", "userName"), ("group", "groupName"), ("policy", "policyArn")];
-    kinds.into_iter().find_map(|(kind, key)| Some((kind, short(change.text(key)?))))
-}
-
 fn of_identity(seen: &Seen<'_>) -> Loosened {
     let change = seen.change;
-    let Some((kind, name)) = entity(change) else {
-        return Loosened::No;
-    };
+    let before = seen.identity_before();
     let written = IdentityPolicy::parse(&change.parameters["policyDocument"]);
     let compare = |before: Option<IdentityPolicy>, after: Option<IdentityPolicy>| match (before, after) {
         (Some(before), Some(after)) => by(before.loosened_by(&after)),
@@ -103,38 +94,24 @@ fn of_identity(seen: &Seen<'_>) -> Loosened {
     };
     let nothing = IdentityPolicy::default();
     match change.operation.as_str() {
-        "PutRolePolicy" | "PutUserPolicy" | "PutGroupPolicy" => {
-            let policy = change.text("policyName").unwrap_or_default();
-            let others = documents(seen, kind, name).into_iter().filter(|(named, _)| named != policy);
-            match (inline(seen, kind, name, policy), written) {
-                // A new policy beside others: it opens what they ask for.
-                (None, Some(after)) if after.opens() => {
-                    let all = others.map(|(_, other)| other).reduce(|a, b| a.and(&b));
-                    all.map_or(Loosened::NotKnown, |before| by(before.loosened_by(&before.and(&after))))
-                }
-                (before, after) => compare(before, after),
-            }
-        }
-        "DeleteRolePolicy" | "DeleteUserPolicy" | "DeleteGroupPolicy" => {
-            let before = inline(seen, kind, name, change.text("policyName").unwrap_or_default());
-            before.map_or(Loosened::No, |before| by(before.denials_lost(&nothing)))
+        "PutRolePolicy" | "PutUserPolicy" | "PutGroupPolicy" => match (before.document, before.others, written) {
+            // A new policy beside others: it opens what they ask for.
+            (None, Some(others), Some(after)) if after.opens() => by(others.loosened_by(&others.and(&after))),
+            (document, _, after) => compare(document, after),
+        },
+        "DeleteRolePolicy" | "DeleteUserPolicy" | "DeleteGroupPolicy" | "DetachRolePolicy" | "DetachUserPolicy" | "DetachGroupPolicy" => {
+            before.document.map_or(Loosened::No, |document| by(document.denials_lost(&nothing)))
         }
         "CreatePolicyVersion" if change.parameters["setAsDefault"] != true => Loosened::No,
-        "CreatePolicyVersion" => compare(managed(seen, name), written),
-        "SetDefaultPolicyVersion" => {
-            let wanted = change.text("versionId").unwrap_or_default();
-            let versions = seen.earlier(name).into_iter().filter(|earlier| earlier.response.at("/policyVersion/versionId") == wanted);
-            let version = versions.filter_map(|earlier| IdentityPolicy::parse(&earlier.parameters["policyDocument"])).next();
-            compare(managed(seen, name), version)
-        }
+        "CreatePolicyVersion" => compare(before.document, written),
+        "SetDefaultPolicyVersion" => compare(before.document, before.replacement),
         "AttachRolePolicy" | "AttachUserPolicy" | "AttachGroupPolicy" => {
-            let attached = change.text("policyArn").map(short).unwrap_or_default();
-            let known = documents(seen, kind, name).into_iter().map(|(_, document)| document).reduce(|a, b| a.and(&b));
-            let Some(before) = known.filter(IdentityPolicy::guards) else {
+            let Some(others) = before.others else {
                 return Loosened::No;
             };
-            match managed(seen, attached) {
-                Some(after) => by(before.loosened_by(&before.and(&after))),
+            let attached = change.text("policyArn").map(short).unwrap_or_default();
+            match before.document {
+                Some(after) => by(others.loosened_by(&others.and(&after))),
                 None if OPEN_MANAGED_POLICIES.contains(&attached) => by(vec![ControlChange {
                     control: format!("Allow by {attached}"),
                     side: None,
@@ -144,29 +121,18 @@ fn of_identity(seen: &Seen<'_>) -> Loosened {
                 None => Loosened::NotKnown,
             }
         }
-        "DetachRolePolicy" | "DetachUserPolicy" | "DetachGroupPolicy" => {
-            let detached = managed(seen, change.text("policyArn").map(short).unwrap_or_default());
-            detached.map_or(Loosened::No, |before| by(before.denials_lost(&nothing)))
-        }
         // A boundary allows at most what it names: without it, all that the other policies give.
-        _ => {
-            let before = boundary(seen, name);
-            let after = change.text("permissionsBoundary").map(short).and_then(|after| managed(seen, after));
-            let opened = || {
-                vec![ControlChange {
-                    control: "permissions boundary".to_owned(),
-                    side: None,
-                    before: Some("inference only with bedrock:GuardrailIdentifier".to_owned()),
-                    after: change.text("permissionsBoundary").map(str::to_owned),
-                }]
-            };
-            match (before.filter(IdentityPolicy::guards), after) {
-                (None, _) => Loosened::No,
-                (Some(before), Some(after)) => by(before.loosened_by(&after)),
-                (Some(_), None) if change.operation.starts_with("Delete") => by(opened()),
-                (Some(_), None) => Loosened::NotKnown,
-            }
-        }
+        _ => match (before.boundary.filter(IdentityPolicy::guards), before.replacement) {
+            (None, _) => Loosened::No,
+            (Some(boundary), Some(after)) => by(boundary.loosened_by(&after)),
+            (Some(_), None) if change.operation.starts_with("Delete") => by(vec![ControlChange {
+                control: "permissions boundary".to_owned(),
+                side: None,
+                before: Some("inference only with bedrock:GuardrailIdentifier".to_owned()),
+                after: None,
+            }]),
+            (Some(_), None) => Loosened::NotKnown,
+        },
     }
 }
 
@@ -175,74 +141,6 @@ const OPEN_MANAGED_POLICIES: &[&str] = &["AdministratorAccess", "PowerUserAccess
 
 fn by(changes: Vec<ControlChange>) -> Loosened {
     if changes.is_empty() { Loosened::No } else { Loosened::By(changes) }
-}
-
-/// An inline policy before the change: by an earlier event, else by the world.
-fn inline(seen: &Seen<'_>, kind: &str, name: &str, policy: &str) -> Option<IdentityPolicy> {
-    let put = seen
-        .earlier(name)
-        .into_iter()
-        .find(|earlier| earlier.text("policyName") == Some(policy) && entity(earlier).is_some_and(|(of, _)| of == kind));
-    if let Some(put) = put {
-        return if put.operation.starts_with("Delete") {
-            Some(IdentityPolicy::default())
-        } else {
-            IdentityPolicy::parse(&put.parameters["policyDocument"])
-        };
-    }
-    let mut read = snapshot(seen, kind, name);
-    match read.iter().position(|(named, _)| named == policy) {
-        Some(at) => Some(read.swap_remove(at).1),
-        None if read.len() == 1 && read.first().is_some_and(|(named, _)| named.is_empty()) => read.pop().map(|(_, document)| document),
-        None => None,
-    }
-}
-
-/// All documents of an entity that are known before the change.
-fn documents(seen: &Seen<'_>, kind: &str, name: &str) -> Vec<(String, IdentityPolicy)> {
-    let mut documents = snapshot(seen, kind, name);
-    for earlier in seen.earlier(name).into_iter().rev() {
-        if let Some(policy) = earlier.text("policyName") {
-            documents.retain(|(named, _)| named != policy);
-            documents.extend(IdentityPolicy::parse(&earlier.parameters["policyDocument"]).map(|document| (policy.to_owned(), document)));
-        }
-    }
-    documents
-}
-
-/// A managed policy before the change.
-fn managed(seen: &Seen<'_>, name: &str) -> Option<IdentityPolicy> {
-    let written = seen.scene.changes_of(&seen.change.account, "iam", name).into_iter().rev().find(|(key, earlier)| {
-        let is_default = earlier.operation == "CreatePolicy" || earlier.parameters["setAsDefault"] == true;
-        (key.time, &key.event_id) < (seen.key.time, &seen.key.event_id) && is_default
-    });
-    if let Some((_, written)) = written {
-        return IdentityPolicy::parse(&written.parameters["policyDocument"]);
-    }
-    snapshot(seen, "policy", name).into_iter().map(|(_, document)| document).reduce(|a, b| a.and(&b))
-}
-
-/// The permissions boundary before the change, if an earlier event set it, or the world names one.
-fn boundary(seen: &Seen<'_>, name: &str) -> Option<IdentityPolicy> {
-    let set =
-        seen.earlier(name).into_iter().find_map(|earlier| earlier.text("permissionsBoundary").map(|boundary| short(boundary).to_owned()));
-    let read = || {
-        snapshot(seen, "role", name)
-            .into_iter()
-            .chain(snapshot(seen, "user", name))
-            .find(|(named, _)| named.to_lowercase().contains("boundary"))
-    };
-    match set {
-        Some(boundary) => managed(seen, &boundary),
-        None => read().map(|(_, document)| document),
-    }
-}
-
-/// The documents of an entity in the world, by the names that its file may have.
-fn snapshot(seen: &Seen<'_>, kind: &str, name: &str) -> Vec<(String, IdentityPolicy)> {
-    let names = [name.to_owned(), format!("{kind}-{name}"), format!("{kind}_{name}"), format!("{kind}.{name}"), format!("{kind}:{name}")];
-    let read = |entity: &String| seen.scene.state.identity_documents(&seen.change.account, entity, seen.before()).state();
-    names.iter().find_map(read).cloned().unwrap_or_default()
 }
 
 /// Service control policies: what they deny, or allow only with a condition.

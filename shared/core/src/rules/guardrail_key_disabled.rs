@@ -56,8 +56,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         };
     };
     let (steps, reaches) = seen.scene.reach_of(guardrail, None, seen.key.time).steps("a policy or configuration that names it would");
-    let enabled_again =
-        seen.later(named.first().copied().unwrap_or_default()).into_iter().find(|(_, later)| later.operation == "EnableKey");
+    let enabled_again = seen.later(named.first().copied().unwrap_or_default(), |later| later.operation == "EnableKey");
     let can_be_enabled = ["DisableKey", "ScheduleKeyDeletion"].contains(&change.operation.as_str());
     let unread = ["PutKeyPolicy", "UpdateAlias", "DeleteAlias"].contains(&change.operation.as_str());
     let because = format!("the key of {}; {reaches}", guardrail.arn());

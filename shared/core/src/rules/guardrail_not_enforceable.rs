@@ -41,7 +41,7 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
 }
 
 fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
-    let (_, versions) = scene.state.guardrails().find(|(key, _)| **key == named.key)?;
+    let versions = scene.state.versions_of(&named.key)?;
     // What an event deleted is another rule's.
     let (time, _, content) = versions.get(&named.version)?.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
     let why = match content? {

@@ -1,7 +1,5 @@
 //! Where evidence is kept was changed.
 
-use std::collections::BTreeSet;
-
 use crate::{
     framework::{INDICATOR_REMOVAL, ISO_EVENT_LOGS, LENS_MONITORING, MANAGE_4_1},
     report::Blindness,
@@ -53,7 +51,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     };
     let is_enabling = change.operation == "PutBucketVersioning" && change.parameters["VersioningConfiguration"]["Status"] == "Enabled";
-    let known = stores(seen);
+    let known = seen.scene.log_stores();
     let looks_like_one = store.starts_with("aws-cloudtrail-logs-")
         || store.starts_with("aws-cloudtrail-logs")
         || change.operation.starts_with("DeleteObject");
@@ -72,18 +70,4 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let object = change.text("key").map(|key| format!(", object {key}")).unwrap_or_default();
     let days = change.parameters["retentionInDays"].as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();
     vec![seen.sighting(store, format!("evidence is kept in {store}{object}{days}")).apart_by(change.operation.clone()).fires()]
-}
-
-/// Where evidence is kept, by the world and by all events that say so.
-fn stores(seen: &Seen<'_>) -> BTreeSet<String> {
-    let read = seen.scene.state.all_telemetry().flat_map(|(_, timeline)| timeline.entries()).filter_map(|(_, _, telemetry)| telemetry);
-    let mut stores: BTreeSet<String> = read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect();
-    for (_, change) in &seen.scene.changes {
-        if change.service == "cloudtrail" {
-            let named = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"].iter().filter_map(|key| change.text(key));
-            stores.extend(named.map(|name| store_name(name).to_owned()));
-        }
-    }
-    stores.extend(seen.scene.state.log_destinations());
-    stores
 }

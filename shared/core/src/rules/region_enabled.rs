@@ -43,7 +43,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         Some(_) => format!("the effective policy doesn't name {region}"),
         None => format!("whether the effective policy names {region} is not known"),
     };
-    let disabled = seen.later(&region).into_iter().find(|(_, later)| later.operation == "DisableRegion").map(|(key, _)| key.time);
+    let disabled = seen.later(&region, |later| later.operation == "DisableRegion").map(|(key, _)| key.time);
     let later = seen.scene.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));
     let righted = disabled.into_iter().chain(later).min();
     vec![Sighting::new(&account, &region, format!("Region {region}"), because).unverified(covered.is_none()).righted(righted).fires()]

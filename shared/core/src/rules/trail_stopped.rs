@@ -1,12 +1,11 @@
 //! A trail was stopped, deleted, or narrowed so that calls no longer reach it.
 
 use crate::{
-    arn::AccountId,
     change::{Change, short},
     framework::LOGS_IMPAIRED,
     moment::Moment,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Scene, Seen},
+    scene::{Outcome, Seen},
     severity::Severity,
     telemetry::Selectors,
 };
@@ -48,7 +47,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
             Some(_) => ("it no longer records calls of models", false),
         },
     };
-    let righted = righted(seen.scene, &change.account, trail, seen.key.time);
+    let righted = righted(seen, trail);
     vec![seen.sighting(format!("trail/{trail}"), because).unverified(unverified).righted(righted).fires()]
 }
 
@@ -64,8 +63,7 @@ pub(super) fn selectors_of(change: &Change) -> Option<Selectors> {
 
 /// The selectors before a change: as an earlier event set them, else as the world has them.
 pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors> {
-    let set = seen.earlier(trail).into_iter().find(|earlier| earlier.operation == "PutEventSelectors");
-    if let Some(set) = set {
+    if let Some(set) = seen.earlier(trail, |earlier| earlier.operation == "PutEventSelectors") {
         return selectors_of(set);
     }
     let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
@@ -78,18 +76,18 @@ pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors
 }
 
 /// When the trail recorded calls again: by StartLogging, new selectors, or a later reading.
-fn righted(scene: &Scene<'_>, account: &AccountId, trail: &str, after: Moment) -> Option<Moment> {
-    let started = scene.changes_of(account, "cloudtrail", trail).into_iter().filter(|(key, _)| key.time > after).find(|(_, later)| {
+fn righted(seen: &Seen<'_>, trail: &str) -> Option<Moment> {
+    let records_again = |later: &Change| {
         later.operation == "StartLogging"
             || (later.operation == "PutEventSelectors" && selectors_of(later).is_some_and(|selectors| selectors.record_invocations()))
-    });
-    let of_account = scene.state.all_telemetry().filter(|((of, _), _)| of == account);
+    };
+    let started = seen.later(trail, records_again).map(|(key, _)| key.time);
+    let of_account = seen.scene.state.all_telemetry().filter(|((of, _), _)| *of == seen.change.account);
     let records = |trails: &[crate::telemetry::Trail]| {
-        trails
-            .iter()
-            .any(|known| known.name.as_deref().is_none_or(|name| name == trail) && known.is_logging && known.selectors.record_invocations())
+        let is_this = |known: &&crate::telemetry::Trail| known.name.as_deref().is_none_or(|name| name == trail);
+        trails.iter().filter(is_this).any(|known| known.is_logging && known.selectors.record_invocations())
     };
     let read = of_account.flat_map(|(_, timeline)| timeline.entries()).filter_map(|(at, _, telemetry)| Some((at, telemetry?)));
-    let read = read.filter(|(at, telemetry)| *at > after && records(&telemetry.trails)).map(|(at, _)| at).min();
-    started.map(|(key, _)| key.time).into_iter().chain(read).min()
+    let read = read.filter(|(at, telemetry)| *at > seen.key.time && records(&telemetry.trails)).map(|(at, _)| at).min();
+    started.into_iter().chain(read).min()
 }

@@ -202,14 +202,14 @@ const TRAIL_OPERATIONS: &[&str] = &["CreateTrail", "UpdateTrail", "DeleteTrail",
 impl WorldChange {
     /// The change that a record reports, refused or not. `None` if it reports none that is read here.
     #[must_use]
-    pub(crate) fn from_record(record: &Record<'_>) -> Option<Self> {
+    pub(crate) fn from_record(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<Self> {
         if !OPERATIONS.contains(&record.event_name.get()?) {
             return None;
         }
         match (record.event_source.get()?, record.event_type()) {
-            ("bedrock.amazonaws.com", EventType::ApiCall) => bedrock(record),
+            ("bedrock.amazonaws.com", EventType::ApiCall) => bedrock(record, parameters, response),
             ("organizations.amazonaws.com", EventType::ApiCall | EventType::ServiceEvent) => {
-                organizations(record).map(WorldChange::Organization)
+                organizations(record, parameters, response).map(WorldChange::Organization)
             }
             ("cloudtrail.amazonaws.com", EventType::ApiCall) if TRAIL_OPERATIONS.contains(&record.event_name.get()?) => {
                 Some(WorldChange::TelemetryChanged { account: record.account() })
@@ -219,10 +219,8 @@ impl WorldChange {
     }
 }
 
-fn bedrock(record: &Record<'_>) -> Option<WorldChange> {
+fn bedrock(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<WorldChange> {
     let (account, region) = (record.account(), record.region());
-    let parameters: Value = record.parameters();
-    let response: Value = record.response();
     let guardrail = || {
         let named = parameters.at("/guardrailIdentifier").as_str().or_else(|| response.at("/guardrailArn").as_str());
         GuardrailKey::from_identifier(named.or_else(|| response.at("/guardrailId").as_str())?, &account, &region)
@@ -281,10 +279,8 @@ fn bedrock(record: &Record<'_>) -> Option<WorldChange> {
     })
 }
 
-fn organizations(record: &Record<'_>) -> Option<OrganizationChange> {
+fn organizations(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<OrganizationChange> {
     use OrganizationChange as Change;
-    let parameters: Value = record.parameters();
-    let response: Value = record.response();
     let text = |key: &str| parameters.at(&format!("/{key}")).as_str().map(str::to_owned);
     let policy = || parameters.at("/policyId").as_str().map(PolicyId::from);
     let content = || text("content").or_else(|| response.at("/policy/content").as_str().map(str::to_owned));
@@ -336,7 +332,8 @@ mod tests {
 
     fn change(record: &Value) -> Option<WorldChange> {
         let text = record.to_string();
-        WorldChange::from_record(&serde_json::from_str(&text).unwrap())
+        let record: Record<'_> = serde_json::from_str(&text).unwrap();
+        WorldChange::from_record(&record, &record.parameters(), &record.response())
     }
 
     #[test]

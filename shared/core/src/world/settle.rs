@@ -235,6 +235,12 @@ impl State {
         self.world.guardrails.iter()
     }
 
+    /// The versions and snapshots of one guardrail.
+    #[must_use]
+    pub fn versions_of(&self, key: &GuardrailKey) -> Option<&BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>> {
+        self.world.guardrails.get(key)
+    }
+
     /// When a guardrail was made, if an event said so.
     #[must_use]
     pub fn guardrail_made(&self, key: &GuardrailKey) -> Option<Moment> {
@@ -290,6 +296,17 @@ impl State {
             .into_iter()
             .flat_map(|(word, of)| of.iter().map(move |entry| (word, entry)));
         all.filter_map(move |(word, ((account, _, id), timeline))| Some((format!("{word} {id} of {account}"), timeline.at(at).state()?)))
+    }
+
+    /// Whether any document of the account's identities is known.
+    #[must_use]
+    pub fn knows_identities_of(&self, account: &AccountId) -> bool {
+        self.world.identities.range((account.clone(), String::new())..).next().is_some_and(|((of, _), _)| of == account)
+    }
+
+    /// The roles, users, groups and policies whose documents are known, by the names of their files.
+    pub fn identities(&self) -> impl Iterator<Item = (&AccountId, &str)> {
+        self.world.identities.keys().map(|(account, entity)| (account, entity.as_str()))
     }
 
     /// The snapshots of what all trails of an account record, in every Region.
@@ -377,7 +394,10 @@ impl State {
         let mut moments: Vec<Moment> = self.policies.get(account).into_iter().flatten().map(|(time, _)| *time).collect();
         moments.extend(of(self.world.configurations.get(&here)));
         moments.extend(of(self.world.telemetry.get(&here)));
-        moments.extend(self.world.made.iter().filter(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made));
+        let first = GuardrailKey { account: account.clone(), region: region.clone(), id: "".into() };
+        moments.extend(
+            self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made),
+        );
         moments.extend(mediators.filter(|((a, r, _), _)| a == account && r == region).flat_map(|(_, timeline)| timeline.boundaries()));
         moments.sort_unstable();
         moments.dedup();
