@@ -4,6 +4,7 @@
 
 mod bench;
 mod command;
+mod publish;
 mod test;
 mod tools;
 
@@ -19,6 +20,8 @@ enum Task {
     Test(test::Args),
     /// Measure the speed and memory of `guardrail-audit audit` beside gunzip alone
     Bench(bench::Args),
+    /// Upload the members' code and template, and print the commands that roll them out
+    Publish(publish::Args),
     /// Run a command and print what it used, as JSON
     #[command(hide = true)]
     Measure(bench::measure::Args),
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Test(args) => Ok(test::run(&args)),
         Task::Bench(args) => bench::run(&args),
+        Task::Publish(args) => publish::run(&args),
         Task::Measure(args) => bench::measure::run(&args),
         Task::Gunzip(args) => bench::gunzip::run(&args),
     };

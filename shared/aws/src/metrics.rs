@@ -17,6 +17,9 @@ pub struct Flow {
     pub unreadable: u64,
 }
 
+/// The name space of no metrics: the counts are only written to the log. Each metric costs something a month, in every account and Region.
+const NO_NAMESPACE: &str = "none";
+
 /// Writes a line that CloudWatch turns into metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -44,11 +47,13 @@ impl Metrics {
     pub fn line(&self, counts: &[(&str, u64)]) -> String {
         let metrics: Vec<Value> = counts.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
         let mut line = Map::new();
-        line.insert(
-            "_aws".to_owned(),
-            json!({"Timestamp": self.clock.now().as_micros().div_euclid(1000),
+        if self.namespace != NO_NAMESPACE {
+            line.insert(
+                "_aws".to_owned(),
+                json!({"Timestamp": self.clock.now().as_micros().div_euclid(1000),
                 "CloudWatchMetrics": [{"Namespace": self.namespace, "Dimensions": [["function"]], "Metrics": metrics}]}),
-        );
+            );
+        }
         line.insert("function".to_owned(), json!(self.function));
         line.extend(counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))));
         Value::Object(line).to_string()
@@ -73,6 +78,12 @@ mod tests {
     use audit_core::moment::Moment;
 
     use super::*;
+
+    #[test]
+    fn without_a_name_space_the_counts_are_written_all_the_same() {
+        let metrics = Metrics::new(NO_NAMESPACE.into(), "audit-changes", Clock::At(Moment::from_seconds(5)));
+        assert_eq!(metrics.line(&[("in", 3)]), r#"{"function":"audit-changes","in":3}"#);
+    }
 
     #[test]
     fn a_line_names_its_metrics_and_holds_their_values() {

@@ -461,6 +461,8 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let time = start_of(hour_of(now));
         let detail = format!("no heartbeat came through since {due_since}: what happens here isn't seen");
         let gap = GapFact { missing: "heartbeat".to_owned(), time, detail, count: 1 };
+        // What the alarm about silent accounts looks at.
+        self.metrics.emit(&[("silent", 1)]);
         self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
     }
 

@@ -1,0 +1,143 @@
+//! An organization with Guardrail Audit in it, as far as policies go: who holds which, and which stand on what.
+
+use serde_json::{Value, json};
+
+use crate::{
+    iam::{Call, Decision, Policies, Principal},
+    template::{Stack, Template},
+};
+
+/// The organization of the tests.
+pub const ORGANIZATION: &str = "o-exampleorgid";
+/// The hub's account.
+pub const HUB: &str = "111122223333";
+/// A member.
+pub const MEMBER: &str = "222233334444";
+/// A member that only forwards.
+pub const FORWARDER: &str = "333344445555";
+/// The management account.
+pub const MANAGEMENT: &str = "999988887777";
+/// Where all of it is.
+pub const REGION: &str = "us-east-1";
+/// The hub's key, as the resolved template names it.
+pub const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/Key";
+
+/// All stacks of a deployment.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// They, each with its account.
+    pub stacks: Vec<Stack>,
+    /// Service control policies of the members.
+    pub service_control: Vec<Value>,
+}
+
+impl Deployment {
+    /// A hub, a member, a member that forwards, and the management account.
+    #[must_use]
+    pub fn of_an_organization() -> Self {
+        let (hub, member) = (Template::hub(), Template::member());
+        let hub = hub.stack(
+            HUB,
+            REGION,
+            &[("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT), ("TrailBucketName", "org-trail")],
+        );
+        let of_member = [("OrganizationId", ORGANIZATION), ("HubAccountId", HUB), ("HubRegion", REGION), ("HubKeyArn", KEY)];
+        let with = |account: &str, more: &[(&str, &str)]| member.stack(account, REGION, &[&of_member, more].concat());
+        let reconcile_queue = format!("https://sqs.{REGION}.amazonaws.com/{HUB}/guardrail-audit-reconcile");
+        Deployment {
+            stacks: vec![
+                hub.nested("Member", &member),
+                hub.nested("Forwarded", &member),
+                hub,
+                with(MEMBER, &[]),
+                with(FORWARDER, &[("ForwardOnly", "true")]),
+                with(MANAGEMENT, &[("ManagementAccount", "true"), ("ReconcileQueueUrl", &reconcile_queue)]),
+            ],
+            service_control: Vec::new(),
+        }
+    }
+
+    /// One account alone.
+    #[must_use]
+    pub fn standalone() -> Self {
+        let hub = Template::hub().stack(HUB, REGION, &[]);
+        Deployment { stacks: vec![hub.nested("Member", &Template::member()), hub], service_control: Vec::new() }
+    }
+
+    /// What comes of a call, with the policies of this deployment. Roles that are not of it are administrators of their account.
+    #[must_use]
+    pub fn decide(&self, call: &Call) -> Decision {
+        let identity = match &call.principal {
+            Principal::Identity(arn) => self.policies_of(arn),
+            Principal::Service(_) => Vec::new(),
+        };
+        let in_member = matches!(&call.principal, Principal::Identity(arn) if !arn.contains(&format!(":{MANAGEMENT}:")));
+        let service_control = if in_member { self.service_control.clone() } else { Vec::new() };
+        Policies { identity, resource: self.policy_on(&call.resource), service_control, boundary: None }.decide(call)
+    }
+
+    /// The roles of all stacks: their ARN and their properties.
+    pub fn roles(&self) -> impl Iterator<Item = (String, &Value)> {
+        self.stacks.iter().flat_map(|stack| {
+            stack.of_type("AWS::IAM::Role").map(|(_, role)| {
+                let (path, name) = (role["Path"].as_str().unwrap(), role["RoleName"].as_str().unwrap());
+                (format!("arn:aws:iam::{}:role{path}{name}", stack.account), role)
+            })
+        })
+    }
+
+    fn policies_of(&self, arn: &str) -> Vec<Value> {
+        match self.roles().find(|(role, _)| role == arn) {
+            Some((_, role)) => role["Policies"].as_array().unwrap().iter().map(|policy| policy["PolicyDocument"].clone()).collect(),
+            None => vec![json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})],
+        }
+    }
+
+    /// The policy that stands on a resource, if there is one.
+    fn policy_on(&self, resource: &str) -> Option<Value> {
+        let mut parts = resource.splitn(6, ':').skip(2);
+        let (service, _, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let of_account = |stack: &&Stack| stack.account == account || account.is_empty();
+        let attached = |kind: &'static str, list: &'static str, id: String| {
+            let policies = self.stacks.iter().filter(of_account).flat_map(move |stack| stack.of_type(kind));
+            policies
+                .filter(|(_, policy)| policy[list].as_array().map_or(policy[list] == id, |ids| ids.iter().any(|one| *one == id)))
+                .map(|(_, policy)| policy["PolicyDocument"].clone())
+                .next()
+        };
+        let mut stacks = self.stacks.iter().filter(of_account);
+        match service {
+            "dynamodb" => {
+                let name = rest.strip_prefix("table/")?;
+                let mut tables = stacks.flat_map(|stack| stack.of_type("AWS::DynamoDB::Table"));
+                let policy = tables.find(|(_, table)| table["TableName"] == name)?.1["ResourcePolicy"]["PolicyDocument"].clone();
+                (!policy.is_null()).then_some(policy)
+            }
+            "kms" => {
+                stacks.find_map(|stack| stack.resources.get(rest.strip_prefix("key/")?)).map(|key| key.properties["KeyPolicy"].clone())
+            }
+            "sqs" => attached("AWS::SQS::QueuePolicy", "Queues", format!("https://sqs.{REGION}.amazonaws.com/{account}/{rest}")),
+            "sns" => attached("AWS::SNS::TopicPolicy", "Topics", resource.to_owned()),
+            "s3" => attached("AWS::S3::BucketPolicy", "Bucket", rest.split('/').next()?.to_owned()),
+            "events" => {
+                let bus = rest.strip_prefix("event-bus/")?;
+                let mut buses = stacks.flat_map(|stack| stack.of_type("AWS::Events::EventBus"));
+                buses.find(|(_, candidate)| candidate["Name"] == bus).map(|(_, bus)| bus["Policy"].clone())
+            }
+            "iam" => self.roles().find(|(arn, _)| arn == resource).map(|(_, role)| role["AssumeRolePolicyDocument"].clone()),
+            _ => None,
+        }
+    }
+}
+
+/// The ARN of one of the auditor's roles.
+#[must_use]
+pub fn role(account: &str, name: &str) -> String {
+    format!("arn:aws:iam::{account}:role/guardrail-audit/{name}")
+}
+
+/// A call by a principal of the organization.
+#[must_use]
+pub fn call(principal: &str, action: &str, resource: &str) -> Call {
+    Call::by(principal, action, resource).with("aws:PrincipalOrgID", &[ORGANIZATION]).with("aws:ResourceOrgID", &[ORGANIZATION])
+}

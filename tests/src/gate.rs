@@ -1,0 +1,99 @@
+//! What stands between accounts in AWS and isn't in the engine: a member's call to the hub's table is let through by policies only.
+//!
+//! The engine keeps the tables of each account apart and doesn't know of resource policies. So the functions of a member call DynamoDB
+//! through a gate, which evaluates the policies of both templates and, if they allow the call, makes it in the hub's account.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    deployment::{Deployment, call},
+    engine::Client,
+    iam::Decision,
+};
+
+/// A gate for the calls of one role.
+#[derive(Debug)]
+pub struct Gate {
+    port: u16,
+}
+
+struct Keeper {
+    role: String,
+    deployment: Deployment,
+    hub: Client,
+}
+
+impl Gate {
+    /// Opens a gate for a role; what passes is done as the hub.
+    #[must_use]
+    pub fn open(role: &str, deployment: &Deployment, hub: &Client) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let keeper = Arc::new(Keeper { role: role.to_owned(), deployment: deployment.clone(), hub: hub.clone() });
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let keeper = Arc::clone(&keeper);
+                // A caller that goes away is no failure.
+                std::thread::spawn(move || keeper.serve(&stream).ok());
+            }
+        });
+        Gate { port }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Keeper {
+    /// Answers one request after the other of a connection.
+    fn serve(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
+        loop {
+            let (mut target, mut length) = (String::new(), 0);
+            let mut line = String::new();
+            while reader.read_line(&mut line)? > 0 && line.trim() != "" {
+                if let Some((name, value)) = line.trim().split_once(':') {
+                    match name.to_lowercase().as_str() {
+                        "x-amz-target" => value.trim().clone_into(&mut target),
+                        "content-length" => length = value.trim().parse().unwrap_or_default(),
+                        _ => {}
+                    }
+                }
+                line.clear();
+            }
+            if line.is_empty() {
+                return Ok(());
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body)?;
+            let (status, answer) = self.answer(&target, &serde_json::from_slice(&body).unwrap_or_default());
+            let head =
+                format!("HTTP/1.1 {status} -\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\n\r\n", answer.len());
+            stream.write_all(&[head.as_bytes(), answer.as_bytes()].concat())?;
+        }
+    }
+
+    fn answer(&self, target: &str, request: &Value) -> (u16, String) {
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let table = request["TableName"].as_str().unwrap_or("*");
+        let key = request.pointer("/Item/pk/S").or_else(|| request.pointer("/Key/pk/S")).and_then(Value::as_str);
+        let call = call(&self.role, &format!("dynamodb:{operation}"), table).with("dynamodb:LeadingKeys", key.as_slice());
+        if self.deployment.decide(&call) == Decision::Denied {
+            let message = format!("{} is not authorized to perform {}", self.role, call.action);
+            return (400, json!({"__type": "com.amazon.coral.service#AccessDeniedException", "message": message}).to_string());
+        }
+        match self.hub.json("dynamodb", target, request) {
+            Ok(answer) => (200, answer.to_string()),
+            Err(error) => (400, error.split_once(' ').map_or_else(String::new, |(_, body)| body[body.find('{').unwrap_or(0)..].to_owned())),
+        }
+    }
+}

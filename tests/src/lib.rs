@@ -1,0 +1,19 @@
+//! What the end-to-end tests share: the templates as CloudFormation would resolve them, policies as IAM would evaluate them, and the tools
+//! and engines that they run on.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "only tests use it: what goes wrong fails the test that asked"
+)]
+
+pub mod deployment;
+pub mod engine;
+pub mod gate;
+pub mod iam;
+pub mod stack;
+pub mod template;
+pub mod tools;

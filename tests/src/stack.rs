@@ -1,0 +1,158 @@
+//! The templates, built by `sam build` and deployed by `sam deploy`, as anybody would.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    engine::{Client, Engine, until},
+    template::root,
+    tools::{CARGO_LAMBDA, SAM, path_with, succeed, target},
+};
+
+/// What `sam build` made.
+#[derive(Clone, Debug)]
+pub struct Built(PathBuf);
+
+/// Builds all functions for this machine, without optimisation: the engine runs them here, and a release is the same code.
+#[must_use]
+pub fn build() -> Built {
+    let folder = target().join("sam");
+    let mut sam = SAM.command();
+    sam.args(["build", "--no-cached", "--build-dir"]).arg(&folder);
+    sam.args(["--parameter-overrides", &format!("Architecture={}", architecture())]);
+    sam.env("PATH", path_with(&[&CARGO_LAMBDA.folder()])).env("SAM_BUILD_MODE", "debug").env("CARGO_LAMBDA_COMPILER", "cargo");
+    // Those of the test would be taken for the build's own.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST")) {
+        sam.env_remove(name);
+    }
+    succeed(&mut sam);
+    // Symbols are most of a binary that isn't optimised, and every one is packed, uploaded and unpacked.
+    for function in std::fs::read_dir(&folder).unwrap().chain(std::fs::read_dir(folder.join("Member")).unwrap()) {
+        let program = function.unwrap().path().join("bootstrap");
+        if program.exists() {
+            succeed(Command::new("strip").arg(program));
+        }
+    }
+    Built(folder)
+}
+
+/// This machine's, in Lambda's words.
+#[must_use]
+pub fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
+}
+
+impl Built {
+    /// The hub.
+    #[must_use]
+    pub fn hub(&self) -> PathBuf {
+        self.0.join("template.yaml")
+    }
+
+    /// A member.
+    #[must_use]
+    pub fn member(&self) -> PathBuf {
+        self.0.join("Member/template.yaml")
+    }
+}
+
+/// Deploys a built template as an account, and gives the outputs of its stack.
+#[must_use]
+pub fn deploy(engine: &Engine, account: &str, template: &Path, parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let client = engine.client(account);
+    let mut sam: Command = SAM.command();
+    sam.current_dir(root()).args(["deploy", "--stack-name", "guardrail-audit", "--no-confirm-changeset", "--no-progressbar"]);
+    sam.arg("--template-file").arg(template).arg("--config-file").arg(root().join("samconfig.toml"));
+    let architecture = [("Architecture", architecture())];
+    let overrides = parameters.iter().chain(&architecture).map(|(name, value)| format!("{name}={value}"));
+    sam.arg("--parameter-overrides").args(overrides);
+    sam.env("AWS_ENDPOINT_URL", engine.endpoint()).env("AWS_REGION", &client.region).env("AWS_DEFAULT_REGION", &client.region);
+    sam.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
+    succeed(&mut sam);
+    let_mappings_run(&client);
+    client.outputs("guardrail-audit")
+}
+
+/// The engine takes `MaximumConcurrency` from a parameter as a text, with which it can't count: it is set again as a number.
+fn let_mappings_run(client: &Client) {
+    const PATH: &str = "/2015-03-31/event-source-mappings/";
+    let mappings: Value = serde_json::from_slice(&client.send("lambda", "GET", PATH, &[], &[]).unwrap()).unwrap();
+    for mapping in mappings["EventSourceMappings"].as_array().unwrap() {
+        if mapping["ScalingConfig"]["MaximumConcurrency"].is_string() {
+            let path = format!("{PATH}{}", mapping["UUID"].as_str().unwrap());
+            let body = json!({"ScalingConfig": {"MaximumConcurrency": 2}}).to_string();
+            client.send("lambda", "PUT", &path, &[("Content-Type", "application/json".to_owned())], body.as_bytes()).unwrap();
+        }
+    }
+}
+
+impl Client {
+    /// Makes a queue and gives its URL.
+    #[must_use]
+    pub fn create_queue(&self, name: &str) -> String {
+        let queue = self.json("sqs", "AmazonSQS.CreateQueue", &json!({"QueueName": name})).unwrap();
+        queue["QueueUrl"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a message to a queue.
+    pub fn send_message(&self, queue: &str, body: &str) {
+        self.json("sqs", "AmazonSQS.SendMessage", &json!({"QueueUrl": queue, "MessageBody": body})).unwrap();
+    }
+
+    /// Takes the next message off a queue.
+    #[must_use]
+    pub fn receive(&self, queue: &str, limit: Duration) -> String {
+        until(limit, "a message comes", || {
+            let answer = self.json("sqs", "AmazonSQS.ReceiveMessage", &json!({"QueueUrl": queue, "MaxNumberOfMessages": 1})).unwrap();
+            let message = answer["Messages"].as_array()?.first()?.clone();
+            let handle = json!({"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"]});
+            self.json("sqs", "AmazonSQS.DeleteMessage", &handle).unwrap();
+            Some(message["Body"].as_str().unwrap().to_owned())
+        })
+    }
+
+    /// How many messages are in a queue, in flight ones included.
+    #[must_use]
+    pub fn messages_in(&self, queue: &str) -> u64 {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let answer = self.json("sqs", "AmazonSQS.GetQueueAttributes", &json!({"QueueUrl": queue, "AttributeNames": names})).unwrap();
+        names.iter().map(|name| answer["Attributes"][*name].as_str().unwrap_or("0").parse::<u64>().unwrap()).sum()
+    }
+
+    /// Sets a variable in the environment of a function.
+    pub fn set_variable(&self, function: &str, name: &str, value: &str) {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let configuration: Value = serde_json::from_slice(&self.send("lambda", "GET", &path, &[], &[]).unwrap()).unwrap();
+        let mut variables = configuration["Environment"]["Variables"].clone();
+        variables[name] = json!(value);
+        let body = json!({"Environment": {"Variables": variables}}).to_string();
+        self.send("lambda", "PUT", &path, &[("Content-Type", "application/json".to_owned())], body.as_bytes()).unwrap();
+    }
+
+    /// Calls a function and waits for its answer.
+    pub fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let answer =
+            self.send("lambda", "POST", &path, &[("Content-Type", "application/json".to_owned())], event.to_string().as_bytes())?;
+        serde_json::from_slice(&answer).map_err(|error| error.to_string())
+    }
+
+    /// Writes an object.
+    pub fn put_object(&self, bucket: &str, key: &str, content: &[u8]) {
+        self.send("s3", "PUT", &format!("/{bucket}/{key}"), &[], content).unwrap();
+    }
+
+    /// The items of a table under a partition key.
+    #[must_use]
+    pub fn items(&self, table: &str, partition: &str) -> Vec<Value> {
+        let query =
+            json!({"TableName": table, "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": partition}}});
+        self.json("dynamodb", "DynamoDB_20120810.Query", &query).unwrap()["Items"].as_array().unwrap().clone()
+    }
+}

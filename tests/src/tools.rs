@@ -1,0 +1,90 @@
+//! Programs from PyPI, at pinned versions, each in a virtual environment below `target/tools`.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use crate::template::root;
+
+/// The SAM command line.
+pub const SAM: Tool = Tool { name: "sam", packages: &["aws-sam-cli==1.170.0"] };
+/// A linter of templates.
+pub const CFN_LINT: Tool = Tool { name: "cfn-lint", packages: &["cfn-lint==1.58.0"] };
+/// A checker of security settings.
+pub const CHECKOV: Tool = Tool { name: "checkov", packages: &["checkov==3.3.30"] };
+/// AWS in a process.
+pub const MINISTACK: Tool =
+    Tool { name: "ministack", packages: &["ministack==1.5.33", "aws-sam-translator==1.115.0", "cryptography==50.0.2"] };
+/// Builds functions, and the linker for machines other than this one.
+pub const CARGO_LAMBDA: Tool = Tool { name: "cargo-lambda", packages: &["cargo-lambda==1.9.2", "ziglang==0.17.1"] };
+/// The AWS command line.
+pub const AWS: Tool = Tool { name: "aws", packages: &["awscli==1.46.3"] };
+
+/// A program from PyPI.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// The command.
+    pub name: &'static str,
+    packages: &'static [&'static str],
+}
+
+impl Tool {
+    /// The folder with its programs; installs it first, unless that was done before.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        let version = self.packages[0].split_once("==").unwrap().1;
+        let tools = target().join("tools");
+        std::fs::create_dir_all(&tools).unwrap();
+        let home = tools.join(format!("{}-{version}", self.name));
+        // Tests run in several processes at once; one installs, the others wait.
+        let lock = File::create(tools.join(format!("{}.lock", self.name))).unwrap();
+        lock.lock().unwrap();
+        let complete = home.join("complete");
+        if !complete.exists() {
+            if home.exists() {
+                std::fs::remove_dir_all(&home).unwrap();
+            }
+            succeed(Command::new("python3").args(["-m", "venv"]).arg(&home));
+            succeed(Command::new(home.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(self.packages));
+            File::create(complete).unwrap();
+        }
+        home.join("bin")
+    }
+
+    /// A command that runs it, in the workspace's root.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.folder().join(self.name));
+        command.current_dir(root()).env("SAM_CLI_TELEMETRY", "0").env("BC_SKIP_MAPPING", "TRUE");
+        command
+    }
+}
+
+/// Where builds go.
+#[must_use]
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// Runs a command that must succeed.
+pub fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, said(&output));
+    output
+}
+
+/// What a command said.
+#[must_use]
+pub fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The value of `PATH` with these folders before the rest.
+#[must_use]
+pub fn path_with(folders: &[&Path]) -> std::ffi::OsString {
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    let rest: Vec<_> = std::env::split_paths(&rest).collect();
+    std::env::join_paths(folders.iter().map(|folder| folder.to_path_buf()).chain(rest)).unwrap()
+}

@@ -1,0 +1,106 @@
+//! `docs/operating.md` says what the templates say. `UPDATE_DOCS=1` writes the tables of parameters anew.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write as _;
+
+use end_to_end::template::{Template, root, text};
+
+fn operating() -> String {
+    std::fs::read_to_string(root().join("docs/operating.md")).unwrap()
+}
+
+/// The parameters of a template, in its own order, with defaults and allowed values.
+fn table(template: &Template) -> String {
+    let mut table = "| Parameter | Default | |\n|---|---|---|\n".to_owned();
+    for (name, parameter) in template.parameters() {
+        let default = match text(&parameter["Default"]) {
+            empty if empty.is_empty() => "(empty)".to_owned(),
+            default => format!("`{default}`"),
+        };
+        let allowed = parameter["AllowedValues"].as_array().map(|values| values.iter().map(text).collect::<Vec<_>>().join(", "));
+        let allowed = allowed.map(|values| format!(" One of {values}.")).unwrap_or_default();
+        writeln!(table, "| `{name}` | {default} | {}{allowed} |", text(&parameter["Description"]).trim()).unwrap();
+    }
+    table
+}
+
+#[test]
+fn every_parameter_is_explained() {
+    let mut document = operating();
+    for (name, template) in [("template.yaml", Template::hub()), ("member.yaml", Template::member())] {
+        let marker = format!("<!-- parameters of {name} -->\n");
+        let start =
+            document.find(&marker).unwrap_or_else(|| panic!("docs/operating.md has no place for the parameters of {name}")) + marker.len();
+        let end = start + document[start..].find("<!-- end -->").unwrap();
+        let table = table(&template);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            document.replace_range(start..end, &table);
+            std::fs::write(root().join("docs/operating.md"), &document).unwrap();
+        } else {
+            assert!(
+                document[start..end] == table,
+                "the parameters of {name} have changed: UPDATE_DOCS=1 cargo test --package end-to-end --test documents"
+            );
+        }
+    }
+}
+
+/// Whoever deploys sees a description, a default and a group for each parameter.
+#[test]
+fn every_parameter_has_a_default_a_description_and_a_group() {
+    for template in [Template::hub(), Template::member()] {
+        let groups = template.0.pointer("/Metadata/AWS::CloudFormation::Interface/ParameterGroups").unwrap();
+        let mut grouped: Vec<_> =
+            groups.as_array().unwrap().iter().flat_map(|group| group.get("Parameters").unwrap().as_array().unwrap()).map(text).collect();
+        let mut named: Vec<_> = template.parameters().keys().cloned().collect();
+        for (name, parameter) in template.parameters() {
+            assert!(parameter.get("Default").is_some(), "{name} has no default");
+            let description = text(&parameter["Description"]);
+            assert!(description.len() > 20 && description.ends_with('.'), "{name}: {description}");
+        }
+        grouped.sort();
+        named.sort();
+        assert_eq!(grouped, named);
+    }
+}
+
+/// What the text names exists: outputs, alarms, examples, parameters.
+#[test]
+fn what_the_text_names_exists() {
+    let document = operating();
+    let (hub, member) = (Template::hub(), Template::member());
+    let exists = |name: &str| {
+        let in_template =
+            |template: &Template| template.parameters().contains_key(name) || template.0.pointer(&format!("/Outputs/{name}")).is_some();
+        in_template(&hub) || in_template(&member)
+    };
+    for placeholder in document.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(name, _)| name) {
+        if placeholder.ends_with("Arn") || placeholder.ends_with("Name") || placeholder.ends_with("Url") {
+            assert!(exists(placeholder), "<{placeholder}>");
+        }
+    }
+    for assigned in document.split_whitespace().filter_map(|word| word.trim_matches('`').split_once('=')).map(|(name, _)| name) {
+        let parameter =
+            assigned.chars().next().is_some_and(char::is_uppercase) && assigned.chars().all(|letter| letter.is_ascii_alphanumeric());
+        if parameter && !["OrganizationalUnitIds"].contains(&assigned) {
+            assert!(exists(assigned), "{assigned}=…");
+        }
+    }
+    for example in std::fs::read_dir(root().join("deploy")).unwrap() {
+        let name = example.unwrap().file_name().into_string().unwrap();
+        assert!(document.contains(&format!("(../deploy/{name})")), "nothing says what deploy/{name} is for");
+    }
+    let stack = hub.stack("111122223333", "us-east-1", &[("OrganizationId", "o-exampleorgid")]);
+    let alarms: Vec<_> = stack.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| text(&alarm["AlarmName"])).collect();
+    for kind in ["dead-letters", "late", "errors", "silent-account"] {
+        assert!(alarms.iter().any(|alarm| alarm.starts_with(&format!("guardrail-audit-{kind}"))), "{kind}");
+    }
+    let known = ["dead-letters-", "late-", "errors-", "silent-account"];
+    for alarm in &alarms {
+        let name = alarm.strip_prefix("guardrail-audit-").unwrap();
+        assert!(known.iter().any(|kind| name.starts_with(kind)), "nothing says what to do about {alarm}");
+    }
+    let alone = hub.stack("111122223333", "us-east-1", &[]).of_type("AWS::CloudWatch::Alarm").count();
+    assert!(document.contains(&format!("alarms, {alone} alone and {} with an organization", alarms.len())), "{alone} and {}", alarms.len());
+}

@@ -1,0 +1,524 @@
+//! The rules' patterns: short enough, pinned, and, asked of an engine, matching what they must and nothing else.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use audit_core::{
+    api, auditor,
+    change::{self, Change},
+    cloudtrail::Record,
+    rules::RULES,
+};
+use end_to_end::{
+    deployment::{HUB, MEMBER, REGION},
+    engine::{Client, Engine},
+    template::{Template, root, text},
+};
+use serde_json::{Value, json};
+
+const API_CALL: &str = "AWS API Call via CloudTrail";
+const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+
+struct EventRule {
+    name: String,
+    queue: String,
+    pattern: Value,
+    state: String,
+}
+
+/// The rules of a member that have a pattern.
+fn rules() -> Vec<EventRule> {
+    let stack = Template::member().stack(MEMBER, REGION, &[]);
+    let rules = stack.of_type("AWS::Events::Rule").filter(|(_, rule)| rule["EventPattern"].is_object());
+    rules
+        .map(|(_, rule)| EventRule {
+            name: text(&rule["Name"]),
+            queue: text(&rule["Targets"][0]["Arn"]).rsplit('-').next().unwrap().to_owned(),
+            pattern: rule["EventPattern"].clone(),
+            state: text(&rule["State"]),
+        })
+        .collect()
+}
+
+fn matches(client: &Client, rule: &EventRule, event: &Value) -> bool {
+    let body = json!({"EventPattern": rule.pattern.to_string(), "Event": event.to_string()});
+    client.json("events", "AWSEvents.TestEventPattern", &body).unwrap()["Result"].as_bool().unwrap()
+}
+
+/// The rules that match an event.
+fn matching<'a>(client: &Client, rules: &'a [EventRule], event: &Value) -> Vec<&'a EventRule> {
+    rules.iter().filter(|rule| matches(client, rule, event)).collect()
+}
+
+fn event(source: &str, event_source: &str, name: &str) -> Value {
+    json!({"version": "0", "id": "11111111-2222-3333-4444-555555555555", "detail-type": API_CALL, "source": source, "account": MEMBER,
+        "time": "2026-11-01T10:00:00Z", "region": REGION, "resources": [],
+        "detail": {"eventVersion": "1.11", "eventSource": event_source, "eventName": name, "eventType": "AwsApiCall", "awsRegion": REGION,
+            "recipientAccountId": MEMBER, "eventID": "66666666-2222-3333-4444-555555555555", "requestParameters": null, "readOnly": true}})
+}
+
+/// An event of a service, whose event source and bus source go by its name.
+fn of(service: &str, name: &str) -> Value {
+    event(&format!("aws.{service}"), &format!("{service}.amazonaws.com"), name)
+}
+
+#[test]
+fn patterns_are_pinned_and_short() {
+    let rules = rules();
+    assert_eq!(rules.len(), 9);
+    for rule in &rules {
+        let pattern = rule.pattern.to_string();
+        assert!(pattern.len() < 2048, "{}: {} characters", rule.name, pattern.len());
+        assert_eq!(rule.state, "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", "{}", rule.name);
+        assert!(!pattern.contains("readOnly") && !pattern.contains("managementEvent"), "{} filters calls by what they do", rule.name);
+        for pinned in [&rule.pattern["source"], &rule.pattern["detail-type"], &rule.pattern["detail"]["eventSource"]] {
+            let pinned = pinned.as_array().unwrap();
+            assert!(!pinned.is_empty() && pinned.iter().all(Value::is_string), "{}: {pinned:?}", rule.name);
+        }
+        assert!(rule.pattern["detail"]["eventName"].as_array().is_some_and(|names| !names.is_empty()), "{}", rule.name);
+        for source in rule.pattern["source"].as_array().unwrap() {
+            assert!(source.as_str().unwrap().starts_with("aws."), "{}: anyone may put events from {source}", rule.name);
+        }
+        let name = rule.name.strip_prefix("guardrail-audit-").unwrap();
+        assert_eq!(rule.queue, if name.ends_with("calls") { "calls" } else { "changes" }, "{}", rule.name);
+    }
+}
+
+/// The hub's copy for forwarded events listens on its own bus, by the same patterns in the same state; members that forward send them there.
+#[test]
+fn forwarded_events_pass_the_same_patterns_twice() {
+    let parameters = [("OrganizationId", "o-exampleorgid"), ("HubAccountId", HUB), ("HubRegion", REGION), ("ForwardOnly", "true")];
+    let forwarder = Template::member().stack("333344445555", REGION, &parameters);
+    let hub = Template::hub().stack(HUB, REGION, &[("OrganizationId", "o-exampleorgid")]);
+    let receiver = hub.nested("Forwarded", &Template::member());
+    let mut seen = 0;
+    for (logical_id, rule) in forwarder.of_type("AWS::Events::Rule") {
+        let other = receiver.properties(logical_id);
+        assert_eq!(rule["EventPattern"], other["EventPattern"], "{logical_id}");
+        assert_eq!((&rule["State"], &rule["EventBusName"]), (&other["State"], &json!("default")), "{logical_id}");
+        assert_eq!(other["EventBusName"], "guardrail-audit", "{logical_id}");
+        let target = &rule["Targets"][0];
+        assert_eq!(target["Arn"], "arn:aws:events:us-east-1:111122223333:event-bus/guardrail-audit", "{logical_id}");
+        assert_eq!(target["RoleArn"], "arn:aws:iam::333344445555:role/guardrail-audit/guardrail-audit-forward-us-east-1", "{logical_id}");
+        seen += 1;
+    }
+    assert_eq!(seen, 9, "the heartbeat is not beaten where nothing is judged");
+}
+
+/// Every recorded event of `events/` that is judged reaches the right queue, and nothing else the queue of calls.
+#[test]
+fn recorded_events_reach_their_queue() {
+    let client = ENGINE.client(MEMBER);
+    let rules = rules();
+    let (mut judged, mut ignored) = (0, 0);
+    for file in event_files() {
+        for event in envelopes(&file) {
+            let record = event["detail"].to_string();
+            let name = event["detail"]["eventName"].as_str().unwrap();
+            let queues: BTreeSet<_> = matching(&client, &rules, &event).iter().map(|rule| rule.queue.clone()).collect();
+            let record: Record<'_> = serde_json::from_str(&record).unwrap();
+            let is_call = api::Reach::of(&record).is_some() || name == api::APPLY_GUARDRAIL;
+            // The end of a stream is told a second time, as an event of the service; it is no call.
+            let expected = match (is_call, Change::from_record(&record)) {
+                (true, _) if event["detail-type"] == API_CALL => Some("calls"),
+                (false, Some(_)) => Some("changes"),
+                _ => None,
+            };
+            match expected {
+                Some(queue) => assert_eq!(queues, BTreeSet::from([queue.to_owned()]), "{name} in {file}"),
+                // Changes that no audit rule looks at yet may come all the same; a call that isn't one must not.
+                None => assert!(!queues.contains("calls"), "{name} in {file}"),
+            }
+            *(if expected.is_some() { &mut judged } else { &mut ignored }) += 1;
+        }
+    }
+    println!("{judged} events are judged, {ignored} are not");
+    assert!(judged > 100 && ignored > 0, "{judged} and {ignored} events say little");
+}
+
+/// Whatever the auditor judges, a rule of the template brings to the queue that it is judged from.
+#[test]
+fn what_is_judged_reaches_its_queue() {
+    let client = ENGINE.client(MEMBER);
+    let template = rules();
+    let queues = |service: &str, name: &str| {
+        let mut event = of(service, name);
+        event["detail"]["requestParameters"] =
+            json!({"bucketName": "logs", "key": "AWSLogs/222233334444/x.json.gz", "tableName": "guardrail-audit-findings"});
+        let mut found = matching(&client, &template, &event);
+        if found.is_empty() {
+            event["detail-type"] = json!(SERVICE_EVENT);
+            found = matching(&client, &template, &event);
+        }
+        found.iter().map(|rule| rule.queue.clone()).collect::<BTreeSet<_>>()
+    };
+    let mut brought = BTreeSet::new();
+    for name in api::operations().chain(["CreateResponse"]) {
+        let service = if name == "CreateInference" { "bedrock-mantle" } else { "bedrock" };
+        assert!(queues(service, name).contains("calls"), "no rule brings the call {name}");
+        brought.insert(name);
+    }
+    for (service, operation) in change::kept() {
+        // Lambda's names end with the date of the API.
+        let name = if service == "lambda" { format!("{operation}20150331v2") } else { operation.to_owned() };
+        assert!(queues(service, &name).contains("changes"), "no rule brings the change {name} of {service}");
+        brought.insert(operation);
+    }
+    for rule in RULES {
+        for name in rule.revealed_by {
+            assert!(brought.contains(name), "nothing brings {name}, which reveals {}", rule.id);
+        }
+    }
+    for name in brought {
+        assert!(auditor::wanted().wants(name), "{name} is brought and not looked at");
+    }
+}
+
+#[test]
+fn data_events_come_only_where_they_touch_evidence() {
+    let client = ENGINE.client(MEMBER);
+    let rules = rules();
+    let queues = |service: &str, name: &str, parameters: Value| {
+        let mut event = of(service, name);
+        event["detail"]["requestParameters"] = parameters;
+        matching(&client, &rules, &event).len()
+    };
+    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/CloudTrail/x.json.gz"})), 1);
+    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "b", "key": "prefix/AWSLogs/222233334444/x"})), 1);
+    assert_eq!(queues("s3", "DeleteObjects", json!({"bucketName": "aws-cloudtrail-logs-222233334444-abc"})), 1);
+    assert_eq!(queues("dynamodb", "DeleteItem", json!({"tableName": "guardrail-audit-observations"})), 1);
+    assert_eq!(queues("dynamodb", "UpdateItem", json!({"tableName": "arn:aws:dynamodb:us-east-1:1:table/guardrail-audit-findings"})), 1);
+    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "shop", "key": "basket/1"})), 0);
+    assert_eq!(queues("s3", "PutObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/x"})), 0);
+    assert_eq!(queues("dynamodb", "DeleteItem", json!({"tableName": "orders"})), 0);
+}
+
+/// The catalogue of ways around guardrails, service by service.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a list of events")]
+fn the_catalogue_reaches_a_queue() {
+    let client = ENGINE.client(MEMBER);
+    let rules = rules();
+    let changes: &[(&str, &[&str])] = &[
+        (
+            "bedrock",
+            &[
+                "UpdateGuardrail",
+                "DeleteGuardrail",
+                "CreateGuardrail",
+                "CreateGuardrailVersion",
+                "PutEnforcedGuardrailConfiguration",
+                "DeleteEnforcedGuardrailConfiguration",
+                "PutResourcePolicy",
+                "DeleteResourcePolicy",
+                "TagResource",
+                "UntagResource",
+                "UpdateAutomatedReasoningPolicy",
+                "DeleteAutomatedReasoningPolicy",
+                "CreateAgent",
+                "UpdateAgent",
+                "PrepareAgent",
+                "CreateAgentAlias",
+                "UpdateAgentAlias",
+                "CreateFlow",
+                "UpdateFlow",
+                "CreateFlowVersion",
+                "UpdateFlowAlias",
+                "CreatePrompt",
+                "UpdatePrompt",
+                "CreateKnowledgeBase",
+                "CreateDataSource",
+                "CreateInferenceProfile",
+                "CreatePromptRouter",
+                "PutFoundationModelEntitlement",
+                "CreateFoundationModelAgreement",
+                "PutUseCaseForModelAccess",
+                "CreateProvisionedModelThroughput",
+                "CreateModelImportJob",
+                "CreateMarketplaceModelEndpoint",
+                "RegisterMarketplaceModelEndpoint",
+                "CreateCustomModelDeployment",
+                "PutModelInvocationLoggingConfiguration",
+                "DeleteModelInvocationLoggingConfiguration",
+            ],
+        ),
+        (
+            "organizations",
+            &[
+                "AttachPolicy",
+                "DetachPolicy",
+                "CreatePolicy",
+                "UpdatePolicy",
+                "DeletePolicy",
+                "EnablePolicyType",
+                "DisablePolicyType",
+                "MoveAccount",
+                "RemoveAccountFromOrganization",
+                "LeaveOrganization",
+                "CloseAccount",
+                "CreateAccount",
+                "AcceptHandshake",
+                "InviteAccountToOrganization",
+                "PutResourcePolicy",
+                "DeleteResourcePolicy",
+                "RegisterDelegatedAdministrator",
+                "DeregisterDelegatedAdministrator",
+                "CreateOrganizationalUnit",
+                "DeleteOrganizationalUnit",
+                "EnableAWSServiceAccess",
+                "DisableAWSServiceAccess",
+            ],
+        ),
+        (
+            "iam",
+            &[
+                "PutRolePolicy",
+                "PutUserPolicy",
+                "PutGroupPolicy",
+                "CreatePolicyVersion",
+                "SetDefaultPolicyVersion",
+                "AttachRolePolicy",
+                "AttachUserPolicy",
+                "AttachGroupPolicy",
+                "DetachRolePolicy",
+                "DetachUserPolicy",
+                "DetachGroupPolicy",
+                "DeleteRolePolicy",
+                "DeleteUserPolicy",
+                "DeleteGroupPolicy",
+                "PutRolePermissionsBoundary",
+                "DeleteRolePermissionsBoundary",
+                "CreateServiceSpecificCredential",
+                "UpdateServiceSpecificCredential",
+                "ResetServiceSpecificCredential",
+                "CreateUser",
+                "CreateAccessKey",
+                "CreateLoginProfile",
+                "UpdateAssumeRolePolicy",
+                "DeleteRole",
+            ],
+        ),
+        ("kms", &["DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "RevokeGrant", "UpdateAlias", "DeleteImportedKeyMaterial"]),
+        ("logs", &["DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "DeleteSubscriptionFilter"]),
+        (
+            "cloudtrail",
+            &[
+                "StopLogging",
+                "StartLogging",
+                "CreateTrail",
+                "DeleteTrail",
+                "UpdateTrail",
+                "PutEventSelectors",
+                "PutInsightSelectors",
+                "RegisterOrganizationDelegatedAdmin",
+                "DeregisterOrganizationDelegatedAdmin",
+            ],
+        ),
+        (
+            "s3",
+            &[
+                "DeleteBucket",
+                "PutBucketPolicy",
+                "PutBucketLifecycle",
+                "PutBucketLifecycleConfiguration",
+                "PutBucketVersioning",
+                "PutBucketEncryption",
+            ],
+        ),
+        (
+            "events",
+            &[
+                "DisableRule",
+                "DeleteRule",
+                "PutRule",
+                "RemoveTargets",
+                "PutTargets",
+                "RemovePermission",
+                "PutPermission",
+                "DeleteEventBus",
+                "UpdateEventBus",
+            ],
+        ),
+        (
+            "lambda",
+            &[
+                "UpdateFunctionCode20150331v2",
+                "UpdateFunctionConfiguration20150331v2",
+                "DeleteFunction20150331",
+                "PutFunctionConcurrency20171031",
+                "RemovePermission20150331v2",
+                "AddPermission20150331v2",
+                "DeleteEventSourceMapping20150331",
+                "UpdateEventSourceMapping20150331",
+            ],
+        ),
+        ("sqs", &["DeleteQueue", "SetQueueAttributes", "PurgeQueue", "RemovePermission", "AddPermission"]),
+        (
+            "dynamodb",
+            &["DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups", "PutResourcePolicy", "DeleteResourcePolicy"],
+        ),
+        ("sns", &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "RemovePermission"]),
+        ("cloudformation", &["DeleteStack", "UpdateStack", "ExecuteChangeSet", "DeleteStackInstances", "DeleteStackSet", "UpdateStackSet"]),
+        ("account", &["EnableRegion", "DisableRegion"]),
+    ];
+    for (service, names) in changes {
+        for name in *names {
+            let found = matching(&client, &rules, &of(service, name));
+            assert!(!found.is_empty() && found.iter().all(|rule| rule.queue == "changes"), "{service} {name}");
+        }
+    }
+    for name in ["EffectivePolicyValidation", "CreateAccountResult", "CloseAccountResult"] {
+        let mut event = of("organizations", name);
+        event["detail-type"] = json!(SERVICE_EVENT);
+        assert_eq!(matching(&client, &rules, &event).len(), 1, "{name}");
+    }
+    // What would switch a rule off reaches the queue by two rules, so that no rule is the only witness of its own end.
+    for (service, name) in [
+        ("events", "DisableRule"),
+        ("events", "DeleteRule"),
+        ("events", "RemoveTargets"),
+        ("events", "PutRule"),
+        ("events", "PutTargets"),
+        ("lambda", "DeleteFunction20150331"),
+        ("lambda", "PutFunctionConcurrency20171031"),
+        ("lambda", "DeleteEventSourceMapping20150331"),
+        ("sqs", "DeleteQueue"),
+        ("sqs", "SetQueueAttributes"),
+        ("cloudtrail", "StopLogging"),
+        ("cloudtrail", "DeleteTrail"),
+        ("cloudtrail", "PutEventSelectors"),
+        ("cloudformation", "DeleteStack"),
+        ("iam", "UpdateAssumeRolePolicy"),
+        ("iam", "DeleteRolePolicy"),
+    ] {
+        assert_eq!(matching(&client, &rules, &of(service, name)).len(), 2, "{service} {name}");
+    }
+}
+
+#[test]
+fn unknown_operations_of_the_runtime_are_calls() {
+    let client = ENGINE.client(MEMBER);
+    let rules = rules();
+    let host = |name: &str, host: &str| {
+        let mut event = of("bedrock", name);
+        event["detail"]["tlsDetails"] = json!({"tlsVersion": "TLSv1.3", "clientProvidedHostHeader": host});
+        matching(&client, &rules, &event).iter().map(|rule| rule.name.clone()).collect::<Vec<_>>()
+    };
+    let unknown = ["guardrail-audit-unknown-calls"];
+    assert_eq!(host("ThinkAloud", "bedrock-runtime.us-east-1.amazonaws.com"), unknown);
+    assert_eq!(host("ThinkAloud", "bedrock-runtime-fips.us-east-1.amazonaws.com"), unknown);
+    assert_eq!(host("ThinkAloud", "vpce-1-2.bedrock-runtime.us-east-1.vpce.amazonaws.com"), unknown);
+    assert_eq!(host("ThinkAloud", "bedrock.us-east-1.amazonaws.com"), [""; 0]);
+    for name in ["CountTokens", "InvokeGuardrailChecks", "GetAsyncInvoke", "ListAsyncInvokes"] {
+        assert_eq!(host(name, "bedrock-runtime.us-east-1.amazonaws.com"), [""; 0], "{name} runs no model");
+    }
+    assert_eq!(host("Converse", "bedrock-runtime.us-east-1.amazonaws.com"), ["guardrail-audit-calls"], "known ones come once");
+    // What one of the two rules names, the other leaves to it.
+    let names = |logical_id: &str| {
+        Template::member().stack(MEMBER, REGION, &[]).properties(logical_id)["EventPattern"]["detail"]["eventName"].clone()
+    };
+    let known: BTreeSet<_> = names("CallsRule").as_array().unwrap().iter().map(text).filter(|name| name != "CreateInference").collect();
+    let left: BTreeSet<_> = names("UnknownCallsRule")[0]["anything-but"].as_array().unwrap().iter().map(text).collect();
+    assert!(left.is_superset(&known), "{:?}", known.difference(&left));
+    assert_eq!(left.len() - known.len(), 4);
+}
+
+#[test]
+fn events_of_others_match_nothing() {
+    let client = ENGINE.client(MEMBER);
+    let rules = rules();
+    let mut others = vec![
+        // The same names elsewhere.
+        of("sagemaker", "InvokeEndpoint"),
+        of("sagemaker-runtime", "InvokeModel"),
+        of("wafv2", "PutResourcePolicy"),
+        of("secretsmanager", "PutResourcePolicy"),
+        of("fms", "PutPolicy"),
+        of("iot", "AttachPolicy"),
+        of("iot", "DetachPolicy"),
+        of("ecr", "TagResource"),
+        of("bedrock-agentcore", "CreateAgentRuntime"),
+        // Other names here.
+        of("bedrock", "ListFoundationModels"),
+        of("bedrock", "GetGuardrail"),
+        of("bedrock", "ListGuardrails"),
+        of("bedrock", "GetFoundationModelAvailability"),
+        of("bedrock-mantle", "CountTokens"),
+        of("bedrock-mantle", "ListModels"),
+        of("iam", "GetRole"),
+        of("iam", "ListUsers"),
+        of("iam", "TagRole"),
+        of("sts", "AssumeRole"),
+        of("kms", "Decrypt"),
+        of("kms", "GenerateDataKey"),
+        of("kms", "CreateGrant"),
+        of("s3", "GetObject"),
+        of("s3", "PutObject"),
+        of("s3", "GetBucketPolicy"),
+        of("logs", "CreateLogStream"),
+        of("logs", "DescribeLogGroups"),
+        of("cloudtrail", "LookupEvents"),
+        of("cloudtrail", "GetTrailStatus"),
+        of("events", "ListRules"),
+        of("events", "PutEvents"),
+        of("lambda", "Invoke"),
+        of("lambda", "GetFunction20150331v2"),
+        of("lambda", "CreateFunction20150331"),
+        of("sqs", "SendMessage"),
+        of("sqs", "ReceiveMessage"),
+        of("dynamodb", "PutItem"),
+        of("dynamodb", "DescribeTable"),
+        of("sns", "Publish"),
+        of("cloudformation", "DescribeStacks"),
+        of("cloudformation", "CreateStack"),
+        of("organizations", "ListAccounts"),
+        of("organizations", "DescribeEffectivePolicy"),
+        of("account", "ListRegions"),
+        of("ec2", "RunInstances"),
+        of("ec2", "DescribeInstances"),
+        of("signin", "ConsoleLogin"),
+    ];
+    // Anyone may put an event from a source of his own, and say in it what he likes.
+    others.push(event("custom.bedrock", "bedrock.amazonaws.com", "Converse"));
+    others.push(event("bedrock", "bedrock.amazonaws.com", "UpdateGuardrail"));
+    // A record of another service in an envelope of Bedrock, and the other way round.
+    others.push(event("aws.bedrock", "s3.amazonaws.com", "Converse"));
+    others.push(event("aws.s3", "bedrock.amazonaws.com", "Converse"));
+    for kind in ["AWS Service Event via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Insight via CloudTrail", "Object Created"] {
+        let mut event = of("bedrock", "Converse");
+        event["detail-type"] = json!(kind);
+        others.push(event);
+    }
+    for event in &others {
+        let found: Vec<_> = matching(&client, &rules, event).iter().map(|rule| rule.name.clone()).collect();
+        let (source, name) = (&event["source"], &event["detail"]["eventName"]);
+        assert!(found.is_empty(), "{source} {name} ({}) is matched by {found:?}", event["detail-type"]);
+    }
+}
+
+fn event_files() -> Vec<String> {
+    let mut files = Vec::new();
+    let folders = |path: &std::path::Path| {
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    for rule in folders(&root().join("events")) {
+        for case in folders(&rule) {
+            let file = case.join("event.json");
+            if file.exists() {
+                files.push(file.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The EventBridge envelopes of a file; invocation logs come another way.
+fn envelopes(file: &str) -> Vec<Value> {
+    let content: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let events = if let Value::Array(events) = content { events } else { vec![content] };
+    events.into_iter().filter(|event| event["detail"].is_object()).collect()
+}

@@ -1,0 +1,732 @@
+//! Who may do what: the policies of both templates, evaluated. Calls that the product makes are allowed, and a list of others is not.
+
+use end_to_end::{
+    deployment::{Deployment, FORWARDER, HUB, KEY, MANAGEMENT, MEMBER, ORGANIZATION, REGION, call, role},
+    iam::{Call, Decision, Policies},
+    template::{Stack, Template, root, text},
+};
+use serde_json::Value;
+
+const OBSERVATIONS: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-observations";
+const FINDINGS: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-findings";
+const WORLD: &str = "arn:aws:s3:::guardrail-audit-world-111122223333-us-east-1";
+const BUS: &str = "arn:aws:events:us-east-1:111122223333:event-bus/guardrail-audit";
+
+fn of_region(account: &str, function: &str) -> String {
+    role(account, &format!("guardrail-audit-{function}-{REGION}"))
+}
+
+fn sqs(account: &str, queue: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{account}:guardrail-audit-{queue}")
+}
+
+fn bedrock(account: &str, resource: &str) -> String {
+    format!("arn:aws:bedrock:{REGION}:{account}:{resource}")
+}
+
+fn put(principal: &str, keys: &[&str]) -> Call {
+    call(principal, "dynamodb:PutItem", OBSERVATIONS).with("dynamodb:LeadingKeys", keys)
+}
+
+fn own_key(account: &str) -> String {
+    format!("{account}#us-east-1#2026-11-01T10")
+}
+
+/// Of what the hub knows of an account itself.
+fn hub_key(account: &str) -> String {
+    format!("hub#{}", own_key(account))
+}
+
+fn key(principal: &str, action: &str, service: &str) -> Call {
+    call(principal, action, KEY).with("kms:ViaService", &[&format!("{service}.us-east-1.amazonaws.com")])
+}
+
+fn admin(account: &str) -> String {
+    format!("arn:aws:iam::{account}:role/admin")
+}
+
+fn assume(principal: &str, role: &str) -> Call {
+    call(principal, "sts:AssumeRole", role)
+}
+
+fn world(principal: &str, action: &str, path: &str) -> Call {
+    call(principal, action, &format!("{WORLD}/{path}")).in_account(HUB)
+}
+
+fn list_world(principal: &str, prefix: &str) -> Call {
+    call(principal, "s3:ListBucket", WORLD).in_account(HUB).with("s3:prefix", &[prefix])
+}
+
+fn check(deployment: &Deployment, expected: Decision, calls: &[Call]) {
+    let wrong: Vec<_> = calls.iter().filter(|call| deployment.decide(call) != expected).collect();
+    assert!(wrong.is_empty(), "not {expected:?}: {wrong:#?}");
+}
+
+#[test]
+fn members_report_their_own_facts() {
+    let mut calls = Vec::new();
+    for account in [MEMBER, MANAGEMENT, HUB] {
+        for function in ["invocations", "changes"] {
+            let auditor = of_region(account, function);
+            calls.push(put(&auditor, &[&own_key(account)]));
+            for action in ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"] {
+                calls.push(key(&auditor, action, "dynamodb"));
+            }
+            let table = "guardrail-audit-observations";
+            calls.push(key(&auditor, "kms:Decrypt", "dynamodb").with("kms:EncryptionContext:aws:dynamodb:tableName", &[table]));
+            let queue = if function == "invocations" { "calls" } else { "changes" };
+            for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
+                calls.push(call(&auditor, action, &sqs(account, queue)));
+            }
+            calls.push(call(&auditor, "bedrock:ListEnforcedGuardrailsConfiguration", "*"));
+            let group = format!("arn:aws:logs:{REGION}:{account}:log-group:/aws/lambda/guardrail-audit-{function}:log-stream:x");
+            calls.push(call(&auditor, "logs:PutLogEvents", &group));
+        }
+        let changes = of_region(account, "changes");
+        calls.push(call(&of_region(account, "invocations"), "organizations:DescribeEffectivePolicy", "*"));
+        // The enforced guardrail's own policy shares it with the organization; that isn't ours to evaluate.
+        calls.push(call(&changes, "bedrock:GetGuardrail", &bedrock(MANAGEMENT, "guardrail/abcd1234efgh")).in_account(account));
+        calls.push(call(&changes, "bedrock:GetResourcePolicy", &bedrock(account, "guardrail/abcd1234efgh")));
+        calls.push(call(&changes, "bedrock:GetAgent", &bedrock(account, "agent/ABCDEFGHIJ")));
+        calls.push(call(&changes, "bedrock:GetFlow", &bedrock(account, "flow/ABCDEFGHIJ")));
+        calls.push(call(&changes, "bedrock:GetModelInvocationLoggingConfiguration", "*"));
+        calls.push(call(&changes, "cloudtrail:DescribeTrails", "*"));
+        calls.push(assume(&changes, &role(account, "guardrail-audit-heartbeat")));
+    }
+    calls.push(call(&of_region(MANAGEMENT, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
+    // The hub's copy for forwarded events writes for those who forwarded them.
+    calls.push(put(&of_region(HUB, "forwarded-invocations"), &[&own_key(FORWARDER)]));
+    calls.push(put(&of_region(HUB, "forwarded-changes"), &[&own_key(FORWARDER)]));
+    calls.push(call(&of_region(FORWARDER, "forward"), "events:PutEvents", BUS));
+    check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
+}
+
+#[test]
+fn the_hub_reads_everybody_and_keeps_the_findings() {
+    let hub = |function: &str| of_region(HUB, function);
+    let mut calls = Vec::new();
+    for account in [MEMBER, FORWARDER, MANAGEMENT, HUB] {
+        calls.push(assume(&hub("reconcile"), &role(account, "guardrail-audit-reader")));
+        let reader = role(account, "guardrail-audit-reader");
+        for action in [
+            "bedrock:ListGuardrails",
+            "bedrock:ListEnforcedGuardrailsConfiguration",
+            "cloudtrail:LookupEvents",
+            "cloudtrail:DescribeTrails",
+        ] {
+            calls.push(call(&reader, action, "*"));
+        }
+        calls.push(
+            call(&reader, "bedrock:GetGuardrail", "arn:aws:bedrock:eu-west-1:222233334444:guardrail/abcd1234efgh").in_account(account),
+        );
+        calls
+            .push(call(&reader, "cloudtrail:GetEventSelectors", "arn:aws:cloudtrail:us-east-1:999988887777:trail/org").in_account(account));
+        calls.push(call(&reader, "bedrock:GetAgent", &bedrock(account, "agent/ABCDEFGHIJ")));
+    }
+    for action in [
+        "ListAccountsForParent",
+        "ListRoots",
+        "ListPolicies",
+        "DescribePolicy",
+        "DescribeEffectivePolicy",
+        "ListAccountsWithInvalidEffectivePolicy",
+    ] {
+        calls.push(call(&role(MANAGEMENT, "guardrail-audit-reader"), &format!("organizations:{action}"), "*"));
+    }
+    calls.push(call(&hub("reconcile"), "sqs:ReceiveMessage", &sqs(HUB, "reconcile")));
+    calls.push(call(&hub("reconcile"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
+    calls.push(put(&hub("reconcile"), &[&hub_key(MEMBER)]));
+    calls.push(put(&hub("audit-trail"), &[&hub_key(MEMBER)]));
+    calls.push(put(&hub("fold-findings"), &[&hub_key(MEMBER)]));
+    calls.push(call(&hub("audit-trail"), "s3:GetObject", "arn:aws:s3:::org-trail/AWSLogs/x.json.gz").in_account(HUB));
+    for function in ["reconcile", "fold-findings"] {
+        calls.push(world(&hub(function), "s3:GetObject", "world/organization.json"));
+        calls.push(list_world(&hub(function), "world/"));
+        calls.push(key(&hub(function), "kms:Decrypt", "s3"));
+    }
+    calls.push(world(&hub("fold-findings"), "s3:GetObject", "configuration/guardrail-audit.toml"));
+    calls.push(world(&hub("reconcile"), "s3:PutObject", "state/history/222233334444/us-east-1.json"));
+    calls.push(key(&hub("report"), "kms:GenerateDataKey", "s3"));
+    calls.push(world(&hub("reconcile"), "s3:PutObject", "world/organization.json"));
+    calls.push(world(&hub("report"), "s3:PutObject", "reports/2026-11-01.json"));
+    for action in ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"] {
+        calls.push(call(&hub("fold-findings"), action, FINDINGS));
+    }
+    let stream = |table: &str| format!("{table}/stream/2026-01-01T00:00:00.000");
+    for action in ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"] {
+        calls.push(call(&hub("fold-findings"), action, &stream(OBSERVATIONS)));
+        calls.push(call(&hub("send-alerts"), action, &stream(FINDINGS)));
+    }
+    calls.push(call(&hub("fold-findings"), "dynamodb:Query", OBSERVATIONS));
+    calls.push(call(&hub("fold-findings"), "sqs:SendMessage", &sqs(HUB, "facts-dead")));
+    calls.push(call(&hub("report"), "dynamodb:Query", &format!("{FINDINGS}/index/by_account")));
+    for body in ["text", "json", "chat"] {
+        calls.push(call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-{body}")));
+    }
+    calls.push(key(&hub("send-alerts"), "kms:GenerateDataKey", "sns"));
+    calls.push(call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]));
+    calls.push(call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["DIGEST"]));
+    calls.push(call(&hub("send-alerts"), "dynamodb:GetItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]));
+    check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
+}
+
+#[test]
+fn rules_schedules_and_topics_deliver() {
+    let deliver = |rule: &str, queue: &str, account: &str| {
+        let rule = format!("arn:aws:events:{REGION}:{account}:rule/{rule}");
+        Call::by_service("events.amazonaws.com", "sqs:SendMessage", &sqs(account, queue)).with("aws:SourceArn", &[&rule])
+    };
+    let mut calls = vec![
+        deliver("guardrail-audit-reconcile", "reconcile", HUB),
+        deliver("guardrail-audit-trail-files", "trail", HUB),
+        deliver("guardrail-audit/guardrail-audit-trail-files", "trail", HUB),
+        deliver("guardrail-audit/guardrail-audit-forwarded-calls", "forwarded-calls", HUB),
+        deliver("guardrail-audit/guardrail-audit-forwarded-watch", "forwarded-changes", HUB),
+    ];
+    for account in [MEMBER, HUB, MANAGEMENT] {
+        calls.push(deliver("guardrail-audit-calls", "calls", account));
+        calls.push(deliver("guardrail-audit-unknown-calls", "calls", account));
+        for rule in
+            ["changes-bedrock", "changes-organization", "changes-identity", "changes-evidence", "changes-auditor", "changes-data", "watch"]
+        {
+            calls.push(deliver(&format!("guardrail-audit-{rule}"), "changes", account));
+            calls.push(deliver(&format!("guardrail-audit-{rule}"), "undelivered", account));
+        }
+    }
+    let assumed = Call::by_service("events.amazonaws.com", "sts:AssumeRole", &of_region(FORWARDER, "forward"));
+    let rule = format!("arn:aws:events:{REGION}:{FORWARDER}:rule/guardrail-audit-calls");
+    calls.push(assumed.with("aws:SourceAccount", &[FORWARDER]).with("aws:SourceArn", &[&rule]));
+    let logs = Call::by_service("logs.us-east-1.amazonaws.com", "kms:GenerateDataKey", KEY);
+    let group = format!("arn:aws:logs:us-east-1:{HUB}:log-group:/aws/lambda/guardrail-audit-report");
+    calls.push(logs.with("kms:EncryptionContext:aws:logs:arn", &[&group]));
+    check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
+
+    let stranger = "arn:aws:events:us-east-1:444455556666:rule/guardrail-audit-calls";
+    let calls = [
+        deliver("something-else", "calls", MEMBER),
+        deliver("guardrail-audit-calls", "changes", MEMBER).with("aws:SourceArn", &[stranger]),
+        deliver("guardrail-audit-calls", "reconcile", HUB),
+        deliver("guardrail-audit-calls", "calls", MEMBER).with("aws:SecureTransport", &["false"]),
+        Call::by_service("sns.amazonaws.com", "sqs:SendMessage", &sqs(HUB, "trail")).with("aws:SourceArn", &["arn:aws:sns:us-east-1:1:t"]),
+    ];
+    check(&Deployment::of_an_organization(), Decision::Denied, &calls);
+}
+
+/// Everything that a member's administrator could try with the auditor's roles, or as himself.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a list of calls")]
+fn members_can_do_nothing_else() {
+    let mut calls = Vec::new();
+    let auditors = [of_region(MEMBER, "invocations"), of_region(MEMBER, "changes"), role(MEMBER, "guardrail-audit-reader"), admin(MEMBER)];
+    // A role of the administrator's own below the path, with every permission: the resource policies alone stand in the way.
+    let impostor = role(MEMBER, "impostor");
+    for who in auditors.iter().chain([&impostor]) {
+        calls.push(put(who, &[&own_key(HUB)]));
+        calls.push(put(who, &[&own_key(FORWARDER)]));
+        calls.push(put(who, &[&own_key(MEMBER), &own_key(HUB)]));
+        calls.push(put(who, &["222233334444"]));
+        calls.push(put(who, &[&hub_key(MEMBER)]));
+        calls.push(put(who, &["2222333344445#us-east-1#2026"]));
+        calls.push(put(who, &[]));
+        for action in [
+            "BatchGetItem",
+            "BatchWriteItem",
+            "ConditionCheckItem",
+            "CreateBackup",
+            "DeleteItem",
+            "DeleteResourcePolicy",
+            "DeleteTable",
+            "DescribeTable",
+            "ExportTableToPointInTime",
+            "GetItem",
+            "GetResourcePolicy",
+            "PartiQLDelete",
+            "PartiQLInsert",
+            "PartiQLSelect",
+            "PartiQLUpdate",
+            "PutResourcePolicy",
+            "Query",
+            "RestoreTableToPointInTime",
+            "Scan",
+            "TagResource",
+            "UpdateContinuousBackups",
+            "UpdateItem",
+            "UpdateTable",
+            "UpdateTimeToLive",
+        ] {
+            for table in [OBSERVATIONS, FINDINGS] {
+                let action = format!("dynamodb:{action}");
+                calls.push(call(who, &action, table).with("dynamodb:LeadingKeys", &[&own_key(MEMBER)]));
+            }
+        }
+        calls.push(call(who, "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &[&own_key(MEMBER)]));
+        calls.push(call(who, "dynamodb:Query", &format!("{FINDINGS}/index/by_status")));
+        calls.push(call(who, "dynamodb:GetRecords", &format!("{OBSERVATIONS}/stream/2026-01-01T00:00:00.000")));
+        for (action, path) in [
+            ("GetObject", "world/organization.json"),
+            ("PutObject", "world/organization.json"),
+            ("PutObject", "configuration/guardrail-audit.toml"),
+            ("GetObject", "configuration/guardrail-audit.toml"),
+            ("DeleteObject", "reports/x.json"),
+            ("GetObject", "reports/x.json"),
+        ] {
+            calls.push(world(who, &format!("s3:{action}"), path));
+        }
+        calls.push(list_world(who, "world/"));
+        calls.push(call(who, "s3:PutBucketPolicy", WORLD).in_account(HUB));
+        // The key only serves the table.
+        calls.push(call(who, "kms:Decrypt", KEY));
+        calls.push(key(who, "kms:Decrypt", "s3"));
+        calls.push(key(who, "kms:GenerateDataKey", "sns"));
+        calls.push(key(who, "kms:Decrypt", "dynamodb").with("kms:ViaService", &["dynamodb.eu-west-1.amazonaws.com"]));
+        calls.push(key(who, "kms:Decrypt", "dynamodb").with("kms:EncryptionContext:aws:dynamodb:tableName", &["guardrail-audit-findings"]));
+        for action in ["CreateGrant", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion", "RetireGrant"] {
+            calls.push(key(who, &format!("kms:{action}"), "dynamodb"));
+        }
+        for queue in ["reconcile", "trail", "calls", "changes", "facts-dead", "forwarded-calls"] {
+            calls.push(call(who, "sqs:SendMessage", &sqs(HUB, queue)));
+            calls.push(call(who, "sqs:ReceiveMessage", &sqs(HUB, queue)));
+        }
+        for topic in ["alerts-text", "alerts-json", "alerts-chat", "alarms"] {
+            calls.push(call(who, "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-{topic}")));
+            calls.push(call(who, "sns:Subscribe", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-{topic}")));
+        }
+        for other in [HUB, FORWARDER, MANAGEMENT] {
+            calls.push(assume(who, &role(other, "guardrail-audit-reader")));
+            calls.push(assume(who, &role(other, "guardrail-audit-heartbeat")));
+        }
+        calls.push(assume(who, &of_region(HUB, "reconcile")));
+        calls.push(assume(who, &of_region(HUB, "fold-findings")));
+        calls.push(call(who, "lambda:InvokeFunction", &format!("arn:aws:lambda:us-east-1:{HUB}:function:guardrail-audit-report")));
+        calls.push(call(who, "lambda:InvokeFunctionUrl", &format!("arn:aws:lambda:us-east-1:{HUB}:function:guardrail-audit-report")));
+        calls.push(call(
+            who,
+            "events:PutRule",
+            &format!("arn:aws:events:us-east-1:{HUB}:rule/guardrail-audit/guardrail-audit-forwarded-calls"),
+        ));
+    }
+    // Whoever is outside the organization, or not below the path, isn't even let in with the right key.
+    let outside = put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]).with("aws:PrincipalOrgID", &["o-otherotherot"]);
+    calls.push(outside);
+    calls.push(put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]).with("aws:PrincipalOrgID", &[]));
+    calls.push(put(&admin(MEMBER), &[&own_key(MEMBER)]));
+    calls.push(put("arn:aws:iam::222233334444:user/guardrail-audit/x", &[&own_key(MEMBER)]));
+    calls.push(key(&admin(MEMBER), "kms:Decrypt", "dynamodb"));
+    calls.push(key(&of_region(MEMBER, "changes"), "kms:Decrypt", "dynamodb").with("aws:PrincipalOrgID", &["o-otherotherot"]));
+    calls.push(call(&admin(MEMBER), "events:PutEvents", BUS).with("aws:PrincipalOrgID", &["o-otherotherot"]));
+    // The roles themselves.
+    let (invocations, changes) = (of_region(MEMBER, "invocations"), of_region(MEMBER, "changes"));
+    calls.push(assume(&invocations, &role(MEMBER, "guardrail-audit-heartbeat")));
+    calls.push(assume(&admin(MEMBER), &role(MEMBER, "guardrail-audit-heartbeat")));
+    calls.push(assume(&admin(MEMBER), &role(MEMBER, "guardrail-audit-reader")));
+    calls.push(assume(&admin(HUB), &role(MEMBER, "guardrail-audit-reader")));
+    calls.push(assume(&of_region(HUB, "fold-findings"), &role(MEMBER, "guardrail-audit-reader")));
+    calls.push(
+        assume(&of_region(HUB, "reconcile"), &role(MEMBER, "guardrail-audit-reader")).with("aws:PrincipalOrgID", &["o-otherotherot"]),
+    );
+    calls.push(
+        assume(&of_region(HUB, "reconcile"), &role("444455556666", "guardrail-audit-reader"))
+            .with("aws:ResourceOrgID", &["o-otherotherot"]),
+    );
+    calls.push(assume(&of_region(HUB, "reconcile"), &role(MEMBER, "guardrail-audit-heartbeat")));
+    calls.push(assume(&of_region(HUB, "reconcile"), &admin(MEMBER)));
+    for who in [&invocations, &changes] {
+        calls.push(call(who, "bedrock:InvokeModel", &bedrock("", "foundation-model/anthropic.claude-3-haiku")));
+        calls.push(call(who, "bedrock:UpdateGuardrail", &bedrock(MEMBER, "guardrail/abcd1234efgh")));
+        calls.push(call(who, "bedrock:DeleteEnforcedGuardrailConfiguration", "*"));
+        calls.push(call(who, "cloudtrail:StopLogging", &format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/t")));
+        calls.push(call(who, "organizations:DetachPolicy", "*"));
+        calls.push(call(who, "organizations:ListAccounts", "*"));
+        calls.push(call(who, "iam:PutRolePolicy", &role(MEMBER, "guardrail-audit-reader")));
+        calls.push(call(who, "sqs:SendMessage", &sqs(MEMBER, "calls")));
+        calls.push(call(who, "sqs:PurgeQueue", &sqs(MEMBER, "changes")));
+        calls.push(call(who, "s3:GetObject", "arn:aws:s3:::any/thing"));
+        calls.push(call(
+            who,
+            "logs:DeleteLogGroup",
+            &format!("arn:aws:logs:us-east-1:{MEMBER}:log-group:/aws/lambda/guardrail-audit-changes"),
+        ));
+    }
+    calls.push(call(&invocations, "sqs:ReceiveMessage", &sqs(MEMBER, "changes")));
+    calls.push(call(&role(MEMBER, "guardrail-audit-reader"), "organizations:ListAccounts", "*"));
+    calls.push(call(&role(MANAGEMENT, "guardrail-audit-reader"), "organizations:DetachPolicy", "*"));
+    calls.push(call(&role(MEMBER, "guardrail-audit-reader"), "bedrock:UpdateGuardrail", &bedrock(MEMBER, "guardrail/abcd1234efgh")));
+    calls.push(call(&of_region(MEMBER, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
+    calls.push(call(&role(FORWARDER, "guardrail-audit-reader"), "events:PutEvents", BUS));
+    for action in ["bedrock:Converse", "bedrock:InvokeModel", "bedrock:ListGuardrails", "s3:ListAllMyBuckets"] {
+        calls.push(call(&role(MEMBER, "guardrail-audit-heartbeat"), action, "*"));
+    }
+    check(&Deployment::of_an_organization(), Decision::Denied, &calls);
+}
+
+#[test]
+fn a_function_of_the_hub_does_only_its_own_work() {
+    let hub = |function: &str| of_region(HUB, function);
+    let mut calls = vec![
+        // Only fold-findings decides about findings.
+        call(&hub("reconcile"), "dynamodb:PutItem", FINDINGS),
+        call(&hub("audit-trail"), "dynamodb:PutItem", FINDINGS),
+        call(&hub("report"), "dynamodb:UpdateItem", FINDINGS),
+        call(&hub("invocations"), "dynamodb:PutItem", FINDINGS),
+        call(&hub("forwarded-invocations"), "dynamodb:PutItem", FINDINGS),
+        // Its own account's copy writes for its own account.
+        put(&hub("invocations"), &[&own_key(MEMBER)]),
+        put(&hub("changes"), &[&own_key(MEMBER)]),
+        put(&hub("forwarded-invocations"), &[]),
+        put(&hub("forwarded-invocations"), &[&hub_key(MEMBER)]),
+        // Nobody of the hub speaks for a member, whose word is its own.
+        put(&hub("reconcile"), &[&own_key(MEMBER)]),
+        put(&hub("audit-trail"), &[&own_key(MEMBER)]),
+        put(&hub("report"), &[&hub_key(MEMBER)]),
+        // send-alerts keeps its own state, and never a finding.
+        call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
+        call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
+        call(&hub("send-alerts"), "dynamodb:UpdateItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
+        put(&hub("fold-findings"), &[&own_key(MEMBER)]),
+        call(&hub("send-alerts"), "dynamodb:Query", OBSERVATIONS),
+        // Only reconcile reads accounts and writes the world; the configuration is written by people.
+        assume(&hub("fold-findings"), &role(MEMBER, "guardrail-audit-reader")),
+        world(&hub("fold-findings"), "s3:PutObject", "world/organization.json"),
+        world(&hub("report"), "s3:PutObject", "world/organization.json"),
+        world(&hub("reconcile"), "s3:DeleteObject", "world/organization.json"),
+        world(&hub("reconcile"), "s3:PutObject", "reports/x"),
+        world(&hub("audit-trail"), "s3:GetObject", "world/organization.json"),
+        world(&hub("audit-trail"), "s3:PutObject", "world/organization.json"),
+        list_world(&hub("send-alerts"), "world/"),
+        call(&hub("audit-trail"), "s3:GetObject", "arn:aws:s3:::another/AWSLogs/x").in_account(HUB),
+        call(&hub("audit-trail"), "s3:PutObject", "arn:aws:s3:::org-trail/AWSLogs/x").in_account(HUB),
+        call(&hub("report"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-text")),
+        call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alarms")),
+        call(&hub("reconcile"), "kms:Decrypt", KEY),
+        key(&hub("reconcile"), "kms:Decrypt", "sqs"),
+        key(&hub("reconcile"), "kms:PutKeyPolicy", "dynamodb"),
+        world(&hub("report"), "s3:GetObject", "world/organization.json").with("aws:SecureTransport", &["false"]),
+    ];
+    for function in [
+        "reconcile",
+        "audit-trail",
+        "fold-findings",
+        "send-alerts",
+        "report",
+        "invocations",
+        "changes",
+        "forwarded-invocations",
+        "forwarded-changes",
+    ] {
+        let who = hub(function);
+        calls.push(world(&who, "s3:PutObject", "configuration/guardrail-audit.toml"));
+        for action in ["UpdateItem", "DeleteItem", "BatchWriteItem", "DeleteTable", "UpdateTimeToLive", "PutResourcePolicy", "Scan"] {
+            calls.push(call(&who, &format!("dynamodb:{action}"), OBSERVATIONS));
+        }
+        calls.push(call(&who, "dynamodb:DeleteTable", FINDINGS));
+        calls.push(call(&who, "iam:PutRolePolicy", &who));
+        calls.push(call(&who, "iam:PassRole", &who));
+        calls.push(call(&who, "lambda:UpdateFunctionCode", &format!("arn:aws:lambda:us-east-1:{HUB}:function:guardrail-audit-report")));
+        calls.push(call(&who, "bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/x"));
+    }
+    check(&Deployment::of_an_organization(), Decision::Denied, &calls);
+}
+
+#[test]
+fn alone_nobody_else_is_let_in() {
+    let standalone = Deployment::standalone();
+    let allowed = [
+        put(&of_region(HUB, "invocations"), &[&own_key(HUB)]),
+        key(&of_region(HUB, "invocations"), "kms:Decrypt", "dynamodb"),
+        Call::by(&of_region(HUB, "reconcile"), "sts:AssumeRole", &role(HUB, "guardrail-audit-reader")),
+    ];
+    check(&standalone, Decision::Allowed, &allowed);
+    let denied = [
+        put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]),
+        put(&role(MEMBER, "impostor"), &[&own_key(MEMBER)]),
+        key(&role(MEMBER, "impostor"), "kms:Decrypt", "dynamodb"),
+        assume(&of_region(HUB, "reconcile"), &role(MEMBER, "guardrail-audit-reader")),
+        call(&of_region(MANAGEMENT, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")),
+        call(&admin(MEMBER), "events:PutEvents", BUS),
+    ];
+    check(&standalone, Decision::Denied, &denied);
+    assert!(!standalone.stacks.iter().any(|stack| stack.resources.contains_key("Bus")), "no bus for others");
+}
+
+/// With a trail of its own, the trail may write its files and audit-trail read them, and nobody else may write.
+#[test]
+fn an_own_trail_is_written_by_the_trail_only() {
+    let hub = Template::hub().stack(HUB, REGION, &[("CreateTrail", "true"), ("TrailDataEvents", "true")]);
+    let deployment = Deployment { stacks: vec![hub], service_control: Vec::new() };
+    let bucket = "arn:aws:s3:::guardrail-audit-trail-111122223333-us-east-1";
+    let file = format!("{bucket}/AWSLogs/{HUB}/CloudTrail/us-east-1/2026/11/01/x.json.gz");
+    let trail = format!("arn:aws:cloudtrail:us-east-1:{HUB}:trail/guardrail-audit");
+    let by_trail = |action: &str, resource: &str, trail: &str| {
+        Call::by_service("cloudtrail.amazonaws.com", action, resource).with("aws:SourceArn", &[trail])
+    };
+    let allowed = [
+        by_trail("s3:PutObject", &file, &trail),
+        by_trail("s3:GetBucketAcl", bucket, &trail),
+        by_trail("kms:GenerateDataKey", KEY, &trail),
+        call(&of_region(HUB, "audit-trail"), "s3:GetObject", &file).in_account(HUB),
+        key(&of_region(HUB, "audit-trail"), "kms:Decrypt", "s3"),
+    ];
+    check(&deployment, Decision::Allowed, &allowed);
+    let denied = [
+        by_trail("s3:PutObject", &file, "arn:aws:cloudtrail:us-east-1:444455556666:trail/guardrail-audit"),
+        by_trail("s3:PutObject", &format!("{bucket}/AWSLogs/444455556666/x"), &trail),
+        by_trail("s3:DeleteObject", &file, &trail),
+        call(&of_region(HUB, "audit-trail"), "s3:DeleteObject", &file).in_account(HUB),
+        call(&of_region(HUB, "fold-findings"), "s3:GetObject", &file).in_account(HUB),
+    ];
+    check(&deployment, Decision::Denied, &denied);
+}
+
+#[test]
+fn a_permissions_boundary_reaches_every_role() {
+    let boundary = "arn:aws:iam::111122223333:policy/boundary";
+    let hub = Template::hub().stack(HUB, REGION, &[("PermissionsBoundaryArn", boundary), ("OrganizationId", ORGANIZATION)]);
+    let members = ["Member", "Forwarded"].map(|nested| hub.nested(nested, &Template::member()));
+    for stack in members.iter().chain([&hub]) {
+        for (name, role) in stack.of_type("AWS::IAM::Role") {
+            assert_eq!(role["PermissionsBoundary"], boundary, "{name}");
+        }
+    }
+}
+
+/// The example in deploy/ stops the administrator of a member, and neither the StackSet nor the auditor itself.
+#[test]
+fn the_example_service_control_policy_protects_the_auditor() {
+    let path = root().join("deploy/protect-auditor.scp.json");
+    let policy: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let size = policy.to_string().len();
+    assert!(size <= 5120, "a service control policy has at most 5,120 characters, not {size}");
+    let mut deployment = Deployment::of_an_organization();
+    deployment.service_control = vec![policy];
+    let function = format!("arn:aws:lambda:us-east-1:{MEMBER}:function:guardrail-audit-changes");
+    let rule = format!("arn:aws:events:us-east-1:{MEMBER}:rule/guardrail-audit-calls");
+    let log_group = format!("arn:aws:logs:us-east-1:{MEMBER}:log-group:/aws/lambda/guardrail-audit-changes");
+    let stack = format!("arn:aws:cloudformation:us-east-1:{MEMBER}:stack/StackSet-guardrail-audit-1/id");
+    let trail = format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/t");
+    let mapping = format!("arn:aws:lambda:us-east-1:{MEMBER}:event-source-mapping:11111111-2222-3333-4444-555555555555");
+    let of_auditor = |who: &str| {
+        let mut calls = Vec::new();
+        for action in [
+            "PutRolePolicy",
+            "DeleteRolePolicy",
+            "AttachRolePolicy",
+            "DetachRolePolicy",
+            "UpdateAssumeRolePolicy",
+            "PutRolePermissionsBoundary",
+            "DeleteRole",
+            "CreateRole",
+            "PassRole",
+        ] {
+            calls.push(call(who, &format!("iam:{action}"), &of_region(MEMBER, "changes")));
+        }
+        for action in [
+            "UpdateFunctionCode",
+            "UpdateFunctionConfiguration",
+            "DeleteFunction",
+            "PutFunctionConcurrency",
+            "RemovePermission",
+            "AddPermission",
+            "InvokeFunction",
+        ] {
+            calls.push(call(who, &format!("lambda:{action}"), &function));
+        }
+        for action in ["DisableRule", "DeleteRule", "PutRule", "RemoveTargets", "PutTargets"] {
+            calls.push(call(who, &format!("events:{action}"), &rule));
+        }
+        for action in ["DeleteQueue", "PurgeQueue", "SetQueueAttributes", "SendMessage", "ReceiveMessage", "DeleteMessage", "AddPermission"]
+        {
+            calls.push(call(who, &format!("sqs:{action}"), &sqs(MEMBER, "changes")));
+        }
+        calls.push(call(who, "logs:DeleteLogGroup", &log_group));
+        calls.push(call(who, "logs:PutRetentionPolicy", &log_group));
+        calls.push(call(who, "cloudformation:DeleteStack", &stack));
+        calls.push(call(who, "cloudformation:UpdateStack", &stack));
+        for action in ["UpdateEventSourceMapping", "DeleteEventSourceMapping"] {
+            calls.push(call(who, &format!("lambda:{action}"), &mapping).with("lambda:FunctionArn", &[&function]));
+        }
+        calls
+    };
+    let mut forbidden = of_auditor(&admin(MEMBER));
+    for action in ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] {
+        forbidden.push(call(&admin(MEMBER), &format!("cloudtrail:{action}"), &trail));
+    }
+    check(&deployment, Decision::Denied, &forbidden);
+
+    let mut allowed = of_auditor("arn:aws:iam::222233334444:role/stacksets-exec-0123456789abcdef");
+    allowed.extend([
+        put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]),
+        call(&of_region(MEMBER, "changes"), "sqs:ReceiveMessage", &sqs(MEMBER, "changes")),
+        call(&of_region(MEMBER, "changes"), "logs:PutLogEvents", &format!("{log_group}:log-stream:x")),
+        assume(&of_region(MEMBER, "changes"), &role(MEMBER, "guardrail-audit-heartbeat")),
+        assume(&of_region(HUB, "reconcile"), &role(MEMBER, "guardrail-audit-reader")),
+        // Everything else of the account is the account's.
+        call(&admin(MEMBER), "lambda:UpdateFunctionCode", &format!("arn:aws:lambda:us-east-1:{MEMBER}:function:shop")),
+        call(&admin(MEMBER), "iam:PutRolePolicy", "arn:aws:iam::222233334444:role/shop"),
+        call(&admin(MEMBER), "lambda:GetFunction", &function),
+        call(&admin(MEMBER), "sqs:GetQueueAttributes", &sqs(MEMBER, "calls")),
+    ]);
+    check(&deployment, Decision::Allowed, &allowed);
+}
+
+/// The examples for the account of the log archive let exactly audit-trail in.
+#[test]
+fn the_examples_for_the_log_archive_let_the_hub_read() {
+    let policy = |name: &str| -> Value {
+        let text = std::fs::read_to_string(root().join("deploy").join(name)).unwrap();
+        let filled = text.replace("HUB_ACCOUNT", HUB).replace("HUB_REGION", REGION).replace("TRAIL_BUCKET", "org-trail");
+        serde_json::from_str(&filled.replace("TRAIL_TOPIC_ARN", "arn:aws:sns:us-east-1:444455556666:trail")).unwrap()
+    };
+    let key_arn = "arn:aws:kms:us-east-1:444455556666:key/k";
+    let hub = Template::hub().stack(HUB, REGION, &[("TrailBucketName", "org-trail"), ("TrailKeyArn", key_arn)]);
+    let decide = |resource: &str, call: &Call| {
+        let principal =
+            if call.context_is("aws:principalarn", &of_region(HUB, "audit-trail")) { "AuditTrailRole" } else { "FoldFindingsRole" };
+        let identity = hub.properties(principal)["Policies"].as_array().unwrap().iter().map(|policy| policy["PolicyDocument"].clone());
+        Policies { identity: identity.collect(), resource: Some(policy(resource)), ..Policies::default() }.decide(call)
+    };
+    let read =
+        |who: &str| call(&of_region(HUB, who), "s3:GetObject", "arn:aws:s3:::org-trail/AWSLogs/o-1/f.json.gz").in_account("444455556666");
+    let decrypt = |who: &str| call(&of_region(HUB, who), "kms:Decrypt", key_arn).with("kms:ViaService", &["s3.us-east-1.amazonaws.com"]);
+    assert_eq!(decide("log-archive-bucket.policy.json", &read("audit-trail")), Decision::Allowed);
+    assert_eq!(decide("log-archive-bucket.policy.json", &read("fold-findings")), Decision::Denied);
+    assert_eq!(decide("log-archive-key.policy.json", &decrypt("audit-trail")), Decision::Allowed);
+    assert_eq!(decide("log-archive-key.policy.json", &decrypt("fold-findings")), Decision::Denied);
+    let topic = policy("log-archive-topic.policy.json");
+    let administrator = serde_json::json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+    let policies = Policies { identity: vec![administrator], resource: Some(topic), ..Policies::default() };
+    let subscribe = call(&admin(HUB), "sns:Subscribe", "arn:aws:sns:us-east-1:444455556666:trail").with("sns:Protocol", &["sqs"]);
+    assert_eq!(policies.decide(&subscribe.clone().with("sns:Endpoint", &[&sqs(HUB, "trail")])), Decision::Allowed);
+    assert_eq!(policies.decide(&subscribe.with("sns:Endpoint", &["arn:aws:sqs:us-east-1:444455556666:other"])), Decision::Denied);
+}
+
+/// `"*"` as a resource stands only where the API has no other form, or behind a Deny, and a comment in the template says why.
+#[test]
+fn wildcard_resources_are_argued() {
+    let without_resources = [
+        "organizations:",
+        "bedrock:ListEnforcedGuardrailsConfiguration",
+        "bedrock:ListGuardrails",
+        "bedrock:ListInferenceProfiles",
+        "bedrock:ListAgents",
+        "bedrock:ListFlows",
+        "bedrock:GetModelInvocationLoggingConfiguration",
+        "cloudtrail:DescribeTrails",
+        "cloudtrail:LookupEvents",
+        "cloudtrail:ListPublicKeys",
+        "cloudtrail:DescribeTrails",
+        "dynamodb:ListStreams",
+    ];
+    for (arn, role) in Deployment::of_an_organization().roles() {
+        for policy in role["Policies"].as_array().unwrap() {
+            for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+                if statement["Resource"] != "*" || statement["Effect"] == "Deny" {
+                    continue;
+                }
+                let actions = match &statement["Action"] {
+                    Value::Array(actions) => actions.iter().map(text).collect(),
+                    one => vec![text(one)],
+                };
+                for action in actions {
+                    assert!(without_resources.iter().any(|known| action.starts_with(known)), "{arn} may {action} on everything");
+                    assert!(!action.contains('*'), "{arn} may {action}");
+                }
+            }
+        }
+    }
+    for template in ["template.yaml", "member.yaml"] {
+        let text = std::fs::read_to_string(root().join(template)).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let statement = |line: &&str| line.trim_start().starts_with("- Sid:") || line.trim_start().starts_with("- { Sid:");
+            if line.contains("Resource: \"*\"") {
+                let start = (0..=number).rev().find(|&index| statement(&lines[index])).unwrap();
+                // Behind `!If` the comment stands before the condition.
+                let argued = lines[start.saturating_sub(5)..start].iter().any(|line| line.trim_start().starts_with('#'));
+                let key_policy =
+                    template == "template.yaml" && start < lines.iter().position(|line| line.starts_with("  KeyAlias:")).unwrap();
+                assert!(argued || key_policy, "{template}:{}: {}", number + 1, lines[start].trim());
+            }
+        }
+    }
+}
+
+/// Everything with a name starts with the product's, so that policies and service control policies can speak of it; roles have its path.
+#[test]
+fn names_start_with_the_products() {
+    let deployment = Deployment::of_an_organization();
+    for stack in &deployment.stacks {
+        for (logical_id, resource) in &stack.resources {
+            for key in [
+                "QueueName",
+                "TableName",
+                "RoleName",
+                "FunctionName",
+                "TopicName",
+                "BucketName",
+                "AlarmName",
+                "DashboardName",
+                "ManagedPolicyName",
+            ] {
+                if let Some(name) = resource.properties[key]
+                    .as_str()
+                    .filter(|_| resource.kind != "AWS::Lambda::Permission" && resource.kind != "AWS::Lambda::EventSourceMapping")
+                {
+                    assert!(name.starts_with("guardrail-audit-"), "{logical_id}: {name}");
+                    assert!(
+                        key != "RoleName" || name.len() <= 64 && resource.properties["Path"] == "/guardrail-audit/",
+                        "{logical_id}: {name}"
+                    );
+                }
+            }
+        }
+    }
+    let long = Template::member().stack(MEMBER, "ap-southeast-1", &[("NamePrefix", "guardrail-audit-forwarded")]);
+    for (_, role) in long.of_type("AWS::IAM::Role") {
+        assert!(role["RoleName"].as_str().unwrap().len() <= 64, "{}", role["RoleName"]);
+    }
+}
+
+/// The global roles are made once in an account, however many Regions and copies there are.
+#[test]
+fn global_roles_are_made_in_one_region_only() {
+    let roles = |stack: &Stack| {
+        stack.of_type("AWS::IAM::Role").filter(|(_, role)| !role["RoleName"].as_str().unwrap().contains(stack.region.as_str())).count()
+    };
+    let of_member = [("OrganizationId", ORGANIZATION), ("HubAccountId", HUB), ("HubRegion", "us-east-1"), ("HubKeyArn", KEY)];
+    let member = Template::member();
+    assert_eq!(roles(&member.stack(MEMBER, "us-east-1", &of_member)), 2);
+    assert_eq!(roles(&member.stack(MEMBER, "eu-west-1", &of_member)), 0);
+    assert_eq!(roles(&member.stack(MEMBER, "eu-west-1", &[&of_member[..], &[("HomeRegion", "eu-west-1")]].concat())), 2);
+    assert_eq!(roles(&member.stack(MEMBER, "us-east-1", &[&of_member[..], &[("HomeRegion", "eu-west-1")]].concat())), 0);
+    let hub = Template::hub().stack(HUB, "eu-west-1", &[("OrganizationId", ORGANIZATION)]);
+    assert_eq!(roles(&hub.nested("Member", &member)), 2);
+    assert_eq!(roles(&hub.nested("Forwarded", &member)), 0);
+}
+
+/// What stands idle in a member costs nothing: no alarm, no key, no table, no provisioned anything.
+#[test]
+fn members_cost_nothing_while_idle() {
+    let free = [
+        "AWS::Events::Rule",
+        "AWS::SQS::Queue",
+        "AWS::SQS::QueuePolicy",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+        "AWS::IAM::Role",
+    ];
+    let deployment = Deployment::of_an_organization();
+    let members: Vec<_> = deployment.stacks.iter().filter(|stack| [MEMBER, FORWARDER].contains(&stack.account.as_str())).collect();
+    assert_eq!(members.len(), 2);
+    for (name, resource) in members.iter().flat_map(|stack| &stack.resources) {
+        assert!(free.contains(&resource.kind.as_str()), "{name} is a {}", resource.kind);
+        assert!(resource.properties["ReservedConcurrentExecutions"].is_null(), "{name}");
+        assert!(
+            resource.kind != "AWS::SQS::Queue" || resource.properties["SqsManagedSseEnabled"] == true,
+            "{name} is not encrypted by SQS"
+        );
+    }
+    let forwarder = members.iter().find(|stack| stack.account == FORWARDER).unwrap();
+    assert_eq!(forwarder.of_type("AWS::Lambda::Function").count(), 0, "who only forwards runs nothing");
+}

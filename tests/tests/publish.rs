@@ -1,0 +1,157 @@
+//! `cargo xtask publish`: code and template reach buckets that an organization can read, and a member can be set up from them.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use end_to_end::{
+    deployment::{HUB, KEY, MEMBER, ORGANIZATION},
+    engine::Engine,
+    iam::{Call, Decision, Policies},
+    template::{Template, root},
+    tools::{AWS, CFN_LINT, path_with, said, succeed},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with something in place of the two functions, and where the template goes.
+fn binaries() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    for function in ["audit-invocations", "audit-changes"] {
+        std::fs::create_dir(folder.path().join(function)).unwrap();
+        std::fs::write(folder.path().join(function).join("bootstrap"), format!("#!/bin/sh\necho {function}\n")).unwrap();
+    }
+    let template = folder.path().join("member.yaml");
+    (folder, template)
+}
+
+fn publish(folder: &Path, template: &Path, endpoint: Option<&str>, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root()).args(["run", "--quiet", "--package", "xtask", "--", "publish", "--hub-account", HUB]);
+    command.args(["--organization-id", ORGANIZATION, "--regions", "us-east-1,eu-west-1", "--binaries"]).arg(folder);
+    command.arg("--output").arg(template).args(more);
+    command.env("AWS_ACCESS_KEY_ID", HUB).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE");
+    match endpoint {
+        Some(endpoint) => command.env("AWS_ENDPOINT_URL", endpoint).env("PATH", path_with(&[&AWS.folder()])),
+        // Whoever calls AWS now fails.
+        None => command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+    };
+    succeed(&mut command)
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do() {
+    let (folder, template) = binaries();
+    let output = publish(folder.path(), &template, None, &["--dry-run"]);
+    let said = said(&output);
+    for part in [
+        "s3api create-bucket --bucket guardrail-audit-code-111122223333-us-east-1 --region us-east-1",
+        "s3api create-bucket --bucket guardrail-audit-code-111122223333-eu-west-1 --create-bucket-configuration LocationConstraint=eu-west-1",
+        "put-bucket-versioning",
+        "put-public-access-block",
+        "create-stack-set --stack-set-name guardrail-audit",
+        "--permission-model SERVICE_MANAGED",
+        "update-stack-set --stack-set-name guardrail-audit",
+        "ParameterKey=ManagementAccount,ParameterValue=true",
+    ] {
+        assert!(said.contains(part), "no `{part}` in\n{said}");
+    }
+    let named = said.split("ParameterKey=").skip(1).map(|rest| rest.split(',').next().unwrap());
+    for name in named {
+        assert!(Template::member().parameters().contains_key(name), "member.yaml has no parameter {name}");
+    }
+}
+
+#[test]
+fn a_member_is_set_up_from_what_is_published() {
+    let engine = Engine::start();
+    let (folder, template) = binaries();
+    let output = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
+    let url = output.split("--template-url ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let first = std::fs::read_to_string(&template).unwrap();
+
+    succeed(CFN_LINT.command().args(["--regions", "us-east-1,eu-west-1", "--template"]).arg(&template));
+    let packaged = Template::load(&template);
+    assert_eq!(packaged.0["Parameters"], Template::member().0["Parameters"]);
+    let hub = engine.client(HUB);
+    for region in ["us-east-1", "eu-west-1"] {
+        let stack = packaged.stack(MEMBER, region, &[("OrganizationId", ORGANIZATION), ("HubAccountId", HUB), ("HubKeyArn", KEY)]);
+        for function in ["AuditInvocations", "AuditChanges"] {
+            let code = &stack.properties(function)["Code"];
+            let text = |key: &str| code[key].as_str().unwrap();
+            assert_eq!(text("S3Bucket"), format!("guardrail-audit-code-111122223333-{region}"));
+            let client = hub.in_region(region);
+            let path = format!("/{}/{}?versionId={}", text("S3Bucket"), text("S3Key"), text("S3ObjectVersion"));
+            let archive = client.send("s3", "GET", &path, &[], &[]).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(archive.starts_with(b"PK"), "{path} is a ZIP archive");
+        }
+    }
+
+    let bucket = "guardrail-audit-code-111122223333-us-east-1";
+    let key = url.strip_prefix(&format!("https://{bucket}.s3.us-east-1.amazonaws.com/")).unwrap();
+    let url = format!("{}/{bucket}/{key}", engine.endpoint());
+    // In the account that owns the buckets, because the engine shows no account those of another: who may read is evaluated below.
+    // Without the hub's account and Region, which then are this one: the engine doesn't know its own Region in conditions.
+    let parameters = [("OrganizationId", ORGANIZATION), ("HubKeyArn", KEY), ("Architecture", "x86_64")];
+    let outputs = hub.create_stack("guardrail-audit", &url, &parameters);
+    assert_eq!(outputs["ReaderRoleArn"], "arn:aws:iam::111122223333:role/guardrail-audit/guardrail-audit-reader");
+
+    // The same again is the same: nothing is uploaded twice, and the template is what it was.
+    let again = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
+    assert!(!again.contains("put-object") && !again.contains("create-bucket"), "{again}");
+    assert_eq!(std::fs::read_to_string(&template).unwrap(), first);
+    // Other code is other objects, and the earlier ones stay for going back.
+    std::fs::write(folder.path().join("audit-changes/bootstrap"), "#!/bin/sh\n").unwrap();
+    let upgrade = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
+    assert_eq!(upgrade.matches("put-object").count(), 3, "one function in two Regions and the template: {upgrade}");
+
+    let policy = hub.in_region("eu-west-1").send("s3", "GET", "/guardrail-audit-code-111122223333-eu-west-1?policy", &[], &[]).unwrap();
+    let policies = Policies {
+        identity: vec![serde_json::json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})],
+        resource: Some(serde_json::from_slice::<Value>(&policy).unwrap()),
+        ..Policies::default()
+    };
+    let object = "arn:aws:s3:::guardrail-audit-code-111122223333-eu-west-1/audit-changes/x.zip";
+    let of = |action: &str, organization: &str| {
+        let call = Call::by("arn:aws:iam::222233334444:role/stacksets-exec-1", action, object).in_account(HUB);
+        policies.decide(&call.with("aws:PrincipalOrgID", &[organization]))
+    };
+    assert_eq!(of("s3:GetObjectVersion", ORGANIZATION), Decision::Allowed);
+    assert_eq!(of("s3:GetObject", "o-otherotherot"), Decision::Denied);
+    assert_eq!(of("s3:PutObject", ORGANIZATION), Decision::Denied);
+    assert_eq!(of("s3:DeleteObject", ORGANIZATION), Decision::Denied);
+}
+
+/// The example policy of whoever publishes is enough for every call that publishing makes, and for no others.
+#[test]
+fn the_example_policy_is_what_publishing_needs() {
+    let text = std::fs::read_to_string(root().join("deploy/publish.policy.json")).unwrap().replace("HUB_ACCOUNT", HUB);
+    let policies = Policies { identity: vec![serde_json::from_str(&text).unwrap()], ..Policies::default() };
+    let bucket = format!("arn:aws:s3:::guardrail-audit-code-{HUB}-eu-west-1");
+    let decide = |action: &str, resource: &str| {
+        policies.decide(&Call::by("arn:aws:iam::111122223333:role/publisher", action, resource).in_account(HUB))
+    };
+    // HeadBucket asks for s3:ListBucket, HeadObject for s3:GetObject.
+    for action in ["CreateBucket", "ListBucket", "PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketVersioning"] {
+        assert_eq!(decide(&format!("s3:{action}"), &bucket), Decision::Allowed, "{action}");
+    }
+    for action in ["GetObject", "PutObject"] {
+        assert_eq!(decide(&format!("s3:{action}"), &format!("{bucket}/audit-changes/x.zip")), Decision::Allowed, "{action}");
+    }
+    let stack = "arn:aws:cloudformation:us-east-1:111122223333:stack/guardrail-audit/x";
+    assert_eq!(decide("cloudformation:DescribeStacks", stack), Decision::Allowed);
+    // What was published stays, and nothing else is touched.
+    for (action, resource) in [
+        ("s3:DeleteObject", format!("{bucket}/audit-changes/x.zip")),
+        ("s3:DeleteObjectVersion", format!("{bucket}/audit-changes/x.zip")),
+        ("s3:DeleteBucket", bucket.clone()),
+        ("s3:PutObject", "arn:aws:s3:::guardrail-audit-world-111122223333-us-east-1/configuration/guardrail-audit.toml".to_owned()),
+        ("s3:PutBucketPolicy", "arn:aws:s3:::guardrail-audit-code-444455556666-us-east-1".to_owned()),
+        ("cloudformation:UpdateStack", stack.to_owned()),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Denied, "{action} {resource}");
+    }
+}

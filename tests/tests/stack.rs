@@ -1,0 +1,227 @@
+//! The whole stack: built and deployed by SAM, fed with CloudTrail's events as EventBridge would, and asked what it found.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::LazyLock,
+    time::Duration,
+};
+
+use end_to_end::{
+    deployment::{Deployment, HUB, MANAGEMENT, MEMBER, ORGANIZATION, role},
+    engine::{Client, Engine, until},
+    gate::Gate,
+    stack,
+    template::root,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// More than it takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Puts the world of a case into the hub's bucket.
+fn put_world(hub: &Client, bucket: &str, case: &Path) {
+    let world = case.join("world");
+    let mut folders = vec![world.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let key = format!("world/{}", path.strip_prefix(&world).unwrap().display());
+                hub.put_object(bucket, &key, &std::fs::read(&path).unwrap());
+            }
+        }
+    }
+}
+
+fn envelopes(case: &Path) -> Vec<Value> {
+    let content: Value = serde_json::from_slice(&std::fs::read(case.join("event.json")).unwrap()).unwrap();
+    if let Value::Array(events) = content { events } else { vec![content] }
+}
+
+/// The findings of an account, as DynamoDB has them.
+fn findings(hub: &Client, account: &str) -> Vec<Value> {
+    hub.items("guardrail-audit-findings", &format!("FINDINGS#{account}"))
+}
+
+/// One deployment for all tests, each with accounts of its own.
+struct Deployed {
+    engine: Engine,
+    hub: Client,
+    outputs: BTreeMap<String, String>,
+    built: stack::Built,
+}
+
+static DEPLOYED: LazyLock<Deployed> = LazyLock::new(|| {
+    let built = stack::build();
+    let engine = Engine::start();
+    let parameters = [("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT)];
+    let outputs = stack::deploy(&engine, HUB, &built.hub(), &parameters);
+    Deployed { hub: engine.client(HUB), engine, outputs, built }
+});
+
+impl Deployed {
+    /// The hub's queue of forwarded events.
+    fn forwarded(&self, kind: &str) -> String {
+        self.outputs["CallsQueueUrl"].replace("guardrail-audit-calls", &format!("guardrail-audit-forwarded-{kind}"))
+    }
+}
+
+/// A case of `events/` as if it had happened in another account.
+fn case_of(case: &str, account: &str) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let source = root().join("events").join(case);
+    let first = envelopes(&source).remove(0);
+    let recorded = first["account"].as_str().unwrap();
+    let mut folders = vec![source.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let within = path.strip_prefix(&source).unwrap().to_str().unwrap().replace(recorded, account);
+            let target = copy.path().join(within);
+            std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+            std::fs::write(target, std::fs::read_to_string(&path).unwrap().replace(recorded, account)).unwrap();
+        }
+    }
+    copy
+}
+
+/// What a case says that must be found.
+fn expected_rules(case: &Path) -> BTreeSet<String> {
+    let expected: Value = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
+    expected["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until these findings of an account are there, and gives all of them.
+fn wait_for(hub: &Client, account: &str, rules: &BTreeSet<String>) -> Vec<Value> {
+    until(PATIENCE, "the findings are there", || {
+        let found = findings(hub, account);
+        let has = |rule: &String| found.iter().any(|item| item["gsi_rule"]["S"] == **rule);
+        rules.iter().all(has).then_some(found)
+    })
+}
+
+#[test]
+fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
+    let Deployed { hub, outputs, .. } = &*DEPLOYED;
+    // Somebody listens, to his own account only.
+    let account = "222233330001";
+    let tool = hub.create_queue("tool");
+    let filter = json!({"account": [account]}).to_string();
+    let fields = [
+        ("Action", "Subscribe"),
+        ("TopicArn", outputs["JsonAlertsTopicArn"].as_str()),
+        ("Protocol", "sqs"),
+        ("Endpoint", "arn:aws:sqs:us-east-1:111122223333:tool"),
+        ("Attributes.entry.1.key", "RawMessageDelivery"),
+        ("Attributes.entry.1.value", "true"),
+        ("Attributes.entry.2.key", "FilterPolicy"),
+        ("Attributes.entry.2.value", filter.as_str()),
+    ];
+    hub.query("sns", &fields).unwrap();
+
+    // A member's event comes to the hub's bus, and from there to the queue.
+    let case = case_of("invocation-without-guardrail/fires", account);
+    put_world(hub, &outputs["WorldBucketName"], case.path());
+    let calls = DEPLOYED.forwarded("calls");
+    for event in envelopes(case.path()) {
+        hub.send_message(&calls, &event.to_string());
+    }
+    let rules = expected_rules(case.path());
+    for item in wait_for(hub, account, &rules) {
+        assert_eq!(item["gsi_account"]["S"], account, "{item}");
+    }
+    let mut alerted = BTreeSet::new();
+    while alerted != rules {
+        let alert: Value = serde_json::from_str(&hub.receive(&tool, PATIENCE)).unwrap();
+        for finding in alert["findings"].as_array().unwrap() {
+            assert_eq!(finding["account"], account, "the filter lets only this account's through");
+            assert!(alerted.insert(finding["rule"].as_str().unwrap().to_owned()), "alerted twice: {finding}");
+        }
+    }
+
+    // The report, asked for over the function URL, and written on schedule.
+    let id = outputs["ReportUrl"].split("//").nth(1).unwrap().split('.').next().unwrap();
+    let ask = |query: &str| -> Value {
+        let path = format!("/_aws/lambda-url/{id}/findings?{query}");
+        serde_json::from_slice(&hub.send("lambda", "GET", &path, &[], &[]).unwrap()).unwrap()
+    };
+    let report = ask(&format!("account={account}"));
+    let reported: BTreeSet<_> =
+        report["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect();
+    assert!(reported.is_superset(&rules), "{reported:?}");
+    assert_eq!(ask("account=999900001111")["findings"], json!([]));
+    hub.invoke("guardrail-audit-report", &json!({"kind": "scheduled"})).unwrap();
+    let bucket = &outputs["WorldBucketName"];
+    let listed = String::from_utf8(hub.send("s3", "GET", &format!("/{bucket}?list-type=2&prefix=reports/"), &[], &[]).unwrap()).unwrap();
+    assert!(listed.contains(".json</Key>") && listed.contains(".csv</Key>"), "{listed}");
+}
+
+#[test]
+fn a_change_becomes_a_finding() {
+    let Deployed { hub, outputs, .. } = &*DEPLOYED;
+    let account = "222233330002";
+    let case = case_of("trail-stopped/fires", account);
+    put_world(hub, &outputs["WorldBucketName"], case.path());
+    for event in envelopes(case.path()) {
+        hub.send_message(&DEPLOYED.forwarded("changes"), &event.to_string());
+    }
+    let found = wait_for(hub, account, &expected_rules(case.path()));
+    assert!(found.iter().any(|item| item["gsi_rule"]["S"] == "trail-stopped"), "{found:?}");
+}
+
+/// `member.yaml` in another account: its functions write through the policies into the hub's table, and only what these allow.
+#[test]
+fn a_member_reports_to_the_hub() {
+    let Deployed { engine, hub, outputs, built } = &*DEPLOYED;
+    let parameters = [
+        ("OrganizationId", ORGANIZATION),
+        ("HubAccountId", HUB),
+        ("HubKeyArn", outputs["KeyArn"].as_str()),
+        ("ObservationsTableName", outputs["ObservationsTableName"].as_str()),
+    ];
+    let of_member = stack::deploy(engine, MEMBER, &built.member(), &parameters);
+    let member = engine.client(MEMBER);
+    let deployment = Deployment::of_an_organization();
+    let role = |function: &str| role(MEMBER, &format!("guardrail-audit-{function}-us-east-1"));
+    let gates = ["invocations", "changes"].map(|function| {
+        let gate = Gate::open(&role(function), &deployment, hub);
+        member.set_variable(&format!("guardrail-audit-{function}"), "AWS_ENDPOINT_URL_DYNAMODB", &gate.endpoint());
+        gate
+    });
+
+    let case = root().join("events/invocation-without-guardrail/fires");
+    put_world(hub, &outputs["WorldBucketName"], &case);
+    for event in envelopes(&case) {
+        member.send_message(&of_member["CallsQueueUrl"], &event.to_string());
+    }
+    wait_for(hub, MEMBER, &expected_rules(&case));
+    until(PATIENCE, "what is judged is off the queue", || (member.messages_in(&of_member["CallsQueueUrl"]) == 0).then_some(()));
+
+    // The same credentials, put to other uses.
+    let [gate, _] = &gates;
+    let table = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-observations";
+    let as_member = member.at(&gate.endpoint());
+    let put = |key: &str| {
+        let item = json!({"pk": {"S": key}, "sk": {"S": "call#x"}});
+        as_member.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": table, "Item": item}))
+    };
+    let key = format!("{MEMBER}#us-east-1#2026-11-20T12");
+    for foreign in ["111122223333#us-east-1#2026-11-20T12", "hub#222233334444#us-east-1#2026-11-20T12", "FINDINGS#222233334444"] {
+        assert!(put(foreign).unwrap_err().contains("AccessDenied"), "{foreign}");
+    }
+    for operation in ["Query", "Scan", "DeleteItem", "UpdateItem", "GetItem"] {
+        let request = json!({"TableName": table, "Key": {"pk": {"S": key}, "sk": {"S": "x"}}});
+        let refused = as_member.json("dynamodb", &format!("DynamoDB_20120810.{operation}"), &request).unwrap_err();
+        assert!(refused.contains("AccessDenied"), "{operation}: {refused}");
+    }
+}

@@ -1,0 +1,257 @@
+//! `cargo xtask publish`: builds the members' functions once, uploads them to a bucket in each Region, writes the packaged template of a
+//! member, and prints the commands that roll it out.
+//!
+//! Lambda takes code only from its own Region, hence a bucket for each: `<prefix>-<hub account>-<region>`, where the account keeps others
+//! from squatting the name. Objects are named by what is in them and pinned by version, so that an earlier template always brings back
+//! exactly the code that it was published with.
+
+mod package;
+mod template;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, bail};
+use package::Package;
+use serde_json::json;
+
+use crate::command::{cargo, root, target};
+
+/// The functions that run in members.
+const FUNCTIONS: [&str; 2] = ["audit-invocations", "audit-changes"];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Account of the hub, which owns the buckets
+    #[arg(long, value_name = "ACCOUNT", value_parser = account_id)]
+    hub_account: String,
+    /// The organization that may read them (o-…)
+    #[arg(long, value_name = "ID")]
+    organization_id: String,
+    /// Regions in which members are audited; the hub's first
+    #[arg(long, value_name = "REGION", value_delimiter = ',', required = true)]
+    regions: Vec<String>,
+    /// Start of the buckets' names
+    #[arg(long, value_name = "NAME", default_value = "guardrail-audit-code")]
+    prefix: String,
+    /// Name of the hub's stack, whose outputs the members' parameters are taken from
+    #[arg(long, value_name = "NAME", default_value = "guardrail-audit")]
+    stack: String,
+    /// What the functions run on
+    #[arg(long, default_value = "arm64", value_parser = ["arm64", "x86_64"])]
+    architecture: String,
+    /// Take built functions from here (`<function>/bootstrap`) instead of building them
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
+    /// Where the packaged template is written
+    #[arg(short, long, value_name = "FILE", default_value = "target/publish/member.yaml")]
+    output: PathBuf,
+    /// Print what would be done, and change nothing in AWS
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    let valid = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if valid { Ok(text.to_owned()) } else { Err("an account id has twelve digits".to_owned()) }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let [home, ..] = args.regions.as_slice() else { bail!("no Region") };
+    let binaries = args.binaries.clone().map_or_else(|| build(&args.architecture), Ok)?;
+    let packages: Vec<_> = FUNCTIONS.iter().map(|name| Package::of(name, &binaries)).collect::<anyhow::Result<_>>()?;
+    let aws = Aws { dry_run: args.dry_run };
+    let mut versions = Vec::new();
+    for region in &args.regions {
+        let bucket = format!("{}-{}-{region}", args.prefix, args.hub_account);
+        aws.bucket(&bucket, region, args)?;
+        for package in &packages {
+            let version = aws.upload(&bucket, region, &args.hub_account, &package.key, &package.file)?;
+            versions.push(template::Version { region, function: package.function, version });
+        }
+    }
+    let source = root().join("member.yaml");
+    let source = std::fs::read_to_string(&source).with_context(|| format!("failed to read {}", source.display()))?;
+    let bucket = format!("{}-{}", args.prefix, args.hub_account);
+    let text = template::packaged(&source, &bucket, &packages, &versions)?;
+    let output = root().join(&args.output);
+    if let Some(folder) = output.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&output, &text)?;
+    let bucket = format!("{bucket}-{home}");
+    let key = format!("member/{}.yaml", package::digest(text.as_bytes()));
+    aws.upload(&bucket, home, &args.hub_account, &key, &output)?;
+    eprintln!("wrote {}", output.display());
+    let url = format!("https://{bucket}.s3.{home}.amazonaws.com/{key}");
+    roll_out(args, home, &url, &aws.outputs(&args.stack, home)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the members' functions and gives the folder that they are in.
+fn build(architecture: &str) -> anyhow::Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["lambda", "build", "--release"]);
+    command.args(if architecture == "arm64" { &["--arm64"][..] } else { &["--x86-64"] });
+    for function in FUNCTIONS {
+        command.args(["--package", function]);
+    }
+    let status = command.status().context("failed to start `cargo lambda`")?;
+    if !status.success() {
+        bail!("`cargo lambda build` failed: {status}; it needs cargo-lambda and zig (`pip install cargo-lambda==1.9.2 ziglang`)");
+    }
+    Ok(target().join("lambda"))
+}
+
+/// The AWS command line.
+struct Aws {
+    dry_run: bool,
+}
+
+impl Aws {
+    fn command(region: &str, args: &[&str]) -> Command {
+        let mut command = Command::new("aws");
+        command.args(args).args(["--region", region]);
+        command
+    }
+
+    /// Runs a command that changes something, and gives what it answers.
+    fn change(&self, region: &str, args: &[&str]) -> anyhow::Result<String> {
+        let mut command = Self::command(region, args);
+        println!("$ {}", shown(&command));
+        if self.dry_run {
+            return Ok(String::new());
+        }
+        let output = command.output().context("failed to start `aws`, the AWS command line")?;
+        if !output.status.success() {
+            bail!("`aws` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Asks something; `None` if it isn't there.
+    fn ask(&self, region: &str, args: &[&str]) -> anyhow::Result<Option<String>> {
+        if self.dry_run {
+            return Ok(None);
+        }
+        let output = Self::command(region, args).output().context("failed to start `aws`, the AWS command line")?;
+        if output.status.success() {
+            return Ok(Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()));
+        }
+        let error = String::from_utf8_lossy(&output.stderr);
+        if ["404", "Not Found", "NoSuchKey", "NoSuchBucket", "does not exist"].iter().any(|absent| error.contains(absent)) {
+            return Ok(None);
+        }
+        bail!("`aws` failed: {}", error.trim())
+    }
+
+    /// Makes the bucket of a Region, unless it is there.
+    fn bucket(&self, bucket: &str, region: &str, args: &Args) -> anyhow::Result<()> {
+        // A bucket of this name that belongs to somebody else is refused, not used.
+        let owner = args.hub_account.as_str();
+        if self.ask(region, &["s3api", "head-bucket", "--bucket", bucket, "--expected-bucket-owner", owner])?.is_none() {
+            let location = format!("LocationConstraint={region}");
+            let mut create = vec!["s3api", "create-bucket", "--bucket", bucket];
+            if region != "us-east-1" {
+                create.extend(["--create-bucket-configuration", &location]);
+            }
+            self.change(region, &create)?;
+        }
+        let set = |operation, setting, value: &str| {
+            self.change(region, &["s3api", operation, "--bucket", bucket, "--expected-bucket-owner", owner, setting, value])
+        };
+        let blocked = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true";
+        set("put-public-access-block", "--public-access-block-configuration", blocked)?;
+        set("put-bucket-versioning", "--versioning-configuration", "Status=Enabled")?;
+        set("put-bucket-policy", "--policy", &bucket_policy(bucket, &args.organization_id).to_string())?;
+        Ok(())
+    }
+
+    /// Uploads a file, unless it is there, and gives the version of the object.
+    fn upload(&self, bucket: &str, region: &str, owner: &str, key: &str, file: &Path) -> anyhow::Result<String> {
+        let object = ["--bucket", bucket, "--expected-bucket-owner", owner, "--key", key, "--query", "VersionId", "--output", "text"];
+        let there = self.ask(region, &[&["s3api", "head-object"], &object[..]].concat())?;
+        let version = if let Some(version) = there {
+            version
+        } else {
+            let body = file.display().to_string();
+            self.change(region, &[&["s3api", "put-object", "--body", &body], &object[..]].concat())?
+        };
+        match version.as_str() {
+            "" if self.dry_run => Ok("VERSION".to_owned()),
+            "" | "None" | "null" => bail!("{bucket} doesn't keep versions"),
+            _ => Ok(version),
+        }
+    }
+
+    /// The outputs of the hub's stack.
+    fn outputs(&self, stack: &str, region: &str) -> anyhow::Result<serde_json::Value> {
+        let described = ["cloudformation", "describe-stacks", "--stack-name", stack, "--query", "Stacks[0].Outputs", "--output", "json"];
+        Ok(match self.ask(region, &described)? {
+            Some(outputs) => serde_json::from_str(&outputs)?,
+            None => json!([]),
+        })
+    }
+}
+
+/// The organization may read the code, everybody else may not, and nobody without TLS.
+fn bucket_policy(bucket: &str, organization: &str) -> serde_json::Value {
+    let objects = format!("arn:aws:s3:::{bucket}/*");
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "TheOrganizationReads", "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": objects,
+            "Condition": {"StringEquals": {"aws:PrincipalOrgID": organization}}},
+        {"Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [format!("arn:aws:s3:::{bucket}"), objects],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]})
+}
+
+/// Prints the commands that bring the template to the members and to the management account.
+fn roll_out(args: &Args, home: &str, url: &str, outputs: &serde_json::Value) {
+    let output = |key: &str| {
+        let found = outputs.as_array().into_iter().flatten().find(|output| output["OutputKey"] == key);
+        found.and_then(|output| output["OutputValue"].as_str()).map_or_else(|| format!("<output {key} of the hub's stack>"), str::to_owned)
+    };
+    let regions = args.regions.join(" ");
+    let parameter = |name: &str, value: &str| format!("ParameterKey={name},ParameterValue={value}");
+    let parameters = [
+        parameter("OrganizationId", &args.organization_id),
+        parameter("HubAccountId", &args.hub_account),
+        parameter("HubRegion", home),
+        parameter("HubKeyArn", &output("KeyArn")),
+        parameter("ObservationsTableName", &output("ObservationsTableName")),
+        parameter("Architecture", &args.architecture),
+    ]
+    .join(" ");
+    let queue = parameter("ReconcileQueueUrl", &output("ReconcileQueueUrl"));
+    println!(
+        "
+# Once, in the management account or a delegated administrator of CloudFormation:
+aws cloudformation create-stack-set --stack-set-name guardrail-audit --region {home} --template-url {url} \\
+  --permission-model SERVICE_MANAGED --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false \\
+  --managed-execution Active=true --capabilities CAPABILITY_NAMED_IAM --parameters {parameters}
+aws cloudformation create-stack-instances --stack-set-name guardrail-audit --region {home} \\
+  --deployment-targets OrganizationalUnitIds=<root or OU ids> --regions {regions} \\
+  --operation-preferences RegionConcurrencyType=SEQUENTIAL,MaxConcurrentPercentage=100,FailureTolerancePercentage=10,RegionOrder={order}
+
+# From then on, to upgrade; with an earlier template's URL, to go back:
+aws cloudformation update-stack-set --stack-set-name guardrail-audit --region {home} --template-url {url} \\
+  --capabilities CAPABILITY_NAMED_IAM --parameters {parameters} \\
+  --operation-preferences RegionConcurrencyType=SEQUENTIAL,MaxConcurrentPercentage=25,FailureTolerancePercentage=10
+
+# In the management account, which StackSets never reach, in each Region ({regions}):
+aws cloudformation create-stack --stack-name guardrail-audit --region {home} --template-url {url} \\
+  --capabilities CAPABILITY_NAMED_IAM --parameters {parameters} ParameterKey=ManagementAccount,ParameterValue=true {queue}",
+        order = args.regions.join("\\\\,"),
+    );
+}
+
+/// A command as one could type it.
+fn shown(command: &Command) -> String {
+    let quoted = |part: &std::ffi::OsStr| {
+        let part = part.to_string_lossy();
+        let plain = part.chars().all(|character| character.is_ascii_alphanumeric() || "-_./:=,@".contains(character));
+        if plain { part.into_owned() } else { format!("'{part}'") }
+    };
+    std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect::<Vec<_>>().join(" ")
+}
