@@ -77,6 +77,9 @@ pub(crate) struct Place<'t> {
     passed: bool,
 }
 
+/// What an account could report otherwise than it was.
+type Forgeable = (Columns, Option<Moment>);
+
 /// A call, met with the evidence that belongs to it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MetCall {
@@ -182,20 +185,28 @@ impl<'t> Place<'t> {
             met.judged += 1;
             return with(self, &self.met(row, form, 0));
         }
-        let mut calls: BTreeMap<Symbol, (Form, Row)> = BTreeMap::new();
+        let mut calls: BTreeMap<(Symbol, Option<Forgeable>), (Form, Row)> = BTreeMap::new();
         let mut evidence: BTreeSet<(Columns, PackedId)> = BTreeSet::new();
         for row in rows {
             let form = self.texts.form(&row.columns);
             let copied = match form.kind {
-                Kind::Call(_) => match calls.get(&form.api) {
-                    Some((_, kept)) if self.rank(kept) <= self.rank(row) => true,
-                    _ => calls.insert(form.api, (form, *row)).is_some(),
-                },
+                Kind::Call(_) => {
+                    // A copy that only the account itself reports, and that differs, could be there to hide the call: both count.
+                    let key = (form.api, form.self_reported.then_some((row.columns, row.time())));
+                    match calls.get(&key) {
+                        Some((_, kept)) if self.rank(kept) <= self.rank(row) => true,
+                        _ => calls.insert(key, (form, *row)).is_some(),
+                    }
+                }
                 // Two evaluations of one call are two events; a copy of one has its id.
                 Kind::Evaluation | Kind::Log => !evidence.insert((row.columns, row.event())),
             };
             met.duplicates += u64::from(copied);
         }
+        let proved: BTreeSet<Symbol> = calls.keys().filter(|(_, forgeable)| forgeable.is_none()).map(|(api, _)| *api).collect();
+        let before = calls.len();
+        calls.retain(|(api, forgeable), _| forgeable.is_none() || !proved.contains(api));
+        met.duplicates += (before - calls.len()) as u64;
         met.judged += (calls.len() + evidence.len()) as u64;
         if calls.is_empty() {
             return rows.iter().for_each(|row| self.count_unjoined(row));

@@ -111,6 +111,40 @@ async fn calls_that_look_covered_resolve_nothing() {
 }
 
 #[tokio::test]
+async fn another_word_for_the_same_call_hides_nothing() {
+    let scene = Scene::new().await;
+    let mut records = Vec::new();
+    for number in 0..3 {
+        // The very calls again: refused, with another model, with a guardrail, at another time.
+        let mut refused = story::call(MEMBER, number, number);
+        refused["errorCode"] = json!("AccessDeniedException");
+        let mut other = story::call(MEMBER, number, number);
+        other["requestParameters"]["modelId"] = json!("a.a");
+        records.extend([refused, other, story::guarded_call(MEMBER, number, number, GUARDRAIL), story::call(MEMBER, number, 0)]);
+    }
+    let after = scene.write(&forged(&records, Invocations { compliant: 12, ..Invocations::default() })).await;
+    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    assert_eq!(still.status, Status::Open);
+    assert!(still.count >= 3 && still.models.shown.contains(&"anthropic.claude-3-haiku-20240307-v1:0".to_owned()), "{still:?}");
+    // What the hub knows of a call is all there is to it.
+    let wanted = auditor::wanted();
+    let mut collector = Collector::new(&wanted);
+    for number in 0..3 {
+        collector.value(story::envelope(&story::call(MEMBER, number, number)).as_bytes());
+    }
+    let packets = collector.into_facts().pack(EventIds::All, &Invocations::default());
+    let of_hub: Vec<Fact> = packets
+        .into_iter()
+        .map(|packet| Fact {
+            partition: Partition { source: Source::Hub, place: Place::new(packet.account, packet.region), hour: packet.hour },
+            content: Content::Calls(packet.bytes),
+        })
+        .collect();
+    let after = scene.write(&of_hub).await;
+    assert_eq!(after.iter().find(|finding| finding.id == scene.before[0].id).unwrap().count, 3);
+}
+
+#[tokio::test]
 async fn a_state_of_its_own_making_resolves_nothing() {
     let scene = Scene::new().await;
     let since = time(30);
