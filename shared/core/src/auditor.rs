@@ -116,8 +116,10 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     });
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
     let stems: Vec<String> = terms.configuration.auditor.stems().collect();
-    let (kept, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
-    let kept = kept.iter().map(|(key, change)| (key, change)).collect();
+    let (that_matter, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
+    // Nobody needs the texts any more, and what follows needs room.
+    drop((kept, texts));
+    let kept = that_matter.iter().map(|(key, change)| (key, change)).collect();
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());

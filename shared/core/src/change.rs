@@ -348,6 +348,9 @@ const KEPT_KEYS: &[&str] = &[
     "regionName",
 ];
 
+/// What CloudTrail writes in the place of what it hides: as good as absent.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
 /// The most characters of one parameter. Policies of Organizations and IAM are shorter (facts/01 §5).
 const MOST_CHARACTERS: usize = 64 * 1024;
 
@@ -494,7 +497,7 @@ impl<'de> Deserialize<'de> for Kept {
                         kept.push((key.or_empty().to_owned(), IdentityPolicy::relevant_part_of(document).unwrap_or(Value::Null)));
                     } else if KEPT_KEYS.contains(&key.or_empty()) {
                         let value = reduced(key.or_empty(), members.next_value()?);
-                        if value.as_str().is_none_or(|text| text.len() <= MOST_CHARACTERS) {
+                        if value.as_str().is_none_or(|text| text.len() <= MOST_CHARACTERS && text != HIDDEN) {
                             kept.push((key.or_empty().to_owned(), value));
                         }
                     } else {

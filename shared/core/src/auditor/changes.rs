@@ -42,8 +42,51 @@ pub(super) struct ChangeFinding {
 
 /// One thing that a rule said, with the change that it said it of.
 struct Said<'a> {
-    sighting: Sighting,
     of: Option<(&'a ChangeKey, &'a Change)>,
+    /// When it was, if it is not about a change.
+    time: Option<Moment>,
+    steps: i8,
+    unverified: bool,
+    righted: Option<Moment>,
+    models: Vec<String>,
+    /// Only of the latest: there can be thousands.
+    words: Option<Box<Words>>,
+}
+
+/// What a finding says.
+struct Words {
+    because: String,
+    changes: Vec<ControlChange>,
+    remediation: Option<String>,
+}
+
+impl<'a> Said<'a> {
+    fn new(sighting: Sighting, of: Option<(&'a ChangeKey, &'a Change)>) -> Self {
+        let Sighting { because, changes, remediation, time, steps, unverified, righted, models, .. } = sighting;
+        Said { of, time, steps, unverified, righted, models, words: Some(Box::new(Words { because, changes, remediation })) }
+    }
+
+    fn is_attempt(&self) -> bool {
+        self.of.is_some_and(|(_, change)| change.is_refused())
+    }
+
+    fn because(&self) -> &str {
+        self.words.as_ref().map_or("", |words| &words.because)
+    }
+
+    /// The order of time, whatever order they were said in.
+    fn order(&self) -> (Option<Moment>, &str, &str) {
+        (self.time(), self.of.map_or("", |(key, _)| &key.event_id), self.because())
+    }
+}
+
+/// Adds what was said, and lets go of the words of what was said before of its kind.
+fn add<'a>(said: &mut Vec<Said<'a>>, new: Said<'a>) {
+    let before = said.iter_mut().rev().take(BURST).find(|before| before.words.is_some() && before.is_attempt() == new.is_attempt());
+    if let Some(before) = before.filter(|before| before.order() < new.order()) {
+        before.words = None;
+    }
+    said.push(new);
 }
 
 /// Shows everything to the rules.
@@ -66,7 +109,7 @@ pub(super) fn look(scene: &Scene<'_>, traffic: &[Traffic<'_>], terms: &Terms<'_>
                         discriminator: sighting.discriminator.clone(),
                     };
                     let of = of.and_then(|index| scene.changes.get(index).copied());
-                    drafts.entry(key).or_insert_with(|| (rule, Vec::new())).1.push(Said { sighting: *sighting, of });
+                    add(&mut drafts.entry(key).or_insert_with(|| (rule, Vec::new())).1, Said::new(*sighting, of));
                 }
             }
         }
@@ -129,20 +172,18 @@ fn finding(
     excepted: &mut BTreeSet<usize>,
 ) -> ChangeFinding {
     let mut said: Vec<&Said<'_>> = said.iter().collect();
-    let order = |said: &Said<'_>| (said.time(), said.of.map(|(key, _)| key.event_id.clone()), said.sighting.because.clone());
-    said.sort_by_cached_key(|said| order(said));
-    let is_attempt = |said: &Said<'_>| said.of.is_some_and(|(_, change)| change.is_refused());
+    said.sort_by(|a, b| a.order().cmp(&b.order()));
     let may = |said: &Said<'_>| {
         rule.group != Group::Telemetry && said.of.is_some_and(|(_, change)| terms.configuration.is_administrator(&change.principal))
     };
     let base = terms.configuration.severity(rule);
     let severity = |said: &Said<'_>| {
         let in_burst = said.of.is_some_and(|(key, change)| bursts.contains(&(change.principal.clone(), key.clone())));
-        let attempt = i8::from(is_attempt(said) && !in_burst);
-        if may(said) { Severity::Informational } else { base.stepped(said.sighting.steps - i8::from(said.sighting.unverified) - attempt) }
+        let attempt = i8::from(said.is_attempt() && !in_burst);
+        if may(said) { Severity::Informational } else { base.stepped(said.steps - i8::from(said.unverified) - attempt) }
     };
     // What was done says more than what was attempted.
-    let done: Vec<&Said<'_>> = said.iter().copied().filter(|said| !is_attempt(said)).collect();
+    let done: Vec<&Said<'_>> = said.iter().copied().filter(|said| !said.is_attempt()).collect();
     let telling = if done.is_empty() { &said } else { &done };
     let worst = telling.iter().copied().rev().max_by_key(|said| severity(said)).map_or(base, severity);
     let mut principals: BTreeMap<String, u64> = BTreeMap::new();
@@ -153,7 +194,7 @@ fn finding(
             *principals.entry(change.principal.clone()).or_default() += 1;
             *apis.entry(change.operation.clone()).or_default() += 1;
         }
-        for model in &said.sighting.models {
+        for model in &said.models {
             *models.entry(model.clone()).or_default() += 1;
         }
     }
@@ -163,9 +204,10 @@ fn finding(
     events.dedup();
     events.retain(|event| !event.is_empty());
     let latest = telling.last();
-    let unverified = !telling.is_empty() && telling.iter().all(|said| said.sighting.unverified);
-    let because = latest.map(|said| said.sighting.because.as_str()).unwrap_or_default();
-    let mut changes: Vec<ControlChange> = latest.map(|said| said.sighting.changes.clone()).unwrap_or_default();
+    let unverified = !telling.is_empty() && telling.iter().all(|said| said.unverified);
+    let words = latest.and_then(|said| said.words.as_ref());
+    let because = words.map(|words| words.because.as_str()).unwrap_or_default();
+    let mut changes: Vec<ControlChange> = words.map(|words| words.changes.clone()).unwrap_or_default();
     changes.truncate(MOST_CHANGES);
     let (resolved_at, reopened) = righted(rule, telling);
     let mut finding = Finding {
@@ -174,7 +216,7 @@ fn finding(
         severity: worst,
         title: rule.title.to_owned(),
         detail: detail(&apis, &principals, said.len(), done.is_empty() && !said.is_empty(), unverified, because, &changes),
-        remediation: latest.and_then(|said| said.sighting.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned()),
+        remediation: words.and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned()),
         status: if resolved_at.is_some() { Status::Resolved } else { Status::Open },
         account: key.account.clone(),
         region: key.region.clone(),
@@ -209,7 +251,7 @@ fn finding(
 
 impl Said<'_> {
     fn time(&self) -> Option<Moment> {
-        self.of.map(|(key, _)| key.time).or(self.sighting.time).filter(|time| *time > Moment::BEGINNING)
+        self.of.map(|(key, _)| key.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
     }
 }
 
@@ -227,7 +269,7 @@ fn righted(rule: &Rule, said: &[&Said<'_>]) -> (Option<Moment>, u64) {
             return (None, reopened);
         }
         // What was refused changed nothing that could be put right.
-        let righted = said.sighting.righted.filter(|_| !said.of.is_some_and(|(_, change)| change.is_refused()));
+        let righted = said.righted.filter(|_| !said.of.is_some_and(|(_, change)| change.is_refused()));
         resolved_at = righted.map(|at: Moment| resolved_at.map_or(at, |before: Moment| before.max(at)));
     }
     (resolved_at, reopened)
