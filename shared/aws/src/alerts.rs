@@ -186,6 +186,9 @@ pub enum Input {
 /// So many messages of one rule and kind in a batch become one.
 const BURST: usize = 5;
 
+/// A message of SNS has at most 256 KB, its attributes included.
+const LARGEST_BODY: usize = 200_000;
+
 /// So many findings are named in a message about several.
 const NAMED: usize = 20;
 
@@ -418,7 +421,7 @@ fn message(format: Format, alerts: &[&Alert]) -> Message {
     };
     let body = match format {
         Format::Text => text_body(alerts),
-        Format::Json => json!({"schema_version": 1, "id": id, "kind": first.kind, "findings": findings}).to_string(),
+        Format::Json => json_body(&id, first.kind, &findings),
         Format::Chat => chat_body(&id, &subject, alerts),
     };
     let unique = |values: Vec<String>| values.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>();
@@ -473,6 +476,20 @@ fn text_body(alerts: &[&Alert]) -> String {
         lines.push(format!("and {} more", alerts.len() - NAMED));
     }
     lines.join("\n")
+}
+
+/// The findings whole, as many as fit into a message of SNS (256 KB); of the others the ids.
+fn json_body(id: &str, kind: Kind, findings: &[&Finding]) -> String {
+    let mut shown = NAMED;
+    loop {
+        let (whole, rest) = findings.split_at(shown.min(findings.len()));
+        let more: Vec<&str> = rest.iter().map(|finding| finding.id.as_str()).collect();
+        let body = json!({"schema_version": 1, "id": id, "kind": kind, "findings": whole, "more": more}).to_string();
+        if body.len() <= LARGEST_BODY || shown == 0 {
+            return body;
+        }
+        shown /= 2;
+    }
 }
 
 fn chat_body(id: &str, subject: &str, alerts: &[&Alert]) -> String {

@@ -116,6 +116,9 @@ pub struct Folded {
 /// Hours whose rollups are to be made again.
 type Hours = BTreeSet<(Place, Option<i64>)>;
 
+/// A packet of calls, and whether it is only the account's own word.
+type PacketOf = (Vec<u8>, bool);
+
 /// All that is known of an account.
 #[derive(Debug, Default)]
 struct Known {
@@ -123,7 +126,7 @@ struct Known {
     /// Without the calls.
     changes: Facts,
     /// The calls of each hour, and whether they are only the account's own word.
-    packets: BTreeMap<(Place, Option<i64>), Vec<(Vec<u8>, bool)>>,
+    packets: BTreeMap<(Place, Option<i64>), Vec<PacketOf>>,
     /// Those whose own auditor judged all their calls as covered.
     said_to_be_covered: Facts,
     changes_of_hub: BTreeSet<ChangeKey>,

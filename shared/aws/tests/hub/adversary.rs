@@ -302,7 +302,7 @@ async fn what_an_account_says_of_its_state_makes_the_hub_look_for_itself() {
     };
     report(&tables, &[story::call(MEMBER, 1, 1)]).await;
     stream().await;
-    assert_eq!(asked(), [look.clone()], "never looked at before");
+    assert_eq!(asked(), std::slice::from_ref(&look), "never looked at before");
     stream().await;
     assert_eq!(asked(), Vec::<Value>::new());
     report(&tables, &[story::record(MEMBER, "DeleteEnforcedGuardrailConfiguration", 2, 2, &json!({"configId": "c"}))]).await;

@@ -119,7 +119,24 @@ async fn a_burst_of_one_rule_is_one_message() {
         (message.attributes["account"].len(), message.attributes["ou"].as_slice()),
         (30, ["ou-ab12-prodprod".to_owned(), "r-ab12".to_owned()].as_slice())
     );
-    assert_eq!(serde_json::from_str::<Value>(&message.body).unwrap()["findings"].as_array().unwrap().len(), 30);
+    let body: Value = serde_json::from_str(&message.body).unwrap();
+    assert_eq!((body["findings"].as_array().unwrap().len(), body["more"].as_array().unwrap().len()), (20, 10));
+}
+
+#[tokio::test]
+async fn a_message_is_never_too_large_to_send() {
+    let (tables, topic) = (tables().await, Topic::default());
+    let mut records = Vec::new();
+    for number in 0..30 {
+        let mut finding = finding(number, "222233334444", Severity::High);
+        finding.detail = "x".repeat(30_000);
+        records.push(put(&tables, &finding, i64::try_from(number).unwrap()).await);
+    }
+    assert_eq!(alerts(&tables, &topic, false).take(&records).await, None);
+    let told = topic.0.lock().unwrap().clone();
+    assert!(told.iter().all(|message| message.body.len() < 200_000));
+    let body: Value = serde_json::from_str(&told[0].body).unwrap();
+    assert_eq!(body["findings"].as_array().unwrap().len() + body["more"].as_array().unwrap().len(), 30);
 }
 
 #[tokio::test]
