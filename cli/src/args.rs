@@ -461,7 +461,16 @@ mod tests {
     #[test]
     fn every_command_in_the_documentation_is_understood() {
         let mut commands = 0;
-        for page in ["README.md", "CONTRIBUTING.md", "docs/formats.md", "docs/store.md", "docs/performance.md", "docs/adding-a-rule.md"] {
+        for page in [
+            "README.md",
+            "CONTRIBUTING.md",
+            "docs/formats.md",
+            "docs/store.md",
+            "docs/performance.md",
+            "docs/adding-a-rule.md",
+            "docs/evidence.md",
+            "docs/operating.md",
+        ] {
             let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
             let text = std::fs::read_to_string(page).unwrap();
             let in_blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).flat_map(str::lines);

@@ -159,6 +159,7 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     }
     calls.push(call(&hub("fold-findings"), "dynamodb:Query", OBSERVATIONS));
     calls.push(call(&hub("fold-findings"), "sqs:SendMessage", &sqs(HUB, "facts-dead")));
+    calls.push(call(&hub("fold-findings"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
     calls.push(call(&hub("report"), "dynamodb:Query", &format!("{FINDINGS}/index/by_account")));
     for body in ["text", "json", "chat"] {
         calls.push(call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-{body}")));
@@ -729,4 +730,51 @@ fn members_cost_nothing_while_idle() {
     }
     let forwarder = members.iter().find(|stack| stack.account == FORWARDER).unwrap();
     assert_eq!(forwarder.of_type("AWS::Lambda::Function").count(), 0, "who only forwards runs nothing");
+}
+
+/// What the hub's code asks of AWS, the reader role may ask: the names are those that its errors carry.
+#[test]
+fn whatever_the_code_reads_the_reader_may_read() {
+    let source = std::fs::read_to_string(root().join("shared/aws/src/state.rs")).unwrap();
+    let mut operations: Vec<_> = source
+        .split("failed(")
+        .skip(1)
+        .filter_map(|rest| rest.trim_start_matches("format!(").strip_prefix('"'))
+        .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
+        .collect();
+    operations.sort();
+    operations.dedup();
+    assert!(operations.len() > 15, "{operations:?}");
+    let deployment = Deployment::of_an_organization();
+    let reader = role(MANAGEMENT, "guardrail-audit-reader");
+    let mut resources =
+        ["guardrail/x", "agent/x", "flow/x", "application-inference-profile/x"].map(|resource| bedrock(MANAGEMENT, resource)).to_vec();
+    resources.extend(["*".to_owned(), format!("arn:aws:cloudtrail:us-east-1:{MANAGEMENT}:trail/org")]);
+    for operation in operations {
+        let services = ["bedrock", "organizations", "cloudtrail"];
+        let allowed = |service: &str, resource: &String| {
+            deployment.decide(&call(&reader, &format!("{service}:{operation}"), resource)) == Decision::Allowed
+        };
+        assert!(
+            services.iter().any(|service| resources.iter().any(|resource| allowed(service, resource))),
+            "the reader may not {operation}"
+        );
+    }
+}
+
+/// A variable that a template sets is one that the functions read.
+#[test]
+fn the_functions_read_what_the_templates_set() {
+    let mut source = String::new();
+    for file in std::fs::read_dir(root().join("shared/aws/src")).unwrap() {
+        source += &std::fs::read_to_string(file.unwrap().path()).unwrap();
+    }
+    for stack in &Deployment::of_an_organization().stacks {
+        let functions = stack.of_type("AWS::Lambda::Function").chain(stack.of_type("AWS::Serverless::Function"));
+        for (function, properties) in functions {
+            for name in properties["Environment"]["Variables"].as_object().unwrap().keys() {
+                assert!(source.contains(&format!("\"{name}\"")), "{function} gets {name}, which nothing reads");
+            }
+        }
+    }
 }

@@ -38,16 +38,13 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     let selection = args.selection.selection();
     let now = now(args.terms.now);
     let supposed = supposed(args)?;
-    let (facts, world): (Facts, World) = match &args.store {
-        Some(path) => {
-            let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
-            (facts_of(&store)?, world_of(&store, talk)?)
-        }
-        None => {
-            let world = load_world(args.terms.world.as_ref(), talk)?.world;
-            let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
-            (run.read(&args.paths, args.terms.world.as_ref(), None)?.facts, world)
-        }
+    let (facts, world): (Facts, World) = if let Some(path) = &args.store {
+        let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
+        (facts_of(&store)?, world_of(&store, talk)?)
+    } else {
+        let world = load_world(args.terms.world.as_ref(), talk)?.world;
+        let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
+        (run.read(&args.paths, args.terms.world.as_ref(), None)?.facts, world)
     };
     let terms = Terms { configuration: &configuration, selection: &selection, now };
     let simulation = simulate(facts, world, &supposed, &terms);

@@ -235,7 +235,8 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
         (!finding.linked.is_empty(), "uncovered calls that follow a tampering raise both by a step"),
     ];
     for (_, reason) in reasons.iter().filter(|(holds, _)| *holds) {
-        severity.push_str(&format!("; {reason}"));
+        severity.push_str("; ");
+        severity.push_str(reason);
     }
     steps.push(format!("Severity {}: {severity}. Reach, where it counts, is said above.", finding.severity));
     if let Some(at) = finding.resolved_at {
@@ -269,14 +270,12 @@ fn each_place(places: Places, texts: &Texts, state: &State, terms: &Terms<'_>, m
     }
 }
 
+/// Accounts and Regions.
+type PlaceNames = BTreeSet<(AccountId, Region)>;
+
 /// The changes that some rule can say something of. Most changes of identities are about roles and users that nothing guards.
 /// Documents that allow inference in accounts whose identities aren't known are a blind spot.
-fn that_matter(
-    kept: &KeptChanges,
-    strings: &Strings,
-    state: &State,
-    stems: &[String],
-) -> (Vec<(ChangeKey, Change)>, BTreeSet<(AccountId, Region)>) {
+fn that_matter(kept: &KeptChanges, strings: &Strings, state: &State, stems: &[String]) -> (Vec<(ChangeKey, Change)>, PlaceNames) {
     // What is neither a policy nor attached to one is rare.
     let is_rare = |listed: &Listed<'_>| {
         let (service, operation) = listed.operation();

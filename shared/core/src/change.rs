@@ -418,6 +418,18 @@ impl Change {
         self.service == service && operations.contains(&self.operation.as_str())
     }
 
+    /// A parameter; null if there is none of the name.
+    #[must_use]
+    pub fn parameter(&self, key: &str) -> &Value {
+        self.parameters.get(key).unwrap_or(&Value::Null)
+    }
+
+    /// A member of the response; null if there is none of the name.
+    #[must_use]
+    pub fn answer(&self, key: &str) -> &Value {
+        self.response.get(key).unwrap_or(&Value::Null)
+    }
+
     /// A text among the parameters.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {

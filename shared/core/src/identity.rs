@@ -113,7 +113,7 @@ impl IdentityPolicy {
         {
             let mut relevant: Vec<Value> = Vec::new();
             for statement in &simple.statement.0 {
-                let actions = matching_actions(statement.action.0.iter().map(|action| &**action));
+                let actions = matching_actions(&statement.action.0.iter().map(|action| &**action));
                 if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource)).filter(|_| !actions.is_empty()) {
                     let kept = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
                     if !relevant.contains(&kept) {
@@ -296,14 +296,14 @@ fn texts(list: &Value) -> Vec<String> {
 /// Which ways to run a model a statement is about.
 fn inference_actions(statement: &Value) -> Vec<&'static str> {
     if let Some(excluded) = statement.get("NotAction") {
-        let excluded = matching_actions(texts(excluded).iter().map(String::as_str));
+        let excluded = matching_actions(&texts(excluded).iter().map(String::as_str));
         return INFERENCE.iter().copied().filter(|action| !excluded.contains(action)).collect();
     }
-    matching_actions(texts(&statement["Action"]).iter().map(String::as_str))
+    matching_actions(&texts(&statement["Action"]).iter().map(String::as_str))
 }
 
 /// Which ways to run a model some of the patterns match.
-fn matching_actions<'p>(patterns: impl Iterator<Item = &'p str> + Clone) -> Vec<&'static str> {
+fn matching_actions<'p>(patterns: &(impl Iterator<Item = &'p str> + Clone)) -> Vec<&'static str> {
     let matches = |pattern: &str, action: &str| {
         if pattern.contains(['*', '?']) {
             WildMatch::new(&pattern.to_ascii_lowercase()).matches(action)
@@ -349,7 +349,7 @@ fn asks_for_guardrail(condition: &Value) -> bool {
             });
         }
         let can_be_absent = operator.ends_with("ifexists") || operator.contains("not") || operator.starts_with("forallvalues");
-        !can_be_absent && of_guardrail.any(|values| !values.is_empty() && values.iter().all(|value| value.trim_matches('*') != ""))
+        !can_be_absent && of_guardrail.any(|values| !values.is_empty() && values.iter().all(|value| !value.trim_matches('*').is_empty()))
     })
 }
 
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn documents_are_found_in_each_form() {
         let document = json!({"Statement": allow(&with_guardrail())});
-        let encoded: String = document.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = document.to_string().bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"));
         for (answer, name) in [
             (json!({"RoleName": "app", "PolicyName": "p", "PolicyDocument": document}), "p"),
             (json!({"RoleName": "app", "PolicyName": "p", "PolicyDocument": encoded}), "p"),

@@ -54,7 +54,7 @@ mod unmanaged_guardrail;
 mod verdicts_differ;
 
 use crate::{
-    arn::{GuardrailKey, GuardrailVersion, GuardrailVersionArn},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn},
     enforcement::Enforcement,
     guardrail::Canonical,
     moment::Moment,
@@ -172,13 +172,14 @@ fn reach_of_draft(seen: &Seen<'_>, key: &GuardrailKey) -> Reach {
     }
 }
 
+/// A version that was published, what it is compared with, and the contents of both.
+type Published<'s> = (GuardrailVersionArn, (GuardrailVersionArn, Option<&'s Canonical>), Option<&'s Canonical>);
+
 /// Of a version that was published: it, what it is compared with, and the contents of both, as far as known. It is compared with the
 /// version that is enforced, else with the one before it.
-fn version_before_and_after<'s>(
-    seen: &Seen<'s>,
-) -> Option<(GuardrailVersionArn, (GuardrailVersionArn, Option<&'s Canonical>), Option<&'s Canonical>)> {
+fn version_before_and_after<'s>(seen: &Seen<'s>) -> Option<Published<'s>> {
     let key = seen.guardrail()?;
-    let version = &seen.change.response["version"];
+    let version = seen.change.answer("version");
     let version = version.as_str().map_or_else(|| version.as_u64().map(|number| number.to_string()), |text| Some(text.to_owned()))?;
     let made = GuardrailVersion::parse(&version)?;
     let GuardrailVersion::Numbered(number) = made else {
@@ -285,7 +286,7 @@ fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
         [] if !effect.everybody || !outcomes.is_empty() => {}
         [account] if !effect.everybody => outcomes.push(Sighting::new(account, region, resource(), because).unverified(true).fires()),
         accounts => {
-            let named: Vec<&str> = accounts.iter().take(10).map(|account| account.as_str()).collect();
+            let named: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
             let of = if named.is_empty() { "accounts that are not known".to_owned() } else { named.join(", ") };
             outcomes.push(seen.sighting(resource(), format!("{because}, for {of}")).unverified(true).fires());
         }

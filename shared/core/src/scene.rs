@@ -220,7 +220,7 @@ impl<'a> Scene<'a> {
             .flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)))
             .chain([(&key.account, &key.region)])
             .collect();
-        for (account, region) in self.state.configured().map(|(account, region)| (account, region)).chain(places) {
+        for (account, region) in self.state.configured().chain(places) {
             match self.state.configurations(account, region, at).state() {
                 None => all_known &= (account, region) != (&key.account, &key.region),
                 Some(enforced) => {
@@ -357,8 +357,8 @@ impl Seen<'_> {
 
     /// The guardrail that the change names.
     pub(crate) fn guardrail(&self) -> Option<GuardrailKey> {
-        let named = self.change.text("guardrailIdentifier").or_else(|| self.change.response["guardrailArn"].as_str());
-        let named = named.or_else(|| self.change.response["guardrailId"].as_str())?;
+        let named = self.change.text("guardrailIdentifier").or_else(|| self.change.answer("guardrailArn").as_str());
+        let named = named.or_else(|| self.change.answer("guardrailId").as_str())?;
         GuardrailKey::from_identifier(named, &self.change.account, &self.change.region)
     }
 

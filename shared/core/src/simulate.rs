@@ -115,11 +115,11 @@ pub fn simulate(facts: Facts, mut world: World, supposed: &[WorldChange], terms:
     }
     let at = changes.iter().map(|(key, _)| key.time).max().map_or(terms.now, |latest| latest.max(terms.now)).plus_seconds(1);
     let before = world.clone().settle();
-    let mut changed = world.clone();
+    let mut supposing = world.clone();
     for (number, change) in supposed.iter().enumerate() {
-        changed.apply(at, &format!("supposed-{number:03}"), change);
+        supposing.apply(at, &format!("supposed-{number:03}"), change);
     }
-    let after = changed.settle();
+    let after = supposing.settle();
     let mut history: BTreeMap<(AccountId, Region, String, String), u64> = BTreeMap::new();
     for CoverageRow { account, region, model, api, count, .. } in auditor::audit(facts, world, terms).coverage {
         *history.entry((account, region, model, api)).or_default() += count;
@@ -175,11 +175,10 @@ fn effect_of(was: &Judgement, becomes: &Judgement, failed_before: Option<&Failur
         Failure::Sure(why) | Failure::Possible(why) => why,
     });
     let effect = match (was.verdict, becomes.verdict) {
-        (Verdict::Compliant, Verdict::Violation) => Effect::LosesCover,
+        // What was enforced may become less without a violation: the default requirement follows the policy.
+        (Verdict::Compliant, Verdict::Violation | Verdict::NotApplicable) => Effect::LosesCover,
         (Verdict::Violation | Verdict::NotProvable, Verdict::Compliant) => Effect::GainsCover,
         (before, Verdict::NotProvable) if before != Verdict::NotProvable => Effect::NotKnown,
-        // What was enforced may have become less without a verdict that says so: the requirement follows the policy.
-        (Verdict::Compliant, Verdict::NotApplicable) => Effect::LosesCover,
         _ => Effect::Unchanged,
     };
     let missing =

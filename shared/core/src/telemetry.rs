@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::change::short;
+use crate::{change::short, json::At};
 
 /// The trails of an account and Region at a moment (GetEventSelectors and GetTrailStatus), and its model invocation logging.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,7 +63,7 @@ impl InvocationLogging {
     #[must_use]
     pub fn from_json(json: &Value) -> Self {
         let settings = json.as_object().filter(|settings| !settings.is_empty());
-        let destinations = [&json["s3Config"]["bucketName"], &json["cloudWatchConfig"]["logGroupName"]];
+        let destinations = [json.at("/s3Config/bucketName"), json.at("/cloudWatchConfig/logGroupName")];
         InvocationLogging {
             on: settings.is_some(),
             text: settings.is_some() && json["textDataDeliveryEnabled"].as_bool() != Some(false),
@@ -145,7 +145,9 @@ impl Telemetry {
         let trails = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
         let logging = trails.iter().find_map(|trail| trail.get("loggingConfig"));
         let mut stores = BTreeSet::new();
-        trails.iter().for_each(|trail| collect_stores(trail, &mut stores));
+        for trail in trails {
+            collect_stores(trail, &mut stores);
+        }
         Telemetry {
             trails: trails.iter().map(Trail::from_json).collect(),
             invocation_logging: logging.map(InvocationLogging::from_json),
@@ -202,14 +204,12 @@ pub fn store_name(text: &str) -> &str {
 
 /// A member in the spelling of the API or of CloudTrail.
 fn member<'v>(json: &'v Value, name: &str) -> &'v Value {
-    match json.get(name) {
-        Some(value) => value,
-        None => {
-            let mut characters = name.chars();
-            let lower: String = characters.next().into_iter().flat_map(char::to_lowercase).chain(characters).collect();
-            json.get(&lower).unwrap_or(&Value::Null)
-        }
+    if let Some(value) = json.get(name) {
+        return value;
     }
+    let mut characters = name.chars();
+    let lower: String = characters.next().into_iter().flat_map(char::to_lowercase).chain(characters).collect();
+    json.get(&lower).unwrap_or(&Value::Null)
 }
 
 fn conditions(selector: &Value) -> Vec<Condition> {

@@ -41,7 +41,7 @@ pub struct World {
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
-    guardrails: BTreeMap<GuardrailKey, BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>>,
+    guardrails: BTreeMap<GuardrailKey, GuardrailVersions>,
     /// When guardrails were made, as far as events say.
     made: BTreeMap<GuardrailKey, Moment>,
     /// Of guardrails and guardrail profiles; an empty one where there is none.
@@ -58,6 +58,9 @@ pub struct World {
     /// Changes that were refused: they change nothing, and one may ask what they would have done.
     organization_attempts: BTreeSet<(Moment, String, OrganizationChange)>,
 }
+
+/// The versions of a guardrail: what each was when; `None` inside if there was none.
+pub type GuardrailVersions = BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>;
 
 /// The policy documents of a role, user, group or managed policy, by name.
 pub type IdentityDocuments = Vec<(String, IdentityPolicy)>;
@@ -385,7 +388,7 @@ impl MediatedGuardrail {
         let generating = |node: &&Value| GENERATING_NODES.iter().any(|kind| node["configuration"].get(*kind).is_some());
         let guarded = |node: &&Value| {
             let mut kinds = GENERATING_NODES.iter().filter_map(|kind| node["configuration"].get(*kind));
-            kinds.all(|settings| settings["guardrailConfiguration"]["guardrailIdentifier"].as_str().is_some_and(|id| !id.is_empty()))
+            kinds.all(|settings| settings.at("/guardrailConfiguration/guardrailIdentifier").as_str().is_some_and(|id| !id.is_empty()))
         };
         let nodes = definition.get("nodes")?.as_array()?;
         Some(nodes.iter().filter(generating).filter(|node| !guarded(node)).count())

@@ -1,9 +1,9 @@
 //! The catalogue is complete: each rule has its file, its page and its cases, and each operation that matters has a case.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
@@ -179,9 +179,9 @@ fn what_reveals_a_change_is_kept() {
     let kept: BTreeSet<&str> = change::operations().collect();
     for rule in RULES {
         if rule.checks.iter().any(|check| matches!(check, Check::Change(_))) {
-            let calls: BTreeMap<&str, ()> = audit_core::api::operations().map(|operation| (operation, ())).collect();
+            let calls: BTreeSet<&str> = audit_core::api::operations().collect();
             for operation in rule.revealed_by {
-                assert!(kept.contains(operation) || calls.contains_key(operation), "{operation} of {} is never kept", rule.id);
+                assert!(kept.contains(operation) || calls.contains(operation), "{operation} of {} is never kept", rule.id);
             }
         }
     }

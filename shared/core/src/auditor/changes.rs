@@ -1,6 +1,9 @@
 //! Findings about changes and states: each rule is shown every change, what it says is folded by finding, and severities are stepped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use super::Terms;
 use crate::{
@@ -304,7 +307,8 @@ fn detail(
         detail.push_str(": ");
         detail.push_str(&shown.join("; "));
         if changes.len() > Bounded::MOST {
-            detail.push_str(&format!("; and {} more", changes.len() - Bounded::MOST));
+            // Writing to a String can't fail.
+            let _ = write!(detail, "; and {} more", changes.len() - Bounded::MOST);
         }
     }
     detail

@@ -119,7 +119,7 @@ impl<'w> Collector<'w> {
         let reach = Reach::of(record);
         if reach.is_none() && !is_evaluation {
             return match Change::from_record(record) {
-                Some(change) => self.change(record, change),
+                Some(change) => self.change(record, &change),
                 None => Taken::Ignored(Ignored::NotWanted),
             };
         }
@@ -133,12 +133,12 @@ impl<'w> Collector<'w> {
         Taken::Judged
     }
 
-    fn change(&mut self, record: &Record<'_>, change: Change) -> Taken {
+    fn change(&mut self, record: &Record<'_>, change: &Change) -> Taken {
         let Some(time) = record.time() else {
             return Taken::Unreadable(UnreadableRecord::NoEventTime);
         };
         let event_id = record.event_id.get().or(record.request_id.get()).unwrap_or_default().to_owned();
-        self.facts.add_change(&ChangeKey { time, event_id, account: record.account().to_string() }, &change);
+        self.facts.add_change(&ChangeKey { time, event_id, account: record.account().to_string() }, change);
         Taken::Judged
     }
 

@@ -3,7 +3,11 @@
 use serde_json::Value;
 use wildmatch::WildMatch;
 
-use crate::{arn::AccountId, organization::Organization};
+use crate::{
+    arn::{AccountId, TargetId},
+    json::At,
+    organization::Organization,
+};
 
 /// What a resource policy does for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub fn shares_with(policy: &str, account: Option<&AccountId>, organization: Opti
     let Ok(document) = serde_json::from_str::<Value>(policy) else {
         return Sharing::Reaches;
     };
-    let statements = &document["Statement"];
+    let statements = document.at("/Statement");
     let statements = statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice);
     let means = |statement: &&Value| {
         texts(&statement["Action"]).iter().any(|action| WildMatch::new(&action.to_ascii_lowercase()).matches("bedrock:applyguardrail"))
@@ -63,7 +67,7 @@ fn means_organization(condition: &Value, account: Option<&AccountId>, organizati
                 };
                 // The path of an account is `o-…/r-…/ou-…/`, without the account itself.
                 let nodes: Vec<&str> =
-                    path.iter().map(|node| node.as_str()).filter(|node| !node.bytes().all(|byte| byte.is_ascii_digit())).collect();
+                    path.iter().map(TargetId::as_str).filter(|node| !node.bytes().all(|byte| byte.is_ascii_digit())).collect();
                 let path = format!("{id}/{}/", nodes.join("/"));
                 values.iter().any(|value| WildMatch::new(value).matches(&path))
             }

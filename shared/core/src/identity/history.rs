@@ -76,7 +76,7 @@ struct Pass<'s> {
 impl Pass<'_> {
     /// What is known before a change; the change then counts, unless it was refused.
     fn meet(&mut self, before: Moment, change: &Change) -> Option<Before> {
-        let written = IdentityPolicy::parse(&change.parameters["policyDocument"]);
+        let written = IdentityPolicy::parse(change.parameter("policyDocument"));
         let operation = change.operation.as_str();
         if operation == "CreatePolicy" {
             let name = change.response.at("/policy/arn").as_str().map(short).or_else(|| change.text("policyName"))?;
@@ -130,7 +130,7 @@ impl Pass<'_> {
                     if let Some(written) = &written {
                         managed.versions.insert(version.to_owned(), written.clone());
                     }
-                    if change.parameters["setAsDefault"] == true {
+                    if change.parameter("setAsDefault") == true {
                         managed.default = written;
                     }
                 }

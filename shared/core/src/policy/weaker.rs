@@ -78,7 +78,7 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
         match (old.version, new.version) {
             (GuardrailVersion::Numbered(_), GuardrailVersion::Draft) => weakening.changes.push(identifier()),
             (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if old.key == new.key && b < a => {
-                weakening.changes.push(identifier())
+                weakening.changes.push(identifier());
             }
             _ => {}
         }

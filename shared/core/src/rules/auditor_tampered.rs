@@ -117,8 +117,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     if !SERVICES.contains(&change.service.as_str()) {
         return Vec::new();
     }
-    let named = NAMES.iter().filter_map(|key| change.text(key)).chain(change.response["functionName"].as_str());
-    let all = named.chain(change.response["eventSourceArn"].as_str()).chain(change.response["functionArn"].as_str());
+    let named = NAMES.iter().filter_map(|key| change.text(key)).chain(change.answer("functionName").as_str());
+    let all = named.chain(change.answer("eventSourceArn").as_str()).chain(change.answer("functionArn").as_str());
     let Some(resource) = all.into_iter().find(|name| auditor.owns(name)) else {
         return Vec::new();
     };
@@ -126,7 +126,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     if (by_cloudformation && auditor.is_deployed_by(&change.principal)) || is_own_work(change, seen) {
         return Vec::new();
     }
-    let because = format!("{} is the auditor's, and this was not its deployment", resource);
+    let because = format!("{resource} is the auditor's, and this was not its deployment");
     vec![seen.sighting(resource, because).apart_by(change.service.clone()).fires()]
 }
 

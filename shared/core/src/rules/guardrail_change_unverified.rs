@@ -60,7 +60,7 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
             format!("version {} was published; the content of {missing} is not known", made.version)
         }
         // The first version has nothing to be compared with.
-        None if !seen.change.is_refused() && seen.change.response["version"] == "1" => return None,
+        None if !seen.change.is_refused() && seen.change.answer("version") == "1" => return None,
         None => "a version was published; which is not known".to_owned(),
     };
     let made = super::version_before_and_after(seen).map(|(made, ..)| made.version);

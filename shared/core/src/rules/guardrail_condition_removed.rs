@@ -84,7 +84,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 fn of_identity(seen: &Seen<'_>) -> Loosened {
     let change = seen.change;
     let before = seen.identity_before();
-    let written = IdentityPolicy::parse(&change.parameters["policyDocument"]);
+    let written = IdentityPolicy::parse(change.parameter("policyDocument"));
     let compare = |before: Option<IdentityPolicy>, after: Option<IdentityPolicy>| match (before, after) {
         (Some(before), Some(after)) => by(before.loosened_by(&after)),
         // Neither side speaks of guardrails, as far as one can see.
@@ -102,7 +102,7 @@ fn of_identity(seen: &Seen<'_>) -> Loosened {
         "DeleteRolePolicy" | "DeleteUserPolicy" | "DeleteGroupPolicy" | "DetachRolePolicy" | "DetachUserPolicy" | "DetachGroupPolicy" => {
             before.document.map_or(Loosened::No, |document| by(document.denials_lost(&nothing)))
         }
-        "CreatePolicyVersion" if change.parameters["setAsDefault"] != true => Loosened::No,
+        "CreatePolicyVersion" if change.parameter("setAsDefault") != true => Loosened::No,
         "CreatePolicyVersion" => compare(before.document, written),
         "SetDefaultPolicyVersion" => compare(before.document, before.replacement),
         "AttachRolePolicy" | "AttachUserPolicy" | "AttachGroupPolicy" => {

@@ -7,6 +7,7 @@ use crate::{
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
+    world::Timeline,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -43,7 +44,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
     let named: Vec<&str> = ["keyId", "targetKeyId", "aliasName"].iter().filter_map(|key| change.text(key)).map(short).collect();
     let mut encrypted = seen.scene.state.guardrails().filter_map(|(key, versions)| {
-        let contents = versions.values().flat_map(|timeline| timeline.entries()).filter_map(|(_, _, content)| content?.as_deref());
+        let contents = versions.values().flat_map(Timeline::entries).filter_map(|(_, _, content)| content?.as_deref());
         let mut keys = contents.filter_map(|content| content.attributes.get("KMS key"));
         keys.any(|used| named.contains(&short(used))).then_some(key)
     });

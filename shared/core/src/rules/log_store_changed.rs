@@ -50,7 +50,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let Some(store) = named.filter(|_| ["logs", "s3", "kms"].contains(&change.service.as_str())).map(store_name) else {
         return Vec::new();
     };
-    let is_enabling = change.operation == "PutBucketVersioning" && change.parameters["VersioningConfiguration"]["Status"] == "Enabled";
+    let is_enabling = change.operation == "PutBucketVersioning" && change.parameter("VersioningConfiguration")["Status"] == "Enabled";
     let known = seen.scene.log_stores();
     let looks_like_one = store.starts_with("aws-cloudtrail-logs-")
         || store.starts_with("aws-cloudtrail-logs")
@@ -68,6 +68,6 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         };
     }
     let object = change.text("key").map(|key| format!(", object {key}")).unwrap_or_default();
-    let days = change.parameters["retentionInDays"].as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();
+    let days = change.parameter("retentionInDays").as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();
     vec![seen.sighting(store, format!("evidence is kept in {store}{object}{days}")).apart_by(change.operation.clone()).fires()]
 }

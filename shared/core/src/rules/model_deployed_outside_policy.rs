@@ -47,7 +47,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         "modelSourceIdentifier",
     ];
     let change = seen.change;
-    let named: Vec<&str> = NAMES.iter().filter_map(|key| change.response[*key].as_str().or_else(|| change.text(key))).collect();
+    let named: Vec<&str> = NAMES.iter().filter_map(|key| change.answer(key).as_str().or_else(|| change.text(key))).collect();
     let (account, region, state) = (&change.account, &change.region, seen.scene.state);
     let policy = state.policy(account, seen.key.time).state();
     let by_policy = policy

@@ -35,9 +35,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let (account, region, state) = (&change.account, &change.region, seen.scene.state);
     let copied = change.parameters.at("/modelSource/copyFrom").as_str().into_iter();
-    let listed = change.parameters["models"].as_array().into_iter().flatten().chain(change.parameters.get("fallbackModel"));
+    let listed = change.parameter("models").as_array().into_iter().flatten().chain(change.parameters.get("fallbackModel"));
     let named: Vec<Model> = copied.chain(listed.filter_map(|model| model["modelArn"].as_str())).map(Model::parse).collect();
-    let arn = ["inferenceProfileArn", "promptRouterArn"].iter().find_map(|key| change.response[*key].as_str());
+    let arn = ["inferenceProfileArn", "promptRouterArn"].iter().find_map(|key| change.answer(key).as_str());
     let mut models: Vec<Model> = named.iter().flat_map(|model| state.resolve(model, account, region)).collect();
     if models.is_empty()
         && let Some(read) = arn.and_then(|arn| state.world().models_behind(account, region, short(arn)))

@@ -35,7 +35,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let (because, unverified) = match change.operation.as_str() {
         "StopLogging" => ("it records nothing any more", false),
         "DeleteTrail" => ("it is gone", false),
-        "UpdateTrail" => match ["isMultiRegionTrail", "isOrganizationTrail"].iter().find(|key| change.parameters[**key] == false) {
+        "UpdateTrail" => match ["isMultiRegionTrail", "isOrganizationTrail"].iter().find(|key| change.parameter(key) == false) {
             None => return Vec::new(),
             Some(&"isMultiRegionTrail") => ("it no longer records other Regions", false),
             Some(_) => ("it no longer records the accounts of the organization", false),
@@ -57,7 +57,7 @@ pub(super) fn trail_of(change: &Change) -> &str {
 
 /// The selectors that PutEventSelectors sets, if the record shows them.
 pub(super) fn selectors_of(change: &Change) -> Option<Selectors> {
-    let shown = ["eventSelectors", "advancedEventSelectors"].iter().any(|key| change.parameters[*key].is_array());
+    let shown = ["eventSelectors", "advancedEventSelectors"].iter().any(|key| change.parameter(key).is_array());
     shown.then(|| Selectors::from_json(&change.parameters))
 }
 

@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline, World};
+use super::{
+    GuardrailVersions, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
+    World,
+};
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region, TargetId},
     enforcement::{Enforcement, ModelScope},
@@ -231,13 +234,13 @@ impl State {
     }
 
     /// All guardrails of which anything is known, with their versions and snapshots.
-    pub fn guardrails(&self) -> impl Iterator<Item = (&GuardrailKey, &BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>)> {
+    pub fn guardrails(&self) -> impl Iterator<Item = (&GuardrailKey, &GuardrailVersions)> {
         self.world.guardrails.iter()
     }
 
     /// The versions and snapshots of one guardrail.
     #[must_use]
-    pub fn versions_of(&self, key: &GuardrailKey) -> Option<&BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>> {
+    pub fn versions_of(&self, key: &GuardrailKey) -> Option<&GuardrailVersions> {
         self.world.guardrails.get(key)
     }
 
@@ -747,13 +750,13 @@ impl<'w> Replay<'w> {
             }
             // AWS deletes only policies that are attached nowhere; a refused deletion may mean one that is.
             Change::DeletePolicy { policy } => {
-                let concerned = match self.organization.is_some() || self.supposing {
-                    true if self.may_be_of_our_type(policy) => self.targets_of(policy),
-                    _ => Concerned::Nobody,
-                };
+                let is_concerned = (self.organization.is_some() || self.supposing) && self.may_be_of_our_type(policy);
+                let concerned = if is_concerned { self.targets_of(policy) } else { Concerned::Nobody };
                 if let Some(organization) = &mut self.organization {
                     let targets: Vec<TargetId> = organization.targets_of(policy).cloned().collect();
-                    targets.iter().for_each(|target| organization.detach(target, policy));
+                    for target in &targets {
+                        organization.detach(target, policy);
+                    }
                 }
                 concerned
             }
