@@ -741,6 +741,11 @@ impl<'w> Replay<'w> {
                 Concerned::Nobody
             }
             Change::UpdatePolicy { policy, content } => {
+                let is_known = self.policies.get(policy).is_some_and(|policy| policy.policy_type.is_some());
+                // Of a policy that was never read, what is written into it tells its type.
+                if !is_known && self.policy_type == BEDROCK_POLICY && content.as_deref().is_some_and(|content| !speaks_of_bedrock(content)) {
+                    return Concerned::Nobody;
+                }
                 if !self.may_be_of_our_type(policy) {
                     return Concerned::Nobody;
                 }
@@ -926,6 +931,12 @@ impl<'w> Replay<'w> {
         let policy = cached.or_insert_with(|| inherit(&levels).map(|inherited| Arc::new(EffectivePolicy::from_inherited(&inherited))));
         Computed::Policy { policy: policy.clone(), assumed }
     }
+}
+
+/// Whether the content of a policy can be that of a Bedrock policy: other types have other keys at their top.
+fn speaks_of_bedrock(content: &str) -> bool {
+    let content = serde_json::from_str::<serde_json::Value>(content).ok();
+    content.is_none_or(|content| content.as_object().is_none_or(|members| members.keys().any(|key| key.eq_ignore_ascii_case("bedrock"))))
 }
 
 /// AWS's own policies, such as `p-FullAWSAccess`, are SCPs and RCPs; the ids of others are letters and digits of one case.
