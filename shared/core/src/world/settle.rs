@@ -743,7 +743,8 @@ impl<'w> Replay<'w> {
             Change::UpdatePolicy { policy, content } => {
                 let is_known = self.policies.get(policy).is_some_and(|policy| policy.policy_type.is_some());
                 // Of a policy that was never read, what is written into it tells its type.
-                if !is_known && self.policy_type == BEDROCK_POLICY && content.as_deref().is_some_and(|content| !speaks_of_bedrock(content)) {
+                if !is_known && self.policy_type == BEDROCK_POLICY && content.as_deref().is_some_and(|content| !speaks_of_bedrock(content))
+                {
                     return Concerned::Nobody;
                 }
                 if !self.may_be_of_our_type(policy) {
