@@ -26,10 +26,11 @@ use crate::{
     report::{BlindRow, Blindness, CoverageRow, Invocations},
     rule::Traffic,
     rules::{self, RULES},
-    scene::Scene,
+    scene::{self, Scene, Surroundings},
     verdict::{self, Call, Evidence},
     world::{State, World, WorldChange},
 };
+use changes::Looking;
 use place::PlaceAudit;
 
 pub use crate::join::Selection;
@@ -117,16 +118,30 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
     let stems: Vec<String> = terms.configuration.auditor.stems().collect();
     let (that_matter, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
-    // Nobody needs the texts any more, and what follows needs room.
-    drop((kept, texts));
-    let kept = that_matter.iter().map(|(key, change)| (key, change)).collect();
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());
     }
-    let scene = Scene::new(&state, terms.configuration, kept, regions, horizon.ends());
-    let traffic = traffic(&seen, &state, terms.selection);
-    let mut changes = changes::look(&scene, &traffic, terms, &mut excepted);
+    // What happens to the organization and to trails concerns all accounts. Of the rest, one account after the other is put together.
+    let (of_all, of_accounts): (Vec<Listed<'_>>, Vec<Listed<'_>>) =
+        that_matter.into_iter().partition(|listed| ["organizations", "cloudtrail"].contains(&listed.operation().0));
+    let of_all: Vec<(ChangeKey, Change)> = of_all.into_iter().map(Listed::to_change).collect();
+    let stores = scene::log_stores(&state, of_all.iter().map(|(_, change)| change));
+    let mut by_account: BTreeMap<&str, Vec<Listed<'_>>> = BTreeMap::new();
+    for listed in of_accounts {
+        by_account.entry(listed.account()).or_default().push(listed);
+    }
+    let surroundings =
+        Surroundings { state: &state, configuration: terms.configuration, regions: &regions, horizon: horizon.ends(), log_stores: &stores };
+    let mut looking = Looking::default();
+    let scene = Scene::new(surroundings, &of_all);
+    looking.at_changes(&scene, terms);
+    looking.at_states(&scene, &traffic(&seen, &state, terms.selection), terms);
+    for listed in by_account.into_values() {
+        let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(Listed::to_change).collect();
+        looking.at_changes(&Scene::new(surroundings, &own), terms);
+    }
+    let mut changes = looking.conclude(&state, terms, &mut excepted);
     let unread_identities = unread_identities.into_iter().filter(|(account, region)| terms.selection.selects_place(account, region));
     changes.blind.extend(unread_identities.map(|(account, region)| (account, region, Blindness::IdentityPolicies)));
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
@@ -275,7 +290,7 @@ type PlaceNames = BTreeSet<(AccountId, Region)>;
 
 /// The changes that some rule can say something of. Most changes of identities are about roles and users that nothing guards.
 /// Documents that allow inference in accounts whose identities aren't known are a blind spot.
-fn that_matter(kept: &KeptChanges, strings: &Strings, state: &State, stems: &[String]) -> (Vec<(ChangeKey, Change)>, PlaceNames) {
+fn that_matter<'s>(kept: &'s KeptChanges, strings: &'s Strings, state: &State, stems: &[String]) -> (Vec<Listed<'s>>, PlaceNames) {
     // What is neither a policy nor attached to one is rare.
     let is_rare = |listed: &Listed<'_>| {
         let (service, operation) = listed.operation();
@@ -289,40 +304,26 @@ fn that_matter(kept: &KeptChanges, strings: &Strings, state: &State, stems: &[St
     };
     let mut guarded: BTreeSet<(AccountId, String)> =
         state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
-    let mut changes: Vec<(ChangeKey, Change)> = Vec::new();
-    let mut undecided: Vec<Listed<'_>> = Vec::new();
-    for listed in kept.iter(strings) {
-        if is_rare(&listed) || speaks(&listed) {
-            let (key, change) = listed.to_change();
-            if change.service == "iam" {
-                guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
-            }
-            changes.push((key, change));
-        } else {
-            undecided.push(listed);
-        }
-    }
     let mut blind = BTreeSet::new();
-    for listed in &undecided {
-        if listed.body().contains("\"Effect\"") {
+    for listed in kept.iter(strings).filter(|listed| listed.operation().0 == "iam") {
+        if is_rare(&listed) || speaks(&listed) {
+            let (_, change) = listed.to_change();
+            guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
+        } else if listed.body().contains("\"Effect\"") {
             let place = (AccountId::from(listed.account()), Region::from(listed.region()));
             if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
                 blind.insert(place);
             }
         }
     }
-    if !guarded.is_empty() {
-        let concerns = |change: &Change| {
-            let names = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"]
-                .iter()
-                .filter_map(|key| change.text(key))
-                .map(change::short);
-            names.into_iter().any(|name| guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
-        };
-        changes.extend(undecided.into_iter().map(Listed::to_change).filter(|(_, change)| concerns(change)));
-        changes.sort_by(|(a, _), (b, _)| (a.time, &a.event_id, &a.account).cmp(&(b.time, &b.event_id, &b.account)));
-    }
-    (changes, blind)
+    let concerns = |listed: &Listed<'_>| {
+        let (_, change) = listed.to_change();
+        let keys = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"];
+        let mut names = keys.iter().filter_map(|key| change.text(key)).map(change::short);
+        names.any(|name| guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
+    };
+    let matters = |listed: &Listed<'_>| is_rare(listed) || speaks(listed) || (!guarded.is_empty() && concerns(listed));
+    (kept.iter(strings).filter(matters).collect(), blind)
 }
 
 fn account_names(state: &State) -> BTreeMap<AccountId, String> {

@@ -33,11 +33,22 @@ pub(crate) struct Scene<'a> {
     /// The changes of one thing, by account, service and subject.
     by_subject: HashMap<String, Vec<usize>>,
     /// The Regions that each account was seen in.
-    pub(crate) regions: BTreeMap<AccountId, BTreeSet<Region>>,
+    pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
     /// From the first to the last record.
     pub(crate) horizon: (Moment, Moment),
-    log_stores: OnceCell<BTreeSet<String>>,
+    /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
+    pub(crate) log_stores: &'a BTreeSet<String>,
     identities: OnceCell<History>,
+}
+
+/// What all scenes share.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) configuration: &'a Configuration,
+    pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
+    pub(crate) horizon: (Moment, Moment),
+    pub(crate) log_stores: &'a BTreeSet<String>,
 }
 
 /// A change, with the scene that it happened in.
@@ -151,19 +162,15 @@ impl Sighting {
 }
 
 impl<'a> Scene<'a> {
-    pub(crate) fn new(
-        state: &'a State,
-        configuration: &'a Configuration,
-        changes: Vec<(&'a ChangeKey, &'a Change)>,
-        regions: BTreeMap<AccountId, BTreeSet<Region>>,
-        horizon: (Moment, Moment),
-    ) -> Self {
+    pub(crate) fn new(surroundings: Surroundings<'a>, changes: &'a [(ChangeKey, Change)]) -> Self {
+        let Surroundings { state, configuration, regions, horizon, log_stores } = surroundings;
+        let changes: Vec<(&ChangeKey, &Change)> = changes.iter().map(|(key, change)| (key, change)).collect();
         let mut by_subject: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
             let subject = change.subject().unwrap_or_default();
             by_subject.entry(format!("{} {} {subject}", change.account, change.service)).or_default().push(index);
         }
-        Scene { state, configuration, changes, by_subject, regions, horizon, log_stores: OnceCell::new(), identities: OnceCell::new() }
+        Scene { state, configuration, changes, by_subject, regions, horizon, log_stores, identities: OnceCell::new() }
     }
 
     pub(crate) fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
@@ -173,20 +180,6 @@ impl<'a> Scene<'a> {
     /// Where the changes of one thing stand among all.
     fn indexes_of(&self, account: &AccountId, service: &str, subject: &str) -> &[usize] {
         self.by_subject.get(&format!("{account} {service} {subject}")).map_or(&[], Vec::as_slice)
-    }
-
-    /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
-    pub(crate) fn log_stores(&self) -> &BTreeSet<String> {
-        self.log_stores.get_or_init(|| {
-            let read = self.state.all_telemetry().flat_map(|(_, timeline)| timeline.entries()).filter_map(|(_, _, telemetry)| telemetry);
-            let mut stores: BTreeSet<String> = read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect();
-            for (_, change) in self.changes.iter().filter(|(_, change)| change.service == "cloudtrail") {
-                let named = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"].iter().filter_map(|key| change.text(key));
-                stores.extend(named.map(|name| store_name(name).to_owned()));
-            }
-            stores.extend(self.state.log_destinations());
-            stores
-        })
     }
 
     /// The management account, if it is known.
@@ -377,6 +370,18 @@ impl Reach {
             Reach::Unknown => (0, "who enforces it is not known, so it may reach production".to_owned()),
         }
     }
+}
+
+/// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
+pub(crate) fn log_stores<'c>(state: &State, changes: impl Iterator<Item = &'c Change>) -> BTreeSet<String> {
+    let read = state.all_telemetry().flat_map(|(_, timeline)| timeline.entries()).filter_map(|(_, _, telemetry)| telemetry);
+    let mut stores: BTreeSet<String> = read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect();
+    for change in changes.filter(|change| change.service == "cloudtrail") {
+        let named = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"].iter().filter_map(|key| change.text(key));
+        stores.extend(named.map(|name| store_name(name).to_owned()));
+    }
+    stores.extend(state.log_destinations());
+    stores
 }
 
 /// The controls that got weaker.

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    rc::Rc,
 };
 
 use super::Terms;
@@ -19,6 +20,7 @@ use crate::{
     scene::{Outcome, Scene, Sighting},
     severity::Severity,
     verdict::Grade,
+    world::State,
 };
 
 /// So many refused changes by one principal within [`BURST_SECONDS`] are no slip of the hand.
@@ -44,8 +46,8 @@ pub(super) struct ChangeFinding {
 }
 
 /// One thing that a rule said, with the change that it said it of.
-struct Said<'a> {
-    of: Option<(&'a ChangeKey, &'a Change)>,
+struct Said {
+    of: Option<Rc<Made>>,
     /// When it was, if it is not about a change.
     time: Option<Moment>,
     steps: i8,
@@ -56,6 +58,15 @@ struct Said<'a> {
     words: Option<Box<Words>>,
 }
 
+/// What of a change a finding needs.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Made {
+    key: ChangeKey,
+    principal: String,
+    operation: String,
+    refused: bool,
+}
+
 /// What a finding says.
 struct Words {
     because: String,
@@ -63,14 +74,14 @@ struct Words {
     remediation: Option<String>,
 }
 
-impl<'a> Said<'a> {
-    fn new(sighting: Sighting, of: Option<(&'a ChangeKey, &'a Change)>) -> Self {
+impl Said {
+    fn new(sighting: Sighting, of: Option<Rc<Made>>) -> Self {
         let Sighting { because, changes, remediation, time, steps, unverified, righted, models, .. } = sighting;
         Said { of, time, steps, unverified, righted, models, words: Some(Box::new(Words { because, changes, remediation })) }
     }
 
     fn is_attempt(&self) -> bool {
-        self.of.is_some_and(|(_, change)| change.is_refused())
+        self.of.as_ref().is_some_and(|made| made.refused)
     }
 
     fn because(&self) -> &str {
@@ -79,12 +90,12 @@ impl<'a> Said<'a> {
 
     /// The order of time, whatever order they were said in.
     fn order(&self) -> (Option<Moment>, &str, &str) {
-        (self.time(), self.of.map_or("", |(key, _)| &key.event_id), self.because())
+        (self.time(), self.of.as_ref().map_or("", |made| &made.key.event_id), self.because())
     }
 }
 
 /// Adds what was said, and lets go of the words of what was said before of its kind.
-fn add<'a>(said: &mut Vec<Said<'a>>, new: Said<'a>) {
+fn add(said: &mut Vec<Said>, new: Said) {
     let before = said.iter_mut().rev().take(BURST).find(|before| before.words.is_some() && before.is_attempt() == new.is_attempt());
     if let Some(before) = before.filter(|before| before.order() < new.order()) {
         before.words = None;
@@ -92,15 +103,50 @@ fn add<'a>(said: &mut Vec<Said<'a>>, new: Said<'a>) {
     said.push(new);
 }
 
-/// Shows everything to the rules.
-pub(super) fn look(scene: &Scene<'_>, traffic: &[Traffic<'_>], terms: &Terms<'_>, excepted: &mut BTreeSet<usize>) -> Changes {
-    let mut changes = Changes::default();
-    let mut drafts: BTreeMap<FindingKey, (&'static Rule, Vec<Said<'_>>)> = BTreeMap::new();
-    let mut take = |rule: &'static Rule, of: Option<usize>, outcomes: Vec<Outcome>, blind: &mut BTreeSet<_>| {
+/// What rules said so far.
+#[derive(Default)]
+pub(super) struct Looking {
+    drafts: BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>,
+    blind: BTreeSet<(AccountId, Region, Blindness)>,
+}
+
+impl Looking {
+    /// Shows the rules every change of a scene.
+    pub(super) fn at_changes(&mut self, scene: &Scene<'_>, terms: &Terms<'_>) {
+        for seen in scene.seen().filter(|seen| terms.selection.selects_time(Some(seen.key.time))) {
+            let mut of: Option<Rc<Made>> = None;
+            for rule in RULES.iter().copied().filter(|rule| rule.revealed_by.contains(&seen.change.operation.as_str())) {
+                for check in rule.checks {
+                    if let Check::Change(check) = check {
+                        let outcomes = check.0(&seen);
+                        if !outcomes.is_empty() {
+                            let made = of.get_or_insert_with(|| Rc::new(Made::of(seen.key, seen.change)));
+                            self.take(rule, Some(made), outcomes, terms);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Shows the rules the state, and what was seen of each account and Region.
+    pub(super) fn at_states(&mut self, scene: &Scene<'_>, traffic: &[Traffic<'_>], terms: &Terms<'_>) {
+        for rule in RULES.iter().copied() {
+            for check in rule.checks {
+                match check {
+                    Check::Call(_) | Check::Change(_) => {}
+                    Check::State(check) => self.take(rule, None, check.0(scene), terms),
+                    Check::Place(check) => traffic.iter().for_each(|place| self.take(rule, None, check.0(place, scene), terms)),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, rule: &'static Rule, of: Option<&Rc<Made>>, outcomes: Vec<Outcome>, terms: &Terms<'_>) {
         for outcome in outcomes {
             match outcome {
                 Outcome::Blind(account, region, blindness) => {
-                    blind.insert((account, region, blindness));
+                    self.blind.insert((account, region, blindness));
                 }
                 Outcome::Fires(sighting) if !terms.selection.selects_place(&sighting.account, &sighting.region) => {}
                 Outcome::Fires(sighting) => {
@@ -111,53 +157,41 @@ pub(super) fn look(scene: &Scene<'_>, traffic: &[Traffic<'_>], terms: &Terms<'_>
                         resource: sighting.resource.clone(),
                         discriminator: sighting.discriminator.clone(),
                     };
-                    let of = of.and_then(|index| scene.changes.get(index).copied());
-                    add(&mut drafts.entry(key).or_insert_with(|| (rule, Vec::new())).1, Said::new(*sighting, of));
-                }
-            }
-        }
-    };
-    for rule in RULES.iter().copied() {
-        for check in rule.checks {
-            match check {
-                Check::Call(_) => {}
-                Check::Change(check) => {
-                    for (index, seen) in scene.seen().enumerate() {
-                        if rule.revealed_by.contains(&seen.change.operation.as_str()) && terms.selection.selects_time(Some(seen.key.time)) {
-                            take(rule, Some(index), check.0(&seen), &mut changes.blind);
-                        }
-                    }
-                }
-                Check::State(check) => take(rule, None, check.0(scene), &mut changes.blind),
-                Check::Place(check) => {
-                    for place in traffic {
-                        take(rule, None, check.0(place, scene), &mut changes.blind);
-                    }
+                    add(&mut self.drafts.entry(key).or_insert_with(|| (rule, Vec::new())).1, Said::new(*sighting, of.cloned()));
                 }
             }
         }
     }
-    let bursts = bursts(&drafts);
-    changes.findings = drafts.iter().map(|(key, (rule, said))| finding(key, rule, said, &bursts, scene, terms, excepted)).collect();
-    changes
+
+    /// Folds what they said into findings.
+    pub(super) fn conclude(self, state: &State, terms: &Terms<'_>, excepted: &mut BTreeSet<usize>) -> Changes {
+        let bursts = bursts(&self.drafts);
+        let fold =
+            |(key, (rule, said)): (&FindingKey, &(&'static Rule, Vec<Said>))| finding(key, rule, said, &bursts, state, terms, excepted);
+        Changes { findings: self.drafts.iter().map(fold).collect(), blind: self.blind }
+    }
 }
 
-/// The attempts that belong to a burst, by principal.
-fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said<'_>>)>) -> BTreeSet<(String, ChangeKey)> {
-    let mut attempts: BTreeMap<&str, BTreeSet<&ChangeKey>> = BTreeMap::new();
-    for (key, change) in drafts.values().flat_map(|(_, said)| said).filter_map(|said| said.of) {
-        if change.is_refused() {
-            attempts.entry(&change.principal).or_default().insert(key);
-        }
+impl Made {
+    fn of(key: &ChangeKey, change: &Change) -> Self {
+        Made { key: key.clone(), principal: change.principal.clone(), operation: change.operation.clone(), refused: change.is_refused() }
+    }
+}
+
+/// The attempts that belong to a burst.
+fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>) -> BTreeSet<Rc<Made>> {
+    let mut attempts: BTreeMap<&str, BTreeMap<&ChangeKey, &Rc<Made>>> = BTreeMap::new();
+    for made in drafts.values().flat_map(|(_, said)| said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
+        attempts.entry(&made.principal).or_default().insert(&made.key, made);
     }
     let mut bursts = BTreeSet::new();
-    for (principal, keys) in attempts {
-        let keys: Vec<&ChangeKey> = keys.into_iter().collect();
-        for window in keys.windows(BURST) {
+    for attempts in attempts.into_values() {
+        let attempts: Vec<&Rc<Made>> = attempts.into_values().collect();
+        for window in attempts.windows(BURST) {
             if let (Some(first), Some(last)) = (window.first(), window.last())
-                && last.time.seconds_since(first.time) < BURST_SECONDS
+                && last.key.time.seconds_since(first.key.time) < BURST_SECONDS
             {
-                bursts.extend(window.iter().map(|key| (principal.to_owned(), (*key).clone())));
+                bursts.extend(window.iter().map(|made| Rc::clone(made)));
             }
         }
     }
@@ -168,42 +202,46 @@ fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said<'_>>)>) -> BTre
 fn finding(
     key: &FindingKey,
     rule: &'static Rule,
-    said: &[Said<'_>],
-    bursts: &BTreeSet<(String, ChangeKey)>,
-    scene: &Scene<'_>,
+    said: &[Said],
+    bursts: &BTreeSet<Rc<Made>>,
+    state: &State,
     terms: &Terms<'_>,
     excepted: &mut BTreeSet<usize>,
 ) -> ChangeFinding {
-    let mut said: Vec<&Said<'_>> = said.iter().collect();
+    let mut said: Vec<&Said> = said.iter().collect();
     said.sort_by(|a, b| a.order().cmp(&b.order()));
-    let may = |said: &Said<'_>| {
-        rule.group != Group::Telemetry && said.of.is_some_and(|(_, change)| terms.configuration.is_administrator(&change.principal))
+    let may = |said: &Said| {
+        rule.group != Group::Telemetry && said.of.as_ref().is_some_and(|made| terms.configuration.is_administrator(&made.principal))
     };
     let base = terms.configuration.severity(rule);
-    let severity = |said: &Said<'_>| {
-        let in_burst = said.of.is_some_and(|(key, change)| bursts.contains(&(change.principal.clone(), key.clone())));
+    let severity = |said: &Said| {
+        let in_burst = said.of.as_ref().is_some_and(|made| bursts.contains(made));
         let attempt = i8::from(said.is_attempt() && !in_burst);
         if may(said) { Severity::Informational } else { base.stepped(said.steps - i8::from(said.unverified) - attempt) }
     };
     // What was done says more than what was attempted.
-    let done: Vec<&Said<'_>> = said.iter().copied().filter(|said| !said.is_attempt()).collect();
+    let done: Vec<&Said> = said.iter().copied().filter(|said| !said.is_attempt()).collect();
     let telling = if done.is_empty() { &said } else { &done };
     let worst = telling.iter().copied().rev().max_by_key(|said| severity(said)).map_or(base, severity);
     let mut principals: BTreeMap<String, u64> = BTreeMap::new();
     let mut models: BTreeMap<String, u64> = BTreeMap::new();
     let mut apis: BTreeMap<String, u64> = BTreeMap::new();
     for said in &said {
-        if let Some((_, change)) = said.of {
-            *principals.entry(change.principal.clone()).or_default() += 1;
-            *apis.entry(change.operation.clone()).or_default() += 1;
+        if let Some(made) = &said.of {
+            *principals.entry(made.principal.clone()).or_default() += 1;
+            *apis.entry(made.operation.clone()).or_default() += 1;
         }
         for model in &said.models {
             *models.entry(model.clone()).or_default() += 1;
         }
     }
     let (principals, models, apis) = (Bounded::of(&principals), Bounded::of(&models), Bounded::of(&apis));
-    let mut events: Vec<String> =
-        [said.first(), said.last()].into_iter().flatten().filter_map(|said| said.of).map(|(key, _)| key.event_id.clone()).collect();
+    let mut events: Vec<String> = [said.first(), said.last()]
+        .into_iter()
+        .flatten()
+        .filter_map(|said| said.of.as_ref())
+        .map(|made| made.key.event_id.clone())
+        .collect();
     events.dedup();
     events.retain(|event| !event.is_empty());
     let latest = telling.last();
@@ -236,7 +274,7 @@ fn finding(
         linked: Vec::new(),
         first_seen: said.iter().find_map(|said| said.time()),
         last_seen: said.iter().rev().find_map(|said| said.time()),
-        count: said.iter().map(|said| said.of.map(|(key, _)| key)).collect::<BTreeSet<_>>().len() as u64,
+        count: said.iter().map(|said| said.of.as_ref().map(|made| &made.key)).collect::<BTreeSet<_>>().len() as u64,
         events,
         changes,
         policy: None,
@@ -246,20 +284,20 @@ fn finding(
         suppression: None,
     };
     if finding.status == Status::Open {
-        apply_exceptions(&mut finding, &said, scene, terms, excepted);
+        apply_exceptions(&mut finding, &said, state, terms, excepted);
     }
     let done = done.iter().filter(|said| said.of.is_some() && !may(said)).filter_map(|said| said.time()).collect();
     ChangeFinding { finding, done }
 }
 
-impl Said<'_> {
+impl Said {
     fn time(&self) -> Option<Moment> {
-        self.of.map(|(key, _)| key.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
+        self.of.as_ref().map(|made| made.key.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
     }
 }
 
 /// When all is right again, and how often it was before.
-fn righted(rule: &Rule, said: &[&Said<'_>]) -> (Option<Moment>, u64) {
+fn righted(rule: &Rule, said: &[&Said]) -> (Option<Moment>, u64) {
     if rule.resolved == Resolved::Never {
         return (None, 0);
     }
@@ -272,7 +310,7 @@ fn righted(rule: &Rule, said: &[&Said<'_>]) -> (Option<Moment>, u64) {
             return (None, reopened);
         }
         // What was refused changed nothing that could be put right.
-        let righted = said.righted.filter(|_| !said.of.is_some_and(|(_, change)| change.is_refused()));
+        let righted = said.righted.filter(|_| !said.is_attempt());
         resolved_at = righted.map(|at: Moment| resolved_at.map_or(at, |before: Moment| before.max(at)));
     }
     (resolved_at, reopened)
@@ -315,13 +353,13 @@ fn detail(
 }
 
 /// A finding is suppressed if a live exception means each of its principals.
-fn apply_exceptions(finding: &mut Finding, said: &[&Said<'_>], scene: &Scene<'_>, terms: &Terms<'_>, excepted: &mut BTreeSet<usize>) {
-    let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.of).map(|(_, change)| change.principal.as_str()).collect();
+fn apply_exceptions(finding: &mut Finding, said: &[&Said], state: &State, terms: &Terms<'_>, excepted: &mut BTreeSet<usize>) {
+    let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.of.as_ref()).map(|made| made.principal.as_str()).collect();
     let meant = |exceptions: &[(usize, &Exception)]| {
         principals.iter().all(|principal| exceptions.iter().any(|(_, exception)| exception.selects_principal(principal)))
     };
     let selecting = terms.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
-        exception.selects(&finding.rule, &finding.account, &finding.region, scene.state.organization())
+        exception.selects(&finding.rule, &finding.account, &finding.region, state.organization())
             && (principals.is_empty() && exception.principals.is_empty()
                 || principals.iter().any(|principal| exception.selects_principal(principal)))
     });

@@ -51,7 +51,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     };
     let is_enabling = change.operation == "PutBucketVersioning" && change.parameter("VersioningConfiguration")["Status"] == "Enabled";
-    let known = seen.scene.log_stores();
+    let known = seen.scene.log_stores;
     let looks_like_one = store.starts_with("aws-cloudtrail-logs-")
         || store.starts_with("aws-cloudtrail-logs")
         || change.operation.starts_with("DeleteObject");
