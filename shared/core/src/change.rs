@@ -3,6 +3,9 @@
 //! Of a record's parameters only those are kept that some rule looks at: names, settings and policy documents. Texts of customers, such
 //! as prompts, instructions and descriptions, and whatever could be a secret, never get past [`Change::from_record`].
 
+use std::sync::LazyLock;
+
+use hashbrown::HashSet;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -348,6 +351,8 @@ const KEPT_KEYS: &[&str] = &[
     "regionName",
 ];
 
+static KEPT_KEY_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| KEPT_KEYS.iter().copied().collect());
+
 /// What CloudTrail writes in the place of what it hides: as good as absent.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
@@ -507,7 +512,7 @@ impl<'de> Deserialize<'de> for Kept {
                     if key.or_empty() == "policyDocument" {
                         let document = members.next_value::<&RawValue>()?;
                         kept.push((key.or_empty().to_owned(), IdentityPolicy::relevant_part_of(document).unwrap_or(Value::Null)));
-                    } else if KEPT_KEYS.contains(&key.or_empty()) {
+                    } else if KEPT_KEY_SET.contains(key.or_empty()) {
                         let value = reduced(key.or_empty(), members.next_value()?);
                         if value.as_str().is_none_or(|text| text.len() <= MOST_CHARACTERS && text != HIDDEN) {
                             kept.push((key.or_empty().to_owned(), value));

@@ -13,7 +13,8 @@ use serde_json::Value;
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control());
+    // Without a way out the loop runs over many bytes at once.
+    let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'));
     if is_plain || !text.contains(steers) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(steers, "\u{fffd}")) }
 }
 

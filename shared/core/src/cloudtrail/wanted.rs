@@ -92,6 +92,9 @@ fn plain_string_value(behind_key: &[u8]) -> Option<&str> {
 /// The operation behind an event name: Lambda's carry the date of the API (`UpdateFunctionCode20150331v2`, facts/08 F6).
 #[must_use]
 pub fn operation(event_name: &str) -> &str {
+    if !event_name.ends_with(|last: char| last.is_ascii_digit()) {
+        return event_name;
+    }
     let without_revision = match event_name.rsplit_once('v') {
         Some((head, revision)) if !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit()) => head,
         _ => event_name,
