@@ -39,6 +39,8 @@ pub(crate) struct Scene<'a> {
     /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
     pub(crate) log_stores: &'a BTreeSet<String>,
     identities: OnceCell<History>,
+    /// The guardrails that something ever enforced.
+    named: OnceCell<BTreeSet<GuardrailKey>>,
 }
 
 /// What all scenes share.
@@ -170,7 +172,17 @@ impl<'a> Scene<'a> {
             let subject = change.subject().unwrap_or_default();
             by_subject.entry(format!("{} {} {subject}", change.account, change.service)).or_default().push(index);
         }
-        Scene { state, configuration, changes, by_subject, regions, horizon, log_stores, identities: OnceCell::new() }
+        Scene {
+            state,
+            configuration,
+            changes,
+            by_subject,
+            regions,
+            horizon,
+            log_stores,
+            identities: OnceCell::new(),
+            named: OnceCell::new(),
+        }
     }
 
     pub(crate) fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
@@ -206,6 +218,10 @@ impl<'a> Scene<'a> {
                 }
             }
         }
+        if !self.named.get_or_init(|| self.state.ever_named()).contains(key) {
+            all_known &= self.state.configurations(&key.account, &key.region, at).state().is_some();
+            return self.reach_of_consumers(&meant, at).unwrap_or(if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown });
+        }
         // An account's own configuration can name guardrails of others too.
         let places: BTreeSet<(&AccountId, &Region)> = self
             .regions
@@ -223,12 +239,14 @@ impl<'a> Scene<'a> {
                 }
             }
         }
-        if let Some(consumer) =
-            self.state.consumers(at).find_map(|(name, mediated)| mediated.guardrail.as_ref().filter(|named| meant(named)).map(|_| name))
-        {
-            return Reach::Production(format!("{consumer} uses it"));
-        }
-        if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown }
+        self.reach_of_consumers(&meant, at).unwrap_or(if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown })
+    }
+
+    /// An agent or flow that uses a guardrail.
+    fn reach_of_consumers(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Moment) -> Option<Reach> {
+        let mut consumers = self.state.consumers(at);
+        let (name, _) = consumers.find(|(_, mediated)| mediated.guardrail.as_ref().is_some_and(meant))?;
+        Some(Reach::Production(format!("{name} uses it")))
     }
 
     /// What one guardrail version protects less than another, by what is known of both at a moment.

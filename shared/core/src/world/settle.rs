@@ -293,6 +293,16 @@ impl State {
         self.world.configurations.keys().map(|(account, region)| (account, region))
     }
 
+    /// The guardrails that any policy or configuration ever named.
+    #[must_use]
+    pub fn ever_named(&self) -> BTreeSet<GuardrailKey> {
+        let policies = self.policies.values().flatten().filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_deref());
+        let by_policy =
+            policies.flat_map(|policy| policy.regions.values().flatten()).filter_map(crate::policy::GuardrailInference::enforcement);
+        let configured = self.world.configurations.values().flat_map(Timeline::entries).filter_map(|(_, _, enforced)| enforced);
+        by_policy.chain(configured.flatten().cloned()).map(|enforcement| enforcement.guardrail.key).collect()
+    }
+
     /// The agents and flows that are known at a moment.
     pub fn consumers(&self, at: Moment) -> impl Iterator<Item = (String, &MediatedGuardrail)> {
         let all = [("agent", &self.world.agents), ("flow", &self.world.flows)]
