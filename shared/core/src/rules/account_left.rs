@@ -28,6 +28,9 @@ pub(super) static RULE: Rule = Rule {
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
     // LeaveOrganization is recorded in the member that leaves (facts/01 §8).
+    if change.operation != "LeaveOrganization" && change.text("accountId").is_none() {
+        return vec![seen.sighting("account", "which account is not in the record").unverified(true).fires()];
+    }
     let account = match change.text("accountId") {
         Some(account) if change.operation != "LeaveOrganization" => account.into(),
         _ => change.account.clone(),

@@ -40,7 +40,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 }
 
 fn draft(seen: &Seen<'_>) -> Option<Sighting> {
-    let (key, before, after) = super::draft_before_and_after(seen)?;
+    let Some((key, before, after)) = super::draft_before_and_after(seen) else {
+        return Some(seen.sighting("guardrail", "which guardrail was updated is not in the record").unverified(true));
+    };
     let missing = match (before.is_some(), after.is_some() && !seen.change.is_refused()) {
         (true, true) => return None,
         (false, false) => "its content before and after",
@@ -52,7 +54,9 @@ fn draft(seen: &Seen<'_>) -> Option<Sighting> {
 }
 
 fn version(seen: &Seen<'_>) -> Option<Sighting> {
-    let key = seen.guardrail()?;
+    let Some(key) = seen.guardrail() else {
+        return Some(seen.sighting("guardrail", "of which guardrail a version was published is not in the record").unverified(true));
+    };
     let because = match super::version_before_and_after(seen) {
         Some((_, (_, Some(_)), Some(_))) => return None,
         Some((made, (before, _), after)) => {

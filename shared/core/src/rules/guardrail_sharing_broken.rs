@@ -30,6 +30,10 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let is_unnamed = ["resourceArn", "resourceARN"].iter().all(|key| seen.change.text(key).is_none());
+    if seen.change.service == "bedrock" && is_unnamed {
+        return vec![seen.sighting("guardrail", "which guardrail is not in the record").unverified(true).fires()];
+    }
     let (Some(WorldChange::ResourcePolicyChanged { key, policy }), "bedrock") = (&seen.change.effect, seen.change.service.as_str()) else {
         return Vec::new();
     };

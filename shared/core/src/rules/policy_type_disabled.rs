@@ -25,8 +25,11 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    if seen.change.text("policyType") != Some(crate::policy::BEDROCK_POLICY) {
-        return Vec::new();
+    match seen.change.text("policyType") {
+        Some(crate::policy::BEDROCK_POLICY) => {
+            super::sure_of_effect(super::weaker_policies(seen, "no Bedrock policy is in force any more"))
+        }
+        Some(_) => Vec::new(),
+        None => super::weaker_policies(seen, "which type of policy was disabled is not in the record"),
     }
-    super::sure_of_effect(super::weaker_policies(seen, "no Bedrock policy is in force any more"))
 }

@@ -152,6 +152,10 @@ pub enum OrganizationChange {
     AccountLeft {
         account: AccountId,
     },
+    /// One of those that can take cover away, whose record doesn't say from whom: from here on nothing is known until it is read.
+    NotReadable {
+        event_name: String,
+    },
     /// EffectivePolicyValidation: while a policy is invalid, the last valid one stays in force (facts/01 §6).
     EffectivePolicyValidation {
         account: AccountId,
@@ -209,7 +213,8 @@ impl WorldChange {
         match (record.event_source.get()?, record.event_type()) {
             ("bedrock.amazonaws.com", EventType::ApiCall) => bedrock(record, parameters, response),
             ("organizations.amazonaws.com", EventType::ApiCall | EventType::ServiceEvent) => {
-                organizations(record, parameters, response).map(WorldChange::Organization)
+                let change = organizations(record, parameters, response).or_else(|| not_readable(record));
+                change.map(WorldChange::Organization)
             }
             ("cloudtrail.amazonaws.com", EventType::ApiCall) if TRAIL_OPERATIONS.contains(&record.event_name.get()?) => {
                 Some(WorldChange::TelemetryChanged { account: record.account() })
@@ -277,6 +282,21 @@ fn bedrock(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<
         }
         _ => return None,
     })
+}
+
+/// A change that may take cover away from anybody, for all that its record says.
+fn not_readable(record: &Record<'_>) -> Option<OrganizationChange> {
+    const TAKES_COVER: &[&str] = &[
+        "UpdatePolicy",
+        "DeletePolicy",
+        "AttachPolicy",
+        "DetachPolicy",
+        "DisablePolicyType",
+        "MoveAccount",
+        "RemoveAccountFromOrganization",
+    ];
+    let operation = record.event_name.get().filter(|operation| TAKES_COVER.contains(operation))?;
+    Some(OrganizationChange::NotReadable { event_name: operation.to_owned() })
 }
 
 fn organizations(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<OrganizationChange> {

@@ -539,6 +539,8 @@ struct Replay<'w> {
     effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
     /// It only asks what a change would do.
     supposing: bool,
+    /// Something happened to the organization, and its record doesn't say what.
+    lost: bool,
 }
 
 /// One thing that happens in a replay. At one moment, changes come first, in the order of their event ids, then snapshots.
@@ -591,6 +593,7 @@ impl<'w> Replay<'w> {
             cache: HashMap::new(),
             effects: BTreeMap::new(),
             supposing: false,
+            lost: false,
         };
         replay.assume_what_is_only_read_later();
         replay.record(Moment::BEGINNING, &Concerned::Everybody);
@@ -681,6 +684,7 @@ impl<'w> Replay<'w> {
                 self.departed.retain(|account| !organization.accounts.contains_key(account));
                 self.organization = Some(organization);
                 self.organization_assumed = false;
+                self.lost = false;
                 Concerned::Everybody
             }
             Step::Policy(policy, version) => {
@@ -811,6 +815,13 @@ impl<'w> Replay<'w> {
                 self.departed.insert(account.clone());
                 Concerned::Accounts(vec![account.clone()])
             }
+            Change::NotReadable { event_name } => {
+                self.lost = true;
+                if event_name == "UpdatePolicy" {
+                    self.policies.values_mut().for_each(|policy| policy.content = None);
+                }
+                Concerned::Everybody
+            }
             Change::EffectivePolicyValidation { account, valid } => {
                 self.accounts.entry(account.clone()).or_default().validity.push((time, *valid));
                 Concerned::Nobody
@@ -907,7 +918,7 @@ impl<'w> Replay<'w> {
         if self.departed.contains(account) {
             return Computed::Policy { policy: None, assumed: false };
         }
-        let Some(organization) = &self.organization else {
+        let Some(organization) = self.organization.as_ref().filter(|_| !self.lost) else {
             return Computed::NotKnown;
         };
         let Some(path) = organization.path_to(account) else {
