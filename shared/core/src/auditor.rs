@@ -3,6 +3,7 @@
 mod changes;
 mod classes;
 mod draft;
+mod exceptions;
 mod place;
 mod resolution;
 mod story;

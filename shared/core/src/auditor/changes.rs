@@ -6,13 +6,12 @@ use std::{
     rc::Rc,
 };
 
-use super::Terms;
+use super::{Terms, exceptions};
 use crate::{
     arn::{AccountId, Region},
     change::Change,
-    config::Exception,
     facts::ChangeKey,
-    finding::{Bounded, ControlChange, Finding, FindingKey, Status, Suppression},
+    finding::{Bounded, ControlChange, Finding, FindingKey, Status},
     moment::Moment,
     report::{BlindRow, Blindness},
     rule::{Check, Group, Resolved, Rule, Traffic},
@@ -284,7 +283,8 @@ fn finding(
         suppression: None,
     };
     if finding.status == Status::Open {
-        apply_exceptions(&mut finding, &said, state, terms, excepted);
+        let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.of.as_ref()).map(|made| made.principal.as_str()).collect();
+        exceptions::apply(&mut finding, &principals, state.organization(), terms, excepted);
     }
     let done = done.iter().filter(|said| said.of.is_some() && !may(said)).filter_map(|said| said.time()).collect();
     ChangeFinding { finding, done }
@@ -350,28 +350,6 @@ fn detail(
         }
     }
     detail
-}
-
-/// A finding is suppressed if a live exception means each of its principals.
-fn apply_exceptions(finding: &mut Finding, said: &[&Said], state: &State, terms: &Terms<'_>, excepted: &mut BTreeSet<usize>) {
-    let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.of.as_ref()).map(|made| made.principal.as_str()).collect();
-    let meant = |exceptions: &[(usize, &Exception)]| {
-        principals.iter().all(|principal| exceptions.iter().any(|(_, exception)| exception.selects_principal(principal)))
-    };
-    let selecting = terms.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
-        exception.selects(&finding.rule, &finding.account, &finding.region, state.organization())
-            && (principals.is_empty() && exception.principals.is_empty()
-                || principals.iter().any(|principal| exception.selects_principal(principal)))
-    });
-    let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(terms.now));
-    excepted.extend(live.iter().map(|(index, _)| *index));
-    let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
-    if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {
-        finding.status = Status::Suppressed;
-        finding.suppression = Some(Suppression::of(exception));
-    } else if !ended.is_empty() && meant(&[live, ended].concat()) {
-        finding.reopened += 1;
-    }
 }
 
 pub(super) fn blind_row((account, region, missing): (AccountId, Region, Blindness)) -> BlindRow {

@@ -11,14 +11,14 @@ use super::{
     Terms,
     classes::{Classes, Judged},
     draft::{Draft, Span},
+    exceptions,
     resolution::{Covers, Resolver},
 };
 use crate::{
     api::{Mediator, Reach},
     arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
-    config::Exception,
     facts::{Kind, Symbol, Symbol24, Texts},
-    finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status, Suppression},
+    finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status},
     join::{Met, MetCall, Place, Unobserved},
     model::Model,
     moment::Moment,
@@ -433,7 +433,8 @@ impl View<'_> {
             if finding.resolved_at.is_some() {
                 finding.status = Status::Resolved;
             } else {
-                self.apply_exceptions(&mut finding, draft, excepted);
+                let principals: BTreeSet<&str> = draft.principals.keys().map(|principal| self.texts.long(*principal)).collect();
+                exceptions::apply(&mut finding, &principals, self.state.organization(), self.terms, excepted);
             }
             (finding, draft.strands.values().copied().collect())
         };
@@ -488,28 +489,6 @@ impl View<'_> {
             reopened: 0,
             resolved_at: None,
             suppression: None,
-        }
-    }
-
-    /// A finding is suppressed if live exceptions mean each of its principals; one that an ended exception meant is open again.
-    fn apply_exceptions(&self, finding: &mut Finding, draft: &Draft, excepted: &mut BTreeSet<usize>) {
-        let principals: Vec<&str> = draft.principals.keys().map(|principal| self.texts.long(*principal)).collect();
-        let meant = |exceptions: &[(usize, &Exception)]| {
-            principals.iter().all(|principal| exceptions.iter().any(|(_, exception)| exception.selects_principal(principal)))
-        };
-        let organization = self.state.organization();
-        let selecting = self.terms.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
-            exception.selects(&finding.rule, &finding.account, &finding.region, organization)
-                && principals.iter().any(|principal| exception.selects_principal(principal))
-        });
-        let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(self.terms.now));
-        excepted.extend(live.iter().map(|(index, _)| *index));
-        let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
-        if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {
-            finding.status = Status::Suppressed;
-            finding.suppression = Some(Suppression::of(exception));
-        } else if !ended.is_empty() && meant(&[live, ended].concat()) {
-            finding.reopened += 1;
         }
     }
 }

@@ -1,0 +1,38 @@
+//! Which findings the team lives with for a while.
+
+use std::collections::BTreeSet;
+
+use super::Terms;
+use crate::{
+    config::Exception,
+    finding::{Finding, Status, Suppression},
+    organization::Organization,
+};
+
+/// Suppresses a finding if live exceptions mean each of its principals; one that an ended exception meant is open again. A finding
+/// without principals is meant by exceptions that name none. Takes note of the live exceptions that select it.
+pub(super) fn apply(
+    finding: &mut Finding,
+    principals: &BTreeSet<&str>,
+    organization: Option<&Organization>,
+    terms: &Terms<'_>,
+    excepted: &mut BTreeSet<usize>,
+) {
+    let meant = |exceptions: &[(usize, &Exception)]| {
+        principals.iter().all(|principal| exceptions.iter().any(|(_, exception)| exception.selects_principal(principal)))
+    };
+    let selecting = terms.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
+        let selects_some = principals.iter().any(|principal| exception.selects_principal(principal));
+        exception.selects(&finding.rule, &finding.account, &finding.region, organization)
+            && (selects_some || principals.is_empty() && exception.principals.is_empty())
+    });
+    let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(terms.now));
+    excepted.extend(live.iter().map(|(index, _)| *index));
+    let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
+    if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {
+        finding.status = Status::Suppressed;
+        finding.suppression = Some(Suppression::of(exception));
+    } else if !ended.is_empty() && meant(&[live, ended].concat()) {
+        finding.reopened += 1;
+    }
+}
