@@ -12,7 +12,12 @@ use super::{
     rows::PackedId,
     strings::{Strings, Symbol},
 };
-use crate::{change::Change, moment::Moment, world::WorldChange};
+use crate::{
+    arn::AccountId,
+    change::Change,
+    moment::Moment,
+    world::{OrganizationChange, WorldChange},
+};
 
 /// What is kept of one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,8 +136,9 @@ impl<'s> Listed<'s> {
         let text = |symbol: Symbol| self.strings.get(symbol);
         let some = |symbol: Symbol| symbol.some().map(|symbol| text(symbol).to_owned());
         let (service, operation) = self.operation();
-        // What can't be read back was one of too many texts to tell apart: its parameters are not known.
-        let (parameters, response, effect) = serde_json::from_str::<(Value, Value, Option<WorldChange>)>(self.body()).unwrap_or_default();
+        // What can't be read back was one of too many texts to tell apart: what it did is not known, and neither is what it left.
+        let read = serde_json::from_str::<(Value, Value, Option<WorldChange>)>(self.body());
+        let (parameters, response, effect) = read.unwrap_or_else(|_| (Value::Null, Value::Null, self.unread_effect()));
         let key = ChangeKey {
             time: self.kept.time,
             event_id: PackedId::from_bytes(self.kept.event).text(self.strings),
@@ -151,5 +157,54 @@ impl<'s> Listed<'s> {
             effect,
         };
         (key, change)
+    }
+
+    /// The least that can be said of a change whose text is lost.
+    fn unread_effect(self) -> Option<WorldChange> {
+        let (service, operation) = self.operation();
+        let account = AccountId::from(self.account());
+        match service {
+            "bedrock" => Some(WorldChange::ConfigurationPut { account, region: self.region().into(), enforcement: None }),
+            "organizations" => Some(WorldChange::Organization(OrganizationChange::NotReadable { event_name: operation.to_owned() })),
+            "cloudtrail" => Some(WorldChange::TelemetryChanged { account }),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arn::Region;
+
+    #[test]
+    fn a_change_whose_text_is_lost_leaves_nothing_known() {
+        let mut strings = Strings::default();
+        let mut kept = KeptChanges::default();
+        let (account, region) = (AccountId::from("222233334444"), Region::from("us-east-1"));
+        for (service, operation) in
+            [("bedrock", "DeleteEnforcedGuardrailConfiguration"), ("organizations", "DetachPolicy"), ("lambda", "DeleteFunction")]
+        {
+            let change = Change {
+                service: service.to_owned(),
+                operation: operation.to_owned(),
+                account: account.clone(),
+                region: region.clone(),
+                principal: String::new(),
+                invoked_by: None,
+                error: None,
+                parameters: Value::Null,
+                response: Value::Null,
+                effect: None,
+            };
+            let key = ChangeKey { time: Moment::from_seconds(0), event_id: operation.to_owned(), account: account.to_string() };
+            kept.push(&key, &change, &mut strings);
+        }
+        let lost = strings.intern("(one of too many to tell apart)");
+        kept.0.iter_mut().for_each(|kept| kept.body = lost);
+        let effects: Vec<_> = kept.iter(&strings).map(|listed| listed.to_change().1.effect).collect();
+        assert_eq!(effects[0], Some(WorldChange::ConfigurationPut { account, region, enforcement: None }));
+        assert!(matches!(&effects[1], Some(WorldChange::Organization(OrganizationChange::NotReadable { .. }))));
+        assert_eq!(effects[2], None);
     }
 }
