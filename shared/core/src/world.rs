@@ -8,6 +8,7 @@ mod change;
 mod path;
 mod settle;
 mod timeline;
+mod validation;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +21,7 @@ pub use change::{OrganizationChange, WorldChange};
 pub use path::{Entity, SnapshotPath};
 pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, State};
 pub use timeline::{InForce, Source, Timeline};
+pub use validation::Validation;
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
@@ -40,6 +42,8 @@ pub struct World {
     organizations: Timeline<Organization>,
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
+    /// What AWS said of effective policies' validity, by when it was read.
+    validations: BTreeMap<AccountId, BTreeMap<Moment, Validation>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
     guardrails: BTreeMap<GuardrailKey, GuardrailVersions>,
     /// When guardrails were made, as far as events say.
@@ -136,6 +140,9 @@ impl World {
             Entity::EffectivePolicy(account) => {
                 let described = described_policy(&json)?.map(Arc::new);
                 self.described.entry(account.clone()).or_default().insert(time, Source::Snapshot, Some(described));
+            }
+            Entity::InvalidPolicy(account) => {
+                self.validations.entry(account.clone()).or_default().insert(time, Validation::from_json(&json)?);
             }
             Entity::EnforcedConfigurations(account, region) => {
                 let configurations = enforced_configurations(&json, account, region)?;

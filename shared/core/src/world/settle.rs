@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     GuardrailVersions, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
-    World,
+    Validation, World,
 };
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region, TargetId},
@@ -194,6 +194,14 @@ impl State {
     #[must_use]
     pub fn validity(&self, account: &AccountId) -> &[(Moment, bool)] {
         self.replayed.get(account).map_or(&[], |history| history.validity.as_slice())
+    }
+
+    /// The accounts whose effective policies AWS was asked about, whether they are valid, with what it said and from when on.
+    pub fn validations(&self) -> impl Iterator<Item = (&AccountId, impl Iterator<Item = (Moment, &Validation)>)> {
+        self.world.validations.iter().map(|(account, validations)| {
+            let since = validations.iter().map(|(read, validation)| (validation.since(*read), validation));
+            (account, since)
+        })
     }
 
     /// The accounts whose effective policy is known at some time.
@@ -602,6 +610,14 @@ impl<'w> Replay<'w> {
         for (time, _, step) in steps {
             let concerned = replay.take(time, &step);
             replay.record(time, &concerned);
+        }
+        if policy_type == BEDROCK_POLICY {
+            for (account, validations) in &world.validations {
+                let validity = &mut replay.accounts.entry(account.clone()).or_default().validity;
+                validity.extend(validations.iter().map(|(read, validation)| (validation.since(*read), validation.is_valid())));
+                // Of two words at one moment, the worse counts.
+                validity.sort_by_key(|(time, valid)| (*time, !valid));
+            }
         }
         Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization, effects: replay.effects }
     }
