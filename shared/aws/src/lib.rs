@@ -13,6 +13,7 @@ pub mod aws;
 pub mod bucket;
 pub mod changes;
 pub mod clock;
+pub mod digest;
 pub mod edge;
 pub mod error;
 pub mod fact;
