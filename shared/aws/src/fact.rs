@@ -99,6 +99,12 @@ pub struct SettledFact {
     pub until: Moment,
     /// How many there were.
     pub files: u64,
+    /// Whose files: the trail and its home Region.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trail: String,
+    /// No digest was before: validation was just turned on, or logging.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub begins: bool,
 }
 
 /// Something that was never reported.

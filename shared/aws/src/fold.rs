@@ -35,7 +35,7 @@ use crate::{
     clock::{Clock, hour_of, start_of},
     edge::Handler,
     error::{BoxError, CallError, chain},
-    fact::{Content, Fact, GapFact, ReadFact},
+    fact::{Content, Fact, GapFact, ReadFact, SettledFact},
     findings::{Basis, Findings, Note, Rollup, Stored},
     metrics::{Flow, Metrics},
     observations::{Item, Observations, Read},
@@ -395,6 +395,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut known = Known::default();
         let read = self.read_all(partitions).await?;
         let settled = settled(&read);
+        for (place, gap) in broken_chains(&read) {
+            known.gaps.entry((place, gap.missing.clone())).or_default().push(gap);
+        }
         let is_replaced = |partition: &Partition| {
             // Settled replaces provisional: what the trail holds of an hour is all there is to it.
             self.trust.is_self_reported(partition) && settled.contains(&(partition.place.clone(), partition.hour))
@@ -604,20 +607,62 @@ fn is_of_organization(change: &Change) -> bool {
     change.service == "organizations"
 }
 
-/// The hours that the organization's trail has settled. Files are delivered some minutes late (facts/05 §2): the files of the hour after
-/// must have been read, too.
+/// Files are delivered some minutes after what happened (facts/05 §2): an hour is whole when digests vouch for the hour after, too.
+const LATE_HOURS: i64 = 1;
+
+/// The hours that the organization's trail has settled: digests vouch for the whole of them without a gap.
 fn settled(read: &[(Partition, Vec<Read>)]) -> Hours {
-    let mut whole: BTreeSet<(Place, i64)> = BTreeSet::new();
-    for (partition, facts) in read {
-        for fact in facts.iter().filter_map(|read| read.fact.as_ref().ok()) {
-            if let Content::Settled(settled) = &fact.content {
-                // A digest begins and ends at some minute of the hour.
-                whole.extend((hour_of(settled.time)..hour_of(settled.until)).map(|hour| (partition.place.clone(), hour)));
+    let mut stretches: BTreeMap<&Place, BTreeSet<(Moment, Moment)>> = BTreeMap::new();
+    for (partition, fact) in settled_facts(read) {
+        stretches.entry(&partition.place).or_default().insert((fact.time, fact.until));
+    }
+    let mut hours = Hours::new();
+    for (place, stretches) in stretches {
+        // A digest begins and ends at some minute of the hour, the same at which the next one begins.
+        let mut joined: Vec<(Moment, Moment)> = Vec::new();
+        for (from, until) in stretches {
+            match joined.last_mut().filter(|(_, end)| from <= *end) {
+                Some((_, end)) => *end = until.max(*end),
+                None => joined.push((from, until)),
             }
         }
+        for (from, until) in joined {
+            // The first hour that begins in it.
+            let first = hour_of(from.plus_seconds(3_599));
+            hours.extend((first..hour_of(until) - LATE_HOURS).map(|hour| (place.clone(), Some(hour))));
+        }
     }
-    let followed = whole.iter().filter(|(place, hour)| whole.contains(&(place.clone(), hour + 1)));
-    followed.map(|(place, hour)| (place.clone(), Some(*hour))).collect()
+    hours
+}
+
+fn settled_facts(read: &[(Partition, Vec<Read>)]) -> impl Iterator<Item = (&Partition, &SettledFact)> {
+    fn settled(read: &Read) -> Option<&SettledFact> {
+        match &read.fact.as_ref().ok()?.content {
+            Content::Settled(settled) => Some(settled),
+            _ => None,
+        }
+    }
+    read.iter().flat_map(|(partition, facts)| facts.iter().filter_map(settled).map(move |settled| (partition, settled)))
+}
+
+/// Where a trail's chain of digests begins anew: nothing vouches for what was in between.
+fn broken_chains(read: &[(Partition, Vec<Read>)]) -> Vec<(Place, GapFact)> {
+    let mut chains: BTreeMap<(&Place, &str), Vec<&SettledFact>> = BTreeMap::new();
+    for (partition, fact) in settled_facts(read) {
+        chains.entry((&partition.place, fact.trail.as_str())).or_default().push(fact);
+    }
+    let mut gaps = Vec::new();
+    for ((place, trail), digests) in chains {
+        for begins in digests.iter().filter(|digest| digest.begins) {
+            let Some(before) = digests.iter().map(|digest| digest.until).filter(|until| *until <= begins.time).max() else { continue };
+            let detail = format!(
+                "the digests of the trail {trail} begin anew at {}, after {before}: nothing vouches for what was in between",
+                begins.time
+            );
+            gaps.push((place.clone(), GapFact { missing: "trail".to_owned(), time: start_of(hour_of(begins.time)), detail, count: 1 }));
+        }
+    }
+    gaps
 }
 
 fn note_of_partition(kind: &str, partition: &Partition, item: String, detail: String) -> Note {

@@ -10,3 +10,4 @@ mod eyes;
 mod messages;
 #[path = "../support/mod.rs"]
 mod support;
+mod trail;
