@@ -136,6 +136,11 @@ impl Unreliable {
         *self.fails.lock().unwrap() = Some((call, failure));
     }
 
+    /// How many calls there were since it was last said which one is to fail.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     /// Works again; whether anything failed.
     pub fn recover(&self) -> bool {
         let (call, _) = self.fails.lock().unwrap().take().unwrap_or((u64::MAX, Failure::Before));
