@@ -88,6 +88,9 @@ pub struct ReadFact {
     pub time: Moment,
     /// The paths in the world that were written because something changed.
     pub changed: Vec<String>,
+    /// All that was known there could be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 /// All log files that CloudTrail delivered in a stretch of time were read.
@@ -110,7 +113,7 @@ pub struct SettledFact {
 /// Something that was never reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapFact {
-    /// What is missing: `heartbeat`, `reports`, `trail`.
+    /// What is missing: `heartbeat`, `reports`, `state`, `trail`.
     pub missing: String,
     /// When it was noticed, cut to the hour: one finding an hour at most.
     pub time: Moment,

@@ -244,7 +244,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         accounts.extend(self.findings.places().await?.into_iter().map(|place| place.account));
         accounts.remove(management);
         for account in accounts {
-            let read = ReadFact { time, changed: vec![format!("organization, by event {event_id}")] };
+            let read = ReadFact { time, changed: vec![format!("organization, by event {event_id}")], whole: false };
             let place = Place::new(account, GLOBAL_REGION);
             self.observations.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await?;
         }
@@ -257,7 +257,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             for (time, partition) in finding.events.iter().filter_map(|event| known.own_changes.get(event)) {
                 // The same fact each time: only the first makes the stream fold the other account.
                 self.findings.note_concern(&finding.account, partition).await?;
-                let read = ReadFact { time: *time, changed: vec![format!("something in {}", partition.key())] };
+                let read = ReadFact { time: *time, changed: vec![format!("something in {}", partition.key())], whole: false };
                 let place = Place::new(finding.account.as_str(), finding.region.as_str());
                 self.observations.put(&Fact::new(Source::Hub, place, Some(*time), Content::Read(read))).await?;
             }

@@ -48,6 +48,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             // That it is there again is positive evidence, unless it is the account's own word alone.
             let seen = match missing.as_str() {
                 "heartbeat" if self.trust.is_believed(account) => known.heartbeats.get(place),
+                "state" => known.whole_looks.get(place),
                 _ => None,
             };
             let back = seen.into_iter().flatten().copied().find(|time| Some(*time) > latest);

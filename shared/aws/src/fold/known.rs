@@ -46,6 +46,8 @@ pub(super) struct Known {
     /// Other accounts whose changes concern this one.
     pub(super) concerning: BTreeSet<String>,
     pub(super) heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
+    /// When the hub could read all that it knew of a place.
+    pub(super) whole_looks: BTreeMap<Place, BTreeSet<Moment>>,
     pub(super) gaps: BTreeMap<(Place, String), Vec<GapFact>>,
     /// States that are believed, as files of the world.
     pub(super) states: BTreeMap<String, Vec<u8>>,
@@ -168,7 +170,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Ok(Fact { content: Content::Gap(gap), .. }) => {
                 known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap.clone());
             }
-            Ok(Fact { content: Content::Read(read), .. }) => known.facts.looked_at(read.time),
+            Ok(Fact { content: Content::Read(read), .. }) => {
+                known.facts.looked_at(read.time);
+                if read.whole {
+                    known.whole_looks.entry(place.clone()).or_default().insert(read.time);
+                }
+            }
             Ok(_) => {}
             Err(error) => {
                 let item = format!("{} {}", partition.key(), read.sort_key);

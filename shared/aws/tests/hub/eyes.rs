@@ -74,14 +74,14 @@ fn time(text: &str) -> Moment {
     Moment::parse(text).unwrap()
 }
 
-async fn facts_of(tables: &Tables, source: Source, account: &str, at: &str) -> Vec<Content> {
+pub(crate) async fn facts_of(tables: &Tables, source: Source, account: &str, at: &str) -> Vec<Content> {
     let hour = Some(time(at).as_micros() / 3_600_000_000);
     let partition = Partition { source, place: Place::new(account, "us-east-1"), hour };
     let read = tables.observations().query(&partition, None).await.unwrap();
     read.into_iter().map(|read| read.fact.unwrap().content).collect()
 }
 
-fn update(number: u64, minute: u64) -> Value {
+pub(crate) fn update(number: u64, minute: u64) -> Value {
     let mut update = story::record(
         MEMBER,
         "UpdateGuardrail",
@@ -146,7 +146,7 @@ async fn a_change_in_the_organization_is_looked_after_four_times() {
     assert!(orders.iter().all(|(order, _)| serde_json::from_str::<Order>(order).unwrap() == Order::Organization));
 }
 
-fn organization() -> Trust {
+pub(crate) fn organization() -> Trust {
     Trust { organization: true, hub_account: HUB.to_owned(), management_account: Some(MANAGEMENT.to_owned()), members_are_believed: false }
 }
 
@@ -297,4 +297,68 @@ async fn the_organization_is_read_and_each_account_sent_for() {
     hub.order(&Order::Plan, "2026-11-20T11:00:00Z").await.unwrap();
     let planned: Vec<String> = hub.queue.take().into_iter().map(|(order, _)| order).collect();
     assert_eq!(planned.len(), 4, "the organization, the hub's, the management and the member account: {planned:?}");
+}
+
+#[tokio::test]
+async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
+    let hub = Hub::new().await;
+    let gap = async || {
+        let mut gaps = 0;
+        for hour in 10..20 {
+            let facts = facts_of(&hub.tables, Source::Hub, MEMBER, &format!("2026-11-20T{hour}:00:00Z")).await;
+            gaps += facts.iter().filter(|fact| matches!(fact, Content::Gap(gap) if gap.missing == "heartbeat")).count();
+        }
+        gaps
+    };
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    // The refused call in the member comes by the hub's bus to the copy of the functions that takes what is forwarded.
+    let parameters = json!({"modelId": audit_aws::invocations::HEARTBEAT_MODEL});
+    let mut beat = story::record(MEMBER, "Converse", 9, 170, &parameters);
+    beat["errorCode"] = json!("AccessDenied");
+    beat["userIdentity"] = json!({"type": "AssumedRole", "accountId": MEMBER, "arn": format!("arn:aws:sts::{MEMBER}:assumed-role/guardrail-audit-heartbeat/guardrail-audit"),
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/guardrail-audit-heartbeat")}}});
+    let body = story::envelope(&beat);
+    let state = crate::support::StateOf::default();
+    crate::support::invocation_auditor(&hub.tables, state).take(&[Message { id: "m", body: &body }]).await;
+    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    assert_eq!(gap().await, 0, "it beats");
+    hub.order(&place(), "2026-11-20T18:00:00Z").await.unwrap();
+    assert_eq!(gap().await, 1, "and when it stops, that is seen");
+}
+
+#[tokio::test]
+async fn what_may_be_read_no_longer_is_a_gap_until_it_may_be_read_again() {
+    let hub = Hub::new().await;
+    let readable = |answers: &Answers| {
+        for (question, answer) in [
+            (Question::EnforcedConfigurations, json!({"guardrailsConfig": []})),
+            (Question::Telemetry, json!([])),
+            (Question::Guardrails, json!({"guardrails": []})),
+            (Question::InferenceProfiles, json!({"inferenceProfileSummaries": []})),
+            (Question::Agents, json!({"agentSummaries": []})),
+            (Question::Flows, json!({"flowSummaries": []})),
+        ] {
+            answers.set(&question, &[answer]);
+        }
+    };
+    let world = bucket_with(story::bare_world(), None).await;
+    let fold = hub.tables.fold(&world, organization());
+    let found = async || {
+        hub.tables.fold_all(&fold).await;
+        let found = hub.tables.all_findings().await;
+        found.into_iter().find(|finding| finding.rule == "telemetry-gap").map(|finding| (finding.status, finding.detail))
+    };
+    hub.order(&place(), "2026-11-20T09:00:00Z").await.unwrap();
+    assert_eq!(found().await, None, "what was never read is not known, and no news");
+    readable(&hub.seen.answers);
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    assert_eq!(found().await, None);
+    hub.seen.answers.0.lock().unwrap().clear();
+    hub.order(&place(), "2026-11-20T10:30:00Z").await.unwrap();
+    let (status, detail) = found().await.unwrap();
+    assert_eq!(status, audit_core::finding::Status::Open);
+    assert!(detail.contains("may no longer read 2 things"), "{detail}");
+    readable(&hub.seen.answers);
+    hub.order(&place(), "2026-11-20T10:50:00Z").await.unwrap();
+    assert_eq!(found().await.unwrap().0, audit_core::finding::Status::Resolved);
 }

@@ -29,6 +29,8 @@ use aws_sdk_dynamodb::types::{
     StreamSpecification, StreamViewType,
 };
 
+pub mod double;
+
 /// The time at which tests happen.
 pub const NOW: &str = "2026-11-22T00:00:00Z";
 
