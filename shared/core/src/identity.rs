@@ -6,8 +6,9 @@
 
 pub(crate) mod history;
 
-use std::{borrow::Cow, collections::BTreeSet, fmt, marker::PhantomData};
+use std::{borrow::Cow, collections::BTreeSet, fmt, marker::PhantomData, sync::LazyLock};
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -28,6 +29,12 @@ const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresp
 
 /// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
 pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
+
+/// What a document that does more than allow must hold, in whatever case.
+static MORE_THAN_ALLOWING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let builder = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).clone();
+    builder.build(["guardrailidentifier", "\"deny", "\"not", "\\"]).ok()
+});
 
 /// The condition keys that name a guardrail.
 const GUARDRAIL_KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
@@ -106,21 +113,26 @@ impl IdentityPolicy {
     #[must_use]
     pub fn relevant_part_of(document: &RawValue) -> Option<Value> {
         let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(document.get()).ok()?.0.unwrap_or_default();
-        let may_guard = ["GuardrailIdentifier", "uardrailidentifier", "Deny", "deny", "Not", "\\u"].iter().any(|mark| text.contains(mark));
-        if !may_guard
+        if MORE_THAN_ALLOWING.as_ref().is_some_and(|marks| !marks.is_match(&*text))
             && text.trim_start().starts_with('{')
             && let Ok(simple) = serde_json::from_str::<SimpleDocument<'_>>(&text)
         {
-            let mut relevant: Vec<Value> = Vec::new();
+            let mut allowed: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
             for statement in &simple.statement.0 {
                 let actions = matching_actions(&statement.action.0.iter().map(|action| &**action));
-                if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource)).filter(|_| !actions.is_empty()) {
-                    let kept = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
-                    if !relevant.contains(&kept) {
-                        relevant.push(kept);
-                    }
+                if actions.is_empty() {
+                    continue;
+                }
+                if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource))
+                    && !allowed.iter().any(|(a, r)| *a == actions && *r == resources)
+                {
+                    allowed.push((actions, resources));
                 }
             }
+            let relevant: Vec<Value> = allowed
+                .into_iter()
+                .map(|(actions, resources)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}))
+                .collect();
             return Some(json!({"Statement": relevant, GUARDS: false}));
         }
         let value: Value = serde_json::from_str(document.get()).ok()?;

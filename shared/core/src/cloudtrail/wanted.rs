@@ -5,6 +5,7 @@
 //! or as a `\u` escape, so without one the record's own `eventName` must be that one occurrence, wherever it stands, however the JSON
 //! is spaced and ordered. Everything else is parsed.
 
+use aho_corasick::packed;
 use hashbrown::HashSet;
 use memchr::memmem::Finder;
 
@@ -15,14 +16,17 @@ const INVOCATION_LOG: &str = "ModelInvocationLog";
 /// but as the start of a text, or behind a dot, it can only be the name of a host.
 const RUNTIME_HOST: &str = "bedrock-runtime";
 
+/// All that decides about rejection is found in one pass over the bytes, by these.
+const MARKS: [&str; 4] = [EVENT_NAME, RUNTIME_HOST, INVOCATION_LOG, "\\u"];
+
+const EVENT_NAME: &str = "eventName";
+
 /// Decides which values need to be parsed.
 #[derive(Debug)]
 pub struct Wanted {
     names: HashSet<&'static str>,
-    event_name: Finder<'static>,
-    unicode_escape: Finder<'static>,
-    invocation_log: Finder<'static>,
-    runtime_host: Finder<'static>,
+    /// Where a processor can't look for several texts at once, nothing is rejected.
+    marks: Option<packed::Searcher>,
     /// Operations that matter only on resources with one of these texts in their names.
     own: HashSet<&'static str>,
     stems: Vec<Finder<'static>>,
@@ -31,15 +35,7 @@ pub struct Wanted {
 impl Wanted {
     /// Wants the records of these operations (names without Lambda's date suffix, see [`operation`]).
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
-        Wanted {
-            names: names.into_iter().collect(),
-            event_name: Finder::new("eventName"),
-            unicode_escape: Finder::new("\\u"),
-            invocation_log: Finder::new(INVOCATION_LOG),
-            runtime_host: Finder::new(RUNTIME_HOST),
-            own: HashSet::new(),
-            stems: Vec::new(),
-        }
+        Wanted { names: names.into_iter().collect(), marks: packed::Searcher::new(MARKS), own: HashSet::new(), stems: Vec::new() }
     }
 
     /// Of these operations only records that hold one of the texts are wanted: every deployment of anything makes others.
@@ -58,26 +54,28 @@ impl Wanted {
     /// Whether the value surely is a record that is not wanted.
     #[must_use]
     pub fn rejects(&self, value: &[u8]) -> bool {
-        let Some(at) = self.event_name.find(value) else {
-            return false;
-        };
-        let behind = value.get(at + "eventName".len()..).unwrap_or_default();
-        let Some(name) = at.checked_sub(1).filter(|&before| value.get(before) == Some(&b'"')).and_then(|_| plain_string_value(behind))
-        else {
-            return false;
-        };
-        let is_unwanted =
-            !self.wants(name) || (self.own.contains(operation(name)) && self.stems.iter().all(|stem| stem.find(value).is_none()));
-        is_unwanted
-            && self.event_name.find(behind).is_none()
-            && self.unicode_escape.find(value).is_none()
-            && self.invocation_log.find(value).is_none()
-            && !self.is_of_runtime_host(value)
+        let Some(marks) = &self.marks else { return false };
+        let before = |at: usize| at.checked_sub(1).and_then(|before| value.get(before));
+        let mut named = false;
+        for mark in marks.find_iter(value) {
+            match MARKS.get(mark.pattern().as_usize()) {
+                Some(&EVENT_NAME) if !named && before(mark.start()) == Some(&b'"') => {
+                    let name = value.get(mark.end()..).and_then(plain_string_value);
+                    named = name.is_some_and(|name| self.is_unwanted(name, value));
+                    if !named {
+                        return false;
+                    }
+                }
+                Some(&RUNTIME_HOST) if !matches!(before(mark.start()), Some(b'"' | b'.')) => {}
+                _ => return false,
+            }
+        }
+        named
     }
 
-    fn is_of_runtime_host(&self, value: &[u8]) -> bool {
-        let before = |at: usize| at.checked_sub(1).and_then(|before| value.get(before));
-        self.runtime_host.find_iter(value).any(|at| matches!(before(at), Some(b'"' | b'.')))
+    fn is_unwanted(&self, event_name: &str, value: &[u8]) -> bool {
+        let operation = operation(event_name);
+        !self.names.contains(operation) || (self.own.contains(operation) && self.stems.iter().all(|stem| stem.find(value).is_none()))
     }
 }
 
