@@ -300,8 +300,7 @@ fn that_matter<'s>(kept: &'s KeptChanges, strings: &'s Strings, state: &State, s
     // A document that doesn't guard only matters where another one does.
     let guards = format!("\"{GUARDS}\":true");
     let speaks = |listed: &Listed<'_>| {
-        [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.body().contains(text))
-            || stems.iter().any(|stem| listed.body().contains(stem))
+        [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.mentions(text)) || stems.iter().any(|stem| listed.mentions(stem))
     };
     let mut guarded: BTreeSet<(AccountId, String)> =
         state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
@@ -310,7 +309,7 @@ fn that_matter<'s>(kept: &'s KeptChanges, strings: &'s Strings, state: &State, s
         if is_rare(&listed) || speaks(&listed) {
             let (_, change) = listed.to_change();
             guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
-        } else if listed.body().contains("\"Effect\"") {
+        } else if listed.mentions("\"Effect\"") {
             let place = (AccountId::from(listed.account()), Region::from(listed.region()));
             if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
                 blind.insert(place);
