@@ -130,11 +130,13 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     order.sort_by_key(|input| std::cmp::Reverse(input.bytes()));
     let next = AtomicUsize::new(0);
     let mut scanned = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..options.threads.clamp(1, order.len().max(1))).map(|_| scope.spawn(|| read_some(&order, &next, wanted, options))).collect();
+        let others = options.threads.clamp(1, order.len().max(1)) - 1;
+        let workers: Vec<_> = (0..others).map(|_| scope.spawn(|| read_some(&order, &next, wanted, options))).collect();
+        // This thread reads too: what it lets go of afterwards is room for judging, which the memory of other threads is not.
+        let own = read_some(&order, &next, wanted, options);
         // A worker that panics took records with it: better no answer than one without them.
         let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        joined.reduce(Scanned::and).unwrap_or_default()
+        joined.fold(own, Scanned::and)
     });
     if let Some(progress) = options.progress {
         progress.done.store(1, Ordering::Release);
