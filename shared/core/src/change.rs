@@ -391,7 +391,13 @@ impl Change {
         if !is_kept(service, operation) || (record.event_type() != EventType::ApiCall && service != "organizations") {
             return None;
         }
-        let Kept(parameters) = record.parameters();
+        let Kept(mut parameters) = record.parameters();
+        if service != "cloudtrail"
+            && let Value::Object(members) = &mut parameters
+        {
+            // Whose key is disabled is told by the guardrail's own answer; only of a trail is its key evidence.
+            members.shift_remove("kmsKeyId");
+        }
         if DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) {
             return None;
         }

@@ -1,11 +1,12 @@
-//! Changes, kept small: 36 bytes each, and each distinct text once.
+//! Changes, kept small: 44 bytes each, and each distinct text once.
 //!
 //! Deployments write thousands of roles and functions a day that turn out not to matter. What was kept of a change is text until it is
-//! asked for. The names that deployments make up stand apart from the rest, which then is the same for many.
+//! asked for. Parameters, response and effect are texts of their own, and so is the name that a deployment makes up: what many changes share
+//! is there once.
 
 use std::cmp::Ordering;
 
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap as _};
 use serde_json::Value;
 
 use super::{
@@ -31,8 +32,10 @@ struct KeptChange {
     deed: u32,
     /// The parameter [`NAME`].
     name: Symbol,
-    /// The other parameters, response and effect, as JSON.
-    body: Symbol,
+    /// The other parameters, as JSON; nothing for null, as with the next two.
+    parameters: Symbol,
+    response: Symbol,
+    effect: Symbol,
 }
 
 /// Who did what where: few are distinct.
@@ -59,7 +62,6 @@ pub(crate) struct KeptChanges {
 
 impl KeptChanges {
     pub(super) fn push(&mut self, key: &ChangeKey, change: &Change, strings: &mut Strings) {
-        let body = serde_json::to_string(&(Nameless(&change.parameters), &change.response, &change.effect)).unwrap_or_default();
         let deed = Deed {
             account: strings.intern(&key.account),
             operation: strings.intern(&format!("{} {}", change.service, change.operation)),
@@ -73,7 +75,9 @@ impl KeptChanges {
             event: PackedId::pack(&key.event_id, strings).to_bytes(),
             deed: self.deeds.intern(deed),
             name: strings.intern(change.text(NAME).unwrap_or_default()),
-            body: strings.intern(&body),
+            parameters: intern_json(&Nameless(&change.parameters), strings),
+            response: intern_json(&change.response, strings),
+            effect: intern_json(&change.effect, strings),
         });
     }
 
@@ -92,7 +96,9 @@ impl KeptChanges {
             event: PackedId::from_bytes(kept.event).renamed(symbols).to_bytes(),
             deed: deeds.get(kept.deed as usize).copied().unwrap_or(0),
             name: new(kept.name),
-            body: new(kept.body),
+            parameters: new(kept.parameters),
+            response: new(kept.response),
+            effect: new(kept.effect),
         }));
     }
 
@@ -106,7 +112,7 @@ impl KeptChanges {
         let deeds = &self.deeds;
         let rest = |kept: &KeptChange| {
             let Deed { account, operation, region, principal, invoked_by, error } = deeds.get(kept.deed);
-            [account, operation, region, principal, invoked_by, error, kept.name, kept.body]
+            [account, operation, region, principal, invoked_by, error, kept.name, kept.parameters, kept.response, kept.effect]
         };
         let order = |a: &KeptChange, b: &KeptChange| {
             let ids = || PackedId::from_bytes(a.event).compare(PackedId::from_bytes(b.event), strings);
@@ -136,6 +142,11 @@ impl KeptChange {
     fn time(&self) -> Moment {
         Moment::from_micros(i64::from_be_bytes(self.time))
     }
+}
+
+fn intern_json(value: &impl Serialize, strings: &mut Strings) -> Symbol {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    strings.intern(if json == "null" { "" } else { &json })
 }
 
 /// Parameters without the [`NAME`].
@@ -187,7 +198,8 @@ impl<'s> Listed<'s> {
 
     /// Whether its parameters or response hold a text, as JSON has it.
     pub(crate) fn mentions(self, text: &str) -> bool {
-        self.strings.get(self.kept.body).contains(text) || self.strings.get(self.kept.name).contains(text)
+        let KeptChange { name, parameters, response, effect, .. } = *self.kept;
+        [name, parameters, response, effect].iter().any(|symbol| self.strings.get(*symbol).contains(text))
     }
 
     pub(crate) fn to_change(self) -> (ChangeKey, Change) {
@@ -195,8 +207,12 @@ impl<'s> Listed<'s> {
         let some = |symbol: Symbol| symbol.some().map(|symbol| text(symbol).to_owned());
         let (service, operation) = self.operation();
         // What can't be read back was one of too many texts to tell apart: what it did is not known, and neither is what it left.
-        let read = serde_json::from_str::<(Value, Value, Option<WorldChange>)>(text(self.kept.body));
-        let (mut parameters, response, effect) = read.unwrap_or_else(|_| (Value::Null, Value::Null, self.unread_effect()));
+        let read = || {
+            let KeptChange { parameters, response, effect, .. } = *self.kept;
+            Some((self.json(parameters)?, self.json(response)?, self.json(effect)?))
+        };
+        let (mut parameters, response, effect): (Value, Value, Option<WorldChange>) =
+            read().unwrap_or_else(|| (Value::Null, Value::Null, self.unread_effect()));
         if let (Some(name), Value::Object(members)) = (some(self.kept.name), &mut parameters) {
             members.insert(NAME.to_owned(), Value::String(name));
             members.sort_keys();
@@ -219,6 +235,10 @@ impl<'s> Listed<'s> {
             effect,
         };
         (key, change)
+    }
+
+    fn json<T: DeserializeOwned>(self, symbol: Symbol) -> Option<T> {
+        serde_json::from_str(symbol.some().map_or("null", |symbol| self.strings.get(symbol))).ok()
     }
 
     /// The least that can be said of a change whose text is lost.
@@ -263,7 +283,7 @@ mod tests {
             kept.push(&key, &change, &mut strings);
         }
         let lost = strings.intern("(one of too many to tell apart)");
-        kept.changes.iter_mut().for_each(|kept| kept.body = lost);
+        kept.changes.iter_mut().for_each(|kept| kept.parameters = lost);
         let effects: Vec<_> = kept.iter(&strings).map(|listed| listed.to_change().1.effect).collect();
         assert_eq!(effects[0], Some(WorldChange::ConfigurationPut { account, region, enforcement: None }));
         assert!(matches!(&effects[1], Some(WorldChange::Organization(OrganizationChange::NotReadable { .. }))));
