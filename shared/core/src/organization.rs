@@ -207,7 +207,8 @@ impl Organization {
         self.attachments.iter().filter(move |(_, attached)| attached.iter().any(|a| a.policy == *policy)).map(|(target, _)| target)
     }
 
-    /// Takes out the attachments that were made after a moment, and returns them in the order in which they were.
+    /// Takes out the attachments that were made after a moment, and returns them in the order in which they were; at each target, those
+    /// of one moment in the order of the list.
     pub fn split_off_later(&mut self, moment: Moment) -> Vec<(Moment, TargetId, PolicyId)> {
         let mut later = Vec::new();
         for (target, attachments) in &mut self.attachments {
@@ -219,7 +220,8 @@ impl Organization {
                 _ => true,
             });
         }
-        later.sort();
+        // Of one moment, what stands first in the list was attached first.
+        later.sort_by_key(|(at, ..)| *at);
         later
     }
 }
@@ -269,6 +271,17 @@ mod tests {
         organization.detach(&"r-ab12".into(), &"p-1".into());
         organization.attach(&"r-ab12".into(), "p-1".into(), None);
         assert_eq!(order(&organization), ["p-2", "p-1"], "attached again, it is the last");
+    }
+
+    #[test]
+    fn attachments_of_one_moment_stay_in_the_order_of_the_list() {
+        let attached =
+            |policy: &str, hour: u8| json!({"PolicyId": policy, "TargetId": "r-1", "AttachedAt": format!("2026-10-01T{hour:02}:00:00Z")});
+        let list = json!({"Attachments": [attached("p-z", 1), attached("p-m", 1), attached("p-a", 1), attached("p-first", 0)]});
+        let mut organization = Organization::from_json(&list).unwrap();
+        let later: Vec<String> =
+            organization.split_off_later(Moment::BEGINNING).into_iter().map(|(_, _, policy)| policy.to_string()).collect();
+        assert_eq!(later, ["p-first", "p-z", "p-m", "p-a"]);
     }
 
     #[test]

@@ -622,7 +622,8 @@ impl<'w> Replay<'w> {
         let mut dated = |organization: &Organization, after: Moment, before: Moment| {
             for (at, target, policy) in organization.clone().split_off_later(after) {
                 if at < before {
-                    steps.push((at, (0, policy.to_string()), Step::Attached(target, policy)));
+                    // Those of one moment stay in the order of the list: the first one wins (facts/01 §3).
+                    steps.push((at, (0, String::new()), Step::Attached(target, policy)));
                 }
             }
         };
@@ -1046,6 +1047,20 @@ mod tests {
             assert_eq!(in_force(world(&files), hour(4)), format!("{known} none"), "{name}");
             assert_eq!(in_force(world(&files), hour(5)), format!("{known} a"), "{name}");
             assert_eq!(in_force(world(&files), hour(9)), "known a", "{name}");
+        }
+    }
+
+    #[test]
+    fn of_attachments_of_one_moment_the_first_in_the_list_wins() {
+        let attached = |policy: &str| json!({"PolicyId": policy, "TargetId": "r-1", "AttachedAt": "2026-11-20T05:00:00Z"});
+        for name in ["organization.json", "organization@20261120T080000Z.json"] {
+            let files = [
+                (name, organization(&json!([attached("p-z"), attached("p-a")]))),
+                ("policies/p-a.json", policy("BEDROCK_POLICY", &demands("a"))),
+                ("policies/p-z.json", policy("BEDROCK_POLICY", &demands("z"))),
+            ];
+            assert_eq!(in_force(world(&files), hour(5)).split(' ').next_back(), Some("z"), "{name}");
+            assert_eq!(in_force(world(&files), hour(9)), "known z", "{name}");
         }
     }
 
