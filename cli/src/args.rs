@@ -52,8 +52,12 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man page, of the whole or of a command: `man policy lint`
+    Man {
+        /// The command
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// What findings rest on besides records.
@@ -110,7 +114,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: Format,
 
-    /// Write the result to a file instead of standard output
+    /// Write the result to a file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 

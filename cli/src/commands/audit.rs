@@ -13,7 +13,7 @@ use audit_core::{
 };
 use audit_local::{
     input,
-    scan::{self, Digest, Options, Progress, Scanned},
+    scan::{self, Digest, InputSummary, Options, Progress, Scanned},
     store::{self, Store},
     world::LoadedWorld,
 };
@@ -156,19 +156,45 @@ impl Run<'_> {
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         store.add(&scanned.facts, &new, &world.files).with_context(context)?;
         drop(scanned.facts);
+        // What could not be opened has no digest, and so no place in the store.
+        let unopened = Unopened::of(&scanned.undigested);
 
         let everything = Selection::default();
         let of_all = auditor::audit(facts_of(&store)?, world_of(&store, self.talk)?, &Terms { selection: &everything, ..self.terms() });
         store.conclude(&of_all).with_context(context)?;
         let summary = store.summary().with_context(context)?;
         if self.selection.is_everything() {
-            return Ok((of_all, summary.records, summary.unreadable));
+            return Ok(unopened.added_to(of_all, summary.records, summary.unreadable));
         }
         let (counts, unreadable) = store.inputs().with_context(context)?;
         let audit = auditor::audit(facts_of(&store)?, world_of(&store, self.talk)?, &self.terms());
         let duplicates = counts.taken.saturating_sub(audit.judged + audit.not_selected);
         let records = store::records(&counts, audit.judged, duplicates, audit.not_selected);
-        Ok((audit, records, unreadable))
+        Ok(unopened.added_to(audit, records, unreadable))
+    }
+}
+
+/// Inputs of a run that could not be opened.
+struct Unopened {
+    read: u64,
+    unreadable: u64,
+    problems: Vec<Unreadable>,
+}
+
+impl Unopened {
+    fn of(inputs: &[InputSummary]) -> Self {
+        Unopened {
+            read: inputs.iter().map(|input| input.counts.read).sum(),
+            unreadable: inputs.iter().map(|input| input.counts.unreadable).sum(),
+            problems: inputs.iter().flat_map(|input| input.problems.iter().cloned()).collect(),
+        }
+    }
+
+    fn added_to(self, audit: Audit, mut records: Records, mut unreadable: Vec<Unreadable>) -> (Audit, Records, Vec<Unreadable>) {
+        records.read += self.read;
+        records.unreadable += self.unreadable;
+        unreadable.splice(0..0, self.problems);
+        (audit, records, unreadable)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     args::{PlainFormat, SimulateArgs},
     exit::{Exit, UsageError},
     output::{
-        table,
+        self, table,
         text::{counted, wrapped},
     },
     talk::Talk,
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     };
     let terms = Terms { configuration: &configuration, selection: &selection, now };
     let simulation = simulate(facts, world, &supposed, &terms);
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     match args.format {
         PlainFormat::Json => {
             let counts = |effect: Effect| json!({"calls": simulation.calls.get(&effect), "accounts": simulation.accounts.get(&effect)});

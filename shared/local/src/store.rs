@@ -49,6 +49,9 @@ pub enum StoreError {
         /// The version of its tables; zero in a database that is none of ours.
         found: i64,
     },
+    /// An empty file, where a store must be.
+    #[error("not a store: the file is empty")]
+    Empty,
     /// Something in the store can't be read.
     #[error("failed to read a stored {what}")]
     Stored {
@@ -80,22 +83,23 @@ pub struct Summary {
 impl Store {
     /// Opens a store, or makes one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(path).map_err(failed("open the store"))?)
+        Self::prepare(Connection::open(path).map_err(failed("open the store"))?, true)
     }
 
-    /// Opens a store that must be there.
+    /// Opens a store that must be there. What is none is left as it is.
     pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
-        Self::prepare(Connection::open_with_flags(path, flags).map_err(failed("open the store"))?)
+        Self::prepare(Connection::open_with_flags(path, flags).map_err(failed("open the store"))?, false)
     }
 
-    fn prepare(connection: Connection) -> Result<Self, StoreError> {
+    fn prepare(connection: Connection, make: bool) -> Result<Self, StoreError> {
         let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
         let tables = |connection: &Connection| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
         let opened = failed("open the store");
         let found = version(&connection).and_then(|version| Ok((version, tables(&connection)?))).map_err(opened)?;
         match found {
             (VERSION, _) => {}
+            (0, 0) if !make => return Err(StoreError::Empty),
             (0, 0) => connection.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
             (found, _) => return Err(StoreError::Version { found }),
         }
