@@ -6,10 +6,7 @@ use anyhow::Context as _;
 use audit_core::auditor::Selection;
 use include_dir::{Dir, include_dir};
 
-use super::{
-    audit::{Run, report},
-    configuration, load_world,
-};
+use super::{audit::Run, configuration, load_world};
 use crate::{
     args::{DemoArgs, Format},
     exit::{Exit, UsageError},
@@ -48,10 +45,10 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     let now = super::now(audit_core::moment::Moment::parse(NOW));
     let run = Run { configuration: &configuration, selection: &Selection::default(), now, threads: None, talk };
     let loaded = load_world(Some(&world), talk)?;
-    let (audit, records, unreadable) = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
-    talk.unreadable(&unreadable, records.unreadable);
-    let finding = audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
-    output::write(&report(audit, records, unreadable, now), args.format, None)?;
+    let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
+    talk.unreadable(&outcome.unreadable, outcome.records.unreadable);
+    let finding = outcome.audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
+    output::write(&outcome.into_report(now), args.format, None)?;
     if args.format == Format::Table {
         next_steps(&folder, finding.as_deref(), talk);
     }

@@ -8,7 +8,7 @@ use std::{
 use super::runner::{at, call, demo, folder, run};
 
 fn calls(count: u32) -> Vec<u8> {
-    (0..count).map(|number| format!("{}\n", call(number))).collect::<String>().into_bytes()
+    (0..count).flat_map(|number| format!("{}\n", call(number)).into_bytes()).collect()
 }
 
 #[cfg(unix)]
@@ -118,4 +118,70 @@ fn a_file_that_is_no_store_is_left_as_it_is() {
         assert!(ran.code == 1 && ran.stderr.contains("not a store"), "{}", ran.shown());
     }
     assert_eq!(std::fs::metadata(&store).unwrap().len(), 0);
+}
+
+/// A world that covers the account of [`call`].
+const COVERED: &[(&str, &[u8])] = &[
+    (
+        "world/effective-policies/222233334444.json",
+        br#"{"EffectivePolicy": {"TargetId": "222233334444", "PolicyType": "BEDROCK_POLICY", "PolicyContent":
+            "{\"bedrock\": {\"guardrail_inference\": {\"us-east-1\": {\"c\": {\"identifier\": \"arn:aws:bedrock:us-east-1:111122223333:guardrail/org:1\"}}}}}"}}"#,
+    ),
+    ("world/enforced-configurations/222233334444/us-east-1.json", br#"{"guardrailsConfig": []}"#),
+    ("world/telemetry/222233334444/us-east-1.json", br#"{"IsLogging": true, "EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": true}]}"#),
+];
+
+#[test]
+fn a_file_of_the_world_that_can_not_be_read_never_reads_as_a_pass() {
+    let of_another = COVERED[0].1.to_vec();
+    let of_another = String::from_utf8(of_another).unwrap();
+    let policy = "world/effective-policies/222233334444@20261119T000000Z.json";
+    for (file, content) in [
+        (policy, "{".to_owned()),
+        (policy, String::new()),
+        (policy, "{}".to_owned()),
+        (policy, r#"{"EffectivePolicy": {"PolicyContent": "[]"}}"#.to_owned()),
+        (policy, of_another.replace("222233334444", "333344445555")),
+        (policy, of_another.replace("BEDROCK_POLICY", "TAG_POLICY")),
+    ] {
+        let folder = folder(&[COVERED, &[("log.json", &calls(2)), (file, content.as_bytes())]].concat());
+        let (log, world, store) = (at(&folder, "log.json"), at(&folder, "world"), at(&folder, "s.db"));
+        let audit = |more: &[&str]| {
+            run(&[&["audit", &log, "--world", &world, "--format", "json", "--fail-on", "never", "--strict", "--quiet"], more].concat())
+        };
+        let from_store = || run(&["report", "--store", &store, "--format", "json", "--fail-on", "never", "--strict"]);
+        for ran in [audit(&[]), audit(&["--store", &store]), from_store()] {
+            let report = ran.json();
+            assert_eq!(ran.code, 4, "{content}");
+            assert_eq!(report["invocations"]["not_provable"], 2, "{content}: {}", report["invocations"]);
+            assert!(report["blind"].as_array().unwrap().iter().any(|row| row["missing"] == "effective_policy"), "{content}");
+            let unreadable = report["unreadable"].as_array().unwrap();
+            assert!(unreadable.len() == 1 && unreadable[0]["file"].as_str().unwrap().ends_with("@20261119T000000Z.json"), "{unreadable:?}");
+            assert_eq!(report["records"]["unreadable"], 0, "it is no record");
+        }
+    }
+    let folder = folder(&[COVERED, &[("log.json", &calls(2)), ("world/nonsense/x.json", b"{}")]].concat());
+    let ran = run(&["audit", &at(&folder, "log.json"), "--world", &at(&folder, "world"), "--format", "json", "--strict", "--quiet"]);
+    assert_eq!((ran.code, ran.json()["unreadable"].as_array().unwrap().len()), (4, 1));
+}
+
+#[test]
+fn a_world_with_a_byte_order_mark_is_read() {
+    let marked: Vec<(&str, Vec<u8>)> = COVERED.iter().map(|(path, json)| (*path, [b"\xef\xbb\xbf", *json].concat())).collect();
+    let files: Vec<(&str, &[u8])> = marked.iter().map(|(path, json)| (*path, json.as_slice())).collect();
+    let log = calls(2);
+    let folder = folder(&[&files[..], &[("log.json", log.as_slice())]].concat());
+    let ran = run(&["audit", &at(&folder, "log.json"), "--world", &at(&folder, "world"), "--format", "json"]);
+    assert_eq!((ran.json()["invocations"]["compliant"].as_u64(), ran.stderr.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_second_file_without_a_time_is_said_to_replace_the_first() {
+    let folder = folder(
+        &[COVERED, &[("log.json", &calls(1)), ("later/effective-policies/222233334444.json", br#"{"EffectivePolicy": null}"#)]].concat(),
+    );
+    let (log, store) = (at(&folder, "log.json"), at(&folder, "s.db"));
+    let with = |world: &str| run(&["audit", &log, "--world", &at(&folder, world), "--store", &store, "--fail-on", "never"]);
+    assert_eq!((with("world").stderr.as_str(), with("world").stderr.as_str()), ("", ""), "the same files again are no news");
+    assert!(with("later").stderr.contains("effective-policies/222233334444.json: says something else"));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Error as _};
 use serde_json::Value;
 
 use crate::{
@@ -121,6 +121,11 @@ struct RawAttachment {
 impl Organization {
     /// Reads `organization.json` (design §4): the answers of the list calls, joined, in AWS's own field names.
     pub fn from_json(json: &Value) -> Result<Self, serde_json::Error> {
+        const MEMBERS: [&str; 5] = ["Organization", "Roots", "OrganizationalUnits", "Accounts", "Attachments"];
+        // Serde takes a list for a struct, and each member may be left out: neither makes an organization of nothing.
+        if !json.as_object().is_some_and(|members| MEMBERS.iter().any(|member| members.contains_key(*member))) {
+            return Err(serde_json::Error::custom(format_args!("none of {}", MEMBERS.join(", "))));
+        }
         let raw = Raw::deserialize(json)?;
         let mut organization = Organization {
             id: raw.organization.id,
@@ -288,5 +293,6 @@ mod tests {
     fn a_broken_file_is_an_error_not_an_empty_organization() {
         assert!(Organization::from_json(&json!({"Accounts": [{"Name": "no id"}]})).is_err());
         assert!(Organization::from_json(&json!({"Accounts": {}})).is_err());
+        assert!(Organization::from_json(&json!({})).is_err() && Organization::from_json(&json!([])).is_err());
     }
 }

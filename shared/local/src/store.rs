@@ -193,6 +193,22 @@ impl Store {
         read().map_err(failed("read the stored world"))
     }
 
+    /// The places of the world without a time that hold something else than these files: what was said there holds from the beginning,
+    /// so that one replaces the other for all times.
+    pub fn contradicted_by(&self, world: &[(String, Vec<u8>)]) -> Result<Vec<String>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT 1 FROM world WHERE path = ?1 AND json <> ?2")?;
+            let mut contradicted = Vec::new();
+            for (path, json) in world.iter().filter(|(path, _)| !path.contains('@')) {
+                if statement.exists(params![path, json])? {
+                    contradicted.push(path.clone());
+                }
+            }
+            Ok(contradicted)
+        };
+        read().map_err(failed("compare the world with the stored one"))
+    }
+
     /// Adds what a run read. All of it or, if something fails, nothing.
     pub fn add(&mut self, facts: &Facts, inputs: &[(Digest, InputSummary)], world: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction().map_err(failed("add to the store"))?;
