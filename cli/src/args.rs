@@ -212,8 +212,8 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
 
-    /// The store that holds the finding
-    #[arg(long, value_name = "FILE")]
+    /// The store that holds the finding and its world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "world"])]
     pub(crate) store: Option<PathBuf>,
 
     /// The files that the finding came from, if there is no store
@@ -251,8 +251,8 @@ pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
 
-    /// A store that holds the history
-    #[arg(long, value_name = "FILE")]
+    /// A store that holds the history and its world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "world"])]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]
