@@ -52,8 +52,12 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man page, of the whole or of a command: `man policy lint`
+    Man {
+        /// The command
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// What findings rest on besides records.
@@ -110,7 +114,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: Format,
 
-    /// Write the result to a file instead of standard output
+    /// Write the result to a file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -208,8 +212,8 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
 
-    /// The store that holds the finding
-    #[arg(long, value_name = "FILE")]
+    /// The store that holds the finding and its world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "world"])]
     pub(crate) store: Option<PathBuf>,
 
     /// The files that the finding came from, if there is no store
@@ -247,8 +251,8 @@ pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
 
-    /// A store that holds the history
-    #[arg(long, value_name = "FILE")]
+    /// A store that holds the history and its world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "world"])]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]

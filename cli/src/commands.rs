@@ -24,6 +24,7 @@ use clap::CommandFactory as _;
 use crate::{
     args::{Cli, Command},
     exit::{Exit, UsageError},
+    output,
     talk::Talk,
 };
 
@@ -42,16 +43,30 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Exceptions(command) => exceptions::run(&command, talk),
         Command::Demo(args) => demo::run(&args, talk),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "guardrail-audit", &mut std::io::stdout());
+            // Written into memory first: it panics where it can't write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "guardrail-audit", &mut script);
+            output::stdout().write_all(&script)?;
             Ok(Exit::Clean)
         }
-        Command::Man => {
+        Command::Man { command } => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            std::io::stdout().write_all(&page)?;
+            clap_mangen::Man::new(command_named(&command)?).render(&mut page)?;
+            output::stdout().write_all(&page)?;
             Ok(Exit::Clean)
         }
     }
+}
+
+/// The program itself, or the command of these words.
+fn command_named(words: &[String]) -> anyhow::Result<clap::Command> {
+    let mut command = Cli::command();
+    command.build();
+    for word in words {
+        let found = command.find_subcommand(word).cloned();
+        command = found.ok_or_else(|| UsageError(format!("there is no command `{}`", words.join(" "))))?;
+    }
+    Ok(command)
 }
 
 /// Reads a configuration, or takes the default.

@@ -54,7 +54,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     let finding = output::find(&findings, id)?;
     let (facts, world) = evidence()?;
     let steps = auditor::explain_finding(&finding.id, facts, world, &terms);
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     output::table::finding(&mut out, finding)?;
     let (heading, steps) = match steps {
         Some(steps) => ("The latest call, step by step:", steps),
@@ -91,7 +91,7 @@ fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
         None => (Facts::default(), load_world(args.terms.world.as_ref(), talk)?.world),
     };
     let steps = auditor::explain_call(&call, &facts, world, &configuration);
-    write_steps(&mut anstream::stdout(), &steps)?;
+    write_steps(&mut output::stdout(), &steps)?;
     Ok(Exit::Clean)
 }
 

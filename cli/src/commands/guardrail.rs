@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{GuardrailCommand, PlainFormat},
     exit::Exit,
-    output::table,
+    output::{self, table},
 };
 
 pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
@@ -30,7 +30,7 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
                 .collect();
             let changes: Vec<Value> = differences.iter().map(difference_json).collect();
             let report = json!({"comparison": comparison, "changes": changes, "attributes": attributes});
-            let mut out = std::io::stdout().lock();
+            let mut out = output::stdout();
             serde_json::to_writer_pretty(&mut out, &report)?;
             writeln!(out)?;
         }
@@ -61,7 +61,7 @@ fn difference_json(difference: &Difference) -> Value {
 }
 
 fn write_table(comparison: &str, differences: &[Difference], before: &Canonical, after: &Canonical) -> std::io::Result<()> {
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     let off = || "off".to_owned();
     let rows = differences.iter().map(|difference| {
         vec![

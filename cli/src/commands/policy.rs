@@ -25,6 +25,7 @@ use crate::{
     args::{PlainFormat, PolicyCommand},
     exit::Exit,
     output::{
+        self,
         place::place_of,
         text::{counted, wrapped},
     },
@@ -83,7 +84,7 @@ fn effective(
     if let Some(only) = only.filter(|_| policies.is_empty() && not_known.is_empty()) {
         talk.warn(format_args!("{only}: not known: the world doesn't list this account"));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     match format {
         PlainFormat::Json => {
             serde_json::to_writer_pretty(&mut out, &policies)?;
@@ -171,12 +172,12 @@ fn write_lints(lints: &[(&Linted, Lint)], format: PlainFormat) -> anyhow::Result
                         "pointer": lint.pointer, "level": lint.level, "kind": lint.kind, "message": lint.message})
                 })
                 .collect();
-            let mut out = std::io::stdout().lock();
+            let mut out = output::stdout();
             serde_json::to_writer_pretty(&mut out, &rows)?;
             writeln!(out)?;
         }
         PlainFormat::Table => {
-            let mut out = anstream::stdout();
+            let mut out = output::stdout();
             for (policy, lint, place) in placed {
                 let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
                 let style = crate::output::table::level_style(lint.level);

@@ -11,6 +11,7 @@ mod captured;
 mod demo;
 mod dependencies;
 mod explain;
+mod files;
 mod formats;
 mod guardrail;
 mod help;

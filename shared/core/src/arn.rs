@@ -115,6 +115,18 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
+/// Whether a text looks like the code of a Region, such as `us-east-1`, `us-gov-west-1` or `ap-southeast-2`. There may be ones that we
+/// don't know.
+#[must_use]
+pub fn looks_like_a_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    match parts.split_last() {
+        Some((number, names)) => (2..=3).contains(&names.len()) && names.iter().all(letters) && number.parse::<u8>().is_ok(),
+        None => false,
+    }
+}
+
 /// The identity of a guardrail: where it is and its id, without a version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GuardrailKey {

@@ -540,8 +540,23 @@ fn reduced(key: &str, value: Value) -> Value {
         "definition" => flow_without_texts(&value),
         "agent" => agent_without_texts(&value),
         "tags" => keys_of_tags(&value),
-        _ => clean(value),
+        _ => clean_member(key, value),
     }
+}
+
+/// Texts that are JSON themselves: policy documents. AWS keeps the white space that they were sent with (facts/01 §5).
+const DOCUMENTS: &[&str] = &["content", "resourcePolicy", "policy"];
+
+/// A member's value, printable. Line breaks between the parts of a document steer nothing, and without them it stays the document that it
+/// is: its own texts are what is made printable.
+fn clean_member(key: &str, value: Value) -> Value {
+    if DOCUMENTS.contains(&key)
+        && let Value::String(text) = &value
+        && let Ok(document) = serde_json::from_str::<Value>(text)
+    {
+        return Value::String(clean(document).to_string());
+    }
+    clean(value)
 }
 
 /// Printable, with members in the order of their names.
@@ -550,7 +565,11 @@ fn clean(value: Value) -> Value {
         Value::String(text) => Value::String(printable(&text).into_owned()),
         Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
         Value::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().map(|(key, value)| (printable(&key).into_owned(), clean(value))).collect();
+            let clean_entry = |(key, value): (String, Value)| {
+                let value = clean_member(&key, value);
+                (printable(&key).into_owned(), value)
+            };
+            let mut members: Vec<_> = members.into_iter().map(clean_entry).collect();
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
             Value::Object(members.into_iter().collect())
         }
@@ -615,6 +634,31 @@ mod tests {
         assert!(!format!("{kept:?}").contains("secret"));
         let tags = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "TagResource", "requestParameters": {"resourceARN": "arn", "tags": [{"key": "team", "value": "secret"}]}});
         assert_eq!(change(&tags).unwrap().parameters["tags"], json!(["team"]));
+    }
+
+    #[test]
+    fn a_document_stays_the_same_however_it_is_laid_out() {
+        let document = json!({"b": {"list": ["a", "b"]}, "a": "x y"});
+        let record = |content: &str| {
+            let update = json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters":
+                {"policyId": "p-1", "content": content}, "responseElements": {"policy": {"content": content, "policySummary": {"id": "p-1"}}}});
+            change(&update).unwrap()
+        };
+        let plain = record(&document.to_string());
+        assert_eq!(plain.text("content"), Some(r#"{"a":"x y","b":{"list":["a","b"]}}"#));
+        let pretty = serde_json::to_string_pretty(&document).unwrap();
+        for layout in [pretty.clone(), pretty.replace('\n', "\r\n"), pretty.replace("  ", "\t"), format!("\n{pretty}\n")] {
+            assert_eq!(record(&layout), plain, "{layout:?}");
+        }
+        let steering = record("{\n\"a\": \"\\u001b[2J\\n\"}");
+        assert_eq!(steering.text("content"), Some("{\"a\":\"\u{fffd}[2J\u{fffd}\"}"), "its own texts can't steer what shows them");
+        assert_eq!(record("no\njson").text("content"), Some("no\u{fffd}json"));
+        let shared = |policy: &str| {
+            let put = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "PutResourcePolicy", "awsRegion": "us-east-1", "requestParameters":
+                {"resourceArn": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org", "resourcePolicy": policy}});
+            change(&put).unwrap().effect
+        };
+        assert_eq!(shared(&pretty), shared(&document.to_string()));
     }
 
     #[test]

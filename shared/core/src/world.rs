@@ -26,11 +26,11 @@ use crate::{
     enforcement::Enforcement,
     guardrail::Canonical,
     identity::{self, IdentityPolicy},
-    json::At,
+    json::{At, without_mark},
     model::Model,
     moment::Moment,
     organization::Organization,
-    policy::{Document, EffectivePolicy},
+    policy::{BEDROCK_POLICY, Document, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
 };
 
@@ -119,9 +119,43 @@ fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
 }
 
 impl World {
-    /// Takes an AWS API response as the state of an entity from a moment on.
+    /// Takes an AWS API response as the state of an entity from a moment on. If it can't be used, the state is not known from then on:
+    /// what was known before may be what it would have changed.
     pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
-        let json: Value = serde_json::from_slice(json)?;
+        let taken = self.take(at, json);
+        if taken.is_err() {
+            self.forget(at);
+        }
+        taken
+    }
+
+    /// Nothing is known of an entity from a moment on, until it is read again.
+    fn forget(&mut self, at: &SnapshotPath) {
+        fn forget<K: Ord, T: PartialEq>(timelines: &mut BTreeMap<K, Timeline<T>>, key: K, time: Moment) {
+            timelines.entry(key).or_default().insert(time, Source::Snapshot, None);
+        }
+        let time = at.time;
+        match at.entity.clone() {
+            Entity::Organization => self.organizations.insert(time, Source::Snapshot, None),
+            Entity::Policy(id) => forget(&mut self.policies, id, time),
+            Entity::EffectivePolicy(account) => forget(&mut self.described, account, time),
+            Entity::EnforcedConfigurations(account, region) => forget(&mut self.configurations, (account, region), time),
+            Entity::Guardrail(key, version) => forget(self.guardrails.entry(key).or_default(), version, time),
+            Entity::ResourcePolicy(key) => forget(&mut self.resource_policies, key, time),
+            Entity::Identity(account, entity) => forget(&mut self.identities, (account, entity), time),
+            Entity::Telemetry(account, region) => {
+                forget(&mut self.logging, (account.clone(), region.clone()), time);
+                forget(&mut self.telemetry, (account, region), time);
+            }
+            Entity::Agent(account, region, id) => forget(&mut self.agents, (account, region, id), time),
+            Entity::Flow(account, region, id) => forget(&mut self.flows, (account, region, id), time),
+            // Counts of the past, and profiles, which never change: what isn't read was never known.
+            Entity::Metrics(..) | Entity::InferenceProfile(..) => {}
+        }
+    }
+
+    fn take(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
+        let json: Value = serde_json::from_slice(without_mark(json))?;
         let time = at.time;
         match &at.entity {
             Entity::Organization => {
@@ -130,11 +164,11 @@ impl World {
                 self.organizations.insert(time, Source::Snapshot, Some(organization));
             }
             Entity::Policy(id) => {
-                let version = PolicyVersion::from_describe_policy(&json)?;
+                let version = PolicyVersion::from_describe_policy(&json, id)?;
                 self.policies.entry(id.clone()).or_default().insert(time, Source::Snapshot, Some(version));
             }
             Entity::EffectivePolicy(account) => {
-                let described = described_policy(&json)?.map(Arc::new);
+                let described = described_policy(&json, account)?.map(Arc::new);
                 self.described.entry(account.clone()).or_default().insert(time, Source::Snapshot, Some(described));
             }
             Entity::EnforcedConfigurations(account, region) => {
@@ -142,14 +176,13 @@ impl World {
                 self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
             }
             Entity::Guardrail(key, version) => {
-                let exists = json.get("guardrailId").or_else(|| json.get("guardrailArn")).is_some()
-                    || json.as_object().is_some_and(|answer| answer.len() > 1);
-                let canonical = exists.then(|| Arc::new(Canonical::from_get_guardrail(&json)));
+                let canonical = guardrail(&json, key, *version)?.map(Arc::new);
                 let versions = self.guardrails.entry(key.clone()).or_default();
                 versions.entry(*version).or_default().insert(time, Source::Snapshot, Some(canonical));
             }
             Entity::ResourcePolicy(key) => {
-                let policy = match json.get("resourcePolicy").or_else(|| json.get("ResourcePolicy")) {
+                let answer = json.as_object().ok_or_else(|| shape("GetResourcePolicy", "not an object"))?;
+                let policy = match answer.get("resourcePolicy").or_else(|| answer.get("ResourcePolicy")) {
                     Some(Value::String(text)) => text.clone(),
                     Some(Value::Null) | None => String::new(),
                     Some(document) => document.to_string(),
@@ -168,6 +201,9 @@ impl World {
                 self.profiles.insert((account.clone(), region.clone(), id.clone()), models);
             }
             Entity::Telemetry(account, region) => {
+                if !json.is_object() && !json.is_array() {
+                    return Err(shape("GetEventSelectors", "neither a trail nor a list of trails"));
+                }
                 let telemetry = Telemetry::from_json(&json);
                 if let Some(logging) = &telemetry.invocation_logging {
                     let timeline = self.logging.entry((account.clone(), region.clone())).or_default();
@@ -176,6 +212,9 @@ impl World {
                 self.telemetry.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, Some(telemetry));
             }
             Entity::Agent(account, region, id) => {
+                if !json.get("agent").unwrap_or(&json).is_object() || json.as_object().is_some_and(serde_json::Map::is_empty) {
+                    return Err(shape("GetAgent", "no `agent`"));
+                }
                 let mediated = MediatedGuardrail::from_get_agent(&json, account, region);
                 self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
             }
@@ -290,19 +329,21 @@ fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldErr
 
 impl PolicyVersion {
     /// From DescribePolicy's answer.
-    fn from_describe_policy(json: &Value) -> Result<Self, WorldError> {
+    fn from_describe_policy(json: &Value, id: &PolicyId) -> Result<Self, WorldError> {
         let policy = json.at("/Policy");
         let problem = |problem: &str| shape("DescribePolicy", problem);
+        is_of("DescribePolicy", policy.at("/PolicySummary/Id"), id)?;
         let content = policy["Content"].as_str().ok_or_else(|| problem("no `Policy.Content` text"))?;
         let summary = &policy["PolicySummary"];
         let policy_type = summary["Type"].as_str().ok_or_else(|| problem("no `Policy.PolicySummary.Type`"))?;
         Self::new(policy_type, summary["Name"].as_str().unwrap_or_default(), content)
-            .map_err(|error| problem(&format!("`Policy.Content` is no JSON: {error}")))
+            .map_err(|error| problem(&format!("`Policy.Content` is no JSON object: {error}")))
     }
 
     /// From a policy's type, name and content.
     pub fn new(policy_type: &str, name: &str, content: &str) -> Result<Self, serde_json::Error> {
-        let document = Document::from_json(&serde_json::from_str(content)?);
+        let document = serde_json::from_str::<serde_json::Map<String, Value>>(content)?;
+        let document = Document::from_json(&Value::Object(document));
         Ok(PolicyVersion {
             policy_type: policy_type.to_owned(),
             name: name.to_owned(),
@@ -312,16 +353,39 @@ impl PolicyVersion {
     }
 }
 
+/// Whether what an answer says of itself, if anything, is what its place in the world says.
+fn is_of(operation: &'static str, said: &Value, expected: &str) -> Result<(), WorldError> {
+    match said.as_str() {
+        Some(said) if said != expected => Err(shape(operation, format!("it is of `{said}`, not of `{expected}`"))),
+        _ => Ok(()),
+    }
+}
+
+/// From GetGuardrail's answer, or `{"guardrailId": null}` for its `ResourceNotFoundException`.
+fn guardrail(json: &Value, key: &GuardrailKey, version: GuardrailVersion) -> Result<Option<Canonical>, WorldError> {
+    match json.get("guardrailId").or_else(|| json.get("guardrailArn")) {
+        Some(Value::Null) => Ok(None),
+        Some(_) => {
+            is_of("GetGuardrail", &json["guardrailId"], &key.id)?;
+            is_of("GetGuardrail", &json["version"], &version.to_string())?;
+            Ok(Some(Canonical::from_get_guardrail(json)))
+        }
+        None => Err(shape("GetGuardrail", "no `guardrailId`")),
+    }
+}
+
 /// From DescribeEffectivePolicy's answer, or `{"EffectivePolicy": null}` for its `EffectivePolicyNotFoundException`.
-fn described_policy(json: &Value) -> Result<Option<EffectivePolicy>, WorldError> {
+fn described_policy(json: &Value, account: &AccountId) -> Result<Option<EffectivePolicy>, WorldError> {
     let problem = |problem: &str| shape("DescribeEffectivePolicy", problem);
     match json.get("EffectivePolicy") {
         Some(Value::Null) => Ok(None),
         Some(policy) => {
+            is_of("DescribeEffectivePolicy", &policy["TargetId"], account)?;
+            is_of("DescribeEffectivePolicy", &policy["PolicyType"], BEDROCK_POLICY)?;
             let content = policy["PolicyContent"].as_str().ok_or_else(|| problem("no `EffectivePolicy.PolicyContent` text"))?;
-            let document =
-                serde_json::from_str(content).map_err(|error| problem(&format!("`EffectivePolicy.PolicyContent` is no JSON: {error}")))?;
-            Ok(Some(EffectivePolicy::from_document(document)))
+            let document = serde_json::from_str::<serde_json::Map<String, Value>>(content)
+                .map_err(|error| problem(&format!("`EffectivePolicy.PolicyContent` is no JSON object: {error}")))?;
+            Ok(Some(EffectivePolicy::from_document(Value::Object(document))))
         }
         None => Err(problem("no `EffectivePolicy`")),
     }

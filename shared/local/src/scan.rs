@@ -5,7 +5,7 @@ mod bytes;
 use std::{
     collections::BTreeMap,
     fs::File,
-    io,
+    io::{self, Read},
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
@@ -78,6 +78,8 @@ pub struct Scanned {
     pub problems: Vec<Unreadable>,
     /// What each input held, if digests were asked for.
     pub inputs: Vec<(Digest, InputSummary)>,
+    /// What could not be digested, and so held nothing that is known.
+    pub undigested: Vec<InputSummary>,
 }
 
 /// How much was read. Every record is accounted for: read = taken + ignored + unreadable.
@@ -152,6 +154,7 @@ impl Scanned {
         self.counts.add(&other.counts);
         self.problems.extend(other.problems);
         self.inputs.extend(other.inputs);
+        self.undigested.extend(other.undigested);
         self
     }
 }
@@ -177,7 +180,11 @@ fn read_some(inputs: &[&Input], next: &AtomicUsize, wanted: &Wanted, options: &O
         }
         scanned.counts.add(&summary.counts);
         scanned.problems.extend(summary.problems.iter().cloned());
-        scanned.inputs.extend(digest.map(|digest| (digest, summary)));
+        match digest {
+            Some(digest) => scanned.inputs.push((digest, summary)),
+            None if options.known.is_some() => scanned.undigested.push(summary),
+            None => {}
+        }
     }
     Scanned { facts: collector.into_facts(), ..scanned }
 }
@@ -204,14 +211,19 @@ impl Reading<'_, '_> {
                 }
                 contents.each_frame_of_file(path, *bytes, frames, |frame| self.frame(frame))
             }
-            Input::Stdin => {
-                let mut stdin = bytes::Digesting::new(io::stdin().lock(), options.known.is_some());
-                let outcome = contents.each_frame_of(&mut stdin, frames, |frame| self.frame(frame));
-                io::copy(&mut stdin, &mut io::sink())?;
-                (self.summary.counts.bytes, self.digest) = stdin.finish();
-                outcome
-            }
+            Input::Stream(path) => self.stream(File::open(path)?, frames, contents, options),
+            Input::Stdin => self.stream(io::stdin().lock(), frames, contents, options),
+            Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
         }
+    }
+
+    /// What can be read only once: its digest is known when it was.
+    fn stream(&mut self, stream: impl Read, frames: Frames, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
+        let mut stream = bytes::Digesting::new(stream, options.known.is_some());
+        let outcome = contents.each_frame_of(&mut stream, frames, |frame| self.frame(frame));
+        let rest = io::copy(&mut stream, &mut io::sink());
+        (self.summary.counts.bytes, self.digest) = stream.finish();
+        outcome.and(rest.map(|_| ()))
     }
 
     fn frame(&mut self, frame: Result<&[u8], &'static str>) {

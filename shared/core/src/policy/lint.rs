@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::effective::{Identifier, Unusable, pointer};
 use crate::{
-    arn::{AccountId, Region},
+    arn::{AccountId, Region, looks_like_a_region},
     model::Model,
 };
 
@@ -358,16 +358,6 @@ fn collect_open<'v>(node: &'v Value, path: &mut Vec<&'v str>, open: &mut Vec<Str
         path.push(key);
         collect_open(value, path, open);
         path.pop();
-    }
-}
-
-/// Such as `us-east-1`, `us-gov-west-1`, `ap-southeast-2`.
-fn looks_like_a_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    match parts.split_last() {
-        Some((number, names)) => (2..=3).contains(&names.len()) && names.iter().all(letters) && number.parse::<u8>().is_ok(),
-        None => false,
     }
 }
 

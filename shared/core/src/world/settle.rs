@@ -456,8 +456,8 @@ struct AccountHistory {
 
 /// Puts described and computed policies together.
 fn in_force(described: &Timeline<Option<Arc<EffectivePolicy>>>, history: &AccountHistory) -> Vec<(Moment, InForce<PolicyInForce>)> {
-    let snapshots: Vec<(Moment, &Option<Arc<EffectivePolicy>>)> =
-        described.entries().filter_map(|(time, _, policy)| Some((time, policy?))).collect();
+    let snapshots: Vec<(Moment, Option<&Option<Arc<EffectivePolicy>>>)> =
+        described.entries().map(|(time, _, policy)| (time, policy)).collect();
     let mut boundaries: Vec<Moment> = vec![Moment::BEGINNING];
     boundaries.extend(snapshots.iter().map(|(time, _)| *time));
     boundaries.extend(history.computed.iter().map(|(time, _)| *time));
@@ -470,8 +470,8 @@ fn in_force(described: &Timeline<Option<Arc<EffectivePolicy>>>, history: &Accoun
     let mut states: Vec<(Moment, InForce<PolicyInForce>)> = Vec::new();
     for now in boundaries {
         let past = snapshots.partition_point(|(time, _)| *time <= now);
-        let last = past.checked_sub(1).and_then(|index| snapshots.get(index)).copied();
-        let next = snapshots.get(past).copied();
+        let last = past.checked_sub(1).and_then(|index| snapshots.get(index)).filter(|(time, _)| !touched_within(*time, now));
+        let next = snapshots.get(past).filter(|(time, _)| !touched_within(now, *time)).and_then(|(time, policy)| Some((*time, (*policy)?)));
         let computed = history.computed.iter().rev().find(|(time, _)| *time <= now);
         let became_invalid =
             history.validity.iter().rev().find(|(time, _)| *time <= now).filter(|(_, valid)| !valid).map(|(time, _)| *time);
@@ -481,13 +481,18 @@ fn in_force(described: &Timeline<Option<Arc<EffectivePolicy>>>, history: &Accoun
             basis: PolicyBasis::Described,
             since,
         };
-        let state = if let Some(snapshot) = last.filter(|(time, _)| !touched_within(*time, now)) {
-            InForce::Known(describe(snapshot))
+        let state = if let Some((since, described)) = last {
+            match (described, next) {
+                (Some(policy), _) => InForce::Known(describe((*since, policy))),
+                // It was described, and what was said can't be read.
+                (None, Some(snapshot)) => InForce::Assumed(describe(snapshot)),
+                (None, None) => InForce::NotKnown,
+            }
         } else if let Some(invalid_since) = became_invalid {
             last_valid(&states, &history.touched, invalid_since)
         } else if let Some((since, Computed::Policy { policy, assumed: false })) = computed {
             InForce::Known(PolicyInForce { policy: policy.clone(), basis: PolicyBasis::Computed, since: *since })
-        } else if let Some(snapshot) = next.filter(|(time, _)| !touched_within(now, *time)) {
+        } else if let Some(snapshot) = next {
             InForce::Assumed(describe(snapshot))
         } else if let Some((since, Computed::Policy { policy, assumed: true })) = computed {
             InForce::Assumed(PolicyInForce { policy: policy.clone(), basis: PolicyBasis::Computed, since: *since })
@@ -539,7 +544,7 @@ struct Replay<'w> {
     effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
     /// It only asks what a change would do.
     supposing: bool,
-    /// Something happened to the organization, and its record doesn't say what.
+    /// Something happened to the organization, and its record doesn't say what; or it was read, and that can't be understood.
     lost: bool,
 }
 
@@ -551,7 +556,8 @@ enum Step<'w> {
     /// An attachment that `organization.json` dates.
     Attached(TargetId, PolicyId),
     Policy(&'w PolicyId, Option<&'w PolicyVersion>),
-    Organization(&'w Organization),
+    /// A snapshot; `None` if it can't be read.
+    Organization(Option<&'w Organization>),
 }
 
 /// Whom a step concerns.
@@ -622,7 +628,8 @@ impl<'w> Replay<'w> {
         let mut dated = |organization: &Organization, after: Moment, before: Moment| {
             for (at, target, policy) in organization.clone().split_off_later(after) {
                 if at < before {
-                    steps.push((at, (0, policy.to_string()), Step::Attached(target, policy)));
+                    // Those of one moment stay in the order of the list: the first one wins (facts/01 §3).
+                    steps.push((at, (0, String::new()), Step::Attached(target, policy)));
                 }
             }
         };
@@ -634,7 +641,7 @@ impl<'w> Replay<'w> {
             dated(organization, time, snapshots.peek().map_or(Moment::END, |(next, _)| *next));
         }
         let snapshots = self.world.organizations.entries();
-        steps.extend(snapshots.filter_map(|(time, _, organization)| Some((time, (3, String::new()), Step::Organization(organization?)))));
+        steps.extend(snapshots.map(|(time, _, organization)| (time, (3, String::new()), Step::Organization(organization))));
         steps
     }
 
@@ -678,7 +685,11 @@ impl<'w> Replay<'w> {
     /// Moves the organization on by one step.
     fn take(&mut self, time: Moment, step: &Step<'w>) -> Concerned {
         match step {
-            Step::Organization(organization) => {
+            Step::Organization(None) => {
+                self.lost = true;
+                Concerned::Everybody
+            }
+            Step::Organization(Some(organization)) => {
                 let mut organization = (*organization).clone();
                 organization.split_off_later(time);
                 self.departed.retain(|account| !organization.accounts.contains_key(account));
@@ -1050,6 +1061,20 @@ mod tests {
     }
 
     #[test]
+    fn of_attachments_of_one_moment_the_first_in_the_list_wins() {
+        let attached = |policy: &str| json!({"PolicyId": policy, "TargetId": "r-1", "AttachedAt": "2026-11-20T05:00:00Z"});
+        for name in ["organization.json", "organization@20261120T080000Z.json"] {
+            let files = [
+                (name, organization(&json!([attached("p-z"), attached("p-a")]))),
+                ("policies/p-a.json", policy("BEDROCK_POLICY", &demands("a"))),
+                ("policies/p-z.json", policy("BEDROCK_POLICY", &demands("z"))),
+            ];
+            assert_eq!(in_force(world(&files), hour(5)).split(' ').next_back(), Some("z"), "{name}");
+            assert_eq!(in_force(world(&files), hour(9)), "known z", "{name}");
+        }
+    }
+
+    #[test]
     fn described_beats_computed_until_an_event_touches_the_account() {
         let mut both = root_policy();
         both.add(
@@ -1081,6 +1106,35 @@ mod tests {
         let touched = with(young, 2, OrganizationChange::AttachPolicy { policy: "p-9".into(), target: ACCOUNT.into() });
         assert_eq!(in_force(touched.clone(), hour(1)), "?", "an event lies between");
         assert_eq!(in_force(touched, hour(2)), "assumed a", "the snapshot shows what the event left");
+    }
+
+    #[test]
+    fn from_a_snapshot_that_can_not_be_read_on_nothing_is_known_until_the_next() {
+        let broken = |world: &mut World, path: &str, json: &str| {
+            world.add(&super::super::SnapshotPath::parse(path).unwrap(), json.as_bytes()).unwrap_err();
+        };
+        let mut policy_lost = world(&[
+            ("effective-policies/222233334444.json", described(&demanded("a"))),
+            ("effective-policies/222233334444@20261120T070000Z.json", described(&demanded("b"))),
+        ]);
+        broken(&mut policy_lost, "effective-policies/222233334444@20261120T030000Z.json", "{");
+        assert_eq!(in_force(policy_lost.clone(), hour(2)), "known a");
+        assert_eq!(in_force(policy_lost.clone(), hour(3)), "assumed b");
+        assert_eq!(in_force(policy_lost, hour(7)), "known b");
+        let mut last_lost = root_policy();
+        broken(&mut last_lost, "effective-policies/222233334444@20261120T030000Z.json", r#"{"EffectivePolicy": {"PolicyContent": "[]"}}"#);
+        assert_eq!(in_force(last_lost.clone(), hour(2)), "known a", "as computed");
+        assert_eq!(in_force(last_lost, hour(4)), "?");
+        for (path, json) in [
+            ("organization@20261120T030000Z.json", "[]"),
+            ("organization@20261120T030000Z.json", "{}"),
+            ("policies/p-1@20261120T030000Z.json", r#"{"Policy": {"PolicySummary": {"Type": "BEDROCK_POLICY"}, "Content": "[]"}}"#),
+        ] {
+            let mut lost = root_policy();
+            broken(&mut lost, path, json);
+            assert_eq!(in_force(lost.clone(), hour(2)), "known a", "{path}");
+            assert_eq!(in_force(lost, hour(4)), "?", "{path}: {json}");
+        }
     }
 
     #[test]
