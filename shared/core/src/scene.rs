@@ -245,7 +245,7 @@ impl<'a> Scene<'a> {
     /// An agent or flow that uses a guardrail.
     fn reach_of_consumers(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Moment) -> Option<Reach> {
         let mut consumers = self.state.consumers(at);
-        let (name, _) = consumers.find(|(_, mediated)| mediated.guardrail.as_ref().is_some_and(meant))?;
+        let (name, _) = consumers.find(|(_, mediated)| mediated.guardrails().any(meant))?;
         Some(Reach::Production(format!("{name} uses it")))
     }
 

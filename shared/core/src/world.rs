@@ -5,6 +5,7 @@
 //! [`InForce`], and says whether the answer is only assumed from a snapshot younger than the moment asked about.
 
 mod change;
+mod mediated;
 mod path;
 mod settle;
 mod timeline;
@@ -17,12 +18,13 @@ use std::{
 use serde_json::Value;
 
 pub use change::{OrganizationChange, WorldChange};
+pub use mediated::{MediatedGuardrail, PartGuardrail};
 pub use path::{Entity, SnapshotPath};
 pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, State};
 pub use timeline::{InForce, Source, Timeline};
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region},
     enforcement::Enforcement,
     guardrail::Canonical,
     identity::{self, IdentityPolicy},
@@ -85,17 +87,6 @@ pub struct PolicyVersion {
     pub document: Arc<Document>,
     /// As it was written.
     pub content: String,
-}
-
-/// The guardrail of an agent or a flow, as its configuration names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediatedGuardrail {
-    /// `None` if it has none.
-    pub guardrail: Option<GuardrailVersionArn>,
-    /// The model that it runs, where its configuration says.
-    pub model: Option<Model>,
-    /// Some of it generates text without a guardrail.
-    pub generates_unguarded: bool,
 }
 
 /// Why a file of the world could not be used.
@@ -215,11 +206,11 @@ impl World {
                 if !json.get("agent").unwrap_or(&json).is_object() || json.as_object().is_some_and(serde_json::Map::is_empty) {
                     return Err(shape("GetAgent", "no `agent`"));
                 }
-                let mediated = MediatedGuardrail::from_get_agent(&json, account, region);
+                let mediated = MediatedGuardrail::of_agent(&json, account, region);
                 self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
             }
             Entity::Flow(account, region, id) => {
-                let mediated = MediatedGuardrail::from_get_flow(&json, account, region);
+                let mediated = MediatedGuardrail::of_flow(json.at("/definition"), account, region);
                 self.flows.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
             }
         }
@@ -246,11 +237,8 @@ impl World {
                 self.profiles.entry((account.clone(), region.clone(), id.clone())).or_insert_with(|| vec![Model::parse(model)]);
             }
             WorldChange::AgentChanged { account, region, id, guardrail } => {
-                let mediated = guardrail.clone().map(|guardrail| MediatedGuardrail {
-                    guardrail: Some(guardrail),
-                    model: None,
-                    generates_unguarded: false,
-                });
+                let named = guardrail.clone().map(PartGuardrail::Named);
+                let mediated = named.map(|part| MediatedGuardrail { parts: vec![part], model: None });
                 self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, from_event(), mediated);
             }
             WorldChange::FlowChanged { account, region, id } => {
@@ -411,42 +399,12 @@ fn models_of_profile(json: &Value) -> Result<Vec<Model>, WorldError> {
     Ok(models.into_iter().collect())
 }
 
+/// The kinds of nodes in a flow that generate text and take a guardrail (facts/08 C3).
+const GENERATING_NODES: &[&str] = &["prompt", "knowledgeBase"];
+
 impl MediatedGuardrail {
-    /// From GetAgent's answer; `None` if it names a guardrail in a way that can't be understood.
-    fn from_get_agent(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
-        let agent = json.get("agent").unwrap_or(json);
-        let model = agent["foundationModel"].as_str().map(Model::parse);
-        let configuration = &agent["guardrailConfiguration"];
-        if configuration["guardrailIdentifier"].as_str().is_none_or(str::is_empty) {
-            return Some(MediatedGuardrail { guardrail: None, model, generates_unguarded: true });
-        }
-        let guardrail = Some(guardrail_named(configuration, account, region)?);
-        Some(MediatedGuardrail { guardrail, model, generates_unguarded: false })
-    }
-
-    /// From GetFlow's answer. A flow counts as guarded by a guardrail only if each of its nodes that generates text names that one.
-    fn from_get_flow(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
-        let nodes = json.at("/definition/nodes").as_array()?;
-        let mut guardrails = BTreeSet::new();
-        for node in nodes {
-            for kind in GENERATING_NODES {
-                if let Some(configuration) = node["configuration"].get(*kind) {
-                    let named = &configuration["guardrailConfiguration"];
-                    let guardrail = if named.is_null() { None } else { Some(guardrail_named(named, account, region)?) };
-                    guardrails.insert(guardrail);
-                }
-            }
-        }
-        let all_alike = guardrails.len() == 1;
-        let generates_unguarded = guardrails.contains(&None);
-        Some(MediatedGuardrail {
-            guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike),
-            model: None,
-            generates_unguarded,
-        })
-    }
-
-    /// How many nodes of a flow's definition generate text without a guardrail; `None` if there is no definition.
+    /// How many nodes of a flow's definition generate text without a guardrail, whatever else a change keeps of them; `None` if there is
+    /// no definition.
     #[must_use]
     pub fn unguarded_nodes(definition: &Value) -> Option<usize> {
         let generating = |node: &&Value| GENERATING_NODES.iter().any(|kind| node["configuration"].get(*kind).is_some());
@@ -457,16 +415,6 @@ impl MediatedGuardrail {
         let nodes = definition.get("nodes")?.as_array()?;
         Some(nodes.iter().filter(generating).filter(|node| !guarded(node)).count())
     }
-}
-
-/// The kinds of nodes in a flow that generate text and take a guardrail (facts/08 C3).
-const GENERATING_NODES: &[&str] = &["prompt", "knowledgeBase"];
-
-fn guardrail_named(configuration: &Value, account: &AccountId, region: &Region) -> Option<GuardrailVersionArn> {
-    Some(GuardrailVersionArn {
-        key: GuardrailKey::from_identifier(configuration["guardrailIdentifier"].as_str()?, account, region)?,
-        version: GuardrailVersion::parse(configuration["guardrailVersion"].as_str()?)?,
-    })
 }
 
 #[cfg(test)]

@@ -32,8 +32,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
     let (account, region, state) = (&change.account, &change.region, seen.scene.state);
     let id = change.subject().filter(|_| change.text("flowIdentifier").is_some() || change.answer("id").is_string());
-    let unguarded =
-        |at| id.and_then(|id| state.mediated(MediatorKind::Flow, account, region, id, at).state()).map(|flow| flow.generates_unguarded);
+    let unguarded = |at| id.and_then(|id| state.mediated(MediatorKind::Flow, account, region, id, at).state())?.generates_unguarded();
     let written = MediatedGuardrail::unguarded_nodes(change.parameter("definition")).map(|nodes| nodes > 0);
     let read = || unguarded(seen.key.time).filter(|_| !change.is_refused());
     let (because, unverified) = match written.or_else(read) {

@@ -11,7 +11,7 @@ use crate::{
     moment::Moment,
     policy::{GuardrailInference, Identifier},
     requirement::{Requirement, Selected},
-    world::{InForce, MediatorKind, PolicyInForce, State},
+    world::{InForce, MediatorKind, PartGuardrail, PolicyInForce, State},
 };
 
 /// Judges a call by the state in force at its time.
@@ -391,13 +391,16 @@ impl<'a> Situation<'a> {
             None | Some(InForce::NotKnown) => Layer::Unknown(Missing::MediatedGuardrail),
             Some(found) => {
                 let assumed = matches!(found, InForce::Assumed(_));
-                match found.state().and_then(|mediated| mediated.guardrail.as_ref()) {
-                    Some(guardrail) => {
-                        let grade = if assumed { Grade::Assumed } else { Grade::Requested };
-                        satisfied_by(Some(&guardrail.key), Some(guardrail.version), need, grade)
-                    }
-                    None => Layer::Failed(Reason::ApiNotCovered, if assumed { Grade::Assumed } else { self.policy_grade() }),
-                }
+                let parts = found.state().map_or(&[][..], |mediated| &mediated.parts);
+                let grade = |known| if assumed { Grade::Assumed } else { known };
+                let layers = parts.iter().map(|part| match part {
+                    PartGuardrail::Named(named) => satisfied_by(Some(&named.key), Some(named.version), need, grade(Grade::Requested)),
+                    PartGuardrail::None => Layer::Failed(Reason::ApiNotCovered, grade(self.policy_grade())),
+                    PartGuardrail::NotKnown => Layer::Unknown(Missing::MediatedGuardrail),
+                });
+                // Every part has to be guarded. Of one without any that generates text it isn't known what ran: an alias may stand for
+                // another version than the one that was read.
+                layers.reduce(worse).unwrap_or(Layer::Unknown(Missing::MediatedGuardrail))
             }
         }
     }
@@ -505,6 +508,17 @@ fn satisfied_by(guardrail: Option<&GuardrailKey>, version: Option<GuardrailVersi
             (Some(_), _) => Layer::Satisfied(grade),
         },
         (Some(_), Some(_)) | (None, _) => failed(Reason::WrongGuardrail),
+    }
+}
+
+/// Of two parts that both have to be guarded.
+fn worse(one: Layer, other: Layer) -> Layer {
+    use Layer::{Failed, Satisfied, Unknown};
+    match (one, other) {
+        (Failed(a, g), Failed(b, h)) => Failed(a.min(b), g.max(h)),
+        (failed @ Failed(..), _) | (_, failed @ Failed(..)) => failed,
+        (unknown @ Unknown(_), _) | (_, unknown @ Unknown(_)) => unknown,
+        (Satisfied(a), Satisfied(b)) => Satisfied(a.max(b)),
     }
 }
 
@@ -916,6 +930,34 @@ mod tests {
         assert_eq!(by_default(&agent, &state(Some(org_guardrail()), None)), "not_provable mediated_guardrail");
         let inline = Call { reach: Reach::Mediated(Mediator::Request), ..requesting("org", "2") };
         assert_eq!(by_default(&inline, &state(Some(org_guardrail()), None)), "compliant/requested");
+    }
+
+    #[test]
+    fn every_node_of_a_flow_has_to_be_guarded() {
+        let flow = Call { reach: Reach::Mediated(Mediator::Flow), mediator: Some("FLOW123456".into()), model: Model::Unknown, ..call() };
+        let with_nodes = |nodes: Value| {
+            let files = [
+                ("effective-policies/222233334444.json", org_guardrail()),
+                ("flows/222233334444/us-east-1/FLOW123456.json", json!({"id": "FLOW123456", "definition": {"nodes": nodes}})),
+            ];
+            by_default(&flow, &world(&files).settle())
+        };
+        let prompt = |id: &str| {
+            let named = json!({"guardrailIdentifier": guardrail(id).arn(), "guardrailVersion": "2"});
+            json!({"configuration": {"prompt": {"guardrailConfiguration": named}}})
+        };
+        let unguarded = json!({"configuration": {"prompt": {}}});
+        let looping = |nodes: Value| json!({"configuration": {"loop": {"definition": {"nodes": nodes}}}});
+        let agent =
+            json!({"configuration": {"agent": {"agentAliasArn": "arn:aws:bedrock:us-east-1:222233334444:agent-alias/AGENT12345/X"}}});
+        assert_eq!(with_nodes(json!([prompt("org"), prompt("org")])), "compliant/requested");
+        assert_eq!(with_nodes(json!([prompt("org"), looping(json!([prompt("org")]))])), "compliant/requested");
+        assert_eq!(with_nodes(json!([prompt("org"), prompt("mine")])), "violation/enforced wrong_guardrail");
+        assert_eq!(with_nodes(json!([prompt("org"), looping(json!([unguarded]))])), "violation/enforced api_not_covered");
+        assert_eq!(with_nodes(json!([prompt("org"), agent])), "not_provable mediated_guardrail");
+        assert_eq!(with_nodes(json!([unguarded, agent])), "violation/enforced api_not_covered");
+        let input = json!({"type": "Input", "configuration": {"input": {}}});
+        assert_eq!(with_nodes(json!([input])), "not_provable mediated_guardrail", "an alias may stand for another version");
     }
 
     #[test]
