@@ -41,6 +41,18 @@ impl<B: Bucket> Bucket for Arc<B> {
     }
 }
 
+impl<B: Bucket> Bucket for &B {
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+        B::list(self, prefix).await
+    }
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        B::get(self, key).await
+    }
+    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
+        B::put(self, key, content).await
+    }
+}
+
 /// A bucket of S3.
 #[derive(Clone, Debug)]
 pub struct S3Bucket {

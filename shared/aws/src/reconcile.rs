@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use audit_core::{
@@ -32,7 +32,9 @@ use crate::{
     place::{Partition, Place, Source},
     queue::{Queue, SqsQueue},
     settings::Environment,
-    state::{AwsState, Question, ReadState},
+    snapshots::Snapshots,
+    state::{AwsState, ReadState},
+    survey::{Keep, Survey},
     trail::facts_in,
     world::PREFIX,
 };
@@ -228,7 +230,7 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     async fn accounts(&self) -> Result<BTreeSet<String>, CallError> {
         let mut accounts = BTreeSet::from([self.settings.hub_account.clone()]);
         accounts.extend(self.settings.management_account.clone());
-        if let Some((_, json)) = self.latest("organization").await? {
+        if let Some((_, json)) = self.snapshots().latest("organization").await? {
             let organization = serde_json::from_slice(&json).ok().and_then(|json| Organization::from_json(&json).ok());
             let active = organization.into_iter().flat_map(|organization| organization.accounts).filter(|(_, account)| account.active);
             accounts.extend(active.map(|(id, _)| id.to_string()));
@@ -236,126 +238,24 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         Ok(accounts)
     }
 
-    /// The latest snapshot of something: its time and its content.
-    async fn latest(&self, stem: &str) -> Result<Option<(Option<Moment>, Vec<u8>)>, CallError> {
-        let prefix = format!("{PREFIX}{stem}");
-        let listed = self.bucket.list(&prefix).await?;
-        let time = |key: &str| {
-            let rest = key.strip_prefix(&prefix)?.strip_suffix(".json")?;
-            if rest.is_empty() { Some(Moment::BEGINNING) } else { Moment::parse_basic(rest.strip_prefix('@')?) }
-        };
-        let latest = listed.iter().filter_map(|listed| Some((time(&listed.key)?, &listed.key))).max();
-        let Some((time, key)) = latest else { return Ok(None) };
-        let content = self.bucket.get(key).await?;
-        Ok(content.map(|content| (Some(time).filter(|time| *time > Moment::BEGINNING), content)))
+    fn snapshots(&self) -> Snapshots<&B> {
+        Snapshots::new(&self.bucket, PREFIX, self.clock)
     }
 
-    /// Writes a snapshot if it says something new. Whether it did.
-    async fn snapshot(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
-        let before = self.latest(stem).await?;
-        if before.as_ref().is_some_and(|(_, before)| says_the_same(before, json)) {
-            return Ok(false);
-        }
-        let now = self.clock.now();
-        // The change was made when AWS says so, if that is after what was read before.
-        let before = before.and_then(|(time, _)| time);
-        let updated = updated_at(json).filter(|updated| *updated <= now && before.is_some_and(|before| *updated > before));
-        let key = format!("{PREFIX}{stem}@{}.json", updated.unwrap_or(now).to_basic());
-        self.bucket.put(&key, json.to_vec()).await?;
-        Ok(true)
-    }
-
-    /// Reads something and writes a snapshot of it. Whether it is new; what can't be read is not known.
-    async fn look(
-        &self,
-        state: &E::State,
-        question: &Question,
-        stem: &str,
-        changed: &mut Vec<String>,
-    ) -> Result<Option<Vec<u8>>, CallError> {
-        match state.read(question).await {
-            Ok(json) => {
-                if self.snapshot(stem, &json).await? {
-                    changed.push(stem.to_owned());
-                }
-                Ok(Some(json))
-            }
-            Err(error) if error.kind == ErrorKind::Retryable => Err(error),
-            Err(error) => {
-                edge::warn("state can't be read", &error);
-                Ok(None)
-            }
-        }
+    fn keeper(&self) -> Keeper<'_, B> {
+        Keeper { snapshots: self.snapshots(), changed: Mutex::default() }
     }
 
     async fn place(&self, place: &Place) -> Result<(), CallError> {
-        let state = self.eyes.of(place).await;
-        let Place { account, region } = place;
-        let mut changed = Vec::new();
-        self.look(&state, &Question::EnforcedConfigurations, &format!("enforced-configurations/{account}/{region}"), &mut changed).await?;
-        self.look(&state, &Question::Telemetry, &format!("telemetry/{account}/{region}"), &mut changed).await?;
+        let (state, keeper) = (self.eyes.of(place).await, self.keeper());
+        let survey = Survey::new(&state, &keeper);
         if self.settings.management_account.is_none() {
-            self.look(&state, &Question::EffectivePolicy(account.clone()), &format!("effective-policies/{account}"), &mut changed).await?;
+            survey.effective_policy(&place.account).await?;
         }
-        self.guardrails(&state, place, &mut changed).await?;
-        self.consumers(&state, place, &mut changed).await?;
+        survey.place(place).await?;
         self.history(place).await?;
         self.heartbeat(place).await?;
-        self.tell(place, changed).await
-    }
-
-    async fn guardrails(&self, state: &E::State, place: &Place, changed: &mut Vec<String>) -> Result<(), CallError> {
-        let Place { account, region } = place;
-        let listed = match state.read(&Question::Guardrails).await {
-            Ok(json) => listed(&json),
-            Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
-            Err(error) => {
-                edge::warn("guardrails can't be listed", &error);
-                return Ok(());
-            }
-        };
-        for (id, arn, _) in listed {
-            let versions = state.read(&Question::GuardrailVersions(id.clone())).await.map(|json| versions_in(&json)).unwrap_or_default();
-            let versions: BTreeSet<String> = versions.into_iter().chain(["DRAFT".to_owned()]).collect();
-            for version in versions {
-                let question = Question::Guardrail { id: id.clone(), version: version.clone() };
-                self.look(state, &question, &format!("guardrails/{account}/{region}/{id}/{version}"), changed).await?;
-            }
-            self.look(state, &Question::ResourcePolicy(arn), &format!("resource-policies/{account}/{region}/{id}"), changed).await?;
-        }
-        Ok(())
-    }
-
-    /// What uses guardrails or stands for models: profiles, agents, flows.
-    async fn consumers(&self, state: &E::State, place: &Place, changed: &mut Vec<String>) -> Result<(), CallError> {
-        type Ask = fn(String) -> Question;
-        let kinds: [(Question, &str, &str, &str, Ask); 3] = [
-            (
-                Question::InferenceProfiles,
-                "inferenceProfileSummaries",
-                "inferenceProfileId",
-                "inference-profiles",
-                Question::InferenceProfile,
-            ),
-            (Question::Agents, "agentSummaries", "agentId", "agents", Question::Agent),
-            (Question::Flows, "flowSummaries", "id", "flows", Question::Flow),
-        ];
-        for (list, key, id, folder, ask) in kinds {
-            let listed = match state.read(&list).await {
-                Ok(json) => serde_json::from_slice::<Value>(&json).unwrap_or_default(),
-                Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
-                Err(error) => {
-                    edge::warn("a list can't be read", &error);
-                    continue;
-                }
-            };
-            let ids = listed.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(|listed| listed.get(id)?.as_str());
-            for id in ids {
-                let stem = format!("{folder}/{}/{}/{id}", place.account, place.region);
-                self.look(state, &ask(id.to_owned()), &stem, changed).await?;
-            }
-        }
-        Ok(())
+        self.tell(place, keeper.into_changed()).await
     }
 
     /// What CloudTrail's event history holds since it was last read, as the hub's own facts; and what of it the account never reported.
@@ -476,33 +376,21 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     async fn organization(&self) -> Result<(), CallError> {
         let Some(management) = &self.settings.management_account else { return Ok(()) };
         let place = Place::new(management.as_str(), "us-east-1");
-        let state = self.eyes.of(&place).await;
-        let mut changed = Vec::new();
-        let Some(json) = self.look(&state, &Question::Organization, "organization", &mut changed).await? else { return Ok(()) };
-        let organization: Value = serde_json::from_slice(&json).unwrap_or_default();
-        let policies: BTreeSet<&str> = organization
-            .get("Attachments")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|attachment| attachment.get("PolicyId")?.as_str())
-            .collect();
-        for policy in policies {
-            self.look(&state, &Question::Policy(policy.to_owned()), &format!("policies/{policy}"), &mut changed).await?;
-        }
+        let (state, keeper) = (self.eyes.of(&place).await, self.keeper());
+        let Some(organization) = Survey::new(&state, &keeper).organization().await? else { return Ok(()) };
         let accounts =
             organization.get("Accounts").and_then(Value::as_array).into_iter().flatten().filter_map(|account| account.get("Id")?.as_str());
         let orders: Vec<String> = accounts.map(|account| json!(Order::Account { account: account.to_owned() }).to_string()).collect();
         self.queue.send(&orders, 0).await?;
-        self.tell(&place, changed).await
+        self.tell(&place, keeper.into_changed()).await
     }
 
     /// An account's effective policy. Throttling is an error, and the order comes again: what is not known stays as it was known.
     async fn account(&self, account: &str) -> Result<(), CallError> {
         let management = self.settings.management_account.as_deref().unwrap_or(account);
-        let state = self.eyes.of(&Place::new(management, "us-east-1")).await;
-        let mut changed = Vec::new();
-        self.look(&state, &Question::EffectivePolicy(account.to_owned()), &format!("effective-policies/{account}"), &mut changed).await?;
+        let (state, keeper) = (self.eyes.of(&Place::new(management, "us-east-1")).await, self.keeper());
+        Survey::new(&state, &keeper).effective_policy(account).await?;
+        let changed = keeper.into_changed();
         if changed.is_empty() {
             return Ok(());
         }
@@ -523,46 +411,39 @@ struct Cursor {
     read_until: Moment,
 }
 
-/// Ids, ARNs and versions in ListGuardrails' answer.
-fn listed(json: &[u8]) -> Vec<(String, String, String)> {
-    let answer: Value = serde_json::from_slice(json).unwrap_or_default();
-    let guardrails = answer.get("guardrails").and_then(Value::as_array).cloned().unwrap_or_default();
-    let text = |guardrail: &Value, key: &str| guardrail.get(key).and_then(Value::as_str).map(str::to_owned);
-    guardrails.iter().filter_map(|guardrail| Some((text(guardrail, "id")?, text(guardrail, "arn")?, text(guardrail, "version")?))).collect()
+/// Keeps answers in the hub's world.
+struct Keeper<'b, B> {
+    snapshots: Snapshots<&'b B>,
+    /// What said something new.
+    changed: Mutex<Vec<String>>,
 }
 
-fn versions_in(json: &[u8]) -> Vec<String> {
-    listed(json).into_iter().map(|(.., version)| version).collect()
-}
-
-/// Whether two answers say the same, whatever they were sent with: some carry the time at which they were asked.
-fn says_the_same(a: &[u8], b: &[u8]) -> bool {
-    fn bare(json: &[u8]) -> Option<Value> {
-        fn strip(value: &mut Value) {
-            match value {
-                Value::Object(object) => {
-                    for key in ["LastUpdatedTimestamp", "nextToken", "LatestDeliveryTime", "LatestDigestDeliveryTime"] {
-                        object.remove(key);
-                    }
-                    object.values_mut().for_each(strip);
-                }
-                Value::Array(items) => items.iter_mut().for_each(strip),
-                _ => {}
-            }
-        }
-        let mut value: Value = serde_json::from_slice(json).ok()?;
-        strip(&mut value);
-        Some(value)
+impl<B> Keeper<'_, B> {
+    fn into_changed(self) -> Vec<String> {
+        self.changed.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
-    a == b || bare(a).is_some_and(|a| bare(b) == Some(a))
 }
 
-/// When AWS says that this was changed.
-fn updated_at(json: &[u8]) -> Option<Moment> {
-    let answer: Value = serde_json::from_slice(json).ok()?;
-    let direct = answer.get("updatedAt");
-    let configured = answer.pointer("/guardrailsConfig/0/updatedAt");
-    Moment::parse(direct.or(configured)?.as_str()?)
+impl<B: Bucket> Keep for Keeper<'_, B> {
+    async fn kept(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    async fn keep(&self, stem: &str, json: &[u8]) -> Result<(), CallError> {
+        if self.snapshots.write(stem, json).await? {
+            self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(stem.to_owned());
+        }
+        Ok(())
+    }
+
+    /// What is throttled comes again, with its order; what can't be read is not known.
+    fn miss(&self, what: &str, error: CallError) -> Result<(), CallError> {
+        if error.kind == ErrorKind::Retryable {
+            return Err(error);
+        }
+        edge::warn(&format!("{what} can't be read"), &error);
+        Ok(())
+    }
 }
 
 /// What the function is called with.

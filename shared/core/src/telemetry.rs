@@ -148,8 +148,10 @@ impl Telemetry {
         for trail in trails {
             collect_stores(trail, &mut stores);
         }
+        // Where there is no trail, logging may still have been read.
+        let is_trail = |json: &&Value| json.as_object().is_some_and(|members| members.keys().any(|key| key != "loggingConfig"));
         Telemetry {
-            trails: trails.iter().map(Trail::from_json).collect(),
+            trails: trails.iter().filter(is_trail).map(Trail::from_json).collect(),
             invocation_logging: logging.map(InvocationLogging::from_json),
             stores,
         }
@@ -350,5 +352,7 @@ mod tests {
         assert_eq!(logging(json!({"loggingConfig": {"s3Config": {"bucketName": "b"}}})), Some(true));
         assert_eq!(logging(json!({"loggingConfig": {}})), Some(false));
         assert_eq!(logging(json!({})), None);
+        let without_trail = Telemetry::from_json(&json!([{"loggingConfig": {}}]));
+        assert_eq!((without_trail.trails.len(), without_trail.invocation_logging.map(|logging| logging.on)), (0, Some(false)));
     }
 }

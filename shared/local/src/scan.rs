@@ -148,6 +148,32 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     scanned
 }
 
+/// Calls a function with each value in the inputs, one input after the other. What could not be read.
+pub fn each_value(inputs: &[Input], mut with: impl FnMut(&[u8])) -> Vec<Unreadable> {
+    let mut contents = Contents::default();
+    let mut problems = Vec::new();
+    for input in inputs {
+        let name = input.name();
+        let frames = if is_line_by_line(&name) { Frames::line_by_line() } else { Frames::default() };
+        let mut number = 0;
+        let mut each = |frame: Result<&[u8], &'static str>| {
+            number += 1;
+            match frame {
+                Ok(value) => with(value),
+                Err(why) => problems.push(Unreadable { file: name.clone(), record: Some(number), reason: why.to_owned() }),
+            }
+        };
+        let outcome = match input {
+            Input::File { path, bytes } => contents.each_frame_of_file(path, *bytes, frames, &mut each),
+            Input::Stdin => contents.each_frame_of(&mut io::stdin().lock(), frames, &mut each),
+        };
+        if let Err(error) = outcome {
+            problems.push(Unreadable { file: name.clone(), record: None, reason: format!("failed to read: {error}") });
+        }
+    }
+    problems
+}
+
 impl Scanned {
     fn and(mut self, other: Scanned) -> Scanned {
         self.facts.absorb(other.facts);
