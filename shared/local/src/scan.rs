@@ -165,7 +165,9 @@ pub fn each_value(inputs: &[Input], mut with: impl FnMut(&[u8])) -> Vec<Unreadab
         };
         let outcome = match input {
             Input::File { path, bytes } => contents.each_frame_of_file(path, *bytes, frames, &mut each),
+            Input::Stream(path) => File::open(path).and_then(|mut stream| contents.each_frame_of(&mut stream, frames, &mut each)),
             Input::Stdin => contents.each_frame_of(&mut io::stdin().lock(), frames, &mut each),
+            Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
         };
         if let Err(error) = outcome {
             problems.push(Unreadable { file: name.clone(), record: None, reason: format!("failed to read: {error}") });
