@@ -335,7 +335,7 @@ pub(crate) struct FindingFilter {
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     severity: Option<Severity>,
     /// Only findings of these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     rule: Vec<String>,
     /// Only findings of these accounts
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
@@ -441,6 +441,10 @@ fn severity(text: &str) -> Result<Severity, String> {
 
 fn fail_on(text: &str) -> Result<FailOn, String> {
     if text.eq_ignore_ascii_case("never") { Ok(FailOn(None)) } else { severity(text).map(|least| FailOn(Some(least))) }
+}
+
+fn rule(text: &str) -> Result<String, String> {
+    audit_core::rules::find(text).map(|rule| rule.id.to_owned()).ok_or_else(|| "no rule; `guardrail-audit rules` lists them".to_owned())
 }
 
 fn framework(text: &str) -> Result<Framework, String> {

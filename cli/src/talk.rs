@@ -90,7 +90,8 @@ pub(crate) fn error(error: &anyhow::Error) {
 fn say(kind: &str, color: AnsiColor, message: &dyn Display) {
     use std::io::Write as _;
     let style = Style::new().bold().fg_color(Some(color.into()));
-    let message = message.to_string();
+    // A blank for a tab, so that carets stay where they point.
+    let message = message.to_string().replace('\t', " ");
     let lines: Vec<_> = message.lines().map(printable).collect();
     // If standard error can't be written to, there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {}", lines.join("\n"));

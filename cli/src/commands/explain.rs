@@ -51,7 +51,16 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     }
     let (facts, world) = evidence()?;
     let findings = auditor::audit(facts, world, &terms).findings;
-    let finding = output::find(&findings, id)?;
+    let finding = match output::find(&findings, id) {
+        Err(_) if is_stored(id, args)? => {
+            let message = format!(
+                "the store holds a finding `{id}`, but under {} there is none: give the --config that the store was made with",
+                if args.terms.config.is_some() { "this configuration" } else { "no configuration" }
+            );
+            return Err(UsageError(message).into());
+        }
+        found => found?,
+    };
     let (facts, world) = evidence()?;
     let steps = auditor::explain_finding(&finding.id, facts, world, &terms);
     let mut out = output::stdout();
@@ -63,6 +72,12 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     writeln!(out, "\n{heading}")?;
     write_steps(&mut out, &steps)?;
     Ok(Exit::Clean)
+}
+
+/// Whether the store holds a finding of this id: as its last run concluded, under whatever configuration that had.
+fn is_stored(id: &str, args: &ExplainArgs) -> anyhow::Result<bool> {
+    let Some(path) = &args.store else { return Ok(false) };
+    Ok(output::find(&Store::open_existing(path)?.findings()?, id).is_ok())
 }
 
 fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {

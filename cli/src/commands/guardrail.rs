@@ -2,8 +2,11 @@
 
 use std::{io::Write as _, path::Path};
 
-use anyhow::Context as _;
-use audit_core::guardrail::{Canonical, Comparison, Difference, Direction, attribute_changes, compare, diff};
+use anyhow::{Context as _, anyhow};
+use audit_core::{
+    guardrail::{Canonical, Comparison, Difference, Direction, attribute_changes, compare, diff},
+    json::without_mark,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -42,7 +45,11 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
 fn read(path: &Path) -> anyhow::Result<Canonical> {
     let context = || format!("failed to read the guardrail `{}`", path.display());
     let text = std::fs::read(path).with_context(context)?;
-    let json: Value = serde_json::from_slice(&text).with_context(context)?;
+    let json: Value = serde_json::from_slice(without_mark(&text)).with_context(context)?;
+    // Of anything else it would say that it protects against nothing.
+    if !["guardrailId", "guardrailArn"].iter().any(|member| json.get(member).is_some_and(Value::is_string)) {
+        return Err(anyhow!("not an answer of GetGuardrail: no `guardrailId`")).with_context(context);
+    }
     Ok(Canonical::from_get_guardrail(&json))
 }
 

@@ -154,6 +154,13 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
         worst_first(a).cmp(&worst_first(b)).then(by_place)
     });
+    for requirement in &terms.configuration.requirements {
+        let has_records = |account: &AccountId| regions.contains_key(account);
+        let unknown = requirement.unknown_names(state.organization(), has_records);
+        audit
+            .warnings
+            .extend(unknown.into_iter().map(|why| format!("line {}: a name in [[require]] selects nothing: {why}", requirement.line)));
+    }
     for (index, exception) in terms.configuration.exceptions.iter().enumerate() {
         if exception.is_live(terms.now) && !excepted.contains(&index) {
             audit.warnings.push(format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    arn::{AccountId, GuardrailKey, Region},
+    arn::{AccountId, GuardrailKey, Region, looks_like_a_region},
     enforcement::{Guarding, ModelScope},
     model::{Model, normalised},
     organization::Organization,
 };
 
 /// A `[[require]]`: which calls it selects, and what has to be in force for them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Requirement {
     /// Whose calls.
     pub accounts: AccountSelector,
@@ -25,6 +25,16 @@ pub struct Requirement {
     pub minimum_version: Option<u32>,
     /// Whether the caller may choose what is evaluated.
     pub guarding: Guarding,
+    /// The line of the file that it starts on.
+    pub line: usize,
+}
+
+/// Two are the same if they require the same, wherever they are written.
+impl PartialEq for Requirement {
+    fn eq(&self, other: &Self) -> bool {
+        let terms = |of: &Self| (of.accounts.clone(), of.regions.clone(), of.models.clone(), of.guardrail.clone());
+        terms(self) == terms(other) && (self.minimum_version, self.guarding) == (other.minimum_version, other.guarding)
+    }
 }
 
 impl Default for Requirement {
@@ -37,6 +47,7 @@ impl Default for Requirement {
             guardrail: None,
             minimum_version: None,
             guarding: Guarding::Comprehensive,
+            line: 0,
         }
     }
 }
@@ -79,6 +90,30 @@ impl AccountSelector {
     /// The OUs and roots among them.
     fn targets(&self) -> impl Iterator<Item = &str> {
         self.names().filter(|name| name.starts_with("ou-") || name.starts_with("r-"))
+    }
+}
+
+impl Requirement {
+    /// The names in its selectors that mean nothing, for all that is known: each is likely a typo.
+    #[must_use]
+    pub fn unknown_names(&self, organization: Option<&Organization>, has_records: impl Fn(&AccountId) -> bool) -> Vec<String> {
+        let mut unknown = Vec::new();
+        if let Some(organization) = organization {
+            for name in self.accounts.names().filter(|name| *name != "*") {
+                let is_target = organization.units.contains_key(name) || organization.policy_types.contains_key(name);
+                let account = AccountId::from(name);
+                if !is_target && !organization.accounts.contains_key(&account) && !has_records(&account) {
+                    unknown.push(format!("`{name}` is no root, OU or account of the organization"));
+                }
+            }
+        }
+        let regions = self.regions.iter().flatten();
+        unknown.extend(
+            regions
+                .filter(|region| !looks_like_a_region(region))
+                .map(|region| format!("`{region}` doesn't look like the code of a Region")),
+        );
+        unknown
     }
 }
 

@@ -285,6 +285,11 @@ impl World {
         self.organization_attempts.insert((time, event_id.to_owned(), change.clone()));
     }
 
+    /// The types of the policies that are known.
+    pub fn policy_types(&self) -> impl Iterator<Item = &str> {
+        self.policies.values().flat_map(Timeline::entries).filter_map(|(_, _, version)| Some(version?.policy_type.as_str()))
+    }
+
     /// The models behind an application inference profile or prompt router.
     #[must_use]
     pub fn models_behind(&self, account: &AccountId, region: &Region, id: &str) -> Option<&[Model]> {
