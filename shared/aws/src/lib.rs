@@ -14,6 +14,8 @@ pub mod aws;
 pub mod bucket;
 pub mod changes;
 pub mod clock;
+#[cfg(feature = "command-line")]
+pub mod doctor;
 pub mod edge;
 pub mod error;
 pub mod fact;
