@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod doctor;
 mod exceptions;
 mod explain;
 mod findings;
@@ -10,6 +11,7 @@ mod policy;
 mod report;
 mod rules;
 mod simulate;
+mod snapshot;
 
 use std::{
     io::Write as _,
@@ -41,6 +43,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Report(args) => report::run(&args),
         Command::Findings(command) => findings::run(&command),
         Command::Exceptions(command) => exceptions::run(&command, talk),
+        Command::Snapshot(args) => snapshot::run(&args, talk),
+        Command::Doctor(args) => doctor::run(&args, talk),
         Command::Demo(args) => demo::run(&args, talk),
         Command::Completions { shell } => {
             // Written into memory first: it panics where it can't write.
@@ -91,6 +95,19 @@ fn load_world(folder: Option<&PathBuf>, talk: Talk) -> anyhow::Result<LoadedWorl
         talk.warn(format_args!("{}: no snapshots, so nothing is known of the world", folder.display()));
     }
     Ok(loaded)
+}
+
+/// What a build without the AWS SDK says.
+#[cfg(not(feature = "aws"))]
+fn needs_aws(what: &str) -> anyhow::Error {
+    anyhow::anyhow!("{what} needs a build with the feature `aws`: cargo install --path cli --features aws")
+}
+
+/// Waits for what is asked of AWS.
+#[cfg(feature = "aws")]
+fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
+    Ok(runtime.block_on(future))
 }
 
 /// "Now", as it was given, or as the clock says.

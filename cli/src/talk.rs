@@ -47,6 +47,17 @@ impl Talk {
         }
     }
 
+    /// Shows that something goes on that takes its time, on a terminal, until it is dropped.
+    #[cfg(feature = "aws")]
+    pub(crate) fn spinner(self) -> Spinner {
+        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        Spinner(bar)
+    }
+
     /// Shows how far reading is, on a terminal and only if it takes a while, until all is read.
     pub(crate) fn show_progress(self, progress: &Progress, files: u64, bytes: u64) {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
@@ -72,6 +83,25 @@ impl Talk {
             ));
         });
         bar.finish_and_clear();
+    }
+}
+
+/// A sign that something goes on.
+#[cfg(feature = "aws")]
+pub(crate) struct Spinner(ProgressBar);
+
+#[cfg(feature = "aws")]
+impl Spinner {
+    pub(crate) fn set_message(&self, message: String) {
+        self.0.set_message(message);
+        self.0.tick();
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

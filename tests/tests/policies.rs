@@ -1,5 +1,7 @@
 //! Who may do what: the policies of both templates, evaluated. Calls that the product makes are allowed, and a list of others is not.
 
+use std::collections::BTreeSet;
+
 use end_to_end::{
     deployment::{Deployment, FORWARDER, HUB, KEY, MANAGEMENT, MEMBER, ORGANIZATION, REGION, call, role},
     iam::{Call, Decision, Policies},
@@ -732,18 +734,62 @@ fn members_cost_nothing_while_idle() {
     assert_eq!(forwarder.of_type("AWS::Lambda::Function").count(), 0, "who only forwards runs nothing");
 }
 
-/// What the hub's code asks of AWS, the reader role may ask: the names are those that its errors carry.
+/// What code asks of AWS: the names are those that its errors carry.
+fn operations_in(files: &[&str]) -> BTreeSet<String> {
+    let named = |file: &&str| -> Vec<String> {
+        let source = std::fs::read_to_string(root().join("shared/aws/src").join(file)).unwrap_or_default();
+        let names = source.split("failed(").skip(1).filter_map(|rest| rest.trim_start_matches("format!(").strip_prefix('"'));
+        names.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
+    };
+    files.iter().flat_map(named).filter(|name: &String| !name.is_empty()).collect()
+}
+
+/// `snapshot` and `doctor` get by with the example: what they ask is allowed, nothing else is, and nothing there changes anything.
+#[test]
+fn the_snapshot_policy_is_what_is_asked() {
+    let policy: Value = serde_json::from_slice(&std::fs::read(root().join("deploy/snapshot.policy.json")).unwrap()).unwrap();
+    let mut granted = BTreeSet::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
+        granted.extend(actions.iter().map(|action| text(action).split_once(':').unwrap().1.to_owned()));
+    }
+    let mut asked = operations_in(&["state.rs", "snapshot.rs", "doctor.rs"]);
+    // It needs no permission.
+    assert!(asked.remove("GetCallerIdentity"));
+    // `doctor` counts targets, and says that it doesn't know where it may not.
+    asked.insert("ListTargetsByRule".to_owned());
+    assert_eq!(granted, asked);
+    let reads = |name: &String| ["Get", "List", "Describe", "Lookup"].iter().any(|start| name.starts_with(start)) || name == "AssumeRole";
+    assert!(granted.iter().all(reads), "{granted:?}");
+
+    let policies = Policies { identity: vec![policy], ..Policies::default() };
+    let decide = |action: &str, resource: &str| policies.decide(&Call::by(&admin(MEMBER), action, resource));
+    let reader = format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-reader");
+    for (action, resource) in [
+        ("bedrock:GetGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
+        ("bedrock:GetInferenceProfile", bedrock(MEMBER, "application-inference-profile/abcd1234efgh")),
+        ("cloudtrail:GetTrailStatus", format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/organization")),
+        ("events:ListTargetsByRule", format!("arn:aws:events:us-east-1:{MEMBER}:rule/guardrail-audit-calls")),
+        ("organizations:DescribePolicy", "*".to_owned()),
+        ("sts:AssumeRole", reader),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Allowed, "{action}");
+    }
+    for (action, resource) in [
+        ("sts:AssumeRole", format!("arn:aws:iam::{MEMBER}:role/admin")),
+        ("bedrock:UpdateGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
+        ("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0".to_owned()),
+        ("bedrock:GetPrompt", bedrock(MEMBER, "prompt/abcd1234efgh")),
+        ("s3:GetObject", "arn:aws:s3:::logs/key".to_owned()),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Denied, "{action}");
+    }
+}
+
+/// What the hub's code asks of AWS, the reader role may ask.
 #[test]
 fn whatever_the_code_reads_the_reader_may_read() {
-    let source = std::fs::read_to_string(root().join("shared/aws/src/state.rs")).unwrap();
-    let mut operations: Vec<_> = source
-        .split("failed(")
-        .skip(1)
-        .filter_map(|rest| rest.trim_start_matches("format!(").strip_prefix('"'))
-        .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
-        .collect();
-    operations.sort();
-    operations.dedup();
+    let operations = operations_in(&["state.rs"]);
     assert!(operations.len() > 15, "{operations:?}");
     let deployment = Deployment::of_an_organization();
     let reader = role(MANAGEMENT, "guardrail-audit-reader");
