@@ -551,6 +551,12 @@ fn the_example_service_control_policy_protects_the_auditor() {
     for action in ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] {
         forbidden.push(call(&admin(MEMBER), &format!("cloudtrail:{action}"), &trail));
     }
+    // Nobody gets around it by a role that is called like StackSets' own.
+    for action in ["CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "AttachRolePolicy", "PassRole", "DeleteRole"] {
+        for name in ["stacksets-exec-0123456789abcdef", "stacksets-exec-mine"] {
+            forbidden.push(call(&admin(MEMBER), &format!("iam:{action}"), &format!("arn:aws:iam::{MEMBER}:role/{name}")));
+        }
+    }
     check(&deployment, Decision::Denied, &forbidden);
 
     let mut allowed = of_auditor("arn:aws:iam::222233334444:role/stacksets-exec-0123456789abcdef");
