@@ -355,6 +355,8 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             let heartbeats = self.observations.query(&partition, Some("heartbeat#")).await?;
             let recent = |content: Content| matches!(content, Content::Heartbeat(heartbeat) if heartbeat.time >= due_since);
             if heartbeats.into_iter().filter_map(|read| read.fact.ok()).any(|fact| recent(fact.content)) {
+                // What ends the alarm about silent accounts.
+                self.metrics.emit(&[("silent", 0)]);
                 return Ok(());
             }
         }
