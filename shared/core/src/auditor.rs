@@ -13,6 +13,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use hashbrown::HashMap;
+
 use crate::{
     api,
     arn::{AccountId, Region},
@@ -103,7 +105,8 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let mut findings = Vec::new();
     let mut seen: Vec<SeenPlace> = Vec::new();
-    each_place(facts.places, &texts, &state, terms, |place| {
+    let latest = latest_changes(&kept, texts.strings());
+    each_place(facts.places, &texts, &state, terms, &latest, |place| {
         let (account, region) = place.name();
         horizon.include(place.span());
         let outcome = place.audit(&mut excepted);
@@ -221,7 +224,10 @@ pub fn explain_call(call: &Call, facts: &Facts, world: World, configuration: &Co
 pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) -> Option<Vec<String>> {
     let state = settle(&facts, world);
     let mut explanation = None;
-    each_place(facts.places, &facts.texts, &state, terms, |mut place| explanation = explanation.take().or_else(|| place.explain(id)));
+    let latest = latest_changes(&facts.changes, facts.texts.strings());
+    each_place(facts.places, &facts.texts, &state, terms, &latest, |mut place| {
+        explanation = explanation.take().or_else(|| place.explain(id))
+    });
     explanation
 }
 
@@ -284,13 +290,33 @@ fn settle(facts: &Facts, mut world: World) -> State {
 
 /// Calls a function with each account and Region. The smallest come first, and the rows of each are let go before the next: what the
 /// largest needs besides its rows takes the room of the others.
-fn each_place(places: Places, texts: &Texts, state: &State, terms: &Terms<'_>, mut with: impl FnMut(PlaceAudit<'_>)) {
+fn each_place(
+    places: Places,
+    texts: &Texts,
+    state: &State,
+    terms: &Terms<'_>,
+    latest: &LatestChanges<'_>,
+    mut with: impl FnMut(PlaceAudit<'_>),
+) {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
     for ((account, region), rows) in places {
-        let place = Place::new(texts.get(account).into(), texts.get(region).into(), rows, texts, state);
+        let (account, region) = (texts.get(account), texts.get(region));
+        let place = Place::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
         with(PlaceAudit::new(place, texts, state, terms));
     }
+}
+
+/// When the latest change was made, by account and Region.
+type LatestChanges<'s> = HashMap<(&'s str, &'s str), Moment>;
+
+fn latest_changes<'s>(kept: &'s KeptChanges, strings: &'s Strings) -> LatestChanges<'s> {
+    let mut latest = LatestChanges::new();
+    for listed in kept.iter(strings) {
+        let of_place = latest.entry((listed.account(), listed.region())).or_insert(listed.time());
+        *of_place = listed.time().max(*of_place);
+    }
+    latest
 }
 
 /// Accounts and Regions.

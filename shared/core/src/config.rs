@@ -99,7 +99,7 @@ impl Exception {
     pub fn selects(&self, rule: &str, account: &AccountId, region: &Region, organization: Option<&Organization>) -> bool {
         self.rule == rule
             && (self.regions.is_empty() || self.regions.contains(region))
-            && self.accounts.selects(account, organization) == Some(true)
+            && self.accounts.selects(account, organization.and_then(|organization| organization.path_to(account)).as_deref()) == Some(true)
     }
 
     /// Whether it means this role or user.

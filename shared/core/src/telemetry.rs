@@ -22,6 +22,8 @@ pub struct Telemetry {
 pub struct Trail {
     /// Its name, where it was read.
     pub name: Option<String>,
+    /// Its ARN, where it was read: the organization's trail is one of the management account.
+    pub arn: Option<String>,
     /// Whether it runs.
     pub is_logging: bool,
     /// What it records.
@@ -169,6 +171,7 @@ impl Trail {
         let name = ["TrailARN", "TrailArn", "Name", "trailARN", "name"].iter().find_map(|key| json[*key].as_str());
         Trail {
             name: name.map(|name| short(name).to_owned()),
+            arn: name.filter(|name| name.starts_with("arn:")).map(str::to_owned),
             is_logging: json["IsLogging"].as_bool().unwrap_or(false),
             selectors: Selectors::from_json(json),
         }

@@ -20,7 +20,8 @@ use serde_json::Value;
 pub use change::{OrganizationChange, WorldChange};
 pub use mediated::{MediatedGuardrail, PartGuardrail};
 pub use path::{Entity, SnapshotPath};
-pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, State};
+use settle::ChangedTrail;
+pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, Standing, State};
 pub use timeline::{InForce, Source, Timeline};
 
 use crate::{
@@ -54,6 +55,7 @@ pub struct World {
     metrics: BTreeMap<(AccountId, Region), BTreeMap<Moment, MetricCount>>,
     profiles: BTreeMap<(AccountId, Region, String), Vec<Model>>,
     telemetry: BTreeMap<(AccountId, Region), Timeline<Telemetry>>,
+    trail_changes: BTreeSet<(Moment, String, ChangedTrail)>,
     agents: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     flows: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     organization_changes: BTreeSet<(Moment, String, OrganizationChange)>,
@@ -271,11 +273,9 @@ impl World {
                 let logging = (!logging.is_null()).then(|| InvocationLogging::from_json(logging));
                 self.logging.entry((account.clone(), region.clone())).or_default().insert(time, from_event(), logging);
             }
-            WorldChange::TelemetryChanged { account } => {
-                let regions: Vec<_> = self.telemetry.keys().filter(|(owner, _)| owner == account).cloned().collect();
-                for region in regions {
-                    self.telemetry.entry(region).or_default().insert(time, from_event(), None);
-                }
+            WorldChange::TelemetryChanged { account, trail } => {
+                let changed = ChangedTrail { account: account.clone(), arn: trail.clone() };
+                self.trail_changes.insert((time, event_id.to_owned(), changed));
             }
         }
     }

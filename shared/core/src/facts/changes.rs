@@ -248,7 +248,7 @@ impl<'s> Listed<'s> {
         match service {
             "bedrock" => Some(WorldChange::ConfigurationPut { account, region: self.region().into(), enforcement: None }),
             "organizations" => Some(WorldChange::Organization(OrganizationChange::NotReadable { event_name: operation.to_owned() })),
-            "cloudtrail" => Some(WorldChange::TelemetryChanged { account }),
+            "cloudtrail" => Some(WorldChange::TelemetryChanged { account, trail: None }),
             _ => None,
         }
     }

@@ -204,6 +204,15 @@ impl Canonical {
         hex::encode(hasher.finalize())
     }
 
+    /// Why enforcement can't apply the guardrail, if it can't: it is FAILED, or holds an automated-reasoning policy (facts/01 §2).
+    #[must_use]
+    pub fn why_not_enforceable(&self) -> Option<&'static str> {
+        if self.has_automated_reasoning() {
+            return Some("holds an automated-reasoning policy");
+        }
+        self.attributes.get("status").is_some_and(|status| status == "FAILED").then_some("is FAILED")
+    }
+
     /// Whether the guardrail holds an automated-reasoning policy, which makes it fail where it is enforced (facts/01 §2).
     #[must_use]
     pub fn has_automated_reasoning(&self) -> bool {

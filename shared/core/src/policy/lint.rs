@@ -330,7 +330,7 @@ impl Linter<'_> {
                 let at = [&at[..], &[operator]].concat();
                 if all && key == "excluded_models" {
                     self.add(Level::Error, "all-excluded", &at, "`ALL` can't be excluded");
-                } else if !all && *model != *Model::parse(model).as_str() {
+                } else if !all && !names_itself(model) {
                     let message =
                         format!("`{model}` is a profile or an ARN, and lists name foundation models: write `{}`", Model::parse(model));
                     self.add(Level::Error, "not-a-model-id", &at, message);
@@ -391,6 +391,11 @@ fn collect_open<'v>(node: &'v Value, path: &mut Vec<&'v str>, open: &mut Vec<Str
         collect_open(value, path, open);
         path.pop();
     }
+}
+
+/// Whether an id is that of a model, or of a variant of one with another length of context.
+fn names_itself(model: &str) -> bool {
+    model.strip_prefix(Model::parse(model).as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 #[cfg(test)]
