@@ -23,6 +23,13 @@ pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
     let mut file = beside(folder)?;
     plain(file.as_file_mut(), write)?;
     if let Some(there) = there {
+        // Only root can give files away; who can't, writes for themselves.
+        #[cfg(unix)]
+        let _ = std::os::unix::fs::fchown(
+            file.as_file(),
+            Some(std::os::unix::fs::MetadataExt::uid(&there)),
+            Some(std::os::unix::fs::MetadataExt::gid(&there)),
+        );
         file.as_file().set_permissions(there.permissions())?;
     }
     file.persist(&path)?;
