@@ -226,7 +226,7 @@ pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) 
     let mut explanation = None;
     let latest = latest_changes(&facts.changes, facts.texts.strings());
     each_place(facts.places, &facts.texts, &state, terms, &latest, |mut place| {
-        explanation = explanation.take().or_else(|| place.explain(id))
+        explanation = explanation.take().or_else(|| place.explain(id));
     });
     explanation
 }

@@ -240,7 +240,9 @@ impl<'t> Place<'t> {
             met.not_selected += evidence.len() as u64 - selected;
             return rows.iter().for_each(|row| self.count_unjoined(row));
         }
-        calls.values().for_each(|(_, row)| self.note_request(row));
+        for (_, row) in calls.values() {
+            self.note_request(row);
+        }
         let records = evidence.len() as u64;
         let mut shown: Vec<Columns> = evidence.into_keys().map(|(columns, _)| columns).collect();
         shown.dedup();

@@ -1,8 +1,6 @@
 //! Changes of the world that CloudTrail reports, with as much of the new state as the record carries.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -303,10 +301,10 @@ fn bedrock(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<
 /// An UpdatePolicy of a name or description alone: parameters that are left out are left alone (facts/01 §8).
 fn only_renames(record: &Record<'_>, response: &Value) -> bool {
     // Of parameters that are masked nothing is kept, so the record itself is asked.
-    let written: BTreeMap<String, IgnoredAny> = record.parameters();
+    let written: Value = record.parameters();
     record.event_name.get() == Some("UpdatePolicy")
-        && written.contains_key("policyId")
-        && !written.contains_key("content")
+        && written.get("policyId").is_some()
+        && written.get("content").is_none()
         && !response.at("/policy/content").is_string()
 }
 

@@ -121,14 +121,12 @@ fn parts_of(definition: &Value, account: &AccountId, region: &Region, depth: u8)
 
 /// The kind of a node with its settings: `configuration` holds one of them, and where it is left out `type` tells.
 fn kinds_of(node: &Value) -> Vec<(String, &Value)> {
-    match node["configuration"].as_object().filter(|kinds| !kinds.is_empty()) {
-        Some(kinds) => kinds.iter().map(|(kind, settings)| (kind.clone(), settings)).collect(),
-        None => {
-            let mut kind = node["type"].as_str().unwrap_or_default().chars();
-            let kind = kind.next().into_iter().flat_map(char::to_lowercase).chain(kind).collect();
-            vec![(kind, &Value::Null)]
-        }
+    if let Some(kinds) = node["configuration"].as_object().filter(|kinds| !kinds.is_empty()) {
+        return kinds.iter().map(|(kind, settings)| (kind.clone(), settings)).collect();
     }
+    let mut kind = node["type"].as_str().unwrap_or_default().chars();
+    let kind = kind.next().into_iter().flat_map(char::to_lowercase).chain(kind).collect();
+    vec![(kind, &Value::Null)]
 }
 
 #[cfg(test)]

@@ -127,16 +127,16 @@ impl<'a> Situation<'a> {
 
     /// How good a claim is that rests on the effective policy.
     pub(super) fn policy_grade(&self) -> Grade {
-        grade_of(self.policy)
+        grade_of(&self.policy)
     }
 
     /// How good a claim is that rests on the account's configuration.
     pub(super) fn configuration_grade(&self) -> Grade {
-        grade_of(self.configurations)
+        grade_of(&self.configurations)
     }
 }
 
-fn grade_of<T>(state: InForce<T>) -> Grade {
+fn grade_of<T>(state: &InForce<T>) -> Grade {
     match state {
         InForce::Known(_) => Grade::Enforced,
         InForce::Assumed(_) => Grade::Assumed,

@@ -45,10 +45,11 @@ impl Situation<'_> {
         let is_enforced =
             |evaluated: &&Evaluated| evaluated.enforced || self.enforced_for(model).any(|enforced| evaluated.is(&enforced.guardrail.key));
         let enforced = evaluated.iter().filter(is_enforced).map(of);
-        let unnamed = (self.evidence.enforced_evaluation && evaluated.is_empty()).then(|| match need.minimum_version {
+        let unnamed = match need.minimum_version {
             Some(_) => Layer::Unknown(Missing::GuardrailVersion),
             None => Layer::Satisfied(Grade::Observed),
-        });
+        };
+        let unnamed = (self.evidence.enforced_evaluation && evaluated.is_empty()).then_some(unnamed);
         if let Some(layer) = enforced.chain(unnamed).reduce(Layer::or) {
             return Some(layer);
         }

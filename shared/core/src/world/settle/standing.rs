@@ -88,7 +88,9 @@ impl Followed {
             }
             OrganizationChange::NotReadable { event_name } if MOVES_ACCOUNTS.contains(&event_name.as_str()) => {
                 let known: Vec<AccountId> = self.standings.keys().cloned().collect();
-                known.into_iter().for_each(|account| self.note(time, &source, &account, None));
+                for account in known {
+                    self.note(time, &source, &account, None);
+                }
                 self.tree = None;
             }
             _ => {}

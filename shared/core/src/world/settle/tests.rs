@@ -230,7 +230,7 @@ fn an_account_stands_where_it_stood() {
     let state = world.settle();
     let at = |at: u8| {
         let path = state.standing(&ACCOUNT.into(), hour(at)).state().map(|standing| standing.path.clone());
-        path.map(|path| path.iter().map(|step| step.to_string()).collect::<Vec<_>>().join("/"))
+        path.map(|path| path.iter().map(ToString::to_string).collect::<Vec<_>>().join("/"))
     };
     assert_eq!(at(9).as_deref(), Some("r-1/ou-1/222233334444"));
     assert_eq!(at(10).as_deref(), Some("r-1/ou-2/222233334444"));
