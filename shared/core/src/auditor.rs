@@ -248,7 +248,6 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
         (finding.expected, "made by an administrator whom the configuration names"),
         (finding.attempted, "it was refused: one step lower, unless it belongs to a burst of five within an hour"),
         (finding.grade == Some(verdict::Grade::None), "its effect could not be verified: one step lower"),
-        (!finding.linked.is_empty(), "uncovered calls that follow a tampering raise both by a step"),
     ];
     for (_, reason) in reasons.iter().filter(|(holds, _)| *holds) {
         severity.push_str("; ");
