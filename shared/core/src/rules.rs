@@ -211,7 +211,7 @@ fn replaced_guardrails(seen: &Seen<'_>) -> Vec<(GuardrailVersionArn, GuardrailVe
                 for (region, inference) in
                     before.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |one| (region, one)))
                 {
-                    let now = after.regions.get(region).into_iter().flatten().find(|now| now.name == inference.name);
+                    let now = after.regions.get(region).into_iter().flatten().find(|now| now.name.eq_ignore_ascii_case(&inference.name));
                     if let (Some(old), Some(new)) = (inference.enforcement(), now.and_then(GuardrailInference::enforcement)) {
                         replaced.push((old.guardrail, new.guardrail));
                     }
