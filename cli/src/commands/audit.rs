@@ -102,6 +102,7 @@ impl Run<'_> {
         paths: &[PathBuf],
         world: Option<&PathBuf>,
         known: Option<&(dyn Fn(&Digest) -> bool + Sync)>,
+        state: &World,
     ) -> anyhow::Result<Scanned> {
         let without: Vec<PathBuf> = world.cloned().into_iter().collect();
         let inputs = input::list(paths, &without)?;
@@ -117,7 +118,7 @@ impl Run<'_> {
             known,
             ..defaults
         };
-        let wanted = auditor::wanted_for(self.configuration);
+        let wanted = auditor::wanted_in(self.configuration, state);
         let bytes = inputs.iter().map(input::Input::bytes).sum();
         Ok(std::thread::scope(|scope| {
             let watcher = scope.spawn(|| self.talk.show_progress(&progress, inputs.len() as u64, bytes));
@@ -134,7 +135,7 @@ impl Run<'_> {
         world_folder: Option<&PathBuf>,
         world: LoadedWorld,
     ) -> anyhow::Result<(Audit, Records, Vec<Unreadable>)> {
-        let scanned = self.read(paths, world_folder, None)?;
+        let scanned = self.read(paths, world_folder, None, &world.world)?;
         let audit = auditor::audit(scanned.facts, world.world, &self.terms());
         let records = store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected);
         Ok((audit, records, scanned.problems))
@@ -152,7 +153,7 @@ impl Run<'_> {
         let mut store = Store::open(path).with_context(context)?;
         let known = store.known_inputs().with_context(context)?;
         let is_known = |digest: &Digest| known.contains(digest);
-        let scanned = self.read(paths, world_folder, Some(&is_known))?;
+        let scanned = self.read(paths, world_folder, Some(&is_known), &world.world)?;
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         store.add(&scanned.facts, &new, &world.files).with_context(context)?;
         drop(scanned.facts);

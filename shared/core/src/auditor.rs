@@ -50,6 +50,12 @@ pub fn wanted_for(configuration: &Configuration) -> Wanted {
     all.only_with(change::operations_on_auditor(), configuration.auditor.stems())
 }
 
+/// The same, where a world says in which buckets evidence is kept: what is done to their objects matters too.
+#[must_use]
+pub fn wanted_in(configuration: &Configuration, world: &World) -> Wanted {
+    wanted_for(configuration).with_stores(world.log_stores())
+}
+
 /// What a run rests on besides the records and the world.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {

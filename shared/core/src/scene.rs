@@ -392,13 +392,11 @@ impl Reach {
 
 /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
 pub(crate) fn log_stores<'c>(state: &State, changes: impl Iterator<Item = &'c Change>) -> BTreeSet<String> {
-    let read = state.all_telemetry().flat_map(|(_, timeline)| timeline.entries()).filter_map(|(_, _, telemetry)| telemetry);
-    let mut stores: BTreeSet<String> = read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect();
+    let mut stores = state.world().log_stores();
     for change in changes.filter(|change| change.service == "cloudtrail") {
         let named = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"].iter().filter_map(|key| change.text(key));
         stores.extend(named.map(|name| store_name(name).to_owned()));
     }
-    stores.extend(state.log_destinations());
     stores
 }
 
