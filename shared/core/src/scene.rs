@@ -15,7 +15,11 @@ use crate::{
     facts::ChangeKey,
     finding::ControlChange,
     guardrail::{self, Canonical},
-    identity::history::{Before, History},
+    identity::{
+        IdentityPolicy,
+        history::{Before, History},
+        service_control::{Loss, ServiceControl},
+    },
     model::Model,
     moment::Moment,
     policy::{GuardrailInference, Weakening},
@@ -39,6 +43,7 @@ pub(crate) struct Scene<'a> {
     /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
     pub(crate) log_stores: &'a BTreeSet<String>,
     identities: OnceCell<History>,
+    service_control: OnceCell<ServiceControl>,
     /// The guardrails that something ever enforced.
     named: OnceCell<BTreeSet<GuardrailKey>>,
 }
@@ -181,6 +186,7 @@ impl<'a> Scene<'a> {
             horizon,
             log_stores,
             identities: OnceCell::new(),
+            service_control: OnceCell::new(),
             named: OnceCell::new(),
         }
     }
@@ -355,6 +361,16 @@ impl Seen<'_> {
     /// What was known of an identity's policies before the change.
     pub(crate) fn identity_before(&self) -> Before {
         self.scene.identities.get_or_init(|| History::of(&self.scene.changes, self.scene.state)).before(self.index)
+    }
+
+    /// When what the change did to an identity's policies was right again.
+    pub(crate) fn identity_righted(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Moment> {
+        self.scene.identities.get()?.righted(self.index, self.change, self.scene.state, right)
+    }
+
+    /// What the change took away from what service control policies refuse.
+    pub(crate) fn service_control_loss(&self) -> Option<&Loss> {
+        self.scene.service_control.get_or_init(|| ServiceControl::of(&self.scene.changes, self.scene.state)).loss(self.index)
     }
 
     pub(crate) fn before(&self) -> Moment {
