@@ -118,6 +118,7 @@ impl Run<'_> {
         paths: &[PathBuf],
         world: Option<&PathBuf>,
         known: Option<&(dyn Fn(&Digest) -> bool + Sync)>,
+        state: &World,
     ) -> anyhow::Result<Scanned> {
         let without: Vec<PathBuf> = world.cloned().into_iter().collect();
         let inputs = input::list(paths, &without)?;
@@ -133,7 +134,7 @@ impl Run<'_> {
             known,
             ..defaults
         };
-        let wanted = auditor::wanted_for(self.configuration);
+        let wanted = auditor::wanted_in(self.configuration, state);
         let bytes = inputs.iter().map(input::Input::bytes).sum();
         Ok(std::thread::scope(|scope| {
             let watcher = scope.spawn(|| self.talk.show_progress(&progress, inputs.len() as u64, bytes));
@@ -145,7 +146,7 @@ impl Run<'_> {
 
     /// Reads and judges, and keeps nothing.
     fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<Outcome> {
-        let scanned = self.read(paths, world_folder, None)?;
+        let scanned = self.read(paths, world_folder, None, &world.world)?;
         let world_unreadable = world.unreadable().collect();
         let audit = auditor::audit(scanned.facts, world.world, &self.terms());
         let records = store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected);
@@ -164,7 +165,7 @@ impl Run<'_> {
         let mut store = Store::open(path).with_context(context)?;
         let known = store.known_inputs().with_context(context)?;
         let is_known = |digest: &Digest| known.contains(digest);
-        let scanned = self.read(paths, world_folder, Some(&is_known))?;
+        let scanned = self.read(paths, world_folder, Some(&is_known), &world.world)?;
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         for path in store.contradicted_by(&world.files).with_context(context)? {
             self.talk.warn(format_args!(

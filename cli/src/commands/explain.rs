@@ -44,7 +44,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
         }
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
         let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
-        Ok((run.read(&args.input, args.terms.world.as_ref(), None)?.facts, world))
+        Ok((run.read(&args.input, args.terms.world.as_ref(), None, &world)?.facts, world))
     };
     if args.store.is_none() && args.input.is_empty() {
         return Err(UsageError("a finding needs the --store that holds it, or the --input that it came from".to_owned()).into());

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     } else {
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
         let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
-        (run.read(&args.paths, args.terms.world.as_ref(), None)?.facts, world)
+        (run.read(&args.paths, args.terms.world.as_ref(), None, &world)?.facts, world)
     };
     let terms = Terms { configuration: &configuration, selection: &selection, now };
     let simulation = simulate(facts, world, &supposed, &terms).map_err(|error| UsageError(error.to_string()))?;

@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 
 use crate::{
     api,
-    arn::{AccountId, Region},
+    arn::{AccountId, GuardrailVersionArn, Region},
     change::{self, Change},
     cloudtrail::wanted::Wanted,
     config::Configuration,
@@ -29,7 +29,7 @@ use crate::{
     report::{BlindRow, Blindness, CoverageRow, Invocations},
     rule::Traffic,
     rules::{self, RULES},
-    scene::{self, Scene, Surroundings},
+    scene::{self, Heartbeats, Scene, Surroundings},
     verdict::{self, Call, Evidence},
     world::{State, World, WorldChange},
 };
@@ -50,6 +50,12 @@ pub fn wanted_for(configuration: &Configuration) -> Wanted {
     let by_rules = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied());
     let all = Wanted::new(api::operations().chain(change::operations()).chain(by_rules));
     all.only_with(change::operations_on_auditor(), configuration.auditor.stems())
+}
+
+/// The same, where a world says in which buckets evidence is kept: what is done to their objects matters too.
+#[must_use]
+pub fn wanted_in(configuration: &Configuration, world: &World) -> Wanted {
+    wanted_for(configuration).with_stores(world.log_stores())
 }
 
 /// What a run rests on besides the records and the world.
@@ -120,6 +126,9 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         seen.push(SeenPlace { account, region, heartbeats: outcome.heartbeats, counted: outcome.counted });
     });
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
+    let is_publication = |listed: &Listed<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
+    let publications: Vec<(ChangeKey, Change)> = kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change).collect();
+    let published = scene::published(publications.iter().map(|(key, change)| (key.time, change)));
     let stems: Vec<String> = terms.configuration.auditor.stems().collect();
     let (that_matter, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
@@ -135,8 +144,24 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     for listed in of_accounts {
         by_account.entry(listed.account()).or_default().push(listed);
     }
-    let surroundings =
-        Surroundings { state: &state, configuration: terms.configuration, regions: &regions, horizon: horizon.ends(), log_stores: &stores };
+    let heard = |place: &SeenPlace| {
+        let mut heard: Vec<Moment> = place.heartbeats.iter().map(|(time, _)| *time).collect();
+        heard.sort_unstable();
+        ((place.account.clone(), place.region.clone()), heard)
+    };
+    let heartbeats: Heartbeats = seen.iter().map(heard).filter(|(_, heard)| !heard.is_empty()).collect();
+    let without_version = |named: &str| GuardrailVersionArn::split(named).map_or_else(|| named.to_owned(), |(key, _)| key.arn());
+    let drafts_requested: BTreeSet<String> = texts.drafts_requested().map(without_version).collect();
+    let surroundings = Surroundings {
+        state: &state,
+        configuration: terms.configuration,
+        regions: &regions,
+        horizon: horizon.ends(),
+        log_stores: &stores,
+        published: &published,
+        heartbeats: &heartbeats,
+        drafts_requested: &drafts_requested,
+    };
     let mut looking = Looking::default();
     let scene = Scene::new(surroundings, &of_all);
     looking.at_changes(&scene, terms);
@@ -244,7 +269,8 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
         _ => String::new(),
     };
     if !finding.events.is_empty() {
-        steps.push(format!("{} by {}{when}: event {}.", finding.apis, finding.principals, finding.events.join(" and ")));
+        let by = if finding.principals.shown.is_empty() { String::new() } else { format!(" by {}", finding.principals) };
+        steps.push(format!("{}{by}{when}: event {}.", finding.apis, finding.events.join(" and ")));
     }
     steps.push(format!("{}.", finding.detail));
     for change in &finding.changes {
@@ -261,7 +287,6 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
         (finding.expected, "made by an administrator whom the configuration names"),
         (finding.attempted, "it was refused: one step lower, unless it belongs to a burst of five within an hour"),
         (finding.grade == Some(verdict::Grade::None), "its effect could not be verified: one step lower"),
-        (!finding.linked.is_empty(), "uncovered calls that follow a tampering raise both by a step"),
     ];
     for (_, reason) in reasons.iter().filter(|(holds, _)| *holds) {
         severity.push_str("; ");

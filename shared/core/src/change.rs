@@ -179,6 +179,7 @@ const KEPT: &[(&str, &[&str])] = &[
             "DeleteRetentionPolicy",
             "PutSubscriptionFilter",
             "DeleteSubscriptionFilter",
+            "AssociateKmsKey",
             "DisassociateKmsKey",
         ],
     ),
@@ -231,7 +232,7 @@ const KEPT: &[(&str, &[&str])] = &[
             "UpdateItem",
         ],
     ),
-    ("sns", &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "AddPermission", "RemovePermission"]),
+    ("sns", &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "SetSubscriptionAttributes", "AddPermission", "RemovePermission"]),
     ("cloudformation", &["DeleteStack", "UpdateStack", "ExecuteChangeSet", "DeleteStackInstances", "UpdateStackSet", "DeleteStackSet"]),
     ("scheduler", &["DeleteSchedule", "UpdateSchedule"]),
     ("account", &["EnableRegion", "DisableRegion"]),
@@ -336,6 +337,7 @@ const KEPT_KEYS: &[&str] = &[
     "state",
     "eventBusName",
     "functionName",
+    "functionArn",
     "eventSourceArn",
     "uUID",
     "uuid",
@@ -386,6 +388,12 @@ impl Change {
     /// The change that a record reports or attempts; `None` if it is none that is kept.
     #[must_use]
     pub fn from_record(record: &Record<'_>) -> Option<Self> {
+        Self::from_record_if(record, |_| false)
+    }
+
+    /// The same; of data events on single items also those whose parameters pass.
+    #[must_use]
+    pub(crate) fn from_record_if(record: &Record<'_>, concerns_evidence: impl Fn(&Value) -> bool) -> Option<Self> {
         let service = record.event_source.get()?.strip_suffix(".amazonaws.com")?;
         let operation = operation(record.event_name.get()?);
         if !is_kept(service, operation) || (record.event_type() != EventType::ApiCall && service != "organizations") {
@@ -398,7 +406,7 @@ impl Change {
             // Whose key is disabled is told by the guardrail's own answer; only of a trail is its key evidence.
             members.shift_remove("kmsKeyId");
         }
-        if DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) {
+        if DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) && !concerns_evidence(&parameters) {
             return None;
         }
         let Kept(response) = record.response();
@@ -577,25 +585,32 @@ fn clean(value: Value) -> Value {
     }
 }
 
-/// Of a flow: which nodes there are, and the guardrail of each. Prompts stay out.
+/// Of a flow: which nodes there are, also inside of loops, and of each the guardrail and whether it names a model. Prompts stay out.
 fn flow_without_texts(definition: &Value) -> Value {
-    let nodes = definition.at("/nodes").as_array().map_or(&[][..], Vec::as_slice);
-    let node = |node: &Value| {
+    fn node(node: &Value, depth: u8) -> Value {
         let configuration = node["configuration"].as_object().into_iter().flatten();
         let kinds = configuration.map(|(kind, settings)| {
-            let guardrail =
-                settings.get("guardrailConfiguration").cloned().map(|guardrail| ("guardrailConfiguration".to_owned(), clean(guardrail)));
-            (kind.clone(), Value::Object(guardrail.into_iter().collect()))
+            let kept = ["guardrailConfiguration", "modelId"]
+                .into_iter()
+                .filter_map(|key| Some((key.to_owned(), clean(settings.get(key)?.clone()))));
+            let nested = settings.get("definition").zip(depth.checked_sub(1));
+            let nested = nested.map(|(definition, depth)| ("definition".to_owned(), flow(definition, depth)));
+            (kind.clone(), Value::Object(nested.into_iter().chain(kept).collect()))
         });
-        let members = [("type".to_owned(), clean(node["type"].clone())), ("configuration".to_owned(), Value::Object(kinds.collect()))];
+        let members = [("configuration".to_owned(), Value::Object(kinds.collect())), ("type".to_owned(), clean(node["type"].clone()))];
         Value::Object(members.into_iter().collect())
-    };
-    if definition["nodes"].is_array() {
-        Value::Object(Map::from_iter([("nodes".to_owned(), nodes.iter().map(node).collect())]))
-    } else {
-        Value::Null
     }
+    fn flow(definition: &Value, depth: u8) -> Value {
+        match definition.at("/nodes").as_array() {
+            Some(nodes) => Value::Object(Map::from_iter([("nodes".to_owned(), nodes.iter().map(|inner| node(inner, depth)).collect())])),
+            None => Value::Null,
+        }
+    }
+    flow(definition, DEEPEST_FLOW)
 }
+
+/// AWS allows no loop inside of a loop; what nests deeper is not kept.
+const DEEPEST_FLOW: u8 = 4;
 
 /// Of an agent: its id, guardrail and model.
 fn agent_without_texts(agent: &Value) -> Value {
@@ -659,6 +674,16 @@ mod tests {
             change(&put).unwrap().effect
         };
         assert_eq!(shared(&pretty), shared(&document.to_string()));
+    }
+
+    #[test]
+    fn of_a_flow_nodes_inside_of_loops_are_kept_and_whether_they_name_a_model() {
+        let node = json!({"name": "secret", "type": "KnowledgeBase", "configuration": {"knowledgeBase": {"knowledgeBaseId": "KB", "modelId": "a.one",
+            "promptTemplate": "secret"}}});
+        let flow = json!({"nodes": [{"type": "Loop", "configuration": {"loop": {"definition": {"nodes": [node]}}}}]});
+        let kept = flow_without_texts(&flow);
+        assert_eq!(kept.at("/nodes/0/configuration/loop/definition/nodes/0/configuration/knowledgeBase/modelId"), "a.one");
+        assert!(!kept.to_string().contains("secret"));
     }
 
     #[test]

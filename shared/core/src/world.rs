@@ -43,6 +43,8 @@ pub struct World {
     organizations: Timeline<Organization>,
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
+    /// Of readings of effective policies, since when they hold.
+    described_since: BTreeMap<(AccountId, Moment), Moment>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
     guardrails: BTreeMap<GuardrailKey, GuardrailVersions>,
     /// When guardrails were made, as far as events say.
@@ -162,6 +164,10 @@ impl World {
             }
             Entity::EffectivePolicy(account) => {
                 let described = described_policy(&json, account)?.map(Arc::new);
+                let since = json.at("/EffectivePolicy/LastUpdatedTimestamp").as_str().and_then(Moment::parse);
+                if let Some(since) = since {
+                    self.described_since.insert((account.clone(), time), since);
+                }
                 self.described.entry(account.clone()).or_default().insert(time, Source::Snapshot, Some(described));
             }
             Entity::EnforcedConfigurations(account, region) => {
@@ -290,6 +296,32 @@ impl World {
         self.policies.values().flat_map(Timeline::entries).filter_map(|(_, _, version)| Some(version?.policy_type.as_str()))
     }
 
+    /// The buckets, log groups and keys that evidence is kept in, as far as it was read.
+    #[must_use]
+    pub fn log_stores(&self) -> BTreeSet<String> {
+        let telemetry = self.telemetry.values().flat_map(Timeline::entries).filter_map(|(_, _, telemetry)| telemetry);
+        let logging = self.logging.values().flat_map(Timeline::entries).filter_map(|(_, _, logging)| logging);
+        let stores = telemetry.flat_map(|telemetry| &telemetry.stores);
+        stores.chain(logging.flat_map(|logging| &logging.destinations)).cloned().collect()
+    }
+
+    /// The readings of an identity's documents, in order.
+    pub fn identity_readings(&self, account: &AccountId, entity: &str) -> impl Iterator<Item = (Moment, &IdentityDocuments)> {
+        let timeline = self.identities.get(&(account.clone(), entity.to_owned())).into_iter();
+        timeline.flat_map(Timeline::entries).filter_map(|(time, _, documents)| Some((time, documents?)))
+    }
+
+    /// The readings of the organization, in order.
+    pub fn organization_readings(&self) -> impl Iterator<Item = (Moment, &Organization)> {
+        self.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?)))
+    }
+
+    /// Since when AWS says that the effective policy of a reading holds (`LastUpdatedTimestamp`).
+    #[must_use]
+    pub fn described_since(&self, account: &AccountId, read: Moment) -> Option<Moment> {
+        self.described_since.get(&(account.clone(), read)).copied()
+    }
+
     /// The models behind an application inference profile or prompt router.
     #[must_use]
     pub fn models_behind(&self, account: &AccountId, region: &Region, id: &str) -> Option<&[Model]> {
@@ -297,11 +329,11 @@ impl World {
     }
 }
 
-/// From GetMetricData's answer: the sums of each period, of all metrics in it.
+/// From GetMetricData's answer: the sums of each period, of all series of invocations in it.
 fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldError> {
     let results = json.at("/MetricDataResults").as_array().ok_or_else(|| shape("GetMetricData", "no `MetricDataResults` list"))?;
     let mut sums: BTreeMap<Moment, u64> = BTreeMap::new();
-    for result in results {
+    for result in results.iter().filter(|result| counts_invocations(result)) {
         let times = result["Timestamps"].as_array().into_iter().flatten().map(|time| time.as_str().and_then(Moment::parse));
         let values = result["Values"].as_array().into_iter().flatten().map(Value::as_f64);
         for (time, value) in times.zip(values) {
@@ -318,6 +350,27 @@ fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldErr
     let apart = times.windows(2).filter_map(|pair| Some(pair.get(1)?.seconds_since(*pair.first()?)));
     let period = apart.filter(|seconds| *seconds > 0).min().unwrap_or(3600);
     Ok(sums.into_iter().map(|(time, calls)| (time, MetricCount { calls, period })).collect())
+}
+
+/// Whether a series is `Invocations`: by default its label holds the name of the metric. One without any such name is taken as it.
+fn counts_invocations(result: &Value) -> bool {
+    const OTHERS: &[&str] = &[
+        "latency",
+        "errors",
+        "throttles",
+        "tokens",
+        "tokencount",
+        "imagecount",
+        "timetofirsttoken",
+        "intervened",
+        "textunit",
+        "findingcounts",
+        "units",
+        "usage",
+        "failed",
+    ];
+    let label = ["Label", "Id"].iter().find_map(|key| result[*key].as_str()).unwrap_or_default().to_ascii_lowercase();
+    !OTHERS.iter().any(|other| label.contains(other))
 }
 
 impl PolicyVersion {
@@ -402,24 +455,6 @@ fn models_of_profile(json: &Value) -> Result<Vec<Model>, WorldError> {
         return Err(shape("GetInferenceProfile", "`models` names no `modelArn`"));
     }
     Ok(models.into_iter().collect())
-}
-
-/// The kinds of nodes in a flow that generate text and take a guardrail (facts/08 C3).
-const GENERATING_NODES: &[&str] = &["prompt", "knowledgeBase"];
-
-impl MediatedGuardrail {
-    /// How many nodes of a flow's definition generate text without a guardrail, whatever else a change keeps of them; `None` if there is
-    /// no definition.
-    #[must_use]
-    pub fn unguarded_nodes(definition: &Value) -> Option<usize> {
-        let generating = |node: &&Value| GENERATING_NODES.iter().any(|kind| node["configuration"].get(*kind).is_some());
-        let guarded = |node: &&Value| {
-            let mut kinds = GENERATING_NODES.iter().filter_map(|kind| node["configuration"].get(*kind));
-            kinds.all(|settings| settings.at("/guardrailConfiguration/guardrailIdentifier").as_str().is_some_and(|id| !id.is_empty()))
-        };
-        let nodes = definition.get("nodes")?.as_array()?;
-        Some(nodes.iter().filter(generating).filter(|node| !guarded(node)).count())
-    }
 }
 
 #[cfg(test)]

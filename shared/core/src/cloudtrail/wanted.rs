@@ -5,9 +5,12 @@
 //! or as a `\u` escape, so without one the record's own `eventName` must be that one occurrence, wherever it stands, however the JSON
 //! is spaced and ordered. Everything else is parsed.
 
+use std::collections::BTreeSet;
+
 use aho_corasick::packed;
 use hashbrown::HashSet;
 use memchr::memmem::Finder;
+use serde_json::Value;
 
 /// Invocation logs matter, and have no `eventName` of their own.
 const INVOCATION_LOG: &str = "ModelInvocationLog";
@@ -30,12 +33,20 @@ pub struct Wanted {
     /// Operations that matter only on resources with one of these texts in their names.
     own: HashSet<&'static str>,
     stems: Vec<Finder<'static>>,
+    /// Buckets that evidence is kept in.
+    stores: BTreeSet<String>,
 }
 
 impl Wanted {
     /// Wants the records of these operations (names without Lambda's date suffix, see [`operation`]).
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
-        Wanted { names: names.into_iter().collect(), marks: packed::Searcher::new(MARKS), own: HashSet::new(), stems: Vec::new() }
+        Wanted {
+            names: names.into_iter().collect(),
+            marks: packed::Searcher::new(MARKS),
+            own: HashSet::new(),
+            stems: Vec::new(),
+            stores: BTreeSet::new(),
+        }
     }
 
     /// Of these operations only records that hold one of the texts are wanted: every deployment of anything makes others.
@@ -43,6 +54,20 @@ impl Wanted {
     pub fn only_with(self, operations: impl IntoIterator<Item = &'static str>, texts: impl IntoIterator<Item = String>) -> Self {
         let stems = texts.into_iter().map(|text| Finder::new(text.as_bytes()).into_owned()).collect();
         Wanted { own: operations.into_iter().collect(), stems, ..self }
+    }
+
+    /// Evidence is kept in these buckets: what is done to their objects matters.
+    #[must_use]
+    pub fn with_stores(self, stores: BTreeSet<String>) -> Self {
+        Wanted { stores, ..self }
+    }
+
+    /// Whether a data event with these parameters is about an object that is evidence, or an item in one of the auditor's own tables.
+    pub(crate) fn concerns(&self, parameters: &Value) -> bool {
+        let text = |key: &str| parameters[key].as_str().unwrap_or_default();
+        let table = text("tableName");
+        self.stores.contains(text("bucketName"))
+            || (!table.is_empty() && self.stems.iter().any(|stem| stem.find(table.as_bytes()).is_some()))
     }
 
     /// Whether the operation is wanted, whatever the service.
@@ -103,6 +128,8 @@ pub fn operation(event_name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn wanted() -> Wanted {
@@ -127,6 +154,21 @@ mod tests {
         assert!(wanted.rejects(update("web").as_bytes()));
         assert!(!wanted.rejects(update("guardrail-audit-changes").as_bytes()));
         assert!(!wanted.rejects(update(r"guardrail\u002daudit-changes").as_bytes()), "spelled in escapes");
+    }
+
+    #[test]
+    fn single_items_concern_where_they_are_evidence_or_the_auditors() {
+        let wanted = wanted().only_with(["DeleteItem"], ["ga-".to_owned()]).with_stores(["org-trail".to_owned()].into());
+        for parameters in [
+            json!({"bucketName": "org-trail"}),
+            json!({"tableName": "ga-findings"}),
+            json!({"tableName": "arn:aws:dynamodb:x:1:table/ga-f"}),
+        ] {
+            assert!(wanted.concerns(&parameters), "{parameters}");
+        }
+        for parameters in [json!({"bucketName": "shop"}), json!({"tableName": "orders"}), json!({}), Value::Null] {
+            assert!(!wanted.concerns(&parameters), "{parameters}");
+        }
     }
 
     #[test]

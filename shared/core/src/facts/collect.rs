@@ -118,7 +118,7 @@ impl<'w> Collector<'w> {
         let is_evaluation = name == APPLY_GUARDRAIL && record.event_source.get() == Some("bedrock.amazonaws.com");
         let reach = Reach::of(record);
         if reach.is_none() && !is_evaluation {
-            return match Change::from_record(record) {
+            return match Change::from_record_if(record, |parameters| self.wanted.concerns(parameters)) {
                 Some(change) => self.change(record, &change),
                 None => Taken::Ignored(Ignored::NotWanted),
             };

@@ -219,6 +219,12 @@ impl Canonical {
         self.controls.values().any(|effect| matches!(effect, Effect::Reasoning(_)))
     }
 
+    /// Whether it was read while nothing was being done to it: otherwise its content says nothing yet (facts/07 §3).
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.attributes.get("status").is_none_or(|status| status == "READY")
+    }
+
     fn set(&mut self, name: String, side: Option<Side>, effect: Option<Effect>) {
         if let Some(effect) = effect {
             self.controls.insert(Control { name, side }, effect);

@@ -1,8 +1,11 @@
 //! The partial order *weaker than*, control by control (facts/07 §2–3).
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use super::canonical::{Canonical, Control, Effect};
+use super::canonical::{Action, Canonical, Control, Effect, Side};
 
 /// A control that differs between two guardrails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,18 +54,82 @@ pub enum Comparison {
     Incomparable,
 }
 
-/// The controls that differ, in the order of their names.
+/// The controls that differ, in the order of their names. Topics are the same by what they define, whatever they are called.
 #[must_use]
 pub fn diff(before: &Canonical, after: &Canonical) -> Vec<Difference> {
     let controls: BTreeSet<&Control> = before.controls.keys().chain(after.controls.keys()).collect();
-    controls
+    let is_topic = |effect: Option<&Effect>| effect.is_none_or(|effect| matches!(effect, Effect::Topic { .. }));
+    let (topics, others): (Vec<&Control>, Vec<&Control>) =
+        controls.into_iter().partition(|control| is_topic(before.controls.get(control)) && is_topic(after.controls.get(control)));
+    let mut differences: Vec<Difference> = others
         .into_iter()
         .filter_map(|control| {
             let (old, new) = (before.controls.get(control), after.controls.get(control));
             let direction = direction(old, new)?;
             Some(Difference { control: control.clone(), before: old.cloned(), after: new.cloned(), direction })
         })
-        .collect()
+        .collect();
+    differences.extend(diff_of_topics(&Topics::of(before, &topics), &Topics::of(after, &topics)));
+    differences.sort_by(|a, b| a.control.cmp(&b.control));
+    differences
+}
+
+/// Denied topics of one guardrail.
+#[derive(Default)]
+struct Topics<'c> {
+    /// By side and content: the strongest action, and the first control of the name that has it.
+    by_content: BTreeMap<(Option<Side>, &'c str), (Action, &'c Control)>,
+    by_control: BTreeMap<&'c Control, (Action, &'c str)>,
+}
+
+impl<'c> Topics<'c> {
+    fn of(guardrail: &'c Canonical, controls: &[&'c Control]) -> Self {
+        let mut topics = Topics::default();
+        for control in controls {
+            if let Some((control, Effect::Topic { action, content })) = guardrail.controls.get_key_value(*control) {
+                topics.by_control.insert(control, (*action, content));
+                let strongest = topics.by_content.entry((control.side, content)).or_insert((*action, control));
+                strongest.0 = strongest.0.max(*action);
+            }
+        }
+        topics
+    }
+}
+
+fn diff_of_topics<'c>(before: &Topics<'c>, after: &Topics<'c>) -> Vec<Difference> {
+    let topic = |action: Action, content: &str| Some(Effect::Topic { action, content: content.to_owned() });
+    // A topic that means something else under its old name is for people to look at.
+    let mut redefined: BTreeSet<(Option<Side>, &str)> = BTreeSet::new();
+    let mut differences = Vec::new();
+    for (control, (old_action, old)) in &before.by_control {
+        if let Some((new_action, new)) = after.by_control.get(control)
+            && old != new
+            && !after.by_content.contains_key(&(control.side, *old))
+            && !before.by_content.contains_key(&(control.side, *new))
+        {
+            redefined.extend([(control.side, *old), (control.side, *new)]);
+            let (before, after) = (topic(*old_action, old), topic(*new_action, new));
+            differences.push(Difference { control: (*control).clone(), before, after, direction: Direction::Changed });
+        }
+    }
+    let contents: BTreeSet<_> = before.by_content.keys().chain(after.by_content.keys()).copied().collect();
+    for (side, content) in contents.into_iter().filter(|content| !redefined.contains(content)) {
+        let (old, new) = (before.by_content.get(&(side, content)), after.by_content.get(&(side, content)));
+        let direction = match (old, new) {
+            (Some((old, _)), Some((new, _))) if old == new => continue,
+            (Some((old, _)), new) if new.is_none_or(|(new, _)| new < old) => Direction::Weaker,
+            _ => Direction::Stronger,
+        };
+        let control = [old, new].into_iter().flatten().map(|(_, control)| *control).min();
+        let effect = |of: Option<&(Action, &Control)>| of.and_then(|(action, _)| topic(*action, content));
+        differences.extend(control.map(|control| Difference {
+            control: control.clone(),
+            before: effect(old),
+            after: effect(new),
+            direction,
+        }));
+    }
+    differences
 }
 
 /// How the second compares with the first.
@@ -112,10 +179,7 @@ fn direction(before: Option<&Effect>, after: Option<&Effect>) -> Option<Directio
         (Some(_), None) => Some(Direction::Weaker),
         (Some(Filter { action: a, strength: s }), Some(Filter { action: b, strength: t })) => of(&[b.cmp(a), t.cmp(s)]),
         (Some(Grounding { action: a, threshold: s }), Some(Grounding { action: b, threshold: t })) => of(&[b.cmp(a), t.cmp(s)]),
-        (Some(Topic { action: a, content: s }), Some(Topic { action: b, content: t })) => match of(&[b.cmp(a)]) {
-            None if s != t => Some(Direction::Changed),
-            direction => direction,
-        },
+        (Some(Topic { action: a, content: s }), Some(Topic { action: b, content: t })) if s == t => of(&[b.cmp(a)]),
         (Some(Match(a)), Some(Match(b))) => of(&[b.cmp(a)]),
         (Some(Reasoning(a)), Some(Reasoning(b))) => of(&[b.cmp(a)]),
         (Some(Tier(a)), Some(Tier(b))) => of(&[b.cmp(a)]),
@@ -169,6 +233,17 @@ mod tests {
         let edited = diff(&canonical(&topic("a")), &canonical(&topic("b")));
         assert!(edited.iter().all(|difference| difference.direction == Direction::Changed) && edited.len() == 2);
         assert_eq!(compare(&canonical(&topic("a")), &Canonical::default()), Comparison::Weaker);
+    }
+
+    #[test]
+    fn a_topic_is_the_same_under_another_name() {
+        let topics = |topics: &[(&str, &str)]| {
+            let topics: Vec<Value> = topics.iter().map(|(name, definition)| json!({"name": name, "definition": definition})).collect();
+            canonical(&json!({"topicPolicy": {"topics": topics}}))
+        };
+        assert_eq!(compare(&topics(&[("a", "x")]), &topics(&[("b", "x")])), Comparison::Equal);
+        assert_eq!(compare(&topics(&[("a", "x"), ("b", "y")]), &topics(&[("b", "x")])), Comparison::Weaker);
+        assert_eq!(compare(&topics(&[("a", "x")]), &topics(&[("a", "z"), ("b", "x")])), Comparison::Stronger);
     }
 
     #[test]
@@ -285,8 +360,19 @@ mod tests {
         #[test]
         fn lowering_one_control_is_weaker(a in guardrail(), which in any::<proptest::sample::Index>()) {
             let before = canonical(&a);
-            let lowered: Vec<&Control> =
-                before.controls.iter().filter(|(_, effect)| !matches!(effect, Effect::Tier(_) | Effect::Unknown(_))).map(|(control, _)| control).collect();
+            // What another topic says too isn't lost with one of them.
+            let is_said_twice = |control: &Control, effect: &Effect| match effect {
+                Effect::Topic { content, .. } => before.controls.iter().any(|(other, effect)| {
+                    other != control && other.side == control.side && matches!(effect, Effect::Topic { content: said, .. } if said == content)
+                }),
+                _ => false,
+            };
+            let lowered: Vec<&Control> = before
+                .controls
+                .iter()
+                .filter(|(control, effect)| !matches!(effect, Effect::Tier(_) | Effect::Unknown(_)) && !is_said_twice(control, effect))
+                .map(|(control, _)| control)
+                .collect();
             prop_assume!(!lowered.is_empty());
             let mut after = before.clone();
             after.controls.remove(*which.get(&lowered));
