@@ -533,7 +533,7 @@ mod tests {
         let before = policy(&[allow(&with_guardrail()), open.clone()]);
         assert!(before.loosened_by(&policy(&[allow(&with_guardrail()), narrow.clone()])).is_empty(), "less is open than before");
         let guarded = policy(&[allow(&with_guardrail()), narrow]);
-        assert!(!guarded.loosened_by(&policy(&[open.clone()])).is_empty());
+        assert!(!guarded.loosened_by(&policy(std::slice::from_ref(&open))).is_empty());
         let refusing =
             json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}});
         assert!(guarded.loosened_by(&policy(&[open, refusing])).is_empty());
