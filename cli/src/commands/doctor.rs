@@ -107,15 +107,14 @@ fn write(checks: &[Check], answers: &[Answer], inspection: &Inspection) -> anyho
     table::heading(&mut out, &format!("What {} and {} settle{more}", of(calls, "call"), of(evaluations, "evaluation")))?;
     for answer in answers {
         writeln!(out, "  {:<13}{}", answer.settled.as_str(), wrapped(answer.question, 15))?;
-        let shown = match answer.settled {
-            Settled::NotSeen => format!("needs {}", answer.needs),
-            _ => {
-                let side = |says: &str, count: u64, example: &Option<String>| {
-                    example.as_ref().map(|example| format!("{count} {says}, such as {}", printable(example)))
-                };
-                let sides = [side("yes", answer.yes, &answer.yes_example), side("no", answer.no, &answer.no_example)];
-                sides.into_iter().flatten().chain(answer.detail.clone()).collect::<Vec<_>>().join("; ")
-            }
+        let shown = if answer.settled == Settled::NotSeen {
+            format!("needs {}", answer.needs)
+        } else {
+            let side = |says: &str, count: u64, example: Option<&String>| {
+                example.map(|example| format!("{count} {says}, such as {}", printable(example)))
+            };
+            let sides = [side("yes", answer.yes, answer.yes_example.as_ref()), side("no", answer.no, answer.no_example.as_ref())];
+            sides.into_iter().flatten().chain(answer.detail.clone()).collect::<Vec<_>>().join("; ")
         };
         writeln!(out, "{:15}{}", "", wrapped(&shown, 15))?;
     }
