@@ -100,6 +100,8 @@ fn members_report_their_own_facts() {
     calls.push(put(&of_region(HUB, "forwarded-invocations"), &[&own_key(FORWARDER)]));
     calls.push(put(&of_region(HUB, "forwarded-changes"), &[&own_key(FORWARDER)]));
     calls.push(call(&of_region(FORWARDER, "forward"), "events:PutEvents", BUS));
+    // Who forwards beats, too.
+    calls.push(assume(&of_region(FORWARDER, "changes"), &role(FORWARDER, "guardrail-audit-heartbeat")));
     check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
 }
 
@@ -132,6 +134,7 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
         "DescribePolicy",
         "DescribeEffectivePolicy",
         "ListAccountsWithInvalidEffectivePolicy",
+        "ListEffectivePolicyValidationErrors",
     ] {
         calls.push(call(&role(MANAGEMENT, "guardrail-audit-reader"), &format!("organizations:{action}"), "*"));
     }
@@ -141,6 +144,8 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     calls.push(put(&hub("audit-trail"), &[&hub_key(MEMBER)]));
     calls.push(put(&hub("fold-findings"), &[&hub_key(MEMBER)]));
     calls.push(call(&hub("audit-trail"), "s3:GetObject", "arn:aws:s3:::org-trail/AWSLogs/x.json.gz").in_account(HUB));
+    calls.push(call(&hub("audit-trail"), "s3:ListBucket", "arn:aws:s3:::org-trail").in_account(HUB));
+    calls.push(call(&hub("audit-trail"), "cloudtrail:ListPublicKeys", "*"));
     for function in ["reconcile", "fold-findings"] {
         calls.push(world(&hub(function), "s3:GetObject", "world/organization.json"));
         calls.push(list_world(&hub(function), "world/"));
@@ -356,6 +361,12 @@ fn members_can_do_nothing_else() {
     calls.push(call(&role(MEMBER, "guardrail-audit-reader"), "bedrock:UpdateGuardrail", &bedrock(MEMBER, "guardrail/abcd1234efgh")));
     calls.push(call(&of_region(MEMBER, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
     calls.push(call(&role(FORWARDER, "guardrail-audit-reader"), "events:PutEvents", BUS));
+    // What beats in an account that forwards can do nothing else.
+    let beats = of_region(FORWARDER, "changes");
+    calls.push(put(&beats, &[&own_key(FORWARDER)]));
+    calls.push(call(&beats, "events:PutEvents", BUS));
+    calls.push(call(&beats, "bedrock:GetGuardrail", &bedrock(FORWARDER, "guardrail/abcd1234efgh")));
+    calls.push(call(&beats, "bedrock:Converse", &bedrock("", "foundation-model/anthropic.claude-3-haiku")));
     for action in ["bedrock:Converse", "bedrock:InvokeModel", "bedrock:ListGuardrails", "s3:ListAllMyBuckets"] {
         calls.push(call(&role(MEMBER, "guardrail-audit-heartbeat"), action, "*"));
     }
@@ -668,6 +679,7 @@ fn an_own_trail_is_written_by_the_trail_only() {
         by_trail("s3:GetBucketAcl", bucket, &trail),
         by_trail("kms:GenerateDataKey", KEY, &trail),
         call(&of_region(HUB, "audit-trail"), "s3:GetObject", &file).in_account(HUB),
+        call(&of_region(HUB, "audit-trail"), "s3:ListBucket", bucket).in_account(HUB),
         key(&of_region(HUB, "audit-trail"), "kms:Decrypt", "s3"),
     ];
     check(&deployment, Decision::Allowed, &allowed);
@@ -799,6 +811,9 @@ fn the_examples_for_the_log_archive_let_the_hub_read() {
     let decrypt = |who: &str| call(&of_region(HUB, who), "kms:Decrypt", key_arn).with("kms:ViaService", &["s3.us-east-1.amazonaws.com"]);
     assert_eq!(decide("log-archive-bucket.policy.json", &read("audit-trail")), Decision::Allowed);
     assert_eq!(decide("log-archive-bucket.policy.json", &read("fold-findings")), Decision::Denied);
+    let list = |who: &str| call(&of_region(HUB, who), "s3:ListBucket", "arn:aws:s3:::org-trail").in_account("444455556666");
+    assert_eq!(decide("log-archive-bucket.policy.json", &list("audit-trail")), Decision::Allowed);
+    assert_eq!(decide("log-archive-bucket.policy.json", &list("fold-findings")), Decision::Denied);
     assert_eq!(decide("log-archive-key.policy.json", &decrypt("audit-trail")), Decision::Allowed);
     assert_eq!(decide("log-archive-key.policy.json", &decrypt("fold-findings")), Decision::Denied);
     let topic = policy("log-archive-topic.policy.json");
@@ -938,7 +953,10 @@ fn members_cost_nothing_while_idle() {
         );
     }
     let forwarder = members.iter().find(|stack| stack.account == FORWARDER).unwrap();
-    assert_eq!(forwarder.of_type("AWS::Lambda::Function").count(), 0, "who only forwards runs nothing");
+    let functions: Vec<&str> = forwarder.of_type("AWS::Lambda::Function").map(|(name, _)| name).collect();
+    assert_eq!(functions, ["AuditChanges"], "who only forwards runs nothing but the heartbeat");
+    assert_eq!(forwarder.of_type("AWS::Lambda::EventSourceMapping").count(), 0);
+    assert!(forwarder.resources.contains_key("HeartbeatRule") && forwarder.resources.contains_key("HeartbeatPermission"));
 }
 
 /// What code asks of AWS: the names are those that its errors carry.
@@ -1019,8 +1037,16 @@ fn whatever_the_code_reads_the_reader_may_read() {
 #[test]
 fn the_functions_read_what_the_templates_set() {
     let mut source = String::new();
-    for file in std::fs::read_dir(root().join("shared/aws/src")).unwrap() {
-        source += &std::fs::read_to_string(file.unwrap().path()).unwrap();
+    let mut folders = vec![root().join("shared/aws/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                source += &std::fs::read_to_string(path).unwrap();
+            }
+        }
     }
     for stack in &Deployment::of_an_organization().stacks {
         let functions = stack.of_type("AWS::Lambda::Function").chain(stack.of_type("AWS::Serverless::Function"));

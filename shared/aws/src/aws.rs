@@ -6,6 +6,7 @@ use std::{
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -15,6 +16,13 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::config_bag::ConfigBag;
+
+/// How long an answer may take.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3));
+    timeouts.operation_attempt_timeout(Duration::from_secs(15)).operation_timeout(Duration::from_mins(1)).build()
+}
 
 /// The clients of one identity in one Region.
 #[derive(Debug)]
@@ -41,15 +49,10 @@ impl Aws {
     /// From the environment, as every AWS tool reads it.
     pub async fn from_environment() -> Self {
         let https = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(15))
-            .operation_timeout(Duration::from_mins(1))
-            .build();
         let config = aws_config::defaults(BehaviorVersion::latest())
             .http_client(https)
             .retry_config(RetryConfig::standard().with_max_attempts(5))
-            .timeout_config(timeouts)
+            .timeout_config(timeouts())
             .load()
             .await;
         Self::with(config)
@@ -127,6 +130,14 @@ impl Aws {
             .await;
         let config = self.config.to_builder().region(Region::new(region.to_owned()));
         Self::with(config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider)).build())
+    }
+
+    /// Waits, by the same clock as the SDK.
+    pub async fn sleep(&self, duration: Duration) {
+        match self.config.sleep_impl() {
+            Some(sleep) => sleep.sleep(duration).await,
+            None => tokio::time::sleep(duration).await,
+        }
     }
 
     /// DynamoDB.

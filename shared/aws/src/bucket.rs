@@ -19,12 +19,19 @@ pub struct Listed {
     pub etag: String,
 }
 
+/// What an object's metadata says, by names without `x-amz-meta-`.
+pub type Metadata = BTreeMap<String, String>;
+
 /// A bucket, as far as it is needed.
 pub trait Bucket: Send + Sync {
     /// The objects whose keys begin like this, in the order of keys.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Listed>, CallError>> + Send;
     /// An object's content; `None` if there is none.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>> + Send;
+    /// An object's content with its metadata; without any, where a bucket keeps none.
+    fn get_with_metadata(&self, key: &str) -> impl Future<Output = Result<Option<(Vec<u8>, Metadata)>, CallError>> + Send {
+        async move { Ok(self.get(key).await?.map(|content| (content, Metadata::new()))) }
+    }
     /// Writes an object.
     fn put(&self, key: &str, content: Vec<u8>) -> impl Future<Output = Result<(), CallError>> + Send;
 }
@@ -35,6 +42,9 @@ impl<B: Bucket> Bucket for Arc<B> {
     }
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
         B::get(self, key).await
+    }
+    async fn get_with_metadata(&self, key: &str) -> Result<Option<(Vec<u8>, Metadata)>, CallError> {
+        B::get_with_metadata(self, key).await
     }
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
         B::put(self, key, content).await
@@ -88,14 +98,20 @@ impl Bucket for S3Bucket {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        Ok(self.get_with_metadata(key).await?.map(|(content, _)| content))
+    }
+
+    async fn get_with_metadata(&self, key: &str) -> Result<Option<(Vec<u8>, Metadata)>, CallError> {
         let action = || format!("read s3://{}/{key}", self.name);
         let answer = match self.aws.s3().get_object().bucket(&self.name).key(key).send().await.map_err(failed(action())) {
             Ok(answer) => answer,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
+        let metadata = answer.metadata.unwrap_or_default().into_iter().collect();
         let body = answer.body.collect().await;
-        body.map(|body| Some(body.to_vec())).map_err(|error| CallError::new(action(), crate::error::ErrorKind::Retryable, error))
+        let body = body.map_err(|error| CallError::new(action(), crate::error::ErrorKind::Retryable, error))?;
+        Ok(Some((body.to_vec(), metadata)))
     }
 
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
@@ -106,11 +122,21 @@ impl Bucket for S3Bucket {
 
 /// A bucket in memory, for tests.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryBucket(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+pub struct MemoryBucket(Arc<Mutex<BTreeMap<String, (Vec<u8>, Metadata)>>>);
 
 impl MemoryBucket {
-    fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
+    fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<String, (Vec<u8>, Metadata)>) -> T) -> T {
         with(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Writes an object with metadata.
+    pub fn put_with_metadata(&self, key: &str, content: Vec<u8>, metadata: Metadata) {
+        self.with(|objects| objects.insert(key.to_owned(), (content, metadata)));
+    }
+
+    /// Removes an object.
+    pub fn remove(&self, key: &str) {
+        self.with(|objects| objects.remove(key));
     }
 }
 
@@ -118,16 +144,20 @@ impl Bucket for MemoryBucket {
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
         Ok(self.with(|objects| {
             let of_prefix = objects.iter().filter(|(key, _)| key.starts_with(prefix));
-            of_prefix.map(|(key, content)| Listed { key: key.clone(), etag: crate::fact::digest(content) }).collect()
+            of_prefix.map(|(key, (content, _))| Listed { key: key.clone(), etag: crate::fact::digest(content) }).collect()
         }))
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        Ok(self.with(|objects| objects.get(key).map(|(content, _)| content.clone())))
+    }
+
+    async fn get_with_metadata(&self, key: &str) -> Result<Option<(Vec<u8>, Metadata)>, CallError> {
         Ok(self.with(|objects| objects.get(key).cloned()))
     }
 
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
-        self.with(|objects| objects.insert(key.to_owned(), content));
+        self.put_with_metadata(key, content, Metadata::new());
         Ok(())
     }
 }

@@ -62,8 +62,23 @@ where
 {
     move |error| {
         let status = error.raw_response().map(|response| response.status().as_u16());
-        CallError { action: action.into(), kind: kind(error.code(), status), answered: status.is_some(), source: Box::new(Shown(error)) }
+        let kind = if status.is_none() && lacks_credentials(&error) { ErrorKind::Denied } else { kind(error.code(), status) };
+        CallError { action: action.into(), kind, answered: status.is_some(), source: Box::new(Shown(error)) }
     }
+}
+
+/// Whether the call was never made because the role to make it as doesn't let us in. It looks like a network that is down, and isn't.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    const REFUSALS: [&str; 3] = ["AccessDenied", "InvalidClientTokenId", "RegionDisabledException"];
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if REFUSALS.iter().any(|refusal| text.contains(refusal)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
@@ -89,12 +104,13 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
         | "InternalServerException"
         | "ServiceUnavailable"
         | "TransactionConflictException"
-        | "ConcurrentModificationException" => ErrorKind::Retryable,
+        | "ConcurrentModificationException"
+        | "PolicyChangesInProgressException" => ErrorKind::Retryable,
         _ => match status {
             Some(404) => ErrorKind::NotFound,
             Some(403) => ErrorKind::Denied,
-            // No answer at all: the network, or a timeout.
-            None | Some(408 | 429 | 500..) => ErrorKind::Retryable,
+            // No answer at all: the network, or a timeout; or one that says that all is well and can't be read.
+            None | Some(200..=299 | 408 | 429 | 500..) => ErrorKind::Retryable,
             Some(_) => ErrorKind::Refused,
         },
     }

@@ -88,6 +88,9 @@ pub struct ReadFact {
     pub time: Moment,
     /// The paths in the world that were written because something changed.
     pub changed: Vec<String>,
+    /// All that was known there could be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 /// All log files that CloudTrail delivered in a stretch of time were read.
@@ -99,12 +102,18 @@ pub struct SettledFact {
     pub until: Moment,
     /// How many there were.
     pub files: u64,
+    /// Whose files: the trail and its home Region.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trail: String,
+    /// No digest was before: validation was just turned on, or logging.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub begins: bool,
 }
 
 /// Something that was never reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapFact {
-    /// What is missing: `heartbeat`, `reports`, `trail`.
+    /// What is missing: `heartbeat`, `reports`, `state`, `trail`.
     pub missing: String,
     /// When it was noticed, cut to the hour: one finding an hour at most.
     pub time: Moment,
@@ -265,6 +274,15 @@ impl Fact {
 }
 
 impl ChangeFact {
+    /// One that fits into an item. Of a change that doesn't, the largest parameters are left out: it is told, and what is left out is not
+    /// known.
+    #[must_use]
+    pub fn fitting(time: Moment, event_id: String, change: Change) -> Self {
+        let mut fact = ChangeFact { time, event_id, change };
+        while serde_json::to_vec(&fact).is_ok_and(|json| json.len() > CHANGE) && fact.change.leave_out_the_largest() {}
+        fact
+    }
+
     /// What identifies it in the account that it was delivered to.
     #[must_use]
     pub fn key(&self, account: &str) -> ChangeKey {
@@ -380,6 +398,21 @@ mod tests {
         item.insert("j".to_owned(), other["j"].clone());
         assert!(matches!(Fact::from_item(&item), Err(FactError::SortKey)));
         assert!(matches!(Fact::from_item(&HashMap::new()), Err(FactError::Partition)));
+    }
+
+    #[test]
+    fn a_change_that_is_too_large_is_told_without_its_largest_parameters() {
+        let change = |definition: String| -> Change {
+            let json = serde_json::json!({"service": "bedrock", "operation": "UpdateFlow", "account": "222233334444", "region": "us-east-1", "principal": "p",
+                "parameters": {"flowIdentifier": "F1", "definition": definition}, "response": {"id": "F1"}});
+            serde_json::from_value(json).unwrap()
+        };
+        let fact = |change: Change| ChangeFact::fitting(time(), "e".to_owned(), change);
+        assert_eq!(fact(change("small".to_owned())).change, change("small".to_owned()));
+        let fitting = fact(change("x".repeat(CHANGE)));
+        assert_eq!(fitting.change.parameters, serde_json::json!({"flowIdentifier": "F1"}));
+        let fact = Fact::new(Source::Account, place(), Some(time()), Content::Change(fitting));
+        assert!(Fact::from_item(&fact.item(400).unwrap()).is_ok());
     }
 
     #[test]

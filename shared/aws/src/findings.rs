@@ -148,11 +148,15 @@ impl Findings {
         written(request.send().await.map_err(failed("withdraw a finding")))
     }
 
-    /// Remembers that a partition holds facts.
+    /// Remembers that something was done in a partition: it holds facts, and its version is another.
     pub async fn note_partition(&self, partition: &Partition) -> Result<(), CallError> {
-        let mut item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
-        item.insert("entity".to_owned(), AttributeValue::S("PARTITION".to_owned()));
-        self.put_item(item, "note a partition").await?;
+        let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
+        let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
+        let request = request.update_expression("SET #entity = :entity ADD #version :one").expression_attribute_names("#entity", "entity");
+        let request = request.expression_attribute_names("#version", "version");
+        let request = request.expression_attribute_values(":entity", AttributeValue::S("PARTITION".to_owned()));
+        let request = request.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+        request.send().await.map_err(failed("note a partition"))?;
         let mut item = key("PLACES", &partition.place.key());
         item.insert("entity".to_owned(), AttributeValue::S("PLACE".to_owned()));
         self.put_item(item, "note a place").await
@@ -160,8 +164,15 @@ impl Findings {
 
     /// The partitions of an account that hold facts.
     pub async fn partitions(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
+        Ok(self.partition_versions(account).await?.into_keys().collect())
+    }
+
+    /// The same, each with the number of times that something was done in it.
+    pub async fn partition_versions(&self, account: &str) -> Result<BTreeMap<Partition, u64>, CallError> {
         let items = query_all(&self.aws, &self.table, &account_key(account), Some("PARTITION#"), true).await?;
-        Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("PARTITION#")?)).collect())
+        let version = |item: &Item| item.get("version").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
+        let partition = |item: &Item| Partition::parse(text(item, "sk")?.strip_prefix("PARTITION#")?);
+        Ok(items.iter().filter_map(|item| Some((partition(item)?, version(item)))).collect())
     }
 
     /// Remembers that changes in a partition of another account concern this one.

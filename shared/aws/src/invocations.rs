@@ -202,7 +202,7 @@ pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
 pub(crate) fn changes_in(facts: &Facts, source: Source) -> Vec<Fact> {
     let fact = |(key, change): (ChangeKey, Change)| {
         let place = Place::new(change.account.as_str(), change.region.as_str());
-        let change_fact = ChangeFact { time: key.time, event_id: key.event_id, change };
+        let change_fact = ChangeFact::fitting(key.time, key.event_id, change);
         Fact::new(source, place, Some(key.time), Content::Change(change_fact))
     };
     facts.changes().into_iter().map(fact).collect()

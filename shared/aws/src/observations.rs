@@ -51,6 +51,12 @@ impl Observations {
         let items = query_all(&self.aws, &self.table, &partition.key(), prefix, true).await?;
         Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
     }
+
+    /// The facts of a partition, read consistently; if there are more than so many, so many and at least one more.
+    pub async fn query_some(&self, partition: &Partition, most: Option<usize>) -> Result<Vec<Read>, CallError> {
+        let items = query(&self.aws, &self.table, &partition.key(), None, true, most).await?;
+        Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
+    }
 }
 
 fn sort_key(item: &Item) -> String {
@@ -59,6 +65,18 @@ fn sort_key(item: &Item) -> String {
 
 /// All items under a partition key, whose sort keys begin with a prefix if one is given.
 pub(crate) async fn query_all(aws: &Aws, table: &str, pk: &str, prefix: Option<&str>, consistent: bool) -> Result<Vec<Item>, CallError> {
+    query(aws, table, pk, prefix, consistent, None).await
+}
+
+/// The same, up to the page that holds one more than so many.
+async fn query(
+    aws: &Aws,
+    table: &str,
+    pk: &str,
+    prefix: Option<&str>,
+    consistent: bool,
+    most: Option<usize>,
+) -> Result<Vec<Item>, CallError> {
     let mut items = Vec::new();
     let mut start = None;
     loop {
@@ -73,7 +91,7 @@ pub(crate) async fn query_all(aws: &Aws, table: &str, pk: &str, prefix: Option<&
         let page = request.send().await.map_err(failed(format!("query {table}")))?;
         start = page.last_evaluated_key;
         items.extend(page.items.unwrap_or_default());
-        if start.is_none() {
+        if start.is_none() || most.is_some_and(|most| items.len() > most) {
             return Ok(items);
         }
     }

@@ -53,6 +53,10 @@ pub enum Question {
     Policies,
     /// DescribePolicy.
     Policy(String),
+    /// ListAccountsWithInvalidEffectivePolicy (BEDROCK_POLICY): a page of it, behind a token.
+    InvalidPolicies(Option<String>),
+    /// ListEffectivePolicyValidationErrors (BEDROCK_POLICY) of an account: all of them.
+    PolicyValidation(String),
 }
 
 /// Answers questions about state.
@@ -70,6 +74,9 @@ impl<S: ReadState> ReadState for Arc<S> {
 /// State as an identity of AWS sees it.
 #[derive(Clone, Debug)]
 pub struct AwsState(pub Arc<Aws>);
+
+/// What stands for GetGuardrail's answer where there is no such guardrail or version.
+pub const NO_GUARDRAIL: &[u8] = b"{}";
 
 /// AWS Organizations' name for the type of policy.
 const BEDROCK_POLICY: &str = "BEDROCK_POLICY";
@@ -89,15 +96,17 @@ impl ReadState for AwsState {
                     Err(error) => Err(error),
                 };
             }
-            Question::EnforcedConfigurations => {
-                let request = aws.bedrock().list_enforced_guardrails_configuration();
-                request.customize().interceptor(body.clone()).send().await.map_err(failed("ListEnforcedGuardrailsConfiguration"))?;
-            }
+            Question::EnforcedConfigurations => return self.enforced_configurations().await,
             Question::Guardrails => return self.guardrails(None).await,
             Question::GuardrailVersions(id) => return self.guardrails(Some(id)).await,
             Question::Guardrail { id, version } => {
                 let request = aws.bedrock().get_guardrail().guardrail_identifier(id).guardrail_version(version);
-                request.customize().interceptor(body.clone()).send().await.map_err(failed(format!("GetGuardrail {id} {version}")))?;
+                let answer = request.customize().interceptor(body.clone()).send().await;
+                return match answer.map_err(failed(format!("GetGuardrail {id} {version}"))) {
+                    Ok(_) => Ok(body.take()),
+                    Err(error) if error.is_not_found() => Ok(NO_GUARDRAIL.to_vec()),
+                    Err(error) => Err(error),
+                };
             }
             Question::ResourcePolicy(arn) => {
                 let request = aws.bedrock().get_resource_policy().resource_arn(arn);
@@ -138,12 +147,39 @@ impl ReadState for AwsState {
                 let request = aws.organizations().describe_policy().policy_id(id);
                 request.customize().interceptor(body.clone()).send().await.map_err(failed(format!("DescribePolicy {id}")))?;
             }
+            Question::InvalidPolicies(token) => {
+                let request = aws.organizations().list_accounts_with_invalid_effective_policy().policy_type(BEDROCK_POLICY.into());
+                let request = request.set_next_token(token.clone()).customize().interceptor(body.clone());
+                request.send().await.map_err(failed("ListAccountsWithInvalidEffectivePolicy"))?;
+            }
+            Question::PolicyValidation(account) => return self.policy_validation(account).await,
         }
         Ok(body.take())
     }
 }
 
 impl AwsState {
+    /// AWS documents one configuration at most, and pages nevertheless.
+    async fn enforced_configurations(&self) -> Result<Vec<u8>, CallError> {
+        const LIST: &str = "guardrailsConfig";
+        let (mut before, mut token) = (Vec::new(), None);
+        loop {
+            let body = Verbatim::default();
+            let request = self.0.bedrock().list_enforced_guardrails_configuration().set_next_token(token);
+            let page = request.customize().interceptor(body.clone()).send().await.map_err(failed("ListEnforcedGuardrailsConfiguration"))?;
+            token = page.next_token;
+            match (before.is_empty(), token.is_none()) {
+                (true, true) => return Ok(body.take()),
+                (_, last) => {
+                    before.extend(list_in(&body, LIST));
+                    if last {
+                        return Ok(json!({LIST: before}).to_string().into_bytes());
+                    }
+                }
+            }
+        }
+    }
+
     async fn guardrails(&self, id: Option<&str>) -> Result<Vec<u8>, CallError> {
         let mut all = Vec::new();
         let mut token = None;
@@ -218,7 +254,7 @@ impl AwsState {
                 answers.push(json!(answer));
             }
         }
-        if let Some(logging) = self.logging().await {
+        if let Some(logging) = self.logging().await? {
             match answers.first_mut().and_then(Value::as_object_mut) {
                 Some(answer) => {
                     answer.insert("loggingConfig".to_owned(), logging);
@@ -230,12 +266,19 @@ impl AwsState {
         Ok(Value::Array(answers).to_string().into_bytes())
     }
 
-    async fn logging(&self) -> Option<Value> {
+    /// `None` if it may not be read; what is only late isn't left out.
+    async fn logging(&self) -> Result<Option<Value>, CallError> {
         let body = Verbatim::default();
         let request = self.0.bedrock().get_model_invocation_logging_configuration();
-        request.customize().interceptor(body.clone()).send().await.ok()?;
-        let answer: Value = serde_json::from_slice(&body.take()).ok()?;
-        Some(answer.get("loggingConfig").cloned().unwrap_or(Value::Null))
+        let answer = request.customize().interceptor(body.clone()).send().await;
+        match answer.map_err(failed("GetModelInvocationLoggingConfiguration")) {
+            Ok(_) => {
+                let answer: Value = serde_json::from_slice(&body.take()).unwrap_or_default();
+                Ok(Some(answer.get("loggingConfig").cloned().unwrap_or(Value::Null)))
+            }
+            Err(error) if error.kind == ErrorKind::Retryable => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
     async fn organization(&self) -> Result<Vec<u8>, CallError> {
@@ -311,6 +354,32 @@ impl AwsState {
             token = page.next_token;
             if token.is_none() {
                 return Ok(all);
+            }
+        }
+    }
+
+    /// What is wrong with an account's effective policy: the answer, with the errors of all pages in it.
+    async fn policy_validation(&self, account: &str) -> Result<Vec<u8>, CallError> {
+        const ERRORS: &str = "EffectivePolicyValidationErrors";
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let body = Verbatim::default();
+            let request = self.0.organizations().list_effective_policy_validation_errors().policy_type(BEDROCK_POLICY.into());
+            let request = request.account_id(account).set_next_token(token).customize().interceptor(body.clone());
+            let page = match request.send().await.map_err(failed(format!("ListEffectivePolicyValidationErrors {account}"))) {
+                Ok(page) => page,
+                // Where there is no policy, nothing is wrong with it.
+                Err(error) if error.is_not_found() => return Ok(json!({"AccountId": account, ERRORS: []}).to_string().into_bytes()),
+                Err(error) => return Err(error),
+            };
+            let mut answer: Value = serde_json::from_slice(&body.take()).unwrap_or_default();
+            all.extend(answer.get(ERRORS).and_then(Value::as_array).cloned().unwrap_or_default());
+            token = page.next_token;
+            if token.is_none() {
+                if let Some(answer) = answer.as_object_mut() {
+                    answer.insert(ERRORS.to_owned(), Value::Array(all));
+                }
+                return Ok(answer.to_string().into_bytes());
             }
         }
     }

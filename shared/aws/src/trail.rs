@@ -1,9 +1,13 @@
 //! `audit-trail`: reads the organization's trail from S3, and reports what is in it as the hub's own facts.
 //!
-//! A digest file names every log file of its hour with its hash. Once all of them were read, and are what they were, the hour is settled:
-//! what accounts reported of it themselves is replaced.
+//! A digest file names every log file of its hour with its hash, and CloudTrail signs it ([`crate::digest`]). Once it is known to be
+//! CloudTrail's, and all of its files were read and are what they were, the hour is settled: what accounts reported of it themselves is
+//! replaced. Whatever isn't as it was is a gap, and the hour stays unsettled.
 
-use std::{io::Read as _, path::PathBuf, sync::Arc};
+mod keys;
+mod notification;
+
+use std::{path::PathBuf, sync::Arc};
 
 use audit_core::{
     auditor,
@@ -17,14 +21,17 @@ use audit_local::{
     scan::{self, Options},
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use serde::Deserialize;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
+use self::notification::{DigestKey, Kind, kind_of};
+pub use self::{
+    keys::{CloudTrailKeys, PublicKeys},
+    notification::{Object, objects_in},
+};
 use crate::{
     aws::Aws,
-    bucket::{Bucket, S3Bucket},
+    bucket::{Bucket, Metadata, S3Bucket},
     clock::{Clock, hour_of, start_of},
+    digest::{Broken, Digest},
     edge::Handler,
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, SettledFact},
@@ -55,71 +62,75 @@ impl Buckets for S3 {
     }
 }
 
+/// What it takes for an hour to be settled.
+#[derive(Debug)]
+pub enum Settle<K> {
+    /// No hour ever is.
+    Never,
+    /// Digests whose files have the hashes that they name. Who may write to the bucket could write digests, too.
+    ByHashes,
+    /// Digests that CloudTrail signed, each behind the one before, whose files have the hashes that they name.
+    BySignatures(K),
+}
+
+/// Whose trail it is.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// The organization's id: the organization's trail, which no member can change, writes below a folder of this name.
+    pub organization: Option<String>,
+    /// The hub's own account, whose own trail is as good.
+    pub hub_account: String,
+}
+
 /// Audits the organization's trail.
 #[derive(Debug)]
-pub struct TrailAuditor<B> {
+pub struct TrailAuditor<B, K> {
     wanted: Wanted,
     observations: Observations,
     buckets: B,
-    settle: bool,
+    scope: Scope,
+    settle: Settle<K>,
     metrics: Metrics,
     clock: Clock,
 }
 
-/// An object that a message names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Object {
-    /// Its bucket.
-    pub bucket: String,
-    /// Its key, as it is.
-    pub key: String,
-}
+/// The signature among an object's metadata.
+const SIGNATURE: &str = "signature";
 
-/// What an object of a trail's bucket is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    Log,
-    Digest(Place),
-    Other,
-}
+/// When a digest of late files was made, among its metadata. It was signed then, and not in the time that it is about.
+const MADE_LATE: &str = "backfill-generation-timestamp";
 
-/// No log file of CloudTrail inflates to more (facts/05 §2: 50 MB), with room to spare.
-const LARGEST: u64 = 256 << 20;
+/// A digest is about an hour.
+const HOUR: i64 = 3_600;
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DigestFile {
-    digest_start_time: String,
-    digest_end_time: String,
-    log_files: Vec<LogFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LogFile {
-    s3_bucket: String,
-    s3_object: String,
-    hash_value: String,
-}
-
-impl TrailAuditor<S3> {
+impl TrailAuditor<S3, CloudTrailKeys> {
     /// From the environment.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("OBSERVATIONS_TABLE")?;
         let ttl_days = environment.facts_ttl_days()?;
         let settle = environment.flag("TRAIL_SETTLE")?;
+        let verify = environment.parsed("TRAIL_VERIFY", true)?;
+        let scope = Scope {
+            organization: environment.optional("ORGANIZATION_ID"),
+            hub_account: environment.optional_account("HUB_ACCOUNT")?.unwrap_or_default(),
+        };
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "audit-trail", Clock::System);
         let hub_region = environment.optional("HUB_REGION");
-        let aws = Aws::from_environment().await;
+        let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
-        Ok(Self::new(Observations::new(hub, table, ttl_days), S3(Arc::new(aws)), settle, metrics, Clock::System))
+        let settle = match (settle, verify) {
+            (false, _) => Settle::Never,
+            (true, false) => Settle::ByHashes,
+            (true, true) => Settle::BySignatures(CloudTrailKeys::new(Arc::clone(&aws))),
+        };
+        Ok(Self::new(Observations::new(hub, table, ttl_days), S3(aws), scope, settle, metrics, Clock::System))
     }
 }
 
-impl<B: Buckets> TrailAuditor<B> {
+impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
     /// An auditor of the trail.
-    pub fn new(observations: Observations, buckets: B, settle: bool, metrics: Metrics, clock: Clock) -> Self {
-        TrailAuditor { wanted: auditor::wanted(), observations, buckets, settle, metrics, clock }
+    pub fn new(observations: Observations, buckets: B, scope: Scope, settle: Settle<K>, metrics: Metrics, clock: Clock) -> Self {
+        TrailAuditor { wanted: auditor::wanted(), observations, buckets, scope, settle, metrics, clock }
     }
 
     /// Takes a batch of notifications. Answers with the messages that must come again.
@@ -139,13 +150,16 @@ impl<B: Buckets> TrailAuditor<B> {
 
     async fn take_message(&self, body: &str) -> Result<Flow, CallError> {
         let mut flow = Flow::default();
-        for object in objects_in(body) {
+        for object in objects_in(body)? {
             match kind_of(&object.key) {
-                Kind::Log => {
-                    let content = self.read(&object).await?;
-                    self.take_log(&object, &content, &mut flow).await?;
+                Kind::Log(key) => {
+                    let (content, _) = self.read(&object).await?;
+                    let unreadable = self.take_log(&object, &content, &mut flow).await?;
+                    if let Some(unreadable) = unreadable {
+                        self.report(&key.place, key.delivered.unwrap_or_else(|| self.now()), &[unreadable]).await?;
+                    }
                 }
-                Kind::Digest(place) if self.settle => self.take_digest(&object, &place, &mut flow).await?,
+                Kind::Digest(key) if self.settles(&key) => self.take_digest(&object, &key, &mut flow).await?,
                 // Insights, digests that nobody asked for, and whatever else lies in a bucket.
                 Kind::Digest(_) | Kind::Other => {
                     flow.taken_in += 1;
@@ -156,15 +170,21 @@ impl<B: Buckets> TrailAuditor<B> {
         Ok(flow)
     }
 
-    async fn read(&self, object: &Object) -> Result<Vec<u8>, CallError> {
-        let content = self.buckets.bucket(&object.bucket).get(&object.key).await?;
+    /// Whether this digest may settle an hour: one of a trail that a member made itself is the member's word.
+    fn settles(&self, key: &DigestKey) -> bool {
+        let of_organization = self.scope.organization.as_ref().is_none_or(|organization| *organization == key.above);
+        !matches!(self.settle, Settle::Never) && (of_organization || key.place.account == self.scope.hub_account)
+    }
+
+    async fn read(&self, object: &Object) -> Result<(Vec<u8>, Metadata), CallError> {
+        let content = self.buckets.bucket(&object.bucket).get_with_metadata(&object.key).await?;
         content.ok_or_else(|| {
             CallError::new(format!("read s3://{}/{}", object.bucket, object.key), ErrorKind::NotFound, "there is no such object")
         })
     }
 
-    /// Reports all that is in a log file.
-    async fn take_log(&self, object: &Object, content: &[u8], flow: &mut Flow) -> Result<(), CallError> {
+    /// Reports all that is in a log file. Answers with what of it can't be read, if anything: what happened then isn't known.
+    async fn take_log(&self, object: &Object, content: &[u8], flow: &mut Flow) -> Result<Option<String>, CallError> {
         let scanned = self.scan(object, content)?;
         flow.taken_in += scanned.counts.read;
         flow.judged += scanned.counts.taken;
@@ -176,7 +196,8 @@ impl<B: Buckets> TrailAuditor<B> {
         for fact in facts_in(&scanned.facts) {
             self.observations.put(&fact).await?;
         }
-        Ok(())
+        let unreadable = scanned.counts.unreadable;
+        Ok((unreadable > 0).then(|| format!("{} holds {unreadable} records that can't be read", object.key)))
     }
 
     /// By the scanner of the command line, which reads files.
@@ -190,39 +211,90 @@ impl<B: Buckets> TrailAuditor<B> {
         Ok(scan::scan(&[input], &self.wanted, &Options { threads: 1, ..Options::default() }))
     }
 
-    /// Reads all log files that a digest names, checks that they are what they were, and settles the hour.
-    async fn take_digest(&self, object: &Object, place: &Place, flow: &mut Flow) -> Result<(), CallError> {
-        let refused = |error: BoxError| CallError::new(format!("read the digest {}", object.key), ErrorKind::Refused, error);
-        let content = inflate(&self.read(object).await?).map_err(|error| refused(error.into()))?;
-        let digest: DigestFile = serde_json::from_slice(&content).map_err(|error| refused(error.into()))?;
-        let (start, end) = Moment::parse(&digest.digest_start_time)
-            .zip(Moment::parse(&digest.digest_end_time))
-            .ok_or_else(|| refused("it has no times".into()))?;
-        let mut missing = Vec::new();
-        for file in &digest.log_files {
-            let log = Object { bucket: file.s3_bucket.clone(), key: file.s3_object.clone() };
+    /// Reads all log files that a digest names, checks that it is CloudTrail's and they are what they were, and settles the hour.
+    async fn take_digest(&self, object: &Object, key: &DigestKey, flow: &mut Flow) -> Result<(), CallError> {
+        let (content, metadata) = self.read(object).await?;
+        flow.taken_in += 1;
+        flow.judged += 1;
+        let about = key.end.plus_seconds(-HOUR);
+        let digest = match self.checked(object, key, &content, &metadata).await? {
+            Ok(digest) => digest,
+            // What it says is nobody's word; the log files themselves are read as they come.
+            Err(broken) => return self.report(&key.place, about, &[format!("{} {broken}", object.key)]).await,
+        };
+        let mut broken: Vec<String> = self.broken_chain(&digest, object).await?.into_iter().collect();
+        for file in &digest.files {
+            let log = Object { bucket: file.bucket.clone(), key: file.object.clone() };
             let content = match self.read(&log).await {
-                Ok(content) => content,
+                Ok((content, _)) => content,
                 Err(error) if error.is_not_found() => {
-                    missing.push(format!("{} was deleted", log.key));
+                    broken.push(format!("{} {}", log.key, Broken::Deleted));
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            let inflated = inflate(&content).unwrap_or_default();
-            if !hex::encode(Sha256::digest(&inflated)).eq_ignore_ascii_case(&file.hash_value) {
-                missing.push(format!("{} was altered", log.key));
+            match file.is_unaltered(&content) {
+                Ok(()) => broken.extend(self.take_log(&log, &content, flow).await?),
+                Err(altered) => broken.push(format!("{} {altered}", log.key)),
             }
-            self.take_log(&log, &content, flow).await?;
         }
-        if let Some(first) = missing.first() {
-            let hour = start_of(hour_of(start));
-            let detail = format!("{} log files of the organization's trail: {first}", missing.len());
-            let gap = GapFact { missing: "trail".to_owned(), time: hour, detail, count: missing.len() as u64 };
-            return self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(hour), Content::Gap(gap))).await.map(|_| ());
+        if !broken.is_empty() {
+            return self.report(&key.place, digest.start, &broken).await;
         }
-        let settled = SettledFact { time: start, until: end, files: digest.log_files.len() as u64 };
-        self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(start), Content::Settled(settled))).await.map(|_| ())
+        if key.backfill {
+            // The hour has a digest of its own; this one adds to it.
+            return Ok(());
+        }
+        let begins = digest.previous.is_none();
+        let settled =
+            SettledFact { time: digest.start, until: digest.end, files: digest.files.len() as u64, trail: key.trail.clone(), begins };
+        self.observations.put(&Fact::new(Source::Hub, key.place.clone(), Some(digest.start), Content::Settled(settled))).await.map(|_| ())
+    }
+
+    /// The digest, if it is CloudTrail's, as far as that is asked for.
+    async fn checked(
+        &self,
+        object: &Object,
+        key: &DigestKey,
+        content: &[u8],
+        metadata: &Metadata,
+    ) -> Result<Result<Digest, Broken>, CallError> {
+        let digest = match Digest::read(content).and_then(|digest| digest.is_at(&object.bucket, &object.key).map(|()| digest)) {
+            Ok(digest) => digest,
+            Err(broken) => return Ok(Err(broken)),
+        };
+        let Settle::BySignatures(keys) = &self.settle else { return Ok(Ok(digest)) };
+        let made_late = metadata.get(MADE_LATE).filter(|_| key.backfill).and_then(|time| Moment::parse(time));
+        let (from, until) =
+            made_late.map_or((digest.start, digest.end.plus_seconds(HOUR)), |made| (made.plus_seconds(-HOUR), made.plus_seconds(HOUR)));
+        let Some(public_key) = keys.key(&key.place.region, &digest.fingerprint, from, until).await? else {
+            return Ok(Err(Broken::Key(digest.fingerprint)));
+        };
+        let signature = metadata.get(SIGNATURE).map(String::as_str);
+        Ok(digest.verify(signature, &public_key).map(|()| digest))
+    }
+
+    /// What is wrong with the digest before this one.
+    async fn broken_chain(&self, digest: &Digest, object: &Object) -> Result<Option<String>, CallError> {
+        let (Some(previous), Settle::BySignatures(_)) = (&digest.previous, &self.settle) else { return Ok(None) };
+        let before = Object { bucket: previous.bucket.clone(), key: previous.object.clone() };
+        let broken = match self.read(&before).await {
+            Ok((content, metadata)) => digest.follows(&content, metadata.get(SIGNATURE).map(String::as_str)).err(),
+            Err(error) if error.is_not_found() => Some(Broken::Deleted),
+            Err(error) if error.kind == ErrorKind::Denied && before.bucket != object.bucket => {
+                return Ok(Some(format!("{} lies in another bucket, {}, which may not be read", before.key, before.bucket)));
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(broken.map(|broken| format!("{} {broken}", before.key)))
+    }
+
+    /// Reports files that aren't what they were.
+    async fn report(&self, place: &Place, time: Moment, broken: &[String]) -> Result<(), CallError> {
+        let hour = start_of(hour_of(time));
+        let detail = format!("{} files of the organization's trail: {}", broken.len(), broken.first().map_or("", String::as_str));
+        let gap = GapFact { missing: "trail".to_owned(), time: hour, detail, count: broken.len() as u64 };
+        self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(hour), Content::Gap(gap))).await.map(|_| ())
     }
 
     /// When it is.
@@ -250,110 +322,11 @@ pub(crate) fn facts_in(facts: &Facts) -> Vec<Fact> {
     packets.chain(changes_in(facts, Source::Hub)).collect()
 }
 
-fn inflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut inflated = Vec::new();
-    let read = flate2::read::MultiGzDecoder::new(bytes).take(LARGEST).read_to_end(&mut inflated)?;
-    if read as u64 == LARGEST { Err(std::io::Error::other("it is too large")) } else { Ok(inflated) }
-}
-
-/// What a key says of its object (facts/05 §3).
-fn kind_of(key: &str) -> Kind {
-    let parts: Vec<&str> = key.split('/').collect();
-    let at = parts.iter().position(|part| *part == "CloudTrail" || *part == "CloudTrail-Digest");
-    let (Some(at), true) = (at, key.ends_with(".json.gz")) else { return Kind::Other };
-    let (Some(account), Some(region)) = (at.checked_sub(1).and_then(|before| parts.get(before)), parts.get(at + 1)) else {
-        return Kind::Other;
-    };
-    match parts.get(at) {
-        Some(&"CloudTrail") => Kind::Log,
-        _ => Kind::Digest(Place::new(*account, *region)),
-    }
-}
-
-/// The objects that a notification names: S3's own, EventBridge's, or either in an envelope of SNS; or CloudTrail's to SNS.
-#[must_use]
-pub fn objects_in(body: &str) -> Vec<Object> {
-    let Ok(json) = serde_json::from_str::<Value>(body) else { return Vec::new() };
-    if let Some(inner) = json.get("Message").and_then(Value::as_str) {
-        return objects_in(inner);
-    }
-    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
-    if let (Some(bucket), Some(key)) = (text(&json, "/detail/bucket/name"), text(&json, "/detail/object/key")) {
-        return vec![Object { bucket, key }];
-    }
-    if let (Some(bucket), Some(keys)) = (text(&json, "/s3Bucket"), json.get("s3ObjectKey").and_then(Value::as_array)) {
-        return keys.iter().filter_map(|key| Some(Object { bucket: bucket.clone(), key: key.as_str()?.to_owned() })).collect();
-    }
-    let records = json.get("Records").and_then(Value::as_array).into_iter().flatten();
-    let object =
-        |record: &Value| Some(Object { bucket: text(record, "/s3/bucket/name")?, key: from_url(&text(record, "/s3/object/key")?) });
-    records.filter_map(object).collect()
-}
-
-/// S3's own notifications write keys as in a query.
-fn from_url(key: &str) -> String {
-    let mut bytes = Vec::with_capacity(key.len());
-    let mut rest = key.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let escaped = behind.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match (first, escaped) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            (b'+', _) => {
-                bytes.push(b' ');
-                rest = behind;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-impl<B: Buckets> Handler<SqsEvent, SqsBatchResponse> for TrailAuditor<B> {
+impl<B: Buckets, K: PublicKeys> Handler<SqsEvent, SqsBatchResponse> for TrailAuditor<B, K> {
     async fn handle(&self, event: SqsEvent, _: &str) -> Result<SqsBatchResponse, BoxError> {
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
         let mut response = SqsBatchResponse::default();
         self.take(&messages).await.iter().for_each(|id| response.add_failure(id));
         Ok(response)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn all_forms_of_a_notification_name_the_same_object() {
-        let key = "AWSLogs/o-ab/222233334444/CloudTrail/us-east-1/2026/11/20/a b.json.gz";
-        let s3 = json!({"Records": [{"s3": {"bucket": {"name": "trail"}, "object": {"key": key.replace(' ', "+").replace('-', "%2D")}}}]});
-        let eventbridge = json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "trail"}, "object": {"key": key}}});
-        let sns = json!({"Type": "Notification", "Message": s3.to_string()});
-        let cloudtrail = json!({"Message": json!({"s3Bucket": "trail", "s3ObjectKey": [key]}).to_string()});
-        for body in [s3, eventbridge, sns, cloudtrail] {
-            assert_eq!(objects_in(&body.to_string()), [Object { bucket: "trail".into(), key: key.into() }], "{body}");
-        }
-        assert_eq!(objects_in("nonsense"), []);
-        assert_eq!(objects_in(r#"{"Service": "Amazon S3", "Event": "s3:TestEvent"}"#), []);
-    }
-
-    #[test]
-    fn what_isnt_a_log_of_cloudtrail_is_told_by_its_key() {
-        assert_eq!(kind_of("p/AWSLogs/o-ab/222233334444/CloudTrail/us-east-1/2026/11/20/x.json.gz"), Kind::Log);
-        assert_eq!(
-            kind_of("AWSLogs/o-ab/222233334444/CloudTrail-Digest/us-east-1/2026/11/20/x.json.gz"),
-            Kind::Digest(Place::new("222233334444", "us-east-1"))
-        );
-        for other in
-            ["AWSLogs/o-ab/222233334444/CloudTrail-Insight/us-east-1/2026/x.json.gz", "x.exe", "AWSLogs/o-ab/1/CloudTrail/us-east-1/x.txt"]
-        {
-            assert_eq!(kind_of(other), Kind::Other, "{other}");
-        }
     }
 }

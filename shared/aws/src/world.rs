@@ -112,7 +112,8 @@ impl<B: Bucket> HubWorld<B> {
             "metrics",
         ];
         let mut prefixes: Vec<String> = of_account.iter().map(|kind| format!("{kind}/{account}/")).collect();
-        prefixes.extend(["organization".to_owned(), "policies/".to_owned(), format!("effective-policies/{account}")]);
+        prefixes.extend(["organization".to_owned(), "policies/".to_owned()]);
+        prefixes.extend(["effective-policies", "invalid-policies"].map(|kind| format!("{kind}/{account}")));
         prefixes.extend([format!("guardrails/{management}/"), format!("telemetry/{management}/")]);
         prefixes.extend(others.iter().map(|other| format!("enforced-configurations/{other}/")));
         self.files(&prefixes).await

@@ -385,6 +385,20 @@ pub fn is_kept(service: &str, operation: &str) -> bool {
 }
 
 impl Change {
+    /// Leaves the largest parameter out, where there is no room for all: what is left out is not known. Whether there was any.
+    pub fn leave_out_the_largest(&mut self) -> bool {
+        let size = |value: &Value| value.to_string().len();
+        let largest = |of: &Value| of.as_object()?.iter().map(|(key, value)| (size(value), key.clone())).max();
+        let (of_request, of_response) = (largest(&self.parameters), largest(&self.response));
+        let of = if of_request >= of_response { &mut self.parameters } else { &mut self.response };
+        let removed = of_request.max(of_response).and_then(|(_, key)| of.as_object_mut()?.shift_remove(&key));
+        if removed.is_some() {
+            return true;
+        }
+        // Nothing is left but what it does to the world, which was made from what is left out.
+        self.effect.take().is_some()
+    }
+
     /// The change that a record reports or attempts; `None` if it is none that is kept.
     #[must_use]
     pub fn from_record(record: &Record<'_>) -> Option<Self> {

@@ -9,6 +9,7 @@ mod mediated;
 mod path;
 mod settle;
 mod timeline;
+mod validation;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,6 +24,7 @@ pub use path::{Entity, SnapshotPath};
 use settle::ChangedTrail;
 pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, Standing, State};
 pub use timeline::{InForce, Source, Timeline};
+pub use validation::Validation;
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region},
@@ -45,6 +47,8 @@ pub struct World {
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
     /// Of readings of effective policies, since when they hold.
     described_since: BTreeMap<(AccountId, Moment), Moment>,
+    /// What AWS said of effective policies' validity, by when it was read.
+    validations: BTreeMap<AccountId, BTreeMap<Moment, Validation>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
     guardrails: BTreeMap<GuardrailKey, GuardrailVersions>,
     /// When guardrails were made, as far as events say.
@@ -146,6 +150,8 @@ impl World {
             Entity::Flow(account, region, id) => forget(&mut self.flows, (account, region, id), time),
             // Counts of the past, and profiles, which never change: what isn't read was never known.
             Entity::Metrics(..) | Entity::InferenceProfile(..) => {}
+            // Only AWS's word that nothing is wrong puts an invalid policy right.
+            Entity::InvalidPolicy(_) => {}
         }
     }
 
@@ -169,6 +175,9 @@ impl World {
                     self.described_since.insert((account.clone(), time), since);
                 }
                 self.described.entry(account.clone()).or_default().insert(time, Source::Snapshot, Some(described));
+            }
+            Entity::InvalidPolicy(account) => {
+                self.validations.entry(account.clone()).or_default().insert(time, Validation::from_json(&json)?);
             }
             Entity::EnforcedConfigurations(account, region) => {
                 let configurations = enforced_configurations(&json, account, region)?;

@@ -18,11 +18,9 @@ use audit_aws::{
     queue::MemoryQueue,
     reconcile::{Eyes, Order, Reconciler, Settings},
     state::{Question, ReadState},
-    trail::{Buckets, TrailAuditor},
 };
-use audit_core::{finding::Status, moment::Moment};
+use audit_core::moment::Moment;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::support::{
     HUB, Tables, bucket_with, metrics, now,
@@ -76,14 +74,14 @@ fn time(text: &str) -> Moment {
     Moment::parse(text).unwrap()
 }
 
-async fn facts_of(tables: &Tables, source: Source, account: &str, at: &str) -> Vec<Content> {
+pub(crate) async fn facts_of(tables: &Tables, source: Source, account: &str, at: &str) -> Vec<Content> {
     let hour = Some(time(at).as_micros() / 3_600_000_000);
     let partition = Partition { source, place: Place::new(account, "us-east-1"), hour };
     let read = tables.observations().query(&partition, None).await.unwrap();
     read.into_iter().map(|read| read.fact.unwrap().content).collect()
 }
 
-fn update(number: u64, minute: u64) -> Value {
+pub(crate) fn update(number: u64, minute: u64) -> Value {
     let mut update = story::record(
         MEMBER,
         "UpdateGuardrail",
@@ -148,105 +146,8 @@ async fn a_change_in_the_organization_is_looked_after_four_times() {
     assert!(orders.iter().all(|(order, _)| serde_json::from_str::<Order>(order).unwrap() == Order::Organization));
 }
 
-/// One bucket, whatever its name.
-#[derive(Clone, Debug)]
-struct OneBucket(MemoryBucket);
-
-impl Buckets for OneBucket {
-    type Bucket = MemoryBucket;
-
-    fn bucket(&self, _: &str) -> MemoryBucket {
-        self.0.clone()
-    }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-const FOLDER: &str = "AWSLogs/o-exampleorgid/222233334444";
-
-fn notification(key: &str) -> String {
-    json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "trail"}, "object": {"key": key}}}).to_string()
-}
-
-async fn settle(bucket: &MemoryBucket, tables: &Tables, hour: u32, files: &[(&str, String)]) -> Vec<String> {
-    let auditor = TrailAuditor::new(tables.observations(), OneBucket(bucket.clone()), true, metrics("audit-trail"), Clock::At(now()));
-    let files: Vec<Value> = files
-        .iter()
-        .map(|(key, hash)| json!({"s3Bucket": "trail", "s3Object": key, "hashValue": hash, "hashAlgorithm": "SHA-256"}))
-        .collect();
-    let digest = json!({"digestStartTime": format!("2026-11-20T{hour:02}:12:00Z"), "digestEndTime": format!("2026-11-20T{:02}:12:00Z", hour + 1),
-        "digestS3Object": "x", "logFiles": files});
-    let key = format!("{FOLDER}/CloudTrail-Digest/us-east-1/2026/11/20/{hour}.json.gz");
-    bucket.put(&key, gzip(digest.to_string().as_bytes())).await.unwrap();
-    let body = notification(&key);
-    auditor.take(&[Message { id: "d", body: &body }]).await
-}
-
-fn organization() -> Trust {
+pub(crate) fn organization() -> Trust {
     Trust { organization: true, hub_account: HUB.to_owned(), management_account: Some(MANAGEMENT.to_owned()), members_are_believed: false }
-}
-
-#[tokio::test]
-async fn what_the_trail_settles_replaces_what_the_account_said() {
-    let (tables, trail) = (tables().await, MemoryBucket::default());
-    let world = bucket_with(story::bare_world(), None).await;
-    let fold = tables.fold(&world, organization());
-    // The account reports one call that never was, and keeps two silent.
-    let state = crate::support::StateOf { place: None, files: story::bare_world().into_iter().collect() };
-    let bodies: Vec<String> = [1, 77].iter().map(|number| story::envelope(&story::call(MEMBER, *number, 5))).collect();
-    let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
-    crate::support::invocation_auditor(&tables, state).take(&messages).await;
-    tables.fold_all(&fold).await;
-    let count = |findings: Vec<audit_core::finding::Finding>| {
-        findings.iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().count
-    };
-    assert_eq!(count(tables.all_findings().await), 2);
-
-    let log = json!({"Records": [story::call(MEMBER, 1, 5), story::call(MEMBER, 2, 6), story::call(MEMBER, 3, 7)]}).to_string();
-    let key = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/a.json.gz");
-    trail.put(&key, gzip(log.as_bytes())).await.unwrap();
-    let hash = hex::encode(Sha256::digest(log.as_bytes()));
-    assert_eq!(settle(&trail, &tables, 10, &[(&key, hash)]).await, Vec::<String>::new());
-    tables.fold_all(&fold).await;
-    assert_eq!(count(tables.all_findings().await), 4, "until the hour after is there, files may be late");
-    assert_eq!(settle(&trail, &tables, 11, &[]).await, Vec::<String>::new());
-    tables.fold_all(&fold).await;
-    assert_eq!(count(tables.all_findings().await), 3, "settled");
-}
-
-#[tokio::test]
-async fn a_log_file_that_was_altered_or_deleted_is_a_gap() {
-    let (tables, trail) = (tables().await, MemoryBucket::default());
-    let key = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/a.json.gz");
-    trail.put(&key, gzip(json!({"Records": [story::call(MEMBER, 1, 5)]}).to_string().as_bytes())).await.unwrap();
-    let gone = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/b.json.gz");
-    settle(&trail, &tables, 10, &[(&key, "00".repeat(32)), (&gone, String::new())]).await;
-    let world = bucket_with(story::bare_world(), None).await;
-    tables.fold_all(&tables.fold(&world, organization())).await;
-    let found = tables.all_findings().await;
-    let gap = found.iter().find(|finding| finding.rule == "telemetry-gap").unwrap();
-    assert_eq!((gap.count, gap.status), (2, Status::Open));
-    assert!(gap.detail.contains("a.json.gz was altered"), "{}", gap.detail);
-}
-
-#[tokio::test]
-async fn an_object_that_isnt_there_comes_again_and_what_is_no_log_is_passed_over() {
-    let (tables, trail) = (tables().await, MemoryBucket::default());
-    let auditor = TrailAuditor::new(tables.observations(), OneBucket(trail.clone()), false, metrics("audit-trail"), Clock::At(now()));
-    trail.put("AWSLogs/1/CloudTrail/us-east-1/broken.json.gz", b"\x1f\x8b\x08nonsense".to_vec()).await.unwrap();
-    let bodies = [
-        notification("AWSLogs/1/CloudTrail/us-east-1/2026/gone.json.gz"),
-        notification("readme.txt"),
-        notification("AWSLogs/1/CloudTrail/us-east-1/broken.json.gz"),
-    ];
-    let messages: Vec<Message<'_>> = ["gone", "other", "broken"].into_iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
-    assert_eq!(auditor.take(&messages).await, ["gone"]);
-    assert_eq!(tables.items(&tables.observations).await.len(), 0);
 }
 
 struct Hub {
@@ -396,4 +297,68 @@ async fn the_organization_is_read_and_each_account_sent_for() {
     hub.order(&Order::Plan, "2026-11-20T11:00:00Z").await.unwrap();
     let planned: Vec<String> = hub.queue.take().into_iter().map(|(order, _)| order).collect();
     assert_eq!(planned.len(), 4, "the organization, the hub's, the management and the member account: {planned:?}");
+}
+
+#[tokio::test]
+async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
+    let hub = Hub::new().await;
+    let gap = async || {
+        let mut gaps = 0;
+        for hour in 10..20 {
+            let facts = facts_of(&hub.tables, Source::Hub, MEMBER, &format!("2026-11-20T{hour}:00:00Z")).await;
+            gaps += facts.iter().filter(|fact| matches!(fact, Content::Gap(gap) if gap.missing == "heartbeat")).count();
+        }
+        gaps
+    };
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    // The refused call in the member comes by the hub's bus to the copy of the functions that takes what is forwarded.
+    let parameters = json!({"modelId": audit_aws::invocations::HEARTBEAT_MODEL});
+    let mut beat = story::record(MEMBER, "Converse", 9, 170, &parameters);
+    beat["errorCode"] = json!("AccessDenied");
+    beat["userIdentity"] = json!({"type": "AssumedRole", "accountId": MEMBER, "arn": format!("arn:aws:sts::{MEMBER}:assumed-role/guardrail-audit-heartbeat/guardrail-audit"),
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/guardrail-audit-heartbeat")}}});
+    let body = story::envelope(&beat);
+    let state = crate::support::StateOf::default();
+    crate::support::invocation_auditor(&hub.tables, state).take(&[Message { id: "m", body: &body }]).await;
+    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    assert_eq!(gap().await, 0, "it beats");
+    hub.order(&place(), "2026-11-20T18:00:00Z").await.unwrap();
+    assert_eq!(gap().await, 1, "and when it stops, that is seen");
+}
+
+#[tokio::test]
+async fn what_may_be_read_no_longer_is_a_gap_until_it_may_be_read_again() {
+    let hub = Hub::new().await;
+    let readable = |answers: &Answers| {
+        for (question, answer) in [
+            (Question::EnforcedConfigurations, json!({"guardrailsConfig": []})),
+            (Question::Telemetry, json!([])),
+            (Question::Guardrails, json!({"guardrails": []})),
+            (Question::InferenceProfiles, json!({"inferenceProfileSummaries": []})),
+            (Question::Agents, json!({"agentSummaries": []})),
+            (Question::Flows, json!({"flowSummaries": []})),
+        ] {
+            answers.set(&question, &[answer]);
+        }
+    };
+    let world = bucket_with(story::bare_world(), None).await;
+    let fold = hub.tables.fold(&world, organization());
+    let found = async || {
+        hub.tables.fold_all(&fold).await;
+        let found = hub.tables.all_findings().await;
+        found.into_iter().find(|finding| finding.rule == "telemetry-gap").map(|finding| (finding.status, finding.detail))
+    };
+    hub.order(&place(), "2026-11-20T09:00:00Z").await.unwrap();
+    assert_eq!(found().await, None, "what was never read is not known, and no news");
+    readable(&hub.seen.answers);
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    assert_eq!(found().await, None);
+    hub.seen.answers.0.lock().unwrap().clear();
+    hub.order(&place(), "2026-11-20T10:30:00Z").await.unwrap();
+    let (status, detail) = found().await.unwrap();
+    assert_eq!(status, audit_core::finding::Status::Open);
+    assert!(detail.contains("may no longer read 2 things"), "{detail}");
+    readable(&hub.seen.answers);
+    hub.order(&place(), "2026-11-20T10:50:00Z").await.unwrap();
+    assert_eq!(found().await.unwrap().0, audit_core::finding::Status::Resolved);
 }

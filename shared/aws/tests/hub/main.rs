@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that can't go on fails, as it should")]
 
+mod adapters;
 mod adversary;
 mod contract;
 mod convergence;
@@ -10,3 +11,4 @@ mod eyes;
 mod messages;
 #[path = "../support/mod.rs"]
 mod support;
+mod trail;

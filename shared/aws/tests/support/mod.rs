@@ -30,6 +30,8 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+pub mod double;
+
 /// The time at which tests happen.
 pub const NOW: &str = "2026-11-22T00:00:00Z";
 
@@ -147,6 +149,11 @@ impl Unreliable {
     pub fn fail_at(&self, call: u64, failure: Failure) {
         self.calls.store(0, Ordering::SeqCst);
         *self.fails.lock().unwrap() = Some((call, failure));
+    }
+
+    /// How many calls there were since it was last said which one is to fail.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
     }
 
     /// Works again; whether anything failed.

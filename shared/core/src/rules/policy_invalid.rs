@@ -13,7 +13,7 @@ use crate::{
     rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Seen, Sighting},
     severity::Severity,
-    world::{OrganizationChange, WorldChange},
+    world::{OrganizationChange, Validation, WorldChange},
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ pub(super) static RULE: Rule = Rule {
     fires: "AWS reports an account's effective policy as invalid, so the last valid one stays in force; or a Bedrock policy that is written, or \
         attached, has an error: DRAFT, a guardrail of another Region or of an owner other than the management account, keys that AWS doesn't \
         know, more characters than allowed. Two steps lower while the policy is attached nowhere.",
-    evidence: "The EffectivePolicyValidation event; the policy in the record, DescribePolicy or DescribeEffectivePolicy. An update whose content \
+    evidence: "The EffectivePolicyValidation event, or ListEffectivePolicyValidationErrors; the policy in the record, DescribePolicy or DescribeEffectivePolicy. An update whose content \
         the record hides says nothing until it is read.",
     rationale: "Nothing fails when an invalid policy is attached: what was valid before stays in force, or nothing is enforced at all.",
     remediation: "Correct the policy; `guardrail-audit policy lint` shows each error with its place.",
@@ -87,10 +87,11 @@ fn is_attached(seen: &Seen<'_>, policy: &PolicyId) -> bool {
     known || seen.scene.changes.iter().any(|(_, change)| attaches(change))
 }
 
+const INVALID: &str = "AWS reports the effective policy as invalid, and the last valid one stays in force";
+
 fn invalid(seen: &Seen<'_>, account: &AccountId) -> Outcome {
     let valid_again = seen.scene.state.validity(account).iter().find(|(time, valid)| *valid && *time > seen.key.time);
-    let because = "AWS reports the effective policy as invalid: the last valid one stays in force";
-    Sighting::new(account, &seen.change.region, "effective policy", because).righted(valid_again.map(|(time, _)| *time)).fires()
+    Sighting::new(account, &seen.change.region, "effective policy", INVALID).righted(valid_again.map(|(time, _)| *time)).fires()
 }
 
 /// Policies that are attached, and effective policies that were described where the policies behind them are not known.
@@ -120,7 +121,33 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
             outcomes.push(Sighting::new(account, &region, "effective policy", errors.join("; ")).at(time).fires());
         }
     }
+    outcomes.extend(state.validations().flat_map(|(account, validations)| said_to_be_invalid(scene, account, validations)));
     outcomes
+}
+
+/// Each stretch of time in which AWS says that an account's policy is invalid, with what it said last.
+fn said_to_be_invalid<'v>(
+    scene: &Scene<'_>,
+    account: &AccountId,
+    validations: impl Iterator<Item = (Moment, &'v Validation)>,
+) -> Vec<Outcome> {
+    let mut stretches: Vec<(Moment, &Validation)> = Vec::new();
+    let mut was_valid = true;
+    for (time, validation) in validations {
+        match stretches.last_mut().filter(|_| !was_valid) {
+            Some((_, said)) if !validation.is_valid() => *said = validation,
+            None if !validation.is_valid() => stretches.push((time, validation)),
+            _ => {}
+        }
+        was_valid = validation.is_valid();
+    }
+    let outcome = |(since, validation): (Moment, &Validation)| {
+        let because = format!("{INVALID}: {}", validation.told());
+        let valid_again = scene.state.validity(account).iter().find(|(time, valid)| *valid && *time > since);
+        let sighting = Sighting::new(account, &Region::from(GLOBAL_REGION), "effective policy", because);
+        sighting.at(since).righted(valid_again.map(|(time, _)| *time)).fires()
+    };
+    stretches.into_iter().map(outcome).collect()
 }
 
 fn errors_of(content: &str, scene: &Scene<'_>) -> Option<String> {

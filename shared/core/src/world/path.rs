@@ -23,6 +23,8 @@ pub enum Entity {
     Policy(PolicyId),
     /// `effective-policies/<account>.json`: DescribeEffectivePolicy
     EffectivePolicy(AccountId),
+    /// `invalid-policies/<account>.json`: ListEffectivePolicyValidationErrors (BEDROCK_POLICY)
+    InvalidPolicy(AccountId),
     /// `enforced-configurations/<account>/<region>.json`: ListEnforcedGuardrailsConfiguration
     EnforcedConfigurations(AccountId, Region),
     /// `guardrails/<account>/<region>/<id>/<version or DRAFT>.json`: GetGuardrail
@@ -56,6 +58,7 @@ impl SnapshotPath {
             ["organization"] => Entity::Organization,
             ["policies", id] => Entity::Policy(id.into()),
             ["effective-policies", account] => Entity::EffectivePolicy(account.into()),
+            ["invalid-policies", account] => Entity::InvalidPolicy(account.into()),
             ["enforced-configurations", account, region] => Entity::EnforcedConfigurations(account.into(), region.into()),
             ["guardrails", account, region, id, version] => Entity::Guardrail(
                 GuardrailKey { account: account.into(), region: region.into(), id: id.into() },
@@ -87,6 +90,7 @@ mod tests {
         let timed = parse("policies/p-bedrock1@20261101T000000Z.json");
         assert_eq!(timed.entity, Entity::Policy("p-bedrock1".into()));
         assert_eq!(timed.time, Moment::parse("2026-11-01T00:00:00Z").unwrap());
+        assert_eq!(parse("invalid-policies/222233334444@20261101T000000Z.json").entity, Entity::InvalidPolicy("222233334444".into()));
         let key = GuardrailKey { account: "1".into(), region: "us-east-1".into(), id: "abc".into() };
         assert_eq!(parse("guardrails/1/us-east-1/abc/DRAFT.json").entity, Entity::Guardrail(key, GuardrailVersion::Draft));
     }

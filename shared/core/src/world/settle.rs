@@ -24,7 +24,7 @@ pub(super) use trails::ChangedTrail;
 
 use super::{
     GuardrailVersions, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
-    World,
+    Validation, World,
 };
 use crate::{
     arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, PolicyId, Region},
@@ -208,6 +208,14 @@ impl State {
     #[must_use]
     pub fn validity(&self, account: &AccountId) -> &[(Moment, bool)] {
         self.replayed.get(account).map_or(&[], |history| history.validity.as_slice())
+    }
+
+    /// The accounts whose effective policies AWS was asked about, whether they are valid, with what it said and from when on.
+    pub fn validations(&self) -> impl Iterator<Item = (&AccountId, impl Iterator<Item = (Moment, &Validation)>)> {
+        self.world.validations.iter().map(|(account, validations)| {
+            let since = validations.iter().map(|(read, validation)| (validation.since(*read), validation));
+            (account, since)
+        })
     }
 
     /// The accounts whose effective policy is known at some time.

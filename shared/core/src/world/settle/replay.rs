@@ -109,6 +109,14 @@ impl<'w> Replay<'w> {
             let concerned = replay.take(time, &step);
             replay.record(time, &concerned);
         }
+        if policy_type == BEDROCK_POLICY {
+            for (account, validations) in &world.validations {
+                let validity = &mut replay.accounts.entry(account.clone()).or_default().validity;
+                validity.extend(validations.iter().map(|(read, validation)| (validation.since(*read), validation.is_valid())));
+                // Of two words at one moment, the worse counts.
+                validity.sort_by_key(|(time, valid)| (*time, !valid));
+            }
+        }
         Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization, effects: replay.effects }
     }
 

@@ -1,0 +1,197 @@
+//! Everything that was reported about an account, as far as each may be believed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use audit_core::{
+    change::Change,
+    facts::{ChangeKey, Facts},
+    moment::Moment,
+    report::Invocations,
+};
+
+use super::{
+    Fold, is_of_organization,
+    settled::{broken_chains, settled},
+};
+use crate::{
+    bucket::Bucket,
+    clock::start_of,
+    error::CallError,
+    fact::{Content, Fact, GapFact},
+    findings::{Basis, Note},
+    observations::Read,
+    place::{Partition, Place, Source},
+    queue::Queue,
+};
+
+/// So many items of one partition are looked at. An auditor that works writes a few hundred an hour.
+const ITEMS: usize = 5_000;
+
+/// A packet of calls, and whether it is only the account's own word.
+pub(super) type PacketOf = (Vec<u8>, bool);
+
+/// All that is known of an account.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) facts: Facts,
+    /// Without the calls.
+    pub(super) changes: Facts,
+    /// The calls of each hour, and whether they are only the account's own word.
+    pub(super) packets: BTreeMap<(Place, Option<i64>), Vec<PacketOf>>,
+    /// Those whose own auditor judged all their calls as covered.
+    pub(super) said_to_be_covered: Facts,
+    pub(super) changes_of_hub: BTreeSet<ChangeKey>,
+    /// The account's own changes: their times and where they lie, by event id.
+    pub(super) own_changes: BTreeMap<String, (Moment, Partition)>,
+    /// Other accounts whose changes concern this one.
+    pub(super) concerning: BTreeSet<String>,
+    pub(super) heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
+    /// When the hub could read all that it knew of a place.
+    pub(super) whole_looks: BTreeMap<Place, BTreeSet<Moment>>,
+    pub(super) gaps: BTreeMap<(Place, String), Vec<GapFact>>,
+    /// States that are believed, as files of the world.
+    pub(super) states: BTreeMap<String, Vec<u8>>,
+    /// Items that are no facts, or too many.
+    pub(super) notes: BTreeSet<Note>,
+    pub(super) basis: Basis,
+}
+
+impl Known {
+    fn add_change(&mut self, key: &ChangeKey, change: &Change) {
+        self.facts.add_change(key, change);
+        self.changes.add_change(key, change);
+    }
+}
+
+impl<B: Bucket, Q: Queue> Fold<B, Q> {
+    /// Everything that was reported about an account.
+    pub(super) async fn known(&self, account: &str, partitions: &BTreeMap<Partition, u64>) -> Result<Known, CallError> {
+        let mut known = Known::default();
+        let mut read = self.reader.read(partitions, |partition| self.trust.is_self_reported(partition).then_some(ITEMS)).await?;
+        // The hub's own first: of a change that both report, the hub's word is taken.
+        read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
+        let settled = settled(&read);
+        for (place, gap) in broken_chains(&read) {
+            known.gaps.entry((place, gap.missing.clone())).or_default().push(gap);
+        }
+        let is_replaced = |partition: &Partition| {
+            // Settled replaces provisional: what the trail holds of an hour is all there is to it.
+            self.trust.is_self_reported(partition) && settled.contains(&(partition.place.clone(), partition.hour))
+        };
+        let mut all_settled = !partitions.is_empty();
+        for (partition, facts) in &read {
+            let self_reported = self.trust.is_self_reported(partition);
+            all_settled &= !self_reported || is_replaced(partition);
+            if facts.len() > ITEMS && self_reported {
+                known.notes.insert(note_of_partition("flood", partition, partition.key(), format!("more than {ITEMS} facts in an hour")));
+            }
+            for read in facts.iter().take(if self_reported { ITEMS } else { usize::MAX }) {
+                self.add(&mut known, partition, read, is_replaced(partition));
+            }
+        }
+        for item in self.findings.kept(account).await? {
+            let Some(partition) = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?)) else { continue };
+            let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            let replaced = is_replaced(&partition);
+            self.add(&mut known, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced);
+        }
+        known.basis = if all_settled { Basis::Settled } else { Basis::Reported };
+        self.add_organization(&mut known, account).await?;
+        for partition in self.findings.concerns(account).await? {
+            known.concerning.insert(partition.place.account.clone());
+            for read in self.observations.query(&partition, Some("change#")).await? {
+                if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
+                    let key = change.key(&partition.place.account);
+                    known.add_change(&key, &self.trust.believed(&partition, change.change));
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// What happened to the organization, as other accounts saw it: the management account, and in an installation of one's own any.
+    async fn add_organization(&self, known: &mut Known, account: &str) -> Result<(), CallError> {
+        let others: BTreeSet<String> = match &self.trust.management_account {
+            Some(management) => BTreeSet::from([management.clone()]),
+            None if self.trust.organization => BTreeSet::new(),
+            None => self.findings.places().await?.into_iter().map(|place| place.account).collect(),
+        };
+        for other in others.iter().filter(|other| *other != account) {
+            for (_, facts) in self.reader.read(&self.findings.partition_versions(other).await?, |_| None).await? {
+                for read in facts.iter() {
+                    if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
+                        && is_of_organization(&change.change)
+                    {
+                        known.add_change(&change.key(other), &change.change);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&self, known: &mut Known, partition: &Partition, read: &Read, replaced: bool) {
+        let place = &partition.place;
+        let self_reported = self.trust.is_self_reported(partition);
+        match &read.fact {
+            Ok(Fact { content: Content::Calls(bytes), .. }) if !replaced => {
+                let covered = |claimed: Invocations| claimed.compliant > 0 && claimed.violation == 0 && claimed.not_provable == 0;
+                match known.facts.unpack(&place.account, &place.region, partition.hour, bytes, self_reported) {
+                    Ok(unpacked) if self_reported && covered(unpacked.claimed) => {
+                        // What was read a moment ago can be read again.
+                        let _ = known.said_to_be_covered.unpack(&place.account, &place.region, partition.hour, bytes, true);
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        let item = format!("{} {}", partition.key(), read.sort_key);
+                        known.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
+                    }
+                }
+                known.packets.entry((place.clone(), partition.hour)).or_default().push((bytes.clone(), self_reported));
+            }
+            Ok(Fact { content: Content::Change(change), .. }) => {
+                let key = change.key(&place.account);
+                if self_reported && known.changes_of_hub.contains(&key) {
+                    return;
+                }
+                if partition.source == Source::Hub {
+                    known.changes_of_hub.insert(key);
+                }
+                known.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
+                known.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change.clone()));
+            }
+            Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
+                let path = state.path.strip_suffix(".json").unwrap_or(&state.path);
+                known.states.insert(format!("{path}@{}.json", state.since.to_basic()), state.json.clone().into_bytes());
+            }
+            Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) => {
+                known.heartbeats.entry(place.clone()).or_default().insert(heartbeat.time);
+            }
+            Ok(Fact { content: Content::Gap(gap), .. }) => {
+                known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap.clone());
+            }
+            Ok(Fact { content: Content::Read(read), .. }) => {
+                known.facts.looked_at(read.time);
+                if read.whole {
+                    known.whole_looks.entry(place.clone()).or_default().insert(read.time);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let item = format!("{} {}", partition.key(), read.sort_key);
+                known.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
+            }
+        }
+    }
+}
+
+fn note_of_partition(kind: &str, partition: &Partition, item: String, detail: String) -> Note {
+    Note {
+        kind: kind.to_owned(),
+        account: partition.place.account.clone(),
+        region: partition.place.region.clone(),
+        time: partition.hour.map_or(Moment::BEGINNING, start_of),
+        item,
+        detail,
+    }
+}

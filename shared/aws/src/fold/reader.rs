@@ -1,0 +1,114 @@
+//! Reads the facts of partitions, and remembers what it read.
+//!
+//! What lies in a partition changes only by records that come through the stream, and each of them raises the partition's version before
+//! anything is folded. So what was read under a version is all that was known under it, and needn't be read again until there is a later
+//! one. A fold comes to the same whether it remembers or reads.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::task::JoinSet;
+
+use crate::{
+    error::{CallError, ErrorKind},
+    fact::Content,
+    observations::{Observations, Read},
+    place::Partition,
+};
+
+/// So many partitions are read at once.
+const AT_ONCE: usize = 16;
+
+/// About so many bytes of facts are remembered.
+const REMEMBERED: usize = 32 << 20;
+
+/// What a fact takes besides its content.
+const OVERHEAD: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    observations: Observations,
+    remembered: Mutex<Remembered>,
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
+    partitions: HashMap<Partition, (u64, Arc<Vec<Read>>)>,
+    bytes: usize,
+}
+
+impl Reader {
+    pub(super) fn new(observations: Observations) -> Self {
+        Reader { observations, remembered: Mutex::default() }
+    }
+
+    /// The facts of partitions of these versions, in their order; of some only so many and one more.
+    pub(super) async fn read(
+        &self,
+        partitions: &BTreeMap<Partition, u64>,
+        most: impl Fn(&Partition) -> Option<usize>,
+    ) -> Result<Vec<(Partition, Arc<Vec<Read>>)>, CallError> {
+        let mut read: BTreeMap<Partition, Arc<Vec<Read>>> = BTreeMap::new();
+        let mut unread: Vec<(&Partition, u64)> = Vec::new();
+        for (partition, version) in partitions {
+            match self.recall(partition, *version) {
+                Some(facts) => drop(read.insert(partition.clone(), facts)),
+                None => unread.push((partition, *version)),
+            }
+        }
+        for some in unread.chunks(AT_ONCE) {
+            let mut reading = JoinSet::new();
+            for (partition, version) in some {
+                let (observations, partition, version, most) = (self.observations.clone(), (*partition).clone(), *version, most(partition));
+                reading.spawn(async move {
+                    let facts = observations.query_some(&partition, most).await;
+                    (partition, version, facts)
+                });
+            }
+            while let Some(joined) = reading.join_next().await {
+                let (partition, version, facts) = joined.map_err(|error| CallError::new("read facts", ErrorKind::Retryable, error))?;
+                let facts = Arc::new(facts?);
+                self.remember(&partition, version, &facts);
+                read.insert(partition, facts);
+            }
+        }
+        Ok(read.into_iter().collect())
+    }
+
+    /// Reads all anew.
+    pub(super) fn forget(&self) {
+        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Remembered::default();
+    }
+
+    fn recall(&self, partition: &Partition, version: u64) -> Option<Arc<Vec<Read>>> {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.partitions.get(partition).filter(|(of, _)| *of == version).map(|(_, facts)| Arc::clone(facts))
+    }
+
+    fn remember(&self, partition: &Partition, version: u64, facts: &Arc<Vec<Read>>) {
+        let bytes = size(facts);
+        // Those that were noted before there were versions have none.
+        if version == 0 || bytes > REMEMBERED {
+            return;
+        }
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.bytes + bytes > REMEMBERED {
+            *remembered = Remembered::default();
+        }
+        let before = remembered.partitions.insert(partition.clone(), (version, Arc::clone(facts)));
+        remembered.bytes = remembered.bytes + bytes - before.map_or(0, |(_, facts)| size(&facts));
+    }
+}
+
+fn size(facts: &[Read]) -> usize {
+    let of_fact = |read: &Read| match read.fact.as_ref().map(|fact| &fact.content) {
+        Ok(Content::Calls(bytes)) => bytes.len(),
+        Ok(Content::State(state)) => state.json.len(),
+        // The parameters of a change are small, and there are few.
+        Ok(Content::Change(_)) => 2_048,
+        _ => 0,
+    };
+    facts.iter().map(|read| of_fact(read) + OVERHEAD).sum()
+}

@@ -1,0 +1,74 @@
+//! What the digests of the organization's trail vouch for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use audit_core::moment::Moment;
+
+use super::Hours;
+use crate::{
+    clock::{hour_of, start_of},
+    fact::{Content, GapFact, SettledFact},
+    observations::Read,
+    place::{Partition, Place},
+};
+
+/// Files are delivered some minutes after what happened (facts/05 §2): an hour is whole when digests vouch for the hour after, too.
+const LATE_HOURS: i64 = 1;
+
+/// The hours that the organization's trail has settled: digests vouch for the whole of them without a gap.
+pub(super) fn settled(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
+    let mut stretches: BTreeMap<&Place, BTreeSet<(Moment, Moment)>> = BTreeMap::new();
+    for (partition, fact) in settled_facts(read) {
+        stretches.entry(&partition.place).or_default().insert((fact.time, fact.until));
+    }
+    let mut hours = Hours::new();
+    for (place, stretches) in stretches {
+        // A digest begins and ends at some minute of the hour, the same at which the next one begins.
+        let mut joined: Vec<(Moment, Moment)> = Vec::new();
+        for (from, until) in stretches {
+            match joined.last_mut().filter(|(_, end)| from <= *end) {
+                Some((_, end)) => *end = until.max(*end),
+                None => joined.push((from, until)),
+            }
+        }
+        for (from, until) in joined {
+            // The first hour that begins in it.
+            let first = hour_of(from.plus_seconds(3_599));
+            hours.extend((first..hour_of(until) - LATE_HOURS).map(|hour| (place.clone(), Some(hour))));
+        }
+    }
+    hours
+}
+
+fn settled_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = (&Partition, &SettledFact)> {
+    fn settled(read: &Read) -> Option<&SettledFact> {
+        match &read.fact.as_ref().ok()?.content {
+            Content::Settled(settled) => Some(settled),
+            _ => None,
+        }
+    }
+    read.iter().flat_map(|(partition, facts)| facts.iter().filter_map(settled).map(move |settled| (partition, settled)))
+}
+
+/// Where a trail's chain of digests begins anew: nothing vouches for what was in between.
+pub(super) fn broken_chains(read: &[(Partition, Arc<Vec<Read>>)]) -> Vec<(Place, GapFact)> {
+    let mut chains: BTreeMap<(&Place, &str), Vec<&SettledFact>> = BTreeMap::new();
+    for (partition, fact) in settled_facts(read) {
+        chains.entry((&partition.place, fact.trail.as_str())).or_default().push(fact);
+    }
+    let mut gaps = Vec::new();
+    for ((place, trail), digests) in chains {
+        for begins in digests.iter().filter(|digest| digest.begins) {
+            let Some(before) = digests.iter().map(|digest| digest.until).filter(|until| *until <= begins.time).max() else { continue };
+            let detail = format!(
+                "the digests of the trail {trail} begin anew at {}, after {before}: nothing vouches for what was in between",
+                begins.time
+            );
+            gaps.push((place.clone(), GapFact { missing: "trail".to_owned(), time: start_of(hour_of(begins.time)), detail, count: 1 }));
+        }
+    }
+    gaps
+}

@@ -1,0 +1,185 @@
+//! What a notification says: which objects there are now, and what each is by its key (facts/05 §3).
+
+use audit_core::moment::Moment;
+use serde_json::Value;
+
+use crate::{
+    error::{BoxError, CallError, ErrorKind},
+    place::Place,
+};
+
+/// An object that a message names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    /// Its bucket.
+    pub bucket: String,
+    /// Its key, as it is.
+    pub key: String,
+}
+
+/// What an object of a trail's bucket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Log(LogKey),
+    Digest(DigestKey),
+    Other,
+}
+
+/// What the key of a log file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LogKey {
+    /// The account and Region that it is about.
+    pub(super) place: Place,
+    /// When it was delivered, to the minute.
+    pub(super) delivered: Option<Moment>,
+}
+
+impl LogKey {
+    fn parse(account: &str, region: &str, name: &str) -> Self {
+        // `<account>_CloudTrail_<region>_20261120T1015Z_<random>.json.gz`: the minute, and no seconds.
+        let minute = name
+            .split('_')
+            .find_map(|part| Moment::parse_basic(&format!("{}00Z", part.strip_suffix('Z').filter(|part| part.len() == 13)?)));
+        LogKey { place: Place::new(account, region), delivered: minute }
+    }
+}
+
+/// What the key of a digest says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DigestKey {
+    /// The account and Region that it is about.
+    pub(super) place: Place,
+    /// The folder above the account's: of an organization's trail, the organization's id.
+    pub(super) above: String,
+    /// The trail and its home Region.
+    pub(super) trail: String,
+    /// When it ends.
+    pub(super) end: Moment,
+    /// It names files that came too late for the digest of their hour.
+    pub(super) backfill: bool,
+}
+
+impl DigestKey {
+    fn parse(above: Option<&&str>, account: &str, region: &str, name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(&format!("{account}_CloudTrail-Digest_{region}_"))?.strip_suffix(".json.gz")?;
+        let (rest, backfill) = rest.strip_suffix("_backfill").map_or((rest, false), |rest| (rest, true));
+        let (trail, end) = rest.rsplit_once('_')?;
+        let end = Moment::parse_basic(end)?;
+        let above = above.copied().unwrap_or_default().to_owned();
+        Some(DigestKey { place: Place::new(account, region), above, trail: trail.to_owned(), end, backfill })
+    }
+}
+
+/// What a key says of its object.
+pub(super) fn kind_of(key: &str) -> Kind {
+    let parts: Vec<&str> = key.split('/').collect();
+    let at = parts.iter().position(|part| *part == "CloudTrail" || *part == "CloudTrail-Digest");
+    let (Some(at), Some(name), true) = (at, parts.last(), key.ends_with(".json.gz")) else { return Kind::Other };
+    let (Some(account), Some(region)) = (at.checked_sub(1).and_then(|before| parts.get(before)), parts.get(at + 1)) else {
+        return Kind::Other;
+    };
+    match parts.get(at) {
+        Some(&"CloudTrail") => Kind::Log(LogKey::parse(account, region, name)),
+        _ => {
+            DigestKey::parse(at.checked_sub(2).and_then(|above| parts.get(above)), account, region, name).map_or(Kind::Other, Kind::Digest)
+        }
+    }
+}
+
+/// The objects that a notification names: S3's own, EventBridge's, or either in an envelope of SNS; or CloudTrail's to SNS. One that can't
+/// be understood is an error: the files that it speaks of would never be read.
+pub fn objects_in(body: &str) -> Result<Vec<Object>, CallError> {
+    let refused = |error: BoxError| CallError::new("read a notification", ErrorKind::Refused, error);
+    let json: Value = serde_json::from_str(body).map_err(|error| refused(error.into()))?;
+    if let Some(inner) = json.get("Message").and_then(Value::as_str) {
+        return objects_in(inner);
+    }
+    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    if let (Some(bucket), Some(key)) = (text(&json, "/detail/bucket/name"), text(&json, "/detail/object/key")) {
+        return Ok(vec![Object { bucket, key }]);
+    }
+    if let (Some(bucket), Some(keys)) = (text(&json, "/s3Bucket"), json.get("s3ObjectKey").and_then(Value::as_array)) {
+        return Ok(keys.iter().filter_map(|key| Some(Object { bucket: bucket.clone(), key: key.as_str()?.to_owned() })).collect());
+    }
+    if text(&json, "/Event").as_deref() == Some("s3:TestEvent") {
+        return Ok(Vec::new());
+    }
+    let object =
+        |record: &Value| Some(Object { bucket: text(record, "/s3/bucket/name")?, key: from_url(&text(record, "/s3/object/key")?) });
+    let records = json.get("Records").and_then(Value::as_array).and_then(|records| records.iter().map(object).collect());
+    records.ok_or_else(|| refused("it names no object".into()))
+}
+
+/// S3's own notifications write keys as in a query.
+fn from_url(key: &str) -> String {
+    let mut bytes = Vec::with_capacity(key.len());
+    let mut rest = key.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = behind.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match (first, escaped) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            (b'+', _) => {
+                bytes.push(b' ');
+                rest = behind;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_forms_of_a_notification_name_the_same_object() {
+        let key = "AWSLogs/o-ab/222233334444/CloudTrail/us-east-1/2026/11/20/a b.json.gz";
+        let s3 = json!({"Records": [{"s3": {"bucket": {"name": "trail"}, "object": {"key": key.replace(' ', "+").replace('-', "%2D")}}}]});
+        let eventbridge = json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "trail"}, "object": {"key": key}}});
+        let sns = json!({"Type": "Notification", "Message": s3.to_string()});
+        let cloudtrail = json!({"Message": json!({"s3Bucket": "trail", "s3ObjectKey": [key]}).to_string()});
+        for body in [s3, eventbridge, sns, cloudtrail] {
+            assert_eq!(objects_in(&body.to_string()).unwrap(), [Object { bucket: "trail".into(), key: key.into() }], "{body}");
+        }
+        assert_eq!(objects_in(r#"{"Service": "Amazon S3", "Event": "s3:TestEvent"}"#).unwrap(), []);
+        for unknown in ["nonsense", "{}", r#"{"Records": [{}]}"#, r#"{"Message": "You have chosen to subscribe"}"#] {
+            assert_eq!(objects_in(unknown).unwrap_err().kind, ErrorKind::Refused, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_isnt_a_log_of_cloudtrail_is_told_by_its_key() {
+        let place = Place::new("222233334444", "us-east-1");
+        let log = |name: &str| kind_of(&format!("p/AWSLogs/o-ab/222233334444/CloudTrail/us-east-1/2026/11/20/{name}.json.gz"));
+        assert_eq!(log("x"), Kind::Log(LogKey { place: place.clone(), delivered: None }));
+        let delivered = Moment::parse("2026-11-20T10:15:00Z");
+        assert_eq!(log("222233334444_CloudTrail_us-east-1_20261120T1015Z_abcdEFGH"), Kind::Log(LogKey { place: place.clone(), delivered }));
+        let digest = "AWSLogs/o-ab/222233334444/CloudTrail-Digest/us-east-1/2026/11/20/222233334444_CloudTrail-Digest_us-east-1_my_trail_us-west-2_20261120T101200Z";
+        let expected = DigestKey {
+            place,
+            above: "o-ab".to_owned(),
+            trail: "my_trail_us-west-2".to_owned(),
+            end: Moment::parse("2026-11-20T10:12:00Z").unwrap(),
+            backfill: false,
+        };
+        assert_eq!(kind_of(&format!("{digest}.json.gz")), Kind::Digest(expected.clone()));
+        assert_eq!(kind_of(&format!("{digest}_backfill.json.gz")), Kind::Digest(DigestKey { backfill: true, ..expected }));
+        for other in [
+            "AWSLogs/o-ab/222233334444/CloudTrail-Insight/us-east-1/2026/x.json.gz",
+            "AWSLogs/o-ab/222233334444/CloudTrail-Digest/us-east-1/2026/11/20/x.json.gz",
+            "x.exe",
+            "AWSLogs/o-ab/1/CloudTrail/us-east-1/x.txt",
+        ] {
+            assert_eq!(kind_of(other), Kind::Other, "{other}");
+        }
+    }
+}

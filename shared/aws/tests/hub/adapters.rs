@@ -1,0 +1,480 @@
+//! The adapters of Organizations, Bedrock and CloudTrail against a double of their APIs: pages, what isn't there, what may not be read,
+//! what is late, what nobody foresaw.
+
+use std::{sync::Arc, time::Duration};
+
+use audit_aws::{
+    aws::Aws,
+    bucket::{Bucket as _, MemoryBucket},
+    changes::ChangeAuditor,
+    clock::Clock,
+    error::ErrorKind,
+    fact::Content,
+    invocations::Message,
+    place::Place,
+    queue::MemoryQueue,
+    reconcile::{Eyes as _, Order, ReaderRoles, Reconciler, Settings},
+    state::{AwsState, Question, ReadState as _},
+    trail::{CloudTrailKeys, PublicKeys as _},
+};
+use audit_core::moment::Moment;
+use serde_json::{Value, json};
+
+use crate::{
+    eyes::{facts_of, update},
+    support::{
+        HUB, Tables,
+        double::{Answer, Double},
+        metrics, now,
+        story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+        tables,
+    },
+};
+use audit_aws::place::Source;
+
+async fn read(double: &Double, question: &Question) -> Result<Value, ErrorKind> {
+    let answer = AwsState(double.aws()).read(question).await.map_err(|error| error.kind)?;
+    Ok(serde_json::from_slice(&answer).unwrap())
+}
+
+const DESCRIBE: &str = "DescribeEffectivePolicy";
+
+fn policy() -> Question {
+    Question::EffectivePolicy(MEMBER.to_owned())
+}
+
+#[tokio::test]
+async fn no_policy_is_an_answer_and_everything_else_is_none() {
+    let double = Double::default();
+    double.on(DESCRIBE, [Answer::Error(400, "EffectivePolicyNotFoundException")]);
+    assert_eq!(read(&double, &policy()).await, Ok(json!({"EffectivePolicy": null})));
+    assert_eq!(double.asked(DESCRIBE)[0].body, json!({"PolicyType": "BEDROCK_POLICY", "TargetId": MEMBER}));
+    for (code, kind) in [
+        ("TooManyRequestsException", ErrorKind::Retryable),
+        ("AccessDeniedException", ErrorKind::Denied),
+        ("AWSOrganizationsNotInUseException", ErrorKind::Refused),
+        ("TargetNotFoundException", ErrorKind::Refused),
+    ] {
+        double.on(DESCRIBE, [Answer::Error(400, code)]);
+        assert_eq!(read(&double, &policy()).await, Err(kind), "{code}");
+    }
+    double.on(DESCRIBE, [Answer::Error(500, "ServiceException")]);
+    assert_eq!(read(&double, &policy()).await, Err(ErrorKind::Retryable));
+    double.on(DESCRIBE, [Answer::Text("<html>".to_owned())]);
+    assert_eq!(read(&double, &policy()).await, Err(ErrorKind::Retryable), "200, and nothing that anybody could read");
+}
+
+#[tokio::test]
+async fn what_is_throttled_or_broken_is_asked_again() {
+    let double = Double::default();
+    let described = json!({"EffectivePolicy": {"PolicyContent": "{}", "PolicyType": "BEDROCK_POLICY", "SomethingNew": [1]}, "More": {}});
+    double.on(DESCRIBE, [Answer::Error(400, "TooManyRequestsException"), Answer::Broken, Answer::Json(described.clone())]);
+    assert_eq!(read(&double, &policy()).await, Ok(described), "verbatim, also what the SDK has no word for");
+    assert_eq!(double.asked(DESCRIBE).len(), 3);
+}
+
+#[tokio::test]
+async fn silence_ends_by_the_clock_and_is_no_answer() {
+    let double = Double::default();
+    double.on(DESCRIBE, [Answer::Silence]);
+    assert_eq!(read(&double, &policy()).await, Err(ErrorKind::Retryable));
+    let took = double.slept();
+    assert!(Duration::from_secs(30) < took && took <= Duration::from_mins(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn all_pages_are_read_and_nothing_of_them_is_lost() {
+    let page = |list: &str, id: &str, next: Option<&str>| {
+        let mut page = json!({list: [{"id": id, "agentId": id, "arn": format!("arn:aws:bedrock:us-east-1:1:guardrail/{id}"), "status": "SOMETHING_NEW", "unheardOf": {"of": 1},
+            "name": id, "version": "1", "createdAt": "2026-11-01T00:00:00Z", "updatedAt": "2026-11-01T00:00:00Z", "agentName": id, "agentStatus": "SOMETHING_NEW",
+            "inferenceProfileId": id, "inferenceProfileName": id, "inferenceProfileArn": id, "models": [], "type": "SOMETHING_NEW"}]});
+        if let Some(next) = next {
+            page["nextToken"] = json!(next);
+        }
+        Answer::Json(page)
+    };
+    for (question, operation, list) in [
+        (Question::Guardrails, "GET /guardrails", "guardrails"),
+        (Question::GuardrailVersions("g".to_owned()), "GET /guardrails", "guardrails"),
+        (Question::InferenceProfiles, "GET /inference-profiles", "inferenceProfileSummaries"),
+        (Question::Agents, "POST /agents/", "agentSummaries"),
+        (Question::Flows, "GET /flows/", "flowSummaries"),
+        (Question::EnforcedConfigurations, "GET /enforcedGuardrailsConfiguration", "guardrailsConfig"),
+    ] {
+        let double = Double::default();
+        for operation in [operation, operation.trim_end_matches('/')] {
+            double.on(operation, [page(list, "one", Some("t1")), page(list, "two", Some("t2")), page(list, "three", None)]);
+        }
+        let answer = read(&double, &question).await.unwrap();
+        let ids: Vec<&str> = answer[list].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["one", "two", "three"], "{question:?}");
+        assert!(answer[list].as_array().unwrap().iter().all(|item| item["unheardOf"]["of"] == 1 && item["status"] == "SOMETHING_NEW"));
+        let asked: Vec<_> =
+            [double.asked(operation), double.asked(operation.trim_end_matches('/'))].into_iter().max_by_key(Vec::len).unwrap();
+        let tokens: Vec<Option<String>> = asked.iter().map(|asked| asked.parameter("nextToken")).collect();
+        assert_eq!(tokens, [None, Some("t1".to_owned()), Some("t2".to_owned())], "{question:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_throttled_makes_none_of_it_an_answer() {
+    let double = Double::default();
+    double.on("GET /guardrails", [Answer::Json(json!({"guardrails": [], "nextToken": "t"})), Answer::Error(429, "ThrottlingException")]);
+    assert_eq!(read(&double, &Question::Guardrails).await, Err(ErrorKind::Retryable), "half a list would say that the rest is gone");
+    double.on("GET /guardrails", [Answer::Error(403, "AccessDeniedException")]);
+    assert_eq!(read(&double, &Question::Guardrails).await, Err(ErrorKind::Denied));
+}
+
+fn guardrail() -> Question {
+    Question::Guardrail { id: "abcd1234efgh".to_owned(), version: "2".to_owned() }
+}
+
+#[tokio::test]
+async fn a_guardrail_comes_verbatim_and_one_that_isnt_there_is_none() {
+    let double = Double::default();
+    let verbatim = json!({"guardrailId": "abcd1234efgh", "guardrailArn": GUARDRAIL, "name": "g", "version": "2", "status": "FLABBERGASTED",
+        "createdAt": "2026-11-01T00:00:00Z", "updatedAt": "2026-11-01T00:00:00Z", "blockedInputMessaging": "no", "blockedOutputsMessaging": "no",
+        "contentPolicy": {"filters": [{"type": "TELEPATHY", "inputStrength": "EXTREME", "outputStrength": "NONE", "inputAura": "PURPLE"}]},
+        "somethingNewPolicy": {"on": true}});
+    double.says("GET /guardrails/abcd1234efgh", verbatim.clone());
+    assert_eq!(read(&double, &guardrail()).await, Ok(verbatim));
+    assert_eq!(double.asked("GET /guardrails/abcd1234efgh")[0].parameter("guardrailVersion").as_deref(), Some("2"));
+    double.on("GET /guardrails/abcd1234efgh", [Answer::Error(404, "ResourceNotFoundException")]);
+    assert_eq!(read(&double, &guardrail()).await, Ok(json!({})));
+    double.on("GET /guardrails/abcd1234efgh", [Answer::Error(403, "AccessDeniedException")]);
+    assert_eq!(read(&double, &guardrail()).await, Err(ErrorKind::Denied), "one that may not be read may well be there");
+}
+
+#[tokio::test]
+async fn what_a_trail_records_is_known_of_all_trails_or_of_none() {
+    let double = Double::default();
+    let arn = |name: &str| format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/{name}");
+    double.says("DescribeTrails", json!({"trailList": [{"TrailARN": arn("a")}, {"TrailARN": arn("b"), "Unheard": 1}]}));
+    let selectors = |name: &str| json!({"TrailARN": arn(name), "AdvancedEventSelectors": [{"FieldSelectors": [{"Field": "eventCategory", "Resembles": ["x"]}]}]});
+    double.on("GetEventSelectors", [Answer::Json(selectors("a")), Answer::Json(selectors("b"))]);
+    double.on("GetTrailStatus", [Answer::Json(json!({"IsLogging": true})), Answer::Json(json!({"IsLogging": false}))]);
+    double.says(
+        "GET /logging/modelinvocations",
+        json!({"loggingConfig": {"textDataDeliveryEnabled": true, "auraDataDeliveryEnabled": true}}),
+    );
+    let telemetry = read(&double, &Question::Telemetry).await.unwrap();
+    assert_eq!(telemetry[0]["loggingConfig"]["auraDataDeliveryEnabled"], true);
+    assert_eq!(telemetry[0]["AdvancedEventSelectors"][0]["FieldSelectors"][0]["Resembles"][0], "x");
+    assert_eq!((&telemetry[0]["IsLogging"], &telemetry[1]["IsLogging"]), (&json!(true), &json!(false)));
+    double.on("GET /logging/modelinvocations", [Answer::Error(429, "ThrottlingException")]);
+    assert_eq!(read(&double, &Question::Telemetry).await, Err(ErrorKind::Retryable), "late isn't the same as not there");
+    double.on("GET /logging/modelinvocations", [Answer::Error(403, "AccessDeniedException")]);
+    assert!(read(&double, &Question::Telemetry).await.unwrap()[0].get("loggingConfig").is_none(), "what may not be read is left out");
+    double.on("GetTrailStatus", [Answer::Json(json!({"IsLogging": true})), Answer::Error(400, "AccessDeniedException")]);
+    assert_eq!(read(&double, &Question::Telemetry).await, Err(ErrorKind::Denied));
+}
+
+fn error(code: &str) -> Value {
+    json!({"ErrorCode": code, "ErrorMessage": "scripted", "PathToError": "/bedrock", "ContributingPolicies": ["p-1"], "Unheard": 1})
+}
+
+const VALIDATION: &str = "ListEffectivePolicyValidationErrors";
+
+#[tokio::test]
+async fn the_errors_of_a_policy_are_read_with_all_pages() {
+    let double = Double::default();
+    let question = Question::PolicyValidation(MEMBER.to_owned());
+    let page = |code: &str| json!({"AccountId": MEMBER, "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": 1_795_168_800.0, "EffectivePolicyValidationErrors": [error(code)]});
+    let mut first = page("KEY_REQUIRED");
+    first["NextToken"] = json!("t");
+    double.on(VALIDATION, [Answer::Json(first), Answer::Json(page("SOMETHING_NEW"))]);
+    let mut all = page("KEY_REQUIRED");
+    all["EffectivePolicyValidationErrors"] = json!([error("KEY_REQUIRED"), error("SOMETHING_NEW")]);
+    assert_eq!(read(&double, &question).await, Ok(all));
+    assert_eq!(double.asked(VALIDATION)[1].parameter("NextToken").as_deref(), Some("t"));
+    double.on(VALIDATION, [Answer::Error(400, "EffectivePolicyNotFoundException")]);
+    let none = json!({"AccountId": MEMBER, "EffectivePolicyValidationErrors": []});
+    assert_eq!(read(&double, &question).await, Ok(none), "without a policy nothing is wrong with it");
+    double.on(VALIDATION, [Answer::Error(400, "TooManyRequestsException")]);
+    assert_eq!(read(&double, &question).await, Err(ErrorKind::Retryable));
+}
+
+fn since() -> Moment {
+    Moment::parse("2026-11-20T09:00:00Z").unwrap()
+}
+
+fn member() -> Place {
+    Place::new(MEMBER, "us-east-1")
+}
+
+fn events(number: u64, next: Option<&str>) -> Answer {
+    let mut page =
+        json!({"Events": [{"EventId": number.to_string(), "CloudTrailEvent": story::call(MEMBER, number, 5).to_string(), "Unheard": 1}]});
+    if let Some(next) = next {
+        page["NextToken"] = json!(next);
+    }
+    Answer::Json(page)
+}
+
+#[tokio::test]
+async fn history_is_read_within_two_requests_a_second_whatever_is_throttled() {
+    let double = Double::default();
+    let throttled = || Answer::Error(400, "ThrottlingException");
+    double.lets_roles_be_assumed();
+    double.on(
+        "LookupEvents",
+        [events(1, Some("a")), throttled(), throttled(), events(2, Some("b")), Answer::Broken, events(3, Some("c")), events(4, None)],
+    );
+    let eyes = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
+    let (records, complete) = eyes.history(&member(), since()).await.unwrap();
+    assert_eq!((records.len(), complete), (4, true));
+    let asked = double.asked("LookupEvents");
+    assert_eq!(asked.len(), 7);
+    for three in asked.windows(3) {
+        assert!(three[2].at - three[0].at > Duration::from_secs(1), "three within a second: {:?}", three[2].at - three[0].at);
+    }
+    assert_eq!(asked[0].body["LookupAttributes"], json!([{"AttributeKey": "EventSource", "AttributeValue": "bedrock.amazonaws.com"}]));
+    // A token belongs to the same question (facts/05 §1).
+    assert!(asked.iter().all(|other| other.body["StartTime"] == asked[0].body["StartTime"]));
+    assert_eq!(asked.iter().filter_map(|asked| asked.parameter("NextToken")).collect::<Vec<_>>(), ["a", "a", "a", "b", "b", "c"]);
+    double.on("LookupEvents", [throttled()]);
+    assert_eq!(eyes.history(&member(), since()).await.unwrap_err().kind, ErrorKind::Retryable);
+    double.on("LookupEvents", [events(1, Some("more"))]);
+    let (records, complete) = eyes.history(&member(), since()).await.unwrap();
+    assert_eq!((records.len(), complete), (100, false), "it ends some time, and says that there is more");
+}
+
+#[tokio::test]
+async fn an_account_that_lets_nobody_in_is_told_from_a_network_that_is_down() {
+    let double = Double::default();
+    let eyes = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
+    for (answer, kind) in [(Answer::Error(403, "AccessDenied"), ErrorKind::Denied), (Answer::Broken, ErrorKind::Retryable)] {
+        double.on("AssumeRole", [answer]);
+        let state = eyes.of(&member()).await;
+        assert_eq!(state.read(&Question::EnforcedConfigurations).await.unwrap_err().kind, kind);
+        assert_eq!(eyes.history(&member(), since()).await.unwrap_err().kind, kind);
+    }
+}
+
+#[tokio::test]
+async fn public_keys_are_read_with_all_pages_and_once() {
+    let double = Double::default();
+    // Base64 of "key 1" and "key 2".
+    let page =
+        |fingerprint: &str, value: &str| json!({"PublicKeyList": [{"Fingerprint": fingerprint, "Value": value, "ValidityStartTime": 1.0}]});
+    let mut first = page("f1", "a2V5IDE=");
+    first["NextToken"] = json!("t");
+    double.on("ListPublicKeys", [Answer::Json(first), Answer::Json(page("f2", "a2V5IDI="))]);
+    let keys = CloudTrailKeys::new(double.aws());
+    let until = since().plus_seconds(3600);
+    assert_eq!(keys.key("eu-west-1", "f2", since(), until).await.unwrap().as_deref(), Some(b"key 2".as_slice()));
+    assert_eq!(keys.key("eu-west-1", "f1", since(), until).await.unwrap().as_deref(), Some(b"key 1".as_slice()));
+    assert_eq!(double.asked("ListPublicKeys").len(), 2, "what is known isn't asked again");
+    double.on("ListPublicKeys", [Answer::Json(json!({"PublicKeyList": []}))]);
+    assert_eq!(keys.key("us-east-1", "f1", since(), until).await.unwrap(), None, "each Region has its own");
+    double.on("ListPublicKeys", [Answer::Error(400, "AccessDeniedException")]);
+    assert_eq!(keys.key("us-east-1", "f1", since(), until).await.unwrap_err().kind, ErrorKind::Denied);
+}
+
+async fn changed(tables: &Tables, aws: &Arc<Aws>, records: &[Value]) -> Vec<String> {
+    let state = AwsState(Arc::clone(aws));
+    let queue: Option<MemoryQueue> = None;
+    let auditor = ChangeAuditor::new(tables.observations(), state, queue, metrics("audit-changes"), Clock::At(now()));
+    let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+    let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
+    auditor.waiting(Duration::ZERO).take(&messages).await.failed
+}
+
+#[tokio::test]
+async fn a_guardrail_that_is_being_updated_is_read_again_until_it_is_ready() {
+    let (tables, double) = (tables().await, Double::default());
+    let get = "GET /guardrails/mine12345678";
+    let answer = |status: &str| {
+        Answer::Json(
+            json!({"guardrailId": "mine12345678", "guardrailArn": GUARDRAIL, "name": "g", "version": "DRAFT", "status": status, "unheardOf": 1,
+            "createdAt": "2026-11-01T00:00:00Z", "updatedAt": "2026-11-20T10:05:01Z", "blockedInputMessaging": "", "blockedOutputsMessaging": ""}),
+        )
+    };
+    double.on(get, [answer("UPDATING"), answer("UPDATING"), answer("READY")]);
+    assert_eq!(changed(&tables, &double.aws(), &[update(1, 5)]).await, Vec::<String>::new());
+    assert_eq!(double.asked(get).len(), 3);
+    let facts = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T10:00:00Z").await;
+    let state = facts.iter().find_map(|fact| if let Content::State(state) = fact { Some(state) } else { None }).unwrap();
+    assert!(state.json.contains("READY") && state.json.contains("unheardOf"), "{}", state.json);
+    double.on(get, [answer("UPDATING")]);
+    assert_eq!(changed(&tables, &double.aws(), &[update(2, 6)]).await, ["m"], "what takes longer comes again");
+    double.on(get, [Answer::Error(403, "AccessDeniedException")]);
+    assert_eq!(changed(&tables, &double.aws(), &[update(3, 7)]).await, Vec::<String>::new(), "what may not be read is the hub's to read");
+}
+
+/// A hub that sees by the double.
+struct Hub {
+    tables: Tables,
+    double: Double,
+    bucket: MemoryBucket,
+    queue: MemoryQueue,
+}
+
+impl Hub {
+    async fn new() -> Self {
+        let hub = Hub { tables: tables().await, double: Double::default(), bucket: MemoryBucket::default(), queue: MemoryQueue::default() };
+        hub.double.lets_roles_be_assumed();
+        hub
+    }
+
+    async fn order(&self, order: &Order, now: &str) -> Result<(), ErrorKind> {
+        let settings = Settings {
+            regions: vec!["us-east-1".to_owned()],
+            hub_account: HUB.to_owned(),
+            management_account: Some(MANAGEMENT.to_owned()),
+            heartbeat_minutes: 60,
+        };
+        let eyes = ReaderRoles::new(self.double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
+        let (findings, clock) = (Some(self.tables.findings()), Clock::At(Moment::parse(now).unwrap()));
+        let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
+        let reconciler = Reconciler::new(observations, findings, bucket, self.queue.clone(), eyes, settings, metrics("reconcile"), clock);
+        reconciler.carry_out(order).await.map_err(|error| error.kind)
+    }
+
+    fn orders(&self) -> Vec<Order> {
+        self.queue.take().iter().map(|(order, _)| serde_json::from_str(order).unwrap()).collect()
+    }
+
+    async fn world(&self, path: &str) -> Vec<(String, Value)> {
+        let mut files = Vec::new();
+        for listed in self.bucket.list(&format!("world/{path}")).await.unwrap() {
+            let json = self.bucket.get(&listed.key).await.unwrap().unwrap();
+            files.push((listed.key, serde_json::from_slice(&json).unwrap()));
+        }
+        files
+    }
+}
+
+#[tokio::test]
+async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_anew() {
+    let hub = Hub::new().await;
+    let double = &hub.double;
+    double.says("DescribeOrganization", json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT, "Unheard": 1}}));
+    double.says("ListRoots", json!({"Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}, {"Type": "UNHEARD_POLICY", "Status": "DAZZLED"}]}]}));
+    let unit = json!({"OrganizationalUnits": [{"Id": "ou-ab12-prodprod", "Name": "prod"}]});
+    double.on("ListOrganizationalUnitsForParent", [Answer::Json(unit), Answer::Json(json!({"OrganizationalUnits": []}))]);
+    let account = |id: &str, next: Option<&str>| {
+        Answer::Json(
+            json!({"Accounts": [{"Id": id, "Name": id, "State": "BEWITCHED", "Status": "ACTIVE", "Unheard": 1}], "NextToken": next}),
+        )
+    };
+    double.on("ListAccountsForParent", [account(MANAGEMENT, None), account(MEMBER, Some("t")), account("333344445555", None)]);
+    let policies =
+        |id: &str, next: Option<&str>| Answer::Json(json!({"Policies": [{"Id": id, "Type": "BEDROCK_POLICY"}], "NextToken": next}));
+    double.on("ListPolicies", [policies("p-1", Some("t")), policies("p-2", None)]);
+    let targets = |id: &str, next: Option<&str>| Answer::Json(json!({"Targets": [{"TargetId": id}], "NextToken": next}));
+    double.on("ListTargetsForPolicy", [targets("r-ab12", Some("t")), targets(MEMBER, None), targets("ou-ab12-prodprod", None)]);
+    double
+        .says("DescribePolicy", json!({"Policy": {"PolicySummary": {"Id": "p", "Type": "BEDROCK_POLICY"}, "Content": "{}", "Unheard": 1}}));
+    hub.order(&Order::Organization, "2026-11-20T10:00:00Z").await.unwrap();
+    let (_, organization) = &hub.world("organization").await[0];
+    let ids = |list: &str, key: &str| -> Vec<String> {
+        organization[list].as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids("Accounts", "Id"), [MANAGEMENT, MEMBER, "333344445555"]);
+    assert_eq!(ids("Attachments", "TargetId"), ["r-ab12", MEMBER, "ou-ab12-prodprod"]);
+    assert_eq!((&organization["Accounts"][1]["Unheard"], &organization["Organization"]["Unheard"]), (&json!(1), &json!(1)));
+    assert_eq!(hub.world("policies/").await.len(), 2);
+    let orders = hub.orders();
+    assert!(orders.contains(&Order::Account { account: MEMBER.to_owned() }) && orders.contains(&Order::InvalidPolicies { token: None }));
+
+    // The policy is detached: the event makes the hub read again, and what was known is known no longer.
+    let account = Order::Account { account: MEMBER.to_owned() };
+    double.says(DESCRIBE, story::enforced_policy(GUARDRAIL));
+    hub.order(&account, "2026-11-20T10:00:00Z").await.unwrap();
+    double.on(DESCRIBE, [Answer::Error(400, "TooManyRequestsException")]);
+    assert_eq!(hub.order(&account, "2026-11-20T11:00:00Z").await, Err(ErrorKind::Retryable));
+    double.on(DESCRIBE, [Answer::Error(400, "EffectivePolicyNotFoundException")]);
+    hub.order(&account, "2026-11-20T11:05:00Z").await.unwrap();
+    let known: Vec<Value> = hub.world("effective-policies/").await.into_iter().map(|(_, json)| json["EffectivePolicy"].clone()).collect();
+    assert_eq!(known.len(), 2);
+    assert_eq!(known[1], Value::Null);
+}
+
+#[tokio::test]
+async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_nothing_is_wrong() {
+    let hub = Hub::new().await;
+    for (path, json) in story::world(&story::enforced_policy(GUARDRAIL)) {
+        hub.bucket.put(&format!("world/{path}"), json).await.unwrap();
+    }
+    let page =
+        |id: &str, next: Option<&str>| Answer::Json(json!({"Accounts": [{"Id": id}], "PolicyType": "BEDROCK_POLICY", "NextToken": next}));
+    let list = "ListAccountsWithInvalidEffectivePolicy";
+    hub.double.on(list, [page(MEMBER, Some("t")), Answer::Error(400, "TooManyRequestsException")]);
+    hub.order(&Order::InvalidPolicies { token: None }, "2026-11-20T10:00:00Z").await.unwrap();
+    let orders = hub.orders();
+    let next = Order::InvalidPolicies { token: Some("t".to_owned()) };
+    let of_member = Order::PolicyValidation { account: MEMBER.to_owned() };
+    assert_eq!(orders, [of_member.clone(), next.clone()]);
+    assert_eq!(hub.order(&next, "2026-11-20T10:00:10Z").await, Err(ErrorKind::Retryable), "it goes on where it was");
+    hub.double.on(list, [page("333344445555", None)]);
+    hub.order(&next, "2026-11-20T10:05:00Z").await.unwrap();
+    assert_eq!(hub.double.asked(list).last().unwrap().parameter("NextToken").as_deref(), Some("t"));
+    hub.queue.take();
+
+    let said = |errors: Value, at: f64| json!({"AccountId": MEMBER, "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": at, "EffectivePolicyValidationErrors": errors});
+    hub.double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_168_000.0));
+    hub.order(&of_member, "2026-11-20T10:00:20Z").await.unwrap();
+    hub.double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_169_000.0));
+    hub.order(&of_member, "2026-11-20T10:30:00Z").await.unwrap();
+    assert_eq!(hub.world("invalid-policies/").await.len(), 1, "evaluated again, and the same again");
+    let fold = hub.tables.fold(&hub.bucket, crate::eyes::organization());
+    hub.tables.fold_all(&fold).await;
+    let invalid = async || {
+        let found = hub.tables.all_findings().await;
+        found.into_iter().find(|finding| finding.rule == "policy-invalid").map(|finding| (finding.status, finding.detail))
+    };
+    let (status, detail) = invalid().await.unwrap();
+    assert_eq!(status, audit_core::finding::Status::Open);
+    assert!(detail.contains("KEY_REQUIRED at /bedrock: scripted (p-1)"), "{detail}");
+
+    // It is listed no longer. That alone says nothing; it is asked about once more because it was invalid.
+    let organization: Value = serde_json::from_slice(&story::bare_world()[0].1).unwrap();
+    hub.double.says("DescribeOrganization", organization.clone());
+    hub.double.says("ListRoots", json!({"Roots": []}));
+    hub.double.says("ListPolicies", json!({"Policies": []}));
+    hub.order(&Order::Organization, "2026-11-20T12:00:00Z").await.unwrap();
+    assert!(hub.orders().contains(&of_member));
+    hub.double.says(VALIDATION, said(json!([]), 1_795_176_000.0));
+    hub.order(&of_member, "2026-11-20T12:00:00Z").await.unwrap();
+    hub.tables.fold_all(&fold).await;
+    assert_eq!(invalid().await.unwrap().0, audit_core::finding::Status::Resolved);
+    hub.order(&Order::Organization, "2026-11-20T13:00:00Z").await.unwrap();
+    assert!(!hub.orders().contains(&of_member), "what is right isn't asked about any more");
+}
+
+#[tokio::test]
+async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
+    let hub = Hub::new().await;
+    let known = format!("guardrails/{MEMBER}/us-east-1/mine12345678/1");
+    hub.bucket
+        .put(&format!("world/{known}@20261120T090000Z.json"), br#"{"guardrailId": "mine12345678", "version": "1"}"#.to_vec())
+        .await
+        .unwrap();
+    hub.double.says("GET /guardrails", json!({"guardrails": []}));
+    hub.double.on("GET /guardrails/mine12345678", [Answer::Error(404, "ResourceNotFoundException")]);
+    for (operation, answer) in [
+        ("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfig": []})),
+        ("DescribeTrails", json!({"trailList": []})),
+        ("GET /logging/modelinvocations", json!({})),
+        ("GET /inference-profiles", json!({"inferenceProfileSummaries": []})),
+        ("POST /agents", json!({"agentSummaries": []})),
+        ("POST /agents/", json!({"agentSummaries": []})),
+        ("GET /flows", json!({"flowSummaries": []})),
+        ("GET /flows/", json!({"flowSummaries": []})),
+        ("LookupEvents", json!({"Events": []})),
+    ] {
+        hub.double.says(operation, answer);
+    }
+    let place = Order::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
+    hub.order(&place, "2026-11-20T10:00:00Z").await.unwrap();
+    let (key, gone) = hub.world(&known).await.pop().unwrap();
+    assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({})));
+    hub.order(&place, "2026-11-20T11:00:00Z").await.unwrap();
+    assert_eq!(hub.double.asked("GET /guardrails/mine12345678").len(), 1, "what is known to be gone isn't asked about again");
+    // An answer that the world couldn't use isn't put there.
+    hub.double.says("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfiguration": "elsewhere"}));
+    assert_eq!(hub.order(&place, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
+    let configurations = hub.world("enforced-configurations/").await;
+    assert_eq!(configurations.len(), 1, "{configurations:?}");
+}

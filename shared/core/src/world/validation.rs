@@ -1,0 +1,117 @@
+//! What AWS says is wrong with an account's effective policy: ListEffectivePolicyValidationErrors (facts/01 §4, §6).
+
+use serde_json::Value;
+
+use super::{WorldError, shape};
+use crate::{moment::Moment, policy::BEDROCK_POLICY};
+
+/// An answer: what is wrong; nothing if the policy is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validation {
+    /// When AWS looked, where it says.
+    pub evaluated: Option<Moment>,
+    /// Each error: its code, what it says, where, and the policies that it comes of.
+    pub errors: Vec<String>,
+}
+
+/// So many errors are told in words.
+const TOLD: usize = 5;
+
+impl Validation {
+    /// From the answer.
+    pub(super) fn from_json(json: &Value) -> Result<Self, WorldError> {
+        let problem = |problem: &str| shape("ListEffectivePolicyValidationErrors", problem);
+        let errors = json.get("EffectivePolicyValidationErrors").and_then(Value::as_array);
+        let errors = errors.ok_or_else(|| problem("no `EffectivePolicyValidationErrors` list"))?;
+        if json.get("PolicyType").and_then(Value::as_str).is_some_and(|of| of != BEDROCK_POLICY) {
+            return Err(problem("not about BEDROCK_POLICY"));
+        }
+        // The API's own answers have seconds since 1970, the AWS CLI's a text.
+        let evaluated = match json.get("EvaluationTimestamp") {
+            Some(Value::String(time)) => Moment::parse(time),
+            #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]
+            Some(Value::Number(seconds)) => seconds.as_f64().map(|seconds| Moment::from_seconds(seconds as i64)),
+            _ => None,
+        };
+        Ok(Validation { evaluated, errors: errors.iter().map(in_words).collect() })
+    }
+
+    /// From when it holds, if it was read then. AWS evaluates a policy when it changes: it is invalid since, not since somebody asked.
+    #[must_use]
+    pub fn since(&self, read: Moment) -> Moment {
+        match self.evaluated.filter(|evaluated| !self.is_valid() && (*evaluated < read || read == Moment::BEGINNING)) {
+            Some(evaluated) => evaluated,
+            None => read,
+        }
+    }
+
+    /// Whether the policy is valid.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// The errors, in so many words.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let told: Vec<&str> = self.errors.iter().take(TOLD).map(String::as_str).collect();
+        let more = self.errors.len().saturating_sub(TOLD);
+        if more > 0 { format!("{}; and {more} more", told.join("; ")) } else { told.join("; ") }
+    }
+}
+
+fn in_words(error: &Value) -> String {
+    let text = |key: &str| error.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let mut words = text("ErrorCode").unwrap_or("an error without a code").to_owned();
+    if let Some(path) = text("PathToError") {
+        words.push_str(&format!(" at {path}"));
+    }
+    if let Some(message) = text("ErrorMessage") {
+        words.push_str(&format!(": {message}"));
+    }
+    let policies: Vec<&str> =
+        error.get("ContributingPolicies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if !policies.is_empty() {
+        words.push_str(&format!(" ({})", policies.join(", ")));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_says_what_is_wrong_and_since_when() {
+        let error = json!({"ErrorCode": "ELEMENTS_TOO_MANY", "ErrorMessage": "too many", "PathToError": "/bedrock", "ContributingPolicies": ["p-1", "p-2"]});
+        let expected = Moment::parse("2026-11-20T10:00:00Z");
+        for time in [json!("2026-11-20T10:00:00Z"), json!(1_795_168_800.0), json!(1_795_168_800)] {
+            let answer = json!({"AccountId": "222233334444", "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": time, "EffectivePolicyValidationErrors": [error]});
+            let validation = Validation::from_json(&answer).unwrap();
+            assert_eq!(validation.evaluated, expected, "{time}");
+            assert_eq!(validation.told(), "ELEMENTS_TOO_MANY at /bedrock: too many (p-1, p-2)");
+            assert!(!validation.is_valid());
+        }
+        assert!(Validation::from_json(&json!({"EffectivePolicyValidationErrors": []})).unwrap().is_valid());
+    }
+
+    #[test]
+    fn an_error_without_words_is_an_error() {
+        let validation = Validation::from_json(&json!({"EffectivePolicyValidationErrors": [{}, 7, null, {}, {}, {}, {}]})).unwrap();
+        assert!(!validation.is_valid());
+        assert!(validation.told().ends_with("; and 2 more"), "{}", validation.told());
+    }
+
+    #[test]
+    fn what_is_no_such_answer_says_nothing() {
+        for other in [
+            json!({}),
+            json!({"EffectivePolicyValidationErrors": null}),
+            json!({"PolicyType": "TAG_POLICY", "EffectivePolicyValidationErrors": []}),
+        ] {
+            assert!(Validation::from_json(&other).is_err(), "{other}");
+        }
+    }
+}
