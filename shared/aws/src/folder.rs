@@ -111,7 +111,7 @@ mod tests {
             folder.put(key, key.as_bytes().to_vec()).await.unwrap();
         }
         let keys = async |prefix: &str| folder.list(prefix).await.unwrap().into_iter().map(|listed| listed.key).collect::<Vec<_>>();
-        assert_eq!(keys("policies/p-1").await, ["policies/p-1@20261101T000000Z.json", "policies/p-10.json"]);
+        assert_eq!(keys("policies/p-1").await, ["policies/p-10.json", "policies/p-1@20261101T000000Z.json"]);
         assert_eq!(keys("organization").await, ["organization.json"]);
         assert_eq!(keys("tele").await, ["telemetry/1/us-east-1.json"]);
         assert_eq!(keys("").await.len(), 4);
