@@ -410,7 +410,7 @@ async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_not
     hub.double.on(list, [page("333344445555", None)]);
     hub.order(&next, "2026-11-20T10:05:00Z").await.unwrap();
     assert_eq!(hub.double.asked(list).last().unwrap().parameter("NextToken").as_deref(), Some("t"));
-    hub.queue.take();
+    assert_eq!(hub.orders(), [Order::PolicyValidation { account: "333344445555".to_owned() }]);
 
     let said = |errors: Value, at: f64| json!({"AccountId": MEMBER, "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": at, "EffectivePolicyValidationErrors": errors});
     hub.double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_168_000.0));

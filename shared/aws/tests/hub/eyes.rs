@@ -289,7 +289,7 @@ async fn the_organization_is_read_and_each_account_sent_for() {
     hub.seen.answers.set(&Question::Organization, std::slice::from_ref(&organization));
     hub.order(&Order::Organization, "2026-11-20T10:00:00Z").await.unwrap();
     let orders: Vec<Order> = hub.queue.take().iter().map(|(order, _)| serde_json::from_str(order).unwrap()).collect();
-    assert_eq!(orders, [Order::Account { account: MEMBER.to_owned() }]);
+    assert_eq!(orders, [Order::Account { account: MEMBER.to_owned() }, Order::InvalidPolicies { token: None }]);
     hub.seen.answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[story::enforced_policy(GUARDRAIL)]);
     hub.order(&orders[0], "2026-11-20T10:00:00Z").await.unwrap();
     let time = "20261120T100000Z";

@@ -366,7 +366,7 @@ async fn an_object_that_isnt_there_comes_again_and_what_cant_be_read_is_a_gap() 
 async fn a_log_that_cant_be_read_to_its_end_settles_nothing() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
-    let strange = json!({"eventName": 7});
+    let strange = json!({"eventSource": "bedrock.amazonaws.com", "is": "Converse"});
     let log = trail.log("a", &[story::call(MEMBER, 1, 5), strange]).await;
     let digests = [trail.digest(9, &[log]), trail.digest(10, &[]), trail.digest(11, &[])];
     let digests: Vec<&str> = digests.iter().map(String::as_str).collect();

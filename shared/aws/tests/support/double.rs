@@ -108,6 +108,7 @@ impl Double {
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .timeout_config(audit_aws::aws::timeouts())
             .sleep_impl(self.clone())
+            .time_source(aws_smithy_async::time::SystemTimeSource::new())
             .build();
         Arc::new(Aws::with(config))
     }
