@@ -120,9 +120,12 @@ impl Bucket for S3Bucket {
     }
 }
 
+/// What lies under each key, with its metadata.
+type Objects = BTreeMap<String, (Vec<u8>, Metadata)>;
+
 /// A bucket in memory, for tests.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryBucket(Arc<Mutex<BTreeMap<String, (Vec<u8>, Metadata)>>>);
+pub struct MemoryBucket(Arc<Mutex<Objects>>);
 
 impl MemoryBucket {
     fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<String, (Vec<u8>, Metadata)>) -> T) -> T {

@@ -148,10 +148,9 @@ impl World {
             }
             Entity::Agent(account, region, id) => forget(&mut self.agents, (account, region, id), time),
             Entity::Flow(account, region, id) => forget(&mut self.flows, (account, region, id), time),
-            // Counts of the past, and profiles, which never change: what isn't read was never known.
-            Entity::Metrics(..) | Entity::InferenceProfile(..) => {}
-            // Only AWS's word that nothing is wrong puts an invalid policy right.
-            Entity::InvalidPolicy(_) => {}
+            // Counts of the past, and profiles, which never change: what isn't read was never known. And only AWS's word that nothing is
+            // wrong puts an invalid policy right.
+            Entity::Metrics(..) | Entity::InferenceProfile(..) | Entity::InvalidPolicy(_) => {}
         }
     }
 
