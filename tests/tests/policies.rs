@@ -1,5 +1,7 @@
 //! Who may do what: the policies of both templates, evaluated. Calls that the product makes are allowed, and a list of others is not.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeSet;
 
 use end_to_end::{
@@ -478,6 +480,7 @@ fn everybody(deployment: &Deployment) -> Vec<(String, String, &'static str)> {
 }
 
 /// What is tried on everything that the hub has, each with a name for it.
+#[expect(clippy::too_many_lines, reason = "a list of calls")]
 fn everything(who: &str) -> Vec<(String, Call)> {
     let own = who.split(':').nth(4).unwrap();
     let mut calls = Vec::new();

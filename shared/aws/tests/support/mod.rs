@@ -1,6 +1,6 @@
 //! Tables on an engine: in this process, or wherever `DYNAMODB_ENDPOINT` says.
 
-#![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::pedantic, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::panic, clippy::pedantic, reason = "each test file uses its part")]
 
 use std::sync::{
     Arc,
