@@ -45,6 +45,10 @@ pub(crate) enum Command {
     /// Check the exceptions of a configuration
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),
+    /// Write the world of a real organization, or of one account, with credentials that only read
+    Snapshot(SnapshotArgs),
+    /// Say whether the auditor can see at all, and what an account's records settle of what AWS doesn't document
+    Doctor(DoctorArgs),
     /// Audit a week of a made-up organization: the quickest way to see what this does
     Demo(DemoArgs),
     /// Print completions for a shell
@@ -52,8 +56,12 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man page, of the whole or of a command: `man policy lint`
+    Man {
+        /// The command
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// What findings rest on besides records.
@@ -110,7 +118,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: Format,
 
-    /// Write the result to a file instead of standard output
+    /// Write the result to a file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -208,8 +216,8 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
 
-    /// The store that holds the finding
-    #[arg(long, value_name = "FILE")]
+    /// The store that holds the finding and its world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "world"])]
     pub(crate) store: Option<PathBuf>,
 
     /// The files that the finding came from, if there is no store
@@ -247,8 +255,8 @@ pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
 
-    /// A store that holds the history
-    #[arg(long, value_name = "FILE")]
+    /// A store that holds the history and its world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "world"])]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]
@@ -331,7 +339,7 @@ pub(crate) struct FindingFilter {
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     severity: Option<Severity>,
     /// Only findings of these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     rule: Vec<String>,
     /// Only findings of these accounts
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
@@ -417,6 +425,103 @@ pub(crate) enum ExceptionsCommand {
     },
 }
 
+/// Whose eyes to look with, and where to.
+#[derive(Args, Debug)]
+pub(crate) struct AwsArgs {
+    /// Profile of the AWS configuration [default: as the environment says]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Role to assume in other accounts: its name, with its path if it has one
+    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-reader")]
+    pub(crate) role_name: String,
+
+    /// Only these accounts [default: all active accounts of the organization; without one, the caller's]
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', value_parser = account)]
+    pub(crate) accounts: Vec<String>,
+
+    /// Only these Regions [default: those that are enabled in each account]
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    pub(crate) regions: Vec<String>,
+}
+
+/// Reads the organization, its policies, every account's effective policy, and in each account and Region what is enforced, what is
+/// recorded, guardrails and what uses them. A run that was killed goes on where it stopped, if it is started again within a day.
+#[derive(Args, Debug)]
+#[command(after_help = "Needs a build with the feature `aws`: cargo install --path cli --features aws. The permissions are in \
+deploy/snapshot.policy.json.")]
+pub(crate) struct SnapshotArgs {
+    /// The world: a folder, which may hold earlier snapshots
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+
+    /// How many accounts and Regions to read at once
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) at_once: u8,
+
+    /// How the summary looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+
+    /// Exit with 4 if something could not be read
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// With PATH, looks at records in files and asks nobody. Without, asks AWS: are the trails there, do read-only events reach the rule, are
+/// data events selected, does the heartbeat come through; and looks at CloudTrail's event history.
+#[derive(Args, Debug)]
+#[command(after_help = "Exits with 3 if a check fails. Asking AWS needs a build with the feature `aws`: cargo install --path cli \
+--features aws.")]
+pub(crate) struct DoctorArgs {
+    /// Files, folders of them, or `-` for standard input, as `audit` reads them; data events are only there
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Ask AWS, too, when files are given
+    #[arg(long)]
+    pub(crate) with_aws: bool,
+
+    /// Profile of the AWS configuration [default: as the environment says]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Role to assume in other accounts: its name, with its path if it has one
+    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-reader")]
+    pub(crate) role_name: String,
+
+    /// Look at these accounts [default: the caller's]
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', value_parser = account)]
+    pub(crate) accounts: Vec<String>,
+
+    /// Look at these Regions [default: the one that is configured]
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    pub(crate) regions: Vec<String>,
+
+    /// Look at so many days of event history
+    #[arg(long, value_name = "DAYS", default_value = "7", value_parser = clap::value_parser!(u16).range(1..=90))]
+    pub(crate) days: u16,
+
+    /// How often a heartbeat is due, in minutes
+    #[arg(long, value_name = "MINUTES", default_value = "60")]
+    pub(crate) heartbeat_minutes: u16,
+
+    /// Look for heartbeats in the hub's table of observations, too: with the hub's credentials
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) observations_table: Option<String>,
+
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+
+    /// Exit with 4 if something could not be looked at
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
     /// Where to put the sample data and the store [default: a folder for temporary files]
@@ -431,12 +536,21 @@ fn moment(text: &str) -> Result<Moment, String> {
     Moment::parse(text).ok_or_else(|| "not a time (RFC 3339, such as 2026-11-20T10:00:00Z, or a date)".to_owned())
 }
 
+fn account(text: &str) -> Result<String, String> {
+    let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_id { Ok(text.to_owned()) } else { Err("not an account id of twelve digits".to_owned()) }
+}
+
 fn severity(text: &str) -> Result<Severity, String> {
     Severity::parse(text).ok_or_else(|| format!("none of {}", Severity::ALL.map(Severity::as_str).join(", ")))
 }
 
 fn fail_on(text: &str) -> Result<FailOn, String> {
     if text.eq_ignore_ascii_case("never") { Ok(FailOn(None)) } else { severity(text).map(|least| FailOn(Some(least))) }
+}
+
+fn rule(text: &str) -> Result<String, String> {
+    audit_core::rules::find(text).map(|rule| rule.id.to_owned()).ok_or_else(|| "no rule; `guardrail-audit rules` lists them".to_owned())
 }
 
 fn framework(text: &str) -> Result<Framework, String> {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod doctor;
 mod exceptions;
 mod explain;
 mod findings;
@@ -10,6 +11,7 @@ mod policy;
 mod report;
 mod rules;
 mod simulate;
+mod snapshot;
 
 use std::{
     io::Write as _,
@@ -24,6 +26,7 @@ use clap::CommandFactory as _;
 use crate::{
     args::{Cli, Command},
     exit::{Exit, UsageError},
+    output,
     talk::Talk,
 };
 
@@ -40,18 +43,34 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Report(args) => report::run(&args),
         Command::Findings(command) => findings::run(&command),
         Command::Exceptions(command) => exceptions::run(&command, talk),
+        Command::Snapshot(args) => snapshot::run(&args, talk),
+        Command::Doctor(args) => doctor::run(&args, talk),
         Command::Demo(args) => demo::run(&args, talk),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "guardrail-audit", &mut std::io::stdout());
+            // Written into memory first: it panics where it can't write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "guardrail-audit", &mut script);
+            output::stdout().write_all(&script)?;
             Ok(Exit::Clean)
         }
-        Command::Man => {
+        Command::Man { command } => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            std::io::stdout().write_all(&page)?;
+            clap_mangen::Man::new(command_named(&command)?).render(&mut page)?;
+            output::stdout().write_all(&page)?;
             Ok(Exit::Clean)
         }
     }
+}
+
+/// The program itself, or the command of these words.
+fn command_named(words: &[String]) -> anyhow::Result<clap::Command> {
+    let mut command = Cli::command();
+    command.build();
+    for word in words {
+        let found = command.find_subcommand(word).cloned();
+        command = found.ok_or_else(|| UsageError(format!("there is no command `{}`", words.join(" "))))?;
+    }
+    Ok(command)
 }
 
 /// Reads a configuration, or takes the default.
@@ -76,6 +95,19 @@ fn load_world(folder: Option<&PathBuf>, talk: Talk) -> anyhow::Result<LoadedWorl
         talk.warn(format_args!("{}: no snapshots, so nothing is known of the world", folder.display()));
     }
     Ok(loaded)
+}
+
+/// What a build without the AWS SDK says.
+#[cfg(not(feature = "aws"))]
+fn needs_aws(what: &str) -> anyhow::Error {
+    anyhow::anyhow!("{what} needs a build with the feature `aws`: cargo install --path cli --features aws")
+}
+
+/// Waits for what is asked of AWS.
+#[cfg(feature = "aws")]
+fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
+    Ok(runtime.block_on(future))
 }
 
 /// "Now", as it was given, or as the clock says.

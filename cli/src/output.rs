@@ -3,11 +3,12 @@
 pub(crate) mod place;
 pub(crate) mod rule_page;
 pub(crate) mod table;
+mod target;
 pub(crate) mod text;
 
 use std::{
     borrow::Cow,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::Path,
 };
 
@@ -21,22 +22,59 @@ pub(crate) fn write(report: &Report, format: Format, path: Option<&Path>) -> any
     to(path, |out| write_to(out, report, format))
 }
 
-/// Writes to a file, or to standard output. A file is there whole or not at all.
+/// Writes to a file, or to standard output.
 pub(crate) fn to(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let Some(path) = path else {
-        let mut out = BufWriter::new(anstream::stdout());
-        write(&mut out)?;
-        return Ok(out.flush()?);
-    };
-    let context = || format!("failed to write `{}`", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    // A file has no colours, whatever the terminal.
-    let mut out = BufWriter::new(anstream::StripStream::new(file.as_file_mut()));
-    write(&mut out).and_then(|()| Ok(out.flush()?)).with_context(context)?;
-    drop(out);
-    file.persist(path).with_context(context)?;
-    Ok(())
+    match path {
+        None => to_stdout(write),
+        Some(path) if path == Path::new("-") || path == Path::new("/dev/stdout") => to_stdout(write),
+        Some(path) => target::write(path, write).with_context(|| format!("failed to write `{}`", path.display())),
+    }
+}
+
+fn to_stdout(write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(stdout());
+    write(&mut out)?;
+    Ok(out.flush()?)
+}
+
+/// Standard output, without colours where it is no terminal.
+pub(crate) fn stdout() -> UntilClosed<anstream::AutoStream<io::Stdout>> {
+    UntilClosed::new(anstream::stdout())
+}
+
+/// Writes until whoever reads, such as `head`, has read enough. What the program found, and so how it ends, doesn't depend on that.
+pub(crate) struct UntilClosed<W> {
+    out: W,
+    closed: bool,
+}
+
+impl<W: Write> UntilClosed<W> {
+    fn new(out: W) -> Self {
+        UntilClosed { out, closed: false }
+    }
+
+    fn unless_closed<T>(&mut self, otherwise: T, write: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if self.closed {
+            return Ok(otherwise);
+        }
+        match write(&mut self.out) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(otherwise)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl<W: Write> Write for UntilClosed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed((), W::flush)
+    }
 }
 
 fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow::Result<()> {

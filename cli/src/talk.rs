@@ -47,6 +47,17 @@ impl Talk {
         }
     }
 
+    /// Shows that something goes on that takes its time, on a terminal, until it is dropped.
+    #[cfg(feature = "aws")]
+    pub(crate) fn spinner(self) -> Spinner {
+        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        Spinner(bar)
+    }
+
     /// Shows how far reading is, on a terminal and only if it takes a while, until all is read.
     pub(crate) fn show_progress(self, progress: &Progress, files: u64, bytes: u64) {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
@@ -75,6 +86,25 @@ impl Talk {
     }
 }
 
+/// A sign that something goes on.
+#[cfg(feature = "aws")]
+pub(crate) struct Spinner(ProgressBar);
+
+#[cfg(feature = "aws")]
+impl Spinner {
+    pub(crate) fn set_message(&self, message: String) {
+        self.0.set_message(message);
+        self.0.tick();
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// Why the program could not do what was asked.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut causes: Vec<String> = Vec::new();
@@ -90,7 +120,8 @@ pub(crate) fn error(error: &anyhow::Error) {
 fn say(kind: &str, color: AnsiColor, message: &dyn Display) {
     use std::io::Write as _;
     let style = Style::new().bold().fg_color(Some(color.into()));
-    let message = message.to_string();
+    // A blank for a tab, so that carets stay where they point.
+    let message = message.to_string().replace('\t', " ");
     let lines: Vec<_> = message.lines().map(printable).collect();
     // If standard error can't be written to, there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {}", lines.join("\n"));

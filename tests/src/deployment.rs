@@ -124,10 +124,36 @@ impl Deployment {
                 let mut buses = stacks.flat_map(|stack| stack.of_type("AWS::Events::EventBus"));
                 buses.find(|(_, candidate)| candidate["Name"] == bus).map(|(_, bus)| bus["Policy"].clone())
             }
+            "lambda" => {
+                let function = rest.strip_prefix("function:")?;
+                let permissions = stacks.flat_map(|stack| stack.of_type("AWS::Lambda::Permission"));
+                let statements = permissions.filter(|(_, permission)| permission["FunctionName"] == function);
+                let statements: Vec<_> = statements.map(|(_, permission)| statement_of(permission, resource)).collect();
+                (!statements.is_empty()).then(|| json!({"Version": "2012-10-17", "Statement": statements}))
+            }
             "iam" => self.roles().find(|(arn, _)| arn == resource).map(|(_, role)| role["AssumeRolePolicyDocument"].clone()),
             _ => None,
         }
     }
+}
+
+/// What Lambda writes into a function's policy for a permission.
+fn statement_of(permission: &Value, function: &str) -> Value {
+    let who = permission["Principal"].as_str().unwrap();
+    let kind = if who.ends_with(".amazonaws.com") { "Service" } else { "AWS" };
+    let mut conditions = json!({});
+    for (property, operator, key) in [
+        ("SourceArn", "ArnLike", "aws:SourceArn"),
+        ("SourceAccount", "StringEquals", "aws:SourceAccount"),
+        ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
+        ("InvokedViaFunctionUrl", "Bool", "lambda:InvokedViaFunctionUrl"),
+        ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
+    ] {
+        if !permission[property].is_null() {
+            conditions[operator][key] = json!(crate::template::text(&permission[property]));
+        }
+    }
+    json!({"Effect": "Allow", "Principal": {kind: who}, "Action": permission["Action"], "Resource": function, "Condition": conditions})
 }
 
 /// The ARN of one of the auditor's roles.

@@ -527,6 +527,33 @@ mod tests {
     }
 
     #[test]
+    fn a_deny_of_any_policy_beats_every_allow() {
+        let call = Call::by("arn:aws:iam::222233334444:role/r", "sqs:SendMessage", "arn:aws:sqs:us-east-1:111122223333:q");
+        let allow_all = json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}});
+        let mut policies = identity(&json!([allow("*", "*")]));
+        policies.resource = Some(allow_all.clone());
+        assert_eq!(decide(&policies, &call), Decision::Allowed);
+        let mut denied = policies.clone();
+        let unless = json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}});
+        denied.resource = Some(json!({"Statement": [allow_all["Statement"], {"Effect": "Deny", "Principal": "*", "NotAction": "sqs:Get*",
+            "NotResource": "arn:aws:sqs:us-east-1:111122223333:other", "Condition": unless}]}));
+        assert_eq!(decide(&denied, &call), Decision::Denied, "who has no organization is not of this one");
+        assert_eq!(decide(&denied, &call.clone().with("AWS:PrincipalOrgId", &["o-1"])), Decision::Allowed, "keys have no case, values do");
+        assert_eq!(decide(&denied, &call.clone().with("aws:PrincipalOrgID", &["O-1"])), Decision::Denied);
+        // A Deny for an account is one for everybody in it; one for everybody but somebody spares him.
+        denied.resource = Some(json!({"Statement": [allow_all["Statement"],
+            {"Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::222233334444:root"}, "Action": "sqs:*", "Resource": "*"}]}));
+        assert_eq!(decide(&denied, &call), Decision::Denied);
+        let except = |arn: &str| json!({"Statement": [allow_all["Statement"], {"Effect": "Deny", "NotPrincipal": {"AWS": arn}, "Action": "*", "Resource": "*"}]});
+        denied.resource = Some(except("arn:aws:iam::222233334444:role/r"));
+        assert_eq!(decide(&denied, &call), Decision::Allowed);
+        denied.resource = Some(except("arn:aws:iam::222233334444:role/other"));
+        assert_eq!(decide(&denied, &call), Decision::Denied);
+        policies.service_control = vec![json!({"Statement": {"Effect": "Deny", "Action": "sqs:*", "Resource": "*"}})];
+        assert_eq!(decide(&policies, &call), Decision::Denied);
+    }
+
+    #[test]
     fn keys_and_roles_decide_themselves() {
         let call = Call::by(ROLE, "kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/k");
         let mut policies = identity(&json!([allow("kms:*", "*")]));

@@ -11,6 +11,7 @@
 )]
 
 pub mod deployment;
+pub mod double;
 pub mod engine;
 pub mod gate;
 pub mod iam;

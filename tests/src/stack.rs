@@ -72,11 +72,16 @@ pub fn deploy(engine: &Engine, account: &str, template: &Path, parameters: &[(&s
     let architecture = [("Architecture", architecture())];
     let overrides = parameters.iter().chain(&architecture).map(|(name, value)| format!("{name}={value}"));
     sam.arg("--parameter-overrides").args(overrides);
-    sam.env("AWS_ENDPOINT_URL", engine.endpoint()).env("AWS_REGION", &client.region).env("AWS_DEFAULT_REGION", &client.region);
-    sam.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
+    as_account(&mut sam, engine, account);
     succeed(&mut sam);
     let_mappings_run(&client);
     client.outputs("guardrail-audit")
+}
+
+/// Lets a tool call the engine with credentials of an account.
+pub fn as_account(command: &mut Command, engine: &Engine, account: &str) {
+    command.env("AWS_ENDPOINT_URL", engine.endpoint()).env("AWS_REGION", "us-east-1").env("AWS_DEFAULT_REGION", "us-east-1");
+    command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
 }
 
 /// The engine takes `MaximumConcurrency` from a parameter as a text, with which it can't count: it is set again as a number.

@@ -46,7 +46,7 @@ impl Tool {
             if home.exists() {
                 std::fs::remove_dir_all(&home).unwrap();
             }
-            succeed(Command::new("python3").args(["-m", "venv"]).arg(&home));
+            make_environment(Path::new("python3"), &home);
             succeed(Command::new(home.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(self.packages));
             File::create(complete).unwrap();
         }
@@ -60,6 +60,29 @@ impl Tool {
         command.current_dir(root()).env("SAM_CLI_TELEMETRY", "0").env("BC_SKIP_MAPPING", "TRUE");
         command
     }
+}
+
+/// Makes a virtual environment with pip in it. Debian's Python can do so only with the package `python3-venv`; without it, the machine's
+/// own pip puts itself into the environment, and where there is none, root installs the package.
+fn make_environment(python: &Path, home: &Path) {
+    let make = |more: &[&str]| Command::new(python).args(["-m", "venv", "--clear"]).args(more).arg(home).output();
+    let first = make(&[]).unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+    if first.status.success() {
+        return;
+    }
+    let pip = ["-m", "pip", "--python"];
+    let install = ["install", "--quiet", "--disable-pip-version-check", "pip==25.3"];
+    let succeeded = |output: std::io::Result<Output>| output.is_ok_and(|output| output.status.success());
+    if succeeded(make(&["--without-pip"])) && succeeded(Command::new(python).args(pip).arg(home.join("bin/python")).args(install).output())
+    {
+        return;
+    }
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "python3-venv"]] {
+        // What it can't do shows in the next step.
+        let _ = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
+    }
+    let last = make(&[]).unwrap();
+    assert!(last.status.success(), "python3 can't make a virtual environment, install python3-venv: {}{}", said(&first), said(&last));
 }
 
 /// Where builds go.
@@ -87,4 +110,29 @@ pub fn path_with(folders: &[&Path]) -> std::ffi::OsString {
     let rest = std::env::var_os("PATH").unwrap_or_default();
     let rest: Vec<_> = std::env::split_paths(&rest).collect();
     std::env::join_paths(folders.iter().map(|folder| folder.to_path_buf()).chain(rest)).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A Python as Debian has it without `python3-venv`: it can make an environment, but not put pip into it.
+    #[test]
+    fn an_environment_is_made_without_ensurepip() {
+        let folder = tempfile::tempdir().unwrap();
+        let python = folder.path().join("python3");
+        let real = String::from_utf8(succeed(Command::new("python3").args(["-c", "import sys; print(sys.executable)"])).stdout).unwrap();
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in\n*--without-pip*|*'-m pip'*) exec {real} \"$@\";;\n*) echo 'ensurepip is not available'; exit 1;;\nesac\n",
+            real = real.trim()
+        );
+        std::fs::write(&python, script).unwrap();
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let home = folder.path().join("home");
+        make_environment(&python, &home);
+        let version = succeed(Command::new(home.join("bin/pip")).arg("--version"));
+        assert!(said(&version).contains(home.to_str().unwrap()), "{}", said(&version));
+    }
 }

@@ -1,5 +1,9 @@
 //! Who may do what: the policies of both templates, evaluated. Calls that the product makes are allowed, and a list of others is not.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+
 use end_to_end::{
     deployment::{Deployment, FORWARDER, HUB, KEY, MANAGEMENT, MEMBER, ORGANIZATION, REGION, call, role},
     iam::{Call, Decision, Policies},
@@ -390,6 +394,9 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         put(&hub("reconcile"), &[&own_key(MEMBER)]),
         put(&hub("audit-trail"), &[&own_key(MEMBER)]),
         put(&hub("report"), &[&hub_key(MEMBER)]),
+        // What lets members in lets in no role of the hub's own account.
+        put(&hub("report"), &[&own_key(HUB)]),
+        call(&hub("fold-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
         // send-alerts keeps its own state, and never a finding.
         call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
@@ -437,6 +444,205 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         calls.push(call(&who, "bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/x"));
     }
     check(&Deployment::of_an_organization(), Decision::Denied, &calls);
+}
+
+/// Who is tried: the auditor's roles and who isn't one of them, each with its account's organization.
+fn everybody(deployment: &Deployment) -> Vec<(String, String, &'static str)> {
+    const STRANGER: &str = "444455556666";
+    let mut who: Vec<_> = deployment.roles().map(|(arn, _)| arn).map(|arn| (arn.rsplit_once('/').unwrap().1.to_owned(), arn)).collect();
+    let account = |arn: &str| match arn.split(':').nth(4).unwrap() {
+        HUB => "hub",
+        MEMBER => "member",
+        FORWARDER => "forwarder",
+        MANAGEMENT => "management",
+        _ => "stranger",
+    };
+    // With every permission that an identity can have: what others' policies say alone stands in the way.
+    for (name, arn) in [
+        ("administrator", admin(MEMBER)),
+        ("impostor", role(MEMBER, "impostor")),
+        ("deeper", format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/deeper/guardrail-audit-changes-{REGION}")),
+        ("alike", format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-alike/guardrail-audit-changes-{REGION}")),
+        ("below-another", format!("arn:aws:iam::{MEMBER}:role/another/guardrail-audit/guardrail-audit-changes-{REGION}")),
+        ("without-path", format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-invocations-{REGION}")),
+        ("user", format!("arn:aws:iam::{MEMBER}:user/guardrail-audit/guardrail-audit-changes-{REGION}")),
+        ("root", format!("arn:aws:iam::{MEMBER}:root")),
+        ("administrator", admin(MANAGEMENT)),
+        ("administrator", admin(STRANGER)),
+        ("invocations", of_region(STRANGER, "invocations")),
+        ("reconcile", of_region(STRANGER, "reconcile")),
+    ] {
+        who.push((name.to_owned(), arn));
+    }
+    let short = |name: &str| name.replace("guardrail-audit-", "").replace(&format!("-{REGION}"), "");
+    let organization = |arn: &str| if arn.contains(STRANGER) { "o-otherotherot" } else { ORGANIZATION };
+    who.into_iter().map(|(name, arn)| (format!("{} {}", account(&arn), short(&name)), arn.clone(), organization(&arn))).collect()
+}
+
+/// What is tried on everything that the hub has, each with a name for it.
+#[expect(clippy::too_many_lines, reason = "a list of calls")]
+fn everything(who: &str) -> Vec<(String, Call)> {
+    let own = who.split(':').nth(4).unwrap();
+    let mut calls = Vec::new();
+    let mut add = |name: String, call: Call| calls.push((name, call));
+    for (table, arn) in [("observations", OBSERVATIONS), ("findings", FINDINGS)] {
+        for action in [
+            "BatchGetItem",
+            "BatchWriteItem",
+            "ConditionCheckItem",
+            "CreateTableReplica",
+            "DeleteItem",
+            "DeleteTable",
+            "GetItem",
+            "PartiQLDelete",
+            "PartiQLInsert",
+            "PartiQLSelect",
+            "PartiQLUpdate",
+            "PutResourcePolicy",
+            "Query",
+            "RestoreTableFromBackup",
+            "Scan",
+            "UpdateItem",
+            "UpdateTable",
+            "UpdateTimeToLive",
+        ] {
+            // Whatever key is named: only what is allowed without regard to it, or under one's own key.
+            let key = own_key(own);
+            add(format!("{action} {table}"), call(who, &format!("dynamodb:{action}"), arn).with("dynamodb:LeadingKeys", &[&key]));
+        }
+        let stream = format!("{arn}/stream/2026-01-01T00:00:00.000");
+        add(format!("GetRecords {table}"), call(who, "dynamodb:GetRecords", &stream));
+        add(format!("Query {table}/index"), call(who, "dynamodb:Query", &format!("{arn}/index/by_account")));
+    }
+    let stranger = if own == FORWARDER { MEMBER } else { FORWARDER };
+    for (name, keys) in [
+        ("own", vec![own_key(own)]),
+        ("another's", vec![own_key(stranger)]),
+        ("own and another's", vec![own_key(own), own_key(stranger)]),
+        ("the hub's", vec![hub_key(own)]),
+        ("own without #", vec![own.to_owned()]),
+        ("own with more digits", vec![format!("{own}0#us-east-1#2026")]),
+        ("none", vec![]),
+    ] {
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        add(format!("PutItem observations, key: {name}"), put(who, &keys));
+    }
+    for key in ["FINDINGS#222233334444", "ALERT#f", "DIGEST", "DOCUMENT"] {
+        for action in ["PutItem", "UpdateItem", "DeleteItem"] {
+            let call = call(who, &format!("dynamodb:{action}"), FINDINGS).with("dynamodb:LeadingKeys", &[key]);
+            add(format!("{action} findings, key: {key}"), call);
+        }
+    }
+    for folder in ["world", "state", "configuration", "reports"] {
+        for action in ["GetObject", "PutObject", "DeleteObject", "DeleteObjectVersion"] {
+            add(format!("{action} {folder}/"), world(who, &format!("s3:{action}"), &format!("{folder}/x")));
+        }
+        add(format!("ListBucket {folder}/"), list_world(who, &format!("{folder}/")));
+    }
+    for action in ["DeleteBucket", "PutBucketPolicy", "PutLifecycleConfiguration", "PutBucketVersioning", "ListBucketVersions"] {
+        add(action.to_owned(), call(who, &format!("s3:{action}"), WORLD).in_account(HUB));
+    }
+    for queue in [
+        "reconcile",
+        "reconcile-dead",
+        "trail",
+        "trail-dead",
+        "facts-dead",
+        "alerts-dead",
+        "calls",
+        "changes",
+        "undelivered",
+        "forwarded-calls",
+        "forwarded-changes",
+        "forwarded-undelivered",
+    ] {
+        for action in ["SendMessage", "ReceiveMessage", "DeleteMessage", "PurgeQueue", "SetQueueAttributes"] {
+            add(format!("{action} {queue}"), call(who, &format!("sqs:{action}"), &sqs(HUB, queue)));
+        }
+    }
+    for topic in ["alerts-text", "alerts-json", "alerts-chat", "alarms"] {
+        for action in ["Publish", "Subscribe", "SetTopicAttributes", "AddPermission"] {
+            add(
+                format!("{action} {topic}"),
+                call(who, &format!("sns:{action}"), &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-{topic}")),
+            );
+        }
+    }
+    for action in ["Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptTo", "CreateGrant", "PutKeyPolicy", "ScheduleKeyDeletion"] {
+        add(format!("{action} by itself"), call(who, &format!("kms:{action}"), KEY));
+        for service in ["dynamodb", "s3", "sns", "sqs", "logs", "secretsmanager"] {
+            add(format!("{action} through {service}"), key(who, &format!("kms:{action}"), service));
+        }
+        let elsewhere = key(who, &format!("kms:{action}"), "dynamodb").with("kms:ViaService", &["dynamodb.eu-west-1.amazonaws.com"]);
+        add(format!("{action} through dynamodb of another Region"), elsewhere);
+        let of_findings = "kms:EncryptionContext:aws:dynamodb:tableName";
+        let of_findings = key(who, &format!("kms:{action}"), "dynamodb").with(of_findings, &["guardrail-audit-findings"]);
+        add(format!("{action} of findings"), of_findings);
+    }
+    for action in ["PutEvents", "PutRule", "PutPermission", "DeleteEventBus"] {
+        add(format!("{action} bus"), call(who, &format!("events:{action}"), BUS));
+    }
+    for function in ["reconcile", "audit-trail", "fold-findings", "send-alerts", "report", "invocations", "changes", "forwarded-changes"] {
+        let arn = format!("arn:aws:lambda:us-east-1:{HUB}:function:guardrail-audit-{function}");
+        for action in ["InvokeFunction", "InvokeFunctionUrl", "UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission"] {
+            let call = call(who, &format!("lambda:{action}"), &arn).with("lambda:FunctionUrlAuthType", &["AWS_IAM"]);
+            add(format!("{action} {function}"), call);
+        }
+    }
+    for (account, name) in [(HUB, "hub"), (MEMBER, "member"), (FORWARDER, "forwarder"), (MANAGEMENT, "management")] {
+        for global in ["reader", "heartbeat"] {
+            add(format!("AssumeRole {name} {global}"), assume(who, &role(account, &format!("guardrail-audit-{global}"))));
+        }
+    }
+    for function in ["reconcile", "fold-findings", "changes"] {
+        for action in ["sts:AssumeRole", "iam:PassRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"] {
+            add(format!("{} hub {function}", action.split(':').nth(1).unwrap()), call(who, action, &of_region(HUB, function)));
+        }
+    }
+    calls
+}
+
+/// Everybody tries everything that the hub has: exactly these calls are allowed, whoever thinks of others.
+#[test]
+fn nothing_is_allowed_that_isn_t_here() {
+    let deployment = Deployment::of_an_organization();
+    let mut allowed = Vec::new();
+    for (name, arn, organization) in everybody(&deployment) {
+        let mut may = Vec::new();
+        for (what, call) in everything(&arn) {
+            // Their own roles are the members' own.
+            let own = arn.split(':').nth(4) == call.resource.split(':').nth(4) && !arn.contains(&format!(":{HUB}:"));
+            let call = call.with("aws:PrincipalOrgID", &[organization]);
+            if !own && deployment.decide(&call) == Decision::Allowed {
+                may.push(what);
+            }
+        }
+        allowed.push(format!("{name}: {}", may.join("; ")).trim_end().to_owned());
+    }
+    let expected: Vec<_> = include_str!("policies/allowed.txt").lines().collect();
+    assert!(allowed == expected, "tests/tests/policies/allowed.txt lists other calls than these:\n{}", allowed.join("\n"));
+}
+
+/// With the version before, `${aws:PrincipalAccount}` would be a text like any other.
+#[test]
+fn policies_are_of_the_version_that_knows_variables() {
+    fn check(value: &Value, seen: &mut usize) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| check(item, seen)),
+            Value::Object(map) => {
+                if map.contains_key("Statement") {
+                    assert_eq!(map.get("Version"), Some(&Value::from("2012-10-17")), "{value}");
+                    *seen += 1;
+                }
+                map.values().for_each(|item| check(item, seen));
+            }
+            _ => {}
+        }
+    }
+    let mut seen = 0;
+    check(&Template::hub().0, &mut seen);
+    check(&Template::member().0, &mut seen);
+    assert!(seen > 25, "{seen}");
 }
 
 #[test]
@@ -562,6 +768,12 @@ fn the_example_service_control_policy_protects_the_auditor() {
     let mut forbidden = of_auditor(&admin(MEMBER));
     for action in ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] {
         forbidden.push(call(&admin(MEMBER), &format!("cloudtrail:{action}"), &trail));
+    }
+    // Nobody gets around it by a role that is called like StackSets' own.
+    for action in ["CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "AttachRolePolicy", "PassRole", "DeleteRole"] {
+        for name in ["stacksets-exec-0123456789abcdef", "stacksets-exec-mine"] {
+            forbidden.push(call(&admin(MEMBER), &format!("iam:{action}"), &format!("arn:aws:iam::{MEMBER}:role/{name}")));
+        }
     }
     check(&deployment, Decision::Denied, &forbidden);
 
@@ -750,18 +962,62 @@ fn members_cost_nothing_while_idle() {
     assert!(forwarder.resources.contains_key("HeartbeatRule") && forwarder.resources.contains_key("HeartbeatPermission"));
 }
 
-/// What the hub's code asks of AWS, the reader role may ask: the names are those that its errors carry.
+/// What code asks of AWS: the names are those that its errors carry.
+fn operations_in(files: &[&str]) -> BTreeSet<String> {
+    let named = |file: &&str| -> Vec<String> {
+        let source = std::fs::read_to_string(root().join("shared/aws/src").join(file)).unwrap_or_default();
+        let names = source.split("failed(").skip(1).filter_map(|rest| rest.trim_start_matches("format!(").strip_prefix('"'));
+        names.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
+    };
+    files.iter().flat_map(named).filter(|name: &String| !name.is_empty()).collect()
+}
+
+/// `snapshot` and `doctor` get by with the example: what they ask is allowed, nothing else is, and nothing there changes anything.
+#[test]
+fn the_snapshot_policy_is_what_is_asked() {
+    let policy: Value = serde_json::from_slice(&std::fs::read(root().join("deploy/snapshot.policy.json")).unwrap()).unwrap();
+    let mut granted = BTreeSet::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
+        granted.extend(actions.iter().map(|action| text(action).split_once(':').unwrap().1.to_owned()));
+    }
+    let mut asked = operations_in(&["state.rs", "snapshot.rs", "doctor.rs"]);
+    // It needs no permission.
+    assert!(asked.remove("GetCallerIdentity"));
+    // `doctor` counts targets, and says that it doesn't know where it may not.
+    asked.insert("ListTargetsByRule".to_owned());
+    assert_eq!(granted, asked);
+    let reads = |name: &String| ["Get", "List", "Describe", "Lookup"].iter().any(|start| name.starts_with(start)) || name == "AssumeRole";
+    assert!(granted.iter().all(reads), "{granted:?}");
+
+    let policies = Policies { identity: vec![policy], ..Policies::default() };
+    let decide = |action: &str, resource: &str| policies.decide(&Call::by(&admin(MEMBER), action, resource));
+    let reader = format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-reader");
+    for (action, resource) in [
+        ("bedrock:GetGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
+        ("bedrock:GetInferenceProfile", bedrock(MEMBER, "application-inference-profile/abcd1234efgh")),
+        ("cloudtrail:GetTrailStatus", format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/organization")),
+        ("events:ListTargetsByRule", format!("arn:aws:events:us-east-1:{MEMBER}:rule/guardrail-audit-calls")),
+        ("organizations:DescribePolicy", "*".to_owned()),
+        ("sts:AssumeRole", reader),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Allowed, "{action}");
+    }
+    for (action, resource) in [
+        ("sts:AssumeRole", format!("arn:aws:iam::{MEMBER}:role/admin")),
+        ("bedrock:UpdateGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
+        ("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0".to_owned()),
+        ("bedrock:GetPrompt", bedrock(MEMBER, "prompt/abcd1234efgh")),
+        ("s3:GetObject", "arn:aws:s3:::logs/key".to_owned()),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Denied, "{action}");
+    }
+}
+
+/// What the hub's code asks of AWS, the reader role may ask.
 #[test]
 fn whatever_the_code_reads_the_reader_may_read() {
-    let source = std::fs::read_to_string(root().join("shared/aws/src/state.rs")).unwrap();
-    let mut operations: Vec<_> = source
-        .split("failed(")
-        .skip(1)
-        .filter_map(|rest| rest.trim_start_matches("format!(").strip_prefix('"'))
-        .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
-        .collect();
-    operations.sort();
-    operations.dedup();
+    let operations = operations_in(&["state.rs"]);
     assert!(operations.len() > 15, "{operations:?}");
     let deployment = Deployment::of_an_organization();
     let reader = role(MANAGEMENT, "guardrail-audit-reader");

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    process::Command,
     sync::LazyLock,
     time::Duration,
 };
@@ -15,6 +16,7 @@ use end_to_end::{
     gate::Gate,
     stack,
     template::root,
+    tools::{AWS, SAM, path_with, succeed},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -224,4 +226,59 @@ fn a_member_reports_to_the_hub() {
         let refused = as_member.json("dynamodb", &format!("DynamoDB_20120810.{operation}"), &request).unwrap_err();
         assert!(refused.contains("AccessDenied"), "{operation}: {refused}");
     }
+}
+
+/// Every `aws dynamodb query` of a page of the documentation, each on one line.
+fn documented_queries(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let commands = blocks.flat_map(|block| block.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>());
+    commands.filter(|command| command.starts_with("aws dynamodb query")).collect()
+}
+
+/// What `docs/operating.md` says for one account: set up with every default, asked, changed, and removed.
+#[test]
+fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
+    const ALONE: &str = "555566667777";
+    let Deployed { engine, built, .. } = &*DEPLOYED;
+    let outputs = stack::deploy(engine, ALONE, &built.hub(), &[]);
+    let account = engine.client(ALONE);
+    let case = case_of("invocation-without-guardrail/fires", ALONE);
+    put_world(&account, &outputs["WorldBucketName"], case.path());
+    for event in envelopes(case.path()) {
+        account.send_message(&outputs["CallsQueueUrl"], &event.to_string());
+    }
+    wait_for(&account, ALONE, &expected_rules(case.path()));
+
+    // The queries to paste, with the account and the time of the case.
+    let time = envelopes(case.path())[0]["detail"]["eventTime"].as_str().unwrap()[..10].to_owned();
+    let queries: Vec<_> = ["data-model.md", "operating.md"].into_iter().flat_map(documented_queries).collect();
+    assert!(queries.len() >= 5, "{queries:?}");
+    let mut found = 0;
+    for query in queries {
+        let query = query.replace("222233334444", ALONE).replace("2026-11-20", &time).replace("2026-11-01", "2026-01-01");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &query]).env("PATH", path_with(&[&AWS.folder()]));
+        stack::as_account(&mut shell, engine, ALONE);
+        let answer: Value = serde_json::from_slice(&succeed(&mut shell).stdout).unwrap();
+        found += answer["Count"].as_u64().unwrap();
+    }
+    assert!(found >= 3, "the finding is found by status and by account, and so is what its calls came to: {found}");
+
+    let retention = || {
+        let groups =
+            account.json("logs", "Logs_20140328.DescribeLogGroups", &json!({"logGroupNamePrefix": "/aws/lambda/guardrail-audit-report"}));
+        groups.unwrap()["logGroups"][0]["retentionInDays"].as_u64()
+    };
+    assert_eq!(retention(), Some(30));
+    let upgraded = stack::deploy(engine, ALONE, &built.hub(), &[("LogRetentionDays", "60")]);
+    assert_eq!(upgraded, outputs);
+    assert_eq!(retention(), Some(60));
+    assert!(!findings(&account, ALONE).is_empty(), "what was found is still there");
+
+    let mut delete = SAM.command();
+    delete.args(["delete", "--stack-name", "guardrail-audit", "--no-prompts", "--region", "us-east-1"]);
+    stack::as_account(&mut delete, engine, ALONE);
+    succeed(&mut delete);
+    assert!(account.query("cloudformation", &[("Action", "DescribeStacks"), ("StackName", "guardrail-audit")]).is_err());
 }

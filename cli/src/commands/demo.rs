@@ -1,18 +1,15 @@
 //! `guardrail-audit demo`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit_core::auditor::Selection;
 use include_dir::{Dir, include_dir};
 
-use super::{
-    audit::{Run, report},
-    configuration, load_world,
-};
+use super::{audit::Run, configuration, load_world};
 use crate::{
     args::{DemoArgs, Format},
-    exit::Exit,
+    exit::{Exit, UsageError},
     output,
     talk::Talk,
 };
@@ -32,6 +29,10 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
         std::fs::remove_dir_all(&folder).with_context(context)?;
     }
     std::fs::create_dir_all(&folder).with_context(context)?;
+    if !may_be_filled(&folder).with_context(context)? {
+        let message = format!("`{}` holds something else than a demo: give --dir a new or an empty folder", folder.display());
+        return Err(UsageError(message).into());
+    }
     DEMO.extract(&folder).with_context(context)?;
     let at = |name: &str| folder.join(name);
     let store = at("findings.db");
@@ -44,17 +45,29 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     let now = super::now(audit_core::moment::Moment::parse(NOW));
     let run = Run { configuration: &configuration, selection: &Selection::default(), now, threads: None, talk };
     let loaded = load_world(Some(&world), talk)?;
-    let (audit, records, unreadable) = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
-    talk.unreadable(&unreadable, records.unreadable);
-    let finding = audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
-    output::write(&report(audit, records, unreadable, now), args.format, None)?;
+    let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
+    talk.unreadable(&outcome.unreadable, outcome.records.unreadable);
+    let finding = outcome.audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
+    output::write(&outcome.into_report(now), args.format, None)?;
     if args.format == Format::Table {
         next_steps(&folder, finding.as_deref(), talk);
     }
     Ok(Exit::Clean)
 }
 
-fn next_steps(folder: &std::path::Path, finding: Option<&str>, talk: Talk) {
+/// Whether a folder is empty, or holds a demo that was put there before. What it says about itself on the first line tells.
+fn may_be_filled(folder: &Path) -> std::io::Result<bool> {
+    const SAYS_WHAT_IT_IS: &str = "README.md";
+    if std::fs::read_dir(folder)?.next().is_none() {
+        return Ok(true);
+    }
+    let heading = |text: &[u8]| text.split(|byte| *byte == b'\n').next().map(<[u8]>::to_vec);
+    let ours = DEMO.get_file(SAYS_WHAT_IT_IS).and_then(|file| heading(file.contents()));
+    let there = std::fs::read(folder.join(SAYS_WHAT_IT_IS)).ok().and_then(|text| heading(&text));
+    Ok(ours.is_some() && ours == there)
+}
+
+fn next_steps(folder: &Path, finding: Option<&str>, talk: Talk) {
     let at = |name: &str| -> PathBuf { folder.join(name) };
     let store = at("findings.db");
     // As the program was called, so that what is said can be copied: a newcomer has built it, not installed it.

@@ -14,7 +14,7 @@ use super::{configuration, now};
 use crate::{
     args::ExceptionsCommand,
     exit::Exit,
-    output::{table, text::counted},
+    output::{self, table, text::counted},
     talk::Talk,
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn run(command: &ExceptionsCommand, talk: Talk) -> anyhow::Result<Exi
     let rows: Vec<Vec<String>> = configuration.exceptions.iter().map(|exception| row(exception, findings.as_deref(), now)).collect();
     let attention = rows.iter().filter(|row| row.first().is_some_and(|state| state != "in force")).count();
     table::headed(
-        &mut anstream::stdout(),
+        &mut output::stdout(),
         &["STATE", "LINE", "RULE", "ACCOUNTS", "UNTIL", "OWNER", "REASON", "SUPPRESSES"],
         rows.into_iter(),
     )?;

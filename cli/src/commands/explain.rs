@@ -44,17 +44,26 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
         }
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
         let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
-        Ok((run.read(&args.input, args.terms.world.as_ref(), None)?.facts, world))
+        Ok((run.read(&args.input, args.terms.world.as_ref(), None, &world)?.facts, world))
     };
     if args.store.is_none() && args.input.is_empty() {
         return Err(UsageError("a finding needs the --store that holds it, or the --input that it came from".to_owned()).into());
     }
     let (facts, world) = evidence()?;
     let findings = auditor::audit(facts, world, &terms).findings;
-    let finding = output::find(&findings, id)?;
+    let finding = match output::find(&findings, id) {
+        Err(_) if is_stored(id, args)? => {
+            let message = format!(
+                "the store holds a finding `{id}`, but under {} there is none: give the --config that the store was made with",
+                if args.terms.config.is_some() { "this configuration" } else { "no configuration" }
+            );
+            return Err(UsageError(message).into());
+        }
+        found => found?,
+    };
     let (facts, world) = evidence()?;
     let steps = auditor::explain_finding(&finding.id, facts, world, &terms);
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     output::table::finding(&mut out, finding)?;
     let (heading, steps) = match steps {
         Some(steps) => ("The latest call, step by step:", steps),
@@ -63,6 +72,12 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     writeln!(out, "\n{heading}")?;
     write_steps(&mut out, &steps)?;
     Ok(Exit::Clean)
+}
+
+/// Whether the store holds a finding of this id: as its last run concluded, under whatever configuration that had.
+fn is_stored(id: &str, args: &ExplainArgs) -> anyhow::Result<bool> {
+    let Some(path) = &args.store else { return Ok(false) };
+    Ok(output::find(&Store::open_existing(path)?.findings()?, id).is_ok())
 }
 
 fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
@@ -91,7 +106,7 @@ fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
         None => (Facts::default(), load_world(args.terms.world.as_ref(), talk)?.world),
     };
     let steps = auditor::explain_call(&call, &facts, world, &configuration);
-    write_steps(&mut anstream::stdout(), &steps)?;
+    write_steps(&mut output::stdout(), &steps)?;
     Ok(Exit::Clean)
 }
 

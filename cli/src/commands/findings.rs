@@ -23,9 +23,9 @@ pub(crate) fn run(command: &FindingsCommand) -> anyhow::Result<Exit> {
             let findings = findings_in(store)?;
             let finding = output::find(&findings, finding)?;
             match format {
-                PlainFormat::Table => table::finding(&mut anstream::stdout(), finding)?,
+                PlainFormat::Table => table::finding(&mut output::stdout(), finding)?,
                 PlainFormat::Json => {
-                    let mut out = std::io::stdout().lock();
+                    let mut out = output::stdout();
                     serde_json::to_writer_pretty(&mut out, finding)?;
                     writeln!(out)?;
                 }
@@ -41,7 +41,7 @@ fn findings_in(path: &Path) -> anyhow::Result<Vec<Finding>> {
 }
 
 fn list(findings: &[Finding], format: Format) -> anyhow::Result<()> {
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     match format {
         Format::Table => {
             let rows = findings.iter().map(|finding| {

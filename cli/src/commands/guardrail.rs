@@ -2,14 +2,17 @@
 
 use std::{io::Write as _, path::Path};
 
-use anyhow::Context as _;
-use audit_core::guardrail::{Canonical, Comparison, Difference, Direction, attribute_changes, compare, diff};
+use anyhow::{Context as _, anyhow};
+use audit_core::{
+    guardrail::{Canonical, Comparison, Difference, Direction, attribute_changes, compare, diff},
+    json::without_mark,
+};
 use serde_json::{Value, json};
 
 use crate::{
     args::{GuardrailCommand, PlainFormat},
     exit::Exit,
-    output::table,
+    output::{self, table},
 };
 
 pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
@@ -30,7 +33,7 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
                 .collect();
             let changes: Vec<Value> = differences.iter().map(difference_json).collect();
             let report = json!({"comparison": comparison, "changes": changes, "attributes": attributes});
-            let mut out = std::io::stdout().lock();
+            let mut out = output::stdout();
             serde_json::to_writer_pretty(&mut out, &report)?;
             writeln!(out)?;
         }
@@ -42,7 +45,11 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
 fn read(path: &Path) -> anyhow::Result<Canonical> {
     let context = || format!("failed to read the guardrail `{}`", path.display());
     let text = std::fs::read(path).with_context(context)?;
-    let json: Value = serde_json::from_slice(&text).with_context(context)?;
+    let json: Value = serde_json::from_slice(without_mark(&text)).with_context(context)?;
+    // Of anything else it would say that it protects against nothing.
+    if !["guardrailId", "guardrailArn"].iter().any(|member| json.get(member).is_some_and(Value::is_string)) {
+        return Err(anyhow!("not an answer of GetGuardrail: no `guardrailId`")).with_context(context);
+    }
     Ok(Canonical::from_get_guardrail(&json))
 }
 
@@ -61,7 +68,7 @@ fn difference_json(difference: &Difference) -> Value {
 }
 
 fn write_table(comparison: &str, differences: &[Difference], before: &Canonical, after: &Canonical) -> std::io::Result<()> {
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     let off = || "off".to_owned();
     let rows = differences.iter().map(|difference| {
         vec![

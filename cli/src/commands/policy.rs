@@ -9,11 +9,11 @@ use std::{
 use anyhow::Context as _;
 use audit_core::{
     arn::AccountId,
-    json::At as _,
+    json::{At as _, without_mark},
     moment::Moment,
     organization::Organization,
     policy::{
-        BEDROCK_POLICY,
+        BEDROCK_POLICY, EFFECTIVE_POLICY_TYPES,
         lint::{Level, Lint, lint},
     },
     world::{Entity, InForce, SnapshotPath},
@@ -23,8 +23,9 @@ use serde_json::{Value, json};
 use super::load_world;
 use crate::{
     args::{PlainFormat, PolicyCommand},
-    exit::Exit,
+    exit::{Exit, UsageError},
     output::{
+        self,
         place::place_of,
         text::{counted, wrapped},
     },
@@ -50,7 +51,16 @@ fn effective(
     format: PlainFormat,
     talk: Talk,
 ) -> anyhow::Result<Exit> {
+    // They allow and deny: nothing is inherited from one to the next.
+    if ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"].contains(&policy_type) {
+        return Err(UsageError(format!("policies of type {policy_type} have no effective policy")).into());
+    }
     let world = load_world(Some(world), talk)?.world;
+    if !EFFECTIVE_POLICY_TYPES.contains(&policy_type) && !world.policy_types().any(|known| known == policy_type) {
+        let known = EFFECTIVE_POLICY_TYPES.join(", ");
+        let message = format!("`{policy_type}` is no type of policy that we know, and the world has none of it; known are {known}");
+        return Err(UsageError(message).into());
+    }
     let mut policies: BTreeMap<AccountId, Option<Value>> = BTreeMap::new();
     let mut not_known: Vec<AccountId> = Vec::new();
     if policy_type == BEDROCK_POLICY {
@@ -83,7 +93,7 @@ fn effective(
     if let Some(only) = only.filter(|_| policies.is_empty() && not_known.is_empty()) {
         talk.warn(format_args!("{only}: not known: the world doesn't list this account"));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     match format {
         PlainFormat::Json => {
             serde_json::to_writer_pretty(&mut out, &policies)?;
@@ -110,13 +120,14 @@ struct Linted {
 fn lint_all(files: &[PathBuf], world: Option<&PathBuf>, management: Option<&str>, format: PlainFormat, talk: Talk) -> anyhow::Result<Exit> {
     let mut policies = Vec::new();
     for path in files {
-        let text = std::fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        let text = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        let text = String::from_utf8_lossy(without_mark(&text)).into_owned();
         policies.push(policy_in(&path.display().to_string(), text).1);
     }
     let mut management = management.map(AccountId::from);
     if let Some(folder) = world {
         for (path, json) in load_world(Some(folder), talk)?.files {
-            let text = String::from_utf8_lossy(&json).into_owned();
+            let text = String::from_utf8_lossy(without_mark(&json)).into_owned();
             match SnapshotPath::parse(&path).map(|at| at.entity) {
                 Some(Entity::Policy(_)) => match policy_in(&folder.join(&path).display().to_string(), text) {
                     (Some(policy_type), _) if policy_type != BEDROCK_POLICY => {}
@@ -130,18 +141,21 @@ fn lint_all(files: &[PathBuf], world: Option<&PathBuf>, management: Option<&str>
             }
         }
     }
-    let mut all: Vec<(&Linted, Lint)> = Vec::new();
+    let mut all: Vec<Placed<'_>> = Vec::new();
     for policy in &policies {
         match lint(&policy.text, management.as_ref()) {
-            Ok(lints) => all.extend(lints.into_iter().map(|lint| (policy, lint))),
+            Ok(lints) => all.extend(lints.into_iter().map(|lint| (policy, place_of(&policy.text, &lint.pointer), lint))),
             Err(error) => {
-                let lint = Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message: error.to_string() };
-                all.push((policy, lint));
+                let place = (error.line() > 0).then(|| (error.line(), error.column().max(1)));
+                let said = error.to_string();
+                // Its place is said by itself.
+                let message = said.split(" at line ").next().unwrap_or(&said).to_owned();
+                all.push((policy, place, Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message }));
             }
         }
     }
     write_lints(&all, format)?;
-    let errors = all.iter().filter(|(_, lint)| lint.level == Level::Error).count();
+    let errors = all.iter().filter(|(_, _, lint)| lint.level == Level::Error).count();
     if format == PlainFormat::Table {
         let policies_read = if policies.len() == 1 { "1 policy".to_owned() } else { format!("{} policies", policies.len()) };
         talk.note(format_args!("{} read: {}, {}", policies_read, counted(errors, "error"), counted(all.len() - errors, "other lint")));
@@ -161,23 +175,26 @@ fn policy_in(name: &str, text: String) -> (Option<String>, Linted) {
     }
 }
 
-fn write_lints(lints: &[(&Linted, Lint)], format: PlainFormat) -> anyhow::Result<()> {
-    let placed = lints.iter().map(|(policy, lint)| (policy, lint, place_of(&policy.text, &lint.pointer)));
+/// A lint with its policy, and its line and column there.
+type Placed<'l> = (&'l Linted, Option<(usize, usize)>, Lint);
+
+fn write_lints(lints: &[Placed<'_>], format: PlainFormat) -> anyhow::Result<()> {
     match format {
         PlainFormat::Json => {
-            let rows: Vec<Value> = placed
-                .map(|(policy, lint, place)| {
+            let rows: Vec<Value> = lints
+                .iter()
+                .map(|(policy, place, lint)| {
                     json!({"file": policy.name, "line": place.map(|(line, _)| line), "column": place.map(|(_, column)| column),
                         "pointer": lint.pointer, "level": lint.level, "kind": lint.kind, "message": lint.message})
                 })
                 .collect();
-            let mut out = std::io::stdout().lock();
+            let mut out = output::stdout();
             serde_json::to_writer_pretty(&mut out, &rows)?;
             writeln!(out)?;
         }
         PlainFormat::Table => {
-            let mut out = anstream::stdout();
-            for (policy, lint, place) in placed {
+            let mut out = output::stdout();
+            for (policy, place, lint) in lints {
                 let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
                 let style = crate::output::table::level_style(lint.level);
                 writeln!(

@@ -11,7 +11,7 @@ use audit_local::store::Store;
 use serde_json::json;
 
 use super::{
-    audit::{conclude, tool},
+    audit::{NAMED_IN_REPORT, conclude, stored_world, tool},
     now,
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         coverage,
         blind,
         findings,
-        unreadable: summary.unreadable,
+        unreadable: stored_world(&store)?.unreadable().chain(summary.unreadable).take(NAMED_IN_REPORT).collect(),
         accounts: summary.accounts,
     };
     match args.framework {

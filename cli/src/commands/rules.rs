@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{PlainFormat, RulesArgs},
     exit::{Exit, UsageError},
-    output::{rule_page, table},
+    output::{self, rule_page, table},
 };
 
 pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
@@ -31,12 +31,12 @@ pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
                     "controls": rule.controls.iter().map(ToString::to_string).collect::<Vec<_>>()})
             })
             .collect();
-        let mut out = std::io::stdout().lock();
+        let mut out = output::stdout();
         serde_json::to_writer_pretty(&mut out, &rows)?;
         writeln!(out)?;
         return Ok(Exit::Clean);
     }
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     if let (Some(_), [rule]) = (&args.id, wanted.as_slice()) {
         write!(out, "{}", rule_page::text(rule))?;
         return Ok(Exit::Clean);

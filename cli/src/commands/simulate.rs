@@ -4,12 +4,16 @@ use std::{io::Write as _, path::Path};
 
 use anyhow::Context as _;
 use audit_core::{
+    arn::looks_like_a_region,
     arn::{AccountId, PolicyId, Region},
     auditor::Terms,
     enforcement::Enforcement,
     facts::Facts,
-    json::At as _,
-    policy::BEDROCK_POLICY,
+    json::{At as _, without_mark},
+    policy::{
+        BEDROCK_POLICY,
+        lint::{Level, lint},
+    },
     simulate::{Effect, Outlook, Row, Simulation, simulate},
     world::{OrganizationChange, World, WorldChange},
 };
@@ -24,7 +28,7 @@ use crate::{
     args::{PlainFormat, SimulateArgs},
     exit::{Exit, UsageError},
     output::{
-        table,
+        self, table,
         text::{counted, wrapped},
     },
     talk::Talk,
@@ -37,18 +41,18 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     let configuration = configuration(args.terms.config.as_deref())?;
     let selection = args.selection.selection();
     let now = now(args.terms.now);
-    let supposed = supposed(args)?;
+    let supposed = supposed(args, talk)?;
     let (facts, world): (Facts, World) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
         (facts_of(&store)?, world_of(&store, talk)?)
     } else {
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
         let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
-        (run.read(&args.paths, args.terms.world.as_ref(), None)?.facts, world)
+        (run.read(&args.paths, args.terms.world.as_ref(), None, &world)?.facts, world)
     };
     let terms = Terms { configuration: &configuration, selection: &selection, now };
-    let simulation = simulate(facts, world, &supposed, &terms);
-    let mut out = anstream::stdout();
+    let simulation = simulate(facts, world, &supposed, &terms).map_err(|error| UsageError(error.to_string()))?;
+    let mut out = output::stdout();
     match args.format {
         PlainFormat::Json => {
             let counts = |effect: Effect| json!({"calls": simulation.calls.get(&effect), "accounts": simulation.accounts.get(&effect)});
@@ -66,12 +70,12 @@ fn key(effect: Effect) -> String {
 }
 
 /// The changes to suppose, in the order in which one would make them.
-fn supposed(args: &SimulateArgs) -> anyhow::Result<Vec<WorldChange>> {
+fn supposed(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Vec<WorldChange>> {
     use OrganizationChange::{AttachPolicy, CreatePolicy, DetachPolicy, MoveAccount};
     let mut changes = Vec::new();
     let mut organization = |change| changes.push(WorldChange::Organization(change));
     if let Some(path) = &args.policy {
-        let content = Some(policy_text(path)?);
+        let content = Some(bedrock_policy(path, talk)?);
         organization(CreatePolicy {
             policy: SUPPOSED_POLICY.into(),
             policy_type: BEDROCK_POLICY.to_owned(),
@@ -98,6 +102,9 @@ fn supposed(args: &SimulateArgs) -> anyhow::Result<Vec<WorldChange>> {
     for put in &args.put_enforced {
         let (account, rest) = pair("--put-enforced", put, "ACCOUNT:REGION:FILE")?;
         let (region, file) = pair("--put-enforced", rest, "ACCOUNT:REGION:FILE")?;
+        if !looks_like_a_region(region) {
+            return Err(UsageError(format!("--put-enforced {put}: `{region}` doesn't look like the code of a Region")).into());
+        }
         let (account, region) = (AccountId::from(account), Region::from(region));
         let json: Value = read_json(Path::new(file))?;
         let configuration = json.get("guardrailInferenceConfig").unwrap_or(&json);
@@ -113,14 +120,27 @@ fn pair<'t>(option: &str, text: &'t str, form: &str) -> anyhow::Result<(&'t str,
 }
 
 fn read_json(path: &Path) -> anyhow::Result<Value> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
+    let text = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    serde_json::from_slice(without_mark(&text)).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
 }
 
-/// The text of a policy, from a document or an answer of DescribePolicy.
-fn policy_text(path: &Path) -> anyhow::Result<String> {
+/// The text of a Bedrock policy, from a document or an answer of DescribePolicy. What looks wrong about it is said.
+fn bedrock_policy(path: &Path, talk: Talk) -> anyhow::Result<String> {
     let json = read_json(path)?;
-    Ok(json.at("/Policy/Content").as_str().map_or_else(|| json.to_string(), str::to_owned))
+    let problem = |problem: String| UsageError(format!("{}: {problem}", path.display()));
+    if let Some(policy_type) = json.at("/Policy/PolicySummary/Type").as_str().filter(|policy_type| *policy_type != BEDROCK_POLICY) {
+        return Err(problem(format!("a policy of type {policy_type}, not of {BEDROCK_POLICY}")).into());
+    }
+    let text = json.at("/Policy/Content").as_str().map_or_else(|| json.to_string(), str::to_owned);
+    let document: Value = serde_json::from_str(&text).map_err(|error| problem(format!("`Policy.Content` is no JSON: {error}")))?;
+    if !document.at("/bedrock/guardrail_inference").is_object() {
+        return Err(problem("not a Bedrock policy: no `bedrock.guardrail_inference`".to_owned()).into());
+    }
+    let lints = lint(&text, None).map_err(|error| problem(error.to_string()))?;
+    for lint in lints.iter().filter(|lint| lint.level == Level::Error) {
+        talk.warn(format_args!("{}, {}: {} [{}]", path.display(), lint.pointer, lint.message, lint.kind));
+    }
+    Ok(text)
 }
 
 fn show(out: &mut impl std::io::Write, simulation: &Simulation) -> anyhow::Result<()> {
@@ -128,7 +148,11 @@ fn show(out: &mut impl std::io::Write, simulation: &Simulation) -> anyhow::Resul
     let row = |effect: &Effect| {
         let calls = simulation.calls.get(effect).copied().unwrap_or_default();
         let accounts = simulation.accounts.get(effect).copied().unwrap_or_default();
-        vec![effect.to_string(), format!("{calls} calls"), format!("in {}", counted(accounts, "account"))]
+        vec![
+            effect.to_string(),
+            counted(usize::try_from(calls).unwrap_or(usize::MAX), "call"),
+            format!("in {}", counted(accounts, "account")),
+        ]
     };
     table::plain(out, Effect::ALL.iter().map(row))?;
     let changed: Vec<&Row> = simulation.rows.iter().filter(|row| row.effect != Effect::Unchanged || row.why.is_some()).collect();

@@ -8,6 +8,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use audit_core::{
     arn::AccountId,
+    doctor,
     finding::{Finding, Status},
     policy::lint::Level,
     report::{BlindRow, Report},
@@ -81,7 +82,17 @@ pub(crate) fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     records(out, report)
 }
 
-fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
+pub(crate) fn status_style(status: doctor::Status) -> Style {
+    let color = match status {
+        doctor::Status::Ok => AnsiColor::Green,
+        doctor::Status::Warn => AnsiColor::Yellow,
+        doctor::Status::Fail => AnsiColor::Red,
+        doctor::Status::Unknown => AnsiColor::Cyan,
+    };
+    Style::new().bold().fg_color(Some(color.into()))
+}
+
+pub(crate) fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
     writeln!(out, "{HEADING}{text}{HEADING:#}")
 }
 

@@ -51,6 +51,29 @@ fn a_mistake_in_the_configuration_is_2_with_its_place() {
 }
 
 #[test]
+fn a_tab_does_not_move_the_caret() {
+    let folder = folder(&[("log.json", IGNORED), ("tab.toml", b"[[require]]\n\t\tacounts = [\"*\"]\n")]);
+    let ran = run(&["audit", &at(&folder, "log.json"), "--config", &at(&folder, "tab.toml")]);
+    let column = |of: char| ran.stderr.lines().find_map(|line| line.split_once('|').and_then(|(_, text)| text.find(of)));
+    assert!(ran.code == 2 && !ran.stderr.contains('\u{fffd}'), "{}", ran.stderr);
+    assert_eq!(column('^'), ran.stderr.lines().find_map(|line| line.split_once('|').and_then(|(_, text)| text.find("acounts"))));
+}
+
+#[test]
+fn a_requirement_that_names_what_is_not_there_is_a_warning() {
+    let config = b"[[require]]\naccounts = [\"ou-zzzz-nothing1\", \"ou-ex01-production\", \"999999999999\"]\nregions = [\"us-east\", \"us-east-1\"]\n";
+    let folder = folder(&[("r.toml", config)]);
+    let (logs, world, config) = (demo("AWSLogs"), demo("world"), at(&folder, "r.toml"));
+    let ran =
+        run(&["audit", &logs, "--world", &world, "--config", &config, "--now", "2026-11-16", "--fail-on", "never", "--format", "csv"]);
+    let warned: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("[[require]]")).collect();
+    assert_eq!(warned.len(), 3, "{}", ran.stderr);
+    for name in ["line 1: ", "`ou-zzzz-nothing1` is no root, OU or account", "`999999999999` is no", "`us-east` doesn't look like"] {
+        assert!(warned.iter().any(|line| line.contains(name)), "{name}: {warned:?}");
+    }
+}
+
+#[test]
 fn what_is_only_odd_about_a_configuration_is_a_warning() {
     let folder = folder(&[
         ("log.json", IGNORED),

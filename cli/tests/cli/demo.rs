@@ -1,5 +1,7 @@
 //! `guardrail-audit demo`: what a newcomer sees first.
 
+use std::path::Path;
+
 use assert_cmd::Command;
 use serde_json::Value;
 
@@ -35,13 +37,17 @@ fn each_demo_starts_afresh() {
 #[test]
 fn what_an_earlier_version_left_is_cleared_but_nothing_that_is_not_ours() {
     let stray = call(1).to_string();
-    let temporary = folder(&[("guardrail-audit-demo/AWSLogs/stray.json", stray.as_bytes()), ("AWSLogs/mine.json", stray.as_bytes())]);
+    let temporary = folder(&[("guardrail-audit-demo/AWSLogs/stray.json", stray.as_bytes())]);
     let records = |further: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_guardrail-audit"));
         let output = command.args(["demo", "--format", "json"]).args(further).env("TMPDIR", temporary.path()).output().unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["records"]["read"].as_u64().unwrap()
     };
-    let with_another = records(&["--dir", &at(&temporary, "")]);
-    assert_eq!(records(&[]) + 1, with_another);
-    assert!(temporary.path().join("AWSLogs/mine.json").exists());
+    let given = at(&temporary, "given");
+    let fresh = records(&["--dir", &given]);
+    assert_eq!(records(&[]), fresh, "our own folder is cleared");
+    let mine = at(&temporary, "given/AWSLogs/mine.json");
+    std::fs::write(&mine, &stray).unwrap();
+    assert_eq!(records(&["--dir", &given]), fresh + 1);
+    assert!(Path::new(&mine).exists());
 }

@@ -1,6 +1,6 @@
 //! `guardrail-audit explain`: of a finding, and of a call that need not have been made.
 
-use super::runner::{NOW, assert_shown, at, audit_demo, demo, folder, run};
+use super::runner::{NOW, assert_shown, at, audit_demo, call, demo, folder, run};
 
 fn finding(rule: &str) -> String {
     let report = audit_demo(&["--config", &demo("guardrail-audit.toml")]);
@@ -25,6 +25,27 @@ fn a_finding_from_a_store_is_explained_alike() {
     let from_store = run(&["explain", &id[..8], "--config", &config, "--now", NOW, "--store", &store]);
     let from_input = run(&["explain", &id, "--world", &world, "--config", &config, "--now", NOW, "--input", &logs]);
     assert_eq!((from_store.code, from_store.stdout), (0, from_input.stdout));
+}
+
+#[test]
+fn a_finding_of_another_configuration_is_said_to_be_one() {
+    let folder = folder(&[
+        ("log.json", call(1).to_string().as_bytes()),
+        (
+            "world/effective-policies/222233334444.json",
+            br#"{"EffectivePolicy": {"PolicyContent": "{\"bedrock\": {\"guardrail_inference\": {\"us-east-1\": {\"c\": {\"identifier\": \"arn:aws:bedrock:us-east-1:111122223333:guardrail/org:1\"}}}}}"}}"#,
+        ),
+        ("world/enforced-configurations/222233334444/us-east-1.json", br#"{"guardrailsConfig": []}"#),
+        ("strict.toml", b"[[require]]\nguardrail = \"arn:aws:bedrock:us-east-1:111122223333:guardrail/other\"\n"),
+    ]);
+    let (log, world, store, config) = (at(&folder, "log.json"), at(&folder, "world"), at(&folder, "s.db"), at(&folder, "strict.toml"));
+    run(&["audit", &log, "--world", &world, "--config", &config, "--store", &store, "--now", NOW]);
+    let findings = run(&["findings", "list", "--store", &store, "--format", "json"]).json();
+    let id = findings.as_array().unwrap().iter().find(|finding| finding["rule"] == "other-guardrail-used").unwrap()["id"].clone();
+    let explain = |more: &[&str]| run(&[&["explain", id.as_str().unwrap(), "--store", &store, "--now", NOW], more].concat());
+    assert_eq!(explain(&["--config", &config]).code, 0);
+    let without = explain(&[]);
+    assert!(without.code == 2 && without.stderr.contains("give the --config that the store was made with"), "{}", without.stderr);
 }
 
 #[test]

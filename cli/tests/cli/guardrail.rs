@@ -29,9 +29,25 @@ fn each_control_before_and_after() {
 
 #[test]
 fn only_what_is_weaker_fails() {
-    let folder = folder(&[("none.json", b"{}"), ("3.json", BEFORE)]);
+    let folder = folder(&[("none.json", br#"{"guardrailId": "abcd1234efgh", "version": "9"}"#), ("3.json", BEFORE)]);
     let diff = |a: &str, b: &str| run(&["guardrail", "diff", &at(&folder, a), &at(&folder, b), "--format", "json"]);
     let (up, down) = (diff("none.json", "3.json"), diff("3.json", "none.json"));
     assert_eq!((up.code, up.json()["comparison"].as_str()), (0, Some("stronger")));
     assert_eq!((down.code, down.json()["comparison"].as_str()), (3, Some("weaker")));
+}
+
+#[test]
+fn only_guardrails_are_compared() {
+    for other in ["{}", "[]", "null", "\"a\"", r#"{"Policy": {"Content": "x"}}"#] {
+        let folder = folder(&[("a.json", other.as_bytes()), ("3.json", BEFORE), ("marked.json", &[b"\xef\xbb\xbf", BEFORE].concat())]);
+        let diff = |a: &str, b: &str| run(&["guardrail", "diff", &at(&folder, a), &at(&folder, b)]);
+        for ran in [diff("a.json", "a.json"), diff("3.json", "a.json"), diff("a.json", "3.json")] {
+            assert!(
+                ran.code == 1 && ran.stdout.is_empty() && ran.stderr.contains("not an answer of GetGuardrail"),
+                "{other}: {}",
+                ran.shown()
+            );
+        }
+        assert_eq!(diff("3.json", "marked.json").code, 0);
+    }
 }

@@ -7,10 +7,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod audit;
+#[cfg(feature = "aws")]
+mod aws;
 mod captured;
 mod demo;
 mod dependencies;
+mod doctor;
 mod explain;
+mod files;
 mod formats;
 mod guardrail;
 mod help;

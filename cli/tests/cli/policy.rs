@@ -77,6 +77,44 @@ fn lints_have_their_place() {
 }
 
 #[test]
+fn what_is_no_json_has_its_place_too() {
+    let broken = "{\n  \"bedrock\": {\n    \"guardrail_inference\" {}\n  }\n}";
+    let described = json!({"Policy": {"PolicySummary": {"Id": "p-1", "Type": "BEDROCK_POLICY"}, "Content": broken}}).to_string();
+    let sound = json!({"bedrock": {"guardrail_inference": {"us-east-1": {"c": {"identifier":
+        {"@@assign": "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1"}}}}}});
+    let folder = folder(&[
+        ("broken.json", broken.as_bytes()),
+        ("marked.json", &[b"\xef\xbb\xbf", sound.to_string().as_bytes()].concat()),
+        ("world/policies/p-1.json", described.as_bytes()),
+        ("world/policies/p-2.json", b"{"),
+    ]);
+    for arguments in [vec![at(&folder, "broken.json")], vec!["--world".to_owned(), at(&folder, "world")]] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ran = run(&[&["policy", "lint", "--format", "json"], &arguments[..]].concat());
+        let lint = &ran.json()[0];
+        assert_eq!((ran.code, &lint["kind"], &lint["line"], &lint["column"]), (3, &json!("not-json"), &json!(3), &json!(27)), "{lint}");
+    }
+    let of_world = run(&["policy", "lint", "--world", &at(&folder, "world"), "--format", "json"]);
+    assert_eq!(of_world.json().as_array().unwrap().len(), 2, "{}", of_world.stdout);
+    assert_eq!(run(&["policy", "lint", &at(&folder, "marked.json")]).code, 0);
+}
+
+#[test]
+fn a_type_of_policy_that_nobody_knows_is_usage() {
+    let world = demo("world");
+    for (policy_type, code) in
+        [("BEDROK_POLICY", 2), ("bedrock_policy", 2), ("SERVICE_CONTROL_POLICY", 2), ("TAG_POLICY", 0), ("GUARDDUTY_POLICY", 0)]
+    {
+        let ran = run(&["policy", "effective", "--world", &world, "--type", policy_type, "--format", "json"]);
+        assert_eq!((ran.code, ran.stdout.is_empty()), (code, code == 2), "{policy_type}: {}", ran.stderr);
+    }
+    let policy = json!({"Policy": {"PolicySummary": {"Type": "FUTURE_POLICY"}, "Content": "{}"}}).to_string();
+    let folder = folder(&[("policies/p-1.json", policy.as_bytes())]);
+    let ran = run(&["policy", "effective", "--world", &at(&folder, ""), "--type", "FUTURE_POLICY"]);
+    assert_eq!(ran.code, 0, "a type that the world has: {}", ran.stderr);
+}
+
+#[test]
 fn the_policies_of_a_world_are_linted_knowing_its_management_account() {
     let ran = run(&["policy", "lint", "--world", &demo("world"), "--format", "json"]);
     assert_eq!(ran.code, 0, "notes don't fail");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::runner::{NOW, demo, run};
+use super::runner::{NOW, at, call, demo, folder, run};
 
 const CORPORATE: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/corpguard001";
 
@@ -82,6 +82,144 @@ fn what_to_suppose_must_be_said() {
     for arguments in [&["--attach", "131313131313"][..], &["--detach", "p-1"], &[]] {
         let ran = run(&[&["simulate", &logs, "--world", &world], arguments].concat());
         assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_not_there_can_not_be_changed() {
+    let (logs, world) = (demo("AWSLogs"), demo("world"));
+    let policy = policy(&format!("{CORPORATE}:3"));
+    let policy = policy.path().to_str().unwrap();
+    let folder = folder(&[
+        ("list.json", b"[1, 2]"),
+        ("tag.json", br#"{"Policy": {"PolicySummary": {"Type": "TAG_POLICY"}, "Content": "{\"tags\": {}}"}}"#),
+        ("draft.json", br#"{"guardrailIdentifier": "own1", "guardrailVersion": "DRAFT"}"#),
+        ("put.json", br#"{"guardrailIdentifier": "own1", "guardrailVersion": "1"}"#),
+        ("s.db", b""),
+    ]);
+    let file = |name: &str| at(&folder, name);
+    let (list, tag, store) = (file("list.json"), file("tag.json"), file("s.db"));
+    let draft = format!("131313131313:us-east-1:{}", file("draft.json"));
+    let (nobody, nowhere) = (format!("999999999999:us-east-1:{}", file("put.json")), format!("131313131313:us-east:{}", file("put.json")));
+    for (arguments, problem) in [
+        (vec!["--policy", policy, "--attach", "ou-typo"], "`ou-typo` is no root, OU or account"),
+        (vec!["--policy", policy, "--attach", "999999999999"], "no root, OU or account"),
+        (vec!["--attach", "p-typo:ou-ex01-production"], "`p-typo` isn't in the world"),
+        (vec!["--detach", "p-typo:ou-ex01-production"], "not attached"),
+        (vec!["--detach", "p-corpbedrock1:131313131313"], "not attached"),
+        (vec!["--move-account", "999999999999:ou-ex01-sandboxes1"], "999999999999"),
+        (vec!["--move-account", "131313131313:ou-typo"], "`ou-typo` is no root or OU"),
+        (vec!["--put-enforced", &nobody], "neither in the organization nor in the logs"),
+        (vec!["--put-enforced", &nowhere], "`us-east` doesn't look like"),
+        (vec!["--put-enforced", &draft], "only a numbered version"),
+        (vec!["--policy", &list, "--attach", "ou-ex01-production"], "not a Bedrock policy"),
+        (vec!["--policy", &tag, "--attach", "ou-ex01-production"], "TAG_POLICY"),
+        (vec!["--store", &store, "--detach", "p-corpbedrock1:ou-ex01-sandboxes1"], "cannot be used with"),
+    ] {
+        let ran = run(&[&["simulate", &logs, "--world", &world, "--now", NOW][..], &arguments].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(problem) && ran.stdout.is_empty(), "{arguments:?}: {}", ran.shown());
+    }
+    let twice = simulate(&["--policy", policy, "--attach", "131313131313", "--detach", "p-supposed:131313131313"]);
+    assert_eq!(twice["summary"]["gains_cover"]["calls"], 0, "what was supposed before counts");
+}
+
+/// Calls of an account that no policy covers, in a world of an organization.
+fn small_world(guardrail: &serde_json::Value) -> tempfile::TempDir {
+    let organization = json!({"Organization": {"Id": "o-1", "MasterAccountId": "111122223333"},
+        "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}], "OrganizationalUnits": [],
+        "Accounts": [{"Id": "222233334444", "Name": "shop", "State": "ACTIVE", "ParentId": "r-ab12"}], "Attachments": []});
+    let shared = json!({"resourcePolicy": json!({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "bedrock:ApplyGuardrail"}]}).to_string()});
+    folder(&[
+        ("log.json", call(1).to_string().as_bytes()),
+        ("world/organization.json", organization.to_string().as_bytes()),
+        ("world/enforced-configurations/222233334444/us-east-1.json", br#"{"guardrailsConfig": []}"#),
+        ("world/resource-policies/111122223333/us-east-1/corp.json", shared.to_string().as_bytes()),
+        ("world/guardrails/111122223333/us-east-1/corp/1.json", guardrail.to_string().as_bytes()),
+    ])
+}
+
+#[test]
+fn a_guardrail_that_can_not_be_applied_fails_calls_and_one_that_nobody_read_may() {
+    let guardrail = |status: &str| json!({"guardrailId": "corp", "version": "1", "status": status});
+    for (status, identifier, effect, why) in [
+        ("READY", "111122223333:guardrail/corp:1", "gains_cover", None),
+        ("FAILED", "111122223333:guardrail/corp:1", "starts_to_fail", Some("is FAILED")),
+        ("UPDATING", "111122223333:guardrail/corp:1", "gains_cover", Some("is UPDATING")),
+        ("READY", "111122223333:guardrail/corp:2", "gains_cover", Some("nobody read it")),
+        ("READY", "222233334444:guardrail/corp:1", "starts_to_fail", Some("management account 111122223333")),
+        (
+            "READY",
+            "111122223333:guardrail/corp",
+            "starts_to_fail",
+            Some("the policy's identifier is not a guardrail ARN with a version: arn"),
+        ),
+    ] {
+        let folder = small_world(&guardrail(status));
+        let policy = policy(&format!("arn:aws:bedrock:us-east-1:{identifier}"));
+        let (log, world) = (at(&folder, "log.json"), at(&folder, "world"));
+        let ran = run(&[
+            "simulate",
+            &log,
+            "--world",
+            &world,
+            "--now",
+            NOW,
+            "--quiet",
+            "--format",
+            "json",
+            "--policy",
+            policy.path().to_str().unwrap(),
+            "--attach",
+            "r-ab12",
+        ]);
+        let row = &ran.json()["rows"][0];
+        assert_eq!(row["effect"], effect, "{status} {identifier}: {row}");
+        match why {
+            None => assert!(row["why"].is_null(), "{row}"),
+            Some(why) => assert!(row["why"].as_str().unwrap().contains(why), "{row}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_exempt_gains_cover_and_what_becomes_exempt_loses_it() {
+    let folder = small_world(&json!({"guardrailId": "corp", "version": "1", "status": "READY"}));
+    let write = |name: &str, excluded: &[&str]| {
+        let document = json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {
+            "identifier": {"@@assign": "arn:aws:bedrock:us-east-1:111122223333:guardrail/corp:1"},
+            "model_enforcement": {"included_models": {"@@assign": ["ALL"]}, "excluded_models": {"@@assign": excluded}}}}}}});
+        std::fs::write(at(&folder, name), document.to_string()).unwrap();
+        document.to_string()
+    };
+    let organization = std::fs::read_to_string(at(&folder, "world/organization.json")).unwrap();
+    let attached = organization.replace(r#""Attachments":[]"#, r#""Attachments":[{"PolicyId":"p-1","TargetId":"r-ab12"}]"#);
+    std::fs::write(at(&folder, "world/organization.json"), attached).unwrap();
+    std::fs::create_dir(at(&folder, "world/policies")).unwrap();
+    let (all, some) = (write("all.json", &[]), write("some.json", &["amazon.nova-pro-v1:0"]));
+    for (now, becomes, effect) in
+        [(&some, "all.json", "gains_cover"), (&all, "some.json", "loses_cover"), (&some, "some.json", "unchanged")]
+    {
+        let described = json!({"Policy": {"PolicySummary": {"Id": "p-1", "Type": "BEDROCK_POLICY"}, "Content": now}});
+        std::fs::write(at(&folder, "world/policies/p-1.json"), described.to_string()).unwrap();
+        let (log, world, policy) = (at(&folder, "log.json"), at(&folder, "world"), at(&folder, becomes));
+        let ran = run(&[
+            "simulate",
+            &log,
+            "--world",
+            &world,
+            "--now",
+            NOW,
+            "--quiet",
+            "--format",
+            "json",
+            "--policy",
+            &policy,
+            "--detach",
+            "p-1:r-ab12",
+            "--attach",
+            "r-ab12",
+        ]);
+        assert_eq!(ran.json()["rows"][0]["effect"], effect, "{}", ran.shown());
     }
 }
 

@@ -20,6 +20,14 @@ fn whole() -> (TempDir, String) {
 }
 
 #[test]
+fn a_rule_that_does_not_exist_is_usage() {
+    for command in [&["report"][..], &["findings", "list"]] {
+        let ran = run(&[command, &["--store", "missing.db", "--rule", "policy-detatched"]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains("no rule"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn with_and_without_a_store_is_the_same() {
     let folder = folder(&[]);
     let stored = audit_into(&at(&folder, "store.db"), &demo("AWSLogs"));

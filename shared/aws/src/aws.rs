@@ -37,6 +37,12 @@ pub struct Aws {
     bedrock_runtime: OnceLock<aws_sdk_bedrockruntime::Client>,
     cloudtrail: OnceLock<aws_sdk_cloudtrail::Client>,
     organizations: OnceLock<aws_sdk_organizations::Client>,
+    #[cfg(feature = "command-line")]
+    account: OnceLock<aws_sdk_account::Client>,
+    #[cfg(feature = "command-line")]
+    eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
+    #[cfg(feature = "command-line")]
+    sts: OnceLock<aws_sdk_sts::Client>,
 }
 
 impl Aws {
@@ -50,6 +56,33 @@ impl Aws {
             .load()
             .await;
         Self::with(config)
+    }
+
+    /// From the environment or a profile, for a person who waits: slower than any limit of AWS, and with patience.
+    #[cfg(feature = "command-line")]
+    pub async fn of_person(profile: Option<&str>) -> Self {
+        let https = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(30))
+            .operation_timeout(Duration::from_mins(5))
+            .build();
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(crate::pace::Paced::new(https)).timeout_config(timeouts);
+        // Whoever set a number of attempts in the environment knows better.
+        if std::env::var_os("AWS_MAX_ATTEMPTS").is_none() {
+            loader = loader.retry_config(RetryConfig::standard().with_max_attempts(8));
+        }
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        Self::with(loader.load().await)
+    }
+
+    /// The Region that is configured.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.config.region().map(Region::as_ref)
     }
 
     /// With a configuration of the caller's.
@@ -66,6 +99,12 @@ impl Aws {
             bedrock_runtime: OnceLock::new(),
             cloudtrail: OnceLock::new(),
             organizations: OnceLock::new(),
+            #[cfg(feature = "command-line")]
+            account: OnceLock::new(),
+            #[cfg(feature = "command-line")]
+            eventbridge: OnceLock::new(),
+            #[cfg(feature = "command-line")]
+            sts: OnceLock::new(),
         }
     }
 
@@ -148,6 +187,24 @@ impl Aws {
     /// Organizations.
     pub fn organizations(&self) -> &aws_sdk_organizations::Client {
         self.organizations.get_or_init(|| aws_sdk_organizations::Client::new(&self.config))
+    }
+
+    /// Account management: which Regions are enabled.
+    #[cfg(feature = "command-line")]
+    pub fn account(&self) -> &aws_sdk_account::Client {
+        self.account.get_or_init(|| aws_sdk_account::Client::new(&self.config))
+    }
+
+    /// EventBridge.
+    #[cfg(feature = "command-line")]
+    pub fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
+        self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
+    }
+
+    /// Security Token Service: who is asking.
+    #[cfg(feature = "command-line")]
+    pub fn sts(&self) -> &aws_sdk_sts::Client {
+        self.sts.get_or_init(|| aws_sdk_sts::Client::new(&self.config))
     }
 }
 

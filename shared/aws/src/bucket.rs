@@ -51,6 +51,18 @@ impl<B: Bucket> Bucket for Arc<B> {
     }
 }
 
+impl<B: Bucket> Bucket for &B {
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+        B::list(self, prefix).await
+    }
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        B::get(self, key).await
+    }
+    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
+        B::put(self, key, content).await
+    }
+}
+
 /// A bucket of S3.
 #[derive(Clone, Debug)]
 pub struct S3Bucket {
@@ -108,9 +120,12 @@ impl Bucket for S3Bucket {
     }
 }
 
+/// What lies under each key, with its metadata.
+type Objects = BTreeMap<String, (Vec<u8>, Metadata)>;
+
 /// A bucket in memory, for tests.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryBucket(Arc<Mutex<BTreeMap<String, (Vec<u8>, Metadata)>>>);
+pub struct MemoryBucket(Arc<Mutex<Objects>>);
 
 impl MemoryBucket {
     fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<String, (Vec<u8>, Metadata)>) -> T) -> T {

@@ -14,6 +14,8 @@ pub struct CallError {
     pub action: String,
     /// What sort of failure it is.
     pub kind: ErrorKind,
+    /// Whether the service answered at all.
+    pub answered: bool,
     /// Why it failed.
     #[source]
     pub source: BoxError,
@@ -37,7 +39,7 @@ pub enum ErrorKind {
 impl CallError {
     /// A failure that isn't the service's.
     pub fn new(action: impl Into<String>, kind: ErrorKind, source: impl Into<BoxError>) -> Self {
-        CallError { action: action.into(), kind, source: source.into() }
+        CallError { action: action.into(), kind, answered: true, source: source.into() }
     }
 
     /// Whether there is no such thing.
@@ -61,7 +63,7 @@ where
     move |error| {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let kind = if status.is_none() && lacks_credentials(&error) { ErrorKind::Denied } else { kind(error.code(), status) };
-        CallError { action: action.into(), kind, source: Box::new(Shown(error)) }
+        CallError { action: action.into(), kind, answered: status.is_some(), source: Box::new(Shown(error)) }
     }
 }
 
@@ -84,9 +86,13 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
     // The part behind a `#` is what some protocols send.
     match code.rsplit('#').next().unwrap_or(code) {
         "ConditionalCheckFailedException" => ErrorKind::Condition,
-        "ResourceNotFoundException" | "EffectivePolicyNotFoundException" | "NoSuchKey" | "NotFound" | "PolicyNotFoundException" => {
-            ErrorKind::NotFound
-        }
+        // An account outside of organizations has no effective policy, and no tree.
+        "AWSOrganizationsNotInUseException"
+        | "ResourceNotFoundException"
+        | "EffectivePolicyNotFoundException"
+        | "NoSuchKey"
+        | "NotFound"
+        | "PolicyNotFoundException" => ErrorKind::NotFound,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnrecognizedClientException" => ErrorKind::Denied,
         "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
@@ -148,6 +154,7 @@ mod tests {
             (Some("ConditionalCheckFailedException"), Some(400), ErrorKind::Condition),
             (Some("com.amazonaws.dynamodb#ThrottlingException"), Some(400), ErrorKind::Retryable),
             (Some("EffectivePolicyNotFoundException"), Some(400), ErrorKind::NotFound),
+            (Some("AWSOrganizationsNotInUseException"), Some(400), ErrorKind::NotFound),
             (Some("AccessDeniedException"), Some(400), ErrorKind::Denied),
             (Some("ValidationException"), Some(400), ErrorKind::Refused),
             (None, Some(503), ErrorKind::Retryable),

@@ -8,6 +8,7 @@ use std::{
 use audit_core::{
     finding::{Finding, Status},
     moment::Moment,
+    report::CoverageRow,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -75,6 +76,9 @@ pub struct Rollup {
     /// By model, operation and verdict.
     pub coverage: Vec<audit_core::report::CoverageRow>,
 }
+
+/// Stands for model and operation in a [`Rollup`] that has more of them than an item can hold.
+pub const OTHERS: &str = "(others)";
 
 /// Where the alert of a finding stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +198,9 @@ impl Findings {
     pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<(), CallError> {
         let sort_key = text(kept, "sk").unwrap_or_default();
         let mut item = key(&kept_key(&partition.place.account), &format!("{}|{sort_key}", partition.key()));
-        item.extend(["f", "j"].into_iter().filter_map(|name| Some((name.to_owned(), kept.get(name)?.clone()))));
+        // What isn't its content could make the item larger than any may be.
+        let content = if sort_key.starts_with("calls#") { "f" } else { "j" };
+        item.extend(kept.get(content).map(|value| (content.to_owned(), value.clone())));
         item.insert("entity".to_owned(), AttributeValue::S("KEPT".to_owned()));
         // What was first reported under a key is what counts.
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
@@ -231,7 +237,7 @@ impl Findings {
     /// Writes what the calls of an hour came to.
     pub async fn put_rollup(&self, place: &Place, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
         let mut item = key(&rollup_key(place), hour);
-        item.insert("rollup".to_owned(), AttributeValue::S(to_json(rollup)?));
+        item.insert("rollup".to_owned(), AttributeValue::S(rollup_json(rollup)?));
         item.insert("ticket".to_owned(), AttributeValue::N(ticket.to_string()));
         item.insert("entity".to_owned(), AttributeValue::S("ROLLUP".to_owned()));
         let invocations = &rollup.invocations;
@@ -329,6 +335,10 @@ impl Findings {
 
     /// A page of findings, by an index.
     pub async fn page(&self, page: &Page<'_>) -> Result<(Vec<Stored>, Option<Item>), CallError> {
+        // DynamoDB refuses a range that ends before it begins.
+        if page.since.zip(page.until).is_some_and(|(since, until)| since > until) {
+            return Ok((Vec::new(), None));
+        }
         let mut request = self.aws.dynamodb().query().table_name(&self.table).index_name(page.index);
         let hash = format!("gsi_{}", page.index.trim_start_matches("by_"));
         request = request
@@ -410,6 +420,32 @@ fn text<'i>(item: &'i Item, name: &str) -> Option<&'i str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
+/// An item may have 400 KB.
+const ROLLUP: usize = 300_000;
+
+/// The rows with the most calls; where there are too many for an item, the others are added up by verdict.
+fn rollup_json(rollup: &Rollup) -> Result<String, CallError> {
+    let json = to_json(rollup)?;
+    if json.len() <= ROLLUP {
+        return Ok(json);
+    }
+    let mut rows: Vec<&CoverageRow> = rollup.coverage.iter().collect();
+    rows.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cmp(b)));
+    let (mut coverage, mut others, mut size) = (Vec::new(), BTreeMap::<_, CoverageRow>::new(), 0);
+    for row in rows {
+        size += to_json(row)?.len() + 1;
+        if size <= ROLLUP / 2 {
+            coverage.push(row.clone());
+            continue;
+        }
+        let other = || CoverageRow { model: OTHERS.to_owned(), api: OTHERS.to_owned(), count: 0, ..row.clone() };
+        others.entry((row.verdict, row.grade, row.reason)).or_insert_with(other).count += row.count;
+    }
+    coverage.extend(others.into_values());
+    coverage.sort();
+    to_json(&Rollup { invocations: rollup.invocations, coverage })
+}
+
 fn to_json<T: Serialize>(value: &T) -> Result<String, CallError> {
     serde_json::to_string(value).map_err(|error| CallError::new("write JSON", ErrorKind::Refused, error))
 }
@@ -450,7 +486,10 @@ fn item_of(stored: &Stored) -> Result<Item, CallError> {
         ("gsi_region", &finding.region),
         ("gsi_seen", &seen),
     ] {
-        item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+        // The key of an index can't be empty: what has none isn't in that index.
+        if !value.is_empty() {
+            item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+        }
     }
     let list = |texts: &[String]| AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect());
     item.insert("principals".to_owned(), list(&finding.principals.shown));

@@ -4,6 +4,7 @@
 //! queue ── invocations, changes ──► observations ── stream ──► fold ──► findings ── stream ──► alerts ──► SNS
 //! reader roles ── reconcile ──► world in S3 ───────────────────┘             └──► report ──► S3, HTTPS
 //! organization trail ── trail ──► observations
+//! a person's credentials ── snapshot ──► world in a folder      (feature `command-line`)
 //! ```
 //!
 //! Judging is [`audit_core`]'s alone; here facts are carried to it, and what it finds is carried on.
@@ -14,20 +15,30 @@ pub mod bucket;
 pub mod changes;
 pub mod clock;
 pub mod digest;
+#[cfg(feature = "command-line")]
+pub mod doctor;
 pub mod edge;
 pub mod error;
 pub mod fact;
 pub mod findings;
 pub mod fold;
+#[cfg(feature = "command-line")]
+pub mod folder;
 pub mod invocations;
 pub mod metrics;
 pub mod observations;
+#[cfg(feature = "command-line")]
+pub mod pace;
 pub mod place;
 pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod settings;
+#[cfg(feature = "command-line")]
+pub mod snapshot;
+pub mod snapshots;
 pub mod state;
 pub mod stream;
+pub mod survey;
 pub mod trail;
 pub mod world;

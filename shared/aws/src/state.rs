@@ -33,6 +33,8 @@ pub enum Question {
     InvocationLogging,
     /// DescribeTrails, with GetEventSelectors and GetTrailStatus of each, joined as the world has them.
     Telemetry,
+    /// DescribeTrails, those of other Regions and of the organization included.
+    Trails,
     /// ListInferenceProfiles: those that applications made.
     InferenceProfiles,
     /// GetInferenceProfile.
@@ -47,6 +49,8 @@ pub enum Question {
     Flow(String),
     /// The organization's tree, joined as `organization.json`.
     Organization,
+    /// ListPolicies: all Bedrock policies, attached or not.
+    Policies,
     /// DescribePolicy.
     Policy(String),
     /// ListAccountsWithInvalidEffectivePolicy (BEDROCK_POLICY): a page of it, behind a token.
@@ -118,6 +122,10 @@ impl ReadState for AwsState {
                 request.customize().interceptor(body.clone()).send().await.map_err(failed("GetModelInvocationLoggingConfiguration"))?;
             }
             Question::Telemetry => return self.telemetry().await,
+            Question::Trails => {
+                let request = aws.cloudtrail().describe_trails().include_shadow_trails(true);
+                request.customize().interceptor(body.clone()).send().await.map_err(failed("DescribeTrails"))?;
+            }
             Question::InferenceProfiles => return self.inference_profiles().await,
             Question::Agents => return self.agents().await,
             Question::Flows => return self.flows().await,
@@ -134,6 +142,7 @@ impl ReadState for AwsState {
                 request.customize().interceptor(body.clone()).send().await.map_err(failed(format!("GetFlow {id}")))?;
             }
             Question::Organization => return self.organization().await,
+            Question::Policies => return Ok(json!({"Policies": self.policies().await?}).to_string().into_bytes()),
             Question::Policy(id) => {
                 let request = aws.organizations().describe_policy().policy_id(id);
                 request.customize().interceptor(body.clone()).send().await.map_err(failed(format!("DescribePolicy {id}")))?;
@@ -245,9 +254,14 @@ impl AwsState {
                 answers.push(json!(answer));
             }
         }
-        let logging = self.logging().await?;
-        if let (Some(answer), Some(logging)) = (answers.first_mut().and_then(Value::as_object_mut), logging) {
-            answer.insert("loggingConfig".to_owned(), logging);
+        if let Some(logging) = self.logging().await? {
+            match answers.first_mut().and_then(Value::as_object_mut) {
+                Some(answer) => {
+                    answer.insert("loggingConfig".to_owned(), logging);
+                }
+                // Invocation logging needs no trail.
+                None => answers.push(json!({"loggingConfig": logging})),
+            }
         }
         Ok(Value::Array(answers).to_string().into_bytes())
     }
@@ -291,7 +305,7 @@ impl AwsState {
         targets.extend(ids(&units));
         targets.extend(ids(&accounts));
         let mut attachments = Vec::new();
-        for policy in self.policies().await? {
+        for policy in ids(&self.policies().await?) {
             let attached = self.targets_of(&policy).await?;
             attachments.extend(
                 attached.iter().filter(|target| targets.contains(target)).map(|target| json!({"PolicyId": policy, "TargetId": target})),
@@ -303,10 +317,17 @@ impl AwsState {
     }
 
     async fn roots(&self) -> Result<Vec<Value>, CallError> {
-        let body = Verbatim::default();
-        let request = self.0.organizations().list_roots().customize().interceptor(body.clone());
-        request.send().await.map_err(failed("ListRoots"))?;
-        Ok(list_in(&body, "Roots"))
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let body = Verbatim::default();
+            let request = self.0.organizations().list_roots().set_next_token(token);
+            let page = request.customize().interceptor(body.clone()).send().await.map_err(failed("ListRoots"))?;
+            all.extend(list_in(&body, "Roots"));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     async fn units_under(&self, parent: &str) -> Result<Vec<Value>, CallError> {
@@ -363,13 +384,13 @@ impl AwsState {
         }
     }
 
-    /// The ids of all Bedrock policies.
-    pub async fn policies(&self) -> Result<Vec<String>, CallError> {
+    async fn policies(&self) -> Result<Vec<Value>, CallError> {
         let (mut all, mut token) = (Vec::new(), None);
         loop {
+            let body = Verbatim::default();
             let request = self.0.organizations().list_policies().filter(BEDROCK_POLICY.into()).set_next_token(token);
-            let page = request.send().await.map_err(failed("ListPolicies"))?;
-            all.extend(page.policies().iter().filter_map(|policy| policy.id().map(str::to_owned)));
+            let page = request.customize().interceptor(body.clone()).send().await.map_err(failed("ListPolicies"))?;
+            all.extend(list_in(&body, "Policies"));
             token = page.next_token;
             if token.is_none() {
                 return Ok(all);

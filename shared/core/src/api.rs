@@ -86,7 +86,8 @@ impl Reach {
     #[must_use]
     pub fn of(record: &Record<'_>) -> Option<Self> {
         let name = record.event_name.get()?;
-        match record.event_source.get()? {
+        // A record that doesn't say which service it is of may be a call all the same.
+        match record.event_source.get().unwrap_or("bedrock.amazonaws.com") {
             "bedrock-mantle.amazonaws.com" => (name == MANTLE_INFERENCE).then_some(Reach::Unsupported),
             "bedrock.amazonaws.com" | "bedrock-runtime.amazonaws.com" | "bedrock-agent-runtime.amazonaws.com" => {
                 Self::of_bedrock(name, record)
@@ -143,6 +144,8 @@ mod tests {
             ("bedrock-mantle.amazonaws.com", "CreateInference", "", "", Some(Reach::Unsupported)),
             ("bedrock-mantle.amazonaws.com", "CountTokens", "", "", None),
             ("sagemaker.amazonaws.com", "InvokeEndpoint", "", "", None),
+            ("", "InvokeModel", "", "", Some(Reach::Covered)),
+            ("", "PutObject", "", "", None),
         ] {
             assert_eq!(reach(source, name, host, agent), expected, "{source} {name}");
         }

@@ -115,6 +115,18 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
+/// Whether a text looks like the code of a Region, such as `us-east-1`, `us-gov-west-1` or `ap-southeast-2`. There may be ones that we
+/// don't know.
+#[must_use]
+pub fn looks_like_a_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    match parts.split_last() {
+        Some((number, names)) => (2..=3).contains(&names.len()) && names.iter().all(letters) && number.parse::<u8>().is_ok(),
+        None => false,
+    }
+}
+
 /// The identity of a guardrail: where it is and its id, without a version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GuardrailKey {
@@ -175,12 +187,15 @@ pub enum GuardrailVersion {
 }
 
 impl GuardrailVersion {
-    /// Parses `DRAFT` or a number from 1.
+    /// Parses `DRAFT` or a number from 1, of at most eight digits and without zeros or a sign before it (facts/02 §1).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "DRAFT" => Some(GuardrailVersion::Draft),
-            number => number.parse().ok().filter(|&number| number > 0).map(GuardrailVersion::Numbered),
+            number if number.len() <= 8 && number.starts_with(|first: char| first.is_ascii_digit() && first != '0') => {
+                number.parse().ok().map(GuardrailVersion::Numbered)
+            }
+            _ => None,
         }
     }
 }
@@ -260,6 +275,10 @@ mod tests {
             "abcd1234efgh",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:0",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:01",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:+1",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:123456789",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1x",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:latest",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail/ABCD:1",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail-profile/abcd:1",

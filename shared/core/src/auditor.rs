@@ -13,9 +13,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use hashbrown::HashMap;
+
 use crate::{
     api,
-    arn::{AccountId, Region},
+    arn::{AccountId, GuardrailVersionArn, Region},
     change::{self, Change},
     cloudtrail::wanted::Wanted,
     config::Configuration,
@@ -27,7 +29,7 @@ use crate::{
     report::{BlindRow, Blindness, CoverageRow, Invocations},
     rule::Traffic,
     rules::{self, RULES},
-    scene::{self, Scene, Surroundings},
+    scene::{self, Heartbeats, Scene, Surroundings},
     verdict::{self, Call, Evidence},
     world::{State, World, WorldChange},
 };
@@ -48,6 +50,12 @@ pub fn wanted_for(configuration: &Configuration) -> Wanted {
     let by_rules = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied());
     let all = Wanted::new(api::operations().chain(change::operations()).chain(by_rules));
     all.only_with(change::operations_on_auditor(), configuration.auditor.stems())
+}
+
+/// The same, where a world says in which buckets evidence is kept: what is done to their objects matters too.
+#[must_use]
+pub fn wanted_in(configuration: &Configuration, world: &World) -> Wanted {
+    wanted_for(configuration).with_stores(world.log_stores())
 }
 
 /// What a run rests on besides the records and the world.
@@ -103,7 +111,8 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let mut findings = Vec::new();
     let mut seen: Vec<SeenPlace> = Vec::new();
-    each_place(facts.places, &texts, &state, terms, |place| {
+    let latest = latest_changes(&kept, texts.strings());
+    each_place(facts.places, &texts, &state, terms, &latest, |place| {
         let (account, region) = place.name();
         horizon.include(place.span());
         let outcome = place.audit(&mut excepted);
@@ -117,6 +126,9 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         seen.push(SeenPlace { account, region, heartbeats: outcome.heartbeats, counted: outcome.counted });
     });
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
+    let is_publication = |listed: &Listed<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
+    let publications: Vec<(ChangeKey, Change)> = kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change).collect();
+    let published = scene::published(publications.iter().map(|(key, change)| (key.time, change)));
     let stems: Vec<String> = terms.configuration.auditor.stems().collect();
     let (that_matter, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
@@ -132,8 +144,24 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     for listed in of_accounts {
         by_account.entry(listed.account()).or_default().push(listed);
     }
-    let surroundings =
-        Surroundings { state: &state, configuration: terms.configuration, regions: &regions, horizon: horizon.ends(), log_stores: &stores };
+    let heard = |place: &SeenPlace| {
+        let mut heard: Vec<Moment> = place.heartbeats.iter().map(|(time, _)| *time).collect();
+        heard.sort_unstable();
+        ((place.account.clone(), place.region.clone()), heard)
+    };
+    let heartbeats: Heartbeats = seen.iter().map(heard).filter(|(_, heard)| !heard.is_empty()).collect();
+    let without_version = |named: &str| GuardrailVersionArn::split(named).map_or_else(|| named.to_owned(), |(key, _)| key.arn());
+    let drafts_requested: BTreeSet<String> = texts.drafts_requested().map(without_version).collect();
+    let surroundings = Surroundings {
+        state: &state,
+        configuration: terms.configuration,
+        regions: &regions,
+        horizon: horizon.ends(),
+        log_stores: &stores,
+        published: &published,
+        heartbeats: &heartbeats,
+        drafts_requested: &drafts_requested,
+    };
     let mut looking = Looking::default();
     let scene = Scene::new(surroundings, &of_all);
     looking.at_changes(&scene, terms);
@@ -154,6 +182,13 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
         worst_first(a).cmp(&worst_first(b)).then(by_place)
     });
+    for requirement in &terms.configuration.requirements {
+        let has_records = |account: &AccountId| regions.contains_key(account);
+        let unknown = requirement.unknown_names(state.organization(), has_records);
+        audit
+            .warnings
+            .extend(unknown.into_iter().map(|why| format!("line {}: a name in [[require]] selects nothing: {why}", requirement.line)));
+    }
     for (index, exception) in terms.configuration.exceptions.iter().enumerate() {
         if exception.is_live(terms.now) && !excepted.contains(&index) {
             audit.warnings.push(format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));
@@ -214,7 +249,10 @@ pub fn explain_call(call: &Call, facts: &Facts, world: World, configuration: &Co
 pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) -> Option<Vec<String>> {
     let state = settle(&facts, world);
     let mut explanation = None;
-    each_place(facts.places, &facts.texts, &state, terms, |mut place| explanation = explanation.take().or_else(|| place.explain(id)));
+    let latest = latest_changes(&facts.changes, facts.texts.strings());
+    each_place(facts.places, &facts.texts, &state, terms, &latest, |mut place| {
+        explanation = explanation.take().or_else(|| place.explain(id));
+    });
     explanation
 }
 
@@ -231,7 +269,8 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
         _ => String::new(),
     };
     if !finding.events.is_empty() {
-        steps.push(format!("{} by {}{when}: event {}.", finding.apis, finding.principals, finding.events.join(" and ")));
+        let by = if finding.principals.shown.is_empty() { String::new() } else { format!(" by {}", finding.principals) };
+        steps.push(format!("{}{by}{when}: event {}.", finding.apis, finding.events.join(" and ")));
     }
     steps.push(format!("{}.", finding.detail));
     for change in &finding.changes {
@@ -248,7 +287,6 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
         (finding.expected, "made by an administrator whom the configuration names"),
         (finding.attempted, "it was refused: one step lower, unless it belongs to a burst of five within an hour"),
         (finding.grade == Some(verdict::Grade::None), "its effect could not be verified: one step lower"),
-        (!finding.linked.is_empty(), "uncovered calls that follow a tampering raise both by a step"),
     ];
     for (_, reason) in reasons.iter().filter(|(holds, _)| *holds) {
         severity.push_str("; ");
@@ -277,13 +315,33 @@ fn settle(facts: &Facts, mut world: World) -> State {
 
 /// Calls a function with each account and Region. The smallest come first, and the rows of each are let go before the next: what the
 /// largest needs besides its rows takes the room of the others.
-fn each_place(places: Places, texts: &Texts, state: &State, terms: &Terms<'_>, mut with: impl FnMut(PlaceAudit<'_>)) {
+fn each_place(
+    places: Places,
+    texts: &Texts,
+    state: &State,
+    terms: &Terms<'_>,
+    latest: &LatestChanges<'_>,
+    mut with: impl FnMut(PlaceAudit<'_>),
+) {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
     for ((account, region), rows) in places {
-        let place = Place::new(texts.get(account).into(), texts.get(region).into(), rows, texts, state);
+        let (account, region) = (texts.get(account), texts.get(region));
+        let place = Place::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
         with(PlaceAudit::new(place, texts, state, terms));
     }
+}
+
+/// When the latest change was made, by account and Region.
+type LatestChanges<'s> = HashMap<(&'s str, &'s str), Moment>;
+
+fn latest_changes<'s>(kept: &'s KeptChanges, strings: &'s Strings) -> LatestChanges<'s> {
+    let mut latest = LatestChanges::new();
+    for listed in kept.iter(strings) {
+        let of_place = latest.entry((listed.account(), listed.region())).or_insert(listed.time());
+        *of_place = listed.time().max(*of_place);
+    }
+    latest
 }
 
 /// Accounts and Regions.
@@ -300,8 +358,7 @@ fn that_matter<'s>(kept: &'s KeptChanges, strings: &'s Strings, state: &State, s
     // A document that doesn't guard only matters where another one does.
     let guards = format!("\"{GUARDS}\":true");
     let speaks = |listed: &Listed<'_>| {
-        [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.body().contains(text))
-            || stems.iter().any(|stem| listed.body().contains(stem))
+        [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.mentions(text)) || stems.iter().any(|stem| listed.mentions(stem))
     };
     let mut guarded: BTreeSet<(AccountId, String)> =
         state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
@@ -310,7 +367,7 @@ fn that_matter<'s>(kept: &'s KeptChanges, strings: &'s Strings, state: &State, s
         if is_rare(&listed) || speaks(&listed) {
             let (_, change) = listed.to_change();
             guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
-        } else if listed.body().contains("\"Effect\"") {
+        } else if listed.mentions("\"Effect\"") {
             let place = (AccountId::from(listed.account()), Region::from(listed.region()));
             if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
                 blind.insert(place);

@@ -179,6 +179,7 @@ const KEPT: &[(&str, &[&str])] = &[
             "DeleteRetentionPolicy",
             "PutSubscriptionFilter",
             "DeleteSubscriptionFilter",
+            "AssociateKmsKey",
             "DisassociateKmsKey",
         ],
     ),
@@ -231,7 +232,7 @@ const KEPT: &[(&str, &[&str])] = &[
             "UpdateItem",
         ],
     ),
-    ("sns", &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "AddPermission", "RemovePermission"]),
+    ("sns", &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "SetSubscriptionAttributes", "AddPermission", "RemovePermission"]),
     ("cloudformation", &["DeleteStack", "UpdateStack", "ExecuteChangeSet", "DeleteStackInstances", "UpdateStackSet", "DeleteStackSet"]),
     ("scheduler", &["DeleteSchedule", "UpdateSchedule"]),
     ("account", &["EnableRegion", "DisableRegion"]),
@@ -336,6 +337,7 @@ const KEPT_KEYS: &[&str] = &[
     "state",
     "eventBusName",
     "functionName",
+    "functionArn",
     "eventSourceArn",
     "uUID",
     "uuid",
@@ -400,13 +402,25 @@ impl Change {
     /// The change that a record reports or attempts; `None` if it is none that is kept.
     #[must_use]
     pub fn from_record(record: &Record<'_>) -> Option<Self> {
+        Self::from_record_if(record, |_| false)
+    }
+
+    /// The same; of data events on single items also those whose parameters pass.
+    #[must_use]
+    pub(crate) fn from_record_if(record: &Record<'_>, concerns_evidence: impl Fn(&Value) -> bool) -> Option<Self> {
         let service = record.event_source.get()?.strip_suffix(".amazonaws.com")?;
         let operation = operation(record.event_name.get()?);
         if !is_kept(service, operation) || (record.event_type() != EventType::ApiCall && service != "organizations") {
             return None;
         }
-        let Kept(parameters) = record.parameters();
-        if DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) {
+        let Kept(mut parameters) = record.parameters();
+        if service != "cloudtrail"
+            && let Value::Object(members) = &mut parameters
+        {
+            // Whose key is disabled is told by the guardrail's own answer; only of a trail is its key evidence.
+            members.shift_remove("kmsKeyId");
+        }
+        if DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) && !concerns_evidence(&parameters) {
             return None;
         }
         let Kept(response) = record.response();
@@ -548,8 +562,23 @@ fn reduced(key: &str, value: Value) -> Value {
         "definition" => flow_without_texts(&value),
         "agent" => agent_without_texts(&value),
         "tags" => keys_of_tags(&value),
-        _ => clean(value),
+        _ => clean_member(key, value),
     }
+}
+
+/// Texts that are JSON themselves: policy documents. AWS keeps the white space that they were sent with (facts/01 §5).
+const DOCUMENTS: &[&str] = &["content", "resourcePolicy", "policy"];
+
+/// A member's value, printable. Line breaks between the parts of a document steer nothing, and without them it stays the document that it
+/// is: its own texts are what is made printable.
+fn clean_member(key: &str, value: Value) -> Value {
+    if DOCUMENTS.contains(&key)
+        && let Value::String(text) = &value
+        && let Ok(document) = serde_json::from_str::<Value>(text)
+    {
+        return Value::String(clean(document).to_string());
+    }
+    clean(value)
 }
 
 /// Printable, with members in the order of their names.
@@ -558,7 +587,11 @@ fn clean(value: Value) -> Value {
         Value::String(text) => Value::String(printable(&text).into_owned()),
         Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
         Value::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().map(|(key, value)| (printable(&key).into_owned(), clean(value))).collect();
+            let clean_entry = |(key, value): (String, Value)| {
+                let value = clean_member(&key, value);
+                (printable(&key).into_owned(), value)
+            };
+            let mut members: Vec<_> = members.into_iter().map(clean_entry).collect();
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
             Value::Object(members.into_iter().collect())
         }
@@ -566,25 +599,32 @@ fn clean(value: Value) -> Value {
     }
 }
 
-/// Of a flow: which nodes there are, and the guardrail of each. Prompts stay out.
+/// Of a flow: which nodes there are, also inside of loops, and of each the guardrail and whether it names a model. Prompts stay out.
 fn flow_without_texts(definition: &Value) -> Value {
-    let nodes = definition.at("/nodes").as_array().map_or(&[][..], Vec::as_slice);
-    let node = |node: &Value| {
+    fn node(node: &Value, depth: u8) -> Value {
         let configuration = node["configuration"].as_object().into_iter().flatten();
         let kinds = configuration.map(|(kind, settings)| {
-            let guardrail =
-                settings.get("guardrailConfiguration").cloned().map(|guardrail| ("guardrailConfiguration".to_owned(), clean(guardrail)));
-            (kind.clone(), Value::Object(guardrail.into_iter().collect()))
+            let kept = ["guardrailConfiguration", "modelId"]
+                .into_iter()
+                .filter_map(|key| Some((key.to_owned(), clean(settings.get(key)?.clone()))));
+            let nested = settings.get("definition").zip(depth.checked_sub(1));
+            let nested = nested.map(|(definition, depth)| ("definition".to_owned(), flow(definition, depth)));
+            (kind.clone(), Value::Object(nested.into_iter().chain(kept).collect()))
         });
-        let members = [("type".to_owned(), clean(node["type"].clone())), ("configuration".to_owned(), Value::Object(kinds.collect()))];
+        let members = [("configuration".to_owned(), Value::Object(kinds.collect())), ("type".to_owned(), clean(node["type"].clone()))];
         Value::Object(members.into_iter().collect())
-    };
-    if definition["nodes"].is_array() {
-        Value::Object(Map::from_iter([("nodes".to_owned(), nodes.iter().map(node).collect())]))
-    } else {
-        Value::Null
     }
+    fn flow(definition: &Value, depth: u8) -> Value {
+        match definition.at("/nodes").as_array() {
+            Some(nodes) => Value::Object(Map::from_iter([("nodes".to_owned(), nodes.iter().map(|inner| node(inner, depth)).collect())])),
+            None => Value::Null,
+        }
+    }
+    flow(definition, DEEPEST_FLOW)
 }
+
+/// AWS allows no loop inside of a loop; what nests deeper is not kept.
+const DEEPEST_FLOW: u8 = 4;
 
 /// Of an agent: its id, guardrail and model.
 fn agent_without_texts(agent: &Value) -> Value {
@@ -623,6 +663,41 @@ mod tests {
         assert!(!format!("{kept:?}").contains("secret"));
         let tags = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "TagResource", "requestParameters": {"resourceARN": "arn", "tags": [{"key": "team", "value": "secret"}]}});
         assert_eq!(change(&tags).unwrap().parameters["tags"], json!(["team"]));
+    }
+
+    #[test]
+    fn a_document_stays_the_same_however_it_is_laid_out() {
+        let document = json!({"b": {"list": ["a", "b"]}, "a": "x y"});
+        let record = |content: &str| {
+            let update = json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters":
+                {"policyId": "p-1", "content": content}, "responseElements": {"policy": {"content": content, "policySummary": {"id": "p-1"}}}});
+            change(&update).unwrap()
+        };
+        let plain = record(&document.to_string());
+        assert_eq!(plain.text("content"), Some(r#"{"a":"x y","b":{"list":["a","b"]}}"#));
+        let pretty = serde_json::to_string_pretty(&document).unwrap();
+        for layout in [pretty.clone(), pretty.replace('\n', "\r\n"), pretty.replace("  ", "\t"), format!("\n{pretty}\n")] {
+            assert_eq!(record(&layout), plain, "{layout:?}");
+        }
+        let steering = record("{\n\"a\": \"\\u001b[2J\\n\"}");
+        assert_eq!(steering.text("content"), Some("{\"a\":\"\u{fffd}[2J\u{fffd}\"}"), "its own texts can't steer what shows them");
+        assert_eq!(record("no\njson").text("content"), Some("no\u{fffd}json"));
+        let shared = |policy: &str| {
+            let put = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "PutResourcePolicy", "awsRegion": "us-east-1", "requestParameters":
+                {"resourceArn": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org", "resourcePolicy": policy}});
+            change(&put).unwrap().effect
+        };
+        assert_eq!(shared(&pretty), shared(&document.to_string()));
+    }
+
+    #[test]
+    fn of_a_flow_nodes_inside_of_loops_are_kept_and_whether_they_name_a_model() {
+        let node = json!({"name": "secret", "type": "KnowledgeBase", "configuration": {"knowledgeBase": {"knowledgeBaseId": "KB", "modelId": "a.one",
+            "promptTemplate": "secret"}}});
+        let flow = json!({"nodes": [{"type": "Loop", "configuration": {"loop": {"definition": {"nodes": [node]}}}}]});
+        let kept = flow_without_texts(&flow);
+        assert_eq!(kept.at("/nodes/0/configuration/loop/definition/nodes/0/configuration/knowledgeBase/modelId"), "a.one");
+        assert!(!kept.to_string().contains("secret"));
     }
 
     #[test]

@@ -12,4 +12,4 @@ pub mod wanted;
 
 pub use item::{Item, UnreadableRecord};
 pub use principal::{Identity, Principal};
-pub use record::{EventType, InferenceParameters, Record, Resource};
+pub use record::{EventType, HIDDEN, InferenceParameters, Record, Resource};

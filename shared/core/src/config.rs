@@ -99,7 +99,7 @@ impl Exception {
     pub fn selects(&self, rule: &str, account: &AccountId, region: &Region, organization: Option<&Organization>) -> bool {
         self.rule == rule
             && (self.regions.is_empty() || self.regions.contains(region))
-            && self.accounts.selects(account, organization) == Some(true)
+            && self.accounts.selects(account, organization.and_then(|organization| organization.path_to(account)).as_deref()) == Some(true)
     }
 
     /// Whether it means this role or user.
@@ -121,7 +121,7 @@ impl Configuration {
     pub fn parse(text: &str) -> Result<Self, ConfigurationError> {
         let file: File = toml::from_str(text)?;
         Ok(Configuration {
-            requirements: file.require.into_iter().map(Require::into_requirement).collect(),
+            requirements: file.require.into_iter().map(|require| require_of(require, text)).collect(),
             exceptions: file.exception.into_iter().map(|exception| exception.into_exception(text)).collect(),
             severities: file.rules.into_iter().filter_map(|(rule, setting)| Some((rule.0, setting.severity?))).collect(),
             keep_session_names: file.privacy.keep_session_names,
@@ -182,7 +182,7 @@ struct File {
     auditor: AuditorTable,
     guardrails: GuardrailsTable,
     api_keys: ApiKeysTable,
-    require: Vec<Require>,
+    require: Vec<toml::Spanned<Require>>,
     exception: Vec<toml::Spanned<ExceptionTable>>,
     rules: BTreeMap<RuleId, RuleSetting>,
     privacy: Privacy,
@@ -296,8 +296,18 @@ impl Require {
             guardrail,
             minimum_version: self.minimum_version.map(|version| version.0).or(version.flatten()),
             guarding: self.guarding,
+            line: 0,
         }
     }
+}
+
+fn require_of(require: toml::Spanned<Require>, text: &str) -> Requirement {
+    let line = line_of(&require, text);
+    Requirement { line, ..require.into_inner().into_requirement() }
+}
+
+fn line_of<T>(spanned: &toml::Spanned<T>, text: &str) -> usize {
+    text.get(..spanned.span().start).unwrap_or_default().matches('\n').count() + 1
 }
 
 trait IntoException {
@@ -306,8 +316,7 @@ trait IntoException {
 
 impl IntoException for toml::Spanned<ExceptionTable> {
     fn into_exception(self, text: &str) -> Exception {
-        let before = text.get(..self.span().start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let line = line_of(&self, text);
         let table = self.into_inner();
         Exception {
             rule: table.rule.0.to_owned(),

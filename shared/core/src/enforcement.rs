@@ -89,6 +89,8 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
 pub enum Guarding {
     /// The caller's tags decide, at least for the system prompt or the messages.
     Selective,
+    /// Told in words that we don't know.
+    NotKnown,
     /// All content, whatever the caller tags.
     #[default]
     Comprehensive,
@@ -98,21 +100,27 @@ impl fmt::Display for Guarding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Guarding::Selective => "selective",
+            Guarding::NotKnown => "not known",
             Guarding::Comprehensive => "comprehensive",
         })
     }
 }
 
 impl Guarding {
-    /// From the current syntax and the one that it superseded (`input_tags`, `inputTags`): where both stand, or a value is not known,
-    /// the weaker reading counts, because it is not documented which Bedrock obeys.
+    /// From the current syntax and the one that it superseded (`input_tags`, `inputTags`): where both stand the weaker reading counts,
+    /// because it is not documented which Bedrock obeys.
     fn from_json(selective: &Value, input_tags: &Value) -> Self {
-        let comprehensive =
-            |value: &Value, word: &str| value.is_null() || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
-        let all = comprehensive(&selective["system"], "comprehensive")
-            && comprehensive(&selective["messages"], "comprehensive")
-            && comprehensive(input_tags, "ignore");
-        if all { Guarding::Comprehensive } else { Guarding::Selective }
+        let read = |value: &Value, comprehensive: &str, selective: &str| match value {
+            Value::Null => Guarding::Comprehensive,
+            Value::String(text) if text.eq_ignore_ascii_case(comprehensive) => Guarding::Comprehensive,
+            Value::String(text) if text.eq_ignore_ascii_case(selective) => Guarding::Selective,
+            _ => Guarding::NotKnown,
+        };
+        if !selective.is_null() && !selective.is_object() {
+            return Guarding::NotKnown.min(read(input_tags, "ignore", "honor"));
+        }
+        let of_side = |side: &str| read(&selective[side], "comprehensive", "selective");
+        of_side("system").min(of_side("messages")).min(read(input_tags, "ignore", "honor"))
     }
 }
 
@@ -192,7 +200,8 @@ mod tests {
             (json!({}), Guarding::Comprehensive),
             (json!({"selective_content_guarding": {"messages": "comprehensive"}}), Guarding::Comprehensive),
             (json!({"selective_content_guarding": {"system": "selective"}}), Guarding::Selective),
-            (json!({"selective_content_guarding": {"messages": "whatever"}}), Guarding::Selective),
+            (json!({"selective_content_guarding": {"messages": "whatever"}}), Guarding::NotKnown),
+            (json!({"selective_content_guarding": {"messages": "whatever", "system": "selective"}}), Guarding::Selective),
             (json!({"input_tags": "ignore"}), Guarding::Comprehensive),
             (json!({"input_tags": "honor"}), Guarding::Selective),
             (json!({"input_tags": "honor", "selective_content_guarding": {"system": "comprehensive"}}), Guarding::Selective),

@@ -140,6 +140,12 @@ impl Texts {
         self.requests.get(columns.requested.get())
     }
 
+    /// The guardrails of which some call asks for the DRAFT, as callers named them.
+    pub(crate) fn drafts_requested(&self) -> impl Iterator<Item = &str> {
+        let drafts = self.requests.values().filter(|requested| self.get(requested.version) == "DRAFT");
+        drafts.map(|requested| self.get(requested.guardrail)).filter(|guardrail| !guardrail.is_empty())
+    }
+
     fn intern_long(&mut self, text: &str) -> Symbol24 {
         Symbol24::new(self.strings.intern(text).0)
     }

@@ -2,12 +2,22 @@
 //!
 //! A team can demand a guardrail of every caller by the condition key `bedrock:GuardrailIdentifier`: each Allow of inference carries the
 //! condition, or a Deny refuses calls that lack it. Only statements about inference are read; a policy is *looser* than another if
-//! some Allow lost the condition or some Deny is gone.
+//! some Allow lost the condition or some Deny is gone. Both are compared action by action and resource by resource: how a statement is
+//! written, split or joined, doesn't matter, and a Deny is still there if an equal or a broader one is.
 
 pub(crate) mod history;
+mod refusal;
+pub(crate) mod service_control;
 
-use std::{borrow::Cow, collections::BTreeSet, fmt, marker::PhantomData};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+    sync::LazyLock,
+};
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -22,6 +32,7 @@ use crate::{
     finding::ControlChange,
     json::{At, Text, printable},
 };
+use refusal::{Denial, Grant, Resource};
 
 /// The operations that run a model, as IAM names them. Converse is authorised as InvokeModel; bedrock-mantle has a namespace of its own.
 const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresponsestream", "bedrock-mantle:createinference"];
@@ -29,18 +40,24 @@ const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresp
 /// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
 pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
+/// What a document that does more than allow must hold, in whatever case.
+static MORE_THAN_ALLOWING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let builder = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).clone();
+    builder.build(["guardrailidentifier", "\"deny", "\"not", "\\"]).ok()
+});
+
 /// The condition keys that name a guardrail.
 const GUARDRAIL_KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
 
 /// The statements of a policy that decide who runs a model without a guardrail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityPolicy {
-    /// What an Allow gives without asking for a guardrail: actions and resources.
-    open: BTreeSet<String>,
+    /// What an Allow gives without asking for a guardrail.
+    open: BTreeSet<Grant>,
     /// What an Allow gives if the call names a guardrail.
-    conditioned: BTreeSet<String>,
-    /// What a Deny takes from calls: actions, resources and conditions.
-    denied: BTreeSet<String>,
+    conditioned: BTreeSet<Grant>,
+    /// What a Deny takes from calls.
+    denied: BTreeSet<Denial>,
 }
 
 impl IdentityPolicy {
@@ -50,29 +67,30 @@ impl IdentityPolicy {
         let document = as_document(document)?;
         let mut policy = IdentityPolicy::default();
         for statement in statements(&document) {
-            let actions = inference_actions(statement);
-            if actions.is_empty() {
-                continue;
-            }
-            let Some(resources) = resources(statement) else {
-                continue;
-            };
-            let what = format!("{} on {resources}", actions.join(", "));
+            let resources = resource_list(statement);
             let condition = &statement["Condition"];
-            match statement["Effect"].as_str() {
-                Some(effect) if effect.eq_ignore_ascii_case("Deny") => {
-                    let condition = if condition.is_null() { String::new() } else { format!(" if {condition}") };
-                    policy.denied.insert(format!("{what}{condition}"));
-                }
-                _ if asks_for_guardrail(condition) => {
-                    policy.conditioned.insert(what);
-                }
-                _ => {
-                    policy.open.insert(what);
+            let denies = statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case("Deny"));
+            for action in inference_actions(statement) {
+                for resource in &resources {
+                    let grant = Grant { action, resource: resource.clone() };
+                    if denies {
+                        policy.denied.insert(Denial::new(grant, condition));
+                    } else if asks_for_guardrail(condition) {
+                        policy.conditioned.insert(grant);
+                    } else {
+                        policy.open.insert(grant);
+                    }
                 }
             }
         }
         Some(policy)
+    }
+
+    /// What allows everything.
+    #[must_use]
+    pub fn open_to_all() -> Self {
+        let everything = |action: &&'static str| Grant { action, resource: Resource::Matching("*".to_owned()) };
+        IdentityPolicy { open: INFERENCE.iter().map(everything).collect(), ..IdentityPolicy::default() }
     }
 
     /// The part of a document that is about inference, each statement once; `None` if it is no document. Of what is simply allowed only
@@ -106,21 +124,26 @@ impl IdentityPolicy {
     #[must_use]
     pub fn relevant_part_of(document: &RawValue) -> Option<Value> {
         let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(document.get()).ok()?.0.unwrap_or_default();
-        let may_guard = ["GuardrailIdentifier", "uardrailidentifier", "Deny", "deny", "Not", "\\u"].iter().any(|mark| text.contains(mark));
-        if !may_guard
+        if MORE_THAN_ALLOWING.as_ref().is_some_and(|marks| !marks.is_match(&*text))
             && text.trim_start().starts_with('{')
             && let Ok(simple) = serde_json::from_str::<SimpleDocument<'_>>(&text)
         {
-            let mut relevant: Vec<Value> = Vec::new();
+            let mut allowed: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
             for statement in &simple.statement.0 {
                 let actions = matching_actions(&statement.action.0.iter().map(|action| &**action));
-                if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource)).filter(|_| !actions.is_empty()) {
-                    let kept = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
-                    if !relevant.contains(&kept) {
-                        relevant.push(kept);
-                    }
+                if actions.is_empty() {
+                    continue;
+                }
+                if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource))
+                    && !allowed.iter().any(|(a, r)| *a == actions && *r == resources)
+                {
+                    allowed.push((actions, resources));
                 }
             }
+            let relevant: Vec<Value> = allowed
+                .into_iter()
+                .map(|(actions, resources)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}))
+                .collect();
             return Some(json!({"Statement": relevant, GUARDS: false}));
         }
         let value: Value = serde_json::from_str(document.get()).ok()?;
@@ -142,27 +165,46 @@ impl IdentityPolicy {
     /// What is looser in another that takes the place of this one. Nothing, if this one doesn't guard.
     #[must_use]
     pub fn loosened_by(&self, after: &IdentityPolicy) -> Vec<ControlChange> {
-        let mut changes = Vec::new();
-        if !self.conditioned.is_empty() {
-            for open in after.open.difference(&self.open) {
-                changes.push(ControlChange {
-                    control: format!("Allow {open}"),
-                    side: None,
-                    before: Some("only with bedrock:GuardrailIdentifier".to_owned()),
-                    after: Some("without a condition on the guardrail".to_owned()),
-                });
-            }
-        }
+        let mut changes = opened(&self.opened_by(after));
         changes.extend(self.denials_lost(after));
         changes
     }
 
-    /// The denials that another doesn't have.
+    /// What another allows without asking for a guardrail, which this one doesn't, and nothing in it refuses calls without one. Nothing, if
+    /// this one never asks.
+    fn opened_by<'a>(&self, after: &'a IdentityPolicy) -> Vec<&'a Grant> {
+        if self.conditioned.is_empty() {
+            return Vec::new();
+        }
+        after.open.iter().filter(|open| !self.allows(open) && !after.refuses_without_guardrail(open)).collect()
+    }
+
+    fn allows(&self, grant: &Grant) -> bool {
+        self.open.iter().any(|open| open.covers(grant))
+    }
+
+    fn refuses_without_guardrail(&self, grant: &Grant) -> bool {
+        self.denied.iter().any(|denial| denial.grant.covers(grant) && denial.holds_without_guardrail())
+    }
+
+    /// The denials that another doesn't have, nor broader ones.
     #[must_use]
     pub fn denials_lost(&self, after: &IdentityPolicy) -> Vec<ControlChange> {
-        let lost = self.denied.difference(&after.denied);
-        lost.map(|denied| ControlChange { control: format!("Deny {denied}"), side: None, before: Some("present".to_owned()), after: None })
-            .collect()
+        let lost = self.denied.iter().filter(|denial| !after.denied.iter().any(|other| other.is_at_least(denial)));
+        let mut by_condition: BTreeMap<String, Vec<&Grant>> = BTreeMap::new();
+        for denial in lost {
+            by_condition.entry(denial.condition_in_words()).or_default().push(&denial.grant);
+        }
+        let in_words = |(condition, grants): (String, Vec<&Grant>)| {
+            let change = move |what: String| ControlChange {
+                control: format!("Deny {what}{condition}"),
+                side: None,
+                before: Some("present".to_owned()),
+                after: None,
+            };
+            refusal::in_words(&grants).into_iter().map(change)
+        };
+        by_condition.into_iter().flat_map(in_words).collect()
     }
 
     /// Both at once.
@@ -174,6 +216,16 @@ impl IdentityPolicy {
             denied: &self.denied | &other.denied,
         }
     }
+}
+
+fn opened(grants: &[&Grant]) -> Vec<ControlChange> {
+    let change = |what: String| ControlChange {
+        control: format!("Allow {what}"),
+        side: None,
+        before: Some("only with bedrock:GuardrailIdentifier".to_owned()),
+        after: Some("without a condition on the guardrail".to_owned()),
+    };
+    refusal::in_words(grants).into_iter().map(change).collect()
 }
 
 /// A document that only allows.
@@ -334,6 +386,18 @@ fn resources(statement: &Value) -> Option<String> {
     if list.is_empty() { Some("*".to_owned()) } else { ours(list.iter().map(String::as_str)).map(|ours| ours.join(", ")) }
 }
 
+/// The same, one by one; none if nothing can be Bedrock's.
+fn resource_list(statement: &Value) -> Vec<Resource> {
+    if let Some(excluded) = statement.get("NotResource") {
+        return vec![Resource::AllBut(texts(excluded).iter().map(|resource| printable(resource).into_owned()).collect())];
+    }
+    let list = texts(&statement["Resource"]);
+    if list.is_empty() {
+        return vec![Resource::Matching("*".to_owned())];
+    }
+    ours(list.iter().map(String::as_str)).unwrap_or_default().into_iter().map(Resource::Matching).collect()
+}
+
 /// Whether an Allow with this condition gives nothing to calls without a guardrail. `…IfExists`, negations and `Null: true` hold for
 /// calls that name none, and a lone `*` for any guardrail
 /// (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
@@ -426,6 +490,53 @@ mod tests {
         assert!(before.loosened_by(&policy(&[json!({"Sid": "renamed", "Effect": "Deny", "Action": ["bedrock:InvokeModel"], "Resource": ["*"], "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}})])).is_empty());
         let mantle = json!({"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"});
         assert!(policy(&[mantle]).guards(), "all but S3 is inference too");
+    }
+
+    #[test]
+    fn how_a_denial_is_written_does_not_matter() {
+        let deny = |action: Value, condition: Value| json!({"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition});
+        let both = json!(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]);
+        let unnamed = json!({"Null": {"bedrock:GuardrailIdentifier": "true"}});
+        let before = policy(&[deny(both.clone(), unnamed.clone())]);
+        let other = json!({"StringNotEquals": {"bedrock:GuardrailIdentifier": "arn:g"}});
+        for kept in [
+            vec![deny(json!("bedrock:InvokeModel*"), json!({"Null": {"bedrock:guardrailIdentifier": true}}))],
+            vec![
+                deny(json!("bedrock:InvokeModel"), unnamed.clone()),
+                deny(json!("bedrock:InvokeModelWithResponseStream"), unnamed.clone()),
+            ],
+            vec![deny(json!("*"), Value::Null)],
+            vec![deny(both.clone(), other.clone())],
+        ] {
+            assert!(before.loosened_by(&policy(&kept)).is_empty(), "{kept:?}");
+        }
+        let narrower = json!({"Null": {"bedrock:GuardrailIdentifier": "true"}, "StringEquals": {"aws:PrincipalTag/team": "x"}});
+        for lost in [
+            deny(json!("bedrock:InvokeModel"), unnamed.clone()),
+            deny(both.clone(), narrower),
+            json!({"Effect": "Deny", "Action": both, "Resource": "arn:aws:bedrock:*::foundation-model/a.*", "Condition": unnamed}),
+        ] {
+            assert!(!before.loosened_by(&policy(std::slice::from_ref(&lost))).is_empty(), "{lost}");
+        }
+        let named =
+            |guardrails: Value| policy(&[deny(json!("*"), json!({"StringNotEquals": {"bedrock:GuardrailIdentifier": guardrails}}))]);
+        assert!(named(json!("arn:g")).loosened_by(&named(json!(["arn:g"]))).is_empty());
+        assert!(!named(json!("arn:g")).loosened_by(&named(json!(["arn:g", "arn:h"]))).is_empty(), "one more guardrail will do");
+        assert!(named(json!(["arn:g", "arn:h"])).loosened_by(&named(json!("arn:g"))).is_empty());
+        assert!(!named(json!("arn:g")).loosened_by(&before).is_empty(), "any guardrail will do");
+    }
+
+    #[test]
+    fn what_was_open_or_is_refused_all_the_same_is_no_way_around() {
+        let narrow = json!({"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": "arn:aws:bedrock:*::foundation-model/a.*"});
+        let open = json!({"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"});
+        let before = policy(&[allow(&with_guardrail()), open.clone()]);
+        assert!(before.loosened_by(&policy(&[allow(&with_guardrail()), narrow.clone()])).is_empty(), "less is open than before");
+        let guarded = policy(&[allow(&with_guardrail()), narrow]);
+        assert!(!guarded.loosened_by(&policy(std::slice::from_ref(&open))).is_empty());
+        let refusing =
+            json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}});
+        assert!(guarded.loosened_by(&policy(&[open, refusing])).is_empty());
     }
 
     #[test]

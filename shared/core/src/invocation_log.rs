@@ -25,9 +25,17 @@ pub struct InvocationLog {
     pub time: Option<Moment>,
     /// The guardrails that the trace lists.
     pub guardrails: Vec<TracedGuardrail>,
+    /// A guardrail did something, and no trace tells which it was.
+    pub shows_unnamed: bool,
     /// Some evaluation guarded fewer characters than there were.
     pub partially_guarded: bool,
 }
+
+/// In what is kept of a log: stands for a guardrail that isn't named. Ids of guardrails are letters and digits.
+pub(crate) const UNNAMED: &str = "*";
+
+/// In what is kept of a log: the guardrail was enforced.
+pub(crate) const ENFORCED: &str = "ENFORCED";
 
 /// A guardrail in a response trace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +46,8 @@ pub struct TracedGuardrail {
     pub key: Option<GuardrailKey>,
     /// Likewise.
     pub version: Option<GuardrailVersion>,
+    /// They say that the account or the organization enforced it.
+    pub enforced: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,14 +82,15 @@ impl<'de> Deserialize<'de> for InvocationLog {
             time: raw.timestamp.get().and_then(Moment::parse),
             ..InvocationLog::default()
         };
-        // Only bodies that can hold a trace are looked into: the key is there, or may be there in escapes.
+        // Only bodies that can tell of a guardrail are looked into: the word is there, or may be there in escapes.
         let body = raw.output.0.output_body_json.map_or("null", RawValue::get);
-        if (body.contains("\"guardrail\"") || body.contains("\\u"))
+        if (body.contains("guardrail") || body.contains("\\u"))
             && let Ok(body) = serde_json::from_str::<Value>(body)
         {
             log.read_body(&body);
             log.guardrails.sort();
             log.guardrails.dedup();
+            log.shows_unnamed &= log.guardrails.is_empty();
         }
         Ok(log)
     }
@@ -91,6 +102,10 @@ impl InvocationLog {
         if let Value::Array(chunks) = body {
             return chunks.iter().for_each(|chunk| self.read_body(chunk));
         }
+        // One of these is there whenever a guardrail applied, the other when it intervened (facts/06 §4).
+        let stopped = [body.at("/stopReason"), body.at("/messageStop/stopReason")];
+        self.shows_unnamed |= !body.at("/amazon-bedrock-guardrailAction").is_null()
+            || stopped.iter().any(|reason| reason.as_str() == Some("guardrail_intervened"));
         for trace in [body.at("/amazon-bedrock-trace"), body.at("/trace"), body.at("/metadata/trace")] {
             let guardrail = &trace["guardrail"];
             for side in ["input", "inputAssessment", "outputs", "outputAssessments"] {
@@ -121,12 +136,18 @@ impl InvocationLog {
             id: id.to_owned(),
             key: details["guardrailArn"].as_str().and_then(GuardrailVersionArn::split).map(|(key, _)| key),
             version: details["guardrailVersion"].as_str().and_then(GuardrailVersion::parse),
+            enforced: details["guardrailOrigin"].as_array().into_iter().flatten().any(by_enforcement),
         });
         let characters = assessment.at("/invocationMetrics/guardrailCoverage/textCharacters");
         if let (Some(guarded), Some(total)) = (characters["guarded"].as_u64(), characters["total"].as_u64()) {
             self.partially_guarded |= guarded < total;
         }
     }
+}
+
+/// Whether an origin is an enforcement: `ACCOUNT_ENFORCED`, `ORGANIZATION_ENFORCED` (facts/02 §6).
+fn by_enforcement(origin: &Value) -> bool {
+    origin.as_str().is_some_and(|origin| origin.ends_with("_ENFORCED"))
 }
 
 #[cfg(test)]
@@ -164,6 +185,24 @@ mod tests {
             "guardrailArn": "arn:aws:bedrock:us-east-1:111122223333:guardrail/abc", "guardrailVersion": "3", "guardrailOrigin": ["ORGANIZATION_ENFORCED"]}}}}}}));
         assert_eq!(log.guardrails[0].key.as_ref().unwrap().account, "111122223333".into());
         assert_eq!(log.guardrails[0].version, Some(GuardrailVersion::Numbered(3)));
+        assert!(log.guardrails[0].enforced);
+        let requested = read(&json!({"trace": {"guardrail": {"inputAssessment": {"abc": {"appliedGuardrailDetails": {
+            "guardrailArn": "arn:aws:bedrock:us-east-1:111122223333:guardrail/abc", "guardrailVersion": "3", "guardrailOrigin": ["REQUEST"]}}}}}}));
+        assert!(!requested.guardrails[0].enforced);
+    }
+
+    #[test]
+    fn what_a_guardrail_did_shows_without_a_trace() {
+        for body in [
+            json!({"amazon-bedrock-guardrailAction": "NONE"}),
+            json!({"stopReason": "guardrail_intervened"}),
+            json!([{"contentBlockDelta": {}}, {"messageStop": {"stopReason": "guardrail_intervened"}}]),
+        ] {
+            assert!(read(&body).shows_unnamed, "{body}");
+        }
+        let named = json!({"amazon-bedrock-guardrailAction": "NONE", "amazon-bedrock-trace": {"guardrail": {"input": {"abc": {}}}}});
+        assert!(!read(&named).shows_unnamed, "a trace says which");
+        assert!(!read(&json!({"stopReason": "end_turn", "content": [{"stopReason": "guardrail_intervened"}]})).shows_unnamed);
     }
 
     #[test]

@@ -6,18 +6,20 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
 };
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use indexmap::IndexSet;
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
+    cloudtrail::HIDDEN,
     facts::{Columns, Form, Kind, PackedId, Row, Rows, Symbol, Symbol24, Texts},
+    invocation_log::{ENFORCED, UNNAMED},
     moment::Moment,
     telemetry::LoggedEvent,
-    verdict::{Evaluated, Evidence, Expectation},
+    verdict::{Evaluated, Evidence, Expectation, Requested},
     world::{InForce, State},
 };
 
@@ -63,7 +65,7 @@ pub(crate) struct Place<'t> {
     rows: Rows,
     /// When the state changed.
     boundaries: Vec<Moment>,
-    /// The latest record.
+    /// The latest record, changes included.
     horizon: Option<Moment>,
     /// Whether trails recorded evaluations at some time, so that their absence may mean something.
     pub(crate) watched: bool,
@@ -71,8 +73,14 @@ pub(crate) struct Place<'t> {
     by_records: HashMap<Vec<Columns>, u32>,
     /// Whether some evaluation was joined to a call.
     joined: bool,
-    /// Evaluations that were not, by principal and hour; counted in the first pass.
+    /// Evaluations that were not and may be inside of calls, by principal and hour; counted in the first pass.
     unjoined: HashMap<(Symbol24, i64), u64>,
+    /// Those that name a guardrail: inside of calls only if calls of the principal request it.
+    unjoined_named: HashMap<(Symbol24, i64, Symbol), u64>,
+    /// Whether there were others: direct calls of ApplyGuardrail. They show that evaluations are recorded, and none of a call.
+    direct: bool,
+    /// The guardrails that calls request, by principal, as they put it.
+    requested: HashSet<(Symbol24, Symbol)>,
     /// Whether a pass over all rows is done.
     passed: bool,
 }
@@ -116,6 +124,8 @@ pub(crate) struct Met {
 pub(crate) struct FoundEvidence {
     pub(crate) evidence: Evidence,
     pub(crate) partially_guarded: bool,
+    /// Some evaluation has the call's request id: so evaluations can be joined to calls here.
+    joins: bool,
     /// The account itself says that there was an evaluation. That proves nothing, but its lack can't be held against a call either.
     pub(crate) said_to_be_evaluated: bool,
 }
@@ -134,11 +144,19 @@ impl Sighting {
 }
 
 impl<'t> Place<'t> {
-    pub(crate) fn new(account: AccountId, region: Region, rows: Rows, texts: &'t Texts, state: &State) -> Self {
+    /// `latest_change` is the latest change that was read of this account and Region.
+    pub(crate) fn new(
+        account: AccountId,
+        region: Region,
+        rows: Rows,
+        texts: &'t Texts,
+        state: &State,
+        latest_change: Option<Moment>,
+    ) -> Self {
         let boundaries = state.boundaries(&account, &region);
         let mut moments = boundaries.iter().copied().chain([Moment::BEGINNING]);
         let watched = moments.any(|at| records_evaluations(state.telemetry(&account, &region, at)));
-        let horizon = rows.iter().filter_map(Row::time).max();
+        let horizon = rows.iter().filter_map(Row::time).chain(latest_change).max();
         Place {
             account,
             region,
@@ -151,6 +169,9 @@ impl<'t> Place<'t> {
             by_records: HashMap::new(),
             joined: false,
             unjoined: HashMap::new(),
+            unjoined_named: HashMap::new(),
+            direct: false,
+            requested: HashSet::new(),
             passed: false,
         }
     }
@@ -159,34 +180,34 @@ impl<'t> Place<'t> {
     pub(crate) fn each_call(&mut self, selection: &Selection, mut with: impl FnMut(&Place<'_>, &MetCall)) -> Met {
         let mut rows = std::mem::take(&mut self.rows);
         let mut met = Met::default();
-        let everything = selection.is_everything();
         if selection.selects_place(&self.account, &self.region) {
-            rows.each_request(|request| {
-                if everything {
-                    return self.take(request, &mut met, &mut with);
-                }
-                let selected: Vec<Row> = request.iter().filter(|row| selection.selects_time(row.time())).copied().collect();
-                met.not_selected += (request.len() - selected.len()) as u64;
-                self.take(&selected, &mut met, &mut with);
-            });
+            rows.each_request(|request| self.take(request, selection, &mut met, &mut with));
         } else {
             met.not_selected = rows.len() as u64;
         }
         self.rows = rows;
-        self.passed = true;
+        if !self.passed {
+            self.passed = true;
+            self.count_named();
+        }
         met
     }
 
-    /// Takes all rows of one request.
-    fn take(&mut self, rows: &[Row], met: &mut Met, with: &mut impl FnMut(&Place<'_>, &MetCall)) {
+    /// Takes all rows of one request. Times select calls; evidence belongs to its call, whenever it was written down.
+    fn take(&mut self, rows: &[Row], selection: &Selection, met: &mut Met, with: &mut impl FnMut(&Place<'_>, &MetCall)) {
         if let [row] = rows
             && let form @ Form { kind: Kind::Call(_), .. } = self.texts.form(&row.columns)
         {
+            self.note_request(row);
+            if !selection.selects_time(row.time()) {
+                met.not_selected += 1;
+                return;
+            }
             met.judged += 1;
             return with(self, &self.met(row, form, 0));
         }
         let mut calls: BTreeMap<(Symbol, Option<Forgeable>), (Form, Row)> = BTreeMap::new();
-        let mut evidence: BTreeSet<(Columns, PackedId)> = BTreeSet::new();
+        let mut evidence: BTreeMap<(Columns, PackedId), Option<Moment>> = BTreeMap::new();
         for row in rows {
             let form = self.texts.form(&row.columns);
             let copied = match form.kind {
@@ -199,7 +220,13 @@ impl<'t> Place<'t> {
                     }
                 }
                 // Two evaluations of one call are two events; a copy of one has its id.
-                Kind::Evaluation | Kind::Log => !evidence.insert((row.columns, row.event())),
+                Kind::Evaluation | Kind::Log => {
+                    let seen = evidence.entry((row.columns, row.event()));
+                    let copied = matches!(seen, Entry::Occupied(_));
+                    let time = seen.or_insert(row.time());
+                    *time = row.time().min(*time);
+                    copied
+                }
             };
             met.duplicates += u64::from(copied);
         }
@@ -207,17 +234,44 @@ impl<'t> Place<'t> {
         let before = calls.len();
         calls.retain(|(api, forgeable), _| forgeable.is_none() || !proved.contains(api));
         met.duplicates += (before - calls.len()) as u64;
-        met.judged += (calls.len() + evidence.len()) as u64;
         if calls.is_empty() {
+            let selected = evidence.values().filter(|time| selection.selects_time(**time)).count() as u64;
+            met.judged += selected;
+            met.not_selected += evidence.len() as u64 - selected;
             return rows.iter().for_each(|row| self.count_unjoined(row));
         }
-        let mut records: Vec<Columns> = evidence.into_iter().map(|(columns, _)| columns).collect();
-        records.dedup();
-        let number = self.evidence_of(records);
-        let found = &self.found(number).evidence;
-        self.joined |= found.enforced_evaluation || !found.evaluated.is_empty();
+        for (_, row) in calls.values() {
+            self.note_request(row);
+        }
+        let records = evidence.len() as u64;
+        let mut shown: Vec<Columns> = evidence.into_keys().map(|(columns, _)| columns).collect();
+        shown.dedup();
+        let number = self.evidence_of(shown);
+        self.joined |= self.found(number).joins;
+        let all = calls.len() as u64;
+        calls.retain(|_, (_, row)| selection.selects_time(row.time()));
+        let selected = calls.len() as u64;
+        met.not_selected += all - selected;
+        if selected == 0 {
+            met.not_selected += records;
+            return;
+        }
+        met.judged += selected + records;
         for (form, row) in calls.into_values() {
             with(self, &self.met(&row, form, number));
+        }
+    }
+
+    fn is_counting(&self) -> bool {
+        self.watched && !self.passed
+    }
+
+    /// Takes note of the guardrail that a call requests.
+    fn note_request(&mut self, row: &Row) {
+        if self.is_counting()
+            && let Some(guardrail) = self.texts.requested(&row.columns).guardrail.some()
+        {
+            self.requested.insert((row.columns.principal, guardrail));
         }
     }
 
@@ -233,7 +287,7 @@ impl<'t> Place<'t> {
     }
 
     /// Of copies that differ the one that tells most is kept; which one doesn't depend on the order of reading.
-    fn rank(&self, row: &Row) -> (bool, bool, bool, bool, Option<Moment>, String, [String; 4]) {
+    fn rank(&self, row: &Row) -> (bool, bool, bool, u8, Option<Moment>, String, [String; 4]) {
         let Columns { principal, subject, .. } = row.columns;
         let requested = self.texts.requested(&row.columns);
         let text = |symbol| self.texts.get(symbol).to_owned();
@@ -241,7 +295,11 @@ impl<'t> Place<'t> {
             self.texts.form(&row.columns).self_reported,
             self.texts.long(subject).is_empty(),
             self.texts.form(&row.columns).error.some().is_some(),
-            requested.guardrail.some().is_none(),
+            match self.texts.get(requested.guardrail) {
+                HIDDEN => 1,
+                "" => 2,
+                _ => 0,
+            },
             row.time(),
             row.event().text(self.texts.strings()),
             [
@@ -253,9 +311,30 @@ impl<'t> Place<'t> {
         )
     }
 
+    /// Counts an evaluation that may be inside of some call. One that failed evaluated nothing.
     fn count_unjoined(&mut self, row: &Row) {
-        if let (true, Kind::Evaluation, Some(time)) = (self.watched && !self.passed, self.texts.form(&row.columns).kind, row.time()) {
-            *self.unjoined.entry((row.columns.principal, hour_of(time))).or_default() += 1;
+        if let (true, Kind::Evaluation, Some(time)) = (self.is_counting(), self.texts.form(&row.columns).kind, row.time()) {
+            let (principal, hour) = (row.columns.principal, hour_of(time));
+            let identifier = self.texts.requested(&row.columns).guardrail;
+            match self.texts.get(identifier) {
+                "" if self.texts.long(row.columns.subject).is_empty() => {}
+                ENFORCED | HIDDEN | "" => *self.unjoined.entry((principal, hour)).or_default() += 1,
+                _ => *self.unjoined_named.entry((principal, hour, identifier)).or_default() += 1,
+            }
+        }
+    }
+
+    /// Counts those that name a guardrail which calls of the same principal request; the others are direct calls of ApplyGuardrail.
+    fn count_named(&mut self) {
+        let key = |identifier| GuardrailKey::from_identifier(self.texts.get(identifier), &self.account, &self.region);
+        let requested: HashSet<_> = self.requested.iter().map(|(principal, identifier)| (*principal, key(*identifier))).collect();
+        let inside = |principal: Symbol24, named| requested.contains(&(principal, named)) || requested.contains(&(principal, None));
+        for ((principal, hour, identifier), count) in std::mem::take(&mut self.unjoined_named) {
+            if inside(principal, key(identifier)) {
+                *self.unjoined.entry((principal, hour)).or_default() += count;
+            } else {
+                self.direct = true;
+            }
         }
     }
 
@@ -272,7 +351,7 @@ impl<'t> Place<'t> {
                     found.said_to_be_evaluated = true;
                     found.partially_guarded |= form.partially_guarded;
                 }
-                Kind::Evaluation => self.evaluated_by(record, &mut found.evidence),
+                Kind::Evaluation => self.evaluated_by(record, &mut found),
                 Kind::Log => self.traced_in(record, &mut found),
                 Kind::Call(_) => {}
             }
@@ -282,37 +361,59 @@ impl<'t> Place<'t> {
         number
     }
 
-    fn evaluated_by(&self, evaluation: &Columns, evidence: &mut Evidence) {
+    /// What an evaluation shows: the guardrails in scope, and the one among them that the request named (facts/03 §4).
+    fn evaluated_by(&self, evaluation: &Columns, found: &mut FoundEvidence) {
+        let evidence = &mut found.evidence;
         let requested = self.texts.requested(evaluation);
         let identifier = self.texts.get(requested.guardrail);
-        let named = GuardrailKey::from_identifier(identifier, &self.account, &self.region);
-        let version = GuardrailVersion::parse(self.texts.get(requested.version));
-        evidence.enforced_evaluation |= identifier == "ENFORCED";
+        evidence.enforced_evaluation |= identifier == ENFORCED;
         let lines = self.texts.long(evaluation.subject);
-        let listed = lines.lines().filter_map(GuardrailVersionArn::split).map(|(key, _)| key);
-        let listed: BTreeSet<GuardrailKey> = listed.chain(named.clone().filter(|_| lines.is_empty())).collect();
-        for key in listed {
-            // The version in the record is that of the requested guardrail only (facts/03 §4).
-            let version = version.filter(|_| named.as_ref() == Some(&key));
-            evidence.evaluated.insert(Evaluated { id: key.id.to_string(), key: Some(key), version });
+        let mut listed: BTreeSet<GuardrailKey> = lines.lines().filter_map(GuardrailVersionArn::split).map(|(key, _)| key).collect();
+        let by_identifier = GuardrailKey::from_identifier(identifier, &self.account, &self.region);
+        // A bare id may be that of a guardrail of another account.
+        let named = listed.iter().find(|key| *key.id == *identifier).cloned().or(by_identifier);
+        if lines.is_empty() {
+            listed.extend(named.clone());
         }
+        found.joins |= evidence.enforced_evaluation || !listed.is_empty();
+        for key in listed {
+            // What is in scope beside the requested one was enforced; the requested one may be both. Its version is the request's.
+            let is_told = identifier == ENFORCED || named.is_some();
+            let enforced = is_told && named.as_ref() != Some(&key);
+            evidence.evaluated.insert(Evaluated { id: key.id.to_string(), key: Some(key), version: None, enforced });
+        }
+        let version = GuardrailVersion::parse(self.texts.get(requested.version));
+        let named = named.map(|key| Requested { guardrail: Some(key), version });
+        evidence.requested = std::mem::take(&mut evidence.requested).max(named);
     }
 
     fn traced_in(&self, log: &Columns, found: &mut FoundEvidence) {
         found.partially_guarded |= self.texts.form(log).partially_guarded;
         for line in self.texts.long(log.subject).lines() {
+            if line == UNNAMED {
+                found.evidence.unnamed_evaluation = true;
+                continue;
+            }
             let mut parts = line.split(' ');
             let id = parts.next().unwrap_or_default().to_owned();
             let key = parts.next().and_then(GuardrailVersionArn::split).map(|(key, _)| key);
             let version = parts.next().and_then(GuardrailVersion::parse);
-            found.evidence.evaluated.insert(Evaluated { id, key, version });
+            let enforced = parts.next() == Some(ENFORCED);
+            found.evidence.evaluated.insert(Evaluated { id, key, version, enforced });
         }
     }
 
     pub(crate) fn found(&self, evidence: u32) -> &FoundEvidence {
         static NONE: FoundEvidence = FoundEvidence {
-            evidence: Evidence { evaluated: BTreeSet::new(), enforced_evaluation: false, expectation: Expectation::None },
+            evidence: Evidence {
+                evaluated: BTreeSet::new(),
+                enforced_evaluation: false,
+                unnamed_evaluation: false,
+                requested: None,
+                expectation: Expectation::None,
+            },
             partially_guarded: false,
+            joins: false,
             said_to_be_evaluated: false,
         };
         self.evidence.get_index(evidence as usize).unwrap_or(&NONE)
@@ -323,9 +424,9 @@ impl<'t> Place<'t> {
         (epoch as usize).checked_sub(1).and_then(|index| self.boundaries.get(index)).copied().unwrap_or(Moment::BEGINNING)
     }
 
-    /// The moments at which the state changed.
+    /// From the first to the last record.
     pub(crate) fn span(&self) -> Option<(Moment, Moment)> {
-        Some((self.rows.iter().filter_map(Row::time).min()?, self.horizon?))
+        Some((self.rows.iter().filter_map(Row::time).min()?, self.rows.iter().filter_map(Row::time).max()?))
     }
 
     /// When the state changed.
@@ -356,7 +457,7 @@ impl<'t> Place<'t> {
         let of_others = self.unjoined.keys().any(|(other, hour)| *hour == window && *other != principal);
         let calls = unobserved.0.get(&(principal, window)).copied().unwrap_or(0);
         match of_principal {
-            _ if of_principal >= calls || self.unjoined.is_empty() => Expectation::None,
+            _ if of_principal >= calls || (self.unjoined.is_empty() && !self.direct) => Expectation::None,
             0 if of_others && calls >= MANY_CALLS => Expectation::Evaluation,
             _ => Expectation::Doubt,
         }

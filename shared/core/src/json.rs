@@ -18,6 +18,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if is_plain || !text.contains(steers) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(steers, "\u{fffd}")) }
 }
 
+/// JSON without the byte-order mark that some tools put before it.
+#[must_use]
+pub fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+}
+
 /// Looks into a JSON value, whatever its shape.
 pub trait At {
     /// The value that a JSON pointer names; null if there is none.

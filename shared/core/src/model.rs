@@ -82,7 +82,7 @@ impl Model {
         }
         if !model_id.starts_with("arn:") {
             return if model_id.contains('.') {
-                Model::Foundation(without_geography(model_id).into())
+                Model::Foundation(bare(model_id).into())
             } else {
                 Model::Alias(Alias::ShortName, model_id.into())
             };
@@ -91,8 +91,8 @@ impl Model {
             return Model::Alias(Alias::ShortName, model_id.into());
         };
         match kind {
-            "foundation-model" => Model::Foundation(without_geography(id).into()),
-            "inference-profile" if id.contains('.') => Model::Foundation(without_geography(id).into()),
+            "foundation-model" => Model::Foundation(bare(id).into()),
+            "inference-profile" if id.contains('.') => Model::Foundation(bare(id).into()),
             // Older ARNs of application profiles carry the type of the system ones.
             "inference-profile" | "application-inference-profile" => Model::Alias(Alias::ApplicationInferenceProfile, model_id.into()),
             "prompt-router" | "default-prompt-router" => Model::Alias(Alias::PromptRouter, model_id.into()),
@@ -120,6 +120,23 @@ impl Model {
 impl fmt::Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// The id without geography and length of context: one model has one id.
+fn bare(id: &str) -> &str {
+    without_geography(without_context(id))
+}
+
+/// The id without the length of context that some variants carry: `anthropic.x-v1:0:200k` is `anthropic.x-v1:0`.
+fn without_context(id: &str) -> &str {
+    let is_context = |suffix: &str| {
+        let thousands = suffix.strip_suffix('k').unwrap_or_default();
+        !thousands.is_empty() && thousands.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match id.rsplit_once(':') {
+        Some((rest, suffix)) if is_context(suffix) => without_context(rest),
+        _ => id,
     }
 }
 
@@ -158,6 +175,8 @@ mod tests {
             format!("us-gov.{id}"),
             format!("jp.{id}"),
             format!("mars.{id}"),
+            format!("{id}:200k"),
+            format!("us.{id}:18k"),
             format!("arn:aws:bedrock:us-east-1::foundation-model/{id}"),
             format!("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/{id}"),
             format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{id}"),
@@ -169,6 +188,9 @@ mod tests {
 
     #[test]
     fn dots_in_a_model_name_are_not_a_geography() {
+        for id in ["amazon.titan-embed-image-v1:0", "a.b:k", "a.b:0:mm"] {
+            assert_eq!(Model::parse(id), Model::Foundation(id.into()));
+        }
         for id in ["deepseek.v3.2", "minimax.minimax-m2.1", "anthropic.claude-v2:1", "newvendor.model-1.5"] {
             assert_eq!(Model::parse(id), Model::Foundation(id.into()));
         }

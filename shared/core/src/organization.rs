@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Error as _};
 use serde_json::Value;
 
 use crate::{
@@ -121,6 +121,11 @@ struct RawAttachment {
 impl Organization {
     /// Reads `organization.json` (design §4): the answers of the list calls, joined, in AWS's own field names.
     pub fn from_json(json: &Value) -> Result<Self, serde_json::Error> {
+        const MEMBERS: [&str; 5] = ["Organization", "Roots", "OrganizationalUnits", "Accounts", "Attachments"];
+        // Serde takes a list for a struct, and each member may be left out: neither makes an organization of nothing.
+        if !json.as_object().is_some_and(|members| MEMBERS.iter().any(|member| members.contains_key(*member))) {
+            return Err(serde_json::Error::custom(format_args!("none of {}", MEMBERS.join(", "))));
+        }
         let raw = Raw::deserialize(json)?;
         let mut organization = Organization {
             id: raw.organization.id,
@@ -207,7 +212,8 @@ impl Organization {
         self.attachments.iter().filter(move |(_, attached)| attached.iter().any(|a| a.policy == *policy)).map(|(target, _)| target)
     }
 
-    /// Takes out the attachments that were made after a moment, and returns them in the order in which they were.
+    /// Takes out the attachments that were made after a moment, and returns them in the order in which they were; at each target, those
+    /// of one moment in the order of the list.
     pub fn split_off_later(&mut self, moment: Moment) -> Vec<(Moment, TargetId, PolicyId)> {
         let mut later = Vec::new();
         for (target, attachments) in &mut self.attachments {
@@ -219,7 +225,8 @@ impl Organization {
                 _ => true,
             });
         }
-        later.sort();
+        // Of one moment, what stands first in the list was attached first.
+        later.sort_by_key(|(at, ..)| *at);
         later
     }
 }
@@ -272,8 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn attachments_of_one_moment_stay_in_the_order_of_the_list() {
+        let attached =
+            |policy: &str, hour: u8| json!({"PolicyId": policy, "TargetId": "r-1", "AttachedAt": format!("2026-10-01T{hour:02}:00:00Z")});
+        let list = json!({"Attachments": [attached("p-z", 1), attached("p-m", 1), attached("p-a", 1), attached("p-first", 0)]});
+        let mut organization = Organization::from_json(&list).unwrap();
+        let later: Vec<String> =
+            organization.split_off_later(Moment::BEGINNING).into_iter().map(|(_, _, policy)| policy.to_string()).collect();
+        assert_eq!(later, ["p-first", "p-z", "p-m", "p-a"]);
+    }
+
+    #[test]
     fn a_broken_file_is_an_error_not_an_empty_organization() {
         assert!(Organization::from_json(&json!({"Accounts": [{"Name": "no id"}]})).is_err());
         assert!(Organization::from_json(&json!({"Accounts": {}})).is_err());
+        assert!(Organization::from_json(&json!({})).is_err() && Organization::from_json(&json!([])).is_err());
     }
 }

@@ -7,6 +7,23 @@ mod inherit;
 pub mod lint;
 mod weaker;
 
+/// The types of policies that have an effective policy (facts/01 §1); there may be others by now.
+pub const EFFECTIVE_POLICY_TYPES: &[&str] = &[
+    BEDROCK_POLICY,
+    "TAG_POLICY",
+    "BACKUP_POLICY",
+    "AISERVICES_OPT_OUT_POLICY",
+    "CHATBOT_POLICY",
+    "DECLARATIVE_POLICY_EC2",
+    "SECURITYHUB_POLICY",
+    "SECURITYHUB_CSPM_POLICY",
+    "INSPECTOR_POLICY",
+    "UPGRADE_ROLLOUT_POLICY",
+    "S3_POLICY",
+    "NETWORK_SECURITY_DIRECTOR_POLICY",
+    "GUARDDUTY_POLICY",
+];
+
 pub use document::{Document, Node, OperatorSet};
 pub use effective::{EffectivePolicy, GuardrailInference, Identifier, Unusable};
 pub use inherit::{Attached, Inherited, Origin, inherit};

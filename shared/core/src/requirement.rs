@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    arn::{AccountId, GuardrailKey, Region},
+    arn::{AccountId, GuardrailKey, Region, TargetId, looks_like_a_region},
     enforcement::{Guarding, ModelScope},
     model::{Model, normalised},
     organization::Organization,
 };
 
 /// A `[[require]]`: which calls it selects, and what has to be in force for them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Requirement {
     /// Whose calls.
     pub accounts: AccountSelector,
@@ -25,6 +25,16 @@ pub struct Requirement {
     pub minimum_version: Option<u32>,
     /// Whether the caller may choose what is evaluated.
     pub guarding: Guarding,
+    /// The line of the file that it starts on.
+    pub line: usize,
+}
+
+/// Two are the same if they require the same, wherever they are written.
+impl PartialEq for Requirement {
+    fn eq(&self, other: &Self) -> bool {
+        let terms = |of: &Self| (of.accounts.clone(), of.regions.clone(), of.models.clone(), of.guardrail.clone());
+        terms(self) == terms(other) && (self.minimum_version, self.guarding) == (other.minimum_version, other.guarding)
+    }
 }
 
 impl Default for Requirement {
@@ -37,6 +47,7 @@ impl Default for Requirement {
             guardrail: None,
             minimum_version: None,
             guarding: Guarding::Comprehensive,
+            line: 0,
         }
     }
 }
@@ -57,9 +68,9 @@ impl AccountSelector {
         AccountSelector(selected.into_iter().collect())
     }
 
-    /// Whether the account is selected; `None` if that depends on a place in the organization that isn't known.
+    /// Whether the account is selected, by the roots and OUs above it; `None` if that depends on a place that isn't known.
     #[must_use]
-    pub fn selects(&self, account: &AccountId, organization: Option<&Organization>) -> Option<bool> {
+    pub fn selects(&self, account: &AccountId, path: Option<&[TargetId]>) -> Option<bool> {
         if self.0.contains("*") || self.0.contains(account.as_str()) {
             return Some(true);
         }
@@ -67,7 +78,7 @@ impl AccountSelector {
         if targets.peek().is_none() {
             return Some(false);
         }
-        let path = organization?.path_to(account)?;
+        let path = path?;
         Some(targets.any(|target| path.iter().any(|step| step.as_str() == target)))
     }
 
@@ -79,6 +90,30 @@ impl AccountSelector {
     /// The OUs and roots among them.
     fn targets(&self) -> impl Iterator<Item = &str> {
         self.names().filter(|name| name.starts_with("ou-") || name.starts_with("r-"))
+    }
+}
+
+impl Requirement {
+    /// The names in its selectors that mean nothing, for all that is known: each is likely a typo.
+    #[must_use]
+    pub fn unknown_names(&self, organization: Option<&Organization>, has_records: impl Fn(&AccountId) -> bool) -> Vec<String> {
+        let mut unknown = Vec::new();
+        if let Some(organization) = organization {
+            for name in self.accounts.names().filter(|name| *name != "*") {
+                let is_target = organization.units.contains_key(name) || organization.policy_types.contains_key(name);
+                let account = AccountId::from(name);
+                if !is_target && !organization.accounts.contains_key(&account) && !has_records(&account) {
+                    unknown.push(format!("`{name}` is no root, OU or account of the organization"));
+                }
+            }
+        }
+        let regions = self.regions.iter().flatten();
+        unknown.extend(
+            regions
+                .filter(|region| !looks_like_a_region(region))
+                .map(|region| format!("`{region}` doesn't look like the code of a Region")),
+        );
+        unknown
     }
 }
 
@@ -96,9 +131,9 @@ pub enum Selected {
 }
 
 impl Requirement {
-    /// Whether the requirement holds for a call.
+    /// Whether the requirement holds for a call, by the account's place in the organization at its time.
     #[must_use]
-    pub fn selects(&self, account: &AccountId, region: &Region, model: &Model, organization: Option<&Organization>) -> Selected {
+    pub fn selects(&self, account: &AccountId, region: &Region, model: &Model, path: Option<&[TargetId]>) -> Selected {
         if self.regions.as_ref().is_some_and(|regions| !regions.contains(region)) {
             return Selected::No;
         }
@@ -107,7 +142,7 @@ impl Requirement {
         if self.models.included.as_ref().is_some_and(|included| !is_listed(included)) {
             return Selected::No;
         }
-        match self.accounts.selects(account, organization) {
+        match self.accounts.selects(account, path) {
             None => Selected::Unknown,
             Some(false) => Selected::No,
             Some(true) if is_listed(&self.models.excluded) => Selected::Exempt,
@@ -118,27 +153,21 @@ impl Requirement {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn accounts_are_selected_by_id_by_place_or_all() {
-        let organization =
-            Organization::from_json(&json!({"Roots": [{"Id": "r-1"}], "OrganizationalUnits": [{"Id": "ou-1", "ParentId": "r-1"}],
-            "Accounts": [{"Id": "111111111111", "ParentId": "ou-1"}, {"Id": "222222222222", "ParentId": "r-1"}]}))
-            .unwrap();
-        let selects = |names: &[&str], account: &str, organization| {
-            AccountSelector::new(names.iter().map(|&name| name.to_owned())).selects(&account.into(), organization)
+        let selects = |names: &[&str], account: &str, path: Option<&[&str]>| {
+            let path: Option<Vec<TargetId>> = path.map(|path| path.iter().map(|&step| step.into()).collect());
+            AccountSelector::new(names.iter().map(|&name| name.to_owned())).selects(&account.into(), path.as_deref())
         };
         assert_eq!(selects(&["*"], "999999999999", None), Some(true));
         assert_eq!(selects(&["111111111111"], "111111111111", None), Some(true));
         assert_eq!(selects(&["111111111111"], "222222222222", None), Some(false));
-        assert_eq!(selects(&["ou-1"], "111111111111", Some(&organization)), Some(true));
-        assert_eq!(selects(&["ou-1"], "222222222222", Some(&organization)), Some(false));
-        assert_eq!(selects(&["r-1"], "222222222222", Some(&organization)), Some(true));
+        assert_eq!(selects(&["ou-1"], "111111111111", Some(&["r-1", "ou-1", "111111111111"])), Some(true));
+        assert_eq!(selects(&["ou-1"], "222222222222", Some(&["r-1", "222222222222"])), Some(false));
+        assert_eq!(selects(&["r-1"], "222222222222", Some(&["r-1", "222222222222"])), Some(true));
         assert_eq!(selects(&["ou-1"], "111111111111", None), None);
-        assert_eq!(selects(&["ou-1"], "999999999999", Some(&organization)), None);
     }
 
     #[test]

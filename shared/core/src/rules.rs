@@ -54,14 +54,14 @@ mod unmanaged_guardrail;
 mod verdicts_differ;
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, TargetId},
     enforcement::Enforcement,
     guardrail::Canonical,
     moment::Moment,
-    policy::{GuardrailInference, weakening},
+    policy::{BEDROCK_POLICY, GuardrailInference, Weakening, weakening},
     rule::Rule,
-    scene::{Outcome, Reach, Seen, Sighting},
-    world::WorldChange,
+    scene::{Outcome, Reach, Seen, Sighting, published_version},
+    world::{OrganizationChange, PolicyBasis, PolicyInForce, WorldChange},
 };
 
 /// All rules, in the order of reports.
@@ -152,14 +152,16 @@ const EVERY_CALL: &[&str] = &[
     "CreateInference",
 ];
 
+/// AWS takes its time to apply a change, and to describe what it did.
+const SETTLING_SECONDS: i64 = 15 * 60;
+
 /// What findings about an account's own enforcement are about: there is at most one configuration per account and Region.
 const ENFORCED_CONFIGURATION: &str = "enforced guardrail configuration";
 
 /// Of an update: the guardrail, and its DRAFT before and after, as far as known.
 fn draft_before_and_after<'s>(seen: &Seen<'s>) -> Option<(GuardrailKey, Option<&'s Canonical>, Option<&'s Canonical>)> {
     let key = seen.guardrail()?;
-    let state = seen.scene.state;
-    let read = |at: Moment| state.guardrail(&key, GuardrailVersion::Draft, at).state().and_then(|content| content.as_deref());
+    let read = |at: Moment| seen.scene.draft(&key, at);
     let (before, after) = (read(seen.before()), if seen.change.is_refused() { None } else { read(seen.key.time) });
     Some((key, before, after))
 }
@@ -168,6 +170,7 @@ fn draft_before_and_after<'s>(seen: &Seen<'s>) -> Option<(GuardrailKey, Option<&
 fn reach_of_draft(seen: &Seen<'_>, key: &GuardrailKey) -> Reach {
     match seen.scene.reach_of(key, Some(GuardrailVersion::Draft), seen.key.time) {
         Reach::Production(how) => Reach::Production(how),
+        Reach::Nothing | Reach::Unknown if seen.scene.is_draft_requested(key) => Reach::Production("calls ask for its DRAFT".to_owned()),
         Reach::Nothing | Reach::Unknown => Reach::Nothing,
     }
 }
@@ -179,18 +182,30 @@ type Published<'s> = (GuardrailVersionArn, (GuardrailVersionArn, Option<&'s Cano
 /// version that is enforced, else with the one before it.
 fn version_before_and_after<'s>(seen: &Seen<'s>) -> Option<Published<'s>> {
     let key = seen.guardrail()?;
-    let version = seen.change.answer("version");
-    let version = version.as_str().map_or_else(|| version.as_u64().map(|number| number.to_string()), |text| Some(text.to_owned()))?;
-    let made = GuardrailVersion::parse(&version)?;
+    let made = published_version(seen.change)?;
     let GuardrailVersion::Numbered(number) = made else {
         return None;
     };
-    let enforced = seen.scene.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < made).max();
+    let (scene, time) = (seen.scene, seen.key.time);
+    let enforced = scene.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < made).max();
     let before = enforced.or_else(|| number.checked_sub(1).filter(|number| *number > 0).map(GuardrailVersion::Numbered))?;
-    let draft = || seen.scene.state.guardrail(&key, GuardrailVersion::Draft, seen.key.time).state().and_then(|content| content.as_deref());
-    let after = seen.scene.any_snapshot(&key, made).or_else(draft);
-    let compared = (GuardrailVersionArn { key: key.clone(), version: before }, seen.scene.any_snapshot(&key, before));
-    Some((GuardrailVersionArn { key, version: made }, compared, after))
+    let before = GuardrailVersionArn { key: key.clone(), version: before };
+    let content_before = scene.content_of(&before, time);
+    let made = GuardrailVersionArn { key, version: made };
+    let content = scene.content_of(&made, time).or_else(|| scene.draft(&made.key, time));
+    Some((made, (before, content_before), content))
+}
+
+/// Of a version whose publication was refused: what the DRAFT that it would have been is compared with, and the contents of both. It is
+/// compared with the version that is enforced, else with the latest that was read.
+fn refused_version<'s>(seen: &Seen<'s>) -> Option<(GuardrailVersionArn, &'s Canonical, &'s Canonical)> {
+    let key = seen.guardrail().filter(|_| seen.change.is_refused())?;
+    let read = || seen.scene.state.versions_of(&key)?.keys().filter(|version| **version != GuardrailVersion::Draft).max().copied();
+    let before = seen.scene.enforced_versions(&key, seen.before()).into_iter().max().or_else(read)?;
+    let draft = seen.scene.draft(&key, seen.key.time)?;
+    let before = GuardrailVersionArn { key, version: before };
+    let content_before = seen.scene.content_of(&before, seen.key.time)?;
+    Some((before, content_before, draft))
 }
 
 /// The guardrail versions that a change of enforcement put in the place of others, each once.
@@ -211,7 +226,7 @@ fn replaced_guardrails(seen: &Seen<'_>) -> Vec<(GuardrailVersionArn, GuardrailVe
                 for (region, inference) in
                     before.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |one| (region, one)))
                 {
-                    let now = after.regions.get(region).into_iter().flatten().find(|now| now.name == inference.name);
+                    let now = after.regions.get(region).into_iter().flatten().find(|now| now.name.eq_ignore_ascii_case(&inference.name));
                     if let (Some(old), Some(new)) = (inference.enforcement(), now.and_then(GuardrailInference::enforcement)) {
                         replaced.push((old.guardrail, new.guardrail));
                     }
@@ -251,7 +266,13 @@ fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
         return Vec::new();
     };
     let effect = seen.scene.state.effect_of(seen.key.time, &seen.key.event_id, change);
+    let effect_is_empty = effect.accounts.is_empty() && !effect.everybody;
     let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.scene.compare(a, b, seen.key.time);
+    // What a higher version of the same guardrail says may not be known, or not be comparable, and that is another rule's.
+    let compare_now = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
+        let compared = compare(a, b);
+        if is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
+    };
     let region = &seen.change.region;
     let resource = || {
         let named = seen.change.text("policyId").or_else(|| seen.change.text("rootId"));
@@ -268,18 +289,28 @@ fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
             }
             continue;
         };
-        let lost = weakening(before.as_deref(), after.as_deref(), &compare);
+        let lost = weakening(before.as_deref(), after.as_deref(), &compare_now);
+        // An invalid policy only holds what was valid before off, and AWS takes its time to describe what a change did.
         let right = |at: &Moment| {
-            let now = seen.scene.state.policy(&account.account, *at).state();
+            let is_evidence = |now: &&PolicyInForce| match now.basis {
+                PolicyBasis::Computed => true,
+                PolicyBasis::Described => now.since.seconds_since(seen.key.time) >= SETTLING_SECONDS,
+                PolicyBasis::LastValid => false,
+            };
+            let now = seen.scene.state.policy(&account.account, *at).state().filter(is_evidence);
             now.is_some_and(|now| weakening(before.as_deref(), now.policy.as_deref(), &compare).is_none())
         };
         let righted = || seen.scene.policy_boundaries(&account.account, region, seen.key.time).into_iter().find(right);
         let sighting = || Sighting::new(&account.account, region, resource(), because);
         if !lost.changes.is_empty() {
             outcomes.push(sighting().changing(lost.changes).righted(righted()).fires());
-        } else if lost.unverified.iter().any(|change| !is_upgrade(change)) {
+        } else if !lost.unverified.is_empty() {
             outcomes.push(sighting().changing(lost.unverified).unverified(true).righted(righted()).fires());
         }
+    }
+    if effect_is_empty && let Some((policy, target)) = unknown_target(seen, change) {
+        let because = format!("{because}, for whatever lies below {target}, which the tree doesn't show");
+        outcomes.push(seen.sighting(policy.as_str(), because).unverified(true).fires());
     }
     // One cause, one alarm: where nothing can be read, the accounts are named together.
     match unverified.as_slice() {
@@ -294,13 +325,23 @@ fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
     outcomes
 }
 
-/// A higher version of the same guardrail: what it says may not be known, and that is another rule's.
-fn is_upgrade(change: &crate::finding::ControlChange) -> bool {
-    let version = |text: &Option<String>| text.as_deref().and_then(GuardrailVersionArn::parse);
-    match (version(&change.before), version(&change.after)) {
-        (Some(old), Some(new)) => old.key == new.key && old.version < new.version && new.version != GuardrailVersion::Draft,
-        _ => false,
-    }
+/// A Bedrock policy that is detached from something, or attached to something, that the tree doesn't have.
+fn unknown_target<'c>(seen: &Seen<'_>, change: &'c OrganizationChange) -> Option<(&'c PolicyId, &'c TargetId)> {
+    let (OrganizationChange::DetachPolicy { policy, target } | OrganizationChange::AttachPolicy { policy, target }) = change else {
+        return None;
+    };
+    let state = seen.scene.state;
+    let organization = state.organization()?;
+    let is_known = organization.units.contains_key(target)
+        || organization.policy_types.contains_key(target)
+        || organization.accounts.contains_key(target.as_str());
+    let is_ours = state.organization_policy(policy, seen.before()).state().is_some_and(|version| version.policy_type == BEDROCK_POLICY);
+    (is_ours && !is_known).then_some((policy, target))
+}
+
+/// A higher version of the same guardrail.
+fn is_upgrade(old: &GuardrailVersionArn, new: &GuardrailVersionArn) -> bool {
+    old.key == new.key && old.version < new.version && new.version != GuardrailVersion::Draft
 }
 
 /// For operations whose effect is in their name.

@@ -14,14 +14,18 @@ use crate::{
     enforcement::Enforcement,
     facts::ChangeKey,
     finding::ControlChange,
-    guardrail::{self, Canonical},
-    identity::history::{Before, History},
+    guardrail::{self, Canonical, Direction},
+    identity::{
+        IdentityPolicy,
+        history::{Before, History},
+        service_control::{Loss, ServiceControl},
+    },
     model::Model,
     moment::Moment,
     policy::{GuardrailInference, Weakening},
     report::Blindness,
     telemetry::store_name,
-    world::{InForce, State},
+    world::{InForce, Source, State},
 };
 
 /// All changes and the state, with the ways to look things up in them.
@@ -38,7 +42,13 @@ pub(crate) struct Scene<'a> {
     pub(crate) horizon: (Moment, Moment),
     /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
     pub(crate) log_stores: &'a BTreeSet<String>,
+    /// When versions of guardrails were published, as far as events say.
+    published: &'a Published,
+    /// When auditors were heard, by account and Region.
+    pub(crate) heartbeats: &'a Heartbeats,
+    drafts_requested: &'a BTreeSet<String>,
     identities: OnceCell<History>,
+    service_control: OnceCell<ServiceControl>,
     /// The guardrails that something ever enforced.
     named: OnceCell<BTreeSet<GuardrailKey>>,
 }
@@ -51,7 +61,20 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
     pub(crate) horizon: (Moment, Moment),
     pub(crate) log_stores: &'a BTreeSet<String>,
+    pub(crate) published: &'a Published,
+    pub(crate) heartbeats: &'a Heartbeats,
+    /// The guardrails of which some call asks for the DRAFT: by ARN without a version, or by the bare id.
+    pub(crate) drafts_requested: &'a BTreeSet<String>,
 }
+
+/// How the controls of automated reasoning begin.
+const AUTOMATED_REASONING: &str = "automated reasoning ";
+
+/// When versions of guardrails were published.
+pub(crate) type Published = BTreeMap<GuardrailVersionArn, Moment>;
+
+/// When auditors were heard, in order, by account and Region.
+pub(crate) type Heartbeats = BTreeMap<(AccountId, Region), Vec<Moment>>;
 
 /// A change, with the scene that it happened in.
 pub(crate) struct Seen<'s> {
@@ -88,6 +111,8 @@ pub(crate) struct Sighting {
     pub(crate) time: Option<Moment>,
     /// From when on evidence shows that it is right again.
     pub(crate) righted: Option<Moment>,
+    /// It can't be told that it was this principal: others may have done it.
+    pub(crate) anonymous: bool,
     pub(crate) models: Vec<String>,
     /// The way back, where it is another than the rule's.
     pub(crate) remediation: Option<String>,
@@ -117,6 +142,7 @@ impl Sighting {
             unverified: false,
             time: None,
             righted: None,
+            anonymous: false,
             models: Vec::new(),
             remediation: None,
         }
@@ -143,6 +169,12 @@ impl Sighting {
         self
     }
 
+    /// Who did it can't be told.
+    pub(crate) fn anonymous(mut self, anonymous: bool) -> Self {
+        self.anonymous = anonymous;
+        self
+    }
+
     pub(crate) fn at(mut self, time: Moment) -> Self {
         self.time = Some(time);
         self
@@ -165,7 +197,7 @@ impl Sighting {
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(surroundings: Surroundings<'a>, changes: &'a [(ChangeKey, Change)]) -> Self {
-        let Surroundings { state, configuration, regions, horizon, log_stores } = surroundings;
+        let Surroundings { state, configuration, regions, horizon, log_stores, published, heartbeats, drafts_requested } = surroundings;
         let changes: Vec<(&ChangeKey, &Change)> = changes.iter().map(|(key, change)| (key, change)).collect();
         let mut by_subject: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
@@ -180,7 +212,11 @@ impl<'a> Scene<'a> {
             regions,
             horizon,
             log_stores,
+            published,
+            heartbeats,
+            drafts_requested,
             identities: OnceCell::new(),
+            service_control: OnceCell::new(),
             named: OnceCell::new(),
         }
     }
@@ -242,21 +278,22 @@ impl<'a> Scene<'a> {
         self.reach_of_consumers(&meant, at).unwrap_or(if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown })
     }
 
+    /// Whether some call asks for the DRAFT of a guardrail.
+    pub(crate) fn is_draft_requested(&self, key: &GuardrailKey) -> bool {
+        self.drafts_requested.contains(&key.arn()) || self.drafts_requested.contains(&*key.id)
+    }
+
     /// An agent or flow that uses a guardrail.
     fn reach_of_consumers(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Moment) -> Option<Reach> {
         let mut consumers = self.state.consumers(at);
-        let (name, _) = consumers.find(|(_, mediated)| mediated.guardrail.as_ref().is_some_and(meant))?;
+        let (name, _) = consumers.find(|(_, mediated)| mediated.guardrails().any(meant))?;
         Some(Reach::Production(format!("{name} uses it")))
     }
 
-    /// What one guardrail version protects less than another, by what is known of both at a moment.
+    /// What one guardrail version protects less than another, by what is known of both at a moment, where one is enforced in place of the
+    /// other.
     pub(crate) fn compare(&self, before: &GuardrailVersionArn, after: &GuardrailVersionArn, at: Moment) -> Weakening {
-        let content = |named: &GuardrailVersionArn| match named.version {
-            // Versions never change, so any snapshot will do.
-            GuardrailVersion::Numbered(_) => self.any_snapshot(&named.key, named.version),
-            GuardrailVersion::Draft => self.state.guardrail(&named.key, named.version, at).state().and_then(Option::as_deref),
-        };
-        let Some((old, new)) = content(before).zip(content(after)) else {
+        let Some((old, new)) = self.content_of(before, at).zip(self.content_of(after, at)) else {
             let change = ControlChange {
                 control: "guardrail".to_owned(),
                 side: None,
@@ -265,13 +302,56 @@ impl<'a> Scene<'a> {
             };
             return Weakening { unverified: vec![change], ..Weakening::default() };
         };
-        Weakening { changes: lowered(old, new), ..Weakening::default() }
+        // A guardrail with automated reasoning can't be enforced (facts/01 §2): without it nothing is lost.
+        let mut changes = lowered(old, new);
+        changes.retain(|change| !change.control.starts_with(AUTOMATED_REASONING));
+        Weakening { changes, unverified: redefined(old, new), was_unusable: old.has_automated_reasoning() }
+    }
+
+    /// What a version says at a moment. A version that was not read says what the DRAFT said when it was published.
+    pub(crate) fn content_of(&self, named: &GuardrailVersionArn, at: Moment) -> Option<&'a Canonical> {
+        match named.version {
+            GuardrailVersion::Draft => self.draft(&named.key, at),
+            // Versions never change, so any snapshot will do.
+            version @ GuardrailVersion::Numbered(_) => self
+                .any_snapshot(&named.key, version)
+                .or_else(|| self.published.get(named).and_then(|published| self.draft(&named.key, *published))),
+        }
+    }
+
+    /// What the DRAFT of a guardrail says at a moment. What was read while something was being done to it says nothing (facts/07 §3).
+    pub(crate) fn draft(&self, key: &GuardrailKey, at: Moment) -> Option<&'a Canonical> {
+        let timeline = self.state.versions_of(key)?.get(&GuardrailVersion::Draft)?;
+        if let InForce::Known(Some(content)) = timeline.at(at)
+            && content.is_ready()
+        {
+            return Some(content);
+        }
+        // What an event hid, the next snapshot shows, unless another event lies between.
+        let later = timeline.entries().skip_while(|(time, ..)| *time <= at);
+        let mut read = later.take_while(|(_, source, _)| **source == Source::Snapshot).map(|(.., content)| content);
+        read.find_map(|content| content?.as_deref().filter(|content| content.is_ready()))
     }
 
     /// A version as it was read first.
     pub(crate) fn any_snapshot(&self, key: &GuardrailKey, version: GuardrailVersion) -> Option<&'a Canonical> {
         let versions = self.state.versions_of(key)?;
-        versions.get(&version)?.entries().find_map(|(_, _, content)| content?.as_deref())
+        versions.get(&version)?.entries().find_map(|(_, _, content)| content?.as_deref().filter(|content| content.is_ready()))
+    }
+
+    /// The updates of a guardrail after the last reading of its DRAFT before this one, which is among them: what was read, and the changes.
+    /// `None` if it is the only one, or if nothing was read before.
+    pub(crate) fn updates_since_reading(&self, key: &GuardrailKey, last: Moment) -> Option<(&'a Canonical, Vec<&'a Change>)> {
+        let timeline = self.state.versions_of(key)?.get(&GuardrailVersion::Draft)?;
+        let earlier = timeline.entries().take_while(|(time, ..)| *time < last);
+        let ready = earlier.filter_map(|(time, _, content)| Some((time, content?.as_deref().filter(|content| content.is_ready())?)));
+        let (since, before) = ready.last()?;
+        let all = self.indexes_of(&key.account, "bedrock", &key.id).iter().filter_map(|index| self.changes.get(*index));
+        let updates: Vec<&Change> = all
+            .filter(|(of, change)| of.time > since && of.time <= last && change.operation == "UpdateGuardrail" && !change.is_refused())
+            .map(|(_, change)| *change)
+            .collect();
+        (updates.len() > 1).then_some((before, updates))
     }
 
     /// The versions of a guardrail that policies and configurations enforce at a moment, as far as known.
@@ -296,7 +376,8 @@ impl<'a> Scene<'a> {
     pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Moment, before: &Canonical) -> Option<Moment> {
         let versions = self.state.versions_of(key)?;
         let read = versions.get(&GuardrailVersion::Draft)?.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
-        read.into_iter().find(|(time, content)| *time > after && lowered(before, content).is_empty()).map(|(time, _)| time)
+        let right = |(time, content): &(Moment, &Canonical)| *time > after && content.is_ready() && lowered(before, content).is_empty();
+        read.into_iter().find(right).map(|(time, _)| time)
     }
 
     /// Moments after one at which what is enforced may change: in an account and Region, and for any account by the organization.
@@ -357,6 +438,16 @@ impl Seen<'_> {
         self.scene.identities.get_or_init(|| History::of(&self.scene.changes, self.scene.state)).before(self.index)
     }
 
+    /// When what the change did to an identity's policies was right again.
+    pub(crate) fn identity_righted(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Moment> {
+        self.scene.identities.get()?.righted(self.index, self.change, self.scene.state, right)
+    }
+
+    /// What the change took away from what service control policies refuse.
+    pub(crate) fn service_control_loss(&self) -> Option<&Loss> {
+        self.scene.service_control.get_or_init(|| ServiceControl::of(&self.scene.changes, self.scene.state)).loss(self.index)
+    }
+
     pub(crate) fn before(&self) -> Moment {
         self.key.time.just_before()
     }
@@ -368,9 +459,7 @@ impl Seen<'_> {
 
     /// The guardrail that the change names.
     pub(crate) fn guardrail(&self) -> Option<GuardrailKey> {
-        let named = self.change.text("guardrailIdentifier").or_else(|| self.change.answer("guardrailArn").as_str());
-        let named = named.or_else(|| self.change.answer("guardrailId").as_str())?;
-        GuardrailKey::from_identifier(named, &self.change.account, &self.change.region)
+        guardrail_of(self.change)
     }
 
     /// The subject, or nothing.
@@ -392,25 +481,57 @@ impl Reach {
 
 /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
 pub(crate) fn log_stores<'c>(state: &State, changes: impl Iterator<Item = &'c Change>) -> BTreeSet<String> {
-    let read = state.all_telemetry().flat_map(|(_, timeline)| timeline.entries()).filter_map(|(_, _, telemetry)| telemetry);
-    let mut stores: BTreeSet<String> = read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect();
+    let mut stores = state.world().log_stores();
     for change in changes.filter(|change| change.service == "cloudtrail") {
         let named = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"].iter().filter_map(|key| change.text(key));
         stores.extend(named.map(|name| store_name(name).to_owned()));
     }
-    stores.extend(state.log_destinations());
     stores
+}
+
+/// When versions were published, by all events.
+pub(crate) fn published<'c>(changes: impl Iterator<Item = (Moment, &'c Change)>) -> Published {
+    let mut published = Published::new();
+    for (time, change) in changes.filter(|(_, change)| change.is("bedrock", &["CreateGuardrailVersion"]) && !change.is_refused()) {
+        if let Some((key, version)) = guardrail_of(change).zip(published_version(change)) {
+            published.entry(GuardrailVersionArn { key, version }).or_insert(time);
+        }
+    }
+    published
+}
+
+/// The version that CreateGuardrailVersion answers.
+pub(crate) fn published_version(change: &Change) -> Option<GuardrailVersion> {
+    let version = change.answer("version");
+    let version = version.as_str().map_or_else(|| version.as_u64().map(|number| number.to_string()), |text| Some(text.to_owned()))?;
+    GuardrailVersion::parse(&version)
+}
+
+/// The guardrail that a change names.
+fn guardrail_of(change: &Change) -> Option<GuardrailKey> {
+    let named = change.text("guardrailIdentifier").or_else(|| change.answer("guardrailArn").as_str());
+    let named = named.or_else(|| change.answer("guardrailId").as_str())?;
+    GuardrailKey::from_identifier(named, &change.account, &change.region)
 }
 
 /// The controls that got weaker.
 pub(crate) fn lowered(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
     let weaker = guardrail::diff(before, after).into_iter().filter(guardrail::Difference::is_weaker);
-    weaker
-        .map(|difference| ControlChange {
-            control: difference.control.name.clone(),
-            side: difference.control.side.map(|side| side.to_string()),
-            before: difference.before.map(|effect| effect.to_string()),
-            after: difference.after.map(|effect| effect.to_string()),
-        })
-        .collect()
+    weaker.map(control_change).collect()
+}
+
+/// The controls that say something else, of which nobody can tell whether it is weaker.
+pub(crate) fn redefined(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
+    let all = guardrail::diff(before, after).into_iter();
+    all.filter(|difference| difference.direction == Direction::Changed).map(control_change).collect()
+}
+
+/// A control with what it did and does.
+pub(crate) fn control_change(difference: guardrail::Difference) -> ControlChange {
+    ControlChange {
+        control: difference.control.name,
+        side: difference.control.side.map(|side| side.to_string()),
+        before: difference.before.map(|effect| effect.to_string()),
+        after: difference.after.map(|effect| effect.to_string()),
+    }
 }

@@ -6,17 +6,18 @@ use serde::Serialize;
 
 use crate::{
     api::Reach,
-    arn::{AccountId, GuardrailVersionArn, Region},
+    arn::{AccountId, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, TargetId},
     auditor::{self, Terms},
-    enforcement::Meant,
+    enforcement::{Enforcement, Meant},
     facts::Facts,
     guardrail::sharing::{Sharing, shares_with},
     model::Model,
     moment::Moment,
-    policy::Identifier,
+    organization::Organization,
+    policy::{BEDROCK_POLICY, Identifier, Unusable},
     report::CoverageRow,
     verdict::{Call, Evidence, Grade, Judgement, Reason, Verdict, judge},
-    world::{State, World, WorldChange},
+    world::{OrganizationChange, State, World, WorldChange},
 };
 
 /// What would become of the calls of the past, had they been made after the change.
@@ -103,10 +104,98 @@ impl Outlook {
     }
 }
 
+/// Why a change can't be supposed: an answer would be about another change than the one that was meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Impossible {
+    /// Nothing is known of the tree that the change is about.
+    #[error("the organization isn't known: the world needs organization.json")]
+    NoOrganization,
+    /// Not in the organization.
+    #[error("`{0}` is no root, OU or account of the organization")]
+    NoTarget(TargetId),
+    /// Not a root or an OU of the organization.
+    #[error("`{0}` is no root or OU of the organization")]
+    NoParent(TargetId),
+    /// An account that is in nothing that was read.
+    #[error("the account `{0}` is neither in the organization nor in the logs")]
+    NoAccount(AccountId),
+    /// A policy that was never read.
+    #[error("the policy `{0}` isn't in the world")]
+    NoPolicy(PolicyId),
+    /// A policy of another type.
+    #[error("the policy `{policy}` is of type {policy_type}: only BEDROCK_POLICY changes who is covered")]
+    OtherType {
+        /// Which.
+        policy: PolicyId,
+        /// Its type.
+        policy_type: String,
+    },
+    /// It isn't there to be detached.
+    #[error("the policy `{policy}` is not attached to `{target}`")]
+    NotAttached {
+        /// Which.
+        policy: PolicyId,
+        /// Where it isn't.
+        target: TargetId,
+    },
+    /// AWS refuses it (facts/02 §1).
+    #[error("{0}: only a numbered version can be enforced")]
+    Draft(GuardrailVersionArn),
+}
+
+/// Whether a change can be made to a world, after those that were supposed before it.
+fn is_possible(change: &WorldChange, state: &State, at: Moment, has_calls: impl Fn(&AccountId) -> bool) -> Result<(), Impossible> {
+    let organization = || state.organization().ok_or(Impossible::NoOrganization);
+    let is_parent = |organization: &Organization, target: &TargetId| {
+        organization.policy_types.contains_key(target) || organization.units.contains_key(target)
+    };
+    match change {
+        WorldChange::Organization(OrganizationChange::AttachPolicy { policy, target }) => {
+            let organization = organization()?;
+            if !is_parent(organization, target) && !organization.accounts.contains_key(target.as_str()) {
+                return Err(Impossible::NoTarget(target.clone()));
+            }
+            match state.organization_policy(policy, at).state() {
+                None => Err(Impossible::NoPolicy(policy.clone())),
+                Some(version) if version.policy_type != BEDROCK_POLICY => {
+                    Err(Impossible::OtherType { policy: policy.clone(), policy_type: version.policy_type.clone() })
+                }
+                Some(_) => Ok(()),
+            }
+        }
+        WorldChange::Organization(OrganizationChange::DetachPolicy { policy, target }) => {
+            if organization()?.targets_of(policy).any(|attached_to| attached_to == target) {
+                Ok(())
+            } else {
+                Err(Impossible::NotAttached { policy: policy.clone(), target: target.clone() })
+            }
+        }
+        WorldChange::Organization(OrganizationChange::MoveAccount { account, destination }) => {
+            let organization = organization()?;
+            if !organization.accounts.contains_key(account) {
+                return Err(Impossible::NoAccount(account.clone()));
+            }
+            if is_parent(organization, destination) { Ok(()) } else { Err(Impossible::NoParent(destination.clone())) }
+        }
+        WorldChange::ConfigurationPut { account, enforcement, .. } => {
+            let is_known = state.organization().is_some_and(|organization| organization.accounts.contains_key(account))
+                || state.accounts().any(|known| known == account)
+                || has_calls(account);
+            match enforcement {
+                _ if !is_known => Err(Impossible::NoAccount(account.clone())),
+                Some(Enforcement { guardrail, .. }) if guardrail.version == GuardrailVersion::Draft => {
+                    Err(Impossible::Draft(guardrail.clone()))
+                }
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Supposes changes, one after the other, at the end of all that is known, and asks what becomes of calls like those that were made.
 /// Calls are taken as asking for no guardrail of their own.
-#[must_use]
-pub fn simulate(facts: Facts, mut world: World, supposed: &[WorldChange], terms: &Terms<'_>) -> Simulation {
+pub fn simulate(facts: Facts, mut world: World, supposed: &[WorldChange], terms: &Terms<'_>) -> Result<Simulation, Impossible> {
     let changes = facts.changes();
     for (key, change) in &changes {
         if let Some(effect) = change.effect.as_ref().filter(|_| !change.is_refused()) {
@@ -116,14 +205,15 @@ pub fn simulate(facts: Facts, mut world: World, supposed: &[WorldChange], terms:
     let at = changes.iter().map(|(key, _)| key.time).max().map_or(terms.now, |latest| latest.max(terms.now)).plus_seconds(1);
     let before = world.clone().settle();
     let mut supposing = world.clone();
-    for (number, change) in supposed.iter().enumerate() {
-        supposing.apply(at, &format!("supposed-{number:03}"), change);
-    }
-    let after = supposing.settle();
     let mut history: BTreeMap<(AccountId, Region, String, String), u64> = BTreeMap::new();
     for CoverageRow { account, region, model, api, count, .. } in auditor::audit(facts, world, terms).coverage {
         *history.entry((account, region, model, api)).or_default() += count;
     }
+    for (number, change) in supposed.iter().enumerate() {
+        is_possible(change, &supposing.clone().settle(), at, |account| history.keys().any(|(of, ..)| of == account))?;
+        supposing.apply(at, &format!("supposed-{number:03}"), change);
+    }
+    let after = supposing.settle();
     let mut simulation = Simulation::default();
     for ((account, region, model, api), calls) in history {
         let call = |time: Moment| Call {
@@ -154,7 +244,7 @@ pub fn simulate(facts: Facts, mut world: World, supposed: &[WorldChange], terms:
         simulation.calls.insert(effect, calls);
         simulation.accounts.insert(effect, accounts);
     }
-    simulation
+    Ok(simulation)
 }
 
 /// Whether calls are refused, or may be.
@@ -177,12 +267,18 @@ fn effect_of(was: &Judgement, becomes: &Judgement, failed_before: Option<&Failur
     let effect = match (was.verdict, becomes.verdict) {
         // What was enforced may become less without a violation: the default requirement follows the policy.
         (Verdict::Compliant, Verdict::Violation | Verdict::NotApplicable) => Effect::LosesCover,
-        (Verdict::Violation | Verdict::NotProvable, Verdict::Compliant) => Effect::GainsCover,
+        // What was exempt had no cover either.
+        (Verdict::Violation | Verdict::NotProvable | Verdict::NotApplicable, Verdict::Compliant) => Effect::GainsCover,
         (before, Verdict::NotProvable) if before != Verdict::NotProvable => Effect::NotKnown,
+        // They may have been covered, for all that is known.
+        (Verdict::NotProvable, Verdict::Violation | Verdict::NotApplicable) => Effect::NotKnown,
+        // Exempt or in violation: uncovered either way.
         _ => Effect::Unchanged,
     };
-    let missing =
-        || (effect == Effect::NotKnown).then(|| becomes.missing.iter().map(|missing| missing.as_str()).collect::<Vec<_>>().join(", "));
+    let missing = || {
+        let of = if becomes.verdict == Verdict::NotProvable { becomes } else { was };
+        (effect == Effect::NotKnown).then(|| of.missing.iter().map(|missing| missing.as_str()).collect::<Vec<_>>().join(", "))
+    };
     (effect, why.or_else(missing))
 }
 
@@ -198,8 +294,14 @@ fn failure(state: &State, call: &Call) -> Option<Failure> {
             continue;
         }
         let failure = match &inference.identifier {
+            Identifier::Unusable { why: Unusable::Missing, .. } => {
+                Some(Failure::Sure(format!("the policy's `{}` has no identifier", inference.name)))
+            }
+            Identifier::Unusable { text, why: Unusable::Malformed } => {
+                Some(Failure::Sure(format!("the policy's identifier is not a guardrail ARN with a version: {text}")))
+            }
             Identifier::Unusable { text, why } => Some(Failure::Sure(format!("the policy {why}: {text}"))),
-            Identifier::Guardrail(guardrail) => unusable(state, call, guardrail, at),
+            Identifier::Guardrail(guardrail) => foreign(state, guardrail).or_else(|| unusable(state, call, guardrail, at)),
         };
         if failure.is_some() {
             return failure;
@@ -212,6 +314,15 @@ fn failure(state: &State, call: &Call) -> Option<Failure> {
         .find_map(|enforcement| unusable(state, call, &enforcement.guardrail, at))
 }
 
+/// A policy enforces only guardrails of the management account (facts/01 §2).
+fn foreign(state: &State, guardrail: &GuardrailVersionArn) -> Option<Failure> {
+    let management = state.management_account().filter(|management| **management != guardrail.key.account)?;
+    Some(Failure::Sure(format!(
+        "{guardrail} belongs to {}, and a policy can enforce only guardrails of the management account {management}",
+        guardrail.key.account
+    )))
+}
+
 fn unusable(state: &State, call: &Call, guardrail: &GuardrailVersionArn, at: Moment) -> Option<Failure> {
     if guardrail.key.region != call.region {
         return Some(Failure::Sure(format!("{guardrail} is of another Region")));
@@ -220,22 +331,28 @@ fn unusable(state: &State, call: &Call, guardrail: &GuardrailVersionArn, at: Mom
     if call.model.as_str().contains("embed") {
         return Some(Failure::Possible(format!("{} makes embeddings, and enforcement may refuse it: exclude it", call.model)));
     }
-    let content = state.guardrail(&guardrail.key, guardrail.version, at).state();
-    match content {
+    // What may keep it from being applied, for all that is known.
+    let mut open = Vec::new();
+    match state.guardrail(&guardrail.key, guardrail.version, at).state() {
         Some(None) => return Some(Failure::Sure(format!("{guardrail} doesn't exist"))),
         Some(Some(content)) if content.has_automated_reasoning() => {
             return Some(Failure::Sure(format!("{guardrail} holds an automated-reasoning policy")));
         }
-        _ => {}
-    }
-    if guardrail.key.account == call.account {
-        return None;
-    }
-    match state.resource_policy(&guardrail.key, at).state() {
-        None => Some(Failure::Possible(format!("whether {guardrail} is shared with the account is not known"))),
-        Some(policy) => match shares_with(policy, Some(&call.account), state.organization()) {
-            Sharing::CutOff => Some(Failure::Sure(format!("{guardrail} is not shared with the account"))),
-            Sharing::Reaches => None,
+        Some(Some(content)) => match content.attributes.get("status").map(String::as_str) {
+            None | Some("READY") => {}
+            Some(status @ ("FAILED" | "DELETING")) => return Some(Failure::Sure(format!("{guardrail} is {status}"))),
+            Some(status) => open.push(format!("{guardrail} is {status}")),
         },
+        None => open.push(format!("whether {guardrail} exists, and can be enforced, is not known: nobody read it")),
     }
+    if guardrail.key.account != call.account {
+        match state.resource_policy(&guardrail.key, at).state() {
+            None => open.push(format!("whether {guardrail} is shared with the account is not known")),
+            Some(policy) if shares_with(policy, Some(&call.account), state.organization()) == Sharing::CutOff => {
+                return Some(Failure::Sure(format!("{guardrail} is not shared with the account")));
+            }
+            Some(_) => {}
+        }
+    }
+    (!open.is_empty()).then(|| Failure::Possible(open.join("; ")))
 }

@@ -22,6 +22,8 @@ pub struct Telemetry {
 pub struct Trail {
     /// Its name, where it was read.
     pub name: Option<String>,
+    /// Its ARN, where it was read: the organization's trail is one of the management account.
+    pub arn: Option<String>,
     /// Whether it runs.
     pub is_logging: bool,
     /// What it records.
@@ -148,8 +150,10 @@ impl Telemetry {
         for trail in trails {
             collect_stores(trail, &mut stores);
         }
+        // Where there is no trail, logging may still have been read.
+        let is_trail = |json: &&Value| json.as_object().is_some_and(|members| members.keys().any(|key| key != "loggingConfig"));
         Telemetry {
-            trails: trails.iter().map(Trail::from_json).collect(),
+            trails: trails.iter().filter(is_trail).map(Trail::from_json).collect(),
             invocation_logging: logging.map(InvocationLogging::from_json),
             stores,
         }
@@ -167,6 +171,7 @@ impl Trail {
         let name = ["TrailARN", "TrailArn", "Name", "trailARN", "name"].iter().find_map(|key| json[*key].as_str());
         Trail {
             name: name.map(|name| short(name).to_owned()),
+            arn: name.filter(|name| name.starts_with("arn:")).map(str::to_owned),
             is_logging: json["IsLogging"].as_bool().unwrap_or(false),
             selectors: Selectors::from_json(json),
         }
@@ -350,5 +355,7 @@ mod tests {
         assert_eq!(logging(json!({"loggingConfig": {"s3Config": {"bucketName": "b"}}})), Some(true));
         assert_eq!(logging(json!({"loggingConfig": {}})), Some(false));
         assert_eq!(logging(json!({})), None);
+        let without_trail = Telemetry::from_json(&json!([{"loggingConfig": {}}]));
+        assert_eq!((without_trail.trails.len(), without_trail.invocation_logging.map(|logging| logging.on)), (0, Some(false)));
     }
 }

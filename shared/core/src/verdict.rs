@@ -133,6 +133,8 @@ words! {
         RequestedGuardrail = "requested_guardrail",
         /// Which interface an OpenAI client used.
         OpenAiInterface = "openai_interface",
+        /// An enforced guardrail that enforcement can apply.
+        EnforceableGuardrail = "enforceable_guardrail",
         /// Evaluations, in accounts and Regions where others are recorded.
         Evaluations = "evaluations",
         /// The time of the call.
@@ -171,6 +173,10 @@ impl Missing {
                 "the evaluation shows no version: name it in an effective policy, or read that policy into the world"
             }
             Missing::RequestedGuardrail => "the record hides the guardrail that was requested: record evaluations to observe it",
+            Missing::EnforceableGuardrail => {
+                "the enforced guardrail is FAILED, holds an automated-reasoning policy or doesn't exist, and AWS doesn't document that a call \
+                 which passed was guarded: record evaluations to observe it, or mend the guardrail"
+            }
             Missing::OpenAiInterface => {
                 "guardrails don't reach the Responses API, and the record doesn't tell it from Chat Completions: record evaluations to observe it"
             }

@@ -5,6 +5,7 @@
 //! [`InForce`], and says whether the answer is only assumed from a snapshot younger than the moment asked about.
 
 mod change;
+mod mediated;
 mod path;
 mod settle;
 mod timeline;
@@ -18,21 +19,23 @@ use std::{
 use serde_json::Value;
 
 pub use change::{OrganizationChange, WorldChange};
+pub use mediated::{MediatedGuardrail, PartGuardrail};
 pub use path::{Entity, SnapshotPath};
-pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, State};
+use settle::ChangedTrail;
+pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, Standing, State};
 pub use timeline::{InForce, Source, Timeline};
 pub use validation::Validation;
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region},
     enforcement::Enforcement,
     guardrail::Canonical,
     identity::{self, IdentityPolicy},
-    json::At,
+    json::{At, without_mark},
     model::Model,
     moment::Moment,
     organization::Organization,
-    policy::{Document, EffectivePolicy},
+    policy::{BEDROCK_POLICY, Document, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
 };
 
@@ -42,6 +45,8 @@ pub struct World {
     organizations: Timeline<Organization>,
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
+    /// Of readings of effective policies, since when they hold.
+    described_since: BTreeMap<(AccountId, Moment), Moment>,
     /// What AWS said of effective policies' validity, by when it was read.
     validations: BTreeMap<AccountId, BTreeMap<Moment, Validation>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
@@ -56,6 +61,7 @@ pub struct World {
     metrics: BTreeMap<(AccountId, Region), BTreeMap<Moment, MetricCount>>,
     profiles: BTreeMap<(AccountId, Region, String), Vec<Model>>,
     telemetry: BTreeMap<(AccountId, Region), Timeline<Telemetry>>,
+    trail_changes: BTreeSet<(Moment, String, ChangedTrail)>,
     agents: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     flows: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     organization_changes: BTreeSet<(Moment, String, OrganizationChange)>,
@@ -91,17 +97,6 @@ pub struct PolicyVersion {
     pub content: String,
 }
 
-/// The guardrail of an agent or a flow, as its configuration names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediatedGuardrail {
-    /// `None` if it has none.
-    pub guardrail: Option<GuardrailVersionArn>,
-    /// The model that it runs, where its configuration says.
-    pub model: Option<Model>,
-    /// Some of it generates text without a guardrail.
-    pub generates_unguarded: bool,
-}
-
 /// Why a file of the world could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
@@ -123,9 +118,44 @@ fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
 }
 
 impl World {
-    /// Takes an AWS API response as the state of an entity from a moment on.
+    /// Takes an AWS API response as the state of an entity from a moment on. If it can't be used, the state is not known from then on:
+    /// what was known before may be what it would have changed.
     pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
-        let json: Value = serde_json::from_slice(json)?;
+        let taken = self.take(at, json);
+        if taken.is_err() {
+            self.forget(at);
+        }
+        taken
+    }
+
+    /// Nothing is known of an entity from a moment on, until it is read again.
+    fn forget(&mut self, at: &SnapshotPath) {
+        fn forget<K: Ord, T: PartialEq>(timelines: &mut BTreeMap<K, Timeline<T>>, key: K, time: Moment) {
+            timelines.entry(key).or_default().insert(time, Source::Snapshot, None);
+        }
+        let time = at.time;
+        match at.entity.clone() {
+            Entity::Organization => self.organizations.insert(time, Source::Snapshot, None),
+            Entity::Policy(id) => forget(&mut self.policies, id, time),
+            Entity::EffectivePolicy(account) => forget(&mut self.described, account, time),
+            Entity::EnforcedConfigurations(account, region) => forget(&mut self.configurations, (account, region), time),
+            Entity::Guardrail(key, version) => forget(self.guardrails.entry(key).or_default(), version, time),
+            Entity::ResourcePolicy(key) => forget(&mut self.resource_policies, key, time),
+            Entity::Identity(account, entity) => forget(&mut self.identities, (account, entity), time),
+            Entity::Telemetry(account, region) => {
+                forget(&mut self.logging, (account.clone(), region.clone()), time);
+                forget(&mut self.telemetry, (account, region), time);
+            }
+            Entity::Agent(account, region, id) => forget(&mut self.agents, (account, region, id), time),
+            Entity::Flow(account, region, id) => forget(&mut self.flows, (account, region, id), time),
+            // Counts of the past, and profiles, which never change: what isn't read was never known. And only AWS's word that nothing is
+            // wrong puts an invalid policy right.
+            Entity::Metrics(..) | Entity::InferenceProfile(..) | Entity::InvalidPolicy(_) => {}
+        }
+    }
+
+    fn take(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
+        let json: Value = serde_json::from_slice(without_mark(json))?;
         let time = at.time;
         match &at.entity {
             Entity::Organization => {
@@ -134,11 +164,15 @@ impl World {
                 self.organizations.insert(time, Source::Snapshot, Some(organization));
             }
             Entity::Policy(id) => {
-                let version = PolicyVersion::from_describe_policy(&json)?;
+                let version = PolicyVersion::from_describe_policy(&json, id)?;
                 self.policies.entry(id.clone()).or_default().insert(time, Source::Snapshot, Some(version));
             }
             Entity::EffectivePolicy(account) => {
-                let described = described_policy(&json)?.map(Arc::new);
+                let described = described_policy(&json, account)?.map(Arc::new);
+                let since = json.at("/EffectivePolicy/LastUpdatedTimestamp").as_str().and_then(Moment::parse);
+                if let Some(since) = since {
+                    self.described_since.insert((account.clone(), time), since);
+                }
                 self.described.entry(account.clone()).or_default().insert(time, Source::Snapshot, Some(described));
             }
             Entity::InvalidPolicy(account) => {
@@ -149,14 +183,13 @@ impl World {
                 self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
             }
             Entity::Guardrail(key, version) => {
-                let exists = json.get("guardrailId").or_else(|| json.get("guardrailArn")).is_some()
-                    || json.as_object().is_some_and(|answer| answer.len() > 1);
-                let canonical = exists.then(|| Arc::new(Canonical::from_get_guardrail(&json)));
+                let canonical = guardrail(&json, key, *version)?.map(Arc::new);
                 let versions = self.guardrails.entry(key.clone()).or_default();
                 versions.entry(*version).or_default().insert(time, Source::Snapshot, Some(canonical));
             }
             Entity::ResourcePolicy(key) => {
-                let policy = match json.get("resourcePolicy").or_else(|| json.get("ResourcePolicy")) {
+                let answer = json.as_object().ok_or_else(|| shape("GetResourcePolicy", "not an object"))?;
+                let policy = match answer.get("resourcePolicy").or_else(|| answer.get("ResourcePolicy")) {
                     Some(Value::String(text)) => text.clone(),
                     Some(Value::Null) | None => String::new(),
                     Some(document) => document.to_string(),
@@ -175,6 +208,9 @@ impl World {
                 self.profiles.insert((account.clone(), region.clone(), id.clone()), models);
             }
             Entity::Telemetry(account, region) => {
+                if !json.is_object() && !json.is_array() {
+                    return Err(shape("GetEventSelectors", "neither a trail nor a list of trails"));
+                }
                 let telemetry = Telemetry::from_json(&json);
                 if let Some(logging) = &telemetry.invocation_logging {
                     let timeline = self.logging.entry((account.clone(), region.clone())).or_default();
@@ -183,11 +219,14 @@ impl World {
                 self.telemetry.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, Some(telemetry));
             }
             Entity::Agent(account, region, id) => {
-                let mediated = MediatedGuardrail::from_get_agent(&json, account, region);
+                if !json.get("agent").unwrap_or(&json).is_object() || json.as_object().is_some_and(serde_json::Map::is_empty) {
+                    return Err(shape("GetAgent", "no `agent`"));
+                }
+                let mediated = MediatedGuardrail::of_agent(&json, account, region);
                 self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
             }
             Entity::Flow(account, region, id) => {
-                let mediated = MediatedGuardrail::from_get_flow(&json, account, region);
+                let mediated = MediatedGuardrail::of_flow(json.at("/definition"), account, region);
                 self.flows.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
             }
         }
@@ -214,11 +253,8 @@ impl World {
                 self.profiles.entry((account.clone(), region.clone(), id.clone())).or_insert_with(|| vec![Model::parse(model)]);
             }
             WorldChange::AgentChanged { account, region, id, guardrail } => {
-                let mediated = guardrail.clone().map(|guardrail| MediatedGuardrail {
-                    guardrail: Some(guardrail),
-                    model: None,
-                    generates_unguarded: false,
-                });
+                let named = guardrail.clone().map(PartGuardrail::Named);
+                let mediated = named.map(|part| MediatedGuardrail { parts: vec![part], model: None });
                 self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, from_event(), mediated);
             }
             WorldChange::FlowChanged { account, region, id } => {
@@ -251,11 +287,9 @@ impl World {
                 let logging = (!logging.is_null()).then(|| InvocationLogging::from_json(logging));
                 self.logging.entry((account.clone(), region.clone())).or_default().insert(time, from_event(), logging);
             }
-            WorldChange::TelemetryChanged { account } => {
-                let regions: Vec<_> = self.telemetry.keys().filter(|(owner, _)| owner == account).cloned().collect();
-                for region in regions {
-                    self.telemetry.entry(region).or_default().insert(time, from_event(), None);
-                }
+            WorldChange::TelemetryChanged { account, trail } => {
+                let changed = ChangedTrail { account: account.clone(), arn: trail.clone() };
+                self.trail_changes.insert((time, event_id.to_owned(), changed));
             }
         }
     }
@@ -265,6 +299,37 @@ impl World {
         self.organization_attempts.insert((time, event_id.to_owned(), change.clone()));
     }
 
+    /// The types of the policies that are known.
+    pub fn policy_types(&self) -> impl Iterator<Item = &str> {
+        self.policies.values().flat_map(Timeline::entries).filter_map(|(_, _, version)| Some(version?.policy_type.as_str()))
+    }
+
+    /// The buckets, log groups and keys that evidence is kept in, as far as it was read.
+    #[must_use]
+    pub fn log_stores(&self) -> BTreeSet<String> {
+        let telemetry = self.telemetry.values().flat_map(Timeline::entries).filter_map(|(_, _, telemetry)| telemetry);
+        let logging = self.logging.values().flat_map(Timeline::entries).filter_map(|(_, _, logging)| logging);
+        let stores = telemetry.flat_map(|telemetry| &telemetry.stores);
+        stores.chain(logging.flat_map(|logging| &logging.destinations)).cloned().collect()
+    }
+
+    /// The readings of an identity's documents, in order.
+    pub fn identity_readings(&self, account: &AccountId, entity: &str) -> impl Iterator<Item = (Moment, &IdentityDocuments)> {
+        let timeline = self.identities.get(&(account.clone(), entity.to_owned())).into_iter();
+        timeline.flat_map(Timeline::entries).filter_map(|(time, _, documents)| Some((time, documents?)))
+    }
+
+    /// The readings of the organization, in order.
+    pub fn organization_readings(&self) -> impl Iterator<Item = (Moment, &Organization)> {
+        self.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?)))
+    }
+
+    /// Since when AWS says that the effective policy of a reading holds (`LastUpdatedTimestamp`).
+    #[must_use]
+    pub fn described_since(&self, account: &AccountId, read: Moment) -> Option<Moment> {
+        self.described_since.get(&(account.clone(), read)).copied()
+    }
+
     /// The models behind an application inference profile or prompt router.
     #[must_use]
     pub fn models_behind(&self, account: &AccountId, region: &Region, id: &str) -> Option<&[Model]> {
@@ -272,11 +337,11 @@ impl World {
     }
 }
 
-/// From GetMetricData's answer: the sums of each period, of all metrics in it.
+/// From GetMetricData's answer: the sums of each period, of all series of invocations in it.
 fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldError> {
     let results = json.at("/MetricDataResults").as_array().ok_or_else(|| shape("GetMetricData", "no `MetricDataResults` list"))?;
     let mut sums: BTreeMap<Moment, u64> = BTreeMap::new();
-    for result in results {
+    for result in results.iter().filter(|result| counts_invocations(result)) {
         let times = result["Timestamps"].as_array().into_iter().flatten().map(|time| time.as_str().and_then(Moment::parse));
         let values = result["Values"].as_array().into_iter().flatten().map(Value::as_f64);
         for (time, value) in times.zip(values) {
@@ -295,21 +360,44 @@ fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldErr
     Ok(sums.into_iter().map(|(time, calls)| (time, MetricCount { calls, period })).collect())
 }
 
+/// Whether a series is `Invocations`: by default its label holds the name of the metric. One without any such name is taken as it.
+fn counts_invocations(result: &Value) -> bool {
+    const OTHERS: &[&str] = &[
+        "latency",
+        "errors",
+        "throttles",
+        "tokens",
+        "tokencount",
+        "imagecount",
+        "timetofirsttoken",
+        "intervened",
+        "textunit",
+        "findingcounts",
+        "units",
+        "usage",
+        "failed",
+    ];
+    let label = ["Label", "Id"].iter().find_map(|key| result[*key].as_str()).unwrap_or_default().to_ascii_lowercase();
+    !OTHERS.iter().any(|other| label.contains(other))
+}
+
 impl PolicyVersion {
     /// From DescribePolicy's answer.
-    fn from_describe_policy(json: &Value) -> Result<Self, WorldError> {
+    fn from_describe_policy(json: &Value, id: &PolicyId) -> Result<Self, WorldError> {
         let policy = json.at("/Policy");
         let problem = |problem: &str| shape("DescribePolicy", problem);
+        is_of("DescribePolicy", policy.at("/PolicySummary/Id"), id)?;
         let content = policy["Content"].as_str().ok_or_else(|| problem("no `Policy.Content` text"))?;
         let summary = &policy["PolicySummary"];
         let policy_type = summary["Type"].as_str().ok_or_else(|| problem("no `Policy.PolicySummary.Type`"))?;
         Self::new(policy_type, summary["Name"].as_str().unwrap_or_default(), content)
-            .map_err(|error| problem(&format!("`Policy.Content` is no JSON: {error}")))
+            .map_err(|error| problem(&format!("`Policy.Content` is no JSON object: {error}")))
     }
 
     /// From a policy's type, name and content.
     pub fn new(policy_type: &str, name: &str, content: &str) -> Result<Self, serde_json::Error> {
-        let document = Document::from_json(&serde_json::from_str(content)?);
+        let document = serde_json::from_str::<serde_json::Map<String, Value>>(content)?;
+        let document = Document::from_json(&Value::Object(document));
         Ok(PolicyVersion {
             policy_type: policy_type.to_owned(),
             name: name.to_owned(),
@@ -319,16 +407,39 @@ impl PolicyVersion {
     }
 }
 
+/// Whether what an answer says of itself, if anything, is what its place in the world says.
+fn is_of(operation: &'static str, said: &Value, expected: &str) -> Result<(), WorldError> {
+    match said.as_str() {
+        Some(said) if said != expected => Err(shape(operation, format!("it is of `{said}`, not of `{expected}`"))),
+        _ => Ok(()),
+    }
+}
+
+/// From GetGuardrail's answer, or `{"guardrailId": null}` for its `ResourceNotFoundException`.
+fn guardrail(json: &Value, key: &GuardrailKey, version: GuardrailVersion) -> Result<Option<Canonical>, WorldError> {
+    match json.get("guardrailId").or_else(|| json.get("guardrailArn")) {
+        Some(Value::Null) => Ok(None),
+        Some(_) => {
+            is_of("GetGuardrail", &json["guardrailId"], &key.id)?;
+            is_of("GetGuardrail", &json["version"], &version.to_string())?;
+            Ok(Some(Canonical::from_get_guardrail(json)))
+        }
+        None => Err(shape("GetGuardrail", "no `guardrailId`")),
+    }
+}
+
 /// From DescribeEffectivePolicy's answer, or `{"EffectivePolicy": null}` for its `EffectivePolicyNotFoundException`.
-fn described_policy(json: &Value) -> Result<Option<EffectivePolicy>, WorldError> {
+fn described_policy(json: &Value, account: &AccountId) -> Result<Option<EffectivePolicy>, WorldError> {
     let problem = |problem: &str| shape("DescribeEffectivePolicy", problem);
     match json.get("EffectivePolicy") {
         Some(Value::Null) => Ok(None),
         Some(policy) => {
+            is_of("DescribeEffectivePolicy", &policy["TargetId"], account)?;
+            is_of("DescribeEffectivePolicy", &policy["PolicyType"], BEDROCK_POLICY)?;
             let content = policy["PolicyContent"].as_str().ok_or_else(|| problem("no `EffectivePolicy.PolicyContent` text"))?;
-            let document =
-                serde_json::from_str(content).map_err(|error| problem(&format!("`EffectivePolicy.PolicyContent` is no JSON: {error}")))?;
-            Ok(Some(EffectivePolicy::from_document(document)))
+            let document = serde_json::from_str::<serde_json::Map<String, Value>>(content)
+                .map_err(|error| problem(&format!("`EffectivePolicy.PolicyContent` is no JSON object: {error}")))?;
+            Ok(Some(EffectivePolicy::from_document(Value::Object(document))))
         }
         None => Err(problem("no `EffectivePolicy`")),
     }
@@ -354,62 +465,56 @@ fn models_of_profile(json: &Value) -> Result<Vec<Model>, WorldError> {
     Ok(models.into_iter().collect())
 }
 
-impl MediatedGuardrail {
-    /// From GetAgent's answer; `None` if it names a guardrail in a way that can't be understood.
-    fn from_get_agent(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
-        let agent = json.get("agent").unwrap_or(json);
-        let model = agent["foundationModel"].as_str().map(Model::parse);
-        let configuration = &agent["guardrailConfiguration"];
-        if configuration["guardrailIdentifier"].as_str().is_none_or(str::is_empty) {
-            return Some(MediatedGuardrail { guardrail: None, model, generates_unguarded: true });
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_belong_in_its_place_is_none() {
+        let policy =
+            |id: &str, content: &str| json!({"Policy": {"PolicySummary": {"Id": id, "Type": "BEDROCK_POLICY"}, "Content": content}});
+        let guardrail = |id: &str, version: &str| json!({"guardrailId": id, "version": version});
+        let described = |of: &str, kind: &str| json!({"EffectivePolicy": {"TargetId": of, "PolicyType": kind, "PolicyContent": "{}"}});
+        let (guardrails, account) = ("guardrails/1/us-east-1/abc/2.json", "effective-policies/222233334444.json");
+        for (path, answer, is_one) in [
+            ("policies/p-1.json", policy("p-1", "{}"), true),
+            ("policies/p-1.json", policy("p-2", "{}"), false),
+            ("policies/p-1.json", policy("p-1", "[]"), false),
+            (guardrails, guardrail("abc", "2"), true),
+            (guardrails, json!({"guardrailId": null}), true),
+            (guardrails, guardrail("abd", "2"), false),
+            (guardrails, guardrail("abc", "DRAFT"), false),
+            (guardrails, json!({"x": 1, "y": 2}), false),
+            (guardrails, json!({}), false),
+            (guardrails, json!([]), false),
+            (account, described("222233334444", "BEDROCK_POLICY"), true),
+            (account, json!({"EffectivePolicy": null}), true),
+            (account, described("333344445555", "BEDROCK_POLICY"), false),
+            (account, described("222233334444", "TAG_POLICY"), false),
+            ("resource-policies/1/us-east-1/abc.json", json!({}), true),
+            ("resource-policies/1/us-east-1/abc.json", json!([]), false),
+            ("telemetry/1/us-east-1.json", json!([]), true),
+            ("telemetry/1/us-east-1.json", json!("x"), false),
+            ("agents/1/us-east-1/A.json", json!({}), false),
+            ("agents/1/us-east-1/A.json", json!([]), false),
+        ] {
+            let added = World::default().add(&SnapshotPath::parse(path).unwrap(), answer.to_string().as_bytes());
+            assert_eq!(added.is_ok(), is_one, "{path}: {answer}");
         }
-        let guardrail = Some(guardrail_named(configuration, account, region)?);
-        Some(MediatedGuardrail { guardrail, model, generates_unguarded: false })
     }
 
-    /// From GetFlow's answer. A flow counts as guarded by a guardrail only if each of its nodes that generates text names that one.
-    fn from_get_flow(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
-        let nodes = json.at("/definition/nodes").as_array()?;
-        let mut guardrails = BTreeSet::new();
-        for node in nodes {
-            for kind in GENERATING_NODES {
-                if let Some(configuration) = node["configuration"].get(*kind) {
-                    let named = &configuration["guardrailConfiguration"];
-                    let guardrail = if named.is_null() { None } else { Some(guardrail_named(named, account, region)?) };
-                    guardrails.insert(guardrail);
-                }
-            }
-        }
-        let all_alike = guardrails.len() == 1;
-        let generates_unguarded = guardrails.contains(&None);
-        Some(MediatedGuardrail {
-            guardrail: guardrails.into_iter().next().flatten().filter(|_| all_alike),
-            model: None,
-            generates_unguarded,
-        })
+    #[test]
+    fn what_can_not_be_used_is_not_what_was_there_before() {
+        let mut world = testing::world(&[("guardrails/1/us-east-1/abc/2.json", json!({"guardrailId": "abc"}))]);
+        let key = GuardrailKey { account: "1".into(), region: "us-east-1".into(), id: "abc".into() };
+        let later = SnapshotPath::parse("guardrails/1/us-east-1/abc/2@20261120T050000Z.json").unwrap();
+        assert!(world.add(&later, b"{").is_err());
+        let state = world.settle();
+        let is_known = |hour| matches!(state.guardrail(&key, GuardrailVersion::Numbered(2), testing::hour(hour)), InForce::Known(Some(_)));
+        assert!(is_known(4) && !is_known(5));
     }
-
-    /// How many nodes of a flow's definition generate text without a guardrail; `None` if there is no definition.
-    #[must_use]
-    pub fn unguarded_nodes(definition: &Value) -> Option<usize> {
-        let generating = |node: &&Value| GENERATING_NODES.iter().any(|kind| node["configuration"].get(*kind).is_some());
-        let guarded = |node: &&Value| {
-            let mut kinds = GENERATING_NODES.iter().filter_map(|kind| node["configuration"].get(*kind));
-            kinds.all(|settings| settings.at("/guardrailConfiguration/guardrailIdentifier").as_str().is_some_and(|id| !id.is_empty()))
-        };
-        let nodes = definition.get("nodes")?.as_array()?;
-        Some(nodes.iter().filter(generating).filter(|node| !guarded(node)).count())
-    }
-}
-
-/// The kinds of nodes in a flow that generate text and take a guardrail (facts/08 C3).
-const GENERATING_NODES: &[&str] = &["prompt", "knowledgeBase"];
-
-fn guardrail_named(configuration: &Value, account: &AccountId, region: &Region) -> Option<GuardrailVersionArn> {
-    Some(GuardrailVersionArn {
-        key: GuardrailKey::from_identifier(configuration["guardrailIdentifier"].as_str()?, account, region)?,
-        version: GuardrailVersion::parse(configuration["guardrailVersion"].as_str()?)?,
-    })
 }
 
 #[cfg(test)]

@@ -14,8 +14,17 @@ pub enum Input {
         /// How large.
         bytes: u64,
     },
+    /// What is no file and was named itself, such as a FIFO: it can be read only once.
+    Stream(PathBuf),
     /// Standard input.
     Stdin,
+    /// Something in a folder that can't be read.
+    Broken {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
 }
 
 impl Input {
@@ -23,7 +32,7 @@ impl Input {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Input::File { path, .. } => path.display().to_string(),
+            Input::File { path, .. } | Input::Stream(path) | Input::Broken { path, .. } => path.display().to_string(),
             Input::Stdin => "standard input".to_owned(),
         }
     }
@@ -33,7 +42,7 @@ impl Input {
     pub fn bytes(&self) -> u64 {
         match self {
             Input::File { bytes, .. } => *bytes,
-            Input::Stdin => 0,
+            Input::Stream(_) | Input::Stdin | Input::Broken { .. } => 0,
         }
     }
 }
@@ -53,7 +62,8 @@ pub struct ListError {
 const ENDINGS: &[&str] = &[".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".log", ".log.gz"];
 
 /// The inputs behind the paths: a folder stands for the log files below it, `-` for standard input. What lies in one of `without` is
-/// left out, so that a world beside the logs isn't read as one. In the order of their names.
+/// left out, so that a world beside the logs isn't read as one. In the order of their names. What can't be looked at inside a folder is
+/// an input that can't be read; only a path that leads nowhere is an error.
 pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListError> {
     let left_out: Vec<PathBuf> = without.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let mut inputs = Vec::new();
@@ -68,15 +78,38 @@ pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListEr
             .into_iter()
             .filter_entry(|entry| !is_left_out(entry.path(), &left_out));
         for entry in walk {
-            let entry = entry.map_err(|source| ListError { path: path.clone(), source })?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(source) if source.depth() == 0 => return Err(ListError { path: path.clone(), source }),
+                Err(error) => {
+                    inputs.push(broken(path, &error));
+                    continue;
+                }
+            };
             let named_itself = entry.depth() == 0;
-            if entry.file_type().is_file() && (named_itself || is_log(entry.path())) {
+            let kind = entry.file_type();
+            if named_itself && !kind.is_file() && !kind.is_dir() {
+                inputs.push(Input::Stream(entry.into_path()));
+            } else if kind.is_file() && (named_itself || is_log(entry.path())) {
                 let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
                 inputs.push(Input::File { path: entry.into_path(), bytes });
             }
         }
     }
     Ok(inputs)
+}
+
+fn broken(folder: &Path, error: &walkdir::Error) -> Input {
+    Input::Broken { path: error.path().unwrap_or(folder).to_owned(), why: why(error) }
+}
+
+/// Why something in a folder can't be looked at, without its path.
+pub(crate) fn why(error: &walkdir::Error) -> String {
+    match (error.loop_ancestor(), error.io_error()) {
+        (Some(ancestor), _) => format!("a link back to `{}`, which it lies in", ancestor.display()),
+        (None, Some(error)) => error.to_string(),
+        (None, None) => error.to_string(),
+    }
 }
 
 fn is_log(path: &Path) -> bool {
@@ -110,5 +143,20 @@ mod tests {
         assert_eq!(names(list(&[folder.path().join("notes.txt")], &[]).unwrap()), ["notes.txt"]);
         assert_eq!(list(&["-".into()], &[]).unwrap(), [Input::Stdin]);
         assert!(list(&[folder.path().join("missing")], &[]).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_broken_in_a_folder_does_not_hide_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("b.json"), "{}").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("a.json")).unwrap();
+        std::os::unix::fs::symlink(".", folder.path().join("c")).unwrap();
+        let inputs = list(&[folder.path().to_owned()], &[]).unwrap();
+        assert!(
+            matches!(inputs.as_slice(), [Input::Broken { .. }, Input::File { .. }, Input::Broken { why, .. }] if why.starts_with("a link back")),
+            "{inputs:?}"
+        );
+        assert!(list(&[folder.path().join("a.json")], &[]).is_err(), "named itself, it has to be there");
     }
 }

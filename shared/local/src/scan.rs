@@ -5,7 +5,7 @@ mod bytes;
 use std::{
     collections::BTreeMap,
     fs::File,
-    io,
+    io::{self, Read},
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
@@ -78,6 +78,8 @@ pub struct Scanned {
     pub problems: Vec<Unreadable>,
     /// What each input held, if digests were asked for.
     pub inputs: Vec<(Digest, InputSummary)>,
+    /// What could not be digested, and so held nothing that is known.
+    pub undigested: Vec<InputSummary>,
 }
 
 /// How much was read. Every record is accounted for: read = taken + ignored + unreadable.
@@ -130,11 +132,13 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     order.sort_by_key(|input| std::cmp::Reverse(input.bytes()));
     let next = AtomicUsize::new(0);
     let mut scanned = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..options.threads.clamp(1, order.len().max(1))).map(|_| scope.spawn(|| read_some(&order, &next, wanted, options))).collect();
+        let others = options.threads.clamp(1, order.len().max(1)) - 1;
+        let workers: Vec<_> = (0..others).map(|_| scope.spawn(|| read_some(&order, &next, wanted, options))).collect();
+        // This thread reads too: what it lets go of afterwards is room for judging, which the memory of other threads is not.
+        let own = read_some(&order, &next, wanted, options);
         // A worker that panics took records with it: better no answer than one without them.
         let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        joined.reduce(Scanned::and).unwrap_or_default()
+        joined.fold(own, Scanned::and)
     });
     if let Some(progress) = options.progress {
         progress.done.store(1, Ordering::Release);
@@ -144,12 +148,41 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     scanned
 }
 
+/// Calls a function with each value in the inputs, one input after the other. What could not be read.
+pub fn each_value(inputs: &[Input], mut with: impl FnMut(&[u8])) -> Vec<Unreadable> {
+    let mut contents = Contents::default();
+    let mut problems = Vec::new();
+    for input in inputs {
+        let name = input.name();
+        let frames = if is_line_by_line(&name) { Frames::line_by_line() } else { Frames::default() };
+        let mut number = 0;
+        let mut each = |frame: Result<&[u8], &'static str>| {
+            number += 1;
+            match frame {
+                Ok(value) => with(value),
+                Err(why) => problems.push(Unreadable { file: name.clone(), record: Some(number), reason: why.to_owned() }),
+            }
+        };
+        let outcome = match input {
+            Input::File { path, bytes } => contents.each_frame_of_file(path, *bytes, frames, &mut each),
+            Input::Stream(path) => File::open(path).and_then(|mut stream| contents.each_frame_of(&mut stream, frames, &mut each)),
+            Input::Stdin => contents.each_frame_of(&mut io::stdin().lock(), frames, &mut each),
+            Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
+        };
+        if let Err(error) = outcome {
+            problems.push(Unreadable { file: name.clone(), record: None, reason: format!("failed to read: {error}") });
+        }
+    }
+    problems
+}
+
 impl Scanned {
     fn and(mut self, other: Scanned) -> Scanned {
         self.facts.absorb(other.facts);
         self.counts.add(&other.counts);
         self.problems.extend(other.problems);
         self.inputs.extend(other.inputs);
+        self.undigested.extend(other.undigested);
         self
     }
 }
@@ -175,7 +208,11 @@ fn read_some(inputs: &[&Input], next: &AtomicUsize, wanted: &Wanted, options: &O
         }
         scanned.counts.add(&summary.counts);
         scanned.problems.extend(summary.problems.iter().cloned());
-        scanned.inputs.extend(digest.map(|digest| (digest, summary)));
+        match digest {
+            Some(digest) => scanned.inputs.push((digest, summary)),
+            None if options.known.is_some() => scanned.undigested.push(summary),
+            None => {}
+        }
     }
     Scanned { facts: collector.into_facts(), ..scanned }
 }
@@ -202,14 +239,19 @@ impl Reading<'_, '_> {
                 }
                 contents.each_frame_of_file(path, *bytes, frames, |frame| self.frame(frame))
             }
-            Input::Stdin => {
-                let mut stdin = bytes::Digesting::new(io::stdin().lock(), options.known.is_some());
-                let outcome = contents.each_frame_of(&mut stdin, frames, |frame| self.frame(frame));
-                io::copy(&mut stdin, &mut io::sink())?;
-                (self.summary.counts.bytes, self.digest) = stdin.finish();
-                outcome
-            }
+            Input::Stream(path) => self.stream(File::open(path)?, frames, contents, options),
+            Input::Stdin => self.stream(io::stdin().lock(), frames, contents, options),
+            Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
         }
+    }
+
+    /// What can be read only once: its digest is known when it was.
+    fn stream(&mut self, stream: impl Read, frames: Frames, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
+        let mut stream = bytes::Digesting::new(stream, options.known.is_some());
+        let outcome = contents.each_frame_of(&mut stream, frames, |frame| self.frame(frame));
+        let rest = io::copy(&mut stream, &mut io::sink());
+        (self.summary.counts.bytes, self.digest) = stream.finish();
+        outcome.and(rest.map(|_| ()))
     }
 
     fn frame(&mut self, frame: Result<&[u8], &'static str>) {

@@ -49,6 +49,9 @@ pub enum StoreError {
         /// The version of its tables; zero in a database that is none of ours.
         found: i64,
     },
+    /// An empty file, where a store must be.
+    #[error("not a store: the file is empty")]
+    Empty,
     /// Something in the store can't be read.
     #[error("failed to read a stored {what}")]
     Stored {
@@ -80,22 +83,23 @@ pub struct Summary {
 impl Store {
     /// Opens a store, or makes one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(path).map_err(failed("open the store"))?)
+        Self::prepare(Connection::open(path).map_err(failed("open the store"))?, true)
     }
 
-    /// Opens a store that must be there.
+    /// Opens a store that must be there. What is none is left as it is.
     pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
-        Self::prepare(Connection::open_with_flags(path, flags).map_err(failed("open the store"))?)
+        Self::prepare(Connection::open_with_flags(path, flags).map_err(failed("open the store"))?, false)
     }
 
-    fn prepare(connection: Connection) -> Result<Self, StoreError> {
+    fn prepare(connection: Connection, make: bool) -> Result<Self, StoreError> {
         let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
         let tables = |connection: &Connection| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
         let opened = failed("open the store");
         let found = version(&connection).and_then(|version| Ok((version, tables(&connection)?))).map_err(opened)?;
         match found {
             (VERSION, _) => {}
+            (0, 0) if !make => return Err(StoreError::Empty),
             (0, 0) => connection.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
             (found, _) => return Err(StoreError::Version { found }),
         }
@@ -187,6 +191,22 @@ impl Store {
             rows.collect::<Result<_, _>>()
         };
         read().map_err(failed("read the stored world"))
+    }
+
+    /// The places of the world without a time that hold something else than these files: what was said there holds from the beginning,
+    /// so that one replaces the other for all times.
+    pub fn contradicted_by(&self, world: &[(String, Vec<u8>)]) -> Result<Vec<String>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT 1 FROM world WHERE path = ?1 AND json <> ?2")?;
+            let mut contradicted = Vec::new();
+            for (path, json) in world.iter().filter(|(path, _)| !path.contains('@')) {
+                if statement.exists(params![path, json])? {
+                    contradicted.push(path.clone());
+                }
+            }
+            Ok(contradicted)
+        };
+        read().map_err(failed("compare the world with the stored one"))
     }
 
     /// Adds what a run read. All of it or, if something fails, nothing.

@@ -48,10 +48,12 @@ enum Happening {
     Evaluation {
         of: u8,
         guardrail: usize,
+        requested: bool,
     },
     Log {
         of: u8,
         guarded: u32,
+        traced: bool,
     },
     PutConfiguration {
         guardrail: usize,
@@ -84,8 +86,9 @@ fn event() -> impl Strategy<Value = Event> {
     let happening = prop_oneof![
         8 => (0..APIS.len(), 0..MODELS.len(), 0..3_u8, proptest::option::weighted(0.2, 0..2_usize), proptest::bool::weighted(0.1))
             .prop_map(|(api, model, principal, guardrail, refused)| Happening::Call { api, model, principal, guardrail, refused }),
-        4 => (any::<u8>(), 0..2_usize).prop_map(|(of, guardrail)| Happening::Evaluation { of, guardrail }),
-        1 => (any::<u8>(), 0..3_u32).prop_map(|(of, guarded)| Happening::Log { of, guarded }),
+        4 => (any::<u8>(), 0..2_usize, proptest::bool::weighted(0.3))
+            .prop_map(|(of, guardrail, requested)| Happening::Evaluation { of, guardrail, requested }),
+        1 => (any::<u8>(), 0..3_u32, any::<bool>()).prop_map(|(of, guarded, traced)| Happening::Log { of, guarded, traced }),
         1 => (0..2_usize).prop_map(|guardrail| Happening::PutConfiguration { guardrail }),
         1 => proptest::bool::weighted(0.3).prop_map(|refused| Happening::DeleteConfiguration { refused }),
         1 => proptest::option::of(0..2_usize).prop_map(|guardrail| Happening::UpdatePolicy { guardrail }),
@@ -135,19 +138,26 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
         Happening::Call { api, model, guardrail, refused, .. } => {
             let parameters = match APIS[api] {
                 "InvokeFlow" => json!({"flowIdentifier": "FLOW123456"}),
-                _ => {
-                    json!({"modelId": MODELS[model], "guardrailIdentifier": guardrail.map(|number| GUARDRAILS[number]), "guardrailVersion": "1"})
-                }
+                _ => match guardrail {
+                    None => json!({"modelId": MODELS[model]}),
+                    Some(number) => {
+                        json!({"modelId": MODELS[model], "guardrailIdentifier": GUARDRAILS.get(number), "guardrailVersion": "1"})
+                    }
+                },
             };
             let call = make(APIS[api], account, parameters);
             if refused { refuse(call) } else { call }
         }
-        Happening::Evaluation { guardrail, .. } => {
-            let mut evaluation =
-                make("ApplyGuardrail", account, json!({"guardrailIdentifier": "ENFORCED", "guardrailVersion": "ENFORCED"}));
+        Happening::Evaluation { guardrail, requested, .. } => {
+            let named = if requested { GUARDRAILS[guardrail] } else { "ENFORCED" };
+            let version = if requested { "1" } else { "ENFORCED" };
+            let mut evaluation = make("ApplyGuardrail", account, json!({"guardrailIdentifier": named, "guardrailVersion": version}));
             evaluation["resources"] = json!([{"type": "AWS::Bedrock::Guardrail", "ARN": GUARDRAILS[guardrail]}]);
             evaluation
         }
+        Happening::Log { traced: false, .. } => json!({"schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": time,
+            "accountId": account, "region": region, "requestId": request_id, "operation": "InvokeModel", "modelId": MODELS[0],
+            "output": {"outputBodyJson": {"amazon-bedrock-guardrailAction": "NONE"}}}),
         Happening::Log { guarded, .. } => json!({"schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": time,
             "accountId": account, "region": region, "requestId": request_id, "operation": "Converse", "modelId": MODELS[0],
             "output": {"outputBodyJson": {"trace": {"guardrail": {"inputAssessment": {"required1": {"invocationMetrics":
@@ -165,7 +175,7 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
             "UpdatePolicy",
             MANAGEMENT,
             match guardrail {
-                None => json!({"policyId": "p-bedrock01"}),
+                None => json!({"policyId": "p-bedrock01", "content": "HIDDEN_DUE_TO_SECURITY_REASONS"}),
                 Some(number) => json!({"policyId": "p-bedrock01", "content": policy(GUARDRAILS[number])}),
             },
         ),
@@ -185,7 +195,7 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
 }
 
 /// Changes of which rules of their own say something: service, operation and parameters.
-const CONTROL: [(&str, &str, &str); 8] = [
+const CONTROL: [(&str, &str, &str); 10] = [
     ("bedrock", "UpdateGuardrail", r#"{"guardrailIdentifier":"required1","name":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#),
     ("bedrock", "DeleteModelInvocationLoggingConfiguration", "{}"),
     ("lambda", "UpdateFunctionCode20150331v2", r#"{"functionName":"guardrail-audit-changes"}"#),
@@ -202,6 +212,8 @@ const CONTROL: [(&str, &str, &str); 8] = [
     ),
     ("iam", "DeleteRolePolicy", r#"{"roleName":"app","policyName":"p"}"#),
     ("cloudtrail", "StopLogging", r#"{"name":"main"}"#),
+    ("cloudtrail", "StopLogging", r#"{"name":"arn:aws:cloudtrail:us-east-1:111122223333:trail/organization"}"#),
+    ("organizations", "MoveAccount", r#"{"accountId":"222233334444","sourceParentId":"r-ab12","destinationParentId":"r-ab12"}"#),
 ];
 
 fn policy(guardrail: &str) -> String {

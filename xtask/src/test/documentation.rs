@@ -1,6 +1,6 @@
 //! Does the documentation of the code build, with every link leading somewhere?
 
-use super::{Step, starting_with};
+use super::{FEATURES, Step, starting_with};
 use crate::command::{cargo, run};
 
 pub(super) static STEP: Step = Step {
@@ -8,7 +8,7 @@ pub(super) static STEP: Step = Step {
     what: "rustdoc, warnings are errors",
     run: || {
         let mut command = cargo();
-        command.args(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"]);
+        command.args(["doc", "--workspace", "--features", FEATURES, "--no-deps", "--document-private-items", "--locked"]);
         run(command.env("RUSTDOCFLAGS", "--deny warnings"), starting_with("error"))
     },
 };

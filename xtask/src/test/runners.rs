@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Step;
+use super::{FEATURES, Step};
 use crate::command::{cargo, run};
 
 pub(super) static STEP: Step = Step {
@@ -11,7 +11,7 @@ pub(super) static STEP: Step = Step {
     run: || {
         let mut command = cargo();
         // A snapshot that differs fails, and leaves no file behind.
-        command.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("INSTA_UPDATE", "no");
+        command.args(["test", "--workspace", "--features", FEATURES, "--locked", "--no-fail-fast"]).env("INSTA_UPDATE", "no");
         let (mut runner, mut totals) = (String::new(), Totals::default());
         let mut run = run(&mut command, |line| {
             let line = without_colours(line);

@@ -46,19 +46,21 @@ impl<'r> Effect<'r> {
             detail,
         };
         let content = |item: &Item| (item.get("f").cloned(), item.get("j").cloned(), item.get("expires_at").cloned());
+        // What was no fact can't be missed, and could have a key or a size that no item of the hub's can hold.
+        let fact = |item: &'r Item| Fact::from_item(item).is_ok().then_some(item);
         if record.new.is_empty() {
             let expires = record.old.get("expires_at").and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
             let was_due = expires.is_some_and(|at| Moment::from_seconds(at) <= time);
             if !(record.by_service && was_due) {
                 effect.note = Some(note(&effect.place, "removed", "removed before its time".to_owned()));
-                effect.keep = Some(&record.old);
+                effect.keep = fact(&record.old);
             }
             return effect;
         }
         // The time to live of a fact is part of it: one that was cut short would go before its time.
         if !record.old.is_empty() && content(&record.old) != content(&record.new) {
             effect.note = Some(note(&effect.place, "rewritten", "written again with another content".to_owned()));
-            effect.keep = Some(&record.old);
+            effect.keep = fact(&record.old);
         }
         match Fact::from_item(&record.new) {
             Ok(fact) => match fact.content {

@@ -214,6 +214,19 @@ async fn a_fact_that_is_rewritten_still_counts_and_is_a_finding() {
     assert_eq!(scene.tables.all_findings().await, after, "made again, the findings are the same");
 }
 
+/// What was no fact before it was rewritten needs no keeping, and couldn't be kept: its key is as long as any key may be.
+#[tokio::test]
+async fn an_item_that_was_no_fact_stalls_nobody_when_it_is_rewritten() {
+    let scene = Scene::new().await;
+    let mut old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    old.insert("sk".to_owned(), AttributeValue::S("x".repeat(1024)));
+    let mut new = old.clone();
+    new.insert("j".to_owned(), AttributeValue::S("y".to_owned()));
+    write(&scene.tables, &new).await;
+    assert_eq!(scene.fold.take(&[StreamRecord { old, new, ..inserted(7, Item::new()) }]).await, None);
+    assert_eq!(rules(&scene.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
+}
+
 #[tokio::test]
 async fn a_time_to_live_that_is_cut_short_is_a_finding() {
     let scene = Scene::new().await;

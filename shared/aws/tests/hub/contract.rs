@@ -1,8 +1,10 @@
 //! What every store of evidence and findings promises: SQLite on a laptop, DynamoDB in the hub. `DYNAMODB_ENDPOINT` names another engine.
 
+use std::collections::BTreeSet;
+
 use audit_aws::{
-    fact::{Content, Fact},
-    findings::{Basis, Findings, Stored},
+    fact::{Content, Fact, HeartbeatFact, StateFact},
+    findings::{AlertState, Basis, Findings, Note, OTHERS, Page, Rollup, Stored},
     observations::Observations,
     place::{Partition, Place, Source},
 };
@@ -11,15 +13,16 @@ use audit_core::{
     config::Configuration,
     facts::{Collector, Facts, packed::EventIds},
     finding::Finding,
-    report::Invocations,
+    moment::Moment,
+    report::{CoverageRow, Invocations},
 };
 use audit_local::{store::Store, world::LoadedWorld};
 use serde_json::{Value, json};
 
 use crate::support::{
-    now,
+    Tables, now,
     story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    tables,
+    tables, tables_at,
 };
 
 /// A store, as far as both are one.
@@ -57,7 +60,7 @@ impl EvidenceStore for Store {
 struct Dynamo {
     observations: Observations,
     findings: Findings,
-    partitions: std::collections::BTreeSet<Partition>,
+    partitions: BTreeSet<Partition>,
     tickets: i64,
 }
 
@@ -136,6 +139,10 @@ fn audited(facts: Facts) -> Audit {
     auditor::audit(facts, world.world, &Terms { configuration: &configuration, selection: &Selection::default(), now: now() })
 }
 
+fn a_finding() -> Finding {
+    audited(collected(&history())).findings.remove(0)
+}
+
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| a.id.cmp(&b.id));
     findings
@@ -186,18 +193,14 @@ async fn sqlite_keeps_its_promises() {
     keeps_its_promises(&mut Store::open(&home.path().join("store.sqlite")).unwrap()).await;
 }
 
-#[tokio::test]
-async fn dynamodb_keeps_its_promises() {
-    let tables = tables().await;
+async fn keeps_the_promises_of_every_store(tables: &Tables) {
     let (observations, findings) = (tables.observations(), tables.findings());
-    keeps_its_promises(&mut Dynamo { observations, findings, partitions: std::collections::BTreeSet::new(), tickets: 0 }).await;
+    keeps_its_promises(&mut Dynamo { observations, findings, partitions: BTreeSet::new(), tickets: 0 }).await;
 }
 
-#[tokio::test]
-async fn an_earlier_fold_overwrites_and_removes_nothing_of_a_later_one() {
-    let tables = tables().await;
+async fn an_earlier_fold_overwrites_and_removes_nothing_of_a_later_one(tables: &Tables) {
     let findings = tables.findings();
-    let finding = audited(collected(&history())).findings.remove(0);
+    let finding = a_finding();
     let stored = |ticket, count| Stored { finding: Finding { count, ..finding.clone() }, ticket, units: Vec::new(), basis: Basis::Settled };
     let account = finding.account.as_str();
     let tickets = [findings.ticket(account).await.unwrap(), findings.ticket(account).await.unwrap()];
@@ -209,3 +212,245 @@ async fn an_earlier_fold_overwrites_and_removes_nothing_of_a_later_one() {
     assert!(findings.withdraw(account, &finding.id, 2).await.unwrap());
     assert_eq!(findings.get(account, &finding.id).await.unwrap(), None);
 }
+
+async fn no_two_folds_have_one_ticket(tables: &Tables) {
+    let taken = (0..10).map(|_| tables.findings()).map(|findings| tokio::spawn(async move { findings.ticket(MEMBER).await.unwrap() }));
+    let taken: Vec<_> = taken.collect();
+    let mut tickets = BTreeSet::new();
+    for ticket in taken {
+        tickets.insert(ticket.await.unwrap());
+    }
+    assert_eq!(tickets, (1..=10).collect());
+}
+
+/// More than the megabyte that an engine answers with at once; and the same again is the same.
+async fn a_partition_is_read_to_its_end(tables: &Tables) {
+    let observations = tables.observations();
+    let time = Moment::parse("2026-11-20T10:00:00Z").unwrap();
+    let state = |number: usize| {
+        let json = format!("{{\"number\": {number}, \"text\": \"{}\"}}", "é".repeat(130_000));
+        let path = format!("guardrails/{MEMBER}/us-east-1/g{number}/DRAFT.json");
+        let state = StateFact { path, since: time, read_at: time, json, events: vec![String::new()] };
+        Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), Content::State(state))
+    };
+    let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned() });
+    let heartbeat = Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), heartbeat);
+    let mut expected: Vec<Fact> = (0..6).map(state).collect();
+    expected.push(heartbeat.clone());
+    for fact in expected.iter().chain(&expected) {
+        observations.put(fact).await.unwrap();
+    }
+    let read = async |prefix| {
+        let read = observations.query(&heartbeat.partition, prefix).await.unwrap();
+        read.into_iter().map(|read| read.fact.unwrap()).collect::<Vec<Fact>>()
+    };
+    let all = read(None).await;
+    assert_eq!(all.len(), 7);
+    assert!(expected.iter().all(|fact| all.contains(fact)));
+    assert_eq!(read(Some("heartbeat#")).await, std::slice::from_ref(&heartbeat));
+    assert_eq!(read(Some("calls#")).await, []);
+}
+
+async fn findings_are_found_by_every_index(tables: &Tables) {
+    let findings = tables.findings();
+    let template = a_finding();
+    let seen = |minute: i64| template.last_seen.unwrap().plus_seconds(minute * 60);
+    for minute in 0..5 {
+        let finding = Finding { id: format!("id-{minute}"), last_seen: Some(seen(minute)), ..template.clone() };
+        assert!(findings.put(&Stored { finding, ticket: 1, units: Vec::new(), basis: Basis::Reported }).await.unwrap());
+    }
+    let status = format!("OPEN#{}", template.severity);
+    for (index, value) in [
+        ("by_account", template.account.as_str()),
+        ("by_rule", &template.rule),
+        ("by_status", &status),
+        ("by_region", template.region.as_str()),
+    ] {
+        let page = |since: Option<i64>, until: Option<i64>, limit, start| Page {
+            index,
+            value,
+            since: since.map(seen),
+            until: until.map(seen),
+            limit,
+            start,
+        };
+        // An index follows its table, sooner or later.
+        let read = async |since, until| {
+            let (mut ids, mut start) = (Vec::new(), None);
+            loop {
+                let (found, next) = findings.page(&page(since, until, 2, start)).await.unwrap();
+                assert!(found.len() <= 2, "{index}");
+                ids.extend(found.into_iter().map(|stored| stored.finding.id));
+                start = next;
+                if start.is_none() {
+                    return ids;
+                }
+            }
+        };
+        for (since, until, expected) in [
+            (None, None, vec!["id-4", "id-3", "id-2", "id-1", "id-0"]),
+            (Some(2), None, vec!["id-4", "id-3", "id-2"]),
+            (None, Some(2), vec!["id-1", "id-0"]),
+            (Some(1), Some(3), vec!["id-2", "id-1"]),
+            (Some(3), Some(1), vec![]),
+        ] {
+            let mut tries = 0;
+            loop {
+                let found = read(since, until).await;
+                if found == expected {
+                    break;
+                }
+                tries += 1;
+                assert!(tries < 50, "{index} from {since:?} to {until:?}: {found:?}");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+/// No key of an index can be empty, and no item larger than 400 KB.
+async fn what_has_no_place_in_an_index_is_kept_all_the_same(tables: &Tables) {
+    let findings = tables.findings();
+    let finding = Finding { region: "".into(), last_seen: None, first_seen: None, policy: None, title: String::new(), ..a_finding() };
+    let stored = Stored { finding, ticket: 1, units: vec!["r-ab12".to_owned(), "ou-ab12-prod".to_owned()], basis: Basis::Settled };
+    assert!(findings.put(&stored).await.unwrap());
+    assert_eq!(findings.get(stored.finding.account.as_str(), &stored.finding.id).await.unwrap(), Some(stored));
+}
+
+async fn rollups_of_any_number_of_models_are_kept(tables: &Tables) {
+    let findings = tables.findings();
+    let place = Place::new(MEMBER, "us-east-1");
+    let row = audited(collected(&history())).coverage.remove(0);
+    let coverage: Vec<_> =
+        (1..=4000).map(|number| CoverageRow { model: format!("model-{number:04}"), count: number, ..row.clone() }).collect();
+    let total = coverage.iter().map(|row| row.count).sum();
+    let rollup = Rollup { invocations: Invocations { violation: total, ..Invocations::default() }, coverage };
+    assert!(findings.put_rollup(&place, "2026-11-20T10", &rollup, 2).await.unwrap());
+    assert!(!findings.put_rollup(&place, "2026-11-20T10", &Rollup::default(), 1).await.unwrap(), "an earlier fold comes too late");
+    let small = Rollup { invocations: rollup.invocations, coverage: vec![row] };
+    assert!(findings.put_rollup(&place, "2026-11-20T11", &small, 2).await.unwrap());
+    let read = findings.rollups(&place).await.unwrap();
+    assert_eq!(read.keys().collect::<Vec<_>>(), ["2026-11-20T10", "2026-11-20T11"]);
+    assert_eq!(read["2026-11-20T11"], small);
+    let large = &read["2026-11-20T10"];
+    assert_eq!(large.invocations, rollup.invocations);
+    assert_eq!(large.coverage.iter().map(|row| row.count).sum::<u64>(), total, "no call is lost");
+    assert!(large.coverage.iter().any(|row| row.model == "model-4000") && !large.coverage.iter().any(|row| row.model == "model-0001"));
+    assert_eq!(large.coverage.iter().filter(|row| row.model == OTHERS).count(), 1);
+}
+
+async fn what_a_fold_remembers_comes_back(tables: &Tables) {
+    let findings = tables.findings();
+    let time = Moment::parse("2026-11-20T10:00:00Z").unwrap();
+    let place = Place::new(MEMBER, "us-east-1");
+    let partition = |hour| Partition { source: Source::Account, place: place.clone(), hour };
+    let partitions = BTreeSet::from([partition(None), partition(Some(494_000))]);
+    for partition in partitions.iter().chain(&partitions) {
+        findings.note_partition(partition).await.unwrap();
+        findings.note_concern(MANAGEMENT, partition).await.unwrap();
+    }
+    assert_eq!(findings.partitions(MEMBER).await.unwrap(), partitions);
+    assert_eq!(findings.concerns(MANAGEMENT).await.unwrap(), partitions);
+    assert_eq!(findings.partitions(MANAGEMENT).await.unwrap(), BTreeSet::new());
+    let mut places = findings.places().await.unwrap();
+    for _ in 0..50 {
+        if !places.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        places = findings.places().await.unwrap();
+    }
+    assert_eq!(places, BTreeSet::from([place.clone()]));
+
+    let note = Note {
+        kind: "rewritten".to_owned(),
+        account: MEMBER.to_owned(),
+        region: "us-east-1".to_owned(),
+        time,
+        item: "k".repeat(300),
+        detail: String::new(),
+    };
+    findings.note(&note).await.unwrap();
+    findings.note(&note).await.unwrap();
+    assert_eq!(findings.notes(MEMBER).await.unwrap(), BTreeSet::from([note]));
+
+    let heartbeat = |event: &str| Content::Heartbeat(HeartbeatFact { time, event_id: event.to_owned() });
+    let fact = Fact::new(Source::Account, place.clone(), Some(time), heartbeat("first"));
+    let item = fact.item(400).unwrap();
+    findings.keep(&fact.partition, &item).await.unwrap();
+    let mut later = Fact::new(Source::Account, place.clone(), Some(time), heartbeat("second")).item(400).unwrap();
+    later.insert("sk".to_owned(), item["sk"].clone());
+    findings.keep(&fact.partition, &later).await.unwrap();
+    let kept: Vec<Fact> = findings.kept(MEMBER).await.unwrap().iter().map(|item| Fact::from_item(item).unwrap()).collect();
+    assert_eq!(kept, [fact], "what was reported first");
+
+    assert_eq!(findings.blind(MEMBER).await.unwrap(), []);
+    let blind = audited(collected(&history())).blind;
+    assert!(findings.put_blind(MEMBER, &blind, 2).await.unwrap());
+    assert!(!findings.put_blind(MEMBER, &[], 1).await.unwrap());
+    assert_eq!(findings.blind(MEMBER).await.unwrap(), blind);
+
+    assert_eq!(findings.document::<Value>("d").await.unwrap(), None);
+    findings.put_document("d", &json!({"a": [1, ""]})).await.unwrap();
+    assert_eq!(findings.document::<Value>("d").await.unwrap(), Some(json!({"a": [1, ""]})));
+}
+
+async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
+    let findings = tables.findings();
+    let since = Moment::parse("2026-11-20T10:00:00Z").unwrap();
+    let state = |version| AlertState { told: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version };
+    assert_eq!(findings.alert_state("f").await.unwrap(), None);
+    assert!(findings.put_alert_state("f", &state(1)).await.unwrap());
+    assert!(!findings.put_alert_state("f", &state(1)).await.unwrap());
+    assert!(findings.put_alert_state("f", &state(2)).await.unwrap());
+    assert!(!findings.put_alert_state("f", &state(2)).await.unwrap());
+    assert_eq!(findings.alert_state("f").await.unwrap(), Some(state(2)));
+
+    assert_eq!(findings.digest().await.unwrap(), []);
+    findings.put_for_digest("f", "first").await.unwrap();
+    findings.put_for_digest("f", "second").await.unwrap();
+    findings.remove_from_digest("f", "first").await.unwrap();
+    assert_eq!(findings.digest().await.unwrap(), [("f".to_owned(), "second".to_owned())]);
+    findings.remove_from_digest("f", "second").await.unwrap();
+    findings.remove_from_digest("f", "second").await.unwrap();
+    assert_eq!(findings.digest().await.unwrap(), []);
+}
+
+/// Every promise, on an engine of one's own and on one more.
+macro_rules! promises {
+    ($($promise:ident),* $(,)?) => {
+        /// In this process, or where `DYNAMODB_ENDPOINT` says.
+        mod dynamodb {
+            $(#[tokio::test]
+            async fn $promise() {
+                let tables = super::tables().await;
+                super::$promise(&tables).await;
+                tables.delete().await;
+            })*
+        }
+
+        /// A second, independent engine, which also runs the whole stack (`tests/`).
+        mod ministack {
+            static ENGINE: std::sync::LazyLock<end_to_end::engine::Engine> = std::sync::LazyLock::new(end_to_end::engine::Engine::start);
+
+            $(#[tokio::test]
+            async fn $promise() {
+                let tables = super::tables_at(&ENGINE.endpoint()).await;
+                super::$promise(&tables).await;
+                tables.delete().await;
+            })*
+        }
+    };
+}
+
+promises!(
+    keeps_the_promises_of_every_store,
+    an_earlier_fold_overwrites_and_removes_nothing_of_a_later_one,
+    no_two_folds_have_one_ticket,
+    a_partition_is_read_to_its_end,
+    findings_are_found_by_every_index,
+    what_has_no_place_in_an_index_is_kept_all_the_same,
+    rollups_of_any_number_of_models_are_kept,
+    what_a_fold_remembers_comes_back,
+    of_two_that_tell_the_same_one_does,
+);

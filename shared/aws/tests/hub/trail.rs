@@ -269,7 +269,8 @@ fn altered_digest(key: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_broken_chain_is_a_gap() {
     // The digest before was deleted; it was another; it ended too early; the chain begins anew.
-    let cases: [(&str, fn(&mut Trail) -> Vec<String>); 4] = [
+    type Deliver = fn(&mut Trail) -> Vec<String>;
+    let cases: [(&str, Deliver); 4] = [
         ("T101200Z.json.gz was deleted", |trail| {
             let before = trail.digest(9, &[]);
             let digest = trail.digest(10, &[]);

@@ -1,6 +1,6 @@
 //! Tables on an engine: in this process, or wherever `DYNAMODB_ENDPOINT` says.
 
-#![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::pedantic, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::panic, clippy::pedantic, reason = "each test file uses its part")]
 
 use std::sync::{
     Arc,
@@ -25,9 +25,10 @@ use audit_core::{finding::Finding, moment::Moment};
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
-    StreamSpecification, StreamViewType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, TableStatus,
 };
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 pub mod double;
 
@@ -61,16 +62,26 @@ pub async fn endpoint() -> String {
 }
 
 pub fn aws_at(endpoint: &str, attempts: u32) -> Aws {
-    aws_through(endpoint, attempts, aws_smithy_http_client::Builder::new().build_http())
+    let http = aws_smithy_http_client::Builder::new();
+    if endpoint.starts_with("https:") {
+        return aws_through(endpoint, attempts, http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https());
+    }
+    aws_through(endpoint, attempts, http.build_http())
 }
 
 /// Through a client of one's own.
 pub fn aws_through(endpoint: &str, attempts: u32, http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static) -> Aws {
+    // Real tables ask who we are; engines on this machine don't.
+    let own = |name: &str| std::env::var(name).ok().filter(|_| std::env::var("DYNAMODB_ENDPOINT").is_ok_and(|named| named == endpoint));
+    let credentials = match (own("AWS_ACCESS_KEY_ID"), own("AWS_SECRET_ACCESS_KEY")) {
+        (Some(id), Some(secret)) => Credentials::new(id, secret, own("AWS_SESSION_TOKEN"), None, "environment"),
+        _ => Credentials::new(HUB, "test", None, None, "test"),
+    };
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(HUB, "test", None, None, "test")))
+        .region(Region::new(own("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned())))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(attempts))
         .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
@@ -91,10 +102,9 @@ pub async fn tables_at(endpoint: &str) -> Tables {
     let attribute =
         |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build().unwrap();
     let key = |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
-    let stream = || StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages).build().unwrap();
     let create = |name: &str| {
         let request = tables.aws.dynamodb().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-        let request = request.key_schema(key("pk", KeyType::Hash)).key_schema(key("sk", KeyType::Range)).stream_specification(stream());
+        let request = request.key_schema(key("pk", KeyType::Hash)).key_schema(key("sk", KeyType::Range));
         request.attribute_definitions(attribute("pk")).attribute_definitions(attribute("sk"))
     };
     create(&tables.observations).send().await.unwrap();
@@ -109,6 +119,9 @@ pub async fn tables_at(endpoint: &str) -> Tables {
         request = request.attribute_definitions(attribute(&hash)).global_secondary_indexes(index.build().unwrap());
     }
     request.send().await.unwrap();
+    for table in [&tables.observations, &tables.findings] {
+        tables.wait_until_active(table).await;
+    }
     tables
 }
 
@@ -204,6 +217,28 @@ impl Tables {
         let unreliable = Unreliable::default();
         let http = UnreliableHttp(aws_smithy_http_client::Builder::new().build_http(), unreliable.clone());
         (Tables { aws: Arc::new(aws_through(endpoint, 1, http)), ..self.clone() }, unreliable)
+    }
+
+    /// Real tables take a while, their indexes a while longer. Not every engine says how its indexes are.
+    async fn wait_until_active(&self, name: &str) {
+        for _ in 0..600 {
+            let answer = self.aws.dynamodb().describe_table().table_name(name).send().await.unwrap();
+            let table = answer.table.unwrap();
+            let indexes = table.global_secondary_indexes().iter();
+            let ready = indexes.filter_map(|index| index.index_status()).all(|status| *status == IndexStatus::Active);
+            if table.table_status.is_none_or(|status| status == TableStatus::Active) && ready {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        panic!("{name} isn't there after five minutes");
+    }
+
+    /// Nothing is left behind in an engine of somebody else's.
+    pub async fn delete(&self) {
+        for table in [&self.observations, &self.findings] {
+            self.aws.dynamodb().delete_table().table_name(table).send().await.unwrap();
+        }
     }
 
     pub fn observations(&self) -> Observations {

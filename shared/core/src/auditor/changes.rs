@@ -14,7 +14,7 @@ use crate::{
     finding::{Bounded, ControlChange, Finding, FindingKey, Status},
     moment::Moment,
     report::{BlindRow, Blindness},
-    rule::{Check, Group, Resolved, Rule, Traffic},
+    rule::{Check, Resolved, Rule, Traffic},
     rules::RULES,
     scene::{Outcome, Scene, Sighting},
     severity::Severity,
@@ -52,6 +52,8 @@ struct Said {
     steps: i8,
     unverified: bool,
     righted: Option<Moment>,
+    /// It can't be told that it was this principal.
+    anonymous: bool,
     models: Vec<String>,
     /// Only of the latest: there can be thousands.
     words: Option<Box<Words>>,
@@ -75,12 +77,17 @@ struct Words {
 
 impl Said {
     fn new(sighting: Sighting, of: Option<Rc<Made>>) -> Self {
-        let Sighting { because, changes, remediation, time, steps, unverified, righted, models, .. } = sighting;
-        Said { of, time, steps, unverified, righted, models, words: Some(Box::new(Words { because, changes, remediation })) }
+        let Sighting { because, changes, remediation, time, steps, unverified, righted, anonymous, models, .. } = sighting;
+        Said { of, time, steps, unverified, righted, anonymous, models, words: Some(Box::new(Words { because, changes, remediation })) }
     }
 
     fn is_attempt(&self) -> bool {
         self.of.as_ref().is_some_and(|made| made.refused)
+    }
+
+    /// Who did it, where that can be told.
+    fn principal(&self) -> Option<&str> {
+        self.of.as_ref().filter(|_| !self.anonymous).map(|made| made.principal.as_str())
     }
 
     fn because(&self) -> &str {
@@ -209,8 +216,16 @@ fn finding(
 ) -> ChangeFinding {
     let mut said: Vec<&Said> = said.iter().collect();
     said.sort_by(|a, b| a.order().cmp(&b.order()));
+    // What the state shows adds nothing to a change that made it so, except that it is still so.
+    let is_made = |said: &&Said| said.of.is_some() && !said.is_attempt();
+    let still_so = said.iter().any(|said| said.of.is_none() && said.righted.is_none());
+    let by_change = said.iter().any(is_made);
+    if by_change {
+        said.retain(|said| said.of.is_some());
+    }
+    // Nobody may change the auditor itself by hand.
     let may = |said: &Said| {
-        rule.group != Group::Telemetry && said.of.as_ref().is_some_and(|made| terms.configuration.is_administrator(&made.principal))
+        rule.id != "auditor-tampered" && said.principal().is_some_and(|principal| terms.configuration.is_administrator(principal))
     };
     let base = terms.configuration.severity(rule);
     let severity = |said: &Said| {
@@ -226,8 +241,10 @@ fn finding(
     let mut models: BTreeMap<String, u64> = BTreeMap::new();
     let mut apis: BTreeMap<String, u64> = BTreeMap::new();
     for said in &said {
+        if let Some(principal) = said.principal() {
+            *principals.entry(principal.to_owned()).or_default() += 1;
+        }
         if let Some(made) = &said.of {
-            *principals.entry(made.principal.clone()).or_default() += 1;
             *apis.entry(made.operation.clone()).or_default() += 1;
         }
         for model in &said.models {
@@ -250,6 +267,7 @@ fn finding(
     let mut changes: Vec<ControlChange> = words.map(|words| words.changes.clone()).unwrap_or_default();
     changes.truncate(MOST_CHANGES);
     let (resolved_at, reopened) = righted(rule, telling);
+    let resolved_at = resolved_at.filter(|_| !(by_change && still_so));
     let mut finding = Finding {
         id: key.id(),
         rule: rule.id.to_owned(),
@@ -283,7 +301,7 @@ fn finding(
         suppression: None,
     };
     if finding.status == Status::Open {
-        let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.of.as_ref()).map(|made| made.principal.as_str()).collect();
+        let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.principal()).collect();
         exceptions::apply(&mut finding, &principals, state.organization(), terms, excepted);
     }
     let done = done.iter().filter(|said| said.of.is_some() && !may(said)).filter_map(|said| said.time()).collect();
@@ -329,7 +347,8 @@ fn detail(
     if !apis.shown.is_empty() {
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
         let refused = if attempted { ", refused" } else { "" };
-        detail = format!("{apis} by {principals}{times}{refused}: ");
+        let by = if principals.shown.is_empty() { String::new() } else { format!(" by {principals}") };
+        detail = format!("{apis}{by}{times}{refused}: ");
     }
     detail.push_str(because);
     if unverified {

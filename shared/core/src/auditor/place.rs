@@ -19,7 +19,7 @@ use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
     facts::{Kind, Symbol, Symbol24, Texts},
     finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status},
-    join::{Met, MetCall, Place, Unobserved},
+    join::{Met, MetCall, Place, Selection, Unobserved},
     model::Model,
     moment::Moment,
     policy::GuardrailInference,
@@ -156,11 +156,16 @@ impl<'a> PlaceAudit<'a> {
         let (texts, state, terms, is_metered) = (*texts, *state, *terms, *is_metered);
         let mut classes = Classes::new(View { place, texts, state, terms, is_metered });
         let mut unobserved = Unobserved::default();
-        let rests_on_enforcement =
-            |judged: &Judged| (judged.judgement.verdict, judged.judgement.grade) == (Verdict::Compliant, Grade::Enforced);
+        let rests_on_enforcement = |met: &MetCall, judged: &Judged| {
+            judged.judgement.verdict == Verdict::Compliant
+                && matches!(judged.judgement.grade, Grade::Enforced | Grade::Assumed)
+                && !met.form.kind.is_mediated()
+        };
         if place.watched {
-            place.each_call(terms.selection, |place, met| {
-                if rests_on_enforcement(&classes.judge(View { place, texts, state, terms, is_metered }, met, Expectation::None)) {
+            // What a call is compared with doesn't depend on the times that are looked at.
+            let at_all_times = Selection { since: None, until: None, ..terms.selection.clone() };
+            place.each_call(&at_all_times, |place, met| {
+                if rests_on_enforcement(met, &classes.judge(View { place, texts, state, terms, is_metered }, met, Expectation::None)) {
                     unobserved.add(met);
                 }
             });
@@ -170,7 +175,7 @@ impl<'a> PlaceAudit<'a> {
             let view = View { place, texts, state, terms, is_metered };
             let mut judged = classes.judge(view, met, Expectation::None);
             let mut expectation = Expectation::None;
-            if watched && rests_on_enforcement(&judged) {
+            if watched && rests_on_enforcement(met, &judged) {
                 expectation = place.expectation(met, &unobserved, state);
                 if expectation != Expectation::None {
                     judged = classes.judge(view, met, expectation);
@@ -288,7 +293,10 @@ impl View<'_> {
                 names: self.texts.requested(&met.columns).refusing.some().map(|arn| self.texts.get(arn)),
                 enforced: enforced.as_deref(),
             }),
-            policy_is_silent: self.policy_is_silent(call.time.unwrap_or(Moment::END)),
+            policy_is_silent: match call.time {
+                Some(time) if call.region_is_known() => self.policy_is_silent(time),
+                _ => InForce::NotKnown,
+            },
             made_here: self.made_here(call),
             evaluations_recorded: self
                 .state
@@ -300,8 +308,7 @@ impl View<'_> {
     /// Whether the account's effective policy demands nothing in this Region. An account that isn't active is not asked.
     pub(super) fn policy_is_silent(&self, at: Moment) -> InForce<bool> {
         let (account, region) = (&self.place.account, &self.place.region);
-        let known = self.state.organization().and_then(|organization| organization.accounts.get(account));
-        let is_active = known.is_none_or(|account| account.active);
+        let is_active = self.state.standing(account, at).state().is_none_or(|standing| standing.active);
         self.state.policy(account, at).map(|in_force| {
             let demands =
                 in_force.policy.as_ref().is_some_and(|policy| policy.regions.get(region).is_some_and(|demanded| !demanded.is_empty()));

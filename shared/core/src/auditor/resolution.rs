@@ -46,8 +46,12 @@ impl Covers {
             return;
         }
         let requested = view.texts.requested(&met.columns).guardrail.some().is_some();
+        let shown = &view.place.found(met.evidence).evidence;
+        // An evaluation may be by what only the request brought in, although the record of the call doesn't show that.
+        let shows_enforcement = shown.enforced_evaluation || shown.evaluated.iter().any(|evaluated| evaluated.enforced);
         let principal = met.columns.principal;
-        let everybody = (grade <= Grade::Enforced && !requested).then_some(Cover::OfEverybody);
+        let by_enforcement = grade == Grade::Enforced || (grade == Grade::Observed && shows_enforcement);
+        let everybody = (by_enforcement && !requested).then_some(Cover::OfEverybody);
         let observed = (grade == Grade::Observed).then_some(Cover::ObservedOf(principal));
         for cover in [Some(Cover::Of(principal)), everybody, observed].into_iter().flatten() {
             self.0.entry((CallKind::of(met), cover, met.epoch)).or_default().include(met.seen.time);

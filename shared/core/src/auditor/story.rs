@@ -1,15 +1,9 @@
-//! Findings that belong to one story are linked; a tampering that was used is raised.
+//! Findings that belong to one story are linked. Their severities stay what the catalogue and the configuration say.
 
 use std::collections::BTreeMap;
 
 use super::{changes::ChangeFinding, draft::Span};
-use crate::{
-    finding::Finding,
-    moment::Moment,
-    rule::Group,
-    rules,
-    verdict::{Reason, Verdict},
-};
+use crate::{finding::Finding, moment::Moment, rule::Group, rules, verdict::Verdict};
 
 /// Uncovered calls this long after a tampering are taken as its use.
 const WINDOW_SECONDS: i64 = 24 * 60 * 60;
@@ -35,21 +29,30 @@ const TAMPERINGS: &[&str] = &[
     "auditor-tampered",
 ];
 
-/// Links what belongs together, and raises what was used.
+/// The rules whose findings follow from the lack of cover, if what they were judged against demanded nothing here.
+const FOLLOW_FROM_NO_COVER: &[&str] = &[
+    "invocation-without-guardrail",
+    "region-not-covered",
+    "other-guardrail-used",
+    "draft-guardrail-used",
+    "selective-guarding",
+    "model-not-covered",
+    "unmanaged-guardrail",
+];
+
+/// Links what belongs together.
 pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
     let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut link = |a: &Finding, b: &Finding| {
         links.entry(a.id.clone()).or_default().push(b.id.clone());
         links.entry(b.id.clone()).or_default().push(a.id.clone());
     };
-    let mut used: Vec<String> = Vec::new();
     for change in changes.iter().filter(|change| !change.done.is_empty() && TAMPERINGS.contains(&change.finding.rule.as_str())) {
         let tampering = &change.finding;
         for (calls, spans) in calls.iter().filter(|(calls, _)| calls.verdict == Some(Verdict::Violation)) {
             let same_principal = calls.principals.shown.iter().any(|principal| tampering.principals.shown.contains(principal));
             if (same_principal || calls.account == tampering.account) && change.done.iter().any(|done| followed(*done, spans)) {
                 link(tampering, calls);
-                used.extend([tampering.id.clone(), calls.id.clone()]);
             }
         }
     }
@@ -57,9 +60,9 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
         calls.iter().map(|(finding, _)| finding).partition(|finding| finding.rule == "account-not-covered");
     for cause in causes {
         let follows = |finding: &&&Finding| {
-            let reasons = [Reason::NoGuardrail, Reason::RegionNotCovered];
             (&finding.account, &finding.region) == (&cause.account, &cause.region)
-                && finding.reason.is_some_and(|reason| reasons.contains(&reason))
+                && FOLLOW_FROM_NO_COVER.contains(&finding.rule.as_str())
+                && finding.policy.as_ref().is_none_or(|policy| policy.identifier.is_none())
         };
         effects.iter().filter(follows).for_each(|effect| link(cause, effect));
         let of_organization = |change: &&ChangeFinding| {
@@ -85,9 +88,6 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
     }
     let all = calls.into_iter().map(|(finding, _)| finding).chain(changes.into_iter().map(|change| change.finding));
     all.map(|mut finding| {
-        if used.contains(&finding.id) && !finding.expected {
-            finding.severity = finding.severity.stepped(1);
-        }
         finding.linked = links.remove(&finding.id).unwrap_or_default();
         finding.linked.sort_unstable();
         finding.linked.dedup();

@@ -291,30 +291,26 @@ impl BracketScan {
     #[inline]
     fn block(&mut self, block: &[u8; 64]) -> Option<usize> {
         let bytes = u8x64::new(*block);
-        let is = |byte: u8| bytes.simd_eq(u8x64::splat(byte)).to_bitmask();
-        let quotes = is(b'"') & !self.escaped_in(is(b'\\'));
+        let is = |byte: u8| bytes.simd_eq(u8x64::splat(byte));
+        let quotes = is(b'"').to_bitmask() & !self.escaped_in(is(b'\\').to_bitmask());
         let in_string = parity(quotes) ^ self.in_string;
         self.in_string = 0_u64.wrapping_sub(in_string >> 63);
         // `[` and `{`, `]` and `}` differ in bit 5 only.
         let folded = bytes | u8x64::splat(0x20);
-        let is_folded = |byte: u8| folded.simd_eq(u8x64::splat(byte)).to_bitmask() & !in_string;
-        let (opens, closes) = (is_folded(b'{'), is_folded(b'}'));
-        if self.depth > closes.count_ones() {
-            self.depth = self.depth + opens.count_ones() - closes.count_ones();
-            return None;
-        }
-        let mut brackets = opens | closes;
+        let is_folded = |byte: u8| folded.simd_eq(u8x64::splat(byte));
+        // Few blocks hold more than a bracket or two: walking along them is cheaper than counting.
+        let mut brackets = (is_folded(b'{') | is_folded(b'}')).to_bitmask() & !in_string;
         while brackets != 0 {
-            let lowest = brackets & brackets.wrapping_neg();
-            if opens & lowest != 0 {
+            let at = brackets.trailing_zeros() as usize;
+            if matches!(block.get(at), Some(b'{' | b'[')) {
                 self.depth += 1;
             } else {
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 {
-                    return Some(lowest.trailing_zeros() as usize + 1);
+                    return Some(at + 1);
                 }
             }
-            brackets ^= lowest;
+            brackets &= brackets - 1;
         }
         None
     }
@@ -323,6 +319,10 @@ impl BracketScan {
     #[inline]
     fn escaped_in(&mut self, backslashes: u64) -> u64 {
         let mut escaped = self.escaped;
+        if backslashes == 0 {
+            self.escaped = 0;
+            return escaped;
+        }
         let mut rest = backslashes & !escaped;
         self.escaped = 0;
         while rest != 0 {

@@ -1,6 +1,6 @@
 //! The fields of a CloudTrail record that are read, as they stand in the JSON.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::principal::Identity;
@@ -111,6 +111,9 @@ pub struct Resource<'a> {
     pub arn: Text<'a>,
 }
 
+/// What CloudTrail writes in the place of what it doesn't show.
+pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
 /// What a record reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
@@ -163,6 +166,12 @@ impl Record<'_> {
         self.event_time.get().and_then(Moment::parse)
     }
 
+    /// Whether the record shows the parameters of the request: it may leave them out or mask them (facts/03 §3).
+    #[must_use]
+    pub fn shows_parameters(&self) -> bool {
+        self.request_parameters.is_some_and(|raw| raw.get().trim_start().starts_with('{'))
+    }
+
     /// The parameters of the request, read as the given shape; its default if they are missing or of another shape.
     #[must_use]
     pub fn parameters<'s, T: Deserialize<'s> + Default>(&'s self) -> T {
@@ -190,6 +199,9 @@ pub struct InferenceParameters<'a> {
     /// The model of a bedrock-mantle call.
     #[serde(borrow)]
     pub model: Text<'a>,
+    /// The model of an inline agent.
+    #[serde(borrow)]
+    pub foundation_model: Text<'a>,
     /// The model that a customisation starts from.
     #[serde(borrow)]
     pub base_model_identifier: Text<'a>,
@@ -201,10 +213,10 @@ pub struct InferenceParameters<'a> {
     pub guardrail_version: Text<'a>,
     /// The guardrail that `Converse*` names, should the record carry it.
     #[serde(borrow)]
-    pub guardrail_config: Object<GuardrailParameters<'a>>,
+    pub guardrail_config: Stated<GuardrailParameters<'a>>,
     /// The guardrail that agents' operations name.
     #[serde(borrow)]
-    pub guardrail_configuration: Object<GuardrailParameters<'a>>,
+    pub guardrail_configuration: Stated<GuardrailParameters<'a>>,
     /// Where bedrock-mantle says that an API key was used.
     pub call_with_bearer_token: Flag,
     /// `InvokeAgent`.
@@ -216,6 +228,22 @@ pub struct InferenceParameters<'a> {
     /// `RetrieveAndGenerate`.
     #[serde(borrow)]
     pub retrieve_and_generate_configuration: Object<RetrieveAndGenerate<'a>>,
+}
+
+/// An object, and whether something stands in its place: the object, or a mask.
+#[derive(Debug, Default)]
+pub struct Stated<T> {
+    /// The object; the shape's default if it is masked or left out.
+    pub value: T,
+    /// Whether anything but null is there.
+    pub is_stated: bool,
+}
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Stated<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw: Option<&'de RawValue> = Option::deserialize(deserializer)?;
+        Ok(Stated { is_stated: raw.is_some(), value: read(raw) })
+    }
 }
 
 /// A guardrail named in a request.
@@ -271,6 +299,7 @@ impl InferenceParameters<'_> {
         self.model_id
             .get()
             .or(self.model.get())
+            .or(self.foundation_model.get())
             .or(self.base_model_identifier.get())
             .or(generation.knowledge_base_configuration.0.model_arn.get())
             .or(generation.external_sources_configuration.0.model_arn.get())
@@ -281,8 +310,8 @@ impl InferenceParameters<'_> {
     pub fn guardrail(&self) -> Option<(&str, &str)> {
         let generation = &self.retrieve_and_generate_configuration.0;
         let places = [
-            &self.guardrail_config.0,
-            &self.guardrail_configuration.0,
+            &self.guardrail_config.value,
+            &self.guardrail_configuration.value,
             &generation.knowledge_base_configuration.0.generation_configuration.0.guardrail_configuration.0,
             &generation.external_sources_configuration.0.generation_configuration.0.guardrail_configuration.0,
         ];
@@ -290,6 +319,13 @@ impl InferenceParameters<'_> {
             .get()
             .map(|identifier| (identifier, self.guardrail_version.or_empty()))
             .or_else(|| places.into_iter().find_map(|place| Some((place.guardrail_identifier.get()?, place.guardrail_version.or_empty()))))
+    }
+
+    /// Whether the parameters tell that a guardrail was named, and not which.
+    #[must_use]
+    pub fn hide_guardrail(&self) -> bool {
+        let is_stated = self.guardrail_version.get().is_some() || self.guardrail_config.is_stated || self.guardrail_configuration.is_stated;
+        is_stated && self.guardrail().is_none()
     }
 }
 
@@ -315,6 +351,25 @@ mod tests {
         assert_eq!(&*record.account(), "123456789012");
         assert!(record.additional_event_data.0.call_with_bearer_token.is_set());
         assert!(record.parameters::<InferenceParameters<'_>>().guardrail().is_none());
+    }
+
+    #[test]
+    fn a_masked_guardrail_is_another_matter_than_none() {
+        let hides = |parameters: &str| serde_json::from_str::<InferenceParameters<'_>>(parameters).unwrap().hide_guardrail();
+        for hidden in [
+            r#"{"modelId":"a.b","guardrailConfig":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#,
+            r#"{"guardrailConfig":{"guardrailVersion":"1"}}"#,
+            r#"{"guardrailConfig":{"guardrailIdentifier":null,"guardrailVersion":"1"}}"#,
+            r#"{"guardrailVersion":"1"}"#,
+        ] {
+            assert!(hides(hidden), "{hidden}");
+        }
+        for shown in [r#"{"modelId":"a.b"}"#, r#"{"guardrailConfig":null}"#, r#"{"guardrailConfig":{"guardrailIdentifier":"abc"}}"#, "{}"] {
+            assert!(!hides(shown), "{shown}");
+        }
+        for (record, shows) in [(r#"{"requestParameters":{}}"#, true), (r#"{"requestParameters":null}"#, false), ("{}", false)] {
+            assert_eq!(serde_json::from_str::<Record<'_>>(record).unwrap().shows_parameters(), shows, "{record}");
+        }
     }
 
     #[test]

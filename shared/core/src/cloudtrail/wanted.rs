@@ -5,8 +5,12 @@
 //! or as a `\u` escape, so without one the record's own `eventName` must be that one occurrence, wherever it stands, however the JSON
 //! is spaced and ordered. Everything else is parsed.
 
+use std::collections::BTreeSet;
+
+use aho_corasick::packed;
 use hashbrown::HashSet;
 use memchr::memmem::Finder;
+use serde_json::Value;
 
 /// Invocation logs matter, and have no `eventName` of their own.
 const INVOCATION_LOG: &str = "ModelInvocationLog";
@@ -15,17 +19,22 @@ const INVOCATION_LOG: &str = "ModelInvocationLog";
 /// but as the start of a text, or behind a dot, it can only be the name of a host.
 const RUNTIME_HOST: &str = "bedrock-runtime";
 
+/// All that decides about rejection is found in one pass over the bytes, by these.
+const MARKS: [&str; 4] = [EVENT_NAME, RUNTIME_HOST, INVOCATION_LOG, "\\u"];
+
+const EVENT_NAME: &str = "eventName";
+
 /// Decides which values need to be parsed.
 #[derive(Debug)]
 pub struct Wanted {
     names: HashSet<&'static str>,
-    event_name: Finder<'static>,
-    unicode_escape: Finder<'static>,
-    invocation_log: Finder<'static>,
-    runtime_host: Finder<'static>,
+    /// Where a processor can't look for several texts at once, nothing is rejected.
+    marks: Option<packed::Searcher>,
     /// Operations that matter only on resources with one of these texts in their names.
     own: HashSet<&'static str>,
     stems: Vec<Finder<'static>>,
+    /// Buckets that evidence is kept in.
+    stores: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -33,12 +42,10 @@ impl Wanted {
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
         Wanted {
             names: names.into_iter().collect(),
-            event_name: Finder::new("eventName"),
-            unicode_escape: Finder::new("\\u"),
-            invocation_log: Finder::new(INVOCATION_LOG),
-            runtime_host: Finder::new(RUNTIME_HOST),
+            marks: packed::Searcher::new(MARKS),
             own: HashSet::new(),
             stems: Vec::new(),
+            stores: BTreeSet::new(),
         }
     }
 
@@ -47,6 +54,20 @@ impl Wanted {
     pub fn only_with(self, operations: impl IntoIterator<Item = &'static str>, texts: impl IntoIterator<Item = String>) -> Self {
         let stems = texts.into_iter().map(|text| Finder::new(text.as_bytes()).into_owned()).collect();
         Wanted { own: operations.into_iter().collect(), stems, ..self }
+    }
+
+    /// Evidence is kept in these buckets: what is done to their objects matters.
+    #[must_use]
+    pub fn with_stores(self, stores: BTreeSet<String>) -> Self {
+        Wanted { stores, ..self }
+    }
+
+    /// Whether a data event with these parameters is about an object that is evidence, or an item in one of the auditor's own tables.
+    pub(crate) fn concerns(&self, parameters: &Value) -> bool {
+        let text = |key: &str| parameters[key].as_str().unwrap_or_default();
+        let table = text("tableName");
+        self.stores.contains(text("bucketName"))
+            || (!table.is_empty() && self.stems.iter().any(|stem| stem.find(table.as_bytes()).is_some()))
     }
 
     /// Whether the operation is wanted, whatever the service.
@@ -58,26 +79,28 @@ impl Wanted {
     /// Whether the value surely is a record that is not wanted.
     #[must_use]
     pub fn rejects(&self, value: &[u8]) -> bool {
-        let Some(at) = self.event_name.find(value) else {
-            return false;
-        };
-        let behind = value.get(at + "eventName".len()..).unwrap_or_default();
-        let Some(name) = at.checked_sub(1).filter(|&before| value.get(before) == Some(&b'"')).and_then(|_| plain_string_value(behind))
-        else {
-            return false;
-        };
-        let is_unwanted =
-            !self.wants(name) || (self.own.contains(operation(name)) && self.stems.iter().all(|stem| stem.find(value).is_none()));
-        is_unwanted
-            && self.event_name.find(behind).is_none()
-            && self.unicode_escape.find(value).is_none()
-            && self.invocation_log.find(value).is_none()
-            && !self.is_of_runtime_host(value)
+        let Some(marks) = &self.marks else { return false };
+        let before = |at: usize| at.checked_sub(1).and_then(|before| value.get(before));
+        let mut named = false;
+        for mark in marks.find_iter(value) {
+            match MARKS.get(mark.pattern().as_usize()) {
+                Some(&EVENT_NAME) if !named && before(mark.start()) == Some(&b'"') => {
+                    let name = value.get(mark.end()..).and_then(plain_string_value);
+                    named = name.is_some_and(|name| self.is_unwanted(name, value));
+                    if !named {
+                        return false;
+                    }
+                }
+                Some(&RUNTIME_HOST) if !matches!(before(mark.start()), Some(b'"' | b'.')) => {}
+                _ => return false,
+            }
+        }
+        named
     }
 
-    fn is_of_runtime_host(&self, value: &[u8]) -> bool {
-        let before = |at: usize| at.checked_sub(1).and_then(|before| value.get(before));
-        self.runtime_host.find_iter(value).any(|at| matches!(before(at), Some(b'"' | b'.')))
+    fn is_unwanted(&self, event_name: &str, value: &[u8]) -> bool {
+        let operation = operation(event_name);
+        !self.names.contains(operation) || (self.own.contains(operation) && self.stems.iter().all(|stem| stem.find(value).is_none()))
     }
 }
 
@@ -105,6 +128,8 @@ pub fn operation(event_name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn wanted() -> Wanted {
@@ -129,6 +154,21 @@ mod tests {
         assert!(wanted.rejects(update("web").as_bytes()));
         assert!(!wanted.rejects(update("guardrail-audit-changes").as_bytes()));
         assert!(!wanted.rejects(update(r"guardrail\u002daudit-changes").as_bytes()), "spelled in escapes");
+    }
+
+    #[test]
+    fn single_items_concern_where_they_are_evidence_or_the_auditors() {
+        let wanted = wanted().only_with(["DeleteItem"], ["ga-".to_owned()]).with_stores(["org-trail".to_owned()].into());
+        for parameters in [
+            json!({"bucketName": "org-trail"}),
+            json!({"tableName": "ga-findings"}),
+            json!({"tableName": "arn:aws:dynamodb:x:1:table/ga-f"}),
+        ] {
+            assert!(wanted.concerns(&parameters), "{parameters}");
+        }
+        for parameters in [json!({"bucketName": "shop"}), json!({"tableName": "orders"}), json!({}), Value::Null] {
+            assert!(!wanted.concerns(&parameters), "{parameters}");
+        }
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! Changes, kept small: 56 bytes each, and each distinct text once.
+//! Changes, kept small: 44 bytes each, and each distinct text once.
 //!
 //! Deployments write thousands of roles and functions a day that turn out not to matter. What was kept of a change is text until it is
-//! asked for.
+//! asked for. Parameters, response and effect are texts of their own, and so is the name that a deployment makes up: what many changes share
+//! is there once.
 
 use std::cmp::Ordering;
 
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap as _};
 use serde_json::Value;
 
 use super::{
     ChangeKey,
+    distinct::Distinct,
     rows::PackedId,
     strings::{Strings, Symbol},
 };
@@ -20,10 +23,24 @@ use crate::{
 };
 
 /// What is kept of one change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeptChange {
-    time: Moment,
+    /// Microseconds since 1970.
+    time: [u8; 8],
     event: [u8; 16],
+    /// The number of its [`Deed`].
+    deed: u32,
+    /// The parameter [`NAME`].
+    name: Symbol,
+    /// The other parameters, as JSON; nothing for null, as with the next two.
+    parameters: Symbol,
+    response: Symbol,
+    effect: Symbol,
+}
+
+/// Who did what where: few are distinct.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Deed {
     account: Symbol,
     /// The service and the operation, with a blank between.
     operation: Symbol,
@@ -31,53 +48,72 @@ struct KeptChange {
     principal: Symbol,
     invoked_by: Symbol,
     error: Symbol,
-    /// Parameters, response and effect, as JSON.
-    body: Symbol,
 }
+
+/// The parameter that nearly every change has another value of.
+const NAME: &str = "policyName";
 
 /// All changes that were read, copies included.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct KeptChanges(Vec<KeptChange>);
+pub(crate) struct KeptChanges {
+    deeds: Distinct<Deed>,
+    changes: Vec<KeptChange>,
+}
 
 impl KeptChanges {
     pub(super) fn push(&mut self, key: &ChangeKey, change: &Change, strings: &mut Strings) {
-        let body = serde_json::to_string(&(&change.parameters, &change.response, &change.effect)).unwrap_or_default();
-        self.0.push(KeptChange {
-            time: key.time,
-            event: PackedId::pack(&key.event_id, strings).to_bytes(),
+        let deed = Deed {
             account: strings.intern(&key.account),
             operation: strings.intern(&format!("{} {}", change.service, change.operation)),
             region: strings.intern(&change.region),
             principal: strings.intern(&change.principal),
             invoked_by: strings.intern(change.invoked_by.as_deref().unwrap_or_default()),
             error: strings.intern(change.error.as_deref().unwrap_or_default()),
-            body: strings.intern(&body),
+        };
+        self.changes.push(KeptChange {
+            time: key.time.as_micros().to_be_bytes(),
+            event: PackedId::pack(&key.event_id, strings).to_bytes(),
+            deed: self.deeds.intern(deed),
+            name: strings.intern(change.text(NAME).unwrap_or_default()),
+            parameters: intern_json(&Nameless(&change.parameters), strings),
+            response: intern_json(&change.response, strings),
+            effect: intern_json(&change.effect, strings),
         });
     }
 
     pub(super) fn absorb(&mut self, other: KeptChanges, symbols: &[Symbol]) {
         let new = |symbol: Symbol| symbols.get(symbol.0 as usize).copied().unwrap_or_default();
-        self.0.extend(other.0.into_iter().map(|kept| KeptChange {
+        let deeds = self.deeds.absorb(&other.deeds, |deed| Deed {
+            account: new(deed.account),
+            operation: new(deed.operation),
+            region: new(deed.region),
+            principal: new(deed.principal),
+            invoked_by: new(deed.invoked_by),
+            error: new(deed.error),
+        });
+        self.changes.extend(other.changes.into_iter().map(|kept| KeptChange {
             time: kept.time,
             event: PackedId::from_bytes(kept.event).renamed(symbols).to_bytes(),
-            account: new(kept.account),
-            operation: new(kept.operation),
-            region: new(kept.region),
-            principal: new(kept.principal),
-            invoked_by: new(kept.invoked_by),
-            error: new(kept.error),
-            body: new(kept.body),
+            deed: deeds.get(kept.deed as usize).copied().unwrap_or(0),
+            name: new(kept.name),
+            parameters: new(kept.parameters),
+            response: new(kept.response),
+            effect: new(kept.effect),
         }));
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.changes.len()
     }
 
     /// Puts them in the order of time, event id and account, and drops copies: how many there were. Two records that share an id and
     /// differ are both kept, in an order of their own that reading doesn't change.
     pub(crate) fn put_in_order(&mut self, strings: &Strings) -> u64 {
-        let rest = |kept: &KeptChange| [kept.account, kept.operation, kept.region, kept.principal, kept.invoked_by, kept.error, kept.body];
+        let deeds = &self.deeds;
+        let rest = |kept: &KeptChange| {
+            let Deed { account, operation, region, principal, invoked_by, error } = deeds.get(kept.deed);
+            [account, operation, region, principal, invoked_by, error, kept.name, kept.parameters, kept.response, kept.effect]
+        };
         let order = |a: &KeptChange, b: &KeptChange| {
             let ids = || PackedId::from_bytes(a.event).compare(PackedId::from_bytes(b.event), strings);
             let texts = || {
@@ -88,48 +124,82 @@ impl KeptChanges {
                     .find(|order| order.is_ne())
                     .unwrap_or(Ordering::Equal)
             };
-            a.time.cmp(&b.time).then_with(ids).then_with(texts)
+            a.time().cmp(&b.time()).then_with(ids).then_with(texts)
         };
-        let before = self.0.len();
-        self.0.sort_by(order);
-        self.0.dedup();
-        (before - self.0.len()) as u64
+        let before = self.changes.len();
+        self.changes.sort_unstable_by(order);
+        self.changes.dedup();
+        (before - self.changes.len()) as u64
     }
 
     /// Each of them, put together again.
     pub(crate) fn iter<'s>(&'s self, strings: &'s Strings) -> impl Iterator<Item = Listed<'s>> {
-        self.0.iter().map(move |kept| Listed { kept, strings })
+        self.changes.iter().map(move |kept| Listed { kept, deed: self.deeds.get(kept.deed), strings })
     }
+}
+
+impl KeptChange {
+    fn time(&self) -> Moment {
+        Moment::from_micros(i64::from_be_bytes(self.time))
+    }
+}
+
+fn intern_json(value: &impl Serialize, strings: &mut Strings) -> Symbol {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    strings.intern(if json == "null" { "" } else { &json })
+}
+
+/// Parameters without the [`NAME`].
+struct Nameless<'p>(&'p Value);
+
+impl Serialize for Nameless<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Value::Object(members) = self.0 else {
+            return self.0.serialize(serializer);
+        };
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in members.iter().filter(|(key, value)| *key != NAME || !is_name(value)) {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+/// Whether [`Change::text`] gives it back.
+fn is_name(value: &Value) -> bool {
+    value.as_str().is_some_and(|name| !name.is_empty())
 }
 
 /// A change that was kept, not yet put together.
 #[derive(Clone, Copy)]
 pub(crate) struct Listed<'s> {
     kept: &'s KeptChange,
+    deed: Deed,
     strings: &'s Strings,
 }
 
 impl<'s> Listed<'s> {
     pub(crate) fn time(self) -> Moment {
-        self.kept.time
+        self.kept.time()
     }
 
     pub(crate) fn account(self) -> &'s str {
-        self.strings.get(self.kept.account)
+        self.strings.get(self.deed.account)
     }
 
     pub(crate) fn region(self) -> &'s str {
-        self.strings.get(self.kept.region)
+        self.strings.get(self.deed.region)
     }
 
     /// The service and the operation.
     pub(crate) fn operation(self) -> (&'s str, &'s str) {
-        self.strings.get(self.kept.operation).split_once(' ').unwrap_or_default()
+        self.strings.get(self.deed.operation).split_once(' ').unwrap_or_default()
     }
 
-    /// Its parameters and response, as JSON.
-    pub(crate) fn body(self) -> &'s str {
-        self.strings.get(self.kept.body)
+    /// Whether its parameters or response hold a text, as JSON has it.
+    pub(crate) fn mentions(self, text: &str) -> bool {
+        let KeptChange { name, parameters, response, effect, .. } = *self.kept;
+        [name, parameters, response, effect].iter().any(|symbol| self.strings.get(*symbol).contains(text))
     }
 
     pub(crate) fn to_change(self) -> (ChangeKey, Change) {
@@ -137,10 +207,18 @@ impl<'s> Listed<'s> {
         let some = |symbol: Symbol| symbol.some().map(|symbol| text(symbol).to_owned());
         let (service, operation) = self.operation();
         // What can't be read back was one of too many texts to tell apart: what it did is not known, and neither is what it left.
-        let read = serde_json::from_str::<(Value, Value, Option<WorldChange>)>(self.body());
-        let (parameters, response, effect) = read.unwrap_or_else(|_| (Value::Null, Value::Null, self.unread_effect()));
+        let read = || {
+            let KeptChange { parameters, response, effect, .. } = *self.kept;
+            Some((self.json(parameters)?, self.json(response)?, self.json(effect)?))
+        };
+        let (mut parameters, response, effect): (Value, Value, Option<WorldChange>) =
+            read().unwrap_or_else(|| (Value::Null, Value::Null, self.unread_effect()));
+        if let (Some(name), Value::Object(members)) = (some(self.kept.name), &mut parameters) {
+            members.insert(NAME.to_owned(), Value::String(name));
+            members.sort_keys();
+        }
         let key = ChangeKey {
-            time: self.kept.time,
+            time: self.time(),
             event_id: PackedId::from_bytes(self.kept.event).text(self.strings),
             account: self.account().to_owned(),
         };
@@ -148,15 +226,19 @@ impl<'s> Listed<'s> {
             service: service.to_owned(),
             operation: operation.to_owned(),
             account: self.account().into(),
-            region: text(self.kept.region).into(),
-            principal: text(self.kept.principal).to_owned(),
-            invoked_by: some(self.kept.invoked_by),
-            error: some(self.kept.error),
+            region: self.region().into(),
+            principal: text(self.deed.principal).to_owned(),
+            invoked_by: some(self.deed.invoked_by),
+            error: some(self.deed.error),
             parameters,
             response,
             effect,
         };
         (key, change)
+    }
+
+    fn json<T: DeserializeOwned>(self, symbol: Symbol) -> Option<T> {
+        serde_json::from_str(symbol.some().map_or("null", |symbol| self.strings.get(symbol))).ok()
     }
 
     /// The least that can be said of a change whose text is lost.
@@ -166,7 +248,7 @@ impl<'s> Listed<'s> {
         match service {
             "bedrock" => Some(WorldChange::ConfigurationPut { account, region: self.region().into(), enforcement: None }),
             "organizations" => Some(WorldChange::Organization(OrganizationChange::NotReadable { event_name: operation.to_owned() })),
-            "cloudtrail" => Some(WorldChange::TelemetryChanged { account }),
+            "cloudtrail" => Some(WorldChange::TelemetryChanged { account, trail: None }),
             _ => None,
         }
     }
@@ -201,7 +283,7 @@ mod tests {
             kept.push(&key, &change, &mut strings);
         }
         let lost = strings.intern("(one of too many to tell apart)");
-        kept.0.iter_mut().for_each(|kept| kept.body = lost);
+        kept.changes.iter_mut().for_each(|kept| kept.parameters = lost);
         let effects: Vec<_> = kept.iter(&strings).map(|listed| listed.to_change().1.effect).collect();
         assert_eq!(effects[0], Some(WorldChange::ConfigurationPut { account, region, enforcement: None }));
         assert!(matches!(&effects[1], Some(WorldChange::Organization(OrganizationChange::NotReadable { .. }))));

@@ -12,8 +12,8 @@ use crate::{
     api::{APPLY_GUARDRAIL, Mediator, Reach},
     arn::GuardrailKey,
     change::Change,
-    cloudtrail::{EventType, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
-    invocation_log::InvocationLog,
+    cloudtrail::{EventType, HIDDEN, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
+    invocation_log::{ENFORCED, InvocationLog, UNNAMED},
     json::Text,
 };
 
@@ -118,7 +118,7 @@ impl<'w> Collector<'w> {
         let is_evaluation = name == APPLY_GUARDRAIL && record.event_source.get() == Some("bedrock.amazonaws.com");
         let reach = Reach::of(record);
         if reach.is_none() && !is_evaluation {
-            return match Change::from_record(record) {
+            return match Change::from_record_if(record, |parameters| self.wanted.concerns(parameters)) {
                 Some(change) => self.change(record, &change),
                 None => Taken::Ignored(Ignored::NotWanted),
             };
@@ -162,7 +162,10 @@ impl<'w> Collector<'w> {
 
     fn call(&mut self, record: &Record<'_>, reach: Reach) {
         let parameters: InferenceParameters<'_> = record.parameters();
-        let (guardrail, version) = parameters.guardrail().unwrap_or_default();
+        // Nothing named is another matter than nothing shown.
+        let may_name = matches!(reach, Reach::Covered | Reach::Ambiguous);
+        let is_hidden = may_name && (!record.shows_parameters() || parameters.hide_guardrail());
+        let (guardrail, version) = parameters.guardrail().unwrap_or(if is_hidden { (HIDDEN, "") } else { ("", "") });
         let subject = match reach {
             Reach::Mediated(Mediator::Agent) => parameters.agent_id.get().or_else(|| resource_id(record, ":agent-alias/")),
             Reach::Mediated(Mediator::Flow) => parameters.flow_identifier.get().map(last_part).or_else(|| resource_id(record, ":flow/")),
@@ -233,10 +236,12 @@ impl<'w> Collector<'w> {
                 let mut line = traced.id.clone();
                 let arn = traced.key.as_ref().map(GuardrailKey::arn).unwrap_or_default();
                 let version = traced.version.map(|version| version.to_string()).unwrap_or_default();
+                let origin = if traced.enforced { ENFORCED } else { "" };
                 // Writing to a String can't fail.
-                let _ = write!(line, " {arn} {version}");
+                let _ = write!(line, " {arn} {version} {origin}");
                 line
             })
+            .chain(log.shows_unnamed.then(|| UNNAMED.to_owned()))
             .collect();
         let subject = self.join(lines.iter().map(String::as_str));
         let texts = &mut self.facts.texts;

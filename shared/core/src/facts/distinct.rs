@@ -39,6 +39,11 @@ impl<T: Copy + Default + Eq + Hash> Distinct<T> {
         self.values.get(number as usize).copied().unwrap_or_default()
     }
 
+    /// All values.
+    pub(super) fn values(&self) -> impl Iterator<Item = T> {
+        self.values.iter().copied()
+    }
+
     /// Takes in the values of another, made over, and says which number each of its numbers became.
     pub(super) fn absorb(&mut self, other: &Distinct<T>, make_over: impl Fn(T) -> T) -> Vec<u32> {
         other.values.iter().map(|value| self.intern(make_over(*value))).collect()

@@ -136,6 +136,11 @@ impl Row {
         PackedId(u128::from_be_bytes(self.event))
     }
 
+    /// The order of the fields, with the ids as numbers: most rows differ in the first of them.
+    fn order(&self, other: &Row) -> Ordering {
+        self.request().0.cmp(&other.request().0).then_with(|| self.cmp(other))
+    }
+
     /// When, to the millisecond; CloudTrail's own times are to the second.
     pub(crate) fn time(&self) -> Option<Moment> {
         unpack_time(self.time)
@@ -209,24 +214,30 @@ impl Rows {
     /// Calls a function with the rows of each request.
     pub(crate) fn each_request(&mut self, mut with: impl FnMut(&[Row])) {
         for chunk in &mut self.chunks {
-            chunk.sort_unstable();
+            chunk.sort_unstable_by(Row::order);
         }
-        let mut cursors: Vec<std::slice::Iter<'_, Row>> = self.chunks.iter().map(|chunk| chunk.iter()).collect();
-        let mut heads: BinaryHeap<Reverse<(Row, usize)>> =
-            cursors.iter_mut().enumerate().filter_map(|(chunk, cursor)| Some(Reverse((*cursor.next()?, chunk)))).collect();
+        let mut cursors: Vec<&[Row]> = self.chunks.iter().map(Vec::as_slice).collect();
+        // The request at the head of each chunk: what is merged is small, the rows stay where they are.
+        let head = |chunk: usize, cursor: &[Row]| cursor.first().map(|row| Reverse((row.request().0, chunk)));
+        let mut heads: BinaryHeap<_> = cursors.iter().enumerate().filter_map(|(chunk, cursor)| head(chunk, cursor)).collect();
         let mut group: Vec<Row> = Vec::new();
-        while let Some(Reverse((row, chunk))) = heads.pop() {
-            if let Some(next) = cursors.get_mut(chunk).and_then(Iterator::next) {
-                heads.push(Reverse((*next, chunk)));
+        while let Some(Reverse((request, chunk))) = heads.pop() {
+            let Some(cursor) = cursors.get_mut(chunk) else { continue };
+            let len = cursor.iter().take_while(|row| row.request().0 == request).count();
+            let (rows, rest) = cursor.split_at(len);
+            *cursor = rest;
+            heads.extend(head(chunk, rest));
+            let is_alone = heads.peek().is_none_or(|Reverse((next, _))| *next != request);
+            if is_alone && group.is_empty() {
+                with(rows);
+                continue;
             }
-            if group.first().is_some_and(|first| first.request != row.request) {
+            group.extend_from_slice(rows);
+            if is_alone {
+                group.sort_unstable_by(Row::order);
                 with(&group);
                 group.clear();
             }
-            group.push(row);
-        }
-        if !group.is_empty() {
-            with(&group);
         }
     }
 }

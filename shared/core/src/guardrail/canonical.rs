@@ -69,10 +69,10 @@ pub enum Effect {
     Grounding {
         /// Detects or blocks.
         action: Action,
-        /// In thousandths; higher is stricter.
+        /// In millionths; higher is stricter.
         threshold: u32,
     },
-    /// An automated-reasoning policy, with its confidence threshold in thousandths. An enforced guardrail must not have one.
+    /// An automated-reasoning policy, with its confidence threshold in millionths. An enforced guardrail must not have one.
     Reasoning(u32),
     /// The tier of a policy.
     Tier(Tier),
@@ -102,7 +102,12 @@ pub enum Tier {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thousandths = |f: &mut fmt::Formatter<'_>, value: &u32| write!(f, "{}.{:03}", value / 1000, value % 1000);
+        // Three digits, and as many more as it takes.
+        let decimal = |f: &mut fmt::Formatter<'_>, value: &u32| {
+            let (whole, rest) = (value / 1_000_000, format!("{:06}", value % 1_000_000));
+            let (first, last) = rest.split_at(3);
+            write!(f, "{whole}.{first}{}", last.trim_end_matches('0'))
+        };
         match self {
             Effect::Filter { action, strength } => {
                 let strength = ["NONE", "LOW", "MEDIUM", "HIGH"].get(usize::from(*strength)).copied().unwrap_or("HIGH");
@@ -111,12 +116,12 @@ impl fmt::Display for Effect {
             Effect::Topic { action, content } => write!(f, "{action} ({content})"),
             Effect::Match(action) => action.fmt(f),
             Effect::Grounding { action, threshold } => {
-                thousandths(f, threshold)?;
+                decimal(f, threshold)?;
                 if *action == Action::Block { Ok(()) } else { f.write_str(", detect only") }
             }
             Effect::Reasoning(threshold) => {
                 f.write_str("present, confidence ")?;
-                thousandths(f, threshold)
+                decimal(f, threshold)
             }
             Effect::Tier(Tier::Classic) => f.write_str("CLASSIC"),
             Effect::Tier(Tier::Standard) => f.write_str("STANDARD"),
@@ -199,10 +204,25 @@ impl Canonical {
         hex::encode(hasher.finalize())
     }
 
+    /// Why enforcement can't apply the guardrail, if it can't: it is FAILED, or holds an automated-reasoning policy (facts/01 §2).
+    #[must_use]
+    pub fn why_not_enforceable(&self) -> Option<&'static str> {
+        if self.has_automated_reasoning() {
+            return Some("holds an automated-reasoning policy");
+        }
+        self.attributes.get("status").is_some_and(|status| status == "FAILED").then_some("is FAILED")
+    }
+
     /// Whether the guardrail holds an automated-reasoning policy, which makes it fail where it is enforced (facts/01 §2).
     #[must_use]
     pub fn has_automated_reasoning(&self) -> bool {
         self.controls.values().any(|effect| matches!(effect, Effect::Reasoning(_)))
+    }
+
+    /// Whether it was read while nothing was being done to it: otherwise its content says nothing yet (facts/07 §3).
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.attributes.get("status").is_none_or(|status| status == "READY")
     }
 
     fn set(&mut self, name: String, side: Option<Side>, effect: Option<Effect>) {
@@ -285,7 +305,7 @@ impl Canonical {
 
     fn read_grounding(&mut self, policy: &Value) {
         for filter in items(&policy["filters"]) {
-            let effect = match (state(&filter["enabled"], &[&filter["action"]]), thousandths(&filter["threshold"])) {
+            let effect = match (state(&filter["enabled"], &[&filter["action"]]), millionths(&filter["threshold"])) {
                 (State::Off, _) => None,
                 (State::On(action), Some(threshold)) => Some(Effect::Grounding { action, threshold }),
                 (_, None) | (State::Unknown(_), _) => Some(unknown(filter, &["action", "threshold"])),
@@ -303,7 +323,7 @@ impl Canonical {
                 Some((head, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => head,
                 _ => &arn,
             };
-            let threshold = thousandths(&policy["confidenceThreshold"]).unwrap_or(0);
+            let threshold = millionths(&policy["confidenceThreshold"]).unwrap_or(0);
             self.set(format!("automated reasoning {without_version}"), None, Some(Effect::Reasoning(threshold)));
         }
     }
@@ -390,11 +410,11 @@ fn unknown(item: &Value, keys: &[&str]) -> Effect {
     Effect::Unknown(keys.iter().map(|key| text(&item[*key])).collect::<Vec<_>>().join(" "))
 }
 
-fn thousandths(value: &Value) -> Option<u32> {
+fn millionths(value: &Value) -> Option<u32> {
     let value = value.as_f64().filter(|value| (0.0..=1000.0).contains(value))?;
     // In range by the filter above, and never negative.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be between 0 and 1,000,000")]
-    Some((value * 1000.0).round() as u32)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be between 0 and 1,000,000,000")]
+    Some((value * 1_000_000.0).round() as u32)
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
@@ -436,7 +456,7 @@ mod tests {
         assert_eq!(effect(&guardrail, "PII EMAIL", Some(Side::Output)), Some(Effect::Match(Action::Anonymize)));
         assert_eq!(
             effect(&guardrail, "contextual grounding GROUNDING", None),
-            Some(Effect::Grounding { action: Action::Block, threshold: 700 })
+            Some(Effect::Grounding { action: Action::Block, threshold: 700_000 })
         );
         assert_eq!(effect(&guardrail, "tier of content filters", None), Some(Effect::Tier(Tier::Classic)));
     }

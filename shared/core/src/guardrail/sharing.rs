@@ -18,10 +18,20 @@ pub enum Sharing {
     CutOff,
 }
 
+/// The same, of a policy that hangs on this guardrail or guardrail profile: a statement whose `Resource` names another doesn't mean it.
+#[must_use]
+pub fn shares_resource_with(policy: &str, resource: &str, account: Option<&AccountId>, organization: Option<&Organization>) -> Sharing {
+    shares(policy, Some(resource), account, organization)
+}
+
 /// Whether a resource policy lets an account apply the guardrail; without an account, whether it lets the whole organization. What can't
 /// be read is taken as reaching: that a policy cuts somebody off is only said if it is sure.
 #[must_use]
 pub fn shares_with(policy: &str, account: Option<&AccountId>, organization: Option<&Organization>) -> Sharing {
+    shares(policy, None, account, organization)
+}
+
+fn shares(policy: &str, resource: Option<&str>, account: Option<&AccountId>, organization: Option<&Organization>) -> Sharing {
     if policy.trim().is_empty() {
         return Sharing::CutOff;
     }
@@ -32,6 +42,7 @@ pub fn shares_with(policy: &str, account: Option<&AccountId>, organization: Opti
     let statements = statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice);
     let means = |statement: &&Value| {
         texts(&statement["Action"]).iter().any(|action| WildMatch::new(&action.to_ascii_lowercase()).matches("bedrock:applyguardrail"))
+            && resource.is_none_or(|resource| means_resource(&statement["Resource"], resource))
             && means_principal(&statement["Principal"], account)
             && means_organization(&statement["Condition"], account, organization)
     };
@@ -44,6 +55,13 @@ pub fn shares_with(policy: &str, account: Option<&AccountId>, organization: Opti
 
 fn texts(value: &Value) -> Vec<&str> {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
+}
+
+/// Whether the resource is among those of a statement; one without any means all.
+fn means_resource(listed: &Value, resource: &str) -> bool {
+    let listed = texts(listed);
+    let is_version_of = |pattern: &str| pattern.strip_prefix(resource).is_some_and(|rest| rest.starts_with(':'));
+    listed.is_empty() || listed.iter().any(|pattern| WildMatch::new(pattern).matches(resource) || is_version_of(pattern))
 }
 
 fn means_principal(principal: &Value, account: Option<&AccountId>) -> bool {
@@ -103,6 +121,23 @@ mod tests {
         assert_eq!(shares(&all, &json!({"StringEquals": {"aws:PrincipalOrgID": "o-2"}})), Sharing::CutOff);
         assert_eq!(shares(&all, &json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": ["o-1/r-1/ou-1/*"]}})), Sharing::Reaches);
         assert_eq!(shares(&all, &json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": ["o-1/r-1/ou-2/*"]}})), Sharing::CutOff);
+    }
+
+    #[test]
+    fn a_statement_about_another_guardrail_shares_nothing() {
+        let arn = "arn:aws:bedrock:us-east-1:111122223333:guardrail/org";
+        let shares = |resource: Value| {
+            let policy =
+                json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "bedrock:ApplyGuardrail", "Resource": resource}});
+            shares_resource_with(&policy.to_string(), arn, Some(&"222233334444".into()), None)
+        };
+        for resource in
+            [json!(arn), json!("*"), json!([arn, "x"]), Value::Null, json!("arn:aws:bedrock:*:*:guardrail/*"), json!(format!("{arn}:3"))]
+        {
+            assert_eq!(shares(resource.clone()), Sharing::Reaches, "{resource}");
+        }
+        assert_eq!(shares(json!("arn:aws:bedrock:us-east-1:111122223333:guardrail/other")), Sharing::CutOff);
+        assert_eq!(shares(json!(format!("{arn}2"))), Sharing::CutOff);
     }
 
     #[test]

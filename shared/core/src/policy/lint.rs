@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::effective::{Identifier, Unusable, pointer};
 use crate::{
-    arn::{AccountId, Region},
+    arn::{AccountId, Region, looks_like_a_region},
     model::Model,
 };
 
@@ -153,12 +153,19 @@ impl Linter<'_> {
 
     fn regions(&mut self, regions: &Value) {
         let base = ["bedrock", "guardrail_inference"];
-        for (region, configurations) in self.members(regions, &base) {
+        let regions = self.members(regions, &base);
+        if regions.is_empty() {
+            self.add(Level::Error, "demands-nothing", &base, "no Region: the policy demands nothing");
+        }
+        for (region, configurations) in regions {
             let path = [&base[..], &[region]].concat();
             if !looks_like_a_region(region) {
                 self.add(Level::Warning, "unknown-region", &path, format!("`{region}` doesn't look like the code of a Region"));
             }
             let configurations = self.members(configurations, &path);
+            if configurations.is_empty() {
+                self.add(Level::Error, "demands-nothing", &path, "no configuration: the policy demands nothing in this Region");
+            }
             if configurations.len() > 1 {
                 let message = "several configurations in one Region: AWS doesn't document which of them is enforced";
                 self.add(Level::Warning, "several-configurations", &path, message);
@@ -255,7 +262,10 @@ impl Linter<'_> {
             let at = [path, &[operator]].concat();
             match Identifier::read(Some(text), &Region::from(region.to_lowercase())) {
                 Identifier::Guardrail(named) => {
-                    if let Some(management) = self.management_account.filter(|management| **management != named.key.account) {
+                    if named.key.account.len() != 12 || !named.key.account.bytes().all(|byte| byte.is_ascii_digit()) {
+                        let message = format!("`{}` is no account: ids of accounts have twelve digits", named.key.account);
+                        self.add(Level::Error, "malformed-identifier", &at, message);
+                    } else if let Some(management) = self.management_account.filter(|management| **management != named.key.account) {
                         let message = format!(
                             "the guardrail belongs to {}, and only one of the management account ({management}) can be enforced",
                             named.key.account
@@ -320,14 +330,36 @@ impl Linter<'_> {
                 let at = [&at[..], &[operator]].concat();
                 if all && key == "excluded_models" {
                     self.add(Level::Error, "all-excluded", &at, "`ALL` can't be excluded");
-                } else if !all && *model != *Model::parse(model).as_str() {
+                } else if !all && !names_itself(model) {
                     let message =
                         format!("`{model}` is a profile or an ARN, and lists name foundation models: write `{}`", Model::parse(model));
                     self.add(Level::Error, "not-a-model-id", &at, message);
                 } else if !all && !matches!(Model::parse(model), Model::Foundation(_)) {
                     self.add(Level::Error, "not-a-model-id", &at, format!("`{model}` is not the id of a foundation model"));
+                } else if !all {
+                    self.form_of_model_id(model, &at);
                 }
             }
+        }
+    }
+
+    /// The form that AWS documents: `vendor.model`, up to two parts behind colons, and twelve characters behind a slash (facts/01 §2).
+    fn form_of_model_id(&mut self, model: &str, path: &[&str]) {
+        let (id, suffix) = model.split_once('/').map_or((model, None), |(id, suffix)| (id, Some(suffix)));
+        let is_part = |part: &str| {
+            (1..=63).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        let is_suffix = |suffix: &str| suffix.len() == 12 && is_part(suffix);
+        let mut parts = id.split(['.', ':']);
+        if !parts.all(is_part) || id.matches(':').count() > 2 || !suffix.is_none_or(is_suffix) {
+            let message =
+                format!("`{model}` is not of the form of a model id (`vendor.model`): there are no wildcards, and it means no model");
+            self.add(Level::Error, "not-a-model-id", path, message);
+        } else if id.matches('.').count() > 1 {
+            let message = format!(
+                "`{model}` has more than the one dot that AWS documents for ids in these lists: it may be refused, or mean no model"
+            );
+            self.add(Level::Warning, "not-a-model-id", path, message);
         }
     }
 
@@ -361,14 +393,9 @@ fn collect_open<'v>(node: &'v Value, path: &mut Vec<&'v str>, open: &mut Vec<Str
     }
 }
 
-/// Such as `us-east-1`, `us-gov-west-1`, `ap-southeast-2`.
-fn looks_like_a_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    match parts.split_last() {
-        Some((number, names)) => (2..=3).contains(&names.len()) && names.iter().all(letters) && number.parse::<u8>().is_ok(),
-        None => false,
-    }
+/// Whether an id is that of a model, or of a variant of one with another length of context.
+fn names_itself(model: &str) -> bool {
+    model.strip_prefix(Model::parse(model).as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 #[cfg(test)]
@@ -386,6 +413,20 @@ mod tests {
     fn kinds(document: &Value) -> Vec<&'static str> {
         let lints = lint(&document.to_string(), Some(&"111122223333".into())).unwrap();
         lints.into_iter().filter(|lint| lint.kind != "open-to-overrides").map(|lint| lint.kind).collect()
+    }
+
+    fn excluding(model: &str) -> Value {
+        policy(&json!({"identifier": {"@@assign": GUARDRAIL},
+            "model_enforcement": {"included_models": {"@@assign": ["ALL"]}, "excluded_models": {"@@assign": [model]}}}))
+    }
+
+    #[test]
+    fn ids_of_models_have_their_documented_form() {
+        for model in
+            ["anthropic.claude-3-haiku-20240307-v1:0", "amazon.nova-pro-v1:0:300k", "cohere.embed-english-v3", "a.one/abcdef123456"]
+        {
+            assert_eq!(kinds(&excluding(model)), [] as [&str; 0], "{model}");
+        }
     }
 
     #[test]
@@ -447,6 +488,17 @@ mod tests {
                 "several-configurations",
             ),
             (json!({"bedrok": {}}), "demands-nothing"),
+            (json!({"bedrock": {"guardrail_inference": {}}}), "demands-nothing"),
+            (json!({"bedrock": {"guardrail_inference": {"us-east-1": {}}}}), "demands-nothing"),
+            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:01"))), "malformed-identifier"),
+            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:123456789"))), "malformed-identifier"),
+            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:+1"))), "malformed-identifier"),
+            (policy(&assign(&GUARDRAIL.replace("111122223333", "1111"))), "malformed-identifier"),
+            (excluding("anthropic.claude-*"), "not-a-model-id"),
+            (excluding("anthropic.Claude"), "not-a-model-id"),
+            (excluding("anthropic.claude:1:2:3"), "not-a-model-id"),
+            (excluding("amazon.titan/short"), "not-a-model-id"),
+            (excluding("deepseek.v3.2"), "not-a-model-id"),
             (json!([]), "not-an-object"),
             (json!({"bedrock": {"guardrail_inference": {"@@assign": 1}}}), "misplaced-operator"),
         ] {

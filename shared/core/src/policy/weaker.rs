@@ -19,6 +19,8 @@ pub struct Weakening {
     pub changes: Vec<ControlChange>,
     /// Something changed whose content is not known, so it may be weaker for all we know.
     pub unverified: Vec<ControlChange>,
+    /// The guardrail that was replaced couldn't be enforced, so going back to an earlier version loses nothing by itself.
+    pub was_unusable: bool,
 }
 
 impl Weakening {
@@ -40,12 +42,13 @@ pub fn weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePolic
     let mut weakening = Weakening::default();
     for (region, demanded) in before.into_iter().flat_map(|policy| &policy.regions) {
         let remaining = after.and_then(|policy| policy.regions.get(region)).map_or(&[][..], Vec::as_slice);
+        weakening.unverified.extend(added_configurations(region, demanded, remaining));
         for inference in demanded {
             let Some(enforcement) = inference.enforcement() else {
                 continue;
             };
             let named: Vec<&GuardrailInference> =
-                remaining.iter().filter(|other| other.name == inference.name || remaining.len() == 1).collect();
+                remaining.iter().filter(|other| same_name(other, inference) || remaining.len() == 1).collect();
             match named.first() {
                 None => weakening.changes.push(change(region, "identifier", Some(enforcement.guardrail.to_string()), None)),
                 Some(other) => match &other.identifier {
@@ -68,6 +71,18 @@ pub fn weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePolic
     weakening
 }
 
+/// Config names are keys of a map, which AWS prints in lower case in places (facts/01 §3).
+fn same_name(one: &GuardrailInference, other: &GuardrailInference) -> bool {
+    one.name.eq_ignore_ascii_case(&other.name)
+}
+
+/// Another configuration beside what was demanded: what AWS does with two for one Region is not documented (facts/01 §2).
+fn added_configurations(region: &Region, demanded: &[GuardrailInference], remaining: &[GuardrailInference]) -> Option<ControlChange> {
+    let adds = remaining.len() > demanded.len() && !demanded.is_empty();
+    let names = |inferences: &[GuardrailInference]| inferences.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+    adds.then(|| change(region, "configurations", Some(names(demanded)), Some(names(remaining))))
+}
+
 /// What an account and Region loses if one enforcement takes the place of another.
 #[must_use]
 pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, compare: CompareGuardrails<'_>) -> Weakening {
@@ -75,14 +90,16 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
     let (old, new) = (&before.guardrail, &after.guardrail);
     if old != new {
         let identifier = || change(region, "identifier", Some(old.to_string()), Some(new.to_string()));
+        let compared = compare(old, new);
+        let only_went_back = compared.was_unusable && compared.is_none();
         match (old.version, new.version) {
             (GuardrailVersion::Numbered(_), GuardrailVersion::Draft) => weakening.changes.push(identifier()),
-            (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if old.key == new.key && b < a => {
+            (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if old.key == new.key && b < a && !only_went_back => {
                 weakening.changes.push(identifier());
             }
             _ => {}
         }
-        weakening.add(compare(old, new));
+        weakening.add(compared);
     }
     let scope = |models: &ModelScope| models.to_string();
     if narrows(&before.models, &after.models) {
@@ -164,6 +181,10 @@ mod tests {
             lost(&strict, Some(&config("abc:3", &json!({"selective_content_guarding": {"system": "selective"}})))),
             ["us-east-1 selective_content_guarding"]
         );
+        let mut two = strict.clone();
+        two["us-east-1"]["other"] = config("abc:3", &none)["us-east-1"]["config_1"].clone();
+        assert_eq!(lost(&strict, Some(&two)), ["? us-east-1 configurations"], "what AWS does with two is not documented");
+        assert_eq!(lost(&strict, Some(&json!({"us-east-1": {"Config_1": strict["us-east-1"]["config_1"]}}))), [""; 0]);
         assert_eq!(
             lost(&config("abc:3", &json!({"model_enforcement": {"excluded_models": ["a.b"]}})), Some(&strict)),
             [""; 0],

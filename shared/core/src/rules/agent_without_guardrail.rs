@@ -37,8 +37,10 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let id = change.text("agentId").or_else(|| change.response.at("/agent/agentId").as_str());
-    let has_guardrail =
-        |at| id.and_then(|id| state.mediated(MediatorKind::Agent, account, region, id, at).state()).map(|agent| agent.guardrail.is_some());
+    let has_guardrail = |at| {
+        id.and_then(|id| state.mediated(MediatorKind::Agent, account, region, id, at).state())
+            .map(|agent| agent.guardrails().next().is_some())
+    };
     let after = if change.is_refused() { None } else { has_guardrail(seen.key.time) };
     if after == Some(true) {
         return Vec::new();

@@ -50,6 +50,7 @@ pub(super) static RULE: Rule = Rule {
         "DeleteTopic",
         "Unsubscribe",
         "SetTopicAttributes",
+        "SetSubscriptionAttributes",
         // CloudFormation and EventBridge Scheduler
         "DeleteStack",
         "UpdateStack",
@@ -118,7 +119,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let named = NAMES.iter().filter_map(|key| change.text(key)).chain(change.answer("functionName").as_str());
-    let all = named.chain(change.answer("eventSourceArn").as_str()).chain(change.answer("functionArn").as_str());
+    let answered = ["eventSourceArn", "functionArn"].iter().filter_map(|key| change.answer(key).as_str());
+    let all = named.chain(answered).chain(change.text("functionArn"));
     let Some(resource) = all.into_iter().find(|name| auditor.owns(name)) else {
         return Vec::new();
     };

@@ -13,10 +13,10 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Critical,
     group: Group::Invocation,
     revealed_by: super::COVERED_OPERATIONS,
-    fires: "Enforcement covers the call, a running trail records evaluations of this account and Region, evaluations of other \
+    fires: "Enforcement covers the call, known or assumed from a later reading, a running trail records evaluations of this account and Region, evaluations of other \
         calls there are in the input, the input reaches 15 minutes past the call, and the call has none. Where request ids \
         join no evaluation to any call, at least 20 calls of one principal in an hour without a single evaluation, while other \
-        principals have some.",
+        principals have some that may be inside of calls: marked as enforced, or of a guardrail that their calls request.",
     evidence: "The trail's selectors (telemetry in the world), and ApplyGuardrail data events in the input. Without them the verdict \
         rests on enforcement alone.",
     rationale: "The configuration says that a guardrail applies, and the record of what ran says that it didn't: either a way around \

@@ -6,7 +6,7 @@ use crate::{
     rule::{ChangeCheck, Check, Group, JudgedCall, Observed, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
-    telemetry::LoggedEvent,
+    telemetry::{LoggedEvent, Selectors},
     verdict::{Grade, Verdict},
     world::InForce,
 };
@@ -18,7 +18,8 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Telemetry,
     revealed_by: &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream", "PutEventSelectors"],
     fires: "A covered call's verdict rests on enforcement, because the account's trails have no selector for AWS::Bedrock::Guardrail; or \
-        PutEventSelectors takes away that selector or, separately, one for the other data events of inference.",
+        PutEventSelectors takes away that selector or, separately, one for the other data events of inference, and no other running trail \
+        of the account has it.",
     evidence: "The trails' selectors (GetEventSelectors) and status. Where they are not known, that is a blind spot.",
     rationale: "Without evaluations nobody can tell whether what is enforced was really applied to a call.",
     remediation: "Add data event selectors to a trail: AWS::Bedrock::Guardrail costs $0.10 per hundred thousand evaluations.",
@@ -44,7 +45,11 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     else {
         return Vec::new();
     };
-    let lost = |events: &[LoggedEvent<'_>]| events.iter().any(|event| before.records(*event) && !after.records(*event));
+    let by_others = other_trails(seen, trail);
+    let lost = |events: &[LoggedEvent<'_>]| {
+        let is_lost = |event: &LoggedEvent<'_>| before.records(*event) && !after.records(*event);
+        events.iter().any(|event| is_lost(event) && !by_others.iter().any(|other| other.records(*event)))
+    };
     let kinds = [
         (lost(&[LoggedEvent::EVALUATION]), "evaluations", "it no longer records evaluations by guardrails"),
         (lost(&LoggedEvent::OTHER_INFERENCE), "other inference", "it no longer records some calls of models that are data events"),
@@ -62,4 +67,26 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(kind)).fires()
     };
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
+}
+
+/// What the account's other trails that run record, as they were last read, and as events set them since.
+fn other_trails(seen: &Seen<'_>, trail: &str) -> Vec<Selectors> {
+    const SWITCHES: [&str; 3] = ["StartLogging", "StopLogging", "DeleteTrail"];
+    let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
+    let read = of_account.filter_map(|(_, timeline)| {
+        let earlier = timeline.entries().take_while(|(time, ..)| *time < seen.key.time);
+        earlier.filter_map(|(_, _, telemetry)| telemetry).last()
+    });
+    let mut others = Vec::new();
+    for known in read.flat_map(|telemetry| &telemetry.trails) {
+        let Some(name) = known.name.as_deref().filter(|name| *name != trail) else {
+            continue;
+        };
+        let switched = seen.earlier(name, |earlier| SWITCHES.contains(&earlier.operation.as_str()));
+        if switched.map_or(known.is_logging, |switch| switch.operation == "StartLogging") {
+            let set = seen.earlier(name, |earlier| earlier.operation == "PutEventSelectors");
+            others.extend(set.map_or(Some(known.selectors.clone()), super::trail_stopped::selectors_of));
+        }
+    }
+    others
 }

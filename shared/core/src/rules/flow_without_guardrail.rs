@@ -1,6 +1,9 @@
 //! A flow has a node that generates text without a guardrail.
 
+use serde_json::Value;
+
 use crate::{
+    change::{Change, short},
     framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
@@ -14,7 +17,8 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Medium,
     group: Group::Consumers,
     revealed_by: &["CreateFlow", "UpdateFlow"],
-    fires: "CreateFlow or UpdateFlow leaves a prompt or knowledge-base node without guardrailConfiguration.",
+    fires: "CreateFlow or UpdateFlow leaves a prompt node, or a knowledge-base node that has a model, without guardrailConfiguration; nodes inside \
+        of loops count.",
     evidence: "The definition in the record, or GetFlow after it. Where both are missing, the effect is not verified, one step lower.",
     rationale: "What the node is told and what it answers passes no filter of its own; only enforcement on the model calls it makes is \
         left.",
@@ -31,17 +35,32 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let (account, region, state) = (&change.account, &change.region, seen.scene.state);
-    let id = change.subject().filter(|_| change.text("flowIdentifier").is_some() || change.answer("id").is_string());
-    let unguarded =
-        |at| id.and_then(|id| state.mediated(MediatorKind::Flow, account, region, id, at).state()).map(|flow| flow.generates_unguarded);
-    let written = MediatedGuardrail::unguarded_nodes(change.parameter("definition")).map(|nodes| nodes > 0);
+    let id = change.text("flowIdentifier").or_else(|| change.answer("id").as_str()).map(short);
+    let unguarded = |at| id.and_then(|id| state.mediated(MediatorKind::Flow, account, region, id, at).state())?.generates_unguarded();
+    let written_in = |change: &Change| {
+        let definition = without_agents(change.parameter("definition"));
+        MediatedGuardrail::of_flow(&definition, account, region).and_then(|flow| flow.generates_unguarded())
+    };
+    let written = written_in(change);
     let read = || unguarded(seen.key.time).filter(|_| !change.is_refused());
     let (because, unverified) = match written.or_else(read) {
         Some(false) => return Vec::new(),
         Some(true) => ("a node generates text without a guardrail", false),
         None => ("what its nodes are is not known", true),
     };
-    let righted = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| unguarded(*at) == Some(false));
+    let read_again = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| unguarded(*at) == Some(false));
+    let guarded = |later: &Change| later.operation == "UpdateFlow" && written_in(later) == Some(false);
+    let written_again = id.and_then(|id| seen.later(id, guarded)).map(|(key, _)| key.time);
+    let righted = read_again.into_iter().chain(written_again).min();
     let resource = id.map_or("flow".to_owned(), |id| format!("flow/{id}"));
     vec![seen.sighting(resource, because).unverified(unverified).righted(righted).fires()]
+}
+
+/// An agent in a flow is a thing of its own, with a rule of its own.
+fn without_agents(definition: &Value) -> Value {
+    let mut definition = definition.clone();
+    if let Some(nodes) = definition.get_mut("nodes").and_then(Value::as_array_mut) {
+        nodes.retain(|node| node["configuration"].get("agent").is_none());
+    }
+    definition
 }

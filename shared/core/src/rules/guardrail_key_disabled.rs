@@ -1,6 +1,7 @@
 //! The KMS key of a guardrail was disabled, scheduled for deletion, or its grants cut.
 
 use crate::{
+    arn::{AccountId, Arn, Region},
     change::short,
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
     report::Blindness,
@@ -27,7 +28,8 @@ pub(super) static RULE: Rule = Rule {
     ],
     fires: "One of these operations on the key that a guardrail is encrypted with. What a new key policy or alias does is not read, so its \
         effect is not verified, one step lower. Two steps lower if nothing enforces or references the guardrail.",
-    evidence: "The guardrail's `kmsKeyArn` (GetGuardrail). Without any guardrail in the world, keys can't be told apart: that is a blind \
+    evidence: "The guardrail's `kmsKeyArn` (GetGuardrail): key, account and Region have to be the same; a replica of a multi-Region key is a key \
+        of its own. A key without an ARN is one of the record's account and Region. Without any guardrail in the world, keys can't be told apart: that is a blind \
         spot.",
     rationale: "A guardrail that can't be decrypted can't be applied: enforced calls fail, and requested ones lose their guardrail.",
     remediation: "Enable the key, or cancel its deletion and enable it; restore its policy and grants.",
@@ -42,11 +44,13 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     if change.service != "kms" {
         return Vec::new();
     }
-    let named: Vec<&str> = ["keyId", "targetKeyId", "aliasName"].iter().filter_map(|key| change.text(key)).map(short).collect();
+    let texts: Vec<&str> = ["keyId", "targetKeyId", "aliasName"].iter().filter_map(|key| change.text(key)).collect();
+    let named: Vec<&str> = texts.iter().map(|text| short(text)).collect();
+    let keys: Vec<Key<'_>> = texts.iter().map(|text| Key::named(text, &change.account, &change.region)).collect();
     let mut encrypted = seen.scene.state.guardrails().filter_map(|(key, versions)| {
         let contents = versions.values().flat_map(Timeline::entries).filter_map(|(_, _, content)| content?.as_deref());
-        let mut keys = contents.filter_map(|content| content.attributes.get("KMS key"));
-        keys.any(|used| named.contains(&short(used))).then_some(key)
+        let mut used = contents.filter_map(|content| content.attributes.get("KMS key"));
+        used.any(|used| keys.contains(&Key::named(used, &key.account, &key.region))).then_some(key)
     });
     let Some(guardrail) = encrypted.next() else {
         let any_known = seen.scene.state.guardrails().next().is_some();
@@ -63,4 +67,23 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let because = format!("the key of {}; {reaches}", guardrail.arn());
     let sighting = Sighting::new(&guardrail.account, &guardrail.region, guardrail.arn(), because).apart_by(named.join(" "));
     vec![sighting.stepped(steps).unverified(unread).righted(enabled_again.filter(|_| can_be_enabled).map(|(key, _)| key.time)).fires()]
+}
+
+/// A key or an alias, by where it is and what it is called there.
+#[derive(PartialEq)]
+struct Key<'k> {
+    account: &'k str,
+    region: &'k str,
+    /// `key/…` or `alias/…`.
+    name: String,
+}
+
+impl<'k> Key<'k> {
+    fn named(text: &'k str, account: &'k AccountId, region: &'k Region) -> Self {
+        match Arn::parse(text) {
+            Some(arn) => Key { account: arn.account, region: arn.region, name: arn.resource.to_owned() },
+            None if text.contains('/') => Key { account, region, name: text.to_owned() },
+            None => Key { account, region, name: format!("key/{text}") },
+        }
+    }
 }

@@ -46,9 +46,7 @@ fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
     let (time, _, content) = versions.get(&named.version)?.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
     let why = match content? {
         None => "doesn't exist",
-        Some(content) if content.has_automated_reasoning() => "holds an automated-reasoning policy",
-        Some(content) if content.attributes.get("status").is_some_and(|status| status == "FAILED") => "is FAILED",
-        Some(_) => return None,
+        Some(content) => content.why_not_enforceable()?,
     };
     let (account, region) = (&named.key.account, &named.key.region);
     Some(

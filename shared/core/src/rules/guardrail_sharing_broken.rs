@@ -1,9 +1,9 @@
 //! A guardrail's resource policy no longer reaches accounts that need it.
 
 use crate::{
-    arn::{AccountId, GuardrailKey},
+    arn::{AccountId, GuardrailKey, GuardrailVersionArn},
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_OPERATION, LENS_GUARDRAILS},
-    guardrail::sharing::{Sharing, shares_with},
+    guardrail::sharing::{Sharing, shares_resource_with},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
@@ -44,7 +44,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let sighting = |because: String| Sighting::new(&key.account, &key.region, resource.clone(), because);
     let Some(needing) = needing(seen, key) else {
         // Whoever needs it: a policy for the whole organization serves them.
-        let serves_all = policy.is_some_and(|policy| shares_with(policy, None, state.organization()) == Sharing::Reaches);
+        let serves_all =
+            policy.is_some_and(|policy| shares_resource_with(policy, &resource, None, state.organization()) == Sharing::Reaches);
         let because = "which accounts need the guardrail is not known".to_owned();
         return if serves_all { Vec::new() } else { vec![sighting(because).unverified(true).fires()] };
     };
@@ -58,7 +59,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let cut = |policy: &str| {
         needing
             .iter()
-            .filter(|account| shares_with(policy, Some(account), state.organization()) == Sharing::CutOff)
+            .filter(|account| shares_resource_with(policy, &resource, Some(account), state.organization()) == Sharing::CutOff)
             .cloned()
             .collect::<Vec<_>>()
     };
@@ -76,10 +77,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 /// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if that isn't known.
 fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
     let state = seen.scene.state;
-    let mut any = false;
+    let (mut any, mut all_known) = (false, true);
     let mut needing = Vec::new();
     for account in state.accounts() {
         let Some(in_force) = state.policy(account, seen.before()).state() else {
+            all_known = false;
             continue;
         };
         any = true;
@@ -88,18 +90,30 @@ fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
             .iter()
             .flat_map(|policy| policy.regions.values().flatten())
             .filter_map(crate::policy::GuardrailInference::enforcement);
-        let needs = named.map(|enforcement| enforcement.guardrail).any(|named| named.key == *key || uses_profile(seen, &named, key));
-        if needs && *account != key.account {
+        let needs: Vec<Option<bool>> = named
+            .map(|enforcement| enforcement.guardrail)
+            .map(|named| if named.key == *key { Some(true) } else { uses_profile(seen, &named, key) })
+            .collect();
+        if *account == key.account {
+            continue;
+        }
+        if needs.contains(&Some(true)) {
             needing.push(account.clone());
+        } else if needs.contains(&None) {
+            all_known = false;
         }
     }
-    any.then_some(needing)
+    (any && (all_known || !needing.is_empty())).then_some(needing)
 }
 
-fn uses_profile(seen: &Seen<'_>, named: &crate::arn::GuardrailVersionArn, profile: &GuardrailKey) -> bool {
-    let content = seen.scene.any_snapshot(&named.key, named.version);
-    named.key.account == profile.account
-        && content.and_then(|content| content.attributes.get("cross-Region profile")).is_some_and(|used| **used == *profile.id)
+/// Whether a guardrail uses a guardrail profile; `None` if its content isn't known.
+fn uses_profile(seen: &Seen<'_>, named: &GuardrailVersionArn, profile: &GuardrailKey) -> Option<bool> {
+    // The ids of guardrails have no dots (facts/07 §1).
+    if named.key.account != profile.account || !profile.id.contains('.') {
+        return Some(false);
+    }
+    let content = seen.scene.content_of(named, seen.before())?;
+    Some(content.attributes.get("cross-Region profile").is_some_and(|used| **used == *profile.id))
 }
 
 fn list(accounts: &[AccountId]) -> String {

@@ -2,11 +2,10 @@
 
 use crate::{
     arn::GuardrailVersion,
-    finding::ControlChange,
     framework::PROTECTION_WEAKENED,
     guardrail::diff,
     rule::{Check, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Sighting},
+    scene::{Outcome, Scene, Sighting, control_change},
     severity::Severity,
 };
 
@@ -16,7 +15,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Critical,
     group: Group::Guardrails,
     revealed_by: &["CreateGuardrailVersion"],
-    fires: "Two snapshots of the same numbered version protect differently.",
+    fires: "Two snapshots of the same numbered version, both taken while it was READY, protect differently.",
     evidence: "GetGuardrail's answers of a numbered version at two times. With one snapshot there is nothing to compare, and nothing is \
         said of it.",
     rationale: "Versions don't change. If one does, the evidence was tampered with, or AWS changed what it enforces.",
@@ -31,19 +30,15 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for (key, versions) in scene.state.guardrails() {
         for (version, timeline) in versions.iter().filter(|(version, _)| **version != GuardrailVersion::Draft) {
-            let mut read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
+            let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
+            let mut read = read.filter(|(_, content)| content.is_ready());
             let Some((_, first)) = read.next() else {
                 continue;
             };
             let Some((time, other)) = read.find(|(_, other)| first.fingerprint() != other.fingerprint()) else {
                 continue;
             };
-            let changes = diff(first, other).into_iter().map(|difference| ControlChange {
-                control: difference.control.name.clone(),
-                side: difference.control.side.map(|side| side.to_string()),
-                before: difference.before.map(|effect| effect.to_string()),
-                after: difference.after.map(|effect| effect.to_string()),
-            });
+            let changes = diff(first, other).into_iter().map(control_change);
             let resource = format!("{}:{version}", key.arn());
             let because = format!("version {version} of {} is immutable and reads differently", key.id);
             outcomes.push(Sighting::new(&key.account, &key.region, resource, because).changing(changes.collect()).at(time).fires());

@@ -1,8 +1,11 @@
 //! Some control of a guardrail got weaker.
 
+use std::collections::BTreeSet;
+
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
     framework::PROTECTION_WEAKENED,
+    guardrail::Canonical,
     moment::Moment,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Reach, Seen, Sighting, lowered},
@@ -18,8 +21,10 @@ pub(super) static RULE: Rule = Rule {
     fires: "Of a guardrail's canonical form before and after, some control is lower: a filter's strength, action or sides, a denied topic, \
         a word, an entity, a grounding threshold. CRITICAL when a weaker version takes the place of an enforced one. Two steps lower \
         while only a DRAFT, or a version that nothing enforces or references, is concerned.",
-    evidence: "GetGuardrail's answers around the event, because the event hides what changed. If one side is missing, the change is \
-        guardrail-change-unverified.",
+    evidence: "GetGuardrail's answers around the event, because the event hides what changed, read while the guardrail was READY; of a version \
+        that was not read, the DRAFT that it was made from. If one side is missing, the change is guardrail-change-unverified. If several \
+        updates lie between two readings and all together weakened the guardrail, the last one stands for them, and no principal is named if \
+        there were several.",
     rationale: "Every account that the guardrail reaches loses the protection at once, and no model invocation fails to show it.",
     remediation: "Restore the control, publish a new version of the guardrail, and point the policy or the account's configuration at \
         that version.",
@@ -45,15 +50,37 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 
 fn draft(seen: &Seen<'_>) -> Option<Sighting> {
     let (key, before, after) = super::draft_before_and_after(seen)?;
-    let changes = lowered(before?, after?);
-    let reach = super::reach_of_draft(seen, &key);
-    let (steps, reaches) = reach.steps("a published version of it that a policy or configuration names would");
-    let righted = seen.scene.draft_right_again(&key, seen.key.time, before?);
-    let sighting = Sighting::new(&key.account, &key.region, key.arn(), format!("the DRAFT was weakened; {reaches}"));
-    (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps).righted(righted))
+    let (steps, reaches) = super::reach_of_draft(seen, &key).steps("a published version of it that a policy or configuration names would");
+    let weakened = |before: &Canonical, what: &str| {
+        let changes = lowered(before, after?);
+        let righted = seen.scene.draft_right_again(&key, seen.key.time, before);
+        let sighting = Sighting::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}"));
+        (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps).righted(righted))
+    };
+    if let Some(before) = before {
+        return weakened(before, "the DRAFT was weakened");
+    }
+    // Several updates lie between two readings: that all of them together weakened it is sure, but not which did.
+    let (before, updates) = seen.scene.updates_since_reading(&key, seen.key.time)?;
+    let principals: BTreeSet<&str> = updates.iter().map(|update| update.principal.as_str()).collect();
+    let (count, whose) = (updates.len(), principals.len());
+    let what = match whose {
+        1 => format!("the DRAFT was weakened by {count} updates between two readings together"),
+        _ => format!(
+            "the DRAFT was weakened by {count} updates of {whose} principals between two readings; which of them did it can't be told"
+        ),
+    };
+    let may_all = principals.iter().all(|principal| seen.scene.configuration.is_administrator(principal));
+    weakened(before, &what).map(|sighting| sighting.anonymous(whose > 1 && !may_all))
 }
 
 fn version(seen: &Seen<'_>) -> Option<Sighting> {
+    if let Some((before, old, draft)) = super::refused_version(seen) {
+        let because = format!("the DRAFT, which is weaker than version {}, would have been published", before.version);
+        let sighting = Sighting::new(&before.key.account, &before.key.region, before.key.arn(), because).apart_by("version");
+        let changes = lowered(old, draft);
+        return (!changes.is_empty()).then(|| sighting.changing(changes).stepped(-2));
+    }
     let (made, before, after) = super::version_before_and_after(seen)?;
     let changes = lowered(before.1?, after?);
     let (steps, reaches) = match seen.scene.reach_of(&made.key, Some(made.version), seen.key.time) {

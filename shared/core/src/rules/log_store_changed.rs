@@ -1,5 +1,7 @@
 //! Where evidence is kept was changed.
 
+use std::collections::BTreeSet;
+
 use crate::{
     framework::{INDICATOR_REMOVAL, ISO_EVENT_LOGS, LENS_MONITORING, MANAGE_4_1},
     report::Blindness,
@@ -19,6 +21,8 @@ pub(super) static RULE: Rule = Rule {
         "DeleteLogStream",
         "PutRetentionPolicy",
         "DeleteSubscriptionFilter",
+        "DeleteRetentionPolicy",
+        "AssociateKmsKey",
         "DisassociateKmsKey",
         "DeleteBucket",
         "PutBucketPolicy",
@@ -26,14 +30,18 @@ pub(super) static RULE: Rule = Rule {
         "PutBucketLifecycle",
         "PutBucketLifecycleConfiguration",
         "PutBucketVersioning",
+        "PutBucketEncryption",
         "DeleteBucketEncryption",
         "DeleteObject",
         "DeleteObjects",
         "DisableKey",
         "ScheduleKeyDeletion",
+        "PutKeyPolicy",
+        "UpdateTrail",
     ],
     fires: "One of these operations on a bucket, log group or key that a trail or model invocation logging delivers to, or on a bucket or log \
-        group that is named like CloudTrail's own; an object under AWSLogs/ deleted. Switching versioning on is no loss.",
+        group that is named like CloudTrail's own; an object in such a bucket, or under AWSLogs/, deleted; a trail that delivers to another \
+        bucket or log group than before, or encrypts with another key. Switching versioning on is no loss.",
     evidence: "The names in the trails' and the logging's configuration, from the world or from events. Where neither is known, stores can't \
         be told apart: that is a blind spot.",
     rationale: "Evidence that can be deleted, expires or can't be decrypted proves nothing afterwards.",
@@ -46,6 +54,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
+    if change.is("cloudtrail", &["UpdateTrail"]) {
+        return trail_redirected(seen).into_iter().collect();
+    }
     let named = ["bucketName", "logGroupName", "keyId", "id", "resourceArn"].iter().find_map(|key| change.text(key));
     let Some(store) = named.filter(|_| ["logs", "s3", "kms"].contains(&change.service.as_str())).map(store_name) else {
         return Vec::new();
@@ -70,4 +81,41 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let object = change.text("key").map(|key| format!(", object {key}")).unwrap_or_default();
     let days = change.parameter("retentionInDays").as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();
     vec![seen.sighting(store, format!("evidence is kept in {store}{object}{days}")).apart_by(change.operation.clone()).fires()]
+}
+
+/// A trail that delivers elsewhere than before.
+fn trail_redirected(seen: &Seen<'_>) -> Option<Outcome> {
+    const DESTINATIONS: [&str; 3] = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"];
+    let change = seen.change;
+    let trail = super::trail_stopped::trail_of(change);
+    let known = stores_before(seen);
+    let mut elsewhere = Vec::new();
+    for key in DESTINATIONS {
+        let Some(now) = change.parameter(key).as_str().map(store_name) else {
+            continue;
+        };
+        let set = seen.earlier(trail, |earlier| earlier.parameter(key).is_string());
+        let is_same = match set {
+            Some(earlier) => earlier.text(key).map(store_name).unwrap_or_default() == now,
+            None if known.is_empty() => {
+                return Some(Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::LogStores));
+            }
+            None => known.contains(now),
+        };
+        if !is_same {
+            elsewhere.push(if now.is_empty() { "nowhere".to_owned() } else { now.to_owned() });
+        }
+    }
+    let because = format!("what the trail records goes to {} instead", elsewhere.join(", "));
+    (!elsewhere.is_empty()).then(|| seen.sighting(format!("trail/{trail}"), because).apart_by(change.operation.clone()).fires())
+}
+
+/// Where the account's evidence was kept before a change, as far as it was read.
+fn stores_before(seen: &Seen<'_>) -> BTreeSet<String> {
+    let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
+    let read = of_account.filter_map(|(_, timeline)| {
+        let earlier = timeline.entries().take_while(|(time, ..)| *time < seen.key.time);
+        earlier.filter_map(|(_, _, telemetry)| telemetry).last()
+    });
+    read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect()
 }

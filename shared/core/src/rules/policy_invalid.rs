@@ -1,7 +1,8 @@
 //! A Bedrock policy that can't do what it says, or an account whose effective policy is invalid.
 
 use crate::{
-    arn::{AccountId, Region},
+    arn::{AccountId, PolicyId, Region},
+    change::Change,
     framework::POLICY_WEAKENED,
     moment::Moment,
     organization::GLOBAL_REGION,
@@ -23,7 +24,7 @@ pub(super) static RULE: Rule = Rule {
     revealed_by: &["EffectivePolicyValidation", "CreatePolicy", "UpdatePolicy"],
     fires: "AWS reports an account's effective policy as invalid, so the last valid one stays in force; or a Bedrock policy that is written, or \
         attached, has an error: DRAFT, a guardrail of another Region or of an owner other than the management account, keys that AWS doesn't \
-        know, more characters than allowed.",
+        know, more characters than allowed. Two steps lower while the policy is attached nowhere.",
     evidence: "The EffectivePolicyValidation event, or ListEffectivePolicyValidationErrors; the policy in the record, DescribePolicy or DescribeEffectivePolicy. An update whose content \
         the record hides says nothing until it is read.",
     rationale: "Nothing fails when an invalid policy is attached: what was valid before stays in force, or nothing is enforced at all.",
@@ -42,7 +43,7 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         // A policy whose creation was refused has no id.
         let is_ours = seen.change.is("organizations", &["CreatePolicy"]) && seen.change.text("type") == Some(BEDROCK_POLICY);
         let errors = seen.change.text("content").filter(|_| is_ours).and_then(|content| errors_of(content, seen.scene));
-        return errors.map(|errors| seen.sighting("new policy", errors).fires()).into_iter().collect();
+        return errors.map(|errors| seen.sighting("new policy", format!("{errors}{UNATTACHED}")).stepped(-2).fires()).into_iter().collect();
     };
     let state = seen.scene.state;
     let type_of = |policy: &_| state.organization_policy(policy, seen.key.time).state().map(|policy| policy.policy_type.clone());
@@ -59,10 +60,31 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     let Some((policy, Some(content))) = written else {
         return Vec::new();
     };
-    errors_of(content, seen.scene)
-        .map(|errors| seen.sighting(policy.as_str(), errors).righted(corrected(seen.scene, policy, seen.key.time)).fires())
-        .into_iter()
-        .collect()
+    let Some(errors) = errors_of(content, seen.scene) else {
+        return Vec::new();
+    };
+    let (steps, reach) = if is_attached(seen, policy) { (0, "") } else { (-2, UNATTACHED) };
+    let righted = corrected(seen.scene, policy, seen.key.time);
+    vec![seen.sighting(policy.as_str(), format!("{errors}{reach}")).stepped(steps).righted(righted).fires()]
+}
+
+/// What is said of a policy that reaches nobody yet.
+const UNATTACHED: &str = "; it is attached nowhere yet: an attachment would make it reach accounts";
+
+/// Whether a policy is attached somewhere, now or later, or may be for all that is known.
+fn is_attached(seen: &Seen<'_>, policy: &PolicyId) -> bool {
+    let attaches = |change: &Change| match &change.effect {
+        Some(WorldChange::Organization(OrganizationChange::AttachPolicy { policy: attached, .. })) => {
+            attached == policy && !change.is_refused()
+        }
+        _ => false,
+    };
+    let known = match seen.scene.state.organization() {
+        Some(organization) => organization.targets_of(policy).next().is_some(),
+        // A policy that was just made is attached nowhere; of others it isn't known.
+        None => seen.change.operation != "CreatePolicy",
+    };
+    known || seen.scene.changes.iter().any(|(_, change)| attaches(change))
 }
 
 const INVALID: &str = "AWS reports the effective policy as invalid, and the last valid one stays in force";
@@ -158,7 +180,7 @@ fn errors_of_effective(policy: &EffectivePolicy, scene: &Scene<'_>) -> Vec<Strin
 }
 
 /// When the policy had no error any more.
-fn corrected(scene: &Scene<'_>, policy: &crate::arn::PolicyId, after: Moment) -> Option<Moment> {
+fn corrected(scene: &Scene<'_>, policy: &PolicyId, after: Moment) -> Option<Moment> {
     let mut versions = scene.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| {
         match &change.effect {
             Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { policy: updated, content: Some(content) }))

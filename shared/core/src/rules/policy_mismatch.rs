@@ -1,16 +1,17 @@
 //! The computed effective policy of an account differs from the described one.
 
+use super::SETTLING_SECONDS;
 use crate::{
-    arn::Region,
+    arn::{AccountId, Region},
     finding::ControlChange,
     framework::{GOVERN_1_5, LENS_MONITORING, TENANT_POLICY},
     moment::Moment,
     organization::GLOBAL_REGION,
-    policy::EffectivePolicy,
+    policy::{EffectivePolicy, GuardrailInference, Identifier},
     rule::{Check, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Sighting},
     severity::Severity,
-    world::InForce,
+    world::{InForce, PolicyBasis},
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -21,7 +22,8 @@ pub(super) static RULE: Rule = Rule {
     revealed_by: &["AttachPolicy", "DetachPolicy", "UpdatePolicy", "MoveAccount"],
     fires: "DescribeEffectivePolicy's answer for an account differs from the policy that its tree, attachments and policies amount to at that \
         moment, and at least fifteen minutes after the last change.",
-    evidence: "Both sides at one moment. If either is not known, or the effective policy is invalid, there is nothing to compare.",
+    evidence: "Both sides at one moment: that of the reading; of a reading without a time, its LastUpdatedTimestamp, or after the last attachment \
+        that has a date. If either side is not known then, or the effective policy is invalid, there is nothing to compare.",
     rationale: "Either a change was missed, or inheritance works differently from what is documented: verdicts rest on the wrong policy.",
     remediation: "Read the organization and its policies again; if the difference stays, compare attachments by hand and ask AWS.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_effective.html"],
@@ -30,29 +32,26 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::State(StateCheck(check))],
 };
 
-/// AWS takes its time to apply a change.
-const SETTLING_SECONDS: i64 = 15 * 60;
-
 fn check(scene: &Scene<'_>) -> Vec<Outcome> {
     let state = scene.state;
     let region = Region::from(GLOBAL_REGION);
     let mut outcomes = Vec::new();
     for account in state.accounts() {
-        let differs = |time: Moment, described: Option<&EffectivePolicy>| {
+        let differs = |read: Moment, described: Option<&EffectivePolicy>| {
+            let time = compared_at(scene, account, read)?;
             let InForce::Known(computed) = state.computed_policy(account, time) else {
                 return None;
             };
             let is_invalid = state.validity(account).iter().rev().find(|(at, _)| *at <= time).is_some_and(|(_, valid)| !valid);
             let settled = time == Moment::BEGINNING
                 || state.computed_policy(account, time.plus_seconds(-SETTLING_SECONDS)) == InForce::Known(computed.clone());
-            (!is_invalid && settled).then(|| demands(described) != demands(computed.as_deref())).map(|differs| (differs, computed))
+            (!is_invalid && settled).then(|| demands(described) != demands(computed.as_deref())).map(|differs| (time, differs, computed))
         };
-        let mut readings =
-            state.described(account).filter_map(|(time, described)| Some((time, described, differs(time, described.as_deref())?)));
-        let Some((time, described, (_, computed))) = readings.by_ref().find(|(_, _, (differs, _))| *differs) else {
+        let mut readings = state.described(account).filter_map(|(time, described)| Some((described, differs(time, described.as_deref())?)));
+        let Some((described, (time, _, computed))) = readings.by_ref().find(|(_, (_, differs, _))| *differs) else {
             continue;
         };
-        let righted = readings.find(|(_, _, (differs, _))| !differs).map(|(time, ..)| time);
+        let righted = readings.find(|(_, (_, differs, _))| !differs).map(|(_, (time, ..))| time);
         let (computed, described) = (demands(computed.as_deref()), demands(described.as_deref()));
         let change = ControlChange { control: "effective policy".to_owned(), side: None, before: Some(computed), after: Some(described) };
         let because = "computed and described effective policy differ";
@@ -62,16 +61,42 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
     outcomes
 }
 
-/// What a policy demands, wherever it comes from.
+/// The moment at which a reading and the computed policy can be compared: when it was read. Of a reading without a time, since when it
+/// holds as AWS says, or after the last attachment that has a date, if nothing happened to the organization until then; at the beginning,
+/// if no attachment has one.
+fn compared_at(scene: &Scene<'_>, account: &AccountId, read: Moment) -> Option<Moment> {
+    if read > Moment::BEGINNING {
+        return Some(read);
+    }
+    let state = scene.state;
+    if let Some(since) = state.world().described_since(account, read) {
+        return Some(since.plus_seconds(SETTLING_SECONDS));
+    }
+    let organizations = state.world().organization_readings().map(|(_, organization)| organization);
+    let attachments = organizations.flat_map(|organization| organization.attachments.values().flatten());
+    let Some(last) = attachments.filter_map(|attachment| attachment.attached_at).max() else {
+        return Some(read);
+    };
+    let at = last.plus_seconds(SETTLING_SECONDS);
+    let still_holds = state.policy(account, at).state().is_some_and(|now| now.basis == PolicyBasis::Described && now.since == read);
+    still_holds.then_some(at)
+}
+
+/// What a policy demands, wherever it comes from. Config names have no case (facts/01 §3).
 fn demands(policy: Option<&EffectivePolicy>) -> String {
     let regions = policy.into_iter().flat_map(|policy| &policy.regions);
-    let demands: Vec<String> = regions
+    let mut demands: Vec<String> = regions
         .flat_map(|(region, inferences)| {
-            let word = move |inference: &crate::policy::GuardrailInference| {
-                format!("{region} {} {:?} {} {}", inference.name, inference.identifier, inference.models, inference.guarding)
+            let word = move |inference: &GuardrailInference| {
+                let identifier = match &inference.identifier {
+                    Identifier::Guardrail(guardrail) => guardrail.to_string(),
+                    Identifier::Unusable { text, why } => format!("{text} ({why})"),
+                };
+                format!("{region} {}: {identifier} for {}, {}", inference.name.to_lowercase(), inference.models, inference.guarding)
             };
             inferences.iter().map(word)
         })
         .collect();
+    demands.sort_unstable();
     if demands.is_empty() { "nothing".to_owned() } else { demands.join("; ") }
 }

@@ -1,10 +1,17 @@
 //! An attachment lower in the tree replaces or weakens what a higher one demands.
 
+use std::collections::BTreeMap;
+
 use crate::{
+    arn::{AccountId, GuardrailVersionArn, PolicyId, Region},
     framework::POLICY_WEAKENED,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
+    moment::Moment,
+    organization::{GLOBAL_REGION, Organization},
+    policy::{Attached, BEDROCK_POLICY, EffectivePolicy, GuardrailInference, Origin, Weakening, inherit, weakening},
+    rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
+    scene::{Outcome, Scene, Seen, Sighting},
     severity::Severity,
+    world::{PolicyBasis, State, WorldChange},
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -13,8 +20,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::High,
     group: Group::Organization,
     revealed_by: &["AttachPolicy"],
-    fires: "AttachPolicy makes some account's effective Bedrock policy weaker. One finding for each account. Attaching a policy of another type, or \
-        one that only adds, gives none.",
+    fires: "AttachPolicy makes some account's effective Bedrock policy weaker; or, whenever it was attached, a policy lower in the tree takes away \
+        from what those above it demand of the account. One finding for each account and policy. Attaching a policy of another type, or one \
+        that only adds, gives none. A second configuration for one Region is not verified: what AWS does with two is not documented.",
     evidence: "The tree, the attachments and the contents of policies in the world and in earlier events, and DescribeEffectivePolicy around the \
         event. The effect is computed for each account; where it can't be, it is not verified, one step lower.",
     rationale: "The organization's policy is still attached above, and no longer says what holds below.",
@@ -22,9 +30,90 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/policy-operators.html"],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck(check)), Check::State(StateCheck(check_state))],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     super::weaker_policies(seen, "what is demanded higher in the tree is replaced or weakened")
+}
+
+/// Overrides that are already there. What a change in the input did is its own rule's.
+fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
+    let state = scene.state;
+    let Some(organization) = state.organization() else {
+        return Vec::new();
+    };
+    let region = Region::from(GLOBAL_REGION);
+    let mut touched: BTreeMap<AccountId, Moment> = BTreeMap::new();
+    for (key, change) in scene.changes.iter().filter(|(_, change)| !change.is_refused()) {
+        if let Some(WorldChange::Organization(organization_change)) = &change.effect {
+            for account in state.effect_of(key.time, &key.event_id, organization_change).accounts {
+                touched.entry(account.account).or_insert(key.time);
+            }
+        }
+    }
+    let mut outcomes = Vec::new();
+    for account in state.accounts() {
+        let Some((upper, overriding)) = higher_and_lower(state, organization, account) else {
+            continue;
+        };
+        let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
+            let compared = scene.compare(a, b, Moment::END);
+            if super::is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
+        };
+        let lost_at = |at: Moment| {
+            let now = state.policy(account, at).state().filter(|now| now.basis != PolicyBasis::LastValid)?;
+            Some(weakening(Some(&upper), now.policy.as_deref(), &compare)).filter(|lost| !lost.is_none())
+        };
+        let before_changes = touched.get(account).map(|time| time.just_before());
+        let Some(lost) = lost_at(Moment::END).filter(|_| before_changes.is_none_or(|at| lost_at(at).is_some())) else {
+            continue;
+        };
+        let unverified = lost.changes.is_empty();
+        let changes = if unverified { lost.unverified } else { lost.changes };
+        let because = format!("attached to {}, it replaces or weakens what is demanded higher in the tree", overriding.attached_to);
+        outcomes
+            .push(Sighting::new(account, &region, overriding.policy.as_str(), because).changing(changes).unverified(unverified).fires());
+    }
+    outcomes
+}
+
+/// What the policies down to some level demand of an account, if the next level takes away from that; and which policy does.
+fn higher_and_lower(state: &State, organization: &Organization, account: &AccountId) -> Option<(EffectivePolicy, Origin)> {
+    let path = organization.path_to(account).filter(|path| organization.is_enabled(BEDROCK_POLICY, path))?;
+    let mut levels: Vec<Vec<Attached<'_>>> = Vec::new();
+    let mut upper: Option<EffectivePolicy> = None;
+    let same = |_: &GuardrailVersionArn, _: &GuardrailVersionArn| Weakening::default();
+    for target in path {
+        let attachments = organization.attachments.get(&target).into_iter().flatten();
+        let of_policy = |policy: &PolicyId| {
+            state.organization_policy(policy, Moment::END).state().filter(|version| version.policy_type == BEDROCK_POLICY)
+        };
+        let level: Vec<Attached<'_>> = attachments
+            .filter_map(|attachment| {
+                let origin = Origin { policy: attachment.policy.clone(), attached_to: target.clone() };
+                Some(Attached { origin, document: &of_policy(&attachment.policy)?.document })
+            })
+            .collect();
+        let origin = level.first().map(|attached| attached.origin.clone());
+        levels.push(level);
+        let Some(origin) = origin else {
+            continue;
+        };
+        let effective = inherit(&levels).map(|inherited| EffectivePolicy::from_inherited(&inherited));
+        if let Some(higher) = upper.take() {
+            let replaced = |region: &Region, inferences: &[GuardrailInference]| {
+                let now = effective.as_ref().and_then(|effective| effective.regions.get(region)).into_iter().flatten();
+                let now: Vec<&GuardrailInference> = now.collect();
+                inferences.iter().any(|old| now.iter().all(|new| new.identifier != old.identifier))
+            };
+            let is_lower = !weakening(Some(&higher), effective.as_ref(), &same).is_none()
+                || higher.regions.iter().any(|(region, inferences)| replaced(region, inferences));
+            if is_lower {
+                return Some((higher, origin));
+            }
+        }
+        upper = effective;
+    }
+    None
 }

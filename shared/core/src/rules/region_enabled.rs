@@ -1,4 +1,4 @@
-//! A Region was enabled that the policy doesn't cover.
+//! A Region was enabled that the policy doesn't cover, or where no auditor runs.
 
 use crate::{
     arn::{AccountId, Region},
@@ -11,12 +11,14 @@ use crate::{
 
 pub(super) static RULE: Rule = Rule {
     id: "region-enabled",
-    title: "A Region was enabled that the account's effective policy doesn't cover",
+    title: "A Region was enabled that the policy doesn't cover, or where no auditor runs",
     severity: Severity::Medium,
     group: Group::Telemetry,
     revealed_by: &["EnableRegion"],
-    fires: "EnableRegion of a Region that the account's effective Bedrock policy doesn't name. An auditor has to be deployed there too.",
-    evidence: "The record and the effective policy. Where the policy is not known, the effect is not verified, one step lower.",
+    fires: "EnableRegion of a Region that the account's effective Bedrock policy doesn't name; or, where `[auditor] heartbeat_role` is configured, \
+        one whose auditor isn't heard within its interval and fifteen minutes.",
+    evidence: "The record, the effective policy and the heartbeats. Where the policy is not known, the effect is not verified, one step lower; \
+        whether an auditor runs can be told only if heartbeats are expected, and the input goes on for long enough.",
     rationale: "Bedrock policies name Regions one by one: a new Region starts without any guardrail and without an auditor.",
     remediation: "Name the Region in the policy and deploy the auditor there before models are used, or disable it again.",
     references: &["https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"],
@@ -36,15 +38,29 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         Some(in_force.policy.as_ref().is_some_and(|policy| policy.regions.contains_key(&region)))
     };
     let covered = covers(seen.key.time);
-    if covered == Some(true) {
+    let heard = seen.scene.heartbeats.get(&(account.clone(), region.clone())).into_iter().flatten().find(|time| **time >= seen.key.time);
+    let longest = super::telemetry_gap::longest_silence(seen.scene);
+    let is_silent = !change.is_refused()
+        && longest.is_some_and(|longest| {
+            heard.is_none_or(|heard| heard.seconds_since(seen.key.time) > longest)
+                && seen.scene.horizon.1.seconds_since(seen.key.time) > longest
+        });
+    if covered == Some(true) && !is_silent {
         return Vec::new();
     }
     let because = match covered {
+        Some(true) => format!("no auditor is heard in {region}"),
+        Some(false) if is_silent => format!("the effective policy doesn't name {region}, and no auditor is heard there"),
         Some(_) => format!("the effective policy doesn't name {region}"),
         None => format!("whether the effective policy names {region} is not known"),
     };
     let disabled = seen.later(&region, |later| later.operation == "DisableRegion").map(|(key, _)| key.time);
     let later = seen.scene.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));
-    let righted = disabled.into_iter().chain(later).min();
+    let right_again = match covered {
+        Some(true) => heard.copied(),
+        _ if is_silent => later.zip(heard).map(|(covered, heard)| covered.max(*heard)),
+        _ => later,
+    };
+    let righted = disabled.into_iter().chain(right_again).min();
     vec![Sighting::new(&account, &region, format!("Region {region}"), because).unverified(covered.is_none()).righted(righted).fires()]
 }

@@ -1,9 +1,11 @@
 //! An account and Region fell silent, or made calls that no event showed.
 
 use crate::{
+    arn::Region,
     framework::LOGS_IMPAIRED,
     moment::Moment,
-    rule::{Check, Group, PlaceCheck, Resolved, Rule, Traffic},
+    organization::GLOBAL_REGION,
+    rule::{Check, Group, PlaceCheck, Resolved, Rule, StateCheck, Traffic},
     scene::{Outcome, Scene, Sighting},
     severity::Severity,
 };
@@ -14,8 +16,8 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Critical,
     group: Group::Telemetry,
     revealed_by: &["Converse"],
-    fires: "The auditor's heartbeat, a Converse that IAM refuses, did not arrive for longer than its interval and fifteen minutes; or Bedrock's \
-        metrics count more calls in a period than were read.",
+    fires: "The auditor's heartbeat, a Converse that IAM refuses, did not arrive for longer than its interval and fifteen minutes; or, with a \
+        role configured, an active account of the organization is not heard of at all; or Bedrock's metrics count more calls in a period than were read.",
     evidence: "Heartbeats of the role that `[auditor] heartbeat_role` names, every `heartbeat_minutes` (by default 60), in accounts and Regions \
         where one was ever seen, or anywhere if a role is configured; GetMetricData in the world, for periods that the input reaches.",
     rationale: "Silence is the last bypass: whoever stops the evidence stops every other rule.",
@@ -23,7 +25,7 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/monitoring.html"],
     resolved: Resolved::ByState,
     controls: LOGS_IMPAIRED,
-    checks: &[Check::Place(PlaceCheck(check))],
+    checks: &[Check::Place(PlaceCheck(check)), Check::State(StateCheck(check_state))],
 };
 
 /// CloudTrail delivers within about this time (facts/04).
@@ -40,6 +42,28 @@ fn check(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<Outcome> {
         Sighting::new(place.account, place.region, "heartbeat", because).at(from).righted(until.and_then(proof)).fires()
     });
     silences.chain(uncounted(place, scene)).collect()
+}
+
+/// Active accounts of the organization that nothing was heard of, where heartbeats are expected of all.
+fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
+    let (first, last) = scene.horizon;
+    let is_expected = longest_silence(scene).is_some_and(|longest| first > Moment::BEGINNING && last.seconds_since(first) > longest);
+    let Some(organization) = scene.state.organization().filter(|_| is_expected) else {
+        return Vec::new();
+    };
+    let silent = organization.accounts.iter().filter(|(account, known)| {
+        let is_met = scene.regions.contains_key(*account) || scene.state.metered().any(|(metered, _)| metered == *account);
+        known.active && !is_met
+    });
+    let region = Region::from(GLOBAL_REGION);
+    let because = format!("no heartbeat from any Region since {first}");
+    silent.map(|(account, _)| Sighting::new(account, &region, "heartbeat", because.clone()).at(first).fires()).collect()
+}
+
+/// How long an auditor may be silent, in seconds; `None` if no heartbeats are expected.
+pub(super) fn longest_silence(scene: &Scene<'_>) -> Option<i64> {
+    let auditor = &scene.configuration.auditor;
+    auditor.heartbeat_role.as_ref().map(|_| auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS)
 }
 
 /// The times without a heartbeat, each with the one that ended it.

@@ -33,7 +33,7 @@ pub struct Call {
 }
 
 /// A guardrail named in a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Requested {
     /// Which; `None` if the record hides it.
     pub guardrail: Option<GuardrailKey>,
@@ -46,6 +46,12 @@ const ERRORS_AFTER_INFERENCE_BEGAN: &[&str] =
     &["ModelTimeoutException", "ModelStreamErrorException", "InternalServerException", "ModelErrorException"];
 
 impl Call {
+    /// Whether the record says where the call was made.
+    #[must_use]
+    pub fn region_is_known(&self) -> bool {
+        self.region.as_str() != "unknown"
+    }
+
     /// Whether a call with this `errorCode` failed before inference began. Services prefix some codes with their name.
     #[must_use]
     pub fn failed_before_inference(error_code: &str) -> bool {
@@ -61,6 +67,10 @@ pub struct Evidence {
     pub evaluated: BTreeSet<Evaluated>,
     /// Some enforced guardrail evaluated it, although it may not be named.
     pub enforced_evaluation: bool,
+    /// Some guardrail evaluated it, enforced or requested: its invocation log shows what it did, not which it was.
+    pub unnamed_evaluation: bool,
+    /// The guardrail that the request named, as an evaluation of the call shows it: the call's own record may leave it out.
+    pub requested: Option<Requested>,
     /// Whether the lack of an evaluation means something.
     pub expectation: Expectation,
 }
@@ -72,8 +82,10 @@ pub struct Evaluated {
     pub id: String,
     /// Where it is; a trace may show the id only.
     pub key: Option<GuardrailKey>,
-    /// Its version, where the evidence shows it.
+    /// Its version, where the evidence shows that of the evaluation, not only of the request.
     pub version: Option<GuardrailVersion>,
+    /// The evidence shows that it was enforced. Otherwise the request named it, or nothing is shown.
+    pub enforced: bool,
 }
 
 impl Evaluated {

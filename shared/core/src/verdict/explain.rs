@@ -91,6 +91,7 @@ fn enforced(enforcement: &Enforcement) -> String {
     let content = match enforcement.guarding {
         Guarding::Comprehensive => "all content",
         Guarding::Selective => "the content that callers tag",
+        Guarding::NotKnown => "content that the policy's words don't tell",
     };
     format!("{} for {models}{but}, over {content}", enforcement.guardrail)
 }
@@ -117,15 +118,11 @@ fn the_models(situation: &Situation<'_>) -> String {
 }
 
 fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
-    let call = situation.call;
     let Some(model) = situation.possible_models().into_iter().next() else {
         return Vec::new();
     };
-    let selected: Vec<&Requirement> = situation
-        .requirements
-        .iter()
-        .filter(|requirement| requirement.selects(&call.account, &call.region, &model, situation.state.organization()) == Selected::Yes)
-        .collect();
+    let selected: Vec<&Requirement> =
+        situation.requirements.iter().filter(|requirement| situation.selected_by(requirement, &model) == Selected::Yes).collect();
     let (mut steps, needs) = if selected.is_empty() {
         let named = match situation.policy_here() {
             PolicyHere::Configurations(configurations) => configurations.iter().find_map(GuardrailInference::enforcement),
@@ -177,6 +174,7 @@ fn the_evidence(evidence: &Evidence) -> String {
         return format!("Evaluations of this call: by {}.", ids.join(", "));
     }
     match evidence.expectation {
+        _ if evidence.unnamed_evaluation => "Evaluations of this call: by a guardrail that its log doesn't name.".to_owned(),
         _ if evidence.enforced_evaluation => "Evaluations of this call: by an enforced guardrail, which isn't named.".to_owned(),
         Expectation::None => "Evaluations of this call: none was read, which says nothing here.".to_owned(),
         Expectation::Doubt => "Evaluations can't be joined to calls here, and this principal has fewer than calls.".to_owned(),

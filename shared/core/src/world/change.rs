@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, TargetId},
-    cloudtrail::{EventType, Record},
+    arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, TargetId, partition_of},
+    cloudtrail::{EventType, HIDDEN, Record},
     enforcement::Enforcement,
     json::At,
     policy::BEDROCK_POLICY,
@@ -94,10 +94,13 @@ pub enum WorldChange {
         /// `loggingConfig`: an empty object if there is none any more, null if the record hides it.
         logging: Value,
     },
-    /// Something about the account's trails: what they record from here on is not known until it is read again.
+    /// Something about a trail: what it records from here on is not known until it is read again.
     TelemetryChanged {
-        /// Whose trails.
+        /// In whose events.
         account: AccountId,
+        /// The trail's ARN; `None` if the record doesn't say which it is.
+        #[serde(default)]
+        trail: Option<String>,
     },
 }
 
@@ -212,16 +215,27 @@ impl WorldChange {
         }
         match (record.event_source.get()?, record.event_type()) {
             ("bedrock.amazonaws.com", EventType::ApiCall) => bedrock(record, parameters, response),
+            ("organizations.amazonaws.com", EventType::ApiCall) if only_renames(record, response) => None,
             ("organizations.amazonaws.com", EventType::ApiCall | EventType::ServiceEvent) => {
                 let change = organizations(record, parameters, response).or_else(|| not_readable(record));
                 change.map(WorldChange::Organization)
             }
             ("cloudtrail.amazonaws.com", EventType::ApiCall) if TRAIL_OPERATIONS.contains(&record.event_name.get()?) => {
-                Some(WorldChange::TelemetryChanged { account: record.account() })
+                Some(WorldChange::TelemetryChanged { account: record.account(), trail: trail_arn(record, parameters, response) })
             }
             _ => None,
         }
     }
+}
+
+/// The ARN of the trail that a record is about. A bare name is one of the account and Region.
+fn trail_arn(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<String> {
+    let answered = response.at("/trailARN").as_str().filter(|arn| arn.starts_with("arn:"));
+    let named = || ["/name", "/trailName"].iter().find_map(|key| parameters.at(key).as_str());
+    let named = answered.or_else(named).filter(|name| !name.is_empty() && *name != HIDDEN)?;
+    let (account, region) = (record.account_id(), record.region_code());
+    let of_name = || format!("arn:{}:cloudtrail:{region}:{account}:trail/{named}", partition_of(region));
+    Some(if named.starts_with("arn:") { named.to_owned() } else { of_name() })
 }
 
 fn bedrock(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<WorldChange> {
@@ -282,6 +296,16 @@ fn bedrock(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<
         }
         _ => return None,
     })
+}
+
+/// An UpdatePolicy of a name or description alone: parameters that are left out are left alone (facts/01 §8).
+fn only_renames(record: &Record<'_>, response: &Value) -> bool {
+    // Of parameters that are masked nothing is kept, so the record itself is asked.
+    let written: Value = record.parameters();
+    record.event_name.get() == Some("UpdatePolicy")
+        && written.get("policyId").is_some()
+        && written.get("content").is_none()
+        && !response.at("/policy/content").is_string()
 }
 
 /// A change that may take cover away from anybody, for all that its record says.
@@ -363,8 +387,33 @@ mod tests {
         assert!(matches!(change(&record), Some(WorldChange::ConfigurationPut { enforcement: Some(_), .. })));
         record["requestParameters"] = Value::Null;
         assert!(matches!(change(&record), Some(WorldChange::ConfigurationPut { enforcement: None, .. })));
-        let update = json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters": {"policyId": "p-1", "name": "x"}});
-        assert!(matches!(change(&update), Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { content: None, .. }))));
+    }
+
+    #[test]
+    fn a_new_name_changes_nothing_but_content_that_is_hidden_may() {
+        let update = |parameters: Value| {
+            change(&json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters": parameters}))
+        };
+        assert_eq!(update(json!({"policyId": "p-1", "name": "x", "description": "y"})), None);
+        for content in [Value::Null, json!("HIDDEN_DUE_TO_SECURITY_REASONS")] {
+            let hidden = update(json!({"policyId": "p-1", "name": "x", "content": content}));
+            assert!(matches!(hidden, Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { .. }))), "{content}");
+        }
+        assert!(matches!(update(Value::Null), Some(WorldChange::Organization(OrganizationChange::NotReadable { .. }))));
+    }
+
+    #[test]
+    fn a_trail_is_told_by_its_name_or_its_arn() {
+        let arn = "arn:aws:cloudtrail:us-east-1:222233334444:trail/t";
+        let stopped = |parameters: Value| {
+            let record = json!({"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging", "awsRegion": "us-east-1",
+                "recipientAccountId": "222233334444", "requestParameters": parameters});
+            let Some(WorldChange::TelemetryChanged { trail, .. }) = change(&record) else { panic!("not read") };
+            trail
+        };
+        assert_eq!(stopped(json!({"name": "t"})).as_deref(), Some(arn));
+        assert_eq!(stopped(json!({"name": arn})).as_deref(), Some(arn));
+        assert_eq!(stopped(Value::Null), None);
     }
 
     #[test]

@@ -5,23 +5,35 @@
 //! Organizations event ends the described snapshot of each account that it touches, and until the next one the computed policy holds
 //! (design §4).
 
+mod policies;
+mod replay;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod trails;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+use policies::{AccountHistory, Computed, in_force};
+use replay::Replay;
+pub use standing::Standing;
+pub(super) use trails::ChangedTrail;
 
 use super::{
     GuardrailVersions, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
     Validation, World,
 };
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region, TargetId},
+    arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, PolicyId, Region},
     enforcement::{Enforcement, ModelScope},
     guardrail::Canonical,
     model::{Alias, Model},
     moment::Moment,
     organization::Organization,
-    policy::{Attached, BEDROCK_POLICY, Document, EffectivePolicy, Origin, inherit},
+    policy::{BEDROCK_POLICY, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
 };
 
@@ -31,6 +43,7 @@ pub struct State {
     world: World,
     policies: BTreeMap<AccountId, Vec<(Moment, InForce<PolicyInForce>)>>,
     organization: Option<Organization>,
+    standings: BTreeMap<AccountId, Timeline<Standing>>,
     effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
     replayed: BTreeMap<AccountId, AccountHistory>,
     contents: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
@@ -103,10 +116,11 @@ impl World {
         State {
             policies,
             organization: replayed.organization,
+            standings: standing::standings(&self),
             effects: replayed.effects,
             replayed: replayed.accounts,
             contents: self.contents(),
-            world: self,
+            world: World { telemetry: trails::with_changes(&self), ..self },
         }
     }
 
@@ -381,6 +395,9 @@ impl State {
             Model::Unknown | Model::Alias(Alias::Prompt, _) => Vec::new(),
             Model::Alias(_, id) => {
                 let short = id.rsplit('/').next().unwrap_or(id);
+                // An ARN says whose and where it is: a profile of another account is not the caller's of the same id.
+                let named = Arn::parse(id).map(|arn| (AccountId::from(arn.account), Region::from(arn.region)));
+                let (account, region) = named.as_ref().map_or((account, region), |(account, region)| (account, region));
                 self.world.models_behind(account, region, short).map(<[Model]>::to_vec).unwrap_or_default()
             }
         }
@@ -390,6 +407,12 @@ impl State {
     #[must_use]
     pub fn organization(&self) -> Option<&Organization> {
         self.organization.as_ref()
+    }
+
+    /// Where an account stood in the organization at a moment.
+    #[must_use]
+    pub fn standing(&self, account: &AccountId, at: Moment) -> InForce<&Standing> {
+        self.standings.get(account).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
     /// The management account, if the organization is known.
@@ -415,6 +438,10 @@ impl State {
         let mut moments: Vec<Moment> = self.policies.get(account).into_iter().flatten().map(|(time, _)| *time).collect();
         moments.extend(of(self.world.configurations.get(&here)));
         moments.extend(of(self.world.telemetry.get(&here)));
+        moments.extend(of(self.standings.get(account)));
+        let enforced: BTreeSet<GuardrailKey> = self.all_enforcements(account, region).filter_map(|(key, _)| key).collect();
+        let versions = enforced.iter().filter_map(|key| self.world.guardrails.get(key)).flat_map(BTreeMap::values);
+        moments.extend(versions.flat_map(|timeline| of(Some(timeline))));
         let first = GuardrailKey { account: account.clone(), region: region.clone(), id: "".into() };
         moments.extend(
             self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made),
@@ -433,746 +460,4 @@ pub enum MediatorKind {
     Agent,
     /// A Bedrock flow.
     Flow,
-}
-
-/// The effective policy that the replayed organization amounts to.
-#[derive(Clone, Debug, PartialEq)]
-enum Computed {
-    Policy { policy: Option<Arc<EffectivePolicy>>, assumed: bool },
-    NotKnown,
-}
-
-impl Computed {
-    fn in_force(&self) -> InForce<Option<Arc<EffectivePolicy>>> {
-        match self {
-            Computed::Policy { policy, assumed: false } => InForce::Known(policy.clone()),
-            Computed::Policy { policy, assumed: true } => InForce::Assumed(policy.clone()),
-            Computed::NotKnown => InForce::NotKnown,
-        }
-    }
-}
-
-/// What the replay tells of one account.
-#[derive(Clone, Debug, Default)]
-struct AccountHistory {
-    computed: Vec<(Moment, Computed)>,
-    /// When events touched it.
-    touched: Vec<Moment>,
-    /// When its effective policy became invalid (false) or valid again (true).
-    validity: Vec<(Moment, bool)>,
-}
-
-/// Puts described and computed policies together.
-fn in_force(described: &Timeline<Option<Arc<EffectivePolicy>>>, history: &AccountHistory) -> Vec<(Moment, InForce<PolicyInForce>)> {
-    let snapshots: Vec<(Moment, &Option<Arc<EffectivePolicy>>)> =
-        described.entries().filter_map(|(time, _, policy)| Some((time, policy?))).collect();
-    let mut boundaries: Vec<Moment> = vec![Moment::BEGINNING];
-    boundaries.extend(snapshots.iter().map(|(time, _)| *time));
-    boundaries.extend(history.computed.iter().map(|(time, _)| *time));
-    boundaries.extend(&history.touched);
-    boundaries.extend(history.validity.iter().map(|(time, _)| *time));
-    boundaries.sort_unstable();
-    boundaries.dedup();
-
-    let touched_within = |after: Moment, until: Moment| history.touched.iter().any(|touch| *touch > after && *touch <= until);
-    let mut states: Vec<(Moment, InForce<PolicyInForce>)> = Vec::new();
-    for now in boundaries {
-        let past = snapshots.partition_point(|(time, _)| *time <= now);
-        let last = past.checked_sub(1).and_then(|index| snapshots.get(index)).copied();
-        let next = snapshots.get(past).copied();
-        let computed = history.computed.iter().rev().find(|(time, _)| *time <= now);
-        let became_invalid =
-            history.validity.iter().rev().find(|(time, _)| *time <= now).filter(|(_, valid)| !valid).map(|(time, _)| *time);
-
-        let describe = |(since, policy): (Moment, &Option<Arc<EffectivePolicy>>)| PolicyInForce {
-            policy: policy.clone(),
-            basis: PolicyBasis::Described,
-            since,
-        };
-        let state = if let Some(snapshot) = last.filter(|(time, _)| !touched_within(*time, now)) {
-            InForce::Known(describe(snapshot))
-        } else if let Some(invalid_since) = became_invalid {
-            last_valid(&states, &history.touched, invalid_since)
-        } else if let Some((since, Computed::Policy { policy, assumed: false })) = computed {
-            InForce::Known(PolicyInForce { policy: policy.clone(), basis: PolicyBasis::Computed, since: *since })
-        } else if let Some(snapshot) = next.filter(|(time, _)| !touched_within(now, *time)) {
-            InForce::Assumed(describe(snapshot))
-        } else if let Some((since, Computed::Policy { policy, assumed: true })) = computed {
-            InForce::Assumed(PolicyInForce { policy: policy.clone(), basis: PolicyBasis::Computed, since: *since })
-        } else {
-            InForce::NotKnown
-        };
-        if states.last().is_none_or(|(_, before)| *before != state) {
-            states.push((now, state));
-        }
-    }
-    states
-}
-
-/// What was in force before the change that made the policy invalid. Which change that was nobody says: the last one is assumed.
-fn last_valid(states: &[(Moment, InForce<PolicyInForce>)], touched: &[Moment], invalid_since: Moment) -> InForce<PolicyInForce> {
-    let changed = touched.iter().rev().find(|touch| **touch <= invalid_since).copied().unwrap_or(invalid_since);
-    match states.iter().rev().find(|(time, _)| *time < changed) {
-        Some((_, InForce::Known(policy) | InForce::Assumed(policy))) => {
-            InForce::Assumed(PolicyInForce { basis: PolicyBasis::LastValid, ..policy.clone() })
-        }
-        Some((_, InForce::NotKnown)) | None => InForce::NotKnown,
-    }
-}
-
-/// A policy, as far as it is known.
-#[derive(Clone, Debug, Default)]
-struct Policy {
-    policy_type: Option<String>,
-    /// What it says, with a number that no other content has; `None` if that isn't known.
-    content: Option<(usize, Arc<Document>)>,
-    assumed: bool,
-}
-
-/// The organization, moved through time.
-#[derive(Clone)]
-struct Replay<'w> {
-    world: &'w World,
-    policy_type: &'w str,
-    organization: Option<Organization>,
-    organization_assumed: bool,
-    /// Accounts that left, also where the organization isn't known.
-    departed: BTreeSet<AccountId>,
-    policies: BTreeMap<PolicyId, Policy>,
-    contents: usize,
-    accounts: BTreeMap<AccountId, AccountHistory>,
-    /// Touches of nobody knows which accounts.
-    touched_all: Vec<Moment>,
-    cache: HashMap<Vec<(TargetId, usize)>, Option<Arc<EffectivePolicy>>>,
-    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
-    /// It only asks what a change would do.
-    supposing: bool,
-    /// Something happened to the organization, and its record doesn't say what.
-    lost: bool,
-}
-
-/// One thing that happens in a replay. At one moment, changes come first, in the order of their event ids, then snapshots.
-enum Step<'w> {
-    Change(&'w str, &'w OrganizationChange),
-    /// A change that was refused.
-    Attempt(&'w str, &'w OrganizationChange),
-    /// An attachment that `organization.json` dates.
-    Attached(TargetId, PolicyId),
-    Policy(&'w PolicyId, Option<&'w PolicyVersion>),
-    Organization(&'w Organization),
-}
-
-/// Whom a step concerns.
-enum Concerned {
-    Nobody,
-    Accounts(Vec<AccountId>),
-    Everybody,
-}
-
-/// What [`Replay`] leaves.
-struct Replayed {
-    accounts: BTreeMap<AccountId, AccountHistory>,
-    touched_all: Vec<Moment>,
-    organization: Option<Organization>,
-    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
-}
-
-impl Replayed {
-    fn history_of(&self, account: &AccountId) -> AccountHistory {
-        let mut history = self.accounts.get(account).cloned().unwrap_or_default();
-        history.touched.extend(&self.touched_all);
-        history.touched.sort_unstable();
-        history
-    }
-}
-
-impl<'w> Replay<'w> {
-    fn of(world: &'w World, policy_type: &'w str) -> Replayed {
-        let mut replay = Replay {
-            world,
-            policy_type,
-            organization: None,
-            organization_assumed: false,
-            departed: BTreeSet::new(),
-            policies: BTreeMap::new(),
-            contents: 0,
-            accounts: BTreeMap::new(),
-            touched_all: Vec::new(),
-            cache: HashMap::new(),
-            effects: BTreeMap::new(),
-            supposing: false,
-            lost: false,
-        };
-        replay.assume_what_is_only_read_later();
-        replay.record(Moment::BEGINNING, &Concerned::Everybody);
-        let mut steps = replay.steps();
-        steps.sort_by(|(a, x, _), (b, y, _)| (a, x).cmp(&(b, y)));
-        for (time, _, step) in steps {
-            let concerned = replay.take(time, &step);
-            replay.record(time, &concerned);
-        }
-        if policy_type == BEDROCK_POLICY {
-            for (account, validations) in &world.validations {
-                let validity = &mut replay.accounts.entry(account.clone()).or_default().validity;
-                validity.extend(validations.iter().map(|(read, validation)| (validation.since(*read), validation.is_valid())));
-                // Of two words at one moment, the worse counts.
-                validity.sort_by_key(|(time, valid)| (*time, !valid));
-            }
-        }
-        Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization, effects: replay.effects }
-    }
-
-    fn steps(&self) -> Vec<(Moment, (u8, String), Step<'w>)> {
-        let mut steps = Vec::new();
-        for (time, event_id, change) in &self.world.organization_changes {
-            steps.push((*time, (1, event_id.clone()), Step::Change(event_id, change)));
-        }
-        for (time, event_id, change) in &self.world.organization_attempts {
-            steps.push((*time, (1, event_id.clone()), Step::Attempt(event_id, change)));
-        }
-        for (policy, timeline) in &self.world.policies {
-            for (time, _, version) in timeline.entries() {
-                steps.push((time, (2, policy.to_string()), Step::Policy(policy, version)));
-            }
-        }
-        let mut dated = |organization: &Organization, after: Moment, before: Moment| {
-            for (at, target, policy) in organization.clone().split_off_later(after) {
-                if at < before {
-                    steps.push((at, (0, policy.to_string()), Step::Attached(target, policy)));
-                }
-            }
-        };
-        let mut snapshots = self.world.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?))).peekable();
-        if let Some((time, organization)) = snapshots.peek().filter(|_| self.organization_assumed) {
-            dated(organization, Moment::BEGINNING, *time);
-        }
-        while let Some((time, organization)) = snapshots.next() {
-            dated(organization, time, snapshots.peek().map_or(Moment::END, |(next, _)| *next));
-        }
-        let snapshots = self.world.organizations.entries();
-        steps.extend(snapshots.filter_map(|(time, _, organization)| Some((time, (3, String::new()), Step::Organization(organization?)))));
-        steps
-    }
-
-    /// What the first snapshot of a thing says is assumed to have been so before, unless an event says that it changed in between.
-    fn assume_what_is_only_read_later(&mut self) {
-        let first_change = self.world.organization_changes.iter().next().map_or(Moment::END, |(time, ..)| *time);
-        if let Some((time, _, Some(organization))) = self.world.organizations.entries().next()
-            && time > Moment::BEGINNING
-            && time <= first_change
-        {
-            let mut organization = organization.clone();
-            organization.split_off_later(Moment::BEGINNING);
-            self.organization = Some(organization);
-            self.organization_assumed = true;
-        }
-        for (id, timeline) in &self.world.policies {
-            if let Some((time, _, Some(version))) = timeline.entries().next()
-                && time > Moment::BEGINNING
-                && !self.written_within(id, Moment::BEGINNING, time)
-            {
-                let policy = self.policy_of(version, true);
-                self.policies.insert(id.clone(), policy);
-            }
-        }
-    }
-
-    fn policy_of(&mut self, version: &PolicyVersion, assumed: bool) -> Policy {
-        self.contents += 1;
-        Policy { policy_type: Some(version.policy_type.clone()), content: Some((self.contents, Arc::clone(&version.document))), assumed }
-    }
-
-    /// Whether an event wrote the policy after one moment and not after another.
-    fn written_within(&self, policy: &PolicyId, after: Moment, until: Moment) -> bool {
-        self.world.organization_changes.iter().any(|(time, _, change)| {
-            *time > after
-                && *time <= until
-                && matches!(change, OrganizationChange::CreatePolicy { policy: p, .. } | OrganizationChange::UpdatePolicy { policy: p, .. } if p == policy)
-        })
-    }
-
-    /// Moves the organization on by one step.
-    fn take(&mut self, time: Moment, step: &Step<'w>) -> Concerned {
-        match step {
-            Step::Organization(organization) => {
-                let mut organization = (*organization).clone();
-                organization.split_off_later(time);
-                self.departed.retain(|account| !organization.accounts.contains_key(account));
-                self.organization = Some(organization);
-                self.organization_assumed = false;
-                self.lost = false;
-                Concerned::Everybody
-            }
-            Step::Policy(policy, version) => {
-                let read = version.map(|version| self.policy_of(version, false)).unwrap_or_default();
-                self.policies.insert((*policy).clone(), read);
-                self.targets_of(policy)
-            }
-            Step::Attached(target, policy) => {
-                if let Some(organization) = &mut self.organization {
-                    organization.attach(target, policy.clone(), Some(time));
-                }
-                self.under(target)
-            }
-            Step::Attempt(event_id, change) => {
-                let touched = self.suppose(time, change);
-                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), touched);
-                Concerned::Nobody
-            }
-            Step::Change(event_id, change) => {
-                let concerned = self.change(time, change);
-                let (accounts, everybody) = self.accounts_of(&concerned);
-                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), Touched { accounts, everybody, supposed: None });
-                match &concerned {
-                    Concerned::Nobody => {}
-                    Concerned::Accounts(accounts) => {
-                        for account in accounts {
-                            self.accounts.entry(account.clone()).or_default().touched.push(time);
-                        }
-                    }
-                    Concerned::Everybody => self.touched_all.push(time),
-                }
-                concerned
-            }
-        }
-    }
-
-    /// What a change would do at this point.
-    fn suppose(&mut self, time: Moment, change: &OrganizationChange) -> Touched {
-        let mut after = Replay { supposing: true, ..self.clone() };
-        let concerned = after.change(time, change);
-        let (accounts, everybody) = after.accounts_of(&concerned);
-        let supposed = accounts.iter().map(|account| (self.compute(account), after.compute(account))).collect();
-        Touched { accounts, everybody, supposed: Some(supposed) }
-    }
-
-    /// The accounts concerned, and whether there may be others.
-    fn accounts_of(&self, concerned: &Concerned) -> (Vec<AccountId>, bool) {
-        match concerned {
-            Concerned::Nobody => (Vec::new(), false),
-            Concerned::Accounts(accounts) => (accounts.clone(), false),
-            Concerned::Everybody => {
-                let known = self.organization.iter().flat_map(|organization| organization.accounts.keys());
-                let described = self.world.described.keys();
-                (known.chain(described).cloned().collect::<BTreeSet<_>>().into_iter().collect(), self.organization.is_none())
-            }
-        }
-    }
-
-    fn change(&mut self, time: Moment, change: &OrganizationChange) -> Concerned {
-        use OrganizationChange as Change;
-        // Who is concerned is asked before and after the change: an account that loses a policy is as concerned as one that gains it.
-        match change {
-            Change::CreatePolicy { policy, policy_type, name, content } => {
-                let version = content.as_deref().and_then(|content| PolicyVersion::new(policy_type, name, content).ok());
-                let unread = Policy { policy_type: Some(policy_type.clone()), ..Policy::default() };
-                let created = version.map_or(unread, |version| self.policy_of(&version, false));
-                self.policies.insert(policy.clone(), created);
-                Concerned::Nobody
-            }
-            Change::UpdatePolicy { policy, content } => {
-                let is_known = self.policies.get(policy).is_some_and(|policy| policy.policy_type.is_some());
-                // Of a policy that was never read, what is written into it tells its type.
-                if !is_known && self.policy_type == BEDROCK_POLICY && content.as_deref().is_some_and(|content| !speaks_of_bedrock(content))
-                {
-                    return Concerned::Nobody;
-                }
-                if !self.may_be_of_our_type(policy) {
-                    return Concerned::Nobody;
-                }
-                let updated = self.updated(policy, time, content.as_deref());
-                self.policies.insert(policy.clone(), updated);
-                self.targets_of(policy)
-            }
-            // AWS deletes only policies that are attached nowhere; a refused deletion may mean one that is.
-            Change::DeletePolicy { policy } => {
-                let is_concerned = (self.organization.is_some() || self.supposing) && self.may_be_of_our_type(policy);
-                let concerned = if is_concerned { self.targets_of(policy) } else { Concerned::Nobody };
-                if let Some(organization) = &mut self.organization {
-                    let targets: Vec<TargetId> = organization.targets_of(policy).cloned().collect();
-                    for target in &targets {
-                        organization.detach(target, policy);
-                    }
-                }
-                concerned
-            }
-            Change::DeleteOrganizationalUnit { .. } => Concerned::Nobody,
-            Change::AttachPolicy { policy, target } => {
-                if let Some(organization) = &mut self.organization {
-                    organization.attach(target, policy.clone(), Some(time));
-                }
-                if self.may_be_of_our_type(policy) { self.under(target) } else { Concerned::Nobody }
-            }
-            Change::DetachPolicy { policy, target } => {
-                if let Some(organization) = &mut self.organization {
-                    organization.detach(target, policy);
-                }
-                if self.may_be_of_our_type(policy) { self.under(target) } else { Concerned::Nobody }
-            }
-            Change::EnablePolicyType { root, policy_type } => self.switch_type(root, policy_type, true),
-            Change::DisablePolicyType { root, policy_type } => self.switch_type(root, policy_type, false),
-            Change::CreateOrganizationalUnit { unit, name, parent } => {
-                if let Some(organization) = &mut self.organization {
-                    let unit_there = crate::organization::Unit { name: name.clone(), parent: parent.clone() };
-                    organization.units.entry(unit.clone()).or_insert(unit_there);
-                }
-                Concerned::Nobody
-            }
-            Change::MoveAccount { account, destination } => {
-                if let Some(moved) = self.organization.as_mut().and_then(|organization| organization.accounts.get_mut(account)) {
-                    moved.parent = destination.clone();
-                }
-                Concerned::Accounts(vec![account.clone()])
-            }
-            Change::AccountLeft { account } => {
-                if let Some(organization) = &mut self.organization {
-                    organization.accounts.remove(account);
-                }
-                self.departed.insert(account.clone());
-                Concerned::Accounts(vec![account.clone()])
-            }
-            Change::NotReadable { event_name } => {
-                self.lost = true;
-                if event_name == "UpdatePolicy" {
-                    self.policies.values_mut().for_each(|policy| policy.content = None);
-                }
-                Concerned::Everybody
-            }
-            Change::EffectivePolicyValidation { account, valid } => {
-                self.accounts.entry(account.clone()).or_default().validity.push((time, *valid));
-                Concerned::Nobody
-            }
-        }
-    }
-
-    fn switch_type(&mut self, root: &TargetId, policy_type: &str, enabled: bool) -> Concerned {
-        if policy_type != self.policy_type {
-            return Concerned::Nobody;
-        }
-        let ours: Vec<PolicyId> = self.policies.keys().filter(|policy| self.may_be_of_our_type(policy)).cloned().collect();
-        if let Some(organization) = &mut self.organization {
-            let types = organization.policy_types.entry(root.clone()).or_default().get_or_insert_with(BTreeSet::new);
-            if enabled {
-                types.insert(policy_type.to_owned());
-            } else {
-                types.remove(policy_type);
-                // Disabling a type detaches its policies: enabling it again doesn't bring them back
-                // (docs.aws.amazon.com/organizations/latest/userguide/disable-policy-type.html).
-                for attachments in organization.attachments.values_mut() {
-                    attachments.retain(|attachment| !ours.contains(&attachment.policy));
-                }
-            }
-        }
-        self.under(root)
-    }
-
-    /// The policy after an update: as the event says, else as the next snapshot says if nothing was written in between.
-    fn updated(&mut self, id: &PolicyId, time: Moment, content: Option<&str>) -> Policy {
-        let policy_type = self.policies.get(id).and_then(|policy| policy.policy_type.clone());
-        let unread = Policy { policy_type: policy_type.clone(), ..Policy::default() };
-        if let Some(content) = content {
-            let version = PolicyVersion::new(policy_type.as_deref().unwrap_or_default(), "", content);
-            let read = version.map(|version| self.policy_of(&version, false));
-            return read.map_or(unread, |read| Policy { policy_type, ..read });
-        }
-        let world = self.world;
-        let snapshots = world.policies.get(id).into_iter().flat_map(Timeline::entries);
-        let next = snapshots.filter_map(|(read_at, _, version)| Some((read_at, version?))).find(|(read_at, _)| *read_at >= time);
-        match next.filter(|(read_at, _)| !self.written_within(id, time, *read_at)) {
-            Some((_, version)) => self.policy_of(version, true),
-            None => unread,
-        }
-    }
-
-    /// Whether the policy is of the type that is replayed, or may be for all that is known.
-    fn may_be_of_our_type(&self, policy: &PolicyId) -> bool {
-        match self.policies.get(policy).and_then(|policy| policy.policy_type.as_deref()) {
-            Some(policy_type) => policy_type == self.policy_type,
-            None => !is_managed_by_aws(policy),
-        }
-    }
-
-    fn under(&self, target: &TargetId) -> Concerned {
-        match &self.organization {
-            Some(organization) => Concerned::Accounts(organization.accounts_under(target).cloned().collect()),
-            None if target.bytes().all(|byte| byte.is_ascii_digit()) => Concerned::Accounts(vec![target.as_str().into()]),
-            None => Concerned::Everybody,
-        }
-    }
-
-    fn targets_of(&self, policy: &PolicyId) -> Concerned {
-        let Some(organization) = &self.organization else {
-            return Concerned::Everybody;
-        };
-        let accounts: BTreeSet<&AccountId> =
-            organization.targets_of(policy).flat_map(|target| organization.accounts_under(target)).collect();
-        Concerned::Accounts(accounts.into_iter().cloned().collect())
-    }
-
-    /// Writes down the policies of those concerned, where they changed.
-    fn record(&mut self, time: Moment, concerned: &Concerned) {
-        let accounts: Vec<AccountId> = match concerned {
-            Concerned::Nobody => return,
-            Concerned::Accounts(accounts) => accounts.clone(),
-            Concerned::Everybody => {
-                let known = self.organization.iter().flat_map(|organization| organization.accounts.keys());
-                known.chain(self.accounts.keys()).cloned().collect::<BTreeSet<_>>().into_iter().collect()
-            }
-        };
-        for account in accounts {
-            let computed = self.compute(&account);
-            let history = self.accounts.entry(account).or_default();
-            if history.computed.last().is_none_or(|(_, before)| *before != computed) {
-                // Of several steps in one moment the last one counts.
-                history.computed.retain(|(at, _)| *at != time);
-                history.computed.push((time, computed));
-            }
-        }
-    }
-
-    fn compute(&mut self, account: &AccountId) -> Computed {
-        if self.departed.contains(account) {
-            return Computed::Policy { policy: None, assumed: false };
-        }
-        let Some(organization) = self.organization.as_ref().filter(|_| !self.lost) else {
-            return Computed::NotKnown;
-        };
-        let Some(path) = organization.path_to(account) else {
-            return Computed::NotKnown;
-        };
-        // Without the type nothing is in force. For other types than ours we answer what the attachments would amount to.
-        if self.policy_type == BEDROCK_POLICY && !organization.is_enabled(self.policy_type, &path) {
-            return Computed::Policy { policy: None, assumed: self.organization_assumed };
-        }
-        let mut assumed = self.organization_assumed;
-        let mut levels = Vec::new();
-        let mut key = Vec::new();
-        for target in &path {
-            let mut level = Vec::new();
-            for attachment in organization.attachments.get(target).into_iter().flatten() {
-                if !self.may_be_of_our_type(&attachment.policy) {
-                    continue;
-                }
-                match self.policies.get(&attachment.policy) {
-                    Some(Policy { policy_type: Some(_), content: Some((number, document)), assumed: policy_assumed }) => {
-                        assumed |= policy_assumed;
-                        key.push((target.clone(), *number));
-                        let origin = Origin { policy: attachment.policy.clone(), attached_to: target.clone() };
-                        level.push(Attached { origin, document });
-                    }
-                    _ => return Computed::NotKnown,
-                }
-            }
-            levels.push(level);
-        }
-        let cached = self.cache.entry(key);
-        let policy = cached.or_insert_with(|| inherit(&levels).map(|inherited| Arc::new(EffectivePolicy::from_inherited(&inherited))));
-        Computed::Policy { policy: policy.clone(), assumed }
-    }
-}
-
-/// Whether the content of a policy can be that of a Bedrock policy: other types have other keys at their top.
-fn speaks_of_bedrock(content: &str) -> bool {
-    let content = serde_json::from_str::<serde_json::Value>(content).ok();
-    content.is_none_or(|content| content.as_object().is_none_or(|members| members.keys().any(|key| key.eq_ignore_ascii_case("bedrock"))))
-}
-
-/// AWS's own policies, such as `p-FullAWSAccess`, are SCPs and RCPs; the ids of others are letters and digits of one case.
-fn is_managed_by_aws(policy: &PolicyId) -> bool {
-    policy.starts_with("p-") && policy.bytes().skip(2).any(|byte| byte.is_ascii_uppercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::{
-        super::{
-            WorldChange,
-            testing::{described, hour, policy, world},
-        },
-        *,
-    };
-
-    const ACCOUNT: &str = "222233334444";
-
-    fn demands(id: &str) -> Value {
-        let arn = format!("arn:aws:bedrock:us-east-1:111122223333:guardrail/{id}:1");
-        json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {"identifier": {"@@assign": arn}}}}}})
-    }
-
-    fn demanded(id: &str) -> Value {
-        let arn = format!("arn:aws:bedrock:us-east-1:111122223333:guardrail/{id}:1");
-        json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {"identifier": arn}}}}})
-    }
-
-    fn organization(attachments: &Value) -> Value {
-        json!({"Organization": {"Id": "o-1", "MasterAccountId": "111122223333"},
-            "Roots": [{"Id": "r-1", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}],
-            "OrganizationalUnits": [{"Id": "ou-1", "Name": "one", "ParentId": "r-1"}, {"Id": "ou-2", "Name": "two", "ParentId": "r-1"}],
-            "Accounts": [{"Id": ACCOUNT, "Name": "shop", "ParentId": "ou-1"}],
-            "Attachments": attachments})
-    }
-
-    /// What is in force, in short: `known a`, `assumed none`, `?`.
-    fn in_force(world: World, at: Moment) -> String {
-        let state = world.settle();
-        let name = |policy: &PolicyInForce| match &policy.policy {
-            None => "none".to_owned(),
-            Some(policy) => policy
-                .regions
-                .values()
-                .flatten()
-                .next()
-                .map_or("empty".to_owned(), |configuration| configuration.enforcement().unwrap().guardrail.key.id.to_string()),
-        };
-        match state.policy(&ACCOUNT.into(), at) {
-            InForce::Known(policy) => format!("known {}", name(policy)),
-            InForce::Assumed(policy) => format!("assumed {}", name(policy)),
-            InForce::NotKnown => "?".to_owned(),
-        }
-    }
-
-    fn with(mut world: World, hour_of_change: u8, change: OrganizationChange) -> World {
-        world.apply(hour(hour_of_change), &format!("event-{hour_of_change}"), &WorldChange::Organization(change));
-        world
-    }
-
-    fn root_policy() -> World {
-        world(&[
-            ("organization.json", organization(&json!([{"PolicyId": "p-1", "TargetId": "r-1"}]))),
-            ("policies/p-1.json", policy("BEDROCK_POLICY", &demands("a"))),
-        ])
-    }
-
-    #[test]
-    fn a_computed_policy_holds_where_none_was_described() {
-        assert_eq!(in_force(root_policy(), hour(1)), "known a");
-        assert_eq!(in_force(world(&[]), hour(1)), "?");
-        let unlisted = world(&[("organization.json", json!({"Roots": [{"Id": "r-1"}], "Accounts": []}))]);
-        assert_eq!(in_force(unlisted, hour(1)), "?", "an account that isn't listed is not known");
-    }
-
-    #[test]
-    fn an_attachment_holds_from_its_time() {
-        let dated = organization(&json!([{"PolicyId": "p-1", "TargetId": "r-1", "AttachedAt": "2026-11-20T05:00:00Z"}]));
-        for name in ["organization.json", "organization@20261120T080000Z.json"] {
-            let files = [(name, dated.clone()), ("policies/p-1.json", policy("BEDROCK_POLICY", &demands("a")))];
-            let known = if name.contains('@') { "assumed" } else { "known" };
-            assert_eq!(in_force(world(&files), hour(4)), format!("{known} none"), "{name}");
-            assert_eq!(in_force(world(&files), hour(5)), format!("{known} a"), "{name}");
-            assert_eq!(in_force(world(&files), hour(9)), "known a", "{name}");
-        }
-    }
-
-    #[test]
-    fn described_beats_computed_until_an_event_touches_the_account() {
-        let mut both = root_policy();
-        both.add(
-            &super::super::SnapshotPath::parse("effective-policies/222233334444@20261120T030000Z.json").unwrap(),
-            described(&demanded("b")).to_string().as_bytes(),
-        )
-        .unwrap();
-        assert_eq!(in_force(both.clone(), hour(1)), "known a", "nothing was described yet");
-        assert_eq!(in_force(both.clone(), hour(4)), "known b");
-        let detached = with(both.clone(), 5, OrganizationChange::DetachPolicy { policy: "p-1".into(), target: "r-1".into() });
-        assert_eq!(in_force(detached.clone(), hour(4)), "known b");
-        assert_eq!(in_force(detached.clone(), hour(6)), "known none", "the computed policy holds until the next is described");
-        let elsewhere = with(both, 5, OrganizationChange::AttachPolicy { policy: "p-1".into(), target: "ou-2".into() });
-        assert_eq!(in_force(elsewhere, hour(6)), "known b", "the account isn't touched");
-        let mut described_again = detached;
-        described_again
-            .add(
-                &super::super::SnapshotPath::parse("effective-policies/222233334444@20261120T070000Z.json").unwrap(),
-                br#"{"EffectivePolicy": null}"#,
-            )
-            .unwrap();
-        assert_eq!(in_force(described_again.clone(), hour(8)), "known none");
-    }
-
-    #[test]
-    fn a_snapshot_younger_than_the_moment_is_assumed() {
-        let young = world(&[("effective-policies/222233334444@20261120T030000Z.json", described(&demanded("a")))]);
-        assert_eq!(in_force(young.clone(), hour(2)), "assumed a");
-        let touched = with(young, 2, OrganizationChange::AttachPolicy { policy: "p-9".into(), target: ACCOUNT.into() });
-        assert_eq!(in_force(touched.clone(), hour(1)), "?", "an event lies between");
-        assert_eq!(in_force(touched, hour(2)), "assumed a", "the snapshot shows what the event left");
-    }
-
-    #[test]
-    fn events_move_the_organization() {
-        let lower = OrganizationChange::CreatePolicy {
-            policy: "p-2".into(),
-            policy_type: "BEDROCK_POLICY".into(),
-            name: "lower".into(),
-            content: Some(demands("b").to_string()),
-        };
-        let created = with(root_policy(), 1, lower);
-        assert_eq!(in_force(created.clone(), hour(2)), "known a");
-        let attached = with(created, 2, OrganizationChange::AttachPolicy { policy: "p-2".into(), target: "ou-1".into() });
-        assert_eq!(in_force(attached.clone(), hour(2)), "known b", "a lower attachment replaces the higher");
-        let moved = with(attached.clone(), 3, OrganizationChange::MoveAccount { account: ACCOUNT.into(), destination: "ou-2".into() });
-        assert_eq!(in_force(moved, hour(3)), "known a");
-        let updated =
-            with(attached.clone(), 3, OrganizationChange::UpdatePolicy { policy: "p-2".into(), content: Some(demands("c").to_string()) });
-        assert_eq!(in_force(updated, hour(3)), "known c");
-        let hidden = with(attached.clone(), 3, OrganizationChange::UpdatePolicy { policy: "p-2".into(), content: None });
-        assert_eq!(in_force(hidden, hour(3)), "?", "what the event hides is not known");
-        let left = with(attached.clone(), 3, OrganizationChange::AccountLeft { account: ACCOUNT.into() });
-        assert_eq!(in_force(left, hour(3)), "known none");
-        let disabled =
-            with(attached, 3, OrganizationChange::DisablePolicyType { root: "r-1".into(), policy_type: "BEDROCK_POLICY".into() });
-        assert_eq!(in_force(disabled.clone(), hour(3)), "known none");
-        let enabled = with(disabled, 4, OrganizationChange::EnablePolicyType { root: "r-1".into(), policy_type: "BEDROCK_POLICY".into() });
-        assert_eq!(in_force(enabled, hour(4)), "known none", "enabling doesn't attach again");
-    }
-
-    #[test]
-    fn policies_of_other_types_are_another_matter() {
-        let mut scp = root_policy();
-        scp.add(
-            &super::super::SnapshotPath::parse("policies/p-2.json").unwrap(),
-            policy("SERVICE_CONTROL_POLICY", &json!({"Statement": []})).to_string().as_bytes(),
-        )
-        .unwrap();
-        scp.add(
-            &super::super::SnapshotPath::parse("effective-policies/222233334444.json").unwrap(),
-            described(&demanded("d")).to_string().as_bytes(),
-        )
-        .unwrap();
-        let attached = with(scp.clone(), 2, OrganizationChange::AttachPolicy { policy: "p-2".into(), target: "r-1".into() });
-        assert_eq!(in_force(attached, hour(3)), "known d", "an SCP ends no described snapshot");
-        let managed = with(scp.clone(), 2, OrganizationChange::AttachPolicy { policy: "p-FullAWSAccess".into(), target: "r-1".into() });
-        assert_eq!(in_force(managed, hour(3)), "known d");
-        let unknown = with(scp, 2, OrganizationChange::AttachPolicy { policy: "p-3".into(), target: "r-1".into() });
-        assert_eq!(in_force(unknown, hour(3)), "?", "a policy of unknown type may be a Bedrock policy");
-    }
-
-    #[test]
-    fn while_a_policy_is_invalid_the_last_valid_one_stays() {
-        let broken =
-            with(root_policy(), 2, OrganizationChange::UpdatePolicy { policy: "p-1".into(), content: Some("{\"bedrock\":{}}".into()) });
-        let invalid = with(broken, 3, OrganizationChange::EffectivePolicyValidation { account: ACCOUNT.into(), valid: false });
-        assert_eq!(in_force(invalid.clone(), hour(2)), "known empty");
-        assert_eq!(in_force(invalid.clone(), hour(3)), "assumed a");
-        let repaired =
-            with(invalid.clone(), 4, OrganizationChange::UpdatePolicy { policy: "p-1".into(), content: Some(demands("b").to_string()) });
-        assert_eq!(in_force(repaired.clone(), hour(4)), "assumed a", "until AWS says that it is valid");
-        let valid = with(repaired, 5, OrganizationChange::EffectivePolicyValidation { account: ACCOUNT.into(), valid: true });
-        assert_eq!(in_force(valid, hour(5)), "known b");
-    }
-
-    #[test]
-    fn other_policy_types_can_be_computed_too() {
-        let tags = world(&[
-            ("organization.json", organization(&json!([{"PolicyId": "p-1", "TargetId": "r-1"}]))),
-            ("policies/p-1.json", policy("TAG_POLICY", &json!({"tags": {"a": {"tag_key": {"@@assign": "A"}}}}))),
-        ]);
-        let computed = tags.computed_policies("TAG_POLICY", Moment::END);
-        assert_eq!(
-            computed[&AccountId::from(ACCOUNT)].as_ref().unwrap().as_ref().unwrap().document,
-            json!({"tags": {"a": {"tag_key": "A"}}})
-        );
-        assert_eq!(tags.computed_policies("BEDROCK_POLICY", Moment::END)[&AccountId::from(ACCOUNT)], Some(None));
-    }
 }

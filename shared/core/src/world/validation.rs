@@ -1,5 +1,7 @@
 //! What AWS says is wrong with an account's effective policy: ListEffectivePolicyValidationErrors (facts/01 §4, §6).
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{WorldError, shape};
@@ -64,15 +66,15 @@ fn in_words(error: &Value) -> String {
     let text = |key: &str| error.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let mut words = text("ErrorCode").unwrap_or("an error without a code").to_owned();
     if let Some(path) = text("PathToError") {
-        words.push_str(&format!(" at {path}"));
+        let _ = write!(words, " at {path}");
     }
     if let Some(message) = text("ErrorMessage") {
-        words.push_str(&format!(": {message}"));
+        let _ = write!(words, ": {message}");
     }
     let policies: Vec<&str> =
         error.get("ContributingPolicies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if !policies.is_empty() {
-        words.push_str(&format!(" ({})", policies.join(", ")));
+        let _ = write!(words, " ({})", policies.join(", "));
     }
     words
 }

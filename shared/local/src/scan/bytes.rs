@@ -5,12 +5,12 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Chain, Cursor, Read},
+    io::{self, BufRead, BufReader, Chain, Cursor, Read},
     path::Path,
 };
 
 use audit_core::cloudtrail::frame::{Frame, Frames};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use libdeflater::Decompressor;
 use memchr::memmem;
 use sha2::{Digest as _, Sha256};
@@ -104,7 +104,41 @@ fn decompressed<'r, R: Read>(reader: &'r mut R) -> io::Result<Box<dyn Read + 'r>
     let is_gzip = start == GZIP_MAGIC;
     let whole: Chain<Cursor<Vec<u8>>, &'r mut R> = Cursor::new(start).chain(reader);
     let whole = BufReader::with_capacity(1 << 16, whole);
-    Ok(if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+    Ok(if is_gzip { Box::new(Members { decoder: Some(GzDecoder::new(whole)) }) } else { Box::new(whole) })
+}
+
+/// The members of a gzip file, one behind the other. Zeros between or behind them are padding, as gzip itself has it: files from tapes
+/// and blocks are filled up with them.
+struct Members<R: BufRead> {
+    decoder: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.decoder {
+            let read = decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut rest) = self.decoder.take().map(GzDecoder::into_inner) else { break };
+            if skip_zeros(&mut rest)? {
+                self.decoder = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Skips zeros; whether something else follows.
+fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        let (length, zeros) = (bytes.len(), bytes.iter().take_while(|byte| **byte == 0).count());
+        reader.consume(zeros);
+        if zeros < length || length == 0 {
+            return Ok(length > 0);
+        }
+    }
 }
 
 /// Calls a function with each frame of bytes that are all there.
@@ -130,6 +164,7 @@ fn each_frame(
 ) -> io::Result<()> {
     window.resize(window.len().max(WINDOW), 0);
     let (mut start, mut end, mut last) = (0, 0, false);
+    let mut failed = None;
     loop {
         let (used, frame) = frames.next(window.get(start..end).unwrap_or_default(), last);
         start += used;
@@ -139,6 +174,9 @@ fn each_frame(
             Frame::End => return Ok(()),
             Frame::More if last => return Ok(()),
             Frame::More => {
+                if let Some(error) = failed {
+                    return Err(error);
+                }
                 window.copy_within(start..end, 0);
                 (start, end) = (0, end - start);
                 if end == window.len() {
@@ -148,7 +186,11 @@ fn each_frame(
                     }
                     window.resize(end * 2, 0);
                 }
-                last = fill(reader, window, &mut end)?;
+                match fill(reader, window, &mut end) {
+                    Ok(is_last) => last = is_last,
+                    // What was read before it broke still counts.
+                    Err(error) => failed = Some(error),
+                }
             }
         }
     }
@@ -245,6 +287,14 @@ mod tests {
         let whole = gzip(&"{\"a\":1}\n".repeat(1000));
         let (frames, failed) = read(&whole[..whole.len() / 2]);
         assert!(failed && frames.iter().all(|frame| frame == r#"{"a":1}"#));
+        // Random letters, so that half of the bytes hold half of the records.
+        let letters = |number: u64| {
+            (0..40).map(|at| char::from(b'a' + u8::try_from((number * 7919 + at * at * 104_729) % 23).unwrap())).collect::<String>()
+        };
+        let records = (0..200).map(|number| format!("{{\"a\":\"{}\"}}", letters(number))).collect::<Vec<_>>().join(",");
+        let small = gzip(&format!("{{\"Records\":[{records}]}}"));
+        let (frames, failed) = read(&small[..small.len() / 2]);
+        assert!(failed && !frames.is_empty() && frames.len() < 200, "{}", frames.len());
         let mut flipped = whole.clone();
         let middle = flipped.len() / 2;
         flipped[middle] ^= 0xff;
@@ -252,6 +302,18 @@ mod tests {
         let mut trailing = whole;
         trailing.extend(b"junk");
         assert!(read(&trailing).1, "bytes behind the stream are an error");
+    }
+
+    #[test]
+    fn zeros_behind_a_gzip_file_are_padding() {
+        let mut padded = gzip("{\"a\":1}\n");
+        padded.extend([0; 512]);
+        assert_eq!(read(&padded), (vec![r#"{"a":1}"#.into()], false));
+        padded.extend(gzip("{\"b\":2}\n"));
+        padded.push(0);
+        assert_eq!(read(&padded), (vec![r#"{"a":1}"#.into(), r#"{"b":2}"#.into()], false));
+        padded.push(1);
+        assert!(read(&padded).1);
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! `guardrail-audit doctor`
+
+use std::io::Write;
+
+use audit_core::{
+    doctor::{Answer, Check, Inspection, Settled, Status},
+    json::printable,
+};
+use audit_local::{input, scan};
+use serde_json::json;
+
+use crate::{
+    args::{DoctorArgs, PlainFormat},
+    exit::Exit,
+    output::{
+        table,
+        text::{counted, wrapped},
+    },
+    talk::Talk,
+};
+
+pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
+    let mut inspection = Inspection::default();
+    let asks_aws = args.paths.is_empty() || args.with_aws;
+    // First, so that a build that can't ask says so at once.
+    let checks = if asks_aws { ask(args, &mut inspection, talk)? } else { Vec::new() };
+    let unreadable = scan::each_value(&input::list(&args.paths, &[])?, |value| inspection.value(value));
+    talk.unreadable(&unreadable, unreadable.len() as u64);
+    let answers = inspection.answers();
+    match args.format {
+        PlainFormat::Json => {
+            let (calls, evaluations, left_out) = inspection.counts();
+            let records = json!({"calls": calls, "evaluations": evaluations, "left_out": left_out, "unreadable": unreadable.len()});
+            let all = json!({"schema_version": 1, "checks": checks, "answers": answers, "records": records});
+            let mut out = std::io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, &all)?;
+            writeln!(out)?;
+        }
+        PlainFormat::Table => write(&checks, &answers, &inspection)?,
+    }
+    let any = |status: Status| checks.iter().any(|check| check.status == status);
+    Ok(if any(Status::Fail) {
+        Exit::Findings
+    } else if args.strict && (any(Status::Unknown) || !unreadable.is_empty()) {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    })
+}
+
+#[cfg(not(feature = "aws"))]
+fn ask(_: &DoctorArgs, _: &mut Inspection, _: Talk) -> anyhow::Result<Vec<Check>> {
+    Err(super::needs_aws("doctor without PATH"))
+}
+
+#[cfg(feature = "aws")]
+fn ask(args: &DoctorArgs, inspection: &mut Inspection, talk: Talk) -> anyhow::Result<Vec<Check>> {
+    use anyhow::Context as _;
+    use audit_aws::{aws::Aws, clock::Clock, doctor};
+
+    let options = doctor::Options {
+        role: args.role_name.clone(),
+        accounts: args.accounts.clone(),
+        regions: args.regions.clone(),
+        days: i64::from(args.days),
+        heartbeat_minutes: i64::from(args.heartbeat_minutes),
+        observations_table: args.observations_table.clone(),
+    };
+    let checks = super::wait_for(async {
+        let aws = std::sync::Arc::new(Aws::of_person(args.profile.as_deref()).await);
+        let waiting = async {
+            let spinner = talk.spinner();
+            loop {
+                spinner.set_message("asking AWS; event history takes two questions a second".to_owned());
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        };
+        tokio::select! {
+            checks = doctor::doctor(aws, &options, inspection, Clock::System) => checks,
+            () = waiting => Ok(Vec::new()),
+        }
+    })?;
+    checks.context("failed to find out whose credentials these are")
+}
+
+fn write(checks: &[Check], answers: &[Answer], inspection: &Inspection) -> anyhow::Result<()> {
+    let mut out = anstream::stdout();
+    let mut place = (String::new(), String::new());
+    for check in checks {
+        let here = (check.account.clone(), check.region.clone());
+        if place != here {
+            table::heading(&mut out, &format!("{} {}", check.account, check.region))?;
+            place = here;
+        }
+        let style = table::status_style(check.status);
+        writeln!(out, "  {style}{:<8}{style:#}{:<26}{}", check.status.as_str(), check.check, wrapped(&printable(&check.saw), 36))?;
+        if let Some(remedy) = check.remedy {
+            writeln!(out, "{:36}{}", "", wrapped(remedy, 36))?;
+        }
+    }
+    if !checks.is_empty() {
+        writeln!(out)?;
+    }
+    let (calls, evaluations, left_out) = inspection.counts();
+    let of = |count: u64, what| counted(usize::try_from(count).unwrap_or(usize::MAX), what);
+    let more = if left_out > 0 { format!("; {left_out} more were left out") } else { String::new() };
+    table::heading(&mut out, &format!("What {} and {} settle{more}", of(calls, "call"), of(evaluations, "evaluation")))?;
+    for answer in answers {
+        writeln!(out, "  {:<13}{}", answer.settled.as_str(), wrapped(answer.question, 15))?;
+        let shown = if answer.settled == Settled::NotSeen {
+            format!("needs {}", answer.needs)
+        } else {
+            let side = |says: &str, count: u64, example: Option<&String>| {
+                example.map(|example| format!("{count} {says}, such as {}", printable(example)))
+            };
+            let sides = [side("yes", answer.yes, answer.yes_example.as_ref()), side("no", answer.no, answer.no_example.as_ref())];
+            sides.into_iter().flatten().chain(answer.detail.clone()).collect::<Vec<_>>().join("; ")
+        };
+        writeln!(out, "{:15}{}", "", wrapped(&shown, 15))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,471 @@
+//! `guardrail-audit snapshot`: the world of a real organization, or of one account, in a folder.
+//!
+//! Reads with the credentials of whoever runs it, and by a role in each other account. What can't be read is named and is not known; it
+//! ends nothing. What was read is written at once, so that a run that was killed goes on where it stopped.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt, fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use audit_core::{arn::partition_of, moment::Moment};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::{
+    aws::Aws,
+    clock::Clock,
+    error::{CallError, ErrorKind, chain, failed},
+    folder::Folder,
+    place::Place,
+    snapshots::Snapshots,
+    state::{AwsState, Question, ReadState},
+    survey::{Keep, Survey},
+};
+
+/// What to read, and where to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The world.
+    pub folder: PathBuf,
+    /// The role in other accounts: its name, with its path if it has one.
+    pub role: String,
+    /// These Regions; none means those that are enabled in each account.
+    pub regions: Vec<String>,
+    /// These accounts; none means all of the organization.
+    pub accounts: Vec<String>,
+    /// How many accounts and Regions are read at once.
+    pub at_once: usize,
+}
+
+/// How far it is; may be looked at while it goes on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Snapshots that were read.
+    pub pieces: AtomicU64,
+    /// What could not be read.
+    pub missing: AtomicU64,
+    /// Accounts and Regions that were read.
+    pub places: AtomicU64,
+    /// Accounts and Regions there are to read, as soon as that is known.
+    pub all_places: AtomicU64,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The account that read.
+    pub account: String,
+    /// When an unfinished run began that this one went on with.
+    pub resumed: Option<Moment>,
+    /// By what of the world it is.
+    pub read: BTreeMap<String, Count>,
+    /// What is not known, and why.
+    pub missing: Vec<Missing>,
+    /// What else is good to know.
+    pub notes: Vec<String>,
+}
+
+/// How much of something was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// New files.
+    pub written: u64,
+    /// What the latest snapshot said already.
+    pub unchanged: u64,
+    /// Read by the run that this one went on with.
+    pub earlier: u64,
+    /// Of all these: AWS was asked, and there is none.
+    pub none: u64,
+    /// What may not be read.
+    pub denied: u64,
+    /// What could not be read for another reason.
+    pub failed: u64,
+}
+
+/// Something that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Missing {
+    /// The path in the world that a snapshot would have, or what would have been listed.
+    pub what: String,
+    /// Whether reading it was refused.
+    pub denied: bool,
+    /// Why, in AWS's words.
+    pub reason: String,
+}
+
+/// Why nothing could be read, or nothing written.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// There are no credentials, or they are no good.
+    #[error("failed to find out whose credentials these are")]
+    Identity(#[source] CallError),
+    /// The folder can't be used.
+    #[error("failed to use the folder `{}`", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Something that was read could not be kept.
+    #[error("failed to keep what was read")]
+    Keep(#[source] CallError),
+    /// A task of ours ended early.
+    #[error("failed to read an account and Region")]
+    Worker(#[source] tokio::task::JoinError),
+}
+
+/// Where the Regions of an account, and organizations, are asked about.
+const GLOBAL: &str = "us-east-1";
+
+/// Reads all that there is to read.
+pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>, clock: Clock) -> Result<Outcome, SnapshotError> {
+    let own = identity(&aws).await.map_err(SnapshotError::Identity)?;
+    let home = aws.region().unwrap_or(GLOBAL).to_owned();
+    let aws = Arc::new(aws.in_region(&home));
+    let writer = Writer::open(options, progress, clock)?;
+    let writer = Arc::new(writer);
+    let state = AwsState(Arc::clone(&aws));
+
+    let organization = Survey::new(&state, &*writer).organization().await.map_err(SnapshotError::Keep)?;
+    let accounts = accounts(&own, organization.as_ref(), &options.accounts, &writer);
+    let mut roles = BTreeMap::new();
+    for account in accounts {
+        let of_account = if account == own {
+            Some(Arc::clone(&aws))
+        } else {
+            let role = format!("arn:{}:iam::{account}:role/{}", partition_of(&home), options.role.trim_start_matches('/'));
+            match assumed(&aws, &role, &home).await {
+                Ok(aws) => Some(Arc::new(aws)),
+                Err(error) => {
+                    writer.missing(&format!("account {account}"), &error);
+                    None
+                }
+            }
+        };
+        // The management account may ask about all; where it isn't that, the account itself may.
+        let state = Either(&state, of_account.clone().filter(|_| account != own).map(AwsState));
+        Survey::new(&state, &*writer).effective_policy(&account).await.map_err(SnapshotError::Keep)?;
+        roles.extend(of_account.map(|aws| (account, aws)));
+    }
+    let mut places = VecDeque::new();
+    for (account, aws) in roles {
+        for region in regions(&account, &aws, &home, &options.regions, &writer).await {
+            places.push_back((Place::new(account.as_str(), region.as_str()), Arc::new(aws.in_region(&region))));
+        }
+    }
+    read_places(places, options.at_once, &writer).await?;
+    writer.finish(own)
+}
+
+/// The account whose credentials these are.
+pub(crate) async fn identity(aws: &Aws) -> Result<String, CallError> {
+    let aws = aws.in_region(aws.region().unwrap_or(GLOBAL));
+    let caller = aws.sts().get_caller_identity().send().await.map_err(failed("GetCallerIdentity"))?;
+    caller.account.ok_or_else(|| CallError::new("GetCallerIdentity", ErrorKind::Refused, "the answer names no account"))
+}
+
+/// A role's clients. It is tried at once, so that what is wrong with it is said once.
+pub(crate) async fn assumed(aws: &Aws, role: &str, region: &str) -> Result<Aws, CallError> {
+    let request = aws.sts().assume_role().role_arn(role).role_session_name("guardrail-audit");
+    request.send().await.map_err(failed(format!("AssumeRole {role}")))?;
+    Ok(aws.as_role(role, region).await)
+}
+
+fn accounts(own: &str, organization: Option<&Value>, wanted: &[String], writer: &Writer) -> BTreeSet<String> {
+    if !wanted.is_empty() {
+        return wanted.iter().cloned().collect();
+    }
+    let mut accounts = BTreeSet::from([own.to_owned()]);
+    let mut inactive = 0;
+    for account in organization.and_then(|organization| organization.get("Accounts")?.as_array()).into_iter().flatten() {
+        let text = |key: &str| account.get(key).and_then(Value::as_str);
+        // `Status` is the older of the two.
+        match (text("Id"), text("State").or(text("Status"))) {
+            (Some(id), None | Some("ACTIVE")) => {
+                accounts.insert(id.to_owned());
+            }
+            _ => inactive += 1,
+        }
+    }
+    if inactive > 0 {
+        writer.note(format!("accounts that are not active run no inference and were left out: {inactive}"));
+    }
+    accounts
+}
+
+/// The Regions of an account: those that were asked for, else those that are enabled.
+async fn regions(account: &str, aws: &Aws, home: &str, wanted: &[String], writer: &Writer) -> BTreeSet<String> {
+    if !wanted.is_empty() {
+        return wanted.iter().cloned().collect();
+    }
+    match enabled_regions(aws).await {
+        Ok(regions) => regions,
+        Err(error) => {
+            writer.missing(&format!("Regions of {account} (only {home} was read; name others by --regions)"), &error);
+            BTreeSet::from([home.to_owned()])
+        }
+    }
+}
+
+pub(crate) async fn enabled_regions(aws: &Aws) -> Result<BTreeSet<String>, CallError> {
+    use aws_sdk_account::types::RegionOptStatus::{Enabled, EnabledByDefault};
+    let (mut regions, mut token) = (BTreeSet::new(), None);
+    loop {
+        let request = aws.account().list_regions().region_opt_status_contains(Enabled).region_opt_status_contains(EnabledByDefault);
+        let page = request.set_next_token(token).send().await.map_err(failed("ListRegions"))?;
+        regions.extend(page.regions().iter().filter_map(|region| region.region_name().map(str::to_owned)));
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(regions);
+        }
+    }
+}
+
+async fn read_places(places: VecDeque<(Place, Arc<Aws>)>, at_once: usize, writer: &Arc<Writer>) -> Result<(), SnapshotError> {
+    writer.progress.all_places.store(places.len() as u64, Ordering::Relaxed);
+    let places = Arc::new(Mutex::new(places));
+    let silent = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut workers = JoinSet::new();
+    for _ in 0..at_once.max(1) {
+        let (places, silent, writer) = (Arc::clone(&places), Arc::clone(&silent), Arc::clone(writer));
+        workers.spawn(async move {
+            loop {
+                let next = locked(&places).pop_front();
+                let Some((place, aws)) = next else { return Ok(()) };
+                let state = Reachable { state: AwsState(aws), region: place.region.clone(), silent: Arc::clone(&silent) };
+                Survey::new(&state, &*writer).place(&place).await?;
+                writer.progress.places.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker.map_err(SnapshotError::Worker)?.map_err(SnapshotError::Keep)?;
+    }
+    Ok(())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks one, and if that one may not know, the other.
+struct Either<'s>(&'s AwsState, Option<AwsState>);
+
+impl ReadState for Either<'_> {
+    async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
+        match (self.0.read(question).await, &self.1) {
+            (Err(error), Some(other)) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Refused) => {
+                other.read(question).await.map_err(|_| error)
+            }
+            (answer, _) => answer,
+        }
+    }
+}
+
+/// Doesn't wait again for a service that isn't there: Bedrock isn't in every Region.
+struct Reachable<S> {
+    state: S,
+    region: String,
+    /// Services and Regions that never answered.
+    silent: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
+}
+
+impl<S: ReadState> ReadState for Reachable<S> {
+    async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
+        let service = match question {
+            Question::Agents | Question::Agent(_) | Question::Flows | Question::Flow(_) => "Bedrock's agents",
+            Question::Telemetry => "CloudTrail",
+            _ => "Bedrock",
+        };
+        let key = (service, self.region.clone());
+        if locked(&self.silent).contains(&key) {
+            let reason = format!("{service} gave no answer in {}", self.region);
+            return Err(CallError { answered: false, ..CallError::new("reach the service", ErrorKind::Refused, reason) });
+        }
+        let answer = self.state.read(question).await;
+        if answer.as_ref().is_err_and(|error| !error.answered) {
+            locked(&self.silent).insert(key);
+        }
+        answer
+    }
+}
+
+/// Keeps what is read in the folder, and remembers what was.
+#[derive(Debug)]
+struct Writer {
+    snapshots: Snapshots<Folder>,
+    journal: Journal,
+    progress: Arc<Progress>,
+    read: Mutex<BTreeMap<String, Count>>,
+    missing: Mutex<BTreeSet<Missing>>,
+    notes: Mutex<Vec<String>>,
+}
+
+impl Writer {
+    fn open(options: &Options, progress: Arc<Progress>, clock: Clock) -> Result<Self, SnapshotError> {
+        let failed = |source| SnapshotError::Folder { path: options.folder.clone(), source };
+        let folder = Folder::open(&options.folder).map_err(failed)?;
+        let journal = Journal::open(&folder, &options.folder, clock.now()).map_err(failed)?;
+        Ok(Writer {
+            snapshots: Snapshots::new(folder, "", clock),
+            journal,
+            progress,
+            read: Mutex::default(),
+            missing: Mutex::default(),
+            notes: Mutex::default(),
+        })
+    }
+
+    fn count(&self, stem: &str, with: impl FnOnce(&mut Count)) {
+        let kind = stem.split('/').next().unwrap_or(stem).to_owned();
+        with(locked(&self.read).entry(kind).or_default());
+    }
+
+    fn note(&self, note: String) {
+        locked(&self.notes).push(note);
+    }
+
+    /// Something is not known.
+    fn missing(&self, what: &str, error: &CallError) {
+        if error.kind == ErrorKind::NotFound && what == "organization" {
+            return self.note("the account is in no organization: no policy of one applies to it".to_owned());
+        }
+        self.progress.missing.fetch_add(1, Ordering::Relaxed);
+        let denied = error.kind == ErrorKind::Denied;
+        if what.contains('/') || what == "organization" || what == "policies" {
+            self.count(what, |count| if denied { count.denied += 1 } else { count.failed += 1 });
+        }
+        locked(&self.missing).insert(Missing { what: what.to_owned(), denied, reason: chain(error) });
+    }
+
+    fn finish(&self, account: String) -> Result<Outcome, SnapshotError> {
+        self.journal.remove().map_err(|source| SnapshotError::Folder { path: self.journal.path.clone(), source })?;
+        Ok(Outcome {
+            account,
+            resumed: self.journal.resumed,
+            read: locked(&self.read).clone(),
+            missing: locked(&self.missing).iter().cloned().collect(),
+            notes: locked(&self.notes).clone(),
+        })
+    }
+}
+
+impl Keep for Writer {
+    async fn kept(&self, stem: &str) -> Option<Vec<u8>> {
+        if !self.journal.holds(stem) {
+            return None;
+        }
+        let (_, json) = self.snapshots.latest(stem).await.ok()??;
+        self.progress.pieces.fetch_add(1, Ordering::Relaxed);
+        self.count(stem, |count| {
+            count.earlier += 1;
+            count.none += u64::from(says_none(&json));
+        });
+        Some(json)
+    }
+
+    async fn keep(&self, stem: &str, json: &[u8]) -> Result<(), CallError> {
+        let is_new = self.snapshots.write(stem, json).await?;
+        self.journal.add(stem).map_err(|error| CallError::new("write the journal", ErrorKind::Refused, error))?;
+        self.progress.pieces.fetch_add(1, Ordering::Relaxed);
+        self.count(stem, |count| {
+            if is_new {
+                count.written += 1;
+            } else {
+                count.unchanged += 1;
+            }
+            count.none += u64::from(says_none(json));
+        });
+        Ok(())
+    }
+
+    fn miss(&self, what: &str, error: CallError) -> Result<(), CallError> {
+        self.missing(what, &error);
+        Ok(())
+    }
+}
+
+/// Whether AWS was asked, and there is none.
+fn says_none(json: &[u8]) -> bool {
+    let Ok(answer) = serde_json::from_slice::<Value>(json) else { return false };
+    let is_empty = |list: Option<&Value>| list.and_then(Value::as_array).is_some_and(Vec::is_empty);
+    answer.get("EffectivePolicy").is_some_and(Value::is_null)
+        || is_empty(answer.get("guardrailsConfig"))
+        || is_empty(Some(&answer))
+        || answer.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+/// What a run has read so far: a line each, below one that says when it began.
+struct Journal {
+    path: PathBuf,
+    file: Mutex<fs::File>,
+    resumed: Option<Moment>,
+    done: BTreeSet<String>,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The journal's first line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Heading {
+    started: Moment,
+}
+
+/// A world reads only what ends in `.json`.
+const JOURNAL: &str = "snapshot.journal";
+
+/// What an older run has read is read again: too much may have changed since.
+const RESUMED_SECONDS: i64 = 24 * 60 * 60;
+
+impl Journal {
+    fn open(folder: &Folder, path: &Path, now: Moment) -> io::Result<Self> {
+        let path = path.join(JOURNAL);
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        let mut lines = before.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        let heading = lines.next().and_then(|line| serde_json::from_str::<Heading>(line).ok());
+        let resumed = heading.map(|heading| heading.started).filter(|started| now.seconds_since(*started) < RESUMED_SECONDS);
+        let done: BTreeSet<String> = lines.filter(|_| resumed.is_some()).map(str::to_owned).collect();
+        // Anew, without a last line that was cut off.
+        let mut text = serde_json::to_string(&Heading { started: resumed.unwrap_or(now) })? + "\n";
+        for stem in &done {
+            text.extend([stem, "\n"]);
+        }
+        folder.write(JOURNAL, text.as_bytes())?;
+        let file = Mutex::new(fs::OpenOptions::new().append(true).open(&path)?);
+        Ok(Journal { path, file, resumed, done })
+    }
+
+    fn holds(&self, stem: &str) -> bool {
+        self.done.contains(stem)
+    }
+
+    fn add(&self, stem: &str) -> io::Result<()> {
+        locked(&self.file).write_all(format!("{stem}\n").as_bytes())
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+}
+
+impl Outcome {
+    /// Whether all that was asked for was read.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+}

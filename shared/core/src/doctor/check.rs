@@ -1,0 +1,350 @@
+//! The way of an event from the call to the auditor, station by station.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    json::At as _,
+    moment::Moment,
+    telemetry::{LoggedEvent, Telemetry},
+};
+
+/// What was found at a station.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub check: &'static str,
+    /// In which account.
+    pub account: String,
+    /// In which Region.
+    pub region: String,
+    /// How it is.
+    pub status: Status,
+    /// What was seen.
+    pub saw: String,
+    /// What to do about it.
+    pub remedy: Option<&'static str>,
+}
+
+/// How a station is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Something is not seen that could be.
+    Warn,
+    /// Calls are not seen.
+    Fail,
+    /// It could not be looked at.
+    Unknown,
+}
+
+impl Status {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Warn => "warn",
+            Status::Fail => "fail",
+            Status::Unknown => "unknown",
+        }
+    }
+}
+
+/// A place whose stations are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Station<'a> {
+    /// The account.
+    pub account: &'a str,
+    /// The Region.
+    pub region: &'a str,
+}
+
+impl Station<'_> {
+    fn check(self, check: &'static str, status: Status, saw: impl Into<String>, remedy: &'static str) -> Check {
+        let remedy = (status != Status::Ok).then_some(remedy);
+        Check { check, account: self.account.to_owned(), region: self.region.to_owned(), status, saw: saw.into(), remedy }
+    }
+
+    /// Something could not be looked at.
+    #[must_use]
+    pub fn unknown(self, check: &'static str, why: impl Into<String>) -> Check {
+        self.check(check, Status::Unknown, why, "Grant what deploy/snapshot.policy.json holds, and look again.")
+    }
+
+    /// The trails: DescribeTrails' answer, and what the world has as telemetry.
+    #[must_use]
+    pub fn trails(self, described: &Value, telemetry: &Value) -> Vec<Check> {
+        let read = Telemetry::from_json(telemetry);
+        let listed = described.at("/trailList").as_array().map_or(&[][..], Vec::as_slice);
+        let running = read.trails.iter().filter(|trail| trail.is_logging).count();
+        let mut checks = vec![match (read.trails.len(), running) {
+            (0, _) => self.check("trail", Status::Fail, "no trail", MAKE_A_TRAIL),
+            (all, 0) => self.check("trail", Status::Fail, format!("{all} trails, none of them is logging"), "aws cloudtrail start-logging"),
+            (all, running) => self.check("trail", Status::Ok, format!("{running} of {all} trails are logging"), ""),
+        }];
+        if !listed.is_empty() {
+            let has = |flag: &str| listed.iter().filter(|trail| trail[flag].as_bool() == Some(true)).count();
+            let (regions, organization) = (has("IsMultiRegionTrail"), has("IsOrganizationTrail"));
+            let status = if regions > 0 { Status::Ok } else { Status::Warn };
+            let saw = format!("{regions} of {} record all Regions, {organization} are of an organization", listed.len());
+            checks.push(self.check("trail-scope", status, saw, "Let a trail record all Regions: calls in others are not seen."));
+        }
+        let missing: Vec<&str> =
+            LoggedEvent::INVOCATIONS.iter().filter(|event| !read.records(**event)).map(|event| event.event_name).collect();
+        checks.push(if missing.is_empty() {
+            self.check("read-events", Status::Ok, "a running trail records read-only management events: calls are among them", "")
+        } else {
+            let saw = format!("no running trail records {}", missing.join(", "));
+            self.check("read-events", Status::Fail, saw, "Select management events of both kinds: calls of models are read-only ones.")
+        });
+        checks.extend(SELECTORS.iter().map(|(check, event, what)| {
+            if read.records(*event) {
+                self.check(check, Status::Ok, format!("{} is selected", event.resource_type), "")
+            } else {
+                let saw = format!("{} is not selected: {what} are not seen", event.resource_type);
+                self.check(check, Status::Warn, saw, SELECT)
+            }
+        }));
+        checks.push(match &read.invocation_logging {
+            None => self.unknown("invocation-logging", "the configuration of model invocation logging was not read"),
+            Some(logging) if !logging.on => {
+                let saw = "model invocation logging is off";
+                self.check("invocation-logging", Status::Warn, saw, "Turn it on, with texts, to have traces as evidence.")
+            }
+            Some(logging) if !logging.text => {
+                let saw = "model invocation logging is on and delivers no texts, so no traces";
+                self.check("invocation-logging", Status::Warn, saw, "Turn on the delivery of texts.")
+            }
+            Some(_) => self.check("invocation-logging", Status::Ok, "model invocation logging is on", ""),
+        });
+        checks
+    }
+
+    /// The rules of the default event bus: whether one gets all calls.
+    #[must_use]
+    pub fn rules(self, rules: &[RuleSeen]) -> Vec<Check> {
+        let matching: Vec<&RuleSeen> = rules.iter().filter(|rule| CALLS.iter().all(|name| rule.matches(name))).collect();
+        let (Some(best), count) = (matching.iter().max_by_key(|rule| (rule.state == ALL_EVENTS, rule.targets)), matching.len()) else {
+            let partly: Vec<&str> =
+                rules.iter().filter(|rule| CALLS.iter().any(|name| rule.matches(name))).map(|rule| rule.name.as_str()).collect();
+            let saw = match partly.as_slice() {
+                [] => format!("none of {} rules on the default bus is about calls of models", rules.len()),
+                names => format!("no rule matches all of {}; some of them: {}", CALLS.join(", "), names.join(", ")),
+            };
+            return vec![self.check("rule", Status::Fail, saw, "Deploy member.yaml here, or a rule as in it.")];
+        };
+        let saw = format!("{} is {}, {count} rules match calls of models", best.name, best.state);
+        let mut checks = vec![if best.state == ALL_EVENTS {
+            self.check("rule", Status::Ok, saw, "")
+        } else {
+            self.check("rule", Status::Fail, saw, "Only ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS lets read-only events through.")
+        }];
+        checks.push(match best.targets {
+            None => self.unknown("rule-target", format!("the targets of {} were not read", best.name)),
+            Some(0) => self.check(
+                "rule-target",
+                Status::Fail,
+                format!("{} has no target", best.name),
+                "Put the target back: deploy the stack again.",
+            ),
+            Some(targets) => self.check("rule-target", Status::Ok, format!("{} has {targets} targets", best.name), ""),
+        });
+        checks
+    }
+
+    /// Heartbeats, as they were seen somewhere.
+    #[must_use]
+    pub fn heartbeat(self, seen: &Heartbeat<'_>) -> Check {
+        let Heartbeat { check, seen_in, last, since, now, minutes } = *seen;
+        let remedy = "Are the trail, the rule, the queue and the functions there? The first station that fails above is the cause.";
+        match last {
+            None => self.check(check, Status::Fail, format!("no heartbeat in {seen_in} since {since}"), remedy),
+            Some(last) if now.seconds_since(last) > 2 * minutes * 60 + LAG_SECONDS => {
+                self.check(check, Status::Fail, format!("the last heartbeat in {seen_in} is of {last}"), remedy)
+            }
+            Some(last) => self.check(check, Status::Ok, format!("a heartbeat in {seen_in} at {last}"), ""),
+        }
+    }
+}
+
+const MAKE_A_TRAIL: &str = "Make a trail of all management events: without one EventBridge gets no calls.";
+
+const SELECT: &str = "Add the selector (docs/operating.md, Data events); data events cost 0.10 USD per 100,000.";
+
+/// What a trail has to select besides management events (facts/05 §2).
+const SELECTORS: &[(&str, LoggedEvent<'_>, &str)] = &[
+    ("selector-guardrail", LoggedEvent::EVALUATION, "evaluations by guardrails"),
+    ("selector-model", LoggedEvent::OTHER_INFERENCE[0], "bidirectional calls"),
+    ("selector-async", LoggedEvent::OTHER_INFERENCE[1], "asynchronous calls"),
+    ("selector-agents", LoggedEvent::OTHER_INFERENCE[2], "calls of agents"),
+    ("selector-inline-agents", LoggedEvent::OTHER_INFERENCE[3], "calls of inline agents"),
+    ("selector-flows", LoggedEvent::OTHER_INFERENCE[4], "calls of flows"),
+    ("selector-knowledge-bases", LoggedEvent::OTHER_INFERENCE[5], "calls over knowledge bases"),
+    ("selector-mantle", LoggedEvent::OTHER_INFERENCE[6], "calls through bedrock-mantle"),
+];
+
+/// The calls that a rule has to get.
+const CALLS: [&str; 4] = ["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"];
+
+/// The only state in which a rule gets read-only management events (facts/04 §2).
+const ALL_EVENTS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+
+/// CloudTrail's event history lags behind by up to about this time (facts/05 §1).
+const LAG_SECONDS: i64 = 20 * 60;
+
+/// Heartbeats, as they were seen somewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat<'a> {
+    /// The name of the station.
+    pub check: &'static str,
+    /// Where was looked.
+    pub seen_in: &'a str,
+    /// The last one.
+    pub last: Option<Moment>,
+    /// From when on was looked.
+    pub since: Moment,
+    /// Now.
+    pub now: Moment,
+    /// How often one is due.
+    pub minutes: i64,
+}
+
+/// A rule of EventBridge.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuleSeen {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: String,
+    /// Its pattern; null if it has none, or one that is no JSON.
+    pub pattern: Value,
+    /// How many targets it has, where that was read.
+    pub targets: Option<usize>,
+}
+
+impl RuleSeen {
+    /// Whether the rule gets the calls of an operation of Bedrock, as far as its pattern says.
+    #[must_use]
+    pub fn matches(&self, event_name: &str) -> bool {
+        self.pattern.is_object()
+            && field_matches(self.pattern.get("source"), "aws.bedrock")
+            && field_matches(self.pattern.get("detail-type"), "AWS API Call via CloudTrail")
+            && field_matches(self.pattern.pointer("/detail/eventSource"), "bedrock.amazonaws.com")
+            && field_matches(self.pattern.pointer("/detail/eventName"), event_name)
+            && self
+                .pattern
+                .pointer("/detail/readOnly")
+                .is_none_or(|wanted| wanted.as_array().is_some_and(|all| all.contains(&Value::Bool(true))))
+    }
+}
+
+/// Whether a value passes a field of a pattern. An operator that isn't known here passes nothing.
+fn field_matches(wanted: Option<&Value>, value: &str) -> bool {
+    let Some(wanted) = wanted else { return true };
+    let texts = |value: &Value| -> Vec<String> {
+        let of = |value: &Value| value.as_str().map(str::to_owned);
+        value.as_array().map_or_else(|| of(value).into_iter().collect(), |all| all.iter().filter_map(of).collect())
+    };
+    wanted.as_array().into_iter().flatten().any(|alternative| match alternative {
+        Value::String(text) => text == value,
+        Value::Object(operator) => operator.iter().all(|(name, operand)| match name.as_str() {
+            "prefix" => texts(operand).iter().any(|text| value.starts_with(text.as_str())),
+            "suffix" => texts(operand).iter().any(|text| value.ends_with(text.as_str())),
+            "anything-but" if !operand.is_object() => !texts(operand).iter().any(|text| text == value),
+            "exists" => operand.as_bool() == Some(true),
+            _ => false,
+        }),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PLACE: Station<'_> = Station { account: "222233334444", region: "us-east-1" };
+
+    fn statuses(checks: &[Check]) -> Vec<(&'static str, Status)> {
+        checks.iter().map(|check| (check.check, check.status)).collect()
+    }
+
+    fn rule(state: &str, pattern: Value) -> RuleSeen {
+        RuleSeen { name: "r".to_owned(), state: state.to_owned(), pattern, targets: Some(1) }
+    }
+
+    #[test]
+    fn without_a_running_trail_nothing_is_seen() {
+        let none = PLACE.trails(&json!({"trailList": []}), &json!([{"loggingConfig": {}}]));
+        assert_eq!(none[0].status, Status::Fail);
+        assert!(none.iter().all(|check| check.status != Status::Ok && check.remedy.is_some()), "{none:?}");
+        let stopped = PLACE.trails(&json!({}), &json!([{"TrailARN": "t", "IsLogging": false}]));
+        assert_eq!(stopped[0].saw, "1 trails, none of them is logging");
+    }
+
+    #[test]
+    fn each_selector_is_looked_for() {
+        let of = |kind: &str| json!({"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": [kind]}]});
+        let management = json!({"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]});
+        let trail = json!([{"TrailARN": "t", "IsLogging": true, "loggingConfig": {"s3Config": {"bucketName": "b"}},
+            "AdvancedEventSelectors": [management, of("AWS::Bedrock::Guardrail"), of("AWS::BedrockMantle::Project")]}]);
+        let described = json!({"trailList": [{"IsMultiRegionTrail": true, "IsOrganizationTrail": false}]});
+        let checks = PLACE.trails(&described, &trail);
+        let ok: Vec<_> = checks.iter().filter(|check| check.status == Status::Ok).map(|check| check.check).collect();
+        assert_eq!(ok, ["trail", "trail-scope", "read-events", "selector-guardrail", "selector-mantle", "invocation-logging"]);
+        let write_only = json!([{"TrailARN": "t", "IsLogging": true, "EventSelectors": [{"ReadWriteType": "WriteOnly"}]}]);
+        let checks = PLACE.trails(&described, &write_only);
+        let read = checks.iter().find(|check| check.check == "read-events").unwrap();
+        assert_eq!(read.status, Status::Fail, "calls are read-only events: {}", read.saw);
+    }
+
+    #[test]
+    fn a_rule_needs_the_state_the_calls_and_a_target() {
+        let calls = json!({"source": ["aws.bedrock"], "detail": {"eventName": CALLS}});
+        let good = rule(ALL_EVENTS, calls.clone());
+        assert_eq!(statuses(&PLACE.rules(std::slice::from_ref(&good))), [("rule", Status::Ok), ("rule-target", Status::Ok)]);
+        assert_eq!(PLACE.rules(&[rule("ENABLED", calls.clone())])[0].status, Status::Fail, "read-only events don't reach it");
+        assert_eq!(PLACE.rules(&[rule("ENABLED", calls), good.clone()])[0].status, Status::Ok, "one is enough");
+        assert_eq!(statuses(&PLACE.rules(&[RuleSeen { targets: Some(0), ..good.clone() }]))[1].1, Status::Fail);
+        assert_eq!(statuses(&PLACE.rules(&[RuleSeen { targets: None, ..good }]))[1].1, Status::Unknown);
+        let partly = PLACE.rules(&[rule(ALL_EVENTS, json!({"detail": {"eventName": ["Converse"]}}))]);
+        assert!(partly[0].status == Status::Fail && partly[0].saw.contains("some of them: r"), "{partly:?}");
+        assert_eq!(PLACE.rules(&[])[0].status, Status::Fail);
+    }
+
+    #[test]
+    fn patterns_are_understood_as_far_as_they_go() {
+        let matches = |pattern: Value| rule(ALL_EVENTS, pattern).matches("Converse");
+        assert!(matches(json!({"source": [{"prefix": "aws."}]})));
+        assert!(matches(json!({"detail": {"eventName": [{"anything-but": ["InvokeModel"]}]}})));
+        assert!(!matches(json!({"detail": {"eventName": [{"anything-but": "Converse"}]}})));
+        assert!(!matches(json!({"detail": {"eventName": [{"wildcard": "Con*"}]}})), "what isn't understood passes nothing");
+        assert!(!matches(json!({"detail": {"readOnly": [false]}})));
+        assert!(!matches(json!({"source": ["aws.s3"]})));
+        assert!(!matches(Value::Null));
+    }
+
+    #[test]
+    fn a_heartbeat_must_be_recent() {
+        let time = |text: &str| Moment::parse(text).unwrap();
+        let seen = |last: Option<&str>| {
+            let now = time("2026-11-20T12:00:00Z");
+            let heartbeat = Heartbeat {
+                check: "heartbeat",
+                seen_in: "event history",
+                last: last.map(time),
+                since: time("2026-11-19"),
+                now,
+                minutes: 60,
+            };
+            PLACE.heartbeat(&heartbeat).status
+        };
+        assert_eq!(seen(Some("2026-11-20T10:30:00Z")), Status::Ok);
+        assert_eq!(seen(Some("2026-11-20T09:00:00Z")), Status::Fail);
+        assert_eq!(seen(None), Status::Fail);
+    }
+}

@@ -1,0 +1,790 @@
+//! What an account's own records say about what AWS doesn't document (docs/evidence.md): does what the engine counts on hold here?
+//!
+//! Only what a record shows settles anything. That something wasn't seen settles nothing, unless something else shows that it would have
+//! been. Of a record are kept ids, names and flags; no text, no parameter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::{HashMap, HashSet};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    api::{APPLY_GUARDRAIL, Reach, operations},
+    cloudtrail::wanted::Wanted,
+    json::{At as _, printable},
+    moment::Moment,
+};
+
+/// What records say about a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Its name.
+    pub id: &'static str,
+    /// What is asked.
+    pub question: &'static str,
+    /// What comes of it.
+    pub settled: Settled,
+    /// Records or calls that say yes.
+    pub yes: u64,
+    /// The event id of one of them.
+    pub yes_example: Option<String>,
+    /// Records or calls that say no.
+    pub no: u64,
+    /// The event id of one of them.
+    pub no_example: Option<String>,
+    /// What else they show.
+    pub detail: Option<String>,
+    /// What would have to be seen.
+    pub needs: &'static str,
+}
+
+/// What comes of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settled {
+    /// Yes, and nothing says no.
+    Yes,
+    /// No, and nothing says yes.
+    No,
+    /// Some say yes, some no.
+    Both,
+    /// Nothing was seen that says either.
+    NotSeen,
+}
+
+impl Settled {
+    /// In words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Settled::Yes => "settled yes",
+            Settled::No => "settled no",
+            Settled::Both => "both",
+            Settled::NotSeen => "not seen",
+        }
+    }
+}
+
+/// A side of an answer: how many, and one of them.
+#[derive(Clone, Debug, Default)]
+struct Side {
+    count: u64,
+    example: Option<String>,
+}
+
+impl Side {
+    /// The smallest id is the example, so that the order of records changes nothing.
+    fn add(&mut self, event_id: &str) {
+        self.count += 1;
+        if self.example.as_deref().is_none_or(|example| event_id < example) {
+            self.example = Some(event_id.to_owned());
+        }
+    }
+
+    fn of<'i>(ids: impl Iterator<Item = &'i str>) -> Self {
+        let mut side = Side::default();
+        ids.for_each(|id| side.add(id));
+        side
+    }
+}
+
+/// Both sides of an answer.
+#[derive(Clone, Debug, Default)]
+struct Sides {
+    yes: Side,
+    no: Side,
+}
+
+impl Sides {
+    fn add(&mut self, says_yes: bool, event_id: &str) {
+        if says_yes { self.yes.add(event_id) } else { self.no.add(event_id) }
+    }
+
+    fn only_yes(yes: Side) -> Self {
+        Sides { yes, no: Side::default() }
+    }
+}
+
+/// Looks at records, one after the other.
+#[derive(Debug)]
+pub struct Inspection {
+    wanted: Wanted,
+    /// Event id and recipient: copies of a record are looked at once, those of several accounts once for each.
+    seen: HashSet<(String, String)>,
+    calls: Vec<Call>,
+    evaluations: Vec<Evaluation>,
+    streams_ended: Sides,
+    /// Their event ids.
+    on_bus: BTreeSet<String>,
+    openai: BTreeMap<String, Side>,
+    configuration: Sides,
+    resource_policy: Sides,
+    guardrail_content: Sides,
+    left_out: u64,
+}
+
+/// A call that runs a model.
+#[derive(Debug)]
+struct Call {
+    place: Place,
+    name: String,
+    event_id: String,
+    request_id: String,
+    time: Option<Moment>,
+    principal: String,
+    reach: Option<Reach>,
+    failed: bool,
+    names_guardrail: bool,
+    by_profile: bool,
+    read_only: Option<bool>,
+}
+
+/// An evaluation by guardrails.
+#[derive(Debug)]
+struct Evaluation {
+    place: Place,
+    event_id: String,
+    shared_event_id: String,
+    request_id: String,
+    time: Option<Moment>,
+    principal: String,
+    caller: String,
+    /// `guardrailIdentifier` is `ENFORCED`: nobody asked for a guardrail, so it was inside a call.
+    enforced: bool,
+    source: String,
+    action: String,
+    /// The accounts that own the guardrails in `resources`.
+    owners: BTreeSet<String>,
+    lists_guardrails: bool,
+}
+
+/// Account and Region.
+type Place = (String, String);
+
+/// More calls and evaluations than this are left out: by then everything that they can show has been seen.
+const MOST: usize = 500_000;
+
+/// A call and its evaluation lie within so many seconds.
+const NEAR_SECONDS: i64 = 60;
+
+const CONFIGURATION: &str = "PutEnforcedGuardrailConfiguration";
+const RESOURCE_POLICY: &str = "PutResourcePolicy";
+const GUARDRAIL: [&str; 2] = ["CreateGuardrail", "UpdateGuardrail"];
+
+/// What CloudTrail writes instead of what it hides.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+impl Default for Inspection {
+    fn default() -> Self {
+        Inspection {
+            wanted: Wanted::new(operations().chain([CONFIGURATION, RESOURCE_POLICY]).chain(GUARDRAIL)),
+            seen: HashSet::new(),
+            calls: Vec::new(),
+            evaluations: Vec::new(),
+            streams_ended: Sides::default(),
+            on_bus: BTreeSet::new(),
+            openai: BTreeMap::new(),
+            configuration: Sides::default(),
+            resource_policy: Sides::default(),
+            guardrail_content: Sides::default(),
+            left_out: 0,
+        }
+    }
+}
+
+fn text<'v>(json: &'v Value, pointer: &str) -> &'v str {
+    json.at(pointer).as_str().unwrap_or_default()
+}
+
+fn owned(json: &Value, pointer: &str) -> String {
+    printable(text(json, pointer)).into_owned()
+}
+
+/// Whether something stands there that isn't hidden.
+fn is_shown(json: &Value) -> bool {
+    match json {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty() && text != HIDDEN,
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    }
+}
+
+impl Inspection {
+    /// How many calls and evaluations were looked at, and how many were too many.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.calls.len() as u64, self.evaluations.len() as u64, self.left_out)
+    }
+
+    /// Looks at one JSON value: a record, or one in an envelope of EventBridge or an answer of LookupEvents.
+    pub fn value(&mut self, bytes: &[u8]) {
+        if self.wanted.rejects(bytes) {
+            return;
+        }
+        let Ok(json) = serde_json::from_slice::<Value>(bytes) else { return };
+        if json.get("eventName").is_some() {
+            self.record(&json, false);
+        } else if json.at("/detail/eventName").is_string() {
+            self.record(json.at("/detail"), true);
+        } else if let Some(record) = json.get("CloudTrailEvent").and_then(Value::as_str)
+            && let Ok(record) = serde_json::from_str(record)
+        {
+            self.record(&record, false);
+        }
+    }
+
+    fn record(&mut self, record: &Value, on_bus: bool) {
+        let account = owned(record, "/recipientAccountId");
+        let event_id = owned(record, "/eventID");
+        let is_data = text(record, "/eventCategory") == "Data";
+        if on_bus && is_data && self.on_bus.len() < MOST {
+            self.on_bus.insert(event_id.clone());
+        }
+        if !self.seen.insert((event_id.clone(), account.clone())) {
+            return;
+        }
+        let place = (account, owned(record, "/awsRegion"));
+        let name = text(record, "/eventName");
+        let source = text(record, "/eventSource");
+        if text(record, "/eventType") == "AwsServiceEvent" {
+            if Reach::of_operation(name).is_some() {
+                let has_parent = !text(record, "/serviceEventDetails/parentRequestId").is_empty();
+                self.streams_ended.add(has_parent, &event_id);
+            }
+            return;
+        }
+        let failed = !text(record, "/errorCode").is_empty();
+        let parameters = record.at("/requestParameters");
+        let of_bedrock = source.starts_with("bedrock");
+        match name {
+            APPLY_GUARDRAIL if of_bedrock => self.evaluation(record, place, event_id),
+            CONFIGURATION if !failed => {
+                let shown = is_shown(parameters.at("/guardrailInferenceConfig/guardrailIdentifier"));
+                self.configuration.add(shown, &event_id);
+            }
+            RESOURCE_POLICY if !failed && text(parameters, "/resourceArn").contains(":guardrail") => {
+                let shown = is_shown(parameters.at("/resourcePolicy"));
+                self.resource_policy.add(shown, &event_id);
+            }
+            _ if GUARDRAIL.contains(&name) && of_bedrock && !failed => {
+                const PARTS: [&str; 5] = [
+                    "contentPolicyConfig",
+                    "topicPolicyConfig",
+                    "wordPolicyConfig",
+                    "sensitiveInformationPolicyConfig",
+                    "contextualGroundingPolicyConfig",
+                ];
+                let shown = PARTS.iter().any(|part| parameters.get(*part).is_some_and(is_shown));
+                self.guardrail_content.add(shown, &event_id);
+            }
+            _ => self.call(record, place, event_id, failed),
+        }
+    }
+
+    fn call(&mut self, record: &Value, place: Place, event_id: String, failed: bool) {
+        let json = record.to_string();
+        let Ok(parsed) = serde_json::from_str(&json) else { return };
+        let Some(reach) = Reach::of(&parsed) else { return };
+        let name = owned(record, "/eventName");
+        let agent = text(record, "/userAgent");
+        if agent.starts_with("OpenAI/") || agent.contains(" OpenAI/") {
+            self.openai.entry(name.clone()).or_default().add(&event_id);
+        }
+        if self.calls.len() >= MOST {
+            self.left_out += 1;
+            return;
+        }
+        let parameters = record.at("/requestParameters");
+        let names_guardrail = is_shown(parameters.at("/guardrailIdentifier")) || is_shown(parameters.at("/guardrailConfig"));
+        let model = text(parameters, "/modelId");
+        let by_profile = model.contains("inference-profile/") || GEOGRAPHIES.iter().any(|geography| model.starts_with(geography));
+        self.calls.push(Call {
+            place,
+            name,
+            event_id,
+            request_id: owned(record, "/requestID"),
+            time: Moment::parse(text(record, "/eventTime")),
+            principal: owned(record, "/userIdentity/arn"),
+            reach: Some(reach),
+            failed,
+            names_guardrail,
+            by_profile,
+            read_only: record.at("/readOnly").as_bool().or_else(|| text(record, "/readOnly").parse().ok()),
+        });
+    }
+
+    fn evaluation(&mut self, record: &Value, place: Place, event_id: String) {
+        if self.evaluations.len() >= MOST {
+            self.left_out += 1;
+            return;
+        }
+        let guardrails = record.at("/resources").as_array().into_iter().flatten().filter(|resource| {
+            let arn = resource.get("ARN").or_else(|| resource.get("arn")).and_then(Value::as_str).unwrap_or_default();
+            text(resource, "/type") == "AWS::Bedrock::Guardrail" && arn.contains(":guardrail/")
+        });
+        let owners: BTreeSet<String> = guardrails.map(|resource| owned(resource, "/accountId")).collect();
+        self.evaluations.push(Evaluation {
+            place,
+            event_id,
+            shared_event_id: owned(record, "/sharedEventID"),
+            request_id: owned(record, "/requestID"),
+            time: Moment::parse(text(record, "/eventTime")),
+            principal: owned(record, "/userIdentity/arn"),
+            caller: owned(record, "/userIdentity/accountId"),
+            enforced: text(record, "/requestParameters/guardrailIdentifier") == "ENFORCED",
+            source: owned(record, "/requestParameters/source"),
+            action: owned(record, "/responseElements/action"),
+            lists_guardrails: !owners.is_empty(),
+            owners,
+        });
+    }
+
+    /// What all records say.
+    #[must_use]
+    pub fn answers(&self) -> Vec<Answer> {
+        let joined = Joined::of(self);
+        let mut answers = self.about_evaluations(&joined);
+        answers.extend(self.about_calls(&joined));
+        answers.extend(self.about_changes());
+        answers.push(answer(
+            "data-events-on-bus",
+            "Do data events reach the default event bus?",
+            "EventBridge envelopes of data events, from an account whose trail is the organization's",
+            Sides::only_yes(Side::of(self.on_bus.iter().map(String::as_str))),
+        ));
+        for (id, question, needs) in NOT_BY_RECORDS {
+            answers.push(answer(id, question, needs, Sides::default()));
+        }
+        answers
+    }
+
+    fn about_evaluations(&self, joined: &Joined<'_>) -> Vec<Answer> {
+        let all = &self.evaluations;
+        let ids = |with: &dyn Fn(&&Evaluation) -> bool| Side::of(all.iter().filter(with).map(|evaluation| evaluation.event_id.as_str()));
+        let inside = |evaluation: &Evaluation| evaluation.enforced || joined.call_of(evaluation).is_some();
+        let shared =
+            all.iter().filter(|evaluation| evaluation.enforced && evaluation.owners.iter().any(|owner| *owner != evaluation.caller));
+        let mut marker = answer(
+            "enforced-marker",
+            "Does an evaluation that nobody asked for say ENFORCED?",
+            "ApplyGuardrail data events of calls under an enforced guardrail",
+            Sides::only_yes(ids(&|evaluation| evaluation.enforced)),
+        );
+        let shared = shared.count();
+        marker.detail = (shared > 0).then(|| format!("{shared} of them by a guardrail that another account owns"));
+        let mut per_call = Sides::default();
+        for evaluations in &joined.evaluations {
+            if let Some(first) = evaluations.first() {
+                per_call.add(evaluations.len() > 1, &first.event_id);
+            }
+        }
+        let mut number = answer(
+            "evaluations-per-call",
+            "Is a call evaluated more than once?",
+            "ApplyGuardrail data events whose request id is that of a call",
+            per_call,
+        );
+        let sources = |of: &str| all.iter().filter(|evaluation| inside(evaluation) && evaluation.source == of).count();
+        number.detail =
+            Some(format!("{} of INPUT, {} of OUTPUT", sources("INPUT"), sources("OUTPUT"))).filter(|_| number.yes + number.no > 0);
+        vec![
+            marker,
+            answer(
+                "evaluation-resources",
+                "Does an evaluation list the guardrails in scope with their owners?",
+                "ApplyGuardrail data events",
+                Sides { yes: ids(&|evaluation| evaluation.lists_guardrails), no: ids(&|evaluation| !evaluation.lists_guardrails) },
+            ),
+            answer(
+                "request-id-joins",
+                "Is the request id of an evaluation that of its call?",
+                "ApplyGuardrail data events and the calls around them",
+                Sides {
+                    yes: ids(&|evaluation| joined.call_of(evaluation).is_some()),
+                    no: ids(&|evaluation| joined.is_foreign(evaluation)),
+                },
+            ),
+            number,
+            answer(
+                "evaluations-without-intervention",
+                "Is an evaluation recorded that did not intervene?",
+                "ApplyGuardrail data events of calls that passed",
+                Sides::only_yes(ids(&|evaluation| inside(evaluation) && evaluation.action == "NONE")),
+            ),
+            self.about_owners(),
+        ]
+    }
+
+    /// An owner that gets no copy shows only where its own evaluations are recorded.
+    fn about_owners(&self) -> Answer {
+        let mut recipients: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+        for evaluation in self.evaluations.iter().filter(|evaluation| !evaluation.shared_event_id.is_empty()) {
+            recipients.entry(&evaluation.shared_event_id).or_default().insert(&evaluation.place.0);
+        }
+        let recorded: BTreeSet<&str> = self
+            .evaluations
+            .iter()
+            .filter(|evaluation| evaluation.caller == evaluation.place.0)
+            .map(|evaluation| evaluation.place.0.as_str())
+            .collect();
+        let is_copy = |evaluation: &Evaluation| {
+            let of_owner = evaluation.place.0 != evaluation.caller && evaluation.owners.contains(&evaluation.place.0);
+            of_owner || recipients.get(evaluation.shared_event_id.as_str()).is_some_and(|accounts| accounts.len() > 1)
+        };
+        let is_alone = |evaluation: &Evaluation| {
+            let foreign = evaluation.owners.iter().find(|owner| **owner != evaluation.place.0);
+            !is_copy(evaluation) && foreign.is_some_and(|owner| recorded.contains(owner.as_str()))
+        };
+        let ids = |with: &dyn Fn(&Evaluation) -> bool| {
+            Side::of(self.evaluations.iter().filter(|evaluation| with(evaluation)).map(|evaluation| evaluation.event_id.as_str()))
+        };
+        answer(
+            "owner-copy",
+            "Does the account that owns a guardrail get a copy of evaluations in others?",
+            "ApplyGuardrail data events of a member, and those of the management account of the same time",
+            Sides { yes: ids(&is_copy), no: ids(&is_alone) },
+        )
+    }
+
+    fn about_calls(&self, joined: &Joined<'_>) -> Vec<Answer> {
+        let evaluated = |at: usize| joined.evaluations.get(at).map_or(&[][..], Vec::as_slice);
+        let calls = |with: &dyn Fn(usize, &Call) -> bool| {
+            let ids = self.calls.iter().enumerate().filter(|(at, call)| with(*at, call)).map(|(_, call)| call.event_id.as_str());
+            Side::of(ids)
+        };
+        let names = |starts: &'static str| {
+            Sides {
+                yes: calls(&|_, call| call.name.starts_with(starts) && call.names_guardrail),
+                // Somebody asked for a guardrail, and the record of the call doesn't say so.
+                no: calls(&|at, call| {
+                    let asked = evaluated(at).iter().any(|evaluation| !evaluation.enforced);
+                    call.name.starts_with(starts) && !call.names_guardrail && asked
+                }),
+            }
+        };
+        let covered = |call: &Call| matches!(call.reach, Some(Reach::Covered | Reach::Ambiguous));
+        let is_enforced = |at: usize| evaluated(at).iter().any(|evaluation| evaluation.enforced);
+        let enforcing: BTreeSet<&Place> =
+            self.calls.iter().enumerate().filter(|(at, call)| covered(call) && is_enforced(*at)).map(|(_, call)| &call.place).collect();
+        let other = |call: &Call| matches!(call.reach, Some(Reach::Uncovered | Reach::Unsupported)) && !call.failed;
+        let mut openai = Side::default();
+        for side in self.openai.values() {
+            openai.count += side.count;
+            openai.example = openai.example.into_iter().chain(side.example.clone()).min();
+        }
+        let mut openai = answer(
+            "openai-event-names",
+            "Do calls of OpenAI clients show in CloudTrail?",
+            "calls of Chat Completions and Responses on bedrock-runtime with an OpenAI client",
+            Sides::only_yes(openai),
+        );
+        let listed: Vec<String> = self.openai.iter().map(|(name, side)| format!("{name} ({})", side.count)).collect();
+        openai.detail = (!listed.is_empty()).then(|| listed.join(", "));
+        vec![
+            answer(
+                "invoke-names-guardrail",
+                "Does the record of InvokeModel name the guardrail that was asked for?",
+                "InvokeModel calls with a guardrail in their headers",
+                names("InvokeModel"),
+            ),
+            answer(
+                "converse-names-guardrail",
+                "Does the record of Converse name the guardrail that was asked for?",
+                "Converse calls with guardrailConfig",
+                names("Converse"),
+            ),
+            answer(
+                "calls-read-only",
+                "Are calls read-only events?",
+                "calls of models",
+                Sides {
+                    yes: calls(&|_, call| covered(call) && call.read_only == Some(true)),
+                    no: calls(&|_, call| covered(call) && call.read_only == Some(false)),
+                },
+            ),
+            answer(
+                "stream-completion",
+                "Does a stream's end name the request that began it?",
+                "ConverseStream or InvokeModelWithResponseStream calls that ended",
+                self.streams_ended.clone(),
+            ),
+            openai,
+            answer(
+                "other-endpoints-evaluated",
+                "Does an enforced guardrail evaluate calls outside of the four covered operations?",
+                "asynchronous, batch, bidirectional or bedrock-mantle calls where an enforced guardrail evaluates other calls",
+                Sides {
+                    yes: calls(&|at, call| other(call) && is_enforced(at)),
+                    no: calls(&|at, call| other(call) && !is_enforced(at) && enforcing.contains(&call.place)),
+                },
+            ),
+            answer(
+                "profiles-evaluated",
+                "Does an enforced guardrail evaluate calls of inference profiles?",
+                "calls of inference profiles under an enforced guardrail",
+                Sides::only_yes(calls(&|at, call| call.by_profile && covered(call) && is_enforced(at))),
+            ),
+        ]
+    }
+
+    fn about_changes(&self) -> Vec<Answer> {
+        vec![
+            answer(
+                "configuration-shown",
+                "Does the record of PutEnforcedGuardrailConfiguration show the configuration?",
+                "a PutEnforcedGuardrailConfiguration",
+                self.configuration.clone(),
+            ),
+            answer(
+                "resource-policy-shown",
+                "Does the record of PutResourcePolicy show the policy of a guardrail?",
+                "a PutResourcePolicy of a guardrail",
+                self.resource_policy.clone(),
+            ),
+            answer(
+                "guardrail-content-shown",
+                "Does the record of CreateGuardrail or UpdateGuardrail show what the guardrail does?",
+                "a CreateGuardrail or UpdateGuardrail",
+                self.guardrail_content.clone(),
+            ),
+        ]
+    }
+}
+
+/// Geographic and global inference profiles begin like this (facts/03 §3).
+const GEOGRAPHIES: &[&str] = &["us.", "us-gov.", "eu.", "apac.", "jp.", "au.", "ca.", "global."];
+
+/// What no record can show.
+const NOT_BY_RECORDS: &[(&str, &str, &str)] = &[
+    (
+        "several-configurations",
+        "Do several configurations for one Region in an effective policy all apply?",
+        "not in records: attach a policy with two names for a Region to a test account, call a model, and look at `resources` of the evaluation",
+    ),
+    (
+        "effective-policy-limits",
+        "How often may DescribeEffectivePolicy be called, and how soon does it show a change?",
+        "not in records: `guardrail-audit snapshot` says what was throttled; time a change of a test account",
+    ),
+];
+
+fn answer(id: &'static str, question: &'static str, needs: &'static str, sides: Sides) -> Answer {
+    let Sides { yes, no } = sides;
+    let settled = match (yes.count, no.count) {
+        (0, 0) => Settled::NotSeen,
+        (_, 0) => Settled::Yes,
+        (0, _) => Settled::No,
+        _ => Settled::Both,
+    };
+    Answer { id, question, settled, yes: yes.count, yes_example: yes.example, no: no.count, no_example: no.example, detail: None, needs }
+}
+
+/// Calls and evaluations, put together.
+struct Joined<'i> {
+    /// By account and request id, where the call stands.
+    calls: HashMap<(&'i str, &'i str), usize>,
+    /// When whoever called: account, Region, principal.
+    times: HashMap<(&'i Place, &'i str), Vec<Moment>>,
+    /// By where the call stands.
+    evaluations: Vec<Vec<&'i Evaluation>>,
+}
+
+impl<'i> Joined<'i> {
+    fn of(inspection: &'i Inspection) -> Self {
+        let mut joined = Joined { calls: HashMap::new(), times: HashMap::new(), evaluations: vec![Vec::new(); inspection.calls.len()] };
+        for (at, call) in inspection.calls.iter().enumerate().filter(|(_, call)| !call.failed) {
+            if !call.request_id.is_empty() {
+                joined.calls.insert((&call.place.0, &call.request_id), at);
+            }
+            joined.times.entry((&call.place, &call.principal)).or_default().extend(call.time);
+        }
+        joined.times.values_mut().for_each(|times| times.sort_unstable());
+        for evaluation in &inspection.evaluations {
+            if let Some(of_call) = joined.call_of(evaluation).and_then(|at| joined.evaluations.get_mut(at)) {
+                of_call.push(evaluation);
+            }
+        }
+        for evaluations in &mut joined.evaluations {
+            evaluations.sort_by(|a, b| a.event_id.cmp(&b.event_id));
+        }
+        joined
+    }
+
+    fn call_of(&self, evaluation: &Evaluation) -> Option<usize> {
+        self.calls.get(&(evaluation.place.0.as_str(), evaluation.request_id.as_str())).copied()
+    }
+
+    /// An evaluation inside a call, whose request id is none of a call, though its caller made calls at that time.
+    fn is_foreign(&self, evaluation: &Evaluation) -> bool {
+        let Some(time) = evaluation.time.filter(|_| evaluation.enforced && self.call_of(evaluation).is_none()) else { return false };
+        let Some(times) = self.times.get(&(&evaluation.place, evaluation.principal.as_str())) else { return false };
+        let from = times.partition_point(|called| *called < time.plus_seconds(-NEAR_SECONDS));
+        times.get(from).is_some_and(|called| *called <= time.plus_seconds(NEAR_SECONDS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const OWNER: &str = "111122223333";
+    const MEMBER: &str = "222233334444";
+
+    fn record(account: &str, name: &str, id: &str, request: &str) -> Value {
+        json!({"eventSource": "bedrock.amazonaws.com", "eventName": name, "eventID": id, "requestID": request, "eventType": "AwsApiCall",
+            "eventTime": "2026-11-20T10:00:00Z", "awsRegion": "us-east-1", "recipientAccountId": account, "readOnly": true,
+            "userIdentity": {"arn": "arn:aws:iam::222233334444:role/app", "accountId": account},
+            "requestParameters": {"modelId": "us.amazon.nova-pro-v1:0"}})
+    }
+
+    fn evaluation(account: &str, id: &str, request: &str, requested: &str, source: &str) -> Value {
+        let mut record = record(account, "ApplyGuardrail", id, request);
+        record["eventCategory"] = json!("Data");
+        record["requestParameters"] = json!({"guardrailIdentifier": requested, "guardrailVersion": requested, "source": source});
+        record["responseElements"] = json!({"action": "NONE"});
+        let arn = format!("arn:aws:bedrock:us-east-1:{OWNER}:guardrail/abcd1234efgh");
+        record["resources"] = json!([{"type": "AWS::Bedrock::Guardrail", "accountId": OWNER, "ARN": arn}]);
+        record
+    }
+
+    fn answers(records: &[Value]) -> BTreeMap<&'static str, Answer> {
+        let inspect = |records: &mut dyn Iterator<Item = &Value>| {
+            let mut inspection = Inspection::default();
+            records.for_each(|record| inspection.value(record.to_string().as_bytes()));
+            inspection.answers()
+        };
+        let answers = inspect(&mut records.iter());
+        assert_eq!(answers, inspect(&mut records.iter().rev().chain(records)), "order and copies change nothing");
+        answers.into_iter().map(|answer| (answer.id, answer)).collect()
+    }
+
+    fn settled(records: &[Value], id: &str) -> Settled {
+        answers(records)[id].settled
+    }
+
+    #[test]
+    fn nothing_settles_nothing() {
+        let answers = answers(&[json!({"eventName": "GetObject"}), json!([1]), json!({"detail": 7})]);
+        assert!(answers.values().all(|answer| answer.settled == Settled::NotSeen && answer.yes_example.is_none()));
+        assert!(answers.len() > 15);
+    }
+
+    #[test]
+    fn an_enforced_evaluation_inside_a_call_settles_most() {
+        let seen = answers(&[
+            record(MEMBER, "Converse", "c1", "r1"),
+            evaluation(MEMBER, "e1", "r1", "ENFORCED", "INPUT"),
+            evaluation(MEMBER, "e2", "r1", "ENFORCED", "OUTPUT"),
+        ]);
+        for id in [
+            "enforced-marker",
+            "evaluation-resources",
+            "request-id-joins",
+            "evaluations-per-call",
+            "evaluations-without-intervention",
+            "profiles-evaluated",
+            "calls-read-only",
+        ] {
+            assert_eq!(seen[id].settled, Settled::Yes, "{id}");
+        }
+        assert_eq!((seen["enforced-marker"].yes, seen["enforced-marker"].yes_example.as_deref()), (2, Some("e1")));
+        assert_eq!(seen["enforced-marker"].detail.as_deref(), Some("2 of them by a guardrail that another account owns"));
+        assert_eq!(seen["evaluations-per-call"].detail.as_deref(), Some("1 of INPUT, 1 of OUTPUT"));
+        assert_eq!(seen["owner-copy"].settled, Settled::NotSeen, "the owner's own records aren't here");
+        assert_eq!(seen["converse-names-guardrail"].settled, Settled::NotSeen, "nobody asked for one");
+    }
+
+    #[test]
+    fn request_ids_that_differ_are_settled_only_beside_a_call() {
+        let foreign = evaluation(MEMBER, "e1", "other", "ENFORCED", "INPUT");
+        assert_eq!(settled(std::slice::from_ref(&foreign), "request-id-joins"), Settled::NotSeen, "no call was seen");
+        let mut earlier = record(MEMBER, "Converse", "c1", "r1");
+        earlier["eventTime"] = json!("2026-11-20T08:00:00Z");
+        assert_eq!(settled(&[foreign.clone(), earlier], "request-id-joins"), Settled::NotSeen, "that call is another one");
+        let call = record(MEMBER, "Converse", "c2", "r2");
+        assert_eq!(settled(&[foreign, call.clone()], "request-id-joins"), Settled::No);
+        let direct = evaluation(MEMBER, "e2", "own", "abcd1234efgh", "INPUT");
+        assert_eq!(settled(&[direct, call], "request-id-joins"), Settled::NotSeen, "a direct evaluation has a request of its own");
+    }
+
+    #[test]
+    fn whether_a_call_names_its_guardrail_is_settled_by_one_that_had_one() {
+        let mut named = record(MEMBER, "InvokeModel", "c1", "r1");
+        named["requestParameters"]["guardrailIdentifier"] = json!("abcd1234efgh");
+        assert_eq!(settled(&[named], "invoke-names-guardrail"), Settled::Yes);
+        let asked = [record(MEMBER, "Converse", "c1", "r1"), evaluation(MEMBER, "e1", "r1", "abcd1234efgh", "INPUT")];
+        assert_eq!(settled(&asked, "converse-names-guardrail"), Settled::No);
+        let mut named = record(MEMBER, "Converse", "c2", "r2");
+        named["requestParameters"]["guardrailConfig"] = json!({"guardrailIdentifier": "abcd1234efgh"});
+        assert_eq!(settled(&[&asked[..], &[named]].concat(), "converse-names-guardrail"), Settled::Both);
+    }
+
+    #[test]
+    fn copies_for_owners_are_seen_by_their_shared_id_or_missed_where_they_would_show() {
+        let shared = |account: &str, id: &str| {
+            let mut copy = evaluation(MEMBER, id, "r1", "ENFORCED", "INPUT");
+            copy["recipientAccountId"] = json!(account);
+            copy["sharedEventID"] = json!("s1");
+            copy
+        };
+        assert_eq!(settled(&[shared(MEMBER, "e1"), shared(OWNER, "e2")], "owner-copy"), Settled::Yes);
+        let (of_member, of_owner) = (shared(MEMBER, "e1"), evaluation(OWNER, "e3", "r3", "ENFORCED", "INPUT"));
+        assert_eq!(settled(&[of_member, of_owner], "owner-copy"), Settled::No);
+    }
+
+    #[test]
+    fn changes_show_or_hide_what_they_set() {
+        let with = |name: &str, id: &str, parameters: Value| {
+            let mut record = record(MEMBER, name, id, id);
+            record["requestParameters"] = parameters;
+            record
+        };
+        let shown = with(CONFIGURATION, "p1", json!({"guardrailInferenceConfig": {"guardrailIdentifier": "abcd1234efgh"}}));
+        let hidden = with(CONFIGURATION, "p2", json!({"guardrailInferenceConfig": HIDDEN}));
+        assert_eq!(settled(std::slice::from_ref(&shown), "configuration-shown"), Settled::Yes);
+        assert_eq!(settled(std::slice::from_ref(&hidden), "configuration-shown"), Settled::No);
+        let mut refused = hidden.clone();
+        refused["errorCode"] = json!("AccessDenied");
+        assert_eq!(settled(&[refused], "configuration-shown"), Settled::NotSeen, "it set nothing");
+        let arn = "arn:aws:bedrock:us-east-1:1:guardrail/a";
+        assert_eq!(
+            settled(&[with(RESOURCE_POLICY, "p", json!({"resourceArn": arn, "resourcePolicy": HIDDEN}))], "resource-policy-shown"),
+            Settled::No
+        );
+        let secret =
+            with(RESOURCE_POLICY, "p", json!({"resourceArn": "arn:aws:secretsmanager:us-east-1:1:secret:a", "resourcePolicy": "{}"}));
+        assert_eq!(settled(&[secret], "resource-policy-shown"), Settled::NotSeen, "another service's");
+        let update = with("UpdateGuardrail", "u", json!({"guardrailIdentifier": "a", "name": HIDDEN}));
+        assert_eq!(settled(&[update], "guardrail-content-shown"), Settled::No);
+    }
+
+    #[test]
+    fn other_roads_are_settled_where_enforcement_is_seen() {
+        let asynchronous = record(MEMBER, "StartAsyncInvoke", "a1", "r9");
+        assert_eq!(settled(std::slice::from_ref(&asynchronous), "other-endpoints-evaluated"), Settled::NotSeen, "nothing may be enforced");
+        let enforced = [record(MEMBER, "Converse", "c1", "r1"), evaluation(MEMBER, "e1", "r1", "ENFORCED", "INPUT")];
+        assert_eq!(settled(&[&enforced[..], std::slice::from_ref(&asynchronous)].concat(), "other-endpoints-evaluated"), Settled::No);
+        let guarded = [asynchronous, evaluation(MEMBER, "e9", "r9", "ENFORCED", "INPUT")];
+        assert_eq!(settled(&guarded, "other-endpoints-evaluated"), Settled::Yes);
+    }
+
+    #[test]
+    fn clients_streams_and_envelopes_are_told_apart() {
+        let mut openai = record(MEMBER, "InvokeModel", "o1", "r1");
+        openai["userAgent"] = json!("OpenAI/Python 1.50.0");
+        let mut ended = record(MEMBER, "ConverseStream", "s1", "r2");
+        ended["eventType"] = json!("AwsServiceEvent");
+        ended["serviceEventDetails"] = json!({"parentRequestId": "r1"});
+        let envelope = json!({"detail-type": "AWS API Call via CloudTrail", "detail": evaluation(MEMBER, "e1", "r1", "ENFORCED", "INPUT")});
+        let history = json!({"EventName": "Converse", "CloudTrailEvent": record(MEMBER, "Converse", "c1", "r3").to_string()});
+        let seen = answers(&[openai, ended, envelope, history]);
+        assert_eq!(seen["openai-event-names"].detail.as_deref(), Some("InvokeModel (1)"));
+        assert_eq!(seen["stream-completion"].yes, 1);
+        assert_eq!(seen["data-events-on-bus"].settled, Settled::Yes);
+        assert_eq!(seen["calls-read-only"].yes, 2, "what a service reports of itself is no call");
+    }
+}

@@ -1,0 +1,320 @@
+//! What service control policies refuse in each account, before and after each change of the organization: one pass over all changes.
+//!
+//! A call must be allowed at every level of the tree, and a Deny at any level refuses it. So what one policy loses only matters where it
+//! is attached, and where no other attachment on the way from the root to the account says the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{IdentityPolicy, opened};
+use crate::{
+    arn::{AccountId, PolicyId, TargetId},
+    change::Change,
+    facts::ChangeKey,
+    finding::ControlChange,
+    moment::Moment,
+    organization::Organization,
+    world::{OrganizationChange, State, WorldChange},
+};
+
+/// The policy type.
+pub(crate) const SERVICE_CONTROL_POLICY: &str = "SERVICE_CONTROL_POLICY";
+
+/// AWS's policy that allows everything: it is attached to every target, unless somebody detached it.
+const FULL_ACCESS: &str = "p-FullAWSAccess";
+
+/// What changes of the organization took away, by their place among all changes.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceControl(BTreeMap<usize, Loss>);
+
+/// What a change took away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Something is no longer refused.
+    Of {
+        /// In these accounts; empty if it isn't known in which.
+        accounts: Vec<AccountId>,
+        changes: Vec<ControlChange>,
+        /// From when on it was refused again in all of them.
+        righted: Option<Moment>,
+    },
+    /// A policy lost it that is attached nowhere.
+    Unattached(Vec<ControlChange>),
+    /// A policy that guards these accounts says something that isn't known.
+    NotKnown(Vec<AccountId>),
+}
+
+/// The policies on the way from the root to an account, level by level.
+type Levels = Vec<Vec<IdentityPolicy>>;
+
+/// What is to be refused again, where.
+struct Pending {
+    index: usize,
+    accounts: Vec<(AccountId, Levels)>,
+}
+
+struct Pass<'s> {
+    state: &'s State,
+    organization: Option<Organization>,
+    pending: Vec<Pending>,
+    losses: BTreeMap<usize, Loss>,
+}
+
+/// A policy as a change would have it.
+type Supposed<'c> = Option<(&'c PolicyId, Option<IdentityPolicy>)>;
+
+impl ServiceControl {
+    pub(crate) fn of(changes: &[(&ChangeKey, &Change)], state: &State) -> Self {
+        let mut pass = Pass { state, organization: None, pending: Vec::new(), losses: BTreeMap::new() };
+        let mut readings = state.world().organization_readings().peekable();
+        for (index, (key, change)) in changes.iter().enumerate() {
+            let Some(WorldChange::Organization(organization_change)) = &change.effect else {
+                continue;
+            };
+            while let Some((time, organization)) = readings.next_if(|(time, _)| *time < key.time) {
+                pass.read(time, organization);
+            }
+            pass.meet(index, key.time, organization_change, change.is_refused());
+        }
+        readings.for_each(|(time, organization)| pass.read(time, organization));
+        ServiceControl(pass.losses)
+    }
+
+    /// What a change took away, if anything.
+    pub(crate) fn loss(&self, index: usize) -> Option<&Loss> {
+        self.0.get(&index)
+    }
+}
+
+impl Pass<'_> {
+    fn read(&mut self, time: Moment, organization: &Organization) {
+        self.organization = Some(organization.clone());
+        self.put_right(time);
+    }
+
+    fn meet(&mut self, index: usize, time: Moment, change: &OrganizationChange, refused: bool) {
+        if self.takes_away(time, change)
+            && let Some(loss) = self.loss(index, time, change)
+        {
+            self.losses.insert(index, loss);
+        }
+        if refused {
+            // What was refused took nothing away that could come back.
+            self.pending.retain(|pending| pending.index != index);
+        } else {
+            if let Some(organization) = &mut self.organization {
+                apply(organization, time, change, self.state);
+            }
+            if matches!(change, OrganizationChange::NotReadable { .. }) {
+                self.organization = None;
+            }
+            self.put_right(time);
+        }
+    }
+
+    /// Whether a change can take a guard away that service control policies are.
+    fn takes_away(&self, time: Moment, change: &OrganizationChange) -> bool {
+        match change {
+            OrganizationChange::UpdatePolicy { policy, .. } | OrganizationChange::DetachPolicy { policy, .. } => {
+                self.document(policy, time.just_before()).is_some_and(|before| before.guards())
+            }
+            OrganizationChange::DisablePolicyType { policy_type, .. } => policy_type == SERVICE_CONTROL_POLICY,
+            _ => false,
+        }
+    }
+
+    /// A service control policy at a moment. Of policies whose type isn't known none is one.
+    fn document(&self, policy: &PolicyId, at: Moment) -> Option<IdentityPolicy> {
+        let version = self.state.organization_policy(policy, at).state()?;
+        if version.policy_type != SERVICE_CONTROL_POLICY {
+            return None;
+        }
+        IdentityPolicy::parse(&serde_json::Value::String(version.content.clone()))
+    }
+
+    fn loss(&mut self, index: usize, time: Moment, change: &OrganizationChange) -> Option<Loss> {
+        let before = time.just_before();
+        let supposed: Supposed<'_> = match change {
+            OrganizationChange::UpdatePolicy { policy, content } => {
+                let written = content.as_ref().and_then(|content| IdentityPolicy::parse(&serde_json::Value::String(content.clone())));
+                Some((policy, written.or_else(|| self.document(policy, time))))
+            }
+            _ => None,
+        };
+        let Some(organization) = &self.organization else {
+            return self.loss_of_document(change, before, supposed);
+        };
+        let mut after = organization.clone();
+        apply(&mut after, time, change, self.state);
+        let concerned = concerned(organization, change);
+        if let (Some((policy, written)), true) = (&supposed, concerned.is_empty()) {
+            let before = self.document(policy, before)?;
+            let lost = before.loosened_by(&written.clone()?);
+            return (!lost.is_empty()).then_some(Loss::Unattached(lost));
+        }
+        if let Some((_, None)) = supposed {
+            return (!concerned.is_empty()).then_some(Loss::NotKnown(concerned));
+        }
+        let mut accounts = Vec::new();
+        let mut changes: Vec<ControlChange> = Vec::new();
+        // Accounts in one place have the same policies.
+        let mut known: BTreeMap<Vec<Vec<PolicyId>>, (Levels, Vec<ControlChange>)> = BTreeMap::new();
+        for account in concerned {
+            let (levels, lost) = known.entry(attached(organization, &account, before)).or_insert_with(|| {
+                let levels = self.levels(organization, &account, before, None);
+                let lost = loosened(&levels, &self.levels(&after, &account, time, supposed.as_ref()));
+                (levels, lost)
+            });
+            if !lost.is_empty() {
+                changes.extend(lost.iter().filter(|lost| !changes.contains(lost)).cloned().collect::<Vec<_>>());
+                accounts.push((account, levels.clone()));
+            }
+        }
+        if accounts.is_empty() {
+            return None;
+        }
+        let named = accounts.iter().map(|(account, _)| account.clone()).collect();
+        self.pending.push(Pending { index, accounts });
+        Some(Loss::Of { accounts: named, changes, righted: None })
+    }
+
+    /// Where the tree isn't known: what the policy by itself lost, for whom nobody knows.
+    fn loss_of_document(&self, change: &OrganizationChange, before: Moment, supposed: Supposed<'_>) -> Option<Loss> {
+        let changes = match (change, supposed) {
+            (OrganizationChange::UpdatePolicy { policy, .. }, Some((_, Some(written)))) => {
+                self.document(policy, before)?.loosened_by(&written)
+            }
+            (OrganizationChange::DetachPolicy { policy, .. }, _) => self.document(policy, before)?.denials_lost(&IdentityPolicy::default()),
+            (OrganizationChange::DisablePolicyType { .. }, _) => {
+                let all = self.state.organization_policies(before).filter(|(_, version)| version.policy_type == SERVICE_CONTROL_POLICY);
+                let all = all.filter_map(|(policy, _)| self.document(policy, before)).reduce(|a, b| a.and(&b));
+                all.map(|all| all.denials_lost(&IdentityPolicy::default())).unwrap_or_default()
+            }
+            _ => return Some(Loss::NotKnown(Vec::new())),
+        };
+        (!changes.is_empty()).then_some(Loss::Of { accounts: Vec::new(), changes, righted: None })
+    }
+
+    fn levels(
+        &self,
+        organization: &Organization,
+        account: &AccountId,
+        at: Moment,
+        supposed: Option<&(&PolicyId, Option<IdentityPolicy>)>,
+    ) -> Levels {
+        let document = |policy: PolicyId| match supposed.filter(|(supposed, _)| **supposed == policy) {
+            Some((_, written)) => written.clone(),
+            None if policy.as_str() == FULL_ACCESS => Some(IdentityPolicy::open_to_all()),
+            None => self.document(&policy, at),
+        };
+        attached(organization, account, at).into_iter().map(|level| level.into_iter().filter_map(document).collect()).collect()
+    }
+
+    /// What is refused again.
+    fn put_right(&mut self, time: Moment) {
+        let Some(organization) = self.organization.clone().filter(|_| !self.pending.is_empty()) else {
+            return;
+        };
+        let pending = std::mem::take(&mut self.pending);
+        for pending in pending {
+            let is_right = |(account, before): &(AccountId, Levels)| {
+                organization.accounts.contains_key(account) && loosened(before, &self.levels(&organization, account, time, None)).is_empty()
+            };
+            if pending.accounts.iter().all(is_right) {
+                if let Some(Loss::Of { righted, .. }) = self.losses.get_mut(&pending.index) {
+                    *righted = Some(time);
+                }
+            } else {
+                self.pending.push(pending);
+            }
+        }
+    }
+}
+
+/// What is looser on the way to an account.
+fn loosened(before: &Levels, after: &Levels) -> Vec<ControlChange> {
+    let all = |levels: &Levels| levels.iter().flatten().cloned().reduce(|a, b| a.and(&b)).unwrap_or_default();
+    let (all_before, all_after) = (all(before), all(after));
+    let mut changes = all_before.denials_lost(&all_after);
+    let level = |policies: &Vec<IdentityPolicy>| policies.iter().cloned().reduce(|a, b| a.and(&b)).unwrap_or_default();
+    for (index, old) in before.iter().enumerate() {
+        let new = after.get(index).map(level).unwrap_or_default();
+        // A level that still asks refuses what another opens.
+        let open_elsewhere = |grant: &&super::Grant| {
+            let mut others = after.iter().enumerate().filter(|(other, policies)| *other != index && !policies.is_empty());
+            others.all(|(_, policies)| level(policies).allows(grant))
+        };
+        let grants: Vec<&super::Grant> = level(old)
+            .opened_by(&new)
+            .into_iter()
+            .filter(open_elsewhere)
+            .filter(|grant| !all_after.refuses_without_guardrail(grant))
+            .collect();
+        changes.extend(opened(&grants));
+    }
+    changes
+}
+
+/// The policies that are attached on the way from the root to an account. Service control policies don't bind the management account
+/// (facts/01 §7).
+fn attached(organization: &Organization, account: &AccountId, at: Moment) -> Vec<Vec<PolicyId>> {
+    let path = organization.path_to(account).filter(|_| organization.management_account.as_ref() != Some(account));
+    let of_target = |target: TargetId| {
+        let attachments = organization.attachments.get(&target).into_iter().flatten();
+        attachments
+            .filter(|attachment| attachment.attached_at.is_none_or(|since| since <= at))
+            .map(|attachment| attachment.policy.clone())
+            .collect()
+    };
+    path.unwrap_or_default().into_iter().map(of_target).collect()
+}
+
+/// The accounts for which a change can make a difference.
+fn concerned(organization: &Organization, change: &OrganizationChange) -> Vec<AccountId> {
+    let targets: Vec<&TargetId> = match change {
+        OrganizationChange::UpdatePolicy { policy, .. } => organization.targets_of(policy).collect(),
+        OrganizationChange::DetachPolicy { policy, target } => {
+            organization.targets_of(policy).filter(|attached| *attached == target).collect()
+        }
+        OrganizationChange::DisablePolicyType { root, .. } => vec![root],
+        _ => Vec::new(),
+    };
+    let accounts: BTreeSet<&AccountId> = targets.into_iter().flat_map(|target| organization.accounts_under(target)).collect();
+    accounts.into_iter().cloned().collect()
+}
+
+fn apply(organization: &mut Organization, time: Moment, change: &OrganizationChange, state: &State) {
+    match change {
+        OrganizationChange::AttachPolicy { policy, target } => organization.attach(target, policy.clone(), Some(time)),
+        OrganizationChange::DetachPolicy { policy, target } => organization.detach(target, policy),
+        OrganizationChange::DeletePolicy { policy } => {
+            let targets: Vec<TargetId> = organization.targets_of(policy).cloned().collect();
+            for target in &targets {
+                organization.detach(target, policy);
+            }
+        }
+        OrganizationChange::DisablePolicyType { policy_type, .. } => {
+            let is_of_type = |policy: &PolicyId| {
+                let version = state.organization_policy(policy, time.just_before()).state();
+                version.map_or(policy.as_str() == FULL_ACCESS && policy_type == SERVICE_CONTROL_POLICY, |version| {
+                    version.policy_type == *policy_type
+                })
+            };
+            for attachments in organization.attachments.values_mut() {
+                attachments.retain(|attachment| !is_of_type(&attachment.policy));
+            }
+        }
+        OrganizationChange::CreateOrganizationalUnit { unit, name, parent } => {
+            let made = crate::organization::Unit { name: name.clone(), parent: parent.clone() };
+            organization.units.entry(unit.clone()).or_insert(made);
+        }
+        OrganizationChange::MoveAccount { account, destination } => {
+            if let Some(moved) = organization.accounts.get_mut(account) {
+                moved.parent = destination.clone();
+            }
+        }
+        OrganizationChange::AccountLeft { account } => {
+            organization.accounts.remove(account);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,152 @@
+//! What the effective policy and the account's configuration put into a call's scope.
+
+use super::{Layer, Need, Situation, request::satisfied_by};
+use crate::{
+    arn::{AccountId, GuardrailVersionArn},
+    enforcement::{Enforcement, Guarding, Meant},
+    model::Model,
+    policy::GuardrailInference,
+    verdict::{Grade, Missing, Reason},
+    world::InForce,
+};
+
+/// What the effective policy says for the Region.
+pub(in super::super) enum PolicyHere<'a> {
+    NotKnown,
+    /// There is no policy, or it names no Region at all.
+    Nothing,
+    OtherRegions,
+    Configurations(&'a [GuardrailInference]),
+}
+
+impl<'a> Situation<'a> {
+    pub(in super::super) fn policy_here(&self) -> PolicyHere<'a> {
+        let Some(in_force) = self.policy.state() else {
+            return PolicyHere::NotKnown;
+        };
+        let Some(policy) = &in_force.policy else {
+            return PolicyHere::Nothing;
+        };
+        match policy.regions.get(&self.call.region).filter(|configurations| !configurations.is_empty()) {
+            Some(configurations) => PolicyHere::Configurations(configurations),
+            None if policy.regions.values().all(Vec::is_empty) => PolicyHere::Nothing,
+            None => PolicyHere::OtherRegions,
+        }
+    }
+
+    /// The configurations of the policy that are taken to apply.
+    fn chosen_here(&self) -> &'a [GuardrailInference] {
+        let all = self.configured_here();
+        self.choice.map_or(all, |chosen| all.get(chosen..=chosen).unwrap_or_default())
+    }
+
+    /// Everything that is enforced here for calls of a model, by the policy or by the account.
+    pub(super) fn enforced_for<'m>(&self, model: &'m Model) -> impl Iterator<Item = Enforcement> + use<'a, 'm> {
+        let by_account = self.configurations.state().unwrap_or_default();
+        let enforced = self.chosen_here().iter().filter_map(GuardrailInference::enforcement).chain(by_account.iter().cloned());
+        enforced.filter(|enforcement| enforcement.models.means(model) != Meant::No)
+    }
+
+    /// What would have to be known to know everything that is enforced here.
+    pub(super) fn unknown_enforcement(&self) -> Option<Missing> {
+        match (self.policy, self.configurations) {
+            (InForce::NotKnown, _) => Some(Missing::EffectivePolicy),
+            (_, InForce::NotKnown) => Some(Missing::EnforcedConfiguration),
+            _ => None,
+        }
+    }
+
+    pub(super) fn by_policy(&self, need: &Need, model: &Model) -> Layer {
+        let grade = self.policy_grade();
+        match self.policy_here() {
+            PolicyHere::NotKnown => Layer::Unknown(Missing::EffectivePolicy),
+            PolicyHere::Nothing => Layer::Failed(Reason::NoGuardrail, grade),
+            PolicyHere::OtherRegions => Layer::Failed(Reason::RegionNotCovered, grade),
+            PolicyHere::Configurations(_) => {
+                let layers = self.chosen_here().iter().map(|configuration| self.by_configuration_of_policy(configuration, need, model));
+                layers.reduce(Layer::or).unwrap_or(Layer::Failed(Reason::NoGuardrail, grade))
+            }
+        }
+    }
+
+    fn by_configuration_of_policy(&self, configuration: &GuardrailInference, need: &Need, model: &Model) -> Layer {
+        let grade = self.policy_grade();
+        let Some(enforcement) = configuration.enforcement() else {
+            return Layer::Failed(Reason::NoGuardrail, grade);
+        };
+        match self.enforced_by(&enforcement, need, model, grade) {
+            Layer::Satisfied(_) if !self.is_owned_by_management(&enforcement.guardrail.key.account) => {
+                Layer::Failed(Reason::NoGuardrail, grade)
+            }
+            Layer::Satisfied(_) if !configuration.unknown_keys.is_empty() => Layer::Unknown(Missing::UnknownPolicyKeys),
+            layer => layer,
+        }
+    }
+
+    pub(super) fn by_configuration(&self, need: &Need, model: &Model) -> Layer {
+        let (InForce::Known(configurations) | InForce::Assumed(configurations)) = self.configurations else {
+            return Layer::Unknown(Missing::EnforcedConfiguration);
+        };
+        let grade = self.configuration_grade();
+        // At most one is documented; were there more, any would do.
+        let layers = configurations.iter().map(|enforcement| self.enforced_by(enforcement, need, model, grade));
+        layers.reduce(Layer::or).unwrap_or(Layer::Failed(Reason::NoGuardrail, grade))
+    }
+
+    /// Whether an enforcement satisfies the need for calls of this model.
+    fn enforced_by(&self, enforcement: &Enforcement, need: &Need, model: &Model, grade: Grade) -> Layer {
+        let meant = enforcement.models.means(model);
+        if meant == Meant::No {
+            return Layer::Failed(Reason::ModelExcluded, grade);
+        }
+        match satisfied_by(Some(&enforcement.guardrail.key), Some(enforcement.guardrail.version), &need.or_any(enforcement), grade) {
+            Layer::Satisfied(_) if meant == Meant::Undocumented => Layer::Unknown(Missing::ModelKindCoverage),
+            Layer::Satisfied(_) if enforcement.guarding < need.guarding => match enforcement.guarding {
+                Guarding::NotKnown => Layer::Unknown(Missing::UnknownPolicyKeys),
+                Guarding::Selective | Guarding::Comprehensive => Layer::Failed(Reason::SelectiveGuarding, grade),
+            },
+            Layer::Satisfied(_) if self.cannot_be_applied(&enforcement.guardrail) => Layer::Unknown(Missing::EnforceableGuardrail),
+            layer => layer,
+        }
+    }
+
+    /// Whether the guardrail is known to be one that enforcement can't apply: calls fail then, and one that didn't may have passed without
+    /// it (facts/01 §2).
+    fn cannot_be_applied(&self, guardrail: &GuardrailVersionArn) -> bool {
+        match self.state.guardrail(&guardrail.key, guardrail.version, self.at) {
+            InForce::Known(None) => true,
+            InForce::Known(Some(content)) | InForce::Assumed(Some(content)) => content.why_not_enforceable().is_some(),
+            InForce::Assumed(None) | InForce::NotKnown => false,
+        }
+    }
+
+    /// AWS enforces only guardrails of the management account (facts/01 §2).
+    fn is_owned_by_management(&self, owner: &AccountId) -> bool {
+        self.state.management_account().is_none_or(|management| management == owner)
+    }
+
+    /// How good a claim is that rests on the effective policy.
+    pub(super) fn policy_grade(&self) -> Grade {
+        grade_of(&self.policy)
+    }
+
+    /// How good a claim is that rests on the account's configuration.
+    pub(super) fn configuration_grade(&self) -> Grade {
+        grade_of(&self.configurations)
+    }
+}
+
+fn grade_of<T>(state: &InForce<T>) -> Grade {
+    match state {
+        InForce::Known(_) => Grade::Enforced,
+        InForce::Assumed(_) => Grade::Assumed,
+        InForce::NotKnown => Grade::None,
+    }
+}
+
+impl Need {
+    /// For an enforcement, the need for any guardrail is the need for its own.
+    fn or_any(&self, enforcement: &Enforcement) -> Need {
+        Need { guardrail: Some(self.guardrail.clone().unwrap_or_else(|| enforcement.guardrail.key.clone())), ..self.clone() }
+    }
+}

@@ -1,0 +1,109 @@
+//! What the evaluations of a call show, and what they leave to the state in force to say.
+
+use super::{Layer, Need, Situation, requirement::number};
+use crate::{
+    arn::{GuardrailKey, GuardrailVersion},
+    enforcement::{Enforcement, Guarding},
+    model::Model,
+    verdict::{Evaluated, Grade, Missing, Reason},
+};
+
+impl Situation<'_> {
+    /// What the evaluations of this call show of the need; `None` if nothing.
+    pub(in super::super) fn observation(&self, need: &Need, model: &Model) -> Option<Layer> {
+        match &need.guardrail {
+            Some(required) => self.observed(required, need, model),
+            None => self.observed_any(need, model),
+        }
+    }
+
+    /// Whether the required guardrail evaluated the call.
+    fn observed(&self, required: &GuardrailKey, need: &Need, model: &Model) -> Option<Layer> {
+        let evaluated = &self.evidence.evaluated;
+        let seen: Vec<&Evaluated> = evaluated.iter().filter(|evaluated| evaluated.is(required)).collect();
+        if seen.is_empty() {
+            return (!evaluated.is_empty()).then_some(Layer::Failed(Reason::WrongGuardrail, Grade::Observed));
+        }
+        Some(self.version_of(&seen, required, need.minimum_version, model).and(self.content_of(&seen, required, need, model)))
+    }
+
+    /// Any enforced guardrail will do, but not one that only the request brought in.
+    fn observed_any(&self, need: &Need, model: &Model) -> Option<Layer> {
+        let evaluated = &self.evidence.evaluated;
+        let of = |evaluated: &Evaluated| {
+            let enforced: Vec<Enforcement> = self.enforced_for(model).filter(|enforced| evaluated.is(&enforced.guardrail.key)).collect();
+            let key = evaluated.key.clone().or_else(|| enforced.first().map(|enforced| enforced.guardrail.key.clone()));
+            match key {
+                Some(key) => {
+                    self.version_of(&[evaluated], &key, need.minimum_version, model).and(self.content_of(&[evaluated], &key, need, model))
+                }
+                None if need.minimum_version.is_some() && evaluated.version.is_none() => Layer::Unknown(Missing::GuardrailVersion),
+                None => Layer::Satisfied(Grade::Observed),
+            }
+        };
+        // What an evaluation doesn't show to be enforced may still be, if the state says so.
+        let is_enforced =
+            |evaluated: &&Evaluated| evaluated.enforced || self.enforced_for(model).any(|enforced| evaluated.is(&enforced.guardrail.key));
+        let enforced = evaluated.iter().filter(is_enforced).map(of);
+        let unnamed = match need.minimum_version {
+            Some(_) => Layer::Unknown(Missing::GuardrailVersion),
+            None => Layer::Satisfied(Grade::Observed),
+        };
+        let unnamed = (self.evidence.enforced_evaluation && evaluated.is_empty()).then_some(unnamed);
+        if let Some(layer) = enforced.chain(unnamed).reduce(Layer::or) {
+            return Some(layer);
+        }
+        // Only guardrails of the request, where all that is enforced is known.
+        (!evaluated.is_empty() && self.unknown_enforcement().is_none())
+            .then(|| Layer::Failed(Reason::WrongGuardrail, self.policy_grade().max(self.configuration_grade())))
+    }
+
+    /// Whether the guardrail evaluated the call in a version that will do.
+    fn version_of(&self, seen: &[&Evaluated], guardrail: &GuardrailKey, minimum: Option<u32>, model: &Model) -> Layer {
+        let shown: Vec<GuardrailVersion> = seen.iter().filter_map(|evaluated| evaluated.version).collect();
+        // A trace shows the version. An evaluation doesn't (facts/03 §4), so what is in force and what was requested have to.
+        let (versions, all_known) =
+            if shown.is_empty() { (self.versions_in_force(guardrail, model), self.unknown_enforcement().is_none()) } else { (shown, true) };
+        let failed = |reason| if all_known { Layer::Failed(reason, Grade::Observed) } else { Layer::Unknown(Missing::GuardrailVersion) };
+        match (versions.iter().filter_map(|version| number(*version)).max(), minimum) {
+            (Some(highest), Some(minimum)) if highest < minimum => failed(Reason::WrongVersion),
+            (Some(_), _) => Layer::Satisfied(Grade::Observed),
+            (None, Some(_)) if versions.is_empty() => Layer::Unknown(Missing::GuardrailVersion),
+            (None, None) if versions.is_empty() => Layer::Satisfied(Grade::Observed),
+            (None, _) => failed(Reason::DraftVersion),
+        }
+    }
+
+    /// The versions of a guardrail that what is in force or requested names.
+    fn versions_in_force(&self, guardrail: &GuardrailKey, model: &Model) -> Vec<GuardrailVersion> {
+        let requested = self.requested().filter(|requested| requested.guardrail.as_ref() == Some(guardrail));
+        let enforced = self.enforcing(guardrail, model).into_iter().map(|enforcement| enforcement.guardrail.version);
+        enforced.chain(requested.and_then(|requested| requested.version)).collect()
+    }
+
+    /// What enforces a guardrail. Where the configuration that is taken to apply doesn't name one that was seen, another must have.
+    fn enforcing(&self, guardrail: &GuardrailKey, model: &Model) -> Vec<Enforcement> {
+        let naming = |situation: &Self| -> Vec<Enforcement> {
+            situation.enforced_for(model).filter(|enforcement| enforcement.guardrail.key == *guardrail).collect()
+        };
+        let chosen = naming(self);
+        if chosen.is_empty() { naming(&Situation { choice: None, ..*self }) } else { chosen }
+    }
+
+    /// An evaluation shows that the guardrail was in scope, not of how much content: that is for what is in force to say.
+    fn content_of(&self, seen: &[&Evaluated], guardrail: &GuardrailKey, need: &Need, model: &Model) -> Layer {
+        let best = self.enforcing(guardrail, model).into_iter().map(|enforced| enforced.guarding).max();
+        if need.guarding == Guarding::Selective || best.is_some_and(|best| best >= need.guarding) {
+            return Layer::Satisfied(Grade::Observed);
+        }
+        match (best, self.unknown_enforcement()) {
+            (_, Some(unknown)) => Layer::Unknown(unknown),
+            (Some(Guarding::NotKnown), None) => Layer::Unknown(Missing::UnknownPolicyKeys),
+            (Some(_), None) => Layer::Failed(Reason::SelectiveGuarding, self.policy_grade().max(self.configuration_grade())),
+            // The evaluation shows that something enforces it, and the state doesn't know what.
+            (None, None) if seen.iter().any(|evaluated| evaluated.enforced) => Layer::Unknown(Missing::EffectivePolicy),
+            // Nothing does, so the request brought it in.
+            (None, None) => Layer::Satisfied(Grade::Observed),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the request names, or the agent or flow behind it.
+
+use super::{Layer, Need, Situation, requirement::number};
+use crate::{
+    api::{Mediator, Reach},
+    arn::{GuardrailKey, GuardrailVersion},
+    verdict::{Grade, Missing, Reason, Requested},
+    world::{InForce, MediatedGuardrail, MediatorKind, PartGuardrail},
+};
+
+impl<'a> Situation<'a> {
+    /// The guardrail that the request names: by its record, else by an evaluation of the call.
+    pub(super) fn requested(&self) -> Option<&'a Requested> {
+        let by_record = self.call.requested.as_ref();
+        by_record.filter(|requested| requested.guardrail.is_some()).or(self.evidence.requested.as_ref()).or(by_record)
+    }
+
+    /// A requested guardrail satisfies only a policy or a requirement that names it.
+    pub(super) fn by_request(&self, need: &Need) -> Layer {
+        let Some(requested) = self.requested() else {
+            return Layer::Failed(Reason::NoGuardrail, Grade::Enforced);
+        };
+        satisfied_by(requested.guardrail.as_ref(), requested.version, need, Grade::Requested)
+    }
+
+    pub(super) fn mediated(&self, need: &Need) -> Layer {
+        let Reach::Mediated(mediator) = self.call.reach else {
+            return Layer::Failed(Reason::ApiNotCovered, self.policy_grade());
+        };
+        if mediator == Mediator::Request {
+            return match self.requested() {
+                Some(Requested { guardrail: Some(guardrail), version }) => satisfied_by(Some(guardrail), *version, need, Grade::Requested),
+                // The record may have left the guardrail out or masked it (facts/08 A13).
+                _ => Layer::Unknown(Missing::MediatedGuardrail),
+            };
+        }
+        match self.mediated_by() {
+            None | Some(InForce::NotKnown) => Layer::Unknown(Missing::MediatedGuardrail),
+            Some(found) => {
+                let assumed = matches!(found, InForce::Assumed(_));
+                let parts = found.state().map_or(&[][..], |mediated| &mediated.parts);
+                let grade = |known| if assumed { Grade::Assumed } else { known };
+                let layers = parts.iter().map(|part| match part {
+                    PartGuardrail::Named(named) => satisfied_by(Some(&named.key), Some(named.version), need, grade(Grade::Requested)),
+                    PartGuardrail::None => Layer::Failed(Reason::ApiNotCovered, grade(self.policy_grade())),
+                    PartGuardrail::NotKnown => Layer::Unknown(Missing::MediatedGuardrail),
+                });
+                // Every part has to be guarded. Of one without any that generates text it isn't known what ran: an alias may stand for
+                // another version than the one that was read.
+                layers.reduce(Layer::and).unwrap_or(Layer::Unknown(Missing::MediatedGuardrail))
+            }
+        }
+    }
+
+    pub(super) fn mediated_by(&self) -> Option<InForce<&'a MediatedGuardrail>> {
+        let kind = match self.call.reach {
+            Reach::Mediated(Mediator::Agent) => MediatorKind::Agent,
+            Reach::Mediated(Mediator::Flow) => MediatorKind::Flow,
+            _ => return None,
+        };
+        Some(self.state.mediated(kind, &self.call.account, &self.call.region, self.call.mediator.as_deref()?, self.at))
+    }
+}
+
+/// Whether this guardrail and version is what is needed.
+pub(super) fn satisfied_by(guardrail: Option<&GuardrailKey>, version: Option<GuardrailVersion>, need: &Need, grade: Grade) -> Layer {
+    // What a request names is certain to be another one, however little else is known.
+    let failed = |reason| Layer::Failed(reason, if grade == Grade::Requested { Grade::Enforced } else { grade });
+    match (&need.guardrail, guardrail) {
+        _ if version == Some(GuardrailVersion::Draft) => failed(Reason::DraftVersion),
+        (Some(_), None) => Layer::Unknown(Missing::RequestedGuardrail),
+        // Whatever it is, it doesn't satisfy a need for an enforced one.
+        (None, None) => failed(Reason::NoGuardrail),
+        (Some(required), Some(found)) if required == found => match (version.and_then(number), need.minimum_version) {
+            (None, _) => Layer::Unknown(Missing::GuardrailVersion),
+            (Some(version), Some(minimum)) if version < minimum => failed(Reason::WrongVersion),
+            (Some(_), _) => Layer::Satisfied(grade),
+        },
+        (_, Some(_)) => failed(Reason::WrongGuardrail),
+    }
+}

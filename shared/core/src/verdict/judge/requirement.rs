@@ -1,0 +1,201 @@
+//! What is needed, and the verdict once the layers have answered.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Layer, Outcome, PolicyHere, Situation,
+    outcome::{all_of, over_all_possibilities},
+};
+use crate::{
+    api::Reach,
+    arn::{GuardrailKey, GuardrailVersion},
+    enforcement::{Guarding, Meant},
+    model::Model,
+    policy::{GuardrailInference, Identifier},
+    requirement::{Requirement, Selected},
+    verdict::{Expectation, Grade, Missing, Reason},
+};
+
+/// What has to be in scope of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Need {
+    /// `None`: any that is enforced.
+    pub(in super::super) guardrail: Option<GuardrailKey>,
+    pub(in super::super) minimum_version: Option<u32>,
+    pub(in super::super) guarding: Guarding,
+}
+
+impl Situation<'_> {
+    /// The verdict if this is the model: every requirement that holds for the call has to be satisfied.
+    pub(super) fn judge_model(&self, model: &Model) -> Outcome {
+        let (mut selected, mut exempt) = (Vec::new(), false);
+        for requirement in self.requirements {
+            match self.selected_by(requirement, model) {
+                Selected::Yes => selected.push(requirement),
+                Selected::No => {}
+                Selected::Exempt => exempt = true,
+                Selected::Unknown => return Outcome::not_provable([Missing::Organization]),
+            }
+        }
+        if selected.is_empty() {
+            return if exempt { Outcome::NotApplicable(Grade::None) } else { self.judge_by_policy(model) };
+        }
+        all_of(selected.into_iter().map(|requirement| self.judge_by_requirement(requirement, model)))
+    }
+
+    /// How a requirement relates to the call, by the account's place in the organization at its time.
+    pub(in super::super) fn selected_by(&self, requirement: &Requirement, model: &Model) -> Selected {
+        requirement.selects(&self.call.account, &self.call.region, model, self.standing.map(|standing| &*standing.path))
+    }
+
+    /// The default requirement: covered by an enforced guardrail, the one that the effective policy names where it names one.
+    fn judge_by_policy(&self, model: &Model) -> Outcome {
+        let any = Need { guardrail: None, minimum_version: None, guarding: Guarding::Selective };
+        match self.policy_here() {
+            PolicyHere::NotKnown => Outcome::not_provable([Missing::EffectivePolicy]),
+            PolicyHere::Nothing | PolicyHere::OtherRegions => self.judge_need(&any, model),
+            PolicyHere::Configurations(configurations) => {
+                let exempt = configurations.iter().filter(|configuration| configuration.models.means(model) == Meant::No).count();
+                if exempt == configurations.len() {
+                    return Outcome::NotApplicable(self.policy_grade());
+                }
+                if exempt > 0 {
+                    return Outcome::not_provable([Missing::SeveralConfigurations]);
+                }
+                all_of(configurations.iter().map(|configuration| match &configuration.identifier {
+                    Identifier::Guardrail(named) => {
+                        let need = Need {
+                            guardrail: Some(named.key.clone()),
+                            minimum_version: number(named.version),
+                            guarding: configuration.guarding,
+                        };
+                        self.judge_need(&need, model)
+                    }
+                    Identifier::Unusable { .. } => self.judge_need(&any, model),
+                }))
+            }
+        }
+    }
+
+    fn judge_by_requirement(&self, requirement: &Requirement, model: &Model) -> Outcome {
+        let need = |guardrail| Need { guardrail, minimum_version: requirement.minimum_version, guarding: requirement.guarding };
+        if requirement.guardrail.is_some() {
+            return self.judge_need(&need(requirement.guardrail.clone()), model);
+        }
+        match self.policy_here() {
+            // Which guardrail is required depends on the policy, unless nothing could satisfy any.
+            PolicyHere::NotKnown => match self.judge_need(&need(None), model) {
+                violation @ Outcome::Violation(..) => violation,
+                _ => Outcome::not_provable([Missing::EffectivePolicy]),
+            },
+            PolicyHere::Nothing | PolicyHere::OtherRegions => self.judge_need(&need(None), model),
+            PolicyHere::Configurations(configurations) => all_of(configurations.iter().map(|configuration| {
+                let named = configuration.enforcement().map(|enforcement| enforcement.guardrail.key);
+                self.judge_need(&need(named), model)
+            })),
+        }
+    }
+
+    /// Whether some layer satisfies the need. Of several configurations of the Region it isn't documented which apply: each alone may,
+    /// or all together.
+    fn judge_need(&self, need: &Need, model: &Model) -> Outcome {
+        match self.configured_here().len() {
+            0 | 1 => self.judge_choice(need, model),
+            several => {
+                let choices = (0..several).map(Some).chain([None]);
+                let outcomes = choices.map(|choice| Situation { choice, ..*self }.judge_choice(need, model));
+                over_all_possibilities(outcomes, Missing::SeveralConfigurations)
+            }
+        }
+    }
+
+    /// An evaluation of this very call decides before all layers.
+    fn judge_choice(&self, need: &Need, model: &Model) -> Outcome {
+        if let Some(observed) = self.observation(need, model) {
+            return match observed {
+                Layer::Satisfied(grade) => Outcome::Compliant(grade),
+                Layer::Failed(reason, grade) => Outcome::Violation(self.first_reason(reason, need, model), grade),
+                Layer::Unknown(missing) => Outcome::not_provable([missing]),
+            };
+        }
+        let layers = self.layers(need, model);
+        let best = layers.iter().filter_map(|layer| if let Layer::Satisfied(grade) = layer { Some(*grade) } else { None }).min();
+        if let Some(grade) = best {
+            return self.unless_an_evaluation_lacks(grade);
+        }
+        let missing: BTreeSet<Missing> =
+            layers.iter().filter_map(|layer| if let Layer::Unknown(missing) = layer { Some(*missing) } else { None }).collect();
+        if !missing.is_empty() {
+            return Outcome::NotProvable(missing);
+        }
+        let failed =
+            layers.iter().filter_map(|layer| if let Layer::Failed(reason, grade) = layer { Some((*reason, *grade)) } else { None });
+        // All layers failed: the reason that comes first says why, and the claim is as good as the weakest of what was looked at.
+        let (reason, grade) = failed.fold((Reason::NoGuardrail, Grade::Enforced), |(reason, grade), (r, g)| (reason.min(r), grade.max(g)));
+        self.unless_some_guardrail_ran(need, reason, grade)
+    }
+
+    /// What rests on enforcement alone falls with it. A policy that is only assumed doesn't help: had it not been in force, nothing was.
+    fn unless_an_evaluation_lacks(&self, grade: Grade) -> Outcome {
+        let by_enforcement = matches!(grade, Grade::Enforced | Grade::Assumed) && !matches!(self.call.reach, Reach::Mediated(_));
+        match self.evidence.expectation {
+            Expectation::Evaluation if by_enforcement => Outcome::Violation(Reason::NotObserved, grade),
+            Expectation::Doubt if by_enforcement => Outcome::not_provable([Missing::Evaluations]),
+            _ => Outcome::Compliant(grade),
+        }
+    }
+
+    /// A log may show that some guardrail ran without naming it: the required one, unless the request names another.
+    fn unless_some_guardrail_ran(&self, need: &Need, reason: Reason, grade: Grade) -> Outcome {
+        let ran = self.evidence.unnamed_evaluation && matches!(self.call.reach, Reach::Covered | Reach::Ambiguous);
+        let other_requested = self.requested().is_some_and(|requested| requested.guardrail.is_some());
+        match need.guardrail {
+            Some(_) if ran && !other_requested => Outcome::not_provable([Missing::RequestedGuardrail]),
+            // Nothing enforces one, so it was the caller's.
+            None if ran && reason == Reason::NoGuardrail => Outcome::Violation(Reason::WrongGuardrail, grade),
+            _ => Outcome::Violation(reason, grade),
+        }
+    }
+
+    /// An evaluation showed another guardrail or version. Where nothing was in force either, a reason that comes before still comes first.
+    fn first_reason(&self, observed: Reason, need: &Need, model: &Model) -> Reason {
+        let layers = self.layers(need, model);
+        if layers.iter().any(|layer| !matches!(layer, Layer::Failed(..))) {
+            return observed;
+        }
+        let reasons = layers.iter().filter_map(|layer| if let Layer::Failed(reason, _) = layer { Some(*reason) } else { None });
+        reasons.fold(observed, Reason::min)
+    }
+
+    /// The policy, the account's configuration and the request.
+    pub(in super::super) fn layers(&self, need: &Need, model: &Model) -> Vec<Layer> {
+        match self.call.reach {
+            Reach::Unsupported => vec![Layer::Failed(Reason::EndpointNotCovered, self.policy_grade())],
+            Reach::Uncovered => vec![Layer::Failed(Reason::ApiNotCovered, self.policy_grade())],
+            Reach::Mediated(_) => vec![self.mediated(need)],
+            Reach::Covered => vec![self.by_policy(need, model), self.by_configuration(need, model), self.by_request(need)],
+            Reach::Ambiguous => {
+                let layers = [self.by_policy(need, model), self.by_configuration(need, model), self.by_request(need)];
+                let doubted = |layer| match layer {
+                    Layer::Satisfied(_) => Layer::Unknown(Missing::OpenAiInterface),
+                    other => other,
+                };
+                layers.into_iter().map(doubted).collect()
+            }
+        }
+    }
+
+    /// The guardrail to name in a finding.
+    pub(super) fn required(&self) -> Option<GuardrailKey> {
+        let mut by_team = self.requirements.iter().filter(|requirement| self.selected_by(requirement, &self.call.model) == Selected::Yes);
+        let by_policy = || self.configured_here().iter().find_map(GuardrailInference::enforcement);
+        by_team.find_map(|requirement| requirement.guardrail.clone()).or_else(|| by_policy().map(|enforcement| enforcement.guardrail.key))
+    }
+}
+
+pub(super) fn number(version: GuardrailVersion) -> Option<u32> {
+    match version {
+        GuardrailVersion::Numbered(number) => Some(number),
+        GuardrailVersion::Draft => None,
+    }
+}

@@ -1,0 +1,103 @@
+//! Described and computed policies, put together.
+
+use std::sync::Arc;
+
+use super::{PolicyBasis, PolicyInForce};
+use crate::{
+    moment::Moment,
+    policy::EffectivePolicy,
+    world::{InForce, Timeline},
+};
+
+/// The effective policy that the replayed organization amounts to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Computed {
+    Policy { policy: Option<Arc<EffectivePolicy>>, assumed: bool },
+    NotKnown,
+}
+
+impl Computed {
+    pub(super) fn in_force(&self) -> InForce<Option<Arc<EffectivePolicy>>> {
+        match self {
+            Computed::Policy { policy, assumed: false } => InForce::Known(policy.clone()),
+            Computed::Policy { policy, assumed: true } => InForce::Assumed(policy.clone()),
+            Computed::NotKnown => InForce::NotKnown,
+        }
+    }
+}
+
+/// What the replay tells of one account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AccountHistory {
+    pub(super) computed: Vec<(Moment, Computed)>,
+    /// When events touched it.
+    pub(super) touched: Vec<Moment>,
+    /// When its effective policy became invalid (false) or valid again (true).
+    pub(super) validity: Vec<(Moment, bool)>,
+}
+
+/// Puts described and computed policies together.
+pub(super) fn in_force(
+    described: &Timeline<Option<Arc<EffectivePolicy>>>,
+    history: &AccountHistory,
+) -> Vec<(Moment, InForce<PolicyInForce>)> {
+    let snapshots: Vec<(Moment, Option<&Option<Arc<EffectivePolicy>>>)> =
+        described.entries().map(|(time, _, policy)| (time, policy)).collect();
+    let mut boundaries: Vec<Moment> = vec![Moment::BEGINNING];
+    boundaries.extend(snapshots.iter().map(|(time, _)| *time));
+    boundaries.extend(history.computed.iter().map(|(time, _)| *time));
+    boundaries.extend(&history.touched);
+    boundaries.extend(history.validity.iter().map(|(time, _)| *time));
+    boundaries.sort_unstable();
+    boundaries.dedup();
+
+    let touched_within = |after: Moment, until: Moment| history.touched.iter().any(|touch| *touch > after && *touch <= until);
+    let mut states: Vec<(Moment, InForce<PolicyInForce>)> = Vec::new();
+    for now in boundaries {
+        let past = snapshots.partition_point(|(time, _)| *time <= now);
+        let last = past.checked_sub(1).and_then(|index| snapshots.get(index)).filter(|(time, _)| !touched_within(*time, now));
+        let next = snapshots.get(past).filter(|(time, _)| !touched_within(now, *time)).and_then(|(time, policy)| Some((*time, (*policy)?)));
+        let computed = history.computed.iter().rev().find(|(time, _)| *time <= now);
+        let became_invalid =
+            history.validity.iter().rev().find(|(time, _)| *time <= now).filter(|(_, valid)| !valid).map(|(time, _)| *time);
+
+        let describe = |(since, policy): (Moment, &Option<Arc<EffectivePolicy>>)| PolicyInForce {
+            policy: policy.clone(),
+            basis: PolicyBasis::Described,
+            since,
+        };
+        let state = if let Some((since, described)) = last {
+            match (described, next) {
+                (Some(policy), _) => InForce::Known(describe((*since, policy))),
+                // It was described, and what was said can't be read.
+                (None, Some(snapshot)) => InForce::Assumed(describe(snapshot)),
+                (None, None) => InForce::NotKnown,
+            }
+        } else if let Some(invalid_since) = became_invalid {
+            last_valid(&states, &history.touched, invalid_since)
+        } else if let Some((since, Computed::Policy { policy, assumed: false })) = computed {
+            InForce::Known(PolicyInForce { policy: policy.clone(), basis: PolicyBasis::Computed, since: *since })
+        } else if let Some(snapshot) = next {
+            InForce::Assumed(describe(snapshot))
+        } else if let Some((since, Computed::Policy { policy, assumed: true })) = computed {
+            InForce::Assumed(PolicyInForce { policy: policy.clone(), basis: PolicyBasis::Computed, since: *since })
+        } else {
+            InForce::NotKnown
+        };
+        if states.last().is_none_or(|(_, before)| *before != state) {
+            states.push((now, state));
+        }
+    }
+    states
+}
+
+/// What was in force before the change that made the policy invalid. Which change that was nobody says: the last one is assumed.
+fn last_valid(states: &[(Moment, InForce<PolicyInForce>)], touched: &[Moment], invalid_since: Moment) -> InForce<PolicyInForce> {
+    let changed = touched.iter().rev().find(|touch| **touch <= invalid_since).copied().unwrap_or(invalid_since);
+    match states.iter().rev().find(|(time, _)| *time < changed) {
+        Some((_, InForce::Known(policy) | InForce::Assumed(policy))) => {
+            InForce::Assumed(PolicyInForce { basis: PolicyBasis::LastValid, ..policy.clone() })
+        }
+        Some((_, InForce::NotKnown)) | None => InForce::NotKnown,
+    }
+}

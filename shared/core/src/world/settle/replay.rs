@@ -1,0 +1,486 @@
+//! The organization, moved through time: what its tree, attachments and policies amount to for each account.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::{
+    Touched,
+    policies::{AccountHistory, Computed},
+};
+use crate::{
+    arn::{AccountId, PolicyId, TargetId},
+    moment::Moment,
+    organization::Organization,
+    policy::{Attached, BEDROCK_POLICY, Document, EffectivePolicy, Origin, inherit},
+    world::{OrganizationChange, PolicyVersion, Timeline, World},
+};
+
+/// A policy, as far as it is known.
+#[derive(Clone, Debug, Default)]
+struct Policy {
+    policy_type: Option<String>,
+    /// What it says, with a number that no other content has; `None` if that isn't known.
+    content: Option<(usize, Arc<Document>)>,
+    assumed: bool,
+}
+
+/// The organization, moved through time.
+#[derive(Clone)]
+pub(super) struct Replay<'w> {
+    world: &'w World,
+    policy_type: &'w str,
+    organization: Option<Organization>,
+    organization_assumed: bool,
+    /// Accounts that left, also where the organization isn't known.
+    departed: BTreeSet<AccountId>,
+    policies: BTreeMap<PolicyId, Policy>,
+    contents: usize,
+    accounts: BTreeMap<AccountId, AccountHistory>,
+    /// Touches of nobody knows which accounts.
+    touched_all: Vec<Moment>,
+    cache: HashMap<Vec<(TargetId, usize)>, Option<Arc<EffectivePolicy>>>,
+    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
+    /// It only asks what a change would do.
+    supposing: bool,
+    /// Something happened to the organization, and its record doesn't say what; or it was read, and that can't be understood.
+    lost: bool,
+}
+
+/// One thing that happens in a replay. At one moment, changes come first, in the order of their event ids, then snapshots.
+enum Step<'w> {
+    Change(&'w str, &'w OrganizationChange),
+    /// A change that was refused.
+    Attempt(&'w str, &'w OrganizationChange),
+    /// An attachment that `organization.json` dates.
+    Attached(TargetId, PolicyId),
+    Policy(&'w PolicyId, Option<&'w PolicyVersion>),
+    /// A snapshot; `None` if it can't be read.
+    Organization(Option<&'w Organization>),
+}
+
+/// Whom a step concerns.
+enum Concerned {
+    Nobody,
+    Accounts(Vec<AccountId>),
+    Everybody,
+}
+
+/// What [`Replay`] leaves.
+pub(super) struct Replayed {
+    pub(super) accounts: BTreeMap<AccountId, AccountHistory>,
+    touched_all: Vec<Moment>,
+    pub(super) organization: Option<Organization>,
+    pub(super) effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
+}
+
+impl Replayed {
+    pub(super) fn history_of(&self, account: &AccountId) -> AccountHistory {
+        let mut history = self.accounts.get(account).cloned().unwrap_or_default();
+        history.touched.extend(&self.touched_all);
+        history.touched.sort_unstable();
+        history
+    }
+}
+
+impl<'w> Replay<'w> {
+    pub(super) fn of(world: &'w World, policy_type: &'w str) -> Replayed {
+        let mut replay = Replay {
+            world,
+            policy_type,
+            organization: None,
+            organization_assumed: false,
+            departed: BTreeSet::new(),
+            policies: BTreeMap::new(),
+            contents: 0,
+            accounts: BTreeMap::new(),
+            touched_all: Vec::new(),
+            cache: HashMap::new(),
+            effects: BTreeMap::new(),
+            supposing: false,
+            lost: false,
+        };
+        replay.assume_what_is_only_read_later();
+        replay.record(Moment::BEGINNING, &Concerned::Everybody);
+        let mut steps = replay.steps();
+        steps.sort_by(|(a, x, _), (b, y, _)| (a, x).cmp(&(b, y)));
+        for (time, _, step) in steps {
+            let concerned = replay.take(time, &step);
+            replay.record(time, &concerned);
+        }
+        if policy_type == BEDROCK_POLICY {
+            for (account, validations) in &world.validations {
+                let validity = &mut replay.accounts.entry(account.clone()).or_default().validity;
+                validity.extend(validations.iter().map(|(read, validation)| (validation.since(*read), validation.is_valid())));
+                // Of two words at one moment, the worse counts.
+                validity.sort_by_key(|(time, valid)| (*time, !valid));
+            }
+        }
+        Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization, effects: replay.effects }
+    }
+
+    fn steps(&self) -> Vec<(Moment, (u8, String), Step<'w>)> {
+        let mut steps = Vec::new();
+        for (time, event_id, change) in &self.world.organization_changes {
+            steps.push((*time, (1, event_id.clone()), Step::Change(event_id, change)));
+        }
+        for (time, event_id, change) in &self.world.organization_attempts {
+            steps.push((*time, (1, event_id.clone()), Step::Attempt(event_id, change)));
+        }
+        for (policy, timeline) in &self.world.policies {
+            for (time, _, version) in timeline.entries() {
+                steps.push((time, (2, policy.to_string()), Step::Policy(policy, version)));
+            }
+        }
+        let mut dated = |organization: &Organization, after: Moment, before: Moment| {
+            for (at, target, policy) in organization.clone().split_off_later(after) {
+                if at < before {
+                    // Those of one moment stay in the order of the list: the first one wins (facts/01 §3).
+                    steps.push((at, (0, String::new()), Step::Attached(target, policy)));
+                }
+            }
+        };
+        let mut snapshots = self.world.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?))).peekable();
+        if let Some((time, organization)) = snapshots.peek().filter(|_| self.organization_assumed) {
+            dated(organization, Moment::BEGINNING, *time);
+        }
+        while let Some((time, organization)) = snapshots.next() {
+            dated(organization, time, snapshots.peek().map_or(Moment::END, |(next, _)| *next));
+        }
+        let snapshots = self.world.organizations.entries();
+        steps.extend(snapshots.map(|(time, _, organization)| (time, (3, String::new()), Step::Organization(organization))));
+        steps
+    }
+
+    /// What the first snapshot of a thing says is assumed to have been so before, unless an event says that it changed in between.
+    fn assume_what_is_only_read_later(&mut self) {
+        let first_change = self.world.organization_changes.iter().next().map_or(Moment::END, |(time, ..)| *time);
+        if let Some((time, _, Some(organization))) = self.world.organizations.entries().next()
+            && time > Moment::BEGINNING
+            && time <= first_change
+        {
+            let mut organization = organization.clone();
+            organization.split_off_later(Moment::BEGINNING);
+            self.organization = Some(organization);
+            self.organization_assumed = true;
+        }
+        for (id, timeline) in &self.world.policies {
+            if let Some((time, _, Some(version))) = timeline.entries().next()
+                && time > Moment::BEGINNING
+                && !self.written_within(id, Moment::BEGINNING, time)
+            {
+                let policy = self.policy_of(version, true);
+                self.policies.insert(id.clone(), policy);
+            }
+        }
+    }
+
+    fn policy_of(&mut self, version: &PolicyVersion, assumed: bool) -> Policy {
+        self.contents += 1;
+        Policy { policy_type: Some(version.policy_type.clone()), content: Some((self.contents, Arc::clone(&version.document))), assumed }
+    }
+
+    /// Whether an event wrote the policy after one moment and not after another.
+    fn written_within(&self, policy: &PolicyId, after: Moment, until: Moment) -> bool {
+        self.world.organization_changes.iter().any(|(time, _, change)| {
+            *time > after
+                && *time <= until
+                && matches!(change, OrganizationChange::CreatePolicy { policy: p, .. } | OrganizationChange::UpdatePolicy { policy: p, .. } if p == policy)
+        })
+    }
+
+    /// Moves the organization on by one step.
+    fn take(&mut self, time: Moment, step: &Step<'w>) -> Concerned {
+        match step {
+            Step::Organization(None) => {
+                self.lost = true;
+                Concerned::Everybody
+            }
+            Step::Organization(Some(organization)) => {
+                let mut organization = (*organization).clone();
+                organization.split_off_later(time);
+                self.departed.retain(|account| !organization.accounts.contains_key(account));
+                self.organization = Some(organization);
+                self.organization_assumed = false;
+                self.lost = false;
+                Concerned::Everybody
+            }
+            Step::Policy(policy, version) => {
+                let read = version.map(|version| self.policy_of(version, false)).unwrap_or_default();
+                self.policies.insert((*policy).clone(), read);
+                self.targets_of(policy)
+            }
+            Step::Attached(target, policy) => {
+                if let Some(organization) = &mut self.organization {
+                    organization.attach(target, policy.clone(), Some(time));
+                }
+                self.under(target)
+            }
+            Step::Attempt(event_id, change) => {
+                let touched = self.suppose(time, change);
+                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), touched);
+                Concerned::Nobody
+            }
+            Step::Change(event_id, change) => {
+                let concerned = self.change(time, change);
+                let (accounts, everybody) = self.accounts_of(&concerned);
+                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), Touched { accounts, everybody, supposed: None });
+                match &concerned {
+                    Concerned::Nobody => {}
+                    Concerned::Accounts(accounts) => {
+                        for account in accounts {
+                            self.accounts.entry(account.clone()).or_default().touched.push(time);
+                        }
+                    }
+                    Concerned::Everybody => self.touched_all.push(time),
+                }
+                concerned
+            }
+        }
+    }
+
+    /// What a change would do at this point.
+    fn suppose(&mut self, time: Moment, change: &OrganizationChange) -> Touched {
+        let mut after = Replay { supposing: true, ..self.clone() };
+        let concerned = after.change(time, change);
+        let (accounts, everybody) = after.accounts_of(&concerned);
+        let supposed = accounts.iter().map(|account| (self.compute(account), after.compute(account))).collect();
+        Touched { accounts, everybody, supposed: Some(supposed) }
+    }
+
+    /// The accounts concerned, and whether there may be others.
+    fn accounts_of(&self, concerned: &Concerned) -> (Vec<AccountId>, bool) {
+        match concerned {
+            Concerned::Nobody => (Vec::new(), false),
+            Concerned::Accounts(accounts) => (accounts.clone(), false),
+            Concerned::Everybody => {
+                let known = self.organization.iter().flat_map(|organization| organization.accounts.keys());
+                let described = self.world.described.keys();
+                (known.chain(described).cloned().collect::<BTreeSet<_>>().into_iter().collect(), self.organization.is_none())
+            }
+        }
+    }
+
+    fn change(&mut self, time: Moment, change: &OrganizationChange) -> Concerned {
+        use OrganizationChange as Change;
+        // Who is concerned is asked before and after the change: an account that loses a policy is as concerned as one that gains it.
+        match change {
+            Change::CreatePolicy { policy, policy_type, name, content } => {
+                let version = content.as_deref().and_then(|content| PolicyVersion::new(policy_type, name, content).ok());
+                let unread = Policy { policy_type: Some(policy_type.clone()), ..Policy::default() };
+                let created = version.map_or(unread, |version| self.policy_of(&version, false));
+                self.policies.insert(policy.clone(), created);
+                Concerned::Nobody
+            }
+            Change::UpdatePolicy { policy, content } => {
+                let is_known = self.policies.get(policy).is_some_and(|policy| policy.policy_type.is_some());
+                // Of a policy that was never read, what is written into it tells its type.
+                if !is_known && self.policy_type == BEDROCK_POLICY && content.as_deref().is_some_and(|content| !speaks_of_bedrock(content))
+                {
+                    return Concerned::Nobody;
+                }
+                if !self.may_be_of_our_type(policy) {
+                    return Concerned::Nobody;
+                }
+                let updated = self.updated(policy, time, content.as_deref());
+                self.policies.insert(policy.clone(), updated);
+                self.targets_of(policy)
+            }
+            // AWS deletes only policies that are attached nowhere; a refused deletion may mean one that is.
+            Change::DeletePolicy { policy } => {
+                let is_concerned = (self.organization.is_some() || self.supposing) && self.may_be_of_our_type(policy);
+                let concerned = if is_concerned { self.targets_of(policy) } else { Concerned::Nobody };
+                if let Some(organization) = &mut self.organization {
+                    let targets: Vec<TargetId> = organization.targets_of(policy).cloned().collect();
+                    for target in &targets {
+                        organization.detach(target, policy);
+                    }
+                }
+                concerned
+            }
+            Change::DeleteOrganizationalUnit { .. } => Concerned::Nobody,
+            Change::AttachPolicy { policy, target } => {
+                if let Some(organization) = &mut self.organization {
+                    organization.attach(target, policy.clone(), Some(time));
+                }
+                if self.may_be_of_our_type(policy) { self.under(target) } else { Concerned::Nobody }
+            }
+            Change::DetachPolicy { policy, target } => {
+                if let Some(organization) = &mut self.organization {
+                    organization.detach(target, policy);
+                }
+                if self.may_be_of_our_type(policy) { self.under(target) } else { Concerned::Nobody }
+            }
+            Change::EnablePolicyType { root, policy_type } => self.switch_type(root, policy_type, true),
+            Change::DisablePolicyType { root, policy_type } => self.switch_type(root, policy_type, false),
+            Change::CreateOrganizationalUnit { unit, name, parent } => {
+                if let Some(organization) = &mut self.organization {
+                    let unit_there = crate::organization::Unit { name: name.clone(), parent: parent.clone() };
+                    organization.units.entry(unit.clone()).or_insert(unit_there);
+                }
+                Concerned::Nobody
+            }
+            Change::MoveAccount { account, destination } => {
+                if let Some(moved) = self.organization.as_mut().and_then(|organization| organization.accounts.get_mut(account)) {
+                    moved.parent = destination.clone();
+                }
+                Concerned::Accounts(vec![account.clone()])
+            }
+            Change::AccountLeft { account } => {
+                if let Some(organization) = &mut self.organization {
+                    organization.accounts.remove(account);
+                }
+                self.departed.insert(account.clone());
+                Concerned::Accounts(vec![account.clone()])
+            }
+            Change::NotReadable { event_name } => {
+                self.lost = true;
+                if event_name == "UpdatePolicy" {
+                    self.policies.values_mut().for_each(|policy| policy.content = None);
+                }
+                Concerned::Everybody
+            }
+            Change::EffectivePolicyValidation { account, valid } => {
+                self.accounts.entry(account.clone()).or_default().validity.push((time, *valid));
+                Concerned::Nobody
+            }
+        }
+    }
+
+    fn switch_type(&mut self, root: &TargetId, policy_type: &str, enabled: bool) -> Concerned {
+        if policy_type != self.policy_type {
+            return Concerned::Nobody;
+        }
+        let ours: Vec<PolicyId> = self.policies.keys().filter(|policy| self.may_be_of_our_type(policy)).cloned().collect();
+        if let Some(organization) = &mut self.organization {
+            let types = organization.policy_types.entry(root.clone()).or_default().get_or_insert_with(BTreeSet::new);
+            if enabled {
+                types.insert(policy_type.to_owned());
+            } else {
+                types.remove(policy_type);
+                // Disabling a type detaches its policies: enabling it again doesn't bring them back
+                // (docs.aws.amazon.com/organizations/latest/userguide/disable-policy-type.html).
+                for attachments in organization.attachments.values_mut() {
+                    attachments.retain(|attachment| !ours.contains(&attachment.policy));
+                }
+            }
+        }
+        self.under(root)
+    }
+
+    /// The policy after an update: as the event says, else as the next snapshot says if nothing was written in between.
+    fn updated(&mut self, id: &PolicyId, time: Moment, content: Option<&str>) -> Policy {
+        let policy_type = self.policies.get(id).and_then(|policy| policy.policy_type.clone());
+        let unread = Policy { policy_type: policy_type.clone(), ..Policy::default() };
+        if let Some(content) = content {
+            let version = PolicyVersion::new(policy_type.as_deref().unwrap_or_default(), "", content);
+            let read = version.map(|version| self.policy_of(&version, false));
+            return read.map_or(unread, |read| Policy { policy_type, ..read });
+        }
+        let world = self.world;
+        let snapshots = world.policies.get(id).into_iter().flat_map(Timeline::entries);
+        let next = snapshots.filter_map(|(read_at, _, version)| Some((read_at, version?))).find(|(read_at, _)| *read_at >= time);
+        match next.filter(|(read_at, _)| !self.written_within(id, time, *read_at)) {
+            Some((_, version)) => self.policy_of(version, true),
+            None => unread,
+        }
+    }
+
+    /// Whether the policy is of the type that is replayed, or may be for all that is known.
+    fn may_be_of_our_type(&self, policy: &PolicyId) -> bool {
+        match self.policies.get(policy).and_then(|policy| policy.policy_type.as_deref()) {
+            Some(policy_type) => policy_type == self.policy_type,
+            None => !is_managed_by_aws(policy),
+        }
+    }
+
+    fn under(&self, target: &TargetId) -> Concerned {
+        match &self.organization {
+            Some(organization) => Concerned::Accounts(organization.accounts_under(target).cloned().collect()),
+            None if target.bytes().all(|byte| byte.is_ascii_digit()) => Concerned::Accounts(vec![target.as_str().into()]),
+            None => Concerned::Everybody,
+        }
+    }
+
+    fn targets_of(&self, policy: &PolicyId) -> Concerned {
+        let Some(organization) = &self.organization else {
+            return Concerned::Everybody;
+        };
+        let accounts: BTreeSet<&AccountId> =
+            organization.targets_of(policy).flat_map(|target| organization.accounts_under(target)).collect();
+        Concerned::Accounts(accounts.into_iter().cloned().collect())
+    }
+
+    /// Writes down the policies of those concerned, where they changed.
+    fn record(&mut self, time: Moment, concerned: &Concerned) {
+        let accounts: Vec<AccountId> = match concerned {
+            Concerned::Nobody => return,
+            Concerned::Accounts(accounts) => accounts.clone(),
+            Concerned::Everybody => {
+                let known = self.organization.iter().flat_map(|organization| organization.accounts.keys());
+                known.chain(self.accounts.keys()).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+            }
+        };
+        for account in accounts {
+            let computed = self.compute(&account);
+            let history = self.accounts.entry(account).or_default();
+            if history.computed.last().is_none_or(|(_, before)| *before != computed) {
+                // Of several steps in one moment the last one counts.
+                history.computed.retain(|(at, _)| *at != time);
+                history.computed.push((time, computed));
+            }
+        }
+    }
+
+    fn compute(&mut self, account: &AccountId) -> Computed {
+        if self.departed.contains(account) {
+            return Computed::Policy { policy: None, assumed: false };
+        }
+        let Some(organization) = self.organization.as_ref().filter(|_| !self.lost) else {
+            return Computed::NotKnown;
+        };
+        let Some(path) = organization.path_to(account) else {
+            return Computed::NotKnown;
+        };
+        // Without the type nothing is in force. For other types than ours we answer what the attachments would amount to.
+        if self.policy_type == BEDROCK_POLICY && !organization.is_enabled(self.policy_type, &path) {
+            return Computed::Policy { policy: None, assumed: self.organization_assumed };
+        }
+        let mut assumed = self.organization_assumed;
+        let mut levels = Vec::new();
+        let mut key = Vec::new();
+        for target in &path {
+            let mut level = Vec::new();
+            for attachment in organization.attachments.get(target).into_iter().flatten() {
+                if !self.may_be_of_our_type(&attachment.policy) {
+                    continue;
+                }
+                match self.policies.get(&attachment.policy) {
+                    Some(Policy { policy_type: Some(_), content: Some((number, document)), assumed: policy_assumed }) => {
+                        assumed |= policy_assumed;
+                        key.push((target.clone(), *number));
+                        let origin = Origin { policy: attachment.policy.clone(), attached_to: target.clone() };
+                        level.push(Attached { origin, document });
+                    }
+                    _ => return Computed::NotKnown,
+                }
+            }
+            levels.push(level);
+        }
+        let cached = self.cache.entry(key);
+        let policy = cached.or_insert_with(|| inherit(&levels).map(|inherited| Arc::new(EffectivePolicy::from_inherited(&inherited))));
+        Computed::Policy { policy: policy.clone(), assumed }
+    }
+}
+
+/// Whether the content of a policy can be that of a Bedrock policy: other types have other keys at their top.
+fn speaks_of_bedrock(content: &str) -> bool {
+    let content = serde_json::from_str::<serde_json::Value>(content).ok();
+    content.is_none_or(|content| content.as_object().is_none_or(|members| members.keys().any(|key| key.eq_ignore_ascii_case("bedrock"))))
+}
+
+/// AWS's own policies, such as `p-FullAWSAccess`, are SCPs and RCPs; the ids of others are letters and digits of one case.
+fn is_managed_by_aws(policy: &PolicyId) -> bool {
+    policy.starts_with("p-") && policy.bytes().skip(2).any(|byte| byte.is_ascii_uppercase())
+}

@@ -1,0 +1,108 @@
+//! Where each account stood in the organization, and from when to when.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    arn::{AccountId, TargetId},
+    moment::Moment,
+    organization::{Organization, Unit},
+    world::{OrganizationChange, Source, Timeline, World},
+};
+
+/// Where an account stands in the organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The targets from the root down to the account itself.
+    pub path: Vec<TargetId>,
+    /// Whether it is active; an account in another state (`SUSPENDED`, `CLOSED`, …) runs no inference.
+    pub active: bool,
+}
+
+/// Changes that move accounts, although their records may not say which.
+const MOVES_ACCOUNTS: &[&str] = &["MoveAccount", "RemoveAccountFromOrganization"];
+
+impl Standing {
+    fn of(organization: &Organization, account: &AccountId) -> Option<Self> {
+        let active = organization.accounts.get(account)?.active;
+        Some(Standing { path: organization.path_to(account)?, active })
+    }
+}
+
+/// Follows snapshots and changes of the tree. At one moment, changes come first.
+pub(super) fn standings(world: &World) -> BTreeMap<AccountId, Timeline<Standing>> {
+    let changes = world.organization_changes.iter().map(|(time, event_id, change)| (*time, Step::Change(event_id, change)));
+    let snapshots = world.organizations.entries().filter_map(|(time, _, read)| Some((time, Step::Snapshot(read?))));
+    let mut steps: Vec<(Moment, Step<'_>)> = changes.chain(snapshots).collect();
+    steps.sort_by_key(|(time, step)| (*time, matches!(step, Step::Snapshot(_))));
+    let mut followed = Followed::default();
+    for (time, step) in steps {
+        match step {
+            Step::Snapshot(organization) => followed.read(time, organization),
+            Step::Change(event_id, change) => followed.change(time, event_id, change),
+        }
+    }
+    followed.standings
+}
+
+enum Step<'w> {
+    Change(&'w str, &'w OrganizationChange),
+    Snapshot(&'w Organization),
+}
+
+#[derive(Default)]
+struct Followed {
+    tree: Option<Organization>,
+    standings: BTreeMap<AccountId, Timeline<Standing>>,
+}
+
+impl Followed {
+    fn read(&mut self, time: Moment, organization: &Organization) {
+        let known: Vec<AccountId> = organization.accounts.keys().chain(self.standings.keys()).cloned().collect();
+        for account in known {
+            self.note(time, &Source::Snapshot, &account, Standing::of(organization, &account));
+        }
+        // Attachments are no part of the tree.
+        self.tree = Some(Organization { attachments: BTreeMap::new(), ..organization.clone() });
+    }
+
+    fn change(&mut self, time: Moment, event_id: &str, change: &OrganizationChange) {
+        let source = Source::Event(event_id.to_owned());
+        match change {
+            OrganizationChange::CreateOrganizationalUnit { unit, name, parent } => {
+                if let Some(tree) = &mut self.tree {
+                    tree.units.entry(unit.clone()).or_insert_with(|| Unit { name: name.clone(), parent: parent.clone() });
+                }
+            }
+            OrganizationChange::MoveAccount { account, destination } => {
+                if let Some(moved) = self.tree.as_mut().and_then(|tree| tree.accounts.get_mut(account)) {
+                    moved.parent = destination.clone();
+                }
+                let standing = self.tree.as_ref().and_then(|tree| Standing::of(tree, account));
+                self.note(time, &source, account, standing);
+            }
+            OrganizationChange::AccountLeft { account } => {
+                if let Some(tree) = &mut self.tree {
+                    tree.accounts.remove(account);
+                }
+                self.note(time, &source, account, None);
+            }
+            OrganizationChange::NotReadable { event_name } if MOVES_ACCOUNTS.contains(&event_name.as_str()) => {
+                let known: Vec<AccountId> = self.standings.keys().cloned().collect();
+                for account in known {
+                    self.note(time, &source, &account, None);
+                }
+                self.tree = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes down where an account stands, if that is news.
+    fn note(&mut self, time: Moment, source: &Source, account: &AccountId, standing: Option<Standing>) {
+        let timeline = self.standings.entry(account.clone()).or_default();
+        let is_news = timeline.entries().last().is_none_or(|(at, _, known)| at == time || known != standing.as_ref());
+        if is_news {
+            timeline.insert(time, source.clone(), standing);
+        }
+    }
+}

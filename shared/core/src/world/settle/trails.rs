@@ -1,0 +1,69 @@
+//! What changes of trails leave known of what they record.
+//!
+//! A trail that a member makes or stops is no reason to know less of the organization's trail, which records its calls all the same:
+//! otherwise each member could silence what the lack of evaluations tells.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    arn::{AccountId, Arn, Region},
+    change::short,
+    moment::Moment,
+    telemetry::{LoggedEvent, Telemetry, Trail},
+    world::{Source, Timeline, World},
+};
+
+/// What trails record, by account and Region.
+type Recorded = BTreeMap<(AccountId, Region), Timeline<Telemetry>>;
+
+/// The snapshots, with the changes of trails between them.
+pub(super) fn with_changes(world: &World) -> Recorded {
+    let mut telemetry = world.telemetry.clone();
+    let organizations = world.organizations.entries().filter_map(|(_, _, organization)| organization);
+    let management = organizations.filter_map(|organization| organization.management_account.clone()).last();
+    for (time, event_id, changed) in &world.trail_changes {
+        for ((account, _), timeline) in &mut telemetry {
+            let Some(known) = timeline.at(time.just_before()).state() else {
+                continue;
+            };
+            let is_of_organization = management.as_ref() == Some(&changed.account);
+            let concerned = |trail: &Trail| changed.concerns(trail, account, is_of_organization);
+            if !known.trails.iter().any(concerned) {
+                continue;
+            }
+            // Where another trail records evaluations too, nothing changes for them.
+            let others: Vec<Trail> = known.trails.iter().filter(|trail| !concerned(trail)).cloned().collect();
+            let left = Telemetry { trails: others, ..known.clone() };
+            let left = left.records(LoggedEvent::EVALUATION).then_some(left);
+            insert(timeline, *time, event_id, left);
+        }
+    }
+    telemetry
+}
+
+fn insert(timeline: &mut Timeline<Telemetry>, time: Moment, event_id: &str, state: Option<Telemetry>) {
+    timeline.insert(time, Source::Event(event_id.to_owned()), state);
+}
+
+/// A trail that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct ChangedTrail {
+    /// In the events of which account.
+    pub(in super::super) account: AccountId,
+    /// Its ARN; `None` if the record doesn't say which it is.
+    pub(in super::super) arn: Option<String>,
+}
+
+impl ChangedTrail {
+    /// Whether this is a trail that was read in an account.
+    fn concerns(&self, trail: &Trail, reader: &AccountId, is_of_organization: bool) -> bool {
+        // A trail that was read without its ARN is the account's own or the organization's.
+        let may_be_theirs = self.account == *reader || is_of_organization;
+        match (&self.arn, &trail.arn) {
+            (Some(changed), Some(arn)) => changed == arn,
+            (None, Some(arn)) => Arn::parse(arn).is_none_or(|arn| *arn.account == *self.account),
+            (Some(changed), None) => may_be_theirs && trail.name.as_deref().is_none_or(|name| name == short(changed)),
+            (None, None) => may_be_theirs,
+        }
+    }
+}
