@@ -76,7 +76,7 @@ impl<S: ReadState> ReadState for Arc<S> {
 pub struct AwsState(pub Arc<Aws>);
 
 /// What stands for GetGuardrail's answer where there is no such guardrail or version.
-pub const NO_GUARDRAIL: &[u8] = b"{}";
+pub const NO_GUARDRAIL: &[u8] = br#"{"guardrailId":null}"#;
 
 /// AWS Organizations' name for the type of policy.
 const BEDROCK_POLICY: &str = "BEDROCK_POLICY";

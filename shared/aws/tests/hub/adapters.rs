@@ -49,10 +49,11 @@ async fn no_policy_is_an_answer_and_everything_else_is_none() {
     double.on(DESCRIBE, [Answer::Error(400, "EffectivePolicyNotFoundException")]);
     assert_eq!(read(&double, &policy()).await, Ok(json!({"EffectivePolicy": null})));
     assert_eq!(double.asked(DESCRIBE)[0].body, json!({"PolicyType": "BEDROCK_POLICY", "TargetId": MEMBER}));
+    double.on(DESCRIBE, [Answer::Error(400, "AWSOrganizationsNotInUseException")]);
+    assert_eq!(read(&double, &policy()).await, Ok(json!({"EffectivePolicy": null})), "outside of organizations there is none");
     for (code, kind) in [
         ("TooManyRequestsException", ErrorKind::Retryable),
         ("AccessDeniedException", ErrorKind::Denied),
-        ("AWSOrganizationsNotInUseException", ErrorKind::Refused),
         ("TargetNotFoundException", ErrorKind::Refused),
     ] {
         double.on(DESCRIBE, [Answer::Error(400, code)]);
@@ -140,7 +141,7 @@ async fn a_guardrail_comes_verbatim_and_one_that_isnt_there_is_none() {
     assert_eq!(read(&double, &guardrail()).await, Ok(verbatim));
     assert_eq!(double.asked("GET /guardrails/abcd1234efgh")[0].parameter("guardrailVersion").as_deref(), Some("2"));
     double.on("GET /guardrails/abcd1234efgh", [Answer::Error(404, "ResourceNotFoundException")]);
-    assert_eq!(read(&double, &guardrail()).await, Ok(json!({})));
+    assert_eq!(read(&double, &guardrail()).await, Ok(json!({"guardrailId": null})));
     double.on("GET /guardrails/abcd1234efgh", [Answer::Error(403, "AccessDeniedException")]);
     assert_eq!(read(&double, &guardrail()).await, Err(ErrorKind::Denied), "one that may not be read may well be there");
 }
@@ -365,8 +366,9 @@ async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_
     double.on("ListPolicies", [policies("p-1", Some("t")), policies("p-2", None)]);
     let targets = |id: &str, next: Option<&str>| Answer::Json(json!({"Targets": [{"TargetId": id}], "NextToken": next}));
     double.on("ListTargetsForPolicy", [targets("r-ab12", Some("t")), targets(MEMBER, None), targets("ou-ab12-prodprod", None)]);
-    double
-        .says("DescribePolicy", json!({"Policy": {"PolicySummary": {"Id": "p", "Type": "BEDROCK_POLICY"}, "Content": "{}", "Unheard": 1}}));
+    let policy =
+        |id: &str| Answer::Json(json!({"Policy": {"PolicySummary": {"Id": id, "Type": "BEDROCK_POLICY"}, "Content": "{}", "Unheard": 1}}));
+    double.on("DescribePolicy", [policy("p-1"), policy("p-2")]);
     hub.order(&Order::Organization, "2026-11-20T10:00:00Z").await.unwrap();
     let (_, organization) = &hub.world("organization").await[0];
     let ids = |list: &str, key: &str| -> Vec<String> {
@@ -470,7 +472,7 @@ async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
     let place = Order::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
     hub.order(&place, "2026-11-20T10:00:00Z").await.unwrap();
     let (key, gone) = hub.world(&known).await.pop().unwrap();
-    assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({})));
+    assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({"guardrailId": null})));
     hub.order(&place, "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(hub.double.asked("GET /guardrails/mine12345678").len(), 1, "what is known to be gone isn't asked about again");
     // An answer that the world couldn't use isn't put there.
