@@ -984,6 +984,10 @@ fn the_snapshot_policy_is_what_is_asked() {
     let mut asked = operations_in(&["state.rs", "snapshot.rs", "doctor.rs"]);
     // It needs no permission.
     assert!(asked.remove("GetCallerIdentity"));
+    // Only the hub asks what is wrong with policies.
+    for of_hub in ["ListAccountsWithInvalidEffectivePolicy", "ListEffectivePolicyValidationErrors"] {
+        assert!(asked.remove(of_hub));
+    }
     // `doctor` counts targets, and says that it doesn't know where it may not.
     asked.insert("ListTargetsByRule".to_owned());
     assert_eq!(granted, asked);
