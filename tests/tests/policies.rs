@@ -9,7 +9,7 @@ use end_to_end::{
     iam::{Call, Decision, Policies},
     template::{Stack, Template, root, text},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const OBSERVATIONS: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-observations";
 const FINDINGS: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-findings";
@@ -994,8 +994,14 @@ fn the_snapshot_policy_is_what_is_asked() {
     let reads = |name: &String| ["Get", "List", "Describe", "Lookup"].iter().any(|start| name.starts_with(start)) || name == "AssumeRole";
     assert!(granted.iter().all(reads), "{granted:?}");
 
-    let policies = Policies { identity: vec![policy], ..Policies::default() };
-    let decide = |action: &str, resource: &str| policies.decide(&Call::by(&admin(MEMBER), action, resource));
+    // The reader trusts whom the account lets assume it.
+    let trust = json!({"Version": "2012-10-17", "Statement":
+        [{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{MEMBER}:root")}, "Action": "sts:AssumeRole"}]});
+    let decide = |action: &str, resource: &str| {
+        let resource_policy = (action == "sts:AssumeRole").then(|| trust.clone());
+        let policies = Policies { identity: vec![policy.clone()], resource: resource_policy, ..Policies::default() };
+        policies.decide(&Call::by(&admin(MEMBER), action, resource))
+    };
     let reader = format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-reader");
     for (action, resource) in [
         ("bedrock:GetGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
