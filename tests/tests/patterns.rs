@@ -96,6 +96,10 @@ fn forwarded_events_pass_the_same_patterns_twice() {
     let receiver = hub.nested("Forwarded", &Template::member());
     let mut seen = 0;
     for (logical_id, rule) in forwarder.of_type("AWS::Events::Rule") {
+        // The heart beats by a schedule, in the account itself.
+        if rule["EventPattern"].is_null() {
+            continue;
+        }
         let other = receiver.properties(logical_id);
         assert_eq!(rule["EventPattern"], other["EventPattern"], "{logical_id}");
         assert_eq!((&rule["State"], &rule["EventBusName"]), (&other["State"], &json!("default")), "{logical_id}");
@@ -105,7 +109,7 @@ fn forwarded_events_pass_the_same_patterns_twice() {
         assert_eq!(target["RoleArn"], "arn:aws:iam::333344445555:role/guardrail-audit/guardrail-audit-forward-us-east-1", "{logical_id}");
         seen += 1;
     }
-    assert_eq!(seen, 9, "the heartbeat is not beaten where nothing is judged");
+    assert_eq!(seen, 9, "every rule of events is forwarded");
 }
 
 /// Every recorded event of `events/` that is judged reaches the right queue, and nothing else the queue of calls.
