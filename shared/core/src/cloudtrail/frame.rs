@@ -2,10 +2,12 @@
 //!
 //! Log files hold their records as `{"Records":[…]}` (CloudTrail's files), `{"Events":[…]}` (LookupEvents), `[…]`, one value a line, or
 //! one value alone; all of these may be mixed, indented or cut off. [`Frames`] finds the values without parsing them: it follows quotes
-//! and brackets only, 64 bytes at a time, which takes a third of the time of a JSON parser and goes on behind a value that is broken.
+//! and brackets only, 64 bytes at a time by what the processor has for it, and goes on behind a value that is broken.
 
+mod brackets;
+
+use brackets::container_len;
 use memchr::{memchr, memchr2, memmem};
-use wide::u8x64;
 
 /// What the bytes of a file turn out to hold next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,98 +255,6 @@ fn string_len(bytes: &[u8]) -> Option<usize> {
         }
         at += 2;
     }
-}
-
-/// The length of the object or array at the start of the bytes; `None` if it doesn't close in them.
-///
-/// Sets of positions in a block of 64 bytes are bits of a `u64`; the running parity of the quotes is set inside strings (G. Langdale and
-/// D. Lemire, "Parsing gigabytes of JSON per second", 2019, section 3.1). Kinds of brackets are not told apart: JSON that mixes them up
-/// fails when it is parsed.
-fn container_len(bytes: &[u8]) -> Option<usize> {
-    let mut scan = BracketScan { depth: 0, in_string: 0, escaped: 0 };
-    let mut rest = bytes;
-    let mut before = 0;
-    while let Some((block, tail)) = rest.split_first_chunk::<64>() {
-        if let Some(end) = scan.block(block) {
-            return Some(before + end);
-        }
-        before += 64;
-        rest = tail;
-    }
-    let mut padded = [b' '; 64];
-    for (to, from) in padded.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    scan.block(&padded).map(|end| before + end)
-}
-
-struct BracketScan {
-    depth: u32,
-    /// All ones if the block starts inside a string, else zero.
-    in_string: u64,
-    /// One if the block's first byte is escaped, else zero.
-    escaped: u64,
-}
-
-impl BracketScan {
-    /// Where the outermost bracket closes in this block, if it does.
-    #[inline]
-    fn block(&mut self, block: &[u8; 64]) -> Option<usize> {
-        let bytes = u8x64::new(*block);
-        let is = |byte: u8| bytes.simd_eq(u8x64::splat(byte));
-        let quotes = is(b'"').to_bitmask() & !self.escaped_in(is(b'\\').to_bitmask());
-        let in_string = parity(quotes) ^ self.in_string;
-        self.in_string = 0_u64.wrapping_sub(in_string >> 63);
-        // `[` and `{`, `]` and `}` differ in bit 5 only.
-        let folded = bytes | u8x64::splat(0x20);
-        let is_folded = |byte: u8| folded.simd_eq(u8x64::splat(byte));
-        // Few blocks hold more than a bracket or two: walking along them is cheaper than counting.
-        let mut brackets = (is_folded(b'{') | is_folded(b'}')).to_bitmask() & !in_string;
-        while brackets != 0 {
-            let at = brackets.trailing_zeros() as usize;
-            if matches!(block.get(at), Some(b'{' | b'[')) {
-                self.depth += 1;
-            } else {
-                self.depth = self.depth.saturating_sub(1);
-                if self.depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            brackets &= brackets - 1;
-        }
-        None
-    }
-
-    /// The bytes that follow a backslash which is not escaped itself.
-    #[inline]
-    fn escaped_in(&mut self, backslashes: u64) -> u64 {
-        let mut escaped = self.escaped;
-        if backslashes == 0 {
-            self.escaped = 0;
-            return escaped;
-        }
-        let mut rest = backslashes & !escaped;
-        self.escaped = 0;
-        while rest != 0 {
-            let backslash = rest & rest.wrapping_neg();
-            escaped |= backslash << 1;
-            self.escaped = backslash >> 63;
-            rest &= !(backslash | backslash << 1);
-        }
-        escaped
-    }
-}
-
-/// Bit n of the result is the parity of bits 0 to n.
-#[inline]
-const fn parity(mut bits: u64) -> u64 {
-    bits ^= bits << 1;
-    bits ^= bits << 2;
-    bits ^= bits << 4;
-    bits ^= bits << 8;
-    bits ^= bits << 16;
-    bits ^= bits << 32;
-    bits
 }
 
 #[cfg(test)]
