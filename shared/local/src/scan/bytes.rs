@@ -13,12 +13,16 @@ use audit_core::cloudtrail::frame::{Frame, Frames};
 use flate2::bufread::GzDecoder;
 use libdeflater::Decompressor;
 use memchr::memmem;
+use memmap2::MmapMut;
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
 
 /// The most that is decompressed in one go. CloudTrail's files hold up to 50 MB (facts/05 §2), but seldom more than a few.
 const IN_ONE_GO: usize = 24 << 20;
+
+/// Contents larger than this get memory of their own, which is given back: else one large file would take it until all is read.
+const KEPT: usize = 4 << 20;
 
 /// The window over what is read piece by piece, at first.
 const WINDOW: usize = 1 << 20;
@@ -30,18 +34,41 @@ const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
 
 /// Memory for the contents of one file after another.
 ///
-/// Nothing large is freed before all is read: what is freed once makes the allocator keep later large pieces on its heap, where they
-/// leave holes.
+/// What is large comes from the system, not from the allocator: what is freed once makes the allocator keep later large pieces on its heap,
+/// where they leave holes.
 pub(super) struct Contents {
-    compressed: Vec<u8>,
-    inflated: Vec<u8>,
+    compressed: Room,
+    inflated: Room,
     window: Vec<u8>,
     decompressor: Decompressor,
 }
 
 impl Default for Contents {
     fn default() -> Self {
-        Contents { compressed: Vec::new(), inflated: Vec::new(), window: Vec::new(), decompressor: Decompressor::new() }
+        Contents { compressed: Room::default(), inflated: Room::default(), window: Vec::new(), decompressor: Decompressor::new() }
+    }
+}
+
+/// Room for bytes of a known number: kept for the next, unless there are many.
+#[derive(Default)]
+struct Room {
+    kept: Option<MmapMut>,
+    large: Option<MmapMut>,
+}
+
+impl Room {
+    fn of(&mut self, size: usize) -> io::Result<&mut [u8]> {
+        self.large = None;
+        let room = if size > KEPT {
+            self.large.insert(MmapMut::map_anon(size)?)
+        } else {
+            match &mut self.kept {
+                Some(kept) => kept,
+                // The system gives memory only to what is touched of it.
+                none => none.insert(MmapMut::map_anon(KEPT)?),
+            }
+        };
+        Ok(room.get_mut(..size).unwrap_or_default())
     }
 }
 
@@ -55,16 +82,20 @@ impl Contents {
         mut with: impl FnMut(Result<&[u8], &'static str>),
     ) -> io::Result<()> {
         let mut file = File::open(path)?;
-        if bytes <= IN_ONE_GO as u64 {
-            self.compressed.clear();
-            file.read_to_end(&mut self.compressed)?;
-            if let Some(inflated) = self.inflate() {
-                each_frame_in(inflated, frames, with);
-                return Ok(());
-            }
-            return each_frame(&mut decompressed(&mut self.compressed.as_slice())?, &mut self.window, frames, with);
+        let Some(size) = usize::try_from(bytes).ok().filter(|size| *size <= IN_ONE_GO) else {
+            return self.each_frame_of(&mut file, frames, &mut with);
+        };
+        // One byte more, to see whether it has grown since it was listed.
+        let room = self.compressed.of(size + 1)?;
+        let read = read_into(&mut file, room)?;
+        let compressed = room.get(..read).unwrap_or_default();
+        if read <= size
+            && let Some(inflated) = inflate(&mut self.decompressor, compressed, &mut self.inflated)?
+        {
+            each_frame_in(inflated, frames, with);
+            return Ok(());
         }
-        self.each_frame_of(&mut file, frames, &mut with)
+        each_frame(&mut decompressed(&mut compressed.chain(file))?, &mut self.window, frames, with)
     }
 
     /// Calls a function with each frame of what a reader gives, compressed or not.
@@ -76,25 +107,37 @@ impl Contents {
     ) -> io::Result<()> {
         each_frame(&mut decompressed(reader)?, &mut self.window, frames, with)
     }
+}
 
-    /// The compressed bytes in one go; `None` if they aren't one gzip member of a size that is fit for it.
-    fn inflate(&mut self) -> Option<&[u8]> {
-        let one_member = self.compressed.starts_with(GZIP_MAGIC) && memmem::find(self.compressed.get(1..)?, GZIP_MAGIC).is_none();
-        // The last four bytes say how large the contents are, modulo 2^32.
-        let size = u32::from_le_bytes(*self.compressed.last_chunk()?) as usize;
-        if !one_member || size > IN_ONE_GO {
-            return None;
-        }
-        if self.inflated.is_empty() {
-            // Once and for all: the system gives memory only to what is touched of it.
-            self.inflated = vec![0; IN_ONE_GO];
-        }
-        let space = self.inflated.get_mut(..size)?;
-        match self.decompressor.gzip_decompress(&self.compressed, space) {
-            Ok(inflated) if inflated == size => Some(space),
-            _ => None,
-        }
-    }
+/// Fills the space, as far as there is something to read: how much there was.
+fn read_into(reader: &mut impl Read, space: &mut [u8]) -> io::Result<usize> {
+    let mut read = 0;
+    fill(reader, space, &mut read)?;
+    Ok(read)
+}
+
+/// The compressed bytes in one go; `None` if they aren't one gzip member of a size that is fit for it.
+fn inflate<'r>(decompressor: &mut Decompressor, compressed: &[u8], room: &'r mut Room) -> io::Result<Option<&'r [u8]>> {
+    // The last four bytes say how large the contents are, modulo 2^32: of the last member, if there are several.
+    let size = compressed.last_chunk().map(|size| u32::from_le_bytes(*size) as usize);
+    let Some(size) = size.filter(|size| compressed.starts_with(GZIP_MAGIC) && *size <= IN_ONE_GO) else {
+        return Ok(None);
+    };
+    let space = room.of(size)?;
+    let outcome = decompressor.gzip_decompress(compressed, space);
+    Ok((outcome == Ok(size) && !may_have_another_member(compressed, size)).then_some(space))
+}
+
+/// Whether another member may start behind the first, which holds `size` bytes. Three bytes that look like a start stand in one of eighty
+/// files of CloudTrail by chance; before a true one ends another member, with its size, and perhaps padding.
+fn may_have_another_member(compressed: &[u8], size: usize) -> bool {
+    let without_zeros = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let size = size.to_le_bytes();
+    let end = size.get(..without_zeros(&size)).unwrap_or_default();
+    memmem::find_iter(compressed, GZIP_MAGIC).skip(1).any(|start| {
+        let before = compressed.get(..start).unwrap_or_default();
+        before.get(..without_zeros(before)).unwrap_or_default().ends_with(end)
+    })
 }
 
 /// Looks whether the bytes are compressed, and decompresses them if so.
@@ -280,6 +323,16 @@ mod tests {
     fn every_member_of_a_gzip_file_is_read() {
         let file = [gzip("{\"a\":1}\n"), gzip("{\"b\":2}\n"), gzip("{\"a\":1}\n")].concat();
         assert_eq!(read(&file).0, [r#"{"a":1}"#, r#"{"b":2}"#, r#"{"a":1}"#]);
+    }
+
+    #[test]
+    fn what_only_looks_like_another_member_is_none() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+        encoder.write_all(&[b"{\"a\":\"".as_slice(), GZIP_MAGIC, b"\"}"].concat()).unwrap();
+        let one = encoder.finish().unwrap();
+        let in_one_go = |compressed: Vec<u8>| inflate(&mut Decompressor::new(), &compressed, &mut Room::default()).unwrap().is_some();
+        assert!(in_one_go(one.clone()));
+        assert!(!in_one_go([one.clone(), one].concat()), "two of the same size");
     }
 
     #[test]
