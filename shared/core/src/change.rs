@@ -425,7 +425,7 @@ impl Change {
         }
         let Kept(response) = record.response();
         let identity = &record.user_identity.0;
-        Some(Change {
+        let mut change = Change {
             service: service.to_owned(),
             operation: operation.to_owned(),
             account: record.account(),
@@ -433,10 +433,12 @@ impl Change {
             principal: identity.principal().entity,
             invoked_by: identity.invoked_by.get().map(str::to_owned),
             error: record.error_code.get().map(str::to_owned),
-            effect: WorldChange::from_record(record, &parameters, &response),
             parameters,
             response,
-        })
+            effect: None,
+        };
+        change.effect = WorldChange::from_record(record, &change);
+        Some(change)
     }
 
     /// Whether it was refused.

@@ -1,8 +1,8 @@
 //! Changes, kept small: 44 bytes each, and each distinct text once.
 //!
 //! Deployments write thousands of roles and functions a day that turn out not to matter. What was kept of a change is text until it is
-//! asked for. Parameters, response and effect are texts of their own, and so is the name that a deployment makes up: what many changes share
-//! is there once.
+//! asked for. Parameters and response are texts of their own, and so is the name that a deployment makes up: what many changes share is
+//! there once. An effect is kept only where it doesn't follow from these.
 
 use std::cmp::Ordering;
 
@@ -32,9 +32,10 @@ struct KeptChange {
     deed: u32,
     /// The parameter [`NAME`].
     name: Symbol,
-    /// The other parameters, as JSON; nothing for null, as with the next two.
+    /// The other parameters, as JSON; nothing for null, as with the response.
     parameters: Symbol,
     response: Symbol,
+    /// The effect; nothing if it is the one that follows from the rest.
     effect: Symbol,
 }
 
@@ -77,7 +78,7 @@ impl KeptChanges {
             name: strings.intern(change.text(NAME).unwrap_or_default()),
             parameters: intern_json(&Nameless(&change.parameters), strings),
             response: intern_json(&change.response, strings),
-            effect: intern_json(&change.effect, strings),
+            effect: if change.effect == WorldChange::implied_by(change) { Symbol::NONE } else { strings.intern(&json(&change.effect)) },
         });
     }
 
@@ -145,8 +146,12 @@ impl KeptChange {
 }
 
 fn intern_json(value: &impl Serialize, strings: &mut Strings) -> Symbol {
-    let json = serde_json::to_string(value).unwrap_or_default();
+    let json = json(value);
     strings.intern(if json == "null" { "" } else { &json })
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Parameters without the [`NAME`].
@@ -207,12 +212,10 @@ impl<'s> Listed<'s> {
         let some = |symbol: Symbol| symbol.some().map(|symbol| text(symbol).to_owned());
         let (service, operation) = self.operation();
         // What can't be read back was one of too many texts to tell apart: what it did is not known, and neither is what it left.
-        let read = || {
-            let KeptChange { parameters, response, effect, .. } = *self.kept;
-            Some((self.json(parameters)?, self.json(response)?, self.json(effect)?))
-        };
-        let (mut parameters, response, effect): (Value, Value, Option<WorldChange>) =
-            read().unwrap_or_else(|| (Value::Null, Value::Null, self.unread_effect()));
+        let KeptChange { parameters, response, effect, .. } = *self.kept;
+        let known = self.json(parameters).zip(self.json(response));
+        let is_known = known.is_some();
+        let (mut parameters, response): (Value, Value) = known.unwrap_or_default();
         if let (Some(name), Value::Object(members)) = (some(self.kept.name), &mut parameters) {
             members.insert(NAME.to_owned(), Value::String(name));
             members.sort_keys();
@@ -222,7 +225,7 @@ impl<'s> Listed<'s> {
             event_id: PackedId::from_bytes(self.kept.event).text(self.strings),
             account: self.account().to_owned(),
         };
-        let change = Change {
+        let mut change = Change {
             service: service.to_owned(),
             operation: operation.to_owned(),
             account: self.account().into(),
@@ -232,7 +235,12 @@ impl<'s> Listed<'s> {
             error: some(self.deed.error),
             parameters,
             response,
-            effect,
+            effect: None,
+        };
+        change.effect = match effect.some() {
+            None if is_known => WorldChange::implied_by(&change),
+            Some(effect) if is_known => serde_json::from_str(text(effect)).unwrap_or_else(|_| self.unread_effect()),
+            _ => self.unread_effect(),
         };
         (key, change)
     }

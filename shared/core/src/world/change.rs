@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::{
     arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, TargetId, partition_of},
+    change::Change,
     cloudtrail::{EventType, HIDDEN, Record},
     enforcement::Enforcement,
     json::At,
@@ -166,133 +167,107 @@ pub enum OrganizationChange {
     },
 }
 
-/// Operations that [`WorldChange::from_record`] reads.
-const OPERATIONS: &[&str] = &[
-    "CreateGuardrail",
-    "UpdateGuardrail",
-    "DeleteGuardrail",
-    "PutResourcePolicy",
-    "DeleteResourcePolicy",
-    "PutModelInvocationLoggingConfiguration",
-    "DeleteModelInvocationLoggingConfiguration",
-    "PutEnforcedGuardrailConfiguration",
-    "DeleteEnforcedGuardrailConfiguration",
-    "CreateInferenceProfile",
-    "CreateAgent",
-    "UpdateAgent",
-    "UpdateFlow",
-    "CreateFlowVersion",
-    "UpdateFlowAlias",
-    "CreatePolicy",
-    "UpdatePolicy",
-    "DeletePolicy",
-    "AttachPolicy",
-    "DetachPolicy",
-    "EnablePolicyType",
-    "DisablePolicyType",
-    "CreateOrganizationalUnit",
-    "DeleteOrganizationalUnit",
-    "MoveAccount",
-    "LeaveOrganization",
-    "RemoveAccountFromOrganization",
-    "EffectivePolicyValidation",
-    "CreateTrail",
-    "UpdateTrail",
-    "DeleteTrail",
-    "StartLogging",
-    "StopLogging",
-    "PutEventSelectors",
-];
-
 const TRAIL_OPERATIONS: &[&str] = &["CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging", "PutEventSelectors"];
 
 impl WorldChange {
-    /// The change that a record reports, refused or not. `None` if it reports none that is read here.
+    /// What the change that a record reports does to the world, refused or not. `None` if it does nothing that is read here.
     #[must_use]
-    pub(crate) fn from_record(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<Self> {
-        if !OPERATIONS.contains(&record.event_name.get()?) {
+    pub(crate) fn from_record(record: &Record<'_>, change: &Change) -> Option<Self> {
+        if change.service != "organizations" {
+            return Self::implied_by(change);
+        }
+        if only_renames(record, &change.response) {
             return None;
         }
-        match (record.event_source.get()?, record.event_type()) {
-            ("bedrock.amazonaws.com", EventType::ApiCall) => bedrock(record, parameters, response),
-            ("organizations.amazonaws.com", EventType::ApiCall) if only_renames(record, response) => None,
-            ("organizations.amazonaws.com", EventType::ApiCall | EventType::ServiceEvent) => {
-                let change = organizations(record, parameters, response).or_else(|| not_readable(record));
-                change.map(WorldChange::Organization)
+        let of_organization = match record.event_type() {
+            EventType::ApiCall | EventType::ServiceEvent => {
+                organizations(record, &change.parameters, &change.response).or_else(|| not_readable(record))
             }
-            ("cloudtrail.amazonaws.com", EventType::ApiCall) if TRAIL_OPERATIONS.contains(&record.event_name.get()?) => {
-                Some(WorldChange::TelemetryChanged { account: record.account(), trail: trail_arn(record, parameters, response) })
+            EventType::Other => None,
+        };
+        of_organization.map(WorldChange::Organization)
+    }
+
+    /// What a change does to the world as far as that follows from what is kept of it. Of AWS Organizations' changes nothing does: there
+    /// it matters what a record leaves out.
+    #[must_use]
+    pub(crate) fn implied_by(change: &Change) -> Option<Self> {
+        match change.service.as_str() {
+            "bedrock" => bedrock(change),
+            "cloudtrail" if TRAIL_OPERATIONS.contains(&change.operation.as_str()) => {
+                Some(WorldChange::TelemetryChanged { account: change.account.clone(), trail: trail_arn(change) })
             }
             _ => None,
         }
     }
 }
 
-/// The ARN of the trail that a record is about. A bare name is one of the account and Region.
-fn trail_arn(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<String> {
-    let answered = response.at("/trailARN").as_str().filter(|arn| arn.starts_with("arn:"));
-    let named = || ["/name", "/trailName"].iter().find_map(|key| parameters.at(key).as_str());
+/// The ARN of the trail that a change is about. A bare name is one of the account and Region.
+fn trail_arn(change: &Change) -> Option<String> {
+    let answered = change.answer("trailARN").as_str().filter(|arn| arn.starts_with("arn:"));
+    let named = || ["name", "trailName"].iter().find_map(|key| change.parameter(key).as_str());
     let named = answered.or_else(named).filter(|name| !name.is_empty() && *name != HIDDEN)?;
-    let (account, region) = (record.account_id(), record.region_code());
+    let (account, region) = (&change.account, &change.region);
     let of_name = || format!("arn:{}:cloudtrail:{region}:{account}:trail/{named}", partition_of(region));
     Some(if named.starts_with("arn:") { named.to_owned() } else { of_name() })
 }
 
-fn bedrock(record: &Record<'_>, parameters: &Value, response: &Value) -> Option<WorldChange> {
-    let (account, region) = (record.account(), record.region());
+fn bedrock(change: &Change) -> Option<WorldChange> {
+    let (account, region) = (change.account.clone(), change.region.clone());
+    let text = |key: &str| change.parameter(key).as_str();
+    let answered = |key: &str| change.answer(key).as_str();
     let guardrail = || {
-        let named = parameters.at("/guardrailIdentifier").as_str().or_else(|| response.at("/guardrailArn").as_str());
-        GuardrailKey::from_identifier(named.or_else(|| response.at("/guardrailId").as_str())?, &account, &region)
+        let named = text("guardrailIdentifier").or_else(|| answered("guardrailArn"));
+        GuardrailKey::from_identifier(named.or_else(|| answered("guardrailId"))?, &account, &region)
     };
     // The operation of this name exists for other resources of Bedrock too (facts/02 §2).
-    let shared = || GuardrailKey::of_shared(parameters.at("/resourceArn").as_str().or_else(|| parameters.at("/resourceARN").as_str())?);
-    Some(match record.event_name.get()? {
-        name @ ("CreateGuardrail" | "UpdateGuardrail") => {
-            WorldChange::GuardrailChanged { key: guardrail()?, created: name == "CreateGuardrail" }
+    let shared = || GuardrailKey::of_shared(text("resourceArn").or_else(|| text("resourceARN"))?);
+    Some(match change.operation.as_str() {
+        operation @ ("CreateGuardrail" | "UpdateGuardrail") => {
+            WorldChange::GuardrailChanged { key: guardrail()?, created: operation == "CreateGuardrail" }
         }
-        "DeleteGuardrail" => WorldChange::GuardrailDeleted {
-            key: guardrail()?,
-            version: parameters.at("/guardrailVersion").as_str().and_then(GuardrailVersion::parse),
-        },
+        "DeleteGuardrail" => {
+            WorldChange::GuardrailDeleted { key: guardrail()?, version: text("guardrailVersion").and_then(GuardrailVersion::parse) }
+        }
         "PutResourcePolicy" => WorldChange::ResourcePolicyChanged {
             key: shared()?,
-            policy: parameters.at("/resourcePolicy").as_str().or_else(|| parameters.at("/policy").as_str()).map(str::to_owned),
+            policy: text("resourcePolicy").or_else(|| text("policy")).map(str::to_owned),
         },
         "DeleteResourcePolicy" => WorldChange::ResourcePolicyChanged { key: shared()?, policy: Some(String::new()) },
         "PutModelInvocationLoggingConfiguration" => {
-            WorldChange::InvocationLoggingChanged { logging: parameters.at("/loggingConfig").clone(), account, region }
+            WorldChange::InvocationLoggingChanged { logging: change.parameter("loggingConfig").clone(), account, region }
         }
         "DeleteModelInvocationLoggingConfiguration" => {
             WorldChange::InvocationLoggingChanged { logging: Value::Object(serde_json::Map::new()), account, region }
         }
         "PutEnforcedGuardrailConfiguration" => WorldChange::ConfigurationPut {
-            enforcement: Enforcement::from_configuration(parameters.at("/guardrailInferenceConfig"), &account, &region),
+            enforcement: Enforcement::from_configuration(change.parameter("guardrailInferenceConfig"), &account, &region),
             account,
             region,
         },
         "DeleteEnforcedGuardrailConfiguration" => WorldChange::ConfigurationDeleted { account, region },
         "CreateInferenceProfile" => {
-            let arn = Arn::parse(response.at("/inferenceProfileArn").as_str()?)?;
+            let arn = Arn::parse(answered("inferenceProfileArn")?)?;
             WorldChange::InferenceProfileCreated {
                 id: arn.resource_type_and_id()?.1.to_owned(),
-                model: parameters.at("/modelSource/copyFrom").as_str()?.to_owned(),
+                model: change.parameter("modelSource")["copyFrom"].as_str()?.to_owned(),
                 account,
                 region,
             }
         }
         "CreateAgent" | "UpdateAgent" => {
-            let configuration = parameters.at("/guardrailConfiguration");
+            let configuration = change.parameter("guardrailConfiguration");
             let guardrail = || {
                 Some(GuardrailVersionArn {
                     key: GuardrailKey::from_identifier(configuration["guardrailIdentifier"].as_str()?, &account, &region)?,
                     version: GuardrailVersion::parse(configuration["guardrailVersion"].as_str()?)?,
                 })
             };
-            let id = parameters.at("/agentId").as_str().or_else(|| response.at("/agent/agentId").as_str())?.to_owned();
+            let id = text("agentId").or_else(|| change.answer("agent")["agentId"].as_str())?.to_owned();
             WorldChange::AgentChanged { guardrail: guardrail(), id, account: account.clone(), region: region.clone() }
         }
         "UpdateFlow" | "CreateFlowVersion" | "UpdateFlowAlias" => {
-            WorldChange::FlowChanged { id: parameters.at("/flowIdentifier").as_str()?.to_owned(), account, region }
+            WorldChange::FlowChanged { id: text("flowIdentifier")?.to_owned(), account, region }
         }
         _ => return None,
     })
@@ -376,8 +351,7 @@ mod tests {
 
     fn change(record: &Value) -> Option<WorldChange> {
         let text = record.to_string();
-        let record: Record<'_> = serde_json::from_str(&text).unwrap();
-        WorldChange::from_record(&record, &record.parameters(), &record.response())
+        Change::from_record(&serde_json::from_str(&text).unwrap())?.effect
     }
 
     #[test]
