@@ -6,6 +6,7 @@ mod draft;
 mod exceptions;
 mod place;
 mod resolution;
+mod shared;
 mod story;
 
 use std::{
@@ -109,7 +110,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut horizon = Horizon::default();
     horizon.include(facts.looked);
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
-    let mut findings = Vec::new();
+    let (mut findings, mut coverage) = (Vec::new(), Vec::new());
     let mut seen: Vec<SeenPlace> = Vec::new();
     let latest = latest_changes(&kept, texts.strings());
     each_place(facts.places, &texts, &state, terms, &latest, |place| {
@@ -120,7 +121,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         audit.duplicates += outcome.met.duplicates;
         audit.not_selected += outcome.met.not_selected;
         audit.invocations.add_all(&outcome.invocations);
-        audit.coverage.extend(outcome.coverage);
+        coverage.push(outcome.coverage);
         audit.blind.extend(outcome.blind);
         findings.extend(outcome.findings);
         seen.push(SeenPlace { account, region, heartbeats: outcome.heartbeats, counted: outcome.counted });
@@ -176,25 +177,31 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
     audit.blind = blind.into_iter().collect();
     audit.findings = story::tell(findings, changes.findings);
+    audit.coverage.reserve_exact(coverage.iter().map(Vec::len).sum());
+    audit.coverage.extend(coverage.into_iter().flatten());
     audit.coverage.sort_unstable();
     audit.findings.sort_by(|a, b| {
         let worst_first = |finding: &Finding| (finding.status, Reverse(finding.severity));
         let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
         worst_first(a).cmp(&worst_first(b)).then(by_place)
     });
+    audit.warnings.extend(unused_entries(terms, &state, |account| regions.contains_key(account), &excepted));
+    audit
+}
+
+/// Entries of the configuration that select nothing.
+fn unused_entries(terms: &Terms<'_>, state: &State, has_records: impl Fn(&AccountId) -> bool, excepted: &BTreeSet<usize>) -> Vec<String> {
+    let mut warnings = Vec::new();
     for requirement in &terms.configuration.requirements {
-        let has_records = |account: &AccountId| regions.contains_key(account);
-        let unknown = requirement.unknown_names(state.organization(), has_records);
-        audit
-            .warnings
-            .extend(unknown.into_iter().map(|why| format!("line {}: a name in [[require]] selects nothing: {why}", requirement.line)));
+        let unknown = requirement.unknown_names(state.organization(), &has_records);
+        warnings.extend(unknown.into_iter().map(|why| format!("line {}: a name in [[require]] selects nothing: {why}", requirement.line)));
     }
     for (index, exception) in terms.configuration.exceptions.iter().enumerate() {
         if exception.is_live(terms.now) && !excepted.contains(&index) {
-            audit.warnings.push(format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));
+            warnings.push(format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));
         }
     }
-    audit
+    warnings
 }
 
 /// What was seen of an account and Region.

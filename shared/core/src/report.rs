@@ -1,6 +1,6 @@
 //! The result of a run, as JSON version 1 has it (design §10). Fields are only ever added.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +98,7 @@ impl Invocations {
     }
 }
 
-/// Calls that were judged alike.
+/// Calls that were judged alike. There can be tens of thousands, so their texts are shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CoverageRow {
     /// Whose.
@@ -106,9 +106,9 @@ pub struct CoverageRow {
     /// Where.
     pub region: Region,
     /// With which model: the bare id of a foundation model, else what was called.
-    pub model: String,
+    pub model: Arc<str>,
     /// By which operation.
-    pub api: String,
+    pub api: Arc<str>,
     /// The verdict.
     pub verdict: Verdict,
     /// What it rests on.

@@ -207,7 +207,7 @@ pub fn simulate(facts: Facts, mut world: World, supposed: &[WorldChange], terms:
     let mut supposing = world.clone();
     let mut history: BTreeMap<(AccountId, Region, String, String), u64> = BTreeMap::new();
     for CoverageRow { account, region, model, api, count, .. } in auditor::audit(facts, world, terms).coverage {
-        *history.entry((account, region, model, api)).or_default() += count;
+        *history.entry((account, region, model.to_string(), api.to_string())).or_default() += count;
     }
     for (number, change) in supposed.iter().enumerate() {
         is_possible(change, &supposing.clone().settle(), at, |account| history.keys().any(|(of, ..)| of == account))?;

@@ -4,9 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     rc::Rc,
+    sync::Arc,
 };
 
-use super::{Terms, exceptions};
+use super::{Terms, exceptions, shared::SharedTexts};
 use crate::{
     arn::{AccountId, Region},
     change::Change,
@@ -62,9 +63,11 @@ struct Said {
 /// What of a change a finding needs.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Made {
-    key: ChangeKey,
-    principal: String,
-    operation: String,
+    time: Moment,
+    event_id: Box<str>,
+    account: Arc<str>,
+    principal: Arc<str>,
+    operation: Arc<str>,
     refused: bool,
 }
 
@@ -87,7 +90,7 @@ impl Said {
 
     /// Who did it, where that can be told.
     fn principal(&self) -> Option<&str> {
-        self.of.as_ref().filter(|_| !self.anonymous).map(|made| made.principal.as_str())
+        self.of.as_ref().filter(|_| !self.anonymous).map(|made| &*made.principal)
     }
 
     fn because(&self) -> &str {
@@ -96,7 +99,7 @@ impl Said {
 
     /// The order of time, whatever order they were said in.
     fn order(&self) -> (Option<Moment>, &str, &str) {
-        (self.time(), self.of.as_ref().map_or("", |made| &made.key.event_id), self.because())
+        (self.time(), self.of.as_ref().map_or("", |made| &*made.event_id), self.because())
     }
 }
 
@@ -113,6 +116,7 @@ fn add(said: &mut Vec<Said>, new: Said) {
 #[derive(Default)]
 pub(super) struct Looking {
     drafts: BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>,
+    texts: SharedTexts,
     blind: BTreeSet<(AccountId, Region, Blindness)>,
 }
 
@@ -126,7 +130,7 @@ impl Looking {
                     if let Check::Change(check) = check {
                         let outcomes = check.0(&seen);
                         if !outcomes.is_empty() {
-                            let made = of.get_or_insert_with(|| Rc::new(Made::of(seen.key, seen.change)));
+                            let made = of.get_or_insert_with(|| Rc::new(Made::of(seen.key, seen.change, &mut self.texts)));
                             self.take(rule, Some(made), outcomes, terms);
                         }
                     }
@@ -179,23 +183,35 @@ impl Looking {
 }
 
 impl Made {
-    fn of(key: &ChangeKey, change: &Change) -> Self {
-        Made { key: key.clone(), principal: change.principal.clone(), operation: change.operation.clone(), refused: change.is_refused() }
+    fn of(key: &ChangeKey, change: &Change, texts: &mut SharedTexts) -> Self {
+        Made {
+            time: key.time,
+            event_id: key.event_id.as_str().into(),
+            account: texts.share(&key.account),
+            principal: texts.share(&change.principal),
+            operation: texts.share(&change.operation),
+            refused: change.is_refused(),
+        }
+    }
+
+    /// The identity of the change, in the order of [`ChangeKey`].
+    fn key(&self) -> (Moment, &str, &str) {
+        (self.time, &self.event_id, &self.account)
     }
 }
 
 /// The attempts that belong to a burst.
 fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>) -> BTreeSet<Rc<Made>> {
-    let mut attempts: BTreeMap<&str, BTreeMap<&ChangeKey, &Rc<Made>>> = BTreeMap::new();
+    let mut attempts: BTreeMap<&str, BTreeMap<_, &Rc<Made>>> = BTreeMap::new();
     for made in drafts.values().flat_map(|(_, said)| said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
-        attempts.entry(&made.principal).or_default().insert(&made.key, made);
+        attempts.entry(&made.principal).or_default().insert(made.key(), made);
     }
     let mut bursts = BTreeSet::new();
     for attempts in attempts.into_values() {
         let attempts: Vec<&Rc<Made>> = attempts.into_values().collect();
         for window in attempts.windows(BURST) {
             if let (Some(first), Some(last)) = (window.first(), window.last())
-                && last.key.time.seconds_since(first.key.time) < BURST_SECONDS
+                && last.time.seconds_since(first.time) < BURST_SECONDS
             {
                 bursts.extend(window.iter().map(|made| Rc::clone(made)));
             }
@@ -245,7 +261,7 @@ fn finding(
             *principals.entry(principal.to_owned()).or_default() += 1;
         }
         if let Some(made) = &said.of {
-            *apis.entry(made.operation.clone()).or_default() += 1;
+            *apis.entry(made.operation.to_string()).or_default() += 1;
         }
         for model in &said.models {
             *models.entry(model.clone()).or_default() += 1;
@@ -256,7 +272,7 @@ fn finding(
         .into_iter()
         .flatten()
         .filter_map(|said| said.of.as_ref())
-        .map(|made| made.key.event_id.clone())
+        .map(|made| made.event_id.to_string())
         .collect();
     events.dedup();
     events.retain(|event| !event.is_empty());
@@ -291,7 +307,7 @@ fn finding(
         linked: Vec::new(),
         first_seen: said.iter().find_map(|said| said.time()),
         last_seen: said.iter().rev().find_map(|said| said.time()),
-        count: said.iter().map(|said| said.of.as_ref().map(|made| &made.key)).collect::<BTreeSet<_>>().len() as u64,
+        count: said.iter().map(|said| said.of.as_ref().map(|made| made.key())).collect::<BTreeSet<_>>().len() as u64,
         events,
         changes,
         policy: None,
@@ -310,7 +326,7 @@ fn finding(
 
 impl Said {
     fn time(&self) -> Option<Moment> {
-        self.of.as_ref().map(|made| made.key.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
+        self.of.as_ref().map(|made| made.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     draft::{Draft, Span},
     exceptions,
     resolution::{Covers, Resolver},
+    shared::SharedTexts,
 };
 use crate::{
     api::{Mediator, Reach},
@@ -341,11 +342,12 @@ impl View<'_> {
     }
 
     fn coverage(&self, counts: &HashMap<CoverageKey, u64>) -> Vec<CoverageRow> {
+        let mut names = SharedTexts::default();
         let row = |(key, count): (&CoverageKey, &u64)| CoverageRow {
             account: self.place.account.clone(),
             region: self.place.region.clone(),
-            model: self.subject_name(key.kind, key.subject, key.epoch),
-            api: self.texts.get(key.api).to_owned(),
+            model: names.share(&self.subject_name(key.kind, key.subject, key.epoch)),
+            api: names.share(self.texts.get(key.api)),
             verdict: key.verdict,
             grade: key.grade,
             reason: key.reason,
@@ -361,6 +363,7 @@ impl View<'_> {
             }
             same
         });
+        rows.shrink_to_fit();
         rows
     }
 
