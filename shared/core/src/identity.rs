@@ -17,11 +17,11 @@ use std::{
     sync::LazyLock,
 };
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::AhoCorasick;
 use serde::{
     Deserialize, Deserializer,
     de::{
-        Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+        Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
         value::{BorrowedStrDeserializer, MapAccessDeserializer},
     },
 };
@@ -40,11 +40,9 @@ const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresp
 /// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
 pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
-/// What a document that does more than allow must hold, in whatever case.
-static MORE_THAN_ALLOWING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let builder = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).clone();
-    builder.build(["guardrailidentifier", "\"deny", "\"not", "\\"]).ok()
-});
+/// What a condition on the guardrail must hold, in whatever case.
+static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(["guardrailidentifier"]).ok());
 
 /// The condition keys that name a guardrail.
 const GUARDRAIL_KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
@@ -124,9 +122,10 @@ impl IdentityPolicy {
     #[must_use]
     pub fn relevant_part_of(document: &RawValue) -> Option<Value> {
         let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(document.get()).ok()?.0.unwrap_or_default();
-        if MORE_THAN_ALLOWING.as_ref().is_some_and(|marks| !marks.is_match(&*text))
+        if memchr::memchr(b'\\', text.as_bytes()).is_none()
             && text.trim_start().starts_with('{')
             && let Ok(simple) = serde_json::from_str::<SimpleDocument<'_>>(&text)
+            && simple.statement.0.iter().all(SimpleStatement::simply_allows)
         {
             let mut allowed: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
             for statement in &simple.statement.0 {
@@ -228,7 +227,7 @@ fn opened(grants: &[&Grant]) -> Vec<ControlChange> {
     refusal::in_words(grants).into_iter().map(change).collect()
 }
 
-/// A document that only allows.
+/// A document as most are: its statements say what they are about, and only allow it.
 #[derive(Deserialize)]
 struct SimpleDocument<'d> {
     #[serde(borrow, rename = "Statement")]
@@ -241,6 +240,33 @@ struct SimpleStatement<'d> {
     action: OneOrMany<Cow<'d, str>>,
     #[serde(borrow, rename = "Resource")]
     resource: OneOrMany<Cow<'d, str>>,
+    #[serde(borrow, rename = "Effect")]
+    effect: Option<&'d RawValue>,
+    #[serde(borrow, rename = "Condition")]
+    condition: Option<&'d RawValue>,
+    #[serde(default, rename = "NotAction")]
+    not_action: IsThere,
+    #[serde(default, rename = "NotResource")]
+    not_resource: IsThere,
+}
+
+/// Whether a member is there, whatever it is, null too.
+#[derive(Clone, Copy, Default)]
+struct IsThere(bool);
+
+impl<'de> Deserialize<'de> for IsThere {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| IsThere(true))
+    }
+}
+
+impl SimpleStatement<'_> {
+    /// Whether it takes nothing away and doesn't ask for a guardrail. Its texts have no escapes.
+    fn simply_allows(&self) -> bool {
+        let denies = self.effect.is_some_and(|effect| effect.get().eq_ignore_ascii_case("\"Deny\""));
+        let asks = self.condition.is_some_and(|condition| GUARDRAIL_MARK.as_ref().is_none_or(|mark| mark.is_match(condition.get())));
+        !denies && !asks && !self.not_action.0 && !self.not_resource.0
+    }
 }
 
 /// IAM takes a single member for a list of one.
@@ -540,8 +566,20 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_only_allows_is_read_alike_on_both_ways() {
+    fn a_document_is_read_alike_on_both_ways() {
+        let allowing = |member: &str, value: Value| {
+            let mut statement = json!({"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"});
+            statement[member] = value;
+            json!({"Statement": [statement]})
+        };
         for document in [
+            allowing("Effect", json!("deny")),
+            allowing("Effect", json!(null)),
+            allowing("NotAction", json!(null)),
+            allowing("NotAction", json!("bedrock:InvokeModel")),
+            allowing("NotResource", json!("arn:aws:s3:::b/*")),
+            allowing("Condition", json!({"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}})),
+            allowing("Condition", json!({"StringEquals": {"Bedrock:guardrailidentifier": "abc"}})),
             json!({"Statement": [{"Effect": "Allow", "Action": ["bedrock:InvokeModel", "s3:GetObject"], "Resource": ["arn:aws:s3:::b/*", "arn:aws:bedrock:us-east-1::foundation-model/*"]}]}),
             json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}),
             json!({"Statement": [{"Effect": "Allow", "Action": "bedrock:Invoke*", "Resource": "arn:aws:s3:::b/*"}]}),
