@@ -112,8 +112,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let (mut findings, mut coverage) = (Vec::new(), Vec::new());
     let mut seen: Vec<SeenPlace> = Vec::new();
-    let latest = latest_changes(&kept, texts.strings());
-    each_place(facts.places, &texts, &state, terms, &latest, |place| {
+    each_place(facts.places, &texts, &state, terms, &latest_changes(&kept, texts.strings()), |place| {
         let (account, region) = place.name();
         horizon.include(place.span());
         let outcome = place.audit(&mut excepted);
@@ -171,6 +170,8 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(Listed::to_change).collect();
         looking.at_changes(&Scene::new(surroundings, &own), terms);
     }
+    // What is concluded takes their room.
+    drop((kept, texts));
     let mut changes = looking.conclude(&state, terms, &mut excepted);
     let unread_identities = unread_identities.into_iter().filter(|(account, region)| terms.selection.selects_place(account, region));
     changes.blind.extend(unread_identities.map(|(account, region)| (account, region, Blindness::IdentityPolicies)));
