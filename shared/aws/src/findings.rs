@@ -180,6 +180,15 @@ impl Findings {
         Ok(items.iter().filter_map(|item| Some((partition(item)?, version(item)))).collect())
     }
 
+    /// Forgets a partition that holds no facts any more, unless something was done in it since it had this version.
+    pub async fn forget_partition(&self, partition: &Partition, version: u64) -> Result<bool, CallError> {
+        let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
+        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
+        let request = request.condition_expression("#version = :version").expression_attribute_names("#version", "version");
+        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        written(request.send().await.map_err(failed("forget a partition")))
+    }
+
     /// Remembers that changes in a partition of another account concern this one.
     pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<(), CallError> {
         let mut item = key(&account_key(account), &format!("CONCERN#{}", partition.key()));

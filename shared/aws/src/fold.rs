@@ -279,6 +279,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
         self.findings.put_blind(account, &blind, ticket).await?;
         self.wait_for(account, audit.silent_at, ticket).await?;
+        self.forget_expired(&known, &partitions).await?;
         Ok(folded)
     }
 
@@ -296,7 +297,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
         // A flood hides facts, and facts grow old: neither makes a finding untrue.
-        let oldest = self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400);
+        let oldest = self.oldest();
         let flooded = known.notes.iter().any(|note| note.kind == "flood");
         for (id, gone) in before {
             let facts_are_there = gone.finding.last_seen.is_none_or(|last_seen| last_seen > oldest) && !flooded;
@@ -306,6 +307,22 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
         Ok(folded)
+    }
+
+    /// Facts of before this have expired.
+    fn oldest(&self) -> Moment {
+        self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400)
+    }
+
+    /// Partitions whose facts have all expired need never be read again.
+    async fn forget_expired(&self, known: &Known, partitions: &BTreeMap<Partition, u64>) -> Result<(), CallError> {
+        let oldest = hour_of(self.oldest());
+        for partition in known.empty.iter().filter(|partition| partition.hour.is_some_and(|hour| hour < oldest)) {
+            if let Some(version) = partitions.get(partition) {
+                self.findings.forget_partition(partition, *version).await?;
+            }
+        }
+        Ok(())
     }
 
     fn rollup(&self, place: &Place, known: &Known, world: &World, configuration: &Configuration, hour: Option<i64>) -> Rollup {

@@ -57,6 +57,8 @@ pub(super) struct Known {
     pub(super) states: BTreeMap<String, Vec<u8>>,
     /// Items that are no facts, or too many.
     pub(super) notes: BTreeSet<Note>,
+    /// Partitions that hold no facts.
+    pub(super) empty: Vec<Partition>,
     pub(super) basis: Basis,
 }
 
@@ -86,6 +88,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for (partition, facts) in &read {
             let self_reported = self.trust.is_self_reported(partition);
             all_settled &= !self_reported || is_replaced(partition);
+            if facts.is_empty() {
+                known.empty.push(partition.clone());
+            }
             if facts.len() > ITEMS && self_reported {
                 known.notes.insert(note_of_partition("flood", partition, partition.key(), format!("more than {ITEMS} facts in an hour")));
             }
