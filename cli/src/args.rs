@@ -433,7 +433,7 @@ pub(crate) struct AwsArgs {
     pub(crate) profile: Option<String>,
 
     /// Role to assume in other accounts: its name, with its path if it has one
-    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-reader")]
+    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-snapshot")]
     pub(crate) role_name: String,
 
     /// Only these accounts [default: all active accounts of the organization; without one, the caller's]
@@ -490,7 +490,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) profile: Option<String>,
 
     /// Role to assume in other accounts: its name, with its path if it has one
-    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-reader")]
+    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-snapshot")]
     pub(crate) role_name: String,
 
     /// Look at these accounts [default: the caller's]

@@ -994,7 +994,7 @@ fn the_snapshot_policy_is_what_is_asked() {
     let reads = |name: &String| ["Get", "List", "Describe", "Lookup"].iter().any(|start| name.starts_with(start)) || name == "AssumeRole";
     assert!(granted.iter().all(reads), "{granted:?}");
 
-    // The reader trusts whom the account lets assume it.
+    // The role trusts whom the account lets assume it.
     let trust = json!({"Version": "2012-10-17", "Statement":
         [{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{MEMBER}:root")}, "Action": "sts:AssumeRole"}]});
     let decide = |action: &str, resource: &str| {
@@ -1002,14 +1002,14 @@ fn the_snapshot_policy_is_what_is_asked() {
         let policies = Policies { identity: vec![policy.clone()], resource: resource_policy, ..Policies::default() };
         policies.decide(&Call::by(&admin(MEMBER), action, resource))
     };
-    let reader = format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-reader");
+    let assumed = format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-snapshot");
     for (action, resource) in [
         ("bedrock:GetGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
         ("bedrock:GetInferenceProfile", bedrock(MEMBER, "application-inference-profile/abcd1234efgh")),
         ("cloudtrail:GetTrailStatus", format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/organization")),
         ("events:ListTargetsByRule", format!("arn:aws:events:us-east-1:{MEMBER}:rule/guardrail-audit-calls")),
         ("organizations:DescribePolicy", "*".to_owned()),
-        ("sts:AssumeRole", reader),
+        ("sts:AssumeRole", assumed),
     ] {
         assert_eq!(decide(action, &resource), Decision::Allowed, "{action}");
     }

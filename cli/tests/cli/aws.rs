@@ -12,6 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use audit_aws::{
+    fact::{Content, Fact, HeartbeatFact},
+    place::{Place, Source},
+};
+use audit_core::moment::Moment;
 use end_to_end::double::{Answer, Asked, Double};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -147,7 +152,7 @@ fn telemetry(asked: &Asked) -> Answer {
 
 fn now() -> String {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    audit_core::moment::Moment::from_seconds(i64::try_from(seconds).unwrap()).to_string()
+    Moment::from_seconds(i64::try_from(seconds).unwrap()).to_string()
 }
 
 /// Bedrock: guardrails, a profile, an agent and a flow in the shop's us-east-1; nothing may be read elsewhere in Europe.
@@ -192,19 +197,22 @@ fn bedrock(asked: &Asked, switches: &Switches) -> Answer {
 fn aws() -> (Double, Arc<Switches>) {
     let switches = Arc::new(Switches::default());
     let of_script = Arc::clone(&switches);
-    let double = Double::open(move |asked| match asked.service.as_str() {
+    (Double::open(move |asked| answer(asked, &of_script)), switches)
+}
+
+fn answer(asked: &Asked, switches: &Switches) -> Answer {
+    match asked.service.as_str() {
         "sts" if asked.query.get("RoleArn").is_some_and(|role| role.contains(CLOSED)) => Answer::role_denied(),
         "sts" => Answer::identity(asked),
         "account" => {
             let region = |name: &str| json!({"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"});
             page(asked, "Regions", &[region("us-east-1"), region("eu-west-1")], Some("more"))
         }
-        "organizations" => organization(asked, &of_script),
+        "organizations" => organization(asked, switches),
         "cloudtrail" | "events" => telemetry(asked),
-        "bedrock" => bedrock(asked, &of_script),
+        "bedrock" => bedrock(asked, switches),
         other => panic!("nobody wrote what {other} answers"),
-    });
-    (double, switches)
+    }
 }
 
 fn command(double: &Double, account: &str, arguments: &[&str]) -> Command {
@@ -458,6 +466,78 @@ fn the_doctor_says_where_the_way_of_an_event_ends() {
     }
     let closed = run_as(&double, MANAGEMENT, &["doctor", "--accounts", CLOSED, "--strict", "--format", "json"]);
     assert_eq!((closed.code, status(&closed, "account")), (4, "unknown".to_owned()), "{}", closed.stderr);
+}
+
+/// A table of observations that holds a heartbeat of the shop, so many seconds old.
+fn with_a_heartbeat(age: i64) -> Double {
+    let time = Moment::parse(&now()).unwrap().plus_seconds(-age);
+    let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned() });
+    let fact = Fact::new(Source::Account, Place::new(SHOP, "us-east-1"), Some(time), heartbeat);
+    let item = fact.item(1).unwrap();
+    let item: serde_json::Map<String, Value> = item
+        .into_iter()
+        .map(|(name, value)| (name, value.as_s().map_or_else(|value| json!({"N": value.as_n().unwrap()}), |text| json!({"S": text}))))
+        .collect();
+    let switches = Switches::default();
+    Double::open(move |asked| match (asked.service.as_str(), asked.operation.as_str()) {
+        // The table is the hub's: whoever starts it may read it, and no role of another account.
+        ("dynamodb", _) if asked.account != MANAGEMENT => Answer::denied(),
+        ("dynamodb", "Query") => {
+            assert_eq!((asked.text("TableName"), asked.region.as_str()), ("facts", "us-east-1"));
+            let values = &asked.body["ExpressionAttributeValues"];
+            assert_eq!(values[":sk"]["S"], "heartbeat#");
+            let is_here = values[":pk"] == item["pk"];
+            Answer::json(&json!({"Items": if is_here { vec![&item] } else { Vec::new() }, "Count": u8::from(is_here)}))
+        }
+        _ => answer(asked, &switches),
+    })
+}
+
+#[test]
+fn the_doctor_sees_whether_a_heartbeat_arrived_at_the_hub() {
+    let arrived = |double: &Double, account: &str| {
+        let arguments = ["doctor", "--accounts", SHOP, "--observations-table", "facts", "--strict", "--format", "json"];
+        let ran = run_as(double, account, &arguments);
+        let json = ran.json();
+        let found = json["checks"].as_array().unwrap().iter().find(|check| check["check"] == "heartbeat-arrived").cloned();
+        let found = found.unwrap_or_else(|| panic!("{json}"));
+        (ran.code, found["status"].as_str().unwrap().to_owned(), found.to_string())
+    };
+    let (code, status, said) = arrived(&with_a_heartbeat(10 * 60), MANAGEMENT);
+    assert_eq!((code, status.as_str()), (0, "ok"), "{said}");
+    let (code, status, said) = arrived(&with_a_heartbeat(24 * 60 * 60), MANAGEMENT);
+    assert_eq!((code, status.as_str()), (3, "fail"), "{said}");
+    assert!(said.contains("no heartbeat in the table of observations"), "{said}");
+    let (code, status, said) = arrived(&with_a_heartbeat(0), SHOP);
+    assert_eq!((code, status.as_str()), (4, "unknown"), "{said}");
+    assert!(said.contains("AccessDenied"), "{said}");
+    let without = run_as(&with_a_heartbeat(0), MANAGEMENT, &["doctor", "--format", "json"]);
+    assert!(!without.stdout.contains("heartbeat-arrived"), "nobody asked for it");
+}
+
+#[test]
+fn a_guardrail_that_is_listed_no_longer_is_none_in_the_next_snapshot() {
+    let (folder, dir) = world();
+    let arguments = ["snapshot", "--dir", &dir, "--accounts", SHOP, "--regions", "us-east-1"];
+    let (double, _) = aws();
+    assert_eq!(run_as(&double, SHOP, &arguments).code, 0);
+    let switches = Switches::default();
+    let later = Double::open(move |asked| match (asked.service.as_str(), asked.part(0), asked.part(1)) {
+        ("bedrock", "guardrails", "first1234567") => Answer::error(404, "ResourceNotFoundException"),
+        ("bedrock", "guardrails", "") if !asked.query.contains_key("guardrailIdentifier") => Answer::json(&json!({"guardrails": []})),
+        _ => answer(asked, &switches),
+    });
+    assert_eq!(run_as(&later, SHOP, &arguments).code, 0);
+    let below = folder.path().join("world/guardrails/222233334444/us-east-1/first1234567");
+    let says_none = |version: &str| {
+        let files = std::fs::read_dir(&below).unwrap().map(|entry| entry.unwrap().path());
+        let of_version = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(version));
+        let latest = of_version.max().unwrap();
+        std::fs::read_to_string(latest).unwrap() == r#"{"guardrailId":null}"#
+    };
+    assert!(says_none("DRAFT") && says_none("1@"));
+    let kept = below.with_file_name("second123456");
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 2, "what is there still says the same");
 }
 
 #[test]

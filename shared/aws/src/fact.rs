@@ -169,6 +169,19 @@ impl Fact {
         Fact { partition: Partition { source, place, hour: time.map(hour_of) }, content }
     }
 
+    /// When the latest of what it tells happened, or was looked at; `None` if it doesn't say.
+    #[must_use]
+    pub fn latest(&self) -> Option<Moment> {
+        match &self.content {
+            Content::Calls(bytes) => packed::latest(bytes, self.partition.hour),
+            Content::Change(fact) => Some(fact.time),
+            Content::State(fact) => Some(fact.since),
+            Content::Heartbeat(fact) => Some(fact.time),
+            Content::Read(fact) => Some(fact.time),
+            Content::Settled(_) | Content::Gap(_) => None,
+        }
+    }
+
     /// The item.
     pub fn item(&self, ttl_days: i64) -> Result<HashMap<String, AttributeValue>, FactError> {
         let (name, body) = match &self.content {

@@ -96,6 +96,15 @@ pub struct AlertState {
     pub version: i64,
 }
 
+/// The guardrails of others whose DRAFTs an account's calls ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    /// By the account that owns them.
+    pub of: BTreeMap<String, BTreeSet<String>>,
+    /// Counts changes of it.
+    pub version: u64,
+}
+
 /// The state of a finding, as far as alerts go.
 #[must_use]
 pub fn transition(finding: &Finding) -> String {
@@ -133,11 +142,7 @@ impl Findings {
 
     /// Writes a finding, unless a later fold has. Whether it was written.
     pub async fn put(&self, stored: &Stored) -> Result<bool, CallError> {
-        let item = item_of(stored)?;
-        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
-        let request = request.condition_expression("attribute_not_exists(pk) OR ticket <= :ticket");
-        let request = request.expression_attribute_values(":ticket", AttributeValue::N(stored.ticket.to_string()));
-        written(request.send().await.map_err(failed("write a finding")))
+        self.put_if_latest(item_of(stored)?, stored.ticket, "write a finding").await
     }
 
     /// Removes a finding that the facts no longer give, unless a later fold wrote it. Whether it was removed.
@@ -175,6 +180,15 @@ impl Findings {
         Ok(items.iter().filter_map(|item| Some((partition(item)?, version(item)))).collect())
     }
 
+    /// Forgets a partition that holds no facts any more, unless something was done in it since it had this version.
+    pub async fn forget_partition(&self, partition: &Partition, version: u64) -> Result<bool, CallError> {
+        let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
+        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
+        let request = request.condition_expression("#version = :version").expression_attribute_names("#version", "version");
+        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        written(request.send().await.map_err(failed("forget a partition")))
+    }
+
     /// Remembers that changes in a partition of another account concern this one.
     pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<(), CallError> {
         let mut item = key(&account_key(account), &format!("CONCERN#{}", partition.key()));
@@ -186,6 +200,64 @@ impl Findings {
     pub async fn concerns(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
         let items = query_all(&self.aws, &self.table, &account_key(account), Some("CONCERN#"), true).await?;
         Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("CONCERN#")?)).collect())
+    }
+
+    /// Remembers with the owner of guardrails that calls of another account ask for their DRAFTs, unless a later fold of that account has.
+    pub async fn note_drafts(&self, owner: &str, by: &str, guardrails: &BTreeSet<String>, ticket: i64) -> Result<bool, CallError> {
+        self.put_of_fold(key(&account_key(owner), &format!("DRAFTS#{by}")), "guardrails", guardrails, ticket).await
+    }
+
+    /// The guardrails of an account whose DRAFTs others ask for.
+    pub async fn drafts(&self, owner: &str) -> Result<BTreeSet<String>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(owner), Some("DRAFTS#"), true).await?;
+        let noted = items.iter().map(|item| from_json::<BTreeSet<String>>(text(item, "guardrails").unwrap_or("[]")));
+        Ok(noted.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// What an account last had noted with the owners of guardrails.
+    pub async fn requested(&self, account: &str) -> Result<Requested, CallError> {
+        match self.get_item(&account_key(account), "REQUESTED").await? {
+            Some(item) => from_json(text(&item, "requested").unwrap_or_default()),
+            None => Ok(Requested::default()),
+        }
+    }
+
+    /// Remembers what an account has noted with the owners of guardrails, unless a later fold of it has.
+    pub async fn put_requested(&self, account: &str, requested: &Requested, ticket: i64) -> Result<bool, CallError> {
+        self.put_of_fold(key(&account_key(account), "REQUESTED"), "requested", requested, ticket).await
+    }
+
+    /// Remembers that something happened at a moment. Whether nothing later is known.
+    pub async fn note_moment(&self, moment: Moment) -> Result<bool, CallError> {
+        let mut item = key(HORIZON, HORIZON);
+        item.insert("latest".to_owned(), number(moment));
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = request.condition_expression("attribute_not_exists(pk) OR latest <= :latest");
+        let request = request.expression_attribute_values(":latest", number(moment));
+        written(request.send().await.map_err(failed("note the latest moment")))
+    }
+
+    /// The latest moment at which anything is known to have happened, whoever says so.
+    pub async fn latest_moment(&self) -> Result<Option<Moment>, CallError> {
+        Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| moment(&item, "latest")))
+    }
+
+    /// Remembers when an account's silence will have lasted too long, unless a later fold of it has.
+    pub async fn put_silent_at(&self, account: &str, at: Option<Moment>, ticket: i64) -> Result<bool, CallError> {
+        let mut item = key("QUIET", account);
+        item.extend(at.map(|at| ("silent_at".to_owned(), number(at))));
+        self.put_if_latest(item, ticket, "note when an account is silent").await
+    }
+
+    /// The accounts that are quiet, and when that will have lasted too long.
+    pub async fn quiet(&self) -> Result<Vec<(String, Moment)>, CallError> {
+        let items = query_all(&self.aws, &self.table, "QUIET", None, true).await?;
+        Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), moment(item, "silent_at")?))).collect())
+    }
+
+    /// Whether an account ever reported anything, or is told of.
+    pub async fn is_known(&self, account: &str) -> Result<bool, CallError> {
+        Ok(!query_all(&self.aws, &self.table, "PLACES", Some(&format!("{account}#")), true).await?.is_empty())
     }
 
     /// All places that ever reported anything.
@@ -238,7 +310,6 @@ impl Findings {
     pub async fn put_rollup(&self, place: &Place, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
         let mut item = key(&rollup_key(place), hour);
         item.insert("rollup".to_owned(), AttributeValue::S(rollup_json(rollup)?));
-        item.insert("ticket".to_owned(), AttributeValue::N(ticket.to_string()));
         item.insert("entity".to_owned(), AttributeValue::S("ROLLUP".to_owned()));
         let invocations = &rollup.invocations;
         for (name, count) in [
@@ -249,10 +320,7 @@ impl Findings {
         ] {
             item.insert(name.to_owned(), AttributeValue::N(count.to_string()));
         }
-        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
-        let request = request.condition_expression("attribute_not_exists(pk) OR ticket <= :ticket");
-        let request = request.expression_attribute_values(":ticket", AttributeValue::N(ticket.to_string()));
-        written(request.send().await.map_err(failed("write a rollup")))
+        self.put_if_latest(item, ticket, "write a rollup").await
     }
 
     /// What the calls of a place came to, by hour.
@@ -268,11 +336,7 @@ impl Findings {
     pub async fn put_blind(&self, account: &str, blind: &[audit_core::report::BlindRow], ticket: i64) -> Result<bool, CallError> {
         let mut item = key(&account_key(account), "BLIND");
         item.insert("blind".to_owned(), AttributeValue::S(to_json(&blind)?));
-        item.insert("ticket".to_owned(), AttributeValue::N(ticket.to_string()));
-        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
-        let request = request.condition_expression("attribute_not_exists(pk) OR ticket <= :ticket");
-        let request = request.expression_attribute_values(":ticket", AttributeValue::N(ticket.to_string()));
-        written(request.send().await.map_err(failed("write what can't be seen")))
+        self.put_if_latest(item, ticket, "write what can't be seen").await
     }
 
     /// What can't be seen of an account.
@@ -362,6 +426,20 @@ impl Findings {
         Ok(request.send().await.map_err(failed(format!("read {pk}")))?.item)
     }
 
+    /// Writes an item, unless a later fold has. Whether it was written.
+    async fn put_if_latest(&self, mut item: Item, ticket: i64, action: &'static str) -> Result<bool, CallError> {
+        item.insert("ticket".to_owned(), AttributeValue::N(ticket.to_string()));
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = request.condition_expression("attribute_not_exists(pk) OR ticket <= :ticket");
+        let request = request.expression_attribute_values(":ticket", AttributeValue::N(ticket.to_string()));
+        written(request.send().await.map_err(failed(action)))
+    }
+
+    async fn put_of_fold(&self, mut item: Item, name: &str, value: &impl Serialize, ticket: i64) -> Result<bool, CallError> {
+        item.insert(name.to_owned(), AttributeValue::S(to_json(value)?));
+        self.put_if_latest(item, ticket, "note what concerns another account").await
+    }
+
     async fn put_item(&self, item: Item, action: &'static str) -> Result<(), CallError> {
         self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item)).send().await.map(|_| ()).map_err(failed(action))
     }
@@ -390,6 +468,17 @@ fn written<T>(answer: Result<T, CallError>) -> Result<bool, CallError> {
         Err(error) if error.is_condition() => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Where the latest moment lies.
+const HORIZON: &str = "HORIZON";
+
+fn number(moment: Moment) -> AttributeValue {
+    AttributeValue::N(moment.as_micros().to_string())
+}
+
+fn moment(item: &Item, name: &str) -> Option<Moment> {
+    item.get(name)?.as_n().ok()?.parse().ok().map(Moment::from_micros)
 }
 
 fn findings_key(account: &str) -> String {
@@ -438,7 +527,7 @@ fn rollup_json(rollup: &Rollup) -> Result<String, CallError> {
             coverage.push(row.clone());
             continue;
         }
-        let other = || CoverageRow { model: OTHERS.to_owned(), api: OTHERS.to_owned(), count: 0, ..row.clone() };
+        let other = || CoverageRow { model: OTHERS.into(), api: OTHERS.into(), count: 0, ..row.clone() };
         others.entry((row.verdict, row.grade, row.reason)).or_insert_with(other).count += row.count;
     }
     coverage.extend(others.into_values());
@@ -464,7 +553,7 @@ pub fn stored(item: &Item) -> Result<Stored, CallError> {
 }
 
 fn item_of(stored: &Stored) -> Result<Item, CallError> {
-    let Stored { finding, ticket, units, basis } = stored;
+    let Stored { finding, units, basis, .. } = stored;
     let mut item = key(&findings_key(&finding.account), &finding.id);
     let seen = format!("{}#{}", finding.last_seen.map(|time| time.to_string()).unwrap_or_default(), finding.id);
     let status = format!("{}#{}", finding.status.as_str(), finding.severity);
@@ -495,7 +584,6 @@ fn item_of(stored: &Stored) -> Result<Item, CallError> {
     item.insert("principals".to_owned(), list(&finding.principals.shown));
     item.insert("units".to_owned(), list(units));
     item.insert("count".to_owned(), AttributeValue::N(finding.count.to_string()));
-    item.insert("ticket".to_owned(), AttributeValue::N(ticket.to_string()));
     Ok(item)
 }
 

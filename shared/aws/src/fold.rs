@@ -6,6 +6,7 @@
 mod compare;
 mod effect;
 mod known;
+mod others;
 mod reader;
 mod settled;
 mod trust;
@@ -21,8 +22,8 @@ use audit_core::{
     config::Configuration,
     finding::Finding,
     moment::Moment,
-    organization::{GLOBAL_REGION, Organization},
-    world::World,
+    organization::Organization,
+    world::{World, WorldChange},
 };
 use aws_lambda_events::{
     dynamodb::Event,
@@ -42,7 +43,6 @@ use crate::{
     clock::{Clock, hour_of, start_of},
     edge::Handler,
     error::{BoxError, CallError, ErrorKind, chain},
-    fact::{Content, Fact, ReadFact},
     findings::{Findings, Rollup, Stored},
     metrics::{Flow, Metrics},
     observations::Observations,
@@ -163,19 +163,37 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub async fn take(&self, records: &[StreamRecord]) -> Option<String> {
         let mut accounts: BTreeMap<String, Touched<'_>> = BTreeMap::new();
         let mut flow = Flow { taken_in: records.len() as u64, ..Flow::default() };
+        let (now, mut latest) = (self.clock.now(), None);
         for record in records {
-            let effect = Effect::of(record, self.clock.now());
+            let effect = Effect::of(record, now);
+            latest = latest.max(effect.latest);
             *if effect.malformed { &mut flow.unreadable } else { &mut flow.judged } += 1;
             let first = || Touched { first: &record.sequence, effects: Vec::new() };
             accounts.entry(effect.place.account.clone()).or_insert_with(first).effects.push(effect);
         }
         self.metrics.flow(flow);
         let mut failed: Option<&str> = None;
+        let first = accounts.values().map(|touched| touched.first).reduce(earlier);
+        // Before anything is folded: each fold judges silence as of the latest moment that is known.
+        let is_latest = match self.note_moment(latest).await {
+            Ok(is_latest) => is_latest,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "a moment could not be noted");
+                return first.map(str::to_owned);
+            }
+        };
         for (account, touched) in &accounts {
             if let Err(error) = self.take_account(account, &touched.effects).await {
                 tracing::error!(account, error = chain(&error), "an account could not be folded");
                 failed = Some(failed.map_or(touched.first, |first| earlier(first, touched.first)));
             }
+        }
+        // Also when it was known before: whoever noted it may not have come this far.
+        if let Some(latest) = latest.filter(|_| is_latest)
+            && let Err(error) = self.tell_the_silent(latest).await
+        {
+            tracing::error!(error = chain(&error), "silent accounts could not be told");
+            failed = first;
         }
         failed.map(str::to_owned)
     }
@@ -233,38 +251,6 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         queue.send(&orders, 0).await
     }
 
-    /// A change in the organization may concern any account: a fact for each makes the stream fold them, side by side.
-    async fn tell_all_accounts(&self, management: &str, time: Moment, event_id: &str) -> Result<(), CallError> {
-        let files = self.world.files(&["organization".to_owned()]).await?;
-        let mut accounts: BTreeSet<String> = organization_in(&files)
-            .into_iter()
-            .flat_map(|organization| organization.accounts.into_keys())
-            .map(|id| id.to_string())
-            .collect();
-        accounts.extend(self.findings.places().await?.into_iter().map(|place| place.account));
-        accounts.remove(management);
-        for account in accounts {
-            let read = ReadFact { time, changed: vec![format!("organization, by event {event_id}")], whole: false };
-            let place = Place::new(account, GLOBAL_REGION);
-            self.observations.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await?;
-        }
-        Ok(())
-    }
-
-    /// What an account changes may concern another: whose guardrail it used to enforce, say. The other account's fold takes the change in.
-    async fn tell_others(&self, account: &str, found: &[Finding], known: &Known) -> Result<(), CallError> {
-        for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
-            for (time, partition) in finding.events.iter().filter_map(|event| known.own_changes.get(event)) {
-                // The same fact each time: only the first makes the stream fold the other account.
-                self.findings.note_concern(&finding.account, partition).await?;
-                let read = ReadFact { time: *time, changed: vec![format!("something in {}", partition.key())], whole: false };
-                let place = Place::new(finding.account.as_str(), finding.region.as_str());
-                self.observations.put(&Fact::new(Source::Hub, place, Some(*time), Content::Read(read))).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Makes the findings of an account again, and the rollups of these hours; `None` means of all.
     pub async fn fold(&self, account: &str, hours: Option<&Hours>) -> Result<Folded, CallError> {
         // Taken before anything is read: a fold that read less than another has a smaller ticket, or is followed by one that reads all.
@@ -279,6 +265,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
         let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
         self.tell_others(account, &audit.findings, &known).await?;
+        self.tell_owners(account, &known, ticket).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
         found.extend(self.own_findings(account, &known, &world, &configuration).await?);
         let units = organization_in(&files).map(|organization| units_of(&organization, account)).unwrap_or_default();
@@ -291,6 +278,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         let blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
         self.findings.put_blind(account, &blind, ticket).await?;
+        self.wait_for(account, audit.silent_at, ticket).await?;
+        self.forget_expired(&known, &partitions).await?;
         Ok(folded)
     }
 
@@ -308,7 +297,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
         // A flood hides facts, and facts grow old: neither makes a finding untrue.
-        let oldest = self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400);
+        let oldest = self.oldest();
         let flooded = known.notes.iter().any(|note| note.kind == "flood");
         for (id, gone) in before {
             let facts_are_there = gone.finding.last_seen.is_none_or(|last_seen| last_seen > oldest) && !flooded;
@@ -318,6 +307,22 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
         Ok(folded)
+    }
+
+    /// Facts of before this have expired.
+    fn oldest(&self) -> Moment {
+        self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400)
+    }
+
+    /// Partitions whose facts have all expired need never be read again.
+    async fn forget_expired(&self, known: &Known, partitions: &BTreeMap<Partition, u64>) -> Result<(), CallError> {
+        let oldest = hour_of(self.oldest());
+        for partition in known.empty.iter().filter(|partition| partition.hour.is_some_and(|hour| hour < oldest)) {
+            if let Some(version) = partitions.get(partition) {
+                self.findings.forget_partition(partition, *version).await?;
+            }
+        }
+        Ok(())
     }
 
     fn rollup(&self, place: &Place, known: &Known, world: &World, configuration: &Configuration, hour: Option<i64>) -> Rollup {
@@ -355,9 +360,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 }
 
-/// Whether a change may concern any account of the organization.
+/// Whether a change may concern any account of the organization: one in its tree and policies, or of a trail, which may be the
+/// organization's.
 fn is_of_organization(change: &Change) -> bool {
-    change.service == "organizations"
+    change.service == "organizations" || matches!(change.effect, Some(WorldChange::TelemetryChanged { .. }))
 }
 
 /// What the team requires; without the object, the defaults. One that can't be read stops the fold: judging without it would be wrong.

@@ -3,11 +3,13 @@
 //! Reads with the credentials of whoever runs it, and by a role in each other account. What can't be read is named and is not known; it
 //! ends nothing. What was read is written at once, so that a run that was killed goes on where it stopped.
 
+mod journal;
+mod writer;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt, fs,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,19 +17,18 @@ use std::{
 };
 
 use audit_core::{arn::partition_of, moment::Moment};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use self::writer::Writer;
 use crate::{
     aws::Aws,
     clock::Clock,
-    error::{CallError, ErrorKind, chain, failed},
-    folder::Folder,
+    error::{CallError, ErrorKind, failed},
     place::Place,
-    snapshots::Snapshots,
     state::{AwsState, Question, ReadState},
-    survey::{Keep, Survey},
+    survey::{Policies, Survey},
 };
 
 /// What to read, and where to.
@@ -136,7 +137,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
     let writer = Arc::new(writer);
     let state = AwsState(Arc::clone(&aws));
 
-    let organization = Survey::new(&state, &*writer).organization().await.map_err(SnapshotError::Keep)?;
+    let organization = Survey::new(&state, &*writer).organization(Policies::All).await.map_err(SnapshotError::Keep)?;
     let accounts = accounts(&own, organization.as_ref(), &options.accounts, &writer);
     let mut roles = BTreeMap::new();
     for account in accounts {
@@ -297,168 +298,6 @@ impl<S: ReadState> ReadState for Reachable<S> {
             locked(&self.silent).insert(key);
         }
         answer
-    }
-}
-
-/// Keeps what is read in the folder, and remembers what was.
-#[derive(Debug)]
-struct Writer {
-    snapshots: Snapshots<Folder>,
-    journal: Journal,
-    progress: Arc<Progress>,
-    read: Mutex<BTreeMap<String, Count>>,
-    missing: Mutex<BTreeSet<Missing>>,
-    notes: Mutex<Vec<String>>,
-}
-
-impl Writer {
-    fn open(options: &Options, progress: Arc<Progress>, clock: Clock) -> Result<Self, SnapshotError> {
-        let failed = |source| SnapshotError::Folder { path: options.folder.clone(), source };
-        let folder = Folder::open(&options.folder).map_err(failed)?;
-        let journal = Journal::open(&folder, &options.folder, clock.now()).map_err(failed)?;
-        Ok(Writer {
-            snapshots: Snapshots::new(folder, "", clock),
-            journal,
-            progress,
-            read: Mutex::default(),
-            missing: Mutex::default(),
-            notes: Mutex::default(),
-        })
-    }
-
-    fn count(&self, stem: &str, with: impl FnOnce(&mut Count)) {
-        let kind = stem.split('/').next().unwrap_or(stem).to_owned();
-        with(locked(&self.read).entry(kind).or_default());
-    }
-
-    fn note(&self, note: String) {
-        locked(&self.notes).push(note);
-    }
-
-    /// Something is not known.
-    fn missing(&self, what: &str, error: &CallError) {
-        if error.kind == ErrorKind::NotFound && what == "organization" {
-            return self.note("the account is in no organization: no policy of one applies to it".to_owned());
-        }
-        self.progress.missing.fetch_add(1, Ordering::Relaxed);
-        let denied = error.kind == ErrorKind::Denied;
-        if what.contains('/') || what == "organization" || what == "policies" {
-            self.count(what, |count| if denied { count.denied += 1 } else { count.failed += 1 });
-        }
-        locked(&self.missing).insert(Missing { what: what.to_owned(), denied, reason: chain(error) });
-    }
-
-    fn finish(&self, account: String) -> Result<Outcome, SnapshotError> {
-        self.journal.remove().map_err(|source| SnapshotError::Folder { path: self.journal.path.clone(), source })?;
-        Ok(Outcome {
-            account,
-            resumed: self.journal.resumed,
-            read: locked(&self.read).clone(),
-            missing: locked(&self.missing).iter().cloned().collect(),
-            notes: locked(&self.notes).clone(),
-        })
-    }
-}
-
-impl Keep for Writer {
-    async fn kept(&self, stem: &str) -> Option<Vec<u8>> {
-        if !self.journal.holds(stem) {
-            return None;
-        }
-        let (_, json) = self.snapshots.latest(stem).await.ok()??;
-        self.progress.pieces.fetch_add(1, Ordering::Relaxed);
-        self.count(stem, |count| {
-            count.earlier += 1;
-            count.none += u64::from(says_none(&json));
-        });
-        Some(json)
-    }
-
-    async fn keep(&self, stem: &str, json: &[u8]) -> Result<(), CallError> {
-        let is_new = self.snapshots.write(stem, json).await?;
-        self.journal.add(stem).map_err(|error| CallError::new("write the journal", ErrorKind::Refused, error))?;
-        self.progress.pieces.fetch_add(1, Ordering::Relaxed);
-        self.count(stem, |count| {
-            if is_new {
-                count.written += 1;
-            } else {
-                count.unchanged += 1;
-            }
-            count.none += u64::from(says_none(json));
-        });
-        Ok(())
-    }
-
-    fn miss(&self, what: &str, error: CallError) -> Result<(), CallError> {
-        self.missing(what, &error);
-        Ok(())
-    }
-}
-
-/// Whether AWS was asked, and there is none.
-fn says_none(json: &[u8]) -> bool {
-    let Ok(answer) = serde_json::from_slice::<Value>(json) else { return false };
-    let is_empty = |list: Option<&Value>| list.and_then(Value::as_array).is_some_and(Vec::is_empty);
-    answer.get("EffectivePolicy").is_some_and(Value::is_null)
-        || is_empty(answer.get("guardrailsConfig"))
-        || is_empty(Some(&answer))
-        || answer.as_object().is_some_and(serde_json::Map::is_empty)
-}
-
-/// What a run has read so far: a line each, below one that says when it began.
-struct Journal {
-    path: PathBuf,
-    file: Mutex<fs::File>,
-    resumed: Option<Moment>,
-    done: BTreeSet<String>,
-}
-
-impl fmt::Debug for Journal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-/// The journal's first line.
-#[derive(Debug, Serialize, Deserialize)]
-struct Heading {
-    started: Moment,
-}
-
-/// A world reads only what ends in `.json`.
-const JOURNAL: &str = "snapshot.journal";
-
-/// What an older run has read is read again: too much may have changed since.
-const RESUMED_SECONDS: i64 = 24 * 60 * 60;
-
-impl Journal {
-    fn open(folder: &Folder, path: &Path, now: Moment) -> io::Result<Self> {
-        let path = path.join(JOURNAL);
-        let before = fs::read_to_string(&path).unwrap_or_default();
-        let mut lines = before.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-        let heading = lines.next().and_then(|line| serde_json::from_str::<Heading>(line).ok());
-        let resumed = heading.map(|heading| heading.started).filter(|started| now.seconds_since(*started) < RESUMED_SECONDS);
-        let done: BTreeSet<String> = lines.filter(|_| resumed.is_some()).map(str::to_owned).collect();
-        // Anew, without a last line that was cut off.
-        let mut text = serde_json::to_string(&Heading { started: resumed.unwrap_or(now) })? + "\n";
-        for stem in &done {
-            text.extend([stem, "\n"]);
-        }
-        folder.write(JOURNAL, text.as_bytes())?;
-        let file = Mutex::new(fs::OpenOptions::new().append(true).open(&path)?);
-        Ok(Journal { path, file, resumed, done })
-    }
-
-    fn holds(&self, stem: &str) -> bool {
-        self.done.contains(stem)
-    }
-
-    fn add(&self, stem: &str) -> io::Result<()> {
-        locked(&self.file).write_all(format!("{stem}\n").as_bytes())
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        fs::remove_file(&self.path)
     }
 }
 

@@ -1,9 +1,20 @@
 //! Snapshots of a world, wherever it lies: in the hub's bucket, or in a folder.
 
+use std::collections::BTreeSet;
+
 use audit_core::moment::Moment;
 use serde_json::Value;
 
-use crate::{bucket::Bucket, clock::Clock, error::CallError};
+use crate::{bucket::Bucket, clock::Clock, error::CallError, state::NO_GUARDRAIL};
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// It says something new.
+    pub is_new: bool,
+    /// From when on the latest snapshot holds that says it; `None` if from the beginning.
+    pub since: Option<Moment>,
+}
 
 /// The snapshots below some place.
 #[derive(Clone, Debug)]
@@ -33,19 +44,45 @@ impl<B: Bucket> Snapshots<B> {
         Ok(content.map(|content| (Some(time).filter(|time| *time > Moment::BEGINNING), content)))
     }
 
-    /// Writes a snapshot if it says something new, under the time from which it holds. Whether it did.
-    pub async fn write(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
+    /// What there are snapshots of below a folder, without their times.
+    pub async fn stems(&self, folder: &str) -> Result<BTreeSet<String>, CallError> {
+        let listed = self.bucket.list(&format!("{}{folder}", self.prefix)).await?;
+        let stem = |key: &str| {
+            let path = key.strip_prefix(self.prefix)?.strip_suffix(".json")?;
+            Some(path.split('@').next().unwrap_or(path).to_owned())
+        };
+        Ok(listed.iter().filter_map(|listed| stem(&listed.key)).collect())
+    }
+
+    /// The guardrails below a folder that aren't listed any more, and of which the latest snapshot doesn't say so.
+    pub async fn unlisted(&self, folder: &str, listed: &BTreeSet<String>) -> Result<BTreeSet<String>, CallError> {
+        let mut unlisted = BTreeSet::new();
+        for stem in self.stems(folder).await?.difference(listed) {
+            if self.latest(stem).await?.is_some_and(|(_, json)| json != NO_GUARDRAIL) {
+                unlisted.insert(stem.clone());
+            }
+        }
+        Ok(unlisted)
+    }
+
+    /// Writes a snapshot if it says something new, under the time from which it holds.
+    pub async fn write(&self, stem: &str, json: &[u8]) -> Result<Written, CallError> {
         let before = self.latest(stem).await?;
-        if before.as_ref().is_some_and(|(_, before)| says_the_same(before, json)) {
-            return Ok(false);
+        if let Some((since, _)) = before.as_ref().filter(|(_, before)| says_the_same(before, json)) {
+            return Ok(Written { is_new: false, since: *since });
         }
         let now = self.clock.now();
         // The change was made when AWS says so, if that is after what was read before.
         let before = before.and_then(|(time, _)| time);
         let updated = updated_at(json).filter(|updated| *updated <= now && before.is_some_and(|before| *updated > before));
-        let key = format!("{}{stem}@{}.json", self.prefix, updated.unwrap_or(now).to_basic());
-        self.bucket.put(&key, json.to_vec()).await?;
-        Ok(true)
+        let since = updated.unwrap_or(now);
+        self.bucket.put(&format!("{}{stem}@{}.json", self.prefix, since.to_basic()), json.to_vec()).await?;
+        Ok(Written { is_new: true, since: Some(since) })
+    }
+
+    /// Where they lie.
+    pub fn bucket(&self) -> &B {
+        &self.bucket
     }
 }
 
@@ -55,7 +92,9 @@ fn says_the_same(a: &[u8], b: &[u8]) -> bool {
         fn strip(value: &mut Value) {
             match value {
                 Value::Object(object) => {
-                    for key in ["LastUpdatedTimestamp", "nextToken", "LatestDeliveryTime", "LatestDigestDeliveryTime"] {
+                    for key in
+                        ["LastUpdatedTimestamp", "EvaluationTimestamp", "nextToken", "LatestDeliveryTime", "LatestDigestDeliveryTime"]
+                    {
                         object.remove(key);
                     }
                     object.values_mut().for_each(strip);

@@ -14,12 +14,30 @@ use crate::{
 /// What becomes of answers. They are named by the path in the world, without time and `.json`.
 pub trait Keep: Send + Sync {
     /// An answer that is there already, so that nobody needs to ask.
-    fn kept(&self, stem: &str) -> impl Future<Output = Option<Vec<u8>>> + Send;
-    /// Takes an answer.
-    fn keep(&self, stem: &str, json: &[u8]) -> impl Future<Output = Result<(), CallError>> + Send;
-    /// There was no answer: it is not known. An error ends the survey.
-    fn miss(&self, what: &str, error: CallError) -> Result<(), CallError>;
+    fn kept(&self, _: &str) -> impl Future<Output = Option<Vec<u8>>> + Send {
+        async { None }
+    }
+    /// Takes an answer. Whether it can be used.
+    fn keep(&self, stem: &str, json: &[u8]) -> impl Future<Output = Result<bool, CallError>> + Send;
+    /// There was no answer: it is not known. An error ends the survey of that kind of thing.
+    fn miss(&self, stem: &str, error: CallError) -> Result<(), CallError>;
+    /// The same, where it isn't known what there is to ask about.
+    fn miss_list(&self, what: &str, error: CallError) -> Result<(), CallError>;
+    /// The guardrails below a folder that were there when last asked about, and aren't among these: they are asked about once more.
+    fn unlisted(&self, folder: &str, listed: &BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, CallError>> + Send;
 }
+
+/// Which policies of an organization to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policies {
+    /// Those that are attached somewhere: what is in force.
+    Attached,
+    /// Those that nobody attached, too: what might be.
+    All,
+}
+
+/// Where the world keeps what is wrong with effective policies.
+pub(crate) const INVALID_POLICIES: &str = "invalid-policies/";
 
 /// Asks with somebody's eyes, and has the answers kept.
 #[derive(Debug)]
@@ -44,12 +62,20 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
         Survey { state, keeper }
     }
 
-    /// All of an account and Region: what is enforced, what is recorded, guardrails, and what uses them.
+    /// All of an account and Region: what is enforced, what is recorded, guardrails, and what uses them. Each is looked at whatever
+    /// becomes of the others.
     pub async fn place(&self, place: &Place) -> Result<(), CallError> {
+        let parts = [self.settings(place).await, self.guardrails(place).await, self.all_consumers(place).await];
+        parts.into_iter().collect()
+    }
+
+    async fn settings(&self, place: &Place) -> Result<(), CallError> {
         let Place { account, region } = place;
         self.look(&Question::EnforcedConfigurations, &format!("enforced-configurations/{account}/{region}")).await?;
-        self.look(&Question::Telemetry, &format!("telemetry/{account}/{region}")).await?;
-        self.guardrails(place).await?;
+        self.look(&Question::Telemetry, &format!("telemetry/{account}/{region}")).await.map(|_| ())
+    }
+
+    async fn all_consumers(&self, place: &Place) -> Result<(), CallError> {
         for consumers in [
             Consumers {
                 list: Question::InferenceProfiles,
@@ -71,12 +97,19 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
         self.look(&Question::EffectivePolicy(account.to_owned()), &format!("effective-policies/{account}")).await
     }
 
-    /// The organization's tree, and all its Bedrock policies, attached or not.
-    pub async fn organization(&self) -> Result<Option<Value>, CallError> {
+    /// What AWS says is wrong with an account's effective policy.
+    pub async fn policy_validation(&self, account: &str) -> Result<Option<Vec<u8>>, CallError> {
+        self.look(&Question::PolicyValidation(account.to_owned()), &format!("{INVALID_POLICIES}{account}")).await
+    }
+
+    /// The organization's tree, and its Bedrock policies.
+    pub async fn organization(&self, which: Policies) -> Result<Option<Value>, CallError> {
         let Some(json) = self.look(&Question::Organization, "organization").await? else { return Ok(None) };
         let organization: Value = serde_json::from_slice(&json).unwrap_or_default();
         let mut policies: BTreeSet<String> = texts(&organization, "Attachments", "PolicyId").collect();
-        if let Some(listed) = self.list(&Question::Policies, "policies").await? {
+        if which == Policies::All
+            && let Some(listed) = self.list(&Question::Policies, "policies").await?
+        {
             policies.extend(texts(&listed, "Policies", "Id"));
         }
         for policy in policies {
@@ -89,6 +122,7 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
     async fn guardrails(&self, place: &Place) -> Result<(), CallError> {
         let Place { account, region } = place;
         let Some(listed) = self.list(&Question::Guardrails, &format!("guardrails/{account}/{region}")).await? else { return Ok(()) };
+        let mut present: BTreeSet<String> = BTreeSet::new();
         for guardrail in listed.get("guardrails").and_then(Value::as_array).into_iter().flatten() {
             let text = |key: &str| guardrail.get(key).and_then(Value::as_str).map(str::to_owned);
             let (Some(id), Some(arn)) = (text("id"), text("arn")) else { continue };
@@ -100,8 +134,15 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
             for version in versions {
                 let stem = format!("{folder}/{version}");
                 self.look(&Question::Guardrail { id: id.clone(), version }, &stem).await?;
+                present.insert(stem);
             }
             self.look(&Question::ResourcePolicy(arn), &format!("resource-policies/{account}/{region}/{id}")).await?;
+        }
+        // What was there and isn't listed any more was deleted, perhaps without an event that anybody saw.
+        let below = format!("guardrails/{account}/{region}/");
+        for stem in self.keeper.unlisted(&below, &present).await? {
+            let Some((id, version)) = stem.strip_prefix(&below).and_then(|rest| rest.split_once('/')) else { continue };
+            self.look(&Question::Guardrail { id: id.to_owned(), version: version.to_owned() }, &stem).await?;
         }
         Ok(())
     }
@@ -122,10 +163,7 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
             return Ok(Some(json));
         }
         match self.state.read(question).await {
-            Ok(json) => {
-                self.keeper.keep(stem, &json).await?;
-                Ok(Some(json))
-            }
+            Ok(json) => Ok(self.keeper.keep(stem, &json).await?.then_some(json)),
             Err(error) => self.keeper.miss(stem, error).map(|()| None),
         }
     }
@@ -134,13 +172,13 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
     async fn list(&self, question: &Question, what: &str) -> Result<Option<Value>, CallError> {
         match self.state.read(question).await {
             Ok(json) => Ok(Some(serde_json::from_slice(&json).unwrap_or_default())),
-            Err(error) => self.keeper.miss(what, error).map(|()| None),
+            Err(error) => self.keeper.miss_list(what, error).map(|()| None),
         }
     }
 }
 
 /// A member of each object in a list.
-fn texts(answer: &Value, list: &str, member: &str) -> impl Iterator<Item = String> {
+pub(crate) fn texts<'a>(answer: &'a Value, list: &str, member: &'a str) -> impl Iterator<Item = String> + use<'a> {
     let items = answer.get(list).and_then(Value::as_array).into_iter().flatten();
     items.filter_map(move |item| item.get(member)?.as_str().map(str::to_owned))
 }

@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 
 use crate::{
     api,
-    arn::{AccountId, GuardrailVersionArn, Region},
+    arn::{AccountId, Region},
     change::{self, Change},
     cloudtrail::wanted::Wanted,
     config::Configuration,
@@ -91,6 +91,8 @@ pub struct Audit {
     pub findings: Vec<Finding>,
     /// What looks wrong about the configuration.
     pub warnings: Vec<String>,
+    /// When the next silence will have lasted too long, unless somebody is heard by then; `None` if none is waited for.
+    pub silent_at: Option<Moment>,
 }
 
 /// Audits what was collected.
@@ -150,8 +152,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         ((place.account.clone(), place.region.clone()), heard)
     };
     let heartbeats: Heartbeats = seen.iter().map(heard).filter(|(_, heard)| !heard.is_empty()).collect();
-    let without_version = |named: &str| GuardrailVersionArn::split(named).map_or_else(|| named.to_owned(), |(key, _)| key.arn());
-    let drafts_requested: BTreeSet<String> = texts.drafts_requested().map(without_version).collect();
+    let drafts_requested = texts.drafts_requested();
     let surroundings = Surroundings {
         state: &state,
         configuration: terms.configuration,
@@ -165,7 +166,10 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut looking = Looking::default();
     let scene = Scene::new(surroundings, &of_all);
     looking.at_changes(&scene, terms);
-    looking.at_states(&scene, &traffic(&seen, &state, terms.selection), terms);
+    let traffic = traffic(&seen, &state, terms.selection);
+    looking.at_states(&scene, &traffic, terms);
+    let enabled = kept.iter(texts.strings()).filter(|listed| listed.operation() == ("account", "EnableRegion"));
+    audit.silent_at = rules::silent_at(&traffic, enabled.map(Listed::time), &scene);
     for listed in by_account.into_values() {
         let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(Listed::to_change).collect();
         looking.at_changes(&Scene::new(surroundings, &own), terms);
@@ -186,23 +190,22 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
         worst_first(a).cmp(&worst_first(b)).then(by_place)
     });
-    audit.warnings.extend(unused_entries(terms, &state, |account| regions.contains_key(account), &excepted));
+    audit.warnings.extend(unmatched(&state, &regions, &excepted, terms));
     audit
 }
 
-/// Entries of the configuration that select nothing.
-fn unused_entries(terms: &Terms<'_>, state: &State, has_records: impl Fn(&AccountId) -> bool, excepted: &BTreeSet<usize>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for requirement in &terms.configuration.requirements {
-        let unknown = requirement.unknown_names(state.organization(), &has_records);
-        warnings.extend(unknown.into_iter().map(|why| format!("line {}: a name in [[require]] selects nothing: {why}", requirement.line)));
-    }
-    for (index, exception) in terms.configuration.exceptions.iter().enumerate() {
-        if exception.is_live(terms.now) && !excepted.contains(&index) {
-            warnings.push(format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));
-        }
-    }
-    warnings
+/// What of the configuration selects nothing.
+fn unmatched(state: &State, regions: &BTreeMap<AccountId, BTreeSet<Region>>, excepted: &BTreeSet<usize>, terms: &Terms<'_>) -> Vec<String> {
+    let has_records = |account: &AccountId| regions.contains_key(account);
+    let requirements = terms.configuration.requirements.iter().flat_map(|requirement| {
+        let unknown = requirement.unknown_names(state.organization(), has_records);
+        unknown.into_iter().map(|why| format!("line {}: a name in [[require]] selects nothing: {why}", requirement.line))
+    });
+    let exceptions = terms.configuration.exceptions.iter().enumerate();
+    let exceptions = exceptions.filter(|(index, exception)| exception.is_live(terms.now) && !excepted.contains(index));
+    let exceptions =
+        exceptions.map(|(_, exception)| format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));
+    requirements.chain(exceptions).collect()
 }
 
 /// What was seen of an account and Region.

@@ -11,6 +11,8 @@ mod rows;
 mod stored;
 mod strings;
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 pub(crate) use changes::{KeptChanges, Listed};
@@ -22,6 +24,7 @@ pub(crate) use strings::{Strings, Symbol};
 
 use crate::{
     api::{Mediator, Reach},
+    arn::GuardrailVersionArn,
     change::Change,
     moment::Moment,
 };
@@ -85,6 +88,9 @@ impl Default for Form {
     }
 }
 
+/// What stands for a guardrail's version while it is being worked on.
+const DRAFT: &str = "DRAFT";
+
 /// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
@@ -140,10 +146,11 @@ impl Texts {
         self.requests.get(columns.requested.get())
     }
 
-    /// The guardrails of which some call asks for the DRAFT, as callers named them.
-    pub(crate) fn drafts_requested(&self) -> impl Iterator<Item = &str> {
-        let drafts = self.requests.values().filter(|requested| self.get(requested.version) == "DRAFT");
-        drafts.map(|requested| self.get(requested.guardrail)).filter(|guardrail| !guardrail.is_empty())
+    /// The guardrails of which some call asks for the DRAFT: by ARN without a version, or by the bare id.
+    pub(crate) fn drafts_requested(&self) -> BTreeSet<String> {
+        let without_version = |named: &str| GuardrailVersionArn::split(named).map_or_else(|| named.to_owned(), |(key, _)| key.arn());
+        let drafts = self.requests.values().filter(|requested| self.get(requested.version) == DRAFT);
+        drafts.map(|requested| self.get(requested.guardrail)).filter(|guardrail| !guardrail.is_empty()).map(without_version).collect()
     }
 
     fn intern_long(&mut self, text: &str) -> Symbol24 {
@@ -216,6 +223,18 @@ impl Facts {
     pub fn looked_at(&mut self, moment: Moment) {
         let (first, last) = self.looked.unwrap_or((moment, moment));
         self.looked = Some((first.min(moment), last.max(moment)));
+    }
+
+    /// The guardrails of which some call asks for the DRAFT: by ARN without a version, or by the bare id.
+    #[must_use]
+    pub fn drafts_requested(&self) -> BTreeSet<String> {
+        self.texts.drafts_requested()
+    }
+
+    /// Says that somebody's calls, which aren't here, ask for the DRAFT of a guardrail.
+    pub fn add_draft_request(&mut self, guardrail: &str) {
+        let (guardrail, version) = (self.texts.intern(guardrail), self.texts.intern(DRAFT));
+        self.texts.intern_requested(Requested { guardrail, version, ..Requested::default() });
     }
 
     /// Takes a change.

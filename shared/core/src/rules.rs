@@ -53,6 +53,8 @@ mod trail_stopped;
 mod unmanaged_guardrail;
 mod verdicts_differ;
 
+pub(crate) use telemetry_gap::silent_at;
+
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, TargetId},
     enforcement::Enforcement,

@@ -27,6 +27,8 @@ pub(super) struct Effect<'r> {
     pub(super) note: Option<Note>,
     pub(super) malformed: bool,
     pub(super) world_changed: bool,
+    /// When the latest of what it tells happened.
+    pub(super) latest: Option<Moment>,
     pub(super) organization_changed: Option<(Moment, String)>,
 }
 
@@ -34,8 +36,16 @@ impl<'r> Effect<'r> {
     pub(super) fn of(record: &'r StreamRecord, now: Moment) -> Self {
         let partition = Partition::parse(record.pk());
         let place = partition.as_ref().map_or_else(|| place_of_broken_key(record.pk()), |partition| partition.place.clone());
-        let mut effect =
-            Effect { place, partition, keep: None, note: None, malformed: false, world_changed: false, organization_changed: None };
+        let mut effect = Effect {
+            place,
+            partition,
+            keep: None,
+            note: None,
+            malformed: false,
+            world_changed: false,
+            latest: None,
+            organization_changed: None,
+        };
         let time = record.time.unwrap_or(now);
         let note = |place: &Place, kind: &str, detail: String| Note {
             kind: kind.to_owned(),
@@ -63,17 +73,21 @@ impl<'r> Effect<'r> {
             effect.keep = fact(&record.old);
         }
         match Fact::from_item(&record.new) {
-            Ok(fact) => match fact.content {
-                Content::Read(read) => effect.world_changed = !read.changed.is_empty(),
-                Content::State(_) => effect.world_changed = true,
-                Content::Change(change) => {
-                    effect.world_changed = true;
-                    if is_of_organization(&change.change) {
-                        effect.organization_changed = Some((change.time, change.event_id));
+            Ok(fact) => {
+                // Nobody can report what is still to come, and so have others taken for silent.
+                effect.latest = fact.latest().filter(|latest| *latest <= now);
+                match fact.content {
+                    Content::Read(read) => effect.world_changed = !read.changed.is_empty(),
+                    Content::State(_) => effect.world_changed = true,
+                    Content::Change(change) => {
+                        effect.world_changed = true;
+                        if is_of_organization(&change.change) {
+                            effect.organization_changed = Some((change.time, change.event_id));
+                        }
                     }
+                    _ => {}
                 }
-                _ => {}
-            },
+            }
             Err(error) => {
                 effect.malformed = true;
                 // One in its place is found there by every fold.

@@ -43,6 +43,10 @@ pub(super) struct Known {
     pub(super) changes_of_hub: BTreeSet<ChangeKey>,
     /// The account's own changes: their times and where they lie, by event id.
     pub(super) own_changes: BTreeMap<String, (Moment, Partition)>,
+    /// The guardrails of which the account's own calls ask for the DRAFT.
+    pub(super) drafts_requested: BTreeSet<String>,
+    /// The latest moment at which anything is known to have happened anywhere.
+    pub(super) latest: Option<Moment>,
     /// Other accounts whose changes concern this one.
     pub(super) concerning: BTreeSet<String>,
     pub(super) heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
@@ -53,6 +57,8 @@ pub(super) struct Known {
     pub(super) states: BTreeMap<String, Vec<u8>>,
     /// Items that are no facts, or too many.
     pub(super) notes: BTreeSet<Note>,
+    /// Partitions that hold no facts.
+    pub(super) empty: Vec<Partition>,
     pub(super) basis: Basis,
 }
 
@@ -82,6 +88,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for (partition, facts) in &read {
             let self_reported = self.trust.is_self_reported(partition);
             all_settled &= !self_reported || is_replaced(partition);
+            if facts.is_empty() {
+                known.empty.push(partition.clone());
+            }
             if facts.len() > ITEMS && self_reported {
                 known.notes.insert(note_of_partition("flood", partition, partition.key(), format!("more than {ITEMS} facts in an hour")));
             }
@@ -95,8 +104,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let replaced = is_replaced(&partition);
             self.add(&mut known, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced);
         }
+        known.drafts_requested = known.facts.drafts_requested();
         known.basis = if all_settled { Basis::Settled } else { Basis::Reported };
         self.add_organization(&mut known, account).await?;
+        self.findings.drafts(account).await?.iter().for_each(|guardrail| known.facts.add_draft_request(guardrail));
+        known.latest = self.findings.latest_moment().await?;
+        known.latest.into_iter().for_each(|latest| known.facts.looked_at(latest));
         for partition in self.findings.concerns(account).await? {
             known.concerning.insert(partition.place.account.clone());
             for read in self.observations.query(&partition, Some("change#")).await? {

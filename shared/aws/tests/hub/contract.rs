@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use audit_aws::{
     fact::{Content, Fact, HeartbeatFact, StateFact},
-    findings::{AlertState, Basis, Findings, Note, OTHERS, Page, Rollup, Stored},
+    findings::{AlertState, Basis, Findings, Note, OTHERS, Page, Requested, Rollup, Stored},
     observations::Observations,
     place::{Partition, Place, Source},
 };
@@ -322,7 +322,7 @@ async fn rollups_of_any_number_of_models_are_kept(tables: &Tables) {
     let place = Place::new(MEMBER, "us-east-1");
     let row = audited(collected(&history())).coverage.remove(0);
     let coverage: Vec<_> =
-        (1..=4000).map(|number| CoverageRow { model: format!("model-{number:04}"), count: number, ..row.clone() }).collect();
+        (1..=4000).map(|number| CoverageRow { model: format!("model-{number:04}").into(), count: number, ..row.clone() }).collect();
     let total = coverage.iter().map(|row| row.count).sum();
     let rollup = Rollup { invocations: Invocations { violation: total, ..Invocations::default() }, coverage };
     assert!(findings.put_rollup(&place, "2026-11-20T10", &rollup, 2).await.unwrap());
@@ -335,8 +335,8 @@ async fn rollups_of_any_number_of_models_are_kept(tables: &Tables) {
     let large = &read["2026-11-20T10"];
     assert_eq!(large.invocations, rollup.invocations);
     assert_eq!(large.coverage.iter().map(|row| row.count).sum::<u64>(), total, "no call is lost");
-    assert!(large.coverage.iter().any(|row| row.model == "model-4000") && !large.coverage.iter().any(|row| row.model == "model-0001"));
-    assert_eq!(large.coverage.iter().filter(|row| row.model == OTHERS).count(), 1);
+    assert!(large.coverage.iter().any(|row| &*row.model == "model-4000") && !large.coverage.iter().any(|row| &*row.model == "model-0001"));
+    assert_eq!(large.coverage.iter().filter(|row| &*row.model == OTHERS).count(), 1);
 }
 
 async fn what_a_fold_remembers_comes_back(tables: &Tables) {
@@ -393,6 +393,43 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     assert_eq!(findings.document::<Value>("d").await.unwrap(), None);
     findings.put_document("d", &json!({"a": [1, ""]})).await.unwrap();
     assert_eq!(findings.document::<Value>("d").await.unwrap(), Some(json!({"a": [1, ""]})));
+}
+
+async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) {
+    let findings = tables.findings();
+    let at = |minute: i64| Moment::parse("2026-11-20T10:00:00.5Z").unwrap().plus_seconds(minute * 60);
+    assert_eq!(findings.latest_moment().await.unwrap(), None);
+    for (minute, is_latest) in [(5, true), (3, false), (5, true), (9, true), (5, false)] {
+        assert_eq!(findings.note_moment(at(minute)).await.unwrap(), is_latest, "{minute}");
+    }
+    assert_eq!(findings.latest_moment().await.unwrap(), Some(at(9)));
+
+    assert!(findings.put_silent_at(MEMBER, Some(at(70)), 2).await.unwrap());
+    assert!(findings.put_silent_at(MANAGEMENT, None, 1).await.unwrap());
+    assert!(!findings.put_silent_at(MEMBER, None, 1).await.unwrap());
+    assert_eq!(findings.quiet().await.unwrap(), [(MEMBER.to_owned(), at(70))]);
+
+    let asked_for = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+    assert!(findings.note_drafts(MANAGEMENT, MEMBER, &asked_for(&["a", "b"]), 2).await.unwrap());
+    assert!(!findings.note_drafts(MANAGEMENT, MEMBER, &asked_for(&[]), 1).await.unwrap());
+    assert!(findings.note_drafts(MANAGEMENT, "333344445555", &asked_for(&["c"]), 1).await.unwrap());
+    assert_eq!(findings.drafts(MANAGEMENT).await.unwrap(), asked_for(&["a", "b", "c"]));
+    assert!(findings.note_drafts(MANAGEMENT, MEMBER, &asked_for(&[]), 3).await.unwrap());
+    assert_eq!(findings.drafts(MANAGEMENT).await.unwrap(), asked_for(&["c"]));
+    let requested = Requested { of: [(MANAGEMENT.to_owned(), asked_for(&["a"]))].into(), version: 1 };
+    assert_eq!(findings.requested(MEMBER).await.unwrap(), Requested::default());
+    assert!(findings.put_requested(MEMBER, &requested, 2).await.unwrap());
+    assert!(!findings.put_requested(MEMBER, &Requested::default(), 1).await.unwrap());
+    assert_eq!(findings.requested(MEMBER).await.unwrap(), requested);
+
+    let partition = Partition { source: Source::Account, place: Place::new("444455556666", "us-east-1"), hour: Some(1) };
+    assert!(!findings.is_known("444455556666").await.unwrap());
+    findings.note_partition(&partition).await.unwrap();
+    assert!(findings.is_known("444455556666").await.unwrap() && !findings.is_known("44445555666").await.unwrap());
+    findings.note_partition(&partition).await.unwrap();
+    assert!(!findings.forget_partition(&partition, 1).await.unwrap(), "something was done in it since");
+    assert!(findings.forget_partition(&partition, 2).await.unwrap());
+    assert_eq!(findings.partitions("444455556666").await.unwrap(), BTreeSet::new());
 }
 
 async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
@@ -452,5 +489,6 @@ promises!(
     what_has_no_place_in_an_index_is_kept_all_the_same,
     rollups_of_any_number_of_models_are_kept,
     what_a_fold_remembers_comes_back,
+    what_concerns_other_accounts_is_as_of_the_latest_fold,
     of_two_that_tell_the_same_one_does,
 );

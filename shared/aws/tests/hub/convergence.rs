@@ -252,6 +252,29 @@ async fn a_fold_reads_again_only_where_something_was_done() {
 }
 
 #[tokio::test]
+async fn a_partition_is_read_until_its_facts_have_expired() {
+    let installation = Installation::new(&endpoint().await).await;
+    let mut old = story::call(MEMBER, 1, 0);
+    old["eventTime"] = json!("2025-01-01T10:00:00Z");
+    installation.audit(&bodies(&[old, story::call(MEMBER, 2, 0)])).await;
+    installation.fold_everything().await;
+    let hours = async || -> Vec<Option<i64>> {
+        let partitions = installation.tables.findings().partitions(MEMBER).await.unwrap();
+        partitions.into_iter().map(|partition| partition.hour).collect()
+    };
+    let found = installation.found().await.len();
+    assert_eq!(hours().await.len(), 2, "it is there as long as DynamoDB leaves it there");
+    let all = installation.tables.inserted().await;
+    let expired = all.into_iter().find(|record| record.pk().ends_with("2025-01-01T10")).unwrap();
+    let key = ["pk", "sk"].map(|name| (name.to_owned(), expired.new[name].clone()));
+    let request = installation.tables.aws.dynamodb().delete_item().table_name(&installation.tables.observations);
+    request.set_key(Some(Item::from(key))).send().await.unwrap();
+    installation.fold(&[StreamRecord { old: expired.new.clone(), new: Item::new(), by_service: true, ..expired }]).await;
+    assert_eq!(hours().await.len(), 1, "and then never looked for again");
+    assert_eq!(installation.found().await.len(), found, "what was found stays");
+}
+
+#[tokio::test]
 async fn made_again_from_all_facts_the_findings_are_the_same() {
     let endpoint = endpoint().await;
     for seed in 100..105 {

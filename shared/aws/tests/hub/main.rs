@@ -9,6 +9,7 @@ mod contract;
 mod convergence;
 mod eyes;
 mod messages;
+mod others;
 #[path = "../support/mod.rs"]
 mod support;
 mod trail;

@@ -212,6 +212,14 @@ pub fn check(bytes: &[u8]) -> Result<Unpacked, PackedError> {
     read(bytes, Some(0), &mut |_| {})
 }
 
+/// When the latest record of a packet was made; `None` if none says, or if the packet can't be read.
+#[must_use]
+pub fn latest(bytes: &[u8], hour: Option<i64>) -> Option<Moment> {
+    let mut latest = None;
+    read(bytes, hour, &mut |record| latest = latest.max(record.event_time)).ok()?;
+    latest
+}
+
 type Groups<'s> = BTreeMap<Shared<'s>, BTreeSet<Own>>;
 
 /// Cuts what is too much for one packet, always at the same records.

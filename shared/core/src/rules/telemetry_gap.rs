@@ -62,21 +62,41 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
 
 /// How long an auditor may be silent, in seconds; `None` if no heartbeats are expected.
 pub(super) fn longest_silence(scene: &Scene<'_>) -> Option<i64> {
-    let auditor = &scene.configuration.auditor;
-    auditor.heartbeat_role.as_ref().map(|_| auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS)
+    scene.configuration.auditor.heartbeat_role.as_ref().map(|_| longest(scene))
+}
+
+/// When the first of those who are quiet will have been so for too long, as far as the input doesn't reach that yet. In Regions that were
+/// enabled at these moments an auditor is waited for, too.
+pub(crate) fn silent_at(traffic: &[Traffic<'_>], enabled: impl Iterator<Item = Moment>, scene: &Scene<'_>) -> Option<Moment> {
+    let (_, last) = scene.horizon;
+    let quiet_since =
+        traffic.iter().filter_map(|place| place.heartbeats.last().map(|(time, _)| *time).or_else(|| expected_since(place, scene)));
+    let quiet = quiet_since.map(|since| since.plus_seconds(longest(scene) + 1));
+    let enabled = enabled.filter_map(|at| Some(at.plus_seconds(longest_silence(scene)? + 1)));
+    quiet.chain(enabled).filter(|at| *at > last).min()
+}
+
+/// Since when heartbeats can be expected; `None` if none are.
+fn expected_since(place: &Traffic<'_>, scene: &Scene<'_>) -> Option<Moment> {
+    let (first, _) = scene.horizon;
+    let is_expected = scene.configuration.auditor.heartbeat_role.is_some();
+    match place.heartbeats.first() {
+        // Where no role is configured, the first heartbeat is the beginning of what can be expected.
+        Some((time, _)) => Some(if is_expected { first } else { *time }),
+        None => Some(first).filter(|first| is_expected && *first > Moment::BEGINNING),
+    }
+}
+
+fn longest(scene: &Scene<'_>) -> i64 {
+    scene.configuration.auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS
 }
 
 /// The times without a heartbeat, each with the one that ended it.
 fn silences(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<(Moment, Option<Moment>)> {
-    let auditor = &scene.configuration.auditor;
-    let (first, last) = scene.horizon;
-    if place.heartbeats.is_empty() && (auditor.heartbeat_role.is_none() || first == Moment::BEGINNING) {
-        return Vec::new();
-    }
-    let longest = auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS;
+    let (_, last) = scene.horizon;
+    let Some(mut since) = expected_since(place, scene) else { return Vec::new() };
+    let longest = longest(scene);
     let mut silences = Vec::new();
-    // Where no role is configured, the first heartbeat is the beginning of what can be expected.
-    let mut since = if auditor.heartbeat_role.is_some() { first } else { place.heartbeats.first().map_or(first, |(time, _)| *time) };
     for (heartbeat, _) in &place.heartbeats {
         if heartbeat.seconds_since(since) > longest {
             silences.push((since, Some(*heartbeat)));

@@ -1,0 +1,147 @@
+//! What happens in one account and decides about another: it comes to the same in whatever order accounts are folded, and no account has
+//! more of a say in another's findings than its calls would have.
+
+use std::{collections::BTreeSet, path::Path};
+
+use audit_aws::{fold::Trust, invocations::Message};
+use audit_core::{finding::Finding, severity::Severity};
+use serde_json::{Value, json};
+
+use crate::support::{
+    HUB, StateOf, bucket_with, invocation_auditor,
+    story::{self, MANAGEMENT, MEMBER},
+    tables,
+};
+
+const OTHER: &str = "333344445555";
+
+fn organization(members_are_believed: bool) -> Trust {
+    Trust { organization: true, hub_account: HUB.to_owned(), management_account: Some(MANAGEMENT.to_owned()), members_are_believed }
+}
+
+/// A world's files.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// The findings in the end, when each batch is folded before the next is reported, and nothing is folded again but by the stream.
+async fn found(files: &Files, trust: Trust, batches: &[Vec<Value>]) -> Vec<Finding> {
+    let tables = tables().await;
+    let fold = tables.fold(&bucket_with(files.clone(), None).await, trust);
+    let mut known = BTreeSet::new();
+    for batch in batches {
+        let bodies: Vec<String> = batch.iter().map(story::envelope).collect();
+        let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "1", body }).collect();
+        let state = StateOf { place: None, files: files.iter().cloned().collect() };
+        assert!(invocation_auditor(&tables, state).take(&messages).await.failed.is_empty());
+        loop {
+            let mut new = tables.inserted().await;
+            new.retain(|record| known.insert((record.pk().to_owned(), record.sk().to_owned())));
+            if new.is_empty() {
+                break;
+            }
+            assert_eq!(fold.take(&new).await, None, "all is folded");
+        }
+    }
+    tables.all_findings().await
+}
+
+/// The same whether records come one by one, the other way around, or all at once.
+async fn found_in_any_order(files: &Files, trust: Trust, records: &[Value]) -> Vec<Finding> {
+    let at_once = found(files, trust.clone(), &[records.to_vec()]).await;
+    let mut one_by_one: Vec<Vec<Value>> = records.iter().map(|record| vec![record.clone()]).collect();
+    assert_eq!(found(files, trust.clone(), &one_by_one).await, at_once, "one by one");
+    one_by_one.reverse();
+    assert_eq!(found(files, trust, &one_by_one).await, at_once, "the other way around");
+    at_once
+}
+
+fn about<'f>(findings: &'f [Finding], rule: &str, account: &str) -> Vec<&'f Finding> {
+    findings.iter().filter(|finding| finding.rule == rule && finding.account.as_str() == account).collect()
+}
+
+/// The records and the world of a case in `events/`.
+fn case(name: &str) -> (Vec<Value>, Files) {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
+    let events: Vec<Value> = serde_json::from_slice(&std::fs::read(case.join("event.json")).unwrap()).unwrap();
+    let records = events.into_iter().map(|event| event["detail"].clone()).collect();
+    (records, audit_local::world::load(&case.join("world")).unwrap().files)
+}
+
+fn heartbeat(account: &str, number: u64, minute: u64) -> Value {
+    let mut record = story::record(account, "Converse", number, minute, &json!({"modelId": "guardrail-audit.heartbeat"}));
+    let role = format!("arn:aws:iam::{account}:role/guardrail-audit-heartbeat");
+    record["errorCode"] = json!("AccessDeniedException");
+    record["userIdentity"] = json!({"type": "AssumedRole", "accountId": account,
+        "arn": format!("arn:aws:sts::{account}:assumed-role/guardrail-audit-heartbeat/s"),
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": role, "accountId": account, "userName": "guardrail-audit-heartbeat"}}});
+    record
+}
+
+#[tokio::test]
+async fn that_others_are_heard_shows_who_is_silent() {
+    let files = story::bare_world();
+    let silent = [heartbeat(MEMBER, 1, 0), story::call(OTHER, 2, 60), story::call(OTHER, 3, 180)];
+    let findings = found_in_any_order(&files, organization(false), &silent).await;
+    let gaps = about(&findings, "telemetry-gap", MEMBER);
+    assert_eq!(gaps.len(), 1, "{findings:?}");
+    assert!(gaps[0].detail.contains("no heartbeat since"), "{}", gaps[0].detail);
+    let heard = [&silent[..], &[heartbeat(MEMBER, 4, 60), heartbeat(MEMBER, 5, 120), heartbeat(MEMBER, 6, 180)]].concat();
+    let findings = found_in_any_order(&files, organization(false), &heard).await;
+    assert_eq!(about(&findings, "telemetry-gap", MEMBER).len(), 0, "{findings:?}");
+}
+
+#[tokio::test]
+async fn what_is_still_to_come_makes_nobody_silent() {
+    let mut early = story::call(OTHER, 2, 0);
+    early["eventTime"] = json!("2027-11-20T10:00:00Z");
+    let findings = found_in_any_order(&story::bare_world(), organization(false), &[heartbeat(MEMBER, 1, 0), early]).await;
+    assert_eq!(about(&findings, "telemetry-gap", MEMBER).len(), 0, "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_draft_that_others_ask_for_weighs_more() {
+    let (records, files) = case("guardrail-weakened/fires-draft-requested");
+    let weakened = async |records: &[Value], trust: Trust| {
+        let findings = found_in_any_order(&files, trust, records).await;
+        about(&findings, "guardrail-weakened", MANAGEMENT)[0].severity
+    };
+    for trust in [Trust::default(), organization(false)] {
+        assert_eq!(weakened(&records, trust.clone()).await, Severity::High);
+        assert_eq!(weakened(&records[1..], trust.clone()).await, Severity::Low, "nobody asks for it");
+        // Somebody who only makes things up about accounts that there aren't.
+        let mut made_up = records[0].clone();
+        made_up["requestParameters"]["guardrailConfig"]["guardrailIdentifier"] =
+            json!("arn:aws:bedrock:us-east-1:000000000000:guardrail/org");
+        assert_eq!(weakened(&[made_up, records[1].clone()], trust).await, Severity::Low);
+    }
+}
+
+#[tokio::test]
+async fn a_member_is_the_owner_of_a_guardrail_whose_draft_others_ask_for() {
+    let (records, files) = case("guardrail-weakened/fires-draft-requested");
+    let everywhere = |text: &str| text.replace(MANAGEMENT, OTHER);
+    let records: Vec<Value> = records.iter().map(|record| serde_json::from_str(&everywhere(&record.to_string())).unwrap()).collect();
+    let moved = |(path, json): &(String, Vec<u8>)| match path.as_str() {
+        "organization.json" => (path.clone(), json.clone()),
+        _ if path.starts_with("effective-policies/") => (path.clone(), everywhere(&String::from_utf8_lossy(json)).into_bytes()),
+        _ if path.contains(OTHER) => (path.replace(OTHER, "444455556666"), json.clone()),
+        _ => (everywhere(path), everywhere(&String::from_utf8_lossy(json)).into_bytes()),
+    };
+    let files: Files = files.iter().map(moved).collect();
+    let findings = found_in_any_order(&files, organization(true), &records).await;
+    assert_eq!(about(&findings, "guardrail-weakened", OTHER)[0].severity, Severity::High);
+}
+
+#[tokio::test]
+async fn the_organizations_trail_is_the_management_accounts_to_stop() {
+    let (records, files) = case("trail-stopped/organization-trail-ends-telemetry");
+    let (stop, calls): (Vec<Value>, Vec<Value>) = records.into_iter().partition(|record| record["eventName"] == "StopLogging");
+    let unobserved = async |records: &[Value]| {
+        let findings = found_in_any_order(&files, organization(true), records).await;
+        about(&findings, "enforcement-not-observed", MEMBER).len()
+    };
+    assert_eq!(unobserved(&calls).await, 1, "evaluations stay out");
+    assert_eq!(unobserved(&[calls.clone(), stop.clone()].concat()).await, 0, "they aren't recorded");
+    let mut forged = stop[0].clone();
+    forged["recipientAccountId"] = json!(OTHER);
+    assert_eq!(unobserved(&[calls, vec![forged]].concat()).await, 1, "a member has no say in it");
+}
