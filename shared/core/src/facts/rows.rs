@@ -195,8 +195,9 @@ pub(crate) struct Rows {
     chunks: Vec<Vec<Row>>,
 }
 
-/// Chunks double from the first to the last size, so that a place with few calls takes little.
-const FIRST_CHUNK: usize = 32;
+/// Chunks double from the first to the last size. Room that isn't written to takes no memory; the first is large enough to come from the
+/// system by itself, so that what judging lets go of is free for what it makes.
+const FIRST_CHUNK: usize = 1 << 12;
 const LAST_CHUNK: usize = 1 << 14;
 
 impl Rows {
