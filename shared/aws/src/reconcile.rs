@@ -229,13 +229,6 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         self.observations.put(&read).await?;
         failed.map_or(Ok(()), Err)
     }
-
-    /// Places that report although nobody watches them.
-    pub async fn unwatched(&self) -> Result<BTreeSet<Place>, CallError> {
-        let Some(findings) = &self.findings else { return Ok(BTreeSet::new()) };
-        let accounts = self.accounts().await?;
-        Ok(findings.places().await?.into_iter().filter(|place| !accounts.contains(&place.account)).collect())
-    }
 }
 
 /// What the function is called with.
