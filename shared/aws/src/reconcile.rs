@@ -22,7 +22,6 @@ use crate::{
     edge::Handler,
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, ReadFact},
-    findings::Findings,
     invocations::Message,
     metrics::Metrics,
     observations::Observations,
@@ -73,7 +72,6 @@ pub enum Order {
 pub struct Reconciler<E, B, Q> {
     wanted: Wanted,
     observations: Observations,
-    findings: Option<Findings>,
     world: Snapshots<B>,
     queue: Q,
     eyes: E,
@@ -101,7 +99,6 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
         let region = environment.region()?;
         let hub_region = environment.optional("HUB_REGION").unwrap_or_else(|| region.clone());
         let table = environment.required("OBSERVATIONS_TABLE")?;
-        let findings = environment.optional("FINDINGS_TABLE");
         let bucket = environment.required("WORLD_BUCKET")?;
         let queue = environment.required("RECONCILE_QUEUE_URL")?;
         let ttl_days = environment.facts_ttl_days()?;
@@ -123,28 +120,17 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(aws.in_region(&hub_region));
         let eyes = ReaderRoles::new(aws, role);
-        let findings = findings.map(|table| Findings::new(Arc::clone(&hub), table));
         let bucket = S3Bucket::new(Arc::clone(&hub), bucket);
         let queue = SqsQueue::new(Arc::clone(&hub), queue);
-        Ok(Self::new(Observations::new(hub, table, ttl_days), findings, bucket, queue, eyes, settings, metrics, Clock::System))
+        Ok(Self::new(Observations::new(hub, table, ttl_days), bucket, queue, eyes, settings, metrics, Clock::System))
     }
 }
 
 impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// A reconciler.
-    #[expect(clippy::too_many_arguments, reason = "each is one thing it needs")]
-    pub fn new(
-        observations: Observations,
-        findings: Option<Findings>,
-        bucket: B,
-        queue: Q,
-        eyes: E,
-        settings: Settings,
-        metrics: Metrics,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(observations: Observations, bucket: B, queue: Q, eyes: E, settings: Settings, metrics: Metrics, clock: Clock) -> Self {
         let world = Snapshots::new(bucket, PREFIX, clock);
-        Reconciler { wanted: auditor::wanted(), observations, findings, world, queue, eyes, settings, metrics, clock }
+        Reconciler { wanted: auditor::wanted(), observations, world, queue, eyes, settings, metrics, clock }
     }
 
     /// Carries an order out.

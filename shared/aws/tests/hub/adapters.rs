@@ -327,9 +327,9 @@ impl Hub {
             heartbeat_minutes: 60,
         };
         let eyes = ReaderRoles::new(self.double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
-        let (findings, clock) = (Some(self.tables.findings()), Clock::At(Moment::parse(now).unwrap()));
+        let clock = Clock::At(Moment::parse(now).unwrap());
         let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
-        let reconciler = Reconciler::new(observations, findings, bucket, self.queue.clone(), eyes, settings, metrics("reconcile"), clock);
+        let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), eyes, settings, metrics("reconcile"), clock);
         reconciler.carry_out(order).await.map_err(|error| error.kind)
     }
 

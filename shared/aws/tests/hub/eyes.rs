@@ -169,10 +169,9 @@ impl Hub {
             management_account: Some(MANAGEMENT.to_owned()),
             heartbeat_minutes: 60,
         };
-        let (findings, clock) = (Some(self.tables.findings()), Clock::At(time(now)));
+        let clock = Clock::At(time(now));
         let reconciler = Reconciler::new(
             self.tables.observations(),
-            findings,
             self.bucket.clone(),
             self.queue.clone(),
             self.seen.clone(),
