@@ -425,9 +425,9 @@ pub(crate) enum ExceptionsCommand {
     },
 }
 
-/// Whose eyes to look with, and where to.
+/// Whose eyes to look with.
 #[derive(Args, Debug)]
-pub(crate) struct AwsArgs {
+pub(crate) struct Credentials {
     /// Profile of the AWS configuration [default: as the environment says]
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
@@ -435,6 +435,13 @@ pub(crate) struct AwsArgs {
     /// Role to assume in other accounts: its name, with its path if it has one
     #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-snapshot")]
     pub(crate) role_name: String,
+}
+
+/// Whose eyes to look with, and where to.
+#[derive(Args, Debug)]
+pub(crate) struct AwsArgs {
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
 
     /// Only these accounts [default: all active accounts of the organization; without one, the caller's]
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', value_parser = account)]
@@ -485,13 +492,8 @@ pub(crate) struct DoctorArgs {
     #[arg(long)]
     pub(crate) with_aws: bool,
 
-    /// Profile of the AWS configuration [default: as the environment says]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-
-    /// Role to assume in other accounts: its name, with its path if it has one
-    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-snapshot")]
-    pub(crate) role_name: String,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
 
     /// Look at these accounts [default: the caller's]
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', value_parser = account)]

@@ -59,7 +59,7 @@ fn ask(args: &DoctorArgs, inspection: &mut Inspection, talk: Talk) -> anyhow::Re
     use audit_aws::{aws::Aws, clock::Clock, doctor};
 
     let options = doctor::Options {
-        role: args.role_name.clone(),
+        role: args.credentials.role_name.clone(),
         accounts: args.accounts.clone(),
         regions: args.regions.clone(),
         days: i64::from(args.days),
@@ -67,7 +67,7 @@ fn ask(args: &DoctorArgs, inspection: &mut Inspection, talk: Talk) -> anyhow::Re
         observations_table: args.observations_table.clone(),
     };
     let checks = super::wait_for(async {
-        let aws = std::sync::Arc::new(Aws::of_person(args.profile.as_deref()).await);
+        let aws = std::sync::Arc::new(Aws::of_person(args.credentials.profile.as_deref()).await);
         let waiting = async {
             let spinner = talk.spinner();
             loop {

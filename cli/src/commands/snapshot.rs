@@ -40,13 +40,13 @@ mod with_aws {
     pub(crate) fn run(args: &SnapshotArgs, talk: Talk) -> anyhow::Result<Exit> {
         let options = Options {
             folder: args.dir.clone(),
-            role: args.aws.role_name.clone(),
+            role: args.aws.credentials.role_name.clone(),
             regions: args.aws.regions.clone(),
             accounts: args.aws.accounts.clone(),
             at_once: usize::from(args.at_once),
         };
         let outcome = wait_for(async {
-            let aws = Arc::new(Aws::of_person(args.aws.profile.as_deref()).await);
+            let aws = Arc::new(Aws::of_person(args.aws.credentials.profile.as_deref()).await);
             let progress = Arc::new(Progress::default());
             let shown = show(talk, Arc::clone(&progress));
             tokio::select! {
