@@ -181,6 +181,97 @@ fn a_change_becomes_a_finding() {
     assert!(found.iter().any(|item| item["gsi_rule"]["S"] == "trail-stopped"), "{found:?}");
 }
 
+/// A control-plane event of the hub's own account, as EventBridge delivers it.
+fn change(name: &str, number: u32, time: &str, response: &Value) -> Value {
+    json!({
+        "version": "0", "id": format!("{number}"), "detail-type": "AWS API Call via CloudTrail", "source": "aws.bedrock",
+        "account": HUB, "time": time, "region": "us-east-1", "resources": [],
+        "detail": {
+            "eventVersion": "1.11", "eventSource": "bedrock.amazonaws.com", "eventName": name, "awsRegion": "us-east-1",
+            "eventType": "AwsApiCall", "eventCategory": "Management", "managementEvent": true, "readOnly": false, "eventTime": time,
+            "eventID": format!("00000000-0000-4000-a000-{number:012}"), "requestID": format!("10000000-0000-4000-a000-{number:012}"),
+            "recipientAccountId": HUB, "responseElements": response,
+            "requestParameters": {"guardrailIdentifier": response["guardrailId"], "name": "HIDDEN_DUE_TO_SECURITY_REASONS"},
+            "userIdentity": {"type": "AssumedRole", "principalId": "AROAEXAMPLE:session", "accountId": HUB,
+                "arn": format!("arn:aws:sts::{HUB}:assumed-role/admin/session")},
+        },
+    })
+}
+
+/// What makes a guardrail; its controls are in the form of `GetGuardrail`, for the engine gives back what it was given.
+fn guardrail(strength: &str) -> Value {
+    let filters = json!([{"type": "HATE", "inputStrength": strength, "outputStrength": strength}]);
+    json!({"name": "stack", "blockedInputMessaging": "no", "blockedOutputsMessaging": "no", "contentPolicyConfig": {"filters": filters}})
+}
+
+/// What the events hide is read from Bedrock by the deployed functions: by the account's own as it happens, and by the hub's on its rounds.
+#[test]
+fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
+    let Deployed { hub, outputs, .. } = &*DEPLOYED;
+    let bedrock = |method: &str, path: &str, body: &Value| -> Value {
+        let json = ("Content-Type", "application/json".to_owned());
+        serde_json::from_slice(&hub.send("bedrock", method, path, &[json], body.to_string().as_bytes()).unwrap()).unwrap()
+    };
+    let second = |time: &Value| format!("{}Z", &time.as_str().unwrap()[..19]);
+    let made = bedrock("POST", "/guardrails", &guardrail("HIGH"));
+    let (id, created) = (made["guardrailId"].as_str().unwrap(), second(&made["createdAt"]));
+    hub.send_message(&outputs["ChangesQueueUrl"], &change("CreateGuardrail", 1, &created, &made).to_string());
+    let hour = format!("{HUB}#us-east-1#{}", &created[..13]);
+    until(PATIENCE, "the guardrail as it was made is known", || {
+        let facts = hub.items("guardrail-audit-observations", &hour);
+        facts.iter().any(|fact| fact["sk"]["S"].as_str().unwrap().starts_with("state#")).then_some(())
+    });
+    // CloudTrail tells seconds: the next change is in another.
+    let updated = until(PATIENCE, "the next second begins", || {
+        let updated = bedrock("PUT", &format!("/guardrails/{id}"), &guardrail("LOW"));
+        (second(&updated["updatedAt"]) != created).then_some(updated)
+    });
+    let time = second(&updated["updatedAt"]);
+    hub.send_message(&outputs["ChangesQueueUrl"], &change("UpdateGuardrail", 2, &time, &updated).to_string());
+    let found = wait_for(hub, HUB, &BTreeSet::from(["guardrail-weakened".to_owned()]));
+    let weakened = found.iter().find(|item| item["gsi_rule"]["S"] == "guardrail-weakened").unwrap();
+    assert!(weakened.to_string().contains(id), "{weakened}");
+
+    let place = json!({"kind": "place", "account": HUB, "region": "us-east-1"});
+    hub.send_message(&outputs["ReconcileQueueUrl"], &place.to_string());
+    let draft = world(&format!("guardrails/{HUB}/us-east-1/{id}/DRAFT"));
+    assert_eq!(draft["contentPolicy"]["filters"][0]["inputStrength"], "LOW", "{draft}");
+}
+
+/// The latest that the hub's world has of something, once it is there.
+fn world(of: &str) -> Value {
+    let Deployed { hub, outputs, .. } = &*DEPLOYED;
+    let bucket = &outputs["WorldBucketName"];
+    until(PATIENCE, "it is in the world", || {
+        let list = hub.send("s3", "GET", &format!("/{bucket}?list-type=2&prefix=world/{of}@"), &[], &[]).unwrap();
+        let list = String::from_utf8(list).unwrap();
+        let (_, key) = list.rsplit_once("<Key>")?;
+        let object = hub.send("s3", "GET", &format!("/{bucket}/{}", key.split_once('<')?.0), &[], &[]).unwrap();
+        Some(serde_json::from_slice(&object).unwrap())
+    })
+}
+
+#[test]
+fn the_hub_reads_the_organization_for_itself() {
+    const CONTENT: &str = r#"{"bedrock": {"guardrail_inference": {}}}"#;
+    let Deployed { engine, hub, outputs, .. } = &*DEPLOYED;
+    let organizations = |operation: &str, body: &Value| {
+        engine.client(MANAGEMENT).json("organizations", &format!("AWSOrganizationsV20161128.{operation}"), body).unwrap()
+    };
+    let roots = organizations("ListRoots", &json!({}));
+    let root = &roots["Roots"][0]["Id"];
+    organizations("EnablePolicyType", &json!({"RootId": root, "PolicyType": "BEDROCK_POLICY"}));
+    let policy = json!({"Type": "BEDROCK_POLICY", "Name": "stack", "Description": "", "Content": CONTENT});
+    let policy = organizations("CreatePolicy", &policy)["Policy"]["PolicySummary"]["Id"].clone();
+    organizations("AttachPolicy", &json!({"PolicyId": policy, "TargetId": root}));
+    hub.send_message(&outputs["ReconcileQueueUrl"], &json!({"kind": "organization"}).to_string());
+    let organization = world("organization");
+    assert_eq!(organization["Organization"]["MasterAccountId"], MANAGEMENT);
+    let attachment = &organization["Attachments"][0];
+    assert_eq!((&attachment["PolicyId"], &attachment["TargetId"]), (&policy, root));
+    assert_eq!(world(&format!("policies/{}", policy.as_str().unwrap()))["Policy"]["Content"], CONTENT);
+}
+
 /// `member.yaml` in another account: its functions write through the policies into the hub's table, and only what these allow.
 #[test]
 fn a_member_reports_to_the_hub() {

@@ -134,7 +134,7 @@ pub struct GuardrailKey {
     pub account: AccountId,
     /// The Region it lives in.
     pub region: Region,
-    /// Its id: lower-case letters and digits.
+    /// Its id: lower-case letters and digits, in records perhaps with hyphens.
     pub id: Arc<str>,
 }
 
@@ -172,8 +172,14 @@ impl fmt::Display for GuardrailKey {
     }
 }
 
+/// AWS makes ids of lower-case letters and digits (facts/02 §2); what stands in a record may be read more tolerantly, but isn't a masked
+/// value or a version's name.
 fn is_guardrail_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    !text.starts_with('-') && is_plain(&text.replace('-', ""))
+}
+
+fn is_plain(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 /// A version of a guardrail.
@@ -232,11 +238,11 @@ pub struct GuardrailVersionArn {
 }
 
 impl GuardrailVersionArn {
-    /// Parses a guardrail ARN that ends with a version.
+    /// Parses a guardrail ARN that ends with a version. What a policy names must be in AWS's form, or AWS doesn't enforce it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match Self::split(text) {
-            Some((key, Some(version))) => Some(GuardrailVersionArn { key, version }),
+            Some((key, Some(version))) if is_plain(&key.id) => Some(GuardrailVersionArn { key, version }),
             _ => None,
         }
     }
@@ -281,6 +287,7 @@ mod tests {
             "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1x",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:latest",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail/ABCD:1",
+            "arn:aws:bedrock:us-east-1:111122223333:guardrail/ab-cd:1",
             "arn:aws:bedrock:us-east-1:111122223333:guardrail-profile/abcd:1",
             "arn:aws:bedrock:us-east-1::guardrail/abcd1234efgh:1",
             "arn:aws:s3:us-east-1:111122223333:guardrail/abcd1234efgh:1",
@@ -297,6 +304,8 @@ mod tests {
         let full =
             GuardrailKey::from_identifier("arn:aws:bedrock:eu-west-1:222233334444:guardrail/abcd1234efgh:7", &account, &region).unwrap();
         assert_eq!(short, full);
+        assert_eq!(&*GuardrailKey::from_identifier("gr-abcd1234", &account, &region).unwrap().id, "gr-abcd1234");
+        assert_eq!(GuardrailKey::from_identifier("-", &account, &region), None);
         assert_eq!(GuardrailKey::from_identifier("ENFORCED", &account, &region), None);
         assert_eq!(GuardrailKey::from_identifier("HIDDEN_DUE_TO_SECURITY_REASONS", &account, &region), None);
     }

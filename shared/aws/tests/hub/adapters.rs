@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use audit_aws::{
     aws::Aws,
-    bucket::{Bucket as _, MemoryBucket},
+    bucket::Bucket as _,
     changes::ChangeAuditor,
     clock::Clock,
     error::ErrorKind,
@@ -13,7 +13,7 @@ use audit_aws::{
     invocations::Message,
     place::Place,
     queue::MemoryQueue,
-    reconcile::{Eyes as _, Order, ReaderRoles, Reconciler, Settings},
+    reconcile::{Eyes as _, Order, ReaderRoles},
     state::{AwsState, Question, ReadState as _},
     trail::{CloudTrailKeys, PublicKeys as _},
 };
@@ -22,8 +22,9 @@ use serde_json::{Value, json};
 
 use crate::{
     eyes::{facts_of, update},
+    reconciler::Hub,
     support::{
-        HUB, Tables,
+        Tables,
         double::{Answer, Double},
         metrics, now,
         story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
@@ -304,53 +305,16 @@ async fn a_guardrail_that_is_being_updated_is_read_again_until_it_is_ready() {
     assert_eq!(changed(&tables, &double.aws(), &[update(3, 7)]).await, Vec::<String>::new(), "what may not be read is the hub's to read");
 }
 
-/// A hub that sees by the double.
-struct Hub {
-    tables: Tables,
-    double: Double,
-    bucket: MemoryBucket,
-    queue: MemoryQueue,
-}
-
-impl Hub {
-    async fn new() -> Self {
-        let hub = Hub { tables: tables().await, double: Double::default(), bucket: MemoryBucket::default(), queue: MemoryQueue::default() };
-        hub.double.lets_roles_be_assumed();
-        hub
-    }
-
-    async fn order(&self, order: &Order, now: &str) -> Result<(), ErrorKind> {
-        let settings = Settings {
-            regions: vec!["us-east-1".to_owned()],
-            hub_account: HUB.to_owned(),
-            management_account: Some(MANAGEMENT.to_owned()),
-            heartbeat_minutes: 60,
-        };
-        let eyes = ReaderRoles::new(self.double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
-        let clock = Clock::At(Moment::parse(now).unwrap());
-        let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
-        let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), eyes, settings, metrics("reconcile"), clock);
-        reconciler.carry_out(order).await.map_err(|error| error.kind)
-    }
-
-    fn orders(&self) -> Vec<Order> {
-        self.queue.take().iter().map(|(order, _)| serde_json::from_str(order).unwrap()).collect()
-    }
-
-    async fn world(&self, path: &str) -> Vec<(String, Value)> {
-        let mut files = Vec::new();
-        for listed in self.bucket.list(&format!("world/{path}")).await.unwrap() {
-            let json = self.bucket.get(&listed.key).await.unwrap().unwrap();
-            files.push((listed.key, serde_json::from_slice(&json).unwrap()));
-        }
-        files
-    }
+/// A hub that sees by a double, and the double.
+async fn scripted() -> (Hub, Double) {
+    let double = Double::default();
+    double.lets_roles_be_assumed();
+    (Hub::seeing_by(double.aws()).await, double)
 }
 
 #[tokio::test]
 async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_anew() {
-    let hub = Hub::new().await;
-    let double = &hub.double;
+    let (hub, double) = scripted().await;
     double.says("DescribeOrganization", json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT, "Unheard": 1}}));
     double.says("ListRoots", json!({"Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}, {"Type": "UNHEARD_POLICY", "Status": "DAZZLED"}]}]}));
     let unit = json!({"OrganizationalUnits": [{"Id": "ou-ab12-prodprod", "Name": "prod"}]});
@@ -396,29 +360,29 @@ async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_
 
 #[tokio::test]
 async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_nothing_is_wrong() {
-    let hub = Hub::new().await;
+    let (hub, double) = scripted().await;
     for (path, json) in story::world(&story::enforced_policy(GUARDRAIL)) {
         hub.bucket.put(&format!("world/{path}"), json).await.unwrap();
     }
     let page =
         |id: &str, next: Option<&str>| Answer::Json(json!({"Accounts": [{"Id": id}], "PolicyType": "BEDROCK_POLICY", "NextToken": next}));
     let list = "ListAccountsWithInvalidEffectivePolicy";
-    hub.double.on(list, [page(MEMBER, Some("t")), Answer::Error(400, "TooManyRequestsException")]);
+    double.on(list, [page(MEMBER, Some("t")), Answer::Error(400, "TooManyRequestsException")]);
     hub.order(&Order::InvalidPolicies { token: None }, "2026-11-20T10:00:00Z").await.unwrap();
     let orders = hub.orders();
     let next = Order::InvalidPolicies { token: Some("t".to_owned()) };
     let of_member = Order::PolicyValidation { account: MEMBER.to_owned() };
     assert_eq!(orders, [of_member.clone(), next.clone()]);
     assert_eq!(hub.order(&next, "2026-11-20T10:00:10Z").await, Err(ErrorKind::Retryable), "it goes on where it was");
-    hub.double.on(list, [page("333344445555", None)]);
+    double.on(list, [page("333344445555", None)]);
     hub.order(&next, "2026-11-20T10:05:00Z").await.unwrap();
-    assert_eq!(hub.double.asked(list).last().unwrap().parameter("NextToken").as_deref(), Some("t"));
+    assert_eq!(double.asked(list).last().unwrap().parameter("NextToken").as_deref(), Some("t"));
     assert_eq!(hub.orders(), [Order::PolicyValidation { account: "333344445555".to_owned() }]);
 
     let said = |errors: Value, at: f64| json!({"AccountId": MEMBER, "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": at, "EffectivePolicyValidationErrors": errors});
-    hub.double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_168_000.0));
+    double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_168_000.0));
     hub.order(&of_member, "2026-11-20T10:00:20Z").await.unwrap();
-    hub.double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_169_000.0));
+    double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_169_000.0));
     hub.order(&of_member, "2026-11-20T10:30:00Z").await.unwrap();
     assert_eq!(hub.world("invalid-policies/").await.len(), 1, "evaluated again, and the same again");
     let fold = hub.tables.fold(&hub.bucket, crate::eyes::organization());
@@ -433,12 +397,12 @@ async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_not
 
     // It is listed no longer. That alone says nothing; it is asked about once more because it was invalid.
     let organization: Value = serde_json::from_slice(&story::bare_world()[0].1).unwrap();
-    hub.double.says("DescribeOrganization", organization.clone());
-    hub.double.says("ListRoots", json!({"Roots": []}));
-    hub.double.says("ListPolicies", json!({"Policies": []}));
+    double.says("DescribeOrganization", organization.clone());
+    double.says("ListRoots", json!({"Roots": []}));
+    double.says("ListPolicies", json!({"Policies": []}));
     hub.order(&Order::Organization, "2026-11-20T12:00:00Z").await.unwrap();
     assert!(hub.orders().contains(&of_member));
-    hub.double.says(VALIDATION, said(json!([]), 1_795_176_000.0));
+    double.says(VALIDATION, said(json!([]), 1_795_176_000.0));
     hub.order(&of_member, "2026-11-20T12:00:00Z").await.unwrap();
     hub.tables.fold_all(&fold).await;
     assert_eq!(invalid().await.unwrap().0, audit_core::finding::Status::Resolved);
@@ -448,14 +412,14 @@ async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_not
 
 #[tokio::test]
 async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
-    let hub = Hub::new().await;
+    let (hub, double) = scripted().await;
     let known = format!("guardrails/{MEMBER}/us-east-1/mine12345678/1");
     hub.bucket
         .put(&format!("world/{known}@20261120T090000Z.json"), br#"{"guardrailId": "mine12345678", "version": "1"}"#.to_vec())
         .await
         .unwrap();
-    hub.double.says("GET /guardrails", json!({"guardrails": []}));
-    hub.double.on("GET /guardrails/mine12345678", [Answer::Error(404, "ResourceNotFoundException")]);
+    double.says("GET /guardrails", json!({"guardrails": []}));
+    double.on("GET /guardrails/mine12345678", [Answer::Error(404, "ResourceNotFoundException")]);
     for (operation, answer) in [
         ("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfig": []})),
         ("DescribeTrails", json!({"trailList": []})),
@@ -467,16 +431,16 @@ async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
         ("GET /flows/", json!({"flowSummaries": []})),
         ("LookupEvents", json!({"Events": []})),
     ] {
-        hub.double.says(operation, answer);
+        double.says(operation, answer);
     }
     let place = Order::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
     hub.order(&place, "2026-11-20T10:00:00Z").await.unwrap();
     let (key, gone) = hub.world(&known).await.pop().unwrap();
     assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({"guardrailId": null})));
     hub.order(&place, "2026-11-20T11:00:00Z").await.unwrap();
-    assert_eq!(hub.double.asked("GET /guardrails/mine12345678").len(), 1, "what is known to be gone isn't asked about again");
+    assert_eq!(double.asked("GET /guardrails/mine12345678").len(), 1, "what is known to be gone isn't asked about again");
     // An answer that the world couldn't use isn't put there.
-    hub.double.says("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfiguration": "elsewhere"}));
+    double.says("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfiguration": "elsewhere"}));
     assert_eq!(hub.order(&place, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
     let configurations = hub.world("enforced-configurations/").await;
     assert_eq!(configurations.len(), 1, "{configurations:?}");

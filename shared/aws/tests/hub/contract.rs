@@ -468,11 +468,9 @@ macro_rules! promises {
 
         /// A second, independent engine, which also runs the whole stack (`tests/`).
         mod ministack {
-            static ENGINE: std::sync::LazyLock<end_to_end::engine::Engine> = std::sync::LazyLock::new(end_to_end::engine::Engine::start);
-
             $(#[tokio::test]
             async fn $promise() {
-                let tables = super::tables_at(&ENGINE.endpoint()).await;
+                let tables = super::tables_at(&crate::engine::ENGINE.endpoint()).await;
                 super::$promise(&tables).await;
                 tables.delete().await;
             })*

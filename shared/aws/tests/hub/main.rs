@@ -7,9 +7,11 @@ mod adapters;
 mod adversary;
 mod contract;
 mod convergence;
+mod engine;
 mod eyes;
 mod messages;
 mod others;
+mod reconciler;
 #[path = "../support/mod.rs"]
 mod support;
 mod trail;

@@ -85,6 +85,7 @@ pub fn aws_through(endpoint: &str, attempts: u32, http: impl aws_smithy_runtime_
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(attempts))
         .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
+        .time_source(aws_smithy_async::time::SystemTimeSource::new())
         .build();
     Aws::with(config)
 }

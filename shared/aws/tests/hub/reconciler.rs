@@ -1,0 +1,59 @@
+//! A hub that sees by clients of a test's choice: a double's, or an engine's.
+
+use std::sync::Arc;
+
+use audit_aws::{
+    aws::Aws,
+    bucket::{Bucket as _, MemoryBucket},
+    clock::Clock,
+    error::ErrorKind,
+    queue::MemoryQueue,
+    reconcile::{Order, ReaderRoles, Reconciler, Settings},
+};
+use audit_core::moment::Moment;
+use serde_json::Value;
+
+use crate::support::{HUB, Tables, metrics, story::MANAGEMENT, tables};
+
+pub(crate) struct Hub {
+    pub(crate) tables: Tables,
+    pub(crate) bucket: MemoryBucket,
+    aws: Arc<Aws>,
+    queue: MemoryQueue,
+}
+
+impl Hub {
+    pub(crate) async fn seeing_by(aws: Arc<Aws>) -> Self {
+        Hub { tables: tables().await, bucket: MemoryBucket::default(), aws, queue: MemoryQueue::default() }
+    }
+
+    /// Carries out an order at a time.
+    pub(crate) async fn order(&self, order: &Order, now: &str) -> Result<(), ErrorKind> {
+        let settings = Settings {
+            regions: vec!["us-east-1".to_owned()],
+            hub_account: HUB.to_owned(),
+            management_account: Some(MANAGEMENT.to_owned()),
+            heartbeat_minutes: 60,
+        };
+        let eyes = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
+        let clock = Clock::At(Moment::parse(now).unwrap());
+        let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
+        let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), eyes, settings, metrics("reconcile"), clock);
+        reconciler.carry_out(order).await.map_err(|error| error.kind)
+    }
+
+    /// The orders that were given since the last time.
+    pub(crate) fn orders(&self) -> Vec<Order> {
+        self.queue.take().iter().map(|(order, _)| serde_json::from_str(order).unwrap()).collect()
+    }
+
+    /// What stands in the world below a path, by key.
+    pub(crate) async fn world(&self, path: &str) -> Vec<(String, Value)> {
+        let mut files = Vec::new();
+        for listed in self.bucket.list(&format!("world/{path}")).await.unwrap() {
+            let json = self.bucket.get(&listed.key).await.unwrap().unwrap();
+            files.push((listed.key, serde_json::from_slice(&json).unwrap()));
+        }
+        files
+    }
+}
