@@ -137,14 +137,16 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());
     }
-    // What happens to the organization and to trails concerns all accounts. Of the rest, one account after the other is put together.
+    // What happens to the organization and to trails concerns all accounts. The rest is put together piece by piece.
     let (of_all, of_accounts): (Vec<Listed<'_>>, Vec<Listed<'_>>) =
         that_matter.into_iter().partition(|listed| ["organizations", "cloudtrail"].contains(&listed.operation().0));
     let of_all: Vec<(ChangeKey, Change)> = of_all.into_iter().map(Listed::to_change).collect();
     let stores = scene::log_stores(&state, of_all.iter().map(|(_, change)| change));
-    let mut by_account: BTreeMap<&str, Vec<Listed<'_>>> = BTreeMap::new();
+    // Bedrock keeps things by Region. What IAM and the auditor's own services keep can bear on all of an account.
+    let mut by_owner: BTreeMap<(&str, Option<&str>), Vec<Listed<'_>>> = BTreeMap::new();
     for listed in of_accounts {
-        by_account.entry(listed.account()).or_default().push(listed);
+        let region = (listed.operation().0 == "bedrock").then(|| listed.region());
+        by_owner.entry((listed.account(), region)).or_default().push(listed);
     }
     let heard = |place: &SeenPlace| {
         let mut heard: Vec<Moment> = place.heartbeats.iter().map(|(time, _)| *time).collect();
@@ -170,7 +172,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     looking.at_states(&scene, &traffic, terms);
     let enabled = kept.iter(texts.strings()).filter(|listed| listed.operation() == ("account", "EnableRegion"));
     audit.silent_at = rules::silent_at(&traffic, enabled.map(Listed::time), &scene);
-    for listed in by_account.into_values() {
+    for listed in by_owner.into_values() {
         let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(Listed::to_change).collect();
         looking.at_changes(&Scene::new(surroundings, &own), terms);
     }

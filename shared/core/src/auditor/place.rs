@@ -14,6 +14,7 @@ use super::{
     exceptions,
     resolution::{Covers, Resolver},
     shared::SharedTexts,
+    story,
 };
 use crate::{
     api::{Mediator, Reach},
@@ -58,7 +59,7 @@ pub(super) struct PlaceOutcome {
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) blind: Vec<BlindRow>,
-    /// With the times at which their calls were made.
+    /// With when their calls were made.
     pub(super) findings: Vec<(Finding, Vec<Span>)>,
     /// What else was seen of the calls.
     pub(super) heartbeats: Vec<(Moment, bool)>,
@@ -446,7 +447,8 @@ impl View<'_> {
                 let principals: BTreeSet<&str> = draft.principals.keys().map(|principal| self.texts.long(*principal)).collect();
                 exceptions::apply(&mut finding, &principals, self.state.organization(), self.terms, excepted);
             }
-            (finding, draft.strands.values().copied().collect())
+            let spans = story::when(&finding, draft.strands.values().copied());
+            (finding, spans)
         };
         fold.drafts().map(finding).collect()
     }

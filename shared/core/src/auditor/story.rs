@@ -49,7 +49,7 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
     };
     for change in changes.iter().filter(|change| !change.done.is_empty() && TAMPERINGS.contains(&change.finding.rule.as_str())) {
         let tampering = &change.finding;
-        for (calls, spans) in calls.iter().filter(|(calls, _)| calls.verdict == Some(Verdict::Violation)) {
+        for (calls, spans) in calls.iter().filter(|(calls, _)| is_use(calls)) {
             let same_principal = calls.principals.shown.iter().any(|principal| tampering.principals.shown.contains(principal));
             if (same_principal || calls.account == tampering.account) && change.done.iter().any(|done| followed(*done, spans)) {
                 link(tampering, calls);
@@ -100,8 +100,56 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
 /// The most findings that one is linked to.
 const MOST_LINKS: usize = 20;
 
+/// When the calls behind a finding were made, as far as a story needs to know.
+pub(super) fn when(calls: &Finding, spans: impl Iterator<Item = Span>) -> Vec<Span> {
+    if is_use(calls) { joined(spans) } else { Vec::new() }
+}
+
+/// What lies closer together than the window as one.
+fn joined(spans: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut spans: Vec<Span> = spans.filter(|span| span.ends().next().is_some()).collect();
+    spans.sort_unstable_by_key(|span| span.first);
+    spans.dedup_by(|next, span| {
+        let joins = next.first <= span.last.plus_seconds(WINDOW_SECONDS);
+        if joins {
+            span.last = span.last.max(next.last);
+        }
+        joins
+    });
+    spans.shrink_to_fit();
+    spans
+}
+
+/// Whether a tampering can have been used by these calls.
+fn is_use(calls: &Finding) -> bool {
+    calls.verdict == Some(Verdict::Violation)
+}
+
 /// Whether calls were made after a moment, and within the window.
 fn followed(done: Moment, spans: &[Span]) -> bool {
     let until = done.plus_seconds(WINDOW_SECONDS);
-    spans.iter().any(|span| span.ends().any(|end| end >= done && end <= until) || (span.first < done && span.last > until))
+    spans.iter().any(|span| span.last >= done && span.first <= until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(hours: &[(i64, i64)]) -> Vec<Span> {
+        let at = |hour: i64| Moment::from_seconds(hour * 3600);
+        hours.iter().map(|(first, last)| Span { first: at(*first), last: at(*last) }).collect()
+    }
+
+    proptest::proptest! {
+        /// Joined or not, the same tamperings were followed.
+        #[test]
+        fn what_is_joined_says_the_same(hours in proptest::collection::vec((0_i64..300, 0_i64..60), 0..12), done in -50_i64..350) {
+            let hours: Vec<_> = hours.into_iter().map(|(first, length)| (first, first + length)).collect();
+            let joined = joined(spans(&hours).into_iter());
+            let done = Moment::from_seconds(done * 3600);
+            proptest::prop_assert_eq!(followed(done, &joined), followed(done, &spans(&hours)));
+            let apart = |pair: &[Span]| pair[1].first.seconds_since(pair[0].last) > WINDOW_SECONDS;
+            proptest::prop_assert!(joined.windows(2).all(apart), "{joined:?}");
+        }
+    }
 }

@@ -21,8 +21,8 @@ use super::Digest;
 /// The most that is decompressed in one go. CloudTrail's files hold up to 50 MB (facts/05 §2), but seldom more than a few.
 const IN_ONE_GO: usize = 24 << 20;
 
-/// Contents larger than this get memory of their own, which is given back: else one large file would take it until all is read.
-const KEPT: usize = 4 << 20;
+/// Room that is this small is kept, however small the contents are.
+const SMALL: usize = 256 << 10;
 
 /// The window over what is read piece by piece, at first.
 const WINDOW: usize = 1 << 20;
@@ -49,24 +49,17 @@ impl Default for Contents {
     }
 }
 
-/// Room for bytes of a known number: kept for the next, unless there are many.
+/// Room for bytes of a known number, kept for the next unless these are far fewer: files come largest first, and what the first ones took
+/// is free for what is kept of the later ones.
 #[derive(Default)]
-struct Room {
-    kept: Option<MmapMut>,
-    large: Option<MmapMut>,
-}
+struct Room(Option<MmapMut>);
 
 impl Room {
     fn of(&mut self, size: usize) -> io::Result<&mut [u8]> {
-        self.large = None;
-        let room = if size > KEPT {
-            self.large.insert(MmapMut::map_anon(size)?)
-        } else {
-            match &mut self.kept {
-                Some(kept) => kept,
-                // The system gives memory only to what is touched of it.
-                none => none.insert(MmapMut::map_anon(KEPT)?),
-            }
+        let fits = |room: &MmapMut| size <= room.len() && room.len() <= SMALL.max(size.saturating_mul(2));
+        let room = match self.0.take().filter(fits) {
+            Some(room) => self.0.insert(room),
+            None => self.0.insert(MmapMut::map_anon(size.max(SMALL))?),
         };
         Ok(room.get_mut(..size).unwrap_or_default())
     }
