@@ -129,8 +129,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     });
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
     let is_publication = |listed: &Listed<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
-    let publications: Vec<(ChangeKey, Change)> = kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change).collect();
-    let published = scene::published(publications.iter().map(|(key, change)| (key.time, change)));
+    let published = scene::published(kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change));
     let stems: Vec<String> = terms.configuration.auditor.stems().collect();
     let (that_matter, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();

@@ -489,12 +489,12 @@ pub(crate) fn log_stores<'c>(state: &State, changes: impl Iterator<Item = &'c Ch
     stores
 }
 
-/// When versions were published, by all events.
-pub(crate) fn published<'c>(changes: impl Iterator<Item = (Moment, &'c Change)>) -> Published {
+/// When versions were published, by all events, in the order of time.
+pub(crate) fn published(publications: impl Iterator<Item = (ChangeKey, Change)>) -> Published {
     let mut published = Published::new();
-    for (time, change) in changes.filter(|(_, change)| change.is("bedrock", &["CreateGuardrailVersion"]) && !change.is_refused()) {
-        if let Some((key, version)) = guardrail_of(change).zip(published_version(change)) {
-            published.entry(GuardrailVersionArn { key, version }).or_insert(time);
+    for (of, change) in publications.filter(|(_, change)| !change.is_refused()) {
+        if let Some((key, version)) = guardrail_of(&change).zip(published_version(&change)) {
+            published.entry(GuardrailVersionArn { key, version }).or_insert(of.time);
         }
     }
     published

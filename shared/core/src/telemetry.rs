@@ -56,8 +56,10 @@ pub struct InvocationLogging {
     pub on: bool,
     /// Whether texts are delivered: without them a log shows no trace.
     pub text: bool,
-    /// Buckets and log groups.
-    pub destinations: BTreeSet<String>,
+    /// The bucket that logs are delivered to.
+    pub bucket: Option<Box<str>>,
+    /// The log group that they are delivered to.
+    pub log_group: Option<Box<str>>,
 }
 
 impl InvocationLogging {
@@ -65,12 +67,18 @@ impl InvocationLogging {
     #[must_use]
     pub fn from_json(json: &Value) -> Self {
         let settings = json.as_object().filter(|settings| !settings.is_empty());
-        let destinations = [json.at("/s3Config/bucketName"), json.at("/cloudWatchConfig/logGroupName")];
+        let name = |pointer: &str| json.at(pointer).as_str().map(Box::from);
         InvocationLogging {
             on: settings.is_some(),
             text: settings.is_some() && json["textDataDeliveryEnabled"].as_bool() != Some(false),
-            destinations: destinations.into_iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+            bucket: name("/s3Config/bucketName"),
+            log_group: name("/cloudWatchConfig/logGroupName"),
         }
+    }
+
+    /// Bucket and log group.
+    pub fn destinations(&self) -> impl Iterator<Item = &str> {
+        [&self.bucket, &self.log_group].into_iter().flatten().map(AsRef::as_ref)
     }
 }
 

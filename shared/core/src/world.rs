@@ -309,8 +309,8 @@ impl World {
     pub fn log_stores(&self) -> BTreeSet<String> {
         let telemetry = self.telemetry.values().flat_map(Timeline::entries).filter_map(|(_, _, telemetry)| telemetry);
         let logging = self.logging.values().flat_map(Timeline::entries).filter_map(|(_, _, logging)| logging);
-        let stores = telemetry.flat_map(|telemetry| &telemetry.stores);
-        stores.chain(logging.flat_map(|logging| &logging.destinations)).cloned().collect()
+        let stores = telemetry.flat_map(|telemetry| &telemetry.stores).map(String::as_str);
+        stores.chain(logging.flat_map(InvocationLogging::destinations)).map(str::to_owned).collect()
     }
 
     /// The readings of an identity's documents, in order.

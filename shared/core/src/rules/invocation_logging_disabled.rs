@@ -1,5 +1,7 @@
 //! Model invocation logging was switched off, or sent elsewhere.
 
+use std::collections::BTreeSet;
+
 use crate::{
     framework::LOGS_IMPAIRED,
     moment::Moment,
@@ -50,8 +52,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         (_, Some(after)) if !after.on => ("nothing is logged any more".to_owned(), false),
         (_, Some(after)) if !after.text => ("texts are no longer delivered, and with them no trace of guardrails".to_owned(), false),
         (_, Some(after)) => {
-            let now: Vec<&str> = after.destinations.iter().map(String::as_str).collect();
-            (format!("the logs go to {} instead", now.join(", ")), false)
+            let now: BTreeSet<&str> = after.destinations().collect();
+            (format!("the logs go to {} instead", Vec::from_iter(now).join(", ")), false)
         }
     };
     let later = state.invocation_logging_boundaries(account, region).into_iter().filter(|at| *at > seen.key.time);
@@ -62,5 +64,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 
 /// Whether one configuration records less than another, or elsewhere.
 fn loses(before: &InvocationLogging, after: &InvocationLogging) -> bool {
-    (before.on && !after.on) || (before.text && !after.text) || !before.destinations.is_subset(&after.destinations)
+    (before.on && !after.on)
+        || (before.text && !after.text)
+        || !before.destinations().all(|destination| after.destinations().any(|now| now == destination))
 }

@@ -301,7 +301,7 @@ impl State {
     #[must_use]
     pub fn log_destinations(&self) -> BTreeSet<String> {
         let known = self.world.logging.values().flat_map(Timeline::entries).filter_map(|(_, _, logging)| logging);
-        known.flat_map(|logging| logging.destinations.iter().cloned()).collect()
+        known.flat_map(InvocationLogging::destinations).map(str::to_owned).collect()
     }
 
     /// The policy documents of a role, user, group or managed policy, by the name of its file in the world.
