@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use end_to_end::{
     deployment::{Deployment, FORWARDER, HUB, KEY, MANAGEMENT, MEMBER, ORGANIZATION, REGION, call, role},
     iam::{Call, Decision, Policies},
-    template::{Stack, Template, root, text},
+    template::{Template, root, text},
 };
 use serde_json::{Value, json};
 
@@ -623,28 +623,6 @@ fn nothing_is_allowed_that_isn_t_here() {
     assert!(allowed == expected, "tests/tests/policies/allowed.txt lists other calls than these:\n{}", allowed.join("\n"));
 }
 
-/// With the version before, `${aws:PrincipalAccount}` would be a text like any other.
-#[test]
-fn policies_are_of_the_version_that_knows_variables() {
-    fn check(value: &Value, seen: &mut usize) {
-        match value {
-            Value::Array(items) => items.iter().for_each(|item| check(item, seen)),
-            Value::Object(map) => {
-                if map.contains_key("Statement") {
-                    assert_eq!(map.get("Version"), Some(&Value::from("2012-10-17")), "{value}");
-                    *seen += 1;
-                }
-                map.values().for_each(|item| check(item, seen));
-            }
-            _ => {}
-        }
-    }
-    let mut seen = 0;
-    check(&Template::hub().0, &mut seen);
-    check(&Template::member().0, &mut seen);
-    assert!(seen > 25, "{seen}");
-}
-
 #[test]
 fn alone_nobody_else_is_let_in() {
     let standalone = Deployment::standalone();
@@ -694,18 +672,6 @@ fn an_own_trail_is_written_by_the_trail_only() {
         call(&of_region(HUB, "fold-findings"), "s3:GetObject", &file).in_account(HUB),
     ];
     check(&deployment, Decision::Denied, &denied);
-}
-
-#[test]
-fn a_permissions_boundary_reaches_every_role() {
-    let boundary = "arn:aws:iam::111122223333:policy/boundary";
-    let hub = Template::hub().stack(HUB, REGION, &[("PermissionsBoundaryArn", boundary), ("OrganizationId", ORGANIZATION)]);
-    let members = ["Member", "Forwarded"].map(|nested| hub.nested(nested, &Template::member()));
-    for stack in members.iter().chain([&hub]) {
-        for (name, role) in stack.of_type("AWS::IAM::Role") {
-            assert_eq!(role["PermissionsBoundary"], boundary, "{name}");
-        }
-    }
 }
 
 /// The example in deploy/ stops the administrator of a member, and neither the StackSet nor the auditor itself.
@@ -827,141 +793,6 @@ fn the_examples_for_the_log_archive_let_the_hub_read() {
     assert_eq!(policies.decide(&subscribe.with("sns:Endpoint", &["arn:aws:sqs:us-east-1:444455556666:other"])), Decision::Denied);
 }
 
-/// `"*"` as a resource stands only where the API has no other form, or behind a Deny, and a comment in the template says why.
-#[test]
-fn wildcard_resources_are_argued() {
-    let without_resources = [
-        "organizations:",
-        "bedrock:ListEnforcedGuardrailsConfiguration",
-        "bedrock:ListGuardrails",
-        "bedrock:ListInferenceProfiles",
-        "bedrock:ListAgents",
-        "bedrock:ListFlows",
-        "bedrock:GetModelInvocationLoggingConfiguration",
-        "cloudtrail:DescribeTrails",
-        "cloudtrail:LookupEvents",
-        "cloudtrail:ListPublicKeys",
-        "cloudtrail:DescribeTrails",
-        "dynamodb:ListStreams",
-    ];
-    for (arn, role) in Deployment::of_an_organization().roles() {
-        for policy in role["Policies"].as_array().unwrap() {
-            for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
-                if statement["Resource"] != "*" || statement["Effect"] == "Deny" {
-                    continue;
-                }
-                let actions = match &statement["Action"] {
-                    Value::Array(actions) => actions.iter().map(text).collect(),
-                    one => vec![text(one)],
-                };
-                for action in actions {
-                    assert!(without_resources.iter().any(|known| action.starts_with(known)), "{arn} may {action} on everything");
-                    assert!(!action.contains('*'), "{arn} may {action}");
-                }
-            }
-        }
-    }
-    for template in ["template.yaml", "member.yaml"] {
-        let text = std::fs::read_to_string(root().join(template)).unwrap();
-        let lines: Vec<_> = text.lines().collect();
-        for (number, line) in lines.iter().enumerate() {
-            let statement = |line: &&str| line.trim_start().starts_with("- Sid:") || line.trim_start().starts_with("- { Sid:");
-            if line.contains("Resource: \"*\"") {
-                let start = (0..=number).rev().find(|&index| statement(&lines[index])).unwrap();
-                // Behind `!If` the comment stands before the condition.
-                let argued = lines[start.saturating_sub(5)..start].iter().any(|line| line.trim_start().starts_with('#'));
-                let key_policy =
-                    template == "template.yaml" && start < lines.iter().position(|line| line.starts_with("  KeyAlias:")).unwrap();
-                assert!(argued || key_policy, "{template}:{}: {}", number + 1, lines[start].trim());
-            }
-        }
-    }
-}
-
-/// Everything with a name starts with the product's, so that policies and service control policies can speak of it; roles have its path.
-#[test]
-fn names_start_with_the_products() {
-    let deployment = Deployment::of_an_organization();
-    for stack in &deployment.stacks {
-        for (logical_id, resource) in &stack.resources {
-            for key in [
-                "QueueName",
-                "TableName",
-                "RoleName",
-                "FunctionName",
-                "TopicName",
-                "BucketName",
-                "AlarmName",
-                "DashboardName",
-                "ManagedPolicyName",
-            ] {
-                if let Some(name) = resource.properties[key]
-                    .as_str()
-                    .filter(|_| resource.kind != "AWS::Lambda::Permission" && resource.kind != "AWS::Lambda::EventSourceMapping")
-                {
-                    assert!(name.starts_with("guardrail-audit-"), "{logical_id}: {name}");
-                    assert!(
-                        key != "RoleName" || name.len() <= 64 && resource.properties["Path"] == "/guardrail-audit/",
-                        "{logical_id}: {name}"
-                    );
-                }
-            }
-        }
-    }
-    let long = Template::member().stack(MEMBER, "ap-southeast-1", &[("NamePrefix", "guardrail-audit-forwarded")]);
-    for (_, role) in long.of_type("AWS::IAM::Role") {
-        assert!(role["RoleName"].as_str().unwrap().len() <= 64, "{}", role["RoleName"]);
-    }
-}
-
-/// The global roles are made once in an account, however many Regions and copies there are.
-#[test]
-fn global_roles_are_made_in_one_region_only() {
-    let roles = |stack: &Stack| {
-        stack.of_type("AWS::IAM::Role").filter(|(_, role)| !role["RoleName"].as_str().unwrap().contains(stack.region.as_str())).count()
-    };
-    let of_member = [("OrganizationId", ORGANIZATION), ("HubAccountId", HUB), ("HubRegion", "us-east-1"), ("HubKeyArn", KEY)];
-    let member = Template::member();
-    assert_eq!(roles(&member.stack(MEMBER, "us-east-1", &of_member)), 2);
-    assert_eq!(roles(&member.stack(MEMBER, "eu-west-1", &of_member)), 0);
-    assert_eq!(roles(&member.stack(MEMBER, "eu-west-1", &[&of_member[..], &[("HomeRegion", "eu-west-1")]].concat())), 2);
-    assert_eq!(roles(&member.stack(MEMBER, "us-east-1", &[&of_member[..], &[("HomeRegion", "eu-west-1")]].concat())), 0);
-    let hub = Template::hub().stack(HUB, "eu-west-1", &[("OrganizationId", ORGANIZATION)]);
-    assert_eq!(roles(&hub.nested("Member", &member)), 2);
-    assert_eq!(roles(&hub.nested("Forwarded", &member)), 0);
-}
-
-/// What stands idle in a member costs nothing: no alarm, no key, no table, no provisioned anything.
-#[test]
-fn members_cost_nothing_while_idle() {
-    let free = [
-        "AWS::Events::Rule",
-        "AWS::SQS::Queue",
-        "AWS::SQS::QueuePolicy",
-        "AWS::Lambda::Function",
-        "AWS::Lambda::EventSourceMapping",
-        "AWS::Lambda::Permission",
-        "AWS::Logs::LogGroup",
-        "AWS::IAM::Role",
-    ];
-    let deployment = Deployment::of_an_organization();
-    let members: Vec<_> = deployment.stacks.iter().filter(|stack| [MEMBER, FORWARDER].contains(&stack.account.as_str())).collect();
-    assert_eq!(members.len(), 2);
-    for (name, resource) in members.iter().flat_map(|stack| &stack.resources) {
-        assert!(free.contains(&resource.kind.as_str()), "{name} is a {}", resource.kind);
-        assert!(resource.properties["ReservedConcurrentExecutions"].is_null(), "{name}");
-        assert!(
-            resource.kind != "AWS::SQS::Queue" || resource.properties["SqsManagedSseEnabled"] == true,
-            "{name} is not encrypted by SQS"
-        );
-    }
-    let forwarder = members.iter().find(|stack| stack.account == FORWARDER).unwrap();
-    let functions: Vec<&str> = forwarder.of_type("AWS::Lambda::Function").map(|(name, _)| name).collect();
-    assert_eq!(functions, ["AuditChanges"], "who only forwards runs nothing but the heartbeat");
-    assert_eq!(forwarder.of_type("AWS::Lambda::EventSourceMapping").count(), 0);
-    assert!(forwarder.resources.contains_key("HeartbeatRule") && forwarder.resources.contains_key("HeartbeatPermission"));
-}
-
 /// What code asks of AWS: the names are those that its errors carry.
 fn operations_in(files: &[&str]) -> BTreeSet<String> {
     let named = |file: &&str| -> Vec<String> {
@@ -1043,30 +874,5 @@ fn whatever_the_code_reads_the_reader_may_read() {
             services.iter().any(|service| resources.iter().any(|resource| allowed(service, resource))),
             "the reader may not {operation}"
         );
-    }
-}
-
-/// A variable that a template sets is one that the functions read.
-#[test]
-fn the_functions_read_what_the_templates_set() {
-    let mut source = String::new();
-    let mut folders = vec![root().join("shared/aws/src")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                source += &std::fs::read_to_string(path).unwrap();
-            }
-        }
-    }
-    for stack in &Deployment::of_an_organization().stacks {
-        let functions = stack.of_type("AWS::Lambda::Function").chain(stack.of_type("AWS::Serverless::Function"));
-        for (function, properties) in functions {
-            for name in properties["Environment"]["Variables"].as_object().unwrap().keys() {
-                assert!(source.contains(&format!("\"{name}\"")), "{function} gets {name}, which nothing reads");
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::runner::{NOW, at, call, demo, folder, run};
+use super::runner::{NOW, Ran, at, call, demo, folder, run};
 
 const CORPORATE: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/corpguard001";
 
@@ -138,6 +138,12 @@ fn small_world(guardrail: &serde_json::Value) -> tempfile::TempDir {
     ])
 }
 
+/// Simulates the call of a small world.
+fn run_in(folder: &tempfile::TempDir, changes: &[&str]) -> Ran {
+    let (log, world) = (at(folder, "log.json"), at(folder, "world"));
+    run(&[&["simulate", &log, "--world", &world, "--now", NOW, "--quiet", "--format", "json"], changes].concat())
+}
+
 #[test]
 fn a_guardrail_that_can_not_be_applied_fails_calls_and_one_that_nobody_read_may() {
     let guardrail = |status: &str| json!({"guardrailId": "corp", "version": "1", "status": status});
@@ -156,22 +162,7 @@ fn a_guardrail_that_can_not_be_applied_fails_calls_and_one_that_nobody_read_may(
     ] {
         let folder = small_world(&guardrail(status));
         let policy = policy(&format!("arn:aws:bedrock:us-east-1:{identifier}"));
-        let (log, world) = (at(&folder, "log.json"), at(&folder, "world"));
-        let ran = run(&[
-            "simulate",
-            &log,
-            "--world",
-            &world,
-            "--now",
-            NOW,
-            "--quiet",
-            "--format",
-            "json",
-            "--policy",
-            policy.path().to_str().unwrap(),
-            "--attach",
-            "r-ab12",
-        ]);
+        let ran = run_in(&folder, &["--policy", policy.path().to_str().unwrap(), "--attach", "r-ab12"]);
         let row = &ran.json()["rows"][0];
         assert_eq!(row["effect"], effect, "{status} {identifier}: {row}");
         match why {
@@ -201,24 +192,7 @@ fn what_was_exempt_gains_cover_and_what_becomes_exempt_loses_it() {
     {
         let described = json!({"Policy": {"PolicySummary": {"Id": "p-1", "Type": "BEDROCK_POLICY"}, "Content": now}});
         std::fs::write(at(&folder, "world/policies/p-1.json"), described.to_string()).unwrap();
-        let (log, world, policy) = (at(&folder, "log.json"), at(&folder, "world"), at(&folder, becomes));
-        let ran = run(&[
-            "simulate",
-            &log,
-            "--world",
-            &world,
-            "--now",
-            NOW,
-            "--quiet",
-            "--format",
-            "json",
-            "--policy",
-            &policy,
-            "--detach",
-            "p-1:r-ab12",
-            "--attach",
-            "r-ab12",
-        ]);
+        let ran = run_in(&folder, &["--policy", &at(&folder, becomes), "--detach", "p-1:r-ab12", "--attach", "r-ab12"]);
         assert_eq!(ran.json()["rows"][0]["effect"], effect, "{}", ran.shown());
     }
 }
