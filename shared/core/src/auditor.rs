@@ -107,6 +107,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         warnings: terms.configuration.warnings(terms.now),
         ..Audit::default()
     };
+    let drafts_requested = facts.drafts_requested();
     let kept = std::mem::take(&mut facts.changes);
     let texts = std::mem::take(&mut facts.texts);
     let mut horizon = Horizon::default();
@@ -153,7 +154,6 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         ((place.account.clone(), place.region.clone()), heard)
     };
     let heartbeats: Heartbeats = seen.iter().map(heard).filter(|(_, heard)| !heard.is_empty()).collect();
-    let drafts_requested = texts.drafts_requested();
     let surroundings = Surroundings {
         state: &state,
         configuration: terms.configuration,

@@ -24,7 +24,7 @@ pub(crate) use strings::{Strings, Symbol};
 
 use crate::{
     api::{Mediator, Reach},
-    arn::GuardrailVersionArn,
+    arn::GuardrailKey,
     change::Change,
     moment::Moment,
 };
@@ -39,6 +39,8 @@ pub struct Facts {
     pub(crate) changes: KeptChanges,
     /// From when to when was looked, besides the records themselves.
     pub(crate) looked: Option<(Moment, Moment)>,
+    /// The guardrails whose DRAFTs somebody's calls ask for that aren't here.
+    drafts: BTreeSet<String>,
 }
 
 /// Rows by account and Region.
@@ -146,11 +148,11 @@ impl Texts {
         self.requests.get(columns.requested.get())
     }
 
-    /// The guardrails of which some call asks for the DRAFT: by ARN without a version, or by the bare id.
-    pub(crate) fn drafts_requested(&self) -> BTreeSet<String> {
-        let without_version = |named: &str| GuardrailVersionArn::split(named).map_or_else(|| named.to_owned(), |(key, _)| key.arn());
-        let drafts = self.requests.values().filter(|requested| self.get(requested.version) == DRAFT);
-        drafts.map(|requested| self.get(requested.guardrail)).filter(|guardrail| !guardrail.is_empty()).map(without_version).collect()
+    /// The numbers of those requests that ask for a DRAFT.
+    fn requests_of_drafts(&self) -> BTreeSet<Symbol24> {
+        let requests = (0..).map(Symbol24::new).zip(self.requests.values());
+        let drafts = requests.filter(|(_, requested)| self.get(requested.version) == DRAFT && requested.guardrail != Symbol::NONE);
+        drafts.map(|(number, _)| number).collect()
     }
 
     fn intern_long(&mut self, text: &str) -> Symbol24 {
@@ -214,6 +216,7 @@ impl Facts {
             self.places.entry((new(account), new(region))).or_default().append(rows);
         }
         self.changes.absorb(other.changes, &symbols);
+        self.drafts.extend(other.drafts);
         for moment in other.looked.into_iter().flat_map(|(first, last)| [first, last]) {
             self.looked_at(moment);
         }
@@ -225,16 +228,29 @@ impl Facts {
         self.looked = Some((first.min(moment), last.max(moment)));
     }
 
-    /// The guardrails of which some call asks for the DRAFT: by ARN without a version, or by the bare id.
+    /// The guardrails of which some call asks for the DRAFT, by ARN. A bare id is one of the caller's own account and Region.
     #[must_use]
     pub fn drafts_requested(&self) -> BTreeSet<String> {
-        self.texts.drafts_requested()
+        let of_drafts = self.texts.requests_of_drafts();
+        let mut drafts = self.drafts.clone();
+        if of_drafts.is_empty() {
+            return drafts;
+        }
+        for ((account, region), rows) in &self.places {
+            let (account, region) = (self.texts.get(*account).into(), self.texts.get(*region).into());
+            let requested: BTreeSet<Symbol24> =
+                rows.iter().map(|row| row.columns.requested).filter(|number| of_drafts.contains(number)).collect();
+            for number in requested {
+                let named = self.texts.get(self.texts.requests.get(number.get()).guardrail);
+                drafts.extend(GuardrailKey::from_identifier(named, &account, &region).map(|key| key.arn()));
+            }
+        }
+        drafts
     }
 
-    /// Says that somebody's calls, which aren't here, ask for the DRAFT of a guardrail.
+    /// Says that somebody's calls, which aren't here, ask for the DRAFT of a guardrail: its ARN.
     pub fn add_draft_request(&mut self, guardrail: &str) {
-        let (guardrail, version) = (self.texts.intern(guardrail), self.texts.intern(DRAFT));
-        self.texts.intern_requested(Requested { guardrail, version, ..Requested::default() });
+        self.drafts.insert(guardrail.to_owned());
     }
 
     /// Takes a change.

@@ -63,7 +63,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) log_stores: &'a BTreeSet<String>,
     pub(crate) published: &'a Published,
     pub(crate) heartbeats: &'a Heartbeats,
-    /// The guardrails of which some call asks for the DRAFT: by ARN without a version, or by the bare id.
+    /// The guardrails of which some call asks for the DRAFT, by ARN.
     pub(crate) drafts_requested: &'a BTreeSet<String>,
 }
 
@@ -280,7 +280,7 @@ impl<'a> Scene<'a> {
 
     /// Whether some call asks for the DRAFT of a guardrail.
     pub(crate) fn is_draft_requested(&self, key: &GuardrailKey) -> bool {
-        self.drafts_requested.contains(&key.arn()) || self.drafts_requested.contains(&*key.id)
+        self.drafts_requested.contains(&key.arn())
     }
 
     /// An agent or flow that uses a guardrail.
