@@ -98,6 +98,7 @@ pub struct Audit {
 /// Audits what was collected.
 #[must_use]
 pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
+    facts.close();
     let duplicates = facts.changes.put_in_order(facts.texts.strings());
     let state = settle(&facts, world);
     let mut audit = Audit {

@@ -18,7 +18,7 @@ use indexmap::IndexMap;
 pub(crate) use changes::{KeptChanges, Listed};
 pub use collect::{Collector, Ignored, Taken};
 use distinct::Distinct;
-pub(crate) use rows::{Columns, PackedId, Row, Rows, Symbol24};
+pub(crate) use rows::{Columns, PackedId, Row, Rows, Symbol24, uuid};
 pub use stored::StoredRecord;
 pub(crate) use strings::{Strings, Symbol};
 
@@ -192,6 +192,14 @@ impl Facts {
         let entry = self.places.entry(place);
         self.last_place = entry.index();
         entry.or_default().push(row);
+    }
+
+    /// Lets go of what only adding needs. What is added nevertheless is not told from what is there.
+    pub(crate) fn close(&mut self) {
+        self.texts.strings.close();
+        self.texts.forms.close();
+        self.texts.requests.close();
+        self.changes.close();
     }
 
     /// Puts the facts of another reader behind these.

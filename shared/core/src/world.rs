@@ -235,7 +235,7 @@ impl World {
 
     /// Takes a change that an event reports. Refused calls change nothing and must not come here.
     pub fn apply(&mut self, time: Moment, event_id: &str, change: &WorldChange) {
-        let from_event = || Source::Event(event_id.to_owned());
+        let from_event = || Source::event(event_id);
         match change {
             WorldChange::Organization(change) => {
                 self.organization_changes.insert((time, event_id.to_owned(), change.clone()));

@@ -103,6 +103,10 @@ impl KeptChanges {
         }));
     }
 
+    pub(super) fn close(&mut self) {
+        self.deeds.close();
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.changes.len()
     }

@@ -39,6 +39,11 @@ impl<T: Copy + Default + Eq + Hash> Distinct<T> {
         self.values.get(number as usize).copied().unwrap_or_default()
     }
 
+    /// Lets go of what finds the number of a value.
+    pub(super) fn close(&mut self) {
+        self.numbers = HashTable::new();
+    }
+
     /// All values.
     pub(super) fn values(&self) -> impl Iterator<Item = T> {
         self.values.iter().copied()

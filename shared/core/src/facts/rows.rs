@@ -105,7 +105,7 @@ impl PackedId {
 }
 
 /// The bits of a UUID in lower case with hyphens.
-fn uuid(text: &str) -> Option<u128> {
+pub(crate) fn uuid(text: &str) -> Option<u128> {
     let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
     if [8, 13, 18, 23].iter().any(|&hyphen| bytes.get(hyphen) != Some(&b'-')) {
         return None;

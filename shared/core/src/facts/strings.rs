@@ -78,6 +78,11 @@ impl Strings {
         at(&self.text, &self.ends, symbol.0)
     }
 
+    /// Lets go of what finds the symbol of a text.
+    pub(super) fn close(&mut self) {
+        self.numbers = HashTable::new();
+    }
+
     /// Takes in the texts of another, and says which symbol each of its symbols became.
     pub(super) fn absorb(&mut self, other: &Strings) -> Vec<Symbol> {
         (0..other.ends.len()).map(|number| self.intern(at(&other.text, &other.ends, u32::try_from(number).unwrap_or(0)))).collect()

@@ -139,7 +139,7 @@ impl World {
                 }
                 _ => continue,
             };
-            contents.entry(policy.clone()).or_default().insert(*time, Source::Event(event_id.clone()), version);
+            contents.entry(policy.clone()).or_default().insert(*time, Source::event(event_id), version);
         }
         contents
     }

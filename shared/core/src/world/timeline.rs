@@ -1,14 +1,35 @@
 //! What was known of one thing, and from when to when.
 
-use crate::moment::Moment;
+use sha2::{Digest as _, Sha256};
+
+use crate::{facts::uuid, moment::Moment};
 
 /// Where a state came from. At the same moment an event comes before a snapshot, which was read after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// An event, by its id.
-    Event(String),
+    /// An event.
+    Event(EventId),
     /// An AWS API response.
     Snapshot,
+}
+
+/// An event, told from others and in the order of ids: a UUID as it is, of any other id a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventId([u8; 16]);
+
+impl EventId {
+    fn of(id: &str) -> Self {
+        let digest = || Sha256::digest(id).first_chunk().copied().unwrap_or_default();
+        EventId(uuid(id).map_or_else(digest, u128::to_be_bytes))
+    }
+}
+
+impl Source {
+    /// The event of this id.
+    #[must_use]
+    pub fn event(id: &str) -> Self {
+        Source::Event(EventId::of(id))
+    }
 }
 
 /// States in the order of time, each in force until the next. `None` is a state that is not known, such as the content of a change
@@ -114,7 +135,7 @@ mod tests {
     }
 
     fn event(id: &str) -> Source {
-        Source::Event(id.to_owned())
+        Source::event(id)
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Followed {
     }
 
     fn change(&mut self, time: Moment, event_id: &str, change: &OrganizationChange) {
-        let source = Source::Event(event_id.to_owned());
+        let source = Source::event(event_id);
         match change {
             OrganizationChange::CreateOrganizationalUnit { unit, name, parent } => {
                 if let Some(tree) = &mut self.tree {

@@ -42,7 +42,7 @@ pub(super) fn with_changes(world: &World) -> Recorded {
 }
 
 fn insert(timeline: &mut Timeline<Telemetry>, time: Moment, event_id: &str, state: Option<Telemetry>) {
-    timeline.insert(time, Source::Event(event_id.to_owned()), state);
+    timeline.insert(time, Source::event(event_id), state);
 }
 
 /// A trail that was changed.
