@@ -564,6 +564,7 @@ fn reduced(key: &str, value: Value) -> Value {
         "definition" => flow_without_texts(&value),
         "agent" => agent_without_texts(&value),
         "tags" => keys_of_tags(&value),
+        "loggingConfig" => without_prefixes_and_roles(clean(value)),
         _ => clean_member(key, value),
     }
 }
@@ -597,6 +598,24 @@ fn clean(value: Value) -> Value {
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
             Value::Object(members.into_iter().collect())
         }
+        other => other,
+    }
+}
+
+/// Of invocation logging: what is logged and where to. Below which prefix, and as whom, changes nothing about it.
+fn without_prefixes_and_roles(settings: Value) -> Value {
+    fn inside(value: Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let kept = members.into_iter().filter(|(key, _)| !["keyPrefix", "roleArn"].contains(&key.as_str()));
+                Value::Object(kept.map(|(key, value)| (key, inside(value))).collect())
+            }
+            other => other,
+        }
+    }
+    match settings {
+        // One that says anything at all stays one that does.
+        Value::Object(members) => Value::Object(members.into_iter().map(|(key, value)| (key, inside(value))).collect()),
         other => other,
     }
 }
@@ -665,6 +684,15 @@ mod tests {
         assert!(!format!("{kept:?}").contains("secret"));
         let tags = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "TagResource", "requestParameters": {"resourceARN": "arn", "tags": [{"key": "team", "value": "secret"}]}});
         assert_eq!(change(&tags).unwrap().parameters["tags"], json!(["team"]));
+        let logging = |settings: Value| {
+            let put = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "PutModelInvocationLoggingConfiguration",
+                "requestParameters": {"loggingConfig": settings}});
+            change(&put).unwrap().parameters["loggingConfig"].clone()
+        };
+        let settings = json!({"cloudWatchConfig": {"logGroupName": "g", "roleArn": "r"}, "s3Config": {"bucketName": "b", "keyPrefix": "k"}, "textDataDeliveryEnabled": true});
+        let kept = json!({"cloudWatchConfig": {"logGroupName": "g"}, "s3Config": {"bucketName": "b"}, "textDataDeliveryEnabled": true});
+        assert_eq!(logging(settings), kept);
+        assert_eq!(logging(json!({"roleArn": "r"})), json!({"roleArn": "r"}), "a configuration that is there is never none");
     }
 
     #[test]

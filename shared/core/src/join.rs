@@ -156,7 +156,7 @@ impl<'t> Place<'t> {
         let boundaries = state.boundaries(&account, &region);
         let mut moments = boundaries.iter().copied().chain([Moment::BEGINNING]);
         let watched = moments.any(|at| records_evaluations(state.telemetry(&account, &region, at)));
-        let horizon = rows.iter().filter_map(Row::time).chain(latest_change).max();
+        let horizon = rows.iter().filter_map(|row| row.time(texts.strings())).chain(latest_change).max();
         Place {
             account,
             region,
@@ -199,7 +199,7 @@ impl<'t> Place<'t> {
             && let form @ Form { kind: Kind::Call(_), .. } = self.texts.form(&row.columns)
         {
             self.note_request(row);
-            if !selection.selects_time(row.time()) {
+            if !selection.selects_time(self.time(row)) {
                 met.not_selected += 1;
                 return;
             }
@@ -213,7 +213,7 @@ impl<'t> Place<'t> {
             let copied = match form.kind {
                 Kind::Call(_) => {
                     // A copy that only the account itself reports, and that differs, could be there to hide the call: both count.
-                    let key = (form.api, form.self_reported.then_some((row.columns, row.time())));
+                    let key = (form.api, form.self_reported.then_some((row.columns, self.time(row))));
                     match calls.get(&key) {
                         Some((_, kept)) if self.rank(kept) <= self.rank(row) => true,
                         _ => calls.insert(key, (form, *row)).is_some(),
@@ -223,8 +223,8 @@ impl<'t> Place<'t> {
                 Kind::Evaluation | Kind::Log => {
                     let seen = evidence.entry((row.columns, row.event()));
                     let copied = matches!(seen, Entry::Occupied(_));
-                    let time = seen.or_insert(row.time());
-                    *time = row.time().min(*time);
+                    let time = seen.or_insert(self.time(row));
+                    *time = self.time(row).min(*time);
                     copied
                 }
             };
@@ -249,7 +249,7 @@ impl<'t> Place<'t> {
         let number = self.evidence_of(shown);
         self.joined |= self.found(number).joins;
         let all = calls.len() as u64;
-        calls.retain(|_, (_, row)| selection.selects_time(row.time()));
+        calls.retain(|_, (_, row)| selection.selects_time(self.time(row)));
         let selected = calls.len() as u64;
         met.not_selected += all - selected;
         if selected == 0 {
@@ -260,6 +260,10 @@ impl<'t> Place<'t> {
         for (form, row) in calls.into_values() {
             with(self, &self.met(&row, form, number));
         }
+    }
+
+    fn time(&self, row: &Row) -> Option<Moment> {
+        row.time(self.texts.strings())
     }
 
     fn is_counting(&self) -> bool {
@@ -276,7 +280,7 @@ impl<'t> Place<'t> {
     }
 
     fn met(&self, row: &Row, form: Form, evidence: u32) -> MetCall {
-        let time = row.time();
+        let time = self.time(row);
         MetCall {
             columns: row.columns,
             form,
@@ -300,7 +304,7 @@ impl<'t> Place<'t> {
                 "" => 2,
                 _ => 0,
             },
-            row.time(),
+            self.time(row),
             row.event().text(self.texts.strings()),
             [
                 self.texts.long(subject).to_owned(),
@@ -313,7 +317,7 @@ impl<'t> Place<'t> {
 
     /// Counts an evaluation that may be inside of some call. One that failed evaluated nothing.
     fn count_unjoined(&mut self, row: &Row) {
-        if let (true, Kind::Evaluation, Some(time)) = (self.is_counting(), self.texts.form(&row.columns).kind, row.time()) {
+        if let (true, Kind::Evaluation, Some(time)) = (self.is_counting(), self.texts.form(&row.columns).kind, self.time(row)) {
             let (principal, hour) = (row.columns.principal, hour_of(time));
             let identifier = self.texts.requested(&row.columns).guardrail;
             match self.texts.get(identifier) {
@@ -426,7 +430,8 @@ impl<'t> Place<'t> {
 
     /// From the first to the last record.
     pub(crate) fn span(&self) -> Option<(Moment, Moment)> {
-        Some((self.rows.iter().filter_map(Row::time).min()?, self.rows.iter().filter_map(Row::time).max()?))
+        let times = || self.rows.iter().filter_map(|row| self.time(row));
+        Some((times().min()?, times().max()?))
     }
 
     /// When the state changed.

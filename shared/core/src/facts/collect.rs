@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChangeKey, Facts, Form, Kind, Requested,
-    rows::{Columns, PackedId, Row, Symbol24},
+    rows::{Columns, PackedId, PackedTime, Row, Symbol24},
 };
 use crate::{
     api::{APPLY_GUARDRAIL, Mediator, Reach},
@@ -254,8 +254,9 @@ impl<'w> Collector<'w> {
         };
         let request = PackedId::pack(&log.request_id, &mut texts.strings);
         let event = PackedId::pack("", &mut texts.strings);
+        let time = PackedTime::pack(log.time, &mut texts.strings);
         let (account, region) = (log.account.as_deref().unwrap_or("unknown"), log.region.as_deref().unwrap_or("unknown"));
-        self.facts.push(account, region, Row::new(request, columns, log.time, event));
+        self.facts.push(account, region, Row::new(request, columns, time, event));
         Taken::Judged
     }
 
@@ -286,7 +287,9 @@ impl<'w> Collector<'w> {
             let id = format!("{account} {region} {principal} {api} {subject} {time:?}");
             PackedId::pack(&id, &mut self.facts.texts.strings)
         };
-        let event = PackedId::pack(event_id.unwrap_or_default(), &mut self.facts.texts.strings);
+        let strings = &mut self.facts.texts.strings;
+        let event = PackedId::pack(event_id.unwrap_or_default(), strings);
+        let time = PackedTime::pack(time, strings);
         self.facts.push(account, region, Row::new(request, columns, time, event));
     }
 }

@@ -8,15 +8,14 @@ use std::{
 use super::strings::{Strings, Symbol};
 use crate::moment::Moment;
 
-/// What is kept of one call, evaluation or invocation log: 49 bytes.
+/// What is kept of one call, evaluation or invocation log: 47 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Row {
     /// The request id, packed.
     request: [u8; 16],
     /// What many rows share.
     pub(crate) columns: Columns,
-    /// Milliseconds, see [`Row::time`].
-    time: [u8; 6],
+    time: PackedTime,
     /// The event id, packed.
     event: [u8; 16],
 }
@@ -142,8 +141,8 @@ static DIGITS: [u8; 256] = {
 };
 
 impl Row {
-    pub(super) fn new(request: PackedId, columns: Columns, time: Option<Moment>, event: PackedId) -> Self {
-        Row { request: request.0.to_be_bytes(), columns, time: pack_time(time), event: event.0.to_be_bytes() }
+    pub(super) fn new(request: PackedId, columns: Columns, time: PackedTime, event: PackedId) -> Self {
+        Row { request: request.0.to_be_bytes(), columns, time, event: event.0.to_be_bytes() }
     }
 
     /// The request id, or what stands for it.
@@ -161,32 +160,58 @@ impl Row {
         self.request().0.cmp(&other.request().0).then_with(|| self.cmp(other))
     }
 
-    /// When, to the millisecond; CloudTrail's own times are to the second.
-    pub(crate) fn time(&self) -> Option<Moment> {
-        unpack_time(self.time)
+    /// When, to the millisecond.
+    pub(crate) fn time(&self, strings: &Strings) -> Option<Moment> {
+        self.time.moment(strings)
     }
 
     pub(super) fn renamed(mut self, symbols: &[Symbol], rename: impl FnOnce(Columns) -> Columns) -> Self {
         self.request = self.request().renamed(symbols).0.to_be_bytes();
         self.event = self.event().renamed(symbols).0.to_be_bytes();
+        self.time = self.time.renamed(symbols);
         self.columns = rename(self.columns);
         self
     }
 }
 
-/// Milliseconds since this many before 1970, so that all times that can be written fit into 47 bits; zero is no time.
-const BEFORE_1970: i64 = 1 << 46;
+/// A time in four bytes, for CloudTrail's are to the second: one more than the seconds since 1970, zero for none. Any other time is the
+/// symbol of its milliseconds, behind a mark that no second has before 2097.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PackedTime([u8; 4]);
 
-fn pack_time(time: Option<Moment>) -> [u8; 6] {
-    let millis = time.map_or(0, |time| (time.as_micros().div_euclid(1000) + BEFORE_1970).clamp(1, (1 << 48) - 1));
-    let [_, _, rest @ ..] = millis.to_be_bytes();
-    rest
-}
+const ODD_TIME: u32 = 0xf000_0000;
 
-fn unpack_time(packed: [u8; 6]) -> Option<Moment> {
-    let [a, b, c, d, e, f] = packed;
-    let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-    (millis != 0).then(|| Moment::from_micros((millis - BEFORE_1970) * 1000))
+impl PackedTime {
+    pub(super) fn pack(time: Option<Moment>, strings: &mut Strings) -> Self {
+        let number = time.map_or(0, |time| {
+            let millis = time.as_micros().div_euclid(1000);
+            let second = if millis % 1000 == 0 { u32::try_from(millis / 1000 + 1).ok() } else { None };
+            second.filter(|second| (1..ODD_TIME).contains(second)).unwrap_or_else(|| ODD_TIME | strings.intern(&millis.to_string()).0)
+        });
+        PackedTime(number.to_be_bytes())
+    }
+
+    /// One that was too many to tell apart is not known.
+    fn moment(self, strings: &Strings) -> Option<Moment> {
+        match u32::from_be_bytes(self.0) {
+            0 => None,
+            odd @ ODD_TIME.. => {
+                let millis: i64 = strings.get(Symbol(odd & !ODD_TIME)).parse().ok()?;
+                Some(Moment::from_micros(millis.saturating_mul(1000)))
+            }
+            second => Some(Moment::from_seconds(i64::from(second) - 1)),
+        }
+    }
+
+    fn renamed(self, symbols: &[Symbol]) -> Self {
+        match u32::from_be_bytes(self.0) {
+            odd @ ODD_TIME.. => {
+                let symbol = symbols.get((odd & !ODD_TIME) as usize).copied().unwrap_or_default();
+                PackedTime((ODD_TIME | symbol.0).to_be_bytes())
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Rows in chunks: a chunk never moves, so memory grows by what is in them and little else.
@@ -273,8 +298,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_49_bytes() {
-        assert_eq!(size_of::<Row>(), 49);
+    fn a_row_is_47_bytes() {
+        assert_eq!(size_of::<Row>(), 47);
     }
 
     #[test]
@@ -293,13 +318,31 @@ mod tests {
 
     #[test]
     fn times_come_back_to_the_millisecond() {
-        for time in
-            ["1901-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "2026-11-20T10:00:00.123Z", "3999-01-01T00:00:00Z"]
-        {
-            let time = Moment::parse(time);
-            assert_eq!(unpack_time(pack_time(time)), time);
+        let mut strings = Strings::default();
+        let mut packed = |time: Option<Moment>| PackedTime::pack(time, &mut strings);
+        let times = [
+            "1901-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "1969-12-31T23:59:59.999Z",
+            "1970-01-01T00:00:00Z",
+            "2026-11-20T10:00:00Z",
+            "2026-11-20T10:00:00.123Z",
+            "2097-08-06T00:00:00Z",
+            "2106-02-07T06:28:15Z",
+            "3999-01-01T00:00:00Z",
+        ];
+        let times = times.map(Moment::parse).into_iter().chain([None, Some(Moment::from_micros(i64::MIN / 1000 * 1000))]);
+        let all: Vec<_> = times.map(|time| (time, packed(time))).collect();
+        for (time, packed) in &all {
+            assert_eq!(packed.moment(&strings), *time);
         }
-        assert_eq!(unpack_time(pack_time(None)), None);
+        // Among the symbols of another reader, too.
+        let mut others = Strings::default();
+        others.intern("something else");
+        let symbols = others.absorb(&strings);
+        for (time, packed) in all {
+            assert_eq!(packed.renamed(&symbols).moment(&others), time);
+        }
     }
 
     #[test]
@@ -314,10 +357,11 @@ mod tests {
         let [a, b] = ["a8beb2cf-33a5-4c22-a0ed-f3ca6b134b7d", "b"].map(|id| PackedId::pack(id, &mut strings));
         let mut rows = Rows::default();
         for round in 0..i64::try_from(LAST_CHUNK).unwrap() * 3 {
-            rows.push(Row::new(if round == 3 { b } else { a }, columns(), Some(Moment::from_seconds(round)), b));
+            let time = PackedTime::pack(Some(Moment::from_seconds(round)), &mut strings);
+            rows.push(Row::new(if round == 3 { b } else { a }, columns(), time, b));
         }
         let mut other = Rows::default();
-        other.push(Row::new(b, columns(), None, b));
+        other.push(Row::new(b, columns(), PackedTime::pack(None, &mut strings), b));
         rows.append(other);
         let mut sizes = Vec::new();
         rows.each_request(|group| sizes.push(group.len()));

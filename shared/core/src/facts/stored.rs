@@ -2,7 +2,7 @@
 
 use super::{
     Facts, Form, Kind, Requested,
-    rows::{Columns, PackedId, Row},
+    rows::{Columns, PackedId, PackedTime, Row},
 };
 use crate::{
     api::{Mediator, Reach},
@@ -81,7 +81,7 @@ impl Facts {
                     reach,
                     request_id: row.request().text(texts.strings()),
                     event_id: row.event().text(texts.strings()),
-                    event_time: row.time(),
+                    event_time: row.time(texts.strings()),
                     account,
                     region,
                     principal: texts.long(principal),
@@ -133,7 +133,8 @@ impl Facts {
         };
         let request = PackedId::pack(&stored.request_id, &mut texts.strings);
         let event = PackedId::pack(&stored.event_id, &mut texts.strings);
-        self.push(stored.account, stored.region, Row::new(request, columns, stored.event_time, event));
+        let time = PackedTime::pack(stored.event_time, &mut texts.strings);
+        self.push(stored.account, stored.region, Row::new(request, columns, time, event));
     }
 }
 
