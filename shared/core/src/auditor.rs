@@ -133,22 +133,23 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let is_publication = |listed: &Listed<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
     let published = scene::published(kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change));
     let stems: Vec<String> = terms.configuration.auditor.stems().collect();
-    let (that_matter, unread_identities) = that_matter(&kept, texts.strings(), &state, &stems);
+    let (matter, unread_identities) = Matter::of(&kept, texts.strings(), &state, &stems);
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());
     }
-    // What happens to the organization and to trails concerns all accounts. The rest is put together piece by piece.
-    let (of_all, of_accounts): (Vec<Listed<'_>>, Vec<Listed<'_>>) =
-        that_matter.into_iter().partition(|listed| ["organizations", "cloudtrail"].contains(&listed.operation().0));
-    let of_all: Vec<(ChangeKey, Change)> = of_all.into_iter().map(Listed::to_change).collect();
-    let stores = scene::log_stores(&state, of_all.iter().map(|(_, change)| change));
-    // Bedrock keeps things by Region. What IAM and the auditor's own services keep can bear on all of an account.
+    // What happens to the organization and to trails concerns all accounts. The rest is put together piece by piece: Bedrock keeps things by
+    // Region; what IAM and the auditor's own services keep can bear on all of an account.
+    let mut of_all: Vec<(ChangeKey, Change)> = Vec::new();
     let mut by_owner: BTreeMap<(&str, Option<&str>), Vec<Listed<'_>>> = BTreeMap::new();
-    for listed in of_accounts {
-        let region = (listed.operation().0 == "bedrock").then(|| listed.region());
-        by_owner.entry((listed.account(), region)).or_default().push(listed);
+    for listed in kept.iter(texts.strings()).filter(|listed| matter.is(listed)) {
+        match listed.operation().0 {
+            "organizations" | "cloudtrail" => of_all.push(listed.to_change()),
+            "bedrock" => by_owner.entry((listed.account(), Some(listed.region()))).or_default().push(listed),
+            _ => by_owner.entry((listed.account(), None)).or_default().push(listed),
+        }
     }
+    let stores = scene::log_stores(&state, of_all.iter().map(|(_, change)| change));
     let heard = |place: &SeenPlace| {
         let mut heard: Vec<Moment> = place.heartbeats.iter().map(|(time, _)| *time).collect();
         heard.sort_unstable();
@@ -360,41 +361,56 @@ fn latest_changes<'s>(kept: &'s KeptChanges, strings: &'s Strings) -> LatestChan
 /// Accounts and Regions.
 type PlaceNames = BTreeSet<(AccountId, Region)>;
 
-/// The changes that some rule can say something of. Most changes of identities are about roles and users that nothing guards.
-/// Documents that allow inference in accounts whose identities aren't known are a blind spot.
-fn that_matter<'s>(kept: &'s KeptChanges, strings: &'s Strings, state: &State, stems: &[String]) -> (Vec<Listed<'s>>, PlaceNames) {
-    // What is neither a policy nor attached to one is rare.
-    let is_rare = |listed: &Listed<'_>| {
-        let (service, operation) = listed.operation();
-        service != "iam" || !operation.ends_with("Policy") && !operation.ends_with("PolicyVersion")
-    };
-    // A document that doesn't guard only matters where another one does.
-    let guards = format!("\"{GUARDS}\":true");
-    let speaks = |listed: &Listed<'_>| {
-        [guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.mentions(text)) || stems.iter().any(|stem| listed.mentions(stem))
-    };
-    let mut guarded: BTreeSet<(AccountId, String)> =
-        state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
-    let mut blind = BTreeSet::new();
-    for listed in kept.iter(strings).filter(|listed| listed.operation().0 == "iam") {
-        if is_rare(&listed) || speaks(&listed) {
-            let (_, change) = listed.to_change();
-            guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
-        } else if listed.mentions("\"Effect\"") {
-            let place = (AccountId::from(listed.account()), Region::from(listed.region()));
-            if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
-                blind.insert(place);
+/// Which changes some rule can say something of. Most changes of identities are about roles and users that nothing guards.
+struct Matter<'m> {
+    /// A document that doesn't guard only matters where another one does.
+    guards: String,
+    stems: &'m [String],
+    /// The identities that something guards, by account.
+    guarded: BTreeSet<(AccountId, String)>,
+}
+
+impl<'m> Matter<'m> {
+    /// Looks through all changes. With the places whose documents allow inference while their identities aren't known: a blind spot.
+    fn of(kept: &KeptChanges, strings: &Strings, state: &State, stems: &'m [String]) -> (Self, PlaceNames) {
+        let guarded = state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
+        let mut matter = Matter { guards: format!("\"{GUARDS}\":true"), stems, guarded };
+        let mut blind = BTreeSet::new();
+        for listed in kept.iter(strings).filter(|listed| listed.operation().0 == "iam") {
+            if is_rare(&listed) || matter.is_said_by(&listed) {
+                let (_, change) = listed.to_change();
+                matter.guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
+            } else if listed.mentions("\"Effect\"") {
+                let place = (AccountId::from(listed.account()), Region::from(listed.region()));
+                if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
+                    blind.insert(place);
+                }
             }
         }
+        (matter, blind)
     }
-    let concerns = |listed: &Listed<'_>| {
+
+    fn is(&self, listed: &Listed<'_>) -> bool {
+        is_rare(listed) || self.is_said_by(listed) || (!self.guarded.is_empty() && self.is_concerned_by(listed))
+    }
+
+    fn is_said_by(&self, listed: &Listed<'_>) -> bool {
+        [self.guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.mentions(text))
+            || self.stems.iter().any(|stem| listed.mentions(stem))
+    }
+
+    fn is_concerned_by(&self, listed: &Listed<'_>) -> bool {
         let (_, change) = listed.to_change();
         let keys = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"];
         let mut names = keys.iter().filter_map(|key| change.text(key)).map(change::short);
-        names.any(|name| guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
-    };
-    let matters = |listed: &Listed<'_>| is_rare(listed) || speaks(listed) || (!guarded.is_empty() && concerns(listed));
-    (kept.iter(strings).filter(matters).collect(), blind)
+        names.any(|name| self.guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
+    }
+}
+
+/// What is neither a policy nor attached to one is rare.
+fn is_rare(listed: &Listed<'_>) -> bool {
+    let (service, operation) = listed.operation();
+    service != "iam" || !operation.ends_with("Policy") && !operation.ends_with("PolicyVersion")
 }
 
 fn account_names(state: &State) -> BTreeMap<AccountId, String> {

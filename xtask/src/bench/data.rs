@@ -81,6 +81,20 @@ impl Data {
         Self::in_folder(folder, Some(manifest))
     }
 
+    /// A folder of links to one of so many of the files.
+    pub(super) fn one_of(&self, every: usize) -> anyhow::Result<PathBuf> {
+        let links = target().join(format!("bench/one-of-{every}"));
+        if links.exists() {
+            fs::remove_dir_all(&links)?;
+        }
+        for path in self.paths.iter().step_by(every) {
+            let link = links.join(path.strip_prefix(&self.folder)?);
+            fs::create_dir_all(link.parent().unwrap_or(&links))?;
+            std::os::unix::fs::symlink(fs::canonicalize(path)?, link)?;
+        }
+        Ok(links)
+    }
+
     fn in_folder(folder: PathBuf, manifest: Option<Manifest>) -> anyhow::Result<Self> {
         let paths = log_files(&folder)?;
         let bytes = paths.iter().map(|path| path.metadata().map_or(0, |metadata| metadata.len())).sum();

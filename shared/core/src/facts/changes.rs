@@ -139,7 +139,7 @@ impl KeptChanges {
 
     /// Each of them, put together again.
     pub(crate) fn iter<'s>(&'s self, strings: &'s Strings) -> impl Iterator<Item = Listed<'s>> {
-        self.changes.iter().map(move |kept| Listed { kept, deed: self.deeds.get(kept.deed), strings })
+        self.changes.iter().map(move |kept| Listed { kept, deeds: &self.deeds, strings })
     }
 }
 
@@ -183,26 +183,30 @@ fn is_name(value: &Value) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) struct Listed<'s> {
     kept: &'s KeptChange,
-    deed: Deed,
+    deeds: &'s Distinct<Deed>,
     strings: &'s Strings,
 }
 
 impl<'s> Listed<'s> {
+    fn deed(self) -> Deed {
+        self.deeds.get(self.kept.deed)
+    }
+
     pub(crate) fn time(self) -> Moment {
         self.kept.time()
     }
 
     pub(crate) fn account(self) -> &'s str {
-        self.strings.get(self.deed.account)
+        self.strings.get(self.deed().account)
     }
 
     pub(crate) fn region(self) -> &'s str {
-        self.strings.get(self.deed.region)
+        self.strings.get(self.deed().region)
     }
 
     /// The service and the operation.
     pub(crate) fn operation(self) -> (&'s str, &'s str) {
-        self.strings.get(self.deed.operation).split_once(' ').unwrap_or_default()
+        self.strings.get(self.deed().operation).split_once(' ').unwrap_or_default()
     }
 
     /// Whether its parameters or response hold a text, as JSON has it.
@@ -234,9 +238,9 @@ impl<'s> Listed<'s> {
             operation: operation.to_owned(),
             account: self.account().into(),
             region: self.region().into(),
-            principal: text(self.deed.principal).to_owned(),
-            invoked_by: some(self.deed.invoked_by),
-            error: some(self.deed.error),
+            principal: text(self.deed().principal).to_owned(),
+            invoked_by: some(self.deed().invoked_by),
+            error: some(self.deed().error),
             parameters,
             response,
             effect: None,
