@@ -10,6 +10,7 @@ mod shared;
 mod story;
 
 use std::{
+    cell::OnceCell,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
@@ -165,6 +166,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         published: &published,
         heartbeats: &heartbeats,
         drafts_requested: &drafts_requested,
+        named: &OnceCell::new(),
     };
     let mut looking = Looking::default();
     let scene = Scene::new(surroundings, &of_all);

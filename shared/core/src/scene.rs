@@ -49,8 +49,7 @@ pub(crate) struct Scene<'a> {
     drafts_requested: &'a BTreeSet<String>,
     identities: OnceCell<History>,
     service_control: OnceCell<ServiceControl>,
-    /// The guardrails that something ever enforced.
-    named: OnceCell<BTreeSet<GuardrailKey>>,
+    named: &'a OnceCell<BTreeSet<GuardrailKey>>,
 }
 
 /// What all scenes share.
@@ -65,6 +64,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) heartbeats: &'a Heartbeats,
     /// The guardrails of which some call asks for the DRAFT, by ARN.
     pub(crate) drafts_requested: &'a BTreeSet<String>,
+    /// The guardrails that something ever enforced, once somebody asked.
+    pub(crate) named: &'a OnceCell<BTreeSet<GuardrailKey>>,
 }
 
 /// How the controls of automated reasoning begin.
@@ -197,7 +198,8 @@ impl Sighting {
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(surroundings: Surroundings<'a>, changes: &'a [(ChangeKey, Change)]) -> Self {
-        let Surroundings { state, configuration, regions, horizon, log_stores, published, heartbeats, drafts_requested } = surroundings;
+        let Surroundings { state, configuration, regions, horizon, log_stores, published, heartbeats, drafts_requested, named } =
+            surroundings;
         let changes: Vec<(&ChangeKey, &Change)> = changes.iter().map(|(key, change)| (key, change)).collect();
         let mut by_subject: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
@@ -217,7 +219,7 @@ impl<'a> Scene<'a> {
             drafts_requested,
             identities: OnceCell::new(),
             service_control: OnceCell::new(),
-            named: OnceCell::new(),
+            named,
         }
     }
 
