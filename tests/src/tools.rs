@@ -70,6 +70,12 @@ fn make_environment(python: &Path, home: &Path) {
     if first.status.success() {
         return;
     }
+    // One at a time: packages are installed once, and whoever waited finds them there.
+    let lock = File::create(home.with_file_name("python.lock")).unwrap();
+    lock.lock().unwrap();
+    if make(&[]).is_ok_and(|again| again.status.success()) {
+        return;
+    }
     let pip = ["-m", "pip", "--python"];
     let install = ["install", "--quiet", "--disable-pip-version-check", "pip==25.3"];
     let succeeded = |output: std::io::Result<Output>| output.is_ok_and(|output| output.status.success());
