@@ -159,6 +159,12 @@ impl GuardrailKey {
         (kind == "guardrail-profile").then(|| GuardrailKey { account: arn.account.into(), region: arn.region.into(), id: id.into() })
     }
 
+    /// Whether its id is one that AWS makes.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        is_plain(&self.id)
+    }
+
     /// The guardrail's ARN, without a version.
     #[must_use]
     pub fn arn(&self) -> String {
@@ -242,7 +248,7 @@ impl GuardrailVersionArn {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match Self::split(text) {
-            Some((key, Some(version))) if is_plain(&key.id) => Some(GuardrailVersionArn { key, version }),
+            Some((key, Some(version))) if key.is_well_formed() => Some(GuardrailVersionArn { key, version }),
             _ => None,
         }
     }

@@ -602,7 +602,7 @@ fn clean(value: Value) -> Value {
     }
 }
 
-/// Of invocation logging: what is logged and where to. Below which prefix, and as whom, changes nothing about it.
+/// Of invocation logging: what is logged and where to. No rule looks at the prefix, or at the role that delivers.
 fn without_prefixes_and_roles(settings: Value) -> Value {
     fn inside(value: Value) -> Value {
         match value {

@@ -370,7 +370,7 @@ struct GuardrailName(crate::arn::GuardrailKey, Option<u32>);
 impl<'de> Deserialize<'de> for GuardrailName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match GuardrailVersionArn::split(&text) {
+        match GuardrailVersionArn::split(&text).filter(|(key, _)| key.is_well_formed()) {
             Some((key, None)) => Ok(GuardrailName(key, None)),
             Some((key, Some(GuardrailVersion::Numbered(version)))) => Ok(GuardrailName(key, Some(version))),
             Some((_, Some(GuardrailVersion::Draft))) => Err(D::Error::custom("DRAFT can't be required: it can't be enforced")),
@@ -521,6 +521,7 @@ mod tests {
             ("[rules.api-not-covered]\nseverity = \"SEVERE\"", 2, "unknown variant `SEVERE`"),
             ("[[require]]\naccounts = [\"prod\"]", 2, "neither a 12-digit account id"),
             ("[[require]]\nguardrail = \"abc\"", 2, "is not a guardrail ARN"),
+            ("[[require]]\nguardrail = \"arn:aws:bedrock:us-east-1:111122223333:guardrail/ab-cd\"", 2, "is not a guardrail ARN"),
             ("[[require]]\nminimum_version = 0", 2, "start at 1"),
         ] {
             let error = Configuration::parse(text).unwrap_err().to_string();
