@@ -1,14 +1,24 @@
 //! CloudFormation templates, with their intrinsic functions resolved as CloudFormation would.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
+use walkdir::{DirEntry, WalkDir};
 
 /// The root of the workspace.
 #[must_use]
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The files below a folder.
+pub fn files_below(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = WalkDir::new(folder).sort_by_file_name().into_iter().map(Result::unwrap);
+    entries.filter(|entry| entry.file_type().is_file()).map(DirEntry::into_path)
 }
 
 /// A template as it is written, its short tags (`!Ref`) in their long form (`{"Ref": …}`).

@@ -3,7 +3,7 @@
 
 use end_to_end::{
     deployment::{Deployment, FORWARDER, HUB, KEY, MEMBER, ORGANIZATION, REGION},
-    template::{Stack, Template, root, text},
+    template::{Stack, Template, files_below, root, text},
 };
 use serde_json::Value;
 
@@ -179,18 +179,7 @@ fn members_cost_nothing_while_idle() {
 /// A variable that a template sets is one that the functions read.
 #[test]
 fn the_functions_read_what_the_templates_set() {
-    let mut source = String::new();
-    let mut folders = vec![root().join("shared/aws/src")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                source += &std::fs::read_to_string(path).unwrap();
-            }
-        }
-    }
+    let source: String = files_below(&root().join("shared/aws/src")).map(|path| std::fs::read_to_string(path).unwrap()).collect();
     for stack in &Deployment::of_an_organization().stacks {
         let functions = stack.of_type("AWS::Lambda::Function").chain(stack.of_type("AWS::Serverless::Function"));
         for (function, properties) in functions {

@@ -15,7 +15,7 @@ use end_to_end::{
     engine::{Client, Engine, until},
     gate::Gate,
     stack,
-    template::root,
+    template::{files_below, root},
     tools::{AWS, path_with, succeed},
 };
 use serde_json::{Value, json};
@@ -27,17 +27,9 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// Puts the world of a case into the hub's bucket.
 fn put_world(hub: &Client, bucket: &str, case: &Path) {
     let world = case.join("world");
-    let mut folders = vec![world.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let key = format!("world/{}", path.strip_prefix(&world).unwrap().display());
-                hub.put_object(bucket, &key, &std::fs::read(&path).unwrap());
-            }
-        }
+    for path in files_below(&world) {
+        let key = format!("world/{}", path.strip_prefix(&world).unwrap().display());
+        hub.put_object(bucket, &key, &std::fs::read(&path).unwrap());
     }
 }
 
@@ -80,19 +72,11 @@ fn case_of(case: &str, account: &str) -> TempDir {
     let source = root().join("events").join(case);
     let first = envelopes(&source).remove(0);
     let recorded = first["account"].as_str().unwrap();
-    let mut folders = vec![source.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let within = path.strip_prefix(&source).unwrap().to_str().unwrap().replace(recorded, account);
-            let target = copy.path().join(within);
-            std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-            std::fs::write(target, std::fs::read_to_string(&path).unwrap().replace(recorded, account)).unwrap();
-        }
+    for path in files_below(&source) {
+        let within = path.strip_prefix(&source).unwrap().to_str().unwrap().replace(recorded, account);
+        let target = copy.path().join(within);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::write(target, std::fs::read_to_string(&path).unwrap().replace(recorded, account)).unwrap();
     }
     copy
 }
