@@ -177,7 +177,7 @@ pub(crate) struct AuditArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 
-    /// How many files to read at once [default: one for each processor]
+    /// How many threads read files and judge [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
 }

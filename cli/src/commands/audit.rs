@@ -39,7 +39,7 @@ pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
         configuration: &configuration,
         selection: &args.selection.selection(),
         now: now(args.terms.now),
-        threads: args.threads.map(usize::from),
+        threads: args.threads.map_or_else(scan::processors, usize::from),
         talk,
     };
     let outcome = match &args.store {
@@ -103,13 +103,13 @@ pub(crate) struct Run<'r> {
     pub(crate) configuration: &'r Configuration,
     pub(crate) selection: &'r Selection,
     pub(crate) now: Moment,
-    pub(crate) threads: Option<usize>,
+    pub(crate) threads: usize,
     pub(crate) talk: Talk,
 }
 
 impl Run<'_> {
     fn terms(&self) -> Terms<'_> {
-        Terms { configuration: self.configuration, selection: self.selection, now: self.now }
+        Terms { configuration: self.configuration, selection: self.selection, now: self.now, threads: self.threads }
     }
 
     /// Reads the files; those whose digest is known are left out.
@@ -126,13 +126,12 @@ impl Run<'_> {
             self.talk.warn("no log files found");
         }
         let progress = Progress::default();
-        let defaults = Options::default();
         let options = Options {
-            threads: self.threads.unwrap_or(defaults.threads),
+            threads: self.threads,
             keep_session_names: self.configuration.keep_session_names,
             progress: Some(&progress),
             known,
-            ..defaults
+            ..Options::default()
         };
         let wanted = auditor::wanted_in(self.configuration, state);
         let bytes = inputs.iter().map(input::Input::bytes).sum();

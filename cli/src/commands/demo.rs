@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit_core::auditor::Selection;
+use audit_local::scan;
 use include_dir::{Dir, include_dir};
 
 use super::{audit::Run, configuration, load_world};
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     let world = at("world");
     let configuration = configuration(Some(&at("guardrail-audit.toml")))?;
     let now = super::now(audit_core::moment::Moment::parse(NOW));
-    let run = Run { configuration: &configuration, selection: &Selection::default(), now, threads: None, talk };
+    let run = Run { configuration: &configuration, selection: &Selection::default(), now, threads: scan::processors(), talk };
     let loaded = load_world(Some(&world), talk)?;
     let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
     talk.unreadable(&outcome.unreadable, outcome.records.unreadable);

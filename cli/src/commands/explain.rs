@@ -11,7 +11,7 @@ use audit_core::{
     model::Model,
     verdict::{Call, Requested},
 };
-use audit_local::store::Store;
+use audit_local::{scan, store::Store};
 
 use super::{
     audit::{Run, facts_of, world_of},
@@ -35,7 +35,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     let configuration = configuration(args.terms.config.as_deref())?;
     let now = now(args.terms.now);
     let selection = Selection::default();
-    let terms = Terms { configuration: &configuration, selection: &selection, now };
+    let terms = Terms { configuration: &configuration, selection: &selection, now, threads: scan::processors() };
     // The evidence is needed twice: to find the finding, and to look at the call behind it.
     let evidence = || -> anyhow::Result<(Facts, audit_core::world::World)> {
         if let Some(path) = &args.store {
@@ -43,7 +43,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
             return Ok((facts_of(&store)?, world_of(&store, talk)?));
         }
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
-        let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
+        let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
         Ok((run.read(&args.input, args.terms.world.as_ref(), None, &world)?.facts, world))
     };
     if args.store.is_none() && args.input.is_empty() {

@@ -17,7 +17,7 @@ use audit_core::{
     simulate::{Effect, Outlook, Row, Simulation, simulate},
     world::{OrganizationChange, World, WorldChange},
 };
-use audit_local::store::Store;
+use audit_local::{scan, store::Store};
 use serde_json::{Value, json};
 
 use super::{
@@ -47,10 +47,10 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
         (facts_of(&store)?, world_of(&store, talk)?)
     } else {
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
-        let run = Run { configuration: &configuration, selection: &selection, now, threads: None, talk };
+        let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
         (run.read(&args.paths, args.terms.world.as_ref(), None, &world)?.facts, world)
     };
-    let terms = Terms { configuration: &configuration, selection: &selection, now };
+    let terms = Terms { configuration: &configuration, selection: &selection, now, threads: scan::processors() };
     let simulation = simulate(facts, world, &supposed, &terms).map_err(|error| UsageError(error.to_string()))?;
     let mut out = output::stdout();
     match args.format {

@@ -261,7 +261,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
         let world = world_of(read.chain(known.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
         let configuration = configuration(self.world.bucket(), &self.configuration_key).await?;
-        let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now() };
+        let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
 
         let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
         self.tell_others(account, &audit.findings, &known).await?;
@@ -332,7 +332,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             until: Some(hour.map_or(Moment::BEGINNING, |hour| start_of(hour + 1))),
             ..Selection::default()
         };
-        let terms = Terms { configuration, selection: &selection, now: self.clock.now() };
+        let terms = Terms { configuration, selection: &selection, now: self.clock.now(), threads: 1 };
         let mut facts = known.changes.clone();
         // Whether evaluations of the last calls stayed out shows only in the hour after.
         for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {

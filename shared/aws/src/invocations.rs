@@ -165,7 +165,7 @@ impl<S: ReadState> InvocationAuditor<S> {
             return vec![packet.clone()];
         }
         let (configuration, selection) = (Configuration::default(), Selection::default());
-        let terms = Terms { configuration: &configuration, selection: &selection, now: self.clock.now() };
+        let terms = Terms { configuration: &configuration, selection: &selection, now: self.clock.now(), threads: 1 };
         let audit = auditor::audit(facts.clone(), world, &terms);
         let event_ids = if audit.findings.is_empty() { EventIds::FirstAndLast } else { EventIds::All };
         facts.pack(event_ids, &audit.invocations)

@@ -41,7 +41,7 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
             let _: Taken = collector.value(body.as_bytes());
         }
         let configuration = configuration.as_deref().map(Configuration::parse).transpose()?.unwrap_or_default();
-        let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: now() };
+        let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: now(), threads: 1 };
         let mut findings = auditor::audit(collector.into_facts(), world.world.clone(), &terms).findings;
         findings.sort_by(|a, b| a.id.cmp(&b.id));
         findings

@@ -8,12 +8,13 @@ mod matter;
 mod place;
 mod resolution;
 mod shared;
+mod side_by_side;
 mod story;
 
 use std::{
-    cell::OnceCell,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
 };
 
 use hashbrown::HashMap;
@@ -24,7 +25,7 @@ use crate::{
     change::{self, Change},
     cloudtrail::wanted::Wanted,
     config::Configuration,
-    facts::{ChangeKey, Facts, KeptChanges, Listed, Places, Strings, Texts},
+    facts::{ChangeKey, Facts, KeptChanges, Listed, Places, Rows, Strings, Symbol, Texts},
     finding::Finding,
     join::Place,
     moment::Moment,
@@ -37,7 +38,7 @@ use crate::{
 };
 use changes::Looking;
 use matter::Matter;
-use place::PlaceAudit;
+use place::{PlaceAudit, PlaceOutcome, SeenPlace};
 
 pub use crate::join::Selection;
 
@@ -70,6 +71,8 @@ pub struct Terms<'a> {
     pub selection: &'a Selection,
     /// "Now", for end dates.
     pub now: Moment,
+    /// How many threads judge. What they find out doesn't depend on it.
+    pub threads: usize,
 }
 
 /// What a run found out. A pure function of the set of records, the world and the terms.
@@ -118,10 +121,9 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let (mut findings, mut coverage) = (Vec::new(), Vec::new());
     let mut seen: Vec<SeenPlace> = Vec::new();
-    each_place(facts.places, &texts, &state, terms, &latest_changes(&kept, texts.strings()), |place| {
-        let (account, region) = place.name();
-        horizon.include(place.span());
-        let outcome = place.audit(&mut excepted);
+    for outcome in judge_places(facts.places, &texts, &kept, &state, terms) {
+        horizon.include(outcome.span);
+        excepted.extend(outcome.excepted);
         audit.judged += outcome.met.judged;
         audit.duplicates += outcome.met.duplicates;
         audit.not_selected += outcome.met.not_selected;
@@ -129,8 +131,8 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         coverage.push(outcome.coverage);
         audit.blind.extend(outcome.blind);
         findings.extend(outcome.findings);
-        seen.push(SeenPlace { account, region, heartbeats: outcome.heartbeats, counted: outcome.counted });
-    });
+        seen.push(outcome.seen);
+    }
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
     let is_publication = |listed: &Listed<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
     let published = scene::published(kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change));
@@ -167,7 +169,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         published: &published,
         heartbeats: &heartbeats,
         drafts_requested: &drafts_requested,
-        named: &OnceCell::new(),
+        named: &OnceLock::new(),
     };
     let mut looking = Looking::default();
     let scene = Scene::new(surroundings, &of_all);
@@ -176,10 +178,15 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     looking.at_states(&scene, &traffic, terms);
     let enabled = kept.iter(texts.strings()).filter(|listed| listed.operation() == ("account", "EnableRegion"));
     audit.silent_at = rules::silent_at(&traffic, enabled.map(Listed::time), &scene);
-    for listed in by_owner.into_values() {
+    let mut by_owner: Vec<_> = by_owner.into_values().collect();
+    by_owner.sort_by_key(|listed| Reverse(listed.len()));
+    let look = |listed: Vec<Listed<'_>>| {
         let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(Listed::to_change).collect();
+        let mut looking = Looking::default();
         looking.at_changes(&Scene::new(surroundings, &own), terms);
-    }
+        looking
+    };
+    let looking = side_by_side::each(terms.threads, by_owner, look).into_iter().fold(looking, Looking::and);
     // What is concluded takes their room.
     drop((kept, texts));
     let mut changes = looking.conclude(&state, terms, &mut excepted);
@@ -212,14 +219,6 @@ fn unmatched(state: &State, regions: &BTreeMap<AccountId, BTreeSet<Region>>, exc
     let exceptions =
         exceptions.map(|(_, exception)| format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));
     requirements.chain(exceptions).collect()
-}
-
-/// What was seen of an account and Region.
-struct SeenPlace {
-    account: AccountId,
-    region: Region,
-    heartbeats: Vec<(Moment, bool)>,
-    counted: Vec<Moment>,
 }
 
 /// From the first to the last record.
@@ -265,12 +264,9 @@ pub fn explain_call(call: &Call, facts: &Facts, world: World, configuration: &Co
 #[must_use]
 pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) -> Option<Vec<String>> {
     let state = settle(&facts, world);
-    let mut explanation = None;
     let latest = latest_changes(&facts.changes, facts.texts.strings());
-    each_place(facts.places, &facts.texts, &state, terms, &latest, |mut place| {
-        explanation = explanation.take().or_else(|| place.explain(id));
-    });
-    explanation
+    let places = in_order(facts.places, &facts.texts).into_iter();
+    places.map(|place| place_audit(place, &facts.texts, &state, terms, &latest)).find_map(|mut place| place.explain(id))
 }
 
 /// Explains a finding about changes or states, by all that it says.
@@ -330,23 +326,32 @@ fn settle(facts: &Facts, mut world: World) -> State {
     world.settle()
 }
 
-/// Calls a function with each account and Region. The smallest come first, and the rows of each are let go before the next: what the
-/// largest needs besides its rows takes the room of the others.
-fn each_place(
-    places: Places,
-    texts: &Texts,
-    state: &State,
-    terms: &Terms<'_>,
-    latest: &LatestChanges<'_>,
-    mut with: impl FnMut(PlaceAudit<'_>),
-) {
+fn judge_places(places: Places, texts: &Texts, kept: &KeptChanges, state: &State, terms: &Terms<'_>) -> Vec<PlaceOutcome> {
+    let latest = latest_changes(kept, texts.strings());
+    side_by_side::each(terms.threads, in_order(places, texts), |place| place_audit(place, texts, state, terms, &latest).audit())
+}
+
+/// The accounts and Regions, the smallest first: the rows of each are let go when it is judged, and what the largest needs besides its
+/// rows takes the room of the others.
+fn in_order(places: Places, texts: &Texts) -> Vec<NamedRows> {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
-    for ((account, region), rows) in places {
-        let (account, region) = (texts.get(account), texts.get(region));
-        let place = Place::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
-        with(PlaceAudit::new(place, texts, state, terms));
-    }
+    places
+}
+
+/// What was read of an account and Region.
+type NamedRows = ((Symbol, Symbol), Rows);
+
+fn place_audit<'a>(
+    ((account, region), rows): NamedRows,
+    texts: &'a Texts,
+    state: &'a State,
+    terms: &'a Terms<'a>,
+    latest: &LatestChanges<'_>,
+) -> PlaceAudit<'a> {
+    let (account, region) = (texts.get(account), texts.get(region));
+    let place = Place::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
+    PlaceAudit::new(place, texts, state, terms)
 }
 
 /// When the latest change was made, by account and Region.

@@ -170,11 +170,9 @@ fn draft_before_and_after<'s>(seen: &Seen<'s>) -> Option<(GuardrailKey, Option<&
 
 /// How far a change of a DRAFT reaches: it can't be enforced, so only who asks for it by name is concerned.
 fn reach_of_draft(seen: &Seen<'_>, key: &GuardrailKey) -> Reach {
-    match seen.scene.reach_of(key, Some(GuardrailVersion::Draft), seen.key.time) {
-        Reach::Production(how) => Reach::Production(how),
-        Reach::Nothing | Reach::Unknown if seen.scene.is_draft_requested(key) => Reach::Production("calls ask for its DRAFT".to_owned()),
-        Reach::Nothing | Reach::Unknown => Reach::Nothing,
-    }
+    let requested = || seen.scene.is_draft_requested(key).then(|| "calls ask for its DRAFT".to_owned());
+    let user = seen.scene.user_of(key, Some(GuardrailVersion::Draft), seen.key.time).or_else(requested);
+    user.map_or(Reach::Nothing, Reach::Production)
 }
 
 /// A version that was published, what it is compared with, and the contents of both.

@@ -3,6 +3,7 @@
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
 };
 
 use hashbrown::HashMap;
@@ -49,7 +50,7 @@ pub(crate) struct Scene<'a> {
     drafts_requested: &'a BTreeSet<String>,
     identities: OnceCell<History>,
     service_control: OnceCell<ServiceControl>,
-    named: &'a OnceCell<BTreeSet<GuardrailKey>>,
+    named: &'a OnceLock<BTreeSet<GuardrailKey>>,
 }
 
 /// What all scenes share.
@@ -65,7 +66,7 @@ pub(crate) struct Surroundings<'a> {
     /// The guardrails of which some call asks for the DRAFT, by ARN.
     pub(crate) drafts_requested: &'a BTreeSet<String>,
     /// The guardrails that something ever enforced, once somebody asked.
-    pub(crate) named: &'a OnceCell<BTreeSet<GuardrailKey>>,
+    pub(crate) named: &'a OnceLock<BTreeSet<GuardrailKey>>,
 }
 
 /// How the controls of automated reasoning begin.
@@ -237,47 +238,49 @@ impl<'a> Scene<'a> {
         self.state.management_account()
     }
 
-    /// What enforces or references a guardrail at a moment; with a version, only that version of it.
+    /// How far a change of a guardrail reaches at a moment; with a version, a change of that version of it.
     pub(crate) fn reach_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Moment) -> Reach {
+        let known = |account| self.state.policy(account, at).state().is_some();
+        match self.user_of(key, version, at) {
+            Some(how) => Reach::Production(how),
+            None if self.state.accounts().next().is_some()
+                && self.state.accounts().all(known)
+                && self.state.configurations(&key.account, &key.region, at).state().is_some() =>
+            {
+                Reach::Nothing
+            }
+            None => Reach::Unknown,
+        }
+    }
+
+    /// What enforces or references a guardrail at a moment, as far as is known; with a version, only that version of it.
+    pub(crate) fn user_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Moment) -> Option<String> {
         let meant = |named: &GuardrailVersionArn| named.key == *key && version.is_none_or(|version| version == named.version);
-        let mut all_known = true;
-        let mut accounts = 0;
-        for account in self.state.accounts() {
-            accounts += 1;
-            match self.state.policy(account, at).state() {
-                None => all_known = false,
-                Some(in_force) => {
-                    let inferences = in_force.policy.iter().flat_map(|policy| policy.regions.values().flatten());
-                    if let Some(named) =
-                        inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| enforcement.guardrail).find(meant)
-                    {
-                        return Reach::Production(format!("the effective policy of {account} enforces version {}", named.version));
-                    }
-                }
-            }
-        }
-        if !self.named.get_or_init(|| self.state.ever_named()).contains(key) {
-            all_known &= self.state.configurations(&key.account, &key.region, at).state().is_some();
-            return self.reach_of_consumers(&meant, at).unwrap_or(if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown });
-        }
-        // An account's own configuration can name guardrails of others too.
-        let places: BTreeSet<(&AccountId, &Region)> = self
-            .regions
-            .iter()
-            .flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)))
-            .chain([(&key.account, &key.region)])
-            .collect();
-        for (account, region) in self.state.configured().chain(places) {
-            match self.state.configurations(account, region, at).state() {
-                None => all_known &= (account, region) != (&key.account, &key.region),
-                Some(enforced) => {
-                    if let Some(named) = enforced.iter().map(|enforcement| &enforcement.guardrail).find(|named| meant(named)) {
-                        return Reach::Production(format!("the configuration of {account} in {region} enforces version {}", named.version));
-                    }
-                }
-            }
-        }
-        self.reach_of_consumers(&meant, at).unwrap_or(if accounts > 0 && all_known { Reach::Nothing } else { Reach::Unknown })
+        // Most guardrails that are changed were never named by anything: all accounts need not be gone through.
+        let was_named = self.named.get_or_init(|| self.state.ever_named()).contains(key);
+        let enforcer = if was_named { self.enforcer_of(&meant, key, at) } else { None };
+        enforcer.or_else(|| self.consumer_of(&meant, at))
+    }
+
+    /// A policy or configuration that enforces a guardrail.
+    fn enforcer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, key: &GuardrailKey, at: Moment) -> Option<String> {
+        let by_policy = self.state.accounts().find_map(|account| {
+            let policy = self.state.policy(account, at).state()?.policy.as_deref()?;
+            let inferences = policy.regions.values().flatten().filter_map(GuardrailInference::enforcement);
+            let named = inferences.map(|enforcement| enforcement.guardrail).find(meant)?;
+            Some(format!("the effective policy of {account} enforces version {}", named.version))
+        });
+        let by_configuration = || {
+            // An account's own configuration can name guardrails of others too.
+            let seen = self.regions.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)));
+            let places: BTreeSet<(&AccountId, &Region)> = seen.chain([(&key.account, &key.region)]).collect();
+            self.state.configured().chain(places).find_map(|(account, region)| {
+                let enforced = self.state.configurations(account, region, at).state()?;
+                let named = enforced.iter().map(|enforcement| &enforcement.guardrail).find(|named| meant(named))?;
+                Some(format!("the configuration of {account} in {region} enforces version {}", named.version))
+            })
+        };
+        by_policy.or_else(by_configuration)
     }
 
     /// Whether some call asks for the DRAFT of a guardrail.
@@ -286,10 +289,9 @@ impl<'a> Scene<'a> {
     }
 
     /// An agent or flow that uses a guardrail.
-    fn reach_of_consumers(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Moment) -> Option<Reach> {
-        let mut consumers = self.state.consumers(at);
-        let (name, _) = consumers.find(|(_, mediated)| mediated.guardrails().any(meant))?;
-        Some(Reach::Production(format!("{name} uses it")))
+    fn consumer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Moment) -> Option<String> {
+        let (name, _) = self.state.consumers(at).find(|(_, mediated)| mediated.guardrails().any(meant))?;
+        Some(format!("{name} uses it"))
     }
 
     /// What one guardrail version protects less than another, by what is known of both at a moment, where one is enforced in place of the

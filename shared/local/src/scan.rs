@@ -36,8 +36,7 @@ pub struct Options<'o> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Options { threads, keep_session_names: false, reject_early: true, progress: None, known: None }
+        Options { threads: processors(), keep_session_names: false, reject_early: true, progress: None, known: None }
     }
 }
 
@@ -95,6 +94,12 @@ pub struct Counts {
     pub ignored: BTreeMap<Ignored, u64>,
     /// What could not be read.
     pub unreadable: u64,
+}
+
+/// How many threads can run at once.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// What one input held.

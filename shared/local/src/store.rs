@@ -515,8 +515,11 @@ mod tests {
             world.add(&SnapshotPath::parse(&path).unwrap(), &json).unwrap();
         }
         let (configuration, selection) = (Configuration::default(), Selection::default());
-        let audit =
-            auditor::audit(facts, world, &Terms { configuration: &configuration, selection: &selection, now: Moment::from_seconds(0) });
+        let audit = auditor::audit(
+            facts,
+            world,
+            &Terms { configuration: &configuration, selection: &selection, now: Moment::from_seconds(0), threads: 1 },
+        );
         store.conclude(&audit).unwrap();
         audit
     }

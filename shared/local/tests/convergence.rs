@@ -342,10 +342,10 @@ fn found(audit: &Audit) -> String {
     json!({"findings": findings, "coverage": coverage, "blind": blind, "invocations": invocations}).to_string()
 }
 
-fn judge(facts: Facts, known: Known) -> Audit {
+fn judge(facts: Facts, known: Known, threads: usize) -> Audit {
     let (configuration, selection) = (configuration(), Selection::default());
     let now = Moment::parse("2026-11-22T00:00:00Z").unwrap();
-    auditor::audit(facts, world(known), &Terms { configuration: &configuration, selection: &selection, now })
+    auditor::audit(facts, world(known), &Terms { configuration: &configuration, selection: &selection, now, threads })
 }
 
 fn scan_folder(folder: &std::path::Path, options: &Options<'_>) -> scan::Scanned {
@@ -374,7 +374,7 @@ proptest! {
             let folder = folder_of(&records, &spelling);
             let scanned = scan_folder(folder.path(), &Options { threads: spelling.threads, ..Options::default() });
             assert_eq!(scanned.counts.read, (records.len() + spelling.copies.len()) as u64);
-            found(&judge(scanned.facts, known))
+            found(&judge(scanned.facts, known, spelling.threads))
         });
         prop_assert_eq!(one, other);
     }
@@ -399,7 +399,7 @@ proptest! {
         }
         let mut stored = Facts::default();
         store.load_facts(&mut stored).unwrap();
-        prop_assert_eq!(found(&judge(stored, known)), found(&judge(at_once.facts, known)));
+        prop_assert_eq!(found(&judge(stored, known, in_runs.threads)), found(&judge(at_once.facts, known, once.threads)));
     }
 
     #[test]
@@ -414,7 +414,7 @@ proptest! {
         let rejecting = scan_folder(folder.path(), &Options::default());
 
         prop_assert_eq!(plain.counts.read - spelling.copies.len() as u64, rejecting.counts.read);
-        prop_assert_eq!(found(&judge(rejecting.facts, known)), found(&judge(plain.facts, known)));
+        prop_assert_eq!(found(&judge(rejecting.facts, known, 1)), found(&judge(plain.facts, known, spelling.threads)));
     }
 }
 

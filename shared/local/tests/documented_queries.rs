@@ -34,7 +34,9 @@ fn demo(store: &Path) {
     store.load_facts(&mut facts).unwrap();
     let (configuration, selection) = (Configuration::default(), Selection::default());
     let now = Moment::parse("2026-11-16T00:00:00Z").unwrap();
-    store.conclude(&auditor::audit(facts, world.world, &Terms { configuration: &configuration, selection: &selection, now })).unwrap();
+    store
+        .conclude(&auditor::audit(facts, world.world, &Terms { configuration: &configuration, selection: &selection, now, threads: 1 }))
+        .unwrap();
 }
 
 #[test]

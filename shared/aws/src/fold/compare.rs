@@ -64,7 +64,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Calls that the account's own auditor saw covered, and that are violations by what is in force, whatever the team requires on top.
     fn differing_verdicts(&self, account: &str, known: &Known, world: &World, configuration: &Configuration) -> Vec<Finding> {
         let plain = Configuration::default();
-        let terms = Terms { configuration: &plain, selection: &Selection::default(), now: self.clock.now() };
+        let terms = Terms { configuration: &plain, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
         let audit = auditor::audit(known.said_to_be_covered.clone(), world.clone(), &terms);
         let mut by_region: BTreeMap<Region, Vec<&Finding>> = BTreeMap::new();
         for finding in audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation)) {

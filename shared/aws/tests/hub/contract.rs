@@ -136,7 +136,7 @@ fn audited(facts: Facts) -> Audit {
         world.take(path.clone(), json, std::path::Path::new(&path));
     }
     let configuration = Configuration::default();
-    auditor::audit(facts, world.world, &Terms { configuration: &configuration, selection: &Selection::default(), now: now() })
+    auditor::audit(facts, world.world, &Terms { configuration: &configuration, selection: &Selection::default(), now: now(), threads: 1 })
 }
 
 fn a_finding() -> Finding {

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    rc::Rc,
     sync::Arc,
 };
 
@@ -47,7 +46,7 @@ pub(super) struct ChangeFinding {
 
 /// One thing that a rule said, with the change that it said it of.
 struct Said {
-    of: Option<Rc<Made>>,
+    of: Option<Arc<Made>>,
     /// When it was, if it is not about a change.
     time: Option<Moment>,
     steps: i8,
@@ -79,7 +78,7 @@ struct Words {
 }
 
 impl Said {
-    fn new(sighting: Sighting, of: Option<Rc<Made>>) -> Self {
+    fn new(sighting: Sighting, of: Option<Arc<Made>>) -> Self {
         let Sighting { because, changes, remediation, time, steps, unverified, righted, anonymous, models, .. } = sighting;
         Said { of, time, steps, unverified, righted, anonymous, models, words: Some(Box::new(Words { because, changes, remediation })) }
     }
@@ -124,13 +123,13 @@ impl Looking {
     /// Shows the rules every change of a scene.
     pub(super) fn at_changes(&mut self, scene: &Scene<'_>, terms: &Terms<'_>) {
         for seen in scene.seen().filter(|seen| terms.selection.selects_time(Some(seen.key.time))) {
-            let mut of: Option<Rc<Made>> = None;
+            let mut of: Option<Arc<Made>> = None;
             for rule in RULES.iter().copied().filter(|rule| rule.revealed_by.contains(&seen.change.operation.as_str())) {
                 for check in rule.checks {
                     if let Check::Change(check) = check {
                         let outcomes = check.0(&seen);
                         if !outcomes.is_empty() {
-                            let made = of.get_or_insert_with(|| Rc::new(Made::of(seen.key, seen.change, &mut self.texts)));
+                            let made = of.get_or_insert_with(|| Arc::new(Made::of(seen.key, seen.change, &mut self.texts)));
                             self.take(rule, Some(made), outcomes, terms);
                         }
                     }
@@ -152,7 +151,7 @@ impl Looking {
         }
     }
 
-    fn take(&mut self, rule: &'static Rule, of: Option<&Rc<Made>>, outcomes: Vec<Outcome>, terms: &Terms<'_>) {
+    fn take(&mut self, rule: &'static Rule, of: Option<&Arc<Made>>, outcomes: Vec<Outcome>, terms: &Terms<'_>) {
         for outcome in outcomes {
             match outcome {
                 Outcome::Blind(account, region, blindness) => {
@@ -171,6 +170,18 @@ impl Looking {
                 }
             }
         }
+    }
+
+    /// Adds what they said elsewhere.
+    pub(super) fn and(mut self, other: Looking) -> Looking {
+        for (key, (rule, said)) in other.drafts {
+            let before = &mut self.drafts.entry(key).or_insert_with(|| (rule, Vec::new())).1;
+            for said in said {
+                add(before, said);
+            }
+        }
+        self.blind.extend(other.blind);
+        self
     }
 
     /// Folds what they said into findings.
@@ -201,19 +212,19 @@ impl Made {
 }
 
 /// The attempts that belong to a burst.
-fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>) -> BTreeSet<Rc<Made>> {
-    let mut attempts: BTreeMap<&str, BTreeMap<_, &Rc<Made>>> = BTreeMap::new();
+fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>) -> BTreeSet<Arc<Made>> {
+    let mut attempts: BTreeMap<&str, BTreeMap<_, &Arc<Made>>> = BTreeMap::new();
     for made in drafts.values().flat_map(|(_, said)| said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
         attempts.entry(&made.principal).or_default().insert(made.key(), made);
     }
     let mut bursts = BTreeSet::new();
     for attempts in attempts.into_values() {
-        let attempts: Vec<&Rc<Made>> = attempts.into_values().collect();
+        let attempts: Vec<&Arc<Made>> = attempts.into_values().collect();
         for window in attempts.windows(BURST) {
             if let (Some(first), Some(last)) = (window.first(), window.last())
                 && last.time.seconds_since(first.time) < BURST_SECONDS
             {
-                bursts.extend(window.iter().map(|made| Rc::clone(made)));
+                bursts.extend(window.iter().map(|made| Arc::clone(made)));
             }
         }
     }
@@ -225,7 +236,7 @@ fn finding(
     key: &FindingKey,
     rule: &'static Rule,
     said: &[Said],
-    bursts: &BTreeSet<Rc<Made>>,
+    bursts: &BTreeSet<Arc<Made>>,
     state: &State,
     terms: &Terms<'_>,
     excepted: &mut BTreeSet<usize>,

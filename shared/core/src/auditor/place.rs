@@ -53,15 +53,24 @@ pub(super) struct View<'v> {
 }
 
 /// What the audit of an account and Region found out.
-#[derive(Default)]
 pub(super) struct PlaceOutcome {
+    /// From the first to the last record.
+    pub(super) span: Option<(Moment, Moment)>,
     pub(super) met: Met,
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) blind: Vec<BlindRow>,
     /// With when their calls were made.
     pub(super) findings: Vec<(Finding, Vec<Span>)>,
-    /// What else was seen of the calls.
+    /// The live exceptions that mean one of them.
+    pub(super) excepted: BTreeSet<usize>,
+    pub(super) seen: SeenPlace,
+}
+
+/// What was seen of an account and Region.
+pub(super) struct SeenPlace {
+    pub(super) account: AccountId,
+    pub(super) region: Region,
     pub(super) heartbeats: Vec<(Moment, bool)>,
     pub(super) counted: Vec<Moment>,
 }
@@ -99,32 +108,29 @@ impl<'a> PlaceAudit<'a> {
         PlaceAudit { place, texts, state, terms, is_metered }
     }
 
-    /// The account and Region.
-    pub(super) fn name(&self) -> (AccountId, Region) {
-        (self.place.account.clone(), self.place.region.clone())
-    }
-
-    /// From its first to its last record.
-    pub(super) fn span(&self) -> Option<(Moment, Moment)> {
-        self.place.span()
-    }
-
     fn view(&self) -> View<'_> {
         View { place: &self.place, texts: self.texts, state: self.state, terms: self.terms, is_metered: self.is_metered }
     }
 
     /// Judges all calls, applies the rules and concludes.
-    pub(super) fn audit(mut self, excepted: &mut BTreeSet<usize>) -> PlaceOutcome {
+    pub(super) fn audit(mut self) -> PlaceOutcome {
         let fold = self.fold();
         let view = self.view();
+        let mut excepted = BTreeSet::new();
         PlaceOutcome {
+            span: view.place.span(),
             met: fold.met,
             invocations: fold.invocations,
             coverage: view.coverage(&fold.coverage),
             blind: view.blind_spots(&fold),
-            findings: view.findings(&fold, excepted),
-            heartbeats: fold.heartbeats,
-            counted: fold.counted,
+            findings: view.findings(&fold, &mut excepted),
+            excepted,
+            seen: SeenPlace {
+                account: view.place.account.clone(),
+                region: view.place.region.clone(),
+                heartbeats: fold.heartbeats,
+                counted: fold.counted,
+            },
         }
     }
 

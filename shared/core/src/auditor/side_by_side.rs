@@ -1,0 +1,60 @@
+//! Work on things that don't depend on each other, by several threads.
+
+use std::{
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+/// What a function makes of each item, in the order of the items. They are begun in that order too, by so many threads, of which the
+/// calling one is the first: what is let go of there is room for what comes after, which the memory of other threads is not.
+pub(super) fn each<T: Send, R: Send>(threads: usize, items: Vec<T>, make: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let others = threads.clamp(1, items.len().max(1)) - 1;
+    let waiting = Mutex::new(items.into_iter().enumerate());
+    // Whoever panicked did so outside of the lock.
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Vec<(usize, R)> { std::iter::from_fn(next).map(|(index, item)| (index, make(item))).collect() };
+    let mut answers = thread::scope(|scope| {
+        let others: Vec<_> = (0..others).map(|_| scope.spawn(work)).collect();
+        let mut own = work();
+        for other in others {
+            own.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        own
+    });
+    answers.sort_unstable_by_key(|(index, _)| *index);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, sync::Barrier};
+
+    use super::*;
+
+    #[test]
+    fn the_answers_come_in_the_order_of_the_items_by_any_number_of_threads() {
+        let squares: Vec<u64> = (0..100).map(|number| number * number).collect();
+        for threads in [0, 1, 2, 7, 1000] {
+            assert_eq!(each(threads, (0..100).collect(), |number: u64| number * number), squares, "{threads} threads");
+        }
+        assert_eq!(each(2, Vec::new(), |number: u64| number), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn two_threads_work_at_the_same_time() {
+        // Neither gets past the barrier before the other has come to it.
+        let barrier = Barrier::new(2);
+        let by = each(2, vec![(), ()], |()| {
+            barrier.wait();
+            format!("{:?}", thread::current().id())
+        });
+        assert_eq!(by.into_iter().collect::<BTreeSet<_>>().len(), 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "three")]
+    fn a_panic_of_another_thread_is_not_lost() {
+        each(2, vec![1, 2, 3], |number| assert_ne!(number, 3, "three"));
+    }
+}
