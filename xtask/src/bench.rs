@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 200_000)]
     records: u64,
 
-    /// How often to run each measurement; the one with the least CPU time counts
+    /// How often to measure all; of CPU times the least counts, of speed-ups the middle one
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
 }
@@ -80,11 +80,13 @@ struct Bench<'d> {
 
 impl Bench<'_> {
     fn run(&self) -> anyhow::Result<()> {
-        let gunzip = self.least(&|| self.gunzip())?;
         let all = self.data.one_of(1)?;
-        let one = self.least(&|| self.audit(1, &all))?;
+        // The machine's speed drifts: what is compared is run one after the other, not each by itself.
+        let rounds = (0..self.repeat).map(|_| self.round(&all)).collect::<anyhow::Result<Vec<_>>>()?;
         let report = self.last_report()?;
-        let two = self.least(&|| self.audit(2, &all))?;
+        let gunzip = least(rounds.iter().map(|round| &round.gunzip))?;
+        let one = least(rounds.iter().map(|round| &round.one))?;
+        let two = least(rounds.iter().map(|round| &round.two))?;
         let half = self.data.one_of(2)?;
         let of_half = self.audit(1, &half)?;
         let judged_in_half = self.last_report()?.records.judged;
@@ -93,7 +95,7 @@ impl Bench<'_> {
         ensure!(read > 0, "no records in {}", self.data.folder.display());
         println!("\n{} records ({judged} judged) in {} files of {} MB", read, self.data.paths.len(), self.data.bytes / 1_000_000);
         println!("{:<22}{:>12}{:>11}{:>9}{:>10}", "", "µs CPU/rec.", "× gunzip", "wall s", "peak MiB");
-        for (name, used) in [("gunzip alone", &gunzip), ("audit, one thread", &one), ("audit, two threads", &two)] {
+        for (name, used) in [("gunzip alone", gunzip), ("audit, one thread", one), ("audit, two threads", two)] {
             println!(
                 "{name:<22}{:>12.2}{:>11.2}{:>9.2}{:>10.1}",
                 used.cpu_seconds * 1e6 / ratio(read),
@@ -102,11 +104,16 @@ impl Bench<'_> {
                 used.peak_mib
             );
         }
-        println!("two threads are {:.2} times as fast as one", one.wall_seconds / two.wall_seconds);
+        println!(
+            "two threads are {:.2} times as fast as one, two gunzips side by side {:.2} times (in the middle round of {})",
+            median(rounds.iter().map(|round| round.one.wall_seconds / round.two.wall_seconds)),
+            median(rounds.iter().map(|round| 2.0 * round.gunzip.wall_seconds / round.two_gunzips_seconds)),
+            self.repeat,
+        );
         let more = judged.saturating_sub(judged_in_half);
         if more > 0 {
             let growth = (one.peak_mib - of_half.peak_mib) * 1024.0 * 1024.0 / ratio(more);
-            println!("memory grows by {growth:.0} bytes for each judged record (from every other file to all: {more} more)");
+            println!("memory grows by {growth:.0} bytes for each judged record (from every other file, by size, to all: {more} more)");
         }
         if let Some(manifest) = &self.data.manifest {
             reconcile(&report, manifest)?;
@@ -114,9 +121,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn gunzip(&self) -> anyhow::Result<Used> {
-        let this = std::env::current_exe()?;
-        measured(&this, &["gunzip".into(), self.data.folder.clone().into()])
+    fn gunzip_arguments(&self) -> [OsString; 2] {
+        ["gunzip".into(), self.data.folder.clone().into()]
     }
 
     fn audit(&self, threads: u32, logs: &Path) -> anyhow::Result<Used> {
@@ -131,15 +137,39 @@ impl Bench<'_> {
         measured(&target().join("release/guardrail-audit"), &arguments)
     }
 
-    /// The run with the least CPU time: what is more was the machine's doing.
-    fn least(&self, run: &dyn Fn() -> anyhow::Result<Used>) -> anyhow::Result<Used> {
-        let runs = (0..self.repeat).map(|_| run()).collect::<anyhow::Result<Vec<_>>>()?;
-        runs.into_iter().min_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds)).context("no run")
+    fn round(&self, all: &Path) -> anyhow::Result<Round> {
+        let (this, arguments) = (std::env::current_exe()?, self.gunzip_arguments());
+        Ok(Round {
+            gunzip: measured(&this, &arguments)?,
+            two_gunzips_seconds: measure::seconds_of_two(&this, &arguments)?,
+            one: self.audit(1, all)?,
+            two: self.audit(2, all)?,
+        })
     }
 
     fn last_report(&self) -> anyhow::Result<Report> {
         Ok(serde_json::from_slice(&std::fs::read(&self.report)?)?)
     }
+}
+
+/// What is compared with each other.
+struct Round {
+    gunzip: Used,
+    /// Both of them, side by side: what two processors of this machine can do at all.
+    two_gunzips_seconds: f64,
+    one: Used,
+    two: Used,
+}
+
+/// The run with the least CPU time: what is more was the machine's doing.
+fn least<'u>(runs: impl Iterator<Item = &'u Used>) -> anyhow::Result<&'u Used> {
+    runs.min_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds)).context("no run")
+}
+
+fn median(of: impl Iterator<Item = f64>) -> f64 {
+    let mut of: Vec<f64> = of.collect();
+    of.sort_by(f64::total_cmp);
+    of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Did the audit count what was generated?

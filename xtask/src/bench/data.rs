@@ -1,6 +1,7 @@
 //! What is measured over: folders of CloudTrail files, with a world for the accounts in them.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
@@ -81,13 +82,15 @@ impl Data {
         Self::in_folder(folder, Some(manifest))
     }
 
-    /// A folder of links to one of so many of the files.
+    /// A folder of links to one of so many of the files, by size, the largest among them: what reading it needs is no growth.
     pub(super) fn one_of(&self, every: usize) -> anyhow::Result<PathBuf> {
         let links = target().join(format!("bench/one-of-{every}"));
         if links.exists() {
             fs::remove_dir_all(&links)?;
         }
-        for path in self.paths.iter().step_by(every) {
+        let mut paths: Vec<&PathBuf> = self.paths.iter().collect();
+        paths.sort_by_key(|path| (Reverse(size(path)), *path));
+        for path in paths.into_iter().step_by(every) {
             let link = links.join(path.strip_prefix(&self.folder)?);
             fs::create_dir_all(link.parent().unwrap_or(&links))?;
             // Links to files take the reader a step more than files do, but reach other disks.
@@ -98,11 +101,15 @@ impl Data {
 
     fn in_folder(folder: PathBuf, manifest: Option<Manifest>) -> anyhow::Result<Self> {
         let paths = log_files(&folder)?;
-        let bytes = paths.iter().map(|path| path.metadata().map_or(0, |metadata| metadata.len())).sum();
+        let bytes = paths.iter().map(|path| size(path)).sum();
         let world = target().join("bench/world");
         write_world(&world, &paths)?;
         Ok(Data { folder, paths, bytes, world, manifest })
     }
+}
+
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 /// Files as CloudTrail lays them out, each of one account, Region and five minutes of a day.

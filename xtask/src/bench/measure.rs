@@ -38,6 +38,16 @@ pub(super) fn measured(program: &Path, arguments: &[OsString]) -> anyhow::Result
     serde_json::from_slice(&output.stdout).context("failed to read what was measured")
 }
 
+/// Runs a command twice, side by side: how long until both have ended.
+pub(super) fn seconds_of_two(program: &Path, arguments: &[OsString]) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    let start_one = || Command::new(program).args(arguments).stdout(Stdio::null()).spawn();
+    for mut child in [start_one()?, start_one()?] {
+        ensure!(child.wait()?.success(), "`{}` failed", program.display());
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
 /// Runs the command, and prints what it used.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (program, arguments) = args.command.split_first().context("no command")?;
