@@ -151,6 +151,11 @@ fn without_geography(id: &str) -> &str {
     }
 }
 
+/// Whether an id is that of a cross-Region inference profile: a model's behind a geography.
+pub(crate) fn is_of_geography(id: &str) -> bool {
+    without_geography(id) != id
+}
+
 /// The form in which a policy's model list and a call are compared: list entries are normalised like a `modelId`.
 #[must_use]
 pub fn normalised(listed: &str) -> String {

@@ -1,0 +1,291 @@
+//! What of parameters is kept: what some rule looks at, and nothing that a customer wrote for people or models.
+
+use std::sync::LazyLock;
+
+use hashbrown::HashSet;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    identity::IdentityPolicy,
+    json::{At, Text, printable},
+};
+
+/// The parameters that are kept, of requests and of responses. Whole, unless [`reduced`] knows better.
+const KEPT_KEYS: &[&str] = &[
+    // Bedrock
+    "guardrailIdentifier",
+    "guardrailVersion",
+    "guardrailId",
+    "guardrailArn",
+    "version",
+    "configId",
+    "guardrailInferenceConfig",
+    "resourceArn",
+    "resourceARN",
+    "resourcePolicy",
+    "policy",
+    "loggingConfig",
+    "agent",
+    "agentId",
+    "guardrailConfiguration",
+    "foundationModel",
+    "flowIdentifier",
+    "definition",
+    "modelSource",
+    "inferenceProfileArn",
+    "inferenceProfileId",
+    "models",
+    "fallbackModel",
+    "promptRouterArn",
+    "modelId",
+    "modelArn",
+    "modelSourceIdentifier",
+    "importedModelName",
+    "provisionedModelName",
+    "provisionedModelArn",
+    "endpointName",
+    "endpointArn",
+    "marketplaceModelEndpoint",
+    "modelDeploymentName",
+    "customModelDeploymentArn",
+    "jobArn",
+    "policyArn",
+    "tags",
+    "tagKeys",
+    // Organizations
+    "policyId",
+    "targetId",
+    "content",
+    "type",
+    "rootId",
+    "policyType",
+    "accountId",
+    "sourceParentId",
+    "destinationParentId",
+    "servicePrincipal",
+    "parentId",
+    "organizationalUnitId",
+    "organizationalUnit",
+    // IAM
+    "userName",
+    "roleName",
+    "groupName",
+    "policyName",
+    "permissionsBoundary",
+    "serviceName",
+    "credentialAgeDays",
+    "setAsDefault",
+    "versionId",
+    "policyVersion",
+    // CloudTrail
+    "name",
+    "trailName",
+    "trailARN",
+    "eventSelectors",
+    "advancedEventSelectors",
+    "isMultiRegionTrail",
+    "isOrganizationTrail",
+    "s3BucketName",
+    "cloudWatchLogsLogGroupArn",
+    "kmsKeyId",
+    "memberAccountId",
+    "delegatedAdminAccountId",
+    // Others: what is concerned
+    "id",
+    "keyId",
+    "targetKeyId",
+    "aliasName",
+    "logGroupName",
+    "logStreamName",
+    "retentionInDays",
+    "bucketName",
+    "key",
+    "VersioningConfiguration",
+    "rule",
+    "state",
+    "eventBusName",
+    "functionName",
+    "functionArn",
+    "eventSourceArn",
+    "uUID",
+    "uuid",
+    "queueUrl",
+    "tableName",
+    "topicArn",
+    "subscriptionArn",
+    "stackName",
+    "stackId",
+    "stackSetName",
+    "changeSetName",
+    "groupname",
+    "regionName",
+];
+
+static KEPT_KEY_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| KEPT_KEYS.iter().copied().collect());
+
+/// What CloudTrail writes in the place of what it hides: as good as absent.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+/// The most characters of one parameter. Policies of Organizations and IAM are shorter (facts/01 §5).
+const MOST_CHARACTERS: usize = 64 * 1024;
+
+/// The members that are looked at, in the order of their names. What is left out is never put together.
+#[derive(Default)]
+pub(super) struct Kept(pub(super) Value);
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Kept;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kept, A::Error> {
+                let mut kept: Vec<(String, Value)> = Vec::new();
+                while let Some(key) = members.next_key::<Text<'de>>()? {
+                    if key.or_empty() == "policyDocument" {
+                        let document = members.next_value::<&RawValue>()?;
+                        kept.push((key.or_empty().to_owned(), IdentityPolicy::relevant_part_of(document).unwrap_or(Value::Null)));
+                    } else if KEPT_KEY_SET.contains(key.or_empty()) {
+                        let value = reduced(key.or_empty(), members.next_value()?);
+                        if value.as_str().is_none_or(|text| text.len() <= MOST_CHARACTERS && text != HIDDEN) {
+                            kept.push((key.or_empty().to_owned(), value));
+                        }
+                    } else {
+                        members.next_value::<IgnoredAny>()?;
+                    }
+                }
+                kept.sort_by(|(a, _), (b, _)| a.cmp(b));
+                Ok(Kept(Value::Object(kept.into_iter().collect())))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+fn reduced(key: &str, value: Value) -> Value {
+    match key {
+        "definition" => flow_without_texts(&value),
+        "agent" => agent_without_texts(&value),
+        "tags" => keys_of_tags(&value),
+        "loggingConfig" => without_prefixes_and_roles(clean(value)),
+        _ => clean_member(key, value),
+    }
+}
+
+/// Texts that are JSON themselves: policy documents. AWS keeps the white space that they were sent with (facts/01 §5).
+const DOCUMENTS: &[&str] = &["content", "resourcePolicy", "policy"];
+
+/// A member's value, printable. Line breaks between the parts of a document steer nothing, and without them it stays the document that it
+/// is: its own texts are what is made printable.
+fn clean_member(key: &str, value: Value) -> Value {
+    if DOCUMENTS.contains(&key)
+        && let Value::String(text) = &value
+        && let Ok(document) = serde_json::from_str::<Value>(text)
+    {
+        return Value::String(clean(document).to_string());
+    }
+    clean(value)
+}
+
+/// Printable, with members in the order of their names.
+fn clean(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(printable(&text).into_owned()),
+        Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
+        Value::Object(members) => {
+            let clean_entry = |(key, value): (String, Value)| {
+                let value = clean_member(&key, value);
+                (printable(&key).into_owned(), value)
+            };
+            let mut members: Vec<_> = members.into_iter().map(clean_entry).collect();
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(members.into_iter().collect())
+        }
+        other => other,
+    }
+}
+
+/// Of invocation logging: what is logged and where to. No rule looks at the prefix, or at the role that delivers.
+fn without_prefixes_and_roles(settings: Value) -> Value {
+    fn inside(value: Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let kept = members.into_iter().filter(|(key, _)| !["keyPrefix", "roleArn"].contains(&key.as_str()));
+                Value::Object(kept.map(|(key, value)| (key, inside(value))).collect())
+            }
+            other => other,
+        }
+    }
+    match settings {
+        // One that says anything at all stays one that does.
+        Value::Object(members) => Value::Object(members.into_iter().map(|(key, value)| (key, inside(value))).collect()),
+        other => other,
+    }
+}
+
+/// Of a flow: which nodes there are, also inside of loops, and of each the guardrail and whether it names a model. Prompts stay out.
+fn flow_without_texts(definition: &Value) -> Value {
+    fn node(node: &Value, depth: u8) -> Value {
+        let configuration = node["configuration"].as_object().into_iter().flatten();
+        let kinds = configuration.map(|(kind, settings)| {
+            let kept = ["guardrailConfiguration", "modelId"]
+                .into_iter()
+                .filter_map(|key| Some((key.to_owned(), clean(settings.get(key)?.clone()))));
+            let nested = settings.get("definition").zip(depth.checked_sub(1));
+            let nested = nested.map(|(definition, depth)| ("definition".to_owned(), flow(definition, depth)));
+            (kind.clone(), Value::Object(nested.into_iter().chain(kept).collect()))
+        });
+        let members = [("configuration".to_owned(), Value::Object(kinds.collect())), ("type".to_owned(), clean(node["type"].clone()))];
+        Value::Object(members.into_iter().collect())
+    }
+    fn flow(definition: &Value, depth: u8) -> Value {
+        match definition.at("/nodes").as_array() {
+            Some(nodes) => Value::Object(Map::from_iter([("nodes".to_owned(), nodes.iter().map(|inner| node(inner, depth)).collect())])),
+            None => Value::Null,
+        }
+    }
+    flow(definition, DEEPEST_FLOW)
+}
+
+/// AWS allows no loop inside of a loop; what nests deeper is not kept.
+const DEEPEST_FLOW: u8 = 4;
+
+/// Of an agent: its id, guardrail and model.
+fn agent_without_texts(agent: &Value) -> Value {
+    let members = ["agentId", "foundationModel", "guardrailConfiguration"];
+    Value::Object(members.iter().filter_map(|key| Some(((*key).to_owned(), clean(agent.get(*key)?.clone())))).collect())
+}
+
+/// The keys of tags, whatever form they come in: values are the customer's.
+fn keys_of_tags(tags: &Value) -> Value {
+    let text = |key: &str| Value::String(printable(key).into_owned());
+    match tags {
+        Value::Array(list) => list.iter().filter_map(|tag| tag["key"].as_str().or_else(|| tag["Key"].as_str())).map(text).collect(),
+        Value::Object(members) => members.keys().map(|key| text(key)).collect(),
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_flow_nodes_inside_of_loops_are_kept_and_whether_they_name_a_model() {
+        let node = json!({"name": "secret", "type": "KnowledgeBase", "configuration": {"knowledgeBase": {"knowledgeBaseId": "KB", "modelId": "a.one",
+            "promptTemplate": "secret"}}});
+        let flow = json!({"nodes": [{"type": "Loop", "configuration": {"loop": {"definition": {"nodes": [node]}}}}]});
+        let kept = flow_without_texts(&flow);
+        assert_eq!(kept.at("/nodes/0/configuration/loop/definition/nodes/0/configuration/knowledgeBase/modelId"), "a.one");
+        assert!(!kept.to_string().contains("secret"));
+    }
+}
