@@ -1,6 +1,11 @@
 //! Names of AWS things: account ids, Regions, ARNs, guardrails. Parsed once, trusted afterwards.
 
-use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+use std::{
+    borrow::Borrow,
+    fmt,
+    ops::{Deref, RangeInclusive},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +168,18 @@ impl GuardrailKey {
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
         is_plain(&self.id)
+    }
+
+    /// A version of it.
+    #[must_use]
+    pub fn version(&self, version: GuardrailVersion) -> GuardrailVersionArn {
+        GuardrailVersionArn { key: self.clone(), version }
+    }
+
+    /// All versions of it that there can be, in order.
+    #[must_use]
+    pub fn versions(&self) -> RangeInclusive<GuardrailVersionArn> {
+        self.version(GuardrailVersion::Draft)..=self.version(GuardrailVersion::Numbered(u32::MAX))
     }
 
     /// The guardrail's ARN, without a version.

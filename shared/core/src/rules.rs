@@ -189,7 +189,7 @@ fn version_before_and_after<'s>(seen: &Seen<'s>) -> Option<Published<'s>> {
     let (scene, time) = (seen.scene, seen.key.time);
     let enforced = scene.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < made).max();
     let before = enforced.or_else(|| number.checked_sub(1).filter(|number| *number > 0).map(GuardrailVersion::Numbered))?;
-    let before = GuardrailVersionArn { key: key.clone(), version: before };
+    let before = key.version(before);
     let content_before = scene.content_of(&before, time);
     let made = GuardrailVersionArn { key, version: made };
     let content = scene.content_of(&made, time).or_else(|| scene.draft(&made.key, time));
@@ -200,7 +200,8 @@ fn version_before_and_after<'s>(seen: &Seen<'s>) -> Option<Published<'s>> {
 /// compared with the version that is enforced, else with the latest that was read.
 fn refused_version<'s>(seen: &Seen<'s>) -> Option<(GuardrailVersionArn, &'s Canonical, &'s Canonical)> {
     let key = seen.guardrail().filter(|_| seen.change.is_refused())?;
-    let read = || seen.scene.state.versions_of(&key)?.keys().filter(|version| **version != GuardrailVersion::Draft).max().copied();
+    let read =
+        || seen.scene.state.versions_of(&key).map(|(version, _)| version).filter(|version| *version != GuardrailVersion::Draft).last();
     let before = seen.scene.enforced_versions(&key, seen.before()).into_iter().max().or_else(read)?;
     let draft = seen.scene.draft(&key, seen.key.time)?;
     let before = GuardrailVersionArn { key, version: before };

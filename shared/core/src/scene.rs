@@ -256,10 +256,14 @@ impl<'a> Scene<'a> {
     /// What enforces or references a guardrail at a moment, as far as is known; with a version, only that version of it.
     pub(crate) fn user_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Moment) -> Option<String> {
         let meant = |named: &GuardrailVersionArn| named.key == *key && version.is_none_or(|version| version == named.version);
-        // Most guardrails that are changed were never named by anything: all accounts need not be gone through.
-        let was_named = self.named.get_or_init(|| self.state.ever_named()).contains(key);
-        let enforcer = if was_named { self.enforcer_of(&meant, key, at) } else { None };
+        let enforcer = if self.was_ever_named(key) { self.enforcer_of(&meant, key, at) } else { None };
         enforcer.or_else(|| self.consumer_of(&meant, at))
+    }
+
+    /// Whether some policy or configuration ever named a guardrail. Most that are changed weren't: then all accounts need not be gone
+    /// through.
+    fn was_ever_named(&self, key: &GuardrailKey) -> bool {
+        self.named.get_or_init(|| self.state.ever_named()).contains(key)
     }
 
     /// A policy or configuration that enforces a guardrail.
@@ -317,15 +321,15 @@ impl<'a> Scene<'a> {
         match named.version {
             GuardrailVersion::Draft => self.draft(&named.key, at),
             // Versions never change, so any snapshot will do.
-            version @ GuardrailVersion::Numbered(_) => self
-                .any_snapshot(&named.key, version)
-                .or_else(|| self.published.get(named).and_then(|published| self.draft(&named.key, *published))),
+            GuardrailVersion::Numbered(_) => {
+                self.any_snapshot(named).or_else(|| self.published.get(named).and_then(|published| self.draft(&named.key, *published)))
+            }
         }
     }
 
     /// What the DRAFT of a guardrail says at a moment. What was read while something was being done to it says nothing (facts/07 §3).
     pub(crate) fn draft(&self, key: &GuardrailKey, at: Moment) -> Option<&'a Canonical> {
-        let timeline = self.state.versions_of(key)?.get(&GuardrailVersion::Draft)?;
+        let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         if let InForce::Known(Some(content)) = timeline.at(at)
             && content.is_ready()
         {
@@ -338,15 +342,14 @@ impl<'a> Scene<'a> {
     }
 
     /// A version as it was read first.
-    pub(crate) fn any_snapshot(&self, key: &GuardrailKey, version: GuardrailVersion) -> Option<&'a Canonical> {
-        let versions = self.state.versions_of(key)?;
-        versions.get(&version)?.entries().find_map(|(_, _, content)| content?.as_deref().filter(|content| content.is_ready()))
+    pub(crate) fn any_snapshot(&self, named: &GuardrailVersionArn) -> Option<&'a Canonical> {
+        self.state.guardrail_timeline(named)?.entries().find_map(|(_, _, content)| content?.as_deref().filter(|content| content.is_ready()))
     }
 
     /// The updates of a guardrail after the last reading of its DRAFT before this one, which is among them: what was read, and the changes.
     /// `None` if it is the only one, or if nothing was read before.
     pub(crate) fn updates_since_reading(&self, key: &GuardrailKey, last: Moment) -> Option<(&'a Canonical, Vec<&'a Change>)> {
-        let timeline = self.state.versions_of(key)?.get(&GuardrailVersion::Draft)?;
+        let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         let earlier = timeline.entries().take_while(|(time, ..)| *time < last);
         let ready = earlier.filter_map(|(time, _, content)| Some((time, content?.as_deref().filter(|content| content.is_ready())?)));
         let (since, before) = ready.last()?;
@@ -360,6 +363,9 @@ impl<'a> Scene<'a> {
 
     /// The versions of a guardrail that policies and configurations enforce at a moment, as far as known.
     pub(crate) fn enforced_versions(&self, key: &GuardrailKey, at: Moment) -> BTreeSet<GuardrailVersion> {
+        if !self.was_ever_named(key) {
+            return BTreeSet::new();
+        }
         let in_force = self.state.accounts().filter_map(|account| self.state.policy(account, at).state()?.policy.as_deref());
         let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
         let by_account = self
@@ -378,8 +384,8 @@ impl<'a> Scene<'a> {
 
     /// When the DRAFT of a guardrail was read again and nothing of it was weaker than before.
     pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Moment, before: &Canonical) -> Option<Moment> {
-        let versions = self.state.versions_of(key)?;
-        let read = versions.get(&GuardrailVersion::Draft)?.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
+        let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
+        let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
         let right = |(time, content): &(Moment, &Canonical)| *time > after && content.is_ready() && lowered(before, content).is_empty();
         read.into_iter().find(right).map(|(time, _)| time)
     }

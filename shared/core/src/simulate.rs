@@ -333,7 +333,7 @@ fn unusable(state: &State, call: &Call, guardrail: &GuardrailVersionArn, at: Mom
     }
     // What may keep it from being applied, for all that is known.
     let mut open = Vec::new();
-    match state.guardrail(&guardrail.key, guardrail.version, at).state() {
+    match state.guardrail(guardrail, at).state() {
         Some(None) => return Some(Failure::Sure(format!("{guardrail} doesn't exist"))),
         Some(Some(content)) if content.has_automated_reasoning() => {
             return Some(Failure::Sure(format!("{guardrail} holds an automated-reasoning policy")));

@@ -27,7 +27,7 @@ pub use timeline::{InForce, Source, Timeline};
 pub use validation::Validation;
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
     enforcement::Enforcement,
     guardrail::Canonical,
     identity::{self, IdentityPolicy},
@@ -50,7 +50,7 @@ pub struct World {
     /// What AWS said of effective policies' validity, by when it was read.
     validations: BTreeMap<AccountId, BTreeMap<Moment, Validation>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
-    guardrails: BTreeMap<GuardrailKey, GuardrailVersions>,
+    guardrails: BTreeMap<GuardrailVersionArn, GuardrailTimeline>,
     /// When guardrails were made, as far as events say.
     made: BTreeMap<GuardrailKey, Moment>,
     /// Of guardrails and guardrail profiles; an empty one where there is none.
@@ -69,8 +69,8 @@ pub struct World {
     organization_attempts: BTreeSet<(Moment, String, OrganizationChange)>,
 }
 
-/// The versions of a guardrail: what each was when; `None` inside if there was none.
-pub type GuardrailVersions = BTreeMap<GuardrailVersion, Timeline<Option<Arc<Canonical>>>>;
+/// What a version of a guardrail was when; `None` inside if there was none.
+pub type GuardrailTimeline = Timeline<Option<Arc<Canonical>>>;
 
 /// The policy documents of a role, user, group or managed policy, by name.
 pub type IdentityDocuments = Vec<(String, IdentityPolicy)>;
@@ -139,7 +139,7 @@ impl World {
             Entity::Policy(id) => forget(&mut self.policies, id, time),
             Entity::EffectivePolicy(account) => forget(&mut self.described, account, time),
             Entity::EnforcedConfigurations(account, region) => forget(&mut self.configurations, (account, region), time),
-            Entity::Guardrail(key, version) => forget(self.guardrails.entry(key).or_default(), version, time),
+            Entity::Guardrail(named) => forget(&mut self.guardrails, named, time),
             Entity::ResourcePolicy(key) => forget(&mut self.resource_policies, key, time),
             Entity::Identity(account, entity) => forget(&mut self.identities, (account, entity), time),
             Entity::Telemetry(account, region) => {
@@ -182,10 +182,9 @@ impl World {
                 let configurations = enforced_configurations(&json, account, region)?;
                 self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
             }
-            Entity::Guardrail(key, version) => {
-                let canonical = guardrail(&json, key, *version)?.map(Arc::new);
-                let versions = self.guardrails.entry(key.clone()).or_default();
-                versions.entry(*version).or_default().insert(time, Source::Snapshot, Some(canonical));
+            Entity::Guardrail(named) => {
+                let canonical = guardrail(&json, named)?.map(Arc::new);
+                self.guardrails.entry(named.clone()).or_default().insert(time, Source::Snapshot, Some(canonical));
             }
             Entity::ResourcePolicy(key) => {
                 let answer = json.as_object().ok_or_else(|| shape("GetResourcePolicy", "not an object"))?;
@@ -265,17 +264,12 @@ impl World {
                     let made = self.made.entry(key.clone()).or_insert(time);
                     *made = time.min(*made);
                 }
-                self.guardrails.entry(key.clone()).or_default().entry(GuardrailVersion::Draft).or_default().insert(
-                    time,
-                    from_event(),
-                    None,
-                );
+                self.guardrails.entry(key.version(GuardrailVersion::Draft)).or_default().insert(time, from_event(), None);
             }
             WorldChange::GuardrailDeleted { key, version } => {
-                let versions = self.guardrails.entry(key.clone()).or_default();
-                versions.entry(version.unwrap_or(GuardrailVersion::Draft)).or_default();
-                for (of, timeline) in versions {
-                    if version.is_none_or(|deleted| deleted == *of) {
+                self.guardrails.entry(key.version(version.unwrap_or(GuardrailVersion::Draft))).or_default();
+                for (named, timeline) in self.guardrails.range_mut(key.versions()) {
+                    if version.is_none_or(|deleted| deleted == named.version) {
                         timeline.insert(time, from_event(), Some(None));
                     }
                 }
@@ -416,12 +410,12 @@ fn is_of(operation: &'static str, said: &Value, expected: &str) -> Result<(), Wo
 }
 
 /// From GetGuardrail's answer, or `{"guardrailId": null}` for its `ResourceNotFoundException`.
-fn guardrail(json: &Value, key: &GuardrailKey, version: GuardrailVersion) -> Result<Option<Canonical>, WorldError> {
+fn guardrail(json: &Value, named: &GuardrailVersionArn) -> Result<Option<Canonical>, WorldError> {
     match json.get("guardrailId").or_else(|| json.get("guardrailArn")) {
         Some(Value::Null) => Ok(None),
         Some(_) => {
-            is_of("GetGuardrail", &json["guardrailId"], &key.id)?;
-            is_of("GetGuardrail", &json["version"], &version.to_string())?;
+            is_of("GetGuardrail", &json["guardrailId"], &named.key.id)?;
+            is_of("GetGuardrail", &json["version"], &named.version.to_string())?;
             Ok(Some(Canonical::from_get_guardrail(json)))
         }
         None => Err(shape("GetGuardrail", "no `guardrailId`")),
@@ -512,7 +506,8 @@ mod tests {
         let later = SnapshotPath::parse("guardrails/1/us-east-1/abc/2@20261120T050000Z.json").unwrap();
         assert!(world.add(&later, b"{").is_err());
         let state = world.settle();
-        let is_known = |hour| matches!(state.guardrail(&key, GuardrailVersion::Numbered(2), testing::hour(hour)), InForce::Known(Some(_)));
+        let is_known =
+            |hour| matches!(state.guardrail(&key.version(GuardrailVersion::Numbered(2)), testing::hour(hour)), InForce::Known(Some(_)));
         assert!(is_known(4) && !is_known(5));
     }
 }

@@ -1,14 +1,13 @@
 //! The KMS key of a guardrail was disabled, scheduled for deletion, or its grants cut.
 
 use crate::{
-    arn::{AccountId, Arn, Region},
+    arn::{AccountId, Arn, GuardrailVersionArn, Region},
     change::short,
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
     report::Blindness,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
-    world::Timeline,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -47,8 +46,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let texts: Vec<&str> = ["keyId", "targetKeyId", "aliasName"].iter().filter_map(|key| change.text(key)).collect();
     let named: Vec<&str> = texts.iter().map(|text| short(text)).collect();
     let keys: Vec<Key<'_>> = texts.iter().map(|text| Key::named(text, &change.account, &change.region)).collect();
-    let mut encrypted = seen.scene.state.guardrails().filter_map(|(key, versions)| {
-        let contents = versions.values().flat_map(Timeline::entries).filter_map(|(_, _, content)| content?.as_deref());
+    let mut encrypted = seen.scene.state.guardrails().filter_map(|(GuardrailVersionArn { key, .. }, timeline)| {
+        let contents = timeline.entries().filter_map(|(_, _, content)| content?.as_deref());
         let mut used = contents.filter_map(|content| content.attributes.get("KMS key"));
         used.any(|used| keys.contains(&Key::named(used, &key.account, &key.region))).then_some(key)
     });

@@ -41,9 +41,9 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
 }
 
 fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
-    let versions = scene.state.versions_of(&named.key)?;
+    let timeline = scene.state.guardrail_timeline(named)?;
     // What an event deleted is another rule's.
-    let (time, _, content) = versions.get(&named.version)?.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
+    let (time, _, content) = timeline.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
     let why = match content? {
         None => "doesn't exist",
         Some(content) => content.why_not_enforceable()?,

@@ -1,7 +1,7 @@
 //! A published version reads differently from its first snapshot.
 
 use crate::{
-    arn::GuardrailVersion,
+    arn::{GuardrailVersion, GuardrailVersionArn},
     framework::PROTECTION_WEAKENED,
     guardrail::diff,
     rule::{Check, Group, Resolved, Rule, StateCheck},
@@ -28,8 +28,8 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(scene: &Scene<'_>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    for (key, versions) in scene.state.guardrails() {
-        for (version, timeline) in versions.iter().filter(|(version, _)| **version != GuardrailVersion::Draft) {
+    for (GuardrailVersionArn { key, version }, timeline) in scene.state.guardrails() {
+        if *version != GuardrailVersion::Draft {
             let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
             let mut read = read.filter(|(_, content)| content.is_ready());
             let Some((_, first)) = read.next() else {

@@ -1,7 +1,7 @@
 //! The world's folder: which file holds the state of what, from when (design §4).
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, PolicyId, Region},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
     moment::Moment,
 };
 
@@ -28,7 +28,7 @@ pub enum Entity {
     /// `enforced-configurations/<account>/<region>.json`: ListEnforcedGuardrailsConfiguration
     EnforcedConfigurations(AccountId, Region),
     /// `guardrails/<account>/<region>/<id>/<version or DRAFT>.json`: GetGuardrail
-    Guardrail(GuardrailKey, GuardrailVersion),
+    Guardrail(GuardrailVersionArn),
     /// `inference-profiles/<account>/<region>/<id>.json`: GetInferenceProfile
     InferenceProfile(AccountId, Region, String),
     /// `telemetry/<account>/<region>.json`: GetEventSelectors and GetTrailStatus
@@ -60,10 +60,10 @@ impl SnapshotPath {
             ["effective-policies", account] => Entity::EffectivePolicy(account.into()),
             ["invalid-policies", account] => Entity::InvalidPolicy(account.into()),
             ["enforced-configurations", account, region] => Entity::EnforcedConfigurations(account.into(), region.into()),
-            ["guardrails", account, region, id, version] => Entity::Guardrail(
-                GuardrailKey { account: account.into(), region: region.into(), id: id.into() },
-                GuardrailVersion::parse(version)?,
-            ),
+            ["guardrails", account, region, id, version] => {
+                let key = GuardrailKey { account: account.into(), region: region.into(), id: id.into() };
+                Entity::Guardrail(key.version(GuardrailVersion::parse(version)?))
+            }
             ["inference-profiles", account, region, id] => Entity::InferenceProfile(account.into(), region.into(), id.to_owned()),
             ["telemetry", account, region] => Entity::Telemetry(account.into(), region.into()),
             ["agents", account, region, id] => Entity::Agent(account.into(), region.into(), id.to_owned()),
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(timed.time, Moment::parse("2026-11-01T00:00:00Z").unwrap());
         assert_eq!(parse("invalid-policies/222233334444@20261101T000000Z.json").entity, Entity::InvalidPolicy("222233334444".into()));
         let key = GuardrailKey { account: "1".into(), region: "us-east-1".into(), id: "abc".into() };
-        assert_eq!(parse("guardrails/1/us-east-1/abc/DRAFT.json").entity, Entity::Guardrail(key, GuardrailVersion::Draft));
+        assert_eq!(parse("guardrails/1/us-east-1/abc/DRAFT.json").entity, Entity::Guardrail(key.version(GuardrailVersion::Draft)));
     }
 
     #[test]

@@ -23,11 +23,11 @@ pub use standing::Standing;
 pub(super) use trails::ChangedTrail;
 
 use super::{
-    GuardrailVersions, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
+    GuardrailTimeline, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
     Validation, World,
 };
 use crate::{
-    arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, PolicyId, Region},
+    arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
     enforcement::{Enforcement, ModelScope},
     guardrail::Canonical,
     model::{Alias, Model},
@@ -250,20 +250,24 @@ impl State {
 
     /// A version of a guardrail as it was: `None` inside if there was none.
     #[must_use]
-    pub fn guardrail(&self, key: &GuardrailKey, version: GuardrailVersion, at: Moment) -> InForce<&Option<Arc<Canonical>>> {
-        let timeline = self.world.guardrails.get(key).and_then(|versions| versions.get(&version));
-        timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    pub fn guardrail(&self, named: &GuardrailVersionArn, at: Moment) -> InForce<&Option<Arc<Canonical>>> {
+        self.guardrail_timeline(named).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// All guardrails of which anything is known, with their versions and snapshots.
-    pub fn guardrails(&self) -> impl Iterator<Item = (&GuardrailKey, &GuardrailVersions)> {
+    /// All versions of guardrails of which anything is known.
+    pub fn guardrails(&self) -> impl Iterator<Item = (&GuardrailVersionArn, &GuardrailTimeline)> {
         self.world.guardrails.iter()
     }
 
-    /// The versions and snapshots of one guardrail.
+    /// Those of one guardrail, in order.
+    pub fn versions_of(&self, key: &GuardrailKey) -> impl Iterator<Item = (GuardrailVersion, &GuardrailTimeline)> {
+        self.world.guardrails.range(key.versions()).map(|(named, timeline)| (named.version, timeline))
+    }
+
+    /// All that is known of a version of a guardrail.
     #[must_use]
-    pub fn versions_of(&self, key: &GuardrailKey) -> Option<&GuardrailVersions> {
-        self.world.guardrails.get(key)
+    pub fn guardrail_timeline(&self, named: &GuardrailVersionArn) -> Option<&GuardrailTimeline> {
+        self.world.guardrails.get(named)
     }
 
     /// When a guardrail was made, if an event said so.
@@ -440,8 +444,8 @@ impl State {
         moments.extend(of(self.world.telemetry.get(&here)));
         moments.extend(of(self.standings.get(account)));
         let enforced: BTreeSet<GuardrailKey> = self.all_enforcements(account, region).filter_map(|(key, _)| key).collect();
-        let versions = enforced.iter().filter_map(|key| self.world.guardrails.get(key)).flat_map(BTreeMap::values);
-        moments.extend(versions.flat_map(|timeline| of(Some(timeline))));
+        let versions = enforced.iter().flat_map(|key| self.versions_of(key));
+        moments.extend(versions.flat_map(|(_, timeline)| of(Some(timeline))));
         let first = GuardrailKey { account: account.clone(), region: region.clone(), id: "".into() };
         moments.extend(
             self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made),

@@ -94,6 +94,10 @@ impl<T: PartialEq> Timeline<T> {
         if self.entries.get(at).is_some_and(|(t, s, known)| *t == time && *s == source && (!is_event || *known == state)) {
             return;
         }
+        // Most things have one state: there are many of them.
+        if self.entries.is_empty() {
+            self.entries.reserve_exact(1);
+        }
         self.entries.insert(at, (time, source, state));
     }
 

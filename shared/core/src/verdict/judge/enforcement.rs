@@ -113,7 +113,7 @@ impl<'a> Situation<'a> {
     /// Whether the guardrail is known to be one that enforcement can't apply: calls fail then, and one that didn't may have passed without
     /// it (facts/01 §2).
     fn cannot_be_applied(&self, guardrail: &GuardrailVersionArn) -> bool {
-        match self.state.guardrail(&guardrail.key, guardrail.version, self.at) {
+        match self.state.guardrail(guardrail, self.at) {
             InForce::Known(None) => true,
             InForce::Known(Some(content)) | InForce::Assumed(Some(content)) => content.why_not_enforceable().is_some(),
             InForce::Assumed(None) | InForce::NotKnown => false,
