@@ -137,7 +137,7 @@ impl Texts {
 
     /// The text of a principal, a model, an agent or a list of guardrails.
     pub(crate) fn long(&self, symbol: Symbol24) -> &str {
-        self.strings.get(Symbol(symbol.get()))
+        self.strings.get(symbol.into())
     }
 
     pub(crate) fn form(&self, columns: &Columns) -> Form {
@@ -156,7 +156,7 @@ impl Texts {
     }
 
     fn intern_long(&mut self, text: &str) -> Symbol24 {
-        Symbol24::new(self.strings.intern(text).0)
+        self.strings.intern(text).into()
     }
 
     fn intern_form(&mut self, form: Form) -> [u8; 2] {
@@ -211,7 +211,7 @@ impl Facts {
             let Requested { guardrail, version, refusing } = requested;
             Requested { guardrail: new(guardrail), version: new(version), refusing: new(refusing) }
         });
-        let new_long = |symbol: Symbol24| Symbol24::new(new(Symbol(symbol.get())).0);
+        let new_long = |symbol: Symbol24| Symbol24::from(new(symbol.into()));
         let numbered = |numbers: &[u32], number: u32| numbers.get(number as usize).copied().unwrap_or(0);
         let rename = |columns: Columns| Columns {
             form: u16::try_from(numbered(&forms, u16::from_be_bytes(columns.form).into())).unwrap_or(0).to_be_bytes(),

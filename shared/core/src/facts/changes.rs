@@ -1,4 +1,4 @@
-//! Changes, kept small: 44 bytes each, and each distinct text once.
+//! Changes, kept small: 40 bytes each, and each distinct text once.
 //!
 //! Deployments write thousands of roles and functions a day that turn out not to matter. What was kept of a change is text until it is
 //! asked for. Parameters and response are texts of their own, and so is the name that a deployment makes up: what many changes share is
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     ChangeKey,
     distinct::Distinct,
-    rows::PackedId,
+    rows::{PackedId, Symbol24},
     strings::{Strings, Symbol},
 };
 use crate::{
@@ -31,12 +31,12 @@ struct KeptChange {
     /// The number of its [`Deed`].
     deed: u32,
     /// The parameter [`NAME`].
-    name: Symbol,
+    name: Symbol24,
     /// The other parameters, as JSON; nothing for null, as with the response.
-    parameters: Symbol,
-    response: Symbol,
+    parameters: Symbol24,
+    response: Symbol24,
     /// The effect; nothing if it is the one that follows from the rest.
-    effect: Symbol,
+    effect: Symbol24,
 }
 
 /// Who did what where: few are distinct.
@@ -75,15 +75,20 @@ impl KeptChanges {
             time: key.time.as_micros().to_be_bytes(),
             event: PackedId::pack(&key.event_id, strings).to_bytes(),
             deed: self.deeds.intern(deed),
-            name: strings.intern(change.text(NAME).unwrap_or_default()),
-            parameters: intern_json(&Nameless(&change.parameters), strings),
-            response: intern_json(&change.response, strings),
-            effect: if change.effect == WorldChange::implied_by(change) { Symbol::NONE } else { strings.intern(&json(&change.effect)) },
+            name: strings.intern(change.text(NAME).unwrap_or_default()).into(),
+            parameters: intern_json(&Nameless(&change.parameters), strings).into(),
+            response: intern_json(&change.response, strings).into(),
+            effect: if change.effect == WorldChange::implied_by(change) {
+                Symbol24::default()
+            } else {
+                strings.intern(&json(&change.effect)).into()
+            },
         });
     }
 
     pub(super) fn absorb(&mut self, other: KeptChanges, symbols: &[Symbol]) {
         let new = |symbol: Symbol| symbols.get(symbol.0 as usize).copied().unwrap_or_default();
+        let new24 = |symbol: Symbol24| Symbol24::from(new(symbol.into()));
         let deeds = self.deeds.absorb(&other.deeds, |deed| Deed {
             account: new(deed.account),
             operation: new(deed.operation),
@@ -96,10 +101,10 @@ impl KeptChanges {
             time: kept.time,
             event: PackedId::from_bytes(kept.event).renamed(symbols).to_bytes(),
             deed: deeds.get(kept.deed as usize).copied().unwrap_or(0),
-            name: new(kept.name),
-            parameters: new(kept.parameters),
-            response: new(kept.response),
-            effect: new(kept.effect),
+            name: new24(kept.name),
+            parameters: new24(kept.parameters),
+            response: new24(kept.response),
+            effect: new24(kept.effect),
         }));
     }
 
@@ -117,7 +122,9 @@ impl KeptChanges {
         let deeds = &self.deeds;
         let rest = |kept: &KeptChange| {
             let Deed { account, operation, region, principal, invoked_by, error } = deeds.get(kept.deed);
-            [account, operation, region, principal, invoked_by, error, kept.name, kept.parameters, kept.response, kept.effect]
+            let KeptChange { name, parameters, response, effect, .. } = *kept;
+            let [name, parameters, response, effect] = [name, parameters, response, effect].map(Symbol::from);
+            [account, operation, region, principal, invoked_by, error, name, parameters, response, effect]
         };
         let order = |a: &KeptChange, b: &KeptChange| {
             let ids = || PackedId::from_bytes(a.event).compare(PackedId::from_bytes(b.event), strings);
@@ -212,7 +219,7 @@ impl<'s> Listed<'s> {
     /// Whether its parameters or response hold a text, as JSON has it.
     pub(crate) fn mentions(self, text: &str) -> bool {
         let KeptChange { name, parameters, response, effect, .. } = *self.kept;
-        [name, parameters, response, effect].iter().any(|symbol| self.strings.get(*symbol).contains(text))
+        [name, parameters, response, effect].into_iter().any(|symbol| self.strings.get(symbol.into()).contains(text))
     }
 
     pub(crate) fn to_change(self) -> (ChangeKey, Change) {
@@ -220,11 +227,12 @@ impl<'s> Listed<'s> {
         let some = |symbol: Symbol| symbol.some().map(|symbol| text(symbol).to_owned());
         let (service, operation) = self.operation();
         // What can't be read back was one of too many texts to tell apart: what it did is not known, and neither is what it left.
-        let KeptChange { parameters, response, effect, .. } = *self.kept;
+        let KeptChange { name, parameters, response, effect, .. } = *self.kept;
+        let [name, parameters, response, effect] = [name, parameters, response, effect].map(Symbol::from);
         let known = self.json(parameters).zip(self.json(response));
         let is_known = known.is_some();
         let (mut parameters, response): (Value, Value) = known.unwrap_or_default();
-        if let (Some(name), Value::Object(members)) = (some(self.kept.name), &mut parameters) {
+        if let (Some(name), Value::Object(members)) = (some(name), &mut parameters) {
             members.insert(NAME.to_owned(), Value::String(name));
             members.sort_keys();
         }
@@ -276,6 +284,11 @@ mod tests {
     use crate::arn::Region;
 
     #[test]
+    fn a_change_is_40_bytes() {
+        assert_eq!(size_of::<KeptChange>(), 40);
+    }
+
+    #[test]
     fn a_change_whose_text_is_lost_leaves_nothing_known() {
         let mut strings = Strings::default();
         let mut kept = KeptChanges::default();
@@ -298,7 +311,7 @@ mod tests {
             let key = ChangeKey { time: Moment::from_seconds(0), event_id: operation.to_owned(), account: account.to_string() };
             kept.push(&key, &change, &mut strings);
         }
-        let lost = strings.intern("(one of too many to tell apart)");
+        let lost = strings.intern("(one of too many to tell apart)").into();
         kept.changes.iter_mut().for_each(|kept| kept.parameters = lost);
         let effects: Vec<_> = kept.iter(&strings).map(|listed| listed.to_change().1.effect).collect();
         assert_eq!(effects[0], Some(WorldChange::ConfigurationPut { account, region, enforcement: None }));

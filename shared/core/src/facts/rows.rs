@@ -52,6 +52,19 @@ impl Symbol24 {
     }
 }
 
+impl From<Symbol> for Symbol24 {
+    /// There are no more texts than fit.
+    fn from(symbol: Symbol) -> Self {
+        Symbol24::new(symbol.0)
+    }
+}
+
+impl From<Symbol24> for Symbol {
+    fn from(symbol: Symbol24) -> Self {
+        Symbol(symbol.get())
+    }
+}
+
 /// An id in 16 bytes: a UUID in its usual spelling as it is; any other text by its symbol, behind a mark that no UUID of AWS has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PackedId(u128);
