@@ -94,9 +94,9 @@ impl<T: PartialEq> Timeline<T> {
         if self.entries.get(at).is_some_and(|(t, s, known)| *t == time && *s == source && (!is_event || *known == state)) {
             return;
         }
-        // Most things have one state: there are many of them.
-        if self.entries.is_empty() {
-            self.entries.reserve_exact(1);
+        // Many things have few states, and some have thousands: room for twice as many would be most of what timelines take.
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(self.entries.len() / 8 + 1);
         }
         self.entries.insert(at, (time, source, state));
     }
