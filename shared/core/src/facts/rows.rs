@@ -87,9 +87,7 @@ impl PackedId {
         if let Some(symbol) = self.symbol() {
             return strings.get(symbol).to_owned();
         }
-        let hex = format!("{:032x}", self.0);
-        let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-        format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+        uuid_text(self.0)
     }
 
     /// The order of the texts. That of UUIDs is the order of their bits.
@@ -134,6 +132,13 @@ pub(crate) fn uuid(text: &str) -> Option<u128> {
         bits = bits << (4 * len) | u128::from(of_part);
     }
     (wrong & NO_DIGIT == 0).then_some(bits)
+}
+
+/// The usual spelling of a UUID.
+pub(crate) fn uuid_text(bits: u128) -> String {
+    let hex = format!("{bits:032x}");
+    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
 }
 
 const NO_DIGIT: u8 = 0x10;
