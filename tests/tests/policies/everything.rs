@@ -1,0 +1,182 @@
+//! Everybody tries everything.
+
+use end_to_end::deployment::ORGANIZATION;
+
+use super::*;
+
+/// Who is tried: the auditor's roles and who isn't one of them, each with its account's organization.
+fn everybody(deployment: &Deployment) -> Vec<(String, String, &'static str)> {
+    const STRANGER: &str = "444455556666";
+    let mut who: Vec<_> = deployment.roles().map(|(arn, _)| arn).map(|arn| (arn.rsplit_once('/').unwrap().1.to_owned(), arn)).collect();
+    let account = |arn: &str| match arn.split(':').nth(4).unwrap() {
+        HUB => "hub",
+        MEMBER => "member",
+        FORWARDER => "forwarder",
+        MANAGEMENT => "management",
+        _ => "stranger",
+    };
+    // With every permission that an identity can have: what others' policies say alone stands in the way.
+    for (name, arn) in [
+        ("administrator", admin(MEMBER)),
+        ("impostor", role(MEMBER, "impostor")),
+        ("deeper", format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/deeper/guardrail-audit-changes-{REGION}")),
+        ("alike", format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-alike/guardrail-audit-changes-{REGION}")),
+        ("below-another", format!("arn:aws:iam::{MEMBER}:role/another/guardrail-audit/guardrail-audit-changes-{REGION}")),
+        ("without-path", format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-invocations-{REGION}")),
+        ("user", format!("arn:aws:iam::{MEMBER}:user/guardrail-audit/guardrail-audit-changes-{REGION}")),
+        ("root", format!("arn:aws:iam::{MEMBER}:root")),
+        ("administrator", admin(MANAGEMENT)),
+        ("administrator", admin(STRANGER)),
+        ("invocations", of_region(STRANGER, "invocations")),
+        ("reconcile", of_region(STRANGER, "reconcile")),
+    ] {
+        who.push((name.to_owned(), arn));
+    }
+    let short = |name: &str| name.replace("guardrail-audit-", "").replace(&format!("-{REGION}"), "");
+    let organization = |arn: &str| if arn.contains(STRANGER) { "o-otherotherot" } else { ORGANIZATION };
+    who.into_iter().map(|(name, arn)| (format!("{} {}", account(&arn), short(&name)), arn.clone(), organization(&arn))).collect()
+}
+
+/// What is tried on everything that the hub has, each with a name for it.
+#[expect(clippy::too_many_lines, reason = "a list of calls")]
+fn everything(who: &str) -> Vec<(String, Call)> {
+    let own = who.split(':').nth(4).unwrap();
+    let mut calls = Vec::new();
+    let mut add = |name: String, call: Call| calls.push((name, call));
+    for (table, arn) in [("observations", OBSERVATIONS), ("findings", FINDINGS)] {
+        for action in [
+            "BatchGetItem",
+            "BatchWriteItem",
+            "ConditionCheckItem",
+            "CreateTableReplica",
+            "DeleteItem",
+            "DeleteTable",
+            "GetItem",
+            "PartiQLDelete",
+            "PartiQLInsert",
+            "PartiQLSelect",
+            "PartiQLUpdate",
+            "PutResourcePolicy",
+            "Query",
+            "RestoreTableFromBackup",
+            "Scan",
+            "UpdateItem",
+            "UpdateTable",
+            "UpdateTimeToLive",
+        ] {
+            // Whatever key is named: only what is allowed without regard to it, or under one's own key.
+            let key = own_key(own);
+            add(format!("{action} {table}"), call(who, &format!("dynamodb:{action}"), arn).with("dynamodb:LeadingKeys", &[&key]));
+        }
+        let stream = format!("{arn}/stream/2026-01-01T00:00:00.000");
+        add(format!("GetRecords {table}"), call(who, "dynamodb:GetRecords", &stream));
+        add(format!("Query {table}/index"), call(who, "dynamodb:Query", &format!("{arn}/index/by_account")));
+    }
+    let stranger = if own == FORWARDER { MEMBER } else { FORWARDER };
+    for (name, keys) in [
+        ("own", vec![own_key(own)]),
+        ("another's", vec![own_key(stranger)]),
+        ("own and another's", vec![own_key(own), own_key(stranger)]),
+        ("the hub's", vec![hub_key(own)]),
+        ("own without #", vec![own.to_owned()]),
+        ("own with more digits", vec![format!("{own}0#us-east-1#2026")]),
+        ("none", vec![]),
+    ] {
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        add(format!("PutItem observations, key: {name}"), put(who, &keys));
+    }
+    for key in ["FINDINGS#222233334444", "ALERT#f", "DIGEST", "DOCUMENT"] {
+        for action in ["PutItem", "UpdateItem", "DeleteItem"] {
+            let call = call(who, &format!("dynamodb:{action}"), FINDINGS).with("dynamodb:LeadingKeys", &[key]);
+            add(format!("{action} findings, key: {key}"), call);
+        }
+    }
+    for folder in ["world", "state", "configuration", "reports"] {
+        for action in ["GetObject", "PutObject", "DeleteObject", "DeleteObjectVersion"] {
+            add(format!("{action} {folder}/"), world(who, &format!("s3:{action}"), &format!("{folder}/x")));
+        }
+        add(format!("ListBucket {folder}/"), list_world(who, &format!("{folder}/")));
+    }
+    for action in ["DeleteBucket", "PutBucketPolicy", "PutLifecycleConfiguration", "PutBucketVersioning", "ListBucketVersions"] {
+        add(action.to_owned(), call(who, &format!("s3:{action}"), WORLD).in_account(HUB));
+    }
+    for queue in [
+        "reconcile",
+        "reconcile-dead",
+        "trail",
+        "trail-dead",
+        "facts-dead",
+        "alerts-dead",
+        "calls",
+        "changes",
+        "undelivered",
+        "forwarded-calls",
+        "forwarded-changes",
+        "forwarded-undelivered",
+    ] {
+        for action in ["SendMessage", "ReceiveMessage", "DeleteMessage", "PurgeQueue", "SetQueueAttributes"] {
+            add(format!("{action} {queue}"), call(who, &format!("sqs:{action}"), &sqs(HUB, queue)));
+        }
+    }
+    for topic in ["alerts-text", "alerts-json", "alerts-chat", "alarms"] {
+        for action in ["Publish", "Subscribe", "SetTopicAttributes", "AddPermission"] {
+            add(
+                format!("{action} {topic}"),
+                call(who, &format!("sns:{action}"), &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-{topic}")),
+            );
+        }
+    }
+    for action in ["Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptTo", "CreateGrant", "PutKeyPolicy", "ScheduleKeyDeletion"] {
+        add(format!("{action} by itself"), call(who, &format!("kms:{action}"), KEY));
+        for service in ["dynamodb", "s3", "sns", "sqs", "logs", "secretsmanager"] {
+            add(format!("{action} through {service}"), key(who, &format!("kms:{action}"), service));
+        }
+        let elsewhere = key(who, &format!("kms:{action}"), "dynamodb").with("kms:ViaService", &["dynamodb.eu-west-1.amazonaws.com"]);
+        add(format!("{action} through dynamodb of another Region"), elsewhere);
+        let of_findings = "kms:EncryptionContext:aws:dynamodb:tableName";
+        let of_findings = key(who, &format!("kms:{action}"), "dynamodb").with(of_findings, &["guardrail-audit-findings"]);
+        add(format!("{action} of findings"), of_findings);
+    }
+    for action in ["PutEvents", "PutRule", "PutPermission", "DeleteEventBus"] {
+        add(format!("{action} bus"), call(who, &format!("events:{action}"), BUS));
+    }
+    for function in ["reconcile", "audit-trail", "fold-findings", "send-alerts", "report", "invocations", "changes", "forwarded-changes"] {
+        let arn = format!("arn:aws:lambda:us-east-1:{HUB}:function:guardrail-audit-{function}");
+        for action in ["InvokeFunction", "InvokeFunctionUrl", "UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission"] {
+            let call = call(who, &format!("lambda:{action}"), &arn).with("lambda:FunctionUrlAuthType", &["AWS_IAM"]);
+            add(format!("{action} {function}"), call);
+        }
+    }
+    for (account, name) in [(HUB, "hub"), (MEMBER, "member"), (FORWARDER, "forwarder"), (MANAGEMENT, "management")] {
+        for global in ["reader", "heartbeat"] {
+            add(format!("AssumeRole {name} {global}"), assume(who, &role(account, &format!("guardrail-audit-{global}"))));
+        }
+    }
+    for function in ["reconcile", "fold-findings", "changes"] {
+        for action in ["sts:AssumeRole", "iam:PassRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"] {
+            add(format!("{} hub {function}", action.split(':').nth(1).unwrap()), call(who, action, &of_region(HUB, function)));
+        }
+    }
+    calls
+}
+
+/// Everybody tries everything that the hub has: exactly these calls are allowed, whoever thinks of others.
+#[test]
+fn nothing_is_allowed_that_isn_t_here() {
+    let deployment = Deployment::of_an_organization();
+    let mut allowed = Vec::new();
+    for (name, arn, organization) in everybody(&deployment) {
+        let mut may = Vec::new();
+        for (what, call) in everything(&arn) {
+            // Their own roles are the members' own.
+            let own = arn.split(':').nth(4) == call.resource.split(':').nth(4) && !arn.contains(&format!(":{HUB}:"));
+            let call = call.with("aws:PrincipalOrgID", &[organization]);
+            if !own && deployment.decide(&call) == Decision::Allowed {
+                may.push(what);
+            }
+        }
+        allowed.push(format!("{name}: {}", may.join("; ")).trim_end().to_owned());
+    }
+    let expected: Vec<_> = include_str!("allowed.txt").lines().collect();
+    assert!(allowed == expected, "tests/tests/policies/allowed.txt lists other calls than these:\n{}", allowed.join("\n"));
+}

@@ -1,0 +1,208 @@
+//! The policies that stand in `deploy/` as examples, and what the code asks for.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// The example in deploy/ stops the administrator of a member, and neither the StackSet nor the auditor itself.
+#[test]
+fn the_example_service_control_policy_protects_the_auditor() {
+    let path = root().join("deploy/protect-auditor.scp.json");
+    let policy: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let size = policy.to_string().len();
+    assert!(size <= 5120, "a service control policy has at most 5,120 characters, not {size}");
+    let mut deployment = Deployment::of_an_organization();
+    deployment.service_control = vec![policy];
+    let function = format!("arn:aws:lambda:us-east-1:{MEMBER}:function:guardrail-audit-changes");
+    let rule = format!("arn:aws:events:us-east-1:{MEMBER}:rule/guardrail-audit-calls");
+    let log_group = format!("arn:aws:logs:us-east-1:{MEMBER}:log-group:/aws/lambda/guardrail-audit-changes");
+    let stack = format!("arn:aws:cloudformation:us-east-1:{MEMBER}:stack/StackSet-guardrail-audit-1/id");
+    let trail = format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/t");
+    let mapping = format!("arn:aws:lambda:us-east-1:{MEMBER}:event-source-mapping:11111111-2222-3333-4444-555555555555");
+    let of_auditor = |who: &str| {
+        let mut calls = Vec::new();
+        for action in [
+            "PutRolePolicy",
+            "DeleteRolePolicy",
+            "AttachRolePolicy",
+            "DetachRolePolicy",
+            "UpdateAssumeRolePolicy",
+            "PutRolePermissionsBoundary",
+            "DeleteRole",
+            "CreateRole",
+            "PassRole",
+        ] {
+            calls.push(call(who, &format!("iam:{action}"), &of_region(MEMBER, "changes")));
+        }
+        for action in [
+            "UpdateFunctionCode",
+            "UpdateFunctionConfiguration",
+            "DeleteFunction",
+            "PutFunctionConcurrency",
+            "RemovePermission",
+            "AddPermission",
+            "InvokeFunction",
+        ] {
+            calls.push(call(who, &format!("lambda:{action}"), &function));
+        }
+        for action in ["DisableRule", "DeleteRule", "PutRule", "RemoveTargets", "PutTargets"] {
+            calls.push(call(who, &format!("events:{action}"), &rule));
+        }
+        for action in ["DeleteQueue", "PurgeQueue", "SetQueueAttributes", "SendMessage", "ReceiveMessage", "DeleteMessage", "AddPermission"]
+        {
+            calls.push(call(who, &format!("sqs:{action}"), &sqs(MEMBER, "changes")));
+        }
+        calls.push(call(who, "logs:DeleteLogGroup", &log_group));
+        calls.push(call(who, "logs:PutRetentionPolicy", &log_group));
+        calls.push(call(who, "cloudformation:DeleteStack", &stack));
+        calls.push(call(who, "cloudformation:UpdateStack", &stack));
+        for action in ["UpdateEventSourceMapping", "DeleteEventSourceMapping"] {
+            calls.push(call(who, &format!("lambda:{action}"), &mapping).with("lambda:FunctionArn", &[&function]));
+        }
+        calls
+    };
+    let mut forbidden = of_auditor(&admin(MEMBER));
+    for action in ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] {
+        forbidden.push(call(&admin(MEMBER), &format!("cloudtrail:{action}"), &trail));
+    }
+    // Nobody gets around it by a role that is called like StackSets' own.
+    for action in ["CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "AttachRolePolicy", "PassRole", "DeleteRole"] {
+        for name in ["stacksets-exec-0123456789abcdef", "stacksets-exec-mine"] {
+            forbidden.push(call(&admin(MEMBER), &format!("iam:{action}"), &format!("arn:aws:iam::{MEMBER}:role/{name}")));
+        }
+    }
+    check(&deployment, Decision::Denied, &forbidden);
+
+    let mut allowed = of_auditor("arn:aws:iam::222233334444:role/stacksets-exec-0123456789abcdef");
+    allowed.extend([
+        put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]),
+        call(&of_region(MEMBER, "changes"), "sqs:ReceiveMessage", &sqs(MEMBER, "changes")),
+        call(&of_region(MEMBER, "changes"), "logs:PutLogEvents", &format!("{log_group}:log-stream:x")),
+        assume(&of_region(MEMBER, "changes"), &role(MEMBER, "guardrail-audit-heartbeat")),
+        assume(&of_region(HUB, "reconcile"), &role(MEMBER, "guardrail-audit-reader")),
+        // Everything else of the account is the account's.
+        call(&admin(MEMBER), "lambda:UpdateFunctionCode", &format!("arn:aws:lambda:us-east-1:{MEMBER}:function:shop")),
+        call(&admin(MEMBER), "iam:PutRolePolicy", "arn:aws:iam::222233334444:role/shop"),
+        call(&admin(MEMBER), "lambda:GetFunction", &function),
+        call(&admin(MEMBER), "sqs:GetQueueAttributes", &sqs(MEMBER, "calls")),
+    ]);
+    check(&deployment, Decision::Allowed, &allowed);
+}
+
+/// The examples for the account of the log archive let exactly audit-trail in.
+#[test]
+fn the_examples_for_the_log_archive_let_the_hub_read() {
+    let policy = |name: &str| -> Value {
+        let text = std::fs::read_to_string(root().join("deploy").join(name)).unwrap();
+        let filled = text.replace("HUB_ACCOUNT", HUB).replace("HUB_REGION", REGION).replace("TRAIL_BUCKET", "org-trail");
+        serde_json::from_str(&filled.replace("TRAIL_TOPIC_ARN", "arn:aws:sns:us-east-1:444455556666:trail")).unwrap()
+    };
+    let key_arn = "arn:aws:kms:us-east-1:444455556666:key/k";
+    let hub = Template::hub().stack(HUB, REGION, &[("TrailBucketName", "org-trail"), ("TrailKeyArn", key_arn)]);
+    let decide = |resource: &str, call: &Call| {
+        let principal =
+            if call.context_is("aws:principalarn", &of_region(HUB, "audit-trail")) { "AuditTrailRole" } else { "FoldFindingsRole" };
+        let identity = hub.properties(principal)["Policies"].as_array().unwrap().iter().map(|policy| policy["PolicyDocument"].clone());
+        Policies { identity: identity.collect(), resource: Some(policy(resource)), ..Policies::default() }.decide(call)
+    };
+    let read =
+        |who: &str| call(&of_region(HUB, who), "s3:GetObject", "arn:aws:s3:::org-trail/AWSLogs/o-1/f.json.gz").in_account("444455556666");
+    let decrypt = |who: &str| call(&of_region(HUB, who), "kms:Decrypt", key_arn).with("kms:ViaService", &["s3.us-east-1.amazonaws.com"]);
+    assert_eq!(decide("log-archive-bucket.policy.json", &read("audit-trail")), Decision::Allowed);
+    assert_eq!(decide("log-archive-bucket.policy.json", &read("fold-findings")), Decision::Denied);
+    let list = |who: &str| call(&of_region(HUB, who), "s3:ListBucket", "arn:aws:s3:::org-trail").in_account("444455556666");
+    assert_eq!(decide("log-archive-bucket.policy.json", &list("audit-trail")), Decision::Allowed);
+    assert_eq!(decide("log-archive-bucket.policy.json", &list("fold-findings")), Decision::Denied);
+    assert_eq!(decide("log-archive-key.policy.json", &decrypt("audit-trail")), Decision::Allowed);
+    assert_eq!(decide("log-archive-key.policy.json", &decrypt("fold-findings")), Decision::Denied);
+    let topic = policy("log-archive-topic.policy.json");
+    let administrator = serde_json::json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+    let policies = Policies { identity: vec![administrator], resource: Some(topic), ..Policies::default() };
+    let subscribe = call(&admin(HUB), "sns:Subscribe", "arn:aws:sns:us-east-1:444455556666:trail").with("sns:Protocol", &["sqs"]);
+    assert_eq!(policies.decide(&subscribe.clone().with("sns:Endpoint", &[&sqs(HUB, "trail")])), Decision::Allowed);
+    assert_eq!(policies.decide(&subscribe.with("sns:Endpoint", &["arn:aws:sqs:us-east-1:444455556666:other"])), Decision::Denied);
+}
+
+/// What code asks of AWS: the names are those that its errors carry.
+fn operations_in(files: &[&str]) -> BTreeSet<String> {
+    let named = |file: &&str| -> Vec<String> {
+        let source = std::fs::read_to_string(root().join("shared/aws/src").join(file)).unwrap_or_default();
+        let names = source.split("failed(").skip(1).filter_map(|rest| rest.trim_start_matches("format!(").strip_prefix('"'));
+        names.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
+    };
+    files.iter().flat_map(named).filter(|name: &String| !name.is_empty()).collect()
+}
+
+/// `snapshot` and `doctor` get by with the example: what they ask is allowed, nothing else is, and nothing there changes anything.
+#[test]
+fn the_snapshot_policy_is_what_is_asked() {
+    let policy: Value = serde_json::from_slice(&std::fs::read(root().join("deploy/snapshot.policy.json")).unwrap()).unwrap();
+    let mut granted = BTreeSet::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
+        granted.extend(actions.iter().map(|action| text(action).split_once(':').unwrap().1.to_owned()));
+    }
+    let mut asked = operations_in(&["state.rs", "snapshot.rs", "doctor.rs"]);
+    // It needs no permission.
+    assert!(asked.remove("GetCallerIdentity"));
+    // Only the hub asks what is wrong with policies.
+    for of_hub in ["ListAccountsWithInvalidEffectivePolicy", "ListEffectivePolicyValidationErrors"] {
+        assert!(asked.remove(of_hub));
+    }
+    // `doctor` counts targets, and says that it doesn't know where it may not.
+    asked.insert("ListTargetsByRule".to_owned());
+    assert_eq!(granted, asked);
+    let reads = |name: &String| ["Get", "List", "Describe", "Lookup"].iter().any(|start| name.starts_with(start)) || name == "AssumeRole";
+    assert!(granted.iter().all(reads), "{granted:?}");
+
+    // The role trusts whom the account lets assume it.
+    let trust = json!({"Version": "2012-10-17", "Statement":
+        [{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{MEMBER}:root")}, "Action": "sts:AssumeRole"}]});
+    let decide = |action: &str, resource: &str| {
+        let resource_policy = (action == "sts:AssumeRole").then(|| trust.clone());
+        let policies = Policies { identity: vec![policy.clone()], resource: resource_policy, ..Policies::default() };
+        policies.decide(&Call::by(&admin(MEMBER), action, resource))
+    };
+    let assumed = format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-snapshot");
+    for (action, resource) in [
+        ("bedrock:GetGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
+        ("bedrock:GetInferenceProfile", bedrock(MEMBER, "application-inference-profile/abcd1234efgh")),
+        ("cloudtrail:GetTrailStatus", format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/organization")),
+        ("events:ListTargetsByRule", format!("arn:aws:events:us-east-1:{MEMBER}:rule/guardrail-audit-calls")),
+        ("organizations:DescribePolicy", "*".to_owned()),
+        ("sts:AssumeRole", assumed),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Allowed, "{action}");
+    }
+    for (action, resource) in [
+        ("sts:AssumeRole", format!("arn:aws:iam::{MEMBER}:role/admin")),
+        ("bedrock:UpdateGuardrail", bedrock(MEMBER, "guardrail/abcd1234efgh")),
+        ("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0".to_owned()),
+        ("bedrock:GetPrompt", bedrock(MEMBER, "prompt/abcd1234efgh")),
+        ("s3:GetObject", "arn:aws:s3:::logs/key".to_owned()),
+    ] {
+        assert_eq!(decide(action, &resource), Decision::Denied, "{action}");
+    }
+}
+
+/// What the hub's code asks of AWS, the reader role may ask.
+#[test]
+fn whatever_the_code_reads_the_reader_may_read() {
+    let operations = operations_in(&["state.rs"]);
+    assert!(operations.len() > 15, "{operations:?}");
+    let deployment = Deployment::of_an_organization();
+    let reader = role(MANAGEMENT, "guardrail-audit-reader");
+    let mut resources =
+        ["guardrail/x", "agent/x", "flow/x", "application-inference-profile/x"].map(|resource| bedrock(MANAGEMENT, resource)).to_vec();
+    resources.extend(["*".to_owned(), format!("arn:aws:cloudtrail:us-east-1:{MANAGEMENT}:trail/org")]);
+    for operation in operations {
+        let services = ["bedrock", "organizations", "cloudtrail"];
+        let allowed = |service: &str, resource: &String| {
+            deployment.decide(&call(&reader, &format!("{service}:{operation}"), resource)) == Decision::Allowed
+        };
+        assert!(
+            services.iter().any(|service| resources.iter().any(|resource| allowed(service, resource))),
+            "the reader may not {operation}"
+        );
+    }
+}
