@@ -136,9 +136,12 @@ impl Run<'_> {
         let wanted = auditor::wanted_in(self.configuration, state);
         let bytes = inputs.iter().map(input::Input::bytes).sum();
         Ok(std::thread::scope(|scope| {
-            let watcher = scope.spawn(|| self.talk.show_progress(&progress, inputs.len() as u64, bytes));
+            let watch = || self.talk.show_progress(&progress, inputs.len() as u64, bytes);
+            let watcher = std::thread::Builder::new().spawn_scoped(scope, watch);
             let scanned = scan::scan(&inputs, &wanted, &options);
-            watcher.thread().unpark();
+            if let Ok(watcher) = watcher {
+                watcher.thread().unpark();
+            }
             scanned
         }))
     }

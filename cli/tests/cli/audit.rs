@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::runner::{UNENFORCED, assert_shown, at, audit_demo, call, calls, demo, folder, run, run_with};
+use super::runner::{NOW, UNENFORCED, assert_shown, at, audit_demo, call, calls, demo, folder, program, ran, run, run_with};
 
 const IGNORED: &[u8] = br#"{"eventName":"GetObject","eventSource":"s3.amazonaws.com","eventType":"AwsApiCall"}"#;
 
@@ -207,6 +207,15 @@ fn times_are_selected_from_the_first_to_before_the_last() {
 #[test]
 fn the_number_of_threads_changes_nothing() {
     assert_eq!(audit_demo(&["--threads", "1"]), audit_demo(&["--threads", "7"]));
+}
+
+#[test]
+fn threads_that_the_system_refuses_are_done_without() {
+    let arguments = ["audit", &demo("AWSLogs"), "--world", &demo("world"), "--now", NOW, "--format", "json", "--fail-on", "never"];
+    // No memory is large enough for such a stack.
+    let alone = ran(program().args(arguments).args(["--threads", "7"]).env("RUST_MIN_STACK", (1_u64 << 47).to_string()));
+    assert_eq!(alone.code, 0, "{}", alone.stderr);
+    assert_eq!(alone.json(), audit_demo(&[]));
 }
 
 #[test]

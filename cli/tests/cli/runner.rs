@@ -34,8 +34,19 @@ pub(crate) fn run(arguments: &[&str]) -> Ran {
 
 /// Runs the program with something on standard input.
 pub(crate) fn run_with(stdin: impl Into<Vec<u8>>, arguments: &[&str]) -> Ran {
+    ran(program().args(arguments).write_stdin(stdin))
+}
+
+/// The program, to be run in an environment of its own.
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_guardrail-audit"));
-    let output = command.args(arguments).write_stdin(stdin).env_remove("CLICOLOR_FORCE").output().unwrap();
+    command.env_remove("CLICOLOR_FORCE");
+    command
+}
+
+/// What becomes of a run.
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

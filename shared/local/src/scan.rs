@@ -22,7 +22,7 @@ use crate::input::Input;
 /// How to read.
 #[derive(Clone, Copy)]
 pub struct Options<'o> {
-    /// How many files at once.
+    /// How many files at once, if the system has so many threads.
     pub threads: usize,
     /// Keep the names of sessions.
     pub keep_session_names: bool,
@@ -52,17 +52,26 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Records.
     pub records: AtomicU64,
-    /// Set when all is read.
+    /// Set when reading ends.
     done: AtomicU64,
 }
 
 impl Progress {
-    /// Calls a function every now and then until all is read.
+    /// Calls a function every now and then until reading ends.
     pub fn watch(&self, every: Duration, mut with: impl FnMut(&Progress)) {
         while self.done.load(Ordering::Acquire) == 0 {
             std::thread::park_timeout(every);
             with(self);
         }
+    }
+}
+
+/// Says that reading ends, also by a panic: whoever watches would wait for ever.
+struct Ending<'p>(&'p Progress);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.done.store(1, Ordering::Release);
     }
 }
 
@@ -136,18 +145,18 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     let mut order: Vec<&Input> = inputs.iter().collect();
     order.sort_by_key(|input| std::cmp::Reverse(input.bytes()));
     let next = AtomicUsize::new(0);
+    let _ending = options.progress.map(Ending);
     let mut scanned = std::thread::scope(|scope| {
         let others = options.threads.clamp(1, order.len().max(1)) - 1;
-        let workers: Vec<_> = (0..others).map(|_| scope.spawn(|| read_some(&order, &next, wanted, options))).collect();
+        let read = || read_some(&order, &next, wanted, options);
+        // What the system has no thread for the others do.
+        let workers: Vec<_> = (0..others).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, read).ok()).collect();
         // This thread reads too: what it lets go of afterwards is room for judging, which the memory of other threads is not.
-        let own = read_some(&order, &next, wanted, options);
+        let own = read();
         // A worker that panics took records with it: better no answer than one without them.
         let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.fold(own, Scanned::and)
     });
-    if let Some(progress) = options.progress {
-        progress.done.store(1, Ordering::Release);
-    }
     scanned.problems.sort();
     scanned.inputs.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
     scanned
@@ -291,4 +300,22 @@ fn is_line_by_line(name: &str) -> bool {
     let name = name.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     matches!(name.rsplit_once('.'), Some((_, "jsonl" | "ndjson")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn whoever_watches_is_told_that_reading_ended_by_a_panic() {
+        let progress = Progress::default();
+        let panics = |_: &Digest| -> bool { panic!("on purpose") };
+        let inputs = [Input::File { path: concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into(), bytes: 1 }];
+        let options = Options { threads: 1, progress: Some(&progress), known: Some(&panics), ..Options::default() };
+        let ended = catch_unwind(AssertUnwindSafe(|| scan(&inputs, &Wanted::new([]), &options)));
+        assert!(ended.is_err());
+        progress.watch(Duration::from_secs(1), |_| panic!("it is still waited for"));
+    }
 }

@@ -15,7 +15,8 @@ pub(super) fn each<T: Send, R: Send>(threads: usize, items: Vec<T>, make: impl F
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || -> Vec<(usize, R)> { std::iter::from_fn(next).map(|(index, item)| (index, make(item))).collect() };
     let mut answers = thread::scope(|scope| {
-        let others: Vec<_> = (0..others).map(|_| scope.spawn(work)).collect();
+        // What the system has no thread for the others do.
+        let others: Vec<_> = (0..others).map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
         let mut own = work();
         for other in others {
             own.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
