@@ -8,7 +8,6 @@ mod matter;
 mod place;
 mod resolution;
 mod shared;
-mod side_by_side;
 mod story;
 
 use std::{
@@ -33,6 +32,7 @@ use crate::{
     rule::Traffic,
     rules::{self, RULES},
     scene::{self, Heartbeats, Scene, Surroundings},
+    side_by_side,
     verdict::{self, Call, Evidence},
     world::{State, World, WorldChange},
 };

@@ -36,6 +36,7 @@ pub mod rule;
 pub mod rules;
 mod scene;
 pub mod severity;
+pub mod side_by_side;
 pub mod simulate;
 pub mod telemetry;
 pub mod verdict;

@@ -14,6 +14,7 @@ use audit_core::{
     cloudtrail::{frame::Frames, wanted::Wanted},
     facts::{Collector, Facts, Ignored, Taken},
     report::Unreadable,
+    side_by_side,
 };
 use bytes::Contents;
 
@@ -146,17 +147,8 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     order.sort_by_key(|input| std::cmp::Reverse(input.bytes()));
     let next = AtomicUsize::new(0);
     let _ending = options.progress.map(Ending);
-    let mut scanned = std::thread::scope(|scope| {
-        let others = options.threads.clamp(1, order.len().max(1)) - 1;
-        let read = || read_some(&order, &next, wanted, options);
-        // What the system has no thread for the others do.
-        let workers: Vec<_> = (0..others).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, read).ok()).collect();
-        // This thread reads too: what it lets go of afterwards is room for judging, which the memory of other threads is not.
-        let own = read();
-        // A worker that panics took records with it: better no answer than one without them.
-        let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        joined.fold(own, Scanned::and)
-    });
+    let read = side_by_side::by(options.threads.min(order.len()), || read_some(&order, &next, wanted, options));
+    let mut scanned = read.into_iter().reduce(Scanned::and).unwrap_or_default();
     scanned.problems.sort();
     scanned.inputs.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
     scanned

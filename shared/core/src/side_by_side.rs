@@ -1,28 +1,33 @@
 //! Work on things that don't depend on each other, by several threads.
 
 use std::{
+    iter,
     panic::resume_unwind,
     sync::{Mutex, PoisonError},
     thread,
 };
 
-/// What a function makes of each item, in the order of the items. They are begun in that order too, by so many threads, of which the
-/// calling one is the first: what is let go of there is room for what comes after, which the memory of other threads is not.
-pub(super) fn each<T: Send, R: Send>(threads: usize, items: Vec<T>, make: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let others = threads.clamp(1, items.len().max(1)) - 1;
+/// What so many threads come to, of which the calling one is the first: what is let go of there is room for what comes after, which the
+/// memory of other threads is not. There may be fewer than asked for, so what is to be done is shared among those that there are.
+pub fn by<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        // What the system has no thread for the others do.
+        let others: Vec<_> = (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, &work).ok()).collect();
+        let own = work();
+        // One that panics took things with it: better no answer than one without them.
+        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        iter::once(own).chain(others).collect()
+    })
+}
+
+/// What a function makes of each item, in the order of the items. They are begun in that order too.
+pub fn each<T: Send, R: Send>(threads: usize, items: Vec<T>, make: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = threads.min(items.len());
     let waiting = Mutex::new(items.into_iter().enumerate());
     // Whoever panicked did so outside of the lock.
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || -> Vec<(usize, R)> { std::iter::from_fn(next).map(|(index, item)| (index, make(item))).collect() };
-    let mut answers = thread::scope(|scope| {
-        // What the system has no thread for the others do.
-        let others: Vec<_> = (0..others).map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let mut own = work();
-        for other in others {
-            own.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        own
-    });
+    let answers = by(threads, || -> Vec<(usize, R)> { iter::from_fn(next).map(|(index, item)| (index, make(item))).collect() });
+    let mut answers: Vec<_> = answers.into_iter().flatten().collect();
     answers.sort_unstable_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
