@@ -8,23 +8,13 @@
 pub(crate) mod history;
 mod refusal;
 pub(crate) mod service_control;
+mod simple;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fmt,
-    marker::PhantomData,
-    sync::LazyLock,
 };
 
-use aho_corasick::AhoCorasick;
-use serde::{
-    Deserialize, Deserializer,
-    de::{
-        Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-        value::{BorrowedStrDeserializer, MapAccessDeserializer},
-    },
-};
 use serde_json::{Value, json, value::RawValue};
 use wildmatch::WildMatch;
 
@@ -39,10 +29,6 @@ const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresp
 
 /// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
 pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
-
-/// What a condition on the guardrail must hold, in whatever case.
-static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(["guardrailidentifier"]).ok());
 
 /// The condition keys that name a guardrail.
 const GUARDRAIL_KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
@@ -122,28 +108,8 @@ impl IdentityPolicy {
     #[must_use]
     pub fn relevant_part_of(document: &RawValue) -> Option<Value> {
         let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(document.get()).ok()?.0.unwrap_or_default();
-        if memchr::memchr(b'\\', text.as_bytes()).is_none()
-            && text.trim_start().starts_with('{')
-            && let Ok(simple) = serde_json::from_str::<SimpleDocument<'_>>(&text)
-            && simple.statement.0.iter().all(SimpleStatement::simply_allows)
-        {
-            let mut allowed: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
-            for statement in &simple.statement.0 {
-                let actions = matching_actions(&statement.action.0.iter().map(|action| &**action));
-                if actions.is_empty() {
-                    continue;
-                }
-                if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource))
-                    && !allowed.iter().any(|(a, r)| *a == actions && *r == resources)
-                {
-                    allowed.push((actions, resources));
-                }
-            }
-            let relevant: Vec<Value> = allowed
-                .into_iter()
-                .map(|(actions, resources)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}))
-                .collect();
-            return Some(json!({"Statement": relevant, GUARDS: false}));
+        if let Some(relevant) = simple::relevant_part(&text) {
+            return Some(relevant);
         }
         let value: Value = serde_json::from_str(document.get()).ok()?;
         Self::relevant_part(&value)
@@ -225,81 +191,6 @@ fn opened(grants: &[&Grant]) -> Vec<ControlChange> {
         after: Some("without a condition on the guardrail".to_owned()),
     };
     refusal::in_words(grants).into_iter().map(change).collect()
-}
-
-/// A document as most are: its statements say what they are about, and only allow it.
-#[derive(Deserialize)]
-struct SimpleDocument<'d> {
-    #[serde(borrow, rename = "Statement")]
-    statement: OneOrMany<SimpleStatement<'d>>,
-}
-
-#[derive(Deserialize)]
-struct SimpleStatement<'d> {
-    #[serde(borrow, rename = "Action")]
-    action: OneOrMany<Cow<'d, str>>,
-    #[serde(borrow, rename = "Resource")]
-    resource: OneOrMany<Cow<'d, str>>,
-    #[serde(borrow, rename = "Effect")]
-    effect: Option<&'d RawValue>,
-    #[serde(borrow, rename = "Condition")]
-    condition: Option<&'d RawValue>,
-    #[serde(default, rename = "NotAction")]
-    not_action: IsThere,
-    #[serde(default, rename = "NotResource")]
-    not_resource: IsThere,
-}
-
-/// Whether a member is there, whatever it is, null too.
-#[derive(Clone, Copy, Default)]
-struct IsThere(bool);
-
-impl<'de> Deserialize<'de> for IsThere {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| IsThere(true))
-    }
-}
-
-impl SimpleStatement<'_> {
-    /// Whether it takes nothing away and doesn't ask for a guardrail. Its texts have no escapes.
-    fn simply_allows(&self) -> bool {
-        let denies = self.effect.is_some_and(|effect| effect.get().eq_ignore_ascii_case("\"Deny\""));
-        let asks = self.condition.is_some_and(|condition| GUARDRAIL_MARK.as_ref().is_none_or(|mark| mark.is_match(condition.get())));
-        !denies && !asks && !self.not_action.0 && !self.not_resource.0
-    }
-}
-
-/// IAM takes a single member for a list of one.
-struct OneOrMany<T>(Vec<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = OneOrMany<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("one or a list")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                T::deserialize(BorrowedStrDeserializer::new(text)).map(|one| OneOrMany(vec![one]))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                T::deserialize(text.to_owned().into_deserializer()).map(|one| OneOrMany(vec![one]))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(members)).map(|one| OneOrMany(vec![one]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    all.push(item);
-                }
-                Ok(OneOrMany(all))
-            }
-        }
-        deserializer.deserialize_any(Members(PhantomData))
-    }
 }
 
 /// The policy documents in an answer of IAM, with the name of each: GetRolePolicy, GetPolicyVersion, an entry of

@@ -1,0 +1,119 @@
+//! Documents as most are, read without being put together: their statements say what they are about, and only allow it.
+
+use std::{borrow::Cow, fmt, marker::PhantomData, sync::LazyLock};
+
+use aho_corasick::AhoCorasick;
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+        value::{BorrowedStrDeserializer, MapAccessDeserializer},
+    },
+};
+use serde_json::{Value, json, value::RawValue};
+
+use super::{GUARDS, matching_actions, ours};
+
+/// What a condition on the guardrail must hold, in whatever case.
+static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(["guardrailidentifier"]).ok());
+
+/// What [`IdentityPolicy::relevant_part`](super::IdentityPolicy::relevant_part) is of a document that simply allows; `None` of any other.
+pub(super) fn relevant_part(text: &str) -> Option<Value> {
+    if memchr::memchr(b'\\', text.as_bytes()).is_some() || !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let simple: SimpleDocument<'_> = serde_json::from_str(text).ok()?;
+    if !simple.statement.0.iter().all(SimpleStatement::simply_allows) {
+        return None;
+    }
+    let mut allowed: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    for statement in &simple.statement.0 {
+        let actions = matching_actions(&statement.action.0.iter().map(|action| &**action));
+        if actions.is_empty() {
+            continue;
+        }
+        if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource))
+            && !allowed.iter().any(|(a, r)| *a == actions && *r == resources)
+        {
+            allowed.push((actions, resources));
+        }
+    }
+    let relevant: Vec<Value> =
+        allowed.into_iter().map(|(actions, resources)| json!({"Effect": "Allow", "Action": actions, "Resource": resources})).collect();
+    Some(json!({"Statement": relevant, GUARDS: false}))
+}
+
+#[derive(Deserialize)]
+struct SimpleDocument<'d> {
+    #[serde(borrow, rename = "Statement")]
+    statement: OneOrMany<SimpleStatement<'d>>,
+}
+
+#[derive(Deserialize)]
+struct SimpleStatement<'d> {
+    #[serde(borrow, rename = "Action")]
+    action: OneOrMany<Cow<'d, str>>,
+    #[serde(borrow, rename = "Resource")]
+    resource: OneOrMany<Cow<'d, str>>,
+    #[serde(borrow, rename = "Effect")]
+    effect: Option<&'d RawValue>,
+    #[serde(borrow, rename = "Condition")]
+    condition: Option<&'d RawValue>,
+    #[serde(default, rename = "NotAction")]
+    not_action: IsThere,
+    #[serde(default, rename = "NotResource")]
+    not_resource: IsThere,
+}
+
+/// Whether a member is there, whatever it is, null too.
+#[derive(Clone, Copy, Default)]
+struct IsThere(bool);
+
+impl<'de> Deserialize<'de> for IsThere {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| IsThere(true))
+    }
+}
+
+impl SimpleStatement<'_> {
+    /// Whether it takes nothing away and doesn't ask for a guardrail. Its texts have no escapes.
+    fn simply_allows(&self) -> bool {
+        let denies = self.effect.is_some_and(|effect| effect.get().eq_ignore_ascii_case("\"Deny\""));
+        let asks = self.condition.is_some_and(|condition| GUARDRAIL_MARK.as_ref().is_none_or(|mark| mark.is_match(condition.get())));
+        !denies && !asks && !self.not_action.0 && !self.not_resource.0
+    }
+}
+
+/// IAM takes a single member for a list of one.
+struct OneOrMany<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one or a list")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                T::deserialize(BorrowedStrDeserializer::new(text)).map(|one| OneOrMany(vec![one]))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::deserialize(text.to_owned().into_deserializer()).map(|one| OneOrMany(vec![one]))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(|one| OneOrMany(vec![one]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    all.push(item);
+                }
+                Ok(OneOrMany(all))
+            }
+        }
+        deserializer.deserialize_any(Members(PhantomData))
+    }
+}
