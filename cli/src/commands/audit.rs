@@ -108,7 +108,7 @@ pub(crate) struct Run<'r> {
 }
 
 impl Run<'_> {
-    fn terms(&self) -> Terms<'_> {
+    pub(crate) fn terms(&self) -> Terms<'_> {
         Terms { configuration: self.configuration, selection: self.selection, now: self.now, threads: self.threads }
     }
 

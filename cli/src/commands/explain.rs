@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use audit_core::{
     api::Reach,
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
-    auditor::{self, Selection, Terms},
+    auditor::{self, Selection},
     facts::Facts,
     model::Model,
     verdict::{Call, Requested},
@@ -35,7 +35,8 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     let configuration = configuration(args.terms.config.as_deref())?;
     let now = now(args.terms.now);
     let selection = Selection::default();
-    let terms = Terms { configuration: &configuration, selection: &selection, now, threads: scan::processors() };
+    let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
+    let terms = run.terms();
     // The evidence is needed twice: to find the finding, and to look at the call behind it.
     let evidence = || -> anyhow::Result<(Facts, audit_core::world::World)> {
         if let Some(path) = &args.store {
@@ -43,7 +44,6 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
             return Ok((facts_of(&store)?, world_of(&store, talk)?));
         }
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
-        let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
         Ok((run.read(&args.input, args.terms.world.as_ref(), None, &world)?.facts, world))
     };
     if args.store.is_none() && args.input.is_empty() {

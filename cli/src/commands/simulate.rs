@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use audit_core::{
     arn::looks_like_a_region,
     arn::{AccountId, PolicyId, Region},
-    auditor::Terms,
     enforcement::Enforcement,
     facts::Facts,
     json::{At as _, without_mark},
@@ -42,16 +41,15 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     let selection = args.selection.selection();
     let now = now(args.terms.now);
     let supposed = supposed(args, talk)?;
+    let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
     let (facts, world): (Facts, World) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
         (facts_of(&store)?, world_of(&store, talk)?)
     } else {
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
-        let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
         (run.read(&args.paths, args.terms.world.as_ref(), None, &world)?.facts, world)
     };
-    let terms = Terms { configuration: &configuration, selection: &selection, now, threads: scan::processors() };
-    let simulation = simulate(facts, world, &supposed, &terms).map_err(|error| UsageError(error.to_string()))?;
+    let simulation = simulate(facts, world, &supposed, &run.terms()).map_err(|error| UsageError(error.to_string()))?;
     let mut out = output::stdout();
     match args.format {
         PlainFormat::Json => {
