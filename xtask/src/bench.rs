@@ -121,10 +121,6 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn gunzip_arguments(&self) -> [OsString; 2] {
-        ["gunzip".into(), self.data.folder.clone().into()]
-    }
-
     fn audit(&self, threads: u32, logs: &Path) -> anyhow::Result<Used> {
         let fixed = ["audit", "--quiet", "--fail-on", "never", "--format", "json", "--threads"].map(OsString::from);
         let mut arguments = Vec::from(fixed);
@@ -138,10 +134,10 @@ impl Bench<'_> {
     }
 
     fn round(&self, all: &Path) -> anyhow::Result<Round> {
-        let (this, arguments) = (std::env::current_exe()?, self.gunzip_arguments());
+        let (this, gunzip) = (std::env::current_exe()?, ["gunzip".into(), self.data.folder.clone().into()]);
         Ok(Round {
-            gunzip: measured(&this, &arguments)?,
-            two_gunzips_seconds: measure::seconds_of_two(&this, &arguments)?,
+            gunzip: measured(&this, &gunzip)?,
+            two_gunzips_seconds: measure::seconds_of_two(&this, &gunzip)?,
             one: self.audit(1, all)?,
             two: self.audit(2, all)?,
         })
@@ -155,7 +151,7 @@ impl Bench<'_> {
 /// What is compared with each other.
 struct Round {
     gunzip: Used,
-    /// Both of them, side by side: what two processors of this machine can do at all.
+    /// Of two of them side by side: what two processors of this machine can do at all.
     two_gunzips_seconds: f64,
     one: Used,
     two: Used,
