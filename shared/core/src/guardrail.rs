@@ -1,8 +1,11 @@
-//! Guardrails as GetGuardrail shows them: a canonical form, and the partial order *weaker than* (facts/07).
+//! Guardrails as GetGuardrail shows them: a canonical form, and the partial order *weaker than*.
 
 mod canonical;
+mod control;
 mod diff;
+mod reader;
 pub mod sharing;
 
-pub use canonical::{Canonical, Control, Effect, Side};
+pub use canonical::Canonical;
+pub use control::{Control, Effect, Side};
 pub use diff::{Comparison, Difference, Direction, attribute_changes, compare, diff};

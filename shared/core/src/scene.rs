@@ -69,9 +69,6 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) named: &'a OnceLock<BTreeSet<GuardrailKey>>,
 }
 
-/// How the controls of automated reasoning begin.
-const AUTOMATED_REASONING: &str = "automated reasoning ";
-
 /// When versions of guardrails were published.
 pub(crate) type Published = BTreeMap<GuardrailVersionArn, Moment>;
 
@@ -310,10 +307,11 @@ impl<'a> Scene<'a> {
             };
             return Weakening { unverified: vec![change], ..Weakening::default() };
         };
-        // A guardrail with automated reasoning can't be enforced (facts/01 §2): without it nothing is lost.
-        let mut changes = lowered(old, new);
-        changes.retain(|change| !change.control.starts_with(AUTOMATED_REASONING));
-        Weakening { changes, unverified: redefined(old, new), was_unusable: old.has_automated_reasoning() }
+        Weakening {
+            changes: lowered_where_enforced(old, new),
+            unverified: redefined(old, new),
+            was_unusable: old.has_automated_reasoning(),
+        }
     }
 
     /// What a version says at a moment. A version that was not read says what the DRAFT said when it was published.
@@ -530,10 +528,17 @@ pub(crate) fn lowered(before: &Canonical, after: &Canonical) -> Vec<ControlChang
     weaker.map(control_change).collect()
 }
 
-/// The controls that say something else, of which nobody can tell whether it is weaker.
+/// The same, where one is enforced in the place of the other: a guardrail with automated reasoning can't be, so without it nothing is lost.
+pub(crate) fn lowered_where_enforced(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
+    let all = guardrail::diff(before, after).into_iter();
+    all.filter(|difference| difference.is_weaker() && !difference.is_about_reasoning()).map(control_change).collect()
+}
+
+/// The controls that say something else, of which nobody can tell whether it is weaker. That a guardrail can't be enforced with automated
+/// reasoning is said of the version that is.
 pub(crate) fn redefined(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
     let all = guardrail::diff(before, after).into_iter();
-    all.filter(|difference| difference.direction == Direction::Changed).map(control_change).collect()
+    all.filter(|difference| difference.direction == Direction::Changed && !difference.is_about_reasoning()).map(control_change).collect()
 }
 
 /// A control with what it did and does.

@@ -1,144 +1,15 @@
-//! A guardrail's configuration, lowered to a map from control to effect, so that two can be compared point by point (facts/07 §2).
+//! A guardrail's configuration, lowered to a map from control to effect, so that two can be compared point by point.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::json::At;
-
-/// What a guardrail controls, and on which side of the conversation.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Control {
-    /// Such as `content filter HATE on TEXT`, `PII EMAIL`, `word sha256:…`.
-    pub name: String,
-    /// `None` where there are no sides.
-    pub side: Option<Side>,
-}
-
-impl fmt::Display for Control {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.side {
-            Some(Side::Input) => write!(f, "{} (input)", self.name),
-            Some(Side::Output) => write!(f, "{} (output)", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
-}
-
-/// Prompts or completions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// What the caller sends.
-    Input,
-    /// What the model answers.
-    Output,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Side::Input => "input",
-            Side::Output => "output",
-        })
-    }
-}
-
-/// What a control does when it finds something. Higher is stronger, component by component.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// A content filter: what it does, and how much it finds.
-    Filter {
-        /// Detects or blocks.
-        action: Action,
-        /// From 1 (LOW) to 3 (HIGH).
-        strength: u8,
-    },
-    /// A denied topic.
-    Topic {
-        /// Detects or blocks.
-        action: Action,
-        /// Definition and examples, hashed: topics of other content can't be compared.
-        content: String,
-    },
-    /// A word, a managed list, a kind of personal data, a pattern.
-    Match(Action),
-    /// Contextual grounding.
-    Grounding {
-        /// Detects or blocks.
-        action: Action,
-        /// In millionths; higher is stricter.
-        threshold: u32,
-    },
-    /// An automated-reasoning policy, with its confidence threshold in millionths. An enforced guardrail must not have one.
-    Reasoning(u32),
-    /// The tier of a policy.
-    Tier(Tier),
-    /// Something that this version of the auditor doesn't know, hashed. Another value is another, neither weaker nor stronger.
-    Unknown(String),
-}
-
-/// What happens on a match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// Reported in the trace only (`NONE`).
-    Detect,
-    /// Masked. Ranked below blocking, for confidentiality (facts/07 §3).
-    Anonymize,
-    /// Refused.
-    Block,
-}
-
-/// Language and code coverage of a policy; STANDARD covers more (facts/07 §3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
-    /// The default.
-    Classic,
-    /// The wider one.
-    Standard,
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Three digits, and as many more as it takes.
-        let decimal = |f: &mut fmt::Formatter<'_>, value: &u32| {
-            let (whole, rest) = (value / 1_000_000, format!("{:06}", value % 1_000_000));
-            let (first, last) = rest.split_at(3);
-            write!(f, "{whole}.{first}{}", last.trim_end_matches('0'))
-        };
-        match self {
-            Effect::Filter { action, strength } => {
-                let strength = ["NONE", "LOW", "MEDIUM", "HIGH"].get(usize::from(*strength)).copied().unwrap_or("HIGH");
-                if *action == Action::Block { f.write_str(strength) } else { write!(f, "{strength}, detect only") }
-            }
-            Effect::Topic { action, content } => write!(f, "{action} ({content})"),
-            Effect::Match(action) => action.fmt(f),
-            Effect::Grounding { action, threshold } => {
-                decimal(f, threshold)?;
-                if *action == Action::Block { Ok(()) } else { f.write_str(", detect only") }
-            }
-            Effect::Reasoning(threshold) => {
-                f.write_str("present, confidence ")?;
-                decimal(f, threshold)
-            }
-            Effect::Tier(Tier::Classic) => f.write_str("CLASSIC"),
-            Effect::Tier(Tier::Standard) => f.write_str("STANDARD"),
-            Effect::Unknown(hash) => write!(f, "unknown ({hash})"),
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Action::Detect => "NONE",
-            Action::Anonymize => "ANONYMIZE",
-            Action::Block => "BLOCK",
-        })
-    }
-}
+use super::{
+    control::{Action, Control, Effect, Side, Tier},
+    reader::{Left, Reader, hash, natural_key, normal, shown, word},
+};
+use crate::json::printable;
 
 /// A guardrail in canonical form. What is off is left out: absent and switched off are the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,48 +20,48 @@ pub struct Canonical {
     pub attributes: BTreeMap<&'static str, String>,
 }
 
-/// Members of GetGuardrail's answer that are read, or describe it and protect nothing.
-const KNOWN_MEMBERS: &[&str] = &[
-    "name",
-    "description",
-    "guardrailId",
-    "guardrailArn",
-    "version",
-    "status",
-    "statusReasons",
-    "failureRecommendations",
-    "createdAt",
-    "updatedAt",
-    "blockedInputMessaging",
-    "blockedOutputsMessaging",
-    "kmsKeyArn",
-    "crossRegionDetails",
-    "topicPolicy",
-    "contentPolicy",
-    "wordPolicy",
-    "sensitiveInformationPolicy",
-    "contextualGroundingPolicy",
-    "automatedReasoningPolicy",
-    "ResponseMetadata",
+/// Members of GetGuardrail's answer, and of the requests that write a guardrail, that protect nothing: why they say nothing of how content
+/// is guarded.
+const PROTECTS_NOTHING: &[(&str, &str)] = &[
+    ("description", "tells people what it is for"),
+    ("guardrailId", "says which guardrail it is"),
+    ("guardrailArn", "says which guardrail it is"),
+    ("version", "says which version it is"),
+    ("statusReasons", "says why it is FAILED"),
+    ("failureRecommendations", "says what to do about that"),
+    ("createdAt", "says when it was made"),
+    ("updatedAt", "says when it was changed"),
+    ("clientRequestToken", "makes a request idempotent"),
+    ("tags", "decide who may use it, not what it does"),
+    ("ResponseMetadata", "is added by the AWS SDK for Python"),
 ];
 
+/// The member of GetGuardrail's answer that holds automated-reasoning policies.
+const AUTOMATED_REASONING: &str = "automatedReasoningPolicy";
+
 impl Canonical {
-    /// From GetGuardrail's answer. Never fails: what is not understood is kept as unknown.
+    /// From GetGuardrail's answer. Never fails: what is not understood is kept as unknown, at any depth.
     #[must_use]
     pub fn from_get_guardrail(json: &Value) -> Self {
         let mut canonical = Canonical::default();
-        canonical.read_content(json.at("/contentPolicy"));
-        canonical.read_topics(json.at("/topicPolicy"));
-        canonical.read_words(json.at("/wordPolicy"));
-        canonical.read_sensitive_information(json.at("/sensitiveInformationPolicy"));
-        canonical.read_grounding(json.at("/contextualGroundingPolicy"));
-        canonical.read_reasoning(json.at("/automatedReasoningPolicy"));
-        for (key, value) in json.as_object().into_iter().flatten() {
-            if !KNOWN_MEMBERS.contains(&key.as_str()) && !value.is_null() {
-                canonical.set(key.clone(), None, Some(Effect::Unknown(hash(&value.to_string()))));
+        let mut answer = Reader::of(json);
+        canonical.read_attributes(&mut answer);
+        for (policy, read) in [
+            ("contentPolicy", Canonical::read_content as fn(&mut Canonical, Reader<'_>)),
+            ("topicPolicy", Canonical::read_topics),
+            ("wordPolicy", Canonical::read_words),
+            ("sensitiveInformationPolicy", Canonical::read_sensitive_information),
+            ("contextualGroundingPolicy", Canonical::read_grounding),
+            (AUTOMATED_REASONING, Canonical::read_reasoning),
+        ] {
+            if let Some(policy) = answer.object(policy) {
+                read(&mut canonical, policy);
             }
         }
-        canonical.read_attributes(json);
+        for (member, _why) in PROTECTS_NOTHING {
+            answer.ignore(member);
+        }
+        canonical.keep_rest(answer);
         canonical
     }
 
@@ -204,155 +75,231 @@ impl Canonical {
         hex::encode(hasher.finalize())
     }
 
-    /// Why enforcement can't apply the guardrail, if it can't: it is FAILED, or holds an automated-reasoning policy (facts/01 §2).
+    /// Why enforcement can't apply the guardrail, if it can't: it is FAILED, or holds an automated-reasoning policy.
     #[must_use]
     pub fn why_not_enforceable(&self) -> Option<&'static str> {
         if self.has_automated_reasoning() {
             return Some("holds an automated-reasoning policy");
         }
-        self.attributes.get("status").is_some_and(|status| status == "FAILED").then_some("is FAILED")
+        (self.status() == Some("FAILED")).then_some("is FAILED")
     }
 
-    /// Whether the guardrail holds an automated-reasoning policy, which makes it fail where it is enforced (facts/01 §2).
+    /// Whether the guardrail holds an automated-reasoning policy, which makes it fail where it is enforced.
     #[must_use]
     pub fn has_automated_reasoning(&self) -> bool {
-        self.controls.values().any(|effect| matches!(effect, Effect::Reasoning(_)))
+        self.controls
+            .iter()
+            .any(|(control, effect)| matches!(effect, Effect::Reasoning(_)) || control.name.starts_with(AUTOMATED_REASONING))
     }
 
-    /// Whether it was read while nothing was being done to it: otherwise its content says nothing yet (facts/07 §3).
+    /// What is being done to it, or was: `READY`, `UPDATING`, `FAILED`, ….
+    #[must_use]
+    pub fn status(&self) -> Option<&str> {
+        self.attributes.get("status").map(String::as_str)
+    }
+
+    /// Whether it was read while nothing was being done to it: otherwise its content says nothing yet.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.attributes.get("status").is_none_or(|status| status == "READY")
+        self.status().is_none_or(|status| status == "READY")
+    }
+
+    /// Why its content may not be what it will be: AWS is still at work on it.
+    #[must_use]
+    pub fn why_not_settled(&self) -> Option<&str> {
+        self.status().filter(|status| !matches!(*status, "READY" | "FAILED"))
+    }
+
+    /// What of it this version of the auditor doesn't know.
+    pub fn unknown(&self) -> impl Iterator<Item = &Control> {
+        self.controls.iter().filter(|(_, effect)| effect.is_unknown()).map(|(control, _)| control)
     }
 
     fn set(&mut self, name: String, side: Option<Side>, effect: Option<Effect>) {
-        if let Some(effect) = effect {
-            self.controls.insert(Control { name, side }, effect);
+        let Some(effect) = effect else {
+            return;
+        };
+        match self.controls.entry(Control { name, side }) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(effect);
+            }
+            // Two entries for one thing that don't say the same: which of them AWS applies isn't known.
+            Entry::Occupied(mut twice) if *twice.get() != effect => {
+                let mut both = [twice.get(), &effect].map(ToString::to_string);
+                both.sort();
+                twice.insert(Effect::Unknown(both.join(" and ")));
+            }
+            Entry::Occupied(_) => {}
         }
     }
 
-    fn read_content(&mut self, policy: &Value) {
-        for filter in items(&policy["filters"]) {
-            let kind = text(&filter["type"]);
-            for side in SIDES {
-                // The output strength of PROMPT_ATTACK has to be NONE (facts/07 §1).
-                if kind == "PROMPT_ATTACK" && side == Side::Output {
-                    continue;
+    /// Keeps what of an object nobody understood.
+    fn keep_rest(&mut self, object: Reader<'_>) {
+        for Left { path, value, is_private } in object.finish() {
+            match value {
+                Value::Array(entries) => {
+                    for entry in entries {
+                        let key = natural_key(entry, is_private);
+                        let effect = if key.is_some() { hash(&normal(entry)) } else { "present".to_owned() };
+                        let key = key.unwrap_or_else(|| shown(entry, is_private));
+                        self.set(format!("{path}[{key}]"), None, Some(Effect::Unknown(effect)));
+                    }
                 }
-                let strength = &filter[side.key("Strength")];
-                let modalities = match &filter[side.key("Modalities")] {
-                    Value::Array(list) => list.iter().map(text).collect(),
-                    _ => vec!["TEXT".to_owned()],
+                Value::Object(members) if members.values().all(Value::is_null) => {}
+                Value::Object(_) => self.set(path, None, Some(Effect::Unknown(hash(&normal(value))))),
+                scalar => self.set(path, None, Some(Effect::Setting(shown(scalar, is_private)))),
+            }
+        }
+    }
+
+    fn read_content(&mut self, mut policy: Reader<'_>) {
+        let filters = policy.entries("filters", |filter| filter.text("type").map(word));
+        self.read_tier("content filters", &mut policy, !filters.is_empty());
+        self.keep_rest(policy);
+        for mut filter in filters {
+            let kind = filter.key().to_owned();
+            for side in SIDES {
+                let strength = filter.text(side.key("Strength"));
+                let modalities = filter.texts(side.key("Modalities")).unwrap_or_else(|| vec!["TEXT"]);
+                let effect = match (side.state(&mut filter, None), strength_level(strength)) {
+                    (State::Off, _) | (_, Some(0)) => None,
+                    // The output strength of PROMPT_ATTACK has to be NONE.
+                    (State::On(_), Some(_)) if kind == "PROMPT_ATTACK" && side == Side::Output => None,
+                    (State::On(action), Some(strength)) => Some(Effect::Filter { action, strength }),
+                    (action, _) => Some(Effect::Unknown(format!("{} {}", action.name(), word(strength.unwrap_or_default())))),
                 };
                 for modality in modalities {
-                    let effect = match (side.state(filter), strength_level(strength)) {
-                        (State::Off, _) | (_, Some(0)) => None,
-                        (State::On(action), Some(strength)) => Some(Effect::Filter { action, strength }),
-                        (_, None) | (State::Unknown(_), _) => Some(unknown(filter, &[side.key("Action"), side.key("Strength")])),
-                    };
-                    self.set(format!("content filter {kind} on {modality}"), Some(side), effect);
+                    self.set(format!("content filter {kind} on {}", word(modality)), Some(side), effect.clone());
                 }
             }
+            self.keep_rest(filter);
         }
-        self.read_tier("content filters", &policy["tier"], policy.get("filters"));
     }
 
-    fn read_topics(&mut self, policy: &Value) {
-        for topic in items(&policy["topics"]) {
-            let mut examples: Vec<String> = items(&topic["examples"]).map(text).collect();
-            examples.sort();
-            let content = hash(&format!("{}\n{}", text(&topic["definition"]), examples.join("\n")));
+    fn read_topics(&mut self, mut policy: Reader<'_>) {
+        // A topic is the same by what it defines, whatever it is called.
+        let topics = policy.entries("topics", |topic| {
+            let (definition, mut examples) = (topic.text("definition"), topic.texts("examples").unwrap_or_default());
+            examples.sort_unstable();
+            definition.map(|definition| hash(&format!("{definition}\n{}", examples.join("\n"))))
+        });
+        self.read_tier("denied topics", &mut policy, !topics.is_empty());
+        self.keep_rest(policy);
+        for mut topic in topics {
+            let content = topic.key().to_owned();
+            let name = printable(topic.text("name").unwrap_or_default()).into_owned();
+            // The only type that there is.
+            topic.only("type", "DENY");
             for side in SIDES {
-                let effect = match side.state(topic) {
+                let effect = match side.state(&mut topic, None) {
                     State::Off => None,
                     State::On(action) => Some(Effect::Topic { action, content: content.clone() }),
-                    State::Unknown(effect) => Some(effect),
+                    State::Unknown(action) => Some(Effect::Unknown(action)),
                 };
-                self.set(format!("denied topic {}", text(&topic["name"])), Some(side), effect);
+                self.set(format!("denied topic {name}"), Some(side), effect);
             }
-        }
-        self.read_tier("denied topics", &policy["tier"], policy.get("topics"));
-    }
-
-    fn read_words(&mut self, policy: &Value) {
-        for word in items(&policy["words"]) {
-            self.set_match(&format!("word {}", hash(&text(&word["text"]).to_lowercase())), word);
-        }
-        for list in items(&policy["managedWordLists"]) {
-            self.set_match(&format!("managed words {}", text(&list["type"])), list);
+            self.keep_rest(topic.private());
         }
     }
 
-    fn read_sensitive_information(&mut self, policy: &Value) {
-        for entity in items(&policy["piiEntities"]) {
-            self.set_match(&format!("PII {}", text(&entity["type"])), entity);
+    fn read_words(&mut self, mut policy: Reader<'_>) {
+        for entry in policy.entries("words", |entry| entry.text("text").map(|text| hash(&text.to_lowercase()))) {
+            self.read_match("word", entry.private());
         }
-        for regex in items(&policy["regexes"]) {
-            self.set_match(&format!("pattern {}", hash(&text(&regex["pattern"]))), regex);
+        for list in policy.entries("managedWordLists", |list| list.text("type").map(word)) {
+            self.read_match("managed words", list);
         }
+        self.keep_rest(policy);
     }
 
-    fn set_match(&mut self, name: &str, item: &Value) {
+    fn read_sensitive_information(&mut self, mut policy: Reader<'_>) {
+        for entity in policy.entries("piiEntities", |entity| entity.text("type").map(word)) {
+            self.read_match("PII", entity);
+        }
+        for mut regex in policy.entries("regexes", |regex| regex.text("pattern").map(hash)) {
+            // What people call it.
+            regex.ignore("name");
+            regex.ignore("description");
+            self.read_match("pattern", regex.private());
+        }
+        self.keep_rest(policy);
+    }
+
+    fn read_match(&mut self, what: &str, mut entry: Reader<'_>) {
+        let name = format!("{what} {}", entry.key());
+        // Kinds of personal data and patterns have an action for both sides, which the action of a side overrides.
+        let action = entry.text("action");
         for side in SIDES {
-            let effect = match side.state(item) {
+            let effect = match side.state(&mut entry, action) {
                 State::Off => None,
                 State::On(action) => Some(Effect::Match(action)),
-                State::Unknown(effect) => Some(effect),
+                State::Unknown(action) => Some(Effect::Unknown(action)),
             };
-            self.set(name.to_owned(), Some(side), effect);
+            self.set(name.clone(), Some(side), effect);
         }
+        self.keep_rest(entry);
     }
 
-    fn read_grounding(&mut self, policy: &Value) {
-        for filter in items(&policy["filters"]) {
-            let effect = match (state(&filter["enabled"], &[&filter["action"]]), millionths(&filter["threshold"])) {
+    fn read_grounding(&mut self, mut policy: Reader<'_>) {
+        let filters = policy.entries("filters", |filter| filter.text("type").map(word));
+        self.read_tier("contextual grounding", &mut policy, !filters.is_empty());
+        self.keep_rest(policy);
+        for mut filter in filters {
+            let threshold = filter.number("threshold", millionths);
+            let (enabled, action) = (filter.flag("enabled"), filter.text("action"));
+            let effect = match (state(enabled, action), threshold) {
                 (State::Off, _) => None,
                 (State::On(action), Some(threshold)) => Some(Effect::Grounding { action, threshold }),
-                (_, None) | (State::Unknown(_), _) => Some(unknown(filter, &["action", "threshold"])),
+                (action, _) => Some(Effect::Unknown(action.name())),
             };
-            self.set(format!("contextual grounding {}", text(&filter["type"])), None, effect);
+            self.set(format!("contextual grounding {}", filter.key()), None, effect);
+            self.keep_rest(filter);
         }
-        self.read_tier("contextual grounding", &policy["tier"], policy.get("filters"));
     }
 
-    fn read_reasoning(&mut self, policy: &Value) {
-        for arn in items(&policy["policies"]) {
-            let arn = text(arn);
+    fn read_reasoning(&mut self, mut policy: Reader<'_>) {
+        let threshold = policy.number("confidenceThreshold", millionths).unwrap_or(0);
+        for arn in policy.texts("policies").unwrap_or_default() {
             // …:automated-reasoning-policy/<id>[:<version>]
             let without_version = match arn.rsplit_once(':') {
                 Some((head, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => head,
-                _ => &arn,
+                _ => arn,
             };
-            let threshold = millionths(&policy["confidenceThreshold"]).unwrap_or(0);
-            self.set(format!("automated reasoning {without_version}"), None, Some(Effect::Reasoning(threshold)));
+            self.set(format!("automated reasoning {}", printable(without_version)), None, Some(Effect::Reasoning(threshold)));
         }
+        self.keep_rest(policy);
     }
 
-    /// A tier means something only where there is a policy for it.
-    fn read_tier(&mut self, policy_name: &str, tier: &Value, items: Option<&Value>) {
-        if items.and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            return;
+    /// A tier means something only where there is something that it is the tier of.
+    fn read_tier(&mut self, policy_name: &str, policy: &mut Reader<'_>, means_something: bool) {
+        let mut tier = policy.object("tier");
+        let name = tier.as_mut().and_then(|tier| tier.text("tierName"));
+        if let Some(tier) = tier {
+            self.keep_rest(tier);
         }
-        let effect = match tier["tierName"].as_str() {
+        let effect = match name {
             None | Some("CLASSIC") => Effect::Tier(Tier::Classic),
             Some("STANDARD") => Effect::Tier(Tier::Standard),
-            Some(other) => Effect::Unknown(other.to_owned()),
+            Some(other) => Effect::Unknown(word(other)),
         };
-        self.set(format!("tier of {policy_name}"), None, Some(effect));
+        self.set(format!("tier of {policy_name}"), None, Some(effect).filter(|_| means_something));
     }
 
-    fn read_attributes(&mut self, json: &Value) {
-        let mut attribute = |name, value: Option<String>| {
+    fn read_attributes(&mut self, answer: &mut Reader<'_>) {
+        // A cross-Region profile says where content is guarded, not how.
+        let profile = answer.object("crossRegionDetails").and_then(|mut profile| profile.text("guardrailProfileId"));
+        for (attribute, value) in [
+            ("name", answer.text("name").map(str::to_owned)),
+            ("status", answer.text("status").map(str::to_owned)),
+            ("KMS key", answer.text("kmsKeyArn").map(str::to_owned)),
+            ("cross-Region profile", profile.map(str::to_owned)),
+            ("message for blocked inputs", answer.text("blockedInputMessaging").map(hash)),
+            ("message for blocked outputs", answer.text("blockedOutputsMessaging").map(hash)),
+        ] {
             if let Some(value) = value {
-                self.attributes.insert(name, value);
+                self.attributes.insert(attribute, value);
             }
-        };
-        attribute("name", json.at("/name").as_str().map(str::to_owned));
-        attribute("status", json.at("/status").as_str().map(str::to_owned));
-        attribute("KMS key", json.at("/kmsKeyArn").as_str().map(str::to_owned));
-        attribute("cross-Region profile", json.at("/crossRegionDetails/guardrailProfileId").as_str().map(str::to_owned));
-        attribute("message for blocked inputs", json.at("/blockedInputMessaging").as_str().map(hash));
-        attribute("message for blocked outputs", json.at("/blockedOutputsMessaging").as_str().map(hash));
+        }
     }
 }
 
@@ -372,32 +319,45 @@ impl Side {
         }
     }
 
-    fn state(self, item: &Value) -> State {
-        state(&item[self.key("Enabled")], &[&item[self.key("Action")], &item["action"]])
+    /// What an entry does on this side: its own action, or else the one for both.
+    fn state(self, entry: &mut Reader<'_>, for_both: Option<&str>) -> State {
+        let (enabled, action) = (entry.flag(self.key("Enabled")), entry.text(self.key("Action")));
+        state(enabled, action.or(for_both))
     }
 }
 
 enum State {
     Off,
     On(Action),
-    Unknown(Effect),
+    /// An action that is not known.
+    Unknown(String),
 }
 
-/// Absent `enabled` means on, an absent action means the next one that is there, else BLOCK (facts/07 §1).
-fn state(enabled: &Value, actions: &[&Value]) -> State {
-    if enabled.as_bool() == Some(false) {
+impl State {
+    fn name(self) -> String {
+        match self {
+            State::Off => String::new(),
+            State::On(action) => action.to_string(),
+            State::Unknown(action) => action,
+        }
+    }
+}
+
+/// Absent `enabled` means on, an absent action BLOCK.
+fn state(enabled: Option<bool>, action: Option<&str>) -> State {
+    if enabled == Some(false) {
         return State::Off;
     }
-    match actions.iter().find_map(|action| action.as_str()) {
+    match action {
         None | Some("BLOCK") => State::On(Action::Block),
         Some("ANONYMIZE") => State::On(Action::Anonymize),
         Some("NONE") => State::On(Action::Detect),
-        Some(other) => State::Unknown(Effect::Unknown(other.to_owned())),
+        Some(other) => State::Unknown(word(other)),
     }
 }
 
-fn strength_level(strength: &Value) -> Option<u8> {
-    match strength.as_str() {
+fn strength_level(strength: Option<&str>) -> Option<u8> {
+    match strength {
         None | Some("NONE") => Some(0),
         Some("LOW") => Some(1),
         Some("MEDIUM") => Some(2),
@@ -406,32 +366,11 @@ fn strength_level(strength: &Value) -> Option<u8> {
     }
 }
 
-fn unknown(item: &Value, keys: &[&str]) -> Effect {
-    Effect::Unknown(keys.iter().map(|key| text(&item[*key])).collect::<Vec<_>>().join(" "))
-}
-
-fn millionths(value: &Value) -> Option<u32> {
-    let value = value.as_f64().filter(|value| (0.0..=1000.0).contains(value))?;
+fn millionths(value: f64) -> Option<u32> {
+    let value = Some(value).filter(|value| (0.0..=1000.0).contains(value))?;
     // In range by the filter above, and never negative.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be between 0 and 1,000,000,000")]
     Some((value * 1_000_000.0).round() as u32)
-}
-
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
-/// Words, patterns and messages never appear in our data; their hashes do.
-fn hash(text: &str) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(text).into_iter().take(8).collect::<Vec<u8>>()))
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Guardrails,
     revealed_by: &["UpdateGuardrail", "CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdatePolicy"],
     fires: "A guardrail was updated, a version published, or an enforced version replaced by a higher one of the same guardrail, and the \
-        earlier or the new content is not known, or can't be compared: a denied topic that means something else now, a strength that is not \
-        known. Of two updates between two readings neither can be told. Two steps lower while only a DRAFT, or a version that nothing \
+        earlier or the new content is not known, or can't be compared: a denied topic that means something else now, a strength, or a member at \
+        any depth, that this auditor doesn't know. Of two updates between two readings neither can be told. Two steps lower while only a DRAFT, or a version that nothing \
         enforces or references, is concerned.",
     evidence: "GetGuardrail's answers around the event, read while the guardrail was READY; this rule is what says that one is missing. Controls \
         that can't be compared are named, their content hashed. A refused update says nothing of its content, so it is an attempt of this.",

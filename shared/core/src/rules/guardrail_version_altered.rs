@@ -3,7 +3,8 @@
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
     framework::PROTECTION_WEAKENED,
-    guardrail::diff,
+    guardrail::{Canonical, Effect, diff},
+    moment::Moment,
     rule::{Check, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Sighting, control_change},
     severity::Severity,
@@ -15,7 +16,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Critical,
     group: Group::Guardrails,
     revealed_by: &["CreateGuardrailVersion"],
-    fires: "Two snapshots of the same numbered version, both taken while it was READY, protect differently.",
+    fires: "Two snapshots of the same numbered version, both taken while it was READY, protect differently, or differ in a member that this \
+        auditor doesn't know. Two steps lower where the later one only has such members more: AWS may have begun to show what the version \
+        held from the beginning.",
     evidence: "GetGuardrail's answers of a numbered version at two times. With one snapshot there is nothing to compare, and nothing is \
         said of it.",
     rationale: "Versions don't change. If one does, the evidence was tampered with, or AWS changed what it enforces.",
@@ -35,14 +38,26 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
             let Some((_, first)) = read.next() else {
                 continue;
             };
-            let Some((time, other)) = read.find(|(_, other)| first.fingerprint() != other.fingerprint()) else {
+            let others: Vec<(Moment, &Canonical)> = read.filter(|(_, other)| first.fingerprint() != other.fingerprint()).collect();
+            let altered = others.iter().find(|(_, other)| !only_shows_more(first, other));
+            let Some((time, other)) = altered.or(others.first()) else {
                 continue;
             };
-            let changes = diff(first, other).into_iter().map(control_change);
             let resource = format!("{}:{version}", key.arn());
-            let because = format!("version {version} of {} is immutable and reads differently", key.id);
-            outcomes.push(Sighting::new(&key.account, &key.region, resource, because).changing(changes.collect()).at(time).fires());
+            let (steps, because) = if altered.is_some() {
+                (0, format!("version {version} of {} is immutable and reads differently", key.id))
+            } else {
+                (-2, format!("version {version} of {} is immutable, and AWS now shows what it didn't show before", key.id))
+            };
+            let changes = diff(first, other).into_iter().map(control_change).collect();
+            outcomes.push(Sighting::new(&key.account, &key.region, resource, because).changing(changes).stepped(steps).at(*time).fires());
         }
     }
     outcomes
+}
+
+/// Whether the later answer only has members more, and ones that this version of the auditor doesn't know: AWS may have begun to show
+/// what the version held from the beginning.
+fn only_shows_more(first: &Canonical, later: &Canonical) -> bool {
+    diff(first, later).iter().all(|difference| difference.before.is_none() && difference.after.as_ref().is_some_and(Effect::is_unknown))
 }

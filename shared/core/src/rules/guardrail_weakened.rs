@@ -19,7 +19,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Guardrails,
     revealed_by: &["UpdateGuardrail", "CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdatePolicy"],
     fires: "Of a guardrail's canonical form before and after, some control is lower: a filter's strength, action or sides, a denied topic, \
-        a word, an entity, a grounding threshold. CRITICAL when a weaker version takes the place of an enforced one. Two steps lower \
+        a word, an entity, a grounding threshold, a policy or entry that this auditor doesn't know and that is gone. CRITICAL when a weaker version takes the place of an enforced one. Two steps lower \
         while only a DRAFT, or a version that nothing enforces or references, is concerned.",
     evidence: "GetGuardrail's answers around the event, because the event hides what changed, read while the guardrail was READY; of a version \
         that was not read, the DRAFT that it was made from. If one side is missing, the change is guardrail-change-unverified. If several \
