@@ -3,6 +3,7 @@
 mod canonical;
 mod control;
 mod diff;
+pub mod form;
 mod reader;
 pub mod sharing;
 
