@@ -27,7 +27,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Say step by step, with the evidence, why a call or a finding was judged as it was
     Explain(ExplainArgs),
-    /// Say what a change of enforcement would do to the calls that were made: who gains cover, loses it, or starts to fail
+    /// Say what a change of enforcement would do to the calls that were made: who gains cover, loses it, gets a weaker guardrail, or starts
+    /// to fail
     Simulate(SimulateArgs),
     /// Work with Organizations policies
     #[command(subcommand)]
@@ -142,9 +143,9 @@ pub(crate) enum Format {
     Table,
     /// The whole report, version 1
     Json,
-    /// One finding a line
+    /// One finding, or row of calls, a line
     Jsonl,
-    /// One finding a row
+    /// One finding, or row of calls, a row
     Csv,
 }
 
@@ -262,9 +263,27 @@ pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
 
-    /// How the result looks
-    #[arg(long, default_value = "table")]
-    pub(crate) format: PlainFormat,
+    /// Take as given what no world says: that callers hold bedrock:ApplyGuardrail in their own policies for guardrails of other accounts,
+    /// and that guardrail profiles are shared in every destination Region
+    #[arg(long)]
+    pub(crate) assume_permissions: bool,
+
+    /// How the result looks: rows of calls, where there is one a line
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: Format,
+
+    /// Write the result to a file instead of standard output (`-`)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Exit with 3 if something as bad becomes of calls: that they lose cover is CRITICAL, that they start to fail or that their guardrail
+    /// gets weaker HIGH, that it isn't known MEDIUM; `never` for none
+    #[arg(long, value_name = "SEVERITY", default_value = "HIGH", value_parser = fail_on)]
+    pub(crate) fail_on: FailOn,
+
+    /// Exit with 4 if some input was unreadable, or if of some call it isn't known what becomes of it
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -306,12 +325,12 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GuardrailCommand {
-    /// Compare two guardrails, control by control
+    /// Compare two guardrails, control by control: exits with 3 unless the second surely protects at least as much
     Diff {
-        /// Answer of GetGuardrail: before
+        /// Answer of GetGuardrail, or a request of CreateGuardrail or UpdateGuardrail: before
         #[arg(value_name = "A")]
         before: PathBuf,
-        /// Answer of GetGuardrail: after
+        /// The same: after
         #[arg(value_name = "B")]
         after: PathBuf,
         /// How the result looks

@@ -157,7 +157,7 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<
 
 /// Spreadsheets run cells that begin like a formula, and parts of a finding are worded by whoever made the call
 /// (owasp.org/www-community/attacks/CSV_Injection).
-fn no_formula(cell: &str) -> Cow<'_, str> {
+pub(crate) fn no_formula(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 

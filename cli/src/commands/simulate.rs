@@ -1,6 +1,10 @@
 //! `guardrail-audit simulate`
 
-use std::{io::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    path::Path,
+};
 
 use anyhow::Context as _;
 use audit_core::{
@@ -13,18 +17,19 @@ use audit_core::{
         BEDROCK_POLICY,
         lint::{Level, lint},
     },
+    severity::Severity,
     simulate::{Effect, Outlook, Row, Simulation, simulate},
     world::{OrganizationChange, World, WorldChange},
 };
 use audit_local::{scan, store::Store};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     audit::{Run, facts_of, world_of},
     configuration, load_world, now,
 };
 use crate::{
-    args::{PlainFormat, SimulateArgs},
+    args::{Format, SimulateArgs},
     exit::{Exit, UsageError},
     output::{
         self, table,
@@ -42,25 +47,102 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     let now = now(args.terms.now);
     let supposed = supposed(args, talk)?;
     let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
+    let mut is_incomplete = false;
     let (facts, world): (Facts, World) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
         (facts_of(&store)?, world_of(&store, talk)?)
     } else {
-        let world = load_world(args.terms.world.as_ref(), talk)?.world;
-        (run.read(&args.paths, args.terms.world.as_ref(), None, &world)?.facts, world)
+        let world = load_world(args.terms.world.as_ref(), talk)?;
+        let scanned = run.read(&args.paths, args.terms.world.as_ref(), None, &world.world)?;
+        is_incomplete = !world.problems.is_empty() || !scanned.problems.is_empty();
+        (scanned.facts, world.world)
     };
-    let simulation = simulate(facts, world, &supposed, &run.terms()).map_err(|error| UsageError(error.to_string()))?;
-    let mut out = output::stdout();
-    match args.format {
-        PlainFormat::Json => {
-            let counts = |effect: Effect| json!({"calls": simulation.calls.get(&effect), "accounts": simulation.accounts.get(&effect)});
-            let summary: Value = Effect::ALL.iter().map(|effect| (key(*effect), counts(*effect))).collect::<serde_json::Map<_, _>>().into();
-            serde_json::to_writer_pretty(&mut out, &json!({"schema_version": 1, "summary": summary, "rows": simulation.rows}))?;
+    let simulation =
+        simulate(facts, world, &supposed, args.assume_permissions, &run.terms()).map_err(|error| UsageError(error.to_string()))?;
+    if simulation.rows.is_empty() {
+        talk.warn("no call was read, so nothing is said of any");
+    }
+    output::to(args.output.as_deref(), |out| write(out, &simulation, args.format))?;
+    let is_bad = |least: Severity| simulation.rows.iter().any(|row| row.effect.severity() >= least);
+    let is_told = !simulation.rows.is_empty() && simulation.rows.iter().all(|row| row.effect != Effect::NotKnown);
+    Ok(match args.fail_on.0 {
+        Some(least) if is_bad(least) => Exit::Findings,
+        _ if args.strict && (is_incomplete || !is_told) => Exit::Incomplete,
+        _ => Exit::Clean,
+    })
+}
+
+fn write(mut out: &mut dyn Write, simulation: &Simulation, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Table => show(&mut out, simulation)?,
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *out, &report(simulation))?;
             writeln!(out)?;
         }
-        PlainFormat::Table => show(&mut out, &simulation)?,
+        Format::Jsonl => {
+            for row in &simulation.rows {
+                serde_json::to_writer(&mut *out, row)?;
+                writeln!(out)?;
+            }
+        }
+        Format::Csv => csv(out, &simulation.rows)?,
     }
-    Ok(Exit::Clean)
+    Ok(out.flush()?)
+}
+
+fn report(simulation: &Simulation) -> Value {
+    let counts = |effect: Effect| json!({"calls": simulation.calls.get(&effect), "accounts": simulation.accounts.get(&effect)});
+    let summary: Map<String, Value> = Effect::ALL.iter().map(|effect| (key(*effect), counts(*effect))).collect();
+    let by_account = simulation.by_account.iter().map(|(account, effects)| {
+        let of = |effect: Effect| (key(effect), effects.get(&effect).copied().unwrap_or_default().into());
+        let mut row: Map<String, Value> = Map::from_iter([("account".to_owned(), account.as_str().into())]);
+        row.extend(Effect::ALL.into_iter().map(of));
+        Value::from(row)
+    });
+    let by_account: Vec<Value> = by_account.collect();
+    json!({"schema_version": 1, "summary": summary, "rows": simulation.rows, "by_account": by_account, "elsewhere": simulation.elsewhere})
+}
+
+/// One row of calls a row.
+fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "effect",
+        "account",
+        "region",
+        "model",
+        "operation",
+        "calls",
+        "before",
+        "before_grade",
+        "before_reason",
+        "after",
+        "after_grade",
+        "after_reason",
+        "why",
+    ])?;
+    for row in rows {
+        let calls = row.calls.to_string();
+        let reason = |outlook: &Outlook| outlook.reason.map_or("", |reason| reason.as_str());
+        let effect = key(row.effect);
+        let columns: [&str; 13] = [
+            &effect,
+            row.account.as_str(),
+            row.region.as_str(),
+            &row.model,
+            &row.api,
+            &calls,
+            row.before.verdict.as_str(),
+            row.before.grade.as_str(),
+            reason(&row.before),
+            row.after.verdict.as_str(),
+            row.after.grade.as_str(),
+            reason(&row.after),
+            row.why.as_deref().unwrap_or_default(),
+        ];
+        csv.write_record(columns.map(output::no_formula).iter().map(|cell| cell.as_bytes()))?;
+    }
+    Ok(csv.flush()?)
 }
 
 fn key(effect: Effect) -> String {
@@ -141,41 +223,83 @@ fn bedrock_policy(path: &Path, talk: Talk) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn show(out: &mut impl std::io::Write, simulation: &Simulation) -> anyhow::Result<()> {
-    writeln!(out, "Calls like those that were made, after the change:")?;
-    let row = |effect: &Effect| {
-        let calls = simulation.calls.get(effect).copied().unwrap_or_default();
-        let accounts = simulation.accounts.get(effect).copied().unwrap_or_default();
-        vec![
-            effect.to_string(),
-            counted(usize::try_from(calls).unwrap_or(usize::MAX), "call"),
-            format!("in {}", counted(accounts, "account")),
-        ]
-    };
-    table::plain(out, Effect::ALL.iter().map(row))?;
-    let changed: Vec<&Row> = simulation.rows.iter().filter(|row| row.effect != Effect::Unchanged || row.why.is_some()).collect();
-    if changed.is_empty() {
-        return Ok(writeln!(out, "\nNobody gains cover, loses it or starts to fail.")?);
+fn show(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
+    let count = |effect: &Effect| simulation.calls.get(effect).copied().unwrap_or_default();
+    let all: u64 = Effect::ALL.iter().map(count).sum();
+    let told: Vec<String> = Effect::TOLD.iter().map(|effect| format!("{effect} {}", count(effect))).collect();
+    let all = counted(usize::try_from(all).unwrap_or(usize::MAX), "call");
+    writeln!(out, "After the change, of {all} like those that were made: {}", told.join(", "))?;
+    by_account(out, simulation)?;
+    let changed: Vec<&Row> = simulation.rows.iter().filter(|row| row.effect != Effect::Unchanged).collect();
+    if !changed.is_empty() {
+        headed(out, "Calls that change")?;
+        let outlook = |outlook: &Outlook| outlook.reason.map_or(outlook.verdict.as_str(), |reason| reason.as_str()).to_owned();
+        let cells = |row: &&Row| {
+            vec![
+                row.effect.to_string(),
+                row.account.to_string(),
+                row.region.to_string(),
+                row.model.clone(),
+                row.api.clone(),
+                row.calls.to_string(),
+                format!("{} -> {}", outlook(&row.before), outlook(&row.after)),
+            ]
+        };
+        table::headed(out, &["EFFECT", "ACCOUNT", "REGION", "MODEL", "OPERATION", "CALLS", "BEFORE -> AFTER"], changed.iter().map(cells))?;
     }
+    let reasons = changed.iter().flat_map(|row| {
+        let what = row.changes.iter().map(ToString::to_string).map(|change| (row.effect, change));
+        let fails = (row.effect == Effect::StartsToFail).then(|| (row.effect, row.why.clone().unwrap_or_default()));
+        let not_known = row.not_known.iter().map(|text| (Effect::NotKnown, text.clone()));
+        fails.into_iter().chain(what).chain(not_known).map(|reason| (reason, format!("{} in {}", row.account, row.region)))
+    });
+    notes(out, "Why", reasons)?;
+    let elsewhere = simulation.elsewhere.iter().flat_map(|place| {
+        let what = place.changes.iter().map(ToString::to_string).map(|change| (Effect::Weaker, change));
+        let not_known = place.not_known.iter().map(|text| (Effect::NotKnown, text.clone()));
+        what.chain(not_known).map(|reason| (reason, format!("{} in {}", place.account, place.region)))
+    });
+    notes(out, "Demanded less where no call was made", elsewhere)
+}
+
+fn headed(out: &mut impl Write, heading: &str) -> anyhow::Result<()> {
     writeln!(out)?;
-    let outlook = |outlook: &Outlook| outlook.reason.map_or(outlook.verdict.as_str(), |reason| reason.as_str()).to_owned();
-    let cells = |row: &&Row| {
-        vec![
-            row.effect.to_string(),
-            row.account.to_string(),
-            row.region.to_string(),
-            row.model.clone(),
-            row.api.clone(),
-            row.calls.to_string(),
-            format!("{} -> {}", outlook(&row.before), outlook(&row.after)),
-        ]
-    };
-    table::headed(out, &["EFFECT", "ACCOUNT", "REGION", "MODEL", "OPERATION", "CALLS", "BEFORE -> AFTER"], changed.iter().map(cells))?;
-    let mut reasons: Vec<String> =
-        changed.iter().filter_map(|row| Some(format!("{} in {}: {}", row.account, row.region, row.why.as_ref()?))).collect();
-    reasons.dedup();
-    for reason in reasons {
-        writeln!(out, "  {}", wrapped(&reason, 2))?;
+    Ok(table::heading(out, heading)?)
+}
+
+/// A row for each account, if there are several.
+fn by_account(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
+    if simulation.by_account.len() < 2 {
+        return Ok(());
+    }
+    headed(out, "By account")?;
+    let rows = simulation.by_account.iter().map(|(account, effects)| {
+        let count = |effect: &Effect| effects.get(effect).map_or_else(|| "-".to_owned(), u64::to_string);
+        std::iter::once(account.to_string()).chain(Effect::TOLD.iter().map(count)).collect()
+    });
+    let titles = Effect::TOLD.map(|effect| effect.to_string().to_uppercase());
+    let heading: Vec<&str> = std::iter::once("ACCOUNT").chain(titles.iter().map(String::as_str)).collect();
+    Ok(table::headed(out, &heading, rows)?)
+}
+
+/// So many places are named with a note.
+const PLACES_NAMED: usize = 5;
+
+/// Notes under a heading, each once, with the places that it is about.
+fn notes(out: &mut impl Write, heading: &str, notes: impl Iterator<Item = ((Effect, String), String)>) -> anyhow::Result<()> {
+    let mut places: BTreeMap<(Effect, String), BTreeSet<String>> = BTreeMap::new();
+    for (note, place) in notes {
+        places.entry(note).or_default().insert(place);
+    }
+    if places.is_empty() {
+        return Ok(());
+    }
+    headed(out, heading)?;
+    for ((effect, note), places) in places {
+        let named: Vec<&str> = places.iter().take(PLACES_NAMED).map(String::as_str).collect();
+        let more = places.len().saturating_sub(PLACES_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        writeln!(out, "  {}", wrapped(&format!("{effect}: {note} ({}{more})", named.join(", ")), 4))?;
     }
     Ok(())
 }

@@ -124,6 +124,15 @@ pub struct ControlChange {
     pub after: Option<String>,
 }
 
+/// `content filter HATE on TEXT (input) from HIGH to LOW`.
+impl std::fmt::Display for ControlChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = self.side.as_ref().map(|side| format!(" ({side})")).unwrap_or_default();
+        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        write!(f, "{}{side} from {} to {}", self.control, word(&self.before), word(&self.after))
+    }
+}
+
 /// The effective policy that a finding's latest call was judged against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgedAgainst {

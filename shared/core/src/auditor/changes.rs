@@ -381,12 +381,7 @@ fn detail(
     if unverified {
         detail.push_str("; effect not verified");
     }
-    let shown = changes.iter().take(Bounded::MOST).map(|change| {
-        let side = change.side.as_ref().map(|side| format!(" ({side})")).unwrap_or_default();
-        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        format!("{}{side} from {} to {}", change.control, word(&change.before), word(&change.after))
-    });
-    let shown: Vec<String> = shown.collect();
+    let shown: Vec<String> = changes.iter().take(Bounded::MOST).map(ToString::to_string).collect();
     if !shown.is_empty() {
         detail.push_str(": ");
         detail.push_str(&shown.join("; "));

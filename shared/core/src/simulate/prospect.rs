@@ -1,0 +1,170 @@
+//! Whether what is enforced for a call can be applied to it, and what of that nobody knows.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    api::Reach,
+    arn::{GuardrailKey, GuardrailVersionArn},
+    enforcement::{Enforcement, Meant},
+    guardrail::sharing::{Sharing, shares_with},
+    model::Model,
+    moment::Moment,
+    policy::{GuardrailInference, Identifier, Unusable},
+    verdict::Call,
+    world::State,
+};
+
+/// What may keep an enforced guardrail from being applied, for all that is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Question {
+    /// Whether the version exists, and what it holds.
+    Content(GuardrailVersionArn),
+    /// What will become of a version that AWS is at work on.
+    Status(GuardrailVersionArn),
+    /// Whether the guardrail is shared with the account.
+    Sharing(GuardrailKey),
+    /// Whether its guardrail profile is, wherever inference may run.
+    ProfileSharing(GuardrailKey),
+    /// Whether the callers may apply the guardrail by their own policies.
+    Permission(GuardrailKey),
+    /// Whether enforcement refuses a model that makes no text.
+    Embeddings(Model),
+}
+
+/// What becomes of a call under what is enforced for it.
+#[derive(Debug, Default)]
+pub(super) struct Prospect {
+    /// Why it is refused, if that is sure.
+    pub(super) fails: Option<String>,
+    /// What may make it fail.
+    pub(super) open: BTreeMap<Question, String>,
+}
+
+/// Which enforcements to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those that mean the model of the call.
+    OfModel,
+    /// All of the account and Region: who is reached for one model is for another.
+    OfPlace,
+}
+
+/// What is enforced for a call, by the effective policy and by the account's configuration, as far as it can be.
+pub(super) fn enforced<'s>(state: &'s State, call: &'s Call, at: Moment) -> Vec<Enforcement> {
+    if call.reach != Reach::Covered {
+        return Vec::new();
+    }
+    let by_policy = inferences(state, call, at).iter().filter_map(GuardrailInference::enforcement).collect::<Vec<_>>();
+    let configured = state.configurations(&call.account, &call.region, at).state().unwrap_or_default().iter().cloned();
+    by_policy.into_iter().chain(configured).filter(|enforcement| enforcement.models.means(&call.model) != Meant::No).collect()
+}
+
+fn inferences<'s>(state: &'s State, call: &Call, at: Moment) -> &'s [GuardrailInference] {
+    let policy = state.policy(&call.account, at).state().and_then(|in_force| in_force.policy.as_deref());
+    policy.and_then(|policy| policy.regions.get(&call.region)).map_or(&[], Vec::as_slice)
+}
+
+/// Why a call would be refused, or may be: the guardrail that is enforced for it can't be applied. With `permitted`, what no world says is
+/// taken as given: the callers' own permission, and the sharing of guardrail profiles.
+pub(super) fn prospect(state: &State, call: &Call, at: Moment, scope: Scope, permitted: bool) -> Prospect {
+    let mut prospect = Prospect::default();
+    if call.reach != Reach::Covered {
+        return prospect;
+    }
+    let is_meant = |models: &crate::enforcement::ModelScope| scope == Scope::OfPlace || models.means(&call.model) != Meant::No;
+    for inference in inferences(state, call, at).iter().filter(|inference| is_meant(&inference.models)) {
+        match &inference.identifier {
+            Identifier::Unusable { why: Unusable::Missing, .. } => {
+                prospect.fail(format!("the policy's `{}` has no identifier", inference.name));
+            }
+            Identifier::Unusable { text, why: Unusable::Malformed } => {
+                prospect.fail(format!("the policy's identifier is not a guardrail ARN with a version: {text}"));
+            }
+            Identifier::Unusable { text, why } => prospect.fail(format!("the policy {why}: {text}")),
+            Identifier::Guardrail(guardrail) => {
+                // A policy enforces only guardrails of the management account.
+                if let Some(management) = state.management_account().filter(|management| **management != guardrail.key.account) {
+                    prospect.fail(format!(
+                        "{guardrail} belongs to {}, and a policy can enforce only guardrails of the management account {management}",
+                        guardrail.key.account
+                    ));
+                }
+                prospect.apply(state, call, guardrail, at, permitted);
+            }
+        }
+    }
+    let configured = state.configurations(&call.account, &call.region, at).state().unwrap_or_default();
+    for enforcement in configured.iter().filter(|enforcement| is_meant(&enforcement.models)) {
+        prospect.apply(state, call, &enforcement.guardrail, at, permitted);
+    }
+    prospect
+}
+
+impl Prospect {
+    fn fail(&mut self, why: String) {
+        self.fails.get_or_insert(why);
+    }
+
+    fn ask(&mut self, question: Question, text: String) {
+        self.open.insert(question, text);
+    }
+
+    fn apply(&mut self, state: &State, call: &Call, guardrail: &GuardrailVersionArn, at: Moment, permitted: bool) {
+        if guardrail.key.region != call.region {
+            return self.fail(format!("{guardrail} is of another Region"));
+        }
+        // Models that make no text can't be guarded; whether enforcement of all models refuses them is not documented.
+        if call.model.as_str().contains("embed") {
+            let why = format!("{} makes embeddings, and enforcement may refuse it: exclude it", call.model);
+            self.ask(Question::Embeddings(call.model.clone()), why);
+        }
+        let mut profile = None;
+        match state.guardrail(guardrail, at).state() {
+            Some(None) => return self.fail(format!("{guardrail} doesn't exist")),
+            Some(Some(content)) => {
+                profile = content.attributes.get("cross-Region profile");
+                match (content.why_not_enforceable(), content.why_not_settled()) {
+                    (Some(why), _) => return self.fail(format!("{guardrail} {why}")),
+                    (None, Some("DELETING")) => return self.fail(format!("{guardrail} is DELETING")),
+                    (None, Some(status)) => self.ask(Question::Status(guardrail.clone()), format!("{guardrail} is {status}")),
+                    (None, None) => {}
+                }
+            }
+            None => self.ask(
+                Question::Content(guardrail.clone()),
+                format!("whether {guardrail} exists, and can be enforced, is not known: nobody read it"),
+            ),
+        }
+        if guardrail.key.account != call.account {
+            self.reach(state, call, &guardrail.key, profile.map(String::as_str), at, permitted);
+        }
+    }
+
+    /// Whether callers of another account may apply a guardrail: its resource policy and their own policies both have to let them, and the
+    /// resource policies of its guardrail profile wherever inference may run.
+    fn reach(&mut self, state: &State, call: &Call, key: &GuardrailKey, profile: Option<&str>, at: Moment, permitted: bool) {
+        let sharing = |key: &GuardrailKey| {
+            let policy = state.resource_policy(key, at).state()?;
+            Some(shares_with(policy, Some(&call.account), state.organization()))
+        };
+        match sharing(key) {
+            None => self.ask(Question::Sharing(key.clone()), format!("whether {} is shared with the account is not known", key.arn())),
+            Some(Sharing::CutOff) => self.fail(format!("{} is not shared with the account", key.arn())),
+            Some(Sharing::Reaches) => {}
+        }
+        if let Some(profile) = profile {
+            let of_profile = GuardrailKey { id: profile.into(), ..key.clone() };
+            if sharing(&of_profile) == Some(Sharing::CutOff) {
+                self.fail(format!("its guardrail profile {profile} is not shared with the account in {}", key.region));
+            } else if !permitted {
+                let why =
+                    format!("whether its guardrail profile {profile} is shared with the account in every destination Region is not known");
+                self.ask(Question::ProfileSharing(key.clone()), why);
+            }
+        }
+        if !permitted {
+            let why = format!("whether the callers' own policies let them bedrock:ApplyGuardrail on {} is not known", key.arn());
+            self.ask(Question::Permission(key.clone()), why);
+        }
+    }
+}
