@@ -72,9 +72,10 @@ impl Change {
     /// The same; of data events on single items also those whose parameters pass.
     #[must_use]
     pub(crate) fn from_record_if(record: &Record<'_>, concerns_evidence: impl Fn(&Value) -> bool) -> Option<Self> {
-        let service = record.event_source.get()?.strip_suffix(".amazonaws.com")?;
-        let operation = operation(record.event_name.get()?);
-        if !is_kept(service, operation) || (record.event_type() != EventType::ApiCall && service != "organizations") {
+        let (service, operation) = kept_operation(record)?;
+        // Organizations tells results of what was asked for before as events of its own.
+        let may_be_result = service == "organizations" && record.event_type() != EventType::EndpointPassage;
+        if !record.event_type().is_request() && !may_be_result {
             return None;
         }
         let Kept(mut parameters) = record.parameters();
@@ -171,6 +172,14 @@ impl Change {
         let answered = || of_response.iter().find_map(|pointer| self.response.at(pointer).as_str());
         named.or_else(answered).map(short)
     }
+}
+
+/// The service and the operation of a record, if changes of the kind are kept.
+#[must_use]
+pub fn kept_operation<'r>(record: &'r Record<'_>) -> Option<(&'r str, &'r str)> {
+    let service = record.event_source.get()?.strip_suffix(".amazonaws.com")?;
+    let operation = operation(record.event_name.get()?);
+    is_kept(service, operation).then_some((service, operation))
 }
 
 /// The last part of an ARN or path.

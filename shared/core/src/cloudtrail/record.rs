@@ -114,15 +114,28 @@ pub struct Resource<'a> {
 /// What CloudTrail writes in the place of what it doesn't show.
 pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
-/// What a record reports.
+/// What a record reports. Calls and changes are requests, refused or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
-    /// A request to an API: the only kind that can be a call or a change.
+    /// A request to an API, as the service recorded it.
     ApiCall,
+    /// A VPC endpoint refused a request by its policy: the service never saw it and has no record of it
+    /// (docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-network-events-with-cloudtrail.html).
+    EndpointRefusal,
+    /// A VPC endpoint let a request pass: the service's own record tells what became of it.
+    EndpointPassage,
     /// The service reports something of its own accord, such as the end of a stream (facts/03 §5).
     ServiceEvent,
     /// Anything else: console sign-in, Insight, …
     Other,
+}
+
+impl EventType {
+    /// Whether it stands for a request to an API.
+    #[must_use]
+    pub const fn is_request(self) -> bool {
+        matches!(self, EventType::ApiCall | EventType::EndpointRefusal)
+    }
 }
 
 impl Record<'_> {
@@ -130,10 +143,17 @@ impl Record<'_> {
     #[must_use]
     pub fn event_type(&self) -> EventType {
         match self.event_type.get() {
-            None | Some("AwsApiCall") => EventType::ApiCall,
             Some("AwsServiceEvent") => EventType::ServiceEvent,
+            Some("AwsVpceEvent") => self.endpoint_event(),
+            _ if self.event_category.get() == Some("NetworkActivity") => self.endpoint_event(),
+            None | Some("AwsApiCall") => EventType::ApiCall,
             Some(_) => EventType::Other,
         }
+    }
+
+    /// What a VPC endpoint reports: it gives an error where its policy refused the request, and no other.
+    fn endpoint_event(&self) -> EventType {
+        if self.error_code.get().is_some() { EventType::EndpointRefusal } else { EventType::EndpointPassage }
     }
 
     /// The account that the record belongs to: the one it was delivered to, else the caller's.
@@ -339,6 +359,21 @@ mod tests {
         assert_eq!(record.event_type(), EventType::ApiCall);
         assert_eq!((record.time(), &*record.account(), &*record.region()), (None, "unknown", "unknown"));
         assert_eq!(record.parameters::<InferenceParameters<'_>>().model(), None);
+    }
+
+    #[test]
+    fn a_vpc_endpoint_reports_refusals_and_what_it_let_pass() {
+        for (record, expected) in [
+            (r#"{"eventType":"AwsVpceEvent","eventCategory":"NetworkActivity","errorCode":"VpceAccessDenied"}"#, EventType::EndpointRefusal),
+            (r#"{"eventType":"AwsVpceEvent","eventCategory":"NetworkActivity"}"#, EventType::EndpointPassage),
+            (r#"{"eventCategory":"NetworkActivity","errorCode":"VpceAccessDenied"}"#, EventType::EndpointRefusal),
+            (r#"{"eventType":"AwsApiCall","eventCategory":"NetworkActivity"}"#, EventType::EndpointPassage),
+            (r#"{"eventType":"AwsApiCall","errorCode":"AccessDenied"}"#, EventType::ApiCall),
+        ] {
+            let read: Record<'_> = serde_json::from_str(record).unwrap();
+            assert_eq!(read.event_type(), expected, "{record}");
+        }
+        assert!(EventType::EndpointRefusal.is_request() && !EventType::EndpointPassage.is_request());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{APPLY_GUARDRAIL, Mediator, Reach},
     arn::GuardrailKey,
-    change::Change,
+    change::{self, Change},
     cloudtrail::{EventType, HIDDEN, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
     invocation_log::{ENFORCED, InvocationLog, UNNAMED},
     json::Text,
@@ -47,6 +47,8 @@ pub enum Ignored {
     NotWanted,
     /// The service reports something of its own, such as the end of a stream: not a call (facts/03 §5).
     NotACall,
+    /// A VPC endpoint let a request pass that the service recorded itself.
+    NetworkActivity,
     /// An Insight.
     Insight,
     /// A digest file: no record at all.
@@ -64,6 +66,7 @@ impl Ignored {
         match self {
             Ignored::NotWanted => "no rule wants this operation",
             Ignored::NotACall => "reported by the service itself, not a call",
+            Ignored::NetworkActivity => "network activity of a VPC endpoint; the service's own record counts",
             Ignored::Insight => "CloudTrail Insight",
             Ignored::Digest => "digest file of CloudTrail's log file validation",
             Ignored::NotSelected => "outside of the selected accounts, Regions or times",
@@ -114,17 +117,22 @@ impl<'w> Collector<'w> {
     /// Takes one record.
     pub fn record(&mut self, record: &Record<'_>) -> Taken {
         let name = record.event_name.or_empty();
-        let is_call = record.event_type() == EventType::ApiCall;
+        let event_type = record.event_type();
         let is_evaluation = name == APPLY_GUARDRAIL && record.event_source.get() == Some("bedrock.amazonaws.com");
         let reach = Reach::of(record);
         if reach.is_none() && !is_evaluation {
             return match Change::from_record_if(record, |parameters| self.wanted.concerns(parameters)) {
                 Some(change) => self.change(record, &change),
+                None if event_type == EventType::EndpointPassage && change::kept_operation(record).is_some() => {
+                    Taken::Ignored(Ignored::NetworkActivity)
+                }
                 None => Taken::Ignored(Ignored::NotWanted),
             };
         }
-        if !is_call {
-            return Taken::Ignored(Ignored::NotACall);
+        match event_type {
+            EventType::ApiCall | EventType::EndpointRefusal => {}
+            EventType::EndpointPassage => return Taken::Ignored(Ignored::NetworkActivity),
+            EventType::ServiceEvent | EventType::Other => return Taken::Ignored(Ignored::NotACall),
         }
         match reach {
             Some(reach) => self.call(record, reach),

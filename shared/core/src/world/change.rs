@@ -180,10 +180,10 @@ impl WorldChange {
             return None;
         }
         let of_organization = match record.event_type() {
-            EventType::ApiCall | EventType::ServiceEvent => {
+            EventType::ApiCall | EventType::EndpointRefusal | EventType::ServiceEvent => {
                 organizations(record, &change.parameters, &change.response).or_else(|| not_readable(record))
             }
-            EventType::Other => None,
+            EventType::EndpointPassage | EventType::Other => None,
         };
         of_organization.map(WorldChange::Organization)
     }
