@@ -41,6 +41,7 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
         findings
     };
     let (found, expected) = (by_rule(&report["findings"]), by_rule(&expected["findings"]));
+    found.iter().filter(|finding| finding["attempted"] == true).for_each(claims_no_deed);
     let rules = |findings: &[Value]| findings.iter().map(|finding| finding["rule"].clone()).collect::<Vec<_>>();
     assert_eq!(rules(&found), rules(&expected), "the rules that fire");
     for (found, expected) in found.iter().zip(&expected) {
@@ -49,4 +50,33 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What was refused is told as what would have been, by its title and by its detail.
+fn claims_no_deed(finding: &Value) {
+    const DEEDS: &[&str] = &[
+        "took the place",
+        "was deleted",
+        "was replaced",
+        "was changed",
+        "were changed",
+        "was published",
+        "was stopped",
+        "was disabled",
+        "was enabled",
+        "was made",
+        "is gone",
+        "it lost",
+        "is no longer",
+        "no longer records",
+        " got ",
+        " may no longer",
+    ];
+    for field in ["title", "detail"] {
+        let text = finding[field].as_str().unwrap_or_default();
+        assert!(text.contains("would"), "`{field}` of a refused change: {text}");
+        for deed in DEEDS {
+            assert!(!text.replace("would have got ", "").contains(deed), "`{field}` of a refused change claims that it {deed}: {text}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod place;
 mod resolution;
 mod shared;
 mod story;
+mod told;
 
 use std::{
     cmp::Reverse,
@@ -289,7 +290,9 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
     for change in &finding.changes {
         let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
         let side = change.side.as_ref().map(|side| format!(" ({side})")).unwrap_or_default();
-        steps.push(format!("{}{side}: {} before, {} after.", change.control, word(&change.before), word(&change.after)));
+        let when = if finding.attempted { ["now", "had it not been refused"] } else { ["before", "after"] };
+        let [before, after] = when;
+        steps.push(format!("{}{side}: {} {before}, {} {after}.", change.control, word(&change.before), word(&change.after)));
     }
     let mut severity = format!(
         "{} by {}",

@@ -51,6 +51,15 @@ impl PartialEq for Rule {
     }
 }
 
+impl Rule {
+    /// What is wrong, in one line, of changes that were refused.
+    #[must_use]
+    pub fn attempt(&self) -> &'static str {
+        let of_change = self.checks.iter().find_map(|check| if let Check::Change(check) = check { Some(check.attempt) } else { None });
+        of_change.unwrap_or(self.title)
+    }
+}
+
 /// What resolves a finding. Nothing is ever resolved because nothing was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolved {
@@ -112,7 +121,12 @@ pub enum Check {
 }
 
 /// Looks at a change.
-pub struct ChangeCheck(pub(crate) fn(&Seen<'_>) -> Vec<Outcome>);
+pub struct ChangeCheck {
+    /// What the rule's title is of a change that was refused: what would have been.
+    pub(crate) attempt: &'static str,
+    /// Looks at it.
+    pub(crate) look: fn(&Seen<'_>) -> Vec<Outcome>,
+}
 
 /// Looks at the state.
 pub struct StateCheck(pub(crate) fn(&Scene<'_>) -> Vec<Outcome>);

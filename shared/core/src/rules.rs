@@ -62,7 +62,7 @@ use crate::{
     moment::Moment,
     policy::{BEDROCK_POLICY, GuardrailInference, Weakening, weakening},
     rule::Rule,
-    scene::{Outcome, Reach, Seen, Sighting, published_version},
+    scene::{Outcome, Seen, Sighting, published_version},
     world::{OrganizationChange, PolicyBasis, PolicyInForce, WorldChange},
 };
 
@@ -166,13 +166,6 @@ fn draft_before_and_after<'s>(seen: &Seen<'s>) -> Option<(GuardrailKey, Option<&
     let read = |at: Moment| seen.scene.draft(&key, at);
     let (before, after) = (read(seen.before()), if seen.change.is_refused() { None } else { read(seen.key.time) });
     Some((key, before, after))
-}
-
-/// How far a change of a DRAFT reaches: it can't be enforced, so only who asks for it by name is concerned.
-fn reach_of_draft(seen: &Seen<'_>, key: &GuardrailKey) -> Reach {
-    let requested = || seen.scene.is_draft_requested(key).then(|| "calls ask for its DRAFT".to_owned());
-    let user = seen.scene.user_of(key, Some(GuardrailVersion::Draft), seen.key.time).or_else(requested);
-    user.map_or(Reach::Nothing, Reach::Production)
 }
 
 /// A version that was published, what it is compared with, and the contents of both.

@@ -237,17 +237,22 @@ impl<'a> Scene<'a> {
 
     /// How far a change of a guardrail reaches at a moment; with a version, a change of that version of it.
     pub(crate) fn reach_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Moment) -> Reach {
-        let known = |account| self.state.policy(account, at).state().is_some();
         match self.user_of(key, version, at) {
             Some(how) => Reach::Production(how),
-            None if self.state.accounts().next().is_some()
-                && self.state.accounts().all(known)
-                && self.state.configurations(&key.account, &key.region, at).state().is_some() =>
-            {
-                Reach::Nothing
-            }
+            None if self.knows_users_of(key, at) => Reach::Nothing,
             None => Reach::Unknown,
         }
+    }
+
+    /// Whether enough was read to say that nothing uses a guardrail: the effective policies of all accounts of the organization, or, where
+    /// that isn't known, of all that were seen; the configuration where the guardrail is; and what the agents and flows there use that are
+    /// known to exist.
+    fn knows_users_of(&self, key: &GuardrailKey, at: Moment) -> bool {
+        let seen = self.regions.keys().filter(|_| self.state.organization().is_none());
+        let accounts = self.state.accounts().chain(seen).chain([&key.account]);
+        accounts.into_iter().all(|account| self.state.policy(account, at).state().is_some())
+            && self.state.configurations(&key.account, &key.region, at).state().is_some()
+            && !self.state.has_unread_consumers(&key.account, &key.region, at)
     }
 
     /// What enforces or references a guardrail at a moment, as far as is known; with a version, only that version of it.
@@ -460,6 +465,18 @@ impl Seen<'_> {
         self.key.time.just_before()
     }
 
+    /// Of a verb, the form that is true of this change: a refused one has done nothing.
+    pub(crate) fn did(&self, done: &'static str, would_have: &'static str) -> &'static str {
+        if self.change.is_refused() { would_have } else { done }
+    }
+
+    /// How far a change of a guardrail's DRAFT reaches: it can't be enforced, so only who asks for it by name is concerned.
+    pub(crate) fn reach_of_draft(&self, key: &GuardrailKey) -> Reach {
+        let reach = self.scene.reach_of(key, Some(GuardrailVersion::Draft), self.key.time);
+        let is_requested = !matches!(reach, Reach::Production(_)) && self.scene.is_draft_requested(key);
+        if is_requested { Reach::Production("calls ask for its DRAFT".to_owned()) } else { reach }
+    }
+
     /// A sighting of this change in its own account and Region.
     pub(crate) fn sighting(&self, resource: impl Into<String>, because: impl Into<String>) -> Sighting {
         Sighting::new(&self.change.account, &self.change.region, resource, because)
@@ -477,12 +494,20 @@ impl Seen<'_> {
 }
 
 impl Reach {
-    /// The steps that it takes from a severity, and what to say of it.
+    /// The steps that it takes from the severity of a change that reaches nobody by itself, and what to say of it.
     pub(crate) fn steps(&self, would_reach: &str) -> (i8, String) {
         match self {
             Reach::Production(how) => (0, format!("it reaches production: {how}")),
-            Reach::Nothing => (-2, format!("nothing enforces or references it yet; {would_reach}")),
-            Reach::Unknown => (0, "who enforces it is not known, so it may reach production".to_owned()),
+            Reach::Nothing => (-2, format!("nothing that was read enforces or references it; {would_reach}")),
+            Reach::Unknown => (-1, "whether something enforces or references it is not known".to_owned()),
+        }
+    }
+
+    /// The same of a change that every user of the guardrail meets at once: not to know of one is no reason to be calm.
+    pub(crate) fn steps_of_loss(&self, would_reach: &str) -> (i8, String) {
+        match self {
+            Reach::Unknown => (0, "whether something enforces or references it is not known, so it may reach production".to_owned()),
+            _ => self.steps(would_reach),
         }
     }
 }

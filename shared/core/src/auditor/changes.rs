@@ -2,16 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     sync::Arc,
 };
 
-use super::{Terms, exceptions, shared::SharedTexts};
+use super::{
+    Terms, exceptions,
+    shared::SharedTexts,
+    told::{Told, Words},
+};
 use crate::{
     arn::{AccountId, Region},
     change::Change,
     facts::ChangeKey,
-    finding::{Bounded, ControlChange, Finding, FindingKey, Status},
+    finding::{Bounded, Finding, FindingKey, Status},
     moment::Moment,
     report::{BlindRow, Blindness},
     rule::{Check, Resolved, Rule, Traffic},
@@ -29,6 +32,13 @@ const BURST_SECONDS: i64 = 60 * 60;
 /// The most controls that one finding lists.
 const MOST_CHANGES: usize = 50;
 
+/// The most characters of one thing that is said, and of the name of what is concerned: records can hold any text.
+const MOST_CHARACTERS: usize = 2_000;
+
+/// The way back from a change that was refused.
+const AFTER_AN_ATTEMPT: &str = "Nothing was changed, so nothing has to be put back. Find out who is behind the principal and why it was tried, and see \
+    that it stays refused.";
+
 /// What rules about changes and states found out.
 #[derive(Default)]
 pub(super) struct Changes {
@@ -44,6 +54,18 @@ pub(super) struct ChangeFinding {
     pub(super) done: Vec<Moment>,
 }
 
+/// All that a rule said of one thing.
+struct Draft {
+    rule: &'static Rule,
+    said: Vec<Said>,
+    /// In words, of changes that were made.
+    of_done: Told,
+    /// Of changes that were refused.
+    of_attempts: Told,
+    /// Of what the state shows.
+    of_states: Told,
+}
+
 /// One thing that a rule said, with the change that it said it of.
 struct Said {
     of: Option<Arc<Made>>,
@@ -55,8 +77,6 @@ struct Said {
     /// It can't be told that it was this principal.
     anonymous: bool,
     models: Vec<String>,
-    /// Only of the latest: there can be thousands.
-    words: Option<Box<Words>>,
 }
 
 /// What of a change a finding needs.
@@ -70,19 +90,34 @@ struct Made {
     refused: bool,
 }
 
-/// What a finding says.
-struct Words {
-    because: String,
-    changes: Vec<ControlChange>,
-    remediation: Option<String>,
+impl Draft {
+    fn of(rule: &'static Rule) -> Self {
+        Draft { rule, said: Vec::new(), of_done: Told::default(), of_attempts: Told::default(), of_states: Told::default() }
+    }
+
+    fn add(&mut self, sighting: Sighting, of: Option<Arc<Made>>) {
+        let Sighting { because, changes, remediation, time, steps, unverified, righted, anonymous, models, .. } = sighting;
+        let said = Said { of, time, steps, unverified, righted, anonymous, models };
+        let event_id = said.of.as_ref().map(|made| made.event_id.clone()).unwrap_or_default();
+        let words = Words { time: said.time(), event_id, because: shortened(because), changes, remediation, unverified };
+        let told = match &said.of {
+            None => &mut self.of_states,
+            Some(made) if made.refused => &mut self.of_attempts,
+            Some(_) => &mut self.of_done,
+        };
+        told.add(words);
+        self.said.push(said);
+    }
+
+    fn and(&mut self, other: Draft) {
+        self.said.extend(other.said);
+        self.of_done.and(other.of_done);
+        self.of_attempts.and(other.of_attempts);
+        self.of_states.and(other.of_states);
+    }
 }
 
 impl Said {
-    fn new(sighting: Sighting, of: Option<Arc<Made>>) -> Self {
-        let Sighting { because, changes, remediation, time, steps, unverified, righted, anonymous, models, .. } = sighting;
-        Said { of, time, steps, unverified, righted, anonymous, models, words: Some(Box::new(Words { because, changes, remediation })) }
-    }
-
     fn is_attempt(&self) -> bool {
         self.of.as_ref().is_some_and(|made| made.refused)
     }
@@ -92,29 +127,30 @@ impl Said {
         self.of.as_ref().filter(|_| !self.anonymous).map(|made| &*made.principal)
     }
 
-    fn because(&self) -> &str {
-        self.words.as_ref().map_or("", |words| &words.because)
+    fn time(&self) -> Option<Moment> {
+        self.of.as_ref().map(|made| made.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
     }
 
     /// The order of time, whatever order they were said in.
-    fn order(&self) -> (Option<Moment>, &str, &str) {
-        (self.time(), self.of.as_ref().map_or("", |made| &*made.event_id), self.because())
+    fn order(&self) -> (Option<Moment>, &str, Option<Moment>, i8, bool) {
+        let event_id = self.of.as_ref().map_or("", |made| &*made.event_id);
+        (self.time(), event_id, self.righted, self.steps, self.unverified)
     }
 }
 
-/// Adds what was said, and lets go of the words of what was said before of its kind.
-fn add(said: &mut Vec<Said>, new: Said) {
-    let before = said.iter_mut().rev().take(BURST).find(|before| before.words.is_some() && before.is_attempt() == new.is_attempt());
-    if let Some(before) = before.filter(|before| before.order() < new.order()) {
-        before.words = None;
+/// No longer than what a finding can hold.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MOST_CHARACTERS) {
+        text.truncate(end);
+        text.push('…');
     }
-    said.push(new);
+    text
 }
 
 /// What rules said so far.
 #[derive(Default)]
 pub(super) struct Looking {
-    drafts: BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>,
+    drafts: BTreeMap<FindingKey, Draft>,
     texts: SharedTexts,
     blind: BTreeSet<(AccountId, Region, Blindness)>,
 }
@@ -127,7 +163,7 @@ impl Looking {
             for rule in RULES.iter().copied().filter(|rule| rule.revealed_by.contains(&seen.change.operation.as_str())) {
                 for check in rule.checks {
                     if let Check::Change(check) = check {
-                        let outcomes = check.0(&seen);
+                        let outcomes = (check.look)(&seen);
                         if !outcomes.is_empty() {
                             let made = of.get_or_insert_with(|| Arc::new(Made::of(seen.key, seen.change, &mut self.texts)));
                             self.take(rule, Some(made), outcomes, terms);
@@ -163,10 +199,10 @@ impl Looking {
                         rule: rule.id,
                         account: sighting.account.clone(),
                         region: sighting.region.clone(),
-                        resource: sighting.resource.clone(),
+                        resource: shortened(sighting.resource.clone()),
                         discriminator: sighting.discriminator.clone(),
                     };
-                    add(&mut self.drafts.entry(key).or_insert_with(|| (rule, Vec::new())).1, Said::new(*sighting, of.cloned()));
+                    self.drafts.entry(key).or_insert_with(|| Draft::of(rule)).add(*sighting, of.cloned());
                 }
             }
         }
@@ -174,11 +210,8 @@ impl Looking {
 
     /// Adds what they said elsewhere.
     pub(super) fn and(mut self, other: Looking) -> Looking {
-        for (key, (rule, said)) in other.drafts {
-            let before = &mut self.drafts.entry(key).or_insert_with(|| (rule, Vec::new())).1;
-            for said in said {
-                add(before, said);
-            }
+        for (key, draft) in other.drafts {
+            self.drafts.entry(key).or_insert_with(|| Draft::of(draft.rule)).and(draft);
         }
         self.blind.extend(other.blind);
         self
@@ -187,8 +220,7 @@ impl Looking {
     /// Folds what they said into findings.
     pub(super) fn conclude(self, state: &State, terms: &Terms<'_>, excepted: &mut BTreeSet<usize>) -> Changes {
         let bursts = bursts(&self.drafts);
-        let fold =
-            |(key, (rule, said)): (&FindingKey, &(&'static Rule, Vec<Said>))| finding(key, rule, said, &bursts, state, terms, excepted);
+        let fold = |(key, draft): (&FindingKey, &Draft)| finding(key, draft, &bursts, state, terms, excepted);
         Changes { findings: self.drafts.iter().map(fold).collect(), blind: self.blind }
     }
 }
@@ -212,9 +244,9 @@ impl Made {
 }
 
 /// The attempts that belong to a burst.
-fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>) -> BTreeSet<Arc<Made>> {
+fn bursts(drafts: &BTreeMap<FindingKey, Draft>) -> BTreeSet<Arc<Made>> {
     let mut attempts: BTreeMap<&str, BTreeMap<_, &Arc<Made>>> = BTreeMap::new();
-    for made in drafts.values().flat_map(|(_, said)| said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
+    for made in drafts.values().flat_map(|draft| &draft.said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
         attempts.entry(&made.principal).or_default().insert(made.key(), made);
     }
     let mut bursts = BTreeSet::new();
@@ -234,14 +266,14 @@ fn bursts(drafts: &BTreeMap<FindingKey, (&'static Rule, Vec<Said>)>) -> BTreeSet
 /// Folds what a rule said of one thing.
 fn finding(
     key: &FindingKey,
-    rule: &'static Rule,
-    said: &[Said],
+    draft: &Draft,
     bursts: &BTreeSet<Arc<Made>>,
     state: &State,
     terms: &Terms<'_>,
     excepted: &mut BTreeSet<usize>,
 ) -> ChangeFinding {
-    let mut said: Vec<&Said> = said.iter().collect();
+    let rule = draft.rule;
+    let mut said: Vec<&Said> = draft.said.iter().collect();
     said.sort_by(|a, b| a.order().cmp(&b.order()));
     // What the state shows adds nothing to a change that made it so, except that it is still so.
     let is_made = |said: &&Said| said.of.is_some() && !said.is_attempt();
@@ -287,21 +319,23 @@ fn finding(
         .collect();
     events.dedup();
     events.retain(|event| !event.is_empty());
-    let latest = telling.last();
     let unverified = !telling.is_empty() && telling.iter().all(|said| said.unverified);
-    let words = latest.and_then(|said| said.words.as_ref());
-    let because = words.map(|words| words.because.as_str()).unwrap_or_default();
-    let mut changes: Vec<ControlChange> = words.map(|words| words.changes.clone()).unwrap_or_default();
-    changes.truncate(MOST_CHANGES);
+    let attempted = done.is_empty();
+    let told = match (attempted, by_change) {
+        (true, _) => &draft.of_attempts,
+        (false, true) => &draft.of_done,
+        (false, false) => &draft.of_states,
+    };
+    let remediation = told.latest().and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
     let (resolved_at, reopened) = righted(rule, telling);
     let resolved_at = resolved_at.filter(|_| !(by_change && still_so));
     let mut finding = Finding {
         id: key.id(),
         rule: rule.id.to_owned(),
         severity: worst,
-        title: rule.title.to_owned(),
-        detail: detail(&apis, &principals, said.len(), done.is_empty() && !said.is_empty(), unverified, because, &changes),
-        remediation: words.and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned()),
+        title: if attempted { rule.attempt() } else { rule.title }.to_owned(),
+        detail: detail(&apis, &principals, said.len(), attempted, told),
+        remediation: if attempted { AFTER_AN_ATTEMPT.to_owned() } else { remediation },
         status: if resolved_at.is_some() { Status::Resolved } else { Status::Open },
         account: key.account.clone(),
         region: key.region.clone(),
@@ -313,14 +347,14 @@ fn finding(
         grade: unverified.then_some(Grade::None),
         reason: None,
         missing: Vec::new(),
-        attempted: done.is_empty(),
+        attempted,
         expected: said.iter().all(|said| may(said)),
         linked: Vec::new(),
         first_seen: said.iter().find_map(|said| said.time()),
         last_seen: said.iter().rev().find_map(|said| said.time()),
         count: said.iter().map(|said| said.of.as_ref().map(|made| made.key())).collect::<BTreeSet<_>>().len() as u64,
         events,
-        changes,
+        changes: told.changes(MOST_CHANGES),
         policy: None,
         controls: rule.controls.iter().map(ToString::to_string).collect(),
         reopened,
@@ -333,12 +367,6 @@ fn finding(
     }
     let done = done.iter().filter(|said| said.of.is_some() && !may(said)).filter_map(|said| said.time()).collect();
     ChangeFinding { finding, done }
-}
-
-impl Said {
-    fn time(&self) -> Option<Moment> {
-        self.of.as_ref().map(|made| made.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
-    }
 }
 
 /// When all is right again, and how often it was before.
@@ -361,15 +389,7 @@ fn righted(rule: &Rule, said: &[&Said]) -> (Option<Moment>, u64) {
     (resolved_at, reopened)
 }
 
-fn detail(
-    apis: &Bounded,
-    principals: &Bounded,
-    count: usize,
-    attempted: bool,
-    unverified: bool,
-    because: &str,
-    changes: &[ControlChange],
-) -> String {
+fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, told: &Told) -> String {
     let mut detail = String::new();
     if !apis.shown.is_empty() {
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
@@ -377,19 +397,7 @@ fn detail(
         let by = if principals.shown.is_empty() { String::new() } else { format!(" by {principals}") };
         detail = format!("{apis}{by}{times}{refused}: ");
     }
-    detail.push_str(because);
-    if unverified {
-        detail.push_str("; effect not verified");
-    }
-    let shown: Vec<String> = changes.iter().take(Bounded::MOST).map(ToString::to_string).collect();
-    if !shown.is_empty() {
-        detail.push_str(": ");
-        detail.push_str(&shown.join("; "));
-        if changes.len() > Bounded::MOST {
-            // Writing to a String can't fail.
-            let _ = write!(detail, "; and {} more", changes.len() - Bounded::MOST);
-        }
-    }
+    detail.push_str(&told.sentence(attempted));
     detail
 }
 

@@ -364,7 +364,10 @@ mod tests {
     #[test]
     fn a_vpc_endpoint_reports_refusals_and_what_it_let_pass() {
         for (record, expected) in [
-            (r#"{"eventType":"AwsVpceEvent","eventCategory":"NetworkActivity","errorCode":"VpceAccessDenied"}"#, EventType::EndpointRefusal),
+            (
+                r#"{"eventType":"AwsVpceEvent","eventCategory":"NetworkActivity","errorCode":"VpceAccessDenied"}"#,
+                EventType::EndpointRefusal,
+            ),
             (r#"{"eventType":"AwsVpceEvent","eventCategory":"NetworkActivity"}"#, EventType::EndpointPassage),
             (r#"{"eventCategory":"NetworkActivity","errorCode":"VpceAccessDenied"}"#, EventType::EndpointRefusal),
             (r#"{"eventType":"AwsApiCall","eventCategory":"NetworkActivity"}"#, EventType::EndpointPassage),

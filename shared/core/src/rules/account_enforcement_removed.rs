@@ -22,7 +22,7 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteEnforcedGuardrailConfiguration.html"],
     resolved: Resolved::ByState,
     controls: PROTECTION_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck { attempt: "An account's enforced guardrail configuration would have been deleted", look: check })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -30,8 +30,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let before = seen.scene.state.configurations(account, region, seen.before()).state();
     let because = match before {
         Some([]) => return Vec::new(),
-        Some([enforced, ..]) => format!("{} is no longer enforced by the account", enforced.guardrail),
-        None => "what the account enforced before is not known".to_owned(),
+        Some([enforced, ..]) => {
+            let no_longer = seen.did("is no longer", "would no longer be");
+            format!("{} {no_longer} enforced by the account", enforced.guardrail)
+        }
+        None => format!("it {} gone, and what it enforced is not known", seen.did("is", "would be")),
     };
     let righted = before.and_then(|before| {
         super::configuration_right_again(seen, |after| {

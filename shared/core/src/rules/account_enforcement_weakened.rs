@@ -27,7 +27,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_PutEnforcedGuardrailConfiguration.html"],
     resolved: Resolved::ByState,
     controls: PROTECTION_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "An account's enforced guardrail configuration would have been replaced by a weaker one",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -40,6 +43,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let read_later = || state.configurations(account, region, seen.key.time).state().and_then(<[Enforcement]>::first);
     let after = enforcement.as_ref().or_else(|| read_later().filter(|_| !seen.change.is_refused()));
     let compare = |a: &_, b: &_| seen.scene.compare(a, b, seen.key.time);
+    let put = seen.did("was put", "would have been put");
     let (because, changes, unverified) = match (before, after) {
         (Some([]), _) => return Vec::new(),
         (Some(before), Some(after)) => {
@@ -57,10 +61,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
             }
             let unverified = weakening.changes.is_empty();
             let changes = if unverified { weakening.unverified } else { weakening.changes };
-            (format!("{} took the place of {}", after.guardrail, old.guardrail), changes, unverified)
+            let took = seen.did("took", "would have taken");
+            (format!("{} {took} the place of {}", after.guardrail, old.guardrail), changes, unverified)
         }
-        (None, _) => ("what the account enforced before is not known".to_owned(), Vec::new(), true),
-        (_, None) => ("what the account enforces now is not in the record".to_owned(), Vec::new(), true),
+        (None, _) => (format!("it {put} again, and what the account enforced before is not known"), Vec::new(), true),
+        (_, None) => (format!("it {put} again, and with what is not in the record"), Vec::new(), true),
     };
     let righted = before.and_then(|before| {
         super::configuration_right_again(seen, |now| {

@@ -22,14 +22,18 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_leave.html"],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck { attempt: "An account that has cover would have left the organization", look: check })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
     // LeaveOrganization is recorded in the member that leaves (facts/01 §8).
     if change.operation != "LeaveOrganization" && change.text("accountId").is_none() {
-        return vec![seen.sighting("account", "which account is not in the record").unverified(true).fires()];
+        return vec![
+            seen.sighting("account", format!("which account {} is not in the record", seen.did("left", "would have left")))
+                .unverified(true)
+                .fires(),
+        ];
     }
     let account = match change.text("accountId") {
         Some(account) if change.operation != "LeaveOrganization" => account.into(),
@@ -41,9 +45,10 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     };
     let because = match demands(seen.before()) {
         Some(false) => return Vec::new(),
-        Some(true) => "its effective policy demanded a guardrail",
-        None => "what its effective policy demanded is not known",
+        Some(true) => seen.did("which demanded a guardrail", "which demands a guardrail"),
+        None => "and what that demands is not known",
     };
+    let because = format!("it {} out of reach of its effective policy, {because}", seen.did("got", "would have got"));
     let later = seen.scene.policy_boundaries(&account, &change.region, seen.key.time);
     let righted = later.into_iter().find(|at| demands(*at) == Some(true)).filter(|_| !change.is_refused());
     let resource = format!("AWS::::Account:{account}");

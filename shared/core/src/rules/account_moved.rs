@@ -21,9 +21,12 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "An account would have been moved to a place where its effective policy is weaker",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    super::weaker_policies(seen, "its effective policy demands less in its new place")
+    super::weaker_policies(seen, &format!("its effective policy {} less in its new place", seen.did("demands", "would demand")))
 }

@@ -27,7 +27,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/agents-guardrail.html"],
     resolved: Resolved::ByState,
     controls: &[PROMPT_INJECTION, OUTPUT_HANDLING, EXCESSIVE_AGENCY, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "An agent would have been created without a guardrail, or would have lost the one that it has",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -47,10 +50,13 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
     let is_readable = change.parameters.is_object() || after == Some(false);
     let (because, steps, unverified) = match (change.operation.as_str(), has_guardrail(seen.before())) {
-        ("CreateAgent", _) => ("made without a guardrail", 0, !is_readable),
+        ("CreateAgent", _) => (seen.did("made without a guardrail", "it would have been made without a guardrail"), 0, !is_readable),
         (_, Some(false)) => return Vec::new(),
-        (_, Some(true)) => ("it lost the guardrail that it had", 1, !is_readable),
-        (_, None) => ("updated without a guardrail; whether it had one is not known", 0, true),
+        (_, Some(true)) => (seen.did("it lost the guardrail that it had", "it would have lost the guardrail that it has"), 1, !is_readable),
+        (_, None) => {
+            let done = "updated without a guardrail; whether it had one is not known";
+            (seen.did(done, "it would have been updated without a guardrail; whether it has one is not known"), 0, true)
+        }
     };
     let righted = id
         .and_then(|_| seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true)));

@@ -86,7 +86,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia"],
     resolved: Resolved::Never,
     controls: &[GOVERN_1_5, MANAGE_4_1, ISO_OPERATION, IMPAIR_TOOLS, LENS_MONITORING],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "Something of the auditor itself would have been changed by somebody else than its deployment",
+        look: check,
+    })],
 };
 
 /// The services whose resources the auditor consists of.
@@ -128,7 +131,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     if (by_cloudformation && auditor.is_deployed_by(&change.principal)) || is_own_work(change, seen) {
         return Vec::new();
     }
-    let because = format!("{resource} is the auditor's, and this was not its deployment");
+    let because = format!("{resource} is the auditor's, and this {} its deployment", seen.did("was not", "would not have been"));
     vec![seen.sighting(resource, because).apart_by(change.service.clone()).fires()]
 }
 

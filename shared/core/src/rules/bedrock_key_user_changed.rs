@@ -23,7 +23,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-how.html"],
     resolved: Resolved::Never,
     controls: &[ADDITIONAL_CREDENTIALS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A user behind a Bedrock API key would have got credentials or permissions beyond the key",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -34,11 +37,14 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     if change.service != "iam" || !user.starts_with("BedrockAPIKey-") || is_limited {
         return Vec::new();
     }
+    let named = |kind: &str, key: &str| change.text(key).map_or_else(|| format!("a {kind}"), |name| format!("the {kind} {}", short(name)));
     let what = match change.operation.as_str() {
-        "CreateAccessKey" => "an access key",
-        "CreateLoginProfile" | "UpdateLoginProfile" => "a password",
-        "AddUserToGroup" => "a group",
-        _ => "a policy",
+        "CreateAccessKey" => "an access key".to_owned(),
+        "CreateLoginProfile" => "a password".to_owned(),
+        "UpdateLoginProfile" => "another password".to_owned(),
+        "AddUserToGroup" => named("group", "groupName"),
+        "AttachUserPolicy" => named("policy", "policyArn"),
+        _ => named("policy", "policyName"),
     };
-    vec![seen.sighting(format!("user/{user}"), format!("{user} got {what}")).fires()]
+    vec![seen.sighting(format!("user/{user}"), format!("{user} {} {what}", seen.did("got", "would have got"))).fires()]
 }

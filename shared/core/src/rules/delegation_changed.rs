@@ -27,7 +27,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs-policy-delegate.html"],
     resolved: Resolved::Never,
     controls: &[GOVERN_1_2, ADDITIONAL_ROLES, TENANT_POLICY],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "The Organizations delegation policy or a delegated administrator would have changed",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

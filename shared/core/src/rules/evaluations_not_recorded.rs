@@ -26,7 +26,13 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html"],
     resolved: Resolved::ByState,
     controls: LOGS_IMPAIRED,
-    checks: &[Check::Call(check_call), Check::Change(ChangeCheck(check_change))],
+    checks: &[
+        Check::Call(check_call),
+        Check::Change(ChangeCheck {
+            attempt: "No trail would record evaluations by guardrails, or calls that are data events",
+            look: check_change,
+        }),
+    ],
 };
 
 fn check_call(judged: &JudgedCall<'_>) -> Option<Observed> {
@@ -51,8 +57,8 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         events.iter().any(|event| is_lost(event) && !by_others.iter().any(|other| other.records(*event)))
     };
     let kinds = [
-        (lost(&[LoggedEvent::EVALUATION]), "evaluations", "it no longer records evaluations by guardrails"),
-        (lost(&LoggedEvent::OTHER_INFERENCE), "other inference", "it no longer records some calls of models that are data events"),
+        (lost(&[LoggedEvent::EVALUATION]), "evaluations", "evaluations by guardrails"),
+        (lost(&LoggedEvent::OTHER_INFERENCE), "other inference", "some calls of models that are data events"),
     ];
     let again = |kind: &str| {
         let events: &[LoggedEvent<'_>] = if kind == "evaluations" { &[LoggedEvent::EVALUATION] } else { &LoggedEvent::OTHER_INFERENCE };
@@ -63,7 +69,8 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         };
         seen.later(trail, right).map(|(key, _)| key.time)
     };
-    let fire = |(_, kind, because): (bool, &str, &str)| {
+    let fire = |(_, kind, what): (bool, &str, &str)| {
+        let because = format!("it {} {what}", seen.did("no longer records", "would no longer record"));
         seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(kind)).fires()
     };
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()

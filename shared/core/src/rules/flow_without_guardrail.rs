@@ -26,7 +26,7 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/flows-guardrails.html"],
     resolved: Resolved::ByState,
     controls: &[PROMPT_INJECTION, OUTPUT_HANDLING, EXCESSIVE_AGENCY, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck { attempt: "A flow would have had a node that generates text without a guardrail", look: check })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -45,8 +45,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let read = || unguarded(seen.key.time).filter(|_| !change.is_refused());
     let (because, unverified) = match written.or_else(read) {
         Some(false) => return Vec::new(),
-        Some(true) => ("a node generates text without a guardrail", false),
-        None => ("what its nodes are is not known", true),
+        Some(true) => (format!("a node {} text without a guardrail", seen.did("generates", "would generate")), false),
+        None => (format!("what its nodes {} is not known", seen.did("are", "would be")), true),
     };
     let read_again = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| unguarded(*at) == Some(false));
     let guarded = |later: &Change| later.operation == "UpdateFlow" && written_in(later) == Some(false);

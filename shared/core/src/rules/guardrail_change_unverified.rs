@@ -19,7 +19,7 @@ pub(super) static RULE: Rule = Rule {
     fires: "A guardrail was updated, a version published, or an enforced version replaced by a higher one of the same guardrail, and the \
         earlier or the new content is not known, or can't be compared: a denied topic that means something else now, a strength, or a member at \
         any depth, that this auditor doesn't know. Of two updates between two readings neither can be told. Two steps lower while only a DRAFT, or a version that nothing \
-        enforces or references, is concerned.",
+        enforces or references, is concerned; one step where that is not known.",
     evidence: "GetGuardrail's answers around the event, read while the guardrail was READY; this rule is what says that one is missing. Controls \
         that can't be compared are named, their content hashed. A refused update says nothing of its content, so it is an attempt of this.",
     rationale: "An unread change is where a weakening hides.",
@@ -28,7 +28,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetGuardrail.html"],
     resolved: Resolved::Never,
     controls: &[MEASURE_2_7, IMPAIR_TOOLS, ATLAS_GUARDRAILS, LENS_GUARDRAILS, LENS_MONITORING],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A guardrail would have changed, in a way that is not known or can't be compared",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -44,10 +47,19 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 
 fn draft(seen: &Seen<'_>) -> Option<Sighting> {
     let Some((key, before, after)) = super::draft_before_and_after(seen) else {
-        return Some(seen.sighting("guardrail", "which guardrail was updated is not in the record").unverified(true));
+        return Some(
+            seen.sighting(
+                "guardrail",
+                format!("which guardrail {} is not in the record", seen.did("was updated", "would have been updated")),
+            )
+            .unverified(true),
+        );
     };
-    let (steps, reaches) = super::reach_of_draft(seen, &key).steps("a published version of it that a policy or configuration names would");
+    let (steps, reaches) = seen.reach_of_draft(&key).steps("a published version of it that a policy or configuration names would");
     let sighting = |what: &str| Sighting::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}")).stepped(steps);
+    if seen.change.is_refused() {
+        return Some(sighting("what the update would have changed is not known"));
+    }
     match (before, after) {
         (Some(before), Some(after)) => incomparable(before, after).map(|changes| sighting(OTHERWISE).changing(changes)),
         (None, None) => Some(sighting("its content before and after is not known")),
@@ -65,7 +77,13 @@ fn incomparable(before: &Canonical, after: &Canonical) -> Option<Vec<ControlChan
 
 fn version(seen: &Seen<'_>) -> Option<Sighting> {
     let Some(key) = seen.guardrail() else {
-        return Some(seen.sighting("guardrail", "of which guardrail a version was published is not in the record").unverified(true));
+        return Some(
+            seen.sighting(
+                "guardrail",
+                format!("of which guardrail a version {} is not in the record", seen.did("was published", "would have been published")),
+            )
+            .unverified(true),
+        );
     };
     let (made, because, changes) = match super::version_before_and_after(seen) {
         Some((made, (before, Some(old)), Some(new))) => {
@@ -84,14 +102,19 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
                 format!("the DRAFT would have been published; compared with {}, {OTHERWISE}", before.version),
                 incomparable(old, new)?,
             ),
+            None if seen.change.is_refused() => {
+                (None, "a version would have been published; its content is not known".to_owned(), Vec::new())
+            }
             None => (None, "a version was published; which is not known".to_owned(), Vec::new()),
         },
     };
-    let steps = match seen.scene.reach_of(&key, made, seen.key.time) {
-        Reach::Production(_) if made.is_some() => 0,
-        _ => -2,
+    let reach = match made {
+        Some(made) => seen.scene.reach_of(&key, Some(made), seen.key.time),
+        None if seen.change.is_refused() => Reach::Nothing,
+        None => Reach::Unknown,
     };
-    Some(Sighting::new(&key.account, &key.region, key.arn(), because).changing(changes).stepped(steps))
+    let (steps, reaches) = reach.steps("a policy or configuration that names it would");
+    Some(Sighting::new(&key.account, &key.region, key.arn(), format!("{because}; {reaches}")).changing(changes).stepped(steps))
 }
 
 /// A higher version of the same guardrail is enforced, and what it says is not known or can't be compared.
@@ -103,7 +126,8 @@ fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
             [Some(_), Some(_)] => (OTHERWISE, unverified.clone()),
             _ => ("the content of one of them is not known", Vec::new()),
         };
-        let because = format!("version {} is enforced in place of {}, and {why}", new.version, old.version);
+        let is = seen.did("is", "would be");
+        let because = format!("version {} {is} enforced in place of {}, and {why}", new.version, old.version);
         let sighting = || Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because).changing(changes);
         (super::is_upgrade(&old, &new) && !unverified.is_empty()).then(sighting)
     };

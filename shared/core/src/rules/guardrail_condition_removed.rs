@@ -56,8 +56,15 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-id.html"],
     resolved: Resolved::ByState,
     controls: &[IMPAIR_TOOLS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "An IAM policy or service control policy would no longer have asked for a guardrail",
+        look: check,
+    })],
 };
+
+/// What is no longer so, and what would no longer be so after a change that was refused.
+const REFUSED_NO_LONGER: (&str, &str) =
+    ("inference without a guardrail is no longer refused", "inference without a guardrail would no longer be refused");
 
 /// What became of a document.
 enum Loosened {
@@ -88,7 +95,7 @@ fn check_identity(seen: &Seen<'_>) -> Vec<Outcome> {
         Loosened::No => Vec::new(),
         Loosened::NotKnown => vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::IdentityPolicies)],
         Loosened::NotVerified => vec![sighting("it asked for a guardrail, and what it says now is not known").unverified(true).fires()],
-        Loosened::By(changes) => vec![sighting("inference without a guardrail is no longer refused").changing(changes).fires()],
+        Loosened::By(changes) => vec![sighting(seen.did(REFUSED_NO_LONGER.0, REFUSED_NO_LONGER.1)).changing(changes).fires()],
     }
 }
 
@@ -172,7 +179,7 @@ fn by(changes: Vec<ControlChange>) -> Loosened {
 /// Service control policies: what they deny, or allow only with a condition.
 fn check_organization(seen: &Seen<'_>) -> Option<Outcome> {
     let resource = seen.name("policyId");
-    let because = "inference without a guardrail is no longer refused";
+    let because = seen.did(REFUSED_NO_LONGER.0, REFUSED_NO_LONGER.1);
     Some(match seen.service_control_loss()? {
         Loss::Of { accounts, changes, righted } if !accounts.is_empty() => {
             seen.sighting(resource, format!("{because} in {}", named(accounts))).changing(changes.clone()).righted(*righted).fires()

@@ -24,16 +24,17 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteGuardrail.html"],
     resolved: Resolved::Never,
     controls: PROTECTION_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck { attempt: "A guardrail, or a version of one, would have been deleted", look: check })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+    let deleted = seen.did("was deleted", "would have been deleted");
     let Some(key) = seen.guardrail() else {
-        return vec![seen.sighting("guardrail", "which guardrail is not in the record").unverified(true).fires()];
+        return vec![seen.sighting("guardrail", format!("which guardrail {deleted} is not in the record")).unverified(true).fires()];
     };
     let version = seen.change.text("guardrailVersion").and_then(GuardrailVersion::parse);
-    let (steps, reaches) = seen.scene.reach_of(&key, version, seen.before()).steps("a policy or configuration that names it would");
-    let what = version.map_or("the guardrail".to_owned(), |version| format!("version {version}"));
-    let because = format!("{what} of {}; {reaches}", key.id);
+    let (steps, reaches) = seen.scene.reach_of(&key, version, seen.before()).steps_of_loss("a policy or configuration that names it would");
+    let what = version.map_or("the guardrail".to_owned(), |version| format!("version {version} of"));
+    let because = format!("{what} {} {deleted}; {reaches}", key.id);
     vec![Sighting::new(&key.account, &key.region, key.arn(), because).stepped(steps).fires()]
 }

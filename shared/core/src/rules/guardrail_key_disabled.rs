@@ -35,7 +35,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-kms.html"],
     resolved: Resolved::ByState,
     controls: &[MEASURE_2_7, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "The KMS key of a guardrail would have been disabled, scheduled for deletion, or its grants cut",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -59,13 +62,27 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
             vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::GuardrailKeys)]
         };
     };
-    let (steps, reaches) = seen.scene.reach_of(guardrail, None, seen.key.time).steps("a policy or configuration that names it would");
+    let (steps, reaches) =
+        seen.scene.reach_of(guardrail, None, seen.key.time).steps_of_loss("a policy or configuration that names it would");
     let enabled_again = seen.later(named.first().copied().unwrap_or_default(), |later| later.operation == "EnableKey");
     let can_be_enabled = ["DisableKey", "ScheduleKeyDeletion"].contains(&change.operation.as_str());
     let unread = ["PutKeyPolicy", "UpdateAlias", "DeleteAlias"].contains(&change.operation.as_str());
-    let because = format!("the key of {}; {reaches}", guardrail.arn());
+    let (done, would_be) = deed(&change.operation);
+    let because = format!("the key of {} {}; {reaches}", guardrail.arn(), seen.did(done, would_be));
     let sighting = Sighting::new(&guardrail.account, &guardrail.region, guardrail.arn(), because).apart_by(named.join(" "));
     vec![sighting.stepped(steps).unverified(unread).righted(enabled_again.filter(|_| can_be_enabled).map(|(key, _)| key.time)).fires()]
+}
+
+/// What becomes of the key by an operation, and what would have become of it.
+fn deed(operation: &str) -> (&'static str, &'static str) {
+    match operation {
+        "DisableKey" => ("was disabled", "would have been disabled"),
+        "ScheduleKeyDeletion" => ("was scheduled for deletion", "would have been scheduled for deletion"),
+        "DeleteImportedKeyMaterial" => ("lost its material", "would have lost its material"),
+        "RevokeGrant" | "RetireGrant" => ("lost a grant", "would have lost a grant"),
+        "PutKeyPolicy" => ("got another policy", "would have got another policy"),
+        _ => ("lost an alias, or got one", "would have lost an alias, or got one"),
+    }
 }
 
 /// A key or an alias, by where it is and what it is called there.

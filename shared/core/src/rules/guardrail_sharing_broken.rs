@@ -26,13 +26,20 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-resource-based-policies.html"],
     resolved: Resolved::ByState,
     controls: &[GOVERN_1_2, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A guardrail's resource policy would no longer have reached accounts that need it",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let is_unnamed = ["resourceArn", "resourceARN"].iter().all(|key| seen.change.text(key).is_none());
     if seen.change.service == "bedrock" && is_unnamed {
-        return vec![seen.sighting("guardrail", "which guardrail is not in the record").unverified(true).fires()];
+        return vec![
+            seen.sighting("guardrail", format!("whose policy {} is not in the record", seen.did("was changed", "would have been changed")))
+                .unverified(true)
+                .fires(),
+        ];
     }
     let (Some(WorldChange::ResourcePolicyChanged { key, policy }), "bedrock") = (&seen.change.effect, seen.change.service.as_str()) else {
         return Vec::new();
@@ -46,14 +53,16 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         // Whoever needs it: a policy for the whole organization serves them.
         let serves_all =
             policy.is_some_and(|policy| shares_resource_with(policy, &resource, None, state.organization()) == Sharing::Reaches);
-        let because = "which accounts need the guardrail is not known".to_owned();
+        let changed = seen.did("was changed", "would have been changed");
+        let because = format!("its policy {changed}, and which accounts need the guardrail is not known");
         return if serves_all { Vec::new() } else { vec![sighting(because).unverified(true).fires()] };
     };
     if needing.is_empty() {
         return Vec::new();
     }
     let Some(policy) = policy else {
-        let because = format!("what the policy says now is not known; {} need it", list(&needing));
+        let says = seen.did("says now", "would say");
+        let because = format!("what the policy {says} is not known; {} need it", list(&needing));
         return vec![sighting(because).unverified(true).fires()];
     };
     let cut = |policy: &str| {
@@ -71,7 +80,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
     let later = state.resource_policy_boundaries(key).filter(|moment| *moment > seen.key.time);
     let righted = later.into_iter().find(|moment| state.resource_policy(key, *moment).state().is_some_and(|policy| cut(policy).is_empty()));
-    vec![sighting(format!("{} may no longer apply the guardrail that their effective policy names", list(&lost))).righted(righted).fires()]
+    let may = seen.did("may no longer apply", "would no longer be allowed to apply");
+    vec![sighting(format!("{} {may} the guardrail that their effective policy names", list(&lost))).righted(righted).fires()]
 }
 
 /// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if that isn't known.

@@ -21,7 +21,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_TagResource.html"],
     resolved: Resolved::Never,
     controls: &[ADDITIONAL_ROLES, LENS_LEAST_PRIVILEGE],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "Tags that decide who may use or change a guardrail would have been changed",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -33,10 +36,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let lists = ["tags", "tagKeys"].into_iter().filter_map(|key| seen.change.parameters.get(key)?.as_array());
     let keys: Option<Vec<&str>> = lists.map(|list| list.iter().filter_map(|key| key.as_str()).collect()).next();
     let changed: Vec<&str> = keys.iter().flatten().copied().filter(|key| deciding.iter().any(|deciding| deciding == key)).collect();
+    let changed_by = seen.did("were changed", "would have been changed");
     let because = match keys {
-        None => "which tags is not in the record".to_owned(),
+        None => format!("which tags {changed_by} is not in the record"),
         Some(_) if changed.is_empty() => return Vec::new(),
-        Some(_) => format!("the tag {}", changed.join(", ")),
+        Some(_) => format!("the tags {} {changed_by}", changed.iter().take(10).copied().collect::<Vec<_>>().join(", ")),
     };
     let sighting: Sighting = seen.sighting(resource, because).unverified(changed.is_empty());
     vec![sighting.fires()]

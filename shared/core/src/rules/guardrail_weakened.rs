@@ -8,7 +8,7 @@ use crate::{
     guardrail::Canonical,
     moment::Moment,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Reach, Seen, Sighting, lowered},
+    scene::{Outcome, Seen, Sighting, lowered},
     severity::Severity,
 };
 
@@ -20,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
     revealed_by: &["UpdateGuardrail", "CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdatePolicy"],
     fires: "Of a guardrail's canonical form before and after, some control is lower: a filter's strength, action or sides, a denied topic, \
         a word, an entity, a grounding threshold, a policy or entry that this auditor doesn't know and that is gone. CRITICAL when a weaker version takes the place of an enforced one. Two steps lower \
-        while only a DRAFT, or a version that nothing enforces or references, is concerned.",
+        while only a DRAFT, or a version that nothing enforces or references, is concerned; one step where that is not known.",
     evidence: "GetGuardrail's answers around the event, because the event hides what changed, read while the guardrail was READY; of a version \
         that was not read, the DRAFT that it was made from. If one side is missing, the change is guardrail-change-unverified. If several \
         updates lie between two readings and all together weakened the guardrail, the last one stands for them, and no principal is named if \
@@ -34,7 +34,7 @@ pub(super) static RULE: Rule = Rule {
     ],
     resolved: Resolved::ByState,
     controls: PROTECTION_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck { attempt: "Some control of a guardrail would have got weaker", look: check })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -50,7 +50,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 
 fn draft(seen: &Seen<'_>) -> Option<Sighting> {
     let (key, before, after) = super::draft_before_and_after(seen)?;
-    let (steps, reaches) = super::reach_of_draft(seen, &key).steps("a published version of it that a policy or configuration names would");
+    let (steps, reaches) = seen.reach_of_draft(&key).steps("a published version of it that a policy or configuration names would");
     let weakened = |before: &Canonical, what: &str| {
         let changes = lowered(before, after?);
         let righted = seen.scene.draft_right_again(&key, seen.key.time, before);
@@ -83,10 +83,8 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
     }
     let (made, before, after) = super::version_before_and_after(seen)?;
     let changes = lowered(before.1?, after?);
-    let (steps, reaches) = match seen.scene.reach_of(&made.key, Some(made.version), seen.key.time) {
-        Reach::Production(how) => (0, format!("it reaches production: {how}")),
-        _ => (-2, "nothing enforces it yet; a policy or configuration that names it would".to_owned()),
-    };
+    let reach = seen.scene.reach_of(&made.key, Some(made.version), seen.key.time);
+    let (steps, reaches) = reach.steps("a policy or configuration that names it would");
     let because = format!("version {} was published weaker than {}; {reaches}", made.version, before.0.version);
     let sighting =
         Sighting::new(&made.key.account, &made.key.region, made.key.arn(), because).apart_by(format!("version {}", made.version));
@@ -98,7 +96,8 @@ fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
     let weaker = |(old, new): (GuardrailVersionArn, GuardrailVersionArn)| {
         let same = old.key == new.key && new.version != GuardrailVersion::Draft;
         let changes = if same { seen.scene.compare(&old, &new, seen.key.time).changes } else { Vec::new() };
-        let because = format!("the enforced version {} was replaced by the weaker {}", old.version, new.version);
+        let replaced = seen.did("was replaced", "would have been replaced");
+        let because = format!("the enforced version {} {replaced} by the weaker {}", old.version, new.version);
         let righted = || super::replaced_again(seen, &new, seen.key.time, Moment::END);
         (!changes.is_empty()).then(|| {
             let sighting = Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because).apart_by("enforced");

@@ -27,7 +27,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html"],
     resolved: Resolved::ByState,
     controls: LOGS_IMPAIRED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "Model invocation logging would have been switched off, stripped of text or sent elsewhere",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -43,17 +46,23 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     } else {
         Some(InvocationLogging::from_json(logging))
     };
+    let nothing = || format!("nothing {} logged any more", seen.did("is", "would be"));
     let (because, unverified) = match (before, after) {
         (Some(before), _) if deleted && !before.on => return Vec::new(),
-        _ if deleted => ("nothing is logged any more".to_owned(), false),
-        (_, None) => ("what is logged now is not known".to_owned(), true),
+        _ if deleted => (nothing(), false),
+        (_, None) => (format!("what {} is not known", seen.did("is logged now", "would be logged")), true),
         (Some(before), Some(after)) if !loses(before, &after) => return Vec::new(),
-        (None, Some(after)) if after.on && after.text => ("where the logs went before is not known".to_owned(), true),
-        (_, Some(after)) if !after.on => ("nothing is logged any more".to_owned(), false),
-        (_, Some(after)) if !after.text => ("texts are no longer delivered, and with them no trace of guardrails".to_owned(), false),
+        (None, Some(after)) if after.on && after.text => {
+            (format!("it {} again, and where the logs went before is not known", seen.did("was put", "would have been put")), true)
+        }
+        (_, Some(after)) if !after.on => (nothing(), false),
+        (_, Some(after)) if !after.text => {
+            let are = seen.did("are no longer", "would no longer be");
+            (format!("texts {are} delivered, and with them no trace of guardrails"), false)
+        }
         (_, Some(after)) => {
             let now: BTreeSet<&str> = after.destinations().collect();
-            (format!("the logs go to {} instead", Vec::from_iter(now).join(", ")), false)
+            (format!("the logs {} to {} instead", seen.did("go", "would go"), Vec::from_iter(now).join(", ")), false)
         }
     };
     let later = state.invocation_logging_boundaries(account, region).into_iter().filter(|at| *at > seen.key.time);

@@ -49,7 +49,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/awscloudtrail/latest/userguide/best-practices-security.html"],
     resolved: Resolved::Never,
     controls: &[MANAGE_4_1, ISO_EVENT_LOGS, INDICATOR_REMOVAL, LENS_MONITORING],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A bucket, log group or key that evidence is kept in would have been changed",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -80,7 +83,12 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
     let object = change.text("key").map(|key| format!(", object {key}")).unwrap_or_default();
     let days = change.parameter("retentionInDays").as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();
-    vec![seen.sighting(store, format!("evidence is kept in {store}{object}{days}")).apart_by(change.operation.clone()).fires()]
+    let is_gone =
+        ["DeleteBucket", "DeleteLogGroup", "DeleteLogStream", "DeleteObject", "DeleteObjects"].contains(&change.operation.as_str());
+    let became =
+        if is_gone { seen.did("was deleted", "would have been deleted") } else { seen.did("was changed", "would have been changed") };
+    let because = format!("evidence is kept in {store}{object}, which {became}{days}");
+    vec![seen.sighting(store, because).apart_by(change.operation.clone()).fires()]
 }
 
 /// A trail that delivers elsewhere than before.
@@ -106,7 +114,7 @@ fn trail_redirected(seen: &Seen<'_>) -> Option<Outcome> {
             elsewhere.push(if now.is_empty() { "nowhere".to_owned() } else { now.to_owned() });
         }
     }
-    let because = format!("what the trail records goes to {} instead", elsewhere.join(", "));
+    let because = format!("what the trail records {} to {} instead", seen.did("goes", "would go"), elsewhere.join(", "));
     (!elsewhere.is_empty()).then(|| seen.sighting(format!("trail/{trail}"), because).apart_by(change.operation.clone()).fires())
 }
 

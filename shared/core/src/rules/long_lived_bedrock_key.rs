@@ -22,7 +22,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html"],
     resolved: Resolved::Never,
     controls: &[UNBOUNDED_CONSUMPTION, ADDITIONAL_CREDENTIALS, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A Bedrock API key would never have ended, or would have lived longer than allowed",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

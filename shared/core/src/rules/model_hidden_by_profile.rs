@@ -28,7 +28,10 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-create.html"],
     resolved: Resolved::ByState,
     controls: &[GOVERN_1_2, ISO_INTENDED_USE, ATLAS_CONTROL_ACCESS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "An inference profile or prompt router would have stood for a model that enforcement leaves out, or that can't be told",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -45,8 +48,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         models = read.iter().flat_map(|model| state.resolve(model, account, region)).collect();
     }
     let resource = arn.unwrap_or("inference-profile");
+    let stands = seen.did("stands", "would stand");
     if models.is_empty() || models.iter().any(|model| matches!(model, Model::Unknown)) {
-        return vec![seen.sighting(resource, "which model it stands for is not known").fires()];
+        return vec![seen.sighting(resource, format!("which model it {stands} for is not known")).fires()];
     }
     let policy = state.policy(account, seen.key.time);
     let configured = state.configurations(account, region, seen.key.time).state().unwrap_or_default();
@@ -68,7 +72,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
     let righted = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| left_out(*at).is_empty());
     vec![
-        seen.sighting(resource, format!("it stands for {}, which enforcement leaves out", hidden.join(", ")))
+        seen.sighting(resource, format!("it {stands} for {}, which enforcement leaves out", hidden.join(", ")))
             .of_models(hidden)
             .righted(righted)
             .fires(),

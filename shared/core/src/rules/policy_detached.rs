@@ -22,9 +22,12 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A Bedrock policy would have been detached or deleted, and accounts would have lost cover",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    super::weaker_policies(seen, "its effective policy lost what the policy demanded")
+    super::weaker_policies(seen, &format!("its effective policy {} what the policy demanded", seen.did("lost", "would have lost")))
 }

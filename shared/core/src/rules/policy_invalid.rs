@@ -35,7 +35,10 @@ pub(super) static RULE: Rule = Rule {
     ],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check_change)), Check::State(StateCheck(check_state))],
+    checks: &[
+        Check::Change(ChangeCheck { attempt: "A Bedrock policy that can't do what it says would have been written", look: check_change }),
+        Check::State(StateCheck(check_state)),
+    ],
 };
 
 fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {

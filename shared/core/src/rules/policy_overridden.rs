@@ -30,11 +30,17 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/policy-operators.html"],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check)), Check::State(StateCheck(check_state))],
+    checks: &[
+        Check::Change(ChangeCheck {
+            attempt: "An attachment lower in the tree would have replaced or weakened what a higher one demands",
+            look: check,
+        }),
+        Check::State(StateCheck(check_state)),
+    ],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    super::weaker_policies(seen, "what is demanded higher in the tree is replaced or weakened")
+    super::weaker_policies(seen, &format!("what is demanded higher in the tree {} replaced or weakened", seen.did("is", "would be")))
 }
 
 /// Overrides that are already there. What a change in the input did is its own rule's.

@@ -21,15 +21,19 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/disable-policy-type.html"],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck { attempt: "Bedrock policies would have been disabled for the organization", look: check })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     match seen.change.text("policyType") {
-        Some(crate::policy::BEDROCK_POLICY) => {
-            super::sure_of_effect(super::weaker_policies(seen, "no Bedrock policy is in force any more"))
-        }
+        Some(crate::policy::BEDROCK_POLICY) => super::sure_of_effect(super::weaker_policies(
+            seen,
+            &format!("no Bedrock policy {} in force any more", seen.did("is", "would be")),
+        )),
         Some(_) => Vec::new(),
-        None => super::weaker_policies(seen, "which type of policy was disabled is not in the record"),
+        None => {
+            let disabled = seen.did("was disabled", "would have been disabled");
+            super::weaker_policies(seen, &format!("which type of policy {disabled} is not in the record"))
+        }
     }
 }

@@ -23,9 +23,12 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
     resolved: Resolved::ByState,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A Bedrock policy would have been updated so that accounts' effective policies are weaker",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    super::weaker_policies(seen, "its effective policy demands less than before")
+    super::weaker_policies(seen, &format!("its effective policy {} less than before", seen.did("demands", "would demand")))
 }

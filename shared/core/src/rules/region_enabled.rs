@@ -24,14 +24,18 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"],
     resolved: Resolved::ByState,
     controls: &[GOVERN_1_2, UNUSED_REGIONS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck { attempt: "A Region would have been enabled that the policy doesn't cover", look: check })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let account: AccountId = change.text("accountId").map_or_else(|| change.account.clone(), AccountId::from);
     let Some(region) = change.text("regionName").map(Region::from) else {
-        return vec![seen.sighting("Region", "which Region is not in the record").unverified(true).fires()];
+        return vec![
+            seen.sighting("Region", format!("which Region {} is not in the record", seen.did("was enabled", "would have been enabled")))
+                .unverified(true)
+                .fires(),
+        ];
     };
     let covers = |at: Moment| {
         let in_force = seen.scene.state.policy(&account, at).state()?;
@@ -48,11 +52,12 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     if covered == Some(true) && !is_silent {
         return Vec::new();
     }
+    let enabled = seen.did("was enabled", "would have been enabled");
     let because = match covered {
         Some(true) => format!("no auditor is heard in {region}"),
         Some(false) if is_silent => format!("the effective policy doesn't name {region}, and no auditor is heard there"),
-        Some(_) => format!("the effective policy doesn't name {region}"),
-        None => format!("whether the effective policy names {region} is not known"),
+        Some(_) => format!("{region} {enabled}, and the effective policy doesn't name it"),
+        None => format!("{region} {enabled}, and whether the effective policy names it is not known"),
     };
     let disabled = seen.later(&region, |later| later.operation == "DisableRegion").map(|(key, _)| key.time);
     let later = seen.scene.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));

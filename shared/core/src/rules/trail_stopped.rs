@@ -26,25 +26,33 @@ pub(super) static RULE: Rule = Rule {
     references: &["https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-delete-trails-console.html"],
     resolved: Resolved::ByState,
     controls: LOGS_IMPAIRED,
-    checks: &[Check::Change(ChangeCheck(check))],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A trail would have been stopped, deleted, or narrowed so that calls no longer reach it",
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let trail = trail_of(change);
     let (because, unverified) = match change.operation.as_str() {
-        "StopLogging" => ("it records nothing any more", false),
-        "DeleteTrail" => ("it is gone", false),
+        "StopLogging" => (seen.did("it records nothing any more", "it would record nothing any more"), false),
+        "DeleteTrail" => (seen.did("it is gone", "it would be gone"), false),
         "UpdateTrail" => match ["isMultiRegionTrail", "isOrganizationTrail"].iter().find(|key| change.parameter(key) == false) {
             None => return Vec::new(),
-            Some(&"isMultiRegionTrail") => ("it no longer records other Regions", false),
-            Some(_) => ("it no longer records the accounts of the organization", false),
+            Some(&"isMultiRegionTrail") => {
+                (seen.did("it no longer records other Regions", "it would no longer record other Regions"), false)
+            }
+            Some(_) => {
+                let done = "it no longer records the accounts of the organization";
+                (seen.did(done, "it would no longer record the accounts of the organization"), false)
+            }
         },
         _ => match selectors_of(change) {
-            None => ("what it still records is not in the record", true),
+            None => (seen.did("what it still records is not in the record", "what it would still record is not in the record"), true),
             Some(after) if after.record_invocations() => return Vec::new(),
             Some(_) if selectors_before(seen, trail).is_some_and(|before| !before.record_invocations()) => return Vec::new(),
-            Some(_) => ("it no longer records calls of models", false),
+            Some(_) => (seen.did("it no longer records calls of models", "it would no longer record calls of models"), false),
         },
     };
     let righted = righted(seen, trail);

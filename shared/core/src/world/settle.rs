@@ -337,6 +337,17 @@ impl State {
         all.filter_map(move |(word, ((account, _, id), timeline))| Some((format!("{word} {id} of {account}"), timeline.at(at).state()?)))
     }
 
+    /// Whether an account has an agent or flow in a Region of which it isn't known what it uses.
+    #[must_use]
+    pub fn has_unread_consumers(&self, account: &AccountId, region: &Region, at: Moment) -> bool {
+        let is_unread = |of: &BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>| {
+            let all_from = of.range((account.clone(), region.clone(), String::new())..);
+            let mut here = all_from.take_while(|((owner, place, _), _)| owner == account && place == region);
+            here.any(|(_, timeline)| timeline.at(at).state().is_none())
+        };
+        is_unread(&self.world.agents) || is_unread(&self.world.flows)
+    }
+
     /// Whether any document of the account's identities is known.
     #[must_use]
     pub fn knows_identities_of(&self, account: &AccountId) -> bool {

@@ -1,0 +1,159 @@
+//! What a finding about changes says in words: each thing that a rule said, in the order of time.
+
+use std::fmt::Write as _;
+
+use crate::{
+    finding::{Bounded, ControlChange},
+    moment::Moment,
+};
+
+/// What a rule said of one change, or of the state.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    pub(super) time: Option<Moment>,
+    pub(super) event_id: Box<str>,
+    /// A sentence without its full stop.
+    pub(super) because: String,
+    pub(super) changes: Vec<ControlChange>,
+    pub(super) remediation: Option<String>,
+    /// The effect could not be read.
+    pub(super) unverified: bool,
+}
+
+/// Different things that were said, the latest of each, and of these the latest [`Bounded::MOST`]: there can be thousands. What is kept
+/// doesn't depend on the order in which they were said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    words: Vec<Words>,
+    left_out: bool,
+}
+
+impl Words {
+    fn order(&self) -> (Option<Moment>, &str, &str) {
+        (self.time, &self.event_id, &self.because)
+    }
+
+    fn says_the_same_as(&self, other: &Words) -> bool {
+        self.because == other.because && self.changes == other.changes
+    }
+
+    /// The sentence. Of a refused change it never claims that it was done, whatever the rule says.
+    fn sentence(&self, attempted: bool) -> String {
+        let would = if attempted && !self.because.contains("would") { "had it not been refused, it would mean: " } else { "" };
+        let unverified = if self.unverified { "; effect not verified" } else { "" };
+        format!("{would}{}{unverified}", self.because)
+    }
+}
+
+impl Told {
+    pub(super) fn add(&mut self, new: Words) {
+        match self.words.iter_mut().find(|words| words.says_the_same_as(&new)) {
+            Some(same) if same.order() < new.order() => *same = new,
+            Some(_) => {}
+            None => {
+                let at = self.words.partition_point(|words| words.order() < new.order());
+                self.words.insert(at, new);
+            }
+        }
+        self.words.sort_by(|a, b| a.order().cmp(&b.order()));
+        if self.words.len() > Bounded::MOST {
+            self.words.remove(0);
+            self.left_out = true;
+        }
+    }
+
+    pub(super) fn and(&mut self, other: Told) {
+        self.left_out |= other.left_out;
+        other.words.into_iter().for_each(|words| self.add(words));
+    }
+
+    pub(super) fn latest(&self) -> Option<&Words> {
+        self.words.last()
+    }
+
+    /// The controls that changed, each change once.
+    pub(super) fn changes(&self, most: usize) -> Vec<ControlChange> {
+        let mut changes: Vec<ControlChange> = Vec::new();
+        for change in self.words.iter().flat_map(|words| &words.changes) {
+            if changes.len() < most && !changes.contains(change) {
+                changes.push(change.clone());
+            }
+        }
+        changes
+    }
+
+    /// All of it as one sentence.
+    pub(super) fn sentence(&self, attempted: bool) -> String {
+        let mut said: Vec<(String, Vec<&ControlChange>)> = Vec::new();
+        for words in &self.words {
+            let sentence = words.sentence(attempted);
+            match said.last_mut() {
+                Some((before, changes)) if *before == sentence => changes.extend(&words.changes),
+                _ => said.push((sentence, words.changes.iter().collect())),
+            }
+        }
+        let said: Vec<String> = said.into_iter().map(|(sentence, changes)| sentence + &listed(&changes)).collect();
+        let before = if self.left_out { "others before; then " } else { "" };
+        format!("{before}{}", said.join("; then "))
+    }
+}
+
+/// The controls, behind a sentence.
+fn listed(changes: &[&ControlChange]) -> String {
+    let shown: Vec<String> = changes.iter().take(Bounded::MOST).map(ToString::to_string).collect();
+    let mut listed = if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) };
+    if changes.len() > Bounded::MOST {
+        // Writing to a String can't fail.
+        let _ = write!(listed, "; and {} more", changes.len() - Bounded::MOST);
+    }
+    listed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(second: i64, because: &str, control: Option<&str>) -> Words {
+        let change =
+            |control: &str| ControlChange { control: control.to_owned(), side: None, before: Some("HIGH".to_owned()), after: None };
+        Words {
+            time: Some(Moment::from_seconds(second)),
+            event_id: "e".into(),
+            because: because.to_owned(),
+            changes: control.map(change).into_iter().collect(),
+            remediation: None,
+            unverified: false,
+        }
+    }
+
+    fn told(all: impl IntoIterator<Item = Words>) -> Told {
+        let mut told = Told::default();
+        all.into_iter().for_each(|words| told.add(words));
+        told
+    }
+
+    #[test]
+    fn each_different_thing_is_said_once_in_the_order_of_time() {
+        let all = [words(3, "it got a password", None), words(1, "it got a key", None), words(2, "it got a key", None)];
+        assert_eq!(told(all).sentence(false), "it got a key; then it got a password");
+        let all = [words(1, "it was weakened", Some("hate")), words(2, "it was weakened", Some("insults"))];
+        assert_eq!(told(all).sentence(false), "it was weakened: hate from HIGH to nothing; insults from HIGH to nothing");
+    }
+
+    #[test]
+    fn a_refused_change_never_claims_the_deed() {
+        let would = told([words(1, "it would have got a key", None)]).sentence(true);
+        assert_eq!(would, "it would have got a key");
+        assert_eq!(told([words(1, "it got a key", None)]).sentence(true), "had it not been refused, it would mean: it got a key");
+    }
+
+    #[test]
+    fn the_latest_are_said_whatever_order_they_come_in() {
+        let all: Vec<Words> = (0..30).map(|second| words(second, &format!("thing {}", second % 15), None)).collect();
+        let expected = told(all.clone());
+        let mut apart = told(all.iter().skip(11).rev().cloned());
+        apart.and(told(all.iter().take(11).cloned()));
+        assert_eq!(apart.sentence(false), expected.sentence(false));
+        assert!(expected.sentence(false).starts_with("others before; then thing 5; then thing 6;"), "{}", expected.sentence(false));
+    }
+}
