@@ -14,7 +14,7 @@ pub use auditor::Auditor;
 
 use crate::{
     arn::{AccountId, GuardrailVersion, GuardrailVersionArn, Region},
-    enforcement::{Guarding, ModelScope},
+    enforcement::{Guarding, GuardingMode, ModelScope},
     moment::Moment,
     organization::Organization,
     requirement::{AccountSelector, Requirement},
@@ -196,7 +196,19 @@ struct Require {
     guardrail: Option<GuardrailName>,
     minimum_version: Option<Version>,
     models: Models,
+    #[serde(deserialize_with = "required_guarding")]
     guarding: Guarding,
+}
+
+/// One word for the system prompt and the messages, or one for each: `{ system = "selective", messages = "comprehensive" }`.
+fn required_guarding<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Guarding, D::Error> {
+    let guarding = Guarding::deserialize(deserializer)?;
+    let is_word = |(_, mode)| mode != GuardingMode::NotKnown;
+    if guarding.sides().into_iter().all(is_word) {
+        Ok(guarding)
+    } else {
+        Err(D::Error::custom("guarding is `comprehensive` or `selective`"))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -460,8 +472,18 @@ mod tests {
         )
         .unwrap();
         let [requirement] = configuration.requirements.as_slice() else { panic!() };
-        assert_eq!((requirement.minimum_version, requirement.guarding), (Some(3), Guarding::Comprehensive));
+        assert_eq!((requirement.minimum_version, requirement.guarding), (Some(3), Guarding::COMPREHENSIVE));
         assert_eq!(requirement.models.excluded.len(), 1);
+        let guarding = |words: &str| {
+            Configuration::parse(&format!("[[require]]\nguarding = {words}")).map(|configuration| configuration.requirements[0].guarding)
+        };
+        assert_eq!(guarding("\"selective\"").unwrap(), Guarding::SELECTIVE);
+        let system_selective = Guarding { system: GuardingMode::Selective, ..Guarding::COMPREHENSIVE };
+        assert_eq!(guarding("{ system = \"selective\", messages = \"comprehensive\" }").unwrap(), system_selective);
+        assert_eq!(guarding("{ system = \"selective\" }").unwrap(), system_selective, "the other is comprehensive");
+        for odd in ["\"not_known\"", "\"lax\"", "1", "{ sytem = \"selective\" }", "{ system = \"not_known\" }"] {
+            assert!(guarding(odd).is_err(), "{odd}");
+        }
         let [exception] = configuration.exceptions.as_slice() else { panic!() };
         assert!(exception.selects("api-not-covered", &"222233334444".into(), &"us-east-1".into(), None));
         assert!(exception.selects_principal("arn:aws:iam::222233334444:role/batch-nightly"));

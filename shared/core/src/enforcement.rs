@@ -2,10 +2,14 @@
 //!
 //! A Bedrock policy (by Region) and an account's enforced configuration are enforcements of the same shape (facts/01 §2, facts/02 §1).
 
+mod guarding;
+
 use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use guarding::{Guarding, GuardingMode};
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
@@ -83,45 +87,21 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice).iter().filter_map(Value::as_str)
 }
 
-/// Whether all content is evaluated or what the caller tags.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guarding {
-    /// The caller's tags decide, at least for the system prompt or the messages.
-    Selective,
-    /// Told in words that we don't know.
-    NotKnown,
-    /// All content, whatever the caller tags.
-    #[default]
-    Comprehensive,
-}
-
-impl fmt::Display for Guarding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Guarding::Selective => "selective",
-            Guarding::NotKnown => "not known",
-            Guarding::Comprehensive => "comprehensive",
-        })
-    }
-}
-
-impl Guarding {
-    /// From the current syntax and the one that it superseded (`input_tags`, `inputTags`): where both stand the weaker reading counts,
-    /// because it is not documented which Bedrock obeys.
-    fn from_json(selective: &Value, input_tags: &Value) -> Self {
-        let read = |value: &Value, comprehensive: &str, selective: &str| match value {
-            Value::Null => Guarding::Comprehensive,
-            Value::String(text) if text.eq_ignore_ascii_case(comprehensive) => Guarding::Comprehensive,
-            Value::String(text) if text.eq_ignore_ascii_case(selective) => Guarding::Selective,
-            _ => Guarding::NotKnown,
-        };
-        if !selective.is_null() && !selective.is_object() {
-            return Guarding::NotKnown.min(read(input_tags, "ignore", "honor"));
-        }
-        let of_side = |side: &str| read(&selective[side], "comprehensive", "selective");
-        of_side("system").min(of_side("messages")).min(read(input_tags, "ignore", "honor"))
-    }
+/// From the current syntax and the one that it superseded (`input_tags`, `inputTags`): where both stand the weaker reading of each side
+/// counts, because it is not documented which Bedrock obeys.
+fn guarding_from_json(selective: &Value, input_tags: &Value) -> Guarding {
+    let read = |value: &Value, comprehensive: &str, selective: &str| match value {
+        Value::Null => GuardingMode::Comprehensive,
+        Value::String(text) if text.eq_ignore_ascii_case(comprehensive) => GuardingMode::Comprehensive,
+        Value::String(text) if text.eq_ignore_ascii_case(selective) => GuardingMode::Selective,
+        _ => GuardingMode::NotKnown,
+    };
+    let side = |side: &str| read(&selective[side], "comprehensive", "selective");
+    let told = match selective {
+        Value::Null | Value::Object(_) => Guarding { system: side("system"), messages: side("messages") },
+        _ => Guarding::both(GuardingMode::NotKnown),
+    };
+    told.weaker(Guarding::both(read(input_tags, "ignore", "honor")))
 }
 
 /// A guardrail version, applied to the calls of some models.
@@ -141,7 +121,7 @@ impl Enforcement {
     pub fn scope_of_policy(configuration: &Value) -> (ModelScope, Guarding) {
         (
             ModelScope::from_json(&configuration["model_enforcement"], "included_models", "excluded_models"),
-            Guarding::from_json(&configuration["selective_content_guarding"], &configuration["input_tags"]),
+            guarding_from_json(&configuration["selective_content_guarding"], &configuration["input_tags"]),
         )
     }
 
@@ -160,7 +140,7 @@ impl Enforcement {
                 version: GuardrailVersion::parse(&version)?,
             },
             models: ModelScope::from_json(&json["modelEnforcement"], "includedModels", "excludedModels"),
-            guarding: Guarding::from_json(&json["selectiveContentGuarding"], &json["inputTags"]),
+            guarding: guarding_from_json(&json["selectiveContentGuarding"], &json["inputTags"]),
         })
     }
 }
@@ -195,18 +175,22 @@ mod tests {
     }
 
     #[test]
-    fn guarding_takes_the_weaker_reading() {
-        for (configuration, expected) in [
-            (json!({}), Guarding::Comprehensive),
-            (json!({"selective_content_guarding": {"messages": "comprehensive"}}), Guarding::Comprehensive),
-            (json!({"selective_content_guarding": {"system": "selective"}}), Guarding::Selective),
-            (json!({"selective_content_guarding": {"messages": "whatever"}}), Guarding::NotKnown),
-            (json!({"selective_content_guarding": {"messages": "whatever", "system": "selective"}}), Guarding::Selective),
-            (json!({"input_tags": "ignore"}), Guarding::Comprehensive),
-            (json!({"input_tags": "honor"}), Guarding::Selective),
-            (json!({"input_tags": "honor", "selective_content_guarding": {"system": "comprehensive"}}), Guarding::Selective),
+    fn each_side_takes_the_weaker_reading() {
+        use GuardingMode::{Comprehensive, NotKnown, Selective};
+        for (configuration, system, messages) in [
+            (json!({}), Comprehensive, Comprehensive),
+            (json!({"selective_content_guarding": {"messages": "comprehensive"}}), Comprehensive, Comprehensive),
+            (json!({"selective_content_guarding": {"system": "selective"}}), Selective, Comprehensive),
+            (json!({"selective_content_guarding": {"messages": "selective"}}), Comprehensive, Selective),
+            (json!({"selective_content_guarding": {"messages": "whatever"}}), Comprehensive, NotKnown),
+            (json!({"selective_content_guarding": {"messages": "whatever", "system": "selective"}}), Selective, NotKnown),
+            (json!({"selective_content_guarding": "selective"}), NotKnown, NotKnown),
+            (json!({"input_tags": "ignore"}), Comprehensive, Comprehensive),
+            (json!({"input_tags": "honor"}), Selective, Selective),
+            (json!({"input_tags": "honor", "selective_content_guarding": {"system": "comprehensive"}}), Selective, Selective),
+            (json!({"input_tags": "ignore", "selective_content_guarding": {"system": "selective"}}), Selective, Comprehensive),
         ] {
-            assert_eq!(Enforcement::scope_of_policy(&configuration).1, expected, "{configuration}");
+            assert_eq!(Enforcement::scope_of_policy(&configuration).1, Guarding { system, messages }, "{configuration}");
         }
     }
 
@@ -218,7 +202,8 @@ mod tests {
             "modelEnforcement": {"includedModels": ["ALL"], "excludedModels": ["a.one"]}});
         let read = Enforcement::from_configuration(&answer, &account, &region).unwrap();
         assert_eq!(read.guardrail.to_string(), "arn:aws:bedrock:us-east-1:222233334444:guardrail/abc:2");
-        assert_eq!((read.guarding, read.models.means(&Model::parse("a.one"))), (Guarding::Selective, Meant::No));
+        let selective_for_system = Guarding { system: GuardingMode::Selective, ..Guarding::COMPREHENSIVE };
+        assert_eq!((read.guarding, read.models.means(&Model::parse("a.one"))), (selective_for_system, Meant::No));
         let request = json!({"guardrailIdentifier": "abc", "guardrailVersion": "2"});
         assert_eq!(Enforcement::from_configuration(&request, &account, &region).unwrap().guardrail, read.guardrail);
         for hidden in [json!({}), json!({"guardrailIdentifier": "HIDDEN_DUE_TO_SECURITY_REASONS", "guardrailVersion": "1"}), json!(null)] {

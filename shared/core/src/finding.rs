@@ -116,7 +116,7 @@ impl Status {
 pub struct ControlChange {
     /// Which.
     pub control: String,
-    /// Input or output, where there are sides.
+    /// `input` or `output` of a guardrail's control, `system` or `messages` of guarding; absent where there are no sides.
     pub side: Option<String>,
     /// What it did.
     pub before: Option<String>,

@@ -23,7 +23,7 @@ pub struct Requirement {
     pub guardrail: Option<GuardrailKey>,
     /// At least this version of it.
     pub minimum_version: Option<u32>,
-    /// Whether the caller may choose what is evaluated.
+    /// Whether the caller may choose what is evaluated, of the system prompt and of the messages.
     pub guarding: Guarding,
     /// The line of the file that it starts on.
     pub line: usize,
@@ -46,7 +46,7 @@ impl Default for Requirement {
             models: ModelScope::ALL,
             guardrail: None,
             minimum_version: None,
-            guarding: Guarding::Comprehensive,
+            guarding: Guarding::COMPREHENSIVE,
             line: 0,
         }
     }

@@ -18,6 +18,7 @@ pub use judge::judge;
 
 use crate::{
     arn::GuardrailKey,
+    enforcement::Guarding,
     moment::Moment,
     policy::{Origin, Unusable},
     world::PolicyBasis,
@@ -202,6 +203,8 @@ pub struct Judgement {
     pub missing: BTreeSet<Missing>,
     /// The guardrail that was required, where one was named.
     pub required: Option<GuardrailKey>,
+    /// Of a violation by selective guarding: what is evaluated all the same.
+    pub guarding: Option<Guarding>,
     /// The effective policy that was in force.
     pub policy: Option<PolicyReference>,
 }

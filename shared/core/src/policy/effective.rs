@@ -180,6 +180,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::enforcement::GuardingMode;
 
     const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1";
 
@@ -191,14 +192,14 @@ mod tests {
     #[test]
     fn all_generations_of_the_syntax_are_read() {
         let first = read(&json!({"identifier": GUARDRAIL, "input_tags": "honor"}));
-        assert_eq!((first.guarding, &first.models), (Guarding::Selective, &ModelScope::ALL));
+        assert_eq!((first.guarding, &first.models), (Guarding::SELECTIVE, &ModelScope::ALL));
         let second = read(
             &json!({"identifier": GUARDRAIL, "input_tags": "ignore", "model_enforcement": {"included_models": ["ALL"], "excluded_models": ["a.one"]}}),
         );
-        assert_eq!((second.guarding, second.models.excluded.len()), (Guarding::Comprehensive, 1));
+        assert_eq!((second.guarding, second.models.excluded.len()), (Guarding::COMPREHENSIVE, 1));
         let third =
             read(&json!({"identifier": GUARDRAIL, "selective_content_guarding": {"system": "selective", "messages": "comprehensive"}}));
-        assert_eq!(third.guarding, Guarding::Selective);
+        assert_eq!(third.guarding, Guarding { system: GuardingMode::Selective, ..Guarding::COMPREHENSIVE });
         assert_eq!(third.enforcement().unwrap().guardrail.to_string(), GUARDRAIL);
         assert!([first, second, third].iter().all(|configuration| configuration.unknown_keys.is_empty()));
     }

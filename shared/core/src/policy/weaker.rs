@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::effective::{EffectivePolicy, GuardrailInference, Identifier};
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn, Region},
-    enforcement::{Enforcement, Guarding, ModelScope},
+    enforcement::{Enforcement, GuardingMode, ModelScope},
     finding::ControlChange,
 };
 
@@ -105,9 +105,13 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
     if narrows(&before.models, &after.models) {
         weakening.changes.push(change(region, "model_enforcement", Some(scope(&before.models)), Some(scope(&after.models))));
     }
-    if after.guarding < before.guarding {
-        let word = |guarding: Guarding| Some(guarding.to_string());
-        weakening.changes.push(change(region, "selective_content_guarding", word(before.guarding), word(after.guarding)));
+    for ((side, old), (_, new)) in before.guarding.sides().into_iter().zip(after.guarding.sides()).filter(|((_, old), (_, new))| new < old)
+    {
+        let plain = change(region, "selective_content_guarding", Some(old.to_string()), Some(new.to_string()));
+        let looser = ControlChange { side: Some(side.to_owned()), ..plain };
+        // What a word that isn't known leaves to callers isn't known either.
+        let is_sure = old != GuardingMode::NotKnown && new != GuardingMode::NotKnown;
+        if is_sure { weakening.changes.push(looser) } else { weakening.unverified.push(looser) }
     }
     weakening
 }
@@ -155,8 +159,11 @@ mod tests {
             ..Weakening::default()
         };
         let weakening = weakening(Some(&policy(before)), after.map(policy).as_ref(), &unknown);
-        let known = weakening.changes.iter().map(|change| change.control.clone());
-        known.chain(weakening.unverified.iter().map(|change| format!("? {}", change.control))).collect()
+        let name = |change: &ControlChange| {
+            let side = change.side.as_ref().map(|side| format!(" of {side}")).unwrap_or_default();
+            format!("{}{side}", change.control)
+        };
+        weakening.changes.iter().map(name).chain(weakening.unverified.iter().map(|change| format!("? {}", name(change)))).collect()
     }
 
     #[test]
@@ -177,10 +184,6 @@ mod tests {
             lost(&strict, Some(&config("abc:3", &json!({"model_enforcement": {"included_models": ["a.b"]}})))),
             ["us-east-1 model_enforcement"]
         );
-        assert_eq!(
-            lost(&strict, Some(&config("abc:3", &json!({"selective_content_guarding": {"system": "selective"}})))),
-            ["us-east-1 selective_content_guarding"]
-        );
         let mut two = strict.clone();
         two["us-east-1"]["other"] = config("abc:3", &none)["us-east-1"]["config_1"].clone();
         assert_eq!(lost(&strict, Some(&two)), ["? us-east-1 configurations"], "what AWS does with two is not documented");
@@ -190,5 +193,31 @@ mod tests {
             [""; 0],
             "stricter is fine"
         );
+    }
+    #[test]
+    fn the_system_prompt_and_the_messages_are_guarded_apart() {
+        let guarding = |system: &str, messages: &str| {
+            config("abc:3", &json!({"selective_content_guarding": {"system": system, "messages": messages}}))
+        };
+        let tags = |word: &str| config("abc:3", &json!({"input_tags": word}));
+        let (system, messages) = ("us-east-1 selective_content_guarding of system", "us-east-1 selective_content_guarding of messages");
+        let strict = config("abc:3", &json!({}));
+        for (before, after, expected) in [
+            (&strict, guarding("selective", "comprehensive"), vec![system.to_owned()]),
+            (&strict, guarding("comprehensive", "selective"), vec![messages.to_owned()]),
+            (&strict, guarding("selective", "selective"), vec![system.to_owned(), messages.to_owned()]),
+            (&guarding("selective", "comprehensive"), guarding("selective", "selective"), vec![messages.to_owned()]),
+            (&guarding("selective", "comprehensive"), guarding("comprehensive", "selective"), vec![messages.to_owned()]),
+            (&guarding("comprehensive", "selective"), guarding("selective", "comprehensive"), vec![system.to_owned()]),
+            (&guarding("selective", "selective"), guarding("selective", "comprehensive"), vec![]),
+            (&strict, guarding("comprehensive", "lax"), vec![format!("? {messages}")]),
+            (&guarding("comprehensive", "lax"), guarding("comprehensive", "selective"), vec![format!("? {messages}")]),
+            (&tags("ignore"), tags("honor"), vec![system.to_owned(), messages.to_owned()]),
+            (&tags("honor"), tags("ignore"), vec![]),
+            (&tags("honor"), guarding("selective", "selective"), vec![]),
+            (&tags("ignore"), guarding("comprehensive", "selective"), vec![messages.to_owned()]),
+        ] {
+            assert_eq!(lost(before, Some(&after)), expected, "{before} to {after}");
+        }
     }
 }

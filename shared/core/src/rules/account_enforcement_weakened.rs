@@ -18,7 +18,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Guardrails,
     revealed_by: &["PutEnforcedGuardrailConfiguration"],
     fires: "PutEnforcedGuardrailConfiguration with a lower version or a weaker guardrail than before, with fewer models included or more \
-        excluded, or with selective instead of comprehensive guarding.",
+        excluded, or with selective instead of comprehensive guarding of the system prompt or of the messages, each for itself.",
     evidence: "The configuration before (ListEnforcedGuardrailsConfiguration or an earlier Put) and the one in the record; GetGuardrail of \
         both versions if the guardrail changed. Where one is not known, the effect is not verified, one step lower; the same \
         configuration put again is nothing. A higher version whose content is not known is guardrail-change-unverified.",

@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Organization,
     revealed_by: &["UpdatePolicy"],
     fires: "UpdatePolicy makes some account's effective Bedrock policy weaker: another or a lower guardrail version, fewer Regions, fewer models, or \
-        selective instead of comprehensive guarding. One finding for each account. A higher version of the same guardrail whose content is not \
+        selective instead of comprehensive guarding of the system prompt or of the messages, each for itself. One finding for each account. A higher version of the same guardrail whose content is not \
         known is guardrail-change-unverified.",
     evidence: "The tree, the attachments and the contents of policies in the world and in earlier events, and DescribeEffectivePolicy around the \
         event. The effect is computed for each account; where it can't be, it is not verified, one step lower.",

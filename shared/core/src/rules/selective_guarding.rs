@@ -13,8 +13,8 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Medium,
     group: Group::Invocation,
     revealed_by: super::COVERED_OPERATIONS,
-    fires: "A requirement asks for comprehensive guarding, and what is in force is selective for the system prompt or the \
-        messages.",
+    fires: "A requirement asks for comprehensive guarding of the system prompt, the messages or both, and what is in force is selective \
+        there: `selective` in selective_content_guarding, or `honor` in input_tags, which leaves both to callers.",
     evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \
         of them isn't known, the call is not provable.",
     rationale: "With selective guarding and no tags nothing of the system prompt is evaluated, and with tags only what the caller \
@@ -32,6 +32,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
     judged.violates(Reason::SelectiveGuarding, |judgement| {
-        format!("{} is in force, but over what callers tag only{}", judgement.required_guardrail(), judgement.policy_names())
+        let evaluated = judgement.guarding.map_or("what callers tag".to_owned(), |guarding| guarding.to_string());
+        format!("{} is in force, but over {evaluated}{}", judgement.required_guardrail(), judgement.policy_names())
     })
 }

@@ -82,18 +82,7 @@ fn the_policy(situation: &Situation<'_>) -> String {
 }
 
 fn enforced(enforcement: &Enforcement) -> String {
-    let included = enforcement.models.included.as_ref();
-    let models = included.map_or("all models".to_owned(), |included| included.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
-    let but = match enforcement.models.excluded.len() {
-        0 => String::new(),
-        _ => format!(" but {}", enforcement.models.excluded.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
-    };
-    let content = match enforcement.guarding {
-        Guarding::Comprehensive => "all content",
-        Guarding::Selective => "the content that callers tag",
-        Guarding::NotKnown => "content that the policy's words don't tell",
-    };
-    format!("{} for {models}{but}, over {content}", enforcement.guardrail)
+    format!("{} for {}, over {}", enforcement.guardrail, enforcement.models, enforcement.guarding)
 }
 
 fn the_configuration(situation: &Situation<'_>) -> String {
@@ -133,7 +122,7 @@ fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
                 format!("the one that the policy names, {}", enforcement.guardrail),
                 Need { guardrail: Some(enforcement.guardrail.key), minimum_version: None, guarding: enforcement.guarding },
             ),
-            None => ("any".to_owned(), Need { guardrail: None, minimum_version: None, guarding: Guarding::Selective }),
+            None => ("any".to_owned(), Need { guardrail: None, minimum_version: None, guarding: Guarding::SELECTIVE }),
         };
         (vec![format!("Requirement: no [[require]] selects the call, so an enforced guardrail is required: {what}.")], vec![need])
     } else {

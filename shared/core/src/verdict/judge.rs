@@ -17,7 +17,7 @@ pub(super) use outcome::Layer;
 use outcome::{Outcome, over_all_possibilities};
 pub(super) use requirement::Need;
 
-use super::{Call, Evidence, Grade, Judgement, Missing, PolicyReference, Verdict};
+use super::{Call, Evidence, Grade, Judgement, Missing, PolicyReference, Reason, Verdict};
 use crate::{
     enforcement::{Enforcement, ModelScope},
     model::{Alias, Deployed, Model},
@@ -45,7 +45,7 @@ fn judge_at_any_time(call: &Call, evidence: &Evidence, state: &State, requiremen
         return Judgement::not_provable([Missing::EventTime]);
     };
     let outcomes = judgements.map(|judgement| judgement.outcome());
-    Judgement { policy: None, ..first }.with(over_all_possibilities(outcomes, Missing::EventTime))
+    Judgement { guarding: None, policy: None, ..first }.with(over_all_possibilities(outcomes, Missing::EventTime))
 }
 
 /// A call with everything that bears on it at one moment.
@@ -86,6 +86,7 @@ impl<'a> Situation<'a> {
             reason: None,
             missing: BTreeSet::new(),
             required: self.required(),
+            guarding: None,
             policy: self.policy_reference(),
         };
         if self.call.failed {
@@ -95,7 +96,11 @@ impl<'a> Situation<'a> {
             return judgement.with(Outcome::not_provable([Missing::Region]));
         }
         let models = self.possible_models();
-        judgement.with(over_all_possibilities(models.iter().map(|model| self.judge_model(model)), Missing::Model))
+        let judgement = judgement.with(over_all_possibilities(models.iter().map(|model| self.judge_model(model)), Missing::Model));
+        let is_selective = judgement.reason == Some(Reason::SelectiveGuarding);
+        let guarding =
+            judgement.required.as_ref().filter(|_| is_selective).and_then(|required| self.guarding_of(required, models.first()?));
+        Judgement { guarding, ..judgement }
     }
 
     /// The models that the call may have run: one, if it is known.

@@ -3,7 +3,7 @@
 use super::{Layer, Need, Situation, request::satisfied_by};
 use crate::{
     arn::{AccountId, GuardrailVersionArn},
-    enforcement::{Enforcement, Guarding, Meant},
+    enforcement::{Enforcement, Meant},
     model::Model,
     policy::GuardrailInference,
     verdict::{Grade, Missing, Reason},
@@ -101,11 +101,12 @@ impl<'a> Situation<'a> {
         }
         match satisfied_by(Some(&enforcement.guardrail.key), Some(enforcement.guardrail.version), &need.or_any(enforcement), grade) {
             Layer::Satisfied(_) if meant == Meant::Undocumented => Layer::Unknown(Missing::ModelKindCoverage),
-            Layer::Satisfied(_) if enforcement.guarding < need.guarding => match enforcement.guarding {
-                Guarding::NotKnown => Layer::Unknown(Missing::UnknownPolicyKeys),
-                Guarding::Selective | Guarding::Comprehensive => Layer::Failed(Reason::SelectiveGuarding, grade),
+            Layer::Satisfied(_) => match enforcement.guarding.satisfies(need.guarding) {
+                Some(false) => Layer::Failed(Reason::SelectiveGuarding, grade),
+                None => Layer::Unknown(Missing::UnknownPolicyKeys),
+                Some(true) if self.cannot_be_applied(&enforcement.guardrail) => Layer::Unknown(Missing::EnforceableGuardrail),
+                Some(true) => Layer::Satisfied(grade),
             },
-            Layer::Satisfied(_) if self.cannot_be_applied(&enforcement.guardrail) => Layer::Unknown(Missing::EnforceableGuardrail),
             layer => layer,
         }
     }

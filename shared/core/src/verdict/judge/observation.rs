@@ -90,16 +90,21 @@ impl Situation<'_> {
         if chosen.is_empty() { naming(&Situation { choice: None, ..*self }) } else { chosen }
     }
 
+    /// What of the content all that enforces a guardrail has evaluated together.
+    pub(super) fn guarding_of(&self, guardrail: &GuardrailKey, model: &Model) -> Option<Guarding> {
+        self.enforcing(guardrail, model).into_iter().map(|enforced| enforced.guarding).reduce(Guarding::together)
+    }
+
     /// An evaluation shows that the guardrail was in scope, not of how much content: that is for what is in force to say.
     fn content_of(&self, seen: &[&Evaluated], guardrail: &GuardrailKey, need: &Need, model: &Model) -> Layer {
-        let best = self.enforcing(guardrail, model).into_iter().map(|enforced| enforced.guarding).max();
-        if need.guarding == Guarding::Selective || best.is_some_and(|best| best >= need.guarding) {
+        let satisfies = self.guarding_of(guardrail, model).map(|together| together.satisfies(need.guarding));
+        if need.guarding == Guarding::SELECTIVE || satisfies == Some(Some(true)) {
             return Layer::Satisfied(Grade::Observed);
         }
-        match (best, self.unknown_enforcement()) {
+        match (satisfies, self.unknown_enforcement()) {
             (_, Some(unknown)) => Layer::Unknown(unknown),
-            (Some(Guarding::NotKnown), None) => Layer::Unknown(Missing::UnknownPolicyKeys),
-            (Some(_), None) => Layer::Failed(Reason::SelectiveGuarding, self.policy_grade().max(self.configuration_grade())),
+            (Some(Some(false)), None) => Layer::Failed(Reason::SelectiveGuarding, self.policy_grade().max(self.configuration_grade())),
+            (Some(_), None) => Layer::Unknown(Missing::UnknownPolicyKeys),
             // The evaluation shows that something enforces it, and the state doesn't know what.
             (None, None) if seen.iter().any(|evaluated| evaluated.enforced) => Layer::Unknown(Missing::EffectivePolicy),
             // Nothing does, so the request brought it in.

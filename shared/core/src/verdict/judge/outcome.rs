@@ -97,6 +97,7 @@ impl Judgement {
             reason: None,
             missing: missing.into_iter().collect(),
             required: None,
+            guarding: None,
             policy: None,
         }
     }

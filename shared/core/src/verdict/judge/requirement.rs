@@ -50,7 +50,7 @@ impl Situation<'_> {
 
     /// The default requirement: covered by an enforced guardrail, the one that the effective policy names where it names one.
     fn judge_by_policy(&self, model: &Model) -> Outcome {
-        let any = Need { guardrail: None, minimum_version: None, guarding: Guarding::Selective };
+        let any = Need { guardrail: None, minimum_version: None, guarding: Guarding::SELECTIVE };
         match self.policy_here() {
             PolicyHere::NotKnown => Outcome::not_provable([Missing::EffectivePolicy]),
             PolicyHere::Nothing | PolicyHere::OtherRegions => self.judge_need(&any, model),

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     api::{Mediator, Reach},
     arn::{GuardrailKey, GuardrailVersion},
-    enforcement::Guarding,
+    enforcement::{Guarding, GuardingMode},
     requirement::AccountSelector,
     verdict::{Evaluated, Expectation, Requested},
     world::testing::{described, hour, world},
@@ -183,9 +183,32 @@ fn a_requirement_is_stricter_than_the_policy() {
     let selective = state(Some(selective), Some(no_configuration()));
     assert_eq!(by_default(&call(), &selective), "compliant/enforced", "the policy asks for no more");
     assert_eq!(verdict(&call(), &Evidence::default(), &selective, &[require("org")]), "violation/enforced selective_guarding");
-    let lenient = Requirement { guarding: Guarding::Selective, ..require("org") };
+    let lenient = Requirement { guarding: Guarding::SELECTIVE, ..require("org") };
     assert_eq!(verdict(&call(), &Evidence::default(), &selective, &[lenient]), "compliant/enforced");
     assert_eq!(verdict(&call(), &seen(&["org"]), &selective, &[require("org")]), "violation/enforced selective_guarding");
+}
+
+#[test]
+fn the_system_prompt_and_the_messages_are_required_apart() {
+    let system_selective = state(
+        Some(demanding(&json!({"identifier": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org:2",
+            "selective_content_guarding": {"system": "selective", "messages": "comprehensive"}}))),
+        Some(no_configuration()),
+    );
+    let requiring = |system, messages| Requirement { guarding: Guarding { system, messages }, ..require("org") };
+    for (system, messages, expected) in [
+        (GuardingMode::Selective, GuardingMode::Comprehensive, "compliant/enforced"),
+        (GuardingMode::Selective, GuardingMode::Selective, "compliant/enforced"),
+        (GuardingMode::Comprehensive, GuardingMode::Selective, "violation/enforced selective_guarding"),
+    ] {
+        let required = [requiring(system, messages)];
+        assert_eq!(verdict(&call(), &Evidence::default(), &system_selective, &required), expected, "{system} {messages}");
+        let observed = expected.replace("compliant/enforced", "compliant/observed");
+        assert_eq!(verdict(&call(), &seen(&["org"]), &system_selective, &required), observed, "{system} {messages}");
+    }
+    let judged = judge(&call(), &Evidence::default(), &system_selective, &[require("org")]);
+    let guarding = Guarding { system: GuardingMode::Selective, messages: GuardingMode::Comprehensive };
+    assert_eq!(judged.guarding, Some(guarding), "what is left to callers is named");
 }
 
 #[test]
@@ -243,7 +266,7 @@ fn an_evaluation_by_what_was_requested_shows_no_enforcement() {
 
 #[test]
 fn what_an_evaluation_does_not_show_the_state_has_to() {
-    let lenient = Requirement { guarding: Guarding::Selective, ..require("org") };
+    let lenient = Requirement { guarding: Guarding::SELECTIVE, ..require("org") };
     for (unknown, missing) in [
         (State::default(), "not_provable effective_policy"),
         (state(None, Some(no_configuration())), "not_provable effective_policy"),
@@ -256,7 +279,7 @@ fn what_an_evaluation_does_not_show_the_state_has_to() {
         &json!({"identifier": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org:2", "selective_content_guarding": {"system": "weird"}}),
     );
     let unclear = state(Some(unclear), Some(no_configuration()));
-    assert_eq!(by_default(&call(), &unclear), "compliant/enforced", "the policy asks for no more");
+    assert_eq!(by_default(&call(), &unclear), "not_provable unknown_policy_keys", "the word may leave anything unguarded");
     assert_eq!(verdict(&call(), &Evidence::default(), &unclear, &[require("org")]), "not_provable unknown_policy_keys");
     assert_eq!(verdict(&call(), &seen(&["org"]), &unclear, &[require("org")]), "not_provable unknown_policy_keys");
 }
@@ -275,7 +298,7 @@ fn a_version_that_a_trace_shows_beats_that_of_the_policy() {
     assert_eq!(verdict(&draft, &Evidence::default(), &nothing, &[require("org")]), "violation/enforced draft_version");
     assert_eq!(verdict(&draft, &seen(&["org"]), &nothing, &[require("org")]), "violation/observed draft_version", "also if it evaluated");
     assert_eq!(verdict(&draft, &seen(&["org"]), &enforced, &[require("org")]), "compliant/observed", "a version is enforced beside it");
-    let lenient = Requirement { guarding: Guarding::Selective, ..require("org") };
+    let lenient = Requirement { guarding: Guarding::SELECTIVE, ..require("org") };
     assert_eq!(verdict(&draft, &seen(&["org"]), &State::default(), &[lenient]), "not_provable guardrail_version", "or may be");
 }
 
