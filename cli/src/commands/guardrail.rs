@@ -3,10 +3,8 @@
 use std::{io::Write as _, path::Path};
 
 use anyhow::Context as _;
-use audit_core::{
-    guardrail::{Canonical, Comparison, Difference, Direction, Effect, attribute_changes, compare, diff, form},
-    json::without_mark,
-};
+use audit_core::guardrail::{Canonical, Comparison, Difference, Direction, Effect, attribute_changes, compare, diff, form};
+use audit_local::encoding::to_utf8;
 use serde_json::{Value, json};
 
 use crate::{
@@ -32,7 +30,7 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
 fn read(path: &Path) -> anyhow::Result<Canonical> {
     let context = || format!("failed to read the guardrail `{}`", path.display());
     let text = std::fs::read(path).with_context(context)?;
-    let json: Value = serde_json::from_slice(without_mark(&text)).with_context(context)?;
+    let json: Value = serde_json::from_slice(&to_utf8(&text)).with_context(context)?;
     form::read(&json).with_context(context)
 }
 

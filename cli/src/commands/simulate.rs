@@ -12,7 +12,7 @@ use audit_core::{
     arn::{AccountId, PolicyId, Region},
     enforcement::Enforcement,
     facts::Facts,
-    json::{At as _, without_mark},
+    json::At as _,
     policy::{
         BEDROCK_POLICY,
         lint::{Level, lint},
@@ -21,7 +21,7 @@ use audit_core::{
     simulate::{Effect, Outlook, Row, Simulation, simulate},
     world::{OrganizationChange, World, WorldChange},
 };
-use audit_local::{scan, store::Store};
+use audit_local::{encoding::to_utf8, scan, store::Store};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -201,7 +201,7 @@ fn pair<'t>(option: &str, text: &'t str, form: &str) -> anyhow::Result<(&'t str,
 
 fn read_json(path: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-    serde_json::from_slice(without_mark(&text)).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
+    serde_json::from_slice(&to_utf8(&text)).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
 }
 
 /// The text of a Bedrock policy, from a document or an answer of DescribePolicy. What looks wrong about it is said.
