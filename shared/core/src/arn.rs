@@ -9,6 +9,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::region::looks_like_a_region;
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -74,6 +76,15 @@ name! {
     TargetId
 }
 
+impl PolicyId {
+    /// Whether it is one of AWS's own policies, such as `p-FullAWSAccess`, which are SCPs and RCPs; the ids of others are letters and digits of
+    /// one case.
+    #[must_use]
+    pub fn is_of_aws(&self) -> bool {
+        self.starts_with("p-") && self.bytes().skip(2).any(|byte| byte.is_ascii_uppercase())
+    }
+}
+
 /// The parts of `arn:partition:service:region:account:resource`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {
@@ -108,6 +119,12 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// Whether a text is an account id as AWS makes them: twelve digits.
+#[must_use]
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The partition that a Region belongs to.
 #[must_use]
 pub fn partition_of(region: &str) -> &'static str {
@@ -117,18 +134,6 @@ pub fn partition_of(region: &str) -> &'static str {
         "aws-us-gov"
     } else {
         "aws"
-    }
-}
-
-/// Whether a text looks like the code of a Region, such as `us-east-1`, `us-gov-west-1` or `ap-southeast-2`. There may be ones that we
-/// don't know.
-#[must_use]
-pub fn looks_like_a_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    match parts.split_last() {
-        Some((number, names)) => (2..=3).contains(&names.len()) && names.iter().all(letters) && number.parse::<u8>().is_ok(),
-        None => false,
     }
 }
 

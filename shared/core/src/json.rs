@@ -12,10 +12,18 @@ use serde_json::Value;
 /// terminal, or turn the words around, of whoever reads the findings.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     // Without a way out the loop runs over many bytes at once.
     let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'));
     if is_plain || !text.contains(steers) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(steers, "\u{fffd}")) }
+}
+
+/// Whether a character only steers what shows it: controls of both kinds, line separators, what turns the direction of writing, and what has
+/// no width (unicode.org/reports/tr36, bidirectional text and invisible characters).
+#[must_use]
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// JSON without the byte-order mark that some tools put before it.
@@ -284,5 +292,6 @@ mod tests {
         let unescaped = "{\"text\":\"a\u{9b}1m\"}";
         assert_eq!(serde_json::from_str::<Sample<'_>>(unescaped).unwrap().text.get(), Some("a\u{fffd}1m"));
         assert_eq!(printable("Größe, 日本"), "Größe, 日本");
+        assert_eq!(printable("a\u{200b}b\u{2028}c\u{85}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
     }
 }
