@@ -4,6 +4,7 @@
 //! ready to use.
 
 mod auditor;
+mod quoted;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,7 +14,7 @@ use wildmatch::WildMatch;
 pub use auditor::Auditor;
 
 use crate::{
-    arn::{AccountId, GuardrailVersion, GuardrailVersionArn, Region},
+    arn::{AccountId, GuardrailVersion, GuardrailVersionArn, Region, is_account_id},
     enforcement::{Guarding, GuardingMode, ModelScope},
     moment::Moment,
     organization::Organization,
@@ -113,16 +114,17 @@ impl Exception {
 
 /// What is wrong with a configuration, with line and caret.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct ConfigurationError(#[from] toml::de::Error);
+#[error("{0}")]
+pub struct ConfigurationError(String);
 
 impl Configuration {
     /// Reads the text of a configuration.
     pub fn parse(text: &str) -> Result<Self, ConfigurationError> {
-        let file: File = toml::from_str(text)?;
+        let file: File = toml::from_str(text).map_err(|error| ConfigurationError(quoted::quoted(&error, text)))?;
+        let lines = Lines::of(text);
         Ok(Configuration {
-            requirements: file.require.into_iter().map(|require| require_of(require, text)).collect(),
-            exceptions: file.exception.into_iter().map(|exception| exception.into_exception(text)).collect(),
+            requirements: file.require.into_iter().map(|require| require_of(require, &lines)).collect(),
+            exceptions: file.exception.into_iter().map(|exception| exception_of(exception, &lines)).collect(),
             severities: file.rules.into_iter().filter_map(|(rule, setting)| Some((rule.0, setting.severity?))).collect(),
             keep_session_names: file.privacy.keep_session_names,
             administrators: file.administrators.iter().map(|role| WildMatch::new(&role.0)).collect(),
@@ -313,34 +315,38 @@ impl Require {
     }
 }
 
-fn require_of(require: toml::Spanned<Require>, text: &str) -> Requirement {
-    let line = line_of(&require, text);
+/// Where the lines of a text begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Lines(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line that something starts on, from 1.
+    fn of_start<T>(&self, spanned: &toml::Spanned<T>) -> usize {
+        self.0.partition_point(|end| *end < spanned.span().start) + 1
+    }
+}
+
+fn require_of(require: toml::Spanned<Require>, lines: &Lines) -> Requirement {
+    let line = lines.of_start(&require);
     Requirement { line, ..require.into_inner().into_requirement() }
 }
 
-fn line_of<T>(spanned: &toml::Spanned<T>, text: &str) -> usize {
-    text.get(..spanned.span().start).unwrap_or_default().matches('\n').count() + 1
-}
-
-trait IntoException {
-    fn into_exception(self, text: &str) -> Exception;
-}
-
-impl IntoException for toml::Spanned<ExceptionTable> {
-    fn into_exception(self, text: &str) -> Exception {
-        let line = line_of(&self, text);
-        let table = self.into_inner();
-        Exception {
-            rule: table.rule.0.to_owned(),
-            accounts: selector(table.accounts),
-            regions: table.regions.iter().map(|region| Region::from(&region.0)).collect(),
-            principals: table.principals.iter().map(|pattern| WildMatch::new(&pattern.0)).collect(),
-            until: table.until.0,
-            reason: table.reason.0,
-            owner: table.owner.0,
-            ticket: table.ticket.map(|ticket| ticket.0),
-            line,
-        }
+fn exception_of(exception: toml::Spanned<ExceptionTable>, lines: &Lines) -> Exception {
+    let line = lines.of_start(&exception);
+    let table = exception.into_inner();
+    Exception {
+        rule: table.rule.0.to_owned(),
+        accounts: selector(table.accounts),
+        regions: table.regions.iter().map(|region| Region::from(&region.0)).collect(),
+        principals: table.principals.iter().map(|pattern| WildMatch::new(&pattern.0)).collect(),
+        until: table.until.0,
+        reason: table.reason.0,
+        owner: table.owner.0,
+        ticket: table.ticket.map(|ticket| ticket.0),
+        line,
     }
 }
 
@@ -366,8 +372,7 @@ struct Selector(String);
 impl<'de> Deserialize<'de> for Selector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_account || text == "*" || text.starts_with("ou-") || text.starts_with("r-") {
+        if is_account_id(&text) || text == "*" || text.starts_with("ou-") || text.starts_with("r-") {
             Ok(Selector(text))
         } else {
             Err(D::Error::custom(format_args!("`{text}` is neither a 12-digit account id nor an OU id (ou-…), a root id (r-…) or \"*\"")))
@@ -517,6 +522,30 @@ mod tests {
         assert!(configuration.auditor.is_heartbeat_role("arn:aws:iam::222233334444:role/sec-audit-heartbeat"));
         assert_eq!((configuration.auditor.heartbeat_minutes, configuration.api_key_days), (30, 30));
         assert!(Configuration::parse("administrators = [\"guardrail-admin\"]").unwrap_err().to_string().contains("full ARN"));
+    }
+
+    #[test]
+    fn the_line_of_each_exception_is_known_however_many_there_are() {
+        let one = "[[exception]]\nrule = \"api-not-covered\"\nuntil = 2027-01-31\nreason = \"r\"\nowner = \"o\"\n";
+        let configuration = Configuration::parse(&one.repeat(3000)).unwrap();
+        assert!(configuration.exceptions.iter().enumerate().all(|(number, exception)| exception.line == 5 * number + 1));
+        // By construction: the text is gone through once, whatever it holds.
+        assert_eq!(Lines::of("a\nb\n").0, [1, 3]);
+    }
+
+    #[test]
+    fn a_long_line_is_quoted_around_the_mistake() {
+        let ids: Vec<String> = (0..20_000).map(|number| format!("\"{:012}\"", 100_000_000_000_u64 + number)).collect();
+        let accounts = |wrong: &str| format!("# ours\n[[require]]\naccounts = [{}, \"{wrong}\", {}]\n", ids.join(", "), ids.join(", "));
+        let said = Configuration::parse(&accounts("prod")).unwrap_err().to_string();
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(said.len() < 1000 && said.contains("line 3, column") && said.contains("neither a 12-digit account id"), "{said}");
+        let [_, _, quoted, caret, ..] = lines.as_slice() else { panic!("{said}") };
+        let at = caret.chars().position(|c| c == '^').unwrap();
+        assert!(quoted.chars().skip(at).collect::<String>().starts_with("\"prod\""), "{said}");
+        assert!(quoted.contains('…'), "{said}");
+        let long = Configuration::parse(&accounts(&"ö".repeat(100_000))).unwrap_err().to_string();
+        assert!(long.len() < 2000, "{} bytes", long.len());
     }
 
     #[test]

@@ -1,0 +1,50 @@
+//! A mistake in a configuration, with the line that it stands on.
+
+use std::fmt::Write as _;
+
+/// A line or a word of at most so many characters is quoted whole.
+const WHOLE: usize = 240;
+
+/// Of a longer line, so many characters before and behind the beginning of the mistake are quoted.
+const AROUND: usize = 60;
+
+/// What is wrong, as `toml` says it; but it would quote a line of any length whole.
+pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
+    let said = error.to_string();
+    if said.lines().all(|line| line.chars().count() <= WHOLE) {
+        return said;
+    }
+    let message = shortened(error.message());
+    let Some(span) = error.span() else { return message };
+    let (before, from) = (text.get(..span.start).unwrap_or_default(), text.get(span.start..).unwrap_or_default());
+    let number = before.matches('\n').count() + 1;
+    let on_line = before.rsplit('\n').next().unwrap_or_default();
+    let column = on_line.chars().count();
+    let cut = column.saturating_sub(AROUND);
+    let mut line: String = if cut > 0 { "…" } else { "" }.to_owned();
+    line.extend(on_line.chars().skip(cut));
+    let caret = line.chars().count();
+    let behind = from.lines().next().unwrap_or_default();
+    line.extend(behind.chars().take(AROUND));
+    if behind.chars().nth(AROUND).is_some() {
+        line.push('…');
+    }
+    let wrong = text.get(span).unwrap_or_default().lines().next().unwrap_or_default();
+    let carets = wrong.chars().count().clamp(1, AROUND);
+    let margin = " ".repeat(number.to_string().len());
+    let mut quoted = format!("TOML parse error at line {number}, column {}\n", column + 1);
+    // Writing to a String can't fail.
+    let _ = write!(quoted, "{margin} |\n{number} | {line}\n{margin} | {}{}\n{message}\n", " ".repeat(caret), "^".repeat(carets));
+    quoted
+}
+
+/// A message that repeats something very long, without its middle.
+fn shortened(message: &str) -> String {
+    let count = message.chars().count();
+    if count <= WHOLE {
+        return message.to_owned();
+    }
+    let head: String = message.chars().take(AROUND).collect();
+    let tail: String = message.chars().skip(count - 2 * AROUND).collect();
+    format!("{head}…{tail}")
+}
