@@ -3,6 +3,8 @@
 //! Evidence accumulates: a run adds what it read to what is there, and judges all of it again. Everything is keyed by its identity, so
 //! the same files twice change nothing, and the findings of several runs are those of one run over all that they read.
 
+mod opening;
+
 use std::{collections::BTreeMap, path::Path};
 
 use audit_core::{
@@ -13,7 +15,9 @@ use audit_core::{
     moment::Moment,
     report::{BlindRow, CoverageRow, Invocations, Records, Unreadable},
 };
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+pub use opening::when_waiting;
+use opening::{Found, looked_at, wait};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use crate::scan::{Counts, Digest, InputSummary};
 
@@ -31,6 +35,10 @@ pub struct Store {
     connection: Connection,
 }
 
+/// What a store holds, told from what it held before others wrote into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen(i64);
+
 /// Why the store could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -43,6 +51,9 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Another run is writing to it, and doesn't come to an end.
+    #[error("another run has been writing to the store for a minute: try again when it is through")]
+    Busy,
     /// The file is a store of another version, or no store at all.
     #[error("not a store of this version of guardrail-audit (its tables are of version {found}, not {VERSION})")]
     Version {
@@ -64,7 +75,10 @@ pub enum StoreError {
 }
 
 fn failed(action: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
-    move |source| StoreError::Sqlite { action, source }
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+        _ => StoreError::Sqlite { action, source },
+    }
 }
 
 /// What the store knows besides findings.
@@ -92,18 +106,29 @@ impl Store {
         Self::prepare(Connection::open_with_flags(path, flags).map_err(failed("open the store"))?, false)
     }
 
-    fn prepare(connection: Connection, make: bool) -> Result<Self, StoreError> {
-        let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        let tables = |connection: &Connection| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-        let opened = failed("open the store");
-        let found = version(&connection).and_then(|version| Ok((version, tables(&connection)?))).map_err(opened)?;
-        match found {
-            (VERSION, _) => {}
-            (0, 0) if !make => return Err(StoreError::Empty),
-            (0, 0) => connection.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
-            (found, _) => return Err(StoreError::Version { found }),
+    fn prepare(mut connection: Connection, make: bool) -> Result<Self, StoreError> {
+        connection.busy_handler(Some(wait)).map_err(failed("open the store"))?;
+        match connection.transaction().and_then(|transaction| looked_at(&transaction)).map_err(failed("open the store"))? {
+            Found::Store => {}
+            Found::Nothing if !make => return Err(StoreError::Empty),
+            Found::Nothing => {
+                // Two runs may find nothing at the same time: whoever comes second finds the tables of the first.
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("open the store"))?;
+                match looked_at(&transaction).map_err(failed("open the store"))? {
+                    Found::Store => {}
+                    Found::Nothing => transaction.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
+                    Found::Other(found) => return Err(StoreError::Version { found }),
+                }
+                transaction.commit().map_err(failed("make the tables of the store"))?;
+            }
+            Found::Other(found) => return Err(StoreError::Version { found }),
         }
         Ok(Store { connection })
+    }
+
+    /// What the store holds now, to tell later whether another run wrote into it.
+    pub fn seen(&self) -> Result<Seen, StoreError> {
+        seen(&self.connection).map_err(failed("look at the store"))
     }
 
     /// Whether an input of this digest was read into the store before.
@@ -211,7 +236,7 @@ impl Store {
 
     /// Adds what a run read. All of it or, if something fails, nothing.
     pub fn add(&mut self, facts: &Facts, inputs: &[(Digest, InputSummary)], world: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction().map_err(failed("add to the store"))?;
+        let transaction = self.writing().map_err(failed("add to the store"))?;
         add_records(&transaction, facts).map_err(failed("add records to the store"))?;
         add_changes(&transaction, facts)?;
         let add = || -> Result<(), rusqlite::Error> {
@@ -227,17 +252,37 @@ impl Store {
         transaction.commit().map_err(failed("add to the store"))
     }
 
+    /// Begins to write, as soon as nobody else does.
+    fn writing(&mut self) -> Result<Transaction<'_>, rusqlite::Error> {
+        self.connection.transaction_with_behavior(TransactionBehavior::Immediate)
+    }
+
     /// Replaces what was concluded by what a run concluded from all that the store holds.
     pub fn conclude(&mut self, audit: &Audit) -> Result<(), StoreError> {
+        self.conclude_if(audit, None).map(|_| ())
+    }
+
+    /// The same, unless another run wrote into the store since what was concluded from was seen: then it changes nothing, and says so.
+    pub fn conclude_unless_changed(&mut self, audit: &Audit, since: Seen) -> Result<bool, StoreError> {
+        self.conclude_if(audit, Some(since))
+    }
+
+    fn conclude_if(&mut self, audit: &Audit, since: Option<Seen>) -> Result<bool, StoreError> {
         let findings: Vec<(&Finding, String)> = audit
             .findings
             .iter()
             .map(|finding| Ok((finding, serde_json::to_string(finding)?)))
             .collect::<Result<_, _>>()
             .map_err(|source| StoreError::Stored { what: "finding", source })?;
-        let transaction = self.connection.transaction().map_err(failed("write the findings"))?;
+        let transaction = self.writing().map_err(failed("write the findings"))?;
+        if let Some(since) = since
+            && seen(&transaction).map_err(failed("write the findings"))? != since
+        {
+            return Ok(false);
+        }
         write_conclusions(&transaction, audit, &findings).map_err(failed("write the findings"))?;
-        transaction.commit().map_err(failed("write the findings"))
+        transaction.commit().map_err(failed("write the findings"))?;
+        Ok(true)
     }
 
     /// All findings, in the order of reports.
@@ -315,6 +360,11 @@ impl Store {
         }
         Ok((total, problems))
     }
+}
+
+/// A number that changes when another connection has written (sqlite.org/pragma.html#pragma_data_version).
+fn seen(connection: &Connection) -> Result<Seen, rusqlite::Error> {
+    connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Seen)
 }
 
 /// The records as reports count them: read = judged + ignored + unreadable.
@@ -577,6 +627,61 @@ mod tests {
         let query = "SELECT group_concat(account || ' ' || event_name || ' ' || model_id || ' ' || coalesce(event_time, '-'), ', ') FROM calls ORDER BY request_id";
         let calls: String = store.connection.query_row(query, [], |row| row.get(0)).unwrap();
         assert_eq!(calls, "222233334444 Converse a.one 2026-11-20T01:00:00Z, 222233334444 Converse a.one -");
+    }
+
+    #[test]
+    fn many_first_writers_make_one_store() {
+        for round in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("s.db");
+            let together = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                let open = || {
+                    together.wait();
+                    let mut store = Store::open(&path)?;
+                    store.add(&Facts::default(), &[], &world_files())
+                };
+                let opened: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                for opened in opened {
+                    opened.join().unwrap().unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+                }
+            });
+            assert_eq!(Store::open_existing(&path).unwrap().load_world().unwrap(), world_files());
+        }
+    }
+
+    #[test]
+    fn a_locked_store_is_waited_for() {
+        static WAITED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+        when_waiting(|| WAITED.store(true, std::sync::atomic::Ordering::SeqCst));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+        let mut store = Store::open(&path).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(std::time::Duration::from_secs(2));
+                other.execute_batch("COMMIT").unwrap();
+            });
+            assert!(Store::open_existing(&path).unwrap().findings().unwrap().is_empty());
+            store.add(&Facts::default(), &[], &world_files()).unwrap();
+        });
+        assert!(WAITED.load(std::sync::atomic::Ordering::SeqCst), "and it is said");
+    }
+
+    #[test]
+    fn what_was_concluded_from_less_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+        let (mut one, mut other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+        let before = one.seen().unwrap();
+        one.add(&Facts::default(), &[], &world_files()).unwrap();
+        assert_eq!(one.seen().unwrap(), before, "what it writes itself is no news");
+        other.add(&Facts::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
+        assert!(!one.conclude_unless_changed(&Audit::default(), before).unwrap());
+        let after = one.seen().unwrap();
+        assert!(one.conclude_unless_changed(&Audit::default(), after).unwrap());
     }
 
     #[test]

@@ -1,6 +1,4 @@
 -- The tables of a guardrail-audit store, version 1. See docs/store.md for what to ask them.
-BEGIN;
-
 -- Evidence: grows with every run, never changes.
 
 CREATE TABLE texts (
@@ -124,4 +122,3 @@ JOIN texts version    ON version.id = r.guardrail_version
 JOIN texts error      ON error.id = r.error_code;
 
 PRAGMA user_version = 1;
-COMMIT;
