@@ -22,13 +22,11 @@ static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../events/demo");
 const NOW: &str = "2026-11-16T00:00:00Z";
 
 pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
-    let ours = std::env::temp_dir().join("guardrail-audit-demo");
-    let folder = args.dir.clone().unwrap_or_else(|| ours.clone());
-    let context = || format!("failed to put the sample data into `{}`", folder.display());
-    // What an earlier version left there would be read too. Only our own folder is cleared, never one that the user names.
-    if folder == ours && folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(context)?;
-    }
+    let folder = match &args.dir {
+        Some(folder) => folder.clone(),
+        None => private_folder()?,
+    };
+    let context = || format!("failed to put the sample data into `{}`: give --dir a folder that you may write to", folder.display());
     std::fs::create_dir_all(&folder).with_context(context)?;
     if !may_be_filled(&folder).with_context(context)? {
         let message = format!("`{}` holds something else than a demo: give --dir a new or an empty folder", folder.display());
@@ -54,6 +52,13 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
         next_steps(&folder, finding.as_deref(), talk);
     }
     Ok(Exit::Clean)
+}
+
+/// A new folder among the temporary files that nobody else can look into, or has made before.
+fn private_folder() -> anyhow::Result<PathBuf> {
+    let folder = tempfile::Builder::new().prefix("guardrail-audit-demo-").tempdir();
+    let context = || format!("failed to make a folder in `{}`: give --dir a folder that you may write to", std::env::temp_dir().display());
+    Ok(folder.with_context(context)?.keep())
 }
 
 /// Whether a folder is empty, or holds a demo that was put there before. What it says about itself on the first line tells.

@@ -45,7 +45,17 @@ fn what_an_earlier_version_left_is_cleared_but_nothing_that_is_not_ours() {
     };
     let given = at(&temporary, "given");
     let fresh = records(&["--dir", &given]);
-    assert_eq!(records(&[]), fresh, "our own folder is cleared");
+    assert_eq!(records(&[]), fresh, "our own folder is a new one");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let made = std::fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap());
+        let made: Vec<_> = made.filter(|entry| entry.file_name().to_string_lossy().starts_with("guardrail-audit-demo-")).collect();
+        assert!(
+            matches!(made.as_slice(), [ours] if ours.metadata().unwrap().permissions().mode() & 0o777 == 0o700),
+            "nobody else looks into it"
+        );
+    }
     let mine = at(&temporary, "given/AWSLogs/mine.json");
     std::fs::write(&mine, &stray).unwrap();
     assert_eq!(records(&["--dir", &given]), fresh + 1);
