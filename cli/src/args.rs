@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
-use audit_core::{auditor::Selection, finding::Status, framework::Framework, moment::Moment, severity::Severity};
+use audit_core::{auditor::Selection, finding::Status, framework::Framework, moment::Moment, report::Filter, severity::Severity};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    filter::{There, regions_meant},
+    talk::Talk,
+};
 
 /// Are our Bedrock guardrails really applied, in every account, on every model call; and how do you know?
 ///
@@ -92,7 +97,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Moment>,
 
-    /// Only calls of these accounts
+    /// Only calls of these accounts: ids, or names that only one has
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
     account: Vec<String>,
 
@@ -102,10 +107,11 @@ pub(crate) struct SelectionArgs {
 }
 
 impl SelectionArgs {
-    pub(crate) fn selection(&self) -> Selection {
+    /// What is selected, among what there is.
+    pub(crate) fn selection(&self, there: &There, talk: Talk) -> Selection {
         Selection {
-            accounts: self.account.iter().map(Into::into).collect(),
-            regions: self.region.iter().map(Into::into).collect(),
+            accounts: there.accounts_meant(&self.account, talk),
+            regions: regions_meant(&self.region),
             since: self.since,
             until: self.until,
         }
@@ -127,7 +133,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "SEVERITY", default_value = "HIGH", value_parser = fail_on)]
     pub(crate) fail_on: FailOn,
 
-    /// Exit with 4 if some input was unreadable or some evidence missing
+    /// Exit with 4 if nothing was read or selected, some input was unreadable, or some evidence missing
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -360,7 +366,7 @@ pub(crate) struct FindingFilter {
     /// Only findings of these rules
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     rule: Vec<String>,
-    /// Only findings of these accounts
+    /// Only findings of these accounts: ids, or names that only one has
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
     account: Vec<String>,
     /// Only findings of these Regions
@@ -369,18 +375,32 @@ pub(crate) struct FindingFilter {
 }
 
 impl FindingFilter {
-    /// Whether what is of an account and Region passes.
-    pub(crate) fn passes_place(&self, account: &str, region: &str) -> bool {
-        let among = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
-        among(&self.account, account) && among(&self.region, region)
+    /// The accounts and Regions that are selected, among what there is.
+    pub(crate) fn places(&self, there: &There, talk: Talk) -> Selection {
+        Selection { accounts: there.accounts_meant(&self.account, talk), regions: regions_meant(&self.region), ..Selection::default() }
     }
 
-    /// Whether a finding passes.
+    /// Whether a finding passes that is of a selected account and Region.
     pub(crate) fn passes(&self, finding: &audit_core::finding::Finding) -> bool {
         self.status.is_none_or(|status| finding.status == status)
             && self.severity.is_none_or(|least| finding.severity >= least)
             && (self.rule.is_empty() || self.rule.contains(&finding.rule))
-            && self.passes_place(&finding.account, &finding.region)
+    }
+
+    /// What passes, in the words of a report.
+    pub(crate) fn in_words(&self, places: &Selection) -> Filter {
+        Filter { severity: self.severity, status: self.status, rules: self.rule.clone(), ..filter_of(places) }
+    }
+}
+
+/// A selection, in the words of a report.
+pub(crate) fn filter_of(selection: &Selection) -> Filter {
+    Filter {
+        accounts: selection.accounts.iter().cloned().collect(),
+        regions: selection.regions.iter().cloned().collect(),
+        since: selection.since,
+        until: selection.until,
+        ..Filter::default()
     }
 }
 
@@ -545,7 +565,7 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// Where to put the sample data and the store [default: a folder for temporary files]
+    /// Where to put the sample data and the store [default: a new folder among the temporary files]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// How the result looks
@@ -558,8 +578,7 @@ fn moment(text: &str) -> Result<Moment, String> {
 }
 
 fn account(text: &str) -> Result<String, String> {
-    let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_id { Ok(text.to_owned()) } else { Err("not an account id of twelve digits".to_owned()) }
+    if audit_core::arn::is_account_id(text) { Ok(text.to_owned()) } else { Err("not an account id of twelve digits".to_owned()) }
 }
 
 fn severity(text: &str) -> Result<Severity, String> {

@@ -19,20 +19,26 @@ use std::{
 };
 
 use anyhow::Context as _;
-use audit_core::{config::Configuration, moment::Moment};
-use audit_local::world::{self, LoadedWorld};
+use audit_core::{config::Configuration, json::printable, moment::Moment};
+use audit_local::{
+    encoding::to_utf8,
+    world::{self, LoadedWorld, Problem},
+};
 use clap::CommandFactory as _;
 
 use crate::{
     args::{Cli, Command},
-    exit::{Exit, UsageError},
+    exit::{Exit, QuotedError, UsageError},
     output,
-    talk::Talk,
+    talk::{self, Talk},
 };
 
 /// Does what was asked for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
     let talk = Talk::new(cli.quiet);
+    if !cli.quiet {
+        audit_local::store::when_waiting(talk::waiting);
+    }
     match cli.command {
         Command::Audit(args) => audit::run(&args, talk),
         Command::Explain(args) => explain::run(&args, talk),
@@ -40,8 +46,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Policy(command) => policy::run(&command, talk),
         Command::Guardrail(command) => guardrail::run(&command),
         Command::Rules(args) => rules::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Findings(command) => findings::run(&command),
+        Command::Report(args) => report::run(&args, talk),
+        Command::Findings(command) => findings::run(&command, talk),
         Command::Exceptions(command) => exceptions::run(&command, talk),
         Command::Snapshot(args) => snapshot::run(&args, talk),
         Command::Doctor(args) => doctor::run(&args, talk),
@@ -78,8 +84,9 @@ fn configuration(path: Option<&Path>) -> anyhow::Result<Configuration> {
     let Some(path) = path else {
         return Ok(Configuration::default());
     };
-    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read the configuration `{}`", path.display()))?;
-    Configuration::parse(&text).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
+    let text = std::fs::read(path).with_context(|| format!("failed to read the configuration `{}`", path.display()))?;
+    let text = String::from_utf8_lossy(&to_utf8(&text)).into_owned();
+    Configuration::parse(&text).map_err(|error| QuotedError(format!("{}: {error}", printable(&path.display().to_string()))).into())
 }
 
 /// Loads a world; what of it can't be used is not known, and said.
@@ -88,13 +95,19 @@ fn load_world(folder: Option<&PathBuf>, talk: Talk) -> anyhow::Result<LoadedWorl
         return Ok(LoadedWorld::default());
     };
     let loaded = world::load(folder).with_context(|| format!("failed to read the world `{}`", folder.display()))?;
-    for (path, problem) in &loaded.problems {
-        talk.warn(format_args!("{}: {problem}; what it is about is not known", path.display()));
-    }
+    warn_of(&loaded.problems, talk);
     if loaded.files.is_empty() {
         talk.warn(format_args!("{}: no snapshots, so nothing is known of the world", folder.display()));
     }
     Ok(loaded)
+}
+
+/// Says what is wrong with files of a world.
+fn warn_of(problems: &[Problem], talk: Talk) {
+    for Problem { file, reason, used } in problems {
+        let so = if *used { "" } else { "; what it is about is not known" };
+        talk.warn(format_args!("{}: {reason}{so}", file.display()));
+    }
 }
 
 /// What a build without the AWS SDK says.

@@ -46,10 +46,23 @@ impl std::fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
+/// An error in a file that the user wrote, with the lines around it: it alone is said in several lines.
+#[derive(Debug)]
+pub(crate) struct QuotedError(pub(crate) String);
+
+impl std::fmt::Display for QuotedError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for QuotedError {}
+
 impl Exit {
     /// How an error ends the program.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        if error.chain().any(<dyn std::error::Error>::is::<UsageError>) { Exit::Usage } else { Exit::CouldNotRun }
+        let is_usage = |cause: &(dyn std::error::Error + 'static)| cause.is::<UsageError>() || cause.is::<QuotedError>();
+        if error.chain().any(is_usage) { Exit::Usage } else { Exit::CouldNotRun }
     }
 
     /// How findings end it. `fail_on` is `None` for "never".

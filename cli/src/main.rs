@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod exit;
+mod filter;
 mod output;
 mod talk;
 
@@ -15,7 +16,15 @@ use args::Cli;
 use exit::Exit;
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no errors, and repeat nothing.
+        Err(asked) if !asked.use_stderr() => asked.exit(),
+        Err(error) => {
+            talk::usage(&error);
+            return Exit::Usage.into();
+        }
+    };
     match commands::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -1,5 +1,6 @@
 //! How results look.
 
+mod clean;
 pub(crate) mod place;
 pub(crate) mod rule_page;
 pub(crate) mod table;
@@ -14,8 +15,10 @@ use std::{
 
 use anyhow::Context as _;
 use audit_core::{finding::Finding, report::Report};
+use serde::Serialize;
 
 use crate::{args::Format, exit::UsageError};
+pub(crate) use clean::Clean;
 
 /// Writes a report to a file, or to standard output.
 pub(crate) fn write(report: &Report, format: Format, path: Option<&Path>) -> anyhow::Result<()> {
@@ -38,8 +41,14 @@ fn to_stdout(write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow
 }
 
 /// Standard output, without colours where it is no terminal.
-pub(crate) fn stdout() -> UntilClosed<anstream::AutoStream<io::Stdout>> {
-    UntilClosed::new(anstream::stdout())
+pub(crate) fn stdout() -> Clean<UntilClosed<anstream::AutoStream<io::Stdout>>> {
+    Clean::new(UntilClosed::new(anstream::stdout()))
+}
+
+/// Writes a value as JSON for programs.
+pub(crate) fn json(out: &mut (impl Write + ?Sized), value: &(impl Serialize + ?Sized)) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(clean::Escaped(&mut *out), value)?;
+    Ok(writeln!(out)?)
 }
 
 /// Writes until whoever reads, such as `head`, has read enough. What the program found, and so how it ends, doesn't depend on that.
@@ -80,10 +89,7 @@ impl<W: Write> Write for UntilClosed<W> {
 fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Table => table::report(&mut out, report)?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, report)?;
-            writeln!(out)?;
-        }
+        Format::Json => json(out, report)?,
         Format::Jsonl => jsonl(&mut out, &report.findings)?,
         Format::Csv => csv(&mut out, &report.findings)?,
     }
@@ -91,10 +97,10 @@ fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow:
     Ok(())
 }
 
-/// One finding a line.
-pub(crate) fn jsonl(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<()> {
-    for finding in findings {
-        serde_json::to_writer(&mut *out, finding)?;
+/// Writes values as JSON, one a line.
+pub(crate) fn jsonl(out: &mut (impl Write + ?Sized), values: &[impl Serialize]) -> anyhow::Result<()> {
+    for value in values {
+        serde_json::to_writer(clean::Escaped(&mut *out), value)?;
         writeln!(out)?;
     }
     Ok(())

@@ -1,11 +1,16 @@
 //! What is said on standard error.
 
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, io::Write as _, time::Duration};
 
 use anstyle::{AnsiColor, Style};
-use audit_core::{json::printable, report::Unreadable};
+use audit_core::{
+    json::{printable, steers},
+    report::Unreadable,
+};
 use audit_local::scan::Progress;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{exit::QuotedError, output::Clean};
 
 /// Says things, unless asked to be quiet. Errors are always said.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,13 @@ impl Talk {
     pub(crate) fn warn(self, message: impl Display) {
         if !self.quiet {
             say("warning", AnsiColor::Yellow, &message);
+        }
+    }
+
+    /// Several of them.
+    pub(crate) fn warn_of_each(self, messages: &[String]) {
+        for message in messages {
+            self.warn(message);
         }
     }
 
@@ -105,6 +117,11 @@ impl Drop for Spinner {
     }
 }
 
+/// Another run holds the store.
+pub(crate) fn waiting() {
+    say("note", AnsiColor::Cyan, &"another run is writing to the store; waiting");
+}
+
 /// Why the program could not do what was asked.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut causes: Vec<String> = Vec::new();
@@ -114,15 +131,44 @@ pub(crate) fn error(error: &anyhow::Error) {
             causes.push(cause);
         }
     }
-    say("error", AnsiColor::Red, &causes.join(": "));
+    let message = causes.join(": ");
+    if error.chain().any(<dyn std::error::Error>::is::<QuotedError>) {
+        let lines: Vec<String> = message.lines().map(in_one_line).collect();
+        write("error", AnsiColor::Red, &lines.join("\n"));
+    } else {
+        say("error", AnsiColor::Red, &message);
+    }
 }
 
+/// What is wrong with the arguments, as their parser words it: it repeats them as they are.
+pub(crate) fn usage(error: &clap::Error) {
+    let mut message = error.render().ansi().to_string();
+    for argument in std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()) {
+        let value = argument.split_once('=').map_or(argument.as_str(), |(_, value)| value);
+        if value.contains(steers) {
+            message = message.replace(value, &printable(value));
+        }
+    }
+    let _ = stderr().write_all(message.as_bytes());
+}
+
+/// Standard error, to which nothing is written that steers a terminal.
+fn stderr() -> Clean<anstream::AutoStream<std::io::Stderr>> {
+    Clean::new(anstream::stderr())
+}
+
+/// Says something in one line: a line break in the name of a file must not begin another one.
 fn say(kind: &str, color: AnsiColor, message: &dyn Display) {
-    use std::io::Write as _;
+    write(kind, color, &in_one_line(&message.to_string()));
+}
+
+/// A blank for a tab, so that carets stay where they point.
+fn in_one_line(text: &str) -> String {
+    printable(&text.replace('\t', " ")).into_owned()
+}
+
+fn write(kind: &str, color: AnsiColor, message: &str) {
     let style = Style::new().bold().fg_color(Some(color.into()));
-    // A blank for a tab, so that carets stay where they point.
-    let message = message.to_string().replace('\t', " ");
-    let lines: Vec<_> = message.lines().map(printable).collect();
     // If standard error can't be written to, there is nobody to tell.
-    let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {}", lines.join("\n"));
+    let _ = writeln!(stderr(), "{style}{kind}{style:#}: {message}");
 }

@@ -1,12 +1,13 @@
 //! `guardrail-audit audit`
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use audit_core::{
+    arn::AccountId,
     auditor::{self, Audit, Selection, Terms},
     config::Configuration,
     facts::Facts,
@@ -18,14 +19,15 @@ use audit_local::{
     input,
     scan::{self, Digest, InputSummary, Options, Progress, Scanned},
     store::{self, Store},
-    world::LoadedWorld,
+    world::{LoadedWorld, Problem},
 };
 
-use super::{configuration, load_world, now};
+use super::{configuration, load_world, now, warn_of};
 use crate::{
-    args::{AuditArgs, OutputArgs},
+    args::{AuditArgs, Format, OutputArgs, filter_of},
     exit::Exit,
-    output,
+    filter::There,
+    output::{self, text::counted},
     talk::Talk,
 };
 
@@ -35,9 +37,11 @@ pub(crate) const NAMED_IN_REPORT: usize = 1000;
 pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
     let configuration = configuration(args.terms.config.as_deref())?;
     let world = load_world(args.terms.world.as_ref(), talk)?;
+    let there = There::of_world(&world).and_named(names_in(args.store.as_deref()));
+    let selection = args.selection.selection(&there, talk);
     let run = Run {
         configuration: &configuration,
-        selection: &args.selection.selection(),
+        selection: &selection,
         now: now(args.terms.now),
         threads: args.threads.map_or_else(scan::processors, usize::from),
         talk,
@@ -47,8 +51,51 @@ pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
         Some(path) => run.with_store(&args.paths, args.terms.world.as_ref(), &world, path)?,
     };
     talk.unreadable(&outcome.unreadable, outcome.records.unreadable);
+    let there = there.and_named(outcome.audit.accounts.clone()).and_met(outcome.audit.met.iter().cloned(), outcome.audit.span);
+    let mut incomplete = outcome.nothing.clone().into_iter().collect::<Vec<_>>();
+    if incomplete.is_empty() {
+        incomplete = nothing_of(&selection, &there, outcome.audit.coverage.is_empty() && outcome.audit.findings.is_empty());
+    }
+    talk.warn_of_each(&incomplete);
     outcome.audit.warnings.iter().for_each(|warning| talk.warn(format_args!("{}: {warning}", configuration_name(args))));
-    conclude(&outcome.into_report(run.now), &args.output)
+    let report =
+        Report { incomplete, filter: Some(filter_of(&selection)).filter(|filter| !filter.is_everything()), ..outcome.into_report(run.now) };
+    say_filter(&report, args.output.format, talk);
+    conclude(&report, &args.output)
+}
+
+/// Why there is nothing of a part of a selection, or of the whole.
+pub(crate) fn nothing_of(selection: &Selection, there: &There, is_empty: bool) -> Vec<String> {
+    if selection.is_everything() {
+        return Vec::new();
+    }
+    let mut lacks = there.lacks(selection);
+    if lacks.is_empty() && is_empty {
+        lacks.push("no call that was read is selected".to_owned());
+    }
+    lacks
+}
+
+/// Says that findings are filtered, where they stand alone.
+pub(crate) fn say_filter(report: &Report, format: Format, talk: Talk) {
+    if let (Some(filter), Format::Jsonl | Format::Csv) = (&report.filter, format) {
+        talk.note(format_args!("filtered: only {filter}; nothing is said about the rest"));
+    }
+}
+
+/// The accounts, Regions and times that a store holds something of.
+pub(crate) fn there_in(store: &Store) -> anyhow::Result<There> {
+    let places = store.coverage()?.into_iter().map(|row| (row.account, row.region));
+    let found = store.findings()?.into_iter().map(|finding| (finding.account, finding.region));
+    let blind = store.blind()?.into_iter().map(|row| (row.account, row.region));
+    let there = There::of_world(&stored_world(store)?).and_named(store.summary()?.accounts);
+    Ok(there.and_met(places.chain(found).chain(blind), None))
+}
+
+/// The names of the accounts in a store, if it is there and can be read: what is wrong with it is said when it is opened to be used.
+fn names_in(store: Option<&Path>) -> BTreeMap<AccountId, String> {
+    let summary = store.filter(|path| path.exists()).and_then(|path| Store::open_existing(path).ok()?.summary().ok());
+    summary.map(|summary| summary.accounts).unwrap_or_default()
 }
 
 fn configuration_name(args: &AuditArgs) -> String {
@@ -58,12 +105,20 @@ fn configuration_name(args: &AuditArgs) -> String {
 /// Writes a report, and says how the program ends.
 pub(crate) fn conclude(report: &Report, args: &OutputArgs) -> anyhow::Result<Exit> {
     output::write(report, args.format, args.output.as_deref())?;
-    let incomplete =
-        report.records.unreadable > 0 || !report.unreadable.is_empty() || report.invocations.not_provable > 0 || !report.blind.is_empty();
-    Ok(match Exit::for_findings(&report.findings, args.fail_on.0) {
-        Exit::Clean if args.strict && incomplete => Exit::Incomplete,
+    Ok(ends(report, args))
+}
+
+/// How a report ends the program.
+pub(crate) fn ends(report: &Report, args: &OutputArgs) -> Exit {
+    let is_whole = report.incomplete.is_empty()
+        && report.records.unreadable == 0
+        && report.unreadable.is_empty()
+        && report.invocations.not_provable == 0
+        && report.blind.is_empty();
+    match Exit::for_findings(&report.findings, args.fail_on.0) {
+        Exit::Clean if args.strict && !is_whole => Exit::Incomplete,
         exit => exit,
-    })
+    }
 }
 
 /// What a run came to.
@@ -74,15 +129,25 @@ pub(crate) struct Outcome {
     pub(crate) unreadable: Vec<Unreadable>,
     /// Of the world.
     pub(crate) world_unreadable: Vec<Unreadable>,
+    /// Why nothing was read, if nothing was.
+    pub(crate) nothing: Option<String>,
+}
+
+/// What was read, or why nothing was.
+pub(crate) struct Read {
+    pub(crate) scanned: Scanned,
+    pub(crate) nothing: Option<String>,
 }
 
 impl Outcome {
     pub(crate) fn into_report(self, generated_at: Moment) -> Report {
-        let Outcome { audit, records, unreadable, world_unreadable } = self;
+        let Outcome { audit, records, unreadable, world_unreadable, nothing: _ } = self;
         Report {
             schema_version: 1,
             tool: tool(),
             generated_at,
+            filter: None,
+            incomplete: Vec::new(),
             records,
             invocations: audit.invocations,
             coverage: audit.coverage,
@@ -119,12 +184,9 @@ impl Run<'_> {
         world: Option<&PathBuf>,
         known: Option<&(dyn Fn(&Digest) -> bool + Sync)>,
         state: &World,
-    ) -> anyhow::Result<Scanned> {
+    ) -> anyhow::Result<Read> {
         let without: Vec<PathBuf> = world.cloned().into_iter().collect();
         let inputs = input::list(paths, &without)?;
-        if inputs.is_empty() {
-            self.talk.warn("no log files found");
-        }
         let progress = Progress::default();
         let options = Options {
             threads: self.threads,
@@ -135,7 +197,7 @@ impl Run<'_> {
         };
         let wanted = auditor::wanted_in(self.configuration, state);
         let bytes = inputs.iter().map(input::Input::bytes).sum();
-        Ok(std::thread::scope(|scope| {
+        let scanned = std::thread::scope(|scope| {
             let watch = || self.talk.show_progress(&progress, inputs.len() as u64, bytes);
             let watcher = std::thread::Builder::new().spawn_scoped(scope, watch);
             let scanned = scan::scan(&inputs, &wanted, &options);
@@ -143,16 +205,30 @@ impl Run<'_> {
                 watcher.thread().unpark();
             }
             scanned
-        }))
+        });
+        let is_known = |(digest, _): &(Digest, InputSummary)| known.is_some_and(|known| known(digest));
+        let nothing = if inputs.is_empty() {
+            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            Some(format!("nothing was read: no log files found in {}", paths.join(", ")))
+        } else if scanned.inputs.iter().any(is_known) || scanned.counts.read > scanned.counts.unreadable {
+            None
+        } else if scanned.counts.read == 0 {
+            Some(format!("nothing was read: no record in {}", counted(inputs.len(), "input")))
+        } else {
+            Some(format!("nothing was read: no record of CloudTrail in {}", counted(inputs.len(), "input")))
+        };
+        Ok(Read { scanned, nothing })
     }
 
     /// Reads and judges, and keeps nothing.
     fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<Outcome> {
-        let scanned = self.read(paths, world_folder, None, &world.world)?;
-        let world_unreadable = world.unreadable().collect();
+        let Read { scanned, nothing } = self.read(paths, world_folder, None, &world.world)?;
+        let missing = world.missing_policies();
+        warn_of(&missing, self.talk);
+        let world_unreadable = world.unreadable().chain(missing.iter().map(Unreadable::from)).collect();
         let audit = auditor::audit(scanned.facts, world.world, &self.terms());
         let records = store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected);
-        Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable })
+        Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing })
     }
 
     /// Adds what is read to a store, and judges all that it holds.
@@ -167,7 +243,7 @@ impl Run<'_> {
         let mut store = Store::open(path).with_context(context)?;
         let known = store.known_inputs().with_context(context)?;
         let is_known = |digest: &Digest| known.contains(digest);
-        let scanned = self.read(paths, world_folder, Some(&is_known), &world.world)?;
+        let Read { scanned, nothing } = self.read(paths, world_folder, Some(&is_known), &world.world)?;
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         for path in store.contradicted_by(&world.files).with_context(context)? {
             self.talk.warn(format_args!(
@@ -178,26 +254,31 @@ impl Run<'_> {
         }
         store.add(&scanned.facts, &new, &world.files).with_context(context)?;
         drop(scanned.facts);
-        let stored_world = stored_world(&store)?;
         let of_this_run: BTreeSet<&str> = world.files.iter().map(|(path, _)| path.as_str()).collect();
-        let of_earlier: Vec<Unreadable> =
-            stored_world.unreadable().filter(|problem| !of_this_run.contains(problem.file.as_str())).collect();
-        warn_of_stored(of_earlier.iter().cloned(), self.talk);
-        let world_unreadable: Vec<Unreadable> = world.unreadable().chain(of_earlier).collect();
-
         let everything = Selection::default();
-        let of_all = auditor::audit(facts_of(&store)?, stored_world.world, &Terms { selection: &everything, ..self.terms() });
-        store.conclude(&of_all).with_context(context)?;
+        let (of_all, of_earlier) = loop {
+            // Another run may add to the store while this one judges: what is kept is concluded from all that it holds.
+            let seen = store.seen().with_context(context)?;
+            let stored = stored_world(&store)?;
+            let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
+            let of_earlier: Vec<Problem> = of_earlier.cloned().chain(stored.missing_policies()).collect();
+            let of_all = auditor::audit(facts_of(&store)?, stored.world, &Terms { selection: &everything, ..self.terms() });
+            if store.conclude_unless_changed(&of_all, seen).with_context(context)? {
+                break (of_all, of_earlier);
+            }
+        };
+        warn_of_stored(&of_earlier, self.talk);
+        let world_unreadable: Vec<Unreadable> = world.unreadable().chain(of_earlier.iter().map(Unreadable::from)).collect();
         let summary = store.summary().with_context(context)?;
         if self.selection.is_everything() {
-            let outcome = Outcome { audit: of_all, records: summary.records, unreadable: summary.unreadable, world_unreadable };
+            let outcome = Outcome { audit: of_all, records: summary.records, unreadable: summary.unreadable, world_unreadable, nothing };
             return Ok(with_unopened(outcome, &scanned.undigested));
         }
         let (counts, unreadable) = store.inputs().with_context(context)?;
-        let audit = auditor::audit(facts_of(&store)?, self::stored_world(&store)?.world, &self.terms());
+        let audit = auditor::audit(facts_of(&store)?, stored_world(&store)?.world, &self.terms());
         let duplicates = counts.taken.saturating_sub(audit.judged + audit.not_selected);
         let records = store::records(&counts, audit.judged, duplicates, audit.not_selected);
-        Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable }, &scanned.undigested))
+        Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable, nothing }, &scanned.undigested))
     }
 }
 
@@ -221,7 +302,8 @@ pub(crate) fn facts_of(store: &Store) -> anyhow::Result<Facts> {
 /// The world in a store. What of it can't be used is said.
 pub(crate) fn world_of(store: &Store, talk: Talk) -> anyhow::Result<World> {
     let loaded = stored_world(store)?;
-    warn_of_stored(loaded.unreadable(), talk);
+    warn_of_stored(&loaded.problems, talk);
+    warn_of_stored(&loaded.missing_policies(), talk);
     Ok(loaded.world)
 }
 
@@ -235,8 +317,7 @@ pub(crate) fn stored_world(store: &Store) -> anyhow::Result<LoadedWorld> {
     Ok(loaded)
 }
 
-fn warn_of_stored(problems: impl Iterator<Item = Unreadable>, talk: Talk) {
-    for Unreadable { file, reason, .. } in problems {
-        talk.warn(format_args!("{file} in the store: {reason}; what it is about is not known"));
-    }
+fn warn_of_stored(problems: &[Problem], talk: Talk) {
+    let in_store = |problem: &Problem| Problem { file: format!("{} in the store", problem.file.display()).into(), ..problem.clone() };
+    warn_of(&problems.iter().map(in_store).collect::<Vec<_>>(), talk);
 }

@@ -13,7 +13,7 @@ use crate::{
     args::{DoctorArgs, PlainFormat},
     exit::Exit,
     output::{
-        table,
+        self, table,
         text::{counted, wrapped},
     },
     talk::Talk,
@@ -32,9 +32,8 @@ pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
             let (calls, evaluations, left_out) = inspection.counts();
             let records = json!({"calls": calls, "evaluations": evaluations, "left_out": left_out, "unreadable": unreadable.len()});
             let all = json!({"schema_version": 1, "checks": checks, "answers": answers, "records": records});
-            let mut out = std::io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &all)?;
-            writeln!(out)?;
+            let mut out = output::stdout();
+            output::json(&mut out, &all)?;
         }
         PlainFormat::Table => write(&checks, &answers, &inspection)?,
     }
@@ -84,7 +83,7 @@ fn ask(args: &DoctorArgs, inspection: &mut Inspection, talk: Talk) -> anyhow::Re
 }
 
 fn write(checks: &[Check], answers: &[Answer], inspection: &Inspection) -> anyhow::Result<()> {
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     let mut place = (String::new(), String::new());
     for check in checks {
         let here = (check.account.clone(), check.region.clone());

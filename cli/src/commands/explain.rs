@@ -14,12 +14,13 @@ use audit_core::{
 use audit_local::{scan, store::Store};
 
 use super::{
-    audit::{Run, facts_of, world_of},
+    audit::{Run, facts_of, there_in, world_of},
     configuration, load_world, now,
 };
 use crate::{
     args::ExplainArgs,
     exit::{Exit, UsageError},
+    filter::There,
     output::{self, text::wrapped},
     talk::Talk,
 };
@@ -44,7 +45,9 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
             return Ok((facts_of(&store)?, world_of(&store, talk)?));
         }
         let world = load_world(args.terms.world.as_ref(), talk)?.world;
-        Ok((run.read(&args.input, args.terms.world.as_ref(), None, &world)?.facts, world))
+        let read = run.read(&args.input, args.terms.world.as_ref(), None, &world)?;
+        read.nothing.iter().for_each(|why| talk.warn(why));
+        Ok((read.scanned.facts, world))
     };
     if args.store.is_none() && args.input.is_empty() {
         return Err(UsageError("a finding needs the --store that holds it, or the --input that it came from".to_owned()).into());
@@ -85,7 +88,16 @@ fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
         return Err(UsageError("--account, --region and --model are needed".to_owned()).into());
     };
     let configuration = configuration(args.terms.config.as_deref())?;
-    let (account, region) = (AccountId::from(account), Region::from(region));
+    let (facts, world, there) = if let Some(path) = &args.store {
+        let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
+        (facts_of(&store)?, world_of(&store, talk)?, there_in(&store)?)
+    } else {
+        let loaded = load_world(args.terms.world.as_ref(), talk)?;
+        let there = There::of_world(&loaded);
+        (Facts::default(), loaded.world, there)
+    };
+    let (account, region) = (there.account_meant(account, talk), Region::from(region.trim().to_lowercase()));
+    talk.warn_of_each(&there.doubts(&account, &region));
     let requested = args.guardrail.as_deref().map(|named| requested(named, &account, &region)).transpose()?;
     let call = Call {
         time: Some(args.at.unwrap_or_else(|| now(args.terms.now))),
@@ -97,13 +109,6 @@ fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
         failed: false,
         account,
         region,
-    };
-    let (facts, world) = match &args.store {
-        Some(path) => {
-            let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
-            (facts_of(&store)?, world_of(&store, talk)?)
-        }
-        None => (Facts::default(), load_world(args.terms.world.as_ref(), talk)?.world),
     };
     let steps = auditor::explain_call(&call, &facts, world, &configuration);
     write_steps(&mut output::stdout(), &steps)?;

@@ -1,22 +1,35 @@
 //! `guardrail-audit findings`
 
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
 use anyhow::Context as _;
 use audit_core::finding::Finding;
 use audit_local::store::Store;
 
+use super::audit::{nothing_of, there_in};
 use crate::{
     args::{FindingsCommand, Format, PlainFormat},
     exit::Exit,
-    output::{self, table},
+    output::{self, table, text::counted},
+    talk::Talk,
 };
 
-pub(crate) fn run(command: &FindingsCommand) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &FindingsCommand, talk: Talk) -> anyhow::Result<Exit> {
     match command {
         FindingsCommand::List { store, filter, format } => {
-            let mut findings = findings_in(store)?;
-            findings.retain(|finding| filter.passes(finding));
+            let (there, mut findings) = {
+                let context = || format!("failed to read the store `{}`", store.display());
+                let store = Store::open_existing(store).with_context(context)?;
+                (there_in(&store).with_context(context)?, store.findings().with_context(context)?)
+            };
+            let places = filter.places(&there, talk);
+            let all = findings.len();
+            findings.retain(|finding| filter.passes(finding) && places.selects_place(&finding.account, &finding.region));
+            talk.warn_of_each(&nothing_of(&places, &there, false));
+            let words = filter.in_words(&places);
+            if !words.is_everything() {
+                talk.note(format_args!("filtered: only {words}; left out: {}", counted(all - findings.len(), "finding")));
+            }
             list(&findings, *format)?;
         }
         FindingsCommand::Show { finding, store, format } => {
@@ -26,8 +39,7 @@ pub(crate) fn run(command: &FindingsCommand) -> anyhow::Result<Exit> {
                 PlainFormat::Table => table::finding(&mut output::stdout(), finding)?,
                 PlainFormat::Json => {
                     let mut out = output::stdout();
-                    serde_json::to_writer_pretty(&mut out, finding)?;
-                    writeln!(out)?;
+                    output::json(&mut out, finding)?;
                 }
             }
         }
@@ -61,8 +73,7 @@ fn list(findings: &[Finding], format: Format) -> anyhow::Result<()> {
             table::headed(&mut out, &["ID", "SEVERITY", "STATUS", "RULE", "WHERE", "COUNT", "LAST SEEN"], rows)?;
         }
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, findings)?;
-            writeln!(out)?;
+            output::json(&mut out, findings)?;
         }
         Format::Jsonl => output::jsonl(&mut out, findings)?,
         Format::Csv => output::csv(&mut out, findings)?,

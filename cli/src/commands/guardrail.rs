@@ -3,8 +3,10 @@
 use std::{io::Write as _, path::Path};
 
 use anyhow::Context as _;
-use audit_core::guardrail::{Canonical, Comparison, Difference, Direction, Effect, attribute_changes, compare, diff, form};
-use audit_local::encoding::to_utf8;
+use audit_core::{
+    guardrail::{Canonical, Comparison, Difference, Direction, Effect, attribute_changes, compare, diff, form},
+    json::without_mark,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,8 +21,7 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
     match format {
         PlainFormat::Json => {
             let mut out = output::stdout();
-            serde_json::to_writer_pretty(&mut out, &compared.report())?;
-            writeln!(out)?;
+            output::json(&mut out, &compared.report())?;
         }
         PlainFormat::Table => compared.write_table()?,
     }
@@ -30,7 +31,7 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
 fn read(path: &Path) -> anyhow::Result<Canonical> {
     let context = || format!("failed to read the guardrail `{}`", path.display());
     let text = std::fs::read(path).with_context(context)?;
-    let json: Value = serde_json::from_slice(&to_utf8(&text)).with_context(context)?;
+    let json: Value = serde_json::from_slice(without_mark(&text)).with_context(context)?;
     form::read(&json).with_context(context)
 }
 

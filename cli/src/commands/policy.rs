@@ -24,6 +24,7 @@ use super::load_world;
 use crate::{
     args::{PlainFormat, PolicyCommand},
     exit::{Exit, UsageError},
+    filter::There,
     output::{
         self,
         place::place_of,
@@ -55,7 +56,10 @@ fn effective(
     if ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"].contains(&policy_type) {
         return Err(UsageError(format!("policies of type {policy_type} have no effective policy")).into());
     }
-    let world = load_world(Some(world), talk)?.world;
+    let loaded = load_world(Some(world), talk)?;
+    let there = There::of_world(&loaded);
+    let only = only.map(|only| there.account_meant(only, talk));
+    let world = loaded.world;
     if !EFFECTIVE_POLICY_TYPES.contains(&policy_type) && !world.policy_types().any(|known| known == policy_type) {
         let known = EFFECTIVE_POLICY_TYPES.join(", ");
         let message = format!("`{policy_type}` is no type of policy that we know, and the world has none of it; known are {known}");
@@ -83,21 +87,20 @@ fn effective(
             }
         }
     }
-    policies.retain(|account, _| only.is_none_or(|only| account.as_str() == only));
-    not_known.retain(|account| only.is_none_or(|only| account.as_str() == only));
+    policies.retain(|account, _| only.as_ref().is_none_or(|only| account == only));
+    not_known.retain(|account| only.as_ref().is_none_or(|only| account == only));
     for account in &not_known {
         talk.warn(format_args!(
             "{account}: not known: the account's place, or the content of a policy on its way to the root, isn't in the world"
         ));
     }
     if let Some(only) = only.filter(|_| policies.is_empty() && not_known.is_empty()) {
-        talk.warn(format_args!("{only}: not known: the world doesn't list this account"));
+        return Err(UsageError(there.lacks_account(&only)).into());
     }
     let mut out = output::stdout();
     match format {
         PlainFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, &policies)?;
-            writeln!(out)?;
+            output::json(&mut out, &policies)?;
         }
         PlainFormat::Table => {
             for (account, policy) in &policies {
@@ -189,8 +192,7 @@ fn write_lints(lints: &[Placed<'_>], format: PlainFormat) -> anyhow::Result<()> 
                 })
                 .collect();
             let mut out = output::stdout();
-            serde_json::to_writer_pretty(&mut out, &rows)?;
-            writeln!(out)?;
+            output::json(&mut out, &rows)?;
         }
         PlainFormat::Table => {
             let mut out = output::stdout();

@@ -4,30 +4,42 @@ use anyhow::Context as _;
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
-    report::{Invocations, Report},
+    report::{Filter, Invocations, Report, Unreadable},
     rule::{Rule, page},
 };
 use audit_local::store::Store;
 use serde_json::json;
 
 use super::{
-    audit::{NAMED_IN_REPORT, conclude, stored_world, tool},
+    audit::{NAMED_IN_REPORT, conclude, ends, nothing_of, say_filter, stored_world, there_in, tool},
     now,
 };
 use crate::{
     args::{Format, ReportArgs},
     exit::{Exit, UsageError},
     output::{self, table, text::counted},
+    talk::Talk,
 };
 
-pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &ReportArgs, talk: Talk) -> anyhow::Result<Exit> {
     let store = Store::open_existing(&args.store).with_context(|| format!("failed to open the store `{}`", args.store.display()))?;
     let summary = store.summary()?;
+    let there = there_in(&store)?;
+    let places = args.filter.places(&there, talk);
     let mut findings = store.findings()?;
-    findings.retain(|finding| args.filter.passes(finding));
+    let all = findings.len();
+    findings.retain(|finding| args.filter.passes(finding) && places.selects_place(&finding.account, &finding.region));
     let (mut coverage, mut blind) = (store.coverage()?, store.blind()?);
-    coverage.retain(|row| args.filter.passes_place(&row.account, &row.region));
-    blind.retain(|row| args.filter.passes_place(&row.account, &row.region));
+    coverage.retain(|row| places.selects_place(&row.account, &row.region));
+    blind.retain(|row| places.selects_place(&row.account, &row.region));
+    let filter = Filter { left_out: Some((all - findings.len()) as u64), ..args.filter.in_words(&places) };
+    let mut incomplete = nothing_of(&places, &there, coverage.is_empty() && findings.is_empty());
+    if summary.records.read == 0 {
+        incomplete = vec!["nothing was ever read into this store".to_owned()];
+    }
+    talk.warn_of_each(&incomplete);
+    let stored = stored_world(&store)?;
+    let missing = stored.missing_policies();
     let mut invocations = Invocations::default();
     for row in &coverage {
         invocations.add(row.verdict, row.count);
@@ -36,14 +48,22 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         schema_version: 1,
         tool: tool(),
         generated_at: now(None),
+        filter: Some(filter).filter(|filter| !filter.is_everything()),
+        incomplete,
         records: summary.records,
         invocations,
         coverage,
         blind,
         findings,
-        unreadable: stored_world(&store)?.unreadable().chain(summary.unreadable).take(NAMED_IN_REPORT).collect(),
+        unreadable: stored
+            .unreadable()
+            .chain(missing.iter().map(Unreadable::from))
+            .chain(summary.unreadable)
+            .take(NAMED_IN_REPORT)
+            .collect(),
         accounts: summary.accounts,
     };
+    say_filter(&report, args.output.format, talk);
     match args.framework {
         None => conclude(&report, &args.output),
         Some(framework) => by_framework(&report, framework, args),
@@ -64,6 +84,7 @@ fn by_framework(report: &Report, framework: Framework, args: &ReportArgs) -> any
     output::to(args.output.output.as_deref(), |mut out| {
         match args.output.format {
             Format::Table => {
+                table::limits(&mut out, report.filter.as_ref(), &report.incomplete)?;
                 writeln!(out, "{} ({})\n", framework.title(), framework.source())?;
                 for (control, rules) in &entries {
                     let findings = of(rules);
@@ -79,10 +100,9 @@ fn by_framework(report: &Report, framework: Framework, args: &ReportArgs) -> any
                     json!({"id": control.id, "title": control.title, "rules": ids, "findings": of(rules)})
                 };
                 let entries: Vec<_> = entries.iter().map(entry).collect();
-                let report =
-                    json!({"framework": framework.as_str(), "title": framework.title(), "source": framework.source(), "entries": entries});
-                serde_json::to_writer_pretty(&mut out, &report)?;
-                writeln!(out)?;
+                let report = json!({"framework": framework.as_str(), "title": framework.title(), "source": framework.source(), "filter": report.filter,
+                        "incomplete": report.incomplete, "entries": entries});
+                output::json(&mut out, &report)?;
             }
             Format::Jsonl | Format::Csv => {
                 return Err(UsageError("--framework groups findings: use --format table or json".to_owned()).into());
@@ -90,5 +110,5 @@ fn by_framework(report: &Report, framework: Framework, args: &ReportArgs) -> any
         }
         Ok(())
     })?;
-    Ok(Exit::for_findings(&report.findings, args.output.fail_on.0))
+    Ok(ends(report, &args.output))
 }

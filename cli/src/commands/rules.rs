@@ -32,8 +32,7 @@ pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
             })
             .collect();
         let mut out = output::stdout();
-        serde_json::to_writer_pretty(&mut out, &rows)?;
-        writeln!(out)?;
+        output::json(&mut out, &rows)?;
         return Ok(Exit::Clean);
     }
     let mut out = output::stdout();

@@ -10,27 +10,30 @@ use anyhow::Context as _;
 use audit_core::{
     arn::looks_like_a_region,
     arn::{AccountId, PolicyId, Region},
+    auditor::Selection,
     enforcement::Enforcement,
     facts::Facts,
-    json::At as _,
+    json::{At as _, without_mark},
     policy::{
         BEDROCK_POLICY,
         lint::{Level, lint},
     },
+    report::Filter,
     severity::Severity,
     simulate::{Effect, Outlook, Row, Simulation, simulate},
     world::{OrganizationChange, World, WorldChange},
 };
-use audit_local::{encoding::to_utf8, scan, store::Store};
+use audit_local::{scan, store::Store};
 use serde_json::{Map, Value, json};
 
 use super::{
-    audit::{Run, facts_of, world_of},
+    audit::{Read, Run, facts_of, nothing_of, there_in, world_of},
     configuration, load_world, now,
 };
 use crate::{
-    args::{Format, SimulateArgs},
+    args::{Format, SimulateArgs, filter_of},
     exit::{Exit, UsageError},
+    filter::There,
     output::{
         self, table,
         text::{counted, wrapped},
@@ -43,54 +46,61 @@ const SUPPOSED_POLICY: &str = "p-supposed";
 
 pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     let configuration = configuration(args.terms.config.as_deref())?;
-    let selection = args.selection.selection();
     let now = now(args.terms.now);
     let supposed = supposed(args, talk)?;
-    let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
+    let everything = Selection::default();
+    let run = Run { configuration: &configuration, selection: &everything, now, threads: scan::processors(), talk };
     let mut is_incomplete = false;
-    let (facts, world): (Facts, World) = if let Some(path) = &args.store {
+    let (facts, world, there, nothing): (Facts, World, There, Option<String>) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
-        (facts_of(&store)?, world_of(&store, talk)?)
+        (facts_of(&store)?, world_of(&store, talk)?, there_in(&store)?, None)
     } else {
         let world = load_world(args.terms.world.as_ref(), talk)?;
-        let scanned = run.read(&args.paths, args.terms.world.as_ref(), None, &world.world)?;
+        let Read { scanned, nothing } = run.read(&args.paths, args.terms.world.as_ref(), None, &world.world)?;
         is_incomplete = !world.problems.is_empty() || !scanned.problems.is_empty();
-        (scanned.facts, world.world)
+        let there = There::of_world(&world).and_met(scanned.facts.met(), None);
+        (scanned.facts, world.world, there, nothing)
     };
+    let selection = args.selection.selection(&there, talk);
+    let run = Run { selection: &selection, ..run };
     let simulation =
         simulate(facts, world, &supposed, args.assume_permissions, &run.terms()).map_err(|error| UsageError(error.to_string()))?;
-    if simulation.rows.is_empty() {
-        talk.warn("no call was read, so nothing is said of any");
+    let mut incomplete = nothing.map_or_else(|| nothing_of(&selection, &there, simulation.rows.is_empty()), |nothing| vec![nothing]);
+    if incomplete.is_empty() && simulation.rows.is_empty() {
+        incomplete.push("no call was read, so nothing is said of any".to_owned());
     }
-    output::to(args.output.as_deref(), |out| write(out, &simulation, args.format))?;
+    talk.warn_of_each(&incomplete);
+    let limits = Limits { filter: Some(filter_of(&selection)).filter(|filter| !filter.is_everything()), incomplete };
+    output::to(args.output.as_deref(), |out| write(out, &simulation, &limits, args.format))?;
     let is_bad = |least: Severity| simulation.rows.iter().any(|row| row.effect.severity() >= least);
     let is_told = !simulation.rows.is_empty() && simulation.rows.iter().all(|row| row.effect != Effect::NotKnown);
     Ok(match args.fail_on.0 {
         Some(least) if is_bad(least) => Exit::Findings,
-        _ if args.strict && (is_incomplete || !is_told) => Exit::Incomplete,
+        _ if args.strict && (is_incomplete || !is_told || !limits.incomplete.is_empty()) => Exit::Incomplete,
         _ => Exit::Clean,
     })
 }
 
-fn write(mut out: &mut dyn Write, simulation: &Simulation, format: Format) -> anyhow::Result<()> {
+/// What a simulation is limited to, and why nobody should rest on it.
+struct Limits {
+    filter: Option<Filter>,
+    incomplete: Vec<String>,
+}
+
+fn write(mut out: &mut dyn Write, simulation: &Simulation, limits: &Limits, format: Format) -> anyhow::Result<()> {
     match format {
-        Format::Table => show(&mut out, simulation)?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &report(simulation))?;
-            writeln!(out)?;
+        Format::Table => {
+            table::limits(out, limits.filter.as_ref(), &limits.incomplete)?;
+            show(&mut out, simulation)?;
         }
-        Format::Jsonl => {
-            for row in &simulation.rows {
-                serde_json::to_writer(&mut *out, row)?;
-                writeln!(out)?;
-            }
-        }
+        Format::Json => output::json(out, &report(simulation, limits))?,
+        Format::Jsonl => output::jsonl(out, &simulation.rows)?,
         Format::Csv => csv(out, &simulation.rows)?,
     }
     Ok(out.flush()?)
 }
 
-fn report(simulation: &Simulation) -> Value {
+fn report(simulation: &Simulation, limits: &Limits) -> Value {
     let counts = |effect: Effect| json!({"calls": simulation.calls.get(&effect), "accounts": simulation.accounts.get(&effect)});
     let summary: Map<String, Value> = Effect::ALL.iter().map(|effect| (key(*effect), counts(*effect))).collect();
     let by_account = simulation.by_account.iter().map(|(account, effects)| {
@@ -100,7 +110,13 @@ fn report(simulation: &Simulation) -> Value {
         Value::from(row)
     });
     let by_account: Vec<Value> = by_account.collect();
-    json!({"schema_version": 1, "summary": summary, "rows": simulation.rows, "by_account": by_account, "elsewhere": simulation.elsewhere})
+    let mut report = json!({"schema_version": 1, "summary": summary, "rows": simulation.rows, "by_account": by_account, "elsewhere": simulation.elsewhere});
+    let filter = limits.filter.as_ref().map(|filter| ("filter".to_owned(), json!(filter)));
+    let incomplete = (!limits.incomplete.is_empty()).then(|| ("incomplete".to_owned(), json!(limits.incomplete)));
+    if let Some(members) = report.as_object_mut() {
+        members.extend(filter.into_iter().chain(incomplete));
+    }
+    report
 }
 
 /// One row of calls a row.
@@ -201,7 +217,7 @@ fn pair<'t>(option: &str, text: &'t str, form: &str) -> anyhow::Result<(&'t str,
 
 fn read_json(path: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-    serde_json::from_slice(&to_utf8(&text)).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
+    serde_json::from_slice(without_mark(&text)).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
 }
 
 /// The text of a Bedrock policy, from a document or an answer of DescribePolicy. What looks wrong about it is said.

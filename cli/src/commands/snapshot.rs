@@ -28,7 +28,7 @@ mod with_aws {
         commands::wait_for,
         exit::Exit,
         output::{
-            table,
+            self, table,
             text::{counted, wrapped},
         },
         talk::Talk,
@@ -79,10 +79,9 @@ mod with_aws {
     }
 
     fn write(outcome: &Outcome, format: PlainFormat) -> anyhow::Result<()> {
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         if format == PlainFormat::Json {
-            serde_json::to_writer_pretty(&mut out, outcome)?;
-            writeln!(out)?;
+            output::json(&mut out, outcome)?;
             return Ok(());
         }
         let number = |count: u64| if count == 0 { "-".to_owned() } else { count.to_string() };

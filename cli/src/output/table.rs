@@ -10,8 +10,9 @@ use audit_core::{
     arn::AccountId,
     doctor,
     finding::{Finding, Status},
+    json::printable,
     policy::lint::Level,
-    report::{BlindRow, Report},
+    report::{BlindRow, Filter, Report},
     severity::Severity,
     verdict::{Grade, Verdict},
 };
@@ -44,7 +45,8 @@ fn write_table(out: &mut impl Write, heading: Option<&[&str]>, rows: impl Iterat
     if let Some(heading) = heading {
         table.set_header(heading.to_vec());
     }
-    table.add_rows(rows);
+    // A line break in a name is no line of the table.
+    table.add_rows(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect::<Vec<_>>()));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -75,11 +77,37 @@ pub(crate) fn level_style(level: Level) -> Style {
 
 /// A whole report: the accounts that bypass or modify guardrails first.
 pub(crate) fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    limits(out, report.filter.as_ref(), &report.incomplete)?;
     accounts(out, report)?;
     findings(out, report)?;
     coverage(out, report)?;
     blind(out, report)?;
     records(out, report)
+}
+
+/// What a report is limited to, and why nobody should rest on it: before anything that it says.
+pub(crate) fn limits(out: &mut (impl Write + ?Sized), filter: Option<&Filter>, incomplete: &[String]) -> io::Result<()> {
+    if let Some(filter) = filter {
+        writeln!(out, "{}", wrapped(&format!("Filtered: only {filter}. Nothing is said about the rest."), 0))?;
+    }
+    for why in incomplete {
+        writeln!(out, "{}", wrapped(&format!("Incomplete: {why}"), 0))?;
+    }
+    if filter.is_some() || !incomplete.is_empty() { writeln!(out) } else { Ok(()) }
+}
+
+/// What is said where no account has an open finding.
+fn no_accounts(report: &Report) -> &'static str {
+    let is_nothing = report.coverage.is_empty() && report.findings.is_empty();
+    if report.records.read == report.records.unreadable {
+        "nothing was read, so nothing is known"
+    } else if is_nothing && !report.incomplete.is_empty() {
+        "nothing matches what was asked for, so nothing is known"
+    } else if report.filter.is_some() {
+        "no open finding in what was asked for; nothing is known of the rest"
+    } else {
+        "none that the evidence shows"
+    }
 }
 
 pub(crate) fn status_style(status: doctor::Status) -> Style {
@@ -120,7 +148,7 @@ fn accounts(out: &mut impl Write, report: &Report) -> io::Result<()> {
         scores.into_iter().filter(|(_, score)| score.open.keys().any(|severity| *severity >= Severity::Medium)).collect();
     heading(out, "Accounts that bypass or modify guardrails")?;
     if offending.is_empty() {
-        writeln!(out, "  none that the evidence shows\n")?;
+        writeln!(out, "  {}\n", no_accounts(report))?;
         return Ok(());
     }
     offending.sort_by_key(|(account, score)| {
@@ -152,7 +180,9 @@ fn findings(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let of = |status| report.findings.iter().filter(move |finding| finding.status == status);
     let count = |status| of(status).count();
     let (open, suppressed, resolved) = (count(Status::Open), count(Status::Suppressed), count(Status::Resolved));
-    heading(out, &format!("Findings: {open} open, {suppressed} suppressed, {resolved} resolved"))?;
+    let left_out = report.filter.as_ref().and_then(|filter| filter.left_out).filter(|count| *count > 0);
+    let left_out = left_out.map(|count| format!("; {count} others are left out")).unwrap_or_default();
+    heading(out, &format!("Findings: {open} open, {suppressed} suppressed, {resolved} resolved{left_out}"))?;
     for finding in of(Status::Open).take(FINDINGS_SHOWN) {
         summary(out, report, finding)?;
     }
@@ -176,7 +206,7 @@ fn findings(out: &mut impl Write, report: &Report) -> io::Result<()> {
 
 fn summary(out: &mut impl Write, report: &Report, finding: &Finding) -> io::Result<()> {
     let style = severity_style(finding.severity);
-    let name = report.accounts.get(&finding.account).map(|name| format!(" ({name})")).unwrap_or_default();
+    let name = report.accounts.get(&finding.account).map(|name| format!(" ({})", printable(name))).unwrap_or_default();
     writeln!(out, "  {style}{:<8}{style:#} {}  {}/{}{name}", finding.severity, finding.rule, finding.account, finding.region)?;
     writeln!(out, "           {}", wrapped(&finding.detail, 11))?;
     let seen = match (finding.first_seen, finding.last_seen) {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::UntilClosed;
+use super::{Clean, UntilClosed};
 
 /// Writes to what a path leads to. A file is there whole or not at all; what is no file, such as a FIFO, is written in place.
 pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -38,7 +38,7 @@ pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
 
 /// A file has no colours, whatever the terminal.
 fn plain(file: &mut File, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(UntilClosed::new(anstream::StripStream::new(file)));
+    let mut out = BufWriter::new(Clean::new(UntilClosed::new(anstream::StripStream::new(file))));
     write(&mut out)?;
     Ok(out.flush()?)
 }

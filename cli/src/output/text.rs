@@ -1,5 +1,6 @@
 //! Prose for people, in lines that fit.
 
+use audit_core::json::printable;
 use comfy_table::Table;
 
 /// Lines are not longer than this, however wide the terminal is, and just as long where there is none.
@@ -12,7 +13,7 @@ const NARROWEST: usize = 40;
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     // Asks the terminal, if there is one.
     let terminal = Table::new().width().map_or(WIDEST, usize::from);
-    wrapped_to(text, indent, terminal.min(WIDEST))
+    wrapped_to(&printable(text), indent, terminal.min(WIDEST))
 }
 
 fn wrapped_to(text: &str, indent: usize, width: usize) -> String {

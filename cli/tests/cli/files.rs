@@ -176,6 +176,20 @@ fn a_world_with_a_byte_order_mark_is_read() {
 }
 
 #[test]
+fn a_world_in_utf_16_is_read() {
+    let wide = |json: &[u8]| -> Vec<u8> {
+        let text = format!("\u{feff}{}", std::str::from_utf8(json).unwrap());
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let wide: Vec<(&str, Vec<u8>)> = COVERED.iter().map(|(path, json)| (*path, wide(json))).collect();
+    let files: Vec<(&str, &[u8])> = wide.iter().map(|(path, json)| (*path, json.as_slice())).collect();
+    let log = calls(2);
+    let folder = folder(&[&files[..], &[("log.json", log.as_slice())]].concat());
+    let ran = run(&["audit", &at(&folder, "log.json"), "--world", &at(&folder, "world"), "--format", "json"]);
+    assert_eq!((ran.json()["invocations"]["compliant"].as_u64(), ran.stderr.as_str()), (Some(2), ""));
+}
+
+#[test]
 fn a_second_file_without_a_time_is_said_to_replace_the_first() {
     let folder = folder(
         &[COVERED, &[("log.json", &calls(1)), ("later/effective-policies/222233334444.json", br#"{"EffectivePolicy": null}"#)]].concat(),

@@ -9,7 +9,7 @@ fn the_effective_policy_of_an_account() {
     let world = demo("world");
     assert_shown!("policy_effective", run(&["policy", "effective", "--world", &world, "--account", "101010101010"]).shown());
     let unknown = run(&["policy", "effective", "--world", &world, "--account", "999999999999"]);
-    assert!(unknown.code == 0 && unknown.stdout.is_empty() && unknown.stderr.contains("999999999999: not known"), "{}", unknown.stderr);
+    assert!(unknown.code == 2 && unknown.stdout.is_empty() && unknown.stderr.contains("nowhere in the world"), "{}", unknown.stderr);
 }
 
 #[test]

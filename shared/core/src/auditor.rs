@@ -85,6 +85,10 @@ pub struct Audit {
     pub duplicates: u64,
     /// Those that were left out because they were not selected.
     pub not_selected: u64,
+    /// The accounts and Regions that records were read of, selected or not.
+    pub met: BTreeSet<(AccountId, Region)>,
+    /// From the first to the last record, selected or not.
+    pub span: Option<(Moment, Moment)>,
     /// The calls, by verdict.
     pub invocations: Invocations,
     /// The calls, by all that a verdict says.
@@ -110,6 +114,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut audit = Audit {
         judged: facts.changes.len() as u64,
         duplicates,
+        met: facts.met(),
         accounts: account_names(&state),
         warnings: terms.configuration.warnings(terms.now),
         ..Audit::default()
@@ -117,8 +122,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let drafts_requested = facts.drafts_requested();
     let kept = std::mem::take(&mut facts.changes);
     let texts = std::mem::take(&mut facts.texts);
-    let mut horizon = Horizon::default();
-    horizon.include(facts.looked);
+    let mut horizon = Horizon(facts.looked);
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let (mut findings, mut coverage) = (Vec::new(), Vec::new());
     let mut seen: Vec<SeenPlace> = Vec::new();
@@ -135,6 +139,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         seen.push(outcome.seen);
     }
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
+    audit.span = horizon.0;
     let is_publication = |listed: &Listed<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
     let published = scene::published(kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change));
     let stems: Vec<String> = terms.configuration.auditor.stems().collect();
@@ -223,7 +228,6 @@ fn unmatched(state: &State, regions: &BTreeMap<AccountId, BTreeSet<Region>>, exc
 }
 
 /// From the first to the last record.
-#[derive(Default)]
 struct Horizon(Option<(Moment, Moment)>);
 
 impl Horizon {

@@ -24,7 +24,7 @@ pub(crate) use strings::{Strings, Symbol};
 
 use crate::{
     api::{Mediator, Reach},
-    arn::GuardrailKey,
+    arn::{AccountId, GuardrailKey, Region},
     change::Change,
     moment::Moment,
 };
@@ -259,6 +259,14 @@ impl Facts {
     /// Says that somebody's calls, which aren't here, ask for the DRAFT of a guardrail: its ARN.
     pub fn add_draft_request(&mut self, guardrail: &str) {
         self.drafts.insert(guardrail.to_owned());
+    }
+
+    /// The accounts and Regions that something was read of.
+    #[must_use]
+    pub fn met(&self) -> BTreeSet<(AccountId, Region)> {
+        let calls = self.places.keys().map(|(account, region)| (self.texts.get(*account), self.texts.get(*region)));
+        let changes = self.changes.iter(self.texts.strings()).map(|listed| (listed.account(), listed.region()));
+        calls.chain(changes).map(|(account, region)| (account.into(), region.into())).collect()
     }
 
     /// Takes a change.

@@ -18,7 +18,7 @@ use crate::{
     facts::{Columns, Form, Kind, PackedId, Row, Rows, Symbol, Symbol24, Texts},
     invocation_log::{ENFORCED, UNNAMED},
     moment::Moment,
-    telemetry::LoggedEvent,
+    telemetry::{EvaluationsSeen, LoggedEvent, Recorded, Telemetry},
     verdict::{Evaluated, Evidence, Expectation, Requested},
     world::{InForce, State},
 };
@@ -69,6 +69,8 @@ pub(crate) struct Place<'t> {
     horizon: Option<Moment>,
     /// Whether trails recorded evaluations at some time, so that their absence may mean something.
     pub(crate) watched: bool,
+    /// When evaluations were recorded, whatever is known of trails.
+    evaluations: EvaluationsSeen,
     evidence: IndexSet<FoundEvidence>,
     by_records: HashMap<Vec<Columns>, u32>,
     /// Whether some evaluation was joined to a call.
@@ -155,7 +157,14 @@ impl<'t> Place<'t> {
     ) -> Self {
         let boundaries = state.boundaries(&account, &region);
         let mut moments = boundaries.iter().copied().chain([Moment::BEGINNING]);
-        let watched = moments.any(|at| records_evaluations(state.telemetry(&account, &region, at)));
+        let may_record = |telemetry: &Telemetry| telemetry.records(LoggedEvent::EVALUATION) != Recorded::No;
+        let watched = moments.any(|at| state.telemetry(&account, &region, at).state().is_some_and(may_record));
+        let is_proof = |row: &&Row| {
+            let form = texts.form(&row.columns);
+            form.kind == Kind::Evaluation && !form.self_reported
+        };
+        let evaluations = rows.iter().filter(is_proof).filter_map(|row| row.time(texts.strings()));
+        let evaluations = EvaluationsSeen::new(state.telemetry_boundaries(&account, &region).collect(), evaluations);
         let horizon = rows.iter().filter_map(|row| row.time(texts.strings())).chain(latest_change).max();
         Place {
             account,
@@ -165,6 +174,7 @@ impl<'t> Place<'t> {
             boundaries,
             horizon,
             watched,
+            evaluations,
             evidence: IndexSet::from([FoundEvidence::default()]),
             by_records: HashMap::new(),
             joined: false,
@@ -439,6 +449,13 @@ impl<'t> Place<'t> {
         &self.boundaries
     }
 
+    /// Whether events of a kind were recorded here at a moment, by what is known of trails and by what was read.
+    pub(crate) fn records(&self, event: LoggedEvent<'_>, state: &State, at: Moment) -> InForce<Recorded> {
+        state
+            .telemetry(&self.account, &self.region, at)
+            .map(|telemetry| if self.evaluations.around(at) { telemetry.records_as_seen(event) } else { telemetry.records(event) })
+    }
+
     fn epoch_at(&self, time: Moment) -> u32 {
         u32::try_from(self.boundaries.partition_point(|boundary| *boundary <= time)).unwrap_or(u32::MAX)
     }
@@ -449,8 +466,7 @@ impl<'t> Place<'t> {
             return Expectation::None;
         };
         let delivered = time.plus_seconds(DELIVERY_SECONDS) <= horizon;
-        let telemetry = state.telemetry(&self.account, &self.region, self.moment_of(epoch));
-        let recorded = matches!(telemetry, InForce::Known(telemetry) if telemetry.records(LoggedEvent::EVALUATION));
+        let recorded = self.records(LoggedEvent::EVALUATION, state, self.moment_of(epoch)) == InForce::Known(Recorded::Yes);
         if met.evidence != 0 || !delivered || !recorded {
             return Expectation::None;
         }
@@ -479,10 +495,6 @@ impl Unobserved {
             *self.0.entry((met.columns.principal, hour_of(time))).or_default() += 1;
         }
     }
-}
-
-fn records_evaluations(telemetry: InForce<&crate::telemetry::Telemetry>) -> bool {
-    telemetry.state().is_some_and(|telemetry| telemetry.records(LoggedEvent::EVALUATION))
 }
 
 fn hour_of(time: Moment) -> i64 {

@@ -1,8 +1,9 @@
 //! The organization: its tree of roots, OUs and accounts, and which policy is attached where.
 
+mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, de::Error as _};
 use serde_json::Value;
 
 use crate::{
@@ -28,6 +29,9 @@ pub struct Organization {
     pub accounts: BTreeMap<AccountId, Account>,
     /// Policies by target, in the order in which they were attached.
     pub attachments: BTreeMap<TargetId, Vec<Attachment>>,
+    /// Attachments, as they were read, to targets that are not listed. Whom they reach is not known, so they may reach anybody. `None` stands
+    /// for policies that are not known either.
+    pub loose: Vec<(TargetId, Option<PolicyId>)>,
 }
 
 /// An organizational unit.
@@ -35,7 +39,7 @@ pub struct Organization {
 pub struct Unit {
     /// Its name.
     pub name: String,
-    /// Where it hangs.
+    /// Where it hangs; empty if that isn't known.
     pub parent: TargetId,
 }
 
@@ -44,7 +48,7 @@ pub struct Unit {
 pub struct Account {
     /// Its name.
     pub name: String,
-    /// Where it hangs.
+    /// Where it hangs; empty if that isn't known.
     pub parent: TargetId,
     /// Whether it is active; an account in another state (`SUSPENDED`, `CLOSED`, …) runs no inference.
     pub active: bool,
@@ -62,96 +66,15 @@ pub struct Attachment {
 /// OUs nest five deep (facts/01 §5); more than this many steps to the root means a loop.
 const DEEPEST: usize = 16;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Raw {
-    organization: RawOrganization,
-    roots: Vec<RawRoot>,
-    organizational_units: Vec<RawNode>,
-    accounts: Vec<RawNode>,
-    attachments: Vec<RawAttachment>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct RawOrganization {
-    id: Option<String>,
-    master_account_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawRoot {
-    id: String,
-    #[serde(default)]
-    policy_types: Option<Vec<RawPolicyType>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawPolicyType {
-    #[serde(rename = "Type")]
-    kind: String,
-    #[serde(default)]
-    status: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawNode {
-    id: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    state: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    parent_id: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawAttachment {
-    policy_id: String,
-    target_id: String,
-    #[serde(default)]
-    attached_at: Option<Moment>,
-}
-
 impl Organization {
-    /// Reads `organization.json` (design §4): the answers of the list calls, joined, in AWS's own field names.
+    /// Reads `organization.json`: the answers of the list calls, joined, in AWS's own field names.
     pub fn from_json(json: &Value) -> Result<Self, serde_json::Error> {
-        const MEMBERS: [&str; 5] = ["Organization", "Roots", "OrganizationalUnits", "Accounts", "Attachments"];
-        // Serde takes a list for a struct, and each member may be left out: neither makes an organization of nothing.
-        if !json.as_object().is_some_and(|members| MEMBERS.iter().any(|member| members.contains_key(*member))) {
-            return Err(serde_json::Error::custom(format_args!("none of {}", MEMBERS.join(", "))));
-        }
-        let raw = Raw::deserialize(json)?;
-        let mut organization = Organization {
-            id: raw.organization.id,
-            management_account: raw.organization.master_account_id.map(AccountId::from),
-            ..Organization::default()
-        };
-        for root in raw.roots {
-            let enabled = |kind: &RawPolicyType| kind.status.as_deref().is_none_or(|status| status == "ENABLED");
-            let types = root.policy_types.map(|types| types.into_iter().filter(enabled).map(|kind| kind.kind).collect());
-            organization.policy_types.insert(root.id.into(), types);
-        }
-        for unit in raw.organizational_units {
-            organization.units.insert(unit.id.into(), Unit { name: unit.name, parent: unit.parent_id.into() });
-        }
-        for account in raw.accounts {
-            // `Status` is the name that `State` had before 2026-09-09 (facts/01 §4).
-            let active = account.state.or(account.status).is_none_or(|state| state == "ACTIVE");
-            organization.accounts.insert(account.id.into(), Account { name: account.name, parent: account.parent_id.into(), active });
-        }
-        for attachment in raw.attachments {
-            organization.attach(&attachment.target_id.into(), attachment.policy_id.into(), attachment.attached_at);
-        }
-        for attachments in organization.attachments.values_mut() {
-            attachments.sort_by_key(|attachment| attachment.attached_at);
-        }
-        Ok(organization)
+        Ok(Self::with_loose_ends(json)?.0)
+    }
+
+    /// The same, and what in it hangs loose, in sentences: what hangs on that is not known.
+    pub fn with_loose_ends(json: &Value) -> Result<(Self, Vec<String>), serde_json::Error> {
+        read::read(json)
     }
 
     /// The root, the OUs and the account itself, in that order; `None` if the account isn't known, or its way to the root isn't.
@@ -202,6 +125,7 @@ impl Organization {
 
     /// Detaches a policy.
     pub fn detach(&mut self, target: &TargetId, policy: &PolicyId) {
+        self.loose.retain(|(at, loose)| (at, loose.as_ref()) != (target, Some(policy)));
         if let Some(attachments) = self.attachments.get_mut(target) {
             attachments.retain(|attachment| attachment.policy != *policy);
         }
@@ -282,7 +206,7 @@ mod tests {
     fn attachments_of_one_moment_stay_in_the_order_of_the_list() {
         let attached =
             |policy: &str, hour: u8| json!({"PolicyId": policy, "TargetId": "r-1", "AttachedAt": format!("2026-10-01T{hour:02}:00:00Z")});
-        let list = json!({"Attachments": [attached("p-z", 1), attached("p-m", 1), attached("p-a", 1), attached("p-first", 0)]});
+        let list = json!({"Roots": [{"Id": "r-1"}], "Attachments": [attached("p-z", 1), attached("p-m", 1), attached("p-a", 1), attached("p-first", 0)]});
         let mut organization = Organization::from_json(&list).unwrap();
         let later: Vec<String> =
             organization.split_off_later(Moment::BEGINNING).into_iter().map(|(_, _, policy)| policy.to_string()).collect();

@@ -1,13 +1,14 @@
-//! The result of a run, as JSON version 1 has it (design §10). Fields are only ever added.
+//! The result of a run, as JSON version 1 has it. Fields are only ever added.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     arn::{AccountId, Region},
-    finding::Finding,
+    finding::{Finding, Status},
     moment::Moment,
+    severity::Severity,
     verdict::{Grade, Missing, Reason, Verdict},
 };
 
@@ -20,6 +21,12 @@ pub struct Report {
     pub tool: Tool,
     /// When.
     pub generated_at: Moment,
+    /// What it is limited to; absent if it is about everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// Why nobody should rest on it: nothing was read, or there is nothing of what was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
     /// What was read.
     pub records: Records,
     /// The calls, by verdict.
@@ -36,6 +43,65 @@ pub struct Report {
     /// The names of accounts, where the organization is known.
     #[serde(default)]
     pub accounts: BTreeMap<AccountId, String>,
+}
+
+/// What a report is limited to. It says nothing about the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// Only these accounts; empty means all. The same goes for the other lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountId>,
+    /// Only these Regions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<Region>,
+    /// Only calls at or after this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Moment>,
+    /// Only calls before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Moment>,
+    /// Only findings of at least this severity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// Only findings of this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Only findings of these rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// How many findings are left out, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
+}
+
+impl Filter {
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        Filter { left_out: None, ..self.clone() } == Filter::default()
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one_of = |what: &str, names: &[&str]| match names {
+            [] => None,
+            [name] => Some(format!("{what} {name}")),
+            names => Some(format!("{what}s {}", names.join(", "))),
+        };
+        let rules: Vec<&str> = self.rules.iter().map(String::as_str).collect();
+        let parts = [
+            one_of("account", &self.accounts.iter().map(AccountId::as_str).collect::<Vec<_>>()),
+            one_of("Region", &self.regions.iter().map(Region::as_str).collect::<Vec<_>>()),
+            self.since.map(|since| format!("calls since {since}")),
+            self.until.map(|until| format!("calls until {until}")),
+            self.severity.map(|severity| format!("findings of severity {severity} or worse")),
+            self.status.map(|status| format!("findings of status {}", status.as_str())),
+            one_of("rule", &rules).map(|rules| format!("findings of {rules}")),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// What made a report.
@@ -217,6 +283,25 @@ pub struct Unreadable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_says_what_it_leaves_in() {
+        let time = Moment::parse("2026-11-01T00:00:00Z");
+        let filter = Filter {
+            accounts: vec!["222233334444".into()],
+            regions: vec!["us-east-1".into(), "eu-west-1".into()],
+            since: time,
+            severity: Some(Severity::Critical),
+            rules: vec!["api-not-covered".to_owned()],
+            ..Filter::default()
+        };
+        assert_eq!(
+            filter.to_string(),
+            "account 222233334444, Regions us-east-1, eu-west-1, calls since 2026-11-01T00:00:00Z, findings of severity CRITICAL or worse, \
+             findings of rule api-not-covered"
+        );
+        assert!(!filter.is_everything() && Filter { left_out: Some(0), ..Filter::default() }.is_everything());
+    }
 
     #[test]
     fn what_is_missing_is_one_word_in_json() {

@@ -244,7 +244,7 @@ impl Change<'_> {
             let regions = was.iter().flat_map(|policy| policy.regions.keys());
             let is_quiet = |region: &&Region| !history.keys().any(|(of, at, ..)| of == account && at == *region);
             for region in regions.filter(is_quiet) {
-                if let Some(Softening { changes, not_known, .. }) = demanded_less(region, was.as_deref(), becomes.as_deref(), self.after) {
+                if let Some(Softening { changes, not_known }) = demanded_less(region, was.as_deref(), becomes.as_deref(), self.after) {
                     elsewhere.push(Elsewhere { account: account.clone(), region: region.clone(), changes, not_known });
                 }
             }
@@ -263,15 +263,13 @@ struct Told {
 
 fn effect_of(was: &Judgement, becomes: &Judgement, failed: &Prospect, fails: Prospect, lost: Softening) -> Told {
     if let (Some(why), None) = (&fails.fails, &failed.fails) {
-        return Told { effect: Effect::StartsToFail, why: Some(why.clone()), changes: Vec::new(), not_known: Vec::new() };
+        return Told { effect: Effect::StartsToFail, why: Some(why.clone()), changes: lost.changes, not_known: lost.not_known };
     }
     // What wasn't known of what was enforced before doesn't keep the change from being told.
     let mut not_known: Vec<String> =
         fails.open.into_iter().filter(|(question, _)| !failed.open.contains_key(question)).map(|(_, text)| text).collect();
     not_known.extend(lost.not_known);
-    let missing = |of: &Judgement| {
-        of.missing.iter().map(|missing| format!("{} is missing: {}", missing.as_str(), missing.remedy())).collect::<Vec<_>>()
-    };
+    let missing = |of: &Judgement| of.missing.iter().map(|missing| missing.as_str().to_owned()).collect::<Vec<_>>();
     match (was.verdict, becomes.verdict) {
         (before, Verdict::NotProvable) if before != Verdict::NotProvable => not_known.extend(missing(becomes)),
         // They may have been covered, for all that is known.
@@ -282,8 +280,6 @@ fn effect_of(was: &Judgement, becomes: &Judgement, failed: &Prospect, fails: Pro
         // What was enforced may become less without a violation: the default requirement follows the policy.
         (Verdict::Compliant, Verdict::Violation | Verdict::NotApplicable) => Effect::LosesCover,
         (Verdict::NotProvable, Verdict::Violation | Verdict::NotApplicable) => Effect::NotKnown,
-        // What isn't known of the account's own configuration may cover them; what is known doesn't any more.
-        (Verdict::Compliant | Verdict::NotProvable, Verdict::NotProvable) if lost.is_gone => Effect::LosesCover,
         (Verdict::Violation, Verdict::Compliant) if not_known.is_empty() => Effect::GainsCover,
         _ if !lost.changes.is_empty() => Effect::Weaker,
         _ if !not_known.is_empty() => Effect::NotKnown,

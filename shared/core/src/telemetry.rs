@@ -1,8 +1,14 @@
 //! What an account's trails record, and whether they run; and where its model invocation logs go.
 
+mod answer;
+mod narrowed;
+mod seen;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+
+pub(crate) use seen::EvaluationsSeen;
 
 use crate::{change::short, json::At};
 
@@ -24,10 +30,21 @@ pub struct Trail {
     pub name: Option<String>,
     /// Its ARN, where it was read: the organization's trail is one of the management account.
     pub arn: Option<String>,
-    /// Whether it runs.
-    pub is_logging: bool,
-    /// What it records.
-    pub selectors: Selectors,
+    /// Whether it runs; `None` if GetTrailStatus wasn't asked, which alone says so.
+    pub is_logging: Option<bool>,
+    /// What it records; `None` if GetEventSelectors wasn't asked.
+    pub selectors: Option<Selectors>,
+}
+
+/// Whether events of a kind are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recorded {
+    /// No trail records all of them.
+    No,
+    /// A trail may: whether it runs, or what it selects, wasn't read.
+    NotKnown,
+    /// A trail that runs records every one of them.
+    Yes,
 }
 
 /// What a trail records.
@@ -149,39 +166,69 @@ impl LoggedEvent<'_> {
 }
 
 impl Telemetry {
-    /// Reads one trail or a list of them. What is missing counts as not recorded.
-    #[must_use]
-    pub fn from_json(json: &Value) -> Self {
-        let trails = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
-        let logging = trails.iter().find_map(|trail| trail.get("loggingConfig"));
+    /// Reads one trail or a list of them, as GetEventSelectors answers, perhaps joined with GetTrailStatus, GetTrail or DescribeTrails. The
+    /// error says what else it is.
+    pub fn from_json(json: &Value) -> Result<Self, String> {
+        let answers = answer::trails(json)?;
+        let logging = answers.iter().find_map(|answer| answer.get("loggingConfig"));
         let mut stores = BTreeSet::new();
-        for trail in trails {
-            collect_stores(trail, &mut stores);
+        for answer in &answers {
+            collect_stores(answer, &mut stores);
         }
-        // Where there is no trail, logging may still have been read.
-        let is_trail = |json: &&Value| json.as_object().is_some_and(|members| members.keys().any(|key| key != "loggingConfig"));
-        Telemetry {
-            trails: trails.iter().filter(is_trail).map(Trail::from_json).collect(),
+        let telemetry = Telemetry {
+            trails: answers.iter().filter(|answer| answer::is_trail(answer)).map(Trail::from_json).collect(),
             invocation_logging: logging.map(InvocationLogging::from_json),
             stores,
+        };
+        let says_something = |trail: &Trail| trail.selectors.is_some() || (trail.is_logging == Some(false) && trail.name.is_some());
+        if telemetry.trails.is_empty() || telemetry.trails.iter().any(says_something) {
+            Ok(telemetry)
+        } else {
+            Err("it doesn't say what the trails record: ask GetEventSelectors for each trail, and put in `IsLogging` of its \
+                 GetTrailStatus"
+                .to_owned())
         }
     }
 
-    /// Whether some running trail records every event of this kind, whatever its resource.
+    /// Whether some trail records every event of this kind, whatever its resource.
     #[must_use]
-    pub fn records(&self, event: LoggedEvent<'_>) -> bool {
-        self.trails.iter().any(|trail| trail.is_logging && trail.selectors.records(event))
+    pub fn records(&self, event: LoggedEvent<'_>) -> Recorded {
+        self.trails.iter().map(|trail| trail.records(event)).max().unwrap_or(Recorded::No)
+    }
+
+    /// The same, where evaluations by guardrails were read that something must have recorded: a trail that selects them and of which
+    /// nobody asked whether it runs, else something that isn't known.
+    #[must_use]
+    pub fn records_as_seen(&self, event: LoggedEvent<'_>) -> Recorded {
+        let by_status = self.records(event);
+        if self.records(LoggedEvent::EVALUATION) == Recorded::Yes {
+            return by_status;
+        }
+        let mut may_run = self.trails.iter().filter(|trail| trail.records(LoggedEvent::EVALUATION) == Recorded::NotKnown).peekable();
+        let is_one_of_them = may_run.peek().is_some();
+        if is_one_of_them && may_run.all(|trail| trail.selectors.as_ref().is_some_and(|selectors| selectors.records(event))) {
+            return Recorded::Yes;
+        }
+        by_status.max(Recorded::NotKnown)
     }
 }
 
 impl Trail {
     fn from_json(json: &Value) -> Self {
-        let name = ["TrailARN", "TrailArn", "Name", "trailARN", "name"].iter().find_map(|key| json[*key].as_str());
+        let name = answer::name(json);
         Trail {
             name: name.map(|name| short(name).to_owned()),
             arn: name.filter(|name| name.starts_with("arn:")).map(str::to_owned),
-            is_logging: json["IsLogging"].as_bool().unwrap_or(false),
-            selectors: Selectors::from_json(json),
+            is_logging: member(json, "IsLogging").as_bool(),
+            selectors: Selectors::read(json),
+        }
+    }
+
+    fn records(&self, event: LoggedEvent<'_>) -> Recorded {
+        match (self.is_logging, self.selectors.as_ref().map(|selectors| selectors.records(event))) {
+            (Some(false), _) | (_, Some(false)) => Recorded::No,
+            (Some(true), Some(true)) => Recorded::Yes,
+            _ => Recorded::NotKnown,
         }
     }
 }
@@ -236,9 +283,9 @@ fn conditions(selector: &Value) -> Vec<Condition> {
                 .into_iter()
                 .flatten()
                 .filter(|(operator, _)| !operator.eq_ignore_ascii_case("Field"))
-                .filter_map(|(operator, values)| {
-                    let values = values.as_array()?.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
-                    Some((operator.to_ascii_lowercase(), values))
+                .map(|(operator, values)| {
+                    let values = values.as_array().map_or(std::slice::from_ref(values), Vec::as_slice);
+                    (operator.to_ascii_lowercase(), values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
                 })
                 .collect(),
         })
@@ -246,9 +293,14 @@ fn conditions(selector: &Value) -> Vec<Condition> {
 }
 
 impl Selectors {
-    /// From GetEventSelectors' answer or PutEventSelectors' request.
+    /// From GetEventSelectors' answer or PutEventSelectors' request; `None` if it lists no kind of selectors, not even an empty list.
     #[must_use]
-    pub fn from_json(json: &Value) -> Self {
+    pub fn read(json: &Value) -> Option<Self> {
+        let lists = ["AdvancedEventSelectors", "EventSelectors"];
+        lists.iter().any(|name| member(json, name).is_array()).then(|| Selectors::from_json(json))
+    }
+
+    fn from_json(json: &Value) -> Self {
         let list = |name: &str| member(json, name).as_array().filter(|list| !list.is_empty());
         Selectors(if let Some(advanced) = list("AdvancedEventSelectors") {
             SelectorKind::Advanced(advanced.iter().map(conditions).collect())
@@ -329,7 +381,7 @@ mod tests {
     }
 
     fn records(json: &Value) -> bool {
-        Telemetry::from_json(json).records(LoggedEvent::EVALUATION)
+        Telemetry::from_json(json).unwrap().records(LoggedEvent::EVALUATION) == Recorded::Yes
     }
 
     #[test]
@@ -354,16 +406,89 @@ mod tests {
         assert!(!records(&trail(&json!([]))), "a selector without conditions selects nothing");
         let classic = json!({"IsLogging": true, "EventSelectors": [{"ReadWriteType": "All", "DataResources": []}]});
         assert!(!records(&classic));
-        assert!(!records(&json!({})));
+    }
+
+    #[test]
+    fn what_nobody_asked_is_not_known() {
+        let selectors = json!([{"FieldSelectors": [
+            {"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::Bedrock::Guardrail"]}]}]);
+        let verbatim = json!({"TrailARN": "arn:aws:cloudtrail:us-east-1:1:trail/t", "AdvancedEventSelectors": selectors});
+        let read = |json: &Value| Telemetry::from_json(json).unwrap();
+        let evaluations =
+            |telemetry: &Telemetry| (telemetry.records(LoggedEvent::EVALUATION), telemetry.records_as_seen(LoggedEvent::EVALUATION));
+        assert_eq!(evaluations(&read(&verbatim)), (Recorded::NotKnown, Recorded::Yes), "evaluations that were read show that it runs");
+        let with = |key: &str, value: Value| {
+            let mut trail = verbatim.clone();
+            trail[key] = value;
+            trail
+        };
+        let stopped = read(&with("IsLogging", json!(false)));
+        assert_eq!(evaluations(&stopped), (Recorded::No, Recorded::NotKnown), "something else recorded those that were read");
+        assert_eq!(evaluations(&read(&with("IsLogging", Value::Null))), (Recorded::NotKnown, Recorded::Yes));
+        assert_eq!(evaluations(&read(&with("IsLogging", json!("true")))), (Recorded::NotKnown, Recorded::Yes));
+        let model = LoggedEvent::OTHER_INFERENCE[0];
+        assert_eq!(read(&verbatim).records_as_seen(model), Recorded::NotKnown, "it isn't selected; what else there is nobody knows");
+        let two = json!([verbatim, {"TrailARN": "arn:aws:cloudtrail:us-east-1:1:trail/u", "IsLogging": true}]);
+        assert_eq!(read(&two).records(LoggedEvent::EVALUATION), Recorded::NotKnown);
+        assert_eq!(read(&json!([])).records(LoggedEvent::EVALUATION), Recorded::No, "there are no trails");
+    }
+
+    #[test]
+    fn answers_are_joined_by_trail() {
+        let arn = "arn:aws:cloudtrail:us-east-1:111122223333:trail/t";
+        let selectors = json!([{"ReadWriteType": "All", "IncludeManagementEvents": true, "DataResources": []}]);
+        let answer = json!({"TrailARN": arn, "EventSelectors": selectors});
+        let status = json!({"IsLogging": true, "LatestDeliveryTime": "2026-11-01T00:00:00Z"});
+        let described = json!({"Name": "t", "S3BucketName": "logs", "TrailARN": arn, "HasCustomEventSelectors": false});
+        let mut merged = answer.clone();
+        merged.as_object_mut().unwrap().extend(status.as_object().unwrap().clone());
+        for json in [
+            merged.clone(),
+            json!([merged.clone()]),
+            json!([answer, status]),
+            json!([status, answer, {"trailList": [described]}]),
+            json!({"Trail": described, "EventSelectors": selectors, "IsLogging": true}),
+            json!({"trailList": [merged]}),
+            json!({"Trails": [merged]}),
+            json!([answer, {"TrailARN": arn, "IsLogging": true}]),
+            json!([{"Name": "t", "EventSelectors": selectors}, {"TrailARN": arn, "IsLogging": true}]),
+        ] {
+            let read = Telemetry::from_json(&json).unwrap();
+            let [trail] = read.trails.as_slice() else { panic!("{json}: {read:?}") };
+            assert_eq!((trail.is_logging, trail.name.as_deref()), (Some(true), Some("t")), "{json}");
+            assert_eq!(read.records(LoggedEvent::management("Converse")), Recorded::Yes, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_of_selectors_is_no_answer() {
+        let arn = "arn:aws:cloudtrail:us-east-1:111122223333:trail/t";
+        for json in [
+            json!({}),
+            json!({"trailList": []}),
+            json!({"trailList": [{"Name": "t", "TrailARN": arn, "HasCustomEventSelectors": false, "S3BucketName": "b"}]}),
+            json!({"Trails": [{"Name": "t", "TrailARN": arn, "HomeRegion": "us-east-1"}]}),
+            json!({"Trail": {"Name": "t", "TrailARN": arn}}),
+            json!({"IsLogging": true, "LatestDeliveryTime": 1}),
+            json!({"IsLogging": false}),
+            json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}]),
+            json!([{"ReadWriteType": "All"}]),
+            json!([true]),
+            json!({"Records": []}),
+            json!("x"),
+            json!(null),
+        ] {
+            assert!(Telemetry::from_json(&json).is_err(), "{json}");
+        }
     }
 
     #[test]
     fn invocation_logging_is_on_off_or_not_read() {
-        let logging = |json: Value| Telemetry::from_json(&json).invocation_logging.map(|logging| logging.on);
+        let logging = |json: Value| Telemetry::from_json(&json).unwrap().invocation_logging.map(|logging| logging.on);
         assert_eq!(logging(json!({"loggingConfig": {"s3Config": {"bucketName": "b"}}})), Some(true));
         assert_eq!(logging(json!({"loggingConfig": {}})), Some(false));
-        assert_eq!(logging(json!({})), None);
-        let without_trail = Telemetry::from_json(&json!([{"loggingConfig": {}}]));
+        assert_eq!(logging(json!([])), None);
+        let without_trail = Telemetry::from_json(&json!([{"loggingConfig": {}}])).unwrap();
         assert_eq!((without_trail.trails.len(), without_trail.invocation_logging.map(|logging| logging.on)), (0, Some(false)));
     }
 }

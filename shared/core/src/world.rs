@@ -4,6 +4,7 @@
 //! force when, as [`State`]. An entity without a snapshot is *not known*, which is different from *none*: every look-up answers
 //! [`InForce`], and says whether the answer is only assumed from a snapshot younger than the moment asked about.
 
+mod answer;
 mod change;
 mod mediated;
 mod path;
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 pub use change::{OrganizationChange, WorldChange};
 pub use mediated::{MediatedGuardrail, PartGuardrail};
-pub use path::{Entity, SnapshotPath};
+pub use path::{Doubt, Entity, SnapshotPath};
 use settle::ChangedTrail;
 pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, Standing, State};
 pub use timeline::{InForce, Source, Timeline};
@@ -31,7 +32,7 @@ use crate::{
     enforcement::Enforcement,
     guardrail::Canonical,
     identity::{self, IdentityPolicy},
-    json::{At, without_mark},
+    json::At,
     model::Model,
     moment::Moment,
     organization::Organization,
@@ -111,6 +112,9 @@ pub enum WorldError {
         /// What is wrong with it.
         problem: String,
     },
+    /// No answer of AWS at all, or none of which anything can be concluded.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
@@ -119,13 +123,22 @@ fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
 
 impl World {
     /// Takes an AWS API response as the state of an entity from a moment on. If it can't be used, the state is not known from then on:
-    /// what was known before may be what it would have changed.
-    pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
-        let taken = self.take(at, json);
+    /// what was known before may be what it would have changed. What hangs loose in one that is used is told, in sentences.
+    pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<Vec<String>, WorldError> {
+        let taken = answer::read(json, &at.entity).and_then(|json| {
+            let taken = self.take(at, &json);
+            taken.map_err(|error| answer::explained(error, &json, &at.entity))
+        });
         if taken.is_err() {
             self.forget(at);
         }
         taken
+    }
+
+    /// Whether anything says what a policy of the organization holds.
+    #[must_use]
+    pub fn knows_policy(&self, policy: &PolicyId) -> bool {
+        self.policies.contains_key(policy)
     }
 
     /// Nothing is known of an entity from a moment on, until it is read again.
@@ -154,21 +167,22 @@ impl World {
         }
     }
 
-    fn take(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<(), WorldError> {
-        let json: Value = serde_json::from_slice(without_mark(json))?;
+    fn take(&mut self, at: &SnapshotPath, json: &Value) -> Result<Vec<String>, WorldError> {
         let time = at.time;
+        let mut loose_ends = Vec::new();
         match &at.entity {
             Entity::Organization => {
-                let organization = Organization::from_json(&json)
-                    .map_err(|error| shape("the Organizations list calls, joined as organization.json", error.to_string()))?;
+                let organization;
+                (organization, loose_ends) =
+                    Organization::with_loose_ends(json).map_err(|error| shape(at.entity.operation(), error.to_string()))?;
                 self.organizations.insert(time, Source::Snapshot, Some(organization));
             }
             Entity::Policy(id) => {
-                let version = PolicyVersion::from_describe_policy(&json, id)?;
+                let version = PolicyVersion::from_describe_policy(json, id)?;
                 self.policies.entry(id.clone()).or_default().insert(time, Source::Snapshot, Some(version));
             }
             Entity::EffectivePolicy(account) => {
-                let described = described_policy(&json, account)?.map(Arc::new);
+                let described = described_policy(json, account)?.map(Arc::new);
                 let since = json.at("/EffectivePolicy/LastUpdatedTimestamp").as_str().and_then(Moment::parse);
                 if let Some(since) = since {
                     self.described_since.insert((account.clone(), time), since);
@@ -176,41 +190,40 @@ impl World {
                 self.described.entry(account.clone()).or_default().insert(time, Source::Snapshot, Some(described));
             }
             Entity::InvalidPolicy(account) => {
-                self.validations.entry(account.clone()).or_default().insert(time, Validation::from_json(&json)?);
+                self.validations.entry(account.clone()).or_default().insert(time, Validation::from_json(json)?);
             }
             Entity::EnforcedConfigurations(account, region) => {
-                let configurations = enforced_configurations(&json, account, region)?;
+                let configurations = enforced_configurations(json, account, region)?;
                 self.configurations.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, configurations);
             }
             Entity::Guardrail(named) => {
-                let canonical = guardrail(&json, named)?.map(Arc::new);
+                let canonical = guardrail(json, named)?.map(Arc::new);
                 self.guardrails.entry(named.clone()).or_default().insert(time, Source::Snapshot, Some(canonical));
             }
             Entity::ResourcePolicy(key) => {
                 let answer = json.as_object().ok_or_else(|| shape("GetResourcePolicy", "not an object"))?;
                 let policy = match answer.get("resourcePolicy").or_else(|| answer.get("ResourcePolicy")) {
                     Some(Value::String(text)) => text.clone(),
-                    Some(Value::Null) | None => String::new(),
+                    Some(Value::Null) => String::new(),
+                    None if answer.is_empty() => String::new(),
+                    None => return Err(shape("GetResourcePolicy", "no `resourcePolicy`")),
                     Some(document) => document.to_string(),
                 };
                 self.resource_policies.entry(key.clone()).or_default().insert(time, Source::Snapshot, Some(policy));
             }
             Entity::Identity(account, entity) => {
-                let documents = identity::documents(&json);
+                let documents = identity::documents(json);
                 self.identities.entry((account.clone(), entity.clone())).or_default().insert(time, Source::Snapshot, Some(documents));
             }
             Entity::Metrics(account, region) => {
-                self.metrics.entry((account.clone(), region.clone())).or_default().extend(metric_counts(&json)?);
+                self.metrics.entry((account.clone(), region.clone())).or_default().extend(metric_counts(json)?);
             }
             Entity::InferenceProfile(account, region, id) => {
-                let models = models_of_profile(&json)?;
+                let models = models_of_profile(json)?;
                 self.profiles.insert((account.clone(), region.clone(), id.clone()), models);
             }
             Entity::Telemetry(account, region) => {
-                if !json.is_object() && !json.is_array() {
-                    return Err(shape("GetEventSelectors", "neither a trail nor a list of trails"));
-                }
-                let telemetry = Telemetry::from_json(&json);
+                let telemetry = Telemetry::from_json(json).map_err(|problem| shape("GetEventSelectors", problem))?;
                 if let Some(logging) = &telemetry.invocation_logging {
                     let timeline = self.logging.entry((account.clone(), region.clone())).or_default();
                     timeline.insert(time, Source::Snapshot, Some(logging.clone()));
@@ -218,18 +231,21 @@ impl World {
                 self.telemetry.entry((account.clone(), region.clone())).or_default().insert(time, Source::Snapshot, Some(telemetry));
             }
             Entity::Agent(account, region, id) => {
-                if !json.get("agent").unwrap_or(&json).is_object() || json.as_object().is_some_and(serde_json::Map::is_empty) {
+                if !json.get("agent").unwrap_or(json).is_object() || json.as_object().is_some_and(serde_json::Map::is_empty) {
                     return Err(shape("GetAgent", "no `agent`"));
                 }
-                let mediated = MediatedGuardrail::of_agent(&json, account, region);
+                let mediated = MediatedGuardrail::of_agent(json, account, region);
                 self.agents.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
             }
             Entity::Flow(account, region, id) => {
+                if ["id", "arn", "definition"].iter().all(|member| json.get(*member).is_none()) {
+                    return Err(shape("GetFlow", "no `id` and no `definition`"));
+                }
                 let mediated = MediatedGuardrail::of_flow(json.at("/definition"), account, region);
                 self.flows.entry((account.clone(), region.clone(), id.clone())).or_default().insert(time, Source::Snapshot, mediated);
             }
         }
-        Ok(())
+        Ok(loose_ends)
     }
 
     /// Takes a change that an event reports. Refused calls change nothing and must not come here.
@@ -489,6 +505,9 @@ mod tests {
             (account, described("222233334444", "TAG_POLICY"), false),
             ("resource-policies/1/us-east-1/abc.json", json!({}), true),
             ("resource-policies/1/us-east-1/abc.json", json!([]), false),
+            ("resource-policies/1/us-east-1/abc.json", json!({"Version": "2012-10-17", "Statement": []}), false),
+            ("flows/1/us-east-1/F.json", json!({"id": "F"}), true),
+            ("flows/1/us-east-1/F.json", json!({"flowSummaries": []}), false),
             ("telemetry/1/us-east-1.json", json!([]), true),
             ("telemetry/1/us-east-1.json", json!("x"), false),
             ("agents/1/us-east-1/A.json", json!({}), false),

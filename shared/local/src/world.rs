@@ -1,14 +1,20 @@
-//! A world folder on disk (design §4).
+//! A world folder on disk.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use audit_core::{
+    arn::PolicyId,
+    moment::Moment,
     report::Unreadable,
-    world::{SnapshotPath, World},
+    world::{Doubt, Entity, SnapshotPath, World},
 };
 use walkdir::WalkDir;
 
-use crate::input::why;
+use crate::{encoding::to_utf8, input::why};
 
 /// A world, and what of its folder could not be used.
 #[derive(Debug, Default)]
@@ -18,8 +24,27 @@ pub struct LoadedWorld {
     /// The files that lie in places of a world, by their path in the folder, with `/` between its parts; also those that could not be
     /// used, so that a store doesn't take their places for ones that nobody looked at.
     pub files: Vec<(String, Vec<u8>)>,
-    /// Files that could not be used, and why. What they are about is not known from their times on.
-    pub problems: Vec<(PathBuf, String)>,
+    /// What is wrong with files.
+    pub problems: Vec<Problem>,
+    /// Where the organization was read from, by the times from which its files hold.
+    organizations: BTreeMap<Moment, PathBuf>,
+}
+
+/// What is wrong with a file of a world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Whether it is used all the same. If not, what it is about is not known from its time on.
+    pub used: bool,
+}
+
+impl From<&Problem> for Unreadable {
+    fn from(problem: &Problem) -> Self {
+        Unreadable { file: problem.file.display().to_string(), record: None, reason: problem.reason.clone() }
+    }
 }
 
 /// Loads a world folder. What can't be used in it doesn't keep the rest from being used; only the folder itself has to be there.
@@ -35,10 +60,14 @@ pub fn load(folder: &Path) -> Result<LoadedWorld, walkdir::Error> {
                 continue;
             }
         };
-        if !entry.file_type().is_file() || entry.path().extension().is_none_or(|extension| extension != "json") {
+        if !entry.file_type().is_file() || is_beside_the_point(entry.path()) {
             continue;
         }
         let place = place_of(entry.path(), folder);
+        if entry.path().extension().is_none_or(|extension| extension != "json") {
+            loaded.misnamed(&place, entry.path());
+            continue;
+        }
         match std::fs::read(entry.path()) {
             Ok(json) => loaded.take(place, json, entry.path()),
             Err(error) => loaded.lose(place, entry.path(), error.to_string()),
@@ -52,22 +81,81 @@ fn place_of(path: &Path, folder: &Path) -> String {
     relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
+/// Whether a file says nothing of AWS: what a person or an editor left in the folder, such as `README.md` or `.DS_Store`.
+fn is_beside_the_point(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.ends_with(".md") || (name.starts_with("README") && !name.ends_with(".json"))
+}
+
 impl LoadedWorld {
     /// Takes one file.
     pub fn take(&mut self, path: String, json: Vec<u8>, shown_as: &Path) {
-        let Some(at) = SnapshotPath::parse(&path) else {
-            self.problems.push((shown_as.to_owned(), "no snapshot belongs at this place of a world".to_owned()));
-            return;
+        // PowerShell's `>` writes UTF-16.
+        let json = match to_utf8(&json) {
+            Cow::Owned(decoded) => decoded,
+            Cow::Borrowed(_) => json,
         };
-        if let Err(error) = self.world.add(&at, &json) {
-            self.problems.push((shown_as.to_owned(), error.to_string()));
+        let Some(at) = SnapshotPath::parse(&path) else {
+            return self.problem(shown_as, SnapshotPath::misplaced(&path), false);
+        };
+        match at.doubt() {
+            Some(Doubt::NotThere(why)) => return self.problem(shown_as, why, false),
+            Some(Doubt::MayBe(why)) => self.problem(shown_as, why, true),
+            None => {}
+        }
+        match self.world.add(&at, &json) {
+            Ok(loose_ends) => loose_ends.into_iter().for_each(|loose| self.problem(shown_as, loose, true)),
+            Err(error) => self.problem(shown_as, error.to_string(), false),
+        }
+        if at.entity == Entity::Organization {
+            self.organizations.insert(at.time, shown_as.to_owned());
         }
         self.files.push((path, json));
     }
 
+    /// A file that may be meant as a snapshot, and isn't named as one. From its time on, if it has one, it may say something else than what
+    /// was known before.
+    fn misnamed(&mut self, path: &str, shown_as: &Path) {
+        let Some(meant) = SnapshotPath::meant_by(path) else { return };
+        let name = meant.rsplit('/').next().unwrap_or(&meant);
+        let why = format!("not read: the name of a snapshot ends in `.json` alone, as in `{name}`");
+        match SnapshotPath::parse(&meant).filter(|at| at.time > Moment::BEGINNING && at.doubt().is_none()) {
+            Some(_) => self.lose(meant, shown_as, why),
+            None => self.problem(shown_as, why, false),
+        }
+    }
+
+    /// Policies that are attached somewhere and of which no file says what they hold.
+    pub fn missing_policies(&self) -> Vec<Problem> {
+        let mut missing: BTreeMap<&PolicyId, (&Path, String)> = BTreeMap::new();
+        for (time, organization) in self.world.organization_readings() {
+            let file = self.organizations.get(&time).map_or(Path::new("organization.json"), PathBuf::as_path);
+            for (target, attachments) in &organization.attachments {
+                for attachment in attachments.iter().filter(|attachment| !attachment.policy.is_of_aws()) {
+                    if !self.world.knows_policy(&attachment.policy) {
+                        missing.entry(&attachment.policy).or_insert_with(|| (file, target.to_string()));
+                    }
+                }
+            }
+        }
+        let problem = |(policy, (file, target)): (&PolicyId, (&Path, String))| Problem {
+            file: file.to_owned(),
+            reason: format!(
+                "`{policy}` is attached to `{target}`, and there is no policies/{policy}.json (DescribePolicy): what it comes to is not known, \
+                 unless records tell"
+            ),
+            used: true,
+        };
+        missing.into_iter().map(problem).collect()
+    }
+
+    fn problem(&mut self, file: &Path, reason: String, used: bool) {
+        self.problems.push(Problem { file: file.to_owned(), reason, used });
+    }
+
     /// Takes one file that can't be read: an empty one, for the world.
     fn lose(&mut self, path: String, shown_as: &Path, why: String) {
-        self.problems.push((shown_as.to_owned(), why));
+        self.problem(shown_as, why, false);
         if let Some(at) = SnapshotPath::parse(&path)
             && self.world.add(&at, &[]).is_err()
         {
@@ -75,9 +163,9 @@ impl LoadedWorld {
         }
     }
 
-    /// What could not be used, as reports name it.
+    /// What is wrong with it, as reports name it.
     pub fn unreadable(&self) -> impl Iterator<Item = Unreadable> {
-        self.problems.iter().map(|(path, reason)| Unreadable { file: path.display().to_string(), record: None, reason: reason.clone() })
+        self.problems.iter().map(Unreadable::from)
     }
 }
 
@@ -100,7 +188,7 @@ mod tests {
             std::fs::write(path, json).unwrap();
         }
         let loaded = load(folder.path()).unwrap();
-        let problems: Vec<&str> = loaded.problems.iter().map(|(_, problem)| problem.as_str()).collect();
+        let problems: Vec<&str> = loaded.problems.iter().map(|problem| problem.reason.as_str()).collect();
         assert_eq!(loaded.files.len(), 3, "what lies in a place of a world");
         assert!(
             matches!(problems.as_slice(), [json, shape, place]
@@ -108,6 +196,60 @@ mod tests {
             "{problems:?}"
         );
         assert!(load(&folder.path().join("missing")).is_err());
+    }
+
+    #[test]
+    fn what_can_not_mean_anything_is_named_and_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = r#"{"guardrailsConfig": []}"#;
+        let named = [
+            "enforced-configurations/22223333444/us-east-1.json",
+            "enforced-configurations/222233334444/us-east-1.JSON",
+            "enforced-configurations/222233334444/us-east-1@20261101T000000Z.json.gz",
+            "enforced-configurations/222233334444/us-east-1a.json",
+            "enforced-configurations/222233334444/us-eats-1.json",
+            "enforced-configurations/222233334444/us-west-2",
+            "enforced-configurations/222233334444/us-west-2.txt",
+            "enforced-configurations/222233334444/us-west-9.json",
+            "organization.yaml",
+        ];
+        for path in
+            named.into_iter().chain([".DS_Store", "notes.txt", "policies/README.md", "enforced-configurations/222233334444/us-east-1.json"])
+        {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, none).unwrap();
+        }
+        let loaded = load(folder.path()).unwrap();
+        let mut problems: Vec<String> = loaded.problems.iter().map(|problem| place_of(&problem.file, folder.path())).collect();
+        problems.sort_unstable();
+        assert_eq!(problems, named);
+        assert_eq!(loaded.problems.iter().filter(|problem| problem.used).count(), 1, "there may be new Regions: {:?}", loaded.problems);
+        let mut used: Vec<&str> = loaded.files.iter().map(|(path, _)| path.as_str()).collect();
+        used.sort_unstable();
+        let in_us_east_1 = |time: &str| format!("enforced-configurations/222233334444/us-east-1{time}.json");
+        assert_eq!(
+            used,
+            [in_us_east_1(""), in_us_east_1("@20261101T000000Z"), "enforced-configurations/222233334444/us-west-9.json".to_owned()]
+        );
+        let state = loaded.world.settle();
+        let known =
+            |time| state.configurations(&"222233334444".into(), &"us-east-1".into(), Moment::parse(time).unwrap()).state().is_some();
+        assert!(known("2026-10-31T00:00:00Z") && !known("2026-11-01T00:00:00Z"), "what was written then is not read");
+    }
+
+    #[test]
+    fn a_policy_without_a_file_is_named() {
+        let mut loaded = LoadedWorld::default();
+        let organization = r#"{"Roots": [{"Id": "r-ab12"}], "Accounts": [{"Id": "222233334444", "ParentId": "r-ab12"}], "Attachments": [
+            {"PolicyId": "p-FullAWSAccess", "TargetId": "r-ab12"}, {"PolicyId": "p-there", "TargetId": "r-ab12"}, {"PolicyId": "p-gone", "TargetId": "r-ab12"}]}"#;
+        let policy = r#"{"Policy": {"PolicySummary": {"Id": "p-there", "Type": "BEDROCK_POLICY"}, "Content": "{}"}}"#;
+        loaded.take("organization.json".to_owned(), organization.into(), Path::new("w/organization.json"));
+        loaded.take("policies/p-there.json".to_owned(), policy.into(), Path::new("w/policies/p-there.json"));
+        let missing = loaded.missing_policies();
+        let [Problem { file, reason, used: true }] = missing.as_slice() else { panic!("{missing:?}") };
+        assert!(file == Path::new("w/organization.json") && reason.starts_with("`p-gone` is attached to `r-ab12`"), "{reason}");
+        assert_eq!(loaded.problems, []);
     }
 
     #[cfg(unix)]

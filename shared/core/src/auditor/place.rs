@@ -27,7 +27,7 @@ use crate::{
     policy::GuardrailInference,
     report::{BlindRow, Blindness, CoverageRow, Invocations},
     rule::{Group, GuardrailRefusal, JudgedCall, Observed},
-    telemetry::LoggedEvent,
+    telemetry::{LoggedEvent, Recorded},
     verdict::{self, Call, Evidence, Expectation, Grade, Judgement, Missing, PolicyReference, Reason, Requested, Verdict},
     world::{InForce, MediatorKind, PolicyBasis, State},
 };
@@ -306,10 +306,10 @@ impl View<'_> {
                 _ => InForce::NotKnown,
             },
             made_here: self.made_here(call),
-            evaluations_recorded: self
-                .state
-                .telemetry(&call.account, &call.region, call.time.unwrap_or(Moment::END))
-                .map(|telemetry| telemetry.records(LoggedEvent::EVALUATION)),
+            evaluations_recorded: match self.place.records(LoggedEvent::EVALUATION, self.state, call.time.unwrap_or(Moment::END)) {
+                InForce::Known(Recorded::NotKnown) | InForce::Assumed(Recorded::NotKnown) => InForce::NotKnown,
+                recorded => recorded.map(|recorded| recorded == Recorded::Yes),
+            },
         })
     }
 
@@ -422,13 +422,19 @@ impl View<'_> {
             missing.push(Blindness::Telemetry);
             return missing;
         };
-        let records = |events: &[LoggedEvent<'_>]| events.iter().all(|event| telemetry.records(*event));
-        let recorded = [
-            (records(&[LoggedEvent::EVALUATION]), Blindness::EvaluationsNotRecorded),
-            (records(&LoggedEvent::OTHER_INFERENCE), Blindness::DataEventsNotRecorded),
-            (telemetry.invocation_logging.as_ref().is_none_or(|logging| logging.on), Blindness::InvocationLogsOff),
-        ];
-        missing.extend(recorded.into_iter().filter(|(recorded, _)| !recorded).map(|(_, blindness)| blindness));
+        let logs_are_off = telemetry.invocation_logging.as_ref().is_some_and(|logging| !logging.on);
+        missing.extend(logs_are_off.then_some(Blindness::InvocationLogsOff));
+        let recorded = |event: &LoggedEvent<'_>| self.place.records(*event, self.state, at).state().unwrap_or(Recorded::NotKnown);
+        for (events, blindness) in [
+            (&[LoggedEvent::EVALUATION][..], Blindness::EvaluationsNotRecorded),
+            (&LoggedEvent::OTHER_INFERENCE[..], Blindness::DataEventsNotRecorded),
+        ] {
+            match events.iter().map(recorded).min() {
+                Some(Recorded::No) => missing.push(blindness),
+                Some(Recorded::NotKnown) => missing.push(Blindness::Telemetry),
+                Some(Recorded::Yes) | None => {}
+            }
+        }
         missing
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     json::At as _,
     moment::Moment,
-    telemetry::{LoggedEvent, Telemetry},
+    telemetry::{LoggedEvent, Recorded, Telemetry},
 };
 
 /// What was found at a station.
@@ -77,9 +77,10 @@ impl Station<'_> {
     /// The trails: DescribeTrails' answer, and what the world has as telemetry.
     #[must_use]
     pub fn trails(self, described: &Value, telemetry: &Value) -> Vec<Check> {
-        let read = Telemetry::from_json(telemetry);
+        let read = Telemetry::from_json(telemetry).unwrap_or_default();
+        let records = |event: &LoggedEvent<'_>| read.records(*event) == Recorded::Yes;
         let listed = described.at("/trailList").as_array().map_or(&[][..], Vec::as_slice);
-        let running = read.trails.iter().filter(|trail| trail.is_logging).count();
+        let running = read.trails.iter().filter(|trail| trail.is_logging == Some(true)).count();
         let mut checks = vec![match (read.trails.len(), running) {
             (0, _) => self.check("trail", Status::Fail, "no trail", MAKE_A_TRAIL),
             (all, 0) => self.check("trail", Status::Fail, format!("{all} trails, none of them is logging"), "aws cloudtrail start-logging"),
@@ -92,8 +93,7 @@ impl Station<'_> {
             let saw = format!("{regions} of {} record all Regions, {organization} are of an organization", listed.len());
             checks.push(self.check("trail-scope", status, saw, "Let a trail record all Regions: calls in others are not seen."));
         }
-        let missing: Vec<&str> =
-            LoggedEvent::INVOCATIONS.iter().filter(|event| !read.records(**event)).map(|event| event.event_name).collect();
+        let missing: Vec<&str> = LoggedEvent::INVOCATIONS.iter().filter(|event| !records(event)).map(|event| event.event_name).collect();
         checks.push(if missing.is_empty() {
             self.check("read-events", Status::Ok, "a running trail records read-only management events: calls are among them", "")
         } else {
@@ -101,7 +101,7 @@ impl Station<'_> {
             self.check("read-events", Status::Fail, saw, "Select management events of both kinds: calls of models are read-only ones.")
         });
         checks.extend(SELECTORS.iter().map(|(check, event, what)| {
-            if read.records(*event) {
+            if records(event) {
                 self.check(check, Status::Ok, format!("{} is selected", event.resource_type), "")
             } else {
                 let saw = format!("{} is not selected: {what} are not seen", event.resource_type);

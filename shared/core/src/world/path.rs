@@ -1,9 +1,27 @@
 //! The world's folder: which file holds the state of what, from when (design §4).
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, is_account_id},
     moment::Moment,
+    nearest::nearest,
+    region::{is_known, looks_like_a_region, nearest_regions},
 };
+
+/// Where snapshots lie, but for `organization.json`.
+const PLACES: [&str; 12] = [
+    "policies/<policy id>.json",
+    "effective-policies/<account>.json",
+    "invalid-policies/<account>.json",
+    "enforced-configurations/<account>/<region>.json",
+    "guardrails/<account>/<region>/<id>/<version or DRAFT>.json",
+    "inference-profiles/<account>/<region>/<id>.json",
+    "telemetry/<account>/<region>.json",
+    "agents/<account>/<region>/<id>.json",
+    "flows/<account>/<region>/<id>.json",
+    "resource-policies/<account>/<region>/<guardrail id>.json",
+    "iam/<account>/<entity>.json",
+    "metrics/<account>/<region>.json",
+];
 
 /// The place of a file in the world, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +95,122 @@ impl SnapshotPath {
         };
         Some(SnapshotPath { entity, time })
     }
+
+    /// Why no snapshot belongs at a path that ends as snapshots do.
+    #[must_use]
+    pub fn misplaced(path: &str) -> String {
+        let stem = path.strip_suffix(".json").unwrap_or(path);
+        if let Some((_, time)) = stem.rsplit_once('@').filter(|(_, time)| Moment::parse_basic(time).is_none()) {
+            return format!("`{time}` is no time of a snapshot: they are written as 20261101T000000Z");
+        }
+        let folder = path.split('/').next().unwrap_or_default();
+        let folder_of = |place: &'static str| place.split('/').next().unwrap_or_default();
+        let place = |folder: &str| PLACES.into_iter().find(|place| folder_of(place) == folder);
+        if let Some(place) = place(folder) {
+            return format!("no snapshot belongs at this place of a world: here they lie at `{place}`");
+        }
+        let meant = if path.contains('/') {
+            nearest(folder, PLACES.into_iter().map(folder_of)).first().and_then(|folder| place(folder))
+        } else {
+            nearest(stem, ["organization"]).first().map(|_| "organization.json")
+        };
+        let meant = meant.map(|place| format!(": is `{place}` meant?")).unwrap_or_default();
+        format!("no snapshot belongs at this place of a world{meant}")
+    }
+
+    /// What a snapshot is to be called that a file of another ending may be meant as; `None` where no snapshots lie.
+    #[must_use]
+    pub fn meant_by(path: &str) -> Option<String> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let ends = [".JSON", ".Json", ".txt", ".text", ".gz", ".json", ".yaml", ".yml", ".bak", ".old", ".orig", "~"];
+        let mut stem = name;
+        while let Some(shorter) = ends.iter().find_map(|end| stem.strip_suffix(end)) {
+            stem = shorter;
+        }
+        // Of another ending that is none of these: a dot may belong to a name, but not to an account, a Region or a version.
+        let stem = stem.split_once('.').map_or(stem, |(first, _)| first);
+        let meant = if folder.is_empty() { format!("{stem}.json") } else { format!("{folder}/{stem}.json") };
+        SnapshotPath::parse(&meant).map(|_| meant)
+    }
+
+    /// What can't be right about a place. What it is about isn't there, or only may be.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        let (account, region) = self.entity.place();
+        if let Some(account) = account.filter(|account| !is_account_id(account)) {
+            return Some(Doubt::NotThere(format!("`{account}` is no account id of twelve digits")));
+        }
+        let region = region.filter(|region| !is_known(region))?;
+        let near = nearest_regions(region);
+        let near = if near.is_empty() { String::new() } else { format!(" (is `{}` meant?)", near.join("` or `")) };
+        Some(if looks_like_a_region(region) {
+            Doubt::MayBe(format!("`{region}` is no Region that we know{near}; what is said of it is used"))
+        } else {
+            Doubt::NotThere(format!("`{region}` is no Region{near}"))
+        })
+    }
+}
+
+/// What is doubtful about the place of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is about an account or a Region that can't be there.
+    NotThere(String),
+    /// It is about a Region that we don't know, and that may be there.
+    MayBe(String),
+}
+
+impl Entity {
+    /// The account and Region that it is of, if it is of one.
+    #[must_use]
+    pub fn place(&self) -> (Option<&AccountId>, Option<&Region>) {
+        match self {
+            Entity::Organization | Entity::Policy(_) => (None, None),
+            Entity::EffectivePolicy(account) | Entity::InvalidPolicy(account) | Entity::Identity(account, _) => (Some(account), None),
+            Entity::EnforcedConfigurations(account, region)
+            | Entity::InferenceProfile(account, region, _)
+            | Entity::Telemetry(account, region)
+            | Entity::Agent(account, region, _)
+            | Entity::Flow(account, region, _)
+            | Entity::Metrics(account, region) => (Some(account), Some(region)),
+            Entity::Guardrail(named) => (Some(&named.key.account), Some(&named.key.region)),
+            Entity::ResourcePolicy(key) => (Some(&key.account), Some(&key.region)),
+        }
+    }
+
+    /// The operation whose answer belongs there.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Entity::Organization => "the Organizations list calls, joined as organization.json",
+            Entity::Policy(_) => "DescribePolicy",
+            Entity::EffectivePolicy(_) => "DescribeEffectivePolicy",
+            Entity::InvalidPolicy(_) => "ListEffectivePolicyValidationErrors",
+            Entity::EnforcedConfigurations(..) => "ListEnforcedGuardrailsConfiguration",
+            Entity::Guardrail(_) => "GetGuardrail",
+            Entity::InferenceProfile(..) => "GetInferenceProfile",
+            Entity::Telemetry(..) => "GetEventSelectors",
+            Entity::Agent(..) => "GetAgent",
+            Entity::Flow(..) => "GetFlow",
+            Entity::ResourcePolicy(_) => "GetResourcePolicy",
+            Entity::Identity(..) => "IAM",
+            Entity::Metrics(..) => "GetMetricData",
+        }
+    }
+
+    /// What to write where AWS was asked, and there is none.
+    #[must_use]
+    pub fn none(&self) -> Option<&'static str> {
+        match self {
+            Entity::EffectivePolicy(_) => Some(r#"{"EffectivePolicy": null}"#),
+            Entity::InvalidPolicy(_) => Some(r#"{"EffectivePolicyValidationErrors": []}"#),
+            Entity::EnforcedConfigurations(..) => Some(r#"{"guardrailsConfig": []}"#),
+            Entity::Guardrail(_) => Some(r#"{"guardrailId": null}"#),
+            Entity::ResourcePolicy(_) => Some(r#"{"resourcePolicy": null}"#),
+            Entity::Telemetry(..) => Some("[]"),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +227,50 @@ mod tests {
         assert_eq!(parse("invalid-policies/222233334444@20261101T000000Z.json").entity, Entity::InvalidPolicy("222233334444".into()));
         let key = GuardrailKey { account: "1".into(), region: "us-east-1".into(), id: "abc".into() };
         assert_eq!(parse("guardrails/1/us-east-1/abc/DRAFT.json").entity, Entity::Guardrail(key.version(GuardrailVersion::Draft)));
+    }
+
+    #[test]
+    fn the_places_that_are_told_are_places() {
+        for place in PLACES {
+            let path = place.replace("<account>", "222233334444").replace("<region>", "us-east-1").replace("<version or DRAFT>", "3");
+            let path = path.replace(['<', '>'], "");
+            assert!(SnapshotPath::parse(&path).is_some_and(|at| at.doubt().is_none()), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_misplaced_is_told_where_it_belongs() {
+        for (path, says) in [
+            ("effective-policies/222233334444@yesterday.json", "`yesterday` is no time of a snapshot"),
+            ("effective-policy/222233334444.json", "is `effective-policies/<account>.json` meant?"),
+            ("enforced-configurations/222233334444.json", "here they lie at `enforced-configurations/<account>/<region>.json`"),
+            ("organisation.json", "is `organization.json` meant?"),
+            ("nonsense/x.json", "no snapshot belongs at this place of a world"),
+        ] {
+            let told = SnapshotPath::misplaced(path);
+            assert!(SnapshotPath::parse(path).is_none() && told.contains(says), "{path}: {told}");
+        }
+        for (path, meant) in [
+            ("effective-policies/222233334444.JSON", Some("effective-policies/222233334444.json")),
+            ("effective-policies/222233334444@20261101T000000Z.json.gz", Some("effective-policies/222233334444@20261101T000000Z.json")),
+            ("telemetry/222233334444/us-east-1", Some("telemetry/222233334444/us-east-1.json")),
+            ("organization.txt", Some("organization.json")),
+            ("notes.txt", None),
+        ] {
+            assert_eq!(SnapshotPath::meant_by(path).as_deref(), meant, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_there_is_doubted() {
+        let doubt = |path: &str| SnapshotPath::parse(path).unwrap().doubt();
+        assert!(matches!(doubt("effective-policies/22223333444.json"), Some(Doubt::NotThere(why)) if why.contains("twelve digits")));
+        for region in ["us-eats-1", "us-east-1a"] {
+            let path = format!("enforced-configurations/222233334444/{region}.json");
+            assert!(matches!(doubt(&path), Some(Doubt::NotThere(why)) if why.contains("(is `us-east-1")), "{region}");
+        }
+        assert!(matches!(doubt("telemetry/222233334444/us-east-9.json"), Some(Doubt::MayBe(_))));
+        assert_eq!(doubt("telemetry/222233334444/eu-west-1@20261101T000000Z.json"), None);
     }
 
     #[test]

@@ -237,6 +237,11 @@ impl State {
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
+    /// The moments at which that may change.
+    pub fn telemetry_boundaries(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = Moment> {
+        self.world.telemetry.get(&(account.clone(), region.clone())).into_iter().flat_map(Timeline::boundaries)
+    }
+
     /// The guardrail of an agent or a flow.
     #[must_use]
     pub fn mediated(&self, kind: MediatorKind, account: &AccountId, region: &Region, id: &str, at: Moment) -> InForce<&MediatedGuardrail> {

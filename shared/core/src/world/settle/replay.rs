@@ -391,7 +391,7 @@ impl<'w> Replay<'w> {
     fn may_be_of_our_type(&self, policy: &PolicyId) -> bool {
         match self.policies.get(policy).and_then(|policy| policy.policy_type.as_deref()) {
             Some(policy_type) => policy_type == self.policy_type,
-            None => !is_managed_by_aws(policy),
+            None => !policy.is_of_aws(),
         }
     }
 
@@ -447,6 +447,10 @@ impl<'w> Replay<'w> {
         if self.policy_type == BEDROCK_POLICY && !organization.is_enabled(self.policy_type, &path) {
             return Computed::Policy { policy: None, assumed: self.organization_assumed };
         }
+        // What is attached to something that isn't known may reach this account.
+        if organization.loose.iter().any(|(_, policy)| policy.as_ref().is_none_or(|policy| self.may_be_of_our_type(policy))) {
+            return Computed::NotKnown;
+        }
         let mut assumed = self.organization_assumed;
         let mut levels = Vec::new();
         let mut key = Vec::new();
@@ -478,9 +482,4 @@ impl<'w> Replay<'w> {
 fn speaks_of_bedrock(content: &str) -> bool {
     let content = serde_json::from_str::<serde_json::Value>(content).ok();
     content.is_none_or(|content| content.as_object().is_none_or(|members| members.keys().any(|key| key.eq_ignore_ascii_case("bedrock"))))
-}
-
-/// AWS's own policies, such as `p-FullAWSAccess`, are SCPs and RCPs; the ids of others are letters and digits of one case.
-fn is_managed_by_aws(policy: &PolicyId) -> bool {
-    policy.starts_with("p-") && policy.bytes().skip(2).any(|byte| byte.is_ascii_uppercase())
 }

@@ -9,7 +9,7 @@ use super::{
     },
     *,
 };
-use crate::telemetry::LoggedEvent;
+use crate::telemetry::{LoggedEvent, Recorded};
 
 const ACCOUNT: &str = "222233334444";
 
@@ -252,7 +252,7 @@ fn only_changes_of_listed_trails_end_what_is_known_of_them() {
         world.apply(hour(10), "e", &WorldChange::TelemetryChanged { account: account.into(), trail: arn.map(str::to_owned) });
         let state = world.settle();
         let telemetry = state.telemetry(&ACCOUNT.into(), &"us-east-1".into(), hour(11));
-        matches!(telemetry, InForce::Known(telemetry) if telemetry.records(LoggedEvent::EVALUATION))
+        matches!(telemetry, InForce::Known(telemetry) if telemetry.records(LoggedEvent::EVALUATION) == Recorded::Yes)
     };
     let (organizations, own) = ("arn:aws:cloudtrail:us-east-1:111122223333:trail/o", "arn:aws:cloudtrail:us-east-1:222233334444:trail/own");
     let of_organization = || trail("111122223333", "o");

@@ -9,15 +9,15 @@ use crate::{
     arn::{AccountId, Arn, Region},
     change::short,
     moment::Moment,
-    telemetry::{LoggedEvent, Telemetry, Trail},
+    telemetry::{LoggedEvent, Recorded, Telemetry, Trail},
     world::{Source, Timeline, World},
 };
 
 /// What trails record, by account and Region.
-type Recorded = BTreeMap<(AccountId, Region), Timeline<Telemetry>>;
+type ByPlace = BTreeMap<(AccountId, Region), Timeline<Telemetry>>;
 
 /// The snapshots, with the changes of trails between them.
-pub(super) fn with_changes(world: &World) -> Recorded {
+pub(super) fn with_changes(world: &World) -> ByPlace {
     let mut telemetry = world.telemetry.clone();
     let organizations = world.organizations.entries().filter_map(|(_, _, organization)| organization);
     let management = organizations.filter_map(|organization| organization.management_account.clone()).last();
@@ -31,10 +31,10 @@ pub(super) fn with_changes(world: &World) -> Recorded {
             if !known.trails.iter().any(concerned) {
                 continue;
             }
-            // Where another trail records evaluations too, nothing changes for them.
+            // Where another trail records evaluations too, or may, nothing changes for them.
             let others: Vec<Trail> = known.trails.iter().filter(|trail| !concerned(trail)).cloned().collect();
             let left = Telemetry { trails: others, ..known.clone() };
-            let left = left.records(LoggedEvent::EVALUATION).then_some(left);
+            let left = (left.records(LoggedEvent::EVALUATION) != Recorded::No).then_some(left);
             insert(timeline, *time, event_id, left);
         }
     }

@@ -1,0 +1,47 @@
+//! Evaluations that were read prove that something recorded them, whatever is known of trails.
+
+use std::collections::BTreeSet;
+
+use crate::moment::Moment;
+
+/// The stretches of time, between changes of what is known of trails, in which evaluations were recorded.
+#[derive(Debug)]
+pub(crate) struct EvaluationsSeen {
+    /// When what is known of trails changes, in order.
+    boundaries: Vec<Moment>,
+    stretches: BTreeSet<usize>,
+}
+
+impl EvaluationsSeen {
+    /// Of evaluations that were recorded at these times.
+    pub(crate) fn new(boundaries: Vec<Moment>, evaluations: impl Iterator<Item = Moment>) -> Self {
+        let mut seen = EvaluationsSeen { boundaries, stretches: BTreeSet::new() };
+        for time in evaluations {
+            let stretch = seen.stretch_of(time);
+            seen.stretches.insert(stretch);
+        }
+        seen
+    }
+
+    /// Whether evaluations were recorded while nothing else was known of trails than at a moment.
+    pub(crate) fn around(&self, moment: Moment) -> bool {
+        self.stretches.contains(&self.stretch_of(moment))
+    }
+
+    fn stretch_of(&self, moment: Moment) -> usize {
+        self.boundaries.partition_point(|boundary| *boundary <= moment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_proves_nothing_of_the_time_after_a_change() {
+        let at = Moment::from_seconds;
+        let seen = EvaluationsSeen::new(vec![at(10), at(20)], [at(12), at(13)].into_iter());
+        assert!(seen.around(at(10)) && seen.around(at(19)));
+        assert!(!seen.around(at(9)) && !seen.around(at(20)));
+    }
+}

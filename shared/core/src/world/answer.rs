@@ -1,0 +1,227 @@
+//! Which answer of AWS a file of the world holds, if it isn't the one that belongs there: so that whoever wrote it knows what to write.
+
+use serde_json::Value;
+
+use super::{Entity, WorldError};
+use crate::json::without_mark;
+
+/// Answers that are taken for others, by a member that they have and those don't.
+const ANSWERS: &[(&str, &str)] = &[
+    ("trailList", "DescribeTrails"),
+    ("Trails", "ListTrails"),
+    ("Trail", "GetTrail"),
+    ("LatestDeliveryTime", "GetTrailStatus"),
+    ("AdvancedEventSelectors", "GetEventSelectors"),
+    ("EventSelectors", "GetEventSelectors"),
+    ("EffectivePolicy", "DescribeEffectivePolicy"),
+    ("EffectivePolicyValidationErrors", "ListEffectivePolicyValidationErrors"),
+    ("Policies", "ListPolicies or ListPoliciesForTarget"),
+    ("Targets", "ListTargetsForPolicy"),
+    ("Policy", "DescribePolicy"),
+    ("guardrailsConfig", "ListEnforcedGuardrailsConfiguration"),
+    ("guardrails", "ListGuardrails"),
+    ("guardrailId", "GetGuardrail"),
+    ("inferenceProfileSummaries", "ListInferenceProfiles"),
+    ("inferenceProfileId", "GetInferenceProfile"),
+    ("agentSummaries", "ListAgents"),
+    ("agent", "GetAgent"),
+    ("flowSummaries", "ListFlows"),
+    ("resourcePolicy", "GetResourcePolicy"),
+    ("loggingConfig", "GetModelInvocationLoggingConfiguration"),
+    ("MetricDataResults", "GetMetricData"),
+    ("Accounts", "ListAccounts"),
+    ("Events", "LookupEvents"),
+    ("Records", "no operation: records of CloudTrail"),
+];
+
+/// So much of an error is quoted.
+const QUOTED: usize = 160;
+
+/// The JSON of a file that holds a whole answer. The error says what else it is.
+pub(super) fn read(bytes: &[u8], entity: &Entity) -> Result<Value, WorldError> {
+    let bytes = without_mark(bytes);
+    let json: Value = serde_json::from_slice(bytes).map_err(|error| not_json(&String::from_utf8_lossy(bytes), entity, error))?;
+    if is_page(&json) && !is_certain_although_cut(&json, entity) {
+        let what = "a page of a list, not the whole: its token says that more follows; ask without `--max-items` and `--no-paginate`, or \
+                    join the pages";
+        return Err(WorldError::Unusable(what.to_owned()));
+    }
+    Ok(json)
+}
+
+/// What else a text is that should be JSON.
+fn not_json(text: &str, entity: &Entity, error: serde_json::Error) -> WorldError {
+    let told = if text.trim().is_empty() {
+        "empty, as `>` leaves a file whose command failed".to_owned()
+    } else if let Some(said) = error_of_command(text) {
+        format!("what the AWS CLI says of an error, not an answer: {said}")
+    } else if let Some(format) = other_format(text) {
+        format!("not JSON, but as `--output {format}` prints it: ask with `--output json`")
+    } else {
+        return error.into();
+    };
+    let told = match entity.none().filter(|_| !told.contains("--output")) {
+        Some(none) => format!("{told}; where {} answers that there is none, write {none}", entity.operation()),
+        None => told,
+    };
+    WorldError::Unusable(told)
+}
+
+/// The line of the AWS CLI that says why it could not do what was asked.
+fn error_of_command(text: &str) -> Option<String> {
+    const STARTS: [&str; 5] = ["An error occurred (", "aws: error", "aws: [ERROR]", "Unable to locate credentials", "usage: aws"];
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    STARTS.iter().any(|start| line.starts_with(start)).then(|| line.chars().take(QUOTED).collect())
+}
+
+/// The other formats of the AWS CLI.
+fn other_format(text: &str) -> Option<&'static str> {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let is_key = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_\"'-".contains(&byte));
+    let yaml = line.strip_prefix("- ").unwrap_or(line).split_once(':');
+    if line.starts_with("-----") || line.starts_with("+-") || line.starts_with('|') {
+        Some("table")
+    } else if line == "---" || yaml.is_some_and(|(key, rest)| is_key(key.trim()) && (rest.is_empty() || rest.starts_with(' '))) {
+        Some("yaml")
+    } else if line.contains('\t') || line == "None" || line.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        Some("text")
+    } else {
+        None
+    }
+}
+
+/// Whether a list goes on.
+fn is_page(json: &Value) -> bool {
+    const TOKENS: [&str; 5] = ["nextToken", "NextToken", "NextMarker", "nextMarker", "Marker"];
+    let goes_on = |answer: &Value| {
+        let is_set = |token: &&str| answer.get(*token).is_some_and(|token| !token.is_null() && token.as_str() != Some(""));
+        TOKENS.iter().any(is_set) || answer.get("IsTruncated") == Some(&Value::Bool(true))
+    };
+    match json {
+        Value::Array(answers) => answers.iter().any(goes_on),
+        answer => goes_on(answer),
+    }
+}
+
+/// Errors that are listed are there, whatever follows them.
+fn is_certain_although_cut(json: &Value, entity: &Entity) -> bool {
+    let errors = json.get("EffectivePolicyValidationErrors").and_then(Value::as_array);
+    matches!(entity, Entity::InvalidPolicy(_)) && errors.is_some_and(|errors| !errors.is_empty())
+}
+
+/// An error, with what the answer looks like instead.
+pub(super) fn explained(error: WorldError, json: &Value, entity: &Entity) -> WorldError {
+    let WorldError::Shape { operation, problem } = error else { return error };
+    let problem = match trimmed(json, entity).or_else(|| of_another_operation(json, operation)) {
+        Some(hint) => format!("{problem}; {hint}"),
+        None => problem,
+    };
+    WorldError::Shape { operation, problem }
+}
+
+/// What `--query`, or another tool behind the command, left of the answer.
+fn trimmed(json: &Value, entity: &Entity) -> Option<String> {
+    let has = |key: &str| json.get(key).is_some();
+    let without = |query: &str| Some(format!("it looks like what `--query {query}` leaves: ask without it"));
+    match entity {
+        Entity::EffectivePolicy(_) if has("PolicyContent") => without("EffectivePolicy"),
+        Entity::EffectivePolicy(_) if has("bedrock") || json.is_string() => without("EffectivePolicy.PolicyContent"),
+        Entity::EffectivePolicy(_) if json.pointer("/EffectivePolicy/PolicyContent").is_some_and(|content| !content.is_string()) => {
+            Some("AWS answers with text there: leave out what reads it, such as `fromjson` of jq, or `--query`".to_owned())
+        }
+        Entity::Policy(_) if has("PolicySummary") || has("Content") => without("Policy"),
+        Entity::Policy(_) if has("bedrock") || has("Statement") || json.is_string() => without("Policy.Content"),
+        Entity::Policy(_) if json.pointer("/Policy/Content").is_some_and(|content| !content.is_string()) => {
+            Some("AWS answers with text there: leave out what reads it, such as `fromjson` of jq, or `--query`".to_owned())
+        }
+        Entity::EnforcedConfigurations(..) if json.is_array() => without("guardrailsConfig"),
+        Entity::EnforcedConfigurations(..) if has("guardrailIdentifier") || has("guardrailArn") => without("guardrailsConfig[0]"),
+        Entity::InvalidPolicy(_) if json.is_array() => without("EffectivePolicyValidationErrors"),
+        Entity::InferenceProfile(..) if json.is_array() => without("models"),
+        Entity::ResourcePolicy(_) if has("Statement") => without("resourcePolicy"),
+        Entity::Flow(..) if has("nodes") => without("definition"),
+        Entity::Organization if json.is_array() => without("Accounts"),
+        _ if !json.is_object() && !matches!(entity, Entity::Telemetry(..)) => without("…"),
+        _ => None,
+    }
+}
+
+fn of_another_operation(json: &Value, expected: &str) -> Option<String> {
+    if let Some(code) = json.get("__type").or_else(|| json.pointer("/Error/Code")).and_then(Value::as_str) {
+        return Some(format!("it is an error of AWS: {}", code.chars().take(QUOTED).collect::<String>()));
+    }
+    let members = json.as_object()?;
+    let (_, operation) = ANSWERS.iter().find(|(member, operation)| *operation != expected && members.contains_key(*member))?;
+    Some(format!("it looks like one of {operation}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::world::{SnapshotPath, World};
+
+    fn told(path: &str, text: &str) -> String {
+        World::default().add(&SnapshotPath::parse(path).unwrap(), text.as_bytes()).unwrap_err().to_string()
+    }
+
+    const POLICY: &str = "effective-policies/222233334444.json";
+    const CONFIGURATIONS: &str = "enforced-configurations/222233334444/us-east-1.json";
+    const TELEMETRY: &str = "telemetry/222233334444/us-east-1.json";
+
+    #[test]
+    fn what_else_a_file_is_is_told() {
+        for (path, text, says) in [
+            (
+                POLICY,
+                "",
+                r#"empty, as `>` leaves a file whose command failed; where DescribeEffectivePolicy answers that there is none, write {"EffectivePolicy": null}"#,
+            ),
+            (POLICY, " \n", r#"write {"EffectivePolicy": null}"#),
+            (CONFIGURATIONS, "", r#"write {"guardrailsConfig": []}"#),
+            ("guardrails/222233334444/us-east-1/abc/1.json", "", r#"write {"guardrailId": null}"#),
+            ("organization.json", "", "empty"),
+            (
+                POLICY,
+                "\nAn error occurred (EffectivePolicyNotFoundException) when calling the DescribeEffectivePolicy operation: none\n",
+                r#"(EffectivePolicyNotFoundException) when calling the DescribeEffectivePolicy operation: none; where DescribeEffectivePolicy answers that there is none, write {"EffectivePolicy": null}"#,
+            ),
+            (POLICY, "EffectivePolicy:\n  PolicyContent: '{}'\n", "`--output yaml`"),
+            (POLICY, "- EffectivePolicy:\n", "`--output yaml`"),
+            (POLICY, "EFFECTIVEPOLICY\t2026-11-01\t{}\tBEDROCK_POLICY\n", "`--output text`"),
+            (POLICY, "None\n", "`--output text`"),
+            (CONFIGURATIONS, "----------\n|  ListEnforcedGuardrailsConfiguration  |\n", "`--output table`"),
+            (POLICY, "{", "not valid JSON"),
+            (POLICY, r#"{"PolicyContent": "{}"}"#, "`--query EffectivePolicy`"),
+            (POLICY, r#"{"bedrock": {}}"#, "`--query EffectivePolicy.PolicyContent`"),
+            (POLICY, r#""{}""#, "`--query EffectivePolicy.PolicyContent`"),
+            (POLICY, r#"{"EffectivePolicy": {"PolicyContent": {"bedrock": {}}}}"#, "`fromjson`"),
+            (POLICY, r#"{"Policies": []}"#, "one of ListPolicies"),
+            (POLICY, r#"{"Error": {"Code": "AccessDeniedException"}}"#, "an error of AWS: AccessDeniedException"),
+            (CONFIGURATIONS, "[]", "`--query guardrailsConfig`"),
+            (CONFIGURATIONS, r#"{"guardrails": []}"#, "one of ListGuardrails"),
+            (CONFIGURATIONS, r#"{"guardrailsConfig": [], "nextToken": "abc"}"#, "a page of a list"),
+            (CONFIGURATIONS, r#"{"guardrailsConfig": [], "NextToken": "abc"}"#, "a page of a list"),
+            ("organization.json", r#"{"Accounts": [], "NextToken": "abc"}"#, "a page of a list"),
+            ("organization.json", r#"{"Policies": []}"#, "none of Organization"),
+            ("policies/p-1.json", r#"{"PolicySummary": {}, "Content": "{}"}"#, "`--query Policy`"),
+            ("invalid-policies/222233334444.json", "[]", "`--query EffectivePolicyValidationErrors`"),
+            ("invalid-policies/222233334444.json", r#"{"EffectivePolicyValidationErrors": [], "NextToken": "a"}"#, "a page of a list"),
+            (TELEMETRY, "{}", "names no trail and no selectors"),
+            (TELEMETRY, r#"{"trailList": [{"Name": "t", "TrailARN": "arn:aws:cloudtrail:us-east-1:1:trail/t"}]}"#, "one of DescribeTrails"),
+            (TELEMETRY, r#"{"IsLogging": true, "LatestDeliveryTime": 1}"#, "one of GetTrailStatus"),
+            (TELEMETRY, r#"[{"FieldSelectors": []}]"#, "`--query`"),
+        ] {
+            let said = told(path, text);
+            assert!(said.contains(says), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_last_page_is_the_whole() {
+        for text in [r#"{"guardrailsConfig": [], "nextToken": null}"#, r#"{"guardrailsConfig": [], "nextToken": ""}"#] {
+            assert!(World::default().add(&SnapshotPath::parse(CONFIGURATIONS).unwrap(), text.as_bytes()).is_ok(), "{text}");
+        }
+        let errors = r#"{"EffectivePolicyValidationErrors": [{"ErrorCode": "KEY_REQUIRED"}], "NextToken": "a"}"#;
+        let path = SnapshotPath::parse("invalid-policies/222233334444.json").unwrap();
+        assert!(World::default().add(&path, errors.as_bytes()).is_ok(), "an error that is listed is there");
+    }
+}
