@@ -1,9 +1,10 @@
 //! An organization with Guardrail Audit in it, as far as policies go: who holds which, and which stand on what.
 
+use audit_core::iam::{Call, Decision, Policies, Principal};
 use serde_json::{Value, json};
 
 use crate::{
-    iam::{Call, Decision, Policies, Principal},
+    documents::{document, full_access},
     template::{Stack, Template},
 };
 
@@ -72,8 +73,14 @@ impl Deployment {
             Principal::Service(_) => Vec::new(),
         };
         let in_member = matches!(&call.principal, Principal::Identity(arn) if !arn.contains(&format!(":{MANAGEMENT}:")));
-        let service_control = if in_member { self.service_control.clone() } else { Vec::new() };
-        Policies { identity, resource: self.policy_on(&call.resource), service_control, boundary: None }.decide(call)
+        let attached = self.service_control.iter().chain([&full_access()]).map(document).collect();
+        Policies {
+            identity: identity.iter().map(document).collect(),
+            resource: self.policy_on(&call.resource).as_ref().map(document),
+            service_control: if in_member { vec![attached] } else { Vec::new() },
+            ..Policies::default()
+        }
+        .decide(call)
     }
 
     /// The roles of all stacks: their ARN and their properties.
@@ -89,7 +96,7 @@ impl Deployment {
     fn policies_of(&self, arn: &str) -> Vec<Value> {
         match self.roles().find(|(role, _)| role == arn) {
             Some((_, role)) => role["Policies"].as_array().unwrap().iter().map(|policy| policy["PolicyDocument"].clone()).collect(),
-            None => vec![json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})],
+            None => vec![full_access()],
         }
     }
 

@@ -9,12 +9,12 @@ use std::{
     sync::Arc,
 };
 
+use audit_core::iam::Decision;
 use serde_json::{Value, json};
 
 use crate::{
     deployment::{Deployment, call},
     engine::Client,
-    iam::Decision,
 };
 
 /// A gate for the calls of one role.

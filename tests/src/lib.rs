@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: the templates as CloudFormation would resolve them, policies as IAM would evaluate them, and the tools
+//! What the end-to-end tests share: the templates as CloudFormation would resolve them, the policies in them, and the tools
 //! and engines that they run on.
 
 #![expect(
@@ -11,10 +11,10 @@
 )]
 
 pub mod deployment;
+pub mod documents;
 pub mod double;
 pub mod engine;
 pub mod gate;
-pub mod iam;
 pub mod stack;
 pub mod template;
 pub mod tools;

@@ -7,10 +7,11 @@ use std::{
     process::{Command, Output},
 };
 
+use audit_core::iam::{Call, Decision, Policies};
 use end_to_end::{
     deployment::{HUB, KEY, MEMBER, ORGANIZATION},
+    documents::{document, full_access},
     engine::Engine,
-    iam::{Call, Decision, Policies},
     template::{Template, root},
     tools::{AWS, CFN_LINT, path_with, said, succeed},
 };
@@ -110,8 +111,8 @@ fn a_member_is_set_up_from_what_is_published() {
 
     let policy = hub.in_region("eu-west-1").send("s3", "GET", "/guardrail-audit-code-111122223333-eu-west-1?policy", &[], &[]).unwrap();
     let policies = Policies {
-        identity: vec![serde_json::json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})],
-        resource: Some(serde_json::from_slice::<Value>(&policy).unwrap()),
+        identity: vec![document(&full_access())],
+        resource: Some(document(&serde_json::from_slice::<Value>(&policy).unwrap())),
         ..Policies::default()
     };
     let object = "arn:aws:s3:::guardrail-audit-code-111122223333-eu-west-1/audit-changes/x.zip";
@@ -129,7 +130,7 @@ fn a_member_is_set_up_from_what_is_published() {
 #[test]
 fn the_example_policy_is_what_publishing_needs() {
     let text = std::fs::read_to_string(root().join("deploy/publish.policy.json")).unwrap().replace("HUB_ACCOUNT", HUB);
-    let policies = Policies { identity: vec![serde_json::from_str(&text).unwrap()], ..Policies::default() };
+    let policies = Policies { identity: vec![document(&serde_json::from_str(&text).unwrap())], ..Policies::default() };
     let bucket = format!("arn:aws:s3:::guardrail-audit-code-{HUB}-eu-west-1");
     let decide = |action: &str, resource: &str| {
         policies.decide(&Call::by("arn:aws:iam::111122223333:role/publisher", action, resource).in_account(HUB))

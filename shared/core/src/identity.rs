@@ -1,47 +1,38 @@
-//! What IAM policies and service control policies say about guardrails (facts/08 E1).
+//! What IAM policies and service and resource control policies say about guardrails.
 //!
 //! A team can demand a guardrail of every caller by the condition key `bedrock:GuardrailIdentifier`: each Allow of inference carries the
-//! condition, or a Deny refuses calls that lack it. Only statements about inference are read; a policy is *looser* than another if
-//! some Allow lost the condition or some Deny is gone. Both are compared action by action and resource by resource: how a statement is
-//! written, split or joined, doesn't matter, and a Deny is still there if an equal or a broader one is.
+//! condition, or a Deny refuses calls that lack it. A Deny can also keep guardrails, and what enforces and records them, from being
+//! changed. What a change of policies took away is found by asking them, before and after, about the same requests: how a document is
+//! written doesn't matter. Only statements that can decide about such requests are kept.
 
+pub(crate) mod changes;
+mod compare;
+mod guardrails;
 pub(crate) mod history;
-mod refusal;
+mod keys;
+mod operations;
 pub(crate) mod service_control;
 mod simple;
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json, value::RawValue};
-use wildmatch::WildMatch;
 
 use crate::{
-    finding::ControlChange,
-    json::{At, Text, printable},
+    iam::{Effect, Names, Principals, Statement, percent_decoded},
+    json::{Text, printable},
 };
-use refusal::{Denial, Grant, Resource};
-
-/// The operations that run a model, as IAM names them. Converse is authorised as InvokeModel; bedrock-mantle has a namespace of its own.
-const INFERENCE: &[&str] = &["bedrock:invokemodel", "bedrock:invokemodelwithresponsestream", "bedrock-mantle:createinference"];
+pub(crate) use compare::{Lost, NewlyPassing, Silence, in_words, lost};
+pub(crate) use guardrails::Named;
+use operations::{INFERENCE, inference_actions, is_ours};
 
 /// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
 pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
-/// The condition keys that name a guardrail.
-const GUARDRAIL_KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
-
-/// The statements of a policy that decide who runs a model without a guardrail.
+/// The statements of policies that decide who runs a model without a guardrail, and who is kept from changing guardrails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityPolicy {
-    /// What an Allow gives without asking for a guardrail.
-    open: BTreeSet<Grant>,
-    /// What an Allow gives if the call names a guardrail.
-    conditioned: BTreeSet<Grant>,
-    /// What a Deny takes from calls.
-    denied: BTreeSet<Denial>,
+    statements: BTreeSet<Arc<Statement>>,
 }
 
 impl IdentityPolicy {
@@ -49,52 +40,42 @@ impl IdentityPolicy {
     #[must_use]
     pub fn parse(document: &Value) -> Option<Self> {
         let document = as_document(document)?;
-        let mut policy = IdentityPolicy::default();
-        for statement in statements(&document) {
-            let resources = resource_list(statement);
-            let condition = &statement["Condition"];
-            let denies = statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case("Deny"));
-            for action in inference_actions(statement) {
-                for resource in &resources {
-                    let grant = Grant { action, resource: resource.clone() };
-                    if denies {
-                        policy.denied.insert(Denial::new(grant, condition));
-                    } else if asks_for_guardrail(condition) {
-                        policy.conditioned.insert(grant);
-                    } else {
-                        policy.open.insert(grant);
-                    }
-                }
-            }
-        }
-        Some(policy)
+        let read = statements(&document).filter(|statement| may_matter(statement)).map(Statement::read);
+        Some(IdentityPolicy { statements: read.filter(operations::matters).map(Arc::new).collect() })
     }
 
     /// What allows everything.
     #[must_use]
     pub fn open_to_all() -> Self {
-        let everything = |action: &&'static str| Grant { action, resource: Resource::Matching("*".to_owned()) };
-        IdentityPolicy { open: INFERENCE.iter().map(everything).collect(), ..IdentityPolicy::default() }
+        let everything = Statement {
+            effect: Effect::Allow,
+            principals: Principals::NotSaid,
+            actions: Names::all(),
+            resources: Names::all(),
+            conditions: Vec::new(),
+        };
+        IdentityPolicy { statements: BTreeSet::from([Arc::new(everything)]) }
     }
 
-    /// The part of a document that is about inference, each statement once; `None` if it is no document. Of what is simply allowed only
-    /// the actions and the resources of Bedrock are left.
+    /// The part of a document that can decide about the requests that policies are asked about, each statement once; `None` if it is no
+    /// document. Of what is allowed only the actions and the resources of inference are left.
     #[must_use]
     pub fn relevant_part(document: &Value) -> Option<Value> {
         let document = as_document(document)?;
         let mut relevant: Vec<Value> = Vec::new();
-        for statement in statements(&document) {
-            let actions = inference_actions(statement);
-            let Some(resources) = resources(statement).filter(|_| !actions.is_empty()) else {
+        for json in statements(&document).filter(|statement| may_matter(statement)) {
+            let statement = Statement::read(json);
+            if !operations::matters(&statement) {
                 continue;
-            };
-            let is_denial = statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case("Deny"));
-            let kept = if is_denial || asks_for_guardrail(&statement["Condition"]) {
-                sorted(statement)
-            } else if statement.get("NotResource").is_some() {
-                json!({"Effect": "Allow", "Action": actions, "NotResource": sorted(&statement["NotResource"])})
+            }
+            let kept = if statement.effect == Effect::Deny {
+                sorted(json)
             } else {
-                json!({"Effect": "Allow", "Action": actions, "Resource": resources.split(", ").collect::<Vec<_>>()})
+                let resources = match json.get("NotResource") {
+                    Some(others) => ("NotResource", sorted(others)),
+                    None => ("Resource", statement.resources.patterns.iter().filter(|name| is_ours(name)).cloned().collect()),
+                };
+                allowing(&inference_actions(&statement).collect::<Vec<_>>(), resources, json.get("Condition"))
             };
             if !relevant.contains(&kept) {
                 relevant.push(kept);
@@ -115,82 +96,54 @@ impl IdentityPolicy {
         Self::relevant_part(&value)
     }
 
-    /// Whether it asks for a guardrail, or refuses inference, anywhere.
+    /// Whether it asks for a guardrail, or refuses anything that matters.
     #[must_use]
     pub fn guards(&self) -> bool {
-        !self.conditioned.is_empty() || !self.denied.is_empty()
+        self.asks() || self.protects()
+    }
+
+    /// Whether it asks for a guardrail, or refuses inference, anywhere.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let asks = |statement: &Statement| match statement.effect {
+            Effect::Deny => operations::is_about_inference(statement),
+            Effect::Allow => compare::asks_for_guardrail(statement),
+        };
+        self.statements.iter().any(|statement| asks(statement))
+    }
+
+    /// Whether it refuses changes of guardrails, or of what enforces and records them.
+    #[must_use]
+    pub fn protects(&self) -> bool {
+        self.statements.iter().any(|statement| statement.effect == Effect::Deny && operations::is_about_protection(statement))
     }
 
     /// Whether it lets models be run without a guardrail.
     #[must_use]
     pub fn opens(&self) -> bool {
-        !self.open.is_empty()
+        self.statements.iter().any(|statement| statement.effect == Effect::Allow && !compare::asks_for_guardrail(statement))
     }
 
-    /// What is looser in another that takes the place of this one. Nothing, if this one doesn't guard.
+    /// What it refuses, without what it allows.
     #[must_use]
-    pub fn loosened_by(&self, after: &IdentityPolicy) -> Vec<ControlChange> {
-        let mut changes = opened(&self.opened_by(after));
-        changes.extend(self.denials_lost(after));
-        changes
-    }
-
-    /// What another allows without asking for a guardrail, which this one doesn't, and nothing in it refuses calls without one. Nothing, if
-    /// this one never asks.
-    fn opened_by<'a>(&self, after: &'a IdentityPolicy) -> Vec<&'a Grant> {
-        if self.conditioned.is_empty() {
-            return Vec::new();
-        }
-        after.open.iter().filter(|open| !self.allows(open) && !after.refuses_without_guardrail(open)).collect()
-    }
-
-    fn allows(&self, grant: &Grant) -> bool {
-        self.open.iter().any(|open| open.covers(grant))
-    }
-
-    fn refuses_without_guardrail(&self, grant: &Grant) -> bool {
-        self.denied.iter().any(|denial| denial.grant.covers(grant) && denial.holds_without_guardrail())
-    }
-
-    /// The denials that another doesn't have, nor broader ones.
-    #[must_use]
-    pub fn denials_lost(&self, after: &IdentityPolicy) -> Vec<ControlChange> {
-        let lost = self.denied.iter().filter(|denial| !after.denied.iter().any(|other| other.is_at_least(denial)));
-        let mut by_condition: BTreeMap<String, Vec<&Grant>> = BTreeMap::new();
-        for denial in lost {
-            by_condition.entry(denial.condition_in_words()).or_default().push(&denial.grant);
-        }
-        let in_words = |(condition, grants): (String, Vec<&Grant>)| {
-            let change = move |what: String| ControlChange {
-                control: format!("Deny {what}{condition}"),
-                side: None,
-                before: Some("present".to_owned()),
-                after: None,
-            };
-            refusal::in_words(&grants).into_iter().map(change)
-        };
-        by_condition.into_iter().flat_map(in_words).collect()
+    pub(crate) fn denials(&self) -> IdentityPolicy {
+        let denials = self.statements.iter().filter(|statement| statement.effect == Effect::Deny);
+        IdentityPolicy { statements: denials.cloned().collect() }
     }
 
     /// Both at once.
     #[must_use]
     pub fn and(&self, other: &IdentityPolicy) -> IdentityPolicy {
-        IdentityPolicy {
-            open: &self.open | &other.open,
-            conditioned: &self.conditioned | &other.conditioned,
-            denied: &self.denied | &other.denied,
-        }
+        IdentityPolicy { statements: &self.statements | &other.statements }
     }
 }
 
-fn opened(grants: &[&Grant]) -> Vec<ControlChange> {
-    let change = |what: String| ControlChange {
-        control: format!("Allow {what}"),
-        side: None,
-        before: Some("only with bedrock:GuardrailIdentifier".to_owned()),
-        after: Some("without a condition on the guardrail".to_owned()),
-    };
-    refusal::in_words(grants).into_iter().map(change).collect()
+/// What is kept of a statement that allows: the actions that run a model, the resources, and the condition, if there is any.
+fn allowing(actions: &[&str], resources: (&str, Value), condition: Option<&Value>) -> Value {
+    let says_something = |condition: &&Value| condition.as_object().is_some_and(|operators| !operators.is_empty());
+    let condition = condition.filter(says_something).map(|condition| ("Condition", sorted(condition)));
+    let members = [("Effect", json!("Allow")), ("Action", json!(actions)), resources].into_iter().chain(condition);
+    Value::Object(members.map(|(member, value)| (member.to_owned(), value)).collect())
 }
 
 /// The policy documents in an answer of IAM, with the name of each: GetRolePolicy, GetPolicyVersion, an entry of
@@ -224,32 +177,23 @@ fn collect(value: &Value, name: &str, found: &mut Vec<(String, IdentityPolicy)>)
 }
 
 /// A document is an object with statements.
-fn as_document(value: &Value) -> Option<Value> {
+fn as_document(value: &Value) -> Option<Cow<'_, Value>> {
     match value {
-        Value::Object(members) if members.contains_key("Statement") => Some(value.clone()),
+        Value::Object(members) if members.contains_key("Statement") => Some(Cow::Borrowed(value)),
         Value::String(text) => {
-            let plain = if text.trim_start().starts_with('{') { text.clone() } else { percent_decoded(text)? };
+            let plain = if text.trim_start().starts_with('{') { Cow::Borrowed(text) } else { Cow::Owned(percent_decoded(text)?) };
             let parsed: Value = serde_json::from_str(&plain).ok()?;
-            parsed.get("Statement").is_some().then_some(parsed)
+            parsed.get("Statement").is_some().then_some(Cow::Owned(parsed))
         }
         _ => None,
     }
 }
 
-/// IAM answers with documents that are URL-encoded (RFC 3986).
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+/// Whether a statement has to be read at all: most allow other things.
+fn may_matter(statement: &Value) -> bool {
+    let list = &statement["Action"];
+    let actions = list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice).iter().filter_map(Value::as_str);
+    statement["Effect"] != "Allow" || statement.get("NotAction").is_some() || !matching_actions(&actions).is_empty()
 }
 
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {
@@ -257,25 +201,11 @@ fn statements(document: &Value) -> impl Iterator<Item = &Value> {
     statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice).iter().filter(|statement| statement.is_object())
 }
 
-fn texts(list: &Value) -> Vec<String> {
-    let list = list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice);
-    list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
-}
-
-/// Which ways to run a model a statement is about.
-fn inference_actions(statement: &Value) -> Vec<&'static str> {
-    if let Some(excluded) = statement.get("NotAction") {
-        let excluded = matching_actions(&texts(excluded).iter().map(String::as_str));
-        return INFERENCE.iter().copied().filter(|action| !excluded.contains(action)).collect();
-    }
-    matching_actions(&texts(&statement["Action"]).iter().map(String::as_str))
-}
-
 /// Which ways to run a model some of the patterns match.
 fn matching_actions<'p>(patterns: &(impl Iterator<Item = &'p str> + Clone)) -> Vec<&'static str> {
     let matches = |pattern: &str, action: &str| {
         if pattern.contains(['*', '?']) {
-            WildMatch::new(&pattern.to_ascii_lowercase()).matches(action)
+            crate::iam::matches(&pattern.to_ascii_lowercase(), action)
         } else {
             pattern.eq_ignore_ascii_case(action)
         }
@@ -283,55 +213,10 @@ fn matching_actions<'p>(patterns: &(impl Iterator<Item = &'p str> + Clone)) -> V
     INFERENCE.iter().copied().filter(|action| patterns.clone().any(|pattern| matches(pattern, action))).collect()
 }
 
-/// The resources among them that can be Bedrock's, in order; `None` if none can.
+/// The resources among them that can be those of inference, in order; `None` if none can.
 fn ours<'r>(resources: impl Iterator<Item = &'r str>) -> Option<Vec<String>> {
-    let can_be_ours = |resource: &&str| {
-        let service = resource.split(':').nth(2).unwrap_or("*");
-        service.contains(['*', '?']) || service.starts_with("bedrock")
-    };
-    let ours: BTreeSet<String> = resources.filter(can_be_ours).map(|resource| printable(resource).into_owned()).collect();
+    let ours: BTreeSet<String> = resources.filter(|resource| is_ours(resource)).map(|resource| printable(resource).into_owned()).collect();
     (!ours.is_empty()).then(|| ours.into_iter().collect())
-}
-
-/// What of a statement's resources can be Bedrock's; `None` if nothing can.
-fn resources(statement: &Value) -> Option<String> {
-    if let Some(excluded) = statement.get("NotResource") {
-        let excluded: BTreeSet<String> = texts(excluded).iter().map(|resource| printable(resource).into_owned()).collect();
-        return Some(format!("all but {}", excluded.into_iter().collect::<Vec<_>>().join(", ")));
-    }
-    let list = texts(&statement["Resource"]);
-    if list.is_empty() { Some("*".to_owned()) } else { ours(list.iter().map(String::as_str)).map(|ours| ours.join(", ")) }
-}
-
-/// The same, one by one; none if nothing can be Bedrock's.
-fn resource_list(statement: &Value) -> Vec<Resource> {
-    if let Some(excluded) = statement.get("NotResource") {
-        return vec![Resource::AllBut(texts(excluded).iter().map(|resource| printable(resource).into_owned()).collect())];
-    }
-    let list = texts(&statement["Resource"]);
-    if list.is_empty() {
-        return vec![Resource::Matching("*".to_owned())];
-    }
-    ours(list.iter().map(String::as_str)).unwrap_or_default().into_iter().map(Resource::Matching).collect()
-}
-
-/// Whether an Allow with this condition gives nothing to calls without a guardrail. `…IfExists`, negations and `Null: true` hold for
-/// calls that name none, and a lone `*` for any guardrail
-/// (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
-fn asks_for_guardrail(condition: &Value) -> bool {
-    condition.as_object().into_iter().flatten().any(|(operator, keys)| {
-        let operator = operator.to_ascii_lowercase();
-        let keys = keys.as_object().into_iter().flatten();
-        let mut of_guardrail =
-            keys.filter(|(key, _)| GUARDRAIL_KEYS.contains(&key.to_ascii_lowercase().as_str())).map(|(_, values)| texts(values));
-        if operator == "null" {
-            return condition.at("/Null").as_object().into_iter().flatten().any(|(key, value)| {
-                GUARDRAIL_KEYS.contains(&key.to_ascii_lowercase().as_str()) && (value == "false" || *value == Value::Bool(false))
-            });
-        }
-        let can_be_absent = operator.ends_with("ifexists") || operator.contains("not") || operator.starts_with("forallvalues");
-        !can_be_absent && of_guardrail.any(|values| !values.is_empty() && values.iter().all(|value| !value.trim_matches('*').is_empty()))
-    })
 }
 
 fn sorted(value: &Value) -> Value {
@@ -349,156 +234,4 @@ fn sorted(value: &Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn allow(condition: &Value) -> Value {
-        json!({"Effect": "Allow", "Action": "bedrock:InvokeModel*", "Resource": "*", "Condition": condition})
-    }
-
-    fn policy(statements: &[Value]) -> IdentityPolicy {
-        IdentityPolicy::parse(&json!({"Version": "2012-10-17", "Statement": statements})).unwrap()
-    }
-
-    fn with_guardrail() -> Value {
-        json!({"StringEquals": {"bedrock:GuardrailIdentifier": "arn:aws:bedrock:us-east-1:111122223333:guardrail/abc:1"}})
-    }
-
-    #[test]
-    fn every_allow_must_ask_for_the_guardrail() {
-        let before = policy(&[allow(&with_guardrail())]);
-        assert!(before.guards() && !before.opens());
-        assert!(!before.loosened_by(&policy(&[allow(&json!(null))])).is_empty());
-        let one_left = policy(&[allow(&with_guardrail()), json!({"Effect": "Allow", "Action": "*", "Resource": "*"})]);
-        assert!(!before.loosened_by(&one_left).is_empty(), "an Allow without the condition is enough");
-        assert!(before.loosened_by(&before).is_empty());
-        let other_action = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
-        assert!(before.loosened_by(&policy(&[allow(&with_guardrail()), other_action])).is_empty());
-        assert!(before.loosened_by(&policy(&[])).is_empty(), "nothing allowed is no way around");
-    }
-
-    #[test]
-    fn conditions_that_hold_without_a_guardrail_ask_for_nothing() {
-        for condition in [
-            json!({"StringEqualsIfExists": {"bedrock:GuardrailIdentifier": "x"}}),
-            json!({"StringNotEquals": {"bedrock:GuardrailIdentifier": "x"}}),
-            json!({"Null": {"bedrock:GuardrailIdentifier": "true"}}),
-            json!({"StringLike": {"bedrock:GuardrailIdentifier": "*"}}),
-            json!({"StringEquals": {"aws:PrincipalTag/team": "x"}}),
-        ] {
-            assert!(policy(&[allow(&condition)]).opens(), "{condition}");
-        }
-        for condition in [
-            with_guardrail(),
-            json!({"Null": {"bedrock:GuardrailIdentifier": "false"}}),
-            json!({"StringLike": {"Bedrock:guardrailidentifier": ["arn:*/abc*"]}}),
-        ] {
-            assert!(!policy(&[allow(&condition)]).opens(), "{condition}");
-        }
-    }
-
-    #[test]
-    fn a_lost_denial_is_looser() {
-        let deny = json!({"Effect": "Deny", "Action": "bedrock:InvokeModel", "Resource": "*", "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}});
-        let before = policy(std::slice::from_ref(&deny));
-        assert_eq!(before.loosened_by(&policy(&[])).len(), 1);
-        assert!(before.loosened_by(&policy(&[json!({"Sid": "renamed", "Effect": "Deny", "Action": ["bedrock:InvokeModel"], "Resource": ["*"], "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}})])).is_empty());
-        let mantle = json!({"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"});
-        assert!(policy(&[mantle]).guards(), "all but S3 is inference too");
-    }
-
-    #[test]
-    fn how_a_denial_is_written_does_not_matter() {
-        let deny = |action: Value, condition: Value| json!({"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition});
-        let both = json!(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]);
-        let unnamed = json!({"Null": {"bedrock:GuardrailIdentifier": "true"}});
-        let before = policy(&[deny(both.clone(), unnamed.clone())]);
-        let other = json!({"StringNotEquals": {"bedrock:GuardrailIdentifier": "arn:g"}});
-        for kept in [
-            vec![deny(json!("bedrock:InvokeModel*"), json!({"Null": {"bedrock:guardrailIdentifier": true}}))],
-            vec![
-                deny(json!("bedrock:InvokeModel"), unnamed.clone()),
-                deny(json!("bedrock:InvokeModelWithResponseStream"), unnamed.clone()),
-            ],
-            vec![deny(json!("*"), Value::Null)],
-            vec![deny(both.clone(), other.clone())],
-        ] {
-            assert!(before.loosened_by(&policy(&kept)).is_empty(), "{kept:?}");
-        }
-        let narrower = json!({"Null": {"bedrock:GuardrailIdentifier": "true"}, "StringEquals": {"aws:PrincipalTag/team": "x"}});
-        for lost in [
-            deny(json!("bedrock:InvokeModel"), unnamed.clone()),
-            deny(both.clone(), narrower),
-            json!({"Effect": "Deny", "Action": both, "Resource": "arn:aws:bedrock:*::foundation-model/a.*", "Condition": unnamed}),
-        ] {
-            assert!(!before.loosened_by(&policy(std::slice::from_ref(&lost))).is_empty(), "{lost}");
-        }
-        let named =
-            |guardrails: Value| policy(&[deny(json!("*"), json!({"StringNotEquals": {"bedrock:GuardrailIdentifier": guardrails}}))]);
-        assert!(named(json!("arn:g")).loosened_by(&named(json!(["arn:g"]))).is_empty());
-        assert!(!named(json!("arn:g")).loosened_by(&named(json!(["arn:g", "arn:h"]))).is_empty(), "one more guardrail will do");
-        assert!(named(json!(["arn:g", "arn:h"])).loosened_by(&named(json!("arn:g"))).is_empty());
-        assert!(!named(json!("arn:g")).loosened_by(&before).is_empty(), "any guardrail will do");
-    }
-
-    #[test]
-    fn what_was_open_or_is_refused_all_the_same_is_no_way_around() {
-        let narrow = json!({"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": "arn:aws:bedrock:*::foundation-model/a.*"});
-        let open = json!({"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"});
-        let before = policy(&[allow(&with_guardrail()), open.clone()]);
-        assert!(before.loosened_by(&policy(&[allow(&with_guardrail()), narrow.clone()])).is_empty(), "less is open than before");
-        let guarded = policy(&[allow(&with_guardrail()), narrow]);
-        assert!(!guarded.loosened_by(&policy(std::slice::from_ref(&open))).is_empty());
-        let refusing =
-            json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}});
-        assert!(guarded.loosened_by(&policy(&[open, refusing])).is_empty());
-    }
-
-    #[test]
-    fn a_document_is_read_alike_on_both_ways() {
-        let allowing = |member: &str, value: Value| {
-            let mut statement = json!({"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"});
-            statement[member] = value;
-            json!({"Statement": [statement]})
-        };
-        for document in [
-            allowing("Effect", json!("deny")),
-            allowing("Effect", json!(null)),
-            allowing("NotAction", json!(null)),
-            allowing("NotAction", json!("bedrock:InvokeModel")),
-            allowing("NotResource", json!("arn:aws:s3:::b/*")),
-            allowing("Condition", json!({"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}})),
-            allowing("Condition", json!({"StringEquals": {"Bedrock:guardrailidentifier": "abc"}})),
-            json!({"Statement": [{"Effect": "Allow", "Action": ["bedrock:InvokeModel", "s3:GetObject"], "Resource": ["arn:aws:s3:::b/*", "arn:aws:bedrock:us-east-1::foundation-model/*"]}]}),
-            json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}),
-            json!({"Statement": [{"Effect": "Allow", "Action": "bedrock:Invoke*", "Resource": "arn:aws:s3:::b/*"}]}),
-            json!({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"}]}),
-        ] {
-            let in_record = serde_json::to_string(&document.to_string()).unwrap();
-            let fast = IdentityPolicy::relevant_part_of(&serde_json::from_str::<Box<RawValue>>(&in_record).unwrap());
-            assert_eq!(fast, IdentityPolicy::relevant_part(&document), "{document}");
-            assert_eq!(IdentityPolicy::parse(&fast.unwrap()), IdentityPolicy::parse(&document), "{document}");
-        }
-    }
-
-    #[test]
-    fn documents_are_found_in_each_form() {
-        let document = json!({"Statement": allow(&with_guardrail())});
-        let encoded = document.to_string().bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"));
-        for (answer, name) in [
-            (json!({"RoleName": "app", "PolicyName": "p", "PolicyDocument": document}), "p"),
-            (json!({"RoleName": "app", "PolicyName": "p", "PolicyDocument": encoded}), "p"),
-            (
-                json!({"RoleName": "app", "AssumeRolePolicyDocument": {"Statement": []}, "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": document.to_string()}]}),
-                "p",
-            ),
-            (json!({"p": document}), "p"),
-            (document.clone(), ""),
-        ] {
-            let found = documents(&answer);
-            assert_eq!(found.iter().map(|(name, policy)| (name.as_str(), policy.guards())).collect::<Vec<_>>(), [(name, true)], "{answer}");
-        }
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ pub mod facts;
 pub mod finding;
 pub mod framework;
 pub mod guardrail;
+pub mod iam;
 pub mod identity;
 pub mod invocation_log;
 mod join;

@@ -102,8 +102,8 @@ fn the_examples_for_the_log_archive_let_the_hub_read() {
     let decide = |resource: &str, call: &Call| {
         let principal =
             if call.context_is("aws:principalarn", &of_region(HUB, "audit-trail")) { "AuditTrailRole" } else { "FoldFindingsRole" };
-        let identity = hub.properties(principal)["Policies"].as_array().unwrap().iter().map(|policy| policy["PolicyDocument"].clone());
-        Policies { identity: identity.collect(), resource: Some(policy(resource)), ..Policies::default() }.decide(call)
+        let identity = hub.properties(principal)["Policies"].as_array().unwrap().iter().map(|policy| document(&policy["PolicyDocument"]));
+        Policies { identity: identity.collect(), resource: Some(document(&policy(resource))), ..Policies::default() }.decide(call)
     };
     let read =
         |who: &str| call(&of_region(HUB, who), "s3:GetObject", "arn:aws:s3:::org-trail/AWSLogs/o-1/f.json.gz").in_account("444455556666");
@@ -116,8 +116,7 @@ fn the_examples_for_the_log_archive_let_the_hub_read() {
     assert_eq!(decide("log-archive-key.policy.json", &decrypt("audit-trail")), Decision::Allowed);
     assert_eq!(decide("log-archive-key.policy.json", &decrypt("fold-findings")), Decision::Denied);
     let topic = policy("log-archive-topic.policy.json");
-    let administrator = serde_json::json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
-    let policies = Policies { identity: vec![administrator], resource: Some(topic), ..Policies::default() };
+    let policies = Policies { identity: vec![document(&full_access())], resource: Some(document(&topic)), ..Policies::default() };
     let subscribe = call(&admin(HUB), "sns:Subscribe", "arn:aws:sns:us-east-1:444455556666:trail").with("sns:Protocol", &["sqs"]);
     assert_eq!(policies.decide(&subscribe.clone().with("sns:Endpoint", &[&sqs(HUB, "trail")])), Decision::Allowed);
     assert_eq!(policies.decide(&subscribe.with("sns:Endpoint", &["arn:aws:sqs:us-east-1:444455556666:other"])), Decision::Denied);
@@ -159,8 +158,8 @@ fn the_snapshot_policy_is_what_is_asked() {
     let trust = json!({"Version": "2012-10-17", "Statement":
         [{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{MEMBER}:root")}, "Action": "sts:AssumeRole"}]});
     let decide = |action: &str, resource: &str| {
-        let resource_policy = (action == "sts:AssumeRole").then(|| trust.clone());
-        let policies = Policies { identity: vec![policy.clone()], resource: resource_policy, ..Policies::default() };
+        let resource_policy = (action == "sts:AssumeRole").then(|| document(&trust));
+        let policies = Policies { identity: vec![document(&policy)], resource: resource_policy, ..Policies::default() };
         policies.decide(&Call::by(&admin(MEMBER), action, resource))
     };
     let assumed = format!("arn:aws:iam::{MEMBER}:role/guardrail-audit-snapshot");

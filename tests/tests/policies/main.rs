@@ -5,9 +5,10 @@
 mod everything;
 mod examples;
 
+use audit_core::iam::{Call, Decision, Policies};
 use end_to_end::{
     deployment::{Deployment, FORWARDER, HUB, KEY, MANAGEMENT, MEMBER, REGION, call, role},
-    iam::{Call, Decision, Policies},
+    documents::{document, full_access},
     template::{Template, root, text},
 };
 use serde_json::{Value, json};

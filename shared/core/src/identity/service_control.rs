@@ -1,26 +1,24 @@
-//! What service control policies refuse in each account, before and after each change of the organization: one pass over all changes.
+//! What service and resource control policies refuse in each account, before and after each change of the organization: one pass over all
+//! changes.
 //!
 //! A call must be allowed at every level of the tree, and a Deny at any level refuses it. So what one policy loses only matters where it
 //! is attached, and where no other attachment on the way from the root to the account says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{IdentityPolicy, opened};
+use super::{IdentityPolicy, Lost, Silence, lost};
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     change::Change,
     facts::ChangeKey,
-    finding::ControlChange,
     moment::Moment,
     organization::Organization,
     world::{OrganizationChange, State, WorldChange},
 };
 
-/// The policy type.
-pub(crate) const SERVICE_CONTROL_POLICY: &str = "SERVICE_CONTROL_POLICY";
-
-/// AWS's policy that allows everything: it is attached to every target, unless somebody detached it.
-const FULL_ACCESS: &str = "p-FullAWSAccess";
+/// The policy types that refuse, each with AWS's policy that allows everything: it is attached to every target, unless somebody detached
+/// it.
+const TYPES: [(&str, &str); 2] = [("SERVICE_CONTROL_POLICY", "p-FullAWSAccess"), ("RESOURCE_CONTROL_POLICY", "p-RCPFullAWSAccess")];
 
 /// What changes of the organization took away, by their place among all changes.
 #[derive(Debug, Default)]
@@ -33,18 +31,22 @@ pub(crate) enum Loss {
     Of {
         /// In these accounts; empty if it isn't known in which.
         accounts: Vec<AccountId>,
-        changes: Vec<ControlChange>,
+        lost: Lost,
         /// From when on it was refused again in all of them.
         righted: Option<Moment>,
     },
     /// A policy lost it that is attached nowhere.
-    Unattached(Vec<ControlChange>),
+    Unattached(Lost),
     /// A policy that guards these accounts says something that isn't known.
-    NotKnown(Vec<AccountId>),
+    NotKnown {
+        accounts: Vec<AccountId>,
+        /// What it said.
+        before: Option<IdentityPolicy>,
+    },
 }
 
-/// The policies on the way from the root to an account, level by level.
-type Levels = Vec<Vec<IdentityPolicy>>;
+/// The policies on the way from the root to an account, level by level, those of each type apart.
+type Levels = Vec<IdentityPolicy>;
 
 /// What is to be refused again, where.
 struct Pending {
@@ -111,24 +113,30 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether a change can take a guard away that service control policies are.
+    /// Whether a change can take a guard away that service or resource control policies are.
     fn takes_away(&self, time: Moment, change: &OrganizationChange) -> bool {
         match change {
             OrganizationChange::UpdatePolicy { policy, .. } | OrganizationChange::DetachPolicy { policy, .. } => {
-                self.document(policy, time.just_before()).is_some_and(|before| before.guards())
+                self.document(policy, time.just_before()).is_some_and(|(_, before)| before.guards())
             }
-            OrganizationChange::DisablePolicyType { policy_type, .. } => policy_type == SERVICE_CONTROL_POLICY,
+            OrganizationChange::DisablePolicyType { policy_type, .. } => TYPES.iter().any(|(known, _)| known == policy_type),
+            // What allows everything, beside what asks, opens a level.
+            OrganizationChange::AttachPolicy { policy, .. } => self.document(policy, time).is_some_and(|(_, attached)| attached.opens()),
+            OrganizationChange::MoveAccount { account, .. } => self.organization.as_ref().is_some_and(|organization| {
+                self.levels(organization, account, time.just_before(), None).iter().any(IdentityPolicy::guards)
+            }),
             _ => false,
         }
     }
 
-    /// A service control policy at a moment. Of policies whose type isn't known none is one.
-    fn document(&self, policy: &PolicyId, at: Moment) -> Option<IdentityPolicy> {
-        let version = self.state.organization_policy(policy, at).state()?;
-        if version.policy_type != SERVICE_CONTROL_POLICY {
-            return None;
+    /// A service or resource control policy at a moment, with its type. Of policies whose type isn't known none is one.
+    fn document(&self, policy: &PolicyId, at: Moment) -> Option<(&'static str, IdentityPolicy)> {
+        if let Some((policy_type, _)) = TYPES.iter().find(|(_, full_access)| *full_access == policy.as_str()) {
+            return Some((policy_type, IdentityPolicy::open_to_all()));
         }
-        IdentityPolicy::parse(&serde_json::Value::String(version.content.clone()))
+        let version = self.state.organization_policy(policy, at).state()?;
+        let (policy_type, _) = TYPES.iter().find(|(known, _)| *known == version.policy_type)?;
+        Some((policy_type, IdentityPolicy::parse(&serde_json::Value::String(version.content.clone()))?))
     }
 
     fn loss(&mut self, index: usize, time: Moment, change: &OrganizationChange) -> Option<Loss> {
@@ -136,7 +144,7 @@ impl Pass<'_> {
         let supposed: Supposed<'_> = match change {
             OrganizationChange::UpdatePolicy { policy, content } => {
                 let written = content.as_ref().and_then(|content| IdentityPolicy::parse(&serde_json::Value::String(content.clone())));
-                Some((policy, written.or_else(|| self.document(policy, time))))
+                Some((policy, written.or_else(|| self.document(policy, time).map(|(_, written)| written))))
             }
             _ => None,
         };
@@ -147,25 +155,26 @@ impl Pass<'_> {
         apply(&mut after, time, change, self.state);
         let concerned = concerned(organization, change);
         if let (Some((policy, written)), true) = (&supposed, concerned.is_empty()) {
-            let before = self.document(policy, before)?;
-            let lost = before.loosened_by(&written.clone()?);
+            let (_, before) = self.document(policy, before)?;
+            let lost = alone(&before, &written.clone()?);
             return (!lost.is_empty()).then_some(Loss::Unattached(lost));
         }
-        if let Some((_, None)) = supposed {
-            return (!concerned.is_empty()).then_some(Loss::NotKnown(concerned));
+        if let Some((policy, None)) = supposed {
+            let before = self.document(policy, before).map(|(_, before)| before);
+            return (!concerned.is_empty()).then_some(Loss::NotKnown { accounts: concerned, before });
         }
         let mut accounts = Vec::new();
-        let mut changes: Vec<ControlChange> = Vec::new();
+        let mut all = Lost::default();
         // Accounts in one place have the same policies.
-        let mut known: BTreeMap<Vec<Vec<PolicyId>>, (Levels, Vec<ControlChange>)> = BTreeMap::new();
+        let mut known: BTreeMap<Vec<Vec<PolicyId>>, (Levels, Lost)> = BTreeMap::new();
         for account in concerned {
             let (levels, lost) = known.entry(attached(organization, &account, before)).or_insert_with(|| {
                 let levels = self.levels(organization, &account, before, None);
-                let lost = loosened(&levels, &self.levels(&after, &account, time, supposed.as_ref()));
+                let lost = lost(&levels, &self.levels(&after, &account, time, supposed.as_ref()), Silence::Allows);
                 (levels, lost)
             });
             if !lost.is_empty() {
-                changes.extend(lost.iter().filter(|lost| !changes.contains(lost)).cloned().collect::<Vec<_>>());
+                all.add(lost);
                 accounts.push((account, levels.clone()));
             }
         }
@@ -174,24 +183,29 @@ impl Pass<'_> {
         }
         let named = accounts.iter().map(|(account, _)| account.clone()).collect();
         self.pending.push(Pending { index, accounts });
-        Some(Loss::Of { accounts: named, changes, righted: None })
+        Some(Loss::Of { accounts: named, lost: all, righted: None })
     }
 
     /// Where the tree isn't known: what the policy by itself lost, for whom nobody knows.
     fn loss_of_document(&self, change: &OrganizationChange, before: Moment, supposed: Supposed<'_>) -> Option<Loss> {
-        let changes = match (change, supposed) {
+        let nothing = IdentityPolicy::default();
+        let lost = match (change, supposed) {
             (OrganizationChange::UpdatePolicy { policy, .. }, Some((_, Some(written)))) => {
-                self.document(policy, before)?.loosened_by(&written)
+                alone(&self.document(policy, before)?.1, &written)
             }
-            (OrganizationChange::DetachPolicy { policy, .. }, _) => self.document(policy, before)?.denials_lost(&IdentityPolicy::default()),
-            (OrganizationChange::DisablePolicyType { .. }, _) => {
-                let all = self.state.organization_policies(before).filter(|(_, version)| version.policy_type == SERVICE_CONTROL_POLICY);
-                let all = all.filter_map(|(policy, _)| self.document(policy, before)).reduce(|a, b| a.and(&b));
-                all.map(|all| all.denials_lost(&IdentityPolicy::default())).unwrap_or_default()
+            (OrganizationChange::DetachPolicy { policy, .. }, _) => alone(&self.document(policy, before)?.1.denials(), &nothing),
+            (OrganizationChange::DisablePolicyType { policy_type, .. }, _) => {
+                let all = self.state.organization_policies(before).filter(|(_, version)| version.policy_type == *policy_type);
+                let all = all.filter_map(|(policy, _)| self.document(policy, before)).map(|(_, document)| document.denials());
+                all.reduce(|a, b| a.and(&b)).map(|all| alone(&all, &nothing)).unwrap_or_default()
             }
-            _ => return Some(Loss::NotKnown(Vec::new())),
+            (OrganizationChange::AttachPolicy { .. } | OrganizationChange::MoveAccount { .. }, _) => return None,
+            (_, supposed) => {
+                let before = supposed.and_then(|(policy, _)| self.document(policy, before)).map(|(_, before)| before);
+                return Some(Loss::NotKnown { accounts: Vec::new(), before });
+            }
         };
-        (!changes.is_empty()).then_some(Loss::Of { accounts: Vec::new(), changes, righted: None })
+        (!lost.is_empty()).then_some(Loss::Of { accounts: Vec::new(), lost, righted: None })
     }
 
     fn levels(
@@ -201,12 +215,20 @@ impl Pass<'_> {
         at: Moment,
         supposed: Option<&(&PolicyId, Option<IdentityPolicy>)>,
     ) -> Levels {
-        let document = |policy: PolicyId| match supposed.filter(|(supposed, _)| **supposed == policy) {
-            Some((_, written)) => written.clone(),
-            None if policy.as_str() == FULL_ACCESS => Some(IdentityPolicy::open_to_all()),
-            None => self.document(&policy, at),
+        let document = |policy: &PolicyId| {
+            let (policy_type, read) = self.document(policy, at)?;
+            let written = supposed.filter(|(supposed, _)| *supposed == policy).and_then(|(_, written)| written.clone());
+            Some((policy_type, written.unwrap_or(read)))
         };
-        attached(organization, account, at).into_iter().map(|level| level.into_iter().filter_map(document).collect()).collect()
+        let mut levels = Levels::new();
+        for level in attached(organization, account, at) {
+            let known: Vec<(&str, IdentityPolicy)> = level.iter().filter_map(document).collect();
+            for (policy_type, _) in TYPES {
+                let of_type = known.iter().filter(|(of, _)| *of == policy_type).map(|(_, document)| document);
+                levels.push(of_type.fold(IdentityPolicy::default(), |level, document| level.and(document)));
+            }
+        }
+        levels
     }
 
     /// What is refused again.
@@ -217,7 +239,8 @@ impl Pass<'_> {
         let pending = std::mem::take(&mut self.pending);
         for pending in pending {
             let is_right = |(account, before): &(AccountId, Levels)| {
-                organization.accounts.contains_key(account) && loosened(before, &self.levels(&organization, account, time, None)).is_empty()
+                organization.accounts.contains_key(account)
+                    && lost(before, &self.levels(&organization, account, time, None), Silence::Allows).is_empty()
             };
             if pending.accounts.iter().all(is_right) {
                 if let Some(Loss::Of { righted, .. }) = self.losses.get_mut(&pending.index) {
@@ -230,32 +253,13 @@ impl Pass<'_> {
     }
 }
 
-/// What is looser on the way to an account.
-fn loosened(before: &Levels, after: &Levels) -> Vec<ControlChange> {
-    let all = |levels: &Levels| levels.iter().flatten().cloned().reduce(|a, b| a.and(&b)).unwrap_or_default();
-    let (all_before, all_after) = (all(before), all(after));
-    let mut changes = all_before.denials_lost(&all_after);
-    let level = |policies: &Vec<IdentityPolicy>| policies.iter().cloned().reduce(|a, b| a.and(&b)).unwrap_or_default();
-    for (index, old) in before.iter().enumerate() {
-        let new = after.get(index).map(level).unwrap_or_default();
-        // A level that still asks refuses what another opens.
-        let open_elsewhere = |grant: &&super::Grant| {
-            let mut others = after.iter().enumerate().filter(|(other, policies)| *other != index && !policies.is_empty());
-            others.all(|(_, policies)| level(policies).allows(grant))
-        };
-        let grants: Vec<&super::Grant> = level(old)
-            .opened_by(&new)
-            .into_iter()
-            .filter(open_elsewhere)
-            .filter(|grant| !all_after.refuses_without_guardrail(grant))
-            .collect();
-        changes.extend(opened(&grants));
-    }
-    changes
+/// What a policy by itself lost.
+fn alone(before: &IdentityPolicy, after: &IdentityPolicy) -> Lost {
+    lost(std::slice::from_ref(before), std::slice::from_ref(after), Silence::Allows)
 }
 
-/// The policies that are attached on the way from the root to an account. Service control policies don't bind the management account
-/// (facts/01 §7).
+/// The policies that are attached on the way from the root to an account. Neither service nor resource control policies bind
+/// the management account.
 fn attached(organization: &Organization, account: &AccountId, at: Moment) -> Vec<Vec<PolicyId>> {
     let path = organization.path_to(account).filter(|_| organization.management_account.as_ref() != Some(account));
     let of_target = |target: TargetId| {
@@ -276,6 +280,8 @@ fn concerned(organization: &Organization, change: &OrganizationChange) -> Vec<Ac
             organization.targets_of(policy).filter(|attached| *attached == target).collect()
         }
         OrganizationChange::DisablePolicyType { root, .. } => vec![root],
+        OrganizationChange::AttachPolicy { target, .. } => vec![target],
+        OrganizationChange::MoveAccount { account, .. } => return vec![account.clone()],
         _ => Vec::new(),
     };
     let accounts: BTreeSet<&AccountId> = targets.into_iter().flat_map(|target| organization.accounts_under(target)).collect();
@@ -295,9 +301,8 @@ fn apply(organization: &mut Organization, time: Moment, change: &OrganizationCha
         OrganizationChange::DisablePolicyType { policy_type, .. } => {
             let is_of_type = |policy: &PolicyId| {
                 let version = state.organization_policy(policy, time.just_before()).state();
-                version.map_or(policy.as_str() == FULL_ACCESS && policy_type == SERVICE_CONTROL_POLICY, |version| {
-                    version.policy_type == *policy_type
-                })
+                let is_full_access = || TYPES.contains(&(policy_type.as_str(), policy.as_str()));
+                version.map_or_else(is_full_access, |version| version.policy_type == *policy_type)
             };
             for attachments in organization.attachments.values_mut() {
                 attachments.retain(|attachment| !is_of_type(&attachment.policy));

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::{Value, json, value::RawValue};
 
-use super::{GUARDS, matching_actions, ours};
+use super::{GUARDS, allowing, matching_actions, ours};
 
 /// What a condition on the guardrail must hold, in whatever case.
 static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
@@ -27,20 +27,21 @@ pub(super) fn relevant_part(text: &str) -> Option<Value> {
     if !simple.statement.0.iter().all(SimpleStatement::simply_allows) {
         return None;
     }
-    let mut allowed: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    let mut relevant: Vec<Value> = Vec::new();
     for statement in &simple.statement.0 {
         let actions = matching_actions(&statement.action.0.iter().map(|action| &**action));
         if actions.is_empty() {
             continue;
         }
-        if let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource))
-            && !allowed.iter().any(|(a, r)| *a == actions && *r == resources)
-        {
-            allowed.push((actions, resources));
+        let Some(resources) = ours(statement.resource.0.iter().map(|resource| &**resource)) else {
+            continue;
+        };
+        let condition: Option<Value> = statement.condition.and_then(|condition| serde_json::from_str(condition.get()).ok());
+        let kept = allowing(&actions, ("Resource", resources.into()), condition.as_ref());
+        if !relevant.contains(&kept) {
+            relevant.push(kept);
         }
     }
-    let relevant: Vec<Value> =
-        allowed.into_iter().map(|(actions, resources)| json!({"Effect": "Allow", "Action": actions, "Resource": resources})).collect();
     Some(json!({"Statement": relevant, GUARDS: false}))
 }
 

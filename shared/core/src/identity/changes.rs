@@ -1,0 +1,182 @@
+//! What a change of policies took away: of an identity, or of accounts of the organization.
+
+use super::{
+    IdentityPolicy, Lost, NewlyPassing, Silence,
+    history::{Before, entity},
+    in_words, lost,
+    service_control::Loss,
+};
+use crate::{
+    arn::AccountId,
+    change::{Change, short},
+    report::Blindness,
+    scene::{Outcome, Seen},
+};
+
+/// What a rule looks for in what policies lost.
+pub(crate) struct Concern {
+    /// What of it matters.
+    pub(crate) of: fn(&Seen<'_>, &Lost) -> Vec<NewlyPassing>,
+    /// Whether a policy guards it.
+    pub(crate) is_guarded_by: fn(&IdentityPolicy) -> bool,
+    /// What it means that these pass.
+    pub(crate) because: fn(&Seen<'_>, &[NewlyPassing]) -> String,
+    /// What a policy did that can't be read any more.
+    pub(crate) did: &'static str,
+    /// Whether it says so where the policy before isn't known.
+    pub(crate) tells_blindness: bool,
+}
+
+/// AWS's own policies that allow inference without a condition.
+const OPEN_MANAGED_POLICIES: &[&str] = &["AdministratorAccess", "PowerUserAccess", "AmazonBedrockFullAccess", "AmazonBedrockLimitedAccess"];
+
+impl Concern {
+    /// What a change says of it.
+    pub(crate) fn look(&self, seen: &Seen<'_>) -> Vec<Outcome> {
+        match seen.change.service.as_str() {
+            "iam" => self.at_identity(seen).into_iter().collect(),
+            "organizations" => self.at_organization(seen).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn at_identity(&self, seen: &Seen<'_>) -> Option<Outcome> {
+        let change = seen.change;
+        let before = seen.identity_before();
+        let effect = Effect::of(change, before)?;
+        let resource = entity(change).map_or("policy".to_owned(), |(kind, name)| format!("{kind}/{name}"));
+        let sighting = |because: String| seen.sighting(resource.clone(), because).apart_by(seen.name("policyName"));
+        match effect {
+            Effect::NotKnown => {
+                let blind = || Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::IdentityPolicies);
+                self.tells_blindness.then(blind)
+            }
+            Effect::Unreadable(before) if (self.is_guarded_by)(&before) => Some(
+                sighting(format!("it {}, and what it {} is not known", self.did, seen.did("says now", "would have said")))
+                    .unverified(true)
+                    .fires(),
+            ),
+            Effect::Unreadable(_) => None,
+            Effect::Known { before, after } => {
+                let took = lost(std::slice::from_ref(&before), std::slice::from_ref(&after), Silence::Refuses);
+                let newly = (self.of)(seen, &took);
+                let right = |after: &IdentityPolicy| {
+                    let lost = lost(std::slice::from_ref(&before), std::slice::from_ref(after), Silence::Refuses);
+                    !lost.is_open && (self.of)(seen, &lost).is_empty()
+                };
+                if newly.is_empty() {
+                    return (took.is_open && (self.is_guarded_by)(&before)).then(|| sighting(self.too_much(seen)).unverified(true).fires());
+                }
+                let righted = seen.identity_righted(right);
+                Some(sighting((self.because)(seen, &newly)).changing(in_words(&newly)).righted(righted).fires())
+            }
+        }
+    }
+
+    /// Service and resource control policies: what they deny, or allow only with a condition.
+    fn at_organization(&self, seen: &Seen<'_>) -> Option<Outcome> {
+        let resource = seen.change.text("policyId").or_else(|| seen.change.text("accountId")).map(short).unwrap_or_default();
+        let sighting = |because: String| seen.sighting(resource, because);
+        match seen.service_control_loss()? {
+            Loss::Of { accounts, lost, righted } => {
+                let newly = (self.of)(seen, lost);
+                let (known, of) = if accounts.is_empty() {
+                    (false, "in accounts that are not known".to_owned())
+                } else {
+                    (true, format!("in {}", named(accounts)))
+                };
+                if newly.is_empty() {
+                    return lost.is_open.then(|| sighting(format!("{} {of}", self.too_much(seen))).unverified(true).fires());
+                }
+                let sighting = sighting(format!("{} {of}", (self.because)(seen, &newly))).changing(in_words(&newly));
+                Some(sighting.unverified(!known).righted(righted.filter(|_| known)).fires())
+            }
+            Loss::Unattached(lost) => {
+                let newly = (self.of)(seen, lost);
+                let because = format!(
+                    "{}, were it attached; it is attached nowhere, an attachment would make it reach accounts",
+                    (self.because)(seen, &newly)
+                );
+                (!newly.is_empty()).then(|| sighting(because).changing(in_words(&newly)).stepped(-2).fires())
+            }
+            Loss::NotKnown { accounts, before } => {
+                // Where not even that is known what it said, one rule says so.
+                let guarded = before.as_ref().map_or(self.tells_blindness, self.is_guarded_by);
+                let of = if accounts.is_empty() { String::new() } else { format!(" in {}", named(accounts)) };
+                let because = format!("it {}{of}, and what it {} is not known", self.did, seen.did("says now", "would have said"));
+                guarded.then(|| sighting(because).unverified(true).fires())
+            }
+        }
+    }
+
+    fn too_much(&self, seen: &Seen<'_>) -> String {
+        format!("it {}, and asks for too much to tell whether it still {}", self.did, seen.did("does", "would have"))
+    }
+}
+
+/// What counts before a change of an identity, and after it.
+enum Effect {
+    Known {
+        before: IdentityPolicy,
+        after: IdentityPolicy,
+    },
+    /// What took the place of this can't be read.
+    Unreadable(IdentityPolicy),
+    NotKnown,
+}
+
+impl Effect {
+    /// `None` if it can take nothing away.
+    fn of(change: &Change, before: Before) -> Option<Self> {
+        let written = IdentityPolicy::parse(change.parameter("policyDocument"));
+        let others = before.others.unwrap_or_default();
+        let known =
+            |before: &IdentityPolicy, after: &IdentityPolicy| Some(Effect::Known { before: others.and(before), after: others.and(after) });
+        let nothing = IdentityPolicy::default();
+        let replaced = |before: Option<IdentityPolicy>, after: Option<IdentityPolicy>| match (before, after) {
+            (Some(before), Some(after)) => known(&before, &after),
+            // A new document beside others: it opens what they ask for.
+            (None, Some(after)) if others.guards() && after.opens() => known(&nothing, &after),
+            // Neither side speaks of guardrails, as far as one can see.
+            (None, Some(after)) if !after.guards() && !after.opens() => None,
+            (Some(before), None) => Some(Effect::Unreadable(others.and(&before))),
+            (None, _) => Some(Effect::NotKnown),
+        };
+        match change.operation.as_str() {
+            "DeleteRolePolicy" | "DeleteUserPolicy" | "DeleteGroupPolicy" | "DetachRolePolicy" | "DetachUserPolicy"
+            | "DetachGroupPolicy" => known(&before.document?, &nothing),
+            "CreatePolicyVersion" if change.parameter("setAsDefault") != true => None,
+            "SetDefaultPolicyVersion" => replaced(before.document, before.replacement),
+            "AttachRolePolicy" | "AttachUserPolicy" | "AttachGroupPolicy" if !others.guards() => None,
+            "AttachRolePolicy" | "AttachUserPolicy" | "AttachGroupPolicy" => {
+                let attached = change.text("policyArn").map(short).unwrap_or_default();
+                match before.document {
+                    Some(after) => known(&nothing, &after),
+                    None if OPEN_MANAGED_POLICIES.contains(&attached) => known(&nothing, &IdentityPolicy::open_to_all()),
+                    None => Some(Effect::NotKnown),
+                }
+            }
+            // A boundary allows at most what it names: without it, all that the other policies give. What they refuse stays refused.
+            operation if operation.ends_with("PermissionsBoundary") => {
+                let boundary = before.boundary.filter(IdentityPolicy::guards)?;
+                let denied = others.denials();
+                let with = |boundary: &IdentityPolicy| denied.and(boundary);
+                match before.replacement {
+                    Some(after) => Some(Effect::Known { before: with(&boundary), after: with(&after) }),
+                    None if operation.starts_with("Delete") => {
+                        Some(Effect::Known { before: with(&boundary), after: with(&IdentityPolicy::open_to_all()) })
+                    }
+                    None => Some(Effect::Unreadable(boundary)),
+                }
+            }
+            // Put…Policy and CreatePolicyVersion.
+            _ => replaced(before.document, written),
+        }
+    }
+}
+
+fn named(accounts: &[AccountId]) -> String {
+    let shown: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
+    let more = accounts.len().saturating_sub(10);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}

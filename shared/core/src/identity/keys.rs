@@ -1,0 +1,231 @@
+//! What requests may be besides their guardrail: who makes them, from where, in which Region. Policies that ask for it are asked with each
+//! value that makes a difference to them.
+
+use std::collections::BTreeSet;
+
+use super::{guardrails::is_about_guardrail, operations::opaque};
+use crate::iam::{Condition, Principals, Statement, Test, network_ends, seconds_around};
+
+/// Keys that every request has
+/// (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
+const ALWAYS_THERE: &[&str] = &[
+    "aws:principalarn",
+    "aws:principalaccount",
+    "aws:principaltype",
+    "aws:principalisawsservice",
+    "aws:userid",
+    "aws:requestedregion",
+    "aws:securetransport",
+    "aws:currenttime",
+    "aws:epochtime",
+];
+
+/// More combinations than this are not gone through.
+const MOST_COMBINATIONS: usize = 4096;
+
+/// More patterns of one key than this are not combined with each other.
+const MOST_PAIRS: usize = 12;
+
+/// What statements ask besides the guardrail.
+pub(super) enum Question<'s> {
+    Condition(&'s Condition),
+    /// Whether the caller is one of these.
+    Principal(&'s Principals),
+}
+
+/// Of one key: what each value that makes a difference answers to the questions about it.
+struct Key {
+    /// Whether it tells who makes the request.
+    is_principal: bool,
+    questions: Vec<usize>,
+    classes: Vec<Vec<bool>>,
+}
+
+/// All that can be asked, with the answers that go together.
+pub(super) struct Keys<'s> {
+    pub(super) questions: Vec<Question<'s>>,
+    keys: Vec<Key>,
+    /// Whether all combinations are gone through.
+    pub(super) is_whole: bool,
+}
+
+/// One combination of values.
+pub(super) struct Combination {
+    /// The answer to each question.
+    pub(super) answers: Vec<bool>,
+    /// The same for those that differ only in what isn't about the caller.
+    pub(super) caller: usize,
+}
+
+impl<'s> Keys<'s> {
+    /// What these statements ask. Those come first that matter most, if there are too many combinations.
+    pub(super) fn of(statements: impl Iterator<Item = &'s Statement>) -> Self {
+        let mut seen: BTreeSet<&Condition> = BTreeSet::new();
+        let mut principals: BTreeSet<&Principals> = BTreeSet::new();
+        let mut questions: Vec<Question<'s>> = Vec::new();
+        let mut by_key: Vec<(&str, Vec<usize>)> = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
+        for statement in statements {
+            if matches!(statement.principals, Principals::These(_) | Principals::AllBut(_)) && principals.insert(&statement.principals) {
+                keys.push(Key { is_principal: true, questions: vec![questions.len()], classes: vec![vec![true], vec![false]] });
+                questions.push(Question::Principal(&statement.principals));
+            }
+            for condition in statement.conditions.iter().filter(|condition| !is_about_guardrail(condition)) {
+                if !seen.insert(condition) {
+                    continue;
+                }
+                let number = questions.len();
+                questions.push(Question::Condition(condition));
+                if matches!(condition.test, Test::Unknown(_)) {
+                    keys.push(Key { is_principal: false, questions: vec![number], classes: vec![vec![true], vec![false]] });
+                } else if let Some((_, numbers)) = by_key.iter_mut().find(|(key, _)| *key == condition.key) {
+                    numbers.push(number);
+                } else {
+                    by_key.push((&condition.key, vec![number]));
+                }
+            }
+        }
+        for (key, numbers) in by_key {
+            let conditions: Vec<&Condition> = numbers
+                .iter()
+                .filter_map(|number| match questions.get(*number) {
+                    Some(Question::Condition(condition)) => Some(*condition),
+                    _ => None,
+                })
+                .collect();
+            let classes = classes(key, &conditions);
+            keys.push(Key { is_principal: is_about_caller(key), questions: numbers, classes });
+        }
+        let mut combinations: usize = 1;
+        let mut is_whole = true;
+        for key in &mut keys {
+            let more = combinations.saturating_mul(key.classes.len());
+            if more > MOST_COMBINATIONS {
+                is_whole = false;
+                key.classes.truncate(1);
+            } else {
+                combinations = more;
+            }
+        }
+        Keys { questions, keys, is_whole }
+    }
+
+    /// How many callers are told from each other.
+    pub(super) fn callers(&self) -> usize {
+        self.keys.iter().filter(|key| key.is_principal).map(|key| key.classes.len()).product()
+    }
+
+    /// Every combination.
+    pub(super) fn combinations(&self) -> impl Iterator<Item = Combination> {
+        let all: usize = self.keys.iter().map(|key| key.classes.len()).product();
+        (0..all).map(|mut rest| {
+            let mut answers = vec![false; self.questions.len()];
+            let mut caller = 0;
+            for key in &self.keys {
+                let class = rest % key.classes.len();
+                rest /= key.classes.len();
+                if key.is_principal {
+                    caller = caller * key.classes.len() + class;
+                }
+                for (question, answer) in key.questions.iter().zip(key.classes.get(class).into_iter().flatten()) {
+                    if let Some(place) = answers.get_mut(*question) {
+                        *place = *answer;
+                    }
+                }
+            }
+            Combination { answers, caller }
+        })
+    }
+}
+
+/// Whether a key tells who makes the request.
+fn is_about_caller(key: &str) -> bool {
+    key.starts_with("aws:principal") || ["aws:userid", "aws:username", "aws:federatedprovider", "aws:assumedroot"].contains(&key)
+}
+
+/// What the values of a key answer to the questions about it, each set of answers once. The first is that of a value that no question
+/// names.
+fn classes(key: &str, conditions: &[&Condition]) -> Vec<Vec<bool>> {
+    let mut candidates: Vec<Vec<String>> = vec![vec![NO_VALUE.to_owned()]];
+    if !ALWAYS_THERE.contains(&key) {
+        candidates.push(Vec::new());
+    }
+    candidates.extend(values(conditions).into_iter().map(|value| vec![value]));
+    let mut found: Vec<Vec<bool>> = Vec::new();
+    let mut known: BTreeSet<Vec<bool>> = BTreeSet::new();
+    for candidate in candidates {
+        let answers: Vec<bool> = conditions.iter().map(|one| one.holds(&candidate, &opaque).unwrap_or(false)).collect();
+        if known.insert(answers.clone()) {
+            found.push(answers);
+        }
+    }
+    found
+}
+
+/// What no document names.
+const NO_VALUE: &str = "~none~";
+
+/// Values that can make a difference to conditions on the same key: what they name, with something in the place of wildcards, and what
+/// lies beside.
+fn values(conditions: &[&Condition]) -> BTreeSet<String> {
+    let mut values = BTreeSet::new();
+    let mut patterns: BTreeSet<String> = BTreeSet::new();
+    for condition in conditions {
+        for value in &condition.values {
+            let named = named(value);
+            match &condition.test {
+                Test::Equals | Test::Binary => {
+                    values.insert(named);
+                }
+                Test::EqualsIgnoreCase => {
+                    values.extend([named.to_uppercase(), named.to_lowercase(), named]);
+                }
+                Test::Like => {
+                    patterns.insert(named);
+                }
+                Test::Arn => {
+                    let parts = named.splitn(6, ':').count();
+                    values.insert(format!("arn:~:~:~:~:{NO_VALUE}"));
+                    patterns.insert(named.clone() + &":*".repeat(6 - parts));
+                }
+                Test::Bool => values.extend(["true".to_owned(), "false".to_owned()]),
+                Test::Numeric(_) => {
+                    let number: Option<f64> = named.parse().ok();
+                    values.extend(number.into_iter().flat_map(|number| [number - 0.5, number, number + 0.5]).map(|one| one.to_string()));
+                }
+                Test::Date(_) => values.extend(seconds_around(&named).into_iter().flatten().map(|one| one.to_string())),
+                Test::Address => {
+                    values.extend(network_ends(&named).into_iter().flatten().map(|end| end.to_string()));
+                    values.extend(["203.0.113.201".to_owned(), "2001:db8:ffff::201".to_owned()]);
+                }
+                Test::Null | Test::Unknown(_) => {}
+            }
+        }
+    }
+    for pattern in &patterns {
+        values.extend(["", "~7", "~"].map(|filling| pattern.replace('*', filling).replace('?', "~")));
+    }
+    // What begins as the one and ends as the other; of ARNs that would be none.
+    if patterns.len() <= MOST_PAIRS && !conditions.iter().any(|condition| condition.test == Test::Arn) {
+        for start in patterns.iter().filter_map(|pattern| pattern.split('*').next()) {
+            values.extend(patterns.iter().map(|other| (start.to_owned() + &other.replace('*', "")).replace('?', "~")));
+        }
+    }
+    values
+}
+
+/// A value with its variables in the form that they have everywhere here. What `${*}` and `${?}` stand for is nothing special then.
+fn named(value: &str) -> String {
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+        match name {
+            "*" | "?" | "$" => out.push('~'),
+            _ => out.extend(opaque(name.split(',').next().unwrap_or_default().trim())),
+        }
+        rest = behind;
+    }
+    out + rest
+}

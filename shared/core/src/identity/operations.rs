@@ -1,0 +1,224 @@
+//! The requests that policies are asked about: the operations, as IAM names them, each on resources that it is made on.
+
+use crate::iam::{Effect, Statement, matches};
+
+/// An operation that policies are asked about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Operation {
+    /// As IAM names it, in lower case.
+    pub(super) action: &'static str,
+    /// As people name it.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Resources that it is made on, one of each type.
+    pub(super) resources: &'static [&'static str],
+}
+
+/// What it matters for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// It runs a model, and the request can name a guardrail.
+    Guarded,
+    /// It runs a model where no guardrail reaches.
+    Unreachable,
+    /// It changes guardrails, or what enforces and records them.
+    Protected,
+}
+
+const MODELS: &[&str] = &[
+    GENERIC_MODEL,
+    "arn:aws:bedrock:us-east-1:222222222222:inference-profile/us.example.model-v1:0",
+    "arn:aws:bedrock:us-east-1:222222222222:application-inference-profile/example",
+];
+/// A model that no document names.
+const GENERIC_MODEL: &str = "arn:aws:bedrock:us-east-1::foundation-model/example.model-v1:0";
+const PROJECT: &[&str] = &["arn:aws:bedrock:us-east-1:222222222222:project/default"];
+const MANTLE: &[&str] = &["arn:aws:bedrock-mantle:us-east-1:222222222222:project/default"];
+const CLAUDE: &[&str] = &["arn:aws:aws-external-anthropic:us-east-1:222222222222:workspace/example"];
+const GUARDRAIL: &[&str] = &["arn:aws:bedrock:us-east-1:222222222222:guardrail/example"];
+/// Whether IAM asks about `*` or about the guardrail is not documented of all of these.
+const ENFORCEMENT: &[&str] = &["*", "arn:aws:bedrock:us-east-1:222222222222:guardrail/example"];
+const NO_RESOURCE: &[&str] = &["*"];
+const TRAIL: &[&str] = &["arn:aws:cloudtrail:us-east-1:222222222222:trail/example"];
+const ORGANIZATION_POLICY: &[&str] = &[
+    "arn:aws:organizations::222222222222:policy/o-exampleorgid/bedrock_policy/p-example1",
+    "arn:aws:organizations::222222222222:policy/o-exampleorgid/service_control_policy/p-example1",
+    "arn:aws:organizations::222222222222:root/o-exampleorgid/r-exam",
+    "*",
+];
+
+const fn operation(kind: Kind, action: &'static str, name: &'static str, resources: &'static [&'static str]) -> Operation {
+    Operation { action, name, kind, resources }
+}
+
+/// Converse is authorised as InvokeModel, and so is a response of OpenAI's Responses API, there on the account's project too
+/// (docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html). bedrock-mantle and the Claude Platform on AWS
+/// have namespaces of their own.
+pub(super) const OPERATIONS: &[Operation] = &[
+    operation(Kind::Guarded, "bedrock:invokemodel", "InvokeModel", MODELS),
+    operation(Kind::Guarded, "bedrock:invokemodelwithresponsestream", "InvokeModelWithResponseStream", MODELS),
+    operation(Kind::Unreachable, "bedrock:invokemodel", "InvokeModel on project/default (Responses API)", PROJECT),
+    operation(
+        Kind::Unreachable,
+        "bedrock:invokemodelwithresponsestream",
+        "InvokeModelWithResponseStream on project/default (Responses API)",
+        PROJECT,
+    ),
+    operation(Kind::Unreachable, "bedrock-mantle:createinference", "bedrock-mantle:CreateInference", MANTLE),
+    operation(Kind::Unreachable, "aws-external-anthropic:createinference", "aws-external-anthropic:CreateInference", CLAUDE),
+    operation(Kind::Unreachable, "aws-external-anthropic:createbatchinference", "aws-external-anthropic:CreateBatchInference", CLAUDE),
+    operation(Kind::Protected, "bedrock:updateguardrail", "UpdateGuardrail", GUARDRAIL),
+    operation(Kind::Protected, "bedrock:deleteguardrail", "DeleteGuardrail", GUARDRAIL),
+    operation(Kind::Protected, "bedrock:createguardrailversion", "CreateGuardrailVersion", GUARDRAIL),
+    operation(Kind::Protected, "bedrock:putenforcedguardrailconfiguration", "PutEnforcedGuardrailConfiguration", ENFORCEMENT),
+    operation(Kind::Protected, "bedrock:deleteenforcedguardrailconfiguration", "DeleteEnforcedGuardrailConfiguration", ENFORCEMENT),
+    operation(Kind::Protected, "bedrock:putresourcepolicy", "PutResourcePolicy", GUARDRAIL),
+    operation(Kind::Protected, "bedrock:deleteresourcepolicy", "DeleteResourcePolicy", GUARDRAIL),
+    operation(Kind::Protected, "bedrock:putmodelinvocationloggingconfiguration", "PutModelInvocationLoggingConfiguration", NO_RESOURCE),
+    operation(
+        Kind::Protected,
+        "bedrock:deletemodelinvocationloggingconfiguration",
+        "DeleteModelInvocationLoggingConfiguration",
+        NO_RESOURCE,
+    ),
+    operation(Kind::Protected, "cloudtrail:stoplogging", "StopLogging", TRAIL),
+    operation(Kind::Protected, "cloudtrail:deletetrail", "DeleteTrail", TRAIL),
+    operation(Kind::Protected, "cloudtrail:updatetrail", "UpdateTrail", TRAIL),
+    operation(Kind::Protected, "cloudtrail:puteventselectors", "PutEventSelectors", TRAIL),
+    operation(Kind::Protected, "organizations:detachpolicy", "DetachPolicy", ORGANIZATION_POLICY),
+    operation(Kind::Protected, "organizations:updatepolicy", "UpdatePolicy", ORGANIZATION_POLICY),
+    operation(Kind::Protected, "organizations:deletepolicy", "DeletePolicy", ORGANIZATION_POLICY),
+    operation(Kind::Protected, "organizations:disablepolicytype", "DisablePolicyType", ORGANIZATION_POLICY),
+    operation(Kind::Protected, "organizations:leaveorganization", "LeaveOrganization", NO_RESOURCE),
+];
+
+/// The actions that run a model, each once.
+pub(super) const INFERENCE: &[&str] = &[
+    "bedrock:invokemodel",
+    "bedrock:invokemodelwithresponsestream",
+    "bedrock-mantle:createinference",
+    "aws-external-anthropic:createinference",
+    "aws-external-anthropic:createbatchinference",
+];
+
+/// Reading that goes with each service: a Deny of it too is not about changes.
+const READING: &[&str] = &[
+    "bedrock:listfoundationmodels",
+    "bedrock-mantle:listmodels",
+    "aws-external-anthropic:listworkspaces",
+    "cloudtrail:describetrails",
+    "organizations:describeorganization",
+];
+
+/// The types of Bedrock's resources that a model is run by.
+const MODEL_TYPES: &[&str] = &[
+    "foundation-model",
+    "inference-profile",
+    "application-inference-profile",
+    "provisioned-model",
+    "custom-model",
+    "custom-model-deployment",
+    "imported-model",
+    "prompt-router",
+    "default-prompt-router",
+    "endpoint",
+];
+
+impl Operation {
+    /// The namespace of its action.
+    pub(super) fn service(&self) -> &'static str {
+        self.action.split(':').next().unwrap_or_default()
+    }
+
+    /// Whether a resource is one that it can be made on, as far as its type shows.
+    pub(super) fn can_be_on(&self, resource: &str) -> bool {
+        let mut parts = resource.splitn(6, ':').skip(2);
+        let (Some(service), Some(named)) = (parts.next(), parts.nth(2)) else {
+            return false;
+        };
+        let kind = named.split(['/', ':']).next().unwrap_or_default();
+        match self.kind {
+            Kind::Guarded => ["bedrock", "sagemaker"].contains(&service) && MODEL_TYPES.contains(&kind),
+            Kind::Unreachable | Kind::Protected => self.resources.iter().any(|own| {
+                let mut own = own.splitn(6, ':').skip(2);
+                own.next() == Some(service) && own.nth(2).and_then(|named| named.split('/').next()) == Some(kind)
+            }),
+        }
+    }
+
+    /// Whether a Deny means this operation by its name, not everything.
+    pub(super) fn is_meant_by(&self, statement: &Statement) -> bool {
+        // A Deny of inference on every model stops the Responses API as well, but doesn't mean it.
+        if self.kind == Kind::Unreachable && self.resources == PROJECT {
+            return !statement.names_resource(GENERIC_MODEL, &opaque);
+        }
+        let of_service = |name: &&String| name.split(':').next().is_some_and(|service| service != "*" && matches(service, self.service()));
+        let by_action =
+            !statement.actions.all_but && statement.actions.patterns.iter().filter(of_service).any(|name| matches(name, self.action));
+        let of_resource = |name: &String| name.split(':').nth(2) == Some(self.service());
+        let by_resource = !statement.resources.all_but && statement.resources.patterns.iter().all(of_resource);
+        by_action || by_resource && !statement.resources.patterns.is_empty()
+    }
+
+    /// Whether a Deny is about using the service at all, reading included.
+    pub(super) fn is_read_too_by(&self, statement: &Statement) -> bool {
+        let reading = READING.iter().filter(|action| action.split(':').next() == Some(self.service()));
+        reading.into_iter().any(|action| statement.names_action(action)) && statement.names_resource("*", &opaque)
+    }
+}
+
+/// Whether a statement can decide about any of the operations.
+pub(super) fn matters(statement: &Statement) -> bool {
+    let wanted = |operation: &&Operation| operation.kind != Kind::Protected || statement.effect == Effect::Deny;
+    has_our_resources(statement) && OPERATIONS.iter().filter(wanted).any(|operation| statement.names_action(operation.action))
+}
+
+/// Whether a statement is about running models.
+pub(super) fn is_about_inference(statement: &Statement) -> bool {
+    inference_actions(statement).next().is_some()
+}
+
+/// Whether a statement is about what [`Kind::Protected`] operations do.
+pub(super) fn is_about_protection(statement: &Statement) -> bool {
+    OPERATIONS.iter().any(|operation| operation.kind == Kind::Protected && statement.names_action(operation.action))
+}
+
+/// Those that a statement is about.
+pub(super) fn inference_actions(statement: &Statement) -> impl Iterator<Item = &'static str> {
+    INFERENCE.iter().copied().filter(|action| statement.names_action(action))
+}
+
+/// Whether some of a statement's resources can be those of the operations.
+fn has_our_resources(statement: &Statement) -> bool {
+    statement.resources.all_but || statement.resources.patterns.iter().any(|resource| is_ours(resource))
+}
+
+/// Whether a resource can be one of the operations'.
+pub(super) fn is_ours(resource: &str) -> bool {
+    const SERVICES: &[&str] = &["bedrock", "bedrock-mantle", "aws-external-anthropic", "sagemaker", "cloudtrail", "organizations"];
+    let service = resource.split(':').nth(2).unwrap_or("*");
+    service.contains(['*', '?', '$']) || SERVICES.contains(&service)
+}
+
+/// What a policy variable stands for: a value that only the same variable has, before a change and after it.
+#[expect(clippy::unnecessary_wraps, reason = "as policies ask for variables")]
+pub(super) fn opaque(variable: &str) -> Option<String> {
+    Some(format!("<{}>", variable.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_action_of_inference_is_asked_about() {
+        let asked = OPERATIONS.iter().filter(|operation| operation.kind != Kind::Protected).map(|operation| operation.action);
+        assert_eq!(asked.collect::<BTreeSet<_>>(), INFERENCE.iter().copied().collect());
+        for operation in OPERATIONS {
+            assert_eq!(operation.action, operation.action.to_lowercase());
+            assert!(READING.iter().any(|action| action.split(':').next() == Some(operation.service())), "{}", operation.action);
+        }
+    }
+}

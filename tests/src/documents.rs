@@ -1,0 +1,32 @@
+//! Policy documents in templates and files, as the product reads them. What it would pass over without a word fails the test.
+
+use audit_core::iam::{Condition, Document, Test};
+use serde_json::{Value, json};
+
+/// Everything that a statement may have.
+const MEMBERS: [&str; 9] = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+
+/// Reads a document, all of which must be known.
+#[must_use]
+pub fn document(json: &Value) -> Document {
+    let statements = json["Statement"].as_array().map_or(std::slice::from_ref(&json["Statement"]), Vec::as_slice);
+    for statement in statements {
+        let members = statement.as_object().unwrap_or_else(|| panic!("a statement is an object, not {statement}"));
+        for member in members.keys() {
+            assert!(MEMBERS.contains(&member.as_str()), "{member} in {statement}");
+        }
+        assert!(members.contains_key("Action") != members.contains_key("NotAction"), "a statement has Action or NotAction: {statement}");
+        assert!(!(members.contains_key("Resource") && members.contains_key("NotResource")), "Resource or NotResource: {statement}");
+    }
+    let document = Document::read(json).unwrap();
+    let unknown = |condition: &&Condition| matches!(condition.test, Test::Unknown(_));
+    let conditions = document.statements.iter().flat_map(|statement| &statement.conditions);
+    assert_eq!(conditions.filter(unknown).collect::<Vec<_>>(), Vec::<&Condition>::new());
+    document
+}
+
+/// What every target of an organization has attached, and administrators of an account hold.
+#[must_use]
+pub fn full_access() -> Value {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+}
