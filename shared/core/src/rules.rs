@@ -24,6 +24,7 @@ mod guardrail_condition_removed;
 mod guardrail_deleted;
 mod guardrail_key_disabled;
 mod guardrail_not_enforceable;
+mod guardrail_protection_removed;
 mod guardrail_sharing_broken;
 mod guardrail_tags_changed;
 mod guardrail_version_altered;
@@ -112,6 +113,7 @@ pub static RULES: &[&Rule] = &[
     &policy_mismatch::RULE,
     // Identity
     &guardrail_condition_removed::RULE,
+    &guardrail_protection_removed::RULE,
     &long_lived_bedrock_key::RULE,
     &bedrock_key_user_changed::RULE,
     // Telemetry and the auditor itself
