@@ -138,8 +138,8 @@ impl Condition {
         self
     }
 
-    /// Whether it holds of a key's values; none if the key isn't there. `None` if nobody can tell: the operator isn't known. `variable` is
-    /// asked for what `${…}` stands for.
+    /// Whether it holds of a key's values; none if the key isn't there. `None` if nobody can tell: the operator isn't known, or what it does
+    /// isn't. `variable` is asked for what `${…}` stands for.
     pub fn holds(&self, actual: &[String], variable: &dyn Fn(&str) -> Option<String>) -> Option<bool> {
         if let Test::Unknown(_) = self.test {
             return None;
@@ -148,7 +148,7 @@ impl Condition {
             return Some(self.values.contains(if actual.is_empty() { "true" } else { "false" }));
         }
         if actual.is_empty() {
-            return Some(self.holds_if_absent());
+            return self.holds_if_absent();
         }
         // With a variable that the call doesn't have, nothing can be equal.
         let values: Vec<String> = self.values.iter().filter_map(|value| filled(value, variable)).collect();
@@ -161,14 +161,13 @@ impl Condition {
         })
     }
 
-    /// Whether it holds where the key isn't there.
-    #[must_use]
-    pub fn holds_if_absent(&self) -> bool {
-        match (&self.test, self.quantifier) {
-            (Test::Null, _) => self.values.contains("true"),
-            (_, Some(Quantifier::ForAllValues)) => true,
-            (_, Some(Quantifier::ForAnyValue)) => self.if_exists,
-            (_, None) => self.if_exists || self.negated,
+    /// Whether it holds where the key isn't there. `…IfExists` makes an element true then, and `ForAnyValue` doesn't hold: which of them
+    /// counts if both are there isn't documented.
+    fn holds_if_absent(&self) -> Option<bool> {
+        match self.quantifier {
+            Some(Quantifier::ForAllValues) => Some(true),
+            Some(Quantifier::ForAnyValue) => (!self.if_exists).then_some(false),
+            None => Some(self.if_exists || self.negated),
         }
     }
 
@@ -375,6 +374,8 @@ mod tests {
             assert_eq!(holds(operator, &values, &[actual]), Some(expected), "{operator} {values} {actual}");
         }
         assert_eq!(holds("StringResembles", &json!("a"), &["a"]), None);
+        assert_eq!(holds("ForAnyValue:StringEqualsIfExists", &json!("a"), &[]), None);
+        assert_eq!(holds("ForAnyValue:StringEqualsIfExists", &json!("a"), &["a"]), Some(true));
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    condition::Test,
-    statement::{Document, Effect, Principals, Statement},
-};
+use super::statement::{Document, Effect, Principals, Statement};
 
 /// A call that somebody makes.
 #[derive(Clone, Debug)]
@@ -38,7 +35,7 @@ pub enum Decision {
     Allowed,
     /// It is refused.
     Denied,
-    /// Some statement that has a say can't be evaluated: its operator isn't known.
+    /// Some statement that has a say can't be evaluated: an operator isn't known, or what it does.
     NotKnown,
 }
 
@@ -205,7 +202,7 @@ fn grants(document: &Document, call: &Call) -> Grants {
     grants
 }
 
-/// Whether a statement is about a call; `None` if one of its operators isn't known and nothing else speaks against it.
+/// Whether a statement is about a call; `None` if that can't be told of one of its conditions and nothing else speaks against it.
 fn applies(statement: &Statement, call: &Call) -> Option<bool> {
     let variable = |name: &str| call.variable(name);
     let is_about = named(statement, call) != Named::Not
@@ -219,10 +216,7 @@ fn applies(statement: &Statement, call: &Call) -> Option<bool> {
         match condition.holds(call.values(&condition.key), &variable) {
             Some(false) => return Some(false),
             Some(true) => {}
-            None => {
-                debug_assert!(matches!(condition.test, Test::Unknown(_)), "only what isn't known can't be told");
-                is_known = false;
-            }
+            None => is_known = false,
         }
     }
     is_known.then_some(true)

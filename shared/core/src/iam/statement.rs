@@ -127,16 +127,27 @@ impl Names {
         Some(Names { all_but, patterns })
     }
 
+    /// With a variable that has no value `Resource` names nothing. `NotResource` doesn't either, if some value would make it name this one.
     fn name(&self, text: &str, variable: &dyn Fn(&str) -> Option<String>) -> bool {
-        let is_named = |pattern: &String| {
-            if pattern.contains("${") {
-                filled(pattern, variable).is_some_and(|pattern| matches(&pattern, text))
-            } else {
-                matches(pattern, text)
-            }
+        let is_named = |pattern: &String| match pattern.contains("${").then(|| filled(pattern, variable)) {
+            None => Some(matches(pattern, text)),
+            Some(Some(pattern)) => Some(matches(&pattern, text)),
+            Some(None) if matches(&open(pattern, variable), text) => None,
+            Some(None) => Some(false),
         };
-        self.patterns.iter().any(is_named) != self.all_but
+        if self.all_but {
+            self.patterns.iter().all(|pattern| is_named(pattern) == Some(false))
+        } else {
+            self.patterns.iter().any(|pattern| is_named(pattern) == Some(true))
+        }
     }
+}
+
+/// A pattern in which variables without a value can be anything.
+fn open(pattern: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
+    const ANYTHING: &str = "\u{e002}";
+    let filled = filled(pattern, &|name| variable(name).or_else(|| Some(ANYTHING.to_owned())));
+    filled.unwrap_or_default().replace(ANYTHING, "*")
 }
 
 impl Default for Names {
