@@ -1,5 +1,6 @@
-//! `cargo xtask test`: one step after the other, then what each runner said of itself.
+//! `cargo xtask test`: one step after the other, then what each runner said of itself, and how long everything took beside its budget.
 
+mod budget;
 mod dependencies;
 mod documentation;
 mod format;
@@ -50,7 +51,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     for (step, run, took) in &outcomes {
         sum_up(step, run, *took);
     }
-    if outcomes.iter().all(|(_, run, _)| run.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let whole: Duration = outcomes.iter().map(|(_, _, took)| *took).sum();
+    println!("{}", budget::WHOLE.sentence("all steps", whole));
+    let passed = outcomes.iter().all(|(_, run, _)| run.passed) && budget::WHOLE.holds(whole);
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Picks the lines that start in a way.
@@ -59,7 +63,7 @@ fn starting_with(start: &'static str) -> impl Fn(&str) -> Option<String> {
 }
 
 fn sum_up(step: &Step, run: &Run, took: Duration) {
-    println!("{:<4} {} ({} s)", if run.passed { "ok" } else { "FAIL" }, step.name, took.as_secs());
+    println!("{:<4} {}", if run.passed { "ok" } else { "FAIL" }, budget::of_step(step.name).sentence(step.name, took));
     for line in &run.kept {
         println!("       {line}");
     }

@@ -1,8 +1,8 @@
 //! Do all tests pass?
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use super::{FEATURES, Step};
+use super::{FEATURES, Step, budget};
 use crate::command::{cargo, run};
 
 pub(super) static STEP: Step = Step {
@@ -20,7 +20,8 @@ pub(super) static STEP: Step = Step {
             }
             if let Some(result) = line.strip_prefix("test result: ") {
                 totals.add(result);
-                return Some(format!("{runner}: {result}"));
+                let over = finished_in(result).and_then(|took| budget::of_suite(&runner).exceeded_by(took));
+                return Some(format!("{runner}: {result}{}", over.unwrap_or_default()));
             }
             (line.starts_with("test ") && line.ends_with(" FAILED") || line.starts_with("error")).then_some(line)
         })?;
@@ -39,6 +40,12 @@ fn runner_in(line: &str) -> Option<String> {
         return Some(if kind.starts_with("unittests") { format!("{program}, unit tests") } else { program.to_owned() });
     }
     line.strip_prefix("Doc-tests ").map(|name| format!("{name}, documentation tests"))
+}
+
+/// The time that a runner names: `…; finished in 12.34s`.
+fn finished_in(result: &str) -> Option<Duration> {
+    let (_, seconds) = result.rsplit_once("finished in ")?;
+    seconds.trim().trim_end_matches('s').parse().ok().map(Duration::from_secs_f64)
 }
 
 fn without_colours(line: &str) -> String {
@@ -91,6 +98,8 @@ mod tests {
         assert_eq!(runner_in(cases).as_deref(), Some("cases"));
         assert_eq!(runner_in("   Doc-tests audit_core").as_deref(), Some("audit_core, documentation tests"));
         assert_eq!(runner_in("   Compiling xtask v0.1.0"), None);
+        assert_eq!(finished_in("ok. 12 passed; 0 failed; finished in 12.34s"), Some(Duration::from_millis(12_340)));
+        assert_eq!(finished_in("ok. 12 passed"), None);
         let mut totals = Totals::default();
         totals.add("FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s");
         totals.add("ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 12.34s");

@@ -1,0 +1,100 @@
+//! How long each step and each suite may take, on two cores that others use too.
+//!
+//! The whole command has to end within [`WHOLE`] on a fresh machine, where everything is compiled first. A suite that grows beyond its
+//! budget is named in the summary, so that the time is found where it went; only the whole fails for it, because a busy machine may slow
+//! down any one suite.
+
+use std::time::Duration;
+
+/// A time that should be enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget(Duration);
+
+/// All steps together, compilation included.
+pub(crate) const WHOLE: Budget = Budget::minutes(45);
+
+/// The steps, with what they compile on a fresh machine.
+const STEPS: &[(&str, Budget)] = &[
+    ("format", Budget::seconds(15)),
+    ("lints", Budget::minutes(8)),
+    ("tests", Budget::minutes(28)),
+    ("documentation", Budget::minutes(3)),
+    ("dependencies", Budget::minutes(5)),
+];
+
+/// The suites that need more than [`SUITE`], without their compilation.
+const SUITES: &[(&str, Budget)] = &[
+    // Every case, by the command line's own binary.
+    ("cases", Budget::seconds(90)),
+    ("cli", Budget::seconds(90)),
+    // Histories at DynamoDB engines, and rounds with a failure at each call.
+    ("hub", Budget::minutes(4)),
+    // Generated documents and requests, put to an evaluator that others keep.
+    ("iam", Budget::seconds(90)),
+    // The stack is built, deployed to a local engine and used.
+    ("stack", Budget::minutes(10)),
+    // The linters of templates are installed and run.
+    ("templates", Budget::minutes(3)),
+    // The service models are installed and compared with the table of operations.
+    ("service_models", Budget::seconds(90)),
+];
+
+/// A suite that is in no list.
+const SUITE: Budget = Budget::minutes(1);
+
+/// The budget of a step. A step that is in no list may take what a suite may.
+pub(crate) fn of_step(name: &str) -> Budget {
+    find(STEPS, name)
+}
+
+/// The budget of a suite: a test binary, by its name.
+pub(crate) fn of_suite(name: &str) -> Budget {
+    find(SUITES, name)
+}
+
+fn find(budgets: &[(&str, Budget)], name: &str) -> Budget {
+    budgets.iter().find(|(listed, _)| *listed == name).map_or(SUITE, |(_, budget)| *budget)
+}
+
+impl Budget {
+    const fn seconds(seconds: u64) -> Self {
+        Budget(Duration::from_secs(seconds))
+    }
+
+    const fn minutes(minutes: u64) -> Self {
+        Budget::seconds(minutes * 60)
+    }
+
+    /// Whether this time was enough.
+    pub(crate) fn holds(self, took: Duration) -> bool {
+        took <= self.0
+    }
+
+    /// What took how long, of how long it may.
+    pub(crate) fn sentence(self, what: &str, took: Duration) -> String {
+        format!("{what} ({} of {} s){}", took.as_secs(), self.0.as_secs(), self.exceeded_by(took).unwrap_or_default())
+    }
+
+    /// Words for a time that is over the budget.
+    pub(crate) fn exceeded_by(self, took: Duration) -> Option<String> {
+        (!self.holds(took)).then(|| format!(", OVER ITS BUDGET of {} s", self.0.as_secs()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_over_the_budget_is_said_and_one_within_is_not() {
+        let budget = Budget::seconds(60);
+        assert_eq!(budget.sentence("hub", Duration::from_secs(60)), "hub (60 of 60 s)");
+        assert_eq!(budget.sentence("hub", Duration::from_secs(61)), "hub (61 of 60 s), OVER ITS BUDGET of 60 s");
+    }
+
+    #[test]
+    fn the_steps_together_fit_into_the_whole() {
+        let steps: Duration = STEPS.iter().map(|(_, budget)| budget.0).sum();
+        assert!(WHOLE.holds(steps), "{steps:?}");
+    }
+}
