@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
+use audit_core::telemetry::{DATA_ROADS, LoggedEvent, Recorded, Telemetry};
 use end_to_end::template::{Template, root, text};
+use serde_json::{Value, json};
 
 fn operating() -> String {
     std::fs::read_to_string(root().join("docs/operating.md")).unwrap()
@@ -103,4 +105,21 @@ fn what_the_text_names_exists() {
     }
     let alone = hub.stack("111122223333", "us-east-1", &[]).of_type("AWS::CloudWatch::Alarm").count();
     assert!(document.contains(&format!("alarms, {alone} alone and {} with an organization", alarms.len())), "{alone} and {}", alarms.len());
+}
+
+/// What the text and the template tell a trail to record leaves none of the roads to a model out.
+#[test]
+fn the_selectors_leave_no_blind_spot() {
+    let document = operating();
+    let (start, end) = ("--advanced-event-selectors '", "'\n```");
+    let selectors = document.split_once(start).and_then(|(_, rest)| rest.split_once(end)).unwrap().0;
+    let by_text: Value = serde_json::from_str(selectors).unwrap();
+    let stack = Template::hub().stack("111122223333", "us-east-1", &[("CreateTrail", "true"), ("TrailDataEvents", "true")]);
+    let (_, trail) = stack.of_type("AWS::CloudTrail::Trail").next().unwrap();
+    for (whose, selectors) in [("docs/operating.md", &by_text), ("template.yaml", &trail["AdvancedEventSelectors"])] {
+        let telemetry = Telemetry::from_json(&json!({"IsLogging": true, "AdvancedEventSelectors": selectors})).unwrap();
+        let events = DATA_ROADS.iter().map(|road| road.event).chain([LoggedEvent::EVALUATION]).chain(LoggedEvent::INVOCATIONS);
+        let unseen: Vec<_> = events.filter(|event| telemetry.records(*event) != Recorded::Yes).map(|event| event.resource_type).collect();
+        assert!(unseen.is_empty(), "the selectors of {whose} lack {unseen:?}");
+    }
 }

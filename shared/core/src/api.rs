@@ -1,20 +1,29 @@
-//! The roads to a model: which operations run inference, and whether an enforced guardrail reaches them (facts/02 §4, facts/08 A).
+//! The roads to a model: which records report a call that runs one, and whether an enforced guardrail reaches it.
+//!
+//! Names are looked up in the [table of operations](crate::operations). What it doesn't have is new, and a road too where it may be one:
+//! a wrong guess is a call that is judged for nothing, never one that passes unseen.
 
-use crate::cloudtrail::Record;
+mod client;
+
+use crate::{
+    cloudtrail::{InferenceParameters, Record},
+    model::{Alias, Model},
+    operations::{self, Role},
+};
 
 /// How far enforcement reaches an operation that runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reach {
     /// One of the four operations that AWS names as covered.
     Covered,
-    /// One that may or may not be covered: it carries the name of a covered one, but comes from an OpenAI client, whose Responses API is
-    /// not covered and whose event name is not known (facts README, unknown 4).
+    /// One that may or may not be covered: it carries the name of a covered one, and its client may have called the Responses API, which
+    /// guardrails don't reach and whose records carry that name too.
     Ambiguous,
     /// An operation outside those four. What enforcement does to it is not documented: it counts as not covered.
     Uncovered,
     /// An endpoint or interface that guardrails don't support at all.
     Unsupported,
-    /// The call runs models through an agent, a flow or a knowledge base, which brings a guardrail of its own, or none.
+    /// The call runs models through something that brings a guardrail of its own, or none.
     Mediated(Mediator),
 }
 
@@ -27,59 +36,29 @@ pub enum Mediator {
     Flow,
     /// The request itself does.
     Request,
+    /// A gateway, harness or runtime of AgentCore. What it calls of Bedrock has records of its own, by its role; what it sends elsewhere
+    /// shows only in its configuration.
+    AgentCore,
 }
 
-const COVERED: &[&str] = &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"];
-
-const UNCOVERED: &[&str] = &[
-    "InvokeModelWithBidirectionalStream",
-    "StartAsyncInvoke",
-    "CreateModelInvocationJob",
-    "CreateEvaluationJob",
-    "CreateModelCustomizationJob",
-    "CreateAdvancedPromptOptimizationJob",
-    "OptimizePrompt",
-    "Rerank",
-    "GenerateQuery",
-];
-
-const MEDIATED: &[(&str, Mediator)] = &[
-    ("InvokeAgent", Mediator::Agent),
-    ("InvokeInlineAgent", Mediator::Request),
-    ("InvokeFlow", Mediator::Flow),
-    ("StartFlowExecution", Mediator::Flow),
-    ("Retrieve", Mediator::Request),
-    ("RetrieveAndGenerate", Mediator::Request),
-    ("RetrieveAndGenerateStream", Mediator::Request),
-    ("AgenticRetrieveStream", Mediator::Request),
-];
-
-/// Operations of the runtime endpoint that run no model.
-const NO_INFERENCE: &[&str] = &["ApplyGuardrail", "InvokeGuardrailChecks", "CountTokens", "GetAsyncInvoke", "ListAsyncInvokes"];
-
-/// `POST /v1/responses`, `/v1/chat/completions`, … of bedrock-mantle (facts/03 §7).
-const MANTLE_INFERENCE: &str = "CreateInference";
-
-/// The evaluation of content by guardrails, direct or inside a call (facts/03 §4).
+/// The evaluation of content by guardrails, direct or inside a call.
 pub const APPLY_GUARDRAIL: &str = "ApplyGuardrail";
 
-/// The names of all operations that are known to run a model, and of the evaluations.
-pub fn operations() -> impl Iterator<Item = &'static str> {
-    let mediated = MEDIATED.iter().map(|(name, _)| *name);
-    COVERED.iter().chain(UNCOVERED).copied().chain(mediated).chain([MANTLE_INFERENCE, APPLY_GUARDRAIL])
-}
+/// The service of Bedrock's own APIs.
+const BEDROCK: &str = "bedrock";
+const AGENTCORE: &str = "bedrock-agentcore";
+const MANTLE: &str = "bedrock-mantle";
+const CLAUDE_PLATFORM: &str = "aws-external-anthropic";
+
+/// Parts of host names, without `-fips`: endpoints of which every operation that isn't known, and doesn't only read or end something, is
+/// one more road to a model. User agents hold these names too, so only hosts are looked at.
+const RUNTIME_ENDPOINTS: &[&str] = &["bedrock-runtime", "bedrock-agent-runtime", "bedrock-data-automation-runtime"];
 
 impl Reach {
     /// How far enforcement reaches an operation, by its name alone; `None` if it isn't known to run a model.
     #[must_use]
     pub fn of_operation(name: &str) -> Option<Self> {
-        let mediated = || MEDIATED.iter().find(|(mediated, _)| *mediated == name).map(|(_, mediator)| Reach::Mediated(*mediator));
-        match name {
-            MANTLE_INFERENCE => Some(Reach::Unsupported),
-            _ if COVERED.contains(&name) => Some(Reach::Covered),
-            _ if UNCOVERED.contains(&name) => Some(Reach::Uncovered),
-            _ => mediated(),
-        }
+        operations::calls().find(|(_, operation, _)| *operation == name).map(|(.., reach)| reach)
     }
 
     /// How far enforcement reaches the operation that the record reports; `None` if it runs no model.
@@ -87,67 +66,387 @@ impl Reach {
     pub fn of(record: &Record<'_>) -> Option<Self> {
         let name = record.event_name.get()?;
         // A record that doesn't say which service it is of may be a call all the same.
-        match record.event_source.get().unwrap_or("bedrock.amazonaws.com") {
-            "bedrock-mantle.amazonaws.com" => (name == MANTLE_INFERENCE).then_some(Reach::Unsupported),
-            "bedrock.amazonaws.com" | "bedrock-runtime.amazonaws.com" | "bedrock-agent-runtime.amazonaws.com" => {
-                Self::of_bedrock(name, record)
-            }
-            _ => None,
+        let source = record.event_source.get().map_or(BEDROCK, operations::source);
+        if !operations::is_bedrocks(source) {
+            return None;
+        }
+        match operations::role(source, name) {
+            Some(Role::Runs(Reach::Covered)) => Some(Self::of_covered(name, record)),
+            Some(Role::Runs(reach)) => Some(reach),
+            Some(_) => None,
+            None => Self::of_unknown(source, name, record),
         }
     }
 
-    fn of_bedrock(name: &str, record: &Record<'_>) -> Option<Self> {
-        match Self::of_operation(name).filter(|_| name != MANTLE_INFERENCE) {
-            Some(Reach::Covered) => {
-                let from_openai = record.user_agent.get().is_some_and(|agent| agent.starts_with("OpenAI/") || agent.contains(" OpenAI/"));
-                return Some(if from_openai { Reach::Ambiguous } else { Reach::Covered });
-            }
-            Some(reach) => return Some(reach),
-            None => {}
+    /// The Responses API is authorised as InvokeModel, and its records carry that name.
+    fn of_covered(name: &str, record: &Record<'_>) -> Self {
+        // What an OpenAI client did is open, whatever its record is called. An empty text is one, and no text is none.
+        let agent = record.user_agent.0.as_deref();
+        if client::speaks_openai(agent) {
+            return Reach::Ambiguous;
         }
-        // An operation of the runtime endpoint that we have never heard of is one more road to a model.
-        let host = record.tls_details.0.client_provided_host_header.get().unwrap_or_default();
-        let on_runtime = host.starts_with("bedrock-runtime") || host.contains(".bedrock-runtime.");
-        match name {
-            _ if !on_runtime || NO_INFERENCE.contains(&name) => None,
-            _ if name.contains("Response") => Some(Reach::Unsupported),
-            _ => Some(Reach::Uncovered),
+        if !name.starts_with("InvokeModel") || client::cannot_create_responses(agent) {
+            return Reach::Covered;
         }
+        let parameters: InferenceParameters<'_> = record.parameters();
+        if parameters.model().is_none_or(may_serve_responses) { Reach::Ambiguous } else { Reach::Covered }
+    }
+
+    /// An operation that the table doesn't have.
+    fn of_unknown(source: &str, name: &str, record: &Record<'_>) -> Option<Self> {
+        let endpoint = endpoint_of(record.tls_details.0.client_provided_host_header.get().unwrap_or_default())
+            .or_else(|| record.event_source.get()?.split('.').next());
+        let at_runtime =
+            endpoint.is_some_and(|endpoint| RUNTIME_ENDPOINTS.contains(&endpoint) || (endpoint == MANTLE && !sets_something_up(name)));
+        let is_data = record.event_category.get() == Some("Data") && !sets_something_up(name);
+        if runs_nothing_by_its_name(name) || !(at_runtime || is_data || runs_something_by_its_name(name)) {
+            return None;
+        }
+        if record.event_source.get().is_none() && !at_runtime {
+            return None;
+        }
+        Some(match source {
+            MANTLE | CLAUDE_PLATFORM => Reach::Unsupported,
+            _ if endpoint == Some(MANTLE) => Reach::Unsupported,
+            AGENTCORE => Reach::Mediated(Mediator::AgentCore),
+            _ if name.contains("Response") => Reach::Unsupported,
+            _ => Reach::Uncovered,
+        })
+    }
+}
+
+/// Whether the operation is one of Bedrock's services that the table doesn't have: of a later release of theirs, or none.
+#[must_use]
+pub fn is_new(record: &Record<'_>) -> bool {
+    let (Some(name), Some(source)) = (record.event_name.get(), record.event_source.get().map(operations::source)) else { return false };
+    operations::is_bedrocks(source) && operations::role(source, name).is_none()
+}
+
+/// The endpoint that a host names: `bedrock-runtime` of `vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com`.
+fn endpoint_of(host: &str) -> Option<&str> {
+    let endpoint = host.split('.').find(|label| label.starts_with("bedrock") || label.starts_with("aws-external-anthropic"))?;
+    Some(endpoint.strip_suffix("-fips").unwrap_or(endpoint))
+}
+
+/// First words of operations that only read or end something, so that no model runs whatever follows.
+const RUN_NOTHING: &[&str] = &[
+    "Get",
+    "List",
+    "Describe",
+    "Head",
+    "Lookup",
+    "Count",
+    "Check",
+    "Validate",
+    "Export",
+    "Render",
+    "Cancel",
+    "Delete",
+    "Stop",
+    "End",
+    "Archive",
+    "Tag",
+    "Untag",
+    "Deregister",
+    "Disassociate",
+    "Disable",
+    "Revoke",
+    "Remove",
+];
+
+/// First words of operations that set something up.
+const SET_UP: &[&str] = &[
+    "Put",
+    "Update",
+    "Register",
+    "Associate",
+    "Attach",
+    "Enable",
+    "Set",
+    "Reset",
+    "Rotate",
+    "Add",
+    "Accept",
+    "Assume",
+    "Copy",
+    "Import",
+    "Publish",
+    "Restore",
+    "Subscribe",
+    "Synchronize",
+];
+
+/// First words of operations that run something.
+const RUN: &[&str] = &[
+    "Invoke",
+    "Converse",
+    "Generate",
+    "Start",
+    "Run",
+    "Execute",
+    "Chat",
+    "Complete",
+    "Infer",
+    "Predict",
+    "Stream",
+    "Retrieve",
+    "Rerank",
+    "Optimize",
+    "Evaluate",
+    "Embed",
+    "Transcribe",
+    "Translate",
+    "Summarize",
+    "Ask",
+    "Answer",
+    "Respond",
+    "Analyze",
+    "Classify",
+    "Extract",
+    "Ingest",
+    "Process",
+    "Submit",
+    "Query",
+    "Agentic",
+    "Send",
+];
+
+/// Last words of what comes of a model, so that whoever creates one runs it.
+const RESULTS: &[&str] = &[
+    "Inference",
+    "Response",
+    "Completion",
+    "Message",
+    "Image",
+    "Embedding",
+    "Speech",
+    "Audio",
+    "Video",
+    "Transcription",
+    "Translation",
+    "Generation",
+    "Moderation",
+    "Invocation",
+    "Evaluation",
+    "Rerank",
+    "Chat",
+    "Summary",
+    "Answer",
+    "Batch",
+    "Job",
+    "Run",
+];
+
+/// Whether an operation of this name, known or not, only reads or ends something.
+#[must_use]
+pub fn runs_nothing_by_its_name(name: &str) -> bool {
+    begins_with_one(name.strip_prefix("Batch").unwrap_or(name), RUN_NOTHING)
+}
+
+fn sets_something_up(name: &str) -> bool {
+    begins_with_one(name.strip_prefix("Batch").unwrap_or(name), SET_UP)
+}
+
+/// Whether an operation that isn't known looks like one that runs a model.
+#[must_use]
+pub fn runs_something_by_its_name(name: &str) -> bool {
+    let result = name.trim_end_matches("Async").trim_end_matches("Stream");
+    let result = result.strip_suffix('s').unwrap_or(result);
+    begins_with_one(name.strip_prefix("Batch").unwrap_or(name), RUN)
+        || (!sets_something_up(name) && RESULTS.iter().any(|word| result.ends_with(word)))
+}
+
+/// Whether a name in `CamelCase` begins with one of these words: `GetInvoke` with `Get`, `Getaway` not.
+fn begins_with_one(name: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| name.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase())))
+}
+
+/// Models that make no text in answer to text, so that the Responses API has no use for them.
+const WITHOUT_RESPONSES: &[&str] = &[
+    "amazon.titan-embed",
+    "amazon.titan-image",
+    "amazon.nova-canvas",
+    "amazon.nova-reel",
+    "amazon.nova-sonic",
+    "amazon.nova-2-sonic",
+    "amazon.nova-2-multimodal-embeddings",
+    "amazon.rerank",
+    "cohere.embed",
+    "cohere.rerank",
+    "luma.",
+    "stability.",
+    "twelvelabs.marengo",
+];
+
+/// Whether the Responses API may serve what a `modelId` names. It serves models by cross-Region profiles only, not by what an account made
+/// or deployed itself. Whether a record of it names the profile or the model behind it is not documented, so both count.
+fn may_serve_responses(model_id: &str) -> bool {
+    match Model::parse(model_id) {
+        Model::Foundation(id) => !WITHOUT_RESPONSES.iter().any(|without| id.starts_with(without)),
+        Model::Alias(Alias::ShortName, _) | Model::Unknown => true,
+        Model::Alias(Alias::ApplicationInferenceProfile | Alias::PromptRouter | Alias::Prompt, _) | Model::Deployed(..) => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn reach(source: &str, name: &str, host: &str, agent: &str) -> Option<Reach> {
-        let json = json!({"eventSource": source, "eventName": name, "userAgent": agent, "tlsDetails": {"clientProvidedHostHeader": host}})
-            .to_string();
-        Reach::of(&serde_json::from_str(&json).unwrap())
+    fn reach_of(record: &Value) -> Option<Reach> {
+        Reach::of(&serde_json::from_str(&record.to_string()).unwrap())
     }
+
+    fn reach(source: &str, name: &str, host: &str, agent: &str) -> Option<Reach> {
+        reach_of(&json!({"eventSource": source, "eventName": name, "userAgent": agent, "tlsDetails": {"clientProvidedHostHeader": host}}))
+    }
+
+    const SOURCE: &str = "bedrock.amazonaws.com";
+    const RUNTIME: &str = "bedrock-runtime.us-east-1.amazonaws.com";
+    const AGENT_RUNTIME: &str = "bedrock-agent-runtime.us-east-1.amazonaws.com";
+    const MANTLE: &str = "bedrock-mantle.amazonaws.com";
+    const CLAUDE: &str = "aws-external-anthropic.amazonaws.com";
+    const CORE: &str = "bedrock-agentcore.amazonaws.com";
 
     #[test]
     fn roads_to_a_model_are_told_apart() {
-        let bedrock = "bedrock.amazonaws.com";
-        let runtime = "bedrock-runtime.us-east-1.amazonaws.com";
         for (source, name, host, agent, expected) in [
-            (bedrock, "Converse", runtime, "Boto3/1", Some(Reach::Covered)),
-            (bedrock, "InvokeModel", "", "OpenAI/Python 1.50.0", Some(Reach::Ambiguous)),
-            (bedrock, "StartAsyncInvoke", "", "", Some(Reach::Uncovered)),
-            (bedrock, "InvokeAgent", "", "", Some(Reach::Mediated(Mediator::Agent))),
-            (bedrock, "CreateResponse", runtime, "", Some(Reach::Unsupported)),
-            (bedrock, "SomethingNew", "vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", "", Some(Reach::Uncovered)),
-            (bedrock, "CountTokens", runtime, "", None),
-            (bedrock, "GetFoundationModelAvailability", "bedrock.us-east-1.amazonaws.com", "", None),
-            ("bedrock-mantle.amazonaws.com", "CreateInference", "", "", Some(Reach::Unsupported)),
-            ("bedrock-mantle.amazonaws.com", "CountTokens", "", "", None),
+            (SOURCE, "Converse", RUNTIME, "Boto3/1", Some(Reach::Covered)),
+            (SOURCE, "Converse", RUNTIME, "curl/8", Some(Reach::Covered)),
+            (SOURCE, "Converse", RUNTIME, "OpenAI/Python 1.50.0", Some(Reach::Ambiguous)),
+            (SOURCE, "InvokeModel", "", "OpenAI/Python 1.50.0", Some(Reach::Ambiguous)),
+            (SOURCE, "InvokeModelWithResponseStream", "", "curl/8", Some(Reach::Ambiguous)),
+            (SOURCE, "InvokeModelWithBidirectionalStream", "", "curl/8", Some(Reach::Uncovered)),
+            (SOURCE, "StartAsyncInvoke", "", "", Some(Reach::Uncovered)),
+            (SOURCE, "StartIngestionJob", "", "", Some(Reach::Uncovered)),
+            (SOURCE, "InvokeDataAutomationAsync", "", "", Some(Reach::Uncovered)),
+            (SOURCE, "StartAutomatedReasoningPolicyBuildWorkflow", "", "", Some(Reach::Uncovered)),
+            (SOURCE, "InvokeAgent", "", "", Some(Reach::Mediated(Mediator::Agent))),
+            (MANTLE, "CreateInference", "", "", Some(Reach::Unsupported)),
+            (MANTLE, "CreateFineTuningJob", "", "", Some(Reach::Uncovered)),
+            (CLAUDE, "CreateInference", "", "", Some(Reach::Unsupported)),
+            (CLAUDE, "CreateBatchInference", "", "", Some(Reach::Unsupported)),
+            (CORE, "InvokeHarness", "", "", Some(Reach::Mediated(Mediator::AgentCore))),
+            (CORE, "InvokeGateway", "", "", Some(Reach::Mediated(Mediator::AgentCore))),
+            (CORE, "Evaluate", "", "", Some(Reach::Uncovered)),
             ("sagemaker.amazonaws.com", "InvokeEndpoint", "", "", None),
-            ("", "InvokeModel", "", "", Some(Reach::Covered)),
+            ("", "InvokeModel", "", "Boto3/1", Some(Reach::Covered)),
             ("", "PutObject", "", "", None),
+            ("", "StartInstances", "", "", None),
         ] {
             assert_eq!(reach(source, name, host, agent), expected, "{source} {name}");
         }
+    }
+
+    #[test]
+    fn operations_that_nobody_has_heard_of_are_roads_where_they_may_be() {
+        let vpc = "vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com";
+        let fips = "bedrock-runtime-fips.us-east-1.amazonaws.com";
+        for (source, name, host, expected) in [
+            (SOURCE, "CreateResponse", RUNTIME, Reach::Unsupported),
+            (SOURCE, "CreateResponseStream", "", Reach::Unsupported),
+            (SOURCE, "SomethingNew", vpc, Reach::Uncovered),
+            (SOURCE, "SomethingNew", fips, Reach::Uncovered),
+            ("", "SomethingNew", RUNTIME, Reach::Uncovered),
+            (SOURCE, "CreateThought", AGENT_RUNTIME, Reach::Uncovered),
+            (SOURCE, "InvokeSwarm", AGENT_RUNTIME, Reach::Uncovered),
+            (SOURCE, "InvokeSwarm", "", Reach::Uncovered),
+            ("bedrock-agent-runtime.amazonaws.com", "CreateThought", "", Reach::Uncovered),
+            ("bedrock-video.amazonaws.com", "GenerateFilm", "", Reach::Uncovered),
+            (SOURCE, "ConverseWithTools", "", Reach::Uncovered),
+            (SOURCE, "CreateChatCompletion", "", Reach::Uncovered),
+            (SOURCE, "GenerateImages", "", Reach::Uncovered),
+            (SOURCE, "StartVideoGeneration", "", Reach::Uncovered),
+            (MANTLE, "CreateResponse", "", Reach::Unsupported),
+            (MANTLE, "CreateEmbedding", "", Reach::Unsupported),
+            (MANTLE, "InvokeSomething", "", Reach::Unsupported),
+            (MANTLE, "CreateThought", "", Reach::Unsupported),
+            (CLAUDE, "CreateStreamInference", "", Reach::Unsupported),
+            (CLAUDE, "InvokeAgent", "", Reach::Unsupported),
+            (CORE, "InvokeOrchestrator", "", Reach::Mediated(Mediator::AgentCore)),
+            (CORE, "StartSimulation", "", Reach::Mediated(Mediator::AgentCore)),
+        ] {
+            assert_eq!(reach(source, name, host, "Boto3/1"), Some(expected), "{source} {name} {host}");
+        }
+        let data = json!({"eventSource": SOURCE, "eventName": "CreateThought", "eventCategory": "Data"});
+        assert_eq!(reach_of(&data), Some(Reach::Uncovered));
+    }
+
+    #[test]
+    fn what_reads_ends_or_renders_is_no_inference_wherever_it_is_called() {
+        let names = "GetInvoke CancelInvoke DeleteInvoke RenderPrompt ListModels GetResponse DeleteResponse CancelResponse GetAsyncInvoke \
+            ListAsyncInvokes CountTokens InvokeGuardrailChecks GetInference ListInferences CancelInference DeleteInference \
+            ListBatchInferences GetBatchInference DescribeSomething StopSomething BatchDeleteThings BatchGetThings";
+        let mantle = "bedrock-mantle.us-east-1.api.aws";
+        for name in names.split_whitespace() {
+            for source in [SOURCE, MANTLE, CLAUDE, CORE, "bedrock-runtime.amazonaws.com"] {
+                for host in ["", RUNTIME, AGENT_RUNTIME, mantle] {
+                    // Only Bedrock has it, and another service's of the name would not be it.
+                    if name == "InvokeGuardrailChecks" && source != SOURCE {
+                        continue;
+                    }
+                    assert_eq!(reach(source, name, host, "curl/8"), None, "{source} {name} {host}");
+                }
+            }
+        }
+        for (source, name) in [
+            (SOURCE, "CreateInvocation"),
+            (SOURCE, "PutInvocationStep"),
+            (SOURCE, "CreateInferenceProfile"),
+            (SOURCE, "CreateSomethingNew"),
+            (SOURCE, "UpdateInference"),
+            (MANTLE, "CreateProject"),
+            (MANTLE, "CreateFile"),
+            (CLAUDE, "CreateWorkspace"),
+            (CLAUDE, "CreateSomethingNew"),
+            ("bedrock-websearch.amazonaws.com", "InvokeSearch"),
+            (CORE, "CreateGateway"),
+            (CORE, "InvokeCodeInterpreter"),
+        ] {
+            assert_eq!(reach(source, name, "", "curl/8"), None, "{source} {name}");
+        }
+    }
+
+    #[test]
+    fn only_models_that_the_responses_api_may_serve_are_ambiguous() {
+        let of = |model: Value| {
+            reach_of(
+                &json!({"eventSource": SOURCE, "eventName": "InvokeModel", "userAgent": "curl/8.5.0", "requestParameters": {"modelId": model}}),
+            )
+        };
+        let arn = |kind: &str, id: &str| format!("arn:aws:bedrock:us-east-1:222233334444:{kind}/{id}");
+        for model in [
+            "us.anthropic.claude-sonnet-4-20250514-v1:0".to_owned(),
+            "anthropic.claude-3-haiku-20240307-v1:0".to_owned(),
+            "openai.gpt-oss-120b-1:0".to_owned(),
+            arn("inference-profile", "global.amazon.nova-2-lite-v1:0"),
+            "newvendor.model-1".to_owned(),
+            "gpt-oss-120b".to_owned(),
+        ] {
+            assert_eq!(of(json!(model)), Some(Reach::Ambiguous), "{model}");
+        }
+        assert_eq!(of(Value::Null), Some(Reach::Ambiguous), "not shown");
+        for model in [
+            arn("application-inference-profile", "abcdef123456"),
+            arn("provisioned-model", "p1"),
+            arn("imported-model", "i1"),
+            arn("custom-model-deployment", "d1"),
+            arn("prompt-router", "r1"),
+            "amazon.titan-embed-text-v2:0".to_owned(),
+            "us.cohere.embed-v4:0".to_owned(),
+            "stability.sd3-5-large-v1:0".to_owned(),
+        ] {
+            assert_eq!(of(json!(model)), Some(Reach::Covered), "{model}");
+        }
+    }
+
+    #[test]
+    fn a_record_without_user_agent_says_no_more_than_its_name() {
+        let mut record =
+            json!({"eventSource": SOURCE, "eventName": "InvokeModel", "requestParameters": {"modelId": "amazon.nova-pro-v1:0"}});
+        assert_eq!(reach_of(&record), Some(Reach::Covered), "a sample that was cut down");
+        record["userAgent"] = json!("");
+        assert_eq!(reach_of(&record), Some(Reach::Ambiguous), "a client that sent none");
     }
 }

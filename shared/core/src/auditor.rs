@@ -20,15 +20,15 @@ use std::{
 use hashbrown::HashMap;
 
 use crate::{
-    api,
     arn::{AccountId, Region},
-    change::{self, Change},
+    change::Change,
     cloudtrail::wanted::Wanted,
     config::Configuration,
     facts::{ChangeKey, Facts, KeptChanges, Listed, Places, Rows, Strings, Symbol, Texts},
     finding::Finding,
     join::Place,
     moment::Moment,
+    operations,
     report::{BlindRow, Blindness, CoverageRow, Invocations},
     rule::Traffic,
     rules::{self, RULES},
@@ -53,8 +53,8 @@ pub fn wanted() -> Wanted {
 #[must_use]
 pub fn wanted_for(configuration: &Configuration) -> Wanted {
     let by_rules = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied());
-    let all = Wanted::new(api::operations().chain(change::operations()).chain(by_rules));
-    all.only_with(change::operations_on_auditor(), configuration.auditor.stems())
+    let by_table = operations::all().filter(|(.., role)| role.is_looked_at()).map(|(_, name, _)| name);
+    Wanted::new(by_table.chain(by_rules)).only_with(operations::changes_of_auditor(), configuration.auditor.stems())
 }
 
 /// The same, where a world says in which buckets evidence is kept: what is done to their objects matters too.

@@ -3,7 +3,6 @@
 //! Of a record's parameters only those are kept that some rule looks at: names, settings and policy documents. Texts of customers, such
 //! as prompts, instructions and descriptions, and whatever could be a secret, never get past [`Change::from_record`].
 
-mod operations;
 mod parameters;
 
 use serde::{Deserialize, Serialize};
@@ -13,9 +12,9 @@ use crate::{
     arn::{AccountId, Region},
     cloudtrail::{EventType, Record, wanted::operation},
     json::At,
+    operations::{self, Role},
     world::WorldChange,
 };
-pub use operations::{is_kept, kept, operations, operations_on_auditor};
 use parameters::Kept;
 
 /// A control-plane event.
@@ -72,7 +71,7 @@ impl Change {
     /// The same; of data events on single items also those whose parameters pass.
     #[must_use]
     pub(crate) fn from_record_if(record: &Record<'_>, concerns_evidence: impl Fn(&Value) -> bool) -> Option<Self> {
-        let (service, operation) = kept_operation(record)?;
+        let (service, operation, role) = kept_operation(record)?;
         // Organizations tells results of what was asked for before as events of its own.
         let may_be_result = service == "organizations" && record.event_type() != EventType::EndpointPassage;
         if !record.event_type().is_request() && !may_be_result {
@@ -85,7 +84,7 @@ impl Change {
             // Whose key is disabled is told by the guardrail's own answer; only of a trail is its key evidence.
             members.shift_remove("kmsKeyId");
         }
-        if operations::DATA_OPERATIONS.contains(&operation) && !is_about_evidence(&parameters) && !concerns_evidence(&parameters) {
+        if role.is_of_item() && !is_about_evidence(&parameters) && !concerns_evidence(&parameters) {
             return None;
         }
         let Kept(response) = record.response();
@@ -174,12 +173,13 @@ impl Change {
     }
 }
 
-/// The service and the operation of a record, if changes of the kind are kept.
+/// The service and the operation of a record with its role, if changes of the kind are kept.
 #[must_use]
-pub fn kept_operation<'r>(record: &'r Record<'_>) -> Option<(&'r str, &'r str)> {
-    let service = record.event_source.get()?.strip_suffix(".amazonaws.com")?;
+pub fn kept_operation<'r>(record: &'r Record<'_>) -> Option<(&'r str, &'r str, Role)> {
+    let service = operations::source(record.event_source.get()?);
     let operation = operation(record.event_name.get()?);
-    is_kept(service, operation).then_some((service, operation))
+    let role = operations::role(service, operation).filter(|role| role.is_kept())?;
+    Some((service, operation, role))
 }
 
 /// The last part of an ARN or path.

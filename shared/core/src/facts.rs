@@ -66,7 +66,7 @@ pub(crate) struct Form {
     pub(crate) bearer_key: bool,
     /// Of a refused call: the error speaks of a guardrail.
     pub(crate) refused_by_guardrail: bool,
-    /// Of a log: fewer characters were guarded than there were.
+    /// Of a log: fewer characters were guarded than there were. Of an evaluation: it was of the answer alone.
     pub(crate) partially_guarded: bool,
     /// The record has no request id: its event id identifies it.
     pub(crate) by_event_id: bool,
@@ -90,6 +90,13 @@ impl Default for Form {
     }
 }
 
+impl Form {
+    /// Whether it is an evaluation of the model's answer alone, which shows nothing of what the model was asked.
+    pub(crate) fn is_of_answer_alone(self) -> bool {
+        self.kind == Kind::Evaluation && self.partially_guarded
+    }
+}
+
 /// What stands for a guardrail's version while it is being worked on.
 const DRAFT: &str = "DRAFT";
 
@@ -105,9 +112,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether the subject is an agent or flow, not a model.
+    /// Whether the subject is an agent, a flow or something of AgentCore, not a model.
     pub(crate) fn is_mediated(self) -> bool {
-        matches!(self, Kind::Call(Reach::Mediated(Mediator::Agent | Mediator::Flow)))
+        matches!(self, Kind::Call(Reach::Mediated(Mediator::Agent | Mediator::Flow | Mediator::AgentCore)))
     }
 }
 

@@ -25,7 +25,7 @@ pub struct InvocationLog {
     pub time: Option<Moment>,
     /// The guardrails that the trace lists.
     pub guardrails: Vec<TracedGuardrail>,
-    /// A guardrail did something, and no trace tells which it was.
+    /// A guardrail did something, and no trace tells which it was, or that it saw more than the answer.
     pub shows_unnamed: bool,
     /// Some evaluation guarded fewer characters than there were.
     pub partially_guarded: bool,
@@ -108,7 +108,14 @@ impl InvocationLog {
             || stopped.iter().any(|reason| reason.as_str() == Some("guardrail_intervened"));
         for trace in [body.at("/amazon-bedrock-trace"), body.at("/trace"), body.at("/metadata/trace")] {
             let guardrail = &trace["guardrail"];
-            for side in ["input", "inputAssessment", "outputs", "outputAssessments"] {
+            // An assessment of the answer alone doesn't show that the guardrail saw what the model was asked.
+            let known = self.guardrails.len();
+            for side in ["outputs", "outputAssessments"] {
+                self.read_assessments(&guardrail[side]);
+            }
+            self.shows_unnamed |= self.guardrails.len() > known;
+            self.guardrails.truncate(known);
+            for side in ["input", "inputAssessment"] {
                 self.read_assessments(&guardrail[side]);
             }
         }
@@ -203,6 +210,20 @@ mod tests {
         let named = json!({"amazon-bedrock-guardrailAction": "NONE", "amazon-bedrock-trace": {"guardrail": {"input": {"abc": {}}}}});
         assert!(!read(&named).shows_unnamed, "a trace says which");
         assert!(!read(&json!({"stopReason": "end_turn", "content": [{"stopReason": "guardrail_intervened"}]})).shows_unnamed);
+    }
+
+    #[test]
+    fn an_assessment_of_the_answer_alone_names_nothing() {
+        for body in [
+            json!({"amazon-bedrock-trace": {"guardrail": {"outputs": [{"abc": coverage(5, 5)}]}}}),
+            json!([{"metadata": {"trace": {"guardrail": {"outputAssessments": {"abc": [coverage(3, 5)]}}}}}]),
+        ] {
+            let log = read(&body);
+            assert!(log.guardrails.is_empty() && log.shows_unnamed, "{body}");
+        }
+        let both = read(&json!([{"metadata": {"trace": {"guardrail": {"outputAssessments": {"abc": [{}]}}}}},
+            {"metadata": {"trace": {"guardrail": {"inputAssessment": {"abc": {}}}}}}]));
+        assert!(!both.guardrails.is_empty() && !both.shows_unnamed);
     }
 
     #[test]

@@ -327,7 +327,11 @@ impl<'t> Place<'t> {
 
     /// Counts an evaluation that may be inside of some call. One that failed evaluated nothing.
     fn count_unjoined(&mut self, row: &Row) {
-        if let (true, Kind::Evaluation, Some(time)) = (self.is_counting(), self.texts.form(&row.columns).kind, self.time(row)) {
+        let form = self.texts.form(&row.columns);
+        if form.is_of_answer_alone() {
+            return;
+        }
+        if let (true, Kind::Evaluation, Some(time)) = (self.is_counting(), form.kind, self.time(row)) {
             let (principal, hour) = (row.columns.principal, hour_of(time));
             let identifier = self.texts.requested(&row.columns).guardrail;
             match self.texts.get(identifier) {
@@ -363,24 +367,29 @@ impl<'t> Place<'t> {
             match form.kind {
                 Kind::Evaluation | Kind::Log if form.self_reported => {
                     found.said_to_be_evaluated = true;
-                    found.partially_guarded |= form.partially_guarded;
+                    found.partially_guarded |= form.kind == Kind::Log && form.partially_guarded;
                 }
                 Kind::Evaluation => self.evaluated_by(record, &mut found),
                 Kind::Log => self.traced_in(record, &mut found),
                 Kind::Call(_) => {}
             }
         }
+        let evidence = &mut found.evidence;
+        let only_of_answer = found.joins && evidence.evaluated.is_empty() && !evidence.enforced_evaluation;
+        evidence.unnamed_evaluation |= only_of_answer;
         let number = u32::try_from(self.evidence.insert_full(found).0).unwrap_or(0);
         self.by_records.insert(records, number);
         number
     }
 
-    /// What an evaluation shows: the guardrails in scope, and the one among them that the request named (facts/03 §4).
+    /// What an evaluation shows: the guardrails in scope, and the one among them that the request named. One of the answer alone doesn't
+    /// show that they saw what the model was asked: then it is only known that some guardrail ran.
     fn evaluated_by(&self, evaluation: &Columns, found: &mut FoundEvidence) {
         let evidence = &mut found.evidence;
         let requested = self.texts.requested(evaluation);
         let identifier = self.texts.get(requested.guardrail);
-        evidence.enforced_evaluation |= identifier == ENFORCED;
+        let of_answer_alone = self.texts.form(evaluation).is_of_answer_alone();
+        evidence.enforced_evaluation |= identifier == ENFORCED && !of_answer_alone;
         let lines = self.texts.long(evaluation.subject);
         let mut listed: BTreeSet<GuardrailKey> = lines.lines().filter_map(GuardrailVersionArn::split).map(|(key, _)| key).collect();
         let by_identifier = GuardrailKey::from_identifier(identifier, &self.account, &self.region);
@@ -389,8 +398,8 @@ impl<'t> Place<'t> {
         if lines.is_empty() {
             listed.extend(named.clone());
         }
-        found.joins |= evidence.enforced_evaluation || !listed.is_empty();
-        for key in listed {
+        found.joins |= identifier == ENFORCED || !listed.is_empty();
+        for key in listed.into_iter().filter(|_| !of_answer_alone) {
             // What is in scope beside the requested one was enforced; the requested one may be both. Its version is the request's.
             let is_told = identifier == ENFORCED || named.is_some();
             let enforced = is_told && named.as_ref() != Some(&key);

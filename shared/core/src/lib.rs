@@ -30,6 +30,7 @@ pub mod json;
 pub mod model;
 pub mod moment;
 pub mod nearest;
+pub mod operations;
 pub mod organization;
 pub mod policy;
 pub mod region;

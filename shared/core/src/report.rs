@@ -1,6 +1,10 @@
 //! The result of a run, as JSON version 1 has it. Fields are only ever added.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +13,7 @@ use crate::{
     finding::{Finding, Status},
     moment::Moment,
     severity::Severity,
+    telemetry::DATA_ROADS,
     verdict::{Grade, Missing, Reason, Verdict},
 };
 
@@ -232,6 +237,13 @@ pub enum Blindness {
     Evidence(Missing),
 }
 
+/// The selectors of all roads to a model that are data events.
+static SELECT_DATA_ROADS: LazyLock<String> = LazyLock::new(|| {
+    let kinds: Vec<&str> = DATA_ROADS.iter().map(|road| road.event.resource_type).collect();
+    let (last, others) = kinds.split_last().unwrap_or((&"", &[]));
+    format!("add data event selectors for {} and {last}", others.join(", "))
+});
+
 impl Blindness {
     /// The word for it in JSON.
     #[must_use]
@@ -257,10 +269,7 @@ impl Blindness {
             Blindness::EvaluationsNotRecorded => {
                 "add a data event selector for AWS::Bedrock::Guardrail to a trail: $1.00 per million events"
             }
-            Blindness::DataEventsNotRecorded => {
-                "add data event selectors for AWS::Bedrock::Model, AWS::Bedrock::AsyncInvoke, AWS::Bedrock::AgentAlias, \
-                 AWS::Bedrock::InlineAgent, AWS::Bedrock::FlowAlias, AWS::Bedrock::KnowledgeBase and AWS::BedrockMantle::Project"
-            }
+            Blindness::DataEventsNotRecorded => &SELECT_DATA_ROADS,
             Blindness::GuardrailKeys => "read the guardrails (GetGuardrail) into world/guardrails/",
             Blindness::IdentityPolicies => "read the policies of roles, users and groups into world/iam/",
             Blindness::LogStores => "read the trails (DescribeTrails, GetEventSelectors) and invocation logging into world/telemetry/",

@@ -61,6 +61,7 @@ use crate::{
     enforcement::Enforcement,
     guardrail::Canonical,
     moment::Moment,
+    operations,
     policy::{BEDROCK_POLICY, GuardrailInference, Weakening, weakening},
     rule::Rule,
     scene::{Outcome, Seen, Sighting, published_version},
@@ -135,26 +136,10 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 }
 
 /// The operations that run a model and that enforcement reaches.
-const COVERED_OPERATIONS: &[&str] = &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"];
+const COVERED_OPERATIONS: &[&str] = operations::COVERED;
 
 /// Every call, whatever the operation.
-const EVERY_CALL: &[&str] = &[
-    "InvokeModel",
-    "InvokeModelWithResponseStream",
-    "Converse",
-    "ConverseStream",
-    "InvokeModelWithBidirectionalStream",
-    "StartAsyncInvoke",
-    "CreateModelInvocationJob",
-    "CreateEvaluationJob",
-    "CreateModelCustomizationJob",
-    "CreateAdvancedPromptOptimizationJob",
-    "InvokeAgent",
-    "InvokeInlineAgent",
-    "InvokeFlow",
-    "RetrieveAndGenerate",
-    "CreateInference",
-];
+const EVERY_CALL: &[&str] = operations::EVERY_CALL;
 
 /// AWS takes its time to apply a change, and to describe what it did.
 const SETTLING_SECONDS: i64 = 15 * 60;

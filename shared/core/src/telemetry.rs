@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub(crate) use seen::EvaluationsSeen;
 
-use crate::{change::short, json::At};
+use crate::{change::short, json::At, operations};
 
 /// The trails of an account and Region at a moment (GetEventSelectors and GetTrailStatus), and its model invocation logging.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,39 +131,117 @@ impl LoggedEvent<'_> {
         read_only: true,
     };
 
-    /// The calls that enforcement covers are management events (facts/03 §1).
-    pub const INVOCATIONS: [LoggedEvent<'static>; 4] = [
-        LoggedEvent::management("InvokeModel"),
-        LoggedEvent::management("InvokeModelWithResponseStream"),
-        LoggedEvent::management("Converse"),
-        LoggedEvent::management("ConverseStream"),
-    ];
+    /// The calls that enforcement covers are management events.
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+    pub const INVOCATIONS: [LoggedEvent<'static>; operations::COVERED.len()] = {
+        let mut events = [LoggedEvent::EVALUATION; operations::COVERED.len()];
+        let mut at = 0;
+        while at < events.len() {
+            events[at] = LoggedEvent::management(operations::COVERED[at]);
+            at += 1;
+        }
+        events
+    };
 
-    /// Roads to a model that are data events, so that nothing shows them in accounts whose trails don't select them (facts/08 G).
-    pub const OTHER_INFERENCE: [LoggedEvent<'static>; 7] = [
-        LoggedEvent::bedrock("AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream"),
-        LoggedEvent::bedrock("AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke"),
-        LoggedEvent::bedrock("AWS::Bedrock::AgentAlias", "InvokeAgent"),
-        LoggedEvent::bedrock("AWS::Bedrock::InlineAgent", "InvokeInlineAgent"),
-        LoggedEvent::bedrock("AWS::Bedrock::FlowAlias", "InvokeFlow"),
-        LoggedEvent::bedrock("AWS::Bedrock::KnowledgeBase", "RetrieveAndGenerate"),
-        LoggedEvent {
-            category: "Data",
-            resource_type: "AWS::BedrockMantle::Project",
-            event_name: "CreateInference",
-            event_source: "bedrock-mantle.amazonaws.com",
-            read_only: false,
-        },
-    ];
-
-    const fn bedrock(resource_type: &'static str, event_name: &'static str) -> LoggedEvent<'static> {
-        LoggedEvent { category: "Data", resource_type, event_name, event_source: "bedrock.amazonaws.com", read_only: true }
-    }
+    /// The events of [`DATA_ROADS`].
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+    pub const OTHER_INFERENCE: [LoggedEvent<'static>; DATA_ROADS.len()] = {
+        let mut events = [LoggedEvent::EVALUATION; DATA_ROADS.len()];
+        let mut at = 0;
+        while at < events.len() {
+            events[at] = DATA_ROADS[at].event;
+            at += 1;
+        }
+        events
+    };
 
     const fn management(event_name: &'static str) -> LoggedEvent<'static> {
         LoggedEvent { category: "Management", resource_type: "", event_name, event_source: "bedrock.amazonaws.com", read_only: true }
     }
 }
+
+/// A road to a model that CloudTrail records as data events, so that nothing shows its calls in accounts whose trails don't select them.
+#[derive(Clone, Copy, Debug)]
+pub struct DataRoad {
+    /// The station of `doctor` that looks for it.
+    pub station: &'static str,
+    /// What isn't seen without it.
+    pub calls: &'static str,
+    /// The events.
+    pub event: LoggedEvent<'static>,
+}
+
+const BEDROCK: &str = "bedrock.amazonaws.com";
+const MANTLE: &str = "bedrock-mantle.amazonaws.com";
+const CLAUDE_PLATFORM: &str = "aws-external-anthropic.amazonaws.com";
+const AGENTCORE: &str = "bedrock-agentcore.amazonaws.com";
+
+const fn road(
+    station: &'static str,
+    calls: &'static str,
+    source: &'static str,
+    kind: &'static str,
+    operation: &'static str,
+    read_only: bool,
+) -> DataRoad {
+    let event = LoggedEvent { category: "Data", resource_type: kind, event_name: operation, event_source: source, read_only };
+    DataRoad { station, calls, event }
+}
+
+/// All of them, by the resource types that CloudTrail has for them
+/// (docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html).
+pub const DATA_ROADS: &[DataRoad] = &[
+    road("selector-model", "bidirectional calls", BEDROCK, "AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream", true),
+    road("selector-async", "asynchronous calls", BEDROCK, "AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke", true),
+    road("selector-agents", "calls of agents", BEDROCK, "AWS::Bedrock::AgentAlias", "InvokeAgent", true),
+    road("selector-inline-agents", "calls of inline agents", BEDROCK, "AWS::Bedrock::InlineAgent", "InvokeInlineAgent", true),
+    road("selector-flows", "calls of flows", BEDROCK, "AWS::Bedrock::FlowAlias", "InvokeFlow", true),
+    road("selector-flow-executions", "executions of flows", BEDROCK, "AWS::Bedrock::FlowExecution", "StartFlowExecution", false),
+    road("selector-knowledge-bases", "calls over knowledge bases", BEDROCK, "AWS::Bedrock::KnowledgeBase", "RetrieveAndGenerate", true),
+    road(
+        "selector-data-automation",
+        "calls of Data Automation",
+        BEDROCK,
+        "AWS::Bedrock::DataAutomationProfile",
+        "InvokeDataAutomationAsync",
+        false,
+    ),
+    road("selector-mantle", "calls through bedrock-mantle", MANTLE, "AWS::BedrockMantle::Project", "CreateInference", false),
+    road(
+        "selector-mantle-models",
+        "calls of customized models through bedrock-mantle",
+        MANTLE,
+        "AWS::BedrockMantle::CustomizedModel",
+        "CreateInference",
+        false,
+    ),
+    road(
+        "selector-mantle-reservations",
+        "calls of reserved capacity through bedrock-mantle",
+        MANTLE,
+        "AWS::BedrockMantle::Reservation",
+        "CreateInference",
+        false,
+    ),
+    road(
+        "selector-claude-platform",
+        "calls of Claude Platform on AWS",
+        CLAUDE_PLATFORM,
+        "AWS::AWSExternalAnthropic::Workspace",
+        "CreateInference",
+        false,
+    ),
+    road("selector-gateways", "calls of AgentCore gateways", AGENTCORE, "AWS::BedrockAgentCore::Gateway", "InvokeGateway", false),
+    road("selector-runtimes", "calls of AgentCore runtimes", AGENTCORE, "AWS::BedrockAgentCore::Runtime", "InvokeAgentRuntime", false),
+    road(
+        "selector-runtime-endpoints",
+        "calls of endpoints of AgentCore runtimes",
+        AGENTCORE,
+        "AWS::BedrockAgentCore::RuntimeEndpoint",
+        "InvokeAgentRuntime",
+        false,
+    ),
+];
 
 impl Telemetry {
     /// Reads one trail or a list of them, as GetEventSelectors answers, perhaps joined with GetTrailStatus, GetTrail or DescribeTrails. The

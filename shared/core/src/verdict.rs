@@ -128,11 +128,13 @@ words! {
         UnknownPolicyKeys = "unknown_policy_keys",
         /// The configuration of the agent or flow, or the guardrail of the request.
         MediatedGuardrail = "mediated_guardrail",
+        /// What a gateway, harness or runtime of AgentCore called.
+        InnerCalls = "inner_calls",
         /// The version of the guardrail that was evaluated or requested.
         GuardrailVersion = "guardrail_version",
         /// The guardrail that the request names, which the record hides.
         RequestedGuardrail = "requested_guardrail",
-        /// Which interface an OpenAI client used.
+        /// Whether the client called the Responses API.
         OpenAiInterface = "openai_interface",
         /// An enforced guardrail that enforcement can apply.
         EnforceableGuardrail = "enforceable_guardrail",
@@ -178,8 +180,13 @@ impl Missing {
                 "the enforced guardrail is FAILED, holds an automated-reasoning policy or doesn't exist, and AWS doesn't document that a call \
                  which passed was guarded: record evaluations to observe it, or mend the guardrail"
             }
+            Missing::InnerCalls => {
+                "what AgentCore calls of Bedrock has records of its own, by the role of its gateway, harness or runtime; what it sends to \
+                 bedrock-mantle or to other providers shows only in its configuration (GetGatewayTarget, GetHarness)"
+            }
             Missing::OpenAiInterface => {
-                "guardrails don't reach the Responses API, and the record doesn't tell it from Chat Completions: record evaluations to observe it"
+                "guardrails don't reach the Responses API, and the record doesn't tell whether this client called it: record evaluations to \
+                 observe it, or stop the Responses API with an SCP that denies bedrock:InvokeModel* on arn:aws:bedrock:*:*:project/*"
             }
             Missing::Evaluations => {
                 "evaluations are recorded here but can't be joined to calls by request id, and this principal has too few: read its invocation logs"

@@ -388,6 +388,9 @@ impl View<'_> {
             let model = self.state.mediated(mediator, account, region, text, at).state().and_then(|mediated| mediated.model.as_ref());
             return model.map_or_else(|| format!("{word}/{text}"), ToString::to_string);
         }
+        if kind.is_mediated() {
+            return if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+        }
         let called = Model::parse(text);
         match self.state.resolve(&called, account, region).as_slice() {
             [model] => model.to_string(),

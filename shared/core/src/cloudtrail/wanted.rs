@@ -12,15 +12,17 @@ use hashbrown::HashSet;
 use memchr::memmem::Finder;
 use serde_json::Value;
 
+use crate::api::runs_nothing_by_its_name;
+
 /// Invocation logs matter, and have no `eventName` of their own.
 const INVOCATION_LOG: &str = "ModelInvocationLog";
 
-/// An operation of the runtime endpoint that we don't know yet is one more road to a model (facts/02 §4). User agents hold this name too,
-/// but as the start of a text, or behind a dot, it can only be the name of a host.
-const RUNTIME_HOST: &str = "bedrock-runtime";
+/// An operation of Bedrock's services that isn't known yet may be one more road to a model. User agents and ARNs hold these names too, but
+/// as the start of a text, or behind a dot, they can only be those of a service or a host.
+const SERVICES: [&str; 2] = ["bedrock", "aws-external-anthropic"];
 
 /// All that decides about rejection is found in one pass over the bytes, by these.
-const MARKS: [&str; 4] = [EVENT_NAME, RUNTIME_HOST, INVOCATION_LOG, "\\u"];
+const MARKS: [&str; 5] = [EVENT_NAME, SERVICES[0], SERVICES[1], INVOCATION_LOG, "\\u"];
 
 const EVENT_NAME: &str = "eventName";
 
@@ -81,21 +83,22 @@ impl Wanted {
     pub fn rejects(&self, value: &[u8]) -> bool {
         let Some(marks) = &self.marks else { return false };
         let before = |at: usize| at.checked_sub(1).and_then(|before| value.get(before));
-        let mut named = false;
+        let mut named = None;
+        let mut of_bedrock = false;
         for mark in marks.find_iter(value) {
             match MARKS.get(mark.pattern().as_usize()) {
-                Some(&EVENT_NAME) if !named && before(mark.start()) == Some(&b'"') => {
+                Some(&EVENT_NAME) if named.is_none() && before(mark.start()) == Some(&b'"') => {
                     let name = value.get(mark.end()..).and_then(plain_string_value);
-                    named = name.is_some_and(|name| self.is_unwanted(name, value));
-                    if !named {
+                    named = name.filter(|name| self.is_unwanted(name, value));
+                    if named.is_none() {
                         return false;
                     }
                 }
-                Some(&RUNTIME_HOST) if !matches!(before(mark.start()), Some(b'"' | b'.')) => {}
+                Some(service) if SERVICES.contains(service) => of_bedrock |= matches!(before(mark.start()), Some(b'"' | b'.')),
                 _ => return false,
             }
         }
-        named
+        named.is_some_and(|name| !of_bedrock || runs_nothing_by_its_name(name))
     }
 
     fn is_unwanted(&self, event_name: &str, value: &[u8]) -> bool {
@@ -176,6 +179,8 @@ mod tests {
         let wanted = wanted();
         assert!(wanted.rejects(br#"{"eventName":"GetObject","eventSource":"s3.amazonaws.com"}"#));
         assert!(wanted.rejects(b"{\"eventName\"\n :\t\"GetObject\"}"));
+        assert!(wanted.rejects(br#"{"eventName":"GetGuardrail","eventSource":"bedrock.amazonaws.com"}"#), "it only reads");
+        assert!(wanted.rejects(br#"{"eventName":"PutObject","userAgent":"x api/bedrock-runtime#1","arn":"arn:aws:bedrock:x"}"#));
         for kept in [
             r#"{"eventName":"Converse"}"#,
             r#"{"eventName" : "UpdateFunctionCode20150331v2"}"#,
@@ -188,6 +193,9 @@ mod tests {
             r#"{"CloudTrailEvent":"{\"eventName\":\"GetObject\"}"}"#,
             r#"{"schemaType":"ModelInvocationLog","input":{"inputBodyJson":{"eventName":"GetObject"}}}"#,
             r#"{"eventName":"SomethingNew","tlsDetails":{"clientProvidedHostHeader":"bedrock-runtime.us-east-1.amazonaws.com"}}"#,
+            r#"{"eventName":"SomethingNew","eventSource":"bedrock.amazonaws.com"}"#,
+            r#"{"eventSource":"bedrock-mantle.amazonaws.com","eventName":"CreateThought"}"#,
+            r#"{"eventSource":"aws-external-anthropic.amazonaws.com","eventName":"CreateThought"}"#,
             r#"{"eventName":"SomethingNew","tlsDetails":{"clientProvidedHostHeader":"vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com"}}"#,
             "{}",
             r#"{"eventName":"Get"#,

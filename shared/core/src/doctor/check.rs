@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::{
     json::At as _,
     moment::Moment,
-    telemetry::{LoggedEvent, Recorded, Telemetry},
+    operations,
+    telemetry::{DATA_ROADS, LoggedEvent, Recorded, Telemetry},
 };
 
 /// What was found at a station.
@@ -100,14 +101,8 @@ impl Station<'_> {
             let saw = format!("no running trail records {}", missing.join(", "));
             self.check("read-events", Status::Fail, saw, "Select management events of both kinds: calls of models are read-only ones.")
         });
-        checks.extend(SELECTORS.iter().map(|(check, event, what)| {
-            if records(event) {
-                self.check(check, Status::Ok, format!("{} is selected", event.resource_type), "")
-            } else {
-                let saw = format!("{} is not selected: {what} are not seen", event.resource_type);
-                self.check(check, Status::Warn, saw, SELECT)
-            }
-        }));
+        checks.push(self.selector("selector-guardrail", "evaluations by guardrails", LoggedEvent::EVALUATION, &read));
+        checks.extend(DATA_ROADS.iter().map(|road| self.selector(road.station, road.calls, road.event, &read)));
         checks.push(match &read.invocation_logging {
             None => self.unknown("invocation-logging", "the configuration of model invocation logging was not read"),
             Some(logging) if !logging.on => {
@@ -121,6 +116,14 @@ impl Station<'_> {
             Some(_) => self.check("invocation-logging", Status::Ok, "model invocation logging is on", ""),
         });
         checks
+    }
+
+    /// Whether the trails select some data events.
+    fn selector(self, check: &'static str, what: &str, event: LoggedEvent<'_>, read: &Telemetry) -> Check {
+        if read.records(event) == Recorded::Yes {
+            return self.check(check, Status::Ok, format!("{} is selected", event.resource_type), "");
+        }
+        self.check(check, Status::Warn, format!("{} is not selected: {what} are not seen", event.resource_type), SELECT)
     }
 
     /// The rules of the default event bus: whether one gets all calls.
@@ -174,20 +177,8 @@ const MAKE_A_TRAIL: &str = "Make a trail of all management events: without one E
 
 const SELECT: &str = "Add the selector (docs/operating.md, Data events); data events cost 0.10 USD per 100,000.";
 
-/// What a trail has to select besides management events (facts/05 §2).
-const SELECTORS: &[(&str, LoggedEvent<'_>, &str)] = &[
-    ("selector-guardrail", LoggedEvent::EVALUATION, "evaluations by guardrails"),
-    ("selector-model", LoggedEvent::OTHER_INFERENCE[0], "bidirectional calls"),
-    ("selector-async", LoggedEvent::OTHER_INFERENCE[1], "asynchronous calls"),
-    ("selector-agents", LoggedEvent::OTHER_INFERENCE[2], "calls of agents"),
-    ("selector-inline-agents", LoggedEvent::OTHER_INFERENCE[3], "calls of inline agents"),
-    ("selector-flows", LoggedEvent::OTHER_INFERENCE[4], "calls of flows"),
-    ("selector-knowledge-bases", LoggedEvent::OTHER_INFERENCE[5], "calls over knowledge bases"),
-    ("selector-mantle", LoggedEvent::OTHER_INFERENCE[6], "calls through bedrock-mantle"),
-];
-
 /// The calls that a rule has to get.
-const CALLS: [&str; 4] = ["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"];
+const CALLS: &[&str] = operations::COVERED;
 
 /// The only state in which a rule gets read-only management events (facts/04 §2).
 const ALL_EVENTS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";

@@ -11,11 +11,12 @@ use hashbrown::HashSet;
 use serde_json::Value;
 
 use crate::{
-    api::{APPLY_GUARDRAIL, Reach, operations},
+    api::{APPLY_GUARDRAIL, Reach},
     cloudtrail::wanted::Wanted,
     json::{At as _, printable},
     model::is_of_geography,
     moment::Moment,
+    operations,
 };
 pub use answers::{Answer, Settled};
 
@@ -128,7 +129,9 @@ const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 impl Default for Inspection {
     fn default() -> Self {
         Inspection {
-            wanted: Wanted::new(operations().chain([CONFIGURATION, RESOURCE_POLICY]).chain(GUARDRAIL)),
+            wanted: Wanted::new(
+                operations::EVERY_CALL.iter().copied().chain([APPLY_GUARDRAIL]).chain([CONFIGURATION, RESOURCE_POLICY]).chain(GUARDRAIL),
+            ),
             seen: HashSet::new(),
             calls: Vec::new(),
             evaluations: Vec::new(),
@@ -238,8 +241,7 @@ impl Inspection {
         let Ok(parsed) = serde_json::from_str(&json) else { return };
         let Some(reach) = Reach::of(&parsed) else { return };
         let name = owned(record, "/eventName");
-        let agent = text(record, "/userAgent");
-        if agent.starts_with("OpenAI/") || agent.contains(" OpenAI/") {
+        if reach == Reach::Ambiguous {
             self.openai.entry(name.clone()).or_default().add(&event_id);
         }
         if self.calls.len() >= MOST {
@@ -437,6 +439,25 @@ mod tests {
         assert_eq!(settled(&[&enforced[..], std::slice::from_ref(&asynchronous)].concat(), "other-endpoints-evaluated"), Settled::No);
         let guarded = [asynchronous, evaluation(MEMBER, "e9", "r9", "ENFORCED", "INPUT")];
         assert_eq!(settled(&guarded, "other-endpoints-evaluated"), Settled::Yes);
+    }
+
+    #[test]
+    fn calls_of_other_clients_are_settled_by_their_evaluations() {
+        let enforced = [record(MEMBER, "Converse", "c1", "r1"), evaluation(MEMBER, "e1", "r1", "ENFORCED", "INPUT")];
+        let by = |agent: &str, id: &str, request: &str| {
+            let mut call = record(MEMBER, "InvokeModel", id, request);
+            call["userAgent"] = json!(agent);
+            call
+        };
+        let curl = [by("curl/8.5.0", "o1", "r2")];
+        assert_eq!(settled(&curl, "other-clients-evaluated"), Settled::NotSeen, "nothing may be enforced");
+        assert_eq!(settled(&[&enforced[..], &curl].concat(), "other-clients-evaluated"), Settled::No);
+        let guarded = [&curl[..], &[evaluation(MEMBER, "e2", "r2", "ENFORCED", "INPUT")]].concat();
+        assert_eq!(settled(&guarded, "other-clients-evaluated"), Settled::Yes);
+        let sdk = [&enforced[..], &[by("aws-sdk-go-v2/1.30.0", "o2", "r3")]].concat();
+        assert_eq!(settled(&sdk, "other-clients-evaluated"), Settled::NotSeen, "an AWS SDK creates no responses");
+        let seen = answers(&[by("AsyncOpenAI/Python 2.1.0", "o1", "r1"), by("litellm/1.70.0", "o2", "r2")]);
+        assert_eq!(seen["openai-event-names"].detail.as_deref(), Some("InvokeModel (2)"));
     }
 
     #[test]

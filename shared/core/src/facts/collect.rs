@@ -9,12 +9,13 @@ use super::{
     rows::{Columns, PackedId, PackedTime, Row, Symbol24},
 };
 use crate::{
-    api::{APPLY_GUARDRAIL, Mediator, Reach},
+    api::{self, Mediator, Reach},
     arn::GuardrailKey,
     change::{self, Change},
     cloudtrail::{EventType, HIDDEN, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
     invocation_log::{ENFORCED, InvocationLog, UNNAMED},
     json::Text,
+    operations::{self, Role},
 };
 
 /// Reads values into [`Facts`].
@@ -45,6 +46,8 @@ pub enum Taken {
 pub enum Ignored {
     /// No rule wants this operation.
     NotWanted,
+    /// It is an operation of Bedrock's services that this version doesn't know, and doesn't look like one that runs a model.
+    NewOperation,
     /// The service reports something of its own, such as the end of a stream: not a call (facts/03 §5).
     NotACall,
     /// A VPC endpoint let a request pass that the service recorded itself.
@@ -65,6 +68,7 @@ impl Ignored {
     pub const fn as_str(self) -> &'static str {
         match self {
             Ignored::NotWanted => "no rule wants this operation",
+            Ignored::NewOperation => "operation of Bedrock that this version doesn't know, and that doesn't look like a call of a model",
             Ignored::NotACall => "reported by the service itself, not a call",
             Ignored::NetworkActivity => "network activity of a VPC endpoint; the service's own record counts",
             Ignored::Insight => "CloudTrail Insight",
@@ -118,7 +122,8 @@ impl<'w> Collector<'w> {
     pub fn record(&mut self, record: &Record<'_>) -> Taken {
         let name = record.event_name.or_empty();
         let event_type = record.event_type();
-        let is_evaluation = name == APPLY_GUARDRAIL && record.event_source.get() == Some("bedrock.amazonaws.com");
+        let source = record.event_source.get().map(operations::source);
+        let is_evaluation = source.and_then(|source| operations::role(source, name)) == Some(Role::Evaluates);
         let reach = Reach::of(record);
         if reach.is_none() && !is_evaluation {
             return match Change::from_record_if(record, |parameters| self.wanted.concerns(parameters)) {
@@ -126,6 +131,7 @@ impl<'w> Collector<'w> {
                 None if event_type == EventType::EndpointPassage && change::kept_operation(record).is_some() => {
                     Taken::Ignored(Ignored::NetworkActivity)
                 }
+                None if api::is_new(record) && !api::runs_nothing_by_its_name(name) => Taken::Ignored(Ignored::NewOperation),
                 None => Taken::Ignored(Ignored::NotWanted),
             };
         }
@@ -177,6 +183,7 @@ impl<'w> Collector<'w> {
         let subject = match reach {
             Reach::Mediated(Mediator::Agent) => parameters.agent_id.get().or_else(|| resource_id(record, ":agent-alias/")),
             Reach::Mediated(Mediator::Flow) => parameters.flow_identifier.get().map(last_part).or_else(|| resource_id(record, ":flow/")),
+            Reach::Mediated(Mediator::AgentCore) => resource_of_agentcore(record),
             _ => parameters.model(),
         };
         let refusal = record.error_code.get().and(record.error_message.get()).filter(|message| speaks_of_guardrails(message));
@@ -213,6 +220,9 @@ impl<'w> Collector<'w> {
             guardrail_identifier: Text<'a>,
             #[serde(borrow)]
             guardrail_version: Text<'a>,
+            /// `INPUT` or `OUTPUT`.
+            #[serde(borrow)]
+            source: Text<'a>,
         }
         // An evaluation that failed evaluated nothing.
         let failed = record.error_code.get().is_some();
@@ -225,7 +235,12 @@ impl<'w> Collector<'w> {
             version: texts.intern(parameters.guardrail_version.or_empty()),
             ..Requested::default()
         };
-        let form = Form { kind: Kind::Evaluation, by_event_id: record.request_id.get().is_none(), ..Form::default() };
+        let form = Form {
+            kind: Kind::Evaluation,
+            by_event_id: record.request_id.get().is_none(),
+            partially_guarded: parameters.source.or_empty().eq_ignore_ascii_case("OUTPUT"),
+            ..Form::default()
+        };
         let columns = Columns {
             form: texts.intern_form(form),
             subject: guardrails,
@@ -306,6 +321,14 @@ impl<'w> Collector<'w> {
 fn resource_id<'r>(record: &'r Record<'_>, kind: &str) -> Option<&'r str> {
     let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).find(|arn| arn.contains(kind))?;
     arn.split_once(kind)?.1.split('/').next()
+}
+
+/// What of AgentCore was called: `runtime/<id>` of `arn:…:runtime/<id>/runtime-endpoint/<name>`.
+fn resource_of_agentcore<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).find(|arn| arn.contains(":bedrock-agentcore:"))?;
+    let resource = arn.splitn(6, ':').nth(5)?;
+    let end = resource.match_indices('/').nth(1).map_or(resource.len(), |(at, _)| at);
+    resource.get(..end)
 }
 
 fn last_part(id_or_arn: &str) -> &str {

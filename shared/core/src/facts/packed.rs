@@ -87,6 +87,7 @@ const KINDS: &[(&str, &str)] = &[
     ("call", "request"),
     ("evaluation", ""),
     ("log", ""),
+    ("call", "agentcore"),
 ];
 
 const BEARER_KEY: u8 = 1;
@@ -435,7 +436,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_packed_comes_back_and_order_doesnt_show(
-            rows in proptest::collection::vec((0..30_u64, 0..8_000_000_i64, 0..9_usize, "[a-z/é]{0,4}", 0..32_u8, any::<bool>()), 0..40),
+            rows in proptest::collection::vec((0..30_u64, 0..8_000_000_i64, 0..KINDS.len(), "[a-z/é]{0,4}", 0..32_u8, any::<bool>()), 0..40),
         ) {
             let records: Vec<StoredRecord<'_>> = rows.iter().map(|(number, millis, kind, text, flags, timed)| StoredRecord {
                 kind: KINDS[*kind].0,

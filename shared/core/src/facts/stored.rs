@@ -44,7 +44,7 @@ pub struct StoredRecord<'s> {
     pub bearer_key: bool,
     /// Of a refused call: the error speaks of a guardrail.
     pub refused_by_guardrail: bool,
-    /// Of a log: fewer characters were guarded than there were.
+    /// Of a log: fewer characters were guarded than there were. Of an evaluation: it was of the answer alone.
     pub partially_guarded: bool,
     /// The record has no request id.
     pub by_event_id: bool,
@@ -60,6 +60,7 @@ const REACHES: &[(Reach, &str)] = &[
     (Reach::Mediated(Mediator::Agent), "agent"),
     (Reach::Mediated(Mediator::Flow), "flow"),
     (Reach::Mediated(Mediator::Request), "request"),
+    (Reach::Mediated(Mediator::AgentCore), "agentcore"),
 ];
 
 impl Facts {

@@ -67,7 +67,8 @@ pub struct Evidence {
     pub evaluated: BTreeSet<Evaluated>,
     /// Some enforced guardrail evaluated it, although it may not be named.
     pub enforced_evaluation: bool,
-    /// Some guardrail evaluated it, enforced or requested: its invocation log shows what it did, not which it was.
+    /// Some guardrail evaluated it, enforced or requested: its invocation log shows what it did, not which it was; or it is only known to
+    /// have evaluated the answer.
     pub unnamed_evaluation: bool,
     /// The guardrail that the request named, as an evaluation of the call shows it: the call's own record may leave it out.
     pub requested: Option<Requested>,

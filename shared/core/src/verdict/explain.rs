@@ -163,7 +163,7 @@ fn the_evidence(evidence: &Evidence) -> String {
         return format!("Evaluations of this call: by {}.", ids.join(", "));
     }
     match evidence.expectation {
-        _ if evidence.unnamed_evaluation => "Evaluations of this call: by a guardrail that its log doesn't name.".to_owned(),
+        _ if evidence.unnamed_evaluation => "Evaluations of this call: by a guardrail that isn't named, or of the answer alone.".to_owned(),
         _ if evidence.enforced_evaluation => "Evaluations of this call: by an enforced guardrail, which isn't named.".to_owned(),
         Expectation::None => "Evaluations of this call: none was read, which says nothing here.".to_owned(),
         Expectation::Doubt => "Evaluations can't be joined to calls here, and this principal has fewer than calls.".to_owned(),

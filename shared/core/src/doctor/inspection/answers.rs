@@ -189,6 +189,7 @@ impl Inspection {
         let is_enforced = |at: usize| evaluated(at).iter().any(|evaluation| evaluation.enforced);
         let enforcing: BTreeSet<&Place> =
             self.calls.iter().enumerate().filter(|(at, call)| covered(call) && is_enforced(*at)).map(|(_, call)| &call.place).collect();
+        let ambiguous = |call: &Call| call.reach == Some(Reach::Ambiguous);
         let other = |call: &Call| matches!(call.reach, Some(Reach::Uncovered | Reach::Unsupported)) && !call.failed;
         let mut openai = Side::default();
         for side in self.openai.values() {
@@ -197,8 +198,8 @@ impl Inspection {
         }
         let mut openai = answer(
             "openai-event-names",
-            "Do calls of OpenAI clients show in CloudTrail?",
-            "calls of Chat Completions and Responses on bedrock-runtime with an OpenAI client",
+            "Do calls of clients that may have created a response show in CloudTrail?",
+            "InvokeModel calls of clients that are no AWS SDK: OpenAI's, gateways, curl",
             Sides::only_yes(openai),
         );
         let listed: Vec<String> = self.openai.iter().map(|(name, side)| format!("{name} ({})", side.count)).collect();
@@ -232,6 +233,15 @@ impl Inspection {
                 self.streams_ended.clone(),
             ),
             openai,
+            answer(
+                "other-clients-evaluated",
+                "Does an enforced guardrail evaluate calls of clients that may have created a response?",
+                "InvokeModel calls of clients that are no AWS SDK, where an enforced guardrail evaluates other calls",
+                Sides {
+                    yes: calls(&|at, call| ambiguous(call) && is_enforced(at)),
+                    no: calls(&|at, call| ambiguous(call) && !call.failed && !is_enforced(at) && enforcing.contains(&call.place)),
+                },
+            ),
             answer(
                 "other-endpoints-evaluated",
                 "Does an enforced guardrail evaluate calls outside of the four covered operations?",

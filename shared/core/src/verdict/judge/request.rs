@@ -34,6 +34,9 @@ impl<'a> Situation<'a> {
                 _ => Layer::Unknown(Missing::MediatedGuardrail),
             };
         }
+        if mediator == Mediator::AgentCore {
+            return Layer::Unknown(Missing::InnerCalls);
+        }
         match self.mediated_by() {
             None | Some(InForce::NotKnown) => Layer::Unknown(Missing::MediatedGuardrail),
             Some(found) => {

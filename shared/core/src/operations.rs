@@ -1,0 +1,299 @@
+//! The one table of operations: of each operation of Bedrock's services what it is to the auditor, and of other services those that
+//! some rule looks at.
+//!
+//! Whatever decides by the name of an operation derives from here: which calls are judged and how ([`crate::api`]), which changes are
+//! kept ([`crate::change`]), which records are rejected before they are parsed ([`crate::cloudtrail::wanted`]), what rules say that
+//! reveals them, and docs/operations.md. A test compares the table with the service models of the SDKs, so that a new release shows
+//! which operations are new.
+
+mod agentcore;
+mod agentcore_control;
+mod agents;
+mod bedrock;
+mod beside;
+mod data_automation;
+mod others;
+pub mod page;
+
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
+use crate::api::Reach;
+
+/// An interface with operations of its own.
+#[derive(Debug)]
+pub struct Api {
+    /// The name of its service model in the SDKs; of what has none, a name for people.
+    pub name: &'static str,
+    /// The service that its records name, see [`source`].
+    pub source: &'static str,
+    /// Whether the SDKs have a service model of the name, with all of its operations.
+    pub is_modelled: bool,
+    /// All of its operations; of services beside Bedrock's those that matter.
+    pub groups: &'static [Group],
+}
+
+/// Operations that are the same to the auditor.
+#[derive(Debug)]
+pub struct Group {
+    /// What they are.
+    pub role: Role,
+    /// Their names, without the API date that Lambda's records add.
+    pub operations: &'static [&'static str],
+}
+
+/// What an operation is to the auditor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It runs a model, or leads to a model: every call is judged.
+    Runs(Reach),
+    /// Guardrails evaluate content: evidence of the call that it belongs to.
+    Evaluates,
+    /// It changes something that verdicts rest on or that a rule looks at: kept as a change.
+    Changes,
+    /// Likewise, but only of the auditor's own resources.
+    ChangesAuditor,
+    /// A data event on an item of a table, kept only where the table is the auditor's.
+    ChangesAuditorItem,
+    /// A data event on an object, kept only where it is evidence.
+    ChangesEvidenceItem,
+    /// It runs no model, and nothing rests on what it does. Says what it does.
+    Nothing(&'static str),
+}
+
+/// Of operations that only read.
+const READS: &str = "reads";
+/// Of operations that end something, so that nothing more comes of it.
+const ENDS: &str = "cancels, stops or deletes";
+/// Of operations that set something up or change it, which no verdict and no rule rests on.
+const SETS_UP: &str = "sets up or changes what nothing here rests on";
+
+/// The APIs of Bedrock's services, and what stands beside them.
+const BEDROCK_APIS: &[Api] = &[
+    bedrock::RUNTIME,
+    bedrock::BEDROCK,
+    agents::AGENTS_RUNTIME,
+    agents::AGENTS,
+    data_automation::DATA_AUTOMATION_RUNTIME,
+    data_automation::DATA_AUTOMATION,
+    bedrock::RECORDED,
+    beside::MANTLE,
+    beside::CLAUDE_PLATFORM,
+    beside::WEB_SEARCH,
+    agentcore::AGENTCORE,
+    agentcore_control::AGENTCORE_CONTROL,
+    agentcore::RECORDED,
+];
+
+/// The APIs of Bedrock's services, and what stands beside them: complete.
+#[must_use]
+pub const fn bedrock_apis() -> &'static [Api] {
+    BEDROCK_APIS
+}
+
+/// Every operation of the table: the service that its records name, its name and its role.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str, Role)> {
+    let of_group = |source: &'static str, group: &'static Group| group.operations.iter().map(move |name| (source, *name, group.role));
+    BEDROCK_APIS.iter().chain(others::OTHERS).flat_map(move |api| api.groups.iter().flat_map(move |group| of_group(api.source, group)))
+}
+
+/// By service and name.
+static BY_NAME: LazyLock<HashMap<&str, HashMap<&str, Role>>> = LazyLock::new(|| {
+    let mut by_name: HashMap<&str, HashMap<&str, Role>> = HashMap::new();
+    for (source, name, role) in all() {
+        by_name.entry(source).or_default().insert(name, role);
+    }
+    by_name
+});
+
+/// The role of a service's operation; `None` if the table has none of the name.
+#[must_use]
+pub fn role(source: &str, operation: &str) -> Option<Role> {
+    BY_NAME.get(source)?.get(operation).copied()
+}
+
+/// The service that `eventSource` names. Bedrock's own APIs all report as `bedrock.amazonaws.com`; whatever reports by the name of its
+/// endpoint is taken as the same.
+#[must_use]
+pub fn source(event_source: &str) -> &str {
+    let service = event_source.split('.').next().unwrap_or(event_source);
+    match service {
+        "bedrock-runtime" | "bedrock-agent" | "bedrock-agent-runtime" | "bedrock-data-automation" | "bedrock-data-automation-runtime" => {
+            "bedrock"
+        }
+        "bedrock-agentcore-control" => "bedrock-agentcore",
+        service => service,
+    }
+}
+
+/// Whether the table has all operations of the service, so that one that it lacks is new; or the service itself is.
+#[must_use]
+pub fn is_bedrocks(source: &str) -> bool {
+    source.starts_with("bedrock") || BEDROCK_APIS.iter().any(|api| api.source == source)
+}
+
+/// The operations that run a model, or lead to one, with how far enforcement reaches each; and their service.
+pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, Reach)> {
+    all().filter_map(|(source, name, role)| if let Role::Runs(reach) = role { Some((source, name, reach)) } else { None })
+}
+
+/// The operations that are kept as changes, and their service.
+pub fn changes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    all().filter(|(.., role)| role.is_kept()).map(|(source, name, _)| (source, name))
+}
+
+/// The operations that only matter on the auditor's own resources. None of another service has their names.
+pub fn changes_of_auditor() -> impl Iterator<Item = &'static str> {
+    let is_own = |role: Role| matches!(role, Role::ChangesAuditor | Role::ChangesAuditorItem);
+    let elsewhere = move |name: &str| all().any(|(_, other, role)| other == name && role.is_looked_at() && !is_own(role));
+    all().filter(move |(_, name, role)| is_own(*role) && !elsewhere(name)).map(|(_, name, _)| name)
+}
+
+impl Role {
+    /// Whether records of it are kept as changes.
+    #[must_use]
+    pub const fn is_kept(self) -> bool {
+        matches!(self, Role::Changes | Role::ChangesAuditor | Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
+    }
+
+    /// Whether it is a data event on a single item. There can be millions of others.
+    #[must_use]
+    pub const fn is_of_item(self) -> bool {
+        matches!(self, Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
+    }
+
+    /// Whether anything looks at records of it.
+    #[must_use]
+    pub const fn is_looked_at(self) -> bool {
+        !matches!(self, Role::Nothing(_))
+    }
+}
+
+/// Which of the operations that run a model.
+#[derive(Clone, Copy)]
+enum Which {
+    Every,
+    Covered,
+    Unsupported,
+    OthersNotCovered,
+}
+
+impl Which {
+    const fn selects(self, role: Role) -> bool {
+        let Role::Runs(reach) = role else { return false };
+        match self {
+            Which::Every => true,
+            Which::Covered => matches!(reach, Reach::Covered),
+            Which::Unsupported => matches!(reach, Reach::Unsupported),
+            Which::OthersNotCovered => matches!(reach, Reach::Uncovered | Reach::Mediated(_)),
+        }
+    }
+}
+
+/// Every operation that runs a model or leads to one.
+pub const EVERY_CALL: &[&str] = &names::<{ count(Which::Every) }>(Which::Every);
+/// Those that enforcement covers.
+pub const COVERED: &[&str] = &names::<{ count(Which::Covered) }>(Which::Covered);
+/// Those of endpoints that guardrails don't support at all.
+pub const UNSUPPORTED: &[&str] = &names::<{ count(Which::Unsupported) }>(Which::Unsupported);
+/// All others.
+pub const OTHERS_NOT_COVERED: &[&str] = &names::<{ count(Which::OthersNotCovered) }>(Which::OthersNotCovered);
+
+/// How many names [`names`] finds.
+const fn count(which: Which) -> usize {
+    collect::<1000>(which).1
+}
+
+/// The names of the selected operations, each once, in the order of the table.
+const fn names<const N: usize>(which: Which) -> [&'static str; N] {
+    collect(which).0
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+const fn collect<const N: usize>(which: Which) -> ([&'static str; N], usize) {
+    let (mut names, mut len) = ([""; N], 0);
+    let mut api = 0;
+    while api < BEDROCK_APIS.len() {
+        let groups = BEDROCK_APIS[api].groups;
+        let mut group = 0;
+        while group < groups.len() {
+            if which.selects(groups[group].role) {
+                let operations = groups[group].operations;
+                let mut operation = 0;
+                while operation < operations.len() {
+                    let (mut before, name) = (0, operations[operation]);
+                    while before < len && !is_same(names[before], name) {
+                        before += 1;
+                    }
+                    if before == len {
+                        names[len] = name;
+                        len += 1;
+                    }
+                    operation += 1;
+                }
+            }
+            group += 1;
+        }
+        api += 1;
+    }
+    (names, len)
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    #[test]
+    fn an_operation_has_one_role() {
+        let mut seen = BTreeMap::new();
+        for (source, name, role) in all() {
+            let before = *seen.entry((source, name)).or_insert(role);
+            assert_eq!(before, role, "{name} of {source} stands in two groups");
+        }
+        assert!(seen.len() > 600, "{} operations", seen.len());
+    }
+
+    #[test]
+    fn names_derived_by_the_compiler_are_those_of_the_table() {
+        let derived: BTreeSet<&str> = EVERY_CALL.iter().copied().collect();
+        let listed: BTreeSet<&str> = calls().map(|(_, name, _)| name).collect();
+        assert_eq!(derived, listed);
+        assert_eq!(derived.len(), EVERY_CALL.len(), "each once");
+        assert_eq!(COVERED, ["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"]);
+        assert_eq!(EVERY_CALL.len(), COVERED.len() + UNSUPPORTED.len() + OTHERS_NOT_COVERED.len());
+    }
+
+    #[test]
+    fn what_only_reads_or_ends_runs_nothing() {
+        for (source, name, _) in calls() {
+            assert!(!crate::api::runs_nothing_by_its_name(name), "{name} of {source}");
+        }
+    }
+
+    #[test]
+    fn sources_are_taken_tolerantly() {
+        for (event_source, expected) in [
+            ("bedrock.amazonaws.com", "bedrock"),
+            ("bedrock-runtime.amazonaws.com", "bedrock"),
+            ("bedrock-agentcore-control.amazonaws.com", "bedrock-agentcore"),
+            ("bedrock-mantle.api.aws", "bedrock-mantle"),
+            ("iam.amazonaws.com", "iam"),
+            ("", ""),
+        ] {
+            assert_eq!(source(event_source), expected);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What is beside of Bedrock's own endpoints: bedrock-mantle, and Claude Platform on AWS. Guardrails reach neither, and the SDKs have service models of
+//! neither: the operations are those that IAM authorises
+//! (docs.aws.amazon.com/service-authorization/latest/reference/list_bedrock-mantle.html, list_aws-external-anthropic.html).
+
+use super::{Api, ENDS, Group, READS, Role, SETS_UP};
+use crate::api::Reach;
+
+/// `bedrock-mantle.<region>.api.aws`.
+pub(super) const MANTLE: Api = Api {
+    name: "bedrock-mantle",
+    source: "bedrock-mantle",
+    is_modelled: false,
+    groups: &[
+        Group { role: Role::Runs(Reach::Uncovered), operations: &["CreateFineTuningJob"] },
+        Group { role: Role::Runs(Reach::Unsupported), operations: &["CreateInference"] },
+        Group {
+            role: Role::Nothing(SETS_UP),
+            operations: &[
+                "AssociateCustomizedModel",
+                "CreateCustomizedModel",
+                "CreateFile",
+                "CreateProject",
+                "CreateReservation",
+                "PutAccountDataRetention",
+                "TagResource",
+                "UntagResource",
+                "UpdateProject",
+                "UpdateReservation",
+            ],
+        },
+        Group {
+            role: Role::Nothing(ENDS),
+            operations: &[
+                "ArchiveProject",
+                "CancelFineTuningJob",
+                "CancelInference",
+                "DeleteCustomizedModel",
+                "DeleteFile",
+                "DeleteInference",
+                "DeleteReservation",
+                "DisassociateCustomizedModel",
+            ],
+        },
+        Group {
+            role: Role::Nothing(READS),
+            operations: &[
+                "CountTokens",
+                "GetAccountDataRetention",
+                "GetCustomizedModel",
+                "GetFile",
+                "GetFineTuningJob",
+                "GetInference",
+                "GetModel",
+                "GetProject",
+                "GetReservation",
+                "ListCustomizedModelAssociations",
+                "ListCustomizedModels",
+                "ListFiles",
+                "ListFineTuningJobs",
+                "ListModels",
+                "ListProjects",
+                "ListReservations",
+                "ListTagsForResource",
+            ],
+        },
+    ],
+};
+
+/// Models that Anthropic runs. A session of a managed agent runs them too, with each event that is added to it.
+pub(super) const CLAUDE_PLATFORM: Api = Api {
+    name: "aws-external-anthropic",
+    source: "aws-external-anthropic",
+    is_modelled: false,
+    groups: &[
+        Group {
+            role: Role::Runs(Reach::Unsupported),
+            operations: &["CreateBatchInference", "CreateInference", "CreateSession", "UpdateSession"],
+        },
+        Group {
+            role: Role::Nothing(SETS_UP),
+            operations: &[
+                "AssumeConsole",
+                "CreateAgent",
+                "CreateEnvironment",
+                "CreateFile",
+                "CreateMemoryStore",
+                "CreateSkill",
+                "CreateUserProfile",
+                "CreateUserProfileEnrollmentUrl",
+                "CreateVault",
+                "CreateWebhook",
+                "CreateWorkspace",
+                "DisableKey",
+                "ProcessEnvironmentWork",
+                "RegisterKey",
+                "RotateWebhookSecret",
+                "TagResource",
+                "UntagResource",
+                "UpdateAgent",
+                "UpdateEnvironment",
+                "UpdateKey",
+                "UpdateMemoryStore",
+                "UpdateSkill",
+                "UpdateUserProfile",
+                "UpdateVault",
+                "UpdateWebhook",
+                "UpdateWorkspace",
+            ],
+        },
+        Group {
+            role: Role::Nothing(ENDS),
+            operations: &[
+                "ArchiveAgent",
+                "ArchiveEnvironment",
+                "ArchiveMemoryStore",
+                "ArchiveSession",
+                "ArchiveVault",
+                "ArchiveWorkspace",
+                "CancelBatchInference",
+                "DeleteBatchInference",
+                "DeleteEnvironment",
+                "DeleteFile",
+                "DeleteMemoryStore",
+                "DeleteSession",
+                "DeleteSkill",
+                "DeleteVault",
+                "DeleteWebhook",
+            ],
+        },
+        Group {
+            role: Role::Nothing(READS),
+            operations: &[
+                "CountTokens",
+                "GetAccountStatus",
+                "GetAgent",
+                "GetBatchInference",
+                "GetEnvironment",
+                "GetFile",
+                "GetKey",
+                "GetMemoryStore",
+                "GetModel",
+                "GetSession",
+                "GetSkill",
+                "GetUserProfile",
+                "GetVault",
+                "GetWebhook",
+                "GetWorkspace",
+                "ListAgents",
+                "ListBatchInferences",
+                "ListEnvironments",
+                "ListFiles",
+                "ListKeys",
+                "ListMemoryStores",
+                "ListModels",
+                "ListSessions",
+                "ListSkills",
+                "ListTagsForResource",
+                "ListUserProfiles",
+                "ListVaults",
+                "ListWebhooks",
+                "ListWorkspaces",
+            ],
+        },
+    ],
+};
+
+/// Tools that search the web and fetch pages.
+pub(super) const WEB_SEARCH: Api = Api {
+    name: "bedrock-websearch",
+    source: "bedrock-websearch",
+    is_modelled: false,
+    groups: &[Group {
+        role: Role::Nothing("searches the web, without a model"),
+        operations: &["InvokeSearch", "InvokeFetch", "ExternalWebAccess"],
+    }],
+};

@@ -1,0 +1,61 @@
+//! Bedrock Data Automation: models that AWS picks read documents, images, audio and video.
+
+use super::{Api, ENDS, Group, READS, Role, SETS_UP};
+use crate::api::Reach;
+
+/// Projects, blueprints and libraries.
+pub(super) const DATA_AUTOMATION: Api = Api {
+    name: "bedrock-data-automation",
+    source: "bedrock",
+    is_modelled: true,
+    groups: &[
+        Group {
+            role: Role::Runs(Reach::Uncovered),
+            operations: &["InvokeBlueprintOptimizationAsync", "InvokeDataAutomationLibraryIngestionJob"],
+        },
+        Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },
+        Group {
+            role: Role::Nothing(SETS_UP),
+            operations: &[
+                "CopyBlueprintStage",
+                "CreateBlueprint",
+                "CreateBlueprintVersion",
+                "CreateDataAutomationLibrary",
+                "CreateDataAutomationProject",
+                "UpdateBlueprint",
+                "UpdateDataAutomationLibrary",
+                "UpdateDataAutomationProject",
+            ],
+        },
+        Group { role: Role::Nothing(ENDS), operations: &["DeleteBlueprint", "DeleteDataAutomationLibrary", "DeleteDataAutomationProject"] },
+        Group {
+            role: Role::Nothing(READS),
+            operations: &[
+                "GetBlueprint",
+                "GetBlueprintOptimizationStatus",
+                "GetDataAutomationLibrary",
+                "GetDataAutomationLibraryEntity",
+                "GetDataAutomationLibraryIngestionJob",
+                "GetDataAutomationProject",
+                "ListBlueprints",
+                "ListDataAutomationLibraries",
+                "ListDataAutomationLibraryEntities",
+                "ListDataAutomationLibraryIngestionJobs",
+                "ListDataAutomationProjects",
+                "ListTagsForResource",
+            ],
+        },
+    ],
+};
+
+/// Calls.
+pub(super) const DATA_AUTOMATION_RUNTIME: Api = Api {
+    name: "bedrock-data-automation-runtime",
+    source: "bedrock",
+    is_modelled: true,
+    groups: &[
+        Group { role: Role::Runs(Reach::Uncovered), operations: &["InvokeDataAutomation", "InvokeDataAutomationAsync"] },
+        Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },
+        Group { role: Role::Nothing(READS), operations: &["GetDataAutomationStatus", "ListTagsForResource"] },
+    ],
+};
