@@ -11,5 +11,5 @@ mod record;
 pub mod wanted;
 
 pub use item::{Item, UnreadableRecord};
-pub use principal::{Identity, Principal};
+pub use principal::{Identity, Principal, without_session};
 pub use record::{EventType, HIDDEN, InferenceParameters, Record, Resource};

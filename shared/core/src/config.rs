@@ -15,6 +15,7 @@ pub use auditor::Auditor;
 
 use crate::{
     arn::{AccountId, GuardrailVersion, GuardrailVersionArn, Region, is_account_id},
+    cloudtrail::without_session,
     enforcement::{Guarding, GuardingMode, ModelScope},
     moment::Moment,
     organization::Organization,
@@ -107,7 +108,7 @@ impl Exception {
     #[must_use]
     pub fn selects_principal(&self, principal: &str) -> bool {
         // The name of a session, kept behind a blank where the configuration asks for it, doesn't count.
-        let role = principal.split(' ').next().unwrap_or(principal);
+        let role = without_session(principal);
         self.principals.is_empty() || self.principals.iter().any(|pattern| pattern.matches(role))
     }
 }
@@ -137,7 +138,7 @@ impl Configuration {
     /// Whether a principal, as findings name it, may change guardrails.
     #[must_use]
     pub fn is_administrator(&self, principal: &str) -> bool {
-        let role = principal.split(' ').next().unwrap_or(principal);
+        let role = without_session(principal);
         self.administrators.iter().any(|pattern| pattern.matches(role))
     }
 

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::record::HIDDEN;
 use crate::json::{Object, Text};
 
 /// `userIdentity` (docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html).
@@ -20,12 +21,24 @@ pub struct Identity<'a> {
     /// The caller's account, which need not be the record's.
     #[serde(borrow)]
     pub account_id: Text<'a>,
+    /// Of an IAM user the name; of others often an e-mail address.
+    #[serde(borrow)]
+    pub user_name: Text<'a>,
     /// The service that called on somebody's behalf.
     #[serde(borrow)]
     pub invoked_by: Text<'a>,
+    /// Who vouches for a federated user.
+    #[serde(borrow)]
+    pub identity_provider: Text<'a>,
+    /// The access key that signed the request.
+    #[serde(borrow)]
+    pub access_key_id: Text<'a>,
     /// Where the session came from.
     #[serde(borrow)]
     pub session_context: Object<SessionContext<'a>>,
+    /// The user of IAM Identity Center.
+    #[serde(borrow)]
+    pub on_behalf_of: Object<OnBehalfOf<'a>>,
 }
 
 /// `userIdentity.sessionContext`.
@@ -44,6 +57,24 @@ pub struct SessionIssuer<'a> {
     /// The ARN of the role or user.
     #[serde(borrow)]
     pub arn: Text<'a>,
+    /// `Role`, `IAMUser` or `Root`.
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    /// The name of the role or user.
+    #[serde(borrow)]
+    pub user_name: Text<'a>,
+    /// Its unique id.
+    #[serde(borrow)]
+    pub principal_id: Text<'a>,
+}
+
+/// `userIdentity.onBehalfOf`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OnBehalfOf<'a> {
+    /// The user's id in the identity store.
+    #[serde(borrow)]
+    pub user_id: Text<'a>,
 }
 
 /// A role, a user or a service, as findings and exceptions name it.
@@ -55,6 +86,12 @@ pub struct Principal {
     pub entity: String,
     /// The name of the session, if there is one.
     pub session: Option<String>,
+}
+
+/// A principal, as findings name it, without the session that may stand behind a blank. Only ARNs are sure to have no blank of their own.
+#[must_use]
+pub fn without_session(principal: &str) -> &str {
+    if principal.starts_with("arn:") { principal.split(' ').next().unwrap_or(principal) } else { principal }
 }
 
 impl Identity<'_> {
@@ -71,15 +108,54 @@ impl Identity<'_> {
         Principal { entity, session: session.map(str::to_owned) }
     }
 
-    /// A service, or a caller from another account, of whom the record tells no more than a unique id.
+    /// By the best that the record tells: a name, a unique id, a service, an account. Partition and path are not known, so no ARN is made up.
     fn without_arn(&self) -> String {
-        let unique_id = self.principal_id.get().map(|id| id.split_once(':').map_or(id, |(id, _)| id));
-        match (self.invoked_by.get(), unique_id, self.account_id.get()) {
-            (Some(service), _, _) => service.to_owned(),
-            (None, Some(id), Some(account)) if id != account => format!("{account}:{id}"),
-            (None, _, Some(account)) => account.to_owned(),
-            (None, Some(id), None) => id.to_owned(),
-            (None, None, None) => "unknown".to_owned(),
+        fn said<'a>(text: &'a Text<'_>) -> Option<&'a str> {
+            text.get().filter(|text| *text != HIDDEN)
+        }
+        let issuer = &self.session_context.0.session_issuer.0;
+        let account = said(&self.account_id);
+        // Behind the colon is the session: a name that somebody chose, often an e-mail address.
+        let unique_id = said(&self.principal_id).and_then(|id| id.split(':').next()).filter(|id| !id.is_empty() && Some(*id) != account);
+        let user_name = said(&self.user_name);
+        let (kind, name) = match self.kind.get() {
+            Some("IAMUser") => ("user", user_name),
+            Some("AssumedRole" | "Role") => ("role", said(&issuer.user_name).or(user_name.filter(|_| unique_id.is_none()))),
+            Some("FederatedUser") => ("federated user of", said(&issuer.user_name)),
+            Some("Root") => ("root user", None),
+            Some("IdentityCenterUser") => ("Identity Center user", said(&self.on_behalf_of.0.user_id).or(unique_id)),
+            Some("SAMLUser") => ("SAML user of", said(&self.identity_provider).or(unique_id)),
+            Some("WebIdentityUser") => ("web identity user of", said(&self.identity_provider).or(unique_id)),
+            None | Some("AWSAccount" | "AWSService" | "Unknown") => ("", None),
+            Some(kind) => (kind, None),
+        };
+        if let Some(name) = name {
+            return format!("{kind} {name}");
+        }
+        if let Some(service) = said(&self.invoked_by) {
+            return service.to_owned();
+        }
+        if let Some(user) = said(&self.on_behalf_of.0.user_id) {
+            return format!("Identity Center user {user}");
+        }
+        match (unique_id.or(said(&issuer.principal_id)), account) {
+            (Some(id), Some(account)) => return format!("{account}:{id}"),
+            (Some(id), None) => return id.to_owned(),
+            (None, _) => {}
+        }
+        // The names of others than IAM users are often e-mail addresses, and keys that live for an hour say little.
+        if let Some(name) = user_name.filter(|name| kind.is_empty() && !name.contains('@')) {
+            return format!("user {name}");
+        }
+        if let Some(key) = said(&self.access_key_id).filter(|key| key.starts_with("AKIA")) {
+            return format!("access key {key}");
+        }
+        let kind = kind.trim_end_matches(" of");
+        match account {
+            Some(account) if kind.is_empty() => account.to_owned(),
+            Some(account) => format!("{kind} of {account}"),
+            None if kind.is_empty() => "unknown".to_owned(),
+            None => kind.to_owned(),
         }
     }
 }
@@ -120,7 +196,47 @@ mod tests {
         assert_eq!(principal(r#"{"type":"IAMUser","arn":"arn:aws:iam::1:user/bob"}"#).entity, "arn:aws:iam::1:user/bob");
         assert_eq!(principal(r#"{"type":"AWSService","invokedBy":"lambda.amazonaws.com"}"#).entity, "lambda.amazonaws.com");
         assert_eq!(principal(r#"{"type":"AWSAccount","principalId":"AROAX:s","accountId":"999999999999"}"#).entity, "999999999999:AROAX");
+        assert_eq!(principal(r#"{"type":"AWSAccount","principalId":"999999999999","accountId":"999999999999"}"#).entity, "999999999999");
         assert_eq!(principal(r#"{"type":"Unknown"}"#).entity, "unknown");
+        assert_eq!(principal(r#"{"type":"Root"}"#).entity, "root user");
+        assert_eq!(principal("{}").entity, "unknown");
         assert_eq!(principal("{}").session, None);
+    }
+
+    #[test]
+    fn whoever_has_no_arn_is_named_by_the_best_that_is_told() {
+        for (identity, entity) in [
+            (r#"{"type":"IAMUser","userName":"batch"}"#, "user batch"),
+            (r#"{"type":"IAMUser","userName":"batch","accountId":"111122223333","principalId":"AIDAX"}"#, "user batch"),
+            (r#"{"type":"IAMUser","accountId":"111122223333","principalId":"AIDAX"}"#, "111122223333:AIDAX"),
+            (r#"{"type":"IAMUser","accessKeyId":"AKIAX"}"#, "access key AKIAX"),
+            (r#"{"userName":"batch"}"#, "user batch"),
+            (r#"{"type":"Root","accountId":"111122223333","principalId":"111122223333"}"#, "root user of 111122223333"),
+            (
+                r#"{"type":"IdentityCenterUser","accountId":"111122223333","onBehalfOf":{"userId":"90671ab4-x","identityStoreArn":"arn:aws:identitystore::1:identitystore/d-1"}}"#,
+                "Identity Center user 90671ab4-x",
+            ),
+            (
+                r#"{"type":"IdentityCenterUser","accountId":"111122223333","principalId":"111122223333"}"#,
+                "Identity Center user of 111122223333",
+            ),
+            (
+                r#"{"type":"SAMLUser","principalId":"idp:alice@example.com","userName":"alice@example.com","identityProvider":"idp"}"#,
+                "SAML user of idp",
+            ),
+            (
+                r#"{"type":"WebIdentityUser","principalId":"accounts.google.com:app:123","userName":"123","identityProvider":"accounts.google.com"}"#,
+                "web identity user of accounts.google.com",
+            ),
+            (r#"{"type":"FederatedUser","principalId":"111122223333:bob","accountId":"111122223333"}"#, "federated user of 111122223333"),
+            (r#"{"type":"AssumedRole","sessionContext":{"sessionIssuer":{"type":"Role","userName":"app"}}}"#, "role app"),
+            (r#"{"type":"AssumedRole","accountId":"111122223333","principalId":"AROAX:alice@example.com"}"#, "111122223333:AROAX"),
+            (r#"{"type":"AssumedRole","accountId":"111122223333"}"#, "role of 111122223333"),
+            (r#"{"type":"Directory","accountId":"111122223333","userName":"alice@example.com"}"#, "Directory of 111122223333"),
+        ] {
+            assert_eq!(principal(identity).entity, entity, "{identity}");
+            assert_eq!(without_session(entity), entity);
+        }
+        assert_eq!(without_session("arn:aws:iam::1:role/app session"), "arn:aws:iam::1:role/app");
     }
 }

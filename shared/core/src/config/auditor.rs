@@ -2,6 +2,8 @@
 
 use wildmatch::WildMatch;
 
+use crate::cloudtrail::without_session;
+
 /// What the auditor consists of, and who may change it.
 #[derive(Clone, Debug)]
 pub struct Auditor {
@@ -38,7 +40,7 @@ impl Auditor {
     /// whose name speaks of a heartbeat.
     #[must_use]
     pub fn is_heartbeat_role(&self, principal: &str) -> bool {
-        let role = principal.split(' ').next().unwrap_or(principal);
+        let role = without_session(principal);
         match &self.heartbeat_role {
             Some(pattern) => pattern.matches(role),
             None => role.contains("heartbeat") && self.owns(role),
