@@ -45,6 +45,7 @@ pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
         now: now(args.terms.now),
         threads: args.threads.map_or_else(scan::processors, usize::from),
         talk,
+        kept: [args.store.as_deref(), args.output.output.as_deref()],
     };
     let outcome = match &args.store {
         None => run.once(&args.paths, args.terms.world.as_ref(), world)?,
@@ -170,6 +171,8 @@ pub(crate) struct Run<'r> {
     pub(crate) now: Moment,
     pub(crate) threads: usize,
     pub(crate) talk: Talk,
+    /// What the program itself writes: a store, a report. It is no log.
+    pub(crate) kept: [Option<&'r Path>; 2],
 }
 
 impl Run<'_> {
@@ -185,7 +188,11 @@ impl Run<'_> {
         known: Option<&(dyn Fn(&Digest) -> bool + Sync)>,
         state: &World,
     ) -> anyhow::Result<Read> {
-        let without: Vec<PathBuf> = world.cloned().into_iter().collect();
+        let mut without: Vec<PathBuf> = world.cloned().into_iter().collect();
+        // What this program keeps itself may lie beside the logs.
+        for kept in self.kept.iter().flatten() {
+            without.extend(["", "-wal", "-shm", "-journal"].map(|end| PathBuf::from(format!("{}{end}", kept.display()))));
+        }
         let inputs = input::list(paths, &without)?;
         let progress = Progress::default();
         let options = Options {
@@ -204,6 +211,7 @@ impl Run<'_> {
             if let Ok(watcher) = watcher {
                 watcher.thread().unpark();
             }
+            self.say_left_out(&scanned);
             scanned
         });
         let is_known = |(digest, _): &(Digest, InputSummary)| known.is_some_and(|known| known(digest));
@@ -220,14 +228,29 @@ impl Run<'_> {
         Ok(Read { scanned, nothing })
     }
 
+    /// Says once what in the folders is no log.
+    fn say_left_out(&self, scanned: &Scanned) {
+        let files: u64 = scanned.left_out.values().map(|left_out| left_out.files).sum();
+        if files > 0 {
+            let kinds: Vec<String> = scanned
+                .left_out
+                .iter()
+                .map(|(kind, left_out)| format!("{} {kind} (such as {})", left_out.files, left_out.example))
+                .collect();
+            let are = if files == 1 { "file is no log and was" } else { "files are no logs and were" };
+            self.talk.note(format_args!("{files} {are} left out: {}", kinds.join(", ")));
+        }
+    }
+
     /// Reads and judges, and keeps nothing.
     fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<Outcome> {
         let Read { scanned, nothing } = self.read(paths, world_folder, None, &world.world)?;
         let missing = world.missing_policies();
         warn_of(&missing, self.talk);
         let world_unreadable = world.unreadable().chain(missing.iter().map(Unreadable::from)).collect();
+        let left_out = left_out(&scanned);
         let audit = auditor::audit(scanned.facts, world.world, &self.terms());
-        let records = store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected);
+        let records = Records { left_out, ..store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected) };
         Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing })
     }
 
@@ -244,6 +267,7 @@ impl Run<'_> {
         let known = store.known_inputs().with_context(context)?;
         let is_known = |digest: &Digest| known.contains(digest);
         let Read { scanned, nothing } = self.read(paths, world_folder, Some(&is_known), &world.world)?;
+        let left_out = left_out(&scanned);
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         for path in store.contradicted_by(&world.files).with_context(context)? {
             self.talk.warn(format_args!(
@@ -271,15 +295,21 @@ impl Run<'_> {
         let world_unreadable: Vec<Unreadable> = world.unreadable().chain(of_earlier.iter().map(Unreadable::from)).collect();
         let summary = store.summary().with_context(context)?;
         if self.selection.is_everything() {
-            let outcome = Outcome { audit: of_all, records: summary.records, unreadable: summary.unreadable, world_unreadable, nothing };
+            let records = Records { left_out, ..summary.records };
+            let outcome = Outcome { audit: of_all, records, unreadable: summary.unreadable, world_unreadable, nothing };
             return Ok(with_unopened(outcome, &scanned.undigested));
         }
         let (counts, unreadable) = store.inputs().with_context(context)?;
         let audit = auditor::audit(facts_of(&store)?, stored_world(&store)?.world, &self.terms());
         let duplicates = counts.taken.saturating_sub(audit.judged + audit.not_selected);
-        let records = store::records(&counts, audit.judged, duplicates, audit.not_selected);
+        let records = Records { left_out, ..store::records(&counts, audit.judged, duplicates, audit.not_selected) };
         Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable, nothing }, &scanned.undigested))
     }
+}
+
+/// How many files of which kind are no logs.
+fn left_out(scanned: &Scanned) -> BTreeMap<String, u64> {
+    scanned.left_out.iter().map(|(kind, left_out)| ((*kind).to_owned(), left_out.files)).collect()
 }
 
 /// Adds inputs that could not be opened: they have no digest, and so no place in the store.

@@ -42,7 +42,8 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     let world = at("world");
     let configuration = configuration(Some(&at("guardrail-audit.toml")))?;
     let now = super::now(audit_core::moment::Moment::parse(NOW));
-    let run = Run { configuration: &configuration, selection: &Selection::default(), now, threads: scan::processors(), talk };
+    let run =
+        Run { configuration: &configuration, selection: &Selection::default(), now, threads: scan::processors(), talk, kept: [None, None] };
     let loaded = load_world(Some(&world), talk)?;
     let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
     talk.unreadable(&outcome.unreadable, outcome.records.unreadable);

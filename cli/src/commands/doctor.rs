@@ -6,7 +6,10 @@ use audit_core::{
     doctor::{Answer, Check, Inspection, Settled, Status},
     json::printable,
 };
-use audit_local::{input, scan};
+use audit_local::{
+    input,
+    scan::{self, Readable},
+};
 use serde_json::json;
 
 use crate::{
@@ -24,7 +27,11 @@ pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
     let asks_aws = args.paths.is_empty() || args.with_aws;
     // First, so that a build that can't ask says so at once.
     let checks = if asks_aws { ask(args, &mut inspection, talk)? } else { Vec::new() };
-    let unreadable = scan::each_value(&input::list(&args.paths, &[])?, |value| inspection.value(value));
+    let unreadable = scan::each_readable(&input::list(&args.paths, &[])?, |readable| match readable {
+        Readable::Value(value) => inspection.value(value),
+        Readable::Line(line) => inspection.line(line),
+        Readable::Row(row) => inspection.row(row),
+    });
     talk.unreadable(&unreadable, unreadable.len() as u64);
     let answers = inspection.answers();
     match args.format {

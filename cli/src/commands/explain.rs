@@ -36,7 +36,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     let configuration = configuration(args.terms.config.as_deref())?;
     let now = now(args.terms.now);
     let selection = Selection::default();
-    let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk };
+    let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk, kept: [None, None] };
     let terms = run.terms();
     // The evidence is needed twice: to find the finding, and to look at the call behind it.
     let evidence = || -> anyhow::Result<(Facts, audit_core::world::World)> {

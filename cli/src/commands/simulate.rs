@@ -49,7 +49,7 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     let now = now(args.terms.now);
     let supposed = supposed(args, talk)?;
     let everything = Selection::default();
-    let run = Run { configuration: &configuration, selection: &everything, now, threads: scan::processors(), talk };
+    let run = Run { configuration: &configuration, selection: &everything, now, threads: scan::processors(), talk, kept: [None, None] };
     let mut is_incomplete = false;
     let (facts, world, there, nothing): (Facts, World, There, Option<String>) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;

@@ -16,6 +16,7 @@ mod doctor;
 mod explain;
 mod files;
 mod formats;
+mod forms;
 mod guardrail;
 mod help;
 mod nothing;

@@ -207,7 +207,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         let path = std::env::temp_dir().join(format!("{}-{name}", crate::fact::digest(object.key.as_bytes())));
         let file = Temporary(path);
         std::fs::write(&file.0, content).map_err(failed)?;
-        let input = LocalInput::File { path: file.0.clone(), bytes: content.len() as u64 };
+        let input = LocalInput::File { path: file.0.clone(), bytes: content.len() as u64, is_named: true };
         Ok(scan::scan(&[input], &self.wanted, &Options { threads: 1, ..Options::default() }))
     }
 

@@ -3,6 +3,8 @@
 //! The log of a call shows the guardrails that evaluated it if the response carried a trace (facts/06 §4). Prompts and completions
 //! pass through this module's parser and are dropped in it.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -29,7 +31,12 @@ pub struct InvocationLog {
     pub shows_unnamed: bool,
     /// Some evaluation guarded fewer characters than there were.
     pub partially_guarded: bool,
+    /// The answer, and with it the trace, lies in an object of its own: nobody looked at it.
+    pub body_elsewhere: bool,
 }
+
+/// In what is kept of a log: its answer lies elsewhere.
+pub(crate) const BODY_ELSEWHERE: &str = "@";
 
 /// In what is kept of a log: stands for a guardrail that isn't named. Ids of guardrails are letters and digits.
 pub(crate) const UNNAMED: &str = "*";
@@ -62,7 +69,7 @@ struct Raw<'a> {
     #[serde(borrow)]
     timestamp: Text<'a>,
     #[serde(borrow)]
-    output: Object<RawOutput<'a>>,
+    output: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +77,23 @@ struct Raw<'a> {
 struct RawOutput<'a> {
     #[serde(borrow)]
     output_body_json: Option<&'a RawValue>,
+    #[serde(borrow, rename = "outputBodyS3Path")]
+    output_body_s3_path: Text<'a>,
+}
+
+/// So often JSON may stand in a string of JSON: exports, and tables behind them, make strings of structures.
+const DEEPEST: u32 = 4;
+
+/// The JSON that a string of JSON holds; JSON itself if it is no string.
+fn unquoted(json: &str) -> Cow<'_, str> {
+    let mut json = Cow::Borrowed(json.trim());
+    for _ in 0..DEEPEST {
+        match serde_json::from_str::<String>(&json) {
+            Ok(inner) if inner.trim_start().starts_with(['{', '[', '"']) => json = Cow::Owned(inner),
+            _ => break,
+        }
+    }
+    json
 }
 
 impl<'de> Deserialize<'de> for InvocationLog {
@@ -82,10 +106,13 @@ impl<'de> Deserialize<'de> for InvocationLog {
             time: raw.timestamp.get().and_then(Moment::parse),
             ..InvocationLog::default()
         };
+        let output = unquoted(raw.output.map_or("null", RawValue::get));
+        let output = serde_json::from_str::<Object<RawOutput<'_>>>(&output).unwrap_or_default().0;
+        log.body_elsewhere = output.output_body_json.is_none() && output.output_body_s3_path.get().is_some();
+        let body = unquoted(output.output_body_json.map_or("null", RawValue::get));
         // Only bodies that can tell of a guardrail are looked into: the word is there, or may be there in escapes.
-        let body = raw.output.0.output_body_json.map_or("null", RawValue::get);
         if (body.contains("guardrail") || body.contains("\\u"))
-            && let Ok(body) = serde_json::from_str::<Value>(body)
+            && let Ok(body) = serde_json::from_str::<Value>(&body)
         {
             log.read_body(&body);
             log.guardrails.sort();
@@ -102,21 +129,30 @@ impl InvocationLog {
         if let Value::Array(chunks) = body {
             return chunks.iter().for_each(|chunk| self.read_body(chunk));
         }
+        // A chunk of a stream may be a string, as the body of an answer may.
+        if let Value::String(text) = body {
+            if let Ok(chunk @ Value::Object(_)) = serde_json::from_str(&unquoted(text)) {
+                self.read_body(&chunk);
+            }
+            return;
+        }
         // One of these is there whenever a guardrail applied, the other when it intervened (facts/06 §4).
         let stopped = [body.at("/stopReason"), body.at("/messageStop/stopReason")];
         self.shows_unnamed |= !body.at("/amazon-bedrock-guardrailAction").is_null()
             || stopped.iter().any(|reason| reason.as_str() == Some("guardrail_intervened"));
         for trace in [body.at("/amazon-bedrock-trace"), body.at("/trace"), body.at("/metadata/trace")] {
-            let guardrail = &trace["guardrail"];
+            let trace = structure(trace);
+            let guardrail = structure(trace.at("/guardrail"));
+            let side = |side: &str| guardrail.get(side).unwrap_or(&Value::Null);
             // An assessment of the answer alone doesn't show that the guardrail saw what the model was asked.
             let known = self.guardrails.len();
-            for side in ["outputs", "outputAssessments"] {
-                self.read_assessments(&guardrail[side]);
+            for outputs in ["output", "outputs", "outputAssessment", "outputAssessments"] {
+                self.read_assessments(side(outputs));
             }
             self.shows_unnamed |= self.guardrails.len() > known;
             self.guardrails.truncate(known);
-            for side in ["input", "inputAssessment"] {
-                self.read_assessments(&guardrail[side]);
+            for inputs in ["input", "inputAssessment", "inputAssessments"] {
+                self.read_assessments(side(inputs));
             }
         }
     }
@@ -152,6 +188,14 @@ impl InvocationLog {
     }
 }
 
+/// A structure, also one in a string.
+fn structure(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::String(text) => serde_json::from_str(&unquoted(text)).map_or(Cow::Borrowed(&Value::Null), Cow::Owned),
+        value => Cow::Borrowed(value),
+    }
+}
+
 /// Whether an origin is an enforcement: `ACCOUNT_ENFORCED`, `ORGANIZATION_ENFORCED` (facts/02 §6).
 fn by_enforcement(origin: &Value) -> bool {
     origin.as_str().is_some_and(|origin| origin.ends_with("_ENFORCED"))
@@ -184,6 +228,31 @@ mod tests {
             assert_eq!(log.guardrails.iter().map(|traced| traced.id.as_str()).collect::<Vec<_>>(), ["abc"], "{body}");
             assert!(!log.partially_guarded);
         }
+    }
+
+    #[test]
+    fn a_body_in_a_string_is_read_as_the_body() {
+        let body = json!({"trace": {"guardrail": {"inputAssessment": {"abc": coverage(3, 5)}}}});
+        let twice = Value::from(Value::from(body.to_string()).to_string());
+        for stringified in [Value::from(body.to_string()), twice, json!([body.to_string()]), json!({"trace": body["trace"].to_string()})] {
+            let log = read(&stringified);
+            assert_eq!((log.guardrails.len(), log.partially_guarded), (1, true), "{stringified}");
+        }
+        let output = json!({"outputBodyJson": body.to_string()}).to_string();
+        let log = json!({"schemaType": "ModelInvocationLog", "requestId": "r-1", "output": output}).to_string();
+        assert_eq!(serde_json::from_str::<InvocationLog>(&log).unwrap().guardrails.len(), 1);
+        assert!(read(&json!("{\"guardrail\": ")).guardrails.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_lies_elsewhere_is_told() {
+        let log = |output: Value| {
+            let log = json!({"schemaType": "ModelInvocationLog", "requestId": "r-1", "output": output}).to_string();
+            serde_json::from_str::<InvocationLog>(&log).unwrap()
+        };
+        assert!(log(json!({"outputBodyS3Path": "s3://logs/data/r-1_output.json.gz"})).body_elsewhere);
+        assert!(!log(json!({"outputBodyJson": {}, "outputBodyS3Path": null})).body_elsewhere);
+        assert!(!log(json!({"outputTokenCount": 5})).body_elsewhere);
     }
 
     #[test]

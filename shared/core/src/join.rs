@@ -16,7 +16,7 @@ use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
     cloudtrail::HIDDEN,
     facts::{Columns, Form, Kind, PackedId, Row, Rows, Symbol, Symbol24, Texts},
-    invocation_log::{ENFORCED, UNNAMED},
+    invocation_log::{BODY_ELSEWHERE, ENFORCED, UNNAMED},
     moment::Moment,
     telemetry::{EvaluationsSeen, LoggedEvent, Recorded, Telemetry},
     verdict::{Evaluated, Evidence, Expectation, Requested},
@@ -83,6 +83,10 @@ pub(crate) struct Place<'t> {
     direct: bool,
     /// The guardrails that calls request, by principal, as they put it.
     requested: HashSet<(Symbol24, Symbol)>,
+    /// Requests that only an invocation log tells of.
+    pub(crate) only_logged: u64,
+    /// Logs whose answers, and traces, lie in objects of their own.
+    pub(crate) answers_elsewhere: u64,
     /// Whether a pass over all rows is done.
     passed: bool,
 }
@@ -182,6 +186,8 @@ impl<'t> Place<'t> {
             unjoined_named: HashMap::new(),
             direct: false,
             requested: HashSet::new(),
+            only_logged: 0,
+            answers_elsewhere: 0,
             passed: false,
         }
     }
@@ -239,6 +245,9 @@ impl<'t> Place<'t> {
                 }
             };
             met.duplicates += u64::from(copied);
+        }
+        if !self.passed {
+            self.count_logs(&evidence, calls.is_empty(), selection);
         }
         let proved: BTreeSet<Symbol> = calls.keys().filter(|(_, forgeable)| forgeable.is_none()).map(|(api, _)| *api).collect();
         let before = calls.len();
@@ -323,6 +332,16 @@ impl<'t> Place<'t> {
                 self.texts.long(principal).to_owned(),
             ],
         )
+    }
+
+    /// Counts what the logs of a request leave open.
+    fn count_logs(&mut self, evidence: &BTreeMap<(Columns, PackedId), Option<Moment>>, alone: bool, selection: &Selection) {
+        let is_log = |columns: &Columns| self.texts.form(columns).kind == Kind::Log;
+        let mut logs = evidence.iter().filter(|((columns, _), time)| is_log(columns) && selection.selects_time(**time)).peekable();
+        let only_logged = alone && logs.peek().is_some();
+        let elsewhere = logs.any(|((columns, _), _)| self.texts.long(columns.subject).lines().any(|line| line == BODY_ELSEWHERE));
+        self.only_logged += u64::from(only_logged);
+        self.answers_elsewhere += u64::from(elsewhere);
     }
 
     /// Counts an evaluation that may be inside of some call. One that failed evaluated nothing.
@@ -413,9 +432,13 @@ impl<'t> Place<'t> {
     fn traced_in(&self, log: &Columns, found: &mut FoundEvidence) {
         found.partially_guarded |= self.texts.form(log).partially_guarded;
         for line in self.texts.long(log.subject).lines() {
-            if line == UNNAMED {
-                found.evidence.unnamed_evaluation = true;
-                continue;
+            match line {
+                UNNAMED => {
+                    found.evidence.unnamed_evaluation = true;
+                    continue;
+                }
+                BODY_ELSEWHERE => continue,
+                _ => {}
             }
             let mut parts = line.split(' ');
             let id = parts.next().unwrap_or_default().to_owned();

@@ -32,6 +32,28 @@ pub fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
+/// A text without the percent signs of URLs: ids in paths come encoded, sometimes twice. A colon or a slash can't be in an id otherwise.
+#[must_use]
+pub fn percent_decoded(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..3 {
+        if !text.contains('%') {
+            break;
+        }
+        match percent_encoding::percent_decode_str(&text).decode_utf8() {
+            Ok(decoded) if *decoded != *text => text = Cow::Owned(printable(&decoded).into_owned()),
+            _ => break,
+        }
+    }
+    text
+}
+
+/// JSON in which no object has two members of one name: of several the last word counts, as in most readers. `None` if it isn't JSON.
+#[must_use]
+pub fn without_duplicates(json: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Value>(json).ok().map(|value| value.to_string())
+}
+
 /// Looks into a JSON value, whatever its shape.
 pub trait At {
     /// The value that a JSON pointer names; null if there is none.

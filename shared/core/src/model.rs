@@ -1,17 +1,17 @@
 //! What `modelId` names: the many forms of one model, brought to one.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::arn::Arn;
+use crate::{arn::Arn, json::percent_decoded};
 
 /// What a `modelId` turns out to be (facts/03 §3, facts/02 §4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Model {
     /// A foundation model, called by its id, its ARN, or through a system inference profile; brought to the bare id that policies list.
     Foundation(Box<str>),
-    /// Something that stands for a model and must be looked up to know which.
+    /// Something that stands for a model and must be looked up to know which; behind its id, lines with those that the record names.
     Alias(Alias, Box<str>),
     /// A model outside the catalogue of foundation models; whether "all models" means it too is not documented (facts/02 §4).
     Deployed(Deployed, Box<str>),
@@ -76,7 +76,34 @@ impl Model {
     /// Reads a `modelId` in any of its forms. Never fails: what is not recognised is an alias whose model is not known.
     #[must_use]
     pub fn parse(model_id: &str) -> Self {
-        let model_id = model_id.trim();
+        let (model_id, behind) = model_id.split_once('\n').map_or((model_id, None), |(called, behind)| (called, Some(behind)));
+        let decoded = percent_decoded(model_id.trim());
+        match (Self::parse_one(&decoded), behind) {
+            (Model::Alias(alias, id), Some(behind)) => Model::Alias(alias, format!("{id}\n{behind}").into()),
+            (model, _) => model,
+        }
+    }
+
+    /// How an alias is kept of which a record names the models that it stands for: a line for each.
+    pub(crate) fn alias_of(called: &str, models: &BTreeSet<Model>) -> String {
+        let mut text = called.trim().to_owned();
+        for model in models {
+            text.push('\n');
+            text.push_str(model.as_str());
+        }
+        text
+    }
+
+    /// The models that the record itself names behind an alias.
+    pub(crate) fn named_behind(&self) -> impl Iterator<Item = Model> {
+        let behind = match self {
+            Model::Alias(_, id) => id.split_once('\n').map(|(_, behind)| behind),
+            _ => None,
+        };
+        behind.into_iter().flat_map(str::lines).map(Model::parse_one)
+    }
+
+    fn parse_one(model_id: &str) -> Self {
         if model_id.is_empty() {
             return Model::Unknown;
         }
@@ -111,7 +138,8 @@ impl Model {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Model::Foundation(id) | Model::Alias(_, id) | Model::Deployed(_, id) => id,
+            Model::Alias(_, id) => id.lines().next().unwrap_or(id),
+            Model::Foundation(id) | Model::Deployed(_, id) => id,
             Model::Unknown => "unknown",
         }
     }
@@ -186,9 +214,22 @@ mod tests {
             format!("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/{id}"),
             format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{id}"),
             format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/{id}"),
+            id.replace(':', "%3A"),
+            format!("us.{id}").replace(':', "%3a"),
+            id.replace(':', "%253A"),
+            format!("arn:aws:bedrock:us-east-1::foundation-model/{id}").replace(':', "%3A").replace('/', "%2F"),
         ] {
             assert_eq!(Model::parse(&form), Model::Foundation(id.into()), "{form}");
         }
+    }
+
+    #[test]
+    fn an_alias_keeps_the_models_that_its_record_names() {
+        let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdef123456";
+        let models = BTreeSet::from([Model::parse("a.one"), Model::parse("a.two")]);
+        let alias = Model::parse(&Model::alias_of(arn, &models));
+        assert_eq!((alias.to_string().as_str(), alias.named_behind().collect::<BTreeSet<_>>()), (arn, models));
+        assert_eq!(Model::parse(arn).named_behind().count(), 0);
     }
 
     #[test]

@@ -134,6 +134,9 @@ pub struct Records {
     /// Why records were ignored.
     #[serde(default)]
     pub ignored_because: BTreeMap<String, u64>,
+    /// Files in folders that were looked at and are no logs, by kind. They hold no records, so they count as none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// Calls by verdict.
@@ -232,6 +235,10 @@ pub enum Blindness {
     IdentityPolicies,
     /// Where evidence is kept, so that a change of a bucket, log group or key can't be told to matter.
     LogStores,
+    /// Calls that only their invocation logs tell of: nobody judged them.
+    CallsNotRead,
+    /// What guardrails did, where invocation logs leave answers to objects of their own.
+    LogBodies,
     /// What is needed for verdicts.
     #[serde(untagged)]
     Evidence(Missing),
@@ -257,6 +264,8 @@ impl Blindness {
             Blindness::GuardrailKeys => "guardrail_keys",
             Blindness::IdentityPolicies => "identity_policies",
             Blindness::LogStores => "log_stores",
+            Blindness::CallsNotRead => "calls_not_read",
+            Blindness::LogBodies => "log_bodies",
         }
     }
 
@@ -270,6 +279,10 @@ impl Blindness {
                 "add a data event selector for AWS::Bedrock::Guardrail to a trail: $1.00 per million events"
             }
             Blindness::DataEventsNotRecorded => &SELECT_DATA_ROADS,
+            Blindness::CallsNotRead => "give the CloudTrail records of the same time too; a call without one may be missing from the trail",
+            Blindness::LogBodies => {
+                "they are not read: let CloudTrail record evaluations (a data event selector for AWS::Bedrock::Guardrail)"
+            }
             Blindness::GuardrailKeys => "read the guardrails (GetGuardrail) into world/guardrails/",
             Blindness::IdentityPolicies => "read the policies of roles, users and groups into world/iam/",
             Blindness::LogStores => "read the trails (DescribeTrails, GetEventSelectors) and invocation logging into world/telemetry/",
@@ -317,6 +330,7 @@ mod tests {
         for (blindness, json) in [
             (Blindness::Evidence(Missing::EffectivePolicy), r#""effective_policy""#),
             (Blindness::EvaluationsNotRecorded, r#""evaluations_not_recorded""#),
+            (Blindness::CallsNotRead, r#""calls_not_read""#),
         ] {
             assert_eq!(serde_json::to_string(&blindness).unwrap(), json);
             assert_eq!(serde_json::from_str::<Blindness>(json).unwrap(), blindness);

@@ -13,6 +13,8 @@ pub enum Input {
         path: PathBuf,
         /// How large.
         bytes: u64,
+        /// It was named itself, not found in a folder.
+        is_named: bool,
     },
     /// What is no file and was named itself, such as a FIFO: it can be read only once.
     Stream(PathBuf),
@@ -45,6 +47,51 @@ impl Input {
             Input::Stream(_) | Input::Stdin | Input::Broken { .. } => 0,
         }
     }
+
+    /// Whether it was named itself.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        match self {
+            Input::File { is_named, .. } => *is_named,
+            Input::Stream(_) | Input::Stdin => true,
+            Input::Broken { .. } => false,
+        }
+    }
+
+    /// Whether records are expected in it: it was named itself, or is called what log files are.
+    #[must_use]
+    pub fn should_hold_records(&self) -> bool {
+        let name = self.name().to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        self.is_named() || !is_hidden(name) && [".json", ".jsonl", ".ndjson", ".log"].iter().any(|ending| name.ends_with(ending))
+    }
+
+    /// Whether it is a document that lies beside logs. It may quote records, and they are none.
+    pub(crate) fn is_document(&self) -> bool {
+        let Input::File { path, is_named: false, .. } = self else { return false };
+        path.extension().is_some_and(|ending| ["md", "rst", "adoc"].iter().any(|document| ending.eq_ignore_ascii_case(document)))
+    }
+
+    /// Whether it is what was said to a model or by it, kept apart by invocation logging because it is large:
+    /// `AWSLogs/<account>/BedrockModelInvocationLogs/<region>/…/data/<request>_input.json.gz`. Callers write what is in there, so nothing
+    /// of it is evidence.
+    pub(crate) fn is_body(&self) -> bool {
+        let Input::File { path, .. } = self else { return false };
+        let mut parts = path.iter().rev().map(|part| part.to_string_lossy());
+        let name = parts.next().unwrap_or_default();
+        let stem = name.split('.').next().unwrap_or_default();
+        let of_request = |stem: &str| stem.len() == 36 && stem.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        let by_name = ["_input", "_output"].iter().any(|end| stem.strip_suffix(end).is_some_and(of_request));
+        let in_data = parts.next().is_some_and(|folder| folder == "data");
+        by_name || (in_data && parts.any(|folder| folder == "BedrockModelInvocationLogs"))
+    }
+}
+
+/// Whether a file is one that tools keep for themselves.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    let name = name.replace('\\', "/");
+    let file = name.rsplit('/').next().unwrap_or_default();
+    file.starts_with('.') || name.contains("__MACOSX/")
 }
 
 /// Why inputs could not be listed.
@@ -58,12 +105,10 @@ pub struct ListError {
     pub source: walkdir::Error,
 }
 
-/// Names that log files have. A file that is named itself is read whatever its name.
-const ENDINGS: &[&str] = &[".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".log", ".log.gz"];
-
-/// The inputs behind the paths: a folder stands for the log files below it, `-` for standard input. What lies in one of `without` is
-/// left out, so that a world beside the logs isn't read as one. In the order of their names. What can't be looked at inside a folder is
-/// an input that can't be read; only a path that leads nowhere is an error.
+/// The inputs behind the paths: a folder stands for the files below it, whatever their names: services and exporters write log files
+/// without endings. `-` stands for standard input. What lies in one of `without` is left out, so that a world beside the logs isn't read
+/// as one. In the order of their names. What can't be looked at inside a folder is an input that can't be read; only a path that leads
+/// nowhere is an error.
 pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListError> {
     let left_out: Vec<PathBuf> = without.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let mut inputs = Vec::new();
@@ -90,9 +135,9 @@ pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListEr
             let kind = entry.file_type();
             if named_itself && !kind.is_file() && !kind.is_dir() {
                 inputs.push(Input::Stream(entry.into_path()));
-            } else if kind.is_file() && (named_itself || is_log(entry.path())) {
+            } else if kind.is_file() {
                 let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
-                inputs.push(Input::File { path: entry.into_path(), bytes });
+                inputs.push(Input::File { path: entry.into_path(), bytes, is_named: named_itself });
             }
         }
     }
@@ -112,11 +157,6 @@ pub(crate) fn why(error: &walkdir::Error) -> String {
     }
 }
 
-fn is_log(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    ENDINGS.iter().any(|ending| name.ends_with(ending))
-}
-
 fn is_left_out(path: &Path, left_out: &[PathBuf]) -> bool {
     !left_out.is_empty() && path.canonicalize().is_ok_and(|path| left_out.contains(&path))
 }
@@ -126,23 +166,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_stands_for_its_log_files_and_not_for_the_world_in_it() {
+    fn a_folder_stands_for_its_files_and_not_for_the_world_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str| {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "{}").unwrap();
         };
-        for name in ["AWSLogs/1/CloudTrail/b.json.gz", "AWSLogs/1/CloudTrail/a.JSON", "SOURCES.md", "world/organization.json", "notes.txt"]
-        {
+        for name in ["AWSLogs/1/CloudTrail/b.gz", "AWSLogs/1/CloudTrail/a.JSON", "firehose-1-2026", "world/organization.json"] {
             write(name);
         }
         let names = |inputs: Vec<Input>| inputs.iter().map(|input| input.name().rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
         let all = list(&[folder.path().to_owned()], &[folder.path().join("world")]).unwrap();
-        assert_eq!(names(all), ["a.JSON", "b.json.gz"]);
-        assert_eq!(names(list(&[folder.path().join("notes.txt")], &[]).unwrap()), ["notes.txt"]);
+        assert_eq!(names(all), ["a.JSON", "b.gz", "firehose-1-2026"]);
+        assert_eq!(names(list(&[folder.path().join("firehose-1-2026")], &[]).unwrap()), ["firehose-1-2026"]);
         assert_eq!(list(&["-".into()], &[]).unwrap(), [Input::Stdin]);
         assert!(list(&[folder.path().join("missing")], &[]).is_err());
+    }
+
+    #[test]
+    fn what_callers_wrote_is_known_by_where_it_lies() {
+        let body = |path: &str| Input::File { path: path.into(), bytes: 1, is_named: false }.is_body();
+        let id = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f";
+        assert!(body(&format!("AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/20/10/data/{id}_input.json.gz")));
+        assert!(body("AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/20/10/data/x.json"));
+        assert!(body(&format!("copied/{id}_output.json")));
+        for log in ["AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/20/10/x.json.gz", "data/x.json", "data/my_input.json"] {
+            assert!(!body(log), "{log}");
+        }
     }
 
     #[cfg(unix)]

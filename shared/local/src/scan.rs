@@ -1,9 +1,11 @@
 //! Reads inputs into facts: gunzip, find the records, reject or parse them; one thread a file.
 
 mod bytes;
+mod kind;
+mod rows;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs::File,
     io::{self, Read},
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -11,14 +13,17 @@ use std::{
 };
 
 use audit_core::{
-    cloudtrail::{frame::Frames, wanted::Wanted},
+    cloudtrail::{UnreadableRecord, wanted::Wanted},
     facts::{Collector, Facts, Ignored, Taken},
     report::Unreadable,
     side_by_side,
 };
 use bytes::Contents;
+use kind::Foreign;
+use memchr::memmem;
+use serde_json::{Map, Value};
 
-use crate::input::Input;
+use crate::input::{self, Input};
 
 /// How to read.
 #[derive(Clone, Copy)]
@@ -89,6 +94,35 @@ pub struct Scanned {
     pub inputs: Vec<(Digest, InputSummary)>,
     /// What could not be digested, and so held nothing that is known.
     pub undigested: Vec<InputSummary>,
+    /// Files in folders that were looked at and are no logs, by kind.
+    pub left_out: BTreeMap<&'static str, LeftOut>,
+}
+
+/// Files that are no logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub files: u64,
+    /// The first of them, by name.
+    pub example: String,
+}
+
+/// A piece of an input.
+enum Piece<'b> {
+    /// A JSON value.
+    Value(&'b [u8]),
+    /// A line that doesn't begin like JSON, and whether that is so of the file too.
+    Line { line: &'b [u8], in_text: bool },
+    /// A row of a table.
+    Row(Map<String, Value>),
+    /// A record that can't be one.
+    Broken(&'static str),
+    /// A file in an archive that can't be read.
+    Lost(String),
+    /// What isn't read, by what it is; its name, if it is a file in an archive.
+    Foreign { kind: Foreign, inside: Option<&'b str> },
+    /// A file in an archive begins, or the last one has ended.
+    NextFile,
 }
 
 /// How much was read. Every record is accounted for: read = taken + ignored + unreadable.
@@ -154,25 +188,43 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     scanned
 }
 
-/// Calls a function with each value in the inputs, one input after the other. What could not be read.
-pub fn each_value(inputs: &[Input], mut with: impl FnMut(&[u8])) -> Vec<Unreadable> {
+/// Something that records may be in.
+pub enum Readable<'b> {
+    /// A JSON value.
+    Value(&'b [u8]),
+    /// A line of text.
+    Line(&'b [u8]),
+    /// A row of a table, by its columns.
+    Row(Map<String, Value>),
+}
+
+/// Calls a function with all that records may be in, one input after the other. What could not be read.
+pub fn each_readable(inputs: &[Input], mut with: impl FnMut(Readable<'_>)) -> Vec<Unreadable> {
     let mut contents = Contents::default();
     let mut problems = Vec::new();
-    for input in inputs {
+    for input in inputs.iter().filter(|input| !input.is_body() && !input.is_document()) {
         let name = input.name();
-        let frames = if is_line_by_line(&name) { Frames::line_by_line() } else { Frames::default() };
         let mut number = 0;
-        let mut each = |frame: Result<&[u8], &'static str>| {
+        let mut lose = |record: Option<u64>, reason: String| problems.push(Unreadable { file: name.clone(), record, reason });
+        let mut each = |piece: Piece<'_>| {
             number += 1;
-            match frame {
-                Ok(value) => with(value),
-                Err(why) => problems.push(Unreadable { file: name.clone(), record: Some(number), reason: why.to_owned() }),
+            match piece {
+                Piece::Value(value) => with(Readable::Value(value)),
+                Piece::Line { line, .. } => with(Readable::Line(line)),
+                Piece::Row(row) => with(Readable::Row(row)),
+                Piece::Broken(why) => lose(Some(number), why.to_owned()),
+                Piece::Lost(why) => lose(None, why),
+                Piece::Foreign { kind, inside } if kind.may_hold_records || (input.should_hold_records() && inside.is_none()) => {
+                    lose(None, told(kind, inside));
+                }
+                Piece::Foreign { .. } | Piece::NextFile => number -= 1,
             }
         };
+        let by_line = is_line_by_line(&name);
         let outcome = match input {
-            Input::File { path, bytes } => contents.each_frame_of_file(path, *bytes, frames, &mut each),
-            Input::Stream(path) => File::open(path).and_then(|mut stream| contents.each_frame_of(&mut stream, frames, &mut each)),
-            Input::Stdin => contents.each_frame_of(&mut io::stdin().lock(), frames, &mut each),
+            Input::File { path, bytes, .. } => contents.each_of_file(path, *bytes, by_line, &mut each),
+            Input::Stream(path) => File::open(path).and_then(|mut stream| contents.each_of(&mut stream, by_line, &mut each)),
+            Input::Stdin => contents.each_of(&mut io::stdin().lock(), by_line, &mut each),
             Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
         };
         if let Err(error) = outcome {
@@ -182,6 +234,12 @@ pub fn each_value(inputs: &[Input], mut with: impl FnMut(&[u8])) -> Vec<Unreadab
     problems
 }
 
+/// What something that isn't read is, in words.
+fn told(kind: Foreign, inside: Option<&str>) -> String {
+    let where_ = inside.map(|name| format!("`{name}` in it: ")).unwrap_or_default();
+    format!("{where_}{}: {}", kind.name, kind.remedy)
+}
+
 impl Scanned {
     fn and(mut self, other: Scanned) -> Scanned {
         self.facts.absorb(other.facts);
@@ -189,7 +247,23 @@ impl Scanned {
         self.problems.extend(other.problems);
         self.inputs.extend(other.inputs);
         self.undigested.extend(other.undigested);
+        for (kind, others) in other.left_out {
+            self.leave_out(kind, others);
+        }
         self
+    }
+
+    fn leave_out(&mut self, kind: &'static str, more: LeftOut) {
+        match self.left_out.entry(kind) {
+            Entry::Vacant(entry) => {
+                entry.insert(more);
+            }
+            Entry::Occupied(mut entry) => {
+                let all = entry.get_mut();
+                all.files += more.files;
+                all.example = std::mem::take(&mut all.example).min(more.example);
+            }
+        }
     }
 }
 
@@ -202,11 +276,15 @@ fn read_some(inputs: &[&Input], next: &AtomicUsize, wanted: &Wanted, options: &O
     let mut scanned = Scanned::default();
     while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
         let summary = InputSummary { name: input.name(), ..InputSummary::default() };
-        let mut reading = Reading { summary, digest: None, collector: &mut collector };
+        let mut reading = Reading::new(summary, input, &mut collector);
         if let Err(error) = reading.input(input, &mut contents, options) {
             reading.problem(None, format!("failed to read: {error}"));
         }
-        let Reading { summary, digest, .. } = reading;
+        let Reading { summary, digest, left_out, .. } = reading;
+        let is_left_out = !left_out.is_empty() && summary.counts.read == 0;
+        for kind in left_out {
+            scanned.leave_out(kind, LeftOut { files: 1, example: summary.name.clone() });
+        }
         if let Some(progress) = options.progress {
             progress.files.fetch_add(1, Ordering::Relaxed);
             progress.bytes.fetch_add(summary.counts.bytes, Ordering::Relaxed);
@@ -215,6 +293,8 @@ fn read_some(inputs: &[&Input], next: &AtomicUsize, wanted: &Wanted, options: &O
         scanned.counts.add(&summary.counts);
         scanned.problems.extend(summary.problems.iter().cloned());
         match digest {
+            // It is named in each run: a store doesn't keep it as an input.
+            _ if is_left_out => {}
             Some(digest) => scanned.inputs.push((digest, summary)),
             None if options.known.is_some() => scanned.undigested.push(summary),
             None => {}
@@ -228,14 +308,43 @@ struct Reading<'r, 'w> {
     summary: InputSummary,
     digest: Option<Digest>,
     collector: &'r mut Collector<'w>,
+    /// Records are expected in it: it matters if there are none.
+    is_log: bool,
+    /// What was looked at and is no log.
+    left_out: Vec<&'static str>,
+    text: InText,
 }
 
-impl Reading<'_, '_> {
+/// What is known so far of a text that doesn't begin like JSON. Only its end tells whether it is a log.
+#[derive(Default)]
+struct InText {
+    is_text: bool,
+    /// Lines without any sign of JSON.
+    plain: u64,
+    /// Something in it looks like a record and can't be read.
+    is_damaged: bool,
+    /// What was read, and how many problems there were, before the text.
+    before: (Counts, usize),
+}
+
+impl<'r, 'w> Reading<'r, 'w> {
+    fn new(summary: InputSummary, input: &Input, collector: &'r mut Collector<'w>) -> Self {
+        Reading { summary, digest: None, collector, is_log: input.should_hold_records(), left_out: Vec::new(), text: InText::default() }
+    }
+
     fn input(&mut self, input: &Input, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
-        let frames = if is_line_by_line(&self.summary.name) { Frames::line_by_line() } else { Frames::default() };
+        let by_line = is_line_by_line(&self.summary.name);
         match input {
-            Input::File { path, bytes } => {
+            Input::File { path, bytes, .. } => {
                 self.summary.counts.bytes = *bytes;
+                if input.is_body() {
+                    self.summary.take(Taken::Ignored(Ignored::Body));
+                    return Ok(());
+                }
+                if input.is_document() {
+                    self.foreign(kind::TEXT, None);
+                    return Ok(());
+                }
                 if let Some(known) = options.known {
                     let digest = bytes::digest(&mut File::open(path)?)?;
                     self.digest = Some(digest);
@@ -243,47 +352,117 @@ impl Reading<'_, '_> {
                         return Ok(());
                     }
                 }
-                contents.each_frame_of_file(path, *bytes, frames, |frame| self.frame(frame))
+                let outcome = contents.each_of_file(path, *bytes, by_line, &mut |piece| self.piece(piece));
+                self.end_text();
+                outcome
             }
-            Input::Stream(path) => self.stream(File::open(path)?, frames, contents, options),
-            Input::Stdin => self.stream(io::stdin().lock(), frames, contents, options),
+            Input::Stream(path) => self.stream(File::open(path)?, by_line, contents, options),
+            Input::Stdin => self.stream(io::stdin().lock(), by_line, contents, options),
             Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
         }
     }
 
     /// What can be read only once: its digest is known when it was.
-    fn stream(&mut self, stream: impl Read, frames: Frames, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
+    fn stream(&mut self, stream: impl Read, by_line: bool, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
         let mut stream = bytes::Digesting::new(stream, options.known.is_some());
-        let outcome = contents.each_frame_of(&mut stream, frames, |frame| self.frame(frame));
+        let outcome = contents.each_of(&mut stream, by_line, &mut |piece| self.piece(piece));
+        self.end_text();
         let rest = io::copy(&mut stream, &mut io::sink());
         (self.summary.counts.bytes, self.digest) = stream.finish();
         outcome.and(rest.map(|_| ()))
     }
 
-    fn frame(&mut self, frame: Result<&[u8], &'static str>) {
+    fn piece(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Value(value) => {
+                self.text.is_damaged |= self.text.is_text && speaks_of_records(value);
+                self.collector.each(value, |taken| self.summary.take(taken));
+            }
+            Piece::Line { line, in_text } => self.line(line, in_text),
+            Piece::Row(row) => self.collector.each_in_row(row, |taken| self.summary.take(taken)),
+            Piece::Broken(why) => {
+                self.text.is_damaged |= self.text.is_text;
+                self.problem(Some(self.summary.counts.read + 1), why.to_owned());
+            }
+            Piece::Lost(why) => self.problem(None, why),
+            Piece::Foreign { kind, inside } => self.foreign(kind, inside),
+            Piece::NextFile => self.end_text(),
+        }
+    }
+
+    fn line(&mut self, line: &[u8], in_text: bool) {
+        if in_text && !self.text.is_text {
+            let before = (self.summary.counts.clone(), self.summary.problems.len());
+            self.text = InText { is_text: true, before, ..InText::default() };
+        }
+        let is_plain = in_text && !line.iter().any(|byte| matches!(byte, b'"' | b'{' | b'}'));
+        self.text.is_damaged |= in_text && speaks_of_records(line);
+        let plain = &mut self.text.plain;
+        self.collector.each_in_line(line, |taken| match taken {
+            Taken::Unreadable(UnreadableRecord::NoJson) if is_plain => *plain += 1,
+            taken => self.summary.take(taken),
+        });
+    }
+
+    /// At the end of a text: if it holds no record it is no log, and told once.
+    fn end_text(&mut self) {
+        let InText { is_text, plain, is_damaged, before: (before, problems) } = std::mem::take(&mut self.text);
+        if !is_text {
+            return;
+        }
         let counts = &mut self.summary.counts;
-        counts.read += 1;
-        let number = counts.read;
-        match frame {
-            Ok(value) => match self.collector.value(value) {
-                Taken::Judged => counts.taken += 1,
-                Taken::Ignored(why) => *counts.ignored.entry(why).or_default() += 1,
-                Taken::Unreadable(error) => self.unreadable(Some(number), error.to_string()),
-            },
-            Err(why) => self.unreadable(Some(number), why.to_owned()),
+        if counts.taken > before.taken || counts.ignored != before.ignored {
+            counts.read += plain;
+            if plain > 0 {
+                *counts.ignored.entry(Ignored::Text).or_default() += plain;
+            }
+            return;
+        }
+        *counts = Counts { bytes: counts.bytes, ..before };
+        self.summary.problems.truncate(problems);
+        self.foreign(if is_damaged { kind::DAMAGED_TEXT } else { kind::TEXT }, None);
+    }
+
+    fn foreign(&mut self, kind: Foreign, inside: Option<&str>) {
+        let is_hidden = input::is_hidden(inside.unwrap_or(&self.summary.name));
+        let is_beside = is_hidden || !kind.may_hold_records;
+        if is_beside && (!self.is_log || inside.is_some()) {
+            self.left_out.push(kind.name);
+        } else {
+            self.problem(None, told(kind, inside));
         }
     }
 
     /// What is wrong with the input itself counts as one record that can't be read.
     fn problem(&mut self, record: Option<u64>, reason: String) {
         self.summary.counts.read += 1;
-        self.unreadable(record, reason);
+        self.summary.unreadable(record, reason);
+    }
+}
+
+fn speaks_of_records(bytes: &[u8]) -> bool {
+    [&b"\"eventName"[..], b"\"eventname", b"ModelInvocationLog"].iter().any(|word| memmem::find(bytes, word).is_some())
+}
+
+impl InputSummary {
+    /// Counts one thing that was read.
+    fn take(&mut self, taken: Taken) {
+        let counts = &mut self.counts;
+        counts.read += 1;
+        match taken {
+            Taken::Judged => counts.taken += 1,
+            Taken::Ignored(why) => *counts.ignored.entry(why).or_default() += 1,
+            Taken::Unreadable(error) => {
+                let number = counts.read;
+                self.unreadable(Some(number), error.to_string());
+            }
+        }
     }
 
     fn unreadable(&mut self, record: Option<u64>, reason: String) {
-        self.summary.counts.unreadable += 1;
-        if self.summary.problems.len() < PROBLEMS {
-            self.summary.problems.push(Unreadable { file: self.summary.name.clone(), record, reason });
+        self.counts.unreadable += 1;
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(Unreadable { file: self.name.clone(), record, reason });
         }
     }
 }
@@ -304,7 +483,7 @@ mod tests {
     fn whoever_watches_is_told_that_reading_ended_by_a_panic() {
         let progress = Progress::default();
         let panics = |_: &Digest| -> bool { panic!("on purpose") };
-        let inputs = [Input::File { path: concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into(), bytes: 1 }];
+        let inputs = [Input::File { path: concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into(), bytes: 1, is_named: true }];
         let options = Options { threads: 1, progress: Some(&progress), known: Some(&panics), ..Options::default() };
         let ended = catch_unwind(AssertUnwindSafe(|| scan(&inputs, &Wanted::new([]), &options)));
         assert!(ended.is_err());

@@ -383,6 +383,7 @@ pub fn records(counts: &Counts, judged: u64, duplicates: u64, not_selected: u64)
         unreadable: counts.unreadable,
         duplicates,
         ignored_because,
+        left_out: BTreeMap::new(),
     }
 }
 
@@ -554,7 +555,7 @@ mod tests {
         std::fs::write(&path, records.join("\n")).unwrap();
         let known = store.known_inputs().unwrap();
         let is_known = |digest: &Digest| known.contains(digest);
-        let input = Input::File { bytes: std::fs::metadata(&path).unwrap().len(), path };
+        let input = Input::File { bytes: std::fs::metadata(&path).unwrap().len(), path, is_named: true };
         let scanned = scan(&[input], &auditor::wanted(), &Options { known: Some(&is_known), ..Options::default() });
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         store.add(&scanned.facts, &new, &world_files()).unwrap();

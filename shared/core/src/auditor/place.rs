@@ -409,7 +409,18 @@ impl View<'_> {
             missing,
             remedy: missing.remedy().to_owned(),
         };
-        missing.into_iter().map(row).collect()
+        let counted = [
+            (self.place.only_logged, Blindness::CallsNotRead, "calls that only a model invocation log tells of"),
+            (
+                self.place.answers_elsewhere,
+                Blindness::LogBodies,
+                "invocation logs whose answers, with their traces, lie in objects of their own",
+            ),
+        ];
+        let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
+        let counted =
+            counted.map(|(count, missing, what)| BlindRow { remedy: format!("{count} {what}: {}", missing.remedy()), ..row(missing) });
+        missing.into_iter().map(row).chain(counted).collect()
     }
 
     fn blind_at(&self, at: Moment) -> Vec<Blindness> {

@@ -1,19 +1,28 @@
 //! Where one JSON value of a log file ends and the next begins.
 //!
-//! Log files hold their records as `{"Records":[…]}` (CloudTrail's files), `{"Events":[…]}` (LookupEvents), `[…]`, one value a line, or
-//! one value alone; all of these may be mixed, indented or cut off. [`Frames`] finds the values without parsing them: it follows quotes
+//! Log files hold their records as `{"Records":[…]}` (CloudTrail's files), `{"Events":[…]}` (LookupEvents) and likewise under the other names
+//! of [`LISTS`], as `[…]`, one value a line, or one value alone; all of these may be mixed, indented or cut off. A line that doesn't begin
+//! like JSON is handed on as it is. [`Frames`] finds the values without parsing them: it follows quotes
 //! and brackets only, 64 bytes at a time by what the processor has for it, and goes on behind a value that is broken.
 
 mod brackets;
 
-use brackets::container_len;
+pub(super) use brackets::container_len;
 use memchr::{memchr, memchr2, memmem};
+
+use super::fields::starts_like_record;
+
+/// The members in which objects hold lists of records: `Records` (CloudTrail's files, Kinesis), `Events` (LookupEvents), `events` (FilterLogEvents),
+/// `logEvents` (subscriptions of CloudWatch Logs), `records` (Firehose), `results` (Logs Insights), `QueryResultRows` (CloudTrail Lake), `Messages` (SQS).
+pub(super) const LISTS: &[&str] = &["Records", "Events", "events", "logEvents", "records", "results", "QueryResultRows", "Messages"];
 
 /// What the bytes of a file turn out to hold next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'b> {
     /// One JSON value, if it is valid: brackets and quotes match.
     Value(&'b [u8]),
+    /// A line that begins like neither an object nor an array. A record may stand further on in it.
+    Text(&'b [u8]),
     /// Bytes that can't be a value.
     Broken(&'static str),
     /// The window ends inside a value: call again with a window that starts at the same place and holds more.
@@ -28,6 +37,8 @@ pub struct Frames {
     place: Place,
     /// Each value ends on its line: known from the file's name, or learnt when a value was found broken.
     line_by_line: bool,
+    /// What is passed over, if the window begins inside of it.
+    passing: Option<Passing>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,12 +69,36 @@ impl Frames {
     /// For a file whose name says that it holds one value a line.
     #[must_use]
     pub fn line_by_line() -> Self {
-        Frames { place: Place::Top, line_by_line: true }
+        Frames { line_by_line: true, ..Frames::default() }
+    }
+
+    /// Gives up the value at the start of the window, which doesn't end in it: how many bytes are done with, and why. What follows the value
+    /// is found all the same, without ever holding all of it.
+    pub fn give_up(&mut self, window: &[u8]) -> (usize, &'static str) {
+        let at_top = self.place == Place::Top;
+        // A value that never closes would swallow all that follows.
+        if at_top && let Some(line_end) = memmem::find(window, b"\n{") {
+            self.line_by_line = true;
+            return (line_end, "the record is cut off");
+        }
+        let is_line = at_top && (self.line_by_line || window.first() != Some(&b'{'));
+        self.passing = Some(Passing { by_line: is_line, ..Passing::default() });
+        (0, "a record of more than 16 MiB")
     }
 
     /// The next frame in `window` and how many of the window's bytes are done with. `last` says that nothing follows the window.
     pub fn next<'b>(&mut self, window: &'b [u8], last: bool) -> (usize, Frame<'b>) {
         let mut used = 0;
+        if let Some(passing) = &mut self.passing {
+            match passing.end_in(window) {
+                Some(end) => (used, self.passing) = (end, None),
+                None if last => {
+                    *self = Frames { line_by_line: self.line_by_line, ..Frames::default() };
+                    return (window.len(), Frame::End);
+                }
+                None => return (window.len(), Frame::More),
+            }
+        }
         loop {
             let rest = window.get(used..).unwrap_or_default();
             let blank = blank_len(rest);
@@ -97,14 +132,14 @@ impl Frames {
 
     fn at_top<'b>(&mut self, first: u8, rest: &'b [u8], last: bool) -> Step<'b> {
         match first {
-            b'[' => {
+            b'[' if is_list_of_json(rest) => {
                 self.place = Place::List { wrapped: false };
                 Step::past(1)
             }
+            b'[' if !last && rest.trim_ascii_end().len() == 1 => Step { used: 0, found: Some(Frame::More) },
             b'{' => self.top_object(rest, last),
-            _ => match memchr(b'\n', rest) {
-                Some(end) => Step { used: end, found: Some(Frame::Broken("neither a JSON object nor an array")) },
-                None if last => Step { used: rest.len(), found: Some(Frame::Broken("neither a JSON object nor an array")) },
+            _ => match memchr(b'\n', rest).or(last.then_some(rest.len())) {
+                Some(end) => Step { used: end, found: rest.get(..end).map(Frame::Text) },
                 None => Step { used: 0, found: Some(Frame::More) },
             },
         }
@@ -116,9 +151,9 @@ impl Frames {
         let within = line.map_or(rest, |end| rest.get(..end).unwrap_or_default());
         let len = container_len(within);
         let value = len.and_then(|len| within.get(..len));
-        let may_wrap =
-            value.is_none_or(|value| memmem::find(value, b"\"Records\"").or_else(|| memmem::find(value, b"\"Events\"")).is_some());
-        if may_wrap && let Some(start) = list_start(within.get(1..).unwrap_or_default()) {
+        if !starts_like_record(within)
+            && let Some(start) = list_start(within.get(1..).unwrap_or_default())
+        {
             self.place = Place::List { wrapped: true };
             return Step::past(1 + start);
         }
@@ -176,6 +211,50 @@ impl Frames {
     }
 }
 
+/// What of a value was passed over.
+#[derive(Debug, Default)]
+struct Passing {
+    /// It ends with its line.
+    by_line: bool,
+    depth: u64,
+    in_string: bool,
+    is_escaped: bool,
+}
+
+impl Passing {
+    /// Where the value ends in the next bytes.
+    fn end_in(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.by_line {
+            return memchr(b'\n', bytes);
+        }
+        for (at, byte) in bytes.iter().enumerate() {
+            if std::mem::take(&mut self.is_escaped) {
+                continue;
+            }
+            match byte {
+                b'\\' if self.in_string => self.is_escaped = true,
+                b'"' => {
+                    self.in_string = !self.in_string;
+                    if !self.in_string && self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ if self.in_string => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                b',' | b'\n' if self.depth == 0 => return Some(at),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
 /// Blanks, and the commas between values, which are not checked: values speak for themselves.
 fn blank_len(bytes: &[u8]) -> usize {
     let after_mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
@@ -183,7 +262,13 @@ fn blank_len(bytes: &[u8]) -> usize {
     after_mark + blanks.iter().take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b'\x1e')).count()
 }
 
-fn is_json(bytes: &[u8]) -> bool {
+/// Whether a bracket opens a list of objects, lists or strings. Others stand around times and levels, as in `[INFO] {…}`.
+fn is_list_of_json(list: &[u8]) -> bool {
+    let behind = list.get(1..).unwrap_or_default().trim_ascii_start();
+    matches!(behind.first(), Some(b'{' | b'[' | b'"' | b']')) || behind.starts_with(b"null")
+}
+
+pub(super) fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
@@ -202,7 +287,7 @@ fn list_start(members: &[u8]) -> Option<usize> {
 
 /// A member of an object.
 enum Member {
-    /// `"Records": [` or `"Events": [`; behind it, the elements.
+    /// `"Records": [` or another of [`LISTS`]; behind it, the elements.
     ListAt(usize),
     /// Any other, that long.
     Other(usize),
@@ -224,8 +309,8 @@ fn member(bytes: &[u8]) -> Member {
         }
         at += 1;
         at += blank_len(bytes.get(at..)?);
-        let is_list = matches!(bytes.get(..key_len)?, b"\"Records\"" | b"\"Events\"") && *bytes.get(at)? == b'[';
-        if is_list {
+        let key = bytes.get(1..key_len - 1)?;
+        if *bytes.get(at)? == b'[' && LISTS.iter().any(|name| name.as_bytes() == key) {
             return Some(Member::ListAt(at + 1));
         }
         Some(Member::Other(at + value_len(bytes.get(at..)?)?))
@@ -246,7 +331,8 @@ fn value_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-fn string_len(bytes: &[u8]) -> Option<usize> {
+/// The length of the JSON string at the start of the bytes.
+pub(super) fn string_len(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
         at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
@@ -273,6 +359,7 @@ mod tests {
             start += used;
             match frame {
                 Frame::Value(value) => found.push(Ok(String::from_utf8_lossy(value).into_owned())),
+                Frame::Text(line) => found.push(Ok(format!("text: {}", String::from_utf8_lossy(line)))),
                 Frame::Broken(why) => found.push(Err(why)),
                 Frame::More => {
                     assert!(end < file.len(), "asked for more than there is");
@@ -305,6 +392,8 @@ mod tests {
             format!("{a}{b}"),
             format!(r#"{{"Records":[{a}]}}{{"Records":[{b}]}}"#),
             format!(r#"{{"Records":[],"Events":[{a},{b}]}}"#),
+            format!(r#"{{"searchedLogStreams":[],"events":[{a},{b}]}}"#),
+            format!(r#"{{"QueryStatus":"FINISHED","QueryResultRows":[{a},{b}]}}"#),
         ] {
             assert_eq!(values(&file), expected, "{file}");
         }
@@ -321,9 +410,9 @@ mod tests {
         assert_eq!(frames("{\"a\":\"x\n{\"b\":1}\n{\"c\":1}"), [Err(broken), Ok(r#"{"b":1}"#.into()), Ok(r#"{"c":1}"#.into())]);
         assert_eq!(
             frames("{\"a\":{\n{\"b\":1}}\n{\"c\":1}"),
-            [Err(broken), Ok(r#"{"b":1}"#.into()), Err("neither a JSON object nor an array"), Ok(r#"{"c":1}"#.into())]
+            [Err(broken), Ok(r#"{"b":1}"#.into()), Ok("text: }".into()), Ok(r#"{"c":1}"#.into())]
         );
-        assert_eq!(frames("junk\n{\"b\":1}"), [Err("neither a JSON object nor an array"), Ok(r#"{"b":1}"#.into())]);
+        assert_eq!(values("junk\n{\"b\":1}"), ["text: junk", r#"{"b":1}"#]);
         let unindented = "{\n\"a\":[\n{\n\"b\":1\n}\n]\n}";
         assert_eq!(values(unindented), [unindented], "valid JSON, although a line starts with a brace");
     }
@@ -334,6 +423,60 @@ mod tests {
         assert_eq!(frames(r#"{"Records":[{"a":1}"#), [Ok(r#"{"a":1}"#.into()), Err("the file ends inside a list of records")]);
         assert_eq!(frames(r#"{"Records":[{"a":1}],"x"#), [Ok(r#"{"a":1}"#.into()), Err("the object around the records is cut off")]);
         assert_eq!(frames(r#"{"a":"#), [Err("the file ends inside a record")]);
+    }
+
+    #[test]
+    fn brackets_around_words_are_text() {
+        for line in ["[INFO] {\"a\":1}", "[2026-11-20 10:00] {\"a\":1}", "2026-11-20 {\"a\":1}", "[5]", "["] {
+            assert_eq!(values(line), [format!("text: {line}")]);
+        }
+        assert_eq!(frames_in(Frames::default(), b"[INFO] x\n[\n{\"a\":1}]", 1), [Ok("text: [INFO] x".into()), Ok(r#"{"a":1}"#.into())]);
+    }
+
+    #[test]
+    fn what_is_given_up_hides_nothing_behind_it() {
+        let large = format!(r#"{{"a":"}}\"{}","b":[{{}}]}}"#, "x".repeat(500));
+        let (small, string) = (r#"{"c":1}"#, format!(r#""\\\"{}""#, "x".repeat(500)));
+        for (file, expected) in [
+            (format!(r#"{{"Records":[{small},{large},{small}]}}"#), 3),
+            (format!("[{small},{string},{small}]"), 3),
+            (format!("{small}\n{large}{small}"), 3),
+            (format!("{small}\ntext {}\n{small}", "x".repeat(500)), 3),
+            (format!("[{small},{large}"), 3),
+        ] {
+            for step in [1, 7, 64] {
+                let (mut frames, mut window, mut found) = (Frames::default(), Vec::new(), Vec::new());
+                let mut bytes = file.bytes();
+                loop {
+                    let last = bytes.len() == 0;
+                    let (used, frame) = frames.next(&window, last);
+                    let mut gone = used;
+                    let more = match frame {
+                        Frame::Value(value) => {
+                            found.push(value.to_vec());
+                            false
+                        }
+                        Frame::Text(_) | Frame::Broken(_) => {
+                            found.push(b"broken".to_vec());
+                            false
+                        }
+                        Frame::More => true,
+                        Frame::End => break,
+                    };
+                    if more && window.len() - used >= 100 {
+                        let (further, why) = frames.give_up(&window[used..]);
+                        gone += further;
+                        found.push(why.as_bytes().to_vec());
+                    }
+                    window.drain(..gone);
+                    if more {
+                        window.extend(bytes.by_ref().take(step));
+                    }
+                }
+                assert_eq!(found.len(), expected, "{file} by {step}");
+                assert_eq!(found.iter().filter(|value| value.starts_with(b"a record of more")).count(), 1);
+            }
+        }
     }
 
     #[test]

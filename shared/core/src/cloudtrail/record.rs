@@ -1,12 +1,14 @@
 //! The fields of a CloudTrail record that are read, as they stand in the JSON.
 
-use serde::{Deserialize, Deserializer};
+use std::cell::OnceCell;
+
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::principal::Identity;
 use crate::{
     arn::{AccountId, Region},
-    json::{Flag, List, Object, Text},
+    json::{Flag, List, Object, Text, without_duplicates},
     moment::Moment,
 };
 
@@ -74,6 +76,9 @@ pub struct Record<'a> {
     /// The connection.
     #[serde(borrow)]
     pub tls_details: Object<TlsDetails<'a>>,
+    /// Parameters and elements without what they say twice, once they were needed.
+    #[serde(skip)]
+    tidied: [OnceCell<Option<Box<str>>>; 2],
 }
 
 /// `additionalEventData` of an invocation (facts/03 §3).
@@ -106,9 +111,20 @@ pub struct Resource<'a> {
     /// Such as `AWS::Bedrock::Guardrail`.
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
+    /// Its ARN, as CloudTrail spells it.
+    #[serde(borrow, rename = "ARN")]
+    upper_arn: Text<'a>,
+    /// As tables and some services do. One entry may have both.
+    #[serde(borrow, rename = "arn")]
+    lower_arn: Text<'a>,
+}
+
+impl Resource<'_> {
     /// Its ARN.
-    #[serde(borrow, rename = "ARN", alias = "arn")]
-    pub arn: Text<'a>,
+    #[must_use]
+    pub fn arn(&self) -> Option<&str> {
+        self.upper_arn.get().or(self.lower_arn.get())
+    }
 }
 
 /// What CloudTrail writes in the place of what it doesn't show.
@@ -195,18 +211,31 @@ impl Record<'_> {
     /// The parameters of the request, read as the given shape; its default if they are missing or of another shape.
     #[must_use]
     pub fn parameters<'s, T: Deserialize<'s> + Default>(&'s self) -> T {
-        read(self.request_parameters)
+        read_tidied(self.request_parameters, self.tidied.first())
     }
 
     /// The elements of the response, read as the given shape; its default if they are missing or of another shape.
     #[must_use]
     pub fn response<'s, T: Deserialize<'s> + Default>(&'s self) -> T {
-        read(self.response_elements)
+        read_tidied(self.response_elements, self.tidied.last())
+    }
+
+    /// Whether this is an Insight, or the summary of one.
+    #[must_use]
+    pub fn is_insight(&self) -> bool {
+        self.event_category.get() == Some("Insight") || self.event_type.get() == Some("AwsCloudTrailInsight")
     }
 }
 
-fn read<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
-    raw.and_then(|raw| serde_json::from_str::<Object<T>>(raw.get()).ok()).unwrap_or_default().0
+/// Reads a shape. What is missing or of another type is its default; only what is said twice fails, and is read once more without.
+fn read_tidied<'s, T: Deserialize<'s> + Default>(raw: Option<&'s RawValue>, tidied: Option<&'s OnceCell<Option<Box<str>>>>) -> T {
+    let Some(raw) = raw else { return T::default() };
+    let shape = serde_json::from_str::<Object<T>>(raw.get()).or_else(|error| {
+        let tidy = || without_duplicates(raw.get().as_bytes()).map(String::into_boxed_str);
+        let once = tidied.and_then(|tidied| tidied.get_or_init(tidy).as_deref()).ok_or(error)?;
+        serde_json::from_str::<Object<T>>(once)
+    });
+    shape.unwrap_or_default().0
 }
 
 /// `requestParameters` of an invocation, of every operation that runs a model (facts/03 §3, §7).
@@ -262,7 +291,8 @@ pub struct Stated<T> {
 impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Stated<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw: Option<&'de RawValue> = Option::deserialize(deserializer)?;
-        Ok(Stated { is_stated: raw.is_some(), value: read(raw) })
+        let value = raw.map(|raw| serde_json::from_str::<Object<T>>(raw.get())).transpose().map_err(D::Error::custom)?;
+        Ok(Stated { is_stated: raw.is_some(), value: value.unwrap_or_default().0 })
     }
 }
 
@@ -271,11 +301,22 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Stated<T> {
 #[serde(rename_all = "camelCase", default)]
 pub struct GuardrailParameters<'a> {
     /// An id or an ARN.
-    #[serde(borrow, alias = "guardrailId")]
-    pub guardrail_identifier: Text<'a>,
+    #[serde(borrow)]
+    guardrail_identifier: Text<'a>,
+    /// What knowledge bases call the same.
+    #[serde(borrow)]
+    guardrail_id: Text<'a>,
     /// A number or `DRAFT`.
     #[serde(borrow)]
     pub guardrail_version: Text<'a>,
+}
+
+impl GuardrailParameters<'_> {
+    /// An id or an ARN.
+    #[must_use]
+    pub fn identifier(&self) -> Option<&str> {
+        self.guardrail_identifier.get().or(self.guardrail_id.get())
+    }
 }
 
 /// Where `RetrieveAndGenerate` names its model and guardrail.
@@ -338,7 +379,7 @@ impl InferenceParameters<'_> {
         self.guardrail_identifier
             .get()
             .map(|identifier| (identifier, self.guardrail_version.or_empty()))
-            .or_else(|| places.into_iter().find_map(|place| Some((place.guardrail_identifier.get()?, place.guardrail_version.or_empty()))))
+            .or_else(|| places.into_iter().find_map(|place| Some((place.identifier()?, place.guardrail_version.or_empty()))))
     }
 
     /// Whether the parameters tell that a guardrail was named, and not which.
@@ -421,6 +462,20 @@ mod tests {
         ] {
             let parameters: InferenceParameters<'_> = serde_json::from_str(parameters).unwrap();
             assert_eq!(parameters.guardrail(), Some(("abc", "3")));
+        }
+    }
+
+    #[test]
+    fn what_parameters_say_twice_is_read_once() {
+        for parameters in [
+            r#"{"modelId":"x.y","modelId":"a.b","guardrailConfig":{"guardrailIdentifier":"abc","guardrailVersion":"3"}}"#,
+            r#"{"modelId":"a.b","guardrailConfig":{"guardrailIdentifier":"abc","guardrailIdentifier":"abc","guardrailVersion":"3"}}"#,
+            r#"{"modelId":"a.b","guardrailConfig":{"guardrailIdentifier":"abc","guardrailId":"abc","guardrailVersion":"3"}}"#,
+        ] {
+            let record = format!(r#"{{"eventName":"Converse","requestParameters":{parameters}}}"#);
+            let record: Record<'_> = serde_json::from_str(&record).unwrap();
+            let parameters: InferenceParameters<'_> = record.parameters();
+            assert_eq!((parameters.model(), parameters.guardrail()), (Some("a.b"), Some(("abc", "3"))));
         }
     }
 }

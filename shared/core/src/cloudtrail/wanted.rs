@@ -1,7 +1,7 @@
 //! Cheap rejection of records that no rule can want, before they are parsed.
 //!
 //! Safe by construction: a value is rejected only if it holds the characters `eventName` exactly once, as a key with a plain string
-//! behind it that is not wanted, and if it holds no `\u` escape and no mark of what matters whatever its name. JSON can write a letter only as itself
+//! behind it that is not wanted, if it begins as records and envelopes of EventBridge do, and if it holds no `\u` escape and no mark of what matters whatever its name. JSON can write a letter only as itself
 //! or as a `\u` escape, so without one the record's own `eventName` must be that one occurrence, wherever it stands, however the JSON
 //! is spaced and ordered. Everything else is parsed.
 
@@ -12,6 +12,7 @@ use hashbrown::HashSet;
 use memchr::memmem::Finder;
 use serde_json::Value;
 
+use super::fields::starts_like_record;
 use crate::api::runs_nothing_by_its_name;
 
 /// Invocation logs matter, and have no `eventName` of their own.
@@ -98,13 +99,22 @@ impl Wanted {
                 _ => return false,
             }
         }
-        named.is_some_and(|name| !of_bedrock || runs_nothing_by_its_name(name))
+        begins_alone(value) && named.is_some_and(|name| !of_bedrock || runs_nothing_by_its_name(name))
     }
 
     fn is_unwanted(&self, event_name: &str, value: &[u8]) -> bool {
         let operation = operation(event_name);
+        // Not an operation: what a service sends on says `ObjectCreated:Put` or `aws:kinesis:record`.
+        if memchr::memchr(b':', event_name.as_bytes()).is_some() {
+            return false;
+        }
         !self.names.contains(operation) || (self.own.contains(operation) && self.stems.iter().all(|stem| stem.find(value).is_none()))
     }
+}
+
+/// Whether the value is one record, as such or in an envelope. Others may hold several, some of them encoded.
+fn begins_alone(value: &[u8]) -> bool {
+    starts_like_record(value) || value.starts_with(b"{\"version\":\"0\"")
 }
 
 /// In `" : "value"…`, the value, if it is a string without escapes.
@@ -199,6 +209,8 @@ mod tests {
             r#"{"eventName":"SomethingNew","tlsDetails":{"clientProvidedHostHeader":"vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com"}}"#,
             "{}",
             r#"{"eventName":"Get"#,
+            r#"{"records":[{"eventName":"GetObject"},{"data":"H4sIAAAAAAAA"}]}"#,
+            r#"{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put"}"#,
         ] {
             assert!(!wanted.rejects(kept.as_bytes()), "{kept}");
         }

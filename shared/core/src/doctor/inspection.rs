@@ -8,11 +8,11 @@ mod answers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashSet;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     api::{APPLY_GUARDRAIL, Reach},
-    cloudtrail::wanted::Wanted,
+    cloudtrail::{Item, Unwrapped, wanted::Wanted},
     json::{At as _, printable},
     model::is_of_geography,
     moment::Moment,
@@ -171,20 +171,27 @@ impl Inspection {
         (self.calls.len() as u64, self.evaluations.len() as u64, self.left_out)
     }
 
-    /// Looks at one JSON value: a record, or one in an envelope of EventBridge or an answer of LookupEvents.
+    /// Looks at one JSON value: a record, or whatever holds some.
     pub fn value(&mut self, bytes: &[u8]) {
         if self.wanted.rejects(bytes) {
             return;
         }
-        let Ok(json) = serde_json::from_slice::<Value>(bytes) else { return };
-        if json.get("eventName").is_some() {
-            self.record(&json, false);
-        } else if json.at("/detail/eventName").is_string() {
-            self.record(json.at("/detail"), true);
-        } else if let Some(record) = json.get("CloudTrailEvent").and_then(Value::as_str)
-            && let Ok(record) = serde_json::from_str(record)
-        {
-            self.record(&record, false);
+        Item::each(bytes, &mut |found| self.found(&found));
+    }
+
+    /// The same for a line of text that doesn't begin like JSON.
+    pub fn line(&mut self, line: &[u8]) {
+        Item::each_in_line(line, &mut |found| self.found(&found));
+    }
+
+    /// The same for a row of a table, by its columns.
+    pub fn row(&mut self, row: Map<String, Value>) {
+        Item::each_in_row(row, &mut |found| self.found(&found));
+    }
+
+    fn found(&mut self, found: &Unwrapped<'_>) {
+        if let (Ok(Item::Record(_)), Ok(record)) = (&found.item, serde_json::from_slice::<Value>(found.json)) {
+            self.record(&record, found.on_bus);
         }
     }
 

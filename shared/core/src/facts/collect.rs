@@ -1,8 +1,9 @@
 //! From the bytes of one value to what is kept of it.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
     ChangeKey, Facts, Form, Kind, Requested,
@@ -13,8 +14,9 @@ use crate::{
     arn::GuardrailKey,
     change::{self, Change},
     cloudtrail::{EventType, HIDDEN, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
-    invocation_log::{ENFORCED, InvocationLog, UNNAMED},
-    json::Text,
+    invocation_log::{BODY_ELSEWHERE, ENFORCED, InvocationLog, UNNAMED},
+    json::{Text, percent_decoded},
+    model::Model,
     operations::{self, Role},
 };
 
@@ -56,6 +58,14 @@ pub enum Ignored {
     Insight,
     /// A digest file: no record at all.
     Digest,
+    /// An event of EventBridge that another service sent.
+    BusEvent,
+    /// CloudWatch Logs asks whether anybody listens.
+    ControlMessage,
+    /// What was said to a model, or by it, in an object of its own.
+    Body,
+    /// A line between records, without JSON in it.
+    Text,
     /// Outside of what was selected.
     NotSelected,
     /// A copy of a call or of evidence that was read already.
@@ -73,6 +83,10 @@ impl Ignored {
             Ignored::NetworkActivity => "network activity of a VPC endpoint; the service's own record counts",
             Ignored::Insight => "CloudTrail Insight",
             Ignored::Digest => "digest file of CloudTrail's log file validation",
+            Ignored::BusEvent => "an event of EventBridge, not of CloudTrail",
+            Ignored::ControlMessage => "control message of CloudWatch Logs",
+            Ignored::Body => "body of a model call, no record",
+            Ignored::Text => "line of text between records",
             Ignored::NotSelected => "outside of the selected accounts, Regions or times",
             Ignored::Duplicate => "copy of a record that was read already",
         }
@@ -104,18 +118,45 @@ impl<'w> Collector<'w> {
         self.facts
     }
 
-    /// Takes one JSON value.
+    /// Takes one JSON value that holds one thing. Of several, the worst counts.
     pub fn value(&mut self, bytes: &[u8]) -> Taken {
+        let mut worst = Taken::Ignored(Ignored::NotWanted);
+        self.each(bytes, |taken| match (&worst, &taken) {
+            (Taken::Unreadable(_), _) | (Taken::Judged, Taken::Ignored(_)) => {}
+            _ => worst = taken,
+        });
+        worst
+    }
+
+    /// Takes one JSON value, and says of each thing that it holds what became of it.
+    pub fn each(&mut self, bytes: &[u8], mut with: impl FnMut(Taken)) {
         if self.reject_early && self.wanted.rejects(bytes) {
-            return Taken::Ignored(Ignored::NotWanted);
+            return with(Taken::Ignored(Ignored::NotWanted));
         }
-        Item::parse(bytes, |item| match item {
+        Item::each(bytes, &mut |found| with(self.item(found.item)));
+    }
+
+    /// The same for a line of text that doesn't begin like JSON.
+    pub fn each_in_line(&mut self, line: &[u8], mut with: impl FnMut(Taken)) {
+        Item::each_in_line(line, &mut |found| with(self.item(found.item)));
+    }
+
+    /// The same for a row of a table, by its columns.
+    pub fn each_in_row(&mut self, row: Map<String, Value>, mut with: impl FnMut(Taken)) {
+        Item::each_in_row(row, &mut |found| with(self.item(found.item)));
+    }
+
+    fn item(&mut self, item: Result<Item<'_>, UnreadableRecord>) -> Taken {
+        match item {
             Ok(Item::Record(record)) => self.record(&record),
             Ok(Item::InvocationLog(log)) => self.log(&log),
             Ok(Item::Insight) => Taken::Ignored(Ignored::Insight),
             Ok(Item::Digest) => Taken::Ignored(Ignored::Digest),
+            Ok(Item::BusEvent) => Taken::Ignored(Ignored::BusEvent),
+            Ok(Item::ControlMessage) => Taken::Ignored(Ignored::ControlMessage),
+            Ok(Item::Body) => Taken::Ignored(Ignored::Body),
             Err(error) => Taken::Unreadable(error),
-        })
+        }
     }
 
     /// Takes one record.
@@ -180,17 +221,20 @@ impl<'w> Collector<'w> {
         let may_name = matches!(reach, Reach::Covered | Reach::Ambiguous);
         let is_hidden = may_name && (!record.shows_parameters() || parameters.hide_guardrail());
         let (guardrail, version) = parameters.guardrail().unwrap_or(if is_hidden { (HIDDEN, "") } else { ("", "") });
+        let guardrail = percent_decoded(guardrail);
         let subject = match reach {
             Reach::Mediated(Mediator::Agent) => parameters.agent_id.get().or_else(|| resource_id(record, ":agent-alias/")),
             Reach::Mediated(Mediator::Flow) => parameters.flow_identifier.get().map(last_part).or_else(|| resource_id(record, ":flow/")),
             Reach::Mediated(Mediator::AgentCore) => resource_of_agentcore(record),
             _ => parameters.model(),
         };
+        let subject = percent_decoded(subject.unwrap_or_default());
+        let subject = if Kind::Call(reach).is_mediated() { subject } else { with_models_behind(subject, record) };
         let refusal = record.error_code.get().and(record.error_message.get()).filter(|message| speaks_of_guardrails(message));
         let bearer_key = record.additional_event_data.0.call_with_bearer_token.is_set() || parameters.call_with_bearer_token.is_set();
         let texts = &mut self.facts.texts;
         let requested = Requested {
-            guardrail: texts.intern(guardrail),
+            guardrail: texts.intern(&guardrail),
             version: texts.intern(version),
             refusing: texts.intern(refusal.and_then(guardrail_arn_in).unwrap_or_default()),
         };
@@ -205,7 +249,7 @@ impl<'w> Collector<'w> {
         };
         let columns = Columns {
             form: texts.intern_form(form),
-            subject: texts.intern_long(subject.unwrap_or_default()),
+            subject: texts.intern_long(&subject),
             requested: texts.intern_requested(requested),
             principal: self.principal(record),
         };
@@ -226,7 +270,7 @@ impl<'w> Collector<'w> {
         }
         // An evaluation that failed evaluated nothing.
         let failed = record.error_code.get().is_some();
-        let arns: BTreeSet<&str> = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).filter(|_| !failed).collect();
+        let arns: BTreeSet<&str> = record.resources.0.iter().filter_map(|resource| resource.0.arn()).filter(|_| !failed).collect();
         let parameters: Parameters<'_> = if failed { Parameters::default() } else { record.parameters() };
         let guardrails = self.join(arns.into_iter());
         let texts = &mut self.facts.texts;
@@ -265,6 +309,7 @@ impl<'w> Collector<'w> {
                 line
             })
             .chain(log.shows_unnamed.then(|| UNNAMED.to_owned()))
+            .chain(log.body_elsewhere.then(|| BODY_ELSEWHERE.to_owned()))
             .collect();
         let subject = self.join(lines.iter().map(String::as_str));
         let texts = &mut self.facts.texts;
@@ -317,15 +362,25 @@ impl<'w> Collector<'w> {
     }
 }
 
+/// The model of a call and, if it is an alias, the models that the record itself names behind it: CloudTrail lists what was accessed.
+fn with_models_behind<'t>(model: Cow<'t, str>, record: &Record<'_>) -> Cow<'t, str> {
+    if record.resources.0.is_empty() || !matches!(Model::parse(&model), Model::Alias(..)) {
+        return model;
+    }
+    let named = record.resources.0.iter().filter_map(|resource| resource.0.arn()).map(Model::parse);
+    let models: BTreeSet<Model> = named.filter(|model| matches!(model, Model::Foundation(_) | Model::Deployed(..))).collect();
+    if models.is_empty() { model } else { Model::alias_of(&model, &models).into() }
+}
+
 /// The id behind a kind in the ARN of one of the record's resources: `arn:…:agent-alias/<agent>/<alias>`.
 fn resource_id<'r>(record: &'r Record<'_>, kind: &str) -> Option<&'r str> {
-    let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).find(|arn| arn.contains(kind))?;
+    let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn()).find(|arn| arn.contains(kind))?;
     arn.split_once(kind)?.1.split('/').next()
 }
 
 /// What of AgentCore was called: `runtime/<id>` of `arn:…:runtime/<id>/runtime-endpoint/<name>`.
 fn resource_of_agentcore<'r>(record: &'r Record<'_>) -> Option<&'r str> {
-    let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn.get()).find(|arn| arn.contains(":bedrock-agentcore:"))?;
+    let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn()).find(|arn| arn.contains(":bedrock-agentcore:"))?;
     let resource = arn.splitn(6, ':').nth(5)?;
     let end = resource.match_indices('/').nth(1).map_or(resource.len(), |(at, _)| at);
     resource.get(..end)

@@ -412,6 +412,8 @@ impl State {
     pub fn resolve(&self, model: &Model, account: &AccountId, region: &Region) -> Vec<Model> {
         match model {
             Model::Foundation(_) | Model::Deployed(..) => vec![model.clone()],
+            // What CloudTrail saw being called is sure, whatever the alias stands for by now.
+            Model::Alias(..) if model.named_behind().next().is_some() => model.named_behind().collect(),
             Model::Unknown | Model::Alias(Alias::Prompt, _) => Vec::new(),
             Model::Alias(_, id) => {
                 let short = id.rsplit('/').next().unwrap_or(id);

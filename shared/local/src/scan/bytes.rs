@@ -1,11 +1,13 @@
 //! The bytes of an input, decompressed, in memory that doesn't grow with it.
 //!
 //! CloudTrail's files are small: they are decompressed in one go by libdeflate, which is twice as fast as any streaming decoder. What is
-//! larger, of several gzip members, or not a file is decompressed as it is read, through a window.
+//! larger, of several gzip members, or not a file is decompressed as it is read, through a window. What turns out to be something else than
+//! JSON is opened by what it is: text in other encodings, tables, archives, and what is compressed once more.
 
 use std::{
+    cell::Cell,
     fs::File,
-    io::{self, BufRead, BufReader, Chain, Cursor, Read},
+    io::{self, BufRead, BufReader, Cursor, Read, Seek},
     path::Path,
 };
 
@@ -15,10 +17,16 @@ use libdeflater::Decompressor;
 use memchr::memmem;
 use memmap2::MmapMut;
 use sha2::{Digest as _, Sha256};
+use zip::ZipArchive;
 
-use super::Digest;
+use super::{
+    Digest, Piece,
+    kind::{self, Kind},
+    rows::{Row, Table},
+};
+use crate::encoding::FromUtf16;
 
-/// The most that is decompressed in one go. CloudTrail's files hold up to 50 MB (facts/05 §2), but seldom more than a few.
+/// The most that is decompressed in one go. CloudTrail's files hold up to 50 MB, but seldom more than a few.
 const IN_ONE_GO: usize = 24 << 20;
 
 /// Room that is this small is kept, however small the contents are.
@@ -27,8 +35,17 @@ const SMALL: usize = 256 << 10;
 /// The window over what is read piece by piece, at first.
 const WINDOW: usize = 1 << 20;
 
-/// A record larger than this is given up: CloudTrail's are at most 256 KB, CloudTrail Lake's 1 MB (facts/05 §2).
+/// A record larger than this is given up: CloudTrail's are at most 256 KB, CloudTrail Lake's 1 MB.
 const LARGEST_RECORD: usize = 16 << 20;
+
+/// So often something compressed may lie in something compressed.
+const DEEPEST: u32 = 4;
+
+/// The most that comes out of what lies in something compressed. Of an archive it is a hundred times its size, if that is more.
+const LARGEST_INSIDE: u64 = 1 << 30;
+
+/// An archive that can't be read from a file is held in memory, up to this size.
+const LARGEST_ARCHIVE: u64 = 64 << 20;
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
 
@@ -65,18 +82,22 @@ impl Room {
     }
 }
 
+/// Told of each piece of an input.
+type With<'w> = dyn FnMut(Piece<'_>) + 'w;
+
 impl Contents {
-    /// Calls a function with each frame of a file.
-    pub(super) fn each_frame_of_file(
-        &mut self,
-        path: &Path,
-        bytes: u64,
-        frames: Frames,
-        mut with: impl FnMut(Result<&[u8], &'static str>),
-    ) -> io::Result<()> {
+    /// Calls a function with each piece of a file.
+    pub(super) fn each_of_file(&mut self, path: &Path, bytes: u64, by_line: bool, with: &mut With<'_>) -> io::Result<()> {
+        let level = Level { depth: 0, by_line, left: None };
         let mut file = File::open(path)?;
         let Some(size) = usize::try_from(bytes).ok().filter(|size| *size <= IN_ONE_GO) else {
-            return self.each_frame_of(&mut file, frames, &mut with);
+            let mut start = Vec::new();
+            Read::by_ref(&mut file).take(kind::START as u64).read_to_end(&mut start)?;
+            file.rewind()?;
+            return match Kind::of(&start) {
+                Kind::Zip => self.archive(file, bytes, with),
+                _ => open(&mut file, level, &mut self.window, with),
+            };
         };
         // One byte more, to see whether it has grown since it was listed.
         let room = self.compressed.of(size + 1)?;
@@ -85,20 +106,192 @@ impl Contents {
         if read <= size
             && let Some(inflated) = inflate(&mut self.decompressor, compressed, &mut self.inflated)?
         {
-            each_frame_in(inflated, frames, with);
-            return Ok(());
+            if inflated.trim_ascii_start().starts_with(b"{") {
+                each_frame_in(inflated, level.frames(), with);
+                return Ok(());
+            }
+            let mut inflated = inflated;
+            return open(&mut inflated, level.deeper(), &mut self.window, with);
         }
-        each_frame(&mut decompressed(&mut compressed.chain(file))?, &mut self.window, frames, with)
+        if read <= size && Kind::of(compressed) == Kind::Zip {
+            return entries(Cursor::new(compressed), bytes, &mut self.window, with);
+        }
+        open(&mut compressed.chain(file), level, &mut self.window, with)
     }
 
-    /// Calls a function with each frame of what a reader gives, compressed or not.
-    pub(super) fn each_frame_of(
-        &mut self,
-        reader: &mut impl Read,
-        frames: Frames,
-        with: impl FnMut(Result<&[u8], &'static str>),
-    ) -> io::Result<()> {
-        each_frame(&mut decompressed(reader)?, &mut self.window, frames, with)
+    fn archive(&mut self, file: File, bytes: u64, with: &mut With<'_>) -> io::Result<()> {
+        entries(BufReader::new(file), bytes, &mut self.window, with)
+    }
+
+    /// Calls a function with each piece of what a reader gives.
+    pub(super) fn each_of(&mut self, reader: &mut dyn Read, by_line: bool, with: &mut With<'_>) -> io::Result<()> {
+        open(reader, Level { depth: 0, by_line, left: None }, &mut self.window, with)
+    }
+}
+
+/// How deep in an input something lies.
+#[derive(Clone, Copy)]
+struct Level<'l> {
+    depth: u32,
+    /// The name says that each line is a value.
+    by_line: bool,
+    /// So many bytes may still come out of what is compressed; nothing is counted at the top.
+    left: Option<&'l Cell<u64>>,
+}
+
+impl Level<'_> {
+    fn deeper(self) -> Self {
+        Level { depth: self.depth + 1, ..self }
+    }
+
+    fn frames(self) -> Frames {
+        if self.by_line { Frames::line_by_line() } else { Frames::default() }
+    }
+}
+
+/// Looks what the bytes are, and calls a function with each piece of it.
+fn open(reader: &mut dyn Read, level: Level<'_>, window: &mut Vec<u8>, with: &mut With<'_>) -> io::Result<()> {
+    let mut start = Vec::with_capacity(kind::START);
+    let mut early = Ok(());
+    if let Err(error) = (&mut *reader).take(kind::START as u64).read_to_end(&mut start) {
+        early = Err(error);
+    }
+    let kind = Kind::of(&start);
+    // What was read before it broke still counts.
+    let mut whole = Broken::behind(Cursor::new(&start).chain(reader), start.len(), early);
+    match kind {
+        Kind::Empty => whole.drain(),
+        Kind::Json => each_frame(&mut whole, window, level.frames(), false, with),
+        Kind::Text => match Table::of(&start) {
+            Some(table) => each_row(&mut whole, window, table, with),
+            None if is_wrapped_base64(&start) => {
+                let mut text = Vec::new();
+                (&mut whole).take(LARGEST_RECORD as u64).read_to_end(&mut text)?;
+                with(Piece::Line { line: &text, in_text: true });
+                Ok(())
+            }
+            None => each_frame(&mut whole, window, level.frames(), true, with),
+        },
+        Kind::Utf16(encoding) if level.depth <= DEEPEST => open(&mut FromUtf16::new(whole, encoding), level.deeper(), window, with),
+        Kind::Gzip if level.depth <= DEEPEST => {
+            let members = Members { decoder: Some(GzDecoder::new(BufReader::with_capacity(1 << 16, whole))) };
+            let inside = Cell::new(LARGEST_INSIDE);
+            match level.left.or((level.depth > 0).then_some(&inside)) {
+                None => open(&mut { members }, level.deeper(), window, with),
+                Some(left) => open(&mut Bounded { reader: members, left }, Level { left: Some(left), ..level.deeper() }, window, with),
+            }
+        }
+        Kind::Zip if level.depth == 0 => {
+            let mut archive = Vec::new();
+            (&mut whole).take(LARGEST_ARCHIVE + 1).read_to_end(&mut archive)?;
+            if archive.len() as u64 > LARGEST_ARCHIVE {
+                return Err(io::Error::other("a zip archive of more than 64 MiB can only be read from a file"));
+            }
+            let bytes = archive.len() as u64;
+            entries(Cursor::new(archive), bytes, window, with)
+        }
+        Kind::Utf16(_) | Kind::Gzip | Kind::Zip => {
+            with(Piece::Foreign { kind: kind::NESTED, inside: None });
+            Ok(())
+        }
+        Kind::Foreign(kind) => {
+            with(Piece::Foreign { kind, inside: None });
+            Ok(())
+        }
+    }
+}
+
+/// Calls a function with each piece of each file in an archive. What is wrong with one of them doesn't keep the others from being read.
+fn entries(archive: impl Read + Seek, bytes: u64, window: &mut Vec<u8>, with: &mut With<'_>) -> io::Result<()> {
+    let mut archive = ZipArchive::new(archive).map_err(io::Error::other)?;
+    let left = Cell::new(LARGEST_INSIDE.max(bytes.saturating_mul(100)));
+    for index in 0..archive.len() {
+        with(Piece::NextFile);
+        let mut entry = match archive.by_index(index) {
+            Ok(entry) if entry.is_dir() => continue,
+            Ok(entry) => entry,
+            Err(error) => {
+                with(Piece::Lost(format!("file {} in the archive: {error}", index + 1)));
+                continue;
+            }
+        };
+        let name = entry.name().map_or_else(|_| format!("file {}", index + 1), std::borrow::Cow::into_owned);
+        let by_line = super::is_line_by_line(&name);
+        let level = Level { depth: 1, by_line, left: Some(&left) };
+        let mut named = |piece: Piece<'_>| match piece {
+            Piece::Foreign { kind, .. } => with(Piece::Foreign { kind, inside: Some(&name) }),
+            piece => with(piece),
+        };
+        let outcome = open(&mut Bounded { reader: &mut entry, left: &left }, level, window, &mut named);
+        if let Err(error) = outcome {
+            with(Piece::Lost(format!("`{name}` in the archive: {error}")));
+        }
+        if left.get() == 0 {
+            return Err(io::Error::other("the archive holds a hundred times its size, and is given up"));
+        }
+    }
+    with(Piece::NextFile);
+    Ok(())
+}
+
+/// Whether a text is base64 in lines of one width, as `base64` writes it; not one encoded value a line.
+fn is_wrapped_base64(start: &[u8]) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n');
+    let mut lines = start.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    match (lines.next(), lines.next()) {
+        (Some(first), Some(second)) => {
+            let width = first.len();
+            start.iter().all(is_base64) && (60..=80).contains(&width) && !second.is_empty() && first.get(..4) != second.get(..4)
+        }
+        _ => false,
+    }
+}
+
+/// A reader that failed behind its first bytes: they are read all the same, and then it fails.
+struct Broken<R> {
+    reader: R,
+    left: usize,
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Broken<R> {
+    fn behind(reader: R, left: usize, outcome: io::Result<()>) -> Self {
+        Broken { reader, left, failed: outcome.err() }
+    }
+
+    /// Reads what is left, to see whether it can be.
+    fn drain(&mut self) -> io::Result<()> {
+        io::copy(self, &mut io::sink()).map(|_| ())
+    }
+}
+
+impl<R: Read> Read for Broken<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failed.is_none() {
+            return self.reader.read(buffer);
+        }
+        let most = buffer.len().min(self.left);
+        if most == 0 {
+            return self.failed.take().map_or(Ok(0), Err);
+        }
+        let read = self.reader.read(buffer.get_mut(..most).unwrap_or_default())?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+/// A reader that fails when more comes out of it than there may.
+struct Bounded<'l, R> {
+    reader: R,
+    left: &'l Cell<u64>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        let left = self.left.get().checked_sub(read as u64);
+        self.left.set(left.unwrap_or(0));
+        if left.is_some() { Ok(read) } else { Err(io::Error::other("more is compressed in it than is read")) }
     }
 }
 
@@ -126,16 +319,6 @@ fn inflate<'r>(decompressor: &mut Decompressor, compressed: &[u8], room: &'r mut
 fn may_have_another_member(compressed: &[u8]) -> bool {
     let mut starts = memmem::find_iter(compressed, GZIP_MAGIC).skip(1);
     starts.any(|start| compressed.get(start + GZIP_MAGIC.len()).is_none_or(|flags| flags & 0xe0 == 0))
-}
-
-/// Looks whether the bytes are compressed, and decompresses them if so.
-fn decompressed<'r, R: Read>(reader: &'r mut R) -> io::Result<Box<dyn Read + 'r>> {
-    let mut start = Vec::with_capacity(GZIP_MAGIC.len());
-    reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
-    let is_gzip = start == GZIP_MAGIC;
-    let whole: Chain<Cursor<Vec<u8>>, &'r mut R> = Cursor::new(start).chain(reader);
-    let whole = BufReader::with_capacity(1 << 16, whole);
-    Ok(if is_gzip { Box::new(Members { decoder: Some(GzDecoder::new(whole)) }) } else { Box::new(whole) })
 }
 
 /// The members of a gzip file, one behind the other. Zeros between or behind them are padding, as gzip itself has it: files from tapes
@@ -173,54 +356,101 @@ fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
 }
 
 /// Calls a function with each frame of bytes that are all there.
-fn each_frame_in(bytes: &[u8], mut frames: Frames, mut with: impl FnMut(Result<&[u8], &'static str>)) {
+fn each_frame_in(bytes: &[u8], mut frames: Frames, with: &mut With<'_>) {
     let mut rest = bytes;
     loop {
         let (used, frame) = frames.next(rest, true);
         rest = rest.get(used..).unwrap_or_default();
         match frame {
-            Frame::Value(value) => with(Ok(value)),
-            Frame::Broken(why) => with(Err(why)),
+            Frame::Value(value) => with(Piece::Value(value)),
+            Frame::Text(line) => with(Piece::Line { line, in_text: false }),
+            Frame::Broken(why) => with(Piece::Broken(why)),
             Frame::More | Frame::End => return,
         }
     }
 }
 
-/// Calls a function with each frame of what a reader gives. If it fails, what was read before still counts.
-fn each_frame(
-    reader: &mut dyn Read,
-    window: &mut Vec<u8>,
-    mut frames: Frames,
-    mut with: impl FnMut(Result<&[u8], &'static str>),
-) -> io::Result<()> {
-    window.resize(window.len().max(WINDOW), 0);
-    let (mut start, mut end, mut last) = (0, 0, false);
-    let mut failed = None;
+/// A window over what a reader gives.
+struct Window<'r> {
+    reader: &'r mut dyn Read,
+    buffer: &'r mut Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Nothing follows.
+    last: bool,
+    failed: Option<io::Error>,
+}
+
+impl<'r> Window<'r> {
+    fn new(reader: &'r mut dyn Read, buffer: &'r mut Vec<u8>) -> Self {
+        buffer.resize(buffer.len().max(WINDOW), 0);
+        Window { reader, buffer, start: 0, end: 0, last: false, failed: None }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Reads on; false if the window is as large as it may be. If reading fails, what was read before still counts.
+    fn grow(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.end == self.buffer.len() {
+            if self.end >= LARGEST_RECORD {
+                return Ok(false);
+            }
+            self.buffer.resize(self.end * 2, 0);
+        }
+        match fill(self.reader, self.buffer, &mut self.end) {
+            Ok(is_last) => self.last = is_last,
+            Err(error) => self.failed = Some(error),
+        }
+        Ok(true)
+    }
+}
+
+/// Calls a function with each frame of what a reader gives.
+fn each_frame(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut frames: Frames, in_text: bool, with: &mut With<'_>) -> io::Result<()> {
+    let mut window = Window::new(reader, buffer);
     loop {
-        let (used, frame) = frames.next(window.get(start..end).unwrap_or_default(), last);
-        start += used;
+        let (used, frame) = frames.next(window.bytes(), window.last);
+        let is_more = frame == Frame::More;
         match frame {
-            Frame::Value(value) => with(Ok(value)),
-            Frame::Broken(why) => with(Err(why)),
+            Frame::Value(value) => with(Piece::Value(value)),
+            Frame::Text(line) => with(Piece::Line { line, in_text }),
+            Frame::Broken(why) => with(Piece::Broken(why)),
             Frame::End => return Ok(()),
-            Frame::More if last => return Ok(()),
-            Frame::More => {
-                if let Some(error) = failed {
-                    return Err(error);
-                }
-                window.copy_within(start..end, 0);
-                (start, end) = (0, end - start);
-                if end == window.len() {
-                    if end >= LARGEST_RECORD {
-                        with(Err("a record of more than 16 MiB"));
-                        return Ok(());
-                    }
-                    window.resize(end * 2, 0);
-                }
-                match fill(reader, window, &mut end) {
-                    Ok(is_last) => last = is_last,
-                    // What was read before it broke still counts.
-                    Err(error) => failed = Some(error),
+            Frame::More if window.last => return Ok(()),
+            Frame::More => {}
+        }
+        window.start += used;
+        if is_more && !window.grow()? {
+            let (used, why) = frames.give_up(window.bytes());
+            with(Piece::Broken(why));
+            window.start += used;
+        }
+    }
+}
+
+/// Calls a function with each row of a table.
+fn each_row(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut table: Table, with: &mut With<'_>) -> io::Result<()> {
+    let mut window = Window::new(reader, buffer);
+    loop {
+        let (used, row) = table.next(window.bytes(), window.last);
+        window.start += used;
+        match row {
+            Row::Cells(cells) => with(Piece::Row(cells)),
+            Row::Broken => with(Piece::Broken("not a row of this table")),
+            Row::Nothing => {}
+            Row::End => return Ok(()),
+            Row::More => {
+                if !window.grow()? {
+                    with(Piece::Broken("a row of more than 16 MiB"));
+                    table.give_up();
+                    window.start = window.end;
                 }
             }
         }
@@ -289,15 +519,92 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// The frames of a file of these bytes, and whether reading it failed.
+    /// The pieces of a file of these bytes, and whether reading it failed.
     fn read(bytes: &[u8]) -> (Vec<String>, bool) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        let mut frames = Vec::new();
-        let outcome = Contents::default().each_frame_of_file(file.path(), bytes.len() as u64, Frames::default(), |frame| {
-            frames.push(frame.map_or_else(str::to_owned, |value| String::from_utf8_lossy(value).into_owned()));
-        });
-        (frames, outcome.is_err())
+        let (by_file, by_stream) = (Cell::new(Vec::new()), Cell::new(Vec::new()));
+        let shown = |piece: Piece<'_>| match piece {
+            Piece::Value(value) => String::from_utf8_lossy(value).into_owned(),
+            Piece::Line { line, .. } => format!("line {}", String::from_utf8_lossy(line)),
+            Piece::Row(row) => format!("row {}", serde_json::Value::Object(row)),
+            Piece::Broken(why) => why.to_owned(),
+            Piece::Lost(why) => format!("lost {why}"),
+            Piece::Foreign { kind, inside } => format!("{}{}", kind.name, inside.map(|name| format!(" {name}")).unwrap_or_default()),
+            Piece::NextFile => "next".to_owned(),
+        };
+        let keep = |kept: &Cell<Vec<String>>, piece: Piece<'_>| {
+            let mut pieces = kept.take();
+            pieces.push(shown(piece));
+            kept.set(pieces);
+        };
+        let mut contents = Contents::default();
+        let outcome = contents.each_of_file(file.path(), bytes.len() as u64, false, &mut |piece| keep(&by_file, piece));
+        let streamed = contents.each_of(&mut { bytes }, false, &mut |piece| keep(&by_stream, piece));
+        let (by_file, by_stream) = (by_file.take(), by_stream.take());
+        assert_eq!((&by_file, outcome.is_err()), (&by_stream, streamed.is_err()), "a file and a stream of the same bytes");
+        (by_file, outcome.is_err())
+    }
+
+    fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in files {
+            archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(content).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn what_is_packed_into_each_other_is_read() {
+        let file = "{\"a\":1}\n{\"b\":2}\n";
+        let expected = ["{\"a\":1}", "{\"b\":2}"];
+        let utf16: Vec<u8> = format!("\u{feff}{file}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let gzip_of = |bytes: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        for packed in [utf16.clone(), gzip_of(&utf16), gzip_of(&gzip(file)), gzip_of(&gzip_of(&gzip(file)))] {
+            assert_eq!(read(&packed), (expected.map(str::to_owned).to_vec(), false));
+        }
+        let archive = zipped(&[
+            ("a.json", b"{\"a\":1}"),
+            ("logs/b.json.gz", &gzip("{\"b\":2}")),
+            ("c.png", b"\x89PNG\r\n\x1a\n"),
+            ("d.zip", b"PK\x03\x04"),
+        ]);
+        let (pieces, failed) = read(&archive);
+        assert!(!failed);
+        assert_eq!(
+            pieces,
+            ["next", "{\"a\":1}", "next", "{\"b\":2}", "next", "image c.png", "next", "compressed in itself, too often d.zip", "next"]
+        );
+        let mut bomb = gzip(file);
+        for _ in 0..8 {
+            bomb = gzip_of(&bomb);
+        }
+        assert_eq!(read(&bomb).0, ["compressed in itself, too often"]);
+        let mut damaged = archive;
+        let end = damaged.len() / 2;
+        damaged.truncate(end);
+        assert!(read(&damaged).1);
+    }
+
+    #[test]
+    fn what_comes_out_of_archives_is_bounded() {
+        let left = Cell::new(10);
+        let mut out = Vec::new();
+        assert!(Bounded { reader: &b"0123456789"[..], left: &left }.read_to_end(&mut out).is_ok());
+        assert!(Bounded { reader: &b"x"[..], left: &left }.read_to_end(&mut out).is_err());
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_by_what_it_is() {
+        assert_eq!(read(b"PAR1\x15\0").0, ["Parquet"]);
+        assert_eq!(read(b"2026 {\"a\":1}\nplain").0, ["line 2026 {\"a\":1}", "line plain"]);
+        assert_eq!(read(b"eventName,x\nConverse,1\n").0, [r#"row {"eventName":"Converse","x":"1"}"#]);
+        assert_eq!(read(b"").0, Vec::<String>::new());
     }
 
     #[test]
@@ -366,6 +673,9 @@ mod tests {
         assert_eq!(read(file.as_bytes()).0.len(), 40);
         assert_eq!(read(&gzip(&file)).0.len(), 40);
         let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_RECORD + IN_ONE_GO));
-        assert_eq!(read(huge.as_bytes()).0, ["a record of more than 16 MiB"]);
+        let small = "{\"b\":2}";
+        for file in [format!("{huge}\n{small}"), format!("{{\"Records\":[{huge},{small}]}}")] {
+            assert_eq!(read(file.as_bytes()).0, ["a record of more than 16 MiB", small]);
+        }
     }
 }

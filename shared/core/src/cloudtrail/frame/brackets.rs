@@ -9,7 +9,7 @@ use fearless_simd::{Level, dispatch, prelude::*, u8x64};
 /// Sets of positions in a block of 64 bytes are bits of a `u64`; the running parity of the quotes is set inside strings (G. Langdale and
 /// D. Lemire, "Parsing gigabytes of JSON per second", 2019, section 3.1). Kinds of brackets are not told apart: JSON that mixes them up
 /// fails when it is parsed.
-pub(super) fn container_len(bytes: &[u8]) -> Option<usize> {
+pub(in crate::cloudtrail) fn container_len(bytes: &[u8]) -> Option<usize> {
     dispatch!(Level::new(), simd => container_len_by(simd, bytes))
 }
 

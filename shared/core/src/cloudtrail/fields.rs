@@ -1,0 +1,116 @@
+//! The names of the members of records, as CloudTrail spells them, and as tables and queries do.
+
+/// The members of a record
+/// (docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
+const OF_RECORDS: &[&str] = &[
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "requestID",
+    "eventID",
+    "eventType",
+    "apiVersion",
+    "managementEvent",
+    "readOnly",
+    "resources",
+    "recipientAccountId",
+    "serviceEventDetails",
+    "sharedEventID",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
+    "eventCategory",
+    "addendum",
+    "sessionCredentialFromConsole",
+    "eventContext",
+    "edgeDeviceDetails",
+    "tlsDetails",
+    "insightDetails",
+];
+
+/// The members of `userIdentity`, `resources` and `tlsDetails`.
+const OF_PARTS: &[&str] = &[
+    "type",
+    "principalId",
+    "arn",
+    "accountId",
+    "accessKeyId",
+    "userName",
+    "invokedBy",
+    "sessionContext",
+    "sessionIssuer",
+    "attributes",
+    "mfaAuthenticated",
+    "creationDate",
+    "identityProvider",
+    "onBehalfOf",
+    "userId",
+    "identityStoreArn",
+    "credentialId",
+    "tlsVersion",
+    "cipherSuite",
+    "clientProvidedHostHeader",
+];
+
+/// Whether an object surely is a record and wraps none: CloudTrail writes `eventVersion` first, and what sorts the members begins with
+/// another of a record's own.
+pub(super) fn starts_like_record(object: &[u8]) -> bool {
+    let first_key = || {
+        let key = object.strip_prefix(b"{")?.trim_ascii_start().strip_prefix(b"\"")?;
+        key.get(..memchr::memchr(b'"', key)?)
+    };
+    first_key().is_some_and(|key| OF_RECORDS.iter().any(|name| name.as_bytes() == key))
+}
+
+/// Whether a member of this name belongs to a record.
+pub(super) fn is_of_record(name: &str) -> bool {
+    OF_RECORDS.contains(&name)
+}
+
+/// The member of a record that a column stands for: `eventname`, `event_name` and `Event name` are `eventName`.
+pub(super) fn of_column(column: &str) -> Option<&'static str> {
+    spelled(column, OF_RECORDS)
+}
+
+/// The member of a part of a record that a column stands for.
+pub(super) fn of_part(column: &str) -> Option<&'static str> {
+    spelled(column, OF_PARTS)
+}
+
+fn spelled(column: &str, names: &[&'static str]) -> Option<&'static str> {
+    let letters = || column.bytes().filter(|byte| !matches!(byte, b'_' | b' ' | b'-')).map(|byte| byte.to_ascii_lowercase());
+    names.iter().copied().find(|name| name.bytes().map(|byte| byte.to_ascii_lowercase()).eq(letters()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_members_however_they_are_spelled() {
+        for column in ["eventName", "eventname", "event_name", "Event name", "EVENT-NAME"] {
+            assert_eq!(of_column(column), Some("eventName"), "{column}");
+        }
+        assert_eq!((of_column("event"), of_column("")), (None, None));
+        assert_eq!(of_part("principalid"), Some("principalId"));
+    }
+
+    #[test]
+    fn a_record_is_known_by_its_first_member() {
+        for record in ["{\"eventVersion\":\"1.11\"}", "{\n  \"additionalEventData\": {}}"] {
+            assert!(starts_like_record(record.as_bytes()), "{record}");
+        }
+        for other in ["{\"Records\":[]}", "{\"records\":[{\"eventName\":\"x\"}]}", "{}", "{\"eventVersion", "[{\"eventName\":1}]"] {
+            assert!(!starts_like_record(other.as_bytes()), "{other}");
+        }
+    }
+}

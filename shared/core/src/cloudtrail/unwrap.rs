@@ -1,0 +1,624 @@
+//! Records inside of something else: what exports, subscriptions, queries and tools wrap around them.
+//!
+//! CloudWatch Logs carries a record as a string in `message`, its subscriptions in base64 and gzip, LookupEvents as a string, queries as rows
+//! of columns, search engines in `_source`, log collectors behind a time. One mechanism reads them all: unwrap until a record is found, by
+//! the names under which records are known to lie, so deep and so much and no more. Only values without an `eventName` of their own come here.
+//!
+//! Names are a list on purpose. Prompts and other texts that callers write may hold anything, also what looks like a record of an evaluation.
+
+mod inside;
+
+use std::{borrow::Cow, fmt, io::Read as _, sync::LazyLock};
+
+use aho_corasick::AhoCorasick;
+use flate2::read::MultiGzDecoder;
+use inside::Embedded;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    columns, fields,
+    frame::{self, Frame, Frames},
+    item::{Item, UnreadableRecord, Unwrapped},
+    record::Record,
+};
+use crate::json::{Text, without_duplicates};
+
+/// The deepest that a record may lie, where a string of JSON counts thrice: an SQS message of an SNS message of a Firehose record of a subscription's payload is not half of it.
+const DEEPEST: u32 = 40;
+
+/// So many brackets of a line are followed to where they might close, in vain.
+const MOST_TRIED: u32 = 8;
+
+/// The most that is decoded and decompressed inside of one value.
+const MOST_DECODED: usize = 64 << 20;
+
+/// Members that hold a record as it was made, beside a form of it that somebody else made: the others are left alone.
+const ORIGINALS: &[&str] = &["CloudTrailEvent", "eventJson", "eventjson", "event_json", "_raw", "original", "@message", "raw_data"];
+
+/// Other members that a record may lie in.
+const WRAPPERS: &[&str] = &[
+    "detail",
+    "Detail",
+    "message",
+    "Message",
+    "awslogs",
+    "data",
+    "Data",
+    "kinesis",
+    "Kinesis",
+    "Sns",
+    "body",
+    "Body",
+    "MessageBody",
+    "_source",
+    "source",
+    "event",
+    "Event",
+    "result",
+    "hits",
+    "record",
+    "Record",
+    "log",
+    "line",
+    "msg",
+    "raw",
+    "json",
+    "payload",
+    "value",
+    "cloudtrail",
+    "fields",
+    "attributes",
+    "jsonPayload",
+    "textPayload",
+    "values",
+];
+
+/// Members of requests to models and of their answers. What invocation logging keeps apart because it is large is one of these.
+const OF_BODIES: &[&str] = &[
+    "messages",
+    "anthropic_version",
+    "inputText",
+    "outputText",
+    "inputTextTokenCount",
+    "textGenerationConfig",
+    "prompt",
+    "completion",
+    "generation",
+    "generations",
+    "choices",
+    "chat_history",
+    "stopReason",
+    "stop_reason",
+    "inferenceConfig",
+    "inferenceConfiguration",
+    "messageStart",
+    "messageStop",
+    "contentBlockStart",
+    "contentBlockDelta",
+    "contentBlockStop",
+    "content_block",
+    "embedding",
+    "embeddings",
+    "images",
+    "taskType",
+    "amazon-bedrock-guardrailAction",
+    "amazon-bedrock-trace",
+    "amazon-bedrock-invocationMetrics",
+];
+
+/// What shows that a text may hold something to read.
+static HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let hints = [
+        "\"eventName",
+        "\"eventname",
+        "\"event_name",
+        "ModelInvocationLog",
+        "digestS3Object",
+        "s3ObjectKey",
+        "AwsCloudTrailInsight",
+        "CWL CONTROL",
+    ];
+    AhoCorasick::new(hints).ok()
+});
+
+fn has_hint(bytes: &[u8]) -> bool {
+    HINTS.as_ref().is_none_or(|hints| hints.is_match(bytes))
+}
+
+/// Where a value lies.
+#[derive(Clone, Copy, Default)]
+pub(super) struct At {
+    depth: u32,
+    on_bus: bool,
+    /// The member that it was found in.
+    member: Option<&'static str>,
+}
+
+impl At {
+    fn deeper(self) -> Self {
+        At { depth: self.depth + 1, ..self }
+    }
+}
+
+/// The members of an object, in their order and with their copies.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = entries.next_entry::<Text<'de>, &'de RawValue>()? {
+                    members.push((name.0.unwrap_or_default(), value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+impl<'a> Members<'a> {
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?).ok()
+    }
+
+    fn any_of(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|(key, _)| names.contains(&&**key))
+    }
+
+    /// Whether these are columns of a table: not spelled as CloudTrail does, of a structure's parts, or structures in strings.
+    fn is_row(&self) -> bool {
+        let is_column = |name: &str, value: &str| match name.split_once('.') {
+            Some((head, _)) => fields::of_column(head).is_some(),
+            None => match fields::of_column(name) {
+                Some("eventName") => name != "eventName",
+                Some("requestParameters" | "userIdentity") => value.starts_with("\"{"),
+                _ => false,
+            },
+        };
+        !self.any_of(ORIGINALS) && self.0.iter().any(|(name, value)| is_column(name, value.get()))
+    }
+}
+
+/// Gives each thing that a value holds.
+pub(super) struct Unwrapping<'w> {
+    with: &'w mut dyn FnMut(Unwrapped<'_>),
+    /// So many more bytes may be decoded.
+    room: usize,
+}
+
+impl<'w> Unwrapping<'w> {
+    pub(super) fn new(with: &'w mut dyn FnMut(Unwrapped<'_>)) -> Self {
+        Unwrapping { with, room: MOST_DECODED }
+    }
+
+    fn give(&mut self, item: Result<Item<'_>, UnreadableRecord>, json: &[u8], at: At) {
+        let item = match (item, at.member) {
+            (Err(source), Some(field)) => Err(UnreadableRecord::Wrapped { field, source: Box::new(source) }),
+            (item, _) => item,
+        };
+        (self.with)(Unwrapped { item, json, on_bus: at.on_bus });
+    }
+
+    fn fail(&mut self, error: UnreadableRecord, at: At) {
+        self.give(Err(error), b"", at);
+    }
+
+    /// A JSON value.
+    pub(super) fn value(&mut self, bytes: &[u8], at: At) {
+        let bytes = bytes.trim_ascii();
+        match bytes.first() {
+            _ if at.depth > DEEPEST => self.fail(UnreadableRecord::TooDeep, at),
+            Some(b'{') => self.object(bytes, at),
+            Some(b'[') => self.array(bytes, at),
+            Some(b'"') => match serde_json::from_slice::<String>(bytes) {
+                Ok(text) => {
+                    if !self.text(&text, at.deeper()) {
+                        self.fail(UnreadableRecord::NotAnObject, at);
+                    }
+                }
+                Err(error) => self.fail(UnreadableRecord::Json(error), at),
+            },
+            _ => {
+                let error = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
+                self.fail(error.map_or_else(UnreadableRecord::Json, |_| UnreadableRecord::NotAnObject), at);
+            }
+        }
+    }
+
+    fn object(&mut self, bytes: &[u8], at: At) {
+        let tidied;
+        let record = match read_record(bytes) {
+            Ok(record) => record,
+            Err(error) => {
+                let Some(once) = without_duplicates(bytes) else {
+                    return self.fail(UnreadableRecord::Json(error), at);
+                };
+                tidied = once;
+                match serde_json::from_str(&tidied) {
+                    Ok(record) => record,
+                    Err(_) => return self.fail(UnreadableRecord::Json(error), at),
+                }
+            }
+        };
+        if record.is_insight() {
+            return self.give(Ok(Item::Insight), bytes, at);
+        }
+        let is_named = record.event_name.get().is_some() && !is_of_lambda(&record);
+        if is_named && at.depth == 0 && !may_be_row(&record, bytes) {
+            return self.give(Ok(Item::Record(Box::new(record))), bytes, at);
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let members = match serde_json::from_str::<Members<'_>>(&text) {
+            Ok(members) => members,
+            Err(error) => return self.fail(UnreadableRecord::Json(error), at),
+        };
+        if is_named && !members.any_of(ORIGINALS) && !members.is_row() {
+            return self.give(Ok(Item::Record(Box::new(record))), bytes, at);
+        }
+        drop(record);
+        self.wrapper(&members, &text, at);
+    }
+
+    /// A row of columns, if it has those of a record; whether it has.
+    pub(super) fn row(&mut self, row: Map<String, Value>, at: At) -> bool {
+        let Some(json) = columns::record_of(row).map(|record| record.to_string()) else { return false };
+        match serde_json::from_str::<Record<'_>>(&json) {
+            Ok(record) => self.give(Ok(Item::Record(Box::new(record))), json.as_bytes(), at),
+            Err(error) => self.fail(UnreadableRecord::Json(error), at),
+        }
+        true
+    }
+
+    /// An object that is no record.
+    fn wrapper(&mut self, members: &Members<'_>, text: &str, at: At) {
+        if members.text("schemaType").as_deref() == Some("ModelInvocationLog") {
+            let log = super::item::read_log(text).map(|log| Item::InvocationLog(Box::new(log)));
+            return self.give(log.map_err(UnreadableRecord::Json), text.as_bytes(), at);
+        }
+        if members.text("digestS3Object").is_some_and(|key| !key.is_empty()) {
+            return self.give(Ok(Item::Digest), b"", at);
+        }
+        if members.text("messageType").as_deref() == Some("CONTROL_MESSAGE") {
+            return self.give(Ok(Item::ControlMessage), b"", at);
+        }
+        if let Some(kind) = members.text("detail-type") {
+            return self.bus_event(members, &kind, at);
+        }
+        if members.is_row()
+            && let Ok(row) = serde_json::from_str(text)
+            && self.row(row, at)
+        {
+            return;
+        }
+        // Texts of callers lie in bodies: nothing is looked for in them.
+        let holds_more = members.0.iter().any(|(name, _)| fields::is_of_record(name) || frame::LISTS.contains(&&**name));
+        if members.any_of(OF_BODIES) && !holds_more {
+            return self.give(Ok(Item::Body), b"", at);
+        }
+        if let Some(table) = members.get("ResultSet") {
+            return self.table(table, at.deeper());
+        }
+        if !self.inside(members, at) {
+            self.fail(told_by_name(members), at);
+        }
+    }
+
+    /// An event of EventBridge: CloudTrail's have the record in `detail`.
+    fn bus_event(&mut self, members: &Members<'_>, kind: &str, at: At) {
+        let at = At { on_bus: true, member: Some("detail"), ..at.deeper() };
+        let detail = members.get("detail").unwrap_or("null");
+        let is_record = serde_json::from_str::<Members<'_>>(detail).is_ok_and(|detail| detail.has("eventName"));
+        let by_cloudtrail = kind.ends_with("via CloudTrail");
+        if by_cloudtrail && kind.contains("Insight") {
+            self.give(Ok(Item::Insight), detail.as_bytes(), at);
+        } else if is_record || by_cloudtrail || detail.starts_with('"') && has_hint(detail.as_bytes()) {
+            self.value(detail.as_bytes(), at);
+        } else {
+            self.give(Ok(Item::BusEvent), b"", at);
+        }
+    }
+
+    /// Looks into the members that may hold records; whether one did.
+    fn inside(&mut self, members: &Members<'_>, at: At) -> bool {
+        // A search engine's document has the same record in `event.original` and, before that, in `message`.
+        let with_original = |(name, value): &&(Cow<'_, str>, &RawValue)| name == "event" && value.get().contains("\"original\"");
+        if let Some((name, value)) = members.0.iter().find(with_original).filter(|(_, value)| has_hint(value.get().as_bytes())) {
+            self.member(name, value.get(), at);
+            return true;
+        }
+        let original = members.0.iter().find(|(name, value)| ORIGINALS.contains(&&**name) && may_hold(value.get(), true));
+        if let Some((name, value)) = original {
+            self.member(name, value.get(), at);
+            return true;
+        }
+        let mut found = false;
+        for (name, value) in &members.0 {
+            let is_list = frame::LISTS.contains(&&**name) && value.get().starts_with('[');
+            if is_list || (WRAPPERS.contains(&&**name) && may_hold(value.get(), false)) {
+                found = true;
+                self.member(name, value.get(), at);
+            }
+        }
+        found
+    }
+
+    /// Looks into one member.
+    fn member(&mut self, name: &str, value: &str, at: At) {
+        let known = ORIGINALS.iter().chain(WRAPPERS).chain(frame::LISTS).copied().find(|known| *known == name);
+        self.value(value.as_bytes(), At { member: known, ..at.deeper() });
+    }
+
+    /// A row whose cells were read.
+    pub(super) fn cells(&mut self, row: Map<String, Value>, at: At) {
+        let json = Value::Object(row.clone()).to_string();
+        if ORIGINALS.iter().any(|name| row.contains_key(*name)) || !self.row(row, at) {
+            self.value(json.as_bytes(), at.deeper());
+        }
+    }
+
+    fn array(&mut self, bytes: &[u8], at: At) {
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(row) = cells(&text) {
+            return self.cells(row, at.deeper());
+        }
+        match serde_json::from_str::<[Cow<'_, str>; 2]>(&text) {
+            // Loki's lines, each behind its time.
+            Ok([time, line]) if time.len() > 8 && time.bytes().all(|byte| byte.is_ascii_digit()) => self.line(line.as_bytes(), at.deeper()),
+            _ => self.content(bytes, at.deeper()),
+        }
+    }
+
+    /// Whatever a text holds; whether that was anything at all.
+    pub(super) fn text(&mut self, text: &str, at: At) -> bool {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0'));
+        if at.depth > DEEPEST {
+            self.fail(UnreadableRecord::TooDeep, at);
+            return true;
+        }
+        if text.starts_with("CWL CONTROL MESSAGE") {
+            self.give(Ok(Item::ControlMessage), b"", at);
+            return true;
+        }
+        match text.as_bytes().first() {
+            Some(b'{') => {
+                self.content(text.as_bytes(), at);
+                true
+            }
+            Some(b'[') if matches!(text.get(1..).map(|rest| rest.trim_start().bytes().next()), Some(Some(b'{' | b'[' | b'"' | b']'))) => {
+                self.value(text.as_bytes(), at);
+                true
+            }
+            Some(b'"') if serde_json::from_str::<Cow<'_, str>>(text).is_ok() => {
+                self.value(text.as_bytes(), at);
+                true
+            }
+            _ => match inside::decoded(text) {
+                Some(bytes) => {
+                    self.bytes(&bytes, at.deeper());
+                    true
+                }
+                None => self.between(text, at),
+            },
+        }
+    }
+
+    /// What was decoded: compressed, or a text.
+    fn bytes(&mut self, bytes: &[u8], at: At) {
+        if at.depth > DEEPEST {
+            return self.fail(UnreadableRecord::TooDeep, at);
+        }
+        if !bytes.starts_with(inside::GZIP) {
+            if !self.text(&String::from_utf8_lossy(bytes), at) {
+                self.fail(UnreadableRecord::NoJson, at);
+            }
+            return;
+        }
+        let mut inflated = Vec::new();
+        let outcome = MultiGzDecoder::new(bytes).take(self.room as u64 + 1).read_to_end(&mut inflated);
+        if inflated.len() > self.room {
+            return self.fail(UnreadableRecord::TooLarge, at);
+        }
+        self.room -= inflated.len();
+        match outcome {
+            Ok(_) => self.bytes(&inflated, at.deeper()),
+            Err(_) => self.fail(UnreadableRecord::Damaged, at),
+        }
+    }
+
+    /// Values behind each other, or in a list.
+    fn content(&mut self, bytes: &[u8], at: At) {
+        let (mut frames, mut rest) = (Frames::default(), bytes);
+        loop {
+            let (used, frame) = frames.next(rest, true);
+            rest = rest.get(used..).unwrap_or_default();
+            match frame {
+                Frame::Value(value) => self.value(value, at.deeper()),
+                Frame::Text(line) => self.line(line, at.deeper()),
+                Frame::Broken(_) => self.fail(UnreadableRecord::CutOff, at),
+                Frame::More | Frame::End => return,
+            }
+        }
+    }
+
+    /// A line that doesn't begin like JSON.
+    pub(super) fn line(&mut self, line: &[u8], at: At) {
+        if !self.text(&String::from_utf8_lossy(line), at) {
+            self.fail(UnreadableRecord::NoJson, at);
+        }
+    }
+
+    /// JSON between other things: behind a time, a host, a level, in the cell of a table. Whether there was some.
+    fn between(&mut self, text: &str, at: At) -> bool {
+        let (mut found, mut gap, mut start, mut tried) = (false, 0, 0, 0);
+        while let Some(open) = text.get(start..).and_then(|rest| rest.find('{')).map(|open| start + open) {
+            start = open + 1;
+            match inside::embedded(text, open) {
+                Embedded::Nothing => {}
+                Embedded::Open => tried += 1,
+                // Inside of a record that lacks its start stands what callers wrote.
+                Embedded::Json(..) if !inside::may_precede(text.get(gap..open).unwrap_or_default()) => break,
+                Embedded::Json(json, _) if !has_hint(json.as_bytes()) && !inside::looks_encoded(&json) => {}
+                Embedded::Json(json, end) => {
+                    found = true;
+                    (gap, start) = (end, end);
+                    self.content(json.as_bytes(), at.deeper());
+                }
+            }
+            if tried > MOST_TRIED {
+                break;
+            }
+        }
+        if !found && has_hint(text.as_bytes()) {
+            self.fail(UnreadableRecord::CutOff, at);
+            return true;
+        }
+        found
+    }
+
+    /// An answer of Athena: the first row names the columns.
+    fn table(&mut self, table: &str, at: At) {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Table {
+            rows: Vec<TableRow>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct TableRow {
+            data: Vec<Cell>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Cell {
+            var_char_value: String,
+        }
+        let rows = match serde_json::from_str::<Table>(table) {
+            Ok(table) => table.rows,
+            Err(error) => return self.fail(UnreadableRecord::Json(error), at),
+        };
+        let mut rows = rows.into_iter();
+        let columns: Vec<String> = rows.next().into_iter().flat_map(|row| row.data).map(|cell| cell.var_char_value).collect();
+        for row in rows {
+            let cells = columns.iter().cloned().zip(row.data.into_iter().map(|cell| Value::String(cell.var_char_value)));
+            self.value(Value::Object(cells.collect()).to_string().as_bytes(), at.deeper());
+        }
+    }
+}
+
+/// Whether a member is worth a look: something in it looks like a record, or is encoded.
+fn may_hold(json: &str, is_original: bool) -> bool {
+    match json.as_bytes().first() {
+        Some(b'"') => {
+            has_hint(json.as_bytes())
+                || inside::looks_encoded(json)
+                || (is_original && json.contains('{'))
+                || serde_json::from_str::<Cow<'_, str>>(json).is_ok_and(|text| inside::decoded(&text).is_some())
+        }
+        Some(b'{' | b'[') => has_hint(json.as_bytes()) || inside::looks_encoded(json),
+        _ => false,
+    }
+}
+
+/// Reads a record. Checked once as a whole, texts need no check of their own; bytes that are no text may still be a record whose fields are.
+fn read_record(bytes: &[u8]) -> Result<Record<'_>, serde_json::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    }
+}
+
+/// Whether it is what Lambda gets from another service: `eventName` is `ObjectCreated:Put` or `aws:kinesis:record` there.
+fn is_of_lambda(record: &Record<'_>) -> bool {
+    record.event_name.or_empty().contains(':') && record.event_source.or_empty().starts_with("aws:")
+}
+
+/// Whether a record's parameters may stand in columns, or in a string.
+fn may_be_row(record: &Record<'_>, bytes: &[u8]) -> bool {
+    match record.request_parameters {
+        Some(parameters) => parameters.get().starts_with("\"{"),
+        None => memchr::memmem::find(bytes, b"arameters.").is_some(),
+    }
+}
+
+/// The row that cells make: `[{"field": "@message", "value": …}, …]` or `[{"eventName": …}, {"eventTime": …}]`.
+fn cells(text: &str) -> Option<Map<String, Value>> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum CellOf {
+        Named { field: String, value: Value },
+        Single(Map<String, Value>),
+    }
+    if !has_hint(text.as_bytes()) && !inside::looks_encoded(text) {
+        return None;
+    }
+    let mut row = Map::new();
+    for cell in serde_json::from_str::<Vec<CellOf>>(text).ok()? {
+        match cell {
+            CellOf::Named { field, value } => {
+                row.insert(field, value);
+            }
+            CellOf::Single(members) if members.len() == 1 => {
+                if members.keys().any(|name| row.contains_key(name)) {
+                    return None;
+                }
+                row.extend(members);
+            }
+            CellOf::Single(_) => return None,
+        }
+    }
+    row.keys().any(|name| ORIGINALS.contains(&name.as_str()) || fields::of_column(name) == Some("eventName")).then_some(row)
+}
+
+/// Whether a row names columns of a table that holds records.
+pub fn heads_records<'c>(columns: impl IntoIterator<Item = &'c str>) -> bool {
+    let whole = ["message", "record", "log", "body"];
+    columns.into_iter().any(|column| {
+        let column = column.trim();
+        ORIGINALS.contains(&column) || whole.contains(&&*column.to_ascii_lowercase()) || fields::of_column(column) == Some("eventName")
+    })
+}
+
+/// Why an object is no record, by the name of what it is where it shows.
+fn told_by_name(members: &Members<'_>) -> UnreadableRecord {
+    let named = |names: &[&str]| members.any_of(names);
+    let is_lambda = members.get("eventSource").is_some_and(|source| source.starts_with("\"aws:"));
+    let what = if named(&["s3ObjectKey"]) || (named(&["s3"]) && is_lambda) {
+        "a message that names files in S3: give the files themselves (`aws s3 sync`)"
+    } else if named(&["class_uid", "class_name"]) {
+        "an event of OCSF, as Security Lake keeps them, which lacks what CloudTrail wrote: give the trail's own files"
+    } else if named(&["_source", "_index"]) || (named(&["@timestamp"]) && named(&["event", "aws", "agent", "ecs"])) {
+        "a document of a search engine without the record as it was (`event.original`): give the trail's own files"
+    } else if named(&["awslogs", "kinesis", "logEvents", "messageType", "message", "@message", "log", "_raw"]) {
+        "what it carries holds no record"
+    } else if named(&["EffectivePolicy", "guardrailsConfig", "trailList", "guardrailArn", "PolicySummary", "EventSelectors"]) {
+        "an answer of AWS about what is in force: it belongs in the folder of `--world`"
+    } else if named(&["QueryExecution", "QueryExecutionId", "queryId", "QueryId"]) {
+        "what names a query, not its results"
+    } else {
+        return UnreadableRecord::NoEventName;
+    };
+    UnreadableRecord::NoRecord(what)
+}
+
+#[cfg(test)]
+mod tests;
