@@ -283,9 +283,9 @@ fn headed(out: &mut impl Write, heading: &str) -> anyhow::Result<()> {
     Ok(table::heading(out, heading)?)
 }
 
-/// A row for each account, if there are several.
+/// A row for each account.
 fn by_account(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
-    if simulation.by_account.len() < 2 {
+    if simulation.by_account.is_empty() {
         return Ok(());
     }
     headed(out, "By account")?;

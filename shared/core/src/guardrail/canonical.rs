@@ -188,13 +188,14 @@ impl Canonical {
         for mut topic in topics {
             let content = topic.key().to_owned();
             let name = printable(topic.text("name").unwrap_or_default()).into_owned();
-            // The only type that there is.
-            topic.only("type", "DENY");
+            // The only type that there is, and the one that is meant where none is said.
+            let other = topic.text("type").filter(|kind| *kind != "DENY");
             for side in SIDES {
-                let effect = match side.state(&mut topic, None) {
-                    State::Off => None,
-                    State::On(action) => Some(Effect::Topic { action, content: content.clone() }),
-                    State::Unknown(action) => Some(Effect::Unknown(action)),
+                let effect = match (side.state(&mut topic, None), other) {
+                    (State::Off, _) => None,
+                    (_, Some(other)) => Some(Effect::Unknown(format!("{} ({content})", word(other)))),
+                    (State::On(action), None) => Some(Effect::Topic { action, content: content.clone() }),
+                    (State::Unknown(action), None) => Some(Effect::Unknown(format!("{action} ({content})"))),
                 };
                 self.set(format!("denied topic {name}"), Some(side), effect);
             }

@@ -52,11 +52,6 @@ impl<'v> Reader<'v> {
         self.take(name, Value::as_str)
     }
 
-    /// Takes a text that says the only thing that is known to be said there.
-    pub(super) fn only(&mut self, name: &str, text: &str) {
-        self.take(name, |value| (value == text).then_some(()));
-    }
-
     /// Takes a boolean.
     pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         self.take(name, Value::as_bool)

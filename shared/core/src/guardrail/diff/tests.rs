@@ -44,6 +44,19 @@ fn an_edited_topic_is_for_people_to_look_at_and_a_removed_one_is_weaker() {
 }
 
 #[test]
+fn a_topic_of_a_type_or_action_that_is_not_known_has_a_content_too() {
+    for unknown in [json!({"type": "WARN"}), json!({"inputAction": "REWRITE", "outputAction": "REWRITE"})] {
+        let topic = |definition: &str| {
+            let mut topic = json!({"name": "t", "definition": definition});
+            topic.as_object_mut().unwrap().extend(unknown.as_object().unwrap().clone());
+            canonical(&json!({"topicPolicy": {"topics": [topic]}}))
+        };
+        assert_eq!(compare(&topic("a"), &topic("b")), Comparison::Incomparable, "{unknown}");
+        assert_eq!(compare(&topic("a"), &topic("a")), Comparison::Equal, "{unknown}");
+    }
+}
+
+#[test]
 fn a_topic_is_the_same_under_another_name() {
     let topics = |topics: &[(&str, &str)]| {
         let topics: Vec<Value> = topics.iter().map(|(name, definition)| json!({"name": name, "definition": definition})).collect();
