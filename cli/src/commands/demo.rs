@@ -57,7 +57,13 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
 
 /// A new folder among the temporary files that nobody else can look into, or has made before.
 fn private_folder() -> anyhow::Result<PathBuf> {
-    let folder = tempfile::Builder::new().prefix("guardrail-audit-demo-").tempdir();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("guardrail-audit-demo-");
+    #[cfg(unix)]
+    let mode: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    #[cfg(unix)]
+    builder.permissions(mode);
+    let folder = builder.tempdir();
     let context = || format!("failed to make a folder in `{}`: give --dir a folder that you may write to", std::env::temp_dir().display());
     Ok(folder.with_context(context)?.keep())
 }
