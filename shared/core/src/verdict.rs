@@ -25,11 +25,11 @@ use crate::{
 };
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $told:literal])+ $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
+            $($(#[doc = $told])+ #[serde(rename = $word)] $variant,)+
         }
 
         impl $name {
@@ -39,6 +39,16 @@ macro_rules! words {
                 match self {
                     $($name::$variant => $word,)+
                 }
+            }
+
+            /// What it means, as a part of a sentence.
+            #[must_use]
+            pub fn told(self) -> String {
+                let told = match self {
+                    $($name::$variant => concat!($($told),+),)+
+                };
+                let mut characters = told.trim().trim_end_matches('.').chars();
+                characters.next().into_iter().flat_map(char::to_lowercase).chain(characters).collect()
             }
 
             /// All of them, in order.

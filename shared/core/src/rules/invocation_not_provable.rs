@@ -28,10 +28,11 @@ pub(super) static RULE: Rule = Rule {
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
     judged.is_not_provable().then(|| {
         let missing: Vec<&str> = judged.judgement.missing.iter().map(|missing| missing.as_str()).collect();
+        let told: Vec<String> = judged.judgement.missing.iter().map(|missing| missing.told()).collect();
         let remedies: Vec<&str> = judged.judgement.missing.iter().map(|missing| missing.remedy()).collect();
         Observed {
             discriminator: missing.join("+"),
-            because: format!("missing: {}", missing.join(", ")),
+            because: format!("missing: {}", told.join("; ")),
             remediation: Some(format!("To get it: {}.", remedies.join("; "))),
             ..Observed::default()
         }
