@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use audit_core::{finding::Finding, report::Report};
+use audit_core::{finding::Finding, json::printable, report::Report};
 use serde::Serialize;
 
 use crate::{args::Format, exit::UsageError};
@@ -161,10 +161,11 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<
     Ok(())
 }
 
-/// Spreadsheets run cells that begin like a formula, and parts of a finding are worded by whoever made the call
+/// A cell of one line. Spreadsheets run cells that begin like a formula, and parts of a finding are worded by whoever made the call
 /// (owasp.org/www-community/attacks/CSV_Injection).
 pub(crate) fn no_formula(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+    let cell = printable(cell);
+    if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { cell }
 }
 
 /// The finding of an id, or of the start of one that only one finding has.

@@ -215,9 +215,15 @@ impl Run<'_> {
             scanned
         });
         let is_known = |(digest, _): &(Digest, InputSummary)| known.is_some_and(|known| known(digest));
-        let nothing = if inputs.is_empty() {
-            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-            Some(format!("nothing was read: no log files found in {}", paths.join(", ")))
+        // One of several that holds nothing may be mistyped as well as the only one.
+        let is_empty = |path: &&PathBuf| match paths {
+            [_] => inputs.is_empty(),
+            _ => input::list(std::slice::from_ref(*path), &without).is_ok_and(|found| found.is_empty()),
+        };
+        let empty: Vec<String> = paths.iter().filter(is_empty).map(|path| path.display().to_string()).collect();
+        let nothing = if !empty.is_empty() {
+            let nothing = if empty.len() == paths.len() { "nothing was read" } else { "nothing was read of a part of what was given" };
+            Some(format!("{nothing}: no log files found in {}", empty.join(", ")))
         } else if scanned.inputs.iter().any(is_known) || scanned.counts.read > scanned.counts.unreadable {
             None
         } else if scanned.counts.read == 0 {

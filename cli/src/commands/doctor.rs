@@ -27,11 +27,19 @@ pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
     let asks_aws = args.paths.is_empty() || args.with_aws;
     // First, so that a build that can't ask says so at once.
     let checks = if asks_aws { ask(args, &mut inspection, talk)? } else { Vec::new() };
-    let unreadable = scan::each_readable(&input::list(&args.paths, &[])?, |readable| match readable {
-        Readable::Value(value) => inspection.value(value),
-        Readable::Line(line) => inspection.line(line),
-        Readable::Row(row) => inspection.row(row),
+    let mut values = 0;
+    let unreadable = scan::each_readable(&input::list(&args.paths, &[])?, |readable| {
+        values += 1;
+        match readable {
+            Readable::Value(value) => inspection.value(value),
+            Readable::Line(line) => inspection.line(line),
+            Readable::Row(row) => inspection.row(row),
+        }
     });
+    let is_nothing = values == 0 && !args.paths.is_empty();
+    if is_nothing {
+        talk.warn("nothing was read: no record in what was given, so these answers rest on nothing");
+    }
     talk.unreadable(&unreadable, unreadable.len() as u64);
     let answers = inspection.answers();
     match args.format {
@@ -47,7 +55,7 @@ pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
     let any = |status: Status| checks.iter().any(|check| check.status == status);
     Ok(if any(Status::Fail) {
         Exit::Findings
-    } else if args.strict && (any(Status::Unknown) || !unreadable.is_empty()) {
+    } else if args.strict && (is_nothing || any(Status::Unknown) || !unreadable.is_empty()) {
         Exit::Incomplete
     } else {
         Exit::Clean

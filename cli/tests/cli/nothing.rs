@@ -15,12 +15,16 @@ const STRICT: [&str; 5] = ["--strict", "--fail-on", "never", "--now", NOW];
 
 #[test]
 fn nothing_read_is_no_clean_audit() {
-    let folder = folder(&[("empty/.keep", b""), ("blank/log.json", b" \n"), ("one/log.json", call(1).to_string().as_bytes())]);
+    let folder = folder(&[("blank/log.json", b" \n"), ("one/log.json", call(1).to_string().as_bytes())]);
+    std::fs::create_dir(at(&folder, "empty")).unwrap();
     for path in ["empty", "blank"] {
         is_no_clean_audit(&run(&[&["audit", &at(&folder, path)], &STRICT[..]].concat()), &["nothing was read"]);
         let json = run(&["audit", &at(&folder, path), "--format", "json", "--quiet"]).json();
         assert!(json["incomplete"][0].as_str().unwrap().starts_with("nothing was read"), "{json}");
     }
+    let partly = run(&[&["audit", &at(&folder, "one"), &at(&folder, "empty")], &STRICT[..]].concat());
+    assert!(partly.code == 4 && partly.stderr.contains("nothing was read of a part"), "{}", partly.shown());
+    assert!(run(&["doctor", &at(&folder, "empty")]).stderr.contains("nothing was read"));
     is_no_clean_audit(&run_with("", &[&["audit", "-"], &STRICT[..]].concat()), &["nothing was read"]);
     is_no_clean_audit(&run_with("no JSON at all", &[&["audit", "-"], &STRICT[..]].concat()), &["nothing was read"]);
     let store = at(&folder, "s.db");

@@ -62,6 +62,25 @@ fn runs_accumulate_to_what_one_run_finds() {
 }
 
 #[test]
+fn several_runs_at_once_leave_what_one_would() {
+    let logs: Vec<(String, String)> = (0..4).map(|number| (format!("{number}.json"), call(number).to_string())).collect();
+    let files: Vec<(&str, &[u8])> = logs.iter().map(|(name, log)| (name.as_str(), log.as_bytes())).collect();
+    let folder = folder(&[&files[..], UNENFORCED].concat());
+    let (store, world) = (at(&folder, "s.db"), at(&folder, "world"));
+    std::thread::scope(|scope| {
+        let audit = |name: &str| {
+            let ran = run(&["audit", &at(&folder, name), "--world", &world, "--store", &store, "--now", NOW, "--fail-on", "never"]);
+            assert_eq!(ran.code, 0, "{}", ran.shown());
+        };
+        for (name, _) in &logs {
+            scope.spawn(move || audit(name));
+        }
+    });
+    let report = run(&["report", "--store", &store, "--format", "json", "--fail-on", "never"]).json();
+    assert_eq!((&report["records"]["judged"], &report["invocations"]["violation"]), (&4.into(), &4.into()), "of whichever ended last");
+}
+
+#[test]
 fn a_selection_reports_a_part_and_keeps_the_whole() {
     let (_folder, store) = whole();
     let (config, world) = (demo("guardrail-audit.toml"), demo("world"));

@@ -273,7 +273,9 @@ impl Facts {
     pub fn met(&self) -> BTreeSet<(AccountId, Region)> {
         let calls = self.places.keys().map(|(account, region)| (self.texts.get(*account), self.texts.get(*region)));
         let changes = self.changes.iter(self.texts.strings()).map(|listed| (listed.account(), listed.region()));
-        calls.chain(changes).map(|(account, region)| (account.into(), region.into())).collect()
+        // There may be millions of changes, of few places.
+        let met: BTreeSet<(&str, &str)> = calls.chain(changes).collect();
+        met.into_iter().map(|(account, region)| (account.into(), region.into())).collect()
     }
 
     /// Takes a change.

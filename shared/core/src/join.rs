@@ -163,12 +163,15 @@ impl<'t> Place<'t> {
         let mut moments = boundaries.iter().copied().chain([Moment::BEGINNING]);
         let may_record = |telemetry: &Telemetry| telemetry.records(LoggedEvent::EVALUATION) != Recorded::No;
         let watched = moments.any(|at| state.telemetry(&account, &region, at).state().is_some_and(may_record));
+        let of_trails: Vec<Moment> = state.telemetry_boundaries(&account, &region).collect();
         let is_proof = |row: &&Row| {
             let form = texts.form(&row.columns);
             form.kind == Kind::Evaluation && !form.self_reported
         };
-        let evaluations = rows.iter().filter(is_proof).filter_map(|row| row.time(texts.strings()));
-        let evaluations = EvaluationsSeen::new(state.telemetry_boundaries(&account, &region).collect(), evaluations);
+        // Where nothing is known of trails, nothing is asked of them.
+        let looked_at = rows.iter().take(if of_trails.is_empty() { 0 } else { rows.len() });
+        let evaluations = looked_at.filter(is_proof).filter_map(|row| row.time(texts.strings()));
+        let evaluations = EvaluationsSeen::new(of_trails, evaluations);
         let horizon = rows.iter().filter_map(|row| row.time(texts.strings())).chain(latest_change).max();
         Place {
             account,

@@ -13,7 +13,7 @@ pub fn nearest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<
             let other = name.to_lowercase();
             // What was cut short, or has something behind it, is as near as what differs by one character.
             let is_part = folded.len() > 2 && (folded.starts_with(&other) || other.starts_with(&folded));
-            let distance = if is_part { 1 } else { strsim::damerau_levenshtein(&folded, &other) };
+            let distance = if is_part && folded != other { 1 } else { strsim::damerau_levenshtein(&folded, &other) };
             (distance <= farthest && !other.is_empty()).then_some((distance, name))
         })
         .collect();

@@ -11,8 +11,9 @@ use audit_core::{
     operations,
     rule::{Check, Group, page},
     rules::{self, RULES},
+    telemetry::{LoggedEvent, Recorded, Telemetry},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
@@ -27,6 +28,20 @@ fn assert_page(name: &str, text: &str) {
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == text, "docs/{name} is not current: run the tests with UPDATE_DOCS=1");
+}
+
+#[test]
+fn the_selectors_of_the_guide_leave_no_blind_spot_of_our_own() {
+    let guide = std::fs::read_to_string(in_repository("docs/operating.md")).unwrap();
+    let (_, from) = guide.split_once("--advanced-event-selectors '").unwrap();
+    let (selectors, _) = from.split_once('\'').unwrap();
+    let selectors: Value = serde_json::from_str(selectors).unwrap();
+    let trail =
+        json!({"TrailARN": "arn:aws:cloudtrail:us-east-1:111122223333:trail/t", "IsLogging": true, "AdvancedEventSelectors": selectors});
+    let telemetry = Telemetry::from_json(&trail).unwrap();
+    for event in LoggedEvent::INVOCATIONS.iter().chain(&[LoggedEvent::EVALUATION]).chain(&LoggedEvent::OTHER_INFERENCE) {
+        assert_eq!(telemetry.records(*event), Recorded::Yes, "{event:?}");
+    }
 }
 
 #[test]

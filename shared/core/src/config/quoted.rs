@@ -1,6 +1,6 @@
 //! A mistake in a configuration, with the line that it stands on.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 /// A line or a word of at most so many characters is quoted whole.
 const WHOLE: usize = 240;
@@ -15,7 +15,7 @@ pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
         return said;
     }
     let message = shortened(error.message());
-    let Some(span) = error.span() else { return message };
+    let Some(span) = error.span().map(|span| narrowed(span, error.message(), text)) else { return message };
     let (before, from) = (text.get(..span.start).unwrap_or_default(), text.get(span.start..).unwrap_or_default());
     let number = before.matches('\n').count() + 1;
     let on_line = before.rsplit('\n').next().unwrap_or_default();
@@ -36,6 +36,16 @@ pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
     // Writing to a String can't fail.
     let _ = write!(quoted, "{margin} |\n{number} | {line}\n{margin} | {}{}\n{message}\n", " ".repeat(caret), "^".repeat(carets));
     quoted
+}
+
+/// Of a list with a wrong text in it, `toml` gives the place of the list: the place of the text that the message begins with.
+fn narrowed(span: Range<usize>, message: &str, text: &str) -> Range<usize> {
+    let word = message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(word, _)| format!("\"{word}\""));
+    let within = word.as_ref().zip(text.get(span.clone())).and_then(|(word, within)| within.find(word.as_str()));
+    match (word, within) {
+        (Some(word), Some(at)) => span.start + at..span.start + at + word.len(),
+        _ => span,
+    }
 }
 
 /// A message that repeats something very long, without its middle.
