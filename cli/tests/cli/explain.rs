@@ -80,3 +80,44 @@ fn what_it_cannot_look_up_is_usage() {
         assert!(ran.code == 2 && ran.stderr.contains(says), "{arguments:?}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn an_exempt_model_is_said_to_be_exempt() {
+    let guardrail = "arn:aws:bedrock:us-east-1:111122223333:guardrail/org:1";
+    let policy = |models: serde_json::Value| {
+        let configuration = serde_json::json!({"identifier": guardrail, "model_enforcement": models,
+            "selective_content_guarding": {"system": "selective", "messages": "comprehensive"}});
+        let content = serde_json::json!({"bedrock": {"guardrail_inference": {"us-east-1": {"c": configuration}}}}).to_string();
+        serde_json::json!({"EffectivePolicy": {"PolicyContent": content}}).to_string()
+    };
+    let explained = |models: serde_json::Value, toml: &str| {
+        let folder = folder(&[
+            ("world/effective-policies/222233334444.json", policy(models).as_bytes()),
+            ("world/enforced-configurations/222233334444/us-east-1.json", br#"{"guardrailsConfig": []}"#),
+            ("guardrail-audit.toml", toml.as_bytes()),
+        ]);
+        let (world, config) = (at(&folder, "world"), at(&folder, "guardrail-audit.toml"));
+        let call = ["explain", "--account", "222233334444", "--region", "us-east-1", "--model", "cohere.embed-english-v3", "--now", NOW];
+        let shown = run(&[&call[..], &["--world", &world, "--config", &config]].concat()).stdout;
+        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let excluding = serde_json::json!({"included_models": ["ALL"], "excluded_models": ["cohere.embed-english-v3"]});
+    let excluded = explained(excluding.clone(), "");
+    assert!(excluded.contains("lists it as excluded: the policy exempts cohere.embed-english-v3, so no guardrail is needed"), "{excluded}");
+    assert!(excluded.contains("Verdict: not_applicable") && !excluded.contains("Is it in scope"), "{excluded}");
+    assert!(excluded.contains("over what callers tag of the system prompt (nothing without tags) and all of the messages"), "{excluded}");
+    let not_included = explained(serde_json::json!({"included_models": ["amazon.nova-pro-v1:0"], "excluded_models": []}), "");
+    assert!(not_included.contains("doesn't list it as included: the policy exempts cohere.embed-english-v3"), "{not_included}");
+    let required = explained(excluding.clone(), "[[require]]\n");
+    assert!(required.contains("a [[require]] selects the call") && required.contains("model_excluded"), "{required}");
+    let by_team =
+        explained(serde_json::json!({"included_models": ["ALL"]}), "[[require]]\nmodels = { exclude = [\"cohere.embed-english-v3\"] }\n");
+    assert!(by_team.contains("a [[require]] excludes cohere.embed-english-v3") && by_team.contains("Verdict: not_applicable"), "{by_team}");
+    let unclear =
+        explained(serde_json::json!({"included_models": ["ALL"], "excluded_models": ["cohere.embed-english-v3"], "families": []}), "");
+    assert!(unclear.contains("`families` is no key that we know"), "{unclear}");
+    assert!(
+        unclear.contains("whether that exempts cohere.embed-english-v3 is not known") && unclear.contains("Verdict: not_provable"),
+        "{unclear}"
+    );
+}

@@ -3,6 +3,8 @@
 //! A Bedrock policy (by Region) and an account's enforced configuration are enforcements of the same shape (facts/01 §2, facts/02 §1).
 
 mod guarding;
+pub(crate) mod terms;
+mod unclear;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use guarding::{Guarding, GuardingMode};
+use terms::{CONFIGURATION, Terms};
+pub use unclear::{Problem, Unclear, pointer};
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
@@ -47,11 +51,6 @@ impl ModelScope {
         ModelScope { included: (!all).then_some(included), excluded: excluded.into_iter().map(normalised).collect() }
     }
 
-    /// From `{included…: […], excluded…: […]}` in either spelling.
-    fn from_json(json: &Value, included: &str, excluded: &str) -> Self {
-        Self::new(texts(&json[included]), texts(&json[excluded]))
-    }
-
     /// Whether the model is meant.
     #[must_use]
     pub fn means(&self, model: &Model) -> Meant {
@@ -82,28 +81,6 @@ impl fmt::Display for ModelScope {
     }
 }
 
-fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    // A single text is taken as a list of one.
-    list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice).iter().filter_map(Value::as_str)
-}
-
-/// From the current syntax and the one that it superseded (`input_tags`, `inputTags`): where both stand the weaker reading of each side
-/// counts, because it is not documented which Bedrock obeys.
-fn guarding_from_json(selective: &Value, input_tags: &Value) -> Guarding {
-    let read = |value: &Value, comprehensive: &str, selective: &str| match value {
-        Value::Null => GuardingMode::Comprehensive,
-        Value::String(text) if text.eq_ignore_ascii_case(comprehensive) => GuardingMode::Comprehensive,
-        Value::String(text) if text.eq_ignore_ascii_case(selective) => GuardingMode::Selective,
-        _ => GuardingMode::NotKnown,
-    };
-    let side = |side: &str| read(&selective[side], "comprehensive", "selective");
-    let told = match selective {
-        Value::Null | Value::Object(_) => Guarding { system: side("system"), messages: side("messages") },
-        _ => Guarding::both(GuardingMode::NotKnown),
-    };
-    told.weaker(Guarding::both(read(input_tags, "ignore", "honor")))
-}
-
 /// A guardrail version, applied to the calls of some models.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Enforcement {
@@ -113,35 +90,27 @@ pub struct Enforcement {
     pub models: ModelScope,
     /// And to which content.
     pub guarding: Guarding,
+    /// What of it can't be understood.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unclear: Vec<Unclear>,
 }
 
 impl Enforcement {
-    /// The scope and guarding of one configuration of a Bedrock policy, operators stripped.
-    #[must_use]
-    pub fn scope_of_policy(configuration: &Value) -> (ModelScope, Guarding) {
-        (
-            ModelScope::from_json(&configuration["model_enforcement"], "included_models", "excluded_models"),
-            guarding_from_json(&configuration["selective_content_guarding"], &configuration["input_tags"]),
-        )
-    }
-
     /// An account's enforced configuration: an item of ListEnforcedGuardrailsConfiguration's answer, or the
-    /// `guardrailInferenceConfig` of PutEnforcedGuardrailConfiguration's request. `None` if it doesn't name a guardrail and version.
+    /// `guardrailInferenceConfig` of PutEnforcedGuardrailConfiguration's request. `None` if it doesn't name one guardrail and version.
     #[must_use]
     pub fn from_configuration(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
         let version = match &json["guardrailVersion"] {
             Value::Number(number) => number.to_string(),
             other => other.as_str()?.to_owned(),
         };
-        let identifier = ["guardrailArn", "guardrailIdentifier", "guardrailId"].into_iter().find_map(|key| json[key].as_str())?;
-        Some(Enforcement {
-            guardrail: GuardrailVersionArn {
-                key: GuardrailKey::from_identifier(identifier, account, region)?,
-                version: GuardrailVersion::parse(&version)?,
-            },
-            models: ModelScope::from_json(&json["modelEnforcement"], "includedModels", "excludedModels"),
-            guarding: guarding_from_json(&json["selectiveContentGuarding"], &json["inputTags"]),
-        })
+        let named = ["guardrailArn", "guardrailIdentifier", "guardrailId"].into_iter().filter_map(|key| json.get(key));
+        let keys: Vec<GuardrailKey> =
+            named.map(|named| GuardrailKey::from_identifier(named.as_str()?, account, region)).collect::<Option<_>>()?;
+        // An id alone doesn't say whose guardrail it is; that is for the ARN, which comes first.
+        let key = keys.first().filter(|key| keys.iter().all(|other| other.id == key.id))?.clone();
+        let Terms { models, guarding, unclear } = CONFIGURATION.read(json, &[]);
+        Some(Enforcement { guardrail: GuardrailVersionArn { key, version: GuardrailVersion::parse(&version)? }, models, guarding, unclear })
     }
 }
 
@@ -190,7 +159,7 @@ mod tests {
             (json!({"input_tags": "honor", "selective_content_guarding": {"system": "comprehensive"}}), Selective, Selective),
             (json!({"input_tags": "ignore", "selective_content_guarding": {"system": "selective"}}), Selective, Comprehensive),
         ] {
-            assert_eq!(Enforcement::scope_of_policy(&configuration).1, Guarding { system, messages }, "{configuration}");
+            assert_eq!(terms::POLICY.read(&configuration, &[]).guarding, Guarding { system, messages }, "{configuration}");
         }
     }
 
@@ -206,8 +175,67 @@ mod tests {
         assert_eq!((read.guarding, read.models.means(&Model::parse("a.one"))), (selective_for_system, Meant::No));
         let request = json!({"guardrailIdentifier": "abc", "guardrailVersion": "2"});
         assert_eq!(Enforcement::from_configuration(&request, &account, &region).unwrap().guardrail, read.guardrail);
-        for hidden in [json!({}), json!({"guardrailIdentifier": "HIDDEN_DUE_TO_SECURITY_REASONS", "guardrailVersion": "1"}), json!(null)] {
+        for hidden in [
+            json!({}),
+            json!({"guardrailIdentifier": "HIDDEN_DUE_TO_SECURITY_REASONS", "guardrailVersion": "1"}),
+            json!({"guardrailArn": "arn:aws:bedrock:us-east-1:222233334444:guardrail/abc", "guardrailId": "abd", "guardrailVersion": "1"}),
+            json!({"guardrailArn": null, "guardrailId": "abc", "guardrailVersion": "1"}),
+            json!(null),
+        ] {
             assert_eq!(Enforcement::from_configuration(&hidden, &account, &region), None);
         }
+    }
+    #[test]
+    fn what_is_not_understood_is_reported_at_any_depth() {
+        let read = |more: Value| {
+            let mut configuration = json!({"guardrailIdentifier": "abc", "guardrailVersion": "2"});
+            configuration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let read = Enforcement::from_configuration(&configuration, &"222233334444".into(), &"us-east-1".into()).unwrap();
+            read.unclear.into_iter().map(|unclear| format!("{} {}", unclear.pointer, unclear.problem.kind())).collect::<Vec<_>>()
+        };
+        for said in [
+            json!({"configId": "c", "createdAt": 1, "createdBy": "x", "updatedAt": 1, "updatedBy": "x", "owner": "ACCOUNT", "inputTags": "IGNORE"}),
+            json!({"modelEnforcement": {"includedModels": ["ALL"], "excludedModels": []}}),
+            json!({"modelEnforcement": {"includedModels": ["a.one", "us.anthropic.claude-3-haiku-20240307-v1:0"]}}),
+            json!({"modelEnforcement": {"excludedModels": ["a.one"]}}),
+            json!({"selectiveContentGuarding": {"messages": "SELECTIVE"}}),
+        ] {
+            assert_eq!(read(said.clone()), [""; 0], "{said}");
+        }
+        for (said, expected) in [
+            (json!({"enforcementMode": "DETECT"}), "/enforcementMode unknown-key"),
+            (json!({"model_enforcement": {}}), "/model_enforcement unknown-key"),
+            (json!({"modelEnforcement": {"families": ["x"]}}), "/modelEnforcement/families unknown-key"),
+            (
+                json!({"modelEnforcement": {"includedModels": ["ALL"], "includedmodels": []}}),
+                "/modelEnforcement/includedmodels unknown-key",
+            ),
+            (json!({"selectiveContentGuarding": {"tools": "SELECTIVE"}}), "/selectiveContentGuarding/tools unknown-key"),
+            (json!({"selectiveContentGuarding": {}}), "/selectiveContentGuarding empty-object"),
+            (json!({"selectiveContentGuarding": null}), "/selectiveContentGuarding not-an-object"),
+            (json!({"selectiveContentGuarding": {"system": 1}}), "/selectiveContentGuarding/system wrong-type"),
+            (json!({"selectiveContentGuarding": {"system": "OFF"}}), "/selectiveContentGuarding/system unknown-value"),
+            (json!({"inputTags": []}), "/inputTags wrong-type"),
+            (json!({"modelEnforcement": null}), "/modelEnforcement not-an-object"),
+            (json!({"modelEnforcement": {}}), "/modelEnforcement empty-object"),
+            (json!({"modelEnforcement": {"includedModels": []}}), "/modelEnforcement/includedModels empty-list"),
+            (json!({"modelEnforcement": {"includedModels": "ALL"}}), "/modelEnforcement/includedModels wrong-type"),
+            (json!({"modelEnforcement": {"includedModels": ["ALL", 5]}}), "/modelEnforcement/includedModels wrong-type"),
+            (json!({"modelEnforcement": {"includedModels": ["all"]}}), "/modelEnforcement/includedModels not-a-model-id"),
+            (json!({"modelEnforcement": {"excludedModels": ["ALL"]}}), "/modelEnforcement/excludedModels not-a-model-id"),
+            (json!({"modelEnforcement": {"excludedModels": ["anthropic.claude-*"]}}), "/modelEnforcement/excludedModels not-a-model-id"),
+            (json!({"modelEnforcement": {"excludedModels": {}}}), "/modelEnforcement/excludedModels wrong-type"),
+        ] {
+            assert_eq!(read(said.clone()), [expected], "{said}");
+        }
+    }
+
+    #[test]
+    fn what_was_stored_before_is_read() {
+        let stored = json!({"guardrail": {"key": {"account": "1", "region": "us-east-1", "id": "abc"}, "version": GuardrailVersion::Numbered(2)},
+            "models": {"included": null, "excluded": []}, "guarding": "selective"});
+        let read: Enforcement = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!((read.guarding, read.unclear.len()), (Guarding::SELECTIVE, 0));
+        assert_eq!(serde_json::to_value(&read).unwrap(), stored, "and what needs nothing new is stored as it was");
     }
 }

@@ -184,6 +184,19 @@ pub(crate) fn is_of_geography(id: &str) -> bool {
     without_geography(id) != id
 }
 
+/// Whether an id has the form that AWS documents for the lists of models in enforcement: `vendor.model`, up to two parts behind colons,
+/// and twelve characters behind a slash. Some models have more dots than that one, such as `deepseek.v3.2`.
+pub(crate) fn is_id_of_a_model(id: &str) -> bool {
+    let (id, suffix) = id.split_once('/').map_or((id, None), |(id, suffix)| (id, Some(suffix)));
+    let is_part = |part: &str| {
+        (1..=63).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    id.contains('.')
+        && id.split(['.', ':']).all(is_part)
+        && id.matches(':').count() <= 2
+        && suffix.is_none_or(|suffix| suffix.len() == 12 && is_part(suffix))
+}
+
 /// The form in which a policy's model list and a call are compared: list entries are normalised like a `modelId`.
 #[must_use]
 pub fn normalised(listed: &str) -> String {

@@ -5,6 +5,7 @@ mod document;
 mod effective;
 mod inherit;
 pub mod lint;
+mod text;
 mod weaker;
 
 /// The types of policies that have an effective policy (facts/01 §1); there may be others by now.

@@ -412,16 +412,24 @@ impl<'a> Scene<'a> {
     /// Whether an account and Region has some enforcement that means a model, as far as is known.
     pub(crate) fn covers(&self, account: &AccountId, region: &Region, model: &Model, at: Moment) -> InForce<bool> {
         use crate::enforcement::Meant;
-        let means = |enforcement: &Enforcement| enforcement.models.means(model) == Meant::Yes;
-        let configured = self.state.configurations(account, region, at).map(|enforced| enforced.iter().any(means));
-        let by_policy = self.state.policy(account, at).map(|in_force| {
-            let inferences = in_force.policy.iter().filter_map(|policy| policy.regions.get(region)).flatten();
-            inferences.filter_map(GuardrailInference::enforcement).any(|enforcement| means(&enforcement))
+        // What isn't understood may be what leaves a model out, or brings it in.
+        let means = |enforcement: &Enforcement| enforcement.unclear.is_empty().then(|| enforcement.models.means(model) == Meant::Yes);
+        let any = |mut means: Vec<Option<bool>>| {
+            means.sort_unstable();
+            if means.contains(&Some(true)) { Some(true) } else { means.first().copied().unwrap_or(Some(false)) }
+        };
+        let configured = self.state.configurations(account, region, at).state().map(|enforced| any(enforced.iter().map(means).collect()));
+        let by_policy = self.state.policy(account, at).state().map(|in_force| {
+            let policy = in_force.policy.as_deref();
+            let inferences = policy.and_then(|policy| policy.regions.get(region)).into_iter().flatten();
+            let meant = inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| means(&enforcement));
+            let is_unclear = policy.is_some_and(|policy| !policy.unclear.is_empty());
+            any(meant.chain(is_unclear.then_some(None)).collect())
         });
-        match (by_policy.state(), configured.state()) {
-            (Some(true), _) | (_, Some(true)) => InForce::Known(true),
-            (Some(false), Some(false) | None) => InForce::Known(false),
-            (None, _) => InForce::NotKnown,
+        match (by_policy, configured) {
+            (Some(Some(true)), _) | (_, Some(Some(true))) => InForce::Known(true),
+            (Some(Some(false)), Some(Some(false)) | None) => InForce::Known(false),
+            _ => InForce::NotKnown,
         }
     }
 }

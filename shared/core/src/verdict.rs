@@ -134,7 +134,7 @@ words! {
         ModelKindCoverage = "model_kind_coverage",
         /// Which of several configurations of one Region is in force.
         SeveralConfigurations = "several_configurations",
-        /// What a key of the policy does that we don't know.
+        /// What a member of the policy, or of the account's configuration, does that isn't understood.
         UnknownPolicyKeys = "unknown_policy_keys",
         /// The configuration of the agent or flow, or the guardrail of the request.
         MediatedGuardrail = "mediated_guardrail",
@@ -179,7 +179,8 @@ impl Missing {
                 "the policy has several configurations for one Region, and AWS doesn't document which applies: leave one, or record evaluations"
             }
             Missing::UnknownPolicyKeys => {
-                "the policy holds keys that this version doesn't know (see `guardrail-audit policy lint`): record evaluations, or update"
+                "the policy or the account's configuration holds something that this version doesn't understand (`guardrail-audit explain` and \
+                 `guardrail-audit policy lint` name it): record evaluations, correct it, or update"
             }
             Missing::MediatedGuardrail => "read the agent or flow (GetAgent, GetFlow) into world/agents/ or world/flows/",
             Missing::GuardrailVersion => {

@@ -406,8 +406,9 @@ impl PolicyVersion {
 
     /// From a policy's type, name and content.
     pub fn new(policy_type: &str, name: &str, content: &str) -> Result<Self, serde_json::Error> {
-        let document = serde_json::from_str::<serde_json::Map<String, Value>>(content)?;
-        let document = Document::from_json(&Value::Object(document));
+        // Only objects are documents.
+        serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(content)?;
+        let document = Document::parse(content)?;
         Ok(PolicyVersion {
             policy_type: policy_type.to_owned(),
             name: name.to_owned(),
@@ -447,9 +448,9 @@ fn described_policy(json: &Value, account: &AccountId) -> Result<Option<Effectiv
             is_of("DescribeEffectivePolicy", &policy["TargetId"], account)?;
             is_of("DescribeEffectivePolicy", &policy["PolicyType"], BEDROCK_POLICY)?;
             let content = policy["PolicyContent"].as_str().ok_or_else(|| problem("no `EffectivePolicy.PolicyContent` text"))?;
-            let document = serde_json::from_str::<serde_json::Map<String, Value>>(content)
-                .map_err(|error| problem(&format!("`EffectivePolicy.PolicyContent` is no JSON object: {error}")))?;
-            Ok(Some(EffectivePolicy::from_document(Value::Object(document))))
+            let policy = EffectivePolicy::parse(content);
+            let policy = policy.map_err(|error| problem(&format!("`EffectivePolicy.PolicyContent` is no JSON object: {error}")))?;
+            if policy.document.is_object() { Ok(Some(policy)) } else { Err(problem("`EffectivePolicy.PolicyContent` is no JSON object")) }
         }
         None => Err(problem("no `EffectivePolicy`")),
     }

@@ -29,7 +29,7 @@ use crate::{
     rule::{Group, GuardrailRefusal, JudgedCall, Observed},
     telemetry::{LoggedEvent, Recorded},
     verdict::{self, Call, Evidence, Expectation, Grade, Judgement, Missing, PolicyReference, Reason, Requested, Verdict},
-    world::{InForce, MediatorKind, PolicyBasis, State},
+    world::{InForce, MediatorKind, PolicyBasis, PolicyInForce, State},
 };
 
 /// An account and Region to audit.
@@ -317,11 +317,12 @@ impl View<'_> {
     pub(super) fn policy_is_silent(&self, at: Moment) -> InForce<bool> {
         let (account, region) = (&self.place.account, &self.place.region);
         let is_active = self.state.standing(account, at).state().is_none_or(|standing| standing.active);
-        self.state.policy(account, at).map(|in_force| {
-            let demands =
-                in_force.policy.as_ref().is_some_and(|policy| policy.regions.get(region).is_some_and(|demanded| !demanded.is_empty()));
-            is_active && !demands
-        })
+        let policy = self.state.policy(account, at);
+        let demands = |in_force: &PolicyInForce| in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_in(region));
+        if policy.state().is_some_and(|in_force| demands(in_force).is_none()) {
+            return InForce::NotKnown;
+        }
+        policy.map(|in_force| is_active && demands(in_force) == Some(false))
     }
 
     /// The guardrail that a call asks for, if an event before it shows that it was made in the caller's account.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::inherit::{Inherited, Origin};
 use crate::{
-    arn::{GuardrailVersion, GuardrailVersionArn, Region},
-    enforcement::{Enforcement, Guarding, ModelScope},
+    arn::{GuardrailVersion, GuardrailVersionArn, Region, looks_like_a_region},
+    enforcement::{Enforcement, Guarding, ModelScope, Problem, Unclear, pointer, terms::POLICY},
 };
 
 /// An effective policy of type `BEDROCK_POLICY`: for each Region the configurations that it names.
@@ -15,8 +15,8 @@ use crate::{
 pub struct EffectivePolicy {
     /// By Region. AWS documents one configuration per Region; what it does with more is not documented (facts/01 §2).
     pub regions: BTreeMap<Region, Vec<GuardrailInference>>,
-    /// JSON pointers of keys that we don't know, outside of any configuration.
-    pub unknown_keys: Vec<String>,
+    /// What can't be understood outside of any configuration: it may change what is demanded everywhere.
+    pub unclear: Vec<Unclear>,
     /// The plain document.
     pub document: Value,
 }
@@ -26,14 +26,16 @@ pub struct EffectivePolicy {
 pub struct GuardrailInference {
     /// Its name, such as `config_1`.
     pub name: String,
+    /// Where it stands in the document, as an RFC 6901 pointer.
+    pub pointer: String,
     /// The guardrail version that it names.
     pub identifier: Identifier,
     /// For which models.
     pub models: ModelScope,
     /// And which content.
     pub guarding: Guarding,
-    /// JSON pointers of keys that we don't know: what they do to the enforcement is not known either.
-    pub unknown_keys: Vec<String>,
+    /// What can't be understood: what it does to the enforcement is not known.
+    pub unclear: Vec<Unclear>,
     /// The attachment that gave the identifier, if the policy was computed.
     pub origin: Option<Origin>,
 }
@@ -70,6 +72,15 @@ pub enum Unusable {
 }
 
 impl Identifier {
+    /// Reads what stands under `identifier`: null if nothing does.
+    fn of(value: &Value, region: &Region) -> Self {
+        match value {
+            Value::Null => Identifier::read(None, region),
+            Value::String(text) => Identifier::read(Some(text), region),
+            other => Identifier::Unusable { text: other.to_string(), why: Unusable::Malformed },
+        }
+    }
+
     /// Reads the identifier that stands under a Region's key.
     #[must_use]
     pub fn read(text: Option<&str>, region: &Region) -> Self {
@@ -92,87 +103,131 @@ impl GuardrailInference {
     pub fn enforcement(&self) -> Option<Enforcement> {
         match &self.identifier {
             Identifier::Guardrail(guardrail) => {
-                Some(Enforcement { guardrail: guardrail.clone(), models: self.models.clone(), guarding: self.guarding })
+                let (models, unclear) = (self.models.clone(), self.unclear.clone());
+                Some(Enforcement { guardrail: guardrail.clone(), models, guarding: self.guarding, unclear })
             }
             Identifier::Unusable { .. } => None,
         }
     }
 }
 
-/// Keys of a configuration, and of the objects in it, in all generations of the syntax (facts/01 §2).
-const CONFIGURATION_KEYS: [(&str, &[&str]); 4] = [
-    ("identifier", &[]),
-    ("input_tags", &[]),
-    ("selective_content_guarding", &["system", "messages"]),
-    ("model_enforcement", &["included_models", "excluded_models"]),
-];
-
 impl EffectivePolicy {
-    /// From a plain document, as `DescribeEffectivePolicy` gives it.
+    /// From the text of a plain document, as `DescribeEffectivePolicy` gives it.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        let (document, duplicates) = super::text::parse(text)?;
+        Ok(Self::read(document, duplicates, |_| None))
+    }
+
+    /// From a plain document.
     #[must_use]
     pub fn from_document(document: Value) -> Self {
-        Self::read(document, |_| None)
+        Self::read(document, Vec::new(), |_| None)
     }
 
     /// From a computed policy, with the attachment that gave each identifier.
     #[must_use]
     pub fn from_inherited(inherited: &Inherited) -> Self {
-        Self::read(inherited.to_document(), |path| inherited.origins(path).first().cloned())
+        Self::read(inherited.to_document(), inherited.unclear().to_vec(), |path| inherited.origins(path).first().cloned())
     }
 
-    fn read(document: Value, origin: impl Fn(&[&str]) -> Option<Origin>) -> Self {
-        let mut policy = EffectivePolicy::default();
-        for (top, feature, regions) in features(&document) {
-            if !top.eq_ignore_ascii_case("bedrock") || !feature.eq_ignore_ascii_case("guardrail_inference") {
-                policy.unknown_keys.push(pointer(&[top, feature]));
-                continue;
-            }
-            for (region_key, configurations) in members(regions) {
-                let region = Region::from(region_key.to_lowercase());
-                for (name, configuration) in members(configurations) {
-                    let path = [top, feature, region_key, name];
-                    let (models, guarding) = Enforcement::scope_of_policy(configuration);
-                    policy.regions.entry(region.clone()).or_default().push(GuardrailInference {
-                        name: name.to_owned(),
-                        identifier: Identifier::read(configuration["identifier"].as_str(), &region),
-                        models,
-                        guarding,
-                        unknown_keys: unknown_keys(configuration, &path),
-                        origin: origin(&[top, feature, region_key, name, "identifier"]),
-                    });
-                }
-            }
-        }
+    /// Reads a document, given what of the text or the texts behind it can't be understood.
+    fn read(document: Value, unclear: Vec<Unclear>, origin: impl Fn(&[&str]) -> Option<Origin>) -> Self {
+        let mut policy = EffectivePolicy { unclear, ..EffectivePolicy::default() };
+        policy.read_document(&document, &origin);
         policy.document = document;
         policy
     }
-}
 
-fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value))
-}
-
-fn features(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
-    members(document).flat_map(|(top, features)| members(features).map(move |(feature, regions)| (top, feature, regions)))
-}
-
-fn unknown_keys(configuration: &Value, path: &[&str]) -> Vec<String> {
-    let mut unknown = Vec::new();
-    for (key, value) in members(configuration) {
-        match CONFIGURATION_KEYS.iter().find(|(known, _)| *known == key) {
-            None => unknown.push(pointer(&[path, &[key]].concat())),
-            Some((_, inner)) if !inner.is_empty() => {
-                unknown.extend(members(value).filter(|(k, _)| !inner.contains(k)).map(|(k, _)| pointer(&[path, &[key, k]].concat())));
+    fn read_document(&mut self, document: &Value, origin: &impl Fn(&[&str]) -> Option<Origin>) {
+        for (top, features) in self.members(document, &[]) {
+            if !self.is_key(top, "bedrock", &[top], features) {
+                continue;
             }
-            Some(_) => {}
+            for (feature, regions) in self.members(features, &[top]) {
+                let path = [top, feature];
+                if !self.is_key(feature, "guardrail_inference", &path, regions) {
+                    continue;
+                }
+                for (region, configurations) in self.members(regions, &path) {
+                    self.read_region(region, configurations, &path, origin);
+                }
+            }
         }
     }
-    unknown
-}
 
-/// An RFC 6901 pointer.
-pub(super) fn pointer(path: &[&str]) -> String {
-    path.iter().flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")]).collect()
+    fn read_region(&mut self, key: &str, configurations: &Value, path: &[&str], origin: &impl Fn(&[&str]) -> Option<Origin>) {
+        let path = [path, &[key]].concat();
+        let region = Region::from(key.to_lowercase());
+        if !looks_like_a_region(&region) {
+            // It may be a word for several Regions, this one among them.
+            return self.report(&path, Problem::NotARegion, configurations);
+        }
+        for (name, configuration) in self.members(configurations, &path) {
+            let path = [&path[..], &[name]].concat();
+            let mut terms = POLICY.read(configuration, &path);
+            if *region != *key {
+                terms.unclear.push(Unclear::at(&path, Problem::OddCase, configuration));
+            }
+            // What was found in the texts behind the document stands with the configuration that it belongs to.
+            let place = pointer(&path);
+            terms.unclear.extend(self.unclear.extract_if(.., |unclear| unclear.is_below(&place)));
+            self.regions.entry(region.clone()).or_default().push(GuardrailInference {
+                name: name.to_owned(),
+                pointer: place,
+                identifier: Identifier::of(&configuration["identifier"], &region),
+                models: terms.models,
+                guarding: terms.guarding,
+                unclear: terms.unclear,
+                origin: origin(&[&path[..], &["identifier"]].concat()),
+            });
+        }
+    }
+
+    fn report(&mut self, path: &[&str], problem: Problem, value: &Value) {
+        self.unclear.push(Unclear::at(path, problem, value));
+    }
+
+    /// The entries of an object; none of anything else, which is reported.
+    fn members<'v>(&mut self, value: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v Value)> {
+        match value {
+            Value::Object(members) => members.iter().map(|(key, value)| (key.as_str(), value)).collect(),
+            _ => {
+                self.report(path, Problem::NotAnObject, value);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether a key is the one that is known; another is reported, and so is one in another case, which is read all the same.
+    fn is_key(&mut self, key: &str, known: &str, path: &[&str], value: &Value) -> bool {
+        let is_known = key.eq_ignore_ascii_case(known);
+        if !is_known {
+            self.report(path, Problem::UnknownKey, value);
+        } else if key != known {
+            self.report(path, Problem::OddCase, value);
+        }
+        is_known
+    }
+
+    /// Whether something is demanded in a Region; `None` if that may hide in what isn't understood.
+    #[must_use]
+    pub fn demands_in(&self, region: &Region) -> Option<bool> {
+        match self.regions.get(region) {
+            Some(configurations) if !configurations.is_empty() => Some(true),
+            _ => self.unclear.is_empty().then_some(false),
+        }
+    }
+
+    /// Whether something is demanded anywhere; `None` if that may hide in what isn't understood.
+    #[must_use]
+    pub fn demands_anything(&self) -> Option<bool> {
+        if self.regions.is_empty() { self.unclear.is_empty().then_some(false) } else { Some(true) }
+    }
+
+    /// Everything that can't be understood, of the document as a whole and of each configuration.
+    pub fn all_unclear(&self) -> impl Iterator<Item = &Unclear> {
+        self.unclear.iter().chain(self.regions.values().flatten().flat_map(|configuration| &configuration.unclear))
+    }
 }
 
 #[cfg(test)]
@@ -201,22 +256,66 @@ mod tests {
             read(&json!({"identifier": GUARDRAIL, "selective_content_guarding": {"system": "selective", "messages": "comprehensive"}}));
         assert_eq!(third.guarding, Guarding { system: GuardingMode::Selective, ..Guarding::COMPREHENSIVE });
         assert_eq!(third.enforcement().unwrap().guardrail.to_string(), GUARDRAIL);
-        assert!([first, second, third].iter().all(|configuration| configuration.unknown_keys.is_empty()));
+        assert!([first, second, third].iter().all(|configuration| configuration.unclear.is_empty()));
     }
 
     #[test]
-    fn unknown_keys_are_kept_and_named() {
+    fn what_is_not_understood_is_kept_and_named() {
+        let named = |unclear: &[Unclear]| {
+            unclear.iter().map(|unclear| format!("{} {}", unclear.pointer, unclear.problem.kind())).collect::<Vec<_>>()
+        };
         let read = read(&json!({"identifier": GUARDRAIL, "mode": "detect", "model_enforcement": {"families": ["x"]}}));
         let at = "/bedrock/guardrail_inference/us-east-1/config_1";
-        assert_eq!(read.unknown_keys, [format!("{at}/mode"), format!("{at}/model_enforcement/families")]);
-        let policy = EffectivePolicy::from_document(json!({"bedrock": {"image_inference": {}}, "other": {"x": 1}}));
-        assert_eq!(policy.unknown_keys, ["/bedrock/image_inference", "/other/x"]);
-        assert_eq!(policy.document["other"]["x"], 1);
+        assert_eq!(named(&read.unclear), [format!("{at}/mode unknown-key"), format!("{at}/model_enforcement/families unknown-key")]);
+        let configured = json!({"us-east-1": {"config_1": {"identifier": GUARDRAIL}}});
+        for (document, expected) in [
+            (
+                json!({"bedrock": {"image_inference": {}}, "other": {"x": 1}}),
+                vec!["/bedrock/image_inference unknown-key", "/other unknown-key"],
+            ),
+            (json!({"bedrok": {}}), vec!["/bedrok unknown-key"]),
+            (json!({"bedrock": {"guardrail_inferenc": configured}}), vec!["/bedrock/guardrail_inferenc unknown-key"]),
+            (json!({"bedrock": {"guardrail_inference": configured}, "version": 2}), vec!["/version unknown-key"]),
+            (json!({"Bedrock": {"guardrail_inference": configured}}), vec!["/Bedrock odd-case"]),
+            (
+                json!({"bedrock": {"guardrail_inference": {"default": {}, "us-east-1": configured["us-east-1"]}}}),
+                vec!["/bedrock/guardrail_inference/default unknown-region"],
+            ),
+            (json!({"bedrock": {"guardrail_inference": {"us-east-1": []}}}), vec!["/bedrock/guardrail_inference/us-east-1 not-an-object"]),
+            (json!({"bedrock": {"guardrail_inference": null}}), vec!["/bedrock/guardrail_inference not-an-object"]),
+            (json!({"bedrock": 1}), vec!["/bedrock not-an-object"]),
+            (json!(null), vec![" not-an-object"]),
+            (json!({"bedrock": {"guardrail_inference": configured}}), vec![]),
+            (json!({"bedrock": {}}), vec![]),
+            (json!({}), vec![]),
+        ] {
+            let policy = EffectivePolicy::from_document(document.clone());
+            assert_eq!(named(&policy.unclear), expected, "{document}");
+            assert_eq!(policy.document, document);
+        }
+        let odd_region =
+            EffectivePolicy::from_document(json!({"bedrock": {"guardrail_inference": {"US-EAST-1": configured["us-east-1"]}}}));
+        assert_eq!(named(&odd_region.regions["us-east-1"][0].unclear), ["/bedrock/guardrail_inference/US-EAST-1/config_1 odd-case"]);
+    }
+
+    #[test]
+    fn what_stands_twice_is_not_understood() {
+        let configuration = format!(r#"{{"identifier": "{GUARDRAIL}", "input_tags": "ignore", "input_tags": "ignore"}}"#);
+        let of = |inner: &str| format!(r#"{{"bedrock": {{"guardrail_inference": {{"us-east-1": {{"config_1": {inner}}}}}}}}}"#);
+        let inside = EffectivePolicy::parse(&of(&configuration)).unwrap();
+        assert!(inside.unclear.is_empty());
+        let unclear = &inside.regions["us-east-1"][0].unclear;
+        assert_eq!(unclear[0].pointer, "/bedrock/guardrail_inference/us-east-1/config_1/input_tags");
+        assert_eq!((unclear.len(), unclear[0].problem), (1, Problem::DuplicateKey));
+        let outside = EffectivePolicy::parse(r#"{"bedrock": {}, "bedrock": {}}"#).unwrap();
+        assert_eq!((outside.unclear.len(), outside.unclear[0].pointer.as_str()), (1, "/bedrock"));
     }
 
     #[test]
     fn an_identifier_that_cannot_be_enforced_says_why() {
         for (text, why) in [
+            (json!(["arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1"]), Unusable::Malformed),
+            (json!(5), Unusable::Malformed),
             (json!("arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:DRAFT"), Unusable::Draft),
             (json!("arn:aws:bedrock:eu-west-1:111122223333:guardrail/abcd1234efgh:1"), Unusable::OtherRegion),
             (json!("abcd1234efgh"), Unusable::Malformed),

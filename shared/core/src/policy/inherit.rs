@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::document::{Document, Node, OperatorSet};
-use crate::arn::{PolicyId, TargetId};
+use crate::{
+    arn::{PolicyId, TargetId},
+    enforcement::Unclear,
+};
 
 /// A policy where it is attached.
 #[derive(Clone, Debug)]
@@ -40,6 +43,7 @@ pub struct Origin {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inherited {
     root: Setting,
+    unclear: Vec<Unclear>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +93,8 @@ pub fn inherit(levels: &[Vec<Attached<'_>>]) -> Option<Inherited> {
         }
         root.bind_controls();
     }
-    Some(Inherited { root })
+    let unclear = levels.iter().flatten().flat_map(|attached| &attached.document.unclear).cloned().collect();
+    Some(Inherited { root, unclear })
 }
 
 impl Setting {
@@ -162,6 +167,12 @@ impl Inherited {
     #[must_use]
     pub fn to_document(&self) -> Value {
         self.root.to_json().unwrap_or_else(|| Value::Object(Map::new()))
+    }
+
+    /// What can't be understood of the policies that are attached, whether or not it came to anything.
+    #[must_use]
+    pub fn unclear(&self) -> &[Unclear] {
+        &self.unclear
     }
 
     /// The policies that made the setting at this path what it is; empty if there is none.

@@ -1,14 +1,17 @@
-//! What looks wrong about a Bedrock policy before anybody attaches it (facts/01 §2–3).
+//! What looks wrong about a Bedrock policy before anybody attaches it, and about what came of it (facts/01 §2–3).
+
+mod effective;
+mod written;
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::effective::{Identifier, Unusable, pointer};
+use super::effective::{EffectivePolicy, Identifier, Unusable};
 use crate::{
-    arn::{AccountId, Region, looks_like_a_region},
-    model::Model,
+    arn::{AccountId, Region},
+    enforcement::{Enforcement, Problem, Unclear},
 };
 
 /// Something that looks wrong, and where.
@@ -49,477 +52,98 @@ impl fmt::Display for Level {
 /// The most characters that AWS accepts (facts/01 §5).
 pub const MOST_CHARACTERS: usize = 10_000;
 
-/// Lints the text of a Bedrock policy, operators and all. Lints come in the order of the document.
+/// The most policies of one type that AWS lets be attached to one root, OU or account (facts/01 §5).
+pub const MOST_ATTACHMENTS: usize = 10;
+
+impl Lint {
+    /// A lint at a path of keys.
+    fn at(level: Level, kind: &'static str, pointer: String, message: impl Into<String>) -> Self {
+        Lint { level, kind, pointer, message: message.into() }
+    }
+
+    /// About something that can't be understood.
+    fn about(unclear: &Unclear) -> Self {
+        let level = match unclear.problem {
+            // AWS may well take it, and a newer word may stand where AWS put it: what comes of it isn't sure.
+            Problem::EmptyList | Problem::OddCase | Problem::UnknownWord => Level::Warning,
+            _ => Level::Error,
+        };
+        Lint::at(level, unclear.problem.kind(), unclear.pointer.clone(), unclear.to_string())
+    }
+}
+
+/// Lints the text of a Bedrock policy as it is written, operators and all. Lints come in the order of the document.
 pub fn lint(text: &str, management_account: Option<&AccountId>) -> Result<Vec<Lint>, serde_json::Error> {
-    let document: Value = serde_json::from_str(text)?;
-    let mut linter = Linter { management_account, lints: Vec::new() };
+    let (document, duplicates) = super::text::parse(text)?;
     let characters = text.chars().count();
+    let mut lints = Vec::new();
     if characters > MOST_CHARACTERS {
         let message =
             format!("{characters} characters, and AWS accepts {MOST_CHARACTERS}; white space counts unless the console strips it");
-        linter.add(Level::Error, "over-size-limit", &[], message);
+        lints.push(Lint::at(Level::Error, "over-size-limit", String::new(), message));
     }
-    linter.document(&document);
-    Ok(linter.lints)
+    lints.extend(duplicates.iter().map(Lint::about));
+    lints.extend(written::lints(&document, management_account));
+    Ok(lints)
 }
 
-struct Linter<'m> {
-    management_account: Option<&'m AccountId>,
-    lints: Vec<Lint>,
+/// Lints the text of an effective policy, as DescribeEffectivePolicy gives it: plain values without operators.
+pub fn lint_effective(text: &str, management_account: Option<&AccountId>) -> Result<Vec<Lint>, serde_json::Error> {
+    Ok(lints_of_effective(&EffectivePolicy::parse(text)?, management_account))
 }
 
-const CONTROL: &str = "@@operators_allowed_for_child_policies";
-
-/// What a setting holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Holds {
-    Text,
-    List,
+/// Lints an effective policy.
+#[must_use]
+pub fn lints_of_effective(policy: &EffectivePolicy, management_account: Option<&AccountId>) -> Vec<Lint> {
+    effective::lints(policy, management_account)
 }
 
-impl Linter<'_> {
-    fn add(&mut self, level: Level, kind: &'static str, path: &[&str], message: impl Into<String>) {
-        self.lints.push(Lint { level, kind, pointer: pointer(path), message: message.into() });
-    }
-
-    fn document(&mut self, document: &Value) {
-        for (key, value) in self.members(document, &[]) {
-            if key != "bedrock" {
-                self.unknown_key(&[key]);
-                continue;
-            }
-            for (feature, value) in self.members(value, &[key]) {
-                if feature == "guardrail_inference" { self.regions(value) } else { self.unknown_key(&[key, feature]) }
-            }
-        }
-        if document.pointer("/bedrock/guardrail_inference").is_none() {
-            self.add(Level::Error, "demands-nothing", &[], "no `bedrock.guardrail_inference`: the policy demands nothing");
-        } else {
-            self.open_to_overrides(document);
+/// Lints an account's enforced configuration: an entry of ListEnforcedGuardrailsConfiguration's answer, or a `guardrailInferenceConfig`.
+#[must_use]
+pub fn lint_configuration(json: &Value) -> Vec<Lint> {
+    // Whose a guardrail is that is named by its id alone changes nothing here.
+    match Enforcement::from_configuration(json, &AccountId::from("unknown"), &Region::from("unknown")) {
+        Some(enforcement) => effective::lints_of_configuration(&enforcement),
+        None => {
+            vec![Lint::at(Level::Error, "malformed-identifier", String::new(), "it doesn't name one guardrail in one numbered version")]
         }
     }
+}
 
-    fn unknown_key(&mut self, path: &[&str]) {
-        let key = path.last().copied().unwrap_or_default();
-        self.add(
-            Level::Error,
-            "unknown-key",
-            path,
-            format!("`{key}` is no key of a Bedrock policy that we know: what it does is not known either"),
-        );
-    }
-
-    /// The entries of a node that holds others; its operators are looked at here.
-    fn members<'v>(&mut self, node: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v Value)> {
-        let Value::Object(members) = node else {
-            self.add(Level::Error, "not-an-object", path, "an object is expected here");
-            return Vec::new();
-        };
-        let mut entries = Vec::new();
-        for (key, value) in members {
-            match key.as_str() {
-                CONTROL => self.control(value, &[path, &[CONTROL]].concat()),
-                "@@assign" | "@@append" | "@@remove" => {
-                    self.add(
-                        Level::Error,
-                        "misplaced-operator",
-                        &[path, &[key]].concat(),
-                        format!("`{key}` belongs to a setting, not to a node that holds others"),
-                    );
-                }
-                _ if key.starts_with("@@") => self.unknown_operator(&[path, &[key]].concat(), key),
-                _ => entries.push((key.as_str(), value)),
+/// What is wrong about an identifier that stands under a Region's key: kind and message.
+fn about_identifier(identifier: &Identifier, management_account: Option<&AccountId>) -> Option<(&'static str, String)> {
+    const FAILS: &str = "every Bedrock call of the accounts that the policy reaches fails";
+    match identifier {
+        Identifier::Guardrail(named) => {
+            let owner = &named.key.account;
+            if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Some(("malformed-identifier", format!("`{owner}` is no account: ids of accounts have twelve digits")));
             }
-        }
-        entries
-    }
-
-    fn unknown_operator(&mut self, path: &[&str], key: &str) {
-        self.add(Level::Error, "unknown-operator", path, format!("`{key}` is no inheritance operator"));
-    }
-
-    fn control(&mut self, value: &Value, path: &[&str]) {
-        let known = ["@@all", "@@none", "@@assign", "@@append", "@@remove"];
-        let names: Option<Vec<&str>> = value.as_array().map(|list| list.iter().map(|name| name.as_str().unwrap_or_default()).collect());
-        match names {
-            Some(names) if !names.is_empty() && names.iter().all(|name| known.contains(name)) => {
-                if names.len() > 1 && names.iter().any(|name| matches!(*name, "@@all" | "@@none")) {
-                    self.add(Level::Error, "contradictory-control", path, "`@@all` and `@@none` stand alone");
-                }
-            }
-            _ => self.add(Level::Error, "malformed-control", path, format!("expected a list of {}", known.join(", "))),
-        }
-    }
-
-    fn regions(&mut self, regions: &Value) {
-        let base = ["bedrock", "guardrail_inference"];
-        let regions = self.members(regions, &base);
-        if regions.is_empty() {
-            self.add(Level::Error, "demands-nothing", &base, "no Region: the policy demands nothing");
-        }
-        for (region, configurations) in regions {
-            let path = [&base[..], &[region]].concat();
-            if !looks_like_a_region(region) {
-                self.add(Level::Warning, "unknown-region", &path, format!("`{region}` doesn't look like the code of a Region"));
-            }
-            let configurations = self.members(configurations, &path);
-            if configurations.is_empty() {
-                self.add(Level::Error, "demands-nothing", &path, "no configuration: the policy demands nothing in this Region");
-            }
-            if configurations.len() > 1 {
-                let message = "several configurations in one Region: AWS doesn't document which of them is enforced";
-                self.add(Level::Warning, "several-configurations", &path, message);
-            }
-            for (name, configuration) in configurations {
-                self.configuration(configuration, region, &[&path[..], &[name]].concat());
-            }
-        }
-    }
-
-    fn configuration(&mut self, configuration: &Value, region: &str, path: &[&str]) {
-        let members = self.members(configuration, path);
-        for (key, value) in &members {
-            let at = [path, &[key]].concat();
-            match *key {
-                "identifier" => self.identifier(value, region, &at),
-                "input_tags" => {
-                    self.setting(value, &at, Holds::Text, &["honor", "ignore"]);
-                    self.add(Level::Warning, "superseded-syntax", &at, "`input_tags` is superseded by `selective_content_guarding`");
-                }
-                "selective_content_guarding" => self.guarding(value, &at),
-                "model_enforcement" => self.models(value, &at),
-                _ => self.unknown_key(&at),
-            }
-        }
-        let has = |wanted: &str| members.iter().any(|(key, _)| *key == wanted);
-        if !has("identifier") {
-            let message = "no `identifier`: the configuration counts only where a policy above or beside it sets one";
-            self.add(Level::Warning, "no-identifier", path, message);
-        }
-        if has("input_tags") && has("selective_content_guarding") {
-            let message = "both `input_tags` and `selective_content_guarding`: AWS doesn't document which it obeys, so the weaker counts";
-            self.add(Level::Warning, "both-syntaxes", path, message);
-        }
-    }
-
-    /// A setting with operators; returns the texts that it assigns or appends, with their paths' last part.
-    fn setting<'v>(&mut self, node: &'v Value, path: &[&str], holds: Holds, known: &[&str]) -> Vec<(&'static str, &'v str)> {
-        let Value::Object(members) = node else {
-            self.add(Level::Error, "no-operator", path, "a value without an operator: write {\"@@assign\": …}");
-            return Vec::new();
-        };
-        let mut texts = Vec::new();
-        for (key, value) in members {
-            let operator = match key.as_str() {
-                "@@assign" => "@@assign",
-                "@@append" | "@@remove" if holds == Holds::Text => {
-                    self.add(
-                        Level::Error,
-                        "operator-on-text",
-                        &[path, &[key]].concat(),
-                        format!("`{key}` works on lists only, and this setting is a text"),
-                    );
-                    continue;
-                }
-                "@@append" => "@@append",
-                "@@remove" => "@@remove",
-                CONTROL => {
-                    self.control(value, &[path, &[CONTROL]].concat());
-                    continue;
-                }
-                _ if key.starts_with("@@") => {
-                    self.unknown_operator(&[path, &[key]].concat(), key);
-                    continue;
-                }
-                _ => {
-                    self.unknown_key(&[path, &[key]].concat());
-                    continue;
-                }
-            };
-            let at = [path, &[operator]].concat();
-            let values = match (holds, value) {
-                (Holds::Text, Value::String(text)) => vec![text.as_str()],
-                (Holds::List, Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().filter_map(Value::as_str).collect(),
-                (Holds::Text, _) => {
-                    self.add(Level::Error, "wrong-type", &at, "a text is expected here");
-                    continue;
-                }
-                (Holds::List, _) => {
-                    self.add(Level::Error, "wrong-type", &at, "a list of texts is expected here");
-                    continue;
-                }
-            };
-            if let Some(odd) = values.iter().find(|value| !known.is_empty() && !known.contains(value)) {
-                self.add(Level::Error, "unknown-value", &at, format!("`{odd}` is none of {}", known.join(", ")));
-            }
-            texts.extend(values.into_iter().map(|value| (operator, value)));
-        }
-        texts
-    }
-
-    fn identifier(&mut self, node: &Value, region: &str, path: &[&str]) {
-        for (operator, text) in self.setting(node, path, Holds::Text, &[]) {
-            let at = [path, &[operator]].concat();
-            match Identifier::read(Some(text), &Region::from(region.to_lowercase())) {
-                Identifier::Guardrail(named) => {
-                    if named.key.account.len() != 12 || !named.key.account.bytes().all(|byte| byte.is_ascii_digit()) {
-                        let message = format!("`{}` is no account: ids of accounts have twelve digits", named.key.account);
-                        self.add(Level::Error, "malformed-identifier", &at, message);
-                    } else if let Some(management) = self.management_account.filter(|management| **management != named.key.account) {
-                        let message = format!(
-                            "the guardrail belongs to {}, and only one of the management account ({management}) can be enforced",
-                            named.key.account
-                        );
-                        self.add(Level::Error, "foreign-owner", &at, message);
-                    }
-                }
-                Identifier::Unusable { why, .. } => {
-                    let (kind, effect) = match why {
-                        Unusable::Draft => ("draft-version", "enforce a numbered version"),
-                        Unusable::OtherRegion => ("other-region", "name a guardrail of this Region"),
-                        Unusable::Malformed | Unusable::Missing => (
-                            "malformed-identifier",
-                            "calls of the accounts below would fail; write arn:aws:bedrock:<region>:<account>:guardrail/<id>:<version>",
-                        ),
-                    };
-                    self.add(Level::Error, kind, &at, format!("{why}: {effect}"));
-                }
-            }
-        }
-    }
-
-    fn guarding(&mut self, node: &Value, path: &[&str]) {
-        let sides = self.members(node, path);
-        if sides.is_empty() {
-            self.add(Level::Error, "empty-guarding", path, "at least one of `system` and `messages` is required");
-        }
-        for (side, value) in sides {
-            let at = [path, &[side]].concat();
-            if !matches!(side, "system" | "messages") {
-                self.unknown_key(&at);
-                continue;
-            }
-            for (operator, mode) in self.setting(value, &at, Holds::Text, &["selective", "comprehensive"]) {
-                if mode == "selective" {
-                    let message = match side {
-                        "system" => "callers choose what of the system prompt is evaluated: without tags, nothing is",
-                        _ => "callers choose what of the messages is evaluated: with tags, only what they tag is",
-                    };
-                    self.add(Level::Note, "selective", &[&at[..], &[operator]].concat(), message);
-                }
-            }
-        }
-    }
-
-    fn models(&mut self, node: &Value, path: &[&str]) {
-        let lists = self.members(node, path);
-        for required in ["included_models", "excluded_models"] {
-            if !lists.iter().any(|(key, _)| *key == required) {
-                let message = format!("no `{required}`: AWS requires both lists here, unless a policy above or beside this one sets it");
-                self.add(Level::Warning, "missing-list", path, message);
-            }
-        }
-        for (key, value) in lists {
-            let at = [path, &[key]].concat();
-            if !matches!(key, "included_models" | "excluded_models") {
-                self.unknown_key(&at);
-                continue;
-            }
-            for (operator, model) in self.setting(value, &at, Holds::List, &[]) {
-                let all = model == "ALL";
-                let at = [&at[..], &[operator]].concat();
-                if all && key == "excluded_models" {
-                    self.add(Level::Error, "all-excluded", &at, "`ALL` can't be excluded");
-                } else if !all && !names_itself(model) {
-                    let message =
-                        format!("`{model}` is a profile or an ARN, and lists name foundation models: write `{}`", Model::parse(model));
-                    self.add(Level::Error, "not-a-model-id", &at, message);
-                } else if !all && !matches!(Model::parse(model), Model::Foundation(_)) {
-                    self.add(Level::Error, "not-a-model-id", &at, format!("`{model}` is not the id of a foundation model"));
-                } else if !all {
-                    self.form_of_model_id(model, &at);
-                }
-            }
-        }
-    }
-
-    /// The form that AWS documents: `vendor.model`, up to two parts behind colons, and twelve characters behind a slash (facts/01 §2).
-    fn form_of_model_id(&mut self, model: &str, path: &[&str]) {
-        let (id, suffix) = model.split_once('/').map_or((model, None), |(id, suffix)| (id, Some(suffix)));
-        let is_part = |part: &str| {
-            (1..=63).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        let is_suffix = |suffix: &str| suffix.len() == 12 && is_part(suffix);
-        let mut parts = id.split(['.', ':']);
-        if !parts.all(is_part) || id.matches(':').count() > 2 || !suffix.is_none_or(is_suffix) {
-            let message =
-                format!("`{model}` is not of the form of a model id (`vendor.model`): there are no wildcards, and it means no model");
-            self.add(Level::Error, "not-a-model-id", path, message);
-        } else if id.matches('.').count() > 1 {
+            let management = management_account.filter(|management| *management != owner)?;
             let message = format!(
-                "`{model}` has more than the one dot that AWS documents for ids in these lists: it may be refused, or mean no model"
+                "the guardrail belongs to {owner}, and only one of the management account ({management}) can be enforced: with a wrong \
+                 guardrail {FAILS}"
             );
-            self.add(Level::Warning, "not-a-model-id", path, message);
+            Some(("foreign-owner", message))
         }
-    }
-
-    /// A control acts only where it stands: says which nodes a lower policy could still change.
-    fn open_to_overrides(&mut self, document: &Value) {
-        let mut open = Vec::new();
-        let mut path = vec!["bedrock", "guardrail_inference"];
-        if let Some(regions) = document.pointer("/bedrock/guardrail_inference") {
-            collect_open(regions, &mut path, &mut open);
-        }
-        if !open.is_empty() {
-            let message =
-                format!("policies lower in the tree can still change {}: lock each with {CONTROL}: [\"@@none\"]", open.join(", "));
-            self.add(Level::Note, "open-to-overrides", &["bedrock", "guardrail_inference"], message);
+        Identifier::Unusable { text, why } => {
+            let (kind, effect) = match why {
+                Unusable::Draft => ("draft-version", "enforce a numbered version".to_owned()),
+                Unusable::OtherRegion => ("other-region", format!("name a guardrail of this Region, for with a wrong one {FAILS}")),
+                Unusable::Malformed | Unusable::Missing => {
+                    ("malformed-identifier", format!("with it {FAILS}; write arn:aws:bedrock:<region>:<account>:guardrail/<id>:<version>"))
+                }
+            };
+            let named = if text.is_empty() { String::new() } else { format!("`{text}`: ") };
+            Some((kind, format!("{named}{why}: {effect}")))
         }
     }
 }
 
-fn collect_open<'v>(node: &'v Value, path: &mut Vec<&'v str>, open: &mut Vec<String>) {
-    let Value::Object(members) = node else {
-        return;
-    };
-    let locked = members.get(CONTROL).and_then(Value::as_array).is_some_and(|names| names.iter().any(|name| name == "@@none"));
-    if !locked {
-        open.push(pointer(path));
-    }
-    for (key, value) in members.iter().filter(|(key, _)| !key.starts_with("@@")) {
-        path.push(key);
-        collect_open(value, path, open);
-        path.pop();
-    }
-}
-
-/// Whether an id is that of a model, or of a variant of one with another length of context.
-fn names_itself(model: &str) -> bool {
-    model.strip_prefix(Model::parse(model).as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1";
-
-    fn policy(configuration: &Value) -> Value {
-        json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": configuration}}}})
-    }
-
-    fn kinds(document: &Value) -> Vec<&'static str> {
-        let lints = lint(&document.to_string(), Some(&"111122223333".into())).unwrap();
-        lints.into_iter().filter(|lint| lint.kind != "open-to-overrides").map(|lint| lint.kind).collect()
-    }
-
-    fn excluding(model: &str) -> Value {
-        policy(&json!({"identifier": {"@@assign": GUARDRAIL},
-            "model_enforcement": {"included_models": {"@@assign": ["ALL"]}, "excluded_models": {"@@assign": [model]}}}))
-    }
-
-    #[test]
-    fn ids_of_models_have_their_documented_form() {
-        for model in
-            ["anthropic.claude-3-haiku-20240307-v1:0", "amazon.nova-pro-v1:0:300k", "cohere.embed-english-v3", "a.one/abcdef123456"]
-        {
-            assert_eq!(kinds(&excluding(model)), [] as [&str; 0], "{model}");
-        }
-    }
-
-    #[test]
-    fn a_sound_policy_has_no_lints() {
-        let sound = policy(&json!({"identifier": {"@@assign": GUARDRAIL},
-            "selective_content_guarding": {"system": {"@@assign": "comprehensive"}},
-            "model_enforcement": {"included_models": {"@@assign": ["ALL"]}, "excluded_models": {"@@assign": ["cohere.embed-english-v3"]}}}));
-        assert_eq!(kinds(&sound), [] as [&str; 0]);
-    }
-
-    #[test]
-    fn each_mistake_has_its_lint() {
-        let assign = |value: &str| json!({"identifier": {"@@assign": value}});
-        for (document, expected) in [
-            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:DRAFT"))), "draft-version"),
-            (policy(&assign(&GUARDRAIL.replace("us-east-1", "eu-west-1"))), "other-region"),
-            (policy(&assign("abcd1234efgh")), "malformed-identifier"),
-            (policy(&assign(&GUARDRAIL.replace("111122223333", "999999999999"))), "foreign-owner"),
-            (policy(&json!({"identifier": GUARDRAIL})), "no-operator"),
-            (policy(&json!({"identifier": {"@@append": [GUARDRAIL]}})), "operator-on-text"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "mode": {"@@assign": "detect"}})), "unknown-key"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL, "@@asign": 1}})), "unknown-operator"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["none"]}})), "malformed-control"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["@@none", "@@assign"]}})), "contradictory-control"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "input_tags": {"@@assign": "honor"}})), "superseded-syntax"),
-            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {}})), "empty-guarding"),
-            (
-                policy(
-                    &json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "SELECTIVE"}}}),
-                ),
-                "unknown-value",
-            ),
-            (
-                policy(
-                    &json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "selective"}}}),
-                ),
-                "selective",
-            ),
-            (policy(&json!({"selective_content_guarding": {"system": {"@@assign": "comprehensive"}}})), "no-identifier"),
-            (
-                policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["ALL"]}}})),
-                "missing-list",
-            ),
-            (
-                policy(
-                    &json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": "ALL"}, "excluded_models": {"@@assign": []}}}),
-                ),
-                "wrong-type",
-            ),
-            (
-                policy(
-                    &json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["us.anthropic.claude-v2"]}, "excluded_models": {"@@assign": []}}}),
-                ),
-                "not-a-model-id",
-            ),
-            (json!({"bedrock": {"guardrail_inference": {"virginia": {"c": {"identifier": {"@@assign": GUARDRAIL}}}}}}), "unknown-region"),
-            (
-                json!({"bedrock": {"guardrail_inference": {"us-east-1": {"a": {"identifier": {"@@assign": GUARDRAIL}}, "b": {"identifier": {"@@assign": GUARDRAIL}}}}}}),
-                "several-configurations",
-            ),
-            (json!({"bedrok": {}}), "demands-nothing"),
-            (json!({"bedrock": {"guardrail_inference": {}}}), "demands-nothing"),
-            (json!({"bedrock": {"guardrail_inference": {"us-east-1": {}}}}), "demands-nothing"),
-            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:01"))), "malformed-identifier"),
-            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:123456789"))), "malformed-identifier"),
-            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:+1"))), "malformed-identifier"),
-            (policy(&assign(&GUARDRAIL.replace("111122223333", "1111"))), "malformed-identifier"),
-            (excluding("anthropic.claude-*"), "not-a-model-id"),
-            (excluding("anthropic.Claude"), "not-a-model-id"),
-            (excluding("anthropic.claude:1:2:3"), "not-a-model-id"),
-            (excluding("amazon.titan/short"), "not-a-model-id"),
-            (excluding("deepseek.v3.2"), "not-a-model-id"),
-            (json!([]), "not-an-object"),
-            (json!({"bedrock": {"guardrail_inference": {"@@assign": 1}}}), "misplaced-operator"),
-        ] {
-            assert!(kinds(&document).contains(&expected), "{expected}: {document}: {:?}", kinds(&document));
-        }
-        let long = format!("{}{}", policy(&json!({"identifier": {"@@assign": GUARDRAIL}})), " ".repeat(MOST_CHARACTERS));
-        assert_eq!(lint(&long, None).unwrap()[0].kind, "over-size-limit");
-        assert!(lint("{", None).is_err());
-    }
-
-    #[test]
-    fn it_says_where_an_override_could_enter() {
-        let locked_identifier = policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["@@none"]}}));
-        let lints = lint(&locked_identifier.to_string(), None).unwrap();
-        let open = lints.iter().find(|lint| lint.kind == "open-to-overrides").unwrap();
-        assert!(
-            open.message.contains("/bedrock/guardrail_inference/us-east-1/config_1,") || open.message.contains("/us-east-1/config_1:"),
-            "{}",
-            open.message
-        );
-        assert!(!open.message.contains("/identifier"));
-        assert_eq!(lints.len(), 1);
+/// What selective guarding leaves to callers.
+fn note_of_side(side: &str) -> &'static str {
+    match side {
+        "system" => "callers choose what of the system prompt is evaluated: without tags, nothing is",
+        _ => "callers choose what of the messages is evaluated: with tags, only what they tag is",
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::effective::{EffectivePolicy, GuardrailInference, Identifier};
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn, Region},
-    enforcement::{Enforcement, GuardingMode, ModelScope},
+    enforcement::{Enforcement, GuardingMode, ModelScope, Unclear},
     finding::ControlChange,
 };
 
@@ -39,6 +39,18 @@ impl Weakening {
 /// What an account loses if one effective policy takes the place of another. `None` is no policy.
 #[must_use]
 pub fn weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePolicy>, compare: CompareGuardrails<'_>) -> Weakening {
+    let mut weakening = known_weakening(before, after, compare);
+    if let (Some(before), Some(after)) = (before, after) {
+        weakening.unverified.extend(changes_of_unclear("policy", &before.unclear, &after.unclear));
+        // What seems to be gone may be demanded in a way that isn't understood.
+        if after.unclear != before.unclear {
+            weakening.unverified.append(&mut weakening.changes);
+        }
+    }
+    weakening
+}
+
+fn known_weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePolicy>, compare: CompareGuardrails<'_>) -> Weakening {
     let mut weakening = Weakening::default();
     for (region, demanded) in before.into_iter().flat_map(|policy| &policy.regions) {
         let remaining = after.and_then(|policy| policy.regions.get(region)).map_or(&[][..], Vec::as_slice);
@@ -51,19 +63,16 @@ pub fn weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePolic
                 remaining.iter().filter(|other| same_name(other, inference) || remaining.len() == 1).collect();
             match named.first() {
                 None => weakening.changes.push(change(region, "identifier", Some(enforcement.guardrail.to_string()), None)),
-                Some(other) => match &other.identifier {
-                    Identifier::Unusable { text, why } => {
-                        weakening.changes.push(change(
-                            region,
-                            "identifier",
-                            Some(enforcement.guardrail.to_string()),
-                            Some(format!("{text} ({why})")),
-                        ));
+                Some(other) => match (&other.identifier, other.enforcement()) {
+                    (_, Some(after)) => weakening.add(weakening_of(region, &enforcement, &after, compare)),
+                    (Identifier::Unusable { text, why }, None) => {
+                        let after = Some(format!("{text} ({why})"));
+                        let lost = change(region, "identifier", Some(enforcement.guardrail.to_string()), after);
+                        // A key that isn't known may be what names the guardrail.
+                        let list = if other.unclear.is_empty() { &mut weakening.changes } else { &mut weakening.unverified };
+                        list.push(lost);
                     }
-                    Identifier::Guardrail(guardrail) => {
-                        let after = Enforcement { guardrail: guardrail.clone(), models: other.models.clone(), guarding: other.guarding };
-                        weakening.add(weakening_of(region, &enforcement, &after, compare));
-                    }
+                    (Identifier::Guardrail(_), None) => {}
                 },
             }
         }
@@ -101,9 +110,10 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
         }
         weakening.add(compared);
     }
+    let mut terms = Weakening::default();
     let scope = |models: &ModelScope| models.to_string();
     if narrows(&before.models, &after.models) {
-        weakening.changes.push(change(region, "model_enforcement", Some(scope(&before.models)), Some(scope(&after.models))));
+        terms.changes.push(change(region, "model_enforcement", Some(scope(&before.models)), Some(scope(&after.models))));
     }
     for ((side, old), (_, new)) in before.guarding.sides().into_iter().zip(after.guarding.sides()).filter(|((_, old), (_, new))| new < old)
     {
@@ -111,9 +121,31 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
         let looser = ControlChange { side: Some(side.to_owned()), ..plain };
         // What a word that isn't known leaves to callers isn't known either.
         let is_sure = old != GuardingMode::NotKnown && new != GuardingMode::NotKnown;
-        if is_sure { weakening.changes.push(looser) } else { weakening.unverified.push(looser) }
+        if is_sure { terms.changes.push(looser) } else { terms.unverified.push(looser) }
     }
+    // What isn't understood may be what the other terms became, or were.
+    if before.unclear != after.unclear {
+        terms.unverified.append(&mut terms.changes);
+    }
+    weakening.add(terms);
+    weakening.unverified.extend(changes_of_unclear(region, &before.unclear, &after.unclear));
     weakening
+}
+
+/// Of members that aren't understood: those that came, went or say something else.
+fn changes_of_unclear(of: &str, before: &[Unclear], after: &[Unclear]) -> Vec<ControlChange> {
+    let differs = |one: &&Unclear, among: &[Unclear]| !among.contains(one);
+    let value =
+        |unclear: &Unclear, among: &[Unclear]| among.iter().find(|other| other.pointer == unclear.pointer).map(|other| other.value.clone());
+    let came = after.iter().filter(|unclear| differs(unclear, before));
+    let gone = before.iter().filter(|unclear| differs(unclear, after) && value(unclear, after).is_none());
+    let change = |unclear: &Unclear| ControlChange {
+        control: format!("{of} {}", unclear.pointer),
+        side: None,
+        before: value(unclear, before),
+        after: value(unclear, after),
+    };
+    came.chain(gone).map(change).collect()
 }
 
 /// Whether some model that was meant no longer is.
@@ -201,6 +233,7 @@ mod tests {
         };
         let tags = |word: &str| config("abc:3", &json!({"input_tags": word}));
         let (system, messages) = ("us-east-1 selective_content_guarding of system", "us-east-1 selective_content_guarding of messages");
+        let word = "? us-east-1 /bedrock/guardrail_inference/us-east-1/config_1/selective_content_guarding/messages";
         let strict = config("abc:3", &json!({}));
         for (before, after, expected) in [
             (&strict, guarding("selective", "comprehensive"), vec![system.to_owned()]),
@@ -210,14 +243,42 @@ mod tests {
             (&guarding("selective", "comprehensive"), guarding("comprehensive", "selective"), vec![messages.to_owned()]),
             (&guarding("comprehensive", "selective"), guarding("selective", "comprehensive"), vec![system.to_owned()]),
             (&guarding("selective", "selective"), guarding("selective", "comprehensive"), vec![]),
-            (&strict, guarding("comprehensive", "lax"), vec![format!("? {messages}")]),
-            (&guarding("comprehensive", "lax"), guarding("comprehensive", "selective"), vec![format!("? {messages}")]),
+            (&strict, guarding("comprehensive", "lax"), vec![format!("? {messages}"), word.to_owned()]),
+            (&guarding("comprehensive", "lax"), guarding("comprehensive", "selective"), vec![format!("? {messages}"), word.to_owned()]),
             (&tags("ignore"), tags("honor"), vec![system.to_owned(), messages.to_owned()]),
             (&tags("honor"), tags("ignore"), vec![]),
             (&tags("honor"), guarding("selective", "selective"), vec![]),
             (&tags("ignore"), guarding("comprehensive", "selective"), vec![messages.to_owned()]),
         ] {
             assert_eq!(lost(before, Some(&after)), expected, "{before} to {after}");
+        }
+    }
+    #[test]
+    fn what_is_not_understood_is_a_difference_whose_direction_is_not_known() {
+        let strict = config("abc:3", &json!({}));
+        let detecting = config("abc:3", &json!({"mode": "detect"}));
+        let blocking = config("abc:3", &json!({"mode": "block"}));
+        let at = "? us-east-1 /bedrock/guardrail_inference/us-east-1/config_1";
+        let mode = format!("{at}/mode");
+        for (before, after, expected) in [
+            (&strict, &detecting, vec![mode.clone()]),
+            (&detecting, &strict, vec![mode.clone()]),
+            (&blocking, &detecting, vec![mode.clone()]),
+            (&detecting, &detecting, vec![]),
+            (&strict, &config("abc:3", &json!({"model_enforcement": 5})), vec![format!("{at}/model_enforcement")]),
+            (
+                &config("abc:3", &json!({"model_enforcement": 5})),
+                &config("abc:3", &json!({"model_enforcement": {"included_models": ["a.b"]}})),
+                vec!["? us-east-1 model_enforcement".to_owned(), format!("{at}/model_enforcement")],
+            ),
+            (&strict, &json!({"us-east-1": {"config_1": {"identifer": "x"}}}), vec!["? us-east-1 identifier".to_owned()]),
+            (
+                &strict,
+                &json!({"default": strict["us-east-1"]}),
+                vec!["? policy /bedrock/guardrail_inference/default".to_owned(), "? us-east-1 identifier".to_owned()],
+            ),
+        ] {
+            assert_eq!(lost(before, Some(after)), expected, "{before} to {after}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! An account's enforced guardrail configuration was replaced by a weaker one.
 
 use crate::{
-    arn::GuardrailVersion,
+    arn::GuardrailVersionArn,
     enforcement::Enforcement,
     framework::PROTECTION_WEAKENED,
-    policy::weakening_of,
+    policy::{Weakening, weakening_of},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
@@ -42,23 +42,23 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     // What the record hides, the next answer of ListEnforcedGuardrailsConfiguration shows.
     let read_later = || state.configurations(account, region, seen.key.time).state().and_then(<[Enforcement]>::first);
     let after = enforcement.as_ref().or_else(|| read_later().filter(|_| !seen.change.is_refused()));
-    let compare = |a: &_, b: &_| seen.scene.compare(a, b, seen.key.time);
+    let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.scene.compare(a, b, seen.key.time);
+    // What a higher version of the same guardrail says may not be known, or not be comparable, and that is another rule's.
+    let compare_now = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
+        let compared = compare(a, b);
+        if super::is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
+    };
     let put = seen.did("was put", "would have been put");
     let (because, changes, unverified) = match (before, after) {
         (Some([]), _) => return Vec::new(),
         (Some(before), Some(after)) => {
-            let weakenings: Vec<_> = before.iter().map(|old| (old, weakening_of(region, old, after, &compare))).collect();
+            let weakenings: Vec<_> = before.iter().map(|old| (old, weakening_of(region, old, after, &compare_now))).collect();
             if weakenings.iter().any(|(_, weakening)| weakening.is_none()) {
                 return Vec::new();
             }
             let Some((old, weakening)) = weakenings.into_iter().next() else {
                 return Vec::new();
             };
-            let is_higher = matches!((old.guardrail.version, after.guardrail.version),
-                (GuardrailVersion::Numbered(a), GuardrailVersion::Numbered(b)) if b > a && old.guardrail.key == after.guardrail.key);
-            if weakening.changes.is_empty() && is_higher {
-                return Vec::new();
-            }
             let unverified = weakening.changes.is_empty();
             let changes = if unverified { weakening.unverified } else { weakening.changes };
             let took = seen.did("took", "would have taken");

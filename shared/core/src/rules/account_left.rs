@@ -41,7 +41,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     };
     let demands = |at: Moment| {
         let in_force = seen.scene.state.policy(&account, at).state()?;
-        Some(in_force.policy.as_ref().is_some_and(|policy| !policy.regions.is_empty()))
+        in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_anything())
     };
     let because = match demands(seen.before()) {
         Some(false) => return Vec::new(),

@@ -19,7 +19,8 @@ pub(super) static RULE: Rule = Rule {
         that is known.",
     rationale: "Enforcement fails closed: the workload is down, and whoever runs it will look for a way around.",
     remediation: "Share the guardrail with the account (its resource policy must allow bedrock:ApplyGuardrail, also for the guardrail \
-        profile), and enforce a version without automated reasoning.",
+        profile), allow the caller bedrock:ApplyGuardrail in its own identity policies too, and enforce a version without automated \
+        reasoning.",
     references: &[
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-resource-based-policies.html",
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",

@@ -22,7 +22,8 @@ pub(super) static RULE: Rule = Rule {
         those who need it are not known, the effect is not verified, one step lower.",
     rationale: "Enforcement fails closed: calls in those accounts are refused from this moment, and somebody will look for a way around.",
     remediation: "Put a resource policy that allows bedrock:ApplyGuardrail for the organization (aws:PrincipalOrgID), also on the guardrail \
-        profile.",
+        profile of each Region that requests may go to. A caller in another account needs both: that, and bedrock:ApplyGuardrail in its own \
+        identity policies.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-resource-based-policies.html"],
     resolved: Resolved::ByState,
     controls: &[GOVERN_1_2, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],

@@ -61,7 +61,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
             Vec::new()
         };
     };
-    let enforces = !configured.is_empty() || in_force.policy.as_ref().is_some_and(|policy| policy.regions.contains_key(region));
+    let enforces = !configured.is_empty() || in_force.policy.as_ref().is_some_and(|policy| policy.demands_in(region) != Some(false));
     let left_out = |at| -> Vec<String> {
         let uncovered = models.iter().filter(|model| seen.scene.covers(account, region, model, at) == InForce::Known(false));
         uncovered.map(ToString::to_string).collect()

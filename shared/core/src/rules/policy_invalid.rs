@@ -7,8 +7,8 @@ use crate::{
     moment::Moment,
     organization::GLOBAL_REGION,
     policy::{
-        BEDROCK_POLICY, EffectivePolicy, Identifier,
-        lint::{Level, Lint, lint},
+        BEDROCK_POLICY,
+        lint::{Level, Lint, lint, lints_of_effective},
     },
     rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Seen, Sighting},
@@ -23,11 +23,13 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Organization,
     revealed_by: &["EffectivePolicyValidation", "CreatePolicy", "UpdatePolicy"],
     fires: "AWS reports an account's effective policy as invalid, so the last valid one stays in force; or a Bedrock policy that is written, or \
-        attached, has an error: DRAFT, a guardrail of another Region or of an owner other than the management account, keys that AWS doesn't \
-        know, more characters than allowed. Two steps lower while the policy is attached nowhere.",
+        attached, has an error: DRAFT, a guardrail of another Region or of an owner other than the management account, keys that are not \
+        known or stand twice, values of the wrong type, more characters than allowed. Two steps lower while the policy is attached nowhere.",
     evidence: "The EffectivePolicyValidation event, or ListEffectivePolicyValidationErrors; the policy in the record, DescribePolicy or DescribeEffectivePolicy. An update whose content \
         the record hides says nothing until it is read.",
-    rationale: "Nothing fails when an invalid policy is attached: what was valid before stays in force, or nothing is enforced at all.",
+    rationale: "What AWS refuses as a document leaves the last valid policy in force, however old that is. A wrong guardrail identifier is \
+        no such refusal: every Bedrock call of the accounts that the policy reaches fails, and nothing is safeguarded. What we don't \
+        understand proves nothing: calls under it are not provable.",
     remediation: "Correct the policy; `guardrail-audit policy lint` shows each error with its place.",
     references: &[
         "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html",
@@ -119,9 +121,8 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
             continue;
         };
         let attributed = state.computed_policy(account, time).state().is_some();
-        let errors = errors_of_effective(policy, scene);
-        if !attributed && !errors.is_empty() {
-            outcomes.push(Sighting::new(account, &region, "effective policy", errors.join("; ")).at(time).fires());
+        if !attributed && let Some(errors) = told(&lints_of_effective(policy, scene.management_account())) {
+            outcomes.push(Sighting::new(account, &region, "effective policy", errors).at(time).fires());
         }
     }
     outcomes.extend(state.validations().flat_map(|(account, validations)| said_to_be_invalid(scene, account, validations)));
@@ -154,32 +155,14 @@ fn said_to_be_invalid<'v>(
 }
 
 fn errors_of(content: &str, scene: &Scene<'_>) -> Option<String> {
-    let lints = lint(content, scene.management_account()).unwrap_or_default();
+    told(&lint(content, scene.management_account()).unwrap_or_default())
+}
+
+fn told(lints: &[Lint]) -> Option<String> {
     // A policy that demands nothing is useless, not invalid.
     let is_error = |lint: &&Lint| lint.level == Level::Error && lint.kind != "demands-nothing";
     let errors: Vec<String> = lints.iter().filter(is_error).map(|lint| format!("{} at {}", lint.message, lint.pointer)).collect();
     (!errors.is_empty()).then(|| errors.join("; "))
-}
-
-fn errors_of_effective(policy: &EffectivePolicy, scene: &Scene<'_>) -> Vec<String> {
-    let mut errors: Vec<String> = policy.unknown_keys.iter().map(|key| format!("unknown key {key}")).collect();
-    for (region, inference) in
-        policy.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |inference| (region, inference)))
-    {
-        errors.extend(inference.unknown_keys.iter().map(|key| format!("unknown key {key}")));
-        match &inference.identifier {
-            Identifier::Unusable { text, why } => errors.push(format!("the identifier for {region} {why}: {text}")),
-            Identifier::Guardrail(named) => {
-                if let Some(management) = scene.management_account().filter(|management| **management != named.key.account) {
-                    errors.push(format!(
-                        "the guardrail for {region} belongs to {}, not to the management account {management}",
-                        named.key.account
-                    ));
-                }
-            }
-        }
-    }
-    errors
 }
 
 /// When the policy had no error any more.

@@ -97,6 +97,8 @@ fn demands(policy: Option<&EffectivePolicy>) -> String {
             inferences.iter().map(word)
         })
         .collect();
+    let unclear = policy.into_iter().flat_map(EffectivePolicy::all_unclear);
+    demands.extend(unclear.map(|unclear| format!("{}: {}", unclear.pointer.to_lowercase(), unclear.value)));
     demands.sort_unstable();
     if demands.is_empty() { "nothing".to_owned() } else { demands.join("; ") }
 }

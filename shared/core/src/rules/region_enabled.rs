@@ -39,7 +39,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     };
     let covers = |at: Moment| {
         let in_force = seen.scene.state.policy(&account, at).state()?;
-        Some(in_force.policy.as_ref().is_some_and(|policy| policy.regions.contains_key(&region)))
+        in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_in(&region))
     };
     let covered = covers(seen.key.time);
     let heard = seen.scene.heartbeats.get(&(account.clone(), region.clone())).into_iter().flatten().find(|time| **time >= seen.key.time);

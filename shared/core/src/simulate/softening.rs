@@ -57,8 +57,8 @@ pub(super) fn softening(region: &Region, before: &[Enforcement], after: &[Enforc
 
 /// What a call loses if one enforcement takes the place of another; that both mean its model is settled.
 fn replaced(region: &Region, old: &Enforcement, new: &Enforcement, state: &State) -> Softening {
-    let alike = |guarding| Enforcement { guardrail: old.guardrail.clone(), models: ModelScope::ALL, guarding };
-    let mut softening = Softening::of(weakening_of(region, &alike(old.guarding), &alike(new.guarding), &|_, _| Weakening::default()));
+    let alike = |of: &Enforcement| Enforcement { guardrail: old.guardrail.clone(), models: ModelScope::ALL, ..of.clone() };
+    let mut softening = Softening::of(weakening_of(region, &alike(old), &alike(new), &|_, _| Weakening::default()));
     if old.guardrail != new.guardrail {
         let content = Softening::of(compare(&old.guardrail, &new.guardrail, state));
         softening.changes.extend(content.changes);

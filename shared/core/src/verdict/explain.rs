@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     arn::Region,
-    enforcement::{Enforcement, Guarding},
+    enforcement::{Enforcement, Guarding, Meant, Unclear},
+    model::Model,
     moment::Moment,
     policy::{GuardrailInference, Identifier},
     requirement::{Requirement, Selected},
@@ -70,7 +71,10 @@ fn the_policy(situation: &Situation<'_>) -> String {
                 let origin = configuration.origin.as_ref().map(|origin| format!(" (set by {} at {})", origin.policy, origin.attached_to));
                 let demand = match (&configuration.identifier, configuration.enforcement()) {
                     (_, Some(enforcement)) => enforced(&enforcement),
-                    (Identifier::Unusable { text, why }, _) => format!("`{text}`, which can't be enforced: {why}"),
+                    (Identifier::Unusable { text, why }, _) => {
+                        let unclear = not_understood(&configuration.unclear).map(|unclear| format!(" ({unclear})")).unwrap_or_default();
+                        format!("`{text}`, which can't be enforced: {why}{unclear}")
+                    }
                     (Identifier::Guardrail(named), None) => named.to_string(),
                 };
                 format!("{demand}{}", origin.unwrap_or_default())
@@ -78,11 +82,23 @@ fn the_policy(situation: &Situation<'_>) -> String {
             format!("it demands {}", named.collect::<Vec<_>>().join("; and "))
         }
     };
-    format!("Effective policy: {basis}, in force from {}{known}: {says}.", in_force.since)
+    let unclear = in_force.policy.as_ref().and_then(|policy| not_understood(&policy.unclear));
+    let unclear = unclear.map(|unclear| format!("; what else it may demand is not known, because {unclear}")).unwrap_or_default();
+    format!("Effective policy: {basis}, in force from {}{known}: {says}{unclear}.", in_force.since)
 }
 
 fn enforced(enforcement: &Enforcement) -> String {
-    format!("{} for {}, over {}", enforcement.guardrail, enforcement.models, enforcement.guarding)
+    let plain = format!("{} for {}, over {}", enforcement.guardrail, enforcement.models, enforcement.guarding);
+    match not_understood(&enforcement.unclear) {
+        Some(unclear) => format!("{plain}, as far as it is understood ({unclear})"),
+        None => plain,
+    }
+}
+
+/// What can't be understood, with its place.
+fn not_understood(unclear: &[Unclear]) -> Option<String> {
+    let told: Vec<String> = unclear.iter().map(|unclear| format!("{unclear}, at {}", unclear.pointer)).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn the_configuration(situation: &Situation<'_>) -> String {
@@ -112,12 +128,22 @@ fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
     };
     let selected: Vec<&Requirement> =
         situation.requirements.iter().filter(|requirement| situation.selected_by(requirement, &model) == Selected::Yes).collect();
+    let exempted_by_team =
+        || situation.requirements.iter().any(|requirement| situation.selected_by(requirement, &model) == Selected::Exempt);
     let (mut steps, needs) = if selected.is_empty() {
-        let named = match situation.policy_here() {
-            PolicyHere::Configurations(configurations) => configurations.iter().find_map(GuardrailInference::enforcement),
-            _ => None,
+        if exempted_by_team() {
+            return vec![format!(
+                "Requirement: a [[require]] excludes {model} and none selects the call, so it is exempt: no guardrail is needed."
+            )];
+        }
+        let configured = match situation.policy_here() {
+            PolicyHere::Configurations(configurations) => configurations,
+            _ => &[],
         };
-        let (what, need) = match named {
+        if let Some(exemption) = exemption(configured, &model) {
+            return vec![exemption];
+        }
+        let (what, need) = match configured.iter().find_map(GuardrailInference::enforcement) {
             Some(enforcement) => (
                 format!("the one that the policy names, {}", enforcement.guardrail),
                 Need { guardrail: Some(enforcement.guardrail.key), minimum_version: None, guarding: enforcement.guarding },
@@ -129,7 +155,7 @@ fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
         let steps = selected.iter().map(|requirement| {
             let guardrail = requirement.guardrail.as_ref().map_or("an enforced guardrail".to_owned(), ToString::to_string);
             let version = requirement.minimum_version.map(|version| format!(", from version {version}")).unwrap_or_default();
-            format!("Requirement: a [[require]] selects the call and wants {guardrail}{version}.")
+            format!("Requirement: a [[require]] selects the call and wants {guardrail}{version}, over {}.", requirement.guarding)
         });
         let needs = selected.iter().map(|requirement| Need {
             guardrail: requirement.guardrail.clone(),
@@ -155,6 +181,19 @@ fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
         });
     }
     steps
+}
+
+/// How the policy exempts a model that nothing else requires a guardrail for, if all that it configures here leaves the model out.
+fn exemption(configured: &[GuardrailInference], model: &Model) -> Option<String> {
+    let leaves_out = |configuration: &GuardrailInference| configuration.models.means(model) == Meant::No;
+    let first = configured.first().filter(|_| configured.iter().all(leaves_out))?;
+    let list = if first.models.excluded.contains(model.as_str()) { "lists it as excluded" } else { "doesn't list it as included" };
+    let because = format!("no [[require]] selects the call, and model_enforcement of the policy {list}");
+    Some(if configured.iter().all(|configuration| configuration.unclear.is_empty()) {
+        format!("Requirement: {because}: the policy exempts {model}, so no guardrail is needed.")
+    } else {
+        format!("Requirement: {because}, but whether that exempts {model} is not known, because not all of the policy is understood.")
+    })
 }
 
 fn the_evidence(evidence: &Evidence) -> String {

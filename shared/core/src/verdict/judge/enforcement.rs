@@ -5,7 +5,7 @@ use crate::{
     arn::{AccountId, GuardrailVersionArn},
     enforcement::{Enforcement, Meant},
     model::Model,
-    policy::GuardrailInference,
+    policy::{GuardrailInference, Identifier, Unusable},
     verdict::{Grade, Missing, Reason},
     world::InForce,
 };
@@ -52,11 +52,28 @@ impl<'a> Situation<'a> {
         match (self.policy, self.configurations) {
             (InForce::NotKnown, _) => Some(Missing::EffectivePolicy),
             (_, InForce::NotKnown) => Some(Missing::EnforcedConfiguration),
-            _ => None,
+            _ => {
+                let by_policy = self.chosen_here().iter().all(|configuration| configuration.unclear.is_empty());
+                let by_account = self.configurations.state().unwrap_or_default().iter().all(|enforcement| enforcement.unclear.is_empty());
+                let is_clear = by_policy && by_account && !self.policy_is_unclear();
+                (!is_clear).then_some(Missing::UnknownPolicyKeys)
+            }
         }
     }
 
+    /// Whether the policy holds something outside of its configurations that isn't understood: it may change what is demanded anywhere.
+    pub(in super::super) fn policy_is_unclear(&self) -> bool {
+        self.policy.state().and_then(|in_force| in_force.policy.as_ref()).is_some_and(|policy| !policy.unclear.is_empty())
+    }
+
     pub(super) fn by_policy(&self, need: &Need, model: &Model) -> Layer {
+        match self.by_known_policy(need, model) {
+            Layer::Satisfied(_) | Layer::Failed(..) if self.policy_is_unclear() => Layer::Unknown(Missing::UnknownPolicyKeys),
+            layer => layer,
+        }
+    }
+
+    fn by_known_policy(&self, need: &Need, model: &Model) -> Layer {
         let grade = self.policy_grade();
         match self.policy_here() {
             PolicyHere::NotKnown => Layer::Unknown(Missing::EffectivePolicy),
@@ -71,14 +88,15 @@ impl<'a> Situation<'a> {
 
     fn by_configuration_of_policy(&self, configuration: &GuardrailInference, need: &Need, model: &Model) -> Layer {
         let grade = self.policy_grade();
+        let nothing = Layer::Failed(Reason::NoGuardrail, grade);
         let Some(enforcement) = configuration.enforcement() else {
-            return Layer::Failed(Reason::NoGuardrail, grade);
+            // A key that isn't known may be what names the guardrail.
+            let is_missing = matches!(configuration.identifier, Identifier::Unusable { why: Unusable::Missing, .. });
+            return if is_missing && !configuration.unclear.is_empty() { Layer::Unknown(Missing::UnknownPolicyKeys) } else { nothing };
         };
+        let is_ours = self.is_owned_by_management(&enforcement.guardrail.key.account);
         match self.enforced_by(&enforcement, need, model, grade) {
-            Layer::Satisfied(_) if !self.is_owned_by_management(&enforcement.guardrail.key.account) => {
-                Layer::Failed(Reason::NoGuardrail, grade)
-            }
-            Layer::Satisfied(_) if !configuration.unknown_keys.is_empty() => Layer::Unknown(Missing::UnknownPolicyKeys),
+            Layer::Satisfied(_) | Layer::Unknown(Missing::UnknownPolicyKeys) if !is_ours => nothing,
             layer => layer,
         }
     }
@@ -93,8 +111,20 @@ impl<'a> Situation<'a> {
         layers.reduce(Layer::or).unwrap_or(Layer::Failed(Reason::NoGuardrail, grade))
     }
 
-    /// Whether an enforcement satisfies the need for calls of this model.
+    /// Whether an enforcement satisfies the need for calls of this model. What isn't understood of it may be what decides: which guardrail
+    /// it names is understood.
     fn enforced_by(&self, enforcement: &Enforcement, need: &Need, model: &Model, grade: Grade) -> Layer {
+        match self.enforced_by_terms(enforcement, need, model, grade) {
+            Layer::Satisfied(_) | Layer::Failed(Reason::ModelExcluded | Reason::SelectiveGuarding, _)
+                if !enforcement.unclear.is_empty() =>
+            {
+                Layer::Unknown(Missing::UnknownPolicyKeys)
+            }
+            layer => layer,
+        }
+    }
+
+    fn enforced_by_terms(&self, enforcement: &Enforcement, need: &Need, model: &Model, grade: Grade) -> Layer {
         let meant = enforcement.models.means(model);
         if meant == Meant::No {
             return Layer::Failed(Reason::ModelExcluded, grade);

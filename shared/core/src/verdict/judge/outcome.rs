@@ -25,6 +25,15 @@ impl Outcome {
     pub(super) fn not_provable(missing: impl IntoIterator<Item = Missing>) -> Self {
         Outcome::NotProvable(missing.into_iter().collect())
     }
+
+    /// The verdict where the policy may demand something that isn't understood: nothing is satisfied by it, unless an evaluation of the
+    /// call shows what happened.
+    pub(super) fn if_the_policy_may_demand_more(self) -> Self {
+        match self {
+            Outcome::Compliant(Grade::Observed) | Outcome::Violation(..) | Outcome::NotProvable(_) => self,
+            Outcome::Compliant(_) | Outcome::NotApplicable(_) => Outcome::not_provable([Missing::UnknownPolicyKeys]),
+        }
+    }
 }
 
 impl Layer {

@@ -50,12 +50,21 @@ impl Situation<'_> {
 
     /// The default requirement: covered by an enforced guardrail, the one that the effective policy names where it names one.
     fn judge_by_policy(&self, model: &Model) -> Outcome {
+        let outcome = self.judge_by_known_policy(model);
+        if self.policy_is_unclear() { outcome.if_the_policy_may_demand_more() } else { outcome }
+    }
+
+    fn judge_by_known_policy(&self, model: &Model) -> Outcome {
         let any = Need { guardrail: None, minimum_version: None, guarding: Guarding::SELECTIVE };
         match self.policy_here() {
             PolicyHere::NotKnown => Outcome::not_provable([Missing::EffectivePolicy]),
             PolicyHere::Nothing | PolicyHere::OtherRegions => self.judge_need(&any, model),
             PolicyHere::Configurations(configurations) => {
-                let exempt = configurations.iter().filter(|configuration| configuration.models.means(model) == Meant::No).count();
+                let exempting = || configurations.iter().filter(|configuration| configuration.models.means(model) == Meant::No);
+                let exempt = exempting().count();
+                if exempting().any(|configuration| !configuration.unclear.is_empty()) {
+                    return Outcome::not_provable([Missing::UnknownPolicyKeys]);
+                }
                 if exempt == configurations.len() {
                     return Outcome::NotApplicable(self.policy_grade());
                 }
@@ -82,6 +91,12 @@ impl Situation<'_> {
         if requirement.guardrail.is_some() {
             return self.judge_need(&need(requirement.guardrail.clone()), model);
         }
+        let outcome = self.judge_by_guardrail_of_policy(need, model);
+        if self.policy_is_unclear() { outcome.if_the_policy_may_demand_more() } else { outcome }
+    }
+
+    /// For a requirement that leaves the guardrail to the policy.
+    fn judge_by_guardrail_of_policy(&self, need: impl Fn(Option<GuardrailKey>) -> Need, model: &Model) -> Outcome {
         match self.policy_here() {
             // Which guardrail is required depends on the policy, unless nothing could satisfy any.
             PolicyHere::NotKnown => match self.judge_need(&need(None), model) {

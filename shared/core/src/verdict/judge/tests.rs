@@ -1,5 +1,7 @@
 //! Verdicts of small worlds, told in a line each.
 
+mod unclear;
+
 use serde_json::{Value, json};
 
 use super::*;

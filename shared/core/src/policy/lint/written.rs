@@ -1,0 +1,461 @@
+//! What looks wrong about a policy as it is written: with inheritance operators, for AWS to take.
+
+use serde_json::Value;
+
+use super::{Level, Lint, about_identifier, note_of_side};
+use crate::{
+    arn::{AccountId, Region, looks_like_a_region},
+    enforcement::{Problem, Unclear, pointer},
+    model::{Model, is_id_of_a_model},
+    policy::{document::CONTROL, effective::Identifier},
+};
+
+/// Lints a document. Lints come in its order.
+pub(super) fn lints(document: &Value, management_account: Option<&AccountId>) -> Vec<Lint> {
+    let mut linter = Linter { management_account, lints: Vec::new() };
+    linter.document(document);
+    linter.lints
+}
+
+struct Linter<'m> {
+    management_account: Option<&'m AccountId>,
+    lints: Vec<Lint>,
+}
+
+/// What a setting holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Text,
+    List,
+}
+
+impl Linter<'_> {
+    fn add(&mut self, level: Level, kind: &'static str, path: &[&str], message: impl Into<String>) {
+        self.lints.push(Lint { level, kind, pointer: pointer(path), message: message.into() });
+    }
+
+    fn document(&mut self, document: &Value) {
+        for (key, value) in self.members(document, &[]) {
+            if key != "bedrock" {
+                self.unknown_key(&[key]);
+                continue;
+            }
+            for (feature, value) in self.members(value, &[key]) {
+                if feature == "guardrail_inference" { self.regions(value) } else { self.unknown_key(&[key, feature]) }
+            }
+        }
+        if document.pointer("/bedrock/guardrail_inference").is_none() {
+            self.add(Level::Error, "demands-nothing", &[], "no `bedrock.guardrail_inference`: the policy demands nothing");
+        } else {
+            self.open_to_overrides(document);
+        }
+    }
+
+    fn unknown_key(&mut self, path: &[&str]) {
+        self.lints.push(Lint::about(&Unclear::at(path, Problem::UnknownKey, &Value::Null)));
+    }
+
+    /// The entries of a node that holds others; its operators are looked at here.
+    fn members<'v>(&mut self, node: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v Value)> {
+        let Value::Object(members) = node else {
+            self.add(Level::Error, "not-an-object", path, "an object is expected here");
+            return Vec::new();
+        };
+        let mut entries = Vec::new();
+        for (key, value) in members {
+            match key.as_str() {
+                CONTROL => self.control(value, &[path, &[CONTROL]].concat()),
+                "@@assign" | "@@append" | "@@remove" => {
+                    self.add(
+                        Level::Error,
+                        "misplaced-operator",
+                        &[path, &[key]].concat(),
+                        format!("`{key}` belongs to a setting, not to a node that holds others"),
+                    );
+                }
+                _ if key.starts_with("@@") => self.unknown_operator(&[path, &[key]].concat(), key),
+                _ => entries.push((key.as_str(), value)),
+            }
+        }
+        entries
+    }
+
+    fn unknown_operator(&mut self, path: &[&str], key: &str) {
+        self.add(Level::Error, "unknown-operator", path, format!("`{key}` is no inheritance operator"));
+    }
+
+    fn control(&mut self, value: &Value, path: &[&str]) {
+        let known = ["@@all", "@@none", "@@assign", "@@append", "@@remove"];
+        let names: Option<Vec<&str>> = value.as_array().map(|list| list.iter().map(|name| name.as_str().unwrap_or_default()).collect());
+        match names {
+            Some(names) if !names.is_empty() && names.iter().all(|name| known.contains(name)) => {
+                if names.len() > 1 && names.iter().any(|name| matches!(*name, "@@all" | "@@none")) {
+                    self.add(Level::Error, "contradictory-control", path, "`@@all` and `@@none` stand alone");
+                }
+            }
+            _ => self.add(Level::Error, "malformed-control", path, format!("expected a list of {}", known.join(", "))),
+        }
+    }
+
+    fn regions(&mut self, regions: &Value) {
+        let base = ["bedrock", "guardrail_inference"];
+        let regions = self.members(regions, &base);
+        if regions.is_empty() {
+            self.add(Level::Error, "demands-nothing", &base, "no Region: the policy demands nothing");
+        }
+        for (region, configurations) in regions {
+            let path = [&base[..], &[region]].concat();
+            if !looks_like_a_region(region) {
+                self.lints.push(Lint::about(&Unclear::at(&path, Problem::NotARegion, configurations)));
+            }
+            let configurations = self.members(configurations, &path);
+            if configurations.is_empty() {
+                self.add(Level::Error, "demands-nothing", &path, "no configuration: the policy demands nothing in this Region");
+            }
+            if configurations.len() > 1 {
+                let message = "several configurations in one Region: AWS doesn't document which of them is enforced";
+                self.add(Level::Warning, "several-configurations", &path, message);
+            }
+            for (name, configuration) in configurations {
+                self.configuration(configuration, region, &[&path[..], &[name]].concat());
+            }
+        }
+    }
+
+    fn configuration(&mut self, configuration: &Value, region: &str, path: &[&str]) {
+        let members = self.members(configuration, path);
+        for (key, value) in &members {
+            let at = [path, &[key]].concat();
+            match *key {
+                "identifier" => self.identifier(value, region, &at),
+                "input_tags" => {
+                    for (operator, word) in self.setting(value, &at, Holds::Text, &["honor", "ignore"]) {
+                        if word == "honor" {
+                            for side in ["system", "messages"] {
+                                self.add(Level::Note, "selective", &[&at[..], &[operator]].concat(), note_of_side(side));
+                            }
+                        }
+                    }
+                    self.add(Level::Warning, "superseded-syntax", &at, "`input_tags` is superseded by `selective_content_guarding`");
+                }
+                "selective_content_guarding" => self.guarding(value, &at),
+                "model_enforcement" => self.models(value, &at),
+                _ => self.unknown_key(&at),
+            }
+        }
+        let has = |wanted: &str| members.iter().any(|(key, _)| *key == wanted);
+        if !has("identifier") {
+            let message = "no `identifier`: the configuration counts only where a policy above or beside it sets one";
+            self.add(Level::Warning, "no-identifier", path, message);
+        }
+        if has("input_tags") && has("selective_content_guarding") {
+            let message = "both `input_tags` and `selective_content_guarding`: AWS doesn't document which it obeys, so the weaker counts";
+            self.add(Level::Warning, "both-syntaxes", path, message);
+        }
+    }
+
+    /// A setting with operators; returns the texts that it assigns or appends, with their paths' last part.
+    fn setting<'v>(&mut self, node: &'v Value, path: &[&str], holds: Holds, known: &[&str]) -> Vec<(&'static str, &'v str)> {
+        let Value::Object(members) = node else {
+            self.add(Level::Error, "no-operator", path, "a value without an operator: write {\"@@assign\": …}");
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for (key, value) in members {
+            let operator = match key.as_str() {
+                "@@assign" => "@@assign",
+                "@@append" | "@@remove" if holds == Holds::Text => {
+                    self.add(
+                        Level::Error,
+                        "operator-on-text",
+                        &[path, &[key]].concat(),
+                        format!("`{key}` works on lists only, and this setting is a text"),
+                    );
+                    continue;
+                }
+                "@@append" => "@@append",
+                "@@remove" => "@@remove",
+                CONTROL => {
+                    self.control(value, &[path, &[CONTROL]].concat());
+                    continue;
+                }
+                _ if key.starts_with("@@") => {
+                    self.unknown_operator(&[path, &[key]].concat(), key);
+                    continue;
+                }
+                _ => {
+                    self.unknown_key(&[path, &[key]].concat());
+                    continue;
+                }
+            };
+            let at = [path, &[operator]].concat();
+            let values = match (holds, value) {
+                (Holds::Text, Value::String(text)) => vec![text.as_str()],
+                (Holds::List, Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().filter_map(Value::as_str).collect(),
+                (Holds::Text, _) => {
+                    self.add(Level::Error, "wrong-type", &at, "a text is expected here");
+                    continue;
+                }
+                (Holds::List, _) => {
+                    self.add(Level::Error, "wrong-type", &at, "a list of texts is expected here");
+                    continue;
+                }
+            };
+            if let Some(odd) = values.iter().find(|value| !known.is_empty() && !known.contains(value)) {
+                self.add(Level::Error, "unknown-value", &at, format!("`{odd}` is none of {}", known.join(", ")));
+            }
+            texts.extend(values.into_iter().map(|value| (operator, value)));
+        }
+        texts
+    }
+
+    fn identifier(&mut self, node: &Value, region: &str, path: &[&str]) {
+        for (operator, text) in self.setting(node, path, Holds::Text, &[]) {
+            let at = [path, &[operator]].concat();
+            let identifier = Identifier::read(Some(text), &Region::from(region.to_lowercase()));
+            if let Some((kind, message)) = about_identifier(&identifier, self.management_account) {
+                self.add(Level::Error, kind, &at, message);
+            }
+        }
+    }
+
+    fn guarding(&mut self, node: &Value, path: &[&str]) {
+        let sides = self.members(node, path);
+        if sides.is_empty() {
+            self.add(Level::Error, "empty-guarding", path, "at least one of `system` and `messages` is required");
+        }
+        for (side, value) in sides {
+            let at = [path, &[side]].concat();
+            if !matches!(side, "system" | "messages") {
+                self.unknown_key(&at);
+                continue;
+            }
+            for (operator, mode) in self.setting(value, &at, Holds::Text, &["selective", "comprehensive"]) {
+                if mode == "selective" {
+                    self.add(Level::Note, "selective", &[&at[..], &[operator]].concat(), note_of_side(side));
+                }
+            }
+        }
+    }
+
+    fn models(&mut self, node: &Value, path: &[&str]) {
+        let lists = self.members(node, path);
+        for required in ["included_models", "excluded_models"] {
+            if !lists.iter().any(|(key, _)| *key == required) {
+                let message = format!("no `{required}`: AWS requires both lists here, unless a policy above or beside this one sets it");
+                self.add(Level::Warning, "missing-list", path, message);
+            }
+        }
+        for (key, value) in lists {
+            let at = [path, &[key]].concat();
+            if !matches!(key, "included_models" | "excluded_models") {
+                self.unknown_key(&at);
+                continue;
+            }
+            let models = self.setting(value, &at, Holds::List, &[]);
+            if key == "included_models" && value.get("@@assign").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+                self.lints.push(Lint::about(&Unclear::at(&[&at[..], &["@@assign"]].concat(), Problem::EmptyList, value)));
+            }
+            for (operator, model) in models {
+                let all = model == "ALL";
+                let at = [&at[..], &[operator]].concat();
+                if all && key == "excluded_models" {
+                    self.add(Level::Error, "all-excluded", &at, "`ALL` can't be excluded");
+                } else if !all && !names_itself(model) {
+                    let message =
+                        format!("`{model}` is a profile or an ARN, and lists name foundation models: write `{}`", Model::parse(model));
+                    self.add(Level::Error, "not-a-model-id", &at, message);
+                } else if !all && !matches!(Model::parse(model), Model::Foundation(_)) {
+                    self.add(Level::Error, "not-a-model-id", &at, format!("`{model}` is not the id of a foundation model"));
+                } else if !all {
+                    self.form_of_model_id(model, &at);
+                }
+            }
+        }
+    }
+
+    fn form_of_model_id(&mut self, model: &str, path: &[&str]) {
+        if !is_id_of_a_model(model) {
+            let message =
+                format!("`{model}` is not of the form of a model id (`vendor.model`): there are no wildcards, and it means no model");
+            self.add(Level::Error, "not-a-model-id", path, message);
+        } else if model.matches('.').count() > 1 {
+            let message = format!(
+                "`{model}` has more than the one dot that AWS documents for ids in these lists: it may be refused, or mean no model"
+            );
+            self.add(Level::Warning, "not-a-model-id", path, message);
+        }
+    }
+
+    /// A control acts only where it stands: says which nodes a lower policy could still change.
+    fn open_to_overrides(&mut self, document: &Value) {
+        let mut open = Vec::new();
+        let mut path = vec!["bedrock", "guardrail_inference"];
+        if let Some(regions) = document.pointer("/bedrock/guardrail_inference") {
+            collect_open(regions, &mut path, &mut open);
+        }
+        if !open.is_empty() {
+            let message =
+                format!("policies lower in the tree can still change {}: lock each with {CONTROL}: [\"@@none\"]", open.join(", "));
+            self.add(Level::Note, "open-to-overrides", &["bedrock", "guardrail_inference"], message);
+        }
+    }
+}
+
+fn collect_open<'v>(node: &'v Value, path: &mut Vec<&'v str>, open: &mut Vec<String>) {
+    let Value::Object(members) = node else {
+        return;
+    };
+    let locked = members.get(CONTROL).and_then(Value::as_array).is_some_and(|names| names.iter().any(|name| name == "@@none"));
+    if !locked {
+        open.push(pointer(path));
+    }
+    for (key, value) in members.iter().filter(|(key, _)| !key.starts_with("@@")) {
+        path.push(key);
+        collect_open(value, path, open);
+        path.pop();
+    }
+}
+
+/// Whether an id is that of a model, or of a variant of one with another length of context.
+fn names_itself(model: &str) -> bool {
+    model.strip_prefix(Model::parse(model).as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        super::{MOST_CHARACTERS, lint},
+        *,
+    };
+
+    const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1";
+
+    fn policy(configuration: &Value) -> Value {
+        json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": configuration}}}})
+    }
+
+    fn kinds(document: &Value) -> Vec<&'static str> {
+        let lints = lint(&document.to_string(), Some(&"111122223333".into())).unwrap();
+        lints.into_iter().filter(|lint| lint.kind != "open-to-overrides").map(|lint| lint.kind).collect()
+    }
+
+    fn excluding(model: &str) -> Value {
+        policy(&json!({"identifier": {"@@assign": GUARDRAIL},
+            "model_enforcement": {"included_models": {"@@assign": ["ALL"]}, "excluded_models": {"@@assign": [model]}}}))
+    }
+
+    #[test]
+    fn ids_of_models_have_their_documented_form() {
+        for model in
+            ["anthropic.claude-3-haiku-20240307-v1:0", "amazon.nova-pro-v1:0:300k", "cohere.embed-english-v3", "a.one/abcdef123456"]
+        {
+            assert_eq!(kinds(&excluding(model)), [] as [&str; 0], "{model}");
+        }
+    }
+
+    #[test]
+    fn a_sound_policy_has_no_lints() {
+        let sound = policy(&json!({"identifier": {"@@assign": GUARDRAIL},
+            "selective_content_guarding": {"system": {"@@assign": "comprehensive"}},
+            "model_enforcement": {"included_models": {"@@assign": ["ALL"]}, "excluded_models": {"@@assign": ["cohere.embed-english-v3"]}}}));
+        assert_eq!(kinds(&sound), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn each_mistake_has_its_lint() {
+        let assign = |value: &str| json!({"identifier": {"@@assign": value}});
+        for (document, expected) in [
+            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:DRAFT"))), "draft-version"),
+            (policy(&assign(&GUARDRAIL.replace("us-east-1", "eu-west-1"))), "other-region"),
+            (policy(&assign("abcd1234efgh")), "malformed-identifier"),
+            (policy(&assign(&GUARDRAIL.replace("111122223333", "999999999999"))), "foreign-owner"),
+            (policy(&json!({"identifier": GUARDRAIL})), "no-operator"),
+            (policy(&json!({"identifier": {"@@append": [GUARDRAIL]}})), "operator-on-text"),
+            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "mode": {"@@assign": "detect"}})), "unknown-key"),
+            (policy(&json!({"identifier": {"@@assign": GUARDRAIL, "@@asign": 1}})), "unknown-operator"),
+            (policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["none"]}})), "malformed-control"),
+            (policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["@@none", "@@assign"]}})), "contradictory-control"),
+            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "input_tags": {"@@assign": "honor"}})), "superseded-syntax"),
+            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {}})), "empty-guarding"),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "SELECTIVE"}}}),
+                ),
+                "unknown-value",
+            ),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "selective_content_guarding": {"system": {"@@assign": "selective"}}}),
+                ),
+                "selective",
+            ),
+            (policy(&json!({"selective_content_guarding": {"system": {"@@assign": "comprehensive"}}})), "no-identifier"),
+            (
+                policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["ALL"]}}})),
+                "missing-list",
+            ),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": "ALL"}, "excluded_models": {"@@assign": []}}}),
+                ),
+                "wrong-type",
+            ),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": ["us.anthropic.claude-v2"]}, "excluded_models": {"@@assign": []}}}),
+                ),
+                "not-a-model-id",
+            ),
+            (json!({"bedrock": {"guardrail_inference": {"virginia": {"c": {"identifier": {"@@assign": GUARDRAIL}}}}}}), "unknown-region"),
+            (
+                json!({"bedrock": {"guardrail_inference": {"us-east-1": {"a": {"identifier": {"@@assign": GUARDRAIL}}, "b": {"identifier": {"@@assign": GUARDRAIL}}}}}}),
+                "several-configurations",
+            ),
+            (json!({"bedrok": {}}), "demands-nothing"),
+            (json!({"bedrok": {}}), "unknown-key"),
+            (
+                policy(
+                    &json!({"identifier": {"@@assign": GUARDRAIL}, "model_enforcement": {"included_models": {"@@assign": []}, "excluded_models": {"@@assign": []}}}),
+                ),
+                "empty-list",
+            ),
+            (policy(&json!({"identifier": {"@@assign": GUARDRAIL}, "input_tags": {"@@assign": "honor"}})), "selective"),
+            (json!({"bedrock": {"guardrail_inference": {}}}), "demands-nothing"),
+            (json!({"bedrock": {"guardrail_inference": {"us-east-1": {}}}}), "demands-nothing"),
+            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:01"))), "malformed-identifier"),
+            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:123456789"))), "malformed-identifier"),
+            (policy(&assign(&GUARDRAIL.replace("efgh:1", "efgh:+1"))), "malformed-identifier"),
+            (policy(&assign(&GUARDRAIL.replace("111122223333", "1111"))), "malformed-identifier"),
+            (excluding("anthropic.claude-*"), "not-a-model-id"),
+            (excluding("anthropic.Claude"), "not-a-model-id"),
+            (excluding("anthropic.claude:1:2:3"), "not-a-model-id"),
+            (excluding("amazon.titan/short"), "not-a-model-id"),
+            (excluding("deepseek.v3.2"), "not-a-model-id"),
+            (json!([]), "not-an-object"),
+            (json!({"bedrock": {"guardrail_inference": {"@@assign": 1}}}), "misplaced-operator"),
+        ] {
+            assert!(kinds(&document).contains(&expected), "{expected}: {document}: {:?}", kinds(&document));
+        }
+        let long = format!("{}{}", policy(&json!({"identifier": {"@@assign": GUARDRAIL}})), " ".repeat(MOST_CHARACTERS));
+        assert_eq!(lint(&long, None).unwrap()[0].kind, "over-size-limit");
+        assert_eq!(lint(r#"{"bedrock": {}, "bedrock": {}}"#, None).unwrap()[0].kind, "duplicate-key");
+        assert!(lint("{", None).is_err());
+    }
+
+    #[test]
+    fn it_says_where_an_override_could_enter() {
+        let locked_identifier = policy(&json!({"identifier": {"@@assign": GUARDRAIL, CONTROL: ["@@none"]}}));
+        let lints = lint(&locked_identifier.to_string(), None).unwrap();
+        let open = lints.iter().find(|lint| lint.kind == "open-to-overrides").unwrap();
+        assert!(
+            open.message.contains("/bedrock/guardrail_inference/us-east-1/config_1,") || open.message.contains("/us-east-1/config_1:"),
+            "{}",
+            open.message
+        );
+        assert!(!open.message.contains("/identifier"));
+        assert_eq!(lints.len(), 1);
+    }
+}
