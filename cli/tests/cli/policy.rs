@@ -122,3 +122,123 @@ fn the_policies_of_a_world_are_linted_knowing_its_management_account() {
     assert_eq!(run(&["policy", "lint"]).code, 2);
     assert_eq!(run(&["policy", "lint", "missing.json"]).code, 1);
 }
+
+#[test]
+fn what_is_no_policy_is_said_to_be_what_it_is_and_what_is_inside_is_linted() {
+    let guardrail = "arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:1";
+    let written = json!({"bedrock": {"guardrail_inference": {"us-east-1": {"c": {"identifier": {"@@assign": guardrail}}}}}});
+    let effective = json!({"bedrock": {"guardrail_inference": {"us-east-1": {"c": {"identifier": guardrail}}}}});
+    let scp = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let resource = |kind: &str, content: Value| json!({"Resources": {"P": {"Type": "AWS::Organizations::Policy", "Properties": {"Name": "n", "Type": kind, "Content": content}}}});
+    let described =
+        |content: &str| json!({"EffectivePolicy": {"PolicyContent": content, "TargetId": "222233334444", "PolicyType": "BEDROCK_POLICY"}});
+    for (name, file, code, says) in [
+        ("effective", described(&effective.to_string()).to_string(), 0, "an answer of DescribeEffectivePolicy: the effective policy at"),
+        ("effective-none", json!({"EffectivePolicy": null}).to_string(), 3, "no policy of this type reaches the account"),
+        ("effective-wrong", described("{\"bedrok\": {}}").to_string(), 3, "`bedrok` is no key that we know"),
+        (
+            "template",
+            resource("BEDROCK_POLICY", written.clone()).to_string(),
+            0,
+            "a CloudFormation template: the Bedrock policy at /Resources/P/Properties/Content",
+        ),
+        ("template-text", resource("BEDROCK_POLICY", written.to_string().into()).to_string(), 0, "a CloudFormation template"),
+        ("template-scp", resource("SERVICE_CONTROL_POLICY", scp.clone()).to_string(), 3, "of type SERVICE_CONTROL_POLICY"),
+        ("template-other", json!({"Resources": {"B": {"Type": "AWS::S3::Bucket"}}}).to_string(), 3, "no Bedrock policy is in it as JSON"),
+        (
+            "input",
+            json!({"Name": "n", "Type": "BEDROCK_POLICY", "Description": "d", "Content": written.to_string()}).to_string(),
+            0,
+            "the input of CreatePolicy",
+        ),
+        (
+            "terraform",
+            json!({"resource": {"aws_organizations_policy": {"p": {"type": "BEDROCK_POLICY", "content": written.to_string()}}}})
+                .to_string(),
+            0,
+            "Terraform configuration in JSON",
+        ),
+        ("scp", scp.to_string(), 3, "an IAM policy document (a service control, resource control, identity or resource policy)"),
+        (
+            "described-scp",
+            json!({"Policy": {"PolicySummary": {"Type": "SERVICE_CONTROL_POLICY"}, "Content": scp.to_string()}}).to_string(),
+            3,
+            "an answer of DescribePolicy of type SERVICE_CONTROL_POLICY: give a Bedrock policy",
+        ),
+        (
+            "list",
+            json!({"Policies": [{"Id": "p-1", "Type": "BEDROCK_POLICY"}]}).to_string(),
+            3,
+            "give the answer of DescribePolicy for each",
+        ),
+        ("guardrail", json!({"guardrailId": "abc", "version": "1", "status": "READY"}).to_string(), 3, "an answer of GetGuardrail"),
+        (
+            "configuration",
+            json!({"guardrailsConfig": [{"guardrailId": "abc", "guardrailVersion": "1", "mode": "x"}]}).to_string(),
+            3,
+            "`mode` is no key",
+        ),
+        ("other", json!({"name": "x", "dependencies": {}}).to_string(), 3, "no key of it (`name`, `dependencies`) is a Bedrock policy's"),
+        (
+            "yaml",
+            "AWSTemplateFormatVersion: '2010-09-09'\nResources:\n  P:\n    Type: AWS::Organizations::Policy\n".to_owned(),
+            3,
+            "only JSON is read",
+        ),
+        (
+            "terraform-hcl",
+            "resource \"aws_organizations_policy\" \"p\" {\n  content = jsonencode({})\n}\n".to_owned(),
+            3,
+            "Terraform configuration",
+        ),
+        ("empty", String::new(), 3, "an empty file"),
+        ("query", Value::from(written.to_string()).to_string(), 0, "a text: the Bedrock policy is linted"),
+        ("misspelt", json!({"bedrok": {}}).to_string(), 3, "`bedrok` is no key that we know"),
+    ] {
+        let folder = folder(&[("file.json", file.as_bytes())]);
+        let ran = run(&["policy", "lint", &at(&folder, "file.json"), "--format", "json"]);
+        let lints = ran.json();
+        let said: Vec<&str> = lints.as_array().unwrap().iter().map(|lint| lint["message"].as_str().unwrap()).collect();
+        assert!(ran.code == code && said.iter().any(|message| message.contains(says)), "{name}: exit {}, {said:#?}", ran.code);
+        let about_file = lints.as_array().unwrap().iter().filter(|lint| lint["kind"] == "not-a-policy" || lint["kind"] == "other-document");
+        assert!(about_file.count() <= 1, "{name}: one line about the file");
+    }
+}
+
+#[test]
+fn lints_of_what_is_inside_have_their_place_in_the_file_or_in_the_text() {
+    let template = "{\n \"Resources\": {\"P\": {\"Type\": \"AWS::Organizations::Policy\", \"Properties\": {\"Type\": \"BEDROCK_POLICY\",\n  \"Content\": {\n   \"bedrok\": {}}}}}}";
+    let input = json!({"Type": "BEDROCK_POLICY", "Name": "n", "Content": "{\n\"bedrok\": {}}"}).to_string();
+    let folder = folder(&[("template.json", template.as_bytes()), ("input.json", input.as_bytes())]);
+    let unknown = |file: &str| {
+        let lints = run(&["policy", "lint", &at(&folder, file), "--format", "json"]).json();
+        lints.as_array().unwrap().iter().find(|lint| lint["kind"] == "unknown-key").unwrap().clone()
+    };
+    let in_template = unknown("template.json");
+    assert_eq!((&in_template["line"], &in_template["pointer"]), (&json!(4), &json!("/Resources/P/Properties/Content/bedrok")));
+    let in_text = unknown("input.json");
+    assert_eq!((&in_text["line"], &in_text["pointer"]), (&json!(2), &json!("/bedrok")));
+    assert!(in_text["file"].as_str().unwrap().ends_with("input.json, Content"));
+}
+
+#[test]
+fn more_policies_on_one_target_than_aws_attaches_are_said() {
+    let policy =
+        |id: &str| json!({"Policy": {"PolicySummary": {"Id": id, "Type": "BEDROCK_POLICY"}, "Content": "{\"bedrock\": {}}"}}).to_string();
+    let organization = |count: usize| {
+        let attachments: Vec<Value> = (0..count).map(|n| json!({"PolicyId": format!("p-{n}"), "TargetId": "r-ab12"})).collect();
+        json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": "111122223333"}, "Roots": [{"Id": "r-ab12", "PolicyTypes": []}],
+            "Accounts": [], "OrganizationalUnits": [], "Attachments": attachments})
+        .to_string()
+    };
+    for (count, is_said) in [(10, false), (11, true)] {
+        let policies: Vec<(String, String)> =
+            (0..count).map(|n| (format!("world/policies/p-{n}.json"), policy(&format!("p-{n}")))).collect();
+        let organization = organization(count);
+        let mut files: Vec<(&str, &[u8])> = policies.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
+        files.push(("world/organization.json", organization.as_bytes()));
+        let folder = folder(&files);
+        let lints = run(&["policy", "lint", "--world", &at(&folder, "world"), "--format", "json"]).json();
+        assert_eq!(lints.as_array().unwrap().iter().any(|lint| lint["kind"] == "too-many-attachments"), is_said, "{count}: {lints}");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod document;
 mod effective;
+pub mod files;
 mod inherit;
 pub mod lint;
 mod text;

@@ -1,0 +1,252 @@
+//! `guardrail-audit policy lint`
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use audit_core::{
+    arn::{AccountId, PolicyId, TargetId},
+    json::without_mark,
+    organization::Organization,
+    policy::{
+        BEDROCK_POLICY,
+        files::{Contents, Form, Inside},
+        lint::{Level, Lint, MOST_ATTACHMENTS, lint, lint_configuration, lint_effective},
+    },
+    world::{Entity, SnapshotPath},
+};
+use audit_local::encoding::to_utf8;
+use serde_json::{Value, json};
+
+use crate::{
+    args::PlainFormat,
+    commands::load_world,
+    exit::Exit,
+    output::{
+        self,
+        place::place_of,
+        text::{counted, wrapped},
+    },
+    talk::Talk,
+};
+
+/// Lints of one text, with their lines and columns in it.
+struct Linted {
+    /// The file, and the member that holds the text if it is in one.
+    name: String,
+    lints: Vec<(Option<(usize, usize)>, Lint)>,
+}
+
+/// Everything that was linted.
+#[derive(Default)]
+struct All {
+    texts: Vec<Linted>,
+    policies: usize,
+    management: Option<AccountId>,
+}
+
+pub(super) fn run(
+    files: &[PathBuf],
+    world: Option<&PathBuf>,
+    management: Option<&str>,
+    format: PlainFormat,
+    talk: Talk,
+) -> anyhow::Result<Exit> {
+    let mut all = All { management: management.map(AccountId::from), ..All::default() };
+    let mut of_world = Vec::new();
+    if let Some(folder) = world {
+        let loaded = load_world(Some(folder), talk)?.files;
+        let organization = loaded.iter().filter(|(path, _)| is_of(path, |entity| *entity == Entity::Organization));
+        let organization = organization.filter_map(|(path, json)| {
+            let json = serde_json::from_slice(without_mark(json)).ok()?;
+            Some((folder.join(path).display().to_string(), Organization::from_json(&json).ok()?))
+        });
+        let organization = organization.last();
+        if all.management.is_none() {
+            all.management = organization.as_ref().and_then(|(_, organization)| organization.management_account.clone());
+        }
+        let policies = loaded.iter().filter(|(path, _)| is_of(path, |entity| matches!(entity, Entity::Policy(_))));
+        of_world.extend(policies.map(|(path, json)| (folder.join(path).display().to_string(), text_of(json))));
+        if let Some((name, organization)) = organization {
+            all.texts.push(Linted { name, lints: attachments(&organization, &of_world) });
+        }
+    }
+    for path in files {
+        let bytes = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        all.file(&path.display().to_string(), &text_of(&bytes));
+    }
+    for (name, text) in &of_world {
+        // Policies of other types belong in a world too.
+        let policy_type = serde_json::from_str::<Value>(text).ok().and_then(|json| type_of(&json));
+        if policy_type.is_none_or(|policy_type| policy_type == BEDROCK_POLICY) {
+            all.file(name, text);
+        }
+    }
+    write_lints(&all.texts, format)?;
+    let lints = || all.texts.iter().flat_map(|text| &text.lints);
+    let errors = lints().filter(|(_, lint)| lint.level == Level::Error).count();
+    if format == PlainFormat::Table {
+        let read = if all.policies == 1 { "1 policy".to_owned() } else { format!("{} policies", all.policies) };
+        talk.note(format_args!("{read} read: {}, {}", counted(errors, "error"), counted(lints().count() - errors, "other lint")));
+    }
+    Ok(if errors > 0 { Exit::Findings } else { Exit::Clean })
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(without_mark(&to_utf8(bytes))).into_owned()
+}
+
+fn is_of(path: &str, is: impl Fn(&Entity) -> bool) -> bool {
+    SnapshotPath::parse(path).is_some_and(|at| is(&at.entity))
+}
+
+/// The type that an answer of DescribePolicy says.
+fn type_of(json: &Value) -> Option<String> {
+    json.pointer("/Policy/PolicySummary/Type")?.as_str().map(str::to_owned)
+}
+
+/// More Bedrock policies on one root, OU or account than AWS lets be attached.
+fn attachments(organization: &Organization, policies: &[(String, String)]) -> Vec<(Option<(usize, usize)>, Lint)> {
+    let id_of = |json: &Value| json.pointer("/Policy/PolicySummary/Id")?.as_str().map(PolicyId::from);
+    let bedrock: Vec<PolicyId> = policies
+        .iter()
+        .filter_map(|(_, text)| serde_json::from_str::<Value>(text).ok())
+        .filter(|json| type_of(json).as_deref() == Some(BEDROCK_POLICY))
+        .filter_map(|json| id_of(&json))
+        .collect();
+    let count = |attached: &[PolicyId]| attached.iter().filter(|policy| bedrock.contains(policy)).count();
+    let attached: BTreeMap<&TargetId, usize> = organization
+        .attachments
+        .iter()
+        .map(|(target, attachments)| (target, count(&attachments.iter().map(|attachment| attachment.policy.clone()).collect::<Vec<_>>())))
+        .collect();
+    let too_many = attached.into_iter().filter(|(_, count)| *count > MOST_ATTACHMENTS);
+    let lint = |(target, count): (&TargetId, usize)| {
+        let message = format!("{count} Bedrock policies are attached to {target}, and AWS lets {MOST_ATTACHMENTS} be");
+        (None, Lint { level: Level::Error, kind: "too-many-attachments", pointer: "/Attachments".to_owned(), message })
+    };
+    too_many.map(lint).collect()
+}
+
+impl All {
+    /// Lints what stands in a file, and says what the file is if it is no policy itself.
+    fn file(&mut self, name: &str, text: &str) {
+        let json = match serde_json::from_str::<Value>(text) {
+            Ok(json) => json,
+            Err(error) => {
+                let lint = match Contents::of_text(text) {
+                    Some(contents) => (None, not_a_policy(&contents)),
+                    None => not_json(&error),
+                };
+                return self.texts.push(Linted { name: name.to_owned(), lints: vec![lint] });
+            }
+        };
+        let contents = Contents::of(&json);
+        let mut of_file = Vec::new();
+        if contents.inside.is_empty() {
+            of_file.push((None, not_a_policy(&contents)));
+        } else if let Some(what) = contents.what.as_deref().filter(|_| type_of(&json).is_none()) {
+            of_file.push((None, note_about(what, &contents.inside)));
+        }
+        self.texts.push(Linted { name: name.to_owned(), lints: of_file });
+        self.policies += contents.inside.len();
+        for inside in &contents.inside {
+            let linted = self.inside(name, text, inside);
+            self.texts.push(linted);
+        }
+    }
+
+    /// Lints what stands at a place of a file. What stands in a text there is placed in that text.
+    fn inside(&self, name: &str, file: &str, inside: &Inside) -> Linted {
+        let management = self.management.as_ref();
+        // A policy that is the whole file is linted with its white space, which counts.
+        let text = match &inside.text {
+            None if inside.pointer.is_empty() => file.to_owned(),
+            None => inside.value.to_string(),
+            Some(text) => text.clone(),
+        };
+        let lints = match inside.form {
+            Form::Written => lint(&text, management),
+            Form::Effective => lint_effective(&text, management),
+            Form::Configuration => Ok(lint_configuration(&inside.value)),
+        };
+        let in_file = inside.text.is_none();
+        let placed = |lint: Lint| {
+            if in_file {
+                let pointer = format!("{}{}", inside.pointer, lint.pointer);
+                (place_of(file, &pointer), Lint { pointer, ..lint })
+            } else {
+                (place_of(&text, &lint.pointer), lint)
+            }
+        };
+        let lints = match lints {
+            Ok(lints) => lints.into_iter().map(placed).collect(),
+            Err(error) => vec![not_json(&error)],
+        };
+        let member = inside.pointer.trim_start_matches('/').replace('/', ".");
+        let name = if in_file || member.is_empty() { name.to_owned() } else { format!("{name}, {member}") };
+        Linted { name, lints }
+    }
+}
+
+/// One line about a file that holds no policy.
+fn not_a_policy(contents: &Contents) -> Lint {
+    let what = contents.what.as_deref().unwrap_or("no policy");
+    let message = format!("this is {what}: {}", contents.instead.unwrap_or_default());
+    Lint { level: Level::Error, kind: "not-a-policy", pointer: String::new(), message }
+}
+
+/// What a file is that holds policies, and which of it is linted.
+fn note_about(what: &str, inside: &[Inside]) -> Lint {
+    let places: Vec<&str> = inside.iter().map(|inside| inside.pointer.as_str()).filter(|pointer| !pointer.is_empty()).collect();
+    let at = if places.is_empty() { String::new() } else { format!(" at {}", places.join(", ")) };
+    let linted = match inside.first().map(|inside| inside.form) {
+        Some(Form::Effective) => format!("the effective policy{at} is linted; it has no operators, so it can't be attached as it is"),
+        Some(Form::Configuration) => format!("the account's enforced configuration{at} is linted, which is no policy"),
+        Some(Form::Written) | None => format!("the Bedrock policy{at} is linted"),
+    };
+    Lint { level: Level::Note, kind: "other-document", pointer: String::new(), message: format!("this is {what}: {linted}") }
+}
+
+fn not_json(error: &serde_json::Error) -> (Option<(usize, usize)>, Lint) {
+    let place = (error.line() > 0).then(|| (error.line(), error.column().max(1)));
+    let said = error.to_string();
+    // Its place is said by itself.
+    let message = said.split(" at line ").next().unwrap_or(&said).to_owned();
+    (place, Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message })
+}
+
+fn write_lints(texts: &[Linted], format: PlainFormat) -> anyhow::Result<()> {
+    let lints = || texts.iter().flat_map(|text| text.lints.iter().map(move |(place, lint)| (&text.name, place, lint)));
+    match format {
+        PlainFormat::Json => {
+            let rows: Vec<Value> = lints()
+                .map(|(name, place, lint)| {
+                    json!({"file": name, "line": place.map(|(line, _)| line), "column": place.map(|(_, column)| column),
+                        "pointer": lint.pointer, "level": lint.level, "kind": lint.kind, "message": lint.message})
+                })
+                .collect();
+            let mut out = output::stdout();
+            output::json(&mut out, &rows)?;
+        }
+        PlainFormat::Table => {
+            let mut out = output::stdout();
+            for (name, place, lint) in lints() {
+                let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+                let style = crate::output::table::level_style(lint.level);
+                writeln!(
+                    out,
+                    "{}{place}: {style}{}{style:#} [{}]\n    {}",
+                    Path::new(name).display(),
+                    lint.level,
+                    lint.kind,
+                    wrapped(&lint.message, 4)
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
