@@ -150,6 +150,14 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     let bucket = &outputs["WorldBucketName"];
     let listed = String::from_utf8(hub.send("s3", "GET", &format!("/{bucket}?list-type=2&prefix=reports/"), &[], &[]).unwrap()).unwrap();
     assert!(listed.contains(".json</Key>") && listed.contains(".csv</Key>"), "{listed}");
+
+    // One that is withdrawn is told, too, though nothing is there any more: the stream has only how it was.
+    let told = |item: &&Value| rules.contains(item["gsi_rule"]["S"].as_str().unwrap());
+    let gone = findings(hub, account).iter().find(told).unwrap().clone();
+    let key = json!({"TableName": "guardrail-audit-findings", "Key": {"pk": gone["pk"], "sk": gone["sk"]}});
+    hub.json("dynamodb", "DynamoDB_20120810.DeleteItem", &key).unwrap();
+    let alert: Value = serde_json::from_str(&hub.receive(&tool, PATIENCE)).unwrap();
+    assert_eq!((&alert["kind"], &alert["findings"][0]["id"]), (&json!("withdrawn"), &gone["sk"]["S"]), "{alert}");
 }
 
 #[test]

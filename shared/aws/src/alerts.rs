@@ -1,4 +1,4 @@
-//! `send-alerts`: tells people and tools about findings that are new, came back, got worse or are resolved. Once each.
+//! `send-alerts`: tells people and tools about findings that are new, came back, got worse, are resolved or were withdrawn. Once each.
 //!
 //! What was last told of a finding is kept beside it. A message is claimed before it is sent and ticked off afterwards, each by a
 //! conditional write; what a crash leaves claimed is sent again. A topic whose name ends in `.fifo` drops that copy; on others it is the
@@ -41,6 +41,8 @@ pub enum Kind {
     Escalated,
     /// All is right again.
     Resolved,
+    /// It isn't so, judged again by what is known now.
+    Withdrawn,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Kind::Reopened => "reopened",
             Kind::Escalated => "escalated",
             Kind::Resolved => "resolved",
+            Kind::Withdrawn => "withdrawn",
         }
     }
 }
@@ -61,6 +64,8 @@ pub struct Alert {
     pub kind: Kind,
     /// About what.
     pub stored: Stored,
+    /// The turn of the finding that is told, the same however often it is: how it stands, and how often it had been withdrawn before.
+    pub turn: String,
 }
 
 /// How a message is written.
@@ -241,32 +246,36 @@ impl<P: Publish> Alerts<P> {
     /// The alert that a change of a finding calls for, claimed.
     async fn claim(&self, record: &StreamRecord) -> Result<Option<Claimed>, CallError> {
         let image = stored(if record.new.is_empty() { &record.old } else { &record.new })?;
-        let account = image.finding.account.as_str();
         // What counts is how the finding stands now: the stream may come again, and late.
-        let current = if let Some(current) = self.findings.get(account, &image.finding.id).await? {
-            current
-        } else {
-            let finding = Finding { status: Status::Resolved, ..image.finding.clone() };
-            let detail = format!("no longer so, judged again by what is known now; it was: {}", finding.detail);
-            Stored { finding: Finding { detail, ..finding }, ..image.clone() }
-        };
+        let current = self.findings.get(image.finding.account.as_str(), &image.finding.id).await?;
         let before = self.findings.alert_state(&image.finding.id).await?;
-        let told = before.as_ref().and_then(|state| state.told.as_deref());
-        // One that was open for a moment is told, too.
-        let was_open = told.is_none() && !record.new.is_empty() && image.finding.status == Status::Open;
-        let telling = if was_open { image } else { current };
-        let Some(kind) = news(told, &telling.finding, self.minimum) else { return Ok(None) };
-        let target = transition(&telling.finding);
+        // That it was withdrawn may have been told, should it have been on its way when the function died: then it is new again.
+        let told_gone_perhaps = current.is_some() && before.as_ref().is_some_and(|state| state.pending.as_deref() == Some(GONE));
+        let told = before.as_ref().and_then(|state| state.told.as_deref()).filter(|told| *told != GONE && !told_gone_perhaps);
+        // One that was open for a moment is told, too, unless this is the late copy of a record from before it was withdrawn.
+        let was_told = before.as_ref().is_some_and(|state| state.told.is_some());
+        let was_open = !was_told && !record.new.is_empty() && image.finding.status == Status::Open;
+        let standing = if was_open { Some(&image.finding) } else { current.as_ref().map(|current| &current.finding) };
+        let Some(kind) = news(told, standing, self.minimum) else { return Ok(None) };
+        let target = standing.map_or_else(|| GONE.to_owned(), transition);
+        let telling = match current {
+            Some(current) if !was_open => current,
+            None if !was_open => withdrawn(image),
+            _ => image,
+        };
         let version = before.as_ref().map_or(0, |state| state.version) + 1;
         let sent =
             before.as_ref().filter(|state| state.pending.as_deref() == Some(&target)).map(|state| state.sent.clone()).unwrap_or_default();
-        let told = told.map(str::to_owned);
-        let state = AlertState { told, pending: Some(target), sent, since: self.clock.now(), version };
+        let withdrawn_before = before.as_ref().map_or(0, |state| state.withdrawn) + u64::from(told_gone_perhaps);
+        // A real recurrence has another id than what it is a recurrence of: whoever drops copies must not drop it.
+        let turn = if withdrawn_before == 0 { target.clone() } else { format!("{target}#{withdrawn_before}") };
+        let told = before.and_then(|state| state.told);
+        let state = AlertState { told, pending: Some(target), sent, since: self.clock.now(), version, withdrawn: withdrawn_before };
         if !self.findings.put_alert_state(&telling.finding.id, &state).await? {
             // Somebody else is at it.
             return Ok(None);
         }
-        Ok(Some(Claimed { alert: Alert { kind, stored: telling }, state }))
+        Ok(Some(Claimed { alert: Alert { kind, stored: telling, turn }, state }))
     }
 
     /// Sends what was claimed; many of one rule and kind together.
@@ -331,7 +340,8 @@ impl<P: Publish> Alerts<P> {
             let told = if all_sent { claim.state.pending.clone() } else { claim.state.told.clone() };
             let pending = claim.state.pending.clone().filter(|_| !all_sent);
             let sent = if all_sent { Vec::new() } else { claim.state.sent.clone() };
-            let state = AlertState { told, pending, sent, since: claim.state.since, version: claim.state.version + 1 };
+            let withdrawn = claim.state.withdrawn + u64::from(told.as_deref() == Some(GONE) && all_sent);
+            let state = AlertState { told, pending, sent, since: claim.state.since, version: claim.state.version + 1, withdrawn };
             let id = &claim.alert.stored.finding.id;
             let mut outcome = self.findings.put_alert_state(id, &state).await;
             for _ in 0..3 {
@@ -379,10 +389,23 @@ const fn format_word(format: Format) -> &'static str {
     }
 }
 
-/// What there is to tell of a finding, given what was last told of it.
-fn news(told: Option<&str>, finding: &Finding, minimum: Severity) -> Option<Kind> {
-    let Some(told) = told else {
-        return (finding.status == Status::Open && finding.severity >= minimum).then_some(Kind::New);
+/// What was last told of a finding that isn't there any more. Should it come back, it is new.
+const GONE: &str = "GONE";
+
+/// A finding that was withdrawn, as it is told.
+fn withdrawn(stored: Stored) -> Stored {
+    let detail = format!("no longer so, judged again by what is known now; it was: {}", stored.finding.detail);
+    Stored { finding: Finding { status: Status::Resolved, detail, ..stored.finding }, ..stored }
+}
+
+/// What there is to tell of a finding, given what was last told of it; `None` stands for a finding that isn't there.
+fn news(told: Option<&str>, finding: Option<&Finding>, minimum: Severity) -> Option<Kind> {
+    let (told, finding) = match (told, finding) {
+        (Some(told), Some(finding)) => (told, finding),
+        (None, Some(finding)) => return (finding.status == Status::Open && finding.severity >= minimum).then_some(Kind::New),
+        // Who was told that all is right again needn't hear that it never was wrong.
+        (Some(told), None) => return (told.split('#').next() == Some(Status::Open.as_str())).then_some(Kind::Withdrawn),
+        (None, None) => return None,
     };
     let mut parts = told.split('#');
     let status = parts.next().and_then(Status::parse);
@@ -405,8 +428,7 @@ fn line_of(alert: &Alert) -> String {
 
 /// The message about one finding, or about several of one rule.
 fn message(format: Format, alerts: &[&Alert]) -> Message {
-    let ids: Vec<String> =
-        alerts.iter().map(|alert| format!("{}#{}", alert.stored.finding.id, transition(&alert.stored.finding))).collect();
+    let ids: Vec<String> = alerts.iter().map(|alert| format!("{}#{}", alert.stored.finding.id, alert.turn)).collect();
     let id = crate::fact::digest(ids.join("\n").as_bytes());
     let Some(first) = alerts.first() else {
         return Message { id, subject: String::new(), body: String::new(), attributes: BTreeMap::new() };
@@ -466,7 +488,9 @@ fn text_body(alerts: &[&Alert]) -> String {
             String::new(),
             format!("Finding {}", finding.id),
         ];
-        if finding.status == Status::Resolved {
+        if alert.kind == Kind::Withdrawn {
+            lines.insert(1, "This is no longer so: it was judged again by what is known now.".to_owned());
+        } else if finding.status == Status::Resolved {
             lines.insert(1, "Evidence shows that this is right again.".to_owned());
         }
         return lines.join("\n");

@@ -94,6 +94,9 @@ pub struct AlertState {
     pub since: Moment,
     /// Counts writes, so that two functions can't both tell.
     pub version: i64,
+    /// How often it was told that the finding was withdrawn.
+    #[serde(default)]
+    pub withdrawn: u64,
 }
 
 /// The guardrails of others whose DRAFTs an account's calls ask for.

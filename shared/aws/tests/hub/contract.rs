@@ -435,7 +435,7 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
 async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
     let findings = tables.findings();
     let since = Moment::parse("2026-11-20T10:00:00Z").unwrap();
-    let state = |version| AlertState { told: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version };
+    let state = |version| AlertState { told: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version, withdrawn: 0 };
     assert_eq!(findings.alert_state("f").await.unwrap(), None);
     assert!(findings.put_alert_state("f", &state(1)).await.unwrap());
     assert!(!findings.put_alert_state("f", &state(1)).await.unwrap());

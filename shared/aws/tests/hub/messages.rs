@@ -101,7 +101,62 @@ async fn what_is_not_bad_enough_is_not_told_and_what_is_withdrawn_is() {
     assert_eq!(kinds(&topic), ["new"]);
     assert!(tables.findings().withdraw("222233334444", &format!("{:032x}", 2), 3).await.unwrap());
     alerts.take(&[StreamRecord { old: high.new, new: Item::new(), ..inserted(3, Item::new()) }]).await;
-    assert_eq!(kinds(&topic), ["resolved"]);
+    assert_eq!(kinds(&topic), ["withdrawn"]);
+}
+
+/// The ids of findings are the same whenever they occur: one that comes back after it was withdrawn is news, each time.
+#[tokio::test]
+async fn a_finding_that_comes_back_after_it_was_withdrawn_is_told_again() {
+    let (tables, topic) = (tables().await, Topic::default());
+    let alerts = alerts(&tables, &topic, false);
+    let finding = finding(1, "222233334444", Severity::High);
+    let (mut ticket, mut ids) = (0, Vec::new());
+    let mut kinds_and_ids = || {
+        let told = std::mem::take(&mut *topic.0.lock().unwrap());
+        ids.extend(told.iter().map(|message| message.id.clone()));
+        told.iter().flat_map(|message| message.attributes["kind"].clone()).collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        ticket += 1;
+        let there = put(&tables, &finding, ticket).await;
+        for _ in 0..2 {
+            assert_eq!(alerts.take(std::slice::from_ref(&there)).await, None);
+        }
+        assert_eq!(kinds_and_ids(), ["new"]);
+        ticket += 1;
+        assert!(tables.findings().withdraw("222233334444", &finding.id, ticket).await.unwrap());
+        let gone = StreamRecord { old: there.new.clone(), new: Item::new(), ..inserted(usize::try_from(ticket).unwrap(), Item::new()) };
+        for _ in 0..2 {
+            assert_eq!(alerts.take(std::slice::from_ref(&gone)).await, None);
+        }
+        assert_eq!(kinds_and_ids(), ["withdrawn"]);
+        // The stream comes again, from where it was there.
+        assert_eq!(alerts.take(&[there, gone]).await, None);
+        assert_eq!(kinds_and_ids(), Vec::<String>::new());
+    }
+    let unique: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!((ids.len(), unique.len()), (6, 6), "whoever drops copies drops none of them");
+}
+
+/// Who was never told of a finding, or was told that it is resolved, needn't hear that it is gone.
+#[tokio::test]
+async fn what_nobody_believes_to_be_open_goes_without_a_word() {
+    let (tables, topic) = (tables().await, Topic::default());
+    let alerts = alerts(&tables, &topic, false);
+    let mut finding = finding(1, "222233334444", Severity::High);
+    let open = put(&tables, &finding, 1).await;
+    alerts.take(&[open]).await;
+    finding.status = Status::Resolved;
+    let resolved = put(&tables, &finding, 2).await;
+    alerts.take(std::slice::from_ref(&resolved)).await;
+    assert_eq!(kinds(&topic), ["new", "resolved"]);
+    assert!(tables.findings().withdraw("222233334444", &finding.id, 3).await.unwrap());
+    alerts.take(&[StreamRecord { old: resolved.new, new: Item::new(), ..inserted(3, Item::new()) }]).await;
+    assert_eq!(kinds(&topic), Vec::<String>::new());
+    finding.status = Status::Open;
+    let again = put(&tables, &finding, 4).await;
+    alerts.take(&[again]).await;
+    assert_eq!(kinds(&topic), ["reopened"]);
 }
 
 #[tokio::test]
