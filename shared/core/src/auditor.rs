@@ -41,6 +41,7 @@ use changes::Looking;
 use matter::Matter;
 use place::{PlaceAudit, PlaceOutcome, SeenPlace};
 
+pub use self::exceptions::except;
 pub use crate::join::Selection;
 
 /// The operations whose records are looked at, with the default configuration.

@@ -239,6 +239,8 @@ pub enum Blindness {
     CallsNotRead,
     /// What guardrails did, where invocation logs leave answers to objects of their own.
     LogBodies,
+    /// The older part of CloudTrail's event history: there were more events since the last look than the hub reads in one.
+    EventHistory,
     /// What is needed for verdicts.
     #[serde(untagged)]
     Evidence(Missing),
@@ -266,6 +268,7 @@ impl Blindness {
             Blindness::LogStores => "log_stores",
             Blindness::CallsNotRead => "calls_not_read",
             Blindness::LogBodies => "log_bodies",
+            Blindness::EventHistory => "event_history",
         }
     }
 
@@ -286,6 +289,9 @@ impl Blindness {
             Blindness::GuardrailKeys => "read the guardrails (GetGuardrail) into world/guardrails/",
             Blindness::IdentityPolicies => "read the policies of roles, users and groups into world/iam/",
             Blindness::LogStores => "read the trails (DescribeTrails, GetEventSelectors) and invocation logging into world/telemetry/",
+            Blindness::EventHistory => {
+                "event history holds more events than are read in one look (5,000): let the hub read the organization's trail, or look more often"
+            }
             Blindness::InvocationLogsOff => "switch model invocation logging on (PutModelInvocationLoggingConfiguration)",
         }
     }

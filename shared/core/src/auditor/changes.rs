@@ -329,37 +329,27 @@ fn finding(
     let remediation = told.latest().and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
     let (resolved_at, reopened) = righted(rule, telling);
     let resolved_at = resolved_at.filter(|_| !(by_change && still_so));
+    let of_rule = Finding::of(rule, key.clone(), terms.configuration);
     let mut finding = Finding {
-        id: key.id(),
-        rule: rule.id.to_owned(),
         severity: worst,
         title: if attempted { rule.attempt() } else { rule.title }.to_owned(),
         detail: detail(&apis, &principals, said.len(), attempted, told),
         remediation: if attempted { AFTER_AN_ATTEMPT.to_owned() } else { remediation },
         status: if resolved_at.is_some() { Status::Resolved } else { Status::Open },
-        account: key.account.clone(),
-        region: key.region.clone(),
-        resource: key.resource.clone(),
         principals,
         models,
         apis,
-        verdict: None,
         grade: unverified.then_some(Grade::None),
-        reason: None,
-        missing: Vec::new(),
         attempted,
         expected: said.iter().all(|said| may(said)),
-        linked: Vec::new(),
         first_seen: said.iter().find_map(|said| said.time()),
         last_seen: said.iter().rev().find_map(|said| said.time()),
         count: said.iter().map(|said| said.of.as_ref().map(|made| made.key())).collect::<BTreeSet<_>>().len() as u64,
         events,
         changes: told.changes(MOST_CHANGES),
-        policy: None,
-        controls: rule.controls.iter().map(ToString::to_string).collect(),
         reopened,
         resolved_at,
-        suppression: None,
+        ..of_rule
     };
     if finding.status == Status::Open {
         let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.principal()).collect();

@@ -9,6 +9,15 @@ use crate::{
     organization::Organization,
 };
 
+/// Does to an open finding that was not made here what the configuration's exceptions do to all others: it is suppressed, or open again.
+/// It has no principals, or all of them are shown.
+pub fn except(finding: &mut Finding, organization: Option<&Organization>, terms: &Terms<'_>) {
+    if finding.status == Status::Open {
+        let shown = finding.principals.shown.clone();
+        apply(finding, &shown.iter().map(String::as_str).collect(), organization, terms, &mut BTreeSet::new());
+    }
+}
+
 /// Suppresses a finding if live exceptions mean each of its principals; one that an ended exception meant is open again. A finding
 /// without principals is meant by exceptions that name none. Takes note of the live exceptions that select it.
 pub(super) fn apply(

@@ -497,17 +497,10 @@ impl View<'_> {
         let mut events = vec![draft.first.event.text(self.texts.strings()), draft.last.event.text(self.texts.strings())];
         events.dedup();
         events.retain(|event| !event.is_empty());
+        let of_rule = Finding::of(rule, key.clone(), self.terms.configuration);
         Finding {
-            id: key.id(),
-            rule: rule.id.to_owned(),
-            severity: self.terms.configuration.severity(rule),
-            title: rule.title.to_owned(),
             detail: format!("{} {calls} of {apis} with {models} by {principals}: {}", draft.count, draft.observed.because),
-            remediation: draft.observed.remediation.clone().unwrap_or_else(|| rule.remediation.to_owned()),
-            status: Status::Open,
-            account: key.account.clone(),
-            region: key.region.clone(),
-            resource: key.resource.clone(),
+            remediation: draft.observed.remediation.clone().unwrap_or_else(|| of_rule.remediation.clone()),
             principals,
             models,
             apis,
@@ -515,19 +508,12 @@ impl View<'_> {
             grade: is_about_calls.then_some(draft.grade),
             reason: of_one_kind.and_then(|(_, reason)| reason),
             missing: draft.latest.judgement.missing.iter().copied().collect(),
-            attempted: false,
-            expected: false,
-            linked: Vec::new(),
             first_seen: draft.first.time,
             last_seen: draft.last.time,
             count: draft.count,
             events,
-            changes: Vec::new(),
             policy: draft.latest.judgement.policy.as_ref().map(judged_against),
-            controls: rule.controls.iter().map(ToString::to_string).collect(),
-            reopened: 0,
-            resolved_at: None,
-            suppression: None,
+            ..of_rule
         }
     }
 }
