@@ -10,6 +10,7 @@
     reason = "only tests use it: what goes wrong fails the test that asked"
 )]
 
+pub mod commands;
 pub mod deployment;
 pub mod documents;
 pub mod double;

@@ -1,18 +1,20 @@
 //! `cargo xtask publish`: code and template reach buckets that an organization can read, and a member can be set up from them.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
 use audit_core::iam::{Call, Decision, Policies};
 use end_to_end::{
+    commands::{Request, commands_in, parse},
     deployment::{HUB, KEY, MEMBER, ORGANIZATION},
     documents::{document, full_access},
     engine::Engine,
-    template::{Template, root},
+    template::{Template, root, text},
     tools::{AWS, CFN_LINT, path_with, said, succeed},
 };
 use serde_json::Value;
@@ -30,9 +32,13 @@ fn binaries() -> (TempDir, PathBuf) {
 }
 
 fn publish(folder: &Path, template: &Path, endpoint: Option<&str>, more: &[&str]) -> Output {
+    publish_in("us-east-1,eu-west-1", folder, template, endpoint, more)
+}
+
+fn publish_in(regions: &str, folder: &Path, template: &Path, endpoint: Option<&str>, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root()).args(["run", "--quiet", "--package", "xtask", "--", "publish", "--hub-account", HUB]);
-    command.args(["--organization-id", ORGANIZATION, "--regions", "us-east-1,eu-west-1", "--binaries"]).arg(folder);
+    command.args(["--organization-id", ORGANIZATION, "--regions", regions, "--binaries"]).arg(folder);
     command.arg("--output").arg(template).args(more);
     command.env("AWS_ACCESS_KEY_ID", HUB).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE");
     match endpoint {
@@ -63,6 +69,73 @@ fn a_dry_run_says_what_it_would_do() {
     let named = said.split("ParameterKey=").skip(1).map(|rest| rest.split(',').next().unwrap());
     for name in named {
         assert!(Template::member().parameters().contains_key(name), "member.yaml has no parameter {name}");
+    }
+}
+
+/// Every command that is printed is taken by the AWS command line, and asks for what is meant.
+#[test]
+fn the_printed_commands_are_what_the_command_line_takes() {
+    for regions in ["us-east-1", "us-east-1,eu-west-1,ap-southeast-2", "cn-north-1,cn-northwest-1", "us-gov-west-1,us-gov-east-1"] {
+        let (folder, template) = binaries();
+        let said = said(&publish_in(regions, folder.path(), &template, None, &["--dry-run"]));
+        let commands = commands_in(&said);
+        let parsed = parse(&commands, folder.path());
+        for (command, parsed) in commands.iter().zip(&parsed) {
+            assert_eq!(parsed.code, 0, "{command:?}: {}", parsed.said);
+        }
+        let of = |operation: &str| {
+            parsed.iter().flat_map(|parsed| &parsed.requests).filter(|request| request.operation == operation).collect::<Vec<_>>()
+        };
+        let list = |request: &Request, name: &str| -> Vec<String> {
+            let member = |number: usize| request.form.get(&format!("{name}.member.{number}")).map(text);
+            (1..).map_while(member).collect()
+        };
+        let expected: Vec<&str> = regions.split(',').collect();
+        let [instances] = of("CreateStackInstances")[..] else { panic!("{said}") };
+        assert_eq!(list(instances, "Regions"), expected);
+        assert_eq!(list(instances, "OperationPreferences.RegionOrder"), expected, "each Region is a member of its own");
+        assert_eq!(list(instances, "DeploymentTargets.OrganizationalUnitIds"), ["example"]);
+        let [set] = of("CreateStackSet")[..] else { panic!("{said}") };
+        assert_eq!(
+            (text(&set.form["PermissionModel"]), text(&set.form["AutoDeployment.Enabled"])),
+            ("SERVICE_MANAGED".to_owned(), "true".to_owned())
+        );
+        // What is updated keeps all that an operator gave it.
+        let all: BTreeSet<String> = Template::member().parameters().keys().cloned().collect();
+        let updates: Vec<&Request> = of("UpdateStackSet").into_iter().chain(of("UpdateStack")).collect();
+        assert_eq!(updates.len(), 1 + expected.len());
+        for update in updates {
+            let mut kept = BTreeSet::new();
+            let mut given = BTreeSet::new();
+            for number in 1.. {
+                let member = |name: &str| update.form.get(&format!("Parameters.member.{number}.{name}")).map(text);
+                let Some(name) = member("ParameterKey") else { break };
+                match (member("ParameterValue"), member("UsePreviousValue").as_deref()) {
+                    (Some(_), None) => assert!(given.insert(name)),
+                    (None, Some("true")) => assert!(kept.insert(name)),
+                    other => panic!("{name}: {other:?}"),
+                }
+            }
+            assert_eq!(kept.union(&given).cloned().collect::<BTreeSet<_>>(), all);
+            for name in ["HomeRegion", "HeartbeatMinutes", "FactsTtlDays", "PermissionsBoundaryArn", "ForwardOnly", "ManagementAccount"] {
+                assert!(kept.contains(name), "{name}");
+            }
+        }
+        assert_eq!(of("CreateStack").len(), expected.len(), "the management account has a stack in each Region");
+        let (partition, suffix) = match regions.get(..3).unwrap() {
+            "cn-" => ("aws-cn", "amazonaws.com.cn"),
+            "us-" if regions.starts_with("us-gov") => ("aws-us-gov", "amazonaws.com"),
+            _ => ("aws", "amazonaws.com"),
+        };
+        assert!(text(&set.form["TemplateURL"]).contains(&format!(".s3.{}.{suffix}/member/", expected[0])), "{said}");
+        let policies: Vec<_> = parsed.iter().flat_map(|parsed| &parsed.calls).filter(|call| call.operation == "PutBucketPolicy").collect();
+        assert_eq!(policies.len(), expected.len());
+        for policy in policies {
+            let policy: Value = serde_json::from_str(policy.parameters["Policy"].as_str().unwrap()).unwrap();
+            let resource = text(&policy["Statement"][0]["Resource"]);
+            assert!(resource.starts_with(&format!("arn:{partition}:s3:::guardrail-audit-code-")), "{resource}");
+        }
+        assert_eq!(said.contains("arn:aws:"), partition == "aws", "{said}");
     }
 }
 
@@ -129,7 +202,8 @@ fn a_member_is_set_up_from_what_is_published() {
 /// The example policy of whoever publishes is enough for every call that publishing makes, and for no others.
 #[test]
 fn the_example_policy_is_what_publishing_needs() {
-    let text = std::fs::read_to_string(root().join("deploy/publish.policy.json")).unwrap().replace("HUB_ACCOUNT", HUB);
+    let text = std::fs::read_to_string(root().join("deploy/publish.policy.json")).unwrap();
+    let text = text.replace("HUB_ACCOUNT", HUB).replace("PARTITION", "aws");
     let policies = Policies { identity: vec![document(&serde_json::from_str(&text).unwrap())], ..Policies::default() };
     let bucket = format!("arn:aws:s3:::guardrail-audit-code-{HUB}-eu-west-1");
     let decide = |action: &str, resource: &str| {

@@ -6,6 +6,7 @@
 //! exactly the code that it was published with.
 
 mod package;
+mod partition;
 mod template;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use package::Package;
+use partition::Partition;
 use serde_json::json;
 
 use crate::command::{cargo, root, target};
@@ -60,13 +62,17 @@ fn account_id(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let [home, ..] = args.regions.as_slice() else { bail!("no Region") };
+    let partition = Partition::of(&args.regions)?;
+    if !args.regions.iter().any(|region| region == partition.global) {
+        eprintln!("warning: {} is not among the Regions: what is changed in IAM and Organizations is seen only there", partition.global);
+    }
     let binaries = args.binaries.clone().map_or_else(|| build(&args.architecture), Ok)?;
     let packages: Vec<_> = FUNCTIONS.iter().map(|name| Package::of(name, &binaries)).collect::<anyhow::Result<_>>()?;
     let aws = Aws { dry_run: args.dry_run };
     let mut versions = Vec::new();
     for region in &args.regions {
         let bucket = format!("{}-{}-{region}", args.prefix, args.hub_account);
-        aws.bucket(&bucket, region, args)?;
+        aws.bucket(&bucket, region, partition, args)?;
         for package in &packages {
             let version = aws.upload(&bucket, region, &args.hub_account, &package.key, &package.file)?;
             versions.push(template::Version { region, function: package.function, version });
@@ -85,8 +91,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let key = format!("member/{}.yaml", package::digest(text.as_bytes()));
     aws.upload(&bucket, home, &args.hub_account, &key, &output)?;
     eprintln!("wrote {}", output.display());
-    let url = format!("https://{bucket}.s3.{home}.amazonaws.com/{key}");
-    roll_out(args, home, &url, &aws.outputs(&args.stack, home)?);
+    let url = format!("https://{bucket}.s3.{home}.{}/{key}", partition.suffix);
+    roll_out(args, home, &url, &aws.outputs(&args.stack, home)?, &template::parameters_in(&source));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -148,7 +154,7 @@ impl Aws {
     }
 
     /// Makes the bucket of a Region, unless it is there.
-    fn bucket(&self, bucket: &str, region: &str, args: &Args) -> anyhow::Result<()> {
+    fn bucket(&self, bucket: &str, region: &str, partition: Partition, args: &Args) -> anyhow::Result<()> {
         // A bucket of this name that belongs to somebody else is refused, not used.
         let owner = args.hub_account.as_str();
         if self.ask(region, &["s3api", "head-bucket", "--bucket", bucket, "--expected-bucket-owner", owner])?.is_none() {
@@ -165,7 +171,7 @@ impl Aws {
         let blocked = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true";
         set("put-public-access-block", "--public-access-block-configuration", blocked)?;
         set("put-bucket-versioning", "--versioning-configuration", "Status=Enabled")?;
-        set("put-bucket-policy", "--policy", &bucket_policy(bucket, &args.organization_id).to_string())?;
+        set("put-bucket-policy", "--policy", &bucket_policy(bucket, partition, &args.organization_id).to_string())?;
         Ok(())
     }
 
@@ -197,53 +203,73 @@ impl Aws {
 }
 
 /// The organization may read the code, everybody else may not, and nobody without TLS.
-fn bucket_policy(bucket: &str, organization: &str) -> serde_json::Value {
-    let objects = format!("arn:aws:s3:::{bucket}/*");
+fn bucket_policy(bucket: &str, partition: Partition, organization: &str) -> serde_json::Value {
+    let arn = format!("arn:{}:s3:::{bucket}", partition.name);
+    let objects = format!("{arn}/*");
     json!({"Version": "2012-10-17", "Statement": [
         {"Sid": "TheOrganizationReads", "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": objects,
             "Condition": {"StringEquals": {"aws:PrincipalOrgID": organization}}},
-        {"Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [format!("arn:aws:s3:::{bucket}"), objects],
+        {"Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, objects],
             "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]})
 }
 
-/// Prints the commands that bring the template to the members and to the management account.
-fn roll_out(args: &Args, home: &str, url: &str, outputs: &serde_json::Value) {
+/// Prints the commands that bring the template to the members and to the management account. What an operator gave the stacks besides what
+/// is printed here (`all` are the template's parameters) stays as it is when they are updated.
+fn roll_out(args: &Args, home: &str, url: &str, outputs: &serde_json::Value, all: &[&str]) {
+    // What isn't known, whoever types the command fills in: an output of the hub's stack.
     let output = |key: &str| {
         let found = outputs.as_array().into_iter().flatten().find(|output| output["OutputKey"] == key);
-        found.and_then(|output| output["OutputValue"].as_str()).map_or_else(|| format!("<output {key} of the hub's stack>"), str::to_owned)
+        found.and_then(|output| output["OutputValue"].as_str()).map_or_else(|| format!("<{key}>"), str::to_owned)
     };
     let regions = args.regions.join(" ");
     let parameter = |name: &str, value: &str| format!("ParameterKey={name},ParameterValue={value}");
-    let parameters = [
-        parameter("OrganizationId", &args.organization_id),
-        parameter("HubAccountId", &args.hub_account),
-        parameter("HubRegion", home),
-        parameter("HubKeyArn", &output("KeyArn")),
-        parameter("ObservationsTableName", &output("ObservationsTableName")),
-        parameter("Architecture", &args.architecture),
-    ]
-    .join(" ");
+    let given = [
+        ("OrganizationId", args.organization_id.clone()),
+        ("HubAccountId", args.hub_account.clone()),
+        ("HubRegion", home.to_owned()),
+        ("HubKeyArn", output("KeyArn")),
+        ("ObservationsTableName", output("ObservationsTableName")),
+        ("Architecture", args.architecture.clone()),
+    ];
+    let parameters = given.iter().map(|(name, value)| parameter(name, value)).collect::<Vec<_>>().join(" ");
+    let others = all.iter().filter(|name| !given.iter().any(|(given, _)| given == *name));
+    let previous = others.map(|name| format!("ParameterKey={name},UsePreviousValue=true")).collect::<Vec<_>>().join(" ");
     let queue = parameter("ReconcileQueueUrl", &output("ReconcileQueueUrl"));
+    let stack_set = format!("--stack-set-name guardrail-audit --region {home}");
+    let (order, one_by_one) = (args.regions.join(","), "--operation-preferences RegionConcurrencyType=SEQUENTIAL");
     println!(
         "
-# Once, in the management account or a delegated administrator of CloudFormation:
-aws cloudformation create-stack-set --stack-set-name guardrail-audit --region {home} --template-url {url} \\
+# Once, in the management account, or in a delegated administrator of CloudFormation, which adds --call-as DELEGATED_ADMIN to each command
+# of a StackSet. The hub's account may be among the targets: where the hub itself runs, the template makes nothing.
+aws cloudformation create-stack-set {stack_set} --template-url {url} \\
   --permission-model SERVICE_MANAGED --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false \\
   --managed-execution Active=true --capabilities CAPABILITY_NAMED_IAM --parameters {parameters}
-aws cloudformation create-stack-instances --stack-set-name guardrail-audit --region {home} \\
+aws cloudformation create-stack-instances {stack_set} \\
   --deployment-targets OrganizationalUnitIds=<root or OU ids> --regions {regions} \\
-  --operation-preferences RegionConcurrencyType=SEQUENTIAL,MaxConcurrentPercentage=100,FailureTolerancePercentage=10,RegionOrder={order}
+  {one_by_one},MaxConcurrentPercentage=100,FailureTolerancePercentage=10,RegionOrder={order}
 
-# From then on, to upgrade; with an earlier template's URL, to go back:
-aws cloudformation update-stack-set --stack-set-name guardrail-audit --region {home} --template-url {url} \\
+# From then on, to upgrade; with an earlier template's URL, to go back. A parameter that only one of the two templates has is left out.
+aws cloudformation update-stack-set {stack_set} --template-url {url} \\
   --capabilities CAPABILITY_NAMED_IAM --parameters {parameters} \\
-  --operation-preferences RegionConcurrencyType=SEQUENTIAL,MaxConcurrentPercentage=25,FailureTolerancePercentage=10
+  {previous} \\
+  {one_by_one},MaxConcurrentPercentage=25,FailureTolerancePercentage=10,RegionOrder={order}
 
-# In the management account, which StackSets never reach, in each Region ({regions}):
-aws cloudformation create-stack --stack-name guardrail-audit --region {home} --template-url {url} \\
-  --capabilities CAPABILITY_NAMED_IAM --parameters {parameters} ParameterKey=ManagementAccount,ParameterValue=true {queue}",
-        order = args.regions.join("\\\\,"),
+# In the management account, which StackSets never reach, in each Region:"
     );
+    for region in &args.regions {
+        println!(
+            "aws cloudformation create-stack --stack-name guardrail-audit --region {region} --template-url {url} \\
+  --capabilities CAPABILITY_NAMED_IAM --parameters {parameters} ParameterKey=ManagementAccount,ParameterValue=true {queue}"
+        );
+    }
+    println!("\n# And to upgrade it:");
+    for region in &args.regions {
+        println!(
+            "aws cloudformation update-stack --stack-name guardrail-audit --region {region} --template-url {url} \\
+  --capabilities CAPABILITY_NAMED_IAM --parameters {parameters} \\
+  {previous}"
+        );
+    }
 }
 
 /// A command as one could type it.

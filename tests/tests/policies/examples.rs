@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn the_example_service_control_policy_protects_the_auditor() {
     let path = root().join("deploy/protect-auditor.scp.json");
-    let policy: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let policy: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap().replace("TRAIL_NAME", "feeds-the-auditor")).unwrap();
     let size = policy.to_string().len();
     assert!(size <= 5120, "a service control policy has at most 5,120 characters, not {size}");
     let mut deployment = Deployment::of_an_organization();
@@ -17,7 +17,7 @@ fn the_example_service_control_policy_protects_the_auditor() {
     let rule = format!("arn:aws:events:us-east-1:{MEMBER}:rule/guardrail-audit-calls");
     let log_group = format!("arn:aws:logs:us-east-1:{MEMBER}:log-group:/aws/lambda/guardrail-audit-changes");
     let stack = format!("arn:aws:cloudformation:us-east-1:{MEMBER}:stack/StackSet-guardrail-audit-1/id");
-    let trail = format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/t");
+    let trail = |name: &str| format!("arn:aws:cloudtrail:us-east-1:{MEMBER}:trail/{name}");
     let mapping = format!("arn:aws:lambda:us-east-1:{MEMBER}:event-source-mapping:11111111-2222-3333-4444-555555555555");
     let of_auditor = |who: &str| {
         let mut calls = Vec::new();
@@ -63,7 +63,9 @@ fn the_example_service_control_policy_protects_the_auditor() {
     };
     let mut forbidden = of_auditor(&admin(MEMBER));
     for action in ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] {
-        forbidden.push(call(&admin(MEMBER), &format!("cloudtrail:{action}"), &trail));
+        for name in ["feeds-the-auditor", "guardrail-audit"] {
+            forbidden.push(call(&admin(MEMBER), &format!("cloudtrail:{action}"), &trail(name)));
+        }
     }
     // Nobody gets around it by a role that is called like StackSets' own.
     for action in ["CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "AttachRolePolicy", "PassRole", "DeleteRole"] {
@@ -83,6 +85,8 @@ fn the_example_service_control_policy_protects_the_auditor() {
         // Everything else of the account is the account's.
         call(&admin(MEMBER), "lambda:UpdateFunctionCode", &format!("arn:aws:lambda:us-east-1:{MEMBER}:function:shop")),
         call(&admin(MEMBER), "iam:PutRolePolicy", "arn:aws:iam::222233334444:role/shop"),
+        // Other trails, such as those that Control Tower keeps in members, too.
+        call(&admin(MEMBER), "cloudtrail:UpdateTrail", &trail("aws-controltower-BaselineCloudTrail")),
         call(&admin(MEMBER), "lambda:GetFunction", &function),
         call(&admin(MEMBER), "sqs:GetQueueAttributes", &sqs(MEMBER, "calls")),
     ]);
@@ -95,6 +99,7 @@ fn the_examples_for_the_log_archive_let_the_hub_read() {
     let policy = |name: &str| -> Value {
         let text = std::fs::read_to_string(root().join("deploy").join(name)).unwrap();
         let filled = text.replace("HUB_ACCOUNT", HUB).replace("HUB_REGION", REGION).replace("TRAIL_BUCKET", "org-trail");
+        let filled = filled.replace("PARTITION", "aws").replace("URL_SUFFIX", "amazonaws.com");
         serde_json::from_str(&filled.replace("TRAIL_TOPIC_ARN", "arn:aws:sns:us-east-1:444455556666:trail")).unwrap()
     };
     let key_arn = "arn:aws:kms:us-east-1:444455556666:key/k";
@@ -135,7 +140,8 @@ fn operations_in(files: &[&str]) -> BTreeSet<String> {
 /// `snapshot` and `doctor` get by with the example: what they ask is allowed, nothing else is, and nothing there changes anything.
 #[test]
 fn the_snapshot_policy_is_what_is_asked() {
-    let policy: Value = serde_json::from_slice(&std::fs::read(root().join("deploy/snapshot.policy.json")).unwrap()).unwrap();
+    let text_of_policy = std::fs::read_to_string(root().join("deploy/snapshot.policy.json")).unwrap();
+    let policy: Value = serde_json::from_str(&text_of_policy.replace("PARTITION", "aws")).unwrap();
     let mut granted = BTreeSet::new();
     for statement in policy["Statement"].as_array().unwrap() {
         let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);

@@ -42,6 +42,13 @@ pub(super) fn packaged(source: &str, bucket: &str, packages: &[Package], version
     Ok(out)
 }
 
+/// The names of a template's parameters, in its own order.
+pub(super) fn parameters_in(source: &str) -> Vec<&str> {
+    let block =
+        source.lines().skip_while(|line| *line != "Parameters:").skip(1).take_while(|line| line.is_empty() || line.starts_with(' '));
+    block.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.starts_with(' '))).collect()
+}
+
 fn rewritten<'a>(
     line: &'a str,
     function: &mut Option<&'static str>,
@@ -123,6 +130,12 @@ mod tests {
         );
         let kept = packaged.lines().filter(|line| source.contains(line)).count();
         assert!(source.lines().count() - kept <= 10, "most lines are as they were");
+    }
+
+    #[test]
+    fn the_parameters_of_a_template_are_named() {
+        let parameters = parameters_in(include_str!("../../../member.yaml"));
+        assert_eq!((parameters.first(), parameters.last()), (Some(&"OrganizationId"), Some(&"NamePrefix")), "{parameters:?}");
     }
 
     #[test]

@@ -1,0 +1,134 @@
+//! Commands of the AWS command line, as documents and programs print them, under its own parser.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::tools::{AWS, said};
+
+/// What becomes of a command.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Parsed {
+    /// What it ends with.
+    pub code: i32,
+    /// What it says is wrong.
+    pub said: String,
+    /// The requests that it would send.
+    pub requests: Vec<Request>,
+    /// The calls that these come from.
+    pub calls: Vec<Call>,
+}
+
+/// A request that would be sent.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Request {
+    /// Which operation.
+    pub operation: String,
+    /// Where to.
+    pub path: String,
+    /// Its form, if it has one.
+    pub form: BTreeMap<String, Value>,
+}
+
+/// A call with its parameters.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Call {
+    /// Which operation.
+    pub operation: String,
+    /// Its parameters.
+    pub parameters: Value,
+}
+
+/// The commands `aws …` in a text, each as its words. What stands in angle brackets is filled in, and what comes behind a pipe or goes into a
+/// file is left out.
+#[must_use]
+pub fn commands_in(text: &str) -> Vec<Vec<String>> {
+    let text = text.replace("\\\n", " ");
+    let mut commands = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let line = line.trim().trim_start_matches("$ ");
+        if !line.starts_with("aws ") {
+            continue;
+        }
+        // A quoted text goes on until its quote ends.
+        let mut command = line.to_owned();
+        while command.matches('\'').count() % 2 == 1 {
+            let Some(more) = lines.next() else { break };
+            command.push(' ');
+            command.push_str(more.trim());
+        }
+        commands.push(words_of(&command));
+    }
+    commands
+}
+
+/// The words of a command line, without `aws`.
+fn words_of(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote, mut has_word) = (Vec::new(), String::new(), None, false);
+    let mut characters = command.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(open), character) if character == open => quote = None,
+            (Some(_), character) => word.push(character),
+            (None, '\'' | '"') => (quote, has_word) = (Some(character), true),
+            // As a shell does.
+            (None, '\\') => word.extend(characters.next()),
+            (None, '<') => {
+                word.push_str("example");
+                has_word = true;
+                characters.by_ref().take_while(|character| *character != '>').for_each(drop);
+            }
+            (None, '>' | '|' | ';' | '#' | '&') => break,
+            (None, character) if character.is_whitespace() => {
+                if has_word || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                has_word = false;
+            }
+            (None, character) => word.push(character),
+        }
+    }
+    if has_word || !word.is_empty() {
+        words.push(word);
+    }
+    words.into_iter().skip(1).collect()
+}
+
+/// What becomes of commands that are typed in a folder.
+#[must_use]
+pub fn parse(commands: &[Vec<String>], folder: &Path) -> Vec<Parsed> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/parse_commands.py");
+    let mut python = Command::new(AWS.folder().join("python"));
+    python.arg(script).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = python.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(serde_json::to_string(commands).unwrap().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_found_with_their_words() {
+        let text = "first\n$ aws s3api put-bucket-policy --policy '{\"a\": [1,\n  2]}' --key \"b c\"\n  aws sts get-caller-identity \\\n  --output <a b>.json > file # why\naws-like\n";
+        assert_eq!(
+            commands_in(text),
+            [
+                vec!["s3api", "put-bucket-policy", "--policy", "{\"a\": [1, 2]}", "--key", "b c"],
+                vec!["sts", "get-caller-identity", "--output", "example.json"]
+            ]
+        );
+        // What a shell makes of a backslash is what the program gets.
+        assert_eq!(commands_in("aws x RegionOrder=a\\\\,b"), [vec!["x", "RegionOrder=a\\,b"]]);
+    }
+}
