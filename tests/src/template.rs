@@ -80,6 +80,31 @@ impl Template {
     /// The stack that it makes with these parameters; the others have their defaults.
     #[must_use]
     pub fn stack(&self, account: &str, region: &str, parameters: &[(&str, &str)]) -> Stack {
+        let resolver = Resolver { template: &self.0, account, region, parameters: self.values(parameters) };
+        let mut resources = BTreeMap::new();
+        for (name, resource) in self.0["Resources"].as_object().unwrap() {
+            if resource["Condition"].as_str().is_none_or(|condition| resolver.condition(condition)) {
+                let properties = resolver.resolve(&resource["Properties"]).unwrap_or_default();
+                resources.insert(name.clone(), Resource { kind: text(&resource["Type"]), properties });
+            }
+        }
+        Stack { account: account.to_owned(), region: region.to_owned(), resources }
+    }
+
+    /// Why CloudFormation refuses these parameters, by the template's rules; the others have their defaults.
+    #[must_use]
+    pub fn refusals(&self, parameters: &[(&str, &str)]) -> Vec<String> {
+        let resolver = Resolver { template: &self.0, account: "111122223333", region: "us-east-1", parameters: self.values(parameters) };
+        let rules = self.0["Rules"].as_object().into_iter().flatten().map(|(_, rule)| rule);
+        let applying = rules.filter(|rule| rule.get("RuleCondition").is_none_or(|condition| resolver.holds(condition)));
+        let assertions = applying.flat_map(|rule| rule["Assertions"].as_array().unwrap());
+        assertions
+            .filter(|assertion| !resolver.holds(&assertion["Assert"]))
+            .map(|assertion| text(&assertion["AssertDescription"]))
+            .collect()
+    }
+
+    fn values(&self, parameters: &[(&str, &str)]) -> BTreeMap<String, Value> {
         let mut values = BTreeMap::new();
         for (name, parameter) in self.parameters() {
             let value = parameters.iter().find(|(given, _)| given == name).map(|(_, value)| json!(value));
@@ -91,15 +116,7 @@ impl Template {
         for (given, _) in parameters {
             assert!(values.contains_key(*given), "the template has no parameter {given}");
         }
-        let resolver = Resolver { template: &self.0, account, region, parameters: values };
-        let mut resources = BTreeMap::new();
-        for (name, resource) in self.0["Resources"].as_object().unwrap() {
-            if resource["Condition"].as_str().is_none_or(|condition| resolver.condition(condition)) {
-                let properties = resolver.resolve(&resource["Properties"]).unwrap_or_default();
-                resources.insert(name.clone(), Resource { kind: text(&resource["Type"]), properties });
-            }
-        }
-        Stack { account: account.to_owned(), region: region.to_owned(), resources }
+        values
     }
 }
 
@@ -189,19 +206,27 @@ impl Resolver<'_> {
     }
 
     fn reference(&self, name: &str) -> Option<Value> {
-        let partition_suffix = "amazonaws.com";
         Some(match name {
             "AWS::NoValue" => return None,
             "AWS::AccountId" => json!(self.account),
             "AWS::Region" => json!(self.region),
-            "AWS::Partition" => json!("aws"),
-            "AWS::URLSuffix" => json!(partition_suffix),
+            "AWS::Partition" => json!(self.partition().0),
+            "AWS::URLSuffix" => json!(self.partition().1),
             "AWS::StackName" => json!("guardrail-audit"),
             _ => match self.parameters.get(name) {
                 Some(value) => value.clone(),
                 None => json!(self.physical_id(name)),
             },
         })
+    }
+
+    /// What ARNs begin with and endpoints end with here.
+    fn partition(&self) -> (&'static str, &'static str) {
+        match self.region.split('-').next() {
+            Some("cn") => ("aws-cn", "amazonaws.com.cn"),
+            Some("us") if self.region.starts_with("us-gov-") => ("aws-us-gov", "amazonaws.com"),
+            _ => ("aws", "amazonaws.com"),
+        }
     }
 
     fn substitute(&self, pattern: &str, variables: &Map<String, Value>) -> String {
@@ -238,7 +263,7 @@ impl Resolver<'_> {
         let (kind, named) = self.resource(logical_id);
         let name = |key: &str| named[key].as_str().map_or_else(|| format!("guardrail-audit-{logical_id}"), str::to_owned);
         match kind {
-            "AWS::SQS::Queue" => format!("https://sqs.{}.amazonaws.com/{}/{}", self.region, self.account, name("QueueName")),
+            "AWS::SQS::Queue" => format!("https://sqs.{}.{}/{}/{}", self.region, self.partition().1, self.account, name("QueueName")),
             "AWS::DynamoDB::Table" => name("TableName"),
             "AWS::IAM::Role" => name("RoleName"),
             "AWS::Lambda::Function" | "AWS::Serverless::Function" => name("FunctionName"),
@@ -253,16 +278,19 @@ impl Resolver<'_> {
         let (logical_id, attribute) = (resource.as_str().unwrap(), attribute.as_str().unwrap());
         let (kind, named) = self.resource(logical_id);
         let id = || self.physical_id(logical_id);
-        let arn = |service: &str, resource: String| format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account);
+        let partition = self.partition().0;
+        let arn = |service: &str, resource: String| format!("arn:{partition}:{service}:{}:{}:{resource}", self.region, self.account);
         match (kind, attribute) {
             ("AWS::SQS::Queue", "QueueName") => text(&named["QueueName"]),
             ("AWS::SQS::Queue", "Arn") => arn("sqs", text(&named["QueueName"])),
             ("AWS::DynamoDB::Table", "Arn") => arn("dynamodb", format!("table/{}", id())),
             ("AWS::DynamoDB::Table", "StreamArn") => arn("dynamodb", format!("table/{}/stream/2026-01-01T00:00:00.000", id())),
-            ("AWS::IAM::Role", "Arn") => format!("arn:aws:iam::{}:role{}{}", self.account, named["Path"].as_str().unwrap_or("/"), id()),
+            ("AWS::IAM::Role", "Arn") => {
+                format!("arn:{partition}:iam::{}:role{}{}", self.account, named["Path"].as_str().unwrap_or("/"), id())
+            }
             ("AWS::Lambda::Function" | "AWS::Serverless::Function", "Arn") => arn("lambda", format!("function:{}", id())),
             ("AWS::SNS::Topic", "Arn") => arn("sns", text(&named["TopicName"])),
-            ("AWS::S3::Bucket", "Arn") => format!("arn:aws:s3:::{}", id()),
+            ("AWS::S3::Bucket", "Arn") => format!("arn:{partition}:s3:::{}", id()),
             ("AWS::KMS::Key", "Arn") => arn("kms", format!("key/{logical_id}")),
             ("AWS::Events::EventBus", "Arn") => arn("events", format!("event-bus/{}", id())),
             ("AWS::Events::Rule", "Arn") => {

@@ -5,7 +5,10 @@
 use std::fmt::Write as _;
 
 use audit_core::telemetry::{DATA_ROADS, LoggedEvent, Recorded, Telemetry};
-use end_to_end::template::{Template, root, text};
+use end_to_end::{
+    commands::{commands_in, parse},
+    template::{Template, files_below, root, text},
+};
 use serde_json::{Value, json};
 
 fn operating() -> String {
@@ -46,6 +49,28 @@ fn every_parameter_is_explained() {
             );
         }
     }
+}
+
+/// Every command of the AWS command line that a document prints is one that it takes.
+#[test]
+fn the_commands_of_documents_are_what_the_command_line_takes() {
+    let mut seen = 0;
+    let folder = root().join("docs");
+    let documents = files_below(&folder).chain([root().join("README.md"), root().join("CONTRIBUTING.md")]);
+    for document in documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = std::fs::read_to_string(&document).unwrap();
+        // Between fences; what stands in a sentence is no whole command.
+        let blocks: String = text.split("```").skip(1).step_by(2).map(|block| format!("{block}\n")).collect();
+        let commands = commands_in(&blocks);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("guardrail-audit.toml"), "").unwrap();
+        for (command, parsed) in commands.iter().zip(parse(&commands, folder.path())) {
+            assert_eq!(parsed.code, 0, "{}: {command:?}: {}", document.display(), parsed.said);
+            assert!(!parsed.requests.is_empty(), "{}: {command:?} asks for nothing", document.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 15, "{seen} commands are not what the documents print");
 }
 
 /// Whoever deploys sees a description, a default and a group for each parameter.
@@ -95,10 +120,10 @@ fn what_the_text_names_exists() {
     }
     let stack = hub.stack("111122223333", "us-east-1", &[("OrganizationId", "o-exampleorgid")]);
     let alarms: Vec<_> = stack.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| text(&alarm["AlarmName"])).collect();
-    for kind in ["dead-letters", "late", "errors", "silent-account"] {
+    for kind in ["dead-letters", "late", "errors", "configuration-unreadable", "silent-account"] {
         assert!(alarms.iter().any(|alarm| alarm.starts_with(&format!("guardrail-audit-{kind}"))), "{kind}");
     }
-    let known = ["dead-letters-", "late-", "errors-", "silent-account"];
+    let known = ["dead-letters-", "late-", "errors-", "configuration-unreadable", "silent-account"];
     for alarm in &alarms {
         let name = alarm.strip_prefix("guardrail-audit-").unwrap();
         assert!(known.iter().any(|kind| name.starts_with(kind)), "nothing says what to do about {alarm}");

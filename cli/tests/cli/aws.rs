@@ -2,7 +2,7 @@
 //! these calls right (see `end_to_end::double`); the shapes are those of the SDK's models.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     process::{Command, Stdio},
     sync::{
@@ -298,6 +298,7 @@ fn a_snapshot_of_an_organization_is_a_world() {
 
     let organization = read(&path, "organization");
     assert_eq!(organization["Accounts"].as_array().unwrap().len(), 4, "all pages");
+    assert!(!organization.to_string().contains("example.com"), "no addresses of accounts");
     assert!(organization["Attachments"].as_array().unwrap().len() == 2 && organization["Attachments"][0]["AttachedAt"].is_null());
     assert_eq!(read(&path, "effective-policies/111122223333"), json!({"EffectivePolicy": null}), "asked, and there is none");
     let guardrail = read(&path, "guardrails/222233334444/us-east-1/first1234567/1");
@@ -471,7 +472,7 @@ fn the_doctor_says_where_the_way_of_an_event_ends() {
 /// A table of observations that holds a heartbeat of the shop, so many seconds old.
 fn with_a_heartbeat(age: i64) -> Double {
     let time = Moment::parse(&now()).unwrap().plus_seconds(-age);
-    let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned() });
+    let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned(), dead_letters: BTreeMap::new() });
     let fact = Fact::new(Source::Account, Place::new(SHOP, "us-east-1"), Some(time), heartbeat);
     let item = fact.item(1).unwrap();
     let item: serde_json::Map<String, Value> = item

@@ -122,8 +122,13 @@ impl Aws {
 
     /// A role of an account, in a Region. Its credentials are fetched when they are first needed, and again before they end.
     pub async fn as_role(&self, role_arn: &str, region: &str) -> Self {
+        self.in_session(role_arn, region, "guardrail-audit").await
+    }
+
+    /// The same, in a session of this name, which CloudTrail records with every call.
+    pub async fn in_session(&self, role_arn: &str, region: &str, session: &str) -> Self {
         let provider = aws_config::sts::AssumeRoleProvider::builder(role_arn)
-            .session_name("guardrail-audit")
+            .session_name(session)
             .region(Region::new(region.to_owned()))
             .configure(&self.config)
             .build()

@@ -21,10 +21,11 @@ use serde_json::{Value, json};
 use crate::{
     aws::Aws,
     clock::Clock,
+    dead_letters,
     edge::{self, Handler},
     error::{BoxError, CallError, ErrorKind, failed},
     fact::{Content, Fact, STATE, StateFact},
-    invocations::{HEARTBEAT_MODEL, Message, Outcome, changes_in},
+    invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, Outcome, changes_in},
     metrics::{Flow, Metrics},
     observations::Observations,
     place::{Place, Source},
@@ -54,6 +55,38 @@ pub struct Heartbeat {
     aws: Arc<Aws>,
     role: String,
     region: String,
+    /// The account's dead-letter queues: their URLs by short names.
+    dead_letter_queues: BTreeMap<String, String>,
+}
+
+impl Heartbeat {
+    /// By a role of this name, in this Region; it tells what lies in these dead-letter queues.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, role: String, region: String, dead_letter_queues: BTreeMap<String, String>) -> Self {
+        Heartbeat { aws, role, region, dead_letter_queues }
+    }
+
+    /// Makes the call that is to be refused, by the role of the function's own account.
+    pub async fn beat(&self, function_arn: &str) -> Result<(), CallError> {
+        let parts: Vec<&str> = function_arn.split(':').collect();
+        let (Some(partition), Some(account)) = (parts.get(1), parts.get(4)) else {
+            return Err(CallError::new("beat", ErrorKind::Refused, "it isn't known in which account"));
+        };
+        let role = format!("arn:{partition}:iam::{account}:role/guardrail-audit/{}", self.role);
+        let dead_letters = dead_letters::count(&self.aws, &self.dead_letter_queues).await;
+        let aws = self.aws.in_session(&role, &self.region, &dead_letters::session_name(&dead_letters)).await;
+        let message = aws_sdk_bedrockruntime::types::Message::builder()
+            .role(aws_sdk_bedrockruntime::types::ConversationRole::User)
+            .content(aws_sdk_bedrockruntime::types::ContentBlock::Text("heartbeat".to_owned()))
+            .build()
+            .map_err(|error| CallError::new("beat", ErrorKind::Refused, error))?;
+        let call = aws.bedrock_runtime().converse().model_id(HEARTBEAT_MODEL).messages(message).send().await;
+        match call.map_err(failed("beat")) {
+            Err(error) if error.kind == ErrorKind::Denied => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(CallError::new("beat", ErrorKind::Refused, "the call was not refused: the role may do too much")),
+        }
+    }
 }
 
 /// What is asked of the function besides its queue.
@@ -111,13 +144,14 @@ impl ChangeAuditor<AwsState, SqsQueue> {
         let ttl_days = environment.facts_ttl_days()?;
         let is_management = environment.flag("IS_MANAGEMENT_ACCOUNT")?;
         let queue_url = environment.optional("RECONCILE_QUEUE_URL");
-        let role = environment.parsed("HEARTBEAT_ROLE_NAME", "guardrail-audit-heartbeat".to_owned())?;
+        let role = environment.parsed("HEARTBEAT_ROLE_NAME", HEARTBEAT_ROLE.to_owned())?;
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "audit-changes", Clock::System);
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(aws.in_region(&hub_region));
         let reconcile = queue_url.filter(|_| is_management).map(|url| SqsQueue::new(Arc::clone(&hub), url));
         let mut auditor = Self::new(Observations::new(hub, table, ttl_days), AwsState(Arc::clone(&aws)), reconcile, metrics, Clock::System);
-        auditor.heartbeat = Some(Heartbeat { aws, role, region });
+        let queues = dead_letters::queues_in(&environment.list("DEAD_LETTER_QUEUES"));
+        auditor.heartbeat = Some(Heartbeat::new(aws, role, region, queues));
         Ok(auditor)
     }
 }
@@ -135,8 +169,9 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
         ChangeAuditor { wait, ..self }
     }
 
-    /// Takes a batch. Each message stands and falls alone; a state that several events of the batch lead to is read once.
-    pub async fn take(&self, messages: &[Message<'_>]) -> Outcome {
+    /// Takes a batch. Each message stands and falls alone; a state that several events of the batch lead to is read once, and only where the
+    /// function itself runs: whoever forwards events to it has another state, which the hub reads for itself.
+    pub async fn take(&self, own: Option<&Place>, messages: &[Message<'_>]) -> Outcome {
         let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
         let mut subjects: BTreeMap<Subject, Vec<(Moment, String, &str)>> = BTreeMap::new();
         let mut failed: BTreeSet<&str> = BTreeSet::new();
@@ -168,7 +203,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
                 if matches!(change.change.effect, Some(WorldChange::Organization(_))) {
                     organization.push(message.id);
                 }
-                for subject in subjects_of(&change.change) {
+                for subject in subjects_of(&change.change).into_iter().filter(|subject| own == Some(&subject.place)) {
                     subjects.entry(subject).or_default().push((change.time, change.event_id.clone(), message.id));
                 }
             }
@@ -256,27 +291,6 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
         }
         Ok(())
     }
-
-    /// Makes the call that is to be refused, by the role of the function's own account.
-    pub async fn beat(&self, function_arn: &str) -> Result<(), CallError> {
-        let parts: Vec<&str> = function_arn.split(':').collect();
-        let (Some(heartbeat), Some(partition), Some(account)) = (&self.heartbeat, parts.get(1), parts.get(4)) else {
-            return Err(CallError::new("beat", ErrorKind::Refused, "it isn't known in which account"));
-        };
-        let role = format!("arn:{partition}:iam::{account}:role/guardrail-audit/{}", heartbeat.role);
-        let aws = heartbeat.aws.as_role(&role, &heartbeat.region).await;
-        let message = aws_sdk_bedrockruntime::types::Message::builder()
-            .role(aws_sdk_bedrockruntime::types::ConversationRole::User)
-            .content(aws_sdk_bedrockruntime::types::ContentBlock::Text("heartbeat".to_owned()))
-            .build()
-            .map_err(|error| CallError::new("beat", ErrorKind::Refused, error))?;
-        let call = aws.bedrock_runtime().converse().model_id(HEARTBEAT_MODEL).messages(message).send().await;
-        match call.map_err(failed("beat")) {
-            Err(error) if error.kind == ErrorKind::Denied => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => Err(CallError::new("beat", ErrorKind::Refused, "the call was not refused: the role may do too much")),
-        }
-    }
 }
 
 /// What is to be read after a change, and where it belongs in the world.
@@ -344,13 +358,17 @@ impl<S: ReadState, Q: Queue> Handler<Input, Answer> for ChangeAuditor<S, Q> {
     async fn handle(&self, input: Input, function_arn: &str) -> Result<Answer, BoxError> {
         let event = match input {
             Input::Request(Request::Heartbeat) => {
-                self.beat(function_arn).await?;
+                let heartbeat = self.heartbeat.as_ref();
+                heartbeat
+                    .ok_or_else(|| CallError::new("beat", ErrorKind::Refused, "there is no role to beat by"))?
+                    .beat(function_arn)
+                    .await?;
                 return Ok(Answer::Done);
             }
             Input::Queue(event) => event,
         };
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(&messages).await;
+        let outcome = self.take(Place::of_function(function_arn).as_ref(), &messages).await;
         self.metrics.flow(outcome.flow);
         self.metrics.emit(&[("facts", outcome.facts), ("failed", outcome.failed.len() as u64)]);
         let mut response = SqsBatchResponse::default();

@@ -1,7 +1,7 @@
 //! A fact: an item of the observations table. The same fact is the same bytes under the same key, so that writing it again changes
 //! nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use audit_core::{
     change::Change,
@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     clock::{hour_of, seconds, start_of},
     place::{Partition, Place, Source},
+    settings::FACTS_TTL_DAYS,
 };
 
 /// A fact and where it lies.
@@ -72,13 +73,17 @@ pub struct StateFact {
     pub events: Vec<String>,
 }
 
-/// A heartbeat.
+/// A heartbeat. Under the hub's key, the hub read its event for itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatFact {
     /// When the call was made.
     pub time: Moment,
     /// Its event.
     pub event_id: String,
+    /// How many messages lay in the account's dead-letter queues then, by queue, where there were any; `None` of a queue that couldn't be
+    /// asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dead_letters: BTreeMap<String, Option<u64>>,
 }
 
 /// The hub looked at a place.
@@ -91,6 +96,19 @@ pub struct ReadFact {
     /// All that was known there could be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole: bool,
+    /// How much of CloudTrail's event history was read; `None` if none was to be, or could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryRead>,
+}
+
+/// How much of CloudTrail's event history since the look before was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryRead {
+    /// All.
+    Whole,
+    /// The newest events; of the older ones there were more than are read in one look.
+    Cut,
 }
 
 /// All log files that CloudTrail delivered in a stretch of time were read.
@@ -202,8 +220,8 @@ impl Fact {
             ("sk".to_owned(), AttributeValue::S(sort_key(self.content.kind(), body.bytes()))),
         ]);
         // A function of the fact alone, so that the same fact is the same item whenever it is written.
-        if let Some(hour) = self.partition.hour {
-            item.insert("expires_at".to_owned(), AttributeValue::N((seconds(start_of(hour + 1)) + ttl_days * 86_400).to_string()));
+        if let Some(end) = end_of(&self.partition, ttl_days) {
+            item.insert("expires_at".to_owned(), AttributeValue::N(end.to_string()));
         }
         let body = match body {
             Body::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
@@ -326,6 +344,25 @@ impl Content {
         }
     }
 }
+
+/// When a fact of a partition expires, in seconds since 1970, where facts are kept for so many days; one without an hour never does.
+#[must_use]
+pub(crate) fn end_of(partition: &Partition, ttl_days: i64) -> Option<i64> {
+    partition.hour.map(|hour| seconds(start_of(hour + 1)) + ttl_days * DAY)
+}
+
+/// Whether a fact of a partition may expire then: at the end of its hour and some days that can be configured.
+#[must_use]
+pub(crate) fn may_end(partition: &Partition, end: Option<i64>) -> bool {
+    match (end_of(partition, 0), end) {
+        (None, None) => true,
+        (Some(zero), Some(end)) => (end - zero).rem_euclid(DAY) == 0 && FACTS_TTL_DAYS.contains(&(end - zero).div_euclid(DAY)),
+        _ => false,
+    }
+}
+
+/// The seconds of a day.
+const DAY: i64 = 86_400;
 
 enum Body {
     Bytes(Vec<u8>),

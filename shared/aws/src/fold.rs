@@ -4,6 +4,7 @@
 //! facts arrive in, how often, and in which batches. Judging is [`audit_core::auditor::audit`]'s; here facts are brought to it.
 
 mod compare;
+mod configuration;
 mod effect;
 mod known;
 mod others;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::trust::Trust;
 use self::{
+    configuration::LastConfiguration,
     effect::{Effect, Touched, earlier},
     known::Known,
     reader::Reader,
@@ -42,7 +44,7 @@ use crate::{
     bucket::{Bucket, S3Bucket},
     clock::{Clock, hour_of, start_of},
     edge::Handler,
-    error::{BoxError, CallError, ErrorKind, chain},
+    error::{BoxError, CallError, chain},
     findings::{Findings, Rollup, Stored},
     metrics::{Flow, Metrics},
     observations::Observations,
@@ -62,6 +64,7 @@ pub struct Fold<B, Q = SqsQueue> {
     findings: Findings,
     world: HubWorld<B>,
     configuration_key: String,
+    last_configuration: LastConfiguration,
     trust: Trust,
     /// Where to ask for a look at a place that reports something new.
     reconcile: Option<Q>,
@@ -82,6 +85,8 @@ pub enum Request {
         /// Whose.
         account: Option<String>,
     },
+    /// Say whether the configuration can be read: it was just uploaded.
+    CheckConfiguration,
 }
 
 /// What the function is called with.
@@ -150,7 +155,20 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     ) -> Self {
         let world = HubWorld::new(bucket);
         let reader = Reader::new(observations.clone());
-        Fold { observations, reader, findings, world, configuration_key, trust, reconcile: None, metrics, clock, facts_ttl_days }
+        let last_configuration = LastConfiguration::default();
+        Fold {
+            observations,
+            reader,
+            findings,
+            world,
+            configuration_key,
+            last_configuration,
+            trust,
+            reconcile: None,
+            metrics,
+            clock,
+            facts_ttl_days,
+        }
     }
 
     /// One that asks for a look at a place that reports something new.
@@ -165,7 +183,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut flow = Flow { taken_in: records.len() as u64, ..Flow::default() };
         let (now, mut latest) = (self.clock.now(), None);
         for record in records {
-            let effect = Effect::of(record, now);
+            let effect = Effect::of(record, now, self.facts_ttl_days);
             latest = latest.max(effect.latest);
             *if effect.malformed { &mut flow.unreadable } else { &mut flow.judged } += 1;
             let first = || Touched { first: &record.sequence, effects: Vec::new() };
@@ -260,15 +278,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let files = self.world.files_of(account, self.trust.management_account.as_deref(), &known.concerning).await?;
         let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
         let world = world_of(read.chain(known.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
-        let configuration = configuration(self.world.bucket(), &self.configuration_key).await?;
+        let configuration = self.configuration().await?;
         let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
 
         let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
         self.tell_others(account, &audit.findings, &known).await?;
         self.tell_owners(account, &known, ticket).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
-        found.extend(self.own_findings(account, &known, &world, &configuration).await?);
-        let units = organization_in(&files).map(|organization| units_of(&organization, account)).unwrap_or_default();
+        let organization = organization_in(&files);
+        found.extend(self.own_findings(account, &known, &world, organization.as_ref(), &terms));
+        let units = organization.map(|organization| units_of(&organization, account)).unwrap_or_default();
         let folded = self.write(account, found, &units, &known, ticket).await?;
 
         let all: Hours = partitions.keys().map(|partition| (partition.place.clone(), partition.hour)).collect();
@@ -276,7 +295,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let rollup = self.rollup(&place, &known, &world, &configuration, hour);
             self.findings.put_rollup(&place, &hour_text(hour), &rollup, ticket).await?;
         }
-        let blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
+        let mut blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
+        blind.extend(compare::cut_histories(&known));
         self.findings.put_blind(account, &blind, ticket).await?;
         self.wait_for(account, audit.silent_at, ticket).await?;
         self.forget_expired(&known, &partitions).await?;
@@ -366,13 +386,6 @@ fn is_of_organization(change: &Change) -> bool {
     change.service == "organizations" || matches!(change.effect, Some(WorldChange::TelemetryChanged { .. }))
 }
 
-/// What the team requires; without the object, the defaults. One that can't be read stops the fold: judging without it would be wrong.
-pub async fn configuration<B: Bucket>(bucket: &B, key: &str) -> Result<Configuration, CallError> {
-    let Some(bytes) = bucket.get(key).await? else { return Ok(Configuration::default()) };
-    let text = String::from_utf8_lossy(&bytes);
-    Configuration::parse(&text).map_err(|error| CallError::new(format!("read the configuration {key}"), ErrorKind::Refused, error))
-}
-
 impl<B: Bucket, Q: Queue> Handler<Input, DynamoDbEventResponse> for Fold<B, Q> {
     async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
@@ -381,6 +394,7 @@ impl<B: Bucket, Q: Queue> Handler<Input, DynamoDbEventResponse> for Fold<B, Q> {
                 let folded = self.rebuild(account.as_deref()).await?;
                 tracing::info!(written = folded.written, withdrawn = folded.withdrawn, "made the findings again");
             }
+            Input::Request(Request::CheckConfiguration) => self.check_configuration().await?,
             Input::Stream(event) => {
                 if let Some(sequence) = self.take(&stream::records(event)).await {
                     let mut failure = DynamoDbBatchItemFailure::default();

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use audit_core::{
     auditor::{self, Selection, Terms},
     change::Change,
-    cloudtrail::{Item, Record, wanted::Wanted},
+    cloudtrail::{Item, Principal, Record, wanted::Wanted},
     config::Configuration,
     facts::{
         ChangeKey, Collector, Facts, Taken,
@@ -20,6 +20,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use crate::{
     aws::Aws,
     clock::Clock,
+    dead_letters,
     edge::{self, Handler},
     error::BoxError,
     fact::{ChangeFact, Content, Fact, HeartbeatFact},
@@ -33,6 +34,9 @@ use crate::{
 
 /// The model that the heartbeat calls. There is none of that name, and the call is refused before anybody looks.
 pub const HEARTBEAT_MODEL: &str = "guardrail-audit.heartbeat";
+
+/// The name of the role that calls it, unless the environment gives another.
+pub const HEARTBEAT_ROLE: &str = "guardrail-audit-heartbeat";
 
 /// Audits calls.
 #[derive(Debug)]
@@ -98,15 +102,16 @@ impl<S: ReadState> InvocationAuditor<S> {
             wanted: auditor::wanted(),
             observations,
             world: OwnWorld::new(state, clock),
-            heartbeat_role: "guardrail-audit-heartbeat".to_owned(),
+            heartbeat_role: HEARTBEAT_ROLE.to_owned(),
             metrics,
             clock,
         }
     }
 
     /// Takes a batch in one pass. A message that can't be read fails alone; a fact that can't be written fails the messages of its
-    /// account and Region, whose other facts are written again without any change.
-    pub async fn take(&self, messages: &[Message<'_>]) -> Outcome {
+    /// account and Region, whose other facts are written again without any change. Calls are judged only where the function itself runs:
+    /// whoever forwards events to it has another state, by which the hub judges them.
+    pub async fn take(&self, own: Option<&Place>, messages: &[Message<'_>]) -> Outcome {
         let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
         let mut collector = Collector::new(&self.wanted);
         let mut facts: Vec<Fact> = Vec::new();
@@ -123,7 +128,7 @@ impl<S: ReadState> InvocationAuditor<S> {
                 }
             }
         }
-        facts.extend(self.facts_of(&collector.into_facts()).await);
+        facts.extend(self.facts_of(&collector.into_facts(), own).await);
         let mut lost: BTreeSet<Place> = BTreeSet::new();
         for fact in &facts {
             match self.observations.put(fact).await {
@@ -144,13 +149,13 @@ impl<S: ReadState> InvocationAuditor<S> {
         outcome
     }
 
-    /// The facts to report, with the verdict of the account's own auditor in them.
-    async fn facts_of(&self, facts: &Facts) -> Vec<Fact> {
+    /// The facts to report, with the verdict of the account's own auditor in them. Of another account or Region nothing is claimed.
+    async fn facts_of(&self, facts: &Facts, own: Option<&Place>) -> Vec<Fact> {
         let mut reported = changes_in(facts, Source::Account);
         for packet in facts.pack(EventIds::All, &Invocations::default()) {
             let place = Place::new(packet.account.as_str(), packet.region.as_str());
-            let world = self.world.of(&place).await;
-            reported.extend(self.judged(&packet, world).into_iter().map(|packet| {
+            let packets = if own == Some(&place) { self.judged(&packet, self.world.of(&place).await) } else { vec![packet] };
+            reported.extend(packets.into_iter().map(|packet| {
                 let partition = Partition { source: Source::Account, place: place.clone(), hour: packet.hour };
                 Fact { partition, content: Content::Calls(packet.bytes) }
             }));
@@ -185,15 +190,16 @@ impl<S: ReadState> InvocationAuditor<S> {
 pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
     Item::parse(body.as_bytes(), |item| {
         let Ok(Item::Record(record)) = item else { return None };
-        let principal = record.user_identity.0.principal().entity;
-        let by_its_role = principal.rsplit('/').next() == Some(role);
+        let Principal { entity, session } = record.user_identity.0.principal();
+        let by_its_role = entity.rsplit('/').next() == Some(role);
         let model = record.parameters::<serde_json::Value>();
         let of_its_model = model.get("modelId").and_then(serde_json::Value::as_str) == Some(HEARTBEAT_MODEL);
         if !by_its_role || !of_its_model || record.error_code.get().is_none() {
             return None;
         }
         let time = record.time()?;
-        let heartbeat = HeartbeatFact { time, event_id: record.event_id.or_empty().to_owned() };
+        let dead_letters = dead_letters::of_session(session.as_deref().unwrap_or_default());
+        let heartbeat = HeartbeatFact { time, event_id: record.event_id.or_empty().to_owned(), dead_letters };
         Some(Fact::new(Source::Account, place_of_record(&record), Some(time), Content::Heartbeat(heartbeat)))
     })
 }
@@ -220,9 +226,9 @@ fn place_of_record(record: &Record<'_>) -> Place {
 }
 
 impl<S: ReadState> Handler<SqsEvent, SqsBatchResponse> for InvocationAuditor<S> {
-    async fn handle(&self, event: SqsEvent, _: &str) -> Result<SqsBatchResponse, BoxError> {
+    async fn handle(&self, event: SqsEvent, function_arn: &str) -> Result<SqsBatchResponse, BoxError> {
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(&messages).await;
+        let outcome = self.take(Place::of_function(function_arn).as_ref(), &messages).await;
         self.metrics.flow(outcome.flow);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some write units")]
         self.metrics.emit(&[

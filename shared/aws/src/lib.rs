@@ -14,6 +14,7 @@ pub mod aws;
 pub mod bucket;
 pub mod changes;
 pub mod clock;
+pub mod dead_letters;
 pub mod digest;
 #[cfg(feature = "command-line")]
 pub mod doctor;

@@ -45,6 +45,14 @@ impl Place {
         Place { account: account.into(), region: region.into() }
     }
 
+    /// Where a function of Lambda runs, by its ARN.
+    #[must_use]
+    pub fn of_function(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':').skip(3);
+        let (region, account) = (parts.next()?, parts.next()?);
+        (!region.is_empty() && !account.is_empty()).then(|| Place::new(account, region))
+    }
+
     /// `<account>#<region>`.
     #[must_use]
     pub fn key(&self) -> String {
@@ -111,6 +119,15 @@ mod tests {
         }
         let partition = Partition { source: Source::Account, place: Place::new("222233334444", "us-east-1"), hour };
         assert_eq!(partition.key(), "222233334444#us-east-1#2026-11-20T10");
+    }
+
+    #[test]
+    fn a_function_says_where_it_runs() {
+        let arn = "arn:aws-cn:lambda:cn-north-1:222233334444:function:guardrail-audit-changes";
+        assert_eq!(Place::of_function(arn), Some(Place::new("222233334444", "cn-north-1")));
+        for arn in ["", "guardrail-audit-changes", "arn:aws:lambda:::function:x"] {
+            assert_eq!(Place::of_function(arn), None, "{arn}");
+        }
     }
 
     #[test]

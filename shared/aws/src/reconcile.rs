@@ -22,7 +22,7 @@ use crate::{
     edge::Handler,
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, ReadFact},
-    invocations::Message,
+    invocations::{HEARTBEAT_ROLE, Message},
     metrics::Metrics,
     observations::Observations,
     place::{Place, Source},
@@ -91,6 +91,8 @@ pub struct Settings {
     pub management_account: Option<String>,
     /// How often a heartbeat is due; zero means never.
     pub heartbeat_minutes: i64,
+    /// The name of the role that beats in each account.
+    pub heartbeat_role: String,
 }
 
 impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
@@ -113,6 +115,7 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
             hub_account,
             management_account: environment.optional_account("MANAGEMENT_ACCOUNT")?.filter(|_| organization),
             heartbeat_minutes: environment.parsed("HEARTBEAT_MINUTES", 60)?,
+            heartbeat_role: environment.parsed("HEARTBEAT_ROLE_NAME", HEARTBEAT_ROLE.to_owned())?,
         };
         let path = environment.parsed("READER_ROLE_PATH", "/guardrail-audit/".to_owned())?;
         let role = format!("{path}{}", environment.parsed("READER_ROLE_NAME", "guardrail-audit-reader".to_owned())?);
@@ -183,8 +186,12 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             // Where there is an organization, its management account is asked.
             if self.settings.management_account.is_none() { survey.effective_policy(&place.account).await.map(|_| ()) } else { Ok(()) }
         };
-        let parts = [survey.place(place).await, own_policy.await, self.history(place).await, self.heartbeat(place).await];
+        let (surveyed, own_policy, history) = (survey.place(place).await, own_policy.await, self.history(place).await);
+        let (history, history_read) = history.map_or_else(|error| (None, Err(error)), |history| (history, Ok(())));
+        // Behind event history, in which heartbeats are looked for.
+        let parts = [surveyed, own_policy, history_read, self.heartbeat(place).await];
         let mut looks = look.into_looks();
+        looks.history = history;
         let read = parts.into_iter().collect::<Result<(), CallError>>();
         looks.whole = read.is_ok() && looks.failed.is_none() && looks.refused.is_empty() && !looks.partial;
         let refused = self.report_refused(place, &looks).await;
@@ -209,9 +216,9 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 
     /// Tells the fold that the hub looked; then, that something could not be used comes again as an order.
     async fn tell(&self, place: &Place, looks: Looks) -> Result<(), CallError> {
-        let Looks { changed, failed, whole, .. } = looks;
+        let Looks { changed, failed, whole, history, .. } = looks;
         let time = self.clock.now();
-        let read = Fact::new(Source::Hub, place.clone(), Some(time), Content::Read(ReadFact { time, changed, whole }));
+        let read = Fact::new(Source::Hub, place.clone(), Some(time), Content::Read(ReadFact { time, changed, whole, history }));
         self.observations.put(&read).await?;
         failed.map_or(Ok(()), Err)
     }

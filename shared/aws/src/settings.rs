@@ -1,8 +1,11 @@
 //! What the environment says. What is wrong with it stops the start, not the first event.
 
-use std::{collections::BTreeMap, fmt::Display, str::FromStr};
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use audit_core::severity::Severity;
+
+/// For how many days facts may be kept.
+pub const FACTS_TTL_DAYS: RangeInclusive<i64> = 1..=3_650;
 
 /// Environment variables, from wherever.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +100,7 @@ impl Environment {
     pub fn facts_ttl_days(&self) -> Result<i64, SettingError> {
         const NAME: &str = "FACTS_TTL_DAYS";
         match self.parsed(NAME, 400)? {
-            days if (1..=3_650).contains(&days) => Ok(days),
+            days if FACTS_TTL_DAYS.contains(&days) => Ok(days),
             days => Err(SettingError::Wrong { name: NAME, value: days.to_string(), problem: "not from 1 to 3650".to_owned() }),
         }
     }

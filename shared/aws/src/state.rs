@@ -91,7 +91,8 @@ impl ReadState for AwsState {
                 let answer = request.customize().interceptor(body.clone()).send().await;
                 return match answer.map_err(failed("DescribeEffectivePolicy")) {
                     Ok(_) => Ok(body.take()),
-                    // Asked, and there is none.
+                    // Asked, and there is none: the account has no policy of this type, or, of the management account, the type is not
+                    // enabled in the organization.
                     Err(error) if error.is_not_found() => Ok(json!({"EffectivePolicy": null}).to_string().into_bytes()),
                     Err(error) => Err(error),
                 };
@@ -312,7 +313,8 @@ impl AwsState {
             );
         }
         let organization = organization.get("Organization").cloned().unwrap_or_default();
-        let joined = json!({"Organization": organization, "Roots": roots, "OrganizationalUnits": units, "Accounts": accounts, "Attachments": attachments});
+        let mut joined = json!({"Organization": organization, "Roots": roots, "OrganizationalUnits": units, "Accounts": accounts, "Attachments": attachments});
+        leave_out_addresses(&mut joined);
         Ok(joined.to_string().into_bytes())
     }
 
@@ -409,6 +411,18 @@ impl AwsState {
                 return Ok(all);
             }
         }
+    }
+}
+
+/// Accounts come with the e-mail addresses of their root users, which no verdict needs and a world must not spread.
+fn leave_out_addresses(answer: &mut Value) {
+    match answer {
+        Value::Object(members) => {
+            members.retain(|name, _| !name.to_ascii_lowercase().contains("email"));
+            members.values_mut().for_each(leave_out_addresses);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_addresses),
+        _ => {}
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Scope {
     pub organization: Option<String>,
     /// The hub's own account, whose own trail is as good.
     pub hub_account: String,
+    /// The trail's own bucket, where files are read from a replica of it: digests name the former.
+    pub replica_of: Option<String>,
 }
 
 /// Audits the organization's trail.
@@ -113,6 +115,7 @@ impl TrailAuditor<S3, CloudTrailKeys> {
         let scope = Scope {
             organization: environment.optional("ORGANIZATION_ID"),
             hub_account: environment.optional_account("HUB_ACCOUNT")?.unwrap_or_default(),
+            replica_of: environment.optional("TRAIL_REPLICA_OF"),
         };
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "audit-trail", Clock::System);
         let hub_region = environment.optional("HUB_REGION");
@@ -176,6 +179,11 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         !matches!(self.settle, Settle::Never) && (of_organization || key.place.account == self.scope.hub_account)
     }
 
+    /// Where an object of a bucket that a digest names is read: beside the digest, if that lies in a replica of the bucket.
+    fn here(&self, named: &str, digest: &Object) -> String {
+        if self.scope.replica_of.as_deref() == Some(named) { digest.bucket.clone() } else { named.to_owned() }
+    }
+
     async fn read(&self, object: &Object) -> Result<(Vec<u8>, Metadata), CallError> {
         let content = self.buckets.bucket(&object.bucket).get_with_metadata(&object.key).await?;
         content.ok_or_else(|| {
@@ -224,7 +232,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         };
         let mut broken: Vec<String> = self.broken_chain(&digest, object).await?.into_iter().collect();
         for file in &digest.files {
-            let log = Object { bucket: file.bucket.clone(), key: file.object.clone() };
+            let log = Object { bucket: self.here(&file.bucket, object), key: file.object.clone() };
             let content = match self.read(&log).await {
                 Ok((content, _)) => content,
                 Err(error) if error.is_not_found() => {
@@ -259,7 +267,8 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         content: &[u8],
         metadata: &Metadata,
     ) -> Result<Result<Digest, Broken>, CallError> {
-        let digest = match Digest::read(content).and_then(|digest| digest.is_at(&object.bucket, &object.key).map(|()| digest)) {
+        let written_to = self.scope.replica_of.as_deref().unwrap_or(&object.bucket);
+        let digest = match Digest::read(content).and_then(|digest| digest.is_at(written_to, &object.key).map(|()| digest)) {
             Ok(digest) => digest,
             Err(broken) => return Ok(Err(broken)),
         };
@@ -277,7 +286,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
     /// What is wrong with the digest before this one.
     async fn broken_chain(&self, digest: &Digest, object: &Object) -> Result<Option<String>, CallError> {
         let (Some(previous), Settle::BySignatures(_)) = (&digest.previous, &self.settle) else { return Ok(None) };
-        let before = Object { bucket: previous.bucket.clone(), key: previous.object.clone() };
+        let before = Object { bucket: self.here(&previous.bucket, object), key: previous.object.clone() };
         let broken = match self.read(&before).await {
             Ok((content, metadata)) => digest.follows(&content, metadata.get(SIGNATURE).map(String::as_str)).err(),
             Err(error) if error.is_not_found() => Some(Broken::Deleted),

@@ -21,7 +21,7 @@ use audit_core::{
     moment::Moment,
 };
 use serde_json::Value;
-use support::{StateOf, bucket_with, invocation_auditor, now, tables};
+use support::{StateOf, bucket_with, invocation_auditor, now, own, tables};
 
 datatest_stable::harness! {
     { test = gives_what_the_command_line_gives, root = "../../events", pattern = r"^[^/]+/[^/]+/event\.json$" },
@@ -53,13 +53,13 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
         let state = StateOf { place: None, files: world.files.iter().cloned().collect() };
         let ids: Vec<String> = (0..bodies.len()).map(|number| number.to_string()).collect();
         let messages: Vec<Message<'_>> = ids.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
-        let outcome = invocation_auditor(&tables, state).take(&messages).await;
+        let outcome = invocation_auditor(&tables, state).take(Some(&own()), &messages).await;
         assert_eq!(outcome.flow.taken_in, outcome.flow.judged + outcome.flow.ignored + outcome.flow.unreadable);
         assert_eq!(outcome.failed.len() as u64, outcome.flow.unreadable, "only what can't be read comes again");
         // The hub looks at every account, whether anything happened there or not.
         for account in accounts(&world.files) {
             for time in [times.iter().min(), times.iter().max()].into_iter().flatten() {
-                let read = Content::Read(ReadFact { time: *time, changed: Vec::new(), whole: false });
+                let read = Content::Read(ReadFact { time: *time, changed: Vec::new(), whole: false, history: None });
                 let fact = Fact::new(Source::Hub, Place::new(account.as_str(), "us-east-1"), Some(*time), read);
                 tables.observations().put(&fact).await.unwrap();
             }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use audit_aws::{fold::Trust, invocations::Message};
 use serde_json::json;
 use support::{
-    StateOf, bucket_with, invocation_auditor,
+    StateOf, bucket_with, invocation_auditor, own,
     story::{self, GUARDRAIL, MEMBER},
     tables,
 };
@@ -49,7 +49,7 @@ async fn write_units(bodies: &[String], batch: usize, state: StateOf) -> f64 {
     let mut units = 0.0;
     for batch in bodies.chunks(batch) {
         let messages: Vec<Message<'_>> = batch.iter().map(|body| Message { id: "m", body }).collect();
-        let outcome = auditor.take(&messages).await;
+        let outcome = auditor.take(Some(&own()), &messages).await;
         assert!(outcome.failed.is_empty());
         units += outcome.write_units;
     }
@@ -81,11 +81,11 @@ async fn calls_a_second() {
     let bodies = calls(2_000);
     let auditor = invocation_auditor(&tables().await, covered());
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
-    auditor.take(&messages).await;
+    auditor.take(Some(&own()), &messages).await;
     let rounds = 20;
     let before = Instant::now();
     for _ in 0..rounds {
-        auditor.take(&messages).await;
+        auditor.take(Some(&own()), &messages).await;
     }
     let calls = (rounds * messages.len()) as f64;
     println!("audit-invocations: {:.0} calls a second, the store included", calls / before.elapsed().as_secs_f64());
@@ -98,7 +98,7 @@ async fn folds_a_second() {
     let auditor = invocation_auditor(&tables, covered());
     for batch in bodies.chunks(2_000) {
         let messages: Vec<Message<'_>> = batch.iter().map(|body| Message { id: "m", body }).collect();
-        auditor.take(&messages).await;
+        auditor.take(Some(&own()), &messages).await;
     }
     let bucket = bucket_with(covered_world(), None).await;
     let fold = tables.fold(&bucket, Trust::default());

@@ -6,59 +6,46 @@ use audit_core::{
     arn::Region,
     auditor::{self, Selection, Terms},
     config::Configuration,
-    finding::{Bounded, Finding, FindingKey, Status},
+    finding::{Finding, FindingKey, Status},
     moment::Moment,
+    organization::Organization,
+    report::{BlindRow, Blindness},
     rules,
-    severity::Severity,
     verdict::Verdict,
     world::World,
 };
 
 use super::{Fold, known::Known};
-use crate::{bucket::Bucket, error::CallError, findings::Note, place::Place, queue::Queue};
+use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, place::Place, queue::Queue};
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// What only the hub can find, because it compares.
-    pub(super) async fn own_findings(
+    /// What only the hub can find, because it compares. The configuration's severities and exceptions hold for it as for all findings.
+    pub(super) fn own_findings(
         &self,
         account: &str,
         known: &Known,
         world: &World,
-        configuration: &Configuration,
-    ) -> Result<Vec<Finding>, CallError> {
-        let mut found = Vec::new();
-        let mut notes: BTreeMap<Place, BTreeSet<Note>> = BTreeMap::new();
-        for note in self.findings.notes(account).await?.into_iter().chain(known.notes.iter().cloned()) {
-            notes.entry(Place::new(account, note.region.as_str())).or_default().insert(note);
-        }
-        for (place, notes) in &notes {
-            let Some(first) = notes.iter().min_by_key(|note| (note.time, &note.item)) else { continue };
-            let kinds: BTreeSet<&str> = notes.iter().map(|note| note.kind.as_str()).collect();
-            let kinds: Vec<&str> = kinds.into_iter().collect();
-            let because = format!("{} facts: {}; the first: {} ({})", notes.len(), kinds.join(", "), first.item, first.detail);
-            let times: Vec<Moment> = notes.iter().map(|note| note.time).filter(|time| *time > Moment::BEGINNING).collect();
-            found.extend(own_finding("observation-altered", place, "", because, notes.len() as u64, &times, configuration));
-        }
+        organization: Option<&Organization>,
+        terms: &Terms<'_>,
+    ) -> Vec<Finding> {
+        let mut found = altered_observations(account, known, terms.configuration);
         for ((place, missing), gaps) in &known.gaps {
             let because = gaps.iter().max_by_key(|gap| gap.time).map(|gap| gap.detail.clone()).unwrap_or_default();
             let count = gaps.iter().map(|gap| gap.count).sum();
             let times: Vec<Moment> = gaps.iter().map(|gap| gap.time).collect();
-            let latest = times.iter().max().copied();
-            let mut finding = own_finding("telemetry-gap", place, missing, because, count, &times, configuration);
+            let finding = own_finding("telemetry-gap", place, missing, because, count, &times, terms.configuration);
             // That it is there again is positive evidence, unless it is the account's own word alone.
             let seen = match missing.as_str() {
-                "heartbeat" if self.trust.is_believed(account) => known.heartbeats.get(place),
+                "heartbeat" => known.heartbeats.get(place),
                 "state" => known.whole_looks.get(place),
                 _ => None,
             };
-            let back = seen.into_iter().flatten().copied().find(|time| Some(*time) > latest);
-            if let (Some(finding), Some(back)) = (finding.as_mut(), back) {
-                (finding.status, finding.resolved_at) = (Status::Resolved, Some(back));
-            }
-            found.extend(finding);
+            found.extend(finding.map(|finding| resolved_after(finding, seen)));
         }
-        found.extend(self.differing_verdicts(account, known, world, configuration));
-        Ok(found)
+        found.extend(unjudged_messages(known, terms.configuration));
+        found.extend(self.differing_verdicts(account, known, world, terms.configuration));
+        found.iter_mut().for_each(|finding| auditor::except(finding, organization, terms));
+        found
     }
 
     /// Calls that the account's own auditor saw covered, and that are violations by what is in force, whatever the team requires on top.
@@ -82,28 +69,60 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 }
 
-/// Rules whose checks need the hub. The registry of the domain knows them; this is what holds if it doesn't say otherwise.
-const OWN_RULES: &[(&str, &str, Severity, &str)] = &[
-    (
-        "observation-altered",
-        "A reported fact was rewritten, removed before its time, or made up",
-        Severity::Critical,
-        "Find out who holds the credentials of the account's auditor role, and treat what the account reports as false until then.",
-    ),
-    (
-        "telemetry-gap",
-        "An account or Region no longer shows what happens in it",
-        Severity::Critical,
-        "Look for a rule, queue, function or trail that was changed, and deploy the auditor again.",
-    ),
-    (
-        "verdicts-differ",
-        "An account's own auditor and the hub judge the same calls differently",
-        Severity::High,
-        "Compare the state that the account's auditor reads with what the hub reads, and the auditor's code with what was deployed.",
-    ),
-];
+/// Facts that were rewritten, removed before their time or made up.
+fn altered_observations(account: &str, known: &Known, configuration: &Configuration) -> Vec<Finding> {
+    let mut notes: BTreeMap<Place, BTreeSet<&Note>> = BTreeMap::new();
+    for note in &known.notes {
+        notes.entry(Place::new(account, note.region.as_str())).or_default().insert(note);
+    }
+    let altered = notes.iter().filter_map(|(place, notes)| {
+        let first = notes.iter().min_by_key(|note| (note.time, &note.item))?;
+        let kinds: BTreeSet<&str> = notes.iter().map(|note| note.kind.as_str()).collect();
+        let kinds: Vec<&str> = kinds.into_iter().collect();
+        let because = format!("{} facts: {}; the first: {} ({})", notes.len(), kinds.join(", "), first.item, first.detail);
+        let times: Vec<Moment> = notes.iter().map(|note| note.time).filter(|time| *time > Moment::BEGINNING).collect();
+        own_finding("observation-altered", place, "", because, notes.len() as u64, &times, configuration)
+    });
+    altered.collect()
+}
 
+/// What lies in the dead-letter queues of an account and Region, as its heartbeats tell: nobody judged it. A later heartbeat, which the hub
+/// read itself or believes, puts it right if it tells nothing.
+fn unjudged_messages(known: &Known, configuration: &Configuration) -> Vec<Finding> {
+    let found = known.dead_letters.iter().filter_map(|(place, told)| {
+        let (_, latest) = told.last_key_value()?;
+        let because = format!(
+            "messages lie in the account's dead-letter queues, and nobody judged what they tell: {}; they are lost 14 days after they came",
+            dead_letters::in_words(latest)
+        );
+        let count = latest.values().flatten().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let times: Vec<Moment> = told.keys().copied().collect();
+        let finding = own_finding("telemetry-gap", place, "dead-letters", because, count.max(1), &times, configuration)?;
+        Some(resolved_after(finding, known.heartbeats.get(place)))
+    });
+    found.collect()
+}
+
+/// A finding that is put right by the first of these moments after it was last seen.
+fn resolved_after(mut finding: Finding, righted: Option<&BTreeSet<Moment>>) -> Finding {
+    if let Some(at) = righted.into_iter().flatten().copied().find(|time| Some(*time) > finding.last_seen) {
+        (finding.status, finding.resolved_at) = (Status::Resolved, Some(at));
+    }
+    finding
+}
+
+/// Where event history was cut at the latest look.
+pub(super) fn cut_histories(known: &Known) -> impl Iterator<Item = BlindRow> {
+    let cut = known.histories.iter().filter(|(_, (_, history))| *history == HistoryRead::Cut);
+    cut.map(|(place, _)| BlindRow {
+        account: place.account.as_str().into(),
+        region: place.region.as_str().into(),
+        missing: Blindness::EventHistory,
+        remedy: Blindness::EventHistory.remedy().to_owned(),
+    })
+}
+
+/// A finding of a rule whose check needs the hub; `None` if there is no such rule.
 fn own_finding(
     rule: &str,
     place: &Place,
@@ -113,45 +132,14 @@ fn own_finding(
     times: &[Moment],
     configuration: &Configuration,
 ) -> Option<Finding> {
-    let (id, title, severity, remediation) = *OWN_RULES.iter().find(|(id, ..)| *id == rule)?;
-    let registered = rules::find(rule);
+    let rule = rules::find(rule)?;
     let key = FindingKey {
-        rule: id,
+        rule: rule.id,
         account: place.account.as_str().into(),
         region: place.region.as_str().into(),
         resource: format!("AWS::::Account:{}", place.account),
         discriminator: discriminator.to_owned(),
     };
-    Some(Finding {
-        id: key.id(),
-        rule: id.to_owned(),
-        severity: registered.map_or(severity, |rule| configuration.severity(rule)),
-        title: registered.map_or(title, |rule| rule.title).to_owned(),
-        detail: because,
-        remediation: registered.map_or(remediation, |rule| rule.remediation).to_owned(),
-        status: Status::Open,
-        account: key.account.clone(),
-        region: key.region.clone(),
-        resource: key.resource.clone(),
-        principals: Bounded::default(),
-        models: Bounded::default(),
-        apis: Bounded::default(),
-        verdict: None,
-        grade: None,
-        reason: None,
-        missing: Vec::new(),
-        attempted: false,
-        expected: false,
-        linked: Vec::new(),
-        first_seen: times.iter().min().copied(),
-        last_seen: times.iter().max().copied(),
-        count,
-        events: Vec::new(),
-        changes: Vec::new(),
-        policy: None,
-        controls: Vec::new(),
-        reopened: 0,
-        resolved_at: None,
-        suppression: None,
-    })
+    let (first_seen, last_seen) = (times.iter().min().copied(), times.iter().max().copied());
+    Some(Finding { detail: because, first_seen, last_seen, count, ..Finding::of(rule, key, configuration) })
 }

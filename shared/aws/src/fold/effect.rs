@@ -4,12 +4,20 @@ use audit_core::moment::Moment;
 
 use super::is_of_organization;
 use crate::{
-    fact::{Content, Fact},
+    clock::start_of,
+    fact::{Content, Fact, end_of, may_end},
     findings::Note,
     observations::Item,
-    place::{Partition, Place},
+    place::{Partition, Place, Source},
     stream::StreamRecord,
 };
+
+/// The note of a fact that tells of what was still to come when it was written. Nobody knows that, so it never counts, not even once it is
+/// past.
+pub(super) const AHEAD: &str = "ahead";
+
+/// CloudTrail's clock and the stream's, which counts whole seconds, may differ by so many seconds.
+const CLOCKS_DIFFER: i64 = 5 * 60;
 
 /// What happened to an account in a batch.
 pub(super) struct Touched<'r> {
@@ -33,7 +41,8 @@ pub(super) struct Effect<'r> {
 }
 
 impl<'r> Effect<'r> {
-    pub(super) fn of(record: &'r StreamRecord, now: Moment) -> Self {
+    /// Facts are kept for so many days by the hub's own settings.
+    pub(super) fn of(record: &'r StreamRecord, now: Moment, facts_ttl_days: i64) -> Self {
         let partition = Partition::parse(record.pk());
         let place = partition.as_ref().map_or_else(|| place_of_broken_key(record.pk()), |partition| partition.place.clone());
         let mut effect = Effect {
@@ -52,28 +61,36 @@ impl<'r> Effect<'r> {
             account: place.account.clone(),
             region: place.region.clone(),
             time,
-            item: shorten(&format!("{} {}", record.pk(), record.sk())),
+            item: item_name(record.pk(), record.sk()),
             detail,
         };
-        let content = |item: &Item| (item.get("f").cloned(), item.get("j").cloned(), item.get("expires_at").cloned());
         // What was no fact can't be missed, and could have a key or a size that no item of the hub's can hold.
         let fact = |item: &'r Item| Fact::from_item(item).is_ok().then_some(item);
         if record.new.is_empty() {
-            let expires = record.old.get("expires_at").and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
-            let was_due = expires.is_some_and(|at| Moment::from_seconds(at) <= time);
+            let was_due = end_in(&record.old).is_some_and(|at| Moment::from_seconds(at) <= time);
             if !(record.by_service && was_due) {
                 effect.note = Some(note(&effect.place, "removed", "removed before its time".to_owned()));
                 effect.keep = fact(&record.old);
             }
             return effect;
         }
-        // The time to live of a fact is part of it: one that was cut short would go before its time.
-        if !record.old.is_empty() && content(&record.old) != content(&record.new) {
-            effect.note = Some(note(&effect.place, "rewritten", "written again with another content".to_owned()));
-            effect.keep = fact(&record.old);
+        match Rewriting::of(record, effect.partition.as_ref(), facts_ttl_days) {
+            Rewriting::Nothing => {}
+            Rewriting::Earlier => effect.keep = fact(&record.old),
+            Rewriting::Altered(how) => {
+                effect.note = Some(note(&effect.place, "rewritten", format!("written again with {how}")));
+                effect.keep = fact(&record.old);
+            }
         }
         match Fact::from_item(&record.new) {
             Ok(fact) => {
+                if let Some(partition) = effect.partition.as_ref().filter(|partition| partition.source == Source::Account)
+                    && let Some(told) = fact.latest().max(partition.hour.map(start_of))
+                    && told > time.plus_seconds(CLOCKS_DIFFER)
+                {
+                    let detail = format!("tells of {told}, which was still to come");
+                    effect.note = Some(note(&effect.place, AHEAD, detail));
+                }
                 // Nobody can report what is still to come, and so have others taken for silent.
                 effect.latest = fact.latest().filter(|latest| *latest <= now);
                 match fact.content {
@@ -100,14 +117,50 @@ impl<'r> Effect<'r> {
     }
 }
 
+/// What writing an item over another came to.
+enum Rewriting {
+    /// It is new, or says what it said.
+    Nothing,
+    /// It says what it said, and ends before its time by the hub's own settings: it is kept as it was, and goes on to count.
+    Earlier,
+    /// It isn't what it was.
+    Altered(&'static str),
+}
+
+impl Rewriting {
+    fn of(record: &StreamRecord, partition: Option<&Partition>, facts_ttl_days: i64) -> Self {
+        let content = |item: &Item| (item.get("f").cloned(), item.get("j").cloned());
+        if record.old.is_empty() {
+            return Rewriting::Nothing;
+        }
+        if content(&record.old) != content(&record.new) {
+            return Rewriting::Altered("another content");
+        }
+        let (before, after) = (end_in(&record.old), end_in(&record.new));
+        let Some(partition) = partition.filter(|_| before != after) else { return Rewriting::Nothing };
+        // An end is no content: the same fact has another when the setting is changed.
+        if !may_end(partition, after) {
+            return Rewriting::Altered("an end that no fact has");
+        }
+        let is_earlier = after < before.min(end_of(partition, facts_ttl_days));
+        if is_earlier && partition.source == Source::Account { Rewriting::Earlier } else { Rewriting::Nothing }
+    }
+}
+
 /// Of a key that is none of ours, the account that must have written it: members can write only below their own.
 fn place_of_broken_key(pk: &str) -> Place {
     let account = pk.split('#').next().filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()));
     Place::new(account.unwrap_or("unknown"), "unknown")
 }
 
-fn shorten(text: &str) -> String {
-    text.chars().take(300).collect()
+/// The end of an item, in seconds since 1970.
+fn end_in(item: &Item) -> Option<i64> {
+    item.get("expires_at").and_then(|value| value.as_n().ok()?.parse().ok())
+}
+
+/// What a note calls an item. All keys that facts can have are shorter than this.
+pub(super) fn item_name(pk: &str, sk: &str) -> String {
+    format!("{pk} {sk}").chars().take(300).collect()
 }
 
 /// Sequence numbers are numbers of many digits.

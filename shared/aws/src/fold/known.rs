@@ -10,14 +10,17 @@ use audit_core::{
 };
 
 use super::{
-    Fold, is_of_organization,
+    Fold,
+    effect::{AHEAD, item_name},
+    is_of_organization,
     settled::{broken_chains, settled},
 };
 use crate::{
     bucket::Bucket,
     clock::start_of,
+    dead_letters::DeadLetters,
     error::CallError,
-    fact::{Content, Fact, GapFact},
+    fact::{Content, Fact, GapFact, HistoryRead},
     findings::{Basis, Note},
     observations::Read,
     place::{Partition, Place, Source},
@@ -49,14 +52,21 @@ pub(super) struct Known {
     pub(super) latest: Option<Moment>,
     /// Other accounts whose changes concern this one.
     pub(super) concerning: BTreeSet<String>,
+    /// Those that the hub read itself, or that are believed.
     pub(super) heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
+    /// What lay in dead-letter queues, whoever says so.
+    pub(super) dead_letters: BTreeMap<Place, BTreeMap<Moment, DeadLetters>>,
+    /// How much of event history was read at the latest look.
+    pub(super) histories: BTreeMap<Place, (Moment, HistoryRead)>,
     /// When the hub could read all that it knew of a place.
     pub(super) whole_looks: BTreeMap<Place, BTreeSet<Moment>>,
     pub(super) gaps: BTreeMap<(Place, String), Vec<GapFact>>,
     /// States that are believed, as files of the world.
     pub(super) states: BTreeMap<String, Vec<u8>>,
-    /// Items that are no facts, or too many.
+    /// What was done to facts, items that are none, and too many.
     pub(super) notes: BTreeSet<Note>,
+    /// The names of items that tell of what was still to come when they were written.
+    ahead: BTreeSet<String>,
     /// Partitions that hold no facts.
     pub(super) empty: Vec<Partition>,
     pub(super) basis: Basis,
@@ -72,7 +82,8 @@ impl Known {
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Everything that was reported about an account.
     pub(super) async fn known(&self, account: &str, partitions: &BTreeMap<Partition, u64>) -> Result<Known, CallError> {
-        let mut known = Known::default();
+        let mut known = Known { notes: self.findings.notes(account).await?, ..Known::default() };
+        known.ahead = known.notes.iter().filter(|note| note.kind == AHEAD).map(|note| note.item.clone()).collect();
         let mut read = self.reader.read(partitions, |partition| self.trust.is_self_reported(partition).then_some(ITEMS)).await?;
         // The hub's own first: of a change that both report, the hub's word is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
@@ -146,6 +157,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     fn add(&self, known: &mut Known, partition: &Partition, read: &Read, replaced: bool) {
         let place = &partition.place;
         let self_reported = self.trust.is_self_reported(partition);
+        if !known.ahead.is_empty() && known.ahead.contains(&item_name(&partition.key(), &read.sort_key)) {
+            return;
+        }
         match &read.fact {
             Ok(Fact { content: Content::Calls(bytes), .. }) if !replaced => {
                 let covered = |claimed: Invocations| claimed.compliant > 0 && claimed.violation == 0 && claimed.not_provable == 0;
@@ -178,7 +192,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 known.states.insert(format!("{path}@{}.json", state.since.to_basic()), state.json.clone().into_bytes());
             }
             Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) => {
-                known.heartbeats.entry(place.clone()).or_default().insert(heartbeat.time);
+                if !self_reported {
+                    known.heartbeats.entry(place.clone()).or_default().insert(heartbeat.time);
+                }
+                if !heartbeat.dead_letters.is_empty() {
+                    let of_place = known.dead_letters.entry(place.clone()).or_default();
+                    of_place.entry(heartbeat.time).or_default().extend(heartbeat.dead_letters.clone());
+                }
             }
             Ok(Fact { content: Content::Gap(gap), .. }) => {
                 known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap.clone());
@@ -187,6 +207,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 known.facts.looked_at(read.time);
                 if read.whole {
                     known.whole_looks.entry(place.clone()).or_default().insert(read.time);
+                }
+                if let Some(history) = read.history {
+                    let latest = known.histories.entry(place.clone()).or_insert((read.time, history));
+                    *latest = (*latest).max((read.time, history));
                 }
             }
             Ok(_) => {}

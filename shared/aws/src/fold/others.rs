@@ -114,7 +114,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     async fn tell(&self, place: Place, time: Moment, changed: Vec<String>) -> Result<(), CallError> {
-        let read = ReadFact { time, changed, whole: false };
+        let read = ReadFact { time, changed, whole: false, history: None };
         self.observations.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await.map(|_| ())
     }
 }

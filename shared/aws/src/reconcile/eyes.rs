@@ -24,6 +24,8 @@ pub trait Eyes: Send + Sync {
     fn of(&self, place: &Place) -> impl Future<Output = Self::State> + Send;
     /// The records of CloudTrail's event history since a moment, as JSON; and whether these are all.
     fn history(&self, place: &Place, since: Moment) -> impl Future<Output = Result<(Vec<String>, bool), CallError>> + Send;
+    /// A record of CloudTrail's event history by its event id, as JSON; `None` if it isn't there, or not yet.
+    fn event(&self, place: &Place, event_id: &str) -> impl Future<Output = Result<Option<String>, CallError>> + Send;
 }
 
 /// By roles of AWS.
@@ -43,8 +45,7 @@ impl Eyes for ReaderRoles {
 
     async fn history(&self, place: &Place, since: Moment) -> Result<(Vec<String>, bool), CallError> {
         let aws = self.aws_of(place).await;
-        let source = LookupAttribute::builder().attribute_key(LookupAttributeKey::EventSource).attribute_value("bedrock.amazonaws.com");
-        let source = source.build().map_err(|error| CallError::new("LookupEvents", ErrorKind::Refused, error))?;
+        let source = attribute(LookupAttributeKey::EventSource, "bedrock.amazonaws.com")?;
         let since = aws_smithy_types::DateTime::from_secs(crate::clock::seconds(since));
         let (mut records, mut token) = (Vec::new(), None);
         for _ in 0..HISTORY_PAGES {
@@ -59,6 +60,19 @@ impl Eyes for ReaderRoles {
         }
         Ok((records, false))
     }
+
+    async fn event(&self, place: &Place, event_id: &str) -> Result<Option<String>, CallError> {
+        let aws = self.aws_of(place).await;
+        let request = aws.cloudtrail().lookup_events().lookup_attributes(attribute(LookupAttributeKey::EventId, event_id)?);
+        let page = at_a_pace(&aws, &request).await?;
+        aws.sleep(BETWEEN_LOOK_UPS).await;
+        Ok(page.events().iter().find_map(|event| event.cloud_trail_event().map(str::to_owned)))
+    }
+}
+
+fn attribute(key: LookupAttributeKey, value: &str) -> Result<LookupAttribute, CallError> {
+    let attribute = LookupAttribute::builder().attribute_key(key).attribute_value(value).build();
+    attribute.map_err(|error| CallError::new("LookupEvents", ErrorKind::Refused, error))
 }
 
 /// Two requests a second are allowed in an account and Region, and others may ask, too.

@@ -14,6 +14,7 @@ use crate::{
     bucket::Bucket,
     edge,
     error::{CallError, ErrorKind},
+    fact::HistoryRead,
     snapshots::Snapshots,
     survey::Keep,
 };
@@ -34,6 +35,8 @@ pub(super) struct Looks {
     pub(super) partial: bool,
     /// All could be read.
     pub(super) whole: bool,
+    /// How much of event history was read, if it was.
+    pub(super) history: Option<HistoryRead>,
 }
 
 impl Looks {

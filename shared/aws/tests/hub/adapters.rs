@@ -6,11 +6,11 @@ use std::{sync::Arc, time::Duration};
 use audit_aws::{
     aws::Aws,
     bucket::Bucket as _,
-    changes::ChangeAuditor,
+    changes::{ChangeAuditor, Heartbeat},
     clock::Clock,
     error::ErrorKind,
     fact::Content,
-    invocations::Message,
+    invocations::{HEARTBEAT_ROLE, Message},
     place::Place,
     queue::MemoryQueue,
     reconcile::{Eyes as _, Order, ReaderRoles},
@@ -26,7 +26,7 @@ use crate::{
     support::{
         Tables,
         double::{Answer, Double},
-        metrics, now,
+        metrics, now, own,
         story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
         tables,
     },
@@ -280,7 +280,7 @@ async fn changed(tables: &Tables, aws: &Arc<Aws>, records: &[Value]) -> Vec<Stri
     let auditor = ChangeAuditor::new(tables.observations(), state, queue, metrics("audit-changes"), Clock::At(now()));
     let bodies: Vec<String> = records.iter().map(story::envelope).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
-    auditor.waiting(Duration::ZERO).take(&messages).await.failed
+    auditor.waiting(Duration::ZERO).take(Some(&own()), &messages).await.failed
 }
 
 #[tokio::test]
@@ -444,4 +444,68 @@ async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
     assert_eq!(hub.order(&place, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
     let configurations = hub.world("enforced-configurations/").await;
     assert_eq!(configurations.len(), 1, "{configurations:?}");
+}
+
+/// Accounts are named by their root users' e-mail addresses; a world names none.
+#[tokio::test]
+async fn e_mail_addresses_stay_out_of_the_world() {
+    let double = Double::default();
+    double.says(
+        "DescribeOrganization",
+        json!({"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT, "MasterAccountEmail": "root@example.com"}}),
+    );
+    double.says(
+        "ListRoots",
+        json!({"Roots": [{"Id": "r-ab12", "Name": "Root", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}]}),
+    );
+    double.says("ListOrganizationalUnitsForParent", json!({"OrganizationalUnits": []}));
+    let account = json!({"Id": MEMBER, "Name": "shop", "Email": "shop@example.com", "State": "ACTIVE", "Unheard": {"Of": 1, "contactEmail": "x@example.com"}});
+    double.says("ListAccountsForParent", json!({"Accounts": [account]}));
+    double.says("ListPolicies", json!({"Policies": []}));
+    let organization = read(&double, &Question::Organization).await.unwrap();
+    assert!(!organization.to_string().contains("example.com"), "{organization}");
+    let expected = json!({"Id": MEMBER, "Name": "shop", "State": "ACTIVE", "Unheard": {"Of": 1}, "ParentId": "r-ab12"});
+    assert_eq!(organization["Accounts"], json!([expected]), "and the rest is there");
+    assert_eq!(organization["Roots"][0]["PolicyTypes"][0]["Status"], "ENABLED");
+}
+
+/// The heartbeat tells in the name of its session what lies in dead-letter queues, and beats whatever becomes of that.
+#[tokio::test]
+async fn the_heart_beats_and_tells_of_dead_letters() {
+    let double = Double::default();
+    double.lets_roles_be_assumed();
+    let queues = ["calls", "undelivered"].map(|name| (name.to_owned(), format!("https://sqs.us-east-1.amazonaws.com/{MEMBER}/{name}")));
+    let heartbeat = Heartbeat::new(double.aws(), HEARTBEAT_ROLE.to_owned(), "us-east-1".to_owned(), queues.into());
+    let count = |number: &str| Answer::Json(json!({"Attributes": {"ApproximateNumberOfMessages": number}}));
+    double.on("POST /model/guardrail-audit.heartbeat/converse", [Answer::Error(403, "AccessDeniedException")]);
+    let function = format!("arn:aws:lambda:us-east-1:{MEMBER}:function:guardrail-audit-changes");
+    for (answers, session) in [
+        (vec![count("0"), count("0")], "guardrail-audit"),
+        (vec![count("2"), count("0")], "calls=2"),
+        (vec![count("0"), Answer::Error(400, "AccessDeniedException")], "undelivered=unread"),
+    ] {
+        double.on("GetQueueAttributes", answers);
+        heartbeat.beat(&function).await.unwrap();
+        let assumed = double.asked("AssumeRole");
+        let form = assumed.last().unwrap();
+        assert_eq!(form.form["RoleSessionName"], session);
+        assert_eq!(form.form["RoleArn"], format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/guardrail-audit-heartbeat"));
+    }
+}
+
+/// What event history is asked for one event, by its id.
+#[tokio::test]
+async fn an_event_is_looked_up_by_its_id() {
+    let double = Double::default();
+    double.lets_roles_be_assumed();
+    double.on(
+        "LookupEvents",
+        [Answer::Json(json!({"Events": [{"EventId": "e1", "CloudTrailEvent": "{}"}]})), Answer::Json(json!({"Events": []}))],
+    );
+    let eyes = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
+    let place = Place::new(MEMBER, "us-east-1");
+    assert_eq!(eyes.event(&place, "e1").await.unwrap().as_deref(), Some("{}"));
+    assert_eq!(eyes.event(&place, "e2").await.unwrap(), None);
+    let asked = double.asked("LookupEvents");
+    assert_eq!(asked[0].body["LookupAttributes"], json!([{"AttributeKey": "EventId", "AttributeValue": "e1"}]));
 }

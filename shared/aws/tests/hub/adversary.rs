@@ -1,9 +1,11 @@
 //! What the administrator of a member account can write, and what comes of it: nothing is resolved, and what can be seen is a finding.
 
+use std::collections::BTreeMap;
+
 use audit_aws::{
-    bucket::MemoryBucket,
+    bucket::{Bucket as _, MemoryBucket},
     fact::{ChangeFact, Content, Fact, GapFact, HeartbeatFact, StateFact},
-    fold::{Fold, Trust},
+    fold::{Fold, Input, Request, Trust},
     invocations::Message,
     observations::Item,
     place::{Partition, Place, Source},
@@ -16,12 +18,13 @@ use audit_core::{
     finding::{Finding, Status},
     moment::Moment,
     report::Invocations,
+    severity::Severity,
 };
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};
 
 use crate::support::{
-    HUB, StateOf, Tables, bucket_with, inserted, invocation_auditor, now,
+    HUB, StateOf, Tables, bucket_with, inserted, invocation_auditor, metrics, now, own,
     story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
     tables,
 };
@@ -80,7 +83,7 @@ async fn report(tables: &Tables, records: &[Value]) {
     let state = StateOf { place: None, files: story::bare_world().into_iter().collect() };
     let bodies: Vec<String> = records.iter().map(story::envelope).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
-    assert!(invocation_auditor(tables, state).take(&messages).await.failed.is_empty());
+    assert!(invocation_auditor(tables, state).take(Some(&own()), &messages).await.failed.is_empty());
 }
 
 /// Packed facts of these records, claiming what the member likes.
@@ -238,6 +241,202 @@ async fn a_time_to_live_that_is_cut_short_is_a_finding() {
     assert_eq!(rules(&scene.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
 }
 
+/// An operator who changes for how long facts are kept accuses nobody: the same fact, written again, only has another end.
+#[tokio::test]
+async fn another_end_of_the_same_fact_is_no_finding() {
+    for (before, after) in [(400, 90), (90, 400), (400, 3_650)] {
+        let scene = Scene::new().await;
+        let mut records = Vec::new();
+        let of_hub = Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap("reports")));
+        scene.write(std::slice::from_ref(&of_hub)).await;
+        for item in scene.tables.items(&scene.tables.observations).await {
+            let fact = Fact::from_item(&item).unwrap();
+            let (old, new) = (fact.item(before).unwrap(), fact.item(after).unwrap());
+            assert_ne!(old["expires_at"], new["expires_at"]);
+            write(&scene.tables, &new).await;
+            records.push(StreamRecord { old, new, ..inserted(records.len(), Item::new()) });
+        }
+        assert!(records.len() > 1);
+        assert_eq!(scene.fold.take(&records).await, None);
+        let after = scene.tables.all_findings().await;
+        assert_eq!(rules(&after), ["invocation-without-guardrail", "telemetry-gap"], "{before}");
+        // A real rewriting is one still, whatever end it has.
+        let innocent = forged(&[story::call(MEMBER, 900, 0)], Invocations { compliant: 1, ..Invocations::default() }).remove(0);
+        let record = records.iter_mut().find(|record| record.sk().starts_with("calls#")).unwrap();
+        record.new.insert("f".to_owned(), innocent.item(400).unwrap()["f"].clone());
+        write(&scene.tables, &record.new).await;
+        assert_eq!(scene.fold.take(std::slice::from_ref(record)).await, None);
+        assert!(rules(&scene.tables.all_findings().await).contains(&"observation-altered"));
+    }
+}
+
+/// Whoever has facts end as early as may be configured is rid of them then, but what they said goes on to count.
+#[tokio::test]
+async fn an_end_that_is_brought_forward_takes_nothing_away() {
+    let scene = Scene::new().await;
+    for old in scene.tables.items(&scene.tables.observations).await {
+        let new = Fact::from_item(&old).unwrap().item(1).unwrap();
+        write(&scene.tables, &new).await;
+        let brought_forward = StreamRecord { old, new: new.clone(), ..inserted(7, Item::new()) };
+        assert_eq!(scene.fold.take(&[brought_forward]).await, None);
+        remove(&scene.tables, &new).await;
+        let gone = StreamRecord { old: new, new: Item::new(), by_service: true, ..inserted(8, Item::new()) };
+        assert_eq!(scene.fold.take(&[gone]).await, None);
+    }
+    let after = scene.tables.all_findings().await;
+    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    assert_eq!((still.status, still.count), (Status::Open, 3));
+}
+
+fn gap(missing: &str) -> GapFact {
+    GapFact { missing: missing.to_owned(), time: time(0), detail: "not there".to_owned(), count: 1 }
+}
+
+/// A year of heartbeats, written ahead. None of them counts, not even when its time has come.
+#[tokio::test]
+async fn what_was_written_before_it_happened_never_counts() {
+    let scene = Scene::new().await;
+    let beat = |number: u64, time: Moment| {
+        let parameters = json!({"modelId": audit_aws::invocations::HEARTBEAT_MODEL});
+        let mut beat = story::record(MEMBER, "Converse", number, 0, &parameters);
+        beat["eventTime"] = json!(time.to_string());
+        beat["errorCode"] = json!("AccessDenied");
+        beat["userIdentity"] = json!({"type": "AssumedRole", "accountId": MEMBER,
+            "arn": format!("arn:aws:sts::{MEMBER}:assumed-role/guardrail-audit-heartbeat/guardrail-audit"),
+            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/guardrail-audit-heartbeat")}}});
+        beat
+    };
+    // The last that is true, and then one for each hour of the days to come.
+    let mut beats = vec![beat(500, now().plus_seconds(-60))];
+    beats.extend((1..72).map(|hour| beat(500 + hour, now().plus_seconds(i64::try_from(hour).unwrap() * 3_600))));
+    scene.write(&forged(&beats, Invocations::default())).await;
+    let after = scene.tables.all_findings().await;
+    assert!(rules(&after).contains(&"observation-altered"), "{after:?}");
+    let altered = after.iter().find(|finding| finding.rule == "observation-altered").unwrap();
+    assert_eq!(altered.count, 71);
+    assert!(altered.detail.contains("which was still to come"), "{}", altered.detail);
+
+    // Two days later, when others are heard of.
+    let later = now().plus_seconds(48 * 3_600);
+    let (world, key) = (bucket_with(story::bare_world(), None).await, "configuration/guardrail-audit.toml".to_owned());
+    let fold = Fold::new(
+        scene.tables.observations(),
+        scene.tables.findings(),
+        world,
+        key,
+        organization(),
+        400,
+        metrics("fold-findings"),
+        audit_aws::clock::Clock::At(later),
+    );
+    let fold: Fold<MemoryBucket, MemoryQueue> = fold;
+    let looked = audit_aws::fact::ReadFact { time: later, changed: Vec::new(), whole: false, history: None };
+    scene.tables.observations().put(&Fact::new(Source::Hub, member(), Some(later), Content::Read(looked))).await.unwrap();
+    scene.tables.fold_all(&fold).await;
+    let silent = scene.tables.all_findings().await.into_iter().find(|finding| finding.rule == "telemetry-gap");
+    assert!(silent.is_some_and(|silent| silent.status == Status::Open), "it has been silent for two days");
+}
+
+/// What the hub itself finds is rated, excepted and mapped to frameworks as everything else is.
+#[tokio::test]
+async fn the_hub_s_own_findings_meet_the_configuration() {
+    let configuration = format!(
+        r#"
+        [[exception]]
+        rule = "telemetry-gap"
+        accounts = ["{MEMBER}"]
+        until = "2026-12-31"
+        reason = "being moved"
+        owner = "platform"
+
+        [[exception]]
+        rule = "verdicts-differ"
+        accounts = ["ou-ab12-prodprod"]
+        until = "2026-12-31"
+        reason = "a release that is known"
+        owner = "platform"
+
+        [[exception]]
+        rule = "observation-altered"
+        until = "2026-01-31"
+        reason = "ended long ago"
+        owner = "platform"
+
+        [rules.observation-altered]
+        severity = "MEDIUM"
+        "#
+    );
+    let tables = tables().await;
+    let bucket = bucket_with(story::bare_world(), Some(&configuration)).await;
+    let fold = tables.fold(&bucket, organization());
+    let lies = forged(&[story::call(MEMBER, 300, 5)], Invocations { compliant: 1, ..Invocations::default() });
+    let gap = Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap("heartbeat")));
+    for fact in lies.iter().chain([&gap]) {
+        tables.observations().put(fact).await.unwrap();
+    }
+    let broken = Item::from([
+        ("pk".to_owned(), AttributeValue::S(format!("{MEMBER}#us-east-1#2026-11-20T10"))),
+        ("sk".to_owned(), AttributeValue::S("nonsense".to_owned())),
+    ]);
+    write(&tables, &broken).await;
+    tables.fold_all(&fold).await;
+    let found = tables.all_findings().await;
+    for (rule, severity, status, reopened) in [
+        ("telemetry-gap", Severity::Critical, Status::Suppressed, 0),
+        ("verdicts-differ", Severity::High, Status::Suppressed, 0),
+        ("observation-altered", Severity::Medium, Status::Open, 1),
+    ] {
+        let finding = found.iter().find(|finding| finding.rule == rule).unwrap_or_else(|| panic!("{rule}: {found:?}"));
+        assert_eq!((finding.severity, finding.status, finding.reopened), (severity, status, reopened), "{rule}");
+        assert_eq!(finding.suppression.is_some(), status == Status::Suppressed, "{rule}");
+        let rule = audit_core::rules::find(rule).unwrap();
+        let controls: Vec<String> = rule.controls.iter().map(ToString::to_string).collect();
+        assert!(!controls.is_empty() && finding.controls == controls, "{}: {:?}", rule.id, finding.controls);
+        assert_eq!((finding.title.as_str(), finding.remediation.as_str()), (rule.title, rule.remediation));
+    }
+}
+
+/// What is uploaded holds from the next fold on; what can't be read changes nothing.
+#[tokio::test]
+async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
+    let severity = |word: &str| format!("[rules.invocation-without-guardrail]\nseverity = \"{word}\"\n");
+    let tables = tables().await;
+    let key = "configuration/guardrail-audit.toml";
+    let bucket = bucket_with(story::bare_world(), Some("[[exception]")).await;
+    report(&tables, &[story::call(MEMBER, 1, 1)]).await;
+    let stream = tables.inserted().await;
+    let of = async |fold: &Fold<MemoryBucket, MemoryQueue>| {
+        assert_eq!(fold.take(&stream).await, None);
+        let found = tables.all_findings().await;
+        found.into_iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().severity
+    };
+    let check = async |fold: &Fold<MemoryBucket, MemoryQueue>| {
+        let checked = audit_aws::edge::Handler::handle(fold, Input::Request(Request::CheckConfiguration), "").await;
+        checked.map(|_| ()).map_err(|error| audit_aws::error::chain(error.as_ref()))
+    };
+    let fold = tables.fold(&bucket, organization());
+    assert!(fold.take(&stream).await.is_some(), "there is none to judge by, and none is made up");
+    let why = check(&fold).await.unwrap_err();
+    assert!(why.contains("line 1"), "{why}");
+
+    bucket.put(key, severity("LOW").into_bytes()).await.unwrap();
+    assert_eq!(check(&fold).await, Ok(()));
+    assert_eq!(of(&fold).await, Severity::Low);
+    bucket.put(key, severity("SEVERE").into_bytes()).await.unwrap();
+    assert!(check(&fold).await.is_err());
+    assert_eq!(of(&fold).await, Severity::Low);
+    // Another instance, which never met it.
+    assert_eq!(of(&tables.fold(&bucket, organization())).await, Severity::Low);
+    bucket.put(key, severity("CRITICAL").into_bytes()).await.unwrap();
+    assert_eq!(of(&fold).await, Severity::Critical, "what can be read is used by the next fold");
+    bucket.remove(key);
+    assert_eq!(of(&fold).await, scene_severity(), "without one, the defaults");
+}
+
+fn scene_severity() -> Severity {
+    audit_core::rules::find("invocation-without-guardrail").unwrap().severity
+}
+
 #[tokio::test]
 async fn a_fact_that_is_removed_before_its_time_still_counts_and_is_a_finding() {
     let scene = Scene::new().await;
@@ -300,9 +499,9 @@ async fn facts_that_are_none_are_a_finding_and_stall_nobody() {
 #[tokio::test]
 async fn its_own_heartbeats_prove_nothing() {
     let scene = Scene::new().await;
-    let gap = GapFact { missing: "heartbeat".into(), time: time(0), detail: "no heartbeat".into(), count: 1 };
+    let gap = gap("heartbeat");
     let beat = |minute| {
-        let heartbeat = HeartbeatFact { time: time(minute), event_id: "e".into() };
+        let heartbeat = HeartbeatFact { time: time(minute), event_id: "e".into(), dead_letters: BTreeMap::new() };
         Fact::new(Source::Account, member(), Some(time(minute)), Content::Heartbeat(heartbeat))
     };
     let after = scene.write(&[Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap)), beat(5), beat(70)]).await;

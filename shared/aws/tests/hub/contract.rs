@@ -1,6 +1,6 @@
 //! What every store of evidence and findings promises: SQLite on a laptop, DynamoDB in the hub. `DYNAMODB_ENDPOINT` names another engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit_aws::{
     fact::{Content, Fact, HeartbeatFact, StateFact},
@@ -233,7 +233,7 @@ async fn a_partition_is_read_to_its_end(tables: &Tables) {
         let state = StateFact { path, since: time, read_at: time, json, events: vec![String::new()] };
         Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), Content::State(state))
     };
-    let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned() });
+    let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned(), dead_letters: BTreeMap::new() });
     let heartbeat = Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), heartbeat);
     let mut expected: Vec<Fact> = (0..6).map(state).collect();
     expected.push(heartbeat.clone());
@@ -374,7 +374,7 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     findings.note(&note).await.unwrap();
     assert_eq!(findings.notes(MEMBER).await.unwrap(), BTreeSet::from([note]));
 
-    let heartbeat = |event: &str| Content::Heartbeat(HeartbeatFact { time, event_id: event.to_owned() });
+    let heartbeat = |event: &str| Content::Heartbeat(HeartbeatFact { time, event_id: event.to_owned(), dead_letters: BTreeMap::new() });
     let fact = Fact::new(Source::Account, place.clone(), Some(time), heartbeat("first"));
     let item = fact.item(400).unwrap();
     findings.keep(&fact.partition, &item).await.unwrap();
@@ -435,7 +435,8 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
 async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
     let findings = tables.findings();
     let since = Moment::parse("2026-11-20T10:00:00Z").unwrap();
-    let state = |version| AlertState { told: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version, withdrawn: 0 };
+    let state =
+        |version| AlertState { told: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version, withdrawn: 0 };
     assert_eq!(findings.alert_state("f").await.unwrap(), None);
     assert!(findings.put_alert_state("f", &state(1)).await.unwrap());
     assert!(!findings.put_alert_state("f", &state(1)).await.unwrap());

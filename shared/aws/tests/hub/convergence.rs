@@ -23,7 +23,7 @@ use audit_core::severity::Severity;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Failure, Random, StateOf, Tables, Unreliable, bucket_with, endpoint, invocation_auditor, metrics, now,
+    Failure, Random, StateOf, Tables, Unreliable, bucket_with, endpoint, invocation_auditor, metrics, now, own,
     story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
     tables_at,
 };
@@ -106,7 +106,7 @@ impl Installation {
         let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
         let mut left: Vec<Message<'_>> = ids.iter().zip(bodies).map(|(id, body)| Message { id, body }).collect();
         for _ in 0..5 {
-            let outcome = invocation_auditor(&self.working, state.clone()).take(&left).await;
+            let outcome = invocation_auditor(&self.working, state.clone()).take(Some(&own()), &left).await;
             left.retain(|message| outcome.failed.iter().any(|failed| failed == message.id));
             if left.is_empty() {
                 return;
@@ -313,7 +313,7 @@ async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
             connection.fail_at(call, failure);
             let (state, all) = (StateOf { place: None, files: story::bare_world().into_iter().collect() }, bodies(&records));
             let messages: Vec<Message<'_>> = all.iter().map(|body| Message { id: "m", body }).collect();
-            invocation_auditor(&installation.working, state).take(&messages).await;
+            invocation_auditor(&installation.working, state).take(Some(&own()), &messages).await;
             anything_failed |= connection.recover();
             installation.audit(&all).await;
 

@@ -11,19 +11,25 @@ use audit_aws::{
     changes::ChangeAuditor,
     clock::Clock,
     error::{CallError, ErrorKind},
-    fact::Content,
+    fact::{Content, Fact, HeartbeatFact},
     fold::Trust,
-    invocations::Message,
+    invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, heartbeat_in},
     place::{Partition, Place, Source},
     queue::MemoryQueue,
     reconcile::{Eyes, Order, Reconciler, Settings},
     state::{Question, ReadState},
 };
-use audit_core::moment::Moment;
+use audit_core::{
+    auditor,
+    facts::{Collector, Facts, packed::EventIds},
+    finding::Status,
+    moment::Moment,
+    report::{Blindness, Invocations},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
-    HUB, Tables, bucket_with, metrics, now,
+    HUB, StateOf, Tables, bucket_with, invocation_auditor, metrics, now, own,
     story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
     tables,
 };
@@ -60,7 +66,14 @@ impl Eyes for Seen {
 
     async fn history(&self, _: &Place, since: Moment) -> Result<(Vec<String>, bool), CallError> {
         let after = |record: &&Value| Moment::parse(record["eventTime"].as_str().unwrap()).unwrap() >= since;
-        Ok((self.history.lock().unwrap().iter().filter(after).map(Value::to_string).collect(), true))
+        let is_whole = self.beyond_reach.lock().unwrap().is_empty();
+        Ok((self.history.lock().unwrap().iter().filter(after).map(Value::to_string).collect(), is_whole))
+    }
+
+    async fn event(&self, _: &Place, event_id: &str) -> Result<Option<String>, CallError> {
+        self.looked_for.lock().unwrap().push(event_id.to_owned());
+        let (history, beyond_reach) = (self.history.lock().unwrap(), self.beyond_reach.lock().unwrap());
+        Ok(history.iter().chain(beyond_reach.iter()).find(|record| record["eventID"] == event_id).map(Value::to_string))
     }
 }
 
@@ -68,6 +81,10 @@ impl Eyes for Seen {
 struct Seen {
     answers: Answers,
     history: Arc<Mutex<Vec<Value>>>,
+    /// What history holds besides, and a look is cut before.
+    beyond_reach: Arc<Mutex<Vec<Value>>>,
+    /// Events that were asked for one by one.
+    looked_for: Arc<Mutex<Vec<String>>>,
 }
 
 fn time(text: &str) -> Moment {
@@ -102,7 +119,7 @@ async fn changed(tables: &Tables, answers: &Answers, queue: Option<MemoryQueue>,
     let bodies: Vec<String> = records.iter().map(story::envelope).collect();
     let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
     let messages: Vec<Message<'_>> = ids.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
-    auditor.waiting(Duration::ZERO).take(&messages).await.failed
+    auditor.waiting(Duration::ZERO).take(Some(&own()), &messages).await.failed
 }
 
 #[tokio::test]
@@ -168,6 +185,7 @@ impl Hub {
             hub_account: HUB.to_owned(),
             management_account: Some(MANAGEMENT.to_owned()),
             heartbeat_minutes: 60,
+            heartbeat_role: HEARTBEAT_ROLE.to_owned(),
         };
         let clock = Clock::At(time(now));
         let reconciler = Reconciler::new(
@@ -263,22 +281,205 @@ async fn what_history_shows_and_the_account_never_reported_is_a_gap_and_a_fact()
     assert_eq!(found.iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().count, 2, "and both are judged");
 }
 
-#[tokio::test]
-async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
-    let hub = Hub::new().await;
-    let gaps = async || {
+/// The record of a heartbeat, in a session of this name.
+fn beat(number: u64, minute: u64, session: &str) -> Value {
+    let mut beat = story::record(MEMBER, "Converse", number, minute, &json!({"modelId": HEARTBEAT_MODEL}));
+    beat["errorCode"] = json!("AccessDenied");
+    beat["userIdentity"] = json!({"type": "AssumedRole", "accountId": MEMBER, "arn": format!("arn:aws:sts::{MEMBER}:assumed-role/{HEARTBEAT_ROLE}/{session}"),
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/{HEARTBEAT_ROLE}")}}});
+    beat
+}
+
+impl Hub {
+    /// The account reports what its queue delivers.
+    async fn reported(&self, records: &[Value]) {
+        let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+        let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
+        let outcome = invocation_auditor(&self.tables, StateOf::default()).take(Some(&own()), &messages).await;
+        assert!(outcome.failed.is_empty());
+    }
+
+    /// How often it was noted that the account is silent.
+    async fn silences(&self) -> usize {
         let mut gaps = 0;
-        for hour in 10..20 {
-            let facts = facts_of(&hub.tables, Source::Hub, MEMBER, &format!("2026-11-20T{hour}:00:00Z")).await;
+        for hour in 10..24 {
+            let facts = facts_of(&self.tables, Source::Hub, MEMBER, &format!("2026-11-20T{hour}:00:00Z")).await;
             gaps += facts.iter().filter(|fact| matches!(fact, Content::Gap(gap) if gap.missing == "heartbeat")).count();
         }
         gaps
-    };
+    }
+
+    /// What is found about gaps: where it stands, and what it says.
+    async fn gap(&self) -> Option<(Status, String)> {
+        let world = bucket_with(story::bare_world(), None).await;
+        self.tables.fold_all(&self.tables.fold(&world, organization())).await;
+        let found = self.tables.all_findings().await;
+        found.into_iter().find(|finding| finding.rule == "telemetry-gap").map(|finding| (finding.status, finding.detail))
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
+    let hub = Hub::new().await;
     hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     hub.order(&place(), "2026-11-20T11:00:00Z").await.unwrap();
-    assert_eq!(gaps().await, 0, "not yet");
+    assert_eq!(hub.silences().await, 0, "not yet");
     hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
-    assert_eq!(gaps().await, 1);
+    assert_eq!(hub.silences().await, 1);
+}
+
+/// Who holds the auditor's role in a member writes heartbeats for as long as he likes, and switches the auditor off.
+#[tokio::test]
+async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
+    let hub = Hub::new().await;
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    // A call that everybody may see isn't a heartbeat because somebody calls it one.
+    let other = story::call(MEMBER, 900, 150);
+    *hub.seen.history.lock().unwrap() = vec![other.clone()];
+    hub.reported(std::slice::from_ref(&other)).await;
+    let forged = |time: Moment, event_id: &str| {
+        let heartbeat = HeartbeatFact { time, event_id: event_id.to_owned(), dead_letters: BTreeMap::new() };
+        Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), Content::Heartbeat(heartbeat))
+    };
+    for hour in 0..24 * 7 {
+        let time = time("2026-11-20T11:30:00Z").plus_seconds(hour * 3_600);
+        hub.tables.observations().put(&forged(time, &format!("made-up-{hour}"))).await.unwrap();
+    }
+    hub.tables.observations().put(&forged(time("2026-11-20T12:30:00Z"), other["eventID"].as_str().unwrap())).await.unwrap();
+    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    assert_eq!(hub.silences().await, 1);
+    let (status, detail) = hub.gap().await.unwrap();
+    assert_eq!(status, Status::Open);
+    assert!(detail.contains("none of the heartbeats that the account reported"), "{detail}");
+    assert!(!hub.seen.looked_for.lock().unwrap().iter().any(|event| event == "made-up-2"), "what is still to come isn't looked for");
+}
+
+#[tokio::test]
+async fn an_honest_account_is_never_silent() {
+    let hub = Hub::new().await;
+    for hour in 0..10 {
+        let beat = beat(hour, hour * 60 + 5, "guardrail-audit");
+        hub.reported(std::slice::from_ref(&beat)).await;
+        // Event history shows it twenty minutes later.
+        hub.order(&place(), &format!("2026-11-20T{}:15:00Z", 10 + hour)).await.unwrap();
+        hub.seen.history.lock().unwrap().push(beat);
+    }
+    assert_eq!((hub.silences().await, hub.gap().await), (0, None));
+    // It stops, and comes back: what the hub saw itself puts the gap right.
+    hub.order(&place(), "2026-11-20T22:40:00Z").await.unwrap();
+    assert_eq!(hub.gap().await.unwrap().0, Status::Open);
+    let back = beat(77, 13 * 60 + 5, "guardrail-audit");
+    hub.reported(std::slice::from_ref(&back)).await;
+    assert_eq!(hub.gap().await.unwrap().0, Status::Open, "the account's own word puts nothing right");
+    hub.seen.history.lock().unwrap().push(back);
+    hub.order(&place(), "2026-11-20T23:40:00Z").await.unwrap();
+    assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
+}
+
+/// Where there are more events than are read in one look, the heartbeat is asked for by its id; and that the rest isn't seen is said.
+#[tokio::test]
+async fn an_account_with_more_events_than_are_read_is_alive_and_partly_unseen() {
+    let hub = Hub::new().await;
+    let world = bucket_with(story::bare_world(), None).await;
+    let blind = async || {
+        hub.tables.fold_all(&hub.tables.fold(&world, organization())).await;
+        let rows = hub.tables.findings().blind(MEMBER).await.unwrap();
+        rows.into_iter().filter(|row| row.missing == Blindness::EventHistory).map(|row| row.region.to_string()).collect::<Vec<_>>()
+    };
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    assert_eq!(blind().await, Vec::<String>::new());
+    let beat = beat(1, 120, "guardrail-audit");
+    hub.reported(std::slice::from_ref(&beat)).await;
+    hub.seen.beyond_reach.lock().unwrap().push(beat);
+    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    assert_eq!(hub.silences().await, 0, "it beats");
+    assert_eq!(hub.seen.looked_for.lock().unwrap().len(), 1);
+    assert_eq!(blind().await, ["us-east-1"]);
+    hub.seen.beyond_reach.lock().unwrap().clear();
+    hub.order(&place(), "2026-11-20T13:30:00Z").await.unwrap();
+    assert_eq!(blind().await, Vec::<String>::new(), "a later look is whole");
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
+    let hub = Hub::new().await;
+    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    let beat = beat(1, 120, "guardrail-audit");
+    hub.reported(std::slice::from_ref(&beat)).await;
+    let wanted = auditor::wanted();
+    let mut collector = Collector::new(&wanted);
+    collector.value(story::envelope(&beat).as_bytes());
+    for packet in collector.into_facts().pack(EventIds::All, &Invocations::default()) {
+        let place = Place::new(packet.account, packet.region);
+        let partition = Partition { source: Source::Hub, place, hour: packet.hour };
+        hub.tables.observations().put(&Fact { partition, content: Content::Calls(packet.bytes) }).await.unwrap();
+    }
+    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    assert_eq!(hub.silences().await, 0);
+}
+
+/// What lies in a member's dead-letter queues is told by its heartbeat, and is a finding in the hub.
+#[tokio::test]
+async fn dead_letters_are_a_finding_until_there_are_none() {
+    let hub = Hub::new().await;
+    let lost = beat(1, 5, "calls=3,undelivered=unread");
+    let Content::Heartbeat(heartbeat) = heartbeat_in(&story::envelope(&lost), HEARTBEAT_ROLE).unwrap().content else { panic!() };
+    assert_eq!(heartbeat.dead_letters, BTreeMap::from([("calls".to_owned(), Some(3)), ("undelivered".to_owned(), None)]));
+    hub.reported(&[lost]).await;
+    let (status, detail) = hub.gap().await.unwrap();
+    assert_eq!(status, Status::Open);
+    assert!(detail.contains("3 in calls, undelivered can't be asked"), "{detail}");
+    let empty = beat(2, 65, "guardrail-audit");
+    hub.reported(std::slice::from_ref(&empty)).await;
+    assert_eq!(hub.gap().await.unwrap().0, Status::Open, "the account's own word puts nothing right");
+    hub.seen.history.lock().unwrap().push(empty);
+    hub.order(&place(), "2026-11-20T11:30:00Z").await.unwrap();
+    assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
+}
+
+/// The hub's copy of the functions takes what members forward. What it can read is the hub's own state, and says nothing of theirs.
+#[tokio::test]
+async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
+    let here = Place::new(HUB, "us-east-1");
+    let tables = tables().await;
+    // The hub's own configuration would cover the call.
+    let enforced =
+        json!({"guardrailsConfig": [{"configId": "c", "guardrailArn": GUARDRAIL, "guardrailId": "required1", "guardrailVersion": "1"}]});
+    let answers = Answers::default();
+    answers.set(&Question::EnforcedConfigurations, &[enforced.clone()]);
+    answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[story::enforced_policy(GUARDRAIL)]);
+    answers.set(&draft(), &[json!({"status": "READY", "name": "the hub's"})]);
+    let bodies: Vec<String> = (0..5).map(|number| story::envelope(&story::call(MEMBER, number, number))).collect();
+    let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
+    let auditor = invocation_auditor(&tables, answers.clone());
+    let claims = async |tables: &Tables| {
+        let facts = facts_of(tables, Source::Account, MEMBER, "2026-11-20T10:00:00Z").await;
+        let [Content::Calls(bytes)] = facts.as_slice() else { panic!("{facts:?}") };
+        let mut unpacked = Facts::default();
+        let claimed = unpacked.unpack(MEMBER, "us-east-1", Some(0), bytes, true).unwrap().claimed;
+        (claimed, unpacked.stored_records().filter(|record| !record.event_id.is_empty()).count())
+    };
+    assert!(auditor.take(Some(&here), &messages).await.failed.is_empty());
+    assert_eq!(claims(&tables).await, (Invocations::default(), 5), "no verdict, and no event id left out");
+    // In the account itself they are judged, by its own state.
+    let own_tables = crate::support::tables().await;
+    assert!(invocation_auditor(&own_tables, answers.clone()).take(Some(&own()), &messages).await.failed.is_empty());
+    let (claimed, event_ids) = claims(&own_tables).await;
+    assert!(claimed != Invocations::default() && event_ids <= 5, "{claimed:?} {event_ids}");
+
+    let change = ChangeAuditor::new(tables.observations(), answers, None::<MemoryQueue>, metrics("audit-changes"), Clock::At(now()));
+    let body = story::envelope(&update(9, 65));
+    let outcome = change.waiting(Duration::ZERO).take(Some(&here), &[Message { id: "m", body: &body }]).await;
+    assert!(outcome.failed.is_empty());
+    let facts = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T11:00:00Z").await;
+    assert!(matches!(facts.as_slice(), [Content::Change(_)]), "the change, and no state: {facts:?}");
+
+    // So the hub accuses nobody of lying.
+    let world = bucket_with(story::bare_world(), None).await;
+    tables.fold_all(&tables.fold(&world, organization())).await;
+    let found = tables.all_findings().await;
+    assert!(!found.iter().any(|finding| finding.rule == "verdicts-differ"), "{found:?}");
+    assert!(found.iter().any(|finding| finding.rule == "invocation-without-guardrail"), "and its calls are judged by what the hub read");
 }
 
 #[tokio::test]
@@ -301,28 +502,17 @@ async fn the_organization_is_read_and_each_account_sent_for() {
 #[tokio::test]
 async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
     let hub = Hub::new().await;
-    let gap = async || {
-        let mut gaps = 0;
-        for hour in 10..20 {
-            let facts = facts_of(&hub.tables, Source::Hub, MEMBER, &format!("2026-11-20T{hour}:00:00Z")).await;
-            gaps += facts.iter().filter(|fact| matches!(fact, Content::Gap(gap) if gap.missing == "heartbeat")).count();
-        }
-        gaps
-    };
     hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     // The refused call in the member comes by the hub's bus to the copy of the functions that takes what is forwarded.
-    let parameters = json!({"modelId": audit_aws::invocations::HEARTBEAT_MODEL});
-    let mut beat = story::record(MEMBER, "Converse", 9, 170, &parameters);
-    beat["errorCode"] = json!("AccessDenied");
-    beat["userIdentity"] = json!({"type": "AssumedRole", "accountId": MEMBER, "arn": format!("arn:aws:sts::{MEMBER}:assumed-role/guardrail-audit-heartbeat/guardrail-audit"),
-        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/guardrail-audit-heartbeat")}}});
+    let beat = beat(9, 130, "guardrail-audit");
     let body = story::envelope(&beat);
-    let state = crate::support::StateOf::default();
-    crate::support::invocation_auditor(&hub.tables, state).take(&[Message { id: "m", body: &body }]).await;
+    let forwarded = invocation_auditor(&hub.tables, StateOf::default());
+    forwarded.take(Some(&Place::new(HUB, "us-east-1")), &[Message { id: "m", body: &body }]).await;
+    hub.seen.history.lock().unwrap().push(beat);
     hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
-    assert_eq!(gap().await, 0, "it beats");
+    assert_eq!(hub.silences().await, 0, "it beats");
     hub.order(&place(), "2026-11-20T18:00:00Z").await.unwrap();
-    assert_eq!(gap().await, 1, "and when it stops, that is seen");
+    assert_eq!(hub.silences().await, 1, "and when it stops, that is seen");
 }
 
 #[tokio::test]
@@ -355,9 +545,9 @@ async fn what_may_be_read_no_longer_is_a_gap_until_it_may_be_read_again() {
     hub.seen.answers.0.lock().unwrap().clear();
     hub.order(&place(), "2026-11-20T10:30:00Z").await.unwrap();
     let (status, detail) = found().await.unwrap();
-    assert_eq!(status, audit_core::finding::Status::Open);
+    assert_eq!(status, Status::Open);
     assert!(detail.contains("may no longer read 2 things"), "{detail}");
     readable(&hub.seen.answers);
     hub.order(&place(), "2026-11-20T10:50:00Z").await.unwrap();
-    assert_eq!(found().await.unwrap().0, audit_core::finding::Status::Resolved);
+    assert_eq!(found().await.unwrap().0, Status::Resolved);
 }

@@ -8,7 +8,7 @@ use audit_core::{finding::Finding, severity::Severity};
 use serde_json::{Value, json};
 
 use crate::support::{
-    HUB, StateOf, bucket_with, invocation_auditor,
+    HUB, StateOf, bucket_with, invocation_auditor, own,
     story::{self, MANAGEMENT, MEMBER},
     tables,
 };
@@ -31,7 +31,7 @@ async fn found(files: &Files, trust: Trust, batches: &[Vec<Value>]) -> Vec<Findi
         let bodies: Vec<String> = batch.iter().map(story::envelope).collect();
         let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "1", body }).collect();
         let state = StateOf { place: None, files: files.iter().cloned().collect() };
-        assert!(invocation_auditor(&tables, state).take(&messages).await.failed.is_empty());
+        assert!(invocation_auditor(&tables, state).take(Some(&own()), &messages).await.failed.is_empty());
         loop {
             let mut new = tables.inserted().await;
             new.retain(|record| known.insert((record.pk().to_owned(), record.sk().to_owned())));

@@ -7,6 +7,7 @@ use audit_aws::{
     bucket::{Bucket as _, MemoryBucket},
     clock::Clock,
     error::ErrorKind,
+    invocations::HEARTBEAT_ROLE,
     queue::MemoryQueue,
     reconcile::{Order, ReaderRoles, Reconciler, Settings},
 };
@@ -34,6 +35,7 @@ impl Hub {
             hub_account: HUB.to_owned(),
             management_account: Some(MANAGEMENT.to_owned()),
             heartbeat_minutes: 60,
+            heartbeat_role: HEARTBEAT_ROLE.to_owned(),
         };
         let eyes = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
         let clock = Clock::At(Moment::parse(now).unwrap());

@@ -132,7 +132,7 @@ fn notification(key: &str) -> String {
 }
 
 fn scope() -> Scope {
-    Scope { organization: Some("o-exampleorgid".to_owned()), hub_account: HUB.to_owned() }
+    Scope { organization: Some("o-exampleorgid".to_owned()), hub_account: HUB.to_owned(), replica_of: None }
 }
 
 /// Tells the auditor of these objects. Those that must come again.
@@ -172,7 +172,7 @@ async fn account_reports(tables: &Tables) {
     let state = crate::support::StateOf { place: None, files: story::bare_world().into_iter().collect() };
     let bodies: Vec<String> = [1, 77].iter().map(|number| story::envelope(&story::call(MEMBER, *number, 5))).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
-    crate::support::invocation_auditor(tables, state).take(&messages).await;
+    crate::support::invocation_auditor(tables, state).take(Some(&crate::support::own()), &messages).await;
 }
 
 #[tokio::test]
@@ -375,4 +375,34 @@ async fn a_log_that_cant_be_read_to_its_end_settles_nothing() {
     let found = folded(&tables).await;
     assert_eq!(violations(&found), 2, "what can't be read may be what the account said");
     assert!(gap(&found).unwrap().detail.contains("a.json.gz holds 1 records"), "{:?}", gap(&found));
+}
+
+/// A bucket of this name, and no other.
+#[derive(Clone, Debug)]
+struct Only(&'static str, MemoryBucket);
+
+impl Buckets for Only {
+    type Bucket = MemoryBucket;
+
+    fn bucket(&self, name: &str) -> MemoryBucket {
+        assert_eq!(name, self.0, "nobody may read another");
+        self.1.clone()
+    }
+}
+
+/// Where the log archive may not be touched, its bucket is replicated. Digests name the bucket that they were written to.
+#[tokio::test]
+async fn a_replica_of_the_trail_s_bucket_settles_as_the_bucket_does() {
+    let (tables, mut trail) = (tables().await, Trail::new());
+    account_reports(&tables).await;
+    let log = trail.log("a", &[story::call(MEMBER, 1, 5)]).await;
+    let digests = [trail.digest(9, &[log]), trail.digest(10, &[]), trail.digest(11, &[])];
+    let scope = Scope { replica_of: Some("trail".to_owned()), ..scope() };
+    let buckets = Only("replica", trail.bucket.clone());
+    let auditor = TrailAuditor::new(tables.observations(), buckets, scope, signed(), metrics("audit-trail"), Clock::At(now()));
+    let bodies: Vec<String> = digests.iter().map(|key| notification(key).replace(r#""name":"trail""#, r#""name":"replica""#)).collect();
+    let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
+    assert_eq!(auditor.take(&messages).await, Vec::<String>::new());
+    let found = folded(&tables).await;
+    assert_eq!((violations(&found), gap(&found)), (1, None), "settled");
 }

@@ -50,6 +50,8 @@ pub struct Asked {
     pub body: Value,
     /// The query of the address.
     pub query: BTreeMap<String, String>,
+    /// The form in the body, if it is one.
+    pub form: BTreeMap<String, String>,
     /// When.
     pub at: Duration,
 }
@@ -143,12 +145,19 @@ fn asked(request: &HttpRequest) -> Asked {
         operation: operation.unwrap_or_else(|| format!("{} {path}", request.method())),
         body: serde_json::from_slice(bytes).unwrap_or_default(),
         query: pairs(query),
+        form,
         at: Duration::ZERO,
     }
 }
 
 fn pairs(text: &str) -> BTreeMap<String, String> {
-    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.replace("%3A", ":"))).collect()
+    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), unescaped(value))).collect()
+}
+
+fn unescaped(text: &str) -> String {
+    [("%3A", ":"), ("%2F", "/"), ("%3D", "="), ("%2C", ",")]
+        .iter()
+        .fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
 }
 
 fn response(status: u16, body: String) -> HttpResponse {

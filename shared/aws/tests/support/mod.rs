@@ -417,6 +417,11 @@ impl ReadState for StateOf {
     }
 }
 
+/// Where the functions of tests run, unless a test says otherwise.
+pub fn own() -> Place {
+    Place::new(story::MEMBER, "us-east-1")
+}
+
 pub fn invocation_auditor<S: ReadState>(tables: &Tables, state: S) -> InvocationAuditor<S> {
     InvocationAuditor::new(tables.observations(), state, metrics("audit-invocations"), Clock::At(now()))
 }

@@ -1,0 +1,102 @@
+//! What lies in the dead-letter queues of an account, counted when its heart beats.
+//!
+//! The count travels in the name of the session in which the heartbeat's call is made: CloudTrail records it with the call, so that it
+//! comes to the hub by the heartbeat's own way, is the same however often the record is delivered, and can be read by the hub itself. An
+//! account that only forwards its events reports it, too, though it may write no facts.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use crate::{aws::Aws, edge, error::failed};
+
+/// How many messages lie in each dead-letter queue that isn't empty; `None` of one that couldn't be asked.
+pub type DeadLetters = BTreeMap<String, Option<u64>>;
+
+/// A session's name where there is nothing to tell.
+const NOTHING: &str = "guardrail-audit";
+
+/// Stands for a count that couldn't be read.
+const UNREAD: &str = "unread";
+
+/// A session's name has at most so many characters.
+const LONGEST: usize = 64;
+
+/// So many queues are named. There are three.
+const SHOWN: usize = 5;
+
+/// Counts what lies in these queues, which are given by a short name and their URL.
+pub async fn count(aws: &Aws, queues: &BTreeMap<String, String>) -> DeadLetters {
+    let mut found = DeadLetters::new();
+    for (name, url) in queues {
+        let request = aws.sqs().get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::ApproximateNumberOfMessages);
+        let answer = request.send().await.map_err(failed("GetQueueAttributes"));
+        let count = answer
+            .inspect_err(|error| edge::warn("a dead-letter queue could not be asked", error))
+            .ok()
+            .and_then(|answer| answer.attributes()?.get(&QueueAttributeName::ApproximateNumberOfMessages)?.parse::<u64>().ok());
+        if count != Some(0) {
+            found.insert(name.clone(), count);
+        }
+    }
+    found
+}
+
+/// The queues that a setting names: `calls=<url>,undelivered=<url>`.
+#[must_use]
+pub fn queues_in(setting: &[String]) -> BTreeMap<String, String> {
+    setting.iter().filter_map(|queue| queue.split_once('=')).map(|(name, url)| (name.to_owned(), url.to_owned())).collect()
+}
+
+/// The name of the session that tells these counts.
+#[must_use]
+pub fn session_name(dead_letters: &DeadLetters) -> String {
+    let told = dead_letters.iter().map(|(queue, count)| format!("{queue}={}", count.map_or(UNREAD.to_owned(), |count| count.to_string())));
+    let told: Vec<String> = told.collect();
+    let name = told.join(",");
+    match name.len() {
+        0 => NOTHING.to_owned(),
+        length if length <= LONGEST => name,
+        // That there is something is more than how much.
+        _ => format!("all={}", dead_letters.values().flatten().sum::<u64>()),
+    }
+}
+
+/// The counts that the name of a session tells.
+#[must_use]
+pub fn of_session(name: &str) -> DeadLetters {
+    let told = name.split(',').filter_map(|queue| queue.split_once('='));
+    told.map(|(queue, count)| (queue.to_owned(), count.parse().ok())).collect()
+}
+
+/// The counts in words. Names come from those who are watched.
+#[must_use]
+pub fn in_words(dead_letters: &DeadLetters) -> String {
+    let words = dead_letters.iter().take(SHOWN).map(|(queue, count)| {
+        let queue: String = queue.chars().filter(|character| !character.is_control()).take(LONGEST).collect();
+        match count {
+            Some(count) => format!("{count} in {queue}"),
+            None => format!("{queue} can't be asked"),
+        }
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_s_name_tells_what_was_counted() {
+        let counted = DeadLetters::from([("calls".to_owned(), Some(2)), ("undelivered".to_owned(), None)]);
+        assert_eq!(session_name(&counted), "calls=2,undelivered=unread");
+        assert_eq!(of_session(&session_name(&counted)), counted);
+        assert_eq!(in_words(&counted), "2 in calls, undelivered can't be asked");
+        for name in [NOTHING, "", "alice@example.com"] {
+            assert_eq!(of_session(name), DeadLetters::new(), "{name}");
+        }
+        assert_eq!(session_name(&DeadLetters::new()), NOTHING);
+        let many: DeadLetters = (0..20).map(|number| (format!("queue-{number}"), Some(3))).collect();
+        assert_eq!(of_session(&session_name(&many)), DeadLetters::from([("all".to_owned(), Some(60))]));
+    }
+}
