@@ -182,6 +182,27 @@ fn what_is_judged_reaches_its_queue() {
     }
 }
 
+/// The other way round: what the patterns of changes name is kept, by the service or one of the services that the pattern is for.
+#[test]
+fn patterns_of_changes_name_only_what_is_judged() {
+    let mut seen = 0;
+    for rule in rules().iter().filter(|rule| rule.queue == "changes") {
+        let sources = rule.pattern["detail"]["eventSource"].as_array().unwrap();
+        let sources: BTreeSet<&str> = sources.iter().map(|source| operations::source(source.as_str().unwrap())).collect();
+        let kept: Vec<&str> = operations::changes().filter(|(source, _)| sources.contains(source)).map(|(_, name)| name).collect();
+        for name in rule.pattern["detail"]["eventName"].as_array().unwrap() {
+            let is_kept = match (name.as_str(), name["prefix"].as_str()) {
+                (Some(name), _) => kept.contains(&audit_core::cloudtrail::wanted::operation(name)),
+                (_, Some(prefix)) => kept.iter().any(|kept| kept.starts_with(prefix)),
+                _ => panic!("{}: {name}", rule.name),
+            };
+            assert!(is_kept, "{}: {name} is delivered, and nothing looks at it", rule.name);
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen} names say little");
+}
+
 #[test]
 fn data_events_come_only_where_they_touch_evidence() {
     let client = ENGINE.client(MEMBER);
@@ -225,22 +246,12 @@ fn the_catalogue_reaches_a_queue() {
                 "DeleteAutomatedReasoningPolicy",
                 "CreateAgent",
                 "UpdateAgent",
-                "PrepareAgent",
-                "CreateAgentAlias",
-                "UpdateAgentAlias",
                 "CreateFlow",
                 "UpdateFlow",
                 "CreateFlowVersion",
                 "UpdateFlowAlias",
-                "CreatePrompt",
-                "UpdatePrompt",
-                "CreateKnowledgeBase",
-                "CreateDataSource",
                 "CreateInferenceProfile",
                 "CreatePromptRouter",
-                "PutFoundationModelEntitlement",
-                "CreateFoundationModelAgreement",
-                "PutUseCaseForModelAccess",
                 "CreateProvisionedModelThroughput",
                 "CreateModelImportJob",
                 "CreateMarketplaceModelEndpoint",
@@ -264,16 +275,12 @@ fn the_catalogue_reaches_a_queue() {
                 "RemoveAccountFromOrganization",
                 "LeaveOrganization",
                 "CloseAccount",
-                "CreateAccount",
-                "AcceptHandshake",
-                "InviteAccountToOrganization",
                 "PutResourcePolicy",
                 "DeleteResourcePolicy",
                 "RegisterDelegatedAdministrator",
                 "DeregisterDelegatedAdministrator",
                 "CreateOrganizationalUnit",
                 "DeleteOrganizationalUnit",
-                "EnableAWSServiceAccess",
                 "DisableAWSServiceAccess",
             ],
         ),
@@ -299,7 +306,6 @@ fn the_catalogue_reaches_a_queue() {
                 "CreateServiceSpecificCredential",
                 "UpdateServiceSpecificCredential",
                 "ResetServiceSpecificCredential",
-                "CreateUser",
                 "CreateAccessKey",
                 "CreateLoginProfile",
                 "UpdateAssumeRolePolicy",
@@ -317,7 +323,6 @@ fn the_catalogue_reaches_a_queue() {
                 "DeleteTrail",
                 "UpdateTrail",
                 "PutEventSelectors",
-                "PutInsightSelectors",
                 "RegisterOrganizationDelegatedAdmin",
                 "DeregisterOrganizationDelegatedAdmin",
             ],
@@ -375,11 +380,9 @@ fn the_catalogue_reaches_a_queue() {
             assert!(!found.is_empty() && found.iter().all(|rule| rule.queue == "changes"), "{service} {name}");
         }
     }
-    for name in ["EffectivePolicyValidation", "CreateAccountResult", "CloseAccountResult"] {
-        let mut event = of("organizations", name);
-        event["detail-type"] = json!(SERVICE_EVENT);
-        assert_eq!(matching(&client, &rules, &event).len(), 1, "{name}");
-    }
+    let mut event = of("organizations", "EffectivePolicyValidation");
+    event["detail-type"] = json!(SERVICE_EVENT);
+    assert_eq!(matching(&client, &rules, &event).len(), 1);
     // What would switch a rule off reaches the queue by two rules, so that no rule is the only witness of its own end.
     for (service, name) in [
         ("events", "DisableRule"),

@@ -140,6 +140,7 @@ impl Change {
     pub fn subject(&self) -> Option<&str> {
         const KEYS: &[&str] = &[
             "guardrailIdentifier",
+            "gatewayIdentifier",
             "resourceArn",
             "resourceARN",
             "agentId",

@@ -50,8 +50,10 @@ pub enum Role {
     Runs(Reach),
     /// Guardrails evaluate content: evidence of the call that it belongs to.
     Evaluates,
-    /// It changes something that verdicts rest on or that a rule looks at: kept as a change.
+    /// It changes something that a rule looks at: kept as a change.
     Changes,
+    /// It is no fault, but what it changes bears on verdicts, or on what rules say of other changes: kept as a change.
+    ChangesState,
     /// Likewise, but only of the auditor's own resources.
     ChangesAuditor,
     /// A data event on an item of a table, kept only where the table is the auditor's.
@@ -154,7 +156,7 @@ impl Role {
     /// Whether records of it are kept as changes.
     #[must_use]
     pub const fn is_kept(self) -> bool {
-        matches!(self, Role::Changes | Role::ChangesAuditor | Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
+        matches!(self, Role::Changes | Role::ChangesState | Role::ChangesAuditor | Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
     }
 
     /// Whether it is a data event on a single item. There can be millions of others.

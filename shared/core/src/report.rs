@@ -231,6 +231,8 @@ pub enum Blindness {
     InvocationLogsOff,
     /// Which keys guardrails are encrypted with, so that a change of a key can't be told to matter.
     GuardrailKeys,
+    /// What guardrails hold, so that a change of something that they may hold can't be told to matter.
+    GuardrailContents,
     /// What an identity's policy said before, so that a change of it can't be told to loosen it.
     IdentityPolicies,
     /// Where evidence is kept, so that a change of a bucket, log group or key can't be told to matter.
@@ -264,6 +266,7 @@ impl Blindness {
             Blindness::DataEventsNotRecorded => "data_events_not_recorded",
             Blindness::InvocationLogsOff => "invocation_logs_off",
             Blindness::GuardrailKeys => "guardrail_keys",
+            Blindness::GuardrailContents => "guardrail_contents",
             Blindness::IdentityPolicies => "identity_policies",
             Blindness::LogStores => "log_stores",
             Blindness::CallsNotRead => "calls_not_read",
@@ -286,7 +289,7 @@ impl Blindness {
             Blindness::LogBodies => {
                 "they are not read: let CloudTrail record evaluations (a data event selector for AWS::Bedrock::Guardrail)"
             }
-            Blindness::GuardrailKeys => "read the guardrails (GetGuardrail) into world/guardrails/",
+            Blindness::GuardrailKeys | Blindness::GuardrailContents => "read the guardrails (GetGuardrail) into world/guardrails/",
             Blindness::IdentityPolicies => "read the policies of roles, users and groups into world/iam/",
             Blindness::LogStores => "read the trails (DescribeTrails, GetEventSelectors) and invocation logging into world/telemetry/",
             Blindness::EventHistory => {

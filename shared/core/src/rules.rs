@@ -10,6 +10,7 @@ mod account_not_covered;
 mod agent_without_guardrail;
 mod api_not_covered;
 mod auditor_tampered;
+mod automated_reasoning_policy_changed;
 mod bearer_key_used;
 mod bedrock_key_user_changed;
 mod delegation_changed;
@@ -19,6 +20,7 @@ mod enforcement_breaks_calls;
 mod enforcement_not_observed;
 mod evaluations_not_recorded;
 mod flow_without_guardrail;
+mod gateway_enforcement_weakened;
 mod guardrail_change_unverified;
 mod guardrail_condition_removed;
 mod guardrail_deleted;
@@ -29,6 +31,7 @@ mod guardrail_sharing_broken;
 mod guardrail_tags_changed;
 mod guardrail_version_altered;
 mod guardrail_weakened;
+mod inference_routed_outside;
 mod invocation_logging_disabled;
 mod invocation_not_provable;
 mod invocation_without_guardrail;
@@ -90,6 +93,7 @@ pub static RULES: &[&Rule] = &[
     &guardrail_deleted::RULE,
     &guardrail_version_altered::RULE,
     &unmanaged_guardrail::RULE,
+    &automated_reasoning_policy_changed::RULE,
     &account_enforcement_removed::RULE,
     &account_enforcement_weakened::RULE,
     &guardrail_sharing_broken::RULE,
@@ -101,6 +105,8 @@ pub static RULES: &[&Rule] = &[
     &flow_without_guardrail::RULE,
     &model_hidden_by_profile::RULE,
     &model_deployed_outside_policy::RULE,
+    &inference_routed_outside::RULE,
+    &gateway_enforcement_weakened::RULE,
     // Organization
     &policy_detached::RULE,
     &policy_weakened::RULE,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use audit_core::{
-    operations,
+    operations::{self, Role},
     rule::{Check, Group, page},
     rules::{self, RULES},
     telemetry::{LoggedEvent, Recorded, Telemetry},
@@ -138,20 +138,26 @@ const OPERATIONS: &[(&str, &str)] = &[
         CreateGuardrailVersion CreateGuardrail PutEnforcedGuardrailConfiguration DeleteEnforcedGuardrailConfiguration PutResourcePolicy \
         DeleteResourcePolicy TagResource UntagResource CreateAgent UpdateAgent PrepareAgent CreateAgentAlias UpdateAgentAlias CreateFlow \
         UpdateFlow CreateFlowVersion UpdateFlowAlias CreateInferenceProfile CreatePromptRouter DeleteModelInvocationLoggingConfiguration \
-        PutModelInvocationLoggingConfiguration",
+        PutModelInvocationLoggingConfiguration UpdateAutomatedReasoningPolicy UpdateAutomatedReasoningPolicyAnnotations \
+        DeleteAutomatedReasoningPolicy UpdateProvisionedModelThroughput UpdateCustomModelDeployment UpdateMarketplaceModelEndpoint \
+        CreateCustomModel CreateModelCopyJob AssociateAgentCollaborator UpdateAgentCollaborator PrepareFlow CreateFlowAlias",
     ),
     ("bedrock-mantle", "CreateInference"),
+    (
+        "bedrock-agentcore",
+        "UpdateGateway CreateGatewayTarget UpdateGatewayTarget CreateHarness UpdateHarness UpdatePolicy DeletePolicy DeletePolicyEngine",
+    ),
     ("kms", "DisableKey ScheduleKeyDeletion PutKeyPolicy RevokeGrant UpdateAlias DeleteImportedKeyMaterial"),
     (
         "organizations",
         "DetachPolicy AttachPolicy UpdatePolicy DeletePolicy DisablePolicyType MoveAccount RemoveAccountFromOrganization LeaveOrganization \
-        CloseAccount PutResourcePolicy DeleteResourcePolicy EffectivePolicyValidation",
+        CloseAccount PutResourcePolicy DeleteResourcePolicy EffectivePolicyValidation DeleteOrganization",
     ),
     (
         "iam",
         "PutRolePolicy PutUserPolicy PutGroupPolicy CreatePolicyVersion SetDefaultPolicyVersion AttachRolePolicy DetachRolePolicy \
         DeleteRolePolicy PutRolePermissionsBoundary DeleteRolePermissionsBoundary CreateServiceSpecificCredential CreateUser \
-        CreateAccessKey CreateLoginProfile UpdateAssumeRolePolicy",
+        CreateAccessKey CreateLoginProfile UpdateAssumeRolePolicy UpdateServiceSpecificCredential ResetServiceSpecificCredential",
     ),
     ("logs", "DeleteLogGroup PutRetentionPolicy DeleteSubscriptionFilter DeleteLogStream"),
     ("cloudtrail", "StopLogging DeleteTrail UpdateTrail PutEventSelectors DeregisterOrganizationDelegatedAdmin"),
@@ -192,6 +198,20 @@ fn each_operation_of_the_bypass_catalogue_has_a_case() {
         .filter(|(service, operation)| !seen.contains(&((*service).to_owned(), (*operation).to_owned())))
         .collect();
     assert_eq!(missing, [], "operations without a case");
+}
+
+/// Each operation that is kept is some rule's, or one that changes what others are judged by, and the table says which.
+#[test]
+fn what_is_kept_reveals_something_or_is_state() {
+    let by_rules: BTreeSet<&str> = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied()).collect();
+    for (source, name, role) in operations::all().filter(|(.., role)| role.is_kept()) {
+        let is_revealing_elsewhere =
+            || operations::all().any(|(other, of_other, role)| of_other == name && other != source && role == Role::Changes);
+        match role {
+            Role::ChangesState => assert!(!by_rules.contains(name) || is_revealing_elsewhere(), "{name} of {source} reveals something"),
+            _ => assert!(by_rules.contains(name), "{name} of {source} is kept, and no rule looks at it"),
+        }
+    }
 }
 
 #[test]

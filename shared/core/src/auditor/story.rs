@@ -16,6 +16,8 @@ const TAMPERINGS: &[&str] = &[
     "account-enforcement-removed",
     "account-enforcement-weakened",
     "guardrail-key-disabled",
+    "automated-reasoning-policy-changed",
+    "gateway-enforcement-weakened",
     "policy-detached",
     "policy-weakened",
     "policy-type-disabled",

@@ -42,6 +42,13 @@ const KEPT_KEYS: &[&str] = &[
     "fallbackModel",
     "promptRouterArn",
     "modelId",
+    "desiredModelId",
+    "provisionedModelId",
+    "customModelDeploymentIdentifier",
+    "sourceModelArn",
+    "targetModelName",
+    "modelName",
+    "agentDescriptor",
     "modelArn",
     "modelSourceIdentifier",
     "importedModelName",
@@ -56,6 +63,16 @@ const KEPT_KEYS: &[&str] = &[
     "policyArn",
     "tags",
     "tagKeys",
+    // AgentCore
+    "gatewayIdentifier",
+    "gatewayId",
+    "targetConfiguration",
+    "policyEngineConfiguration",
+    "policyEngineId",
+    "enforcementMode",
+    "harnessId",
+    "harnessName",
+    "model",
     // Organizations
     "policyId",
     "targetId",
@@ -78,6 +95,10 @@ const KEPT_KEYS: &[&str] = &[
     "permissionsBoundary",
     "serviceName",
     "credentialAgeDays",
+    "serviceSpecificCredentialId",
+    "serviceSpecificCredential",
+    "status",
+    "newUserName",
     "setAsDefault",
     "versionId",
     "policyVersion",
@@ -175,6 +196,10 @@ fn reduced(key: &str, value: Value) -> Value {
         "agent" => agent_without_texts(&value),
         "tags" => keys_of_tags(&value),
         "loggingConfig" => without_prefixes_and_roles(clean(value)),
+        "targetConfiguration" | "model" => route(&value, DEEPEST_ROUTE),
+        "agentDescriptor" => members(&value, &["aliasArn"]),
+        "policyEngineConfiguration" => members(&value, &["arn", "mode"]),
+        "serviceSpecificCredential" => members(&value, &["serviceSpecificCredentialId", "serviceName", "expirationDate", "status"]),
         _ => clean_member(key, value),
     }
 }
@@ -259,8 +284,53 @@ const DEEPEST_FLOW: u8 = 4;
 
 /// Of an agent: its id, guardrail and model.
 fn agent_without_texts(agent: &Value) -> Value {
-    let members = ["agentId", "foundationModel", "guardrailConfiguration"];
-    Value::Object(members.iter().filter_map(|key| Some(((*key).to_owned(), clean(agent.get(*key)?.clone())))).collect())
+    members(agent, &["agentId", "foundationModel", "guardrailConfiguration"])
+}
+
+/// Of an object, only these members; secrets are among the others.
+fn members(value: &Value, keys: &[&str]) -> Value {
+    if value.is_object() {
+        Value::Object(keys.iter().filter_map(|key| Some(((*key).to_owned(), clean(value.get(*key)?.clone())))).collect())
+    } else {
+        Value::Null
+    }
+}
+
+/// Of a gateway's target or a harness's model: where calls go, and which kinds of members there are besides. Schemas, headers and keys stay
+/// out, and so does what an address holds behind its host.
+fn route(value: &Value, depth: u8) -> Value {
+    const KINDS: &[&str] = &["inference", "http", "connector", "source", "provider", "operations", "passthrough", "bedrockModelConfig"];
+    const TEXTS: &[&str] = &["connectorId", "protocolType", "path", "apiFormat"];
+    const ADDRESSES: &[&str] = &["endpoint", "apiBase"];
+    let member = |(key, inner): (&String, &Value)| {
+        let text = inner.as_str().map(printable);
+        let kept = match (key.as_str(), text, depth.checked_sub(1)) {
+            (key, Some(text), _) if TEXTS.contains(&key) => Value::String(text.chars().take(MOST_OF_A_ROUTE).collect()),
+            (key, Some(text), _) if ADDRESSES.contains(&key) => Value::String(host_of(&text).chars().take(MOST_OF_A_ROUTE).collect()),
+            (key, None, Some(depth)) if KINDS.contains(&key) => route(inner, depth),
+            _ => Value::Null,
+        };
+        (printable(key).chars().take(MOST_OF_A_ROUTE).collect::<String>(), kept)
+    };
+    match value {
+        Value::Object(members) => Value::Object(members.iter().take(MOST_ROUTES).map(member).collect()),
+        Value::Array(items) => items.iter().take(MOST_ROUTES).filter_map(|item| Some(route(item, depth.checked_sub(1)?))).collect(),
+        _ => Value::Null,
+    }
+}
+
+/// The most characters, members and levels of a route that are kept.
+const MOST_OF_A_ROUTE: usize = 200;
+const MOST_ROUTES: usize = 50;
+const DEEPEST_ROUTE: u8 = 6;
+
+/// The scheme and the host of an address.
+fn host_of(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("https", address));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // A user and a password may stand before the host.
+    let host = host.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
 }
 
 /// The keys of tags, whatever form they come in: values are the customer's.

@@ -11,6 +11,7 @@ pub(super) const MANTLE: Api = Api {
     source: "bedrock-mantle",
     is_modelled: false,
     groups: &[
+        Group { role: Role::Changes, operations: &["CreateProject"] },
         Group { role: Role::Runs(Reach::Uncovered), operations: &["CreateFineTuningJob"] },
         Group { role: Role::Runs(Reach::Unsupported), operations: &["CreateInference"] },
         Group {
@@ -19,7 +20,6 @@ pub(super) const MANTLE: Api = Api {
                 "AssociateCustomizedModel",
                 "CreateCustomizedModel",
                 "CreateFile",
-                "CreateProject",
                 "CreateReservation",
                 "PutAccountDataRetention",
                 "TagResource",

@@ -75,6 +75,7 @@ impl Role {
             Role::Runs(Reach::Mediated(Mediator::AgentCore)) => "leads to models; what it calls of Bedrock has records of its own",
             Role::Evaluates => "evaluation by guardrails: evidence",
             Role::Changes => "change, kept",
+            Role::ChangesState => "change of the state that others are judged by, kept",
             Role::ChangesAuditor | Role::ChangesAuditorItem => "change, kept where it is of the auditor's own resources",
             Role::ChangesEvidenceItem => "change, kept where it is of evidence",
             Role::Nothing(what) => what,

@@ -13,8 +13,9 @@ pub(super) static RULE: Rule = Rule {
     title: "An account left the organization while it had cover",
     severity: Severity::High,
     group: Group::Organization,
-    revealed_by: &["LeaveOrganization", "RemoveAccountFromOrganization", "CloseAccount"],
-    fires: "LeaveOrganization, RemoveAccountFromOrganization or CloseAccount of an account whose effective Bedrock policy demanded something.",
+    revealed_by: &["LeaveOrganization", "RemoveAccountFromOrganization", "CloseAccount", "DeleteOrganization"],
+    fires: "LeaveOrganization, RemoveAccountFromOrganization or CloseAccount of an account whose effective Bedrock policy demanded something; or \
+        DeleteOrganization, with which all policies are gone, by a management account of which the same is so.",
     evidence: "The record: the effect is in its name. An account that is known to have had no policy loses nothing.",
     rationale: "Outside of the organization no policy reaches the account, and the credentials and data that it holds go with it.",
     remediation: "Invite the account back, deny organizations:LeaveOrganization to members by a service control policy, and review what it ran \
@@ -28,7 +29,8 @@ pub(super) static RULE: Rule = Rule {
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
     // LeaveOrganization is recorded in the member that leaves (facts/01 §8).
-    if change.operation != "LeaveOrganization" && change.text("accountId").is_none() {
+    let is_of_caller = ["LeaveOrganization", "DeleteOrganization"].contains(&change.operation.as_str());
+    if !is_of_caller && change.text("accountId").is_none() {
         return vec![
             seen.sighting("account", format!("which account {} is not in the record", seen.did("left", "would have left")))
                 .unverified(true)
@@ -36,7 +38,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         ];
     }
     let account = match change.text("accountId") {
-        Some(account) if change.operation != "LeaveOrganization" => account.into(),
+        Some(account) if !is_of_caller => account.into(),
         _ => change.account.clone(),
     };
     let demands = |at: Moment| {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    arn::Arn,
     change::Change,
     framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
     json::At,
@@ -17,8 +18,9 @@ pub(super) static RULE: Rule = Rule {
     title: "An agent was created without a guardrail, or lost the one that it had",
     severity: Severity::Medium,
     group: Group::Consumers,
-    revealed_by: &["CreateAgent", "UpdateAgent"],
-    fires: "CreateAgent without a guardrail, or UpdateAgent after which the agent has none: HIGH if it had one.",
+    revealed_by: &["CreateAgent", "UpdateAgent", "AssociateAgentCollaborator", "UpdateAgentCollaborator"],
+    fires: "CreateAgent without a guardrail, or UpdateAgent after which the agent has none: HIGH if it had one. An agent \
+        joins another as its collaborator, and isn't known to have one.",
     evidence: "GetAgent after the event; else the record, which may leave the guardrail out. If it isn't known whether the agent had one, \
         or the record shows nothing, the effect is not verified, one step lower.",
     rationale: "What an agent is told and what it answers passes no filter of its own; only enforcement on the model calls it makes is \
@@ -38,6 +40,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let (account, region, state) = (&change.account, &change.region, seen.scene.state);
     if change.service != "bedrock" || names_guardrail(change) {
         return Vec::new();
+    }
+    if change.operation.ends_with("AgentCollaborator") {
+        return joined(seen).into_iter().collect();
     }
     let id = change.text("agentId").or_else(|| change.response.at("/agent/agentId").as_str());
     let has_guardrail = |at| {
@@ -62,6 +67,29 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         .and_then(|_| seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true)));
     let resource = id.map_or("agent".to_owned(), |id| format!("agent/{id}"));
     vec![seen.sighting(resource, because).stepped(steps).unverified(unverified).righted(righted).fires()]
+}
+
+/// An agent answers for another from now on.
+fn joined(seen: &Seen<'_>) -> Option<Outcome> {
+    let change = seen.change;
+    let supervisor = change.text("agentId").unwrap_or("unknown");
+    // arn:…:agent-alias/<agent>/<alias>
+    let alias = change.parameter("agentDescriptor")["aliasArn"].as_str().and_then(Arn::parse);
+    let agent = alias.as_ref().and_then(|arn| Some((arn, arn.resource.strip_prefix("agent-alias/")?.split('/').next()?)));
+    let has_guardrail = agent.and_then(|(arn, id)| {
+        let (account, region) = (arn.account.into(), arn.region.into());
+        let known = seen.scene.state.mediated(MediatorKind::Agent, &account, &region, id, seen.before()).state()?;
+        Some(known.guardrails().next().is_some())
+    });
+    let joins = seen.did("joined it", "would have joined it");
+    let (because, unverified) = match (agent, has_guardrail) {
+        (_, Some(true)) => return None,
+        (Some((_, id)), Some(false)) => (format!("agent {id} {joins}, and has no guardrail"), false),
+        (Some((_, id)), None) => (format!("agent {id} {joins}; whether it has a guardrail is not known"), true),
+        (None, _) if change.parameters.is_object() && change.operation.starts_with("Update") => return None,
+        (None, _) => (format!("which agent {joins} is not in the record"), true),
+    };
+    Some(seen.sighting(format!("agent/{supervisor}"), because).unverified(unverified).fires())
 }
 
 fn names_guardrail(change: &Change) -> bool {

@@ -24,6 +24,7 @@ pub(super) static RULE: Rule = Rule {
         "PutTargets",
         "RemovePermission",
         "PutPermission",
+        "UpdateEventBus",
         "DeleteEventBus",
         // Lambda
         "UpdateFunctionCode",
@@ -55,7 +56,9 @@ pub(super) static RULE: Rule = Rule {
         "DeleteStack",
         "UpdateStack",
         "ExecuteChangeSet",
+        "UpdateStackInstances",
         "DeleteStackInstances",
+        "UpdateTerminationProtection",
         "UpdateStackSet",
         "DeleteStackSet",
         "DeleteSchedule",

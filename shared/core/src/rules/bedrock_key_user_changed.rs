@@ -13,8 +13,19 @@ pub(super) static RULE: Rule = Rule {
     title: "A user behind a Bedrock API key got credentials or permissions beyond the key",
     severity: Severity::Medium,
     group: Group::Identity,
-    revealed_by: &["CreateAccessKey", "CreateLoginProfile", "UpdateLoginProfile", "PutUserPolicy", "AttachUserPolicy", "AddUserToGroup"],
-    fires: "An access key, a password, a policy or a group for a user named BedrockAPIKey-…. The policy AmazonBedrockLimitedAccess, which the \
+    revealed_by: &[
+        "CreateAccessKey",
+        "UpdateAccessKey",
+        "CreateLoginProfile",
+        "UpdateLoginProfile",
+        "PutUserPolicy",
+        "AttachUserPolicy",
+        "AddUserToGroup",
+        "DeleteUserPermissionsBoundary",
+        "UpdateUser",
+    ],
+    fires: "An access key (made, or active again), a password, a policy, a group or another name for a user named BedrockAPIKey-…, or the loss of \
+        its permissions boundary. Each is named. The policy AmazonBedrockLimitedAccess, which the \
         console attaches when it makes the user, is no addition.",
     evidence: "The record names the user. A call without parameters may be for the caller itself, if that is such a user; otherwise it says \
         nothing.",
@@ -40,6 +51,14 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let named = |kind: &str, key: &str| change.text(key).map_or_else(|| format!("a {kind}"), |name| format!("the {kind} {}", short(name)));
     let what = match change.operation.as_str() {
         "CreateAccessKey" => "an access key".to_owned(),
+        "UpdateAccessKey" if change.text("status") == Some("Inactive") => return Vec::new(),
+        "UpdateAccessKey" => "an access key that is active again".to_owned(),
+        "DeleteUserPermissionsBoundary" => "rid of its permissions boundary".to_owned(),
+        "UpdateUser" => match change.text("newUserName") {
+            Some(name) => format!("the name {name}"),
+            None if change.parameters.is_object() => return Vec::new(),
+            None => "another name or path".to_owned(),
+        },
         "CreateLoginProfile" => "a password".to_owned(),
         "UpdateLoginProfile" => "another password".to_owned(),
         "AddUserToGroup" => named("group", "groupName"),

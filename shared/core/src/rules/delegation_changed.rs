@@ -20,7 +20,9 @@ pub(super) static RULE: Rule = Rule {
         "RegisterOrganizationDelegatedAdmin",
         "DeregisterOrganizationDelegatedAdmin",
     ],
-    fires: "One of these operations of Organizations or CloudTrail. Resource policies of Bedrock and of other services are others.",
+    fires: "One of these operations of Organizations or CloudTrail. Resource policies of Bedrock and of other services are others. One step lower \
+        for delegated administrators of services other than bedrock.amazonaws.com, CloudTrail, which keeps the evidence, and CloudFormation's \
+        StackSets, by which auditors are deployed.",
     evidence: "The record; nothing else is needed.",
     rationale: "A delegated administrator can detach or weaken what the management account attached.",
     remediation: "Review the delegation policy, and withdraw what isn't meant.",
@@ -38,14 +40,31 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     if !["organizations", "cloudtrail"].contains(&change.service.as_str()) {
         return Vec::new();
     }
-    let (resource, because) = match change.text("servicePrincipal") {
-        Some(service) => {
-            (format!("delegated administrator of {service}"), format!("account {}", change.text("accountId").unwrap_or("unknown")))
-        }
-        None if change.service == "cloudtrail" => {
-            ("delegated administrator of cloudtrail.amazonaws.com".to_owned(), "of CloudTrail".to_owned())
-        }
-        None => ("delegation policy".to_owned(), "who may manage policies for the organization".to_owned()),
+    let administers = if change.operation.starts_with("Register") {
+        seen.did("became its administrator", "would have become its administrator")
+    } else {
+        seen.did("ceased to be its administrator", "would have ceased to be its administrator")
     };
-    vec![seen.sighting(resource, because).fires()]
+    let account = ["accountId", "memberAccountId", "delegatedAdminAccountId"].iter().find_map(|key| change.text(key)).unwrap_or("unknown");
+    let steps = match change.text("servicePrincipal") {
+        Some(service) if !MATTER.contains(&service) => -1,
+        _ => 0,
+    };
+    let (resource, because) = match change.text("servicePrincipal") {
+        Some(service) => (format!("delegated administrator of {service}"), format!("account {account} {administers}")),
+        None if change.service == "cloudtrail" => {
+            ("delegated administrator of cloudtrail.amazonaws.com".to_owned(), format!("account {account} {administers}"))
+        }
+        None if change.operation.ends_with("DelegatedAdministrator") => {
+            ("delegated administrator".to_owned(), format!("an account {administers}; which, and of what, is not in the record"))
+        }
+        None => {
+            let changed = seen.did("changed", "would have changed");
+            ("delegation policy".to_owned(), format!("who may manage policies for the organization {changed}"))
+        }
+    };
+    vec![seen.sighting(resource, because).stepped(steps).fires()]
 }
+
+/// The services whose delegated administrators can bear on guardrails, on the evidence, or on auditors.
+const MATTER: &[&str] = &["bedrock.amazonaws.com", "cloudtrail.amazonaws.com", "member.org.stacksets.cloudformation.amazonaws.com"];

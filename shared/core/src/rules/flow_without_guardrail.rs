@@ -16,9 +16,9 @@ pub(super) static RULE: Rule = Rule {
     title: "A flow has a node that generates text without a guardrail",
     severity: Severity::Medium,
     group: Group::Consumers,
-    revealed_by: &["CreateFlow", "UpdateFlow"],
+    revealed_by: &["CreateFlow", "UpdateFlow", "PrepareFlow", "CreateFlowAlias"],
     fires: "CreateFlow or UpdateFlow leaves a prompt node, or a knowledge-base node that has a model, without guardrailConfiguration; nodes inside \
-        of loops count.",
+        of loops count. A flow that is known to have such a node is made live (PrepareFlow, CreateFlowAlias).",
     evidence: "The definition in the record, or GetFlow after it. Where both are missing, the effect is not verified, one step lower.",
     rationale: "What the node is told and what it answers passes no filter of its own; only enforcement on the model calls it makes is \
         left.",
@@ -42,6 +42,13 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         MediatedGuardrail::of_flow(&definition, account, region).and_then(|flow| flow.generates_unguarded())
     };
     let written = written_in(change);
+    if !["CreateFlow", "UpdateFlow"].contains(&change.operation.as_str()) {
+        let before = || id.and_then(|id| seen.earlier(id, |earlier| earlier.operation == "UpdateFlow")).and_then(written_in);
+        let is_unguarded = written.or_else(|| unguarded(seen.before())).or_else(before) == Some(true);
+        let because = format!("it {} live, and a node generates text without a guardrail", seen.did("was made", "would have been made"));
+        let resource = format!("flow/{}", id.unwrap_or_default());
+        return if is_unguarded { vec![seen.sighting(resource, because).fires()] } else { Vec::new() };
+    }
     let read = || unguarded(seen.key.time).filter(|_| !change.is_refused());
     let (because, unverified) = match written.or_else(read) {
         Some(false) => return Vec::new(),

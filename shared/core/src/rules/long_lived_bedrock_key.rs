@@ -1,6 +1,7 @@
 //! A Bedrock API key that never ends, or lives longer than allowed.
 
 use crate::{
+    change::Change,
     framework::{ADDITIONAL_CREDENTIALS, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE, UNBOUNDED_CONSUMPTION},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
@@ -12,10 +13,11 @@ pub(super) static RULE: Rule = Rule {
     title: "A Bedrock API key never ends, or lives longer than allowed",
     severity: Severity::High,
     group: Group::Identity,
-    revealed_by: &["CreateServiceSpecificCredential"],
+    revealed_by: &["CreateServiceSpecificCredential", "UpdateServiceSpecificCredential", "ResetServiceSpecificCredential"],
     fires: "CreateServiceSpecificCredential for bedrock.amazonaws.com without credentialAgeDays, or with more than `[api_keys] maximum_days` \
-        (by default 90).",
-    evidence: "The record. A record without parameters doesn't say which service the credential is for: effect not verified, one step lower.",
+        (by default 90); or such a credential made active again, or given a new secret. The same of Claude Platform on AWS.",
+    evidence: "The record, and for what happens to a credential later the record of its creation. Without that, or without parameters, it isn't known \
+        which service the credential is for or how long it lives: effect not verified, one step lower.",
     rationale: "Such a key runs models from anywhere, with no session, no second factor and no role behind it.",
     remediation: "Delete the credential (DeleteServiceSpecificCredential) and use short-term keys or a role; deny the operation by a service \
         control policy.",
@@ -28,20 +30,71 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
+/// The services whose credentials run models without guardrails' consent.
+const SERVICES: &[&str] = &["bedrock.amazonaws.com", "aws-external-anthropic.amazonaws.com"];
+
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    let parameters = &seen.change.parameters;
-    let service = seen.change.text("serviceName");
-    if service.is_some_and(|service| service != "bedrock.amazonaws.com") {
+    let change = seen.change;
+    let user = change.text("userName").unwrap_or("unknown");
+    let (service, life, because) = if change.operation == "CreateServiceSpecificCredential" {
+        let life = Life::of(change);
+        (change.text("serviceName"), life, life.told(seen))
+    } else {
+        if change.operation.starts_with("Update") && ["Inactive", "Expired"].map(Some).contains(&change.text("status")) {
+            return Vec::new();
+        }
+        let credential = id_of(change);
+        let is_its = |earlier: &Change| earlier.operation == "CreateServiceSpecificCredential" && id_of(earlier) == credential;
+        let made = if credential.is_some() { seen.earlier(user, is_its) } else { None };
+        let answered = || change.answer("serviceSpecificCredential").get("serviceName")?.as_str();
+        let of_key_user = || user.starts_with("BedrockAPIKey-").then_some("bedrock.amazonaws.com");
+        let service = made.and_then(|made| made.text("serviceName")).or_else(answered).or_else(of_key_user);
+        let life = made.map_or(Life::NotKnown, Life::of);
+        let deed = if change.operation.starts_with("Reset") {
+            seen.did("it got a new secret", "it would have got a new secret")
+        } else {
+            seen.did("it was made active again", "it would have been made active again")
+        };
+        (service, life, format!("{deed}, and {}", life.told(seen)))
+    };
+    if service.is_some_and(|service| !SERVICES.contains(&service)) || life.is_within(seen.scene.configuration.api_key_days) {
         return Vec::new();
     }
-    let age = &parameters["credentialAgeDays"];
-    let days = age.as_u64().or_else(|| age.as_str()?.parse().ok());
-    let allowed = seen.scene.configuration.api_key_days;
-    let because = match days {
-        Some(days) if days <= allowed => return Vec::new(),
-        Some(days) => format!("it lives for {days} days, and {allowed} are allowed"),
-        None => "it never ends".to_owned(),
-    };
-    let user = seen.change.text("userName").unwrap_or("unknown");
-    vec![seen.sighting(format!("user/{user}"), because).unverified(service.is_none()).fires()]
+    let unverified = service.is_none() || life == Life::NotKnown;
+    vec![seen.sighting(format!("user/{user}"), because).unverified(unverified).fires()]
+}
+
+/// The credential that a record is about.
+fn id_of(change: &Change) -> Option<&str> {
+    let answered = || change.answer("serviceSpecificCredential").get("serviceSpecificCredentialId")?.as_str();
+    change.text("serviceSpecificCredentialId").or_else(answered)
+}
+
+/// How long a credential lives.
+#[derive(Clone, Copy, PartialEq)]
+enum Life {
+    Days(u64),
+    Endless,
+    NotKnown,
+}
+
+impl Life {
+    /// By the record of its creation.
+    fn of(change: &Change) -> Self {
+        let age = change.parameter("credentialAgeDays");
+        age.as_u64().or_else(|| age.as_str()?.parse().ok()).map_or(Life::Endless, Life::Days)
+    }
+
+    fn is_within(self, allowed: u64) -> bool {
+        matches!(self, Life::Days(days) if days <= allowed)
+    }
+
+    fn told(self, seen: &Seen<'_>) -> String {
+        let allowed = seen.scene.configuration.api_key_days;
+        match self {
+            Life::Days(days) => format!("it {} for {days} days, and {allowed} are allowed", seen.did("lives", "would live")),
+            Life::Endless => format!("it never {}", seen.did("ends", "would end")),
+            Life::NotKnown => "how long it lives is not known".to_owned(),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A deployment of a model that the policy isn't known to cover.
 
 use crate::{
+    enforcement::Enforcement,
     framework::{ATLAS_CONTROL_ACCESS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
     model::normalised,
     policy::GuardrailInference,
@@ -11,7 +12,7 @@ use crate::{
 
 pub(super) static RULE: Rule = Rule {
     id: "model-deployed-outside-policy",
-    title: "A provisioned, imported, marketplace or custom deployment isn't known to be covered",
+    title: "A provisioned, imported, copied, marketplace or custom deployment isn't known to be covered",
     severity: Severity::Low,
     group: Group::Consumers,
     revealed_by: &[
@@ -20,9 +21,15 @@ pub(super) static RULE: Rule = Rule {
         "CreateMarketplaceModelEndpoint",
         "RegisterMarketplaceModelEndpoint",
         "CreateCustomModelDeployment",
+        "CreateCustomModel",
+        "CreateModelCopyJob",
+        "UpdateProvisionedModelThroughput",
+        "UpdateMarketplaceModelEndpoint",
+        "UpdateCustomModelDeployment",
     ],
     fires: "One of these operations, unless what is enforced here names the deployment or its model among the models included. That all \
-        models include such deployments is not documented.",
+        models include such deployments is not documented. A model that is copied, if what is enforced here names no model in this Region at \
+        all. A new name for a throughput is nothing.",
     evidence: "The record; the effective policy and configuration. Where those are not known, the effect is not verified, one step lower.",
     rationale: "Its calls are judged not provable until evaluations are recorded, and may pass no guardrail.",
     remediation: "Record evaluations (data events of AWS::Bedrock::Guardrail) to see whether guardrails apply, or name the model in the \
@@ -31,7 +38,7 @@ pub(super) static RULE: Rule = Rule {
     resolved: Resolved::Never,
     controls: &[GOVERN_1_2, ISO_INTENDED_USE, ATLAS_CONTROL_ACCESS, LENS_GUARDRAILS],
     checks: &[Check::Change(ChangeCheck {
-        attempt: "A provisioned, imported, marketplace or custom deployment that isn't known to be covered would have been made",
+        attempt: "A provisioned, imported, copied, marketplace or custom deployment that isn't known to be covered would have been made",
         look: check,
     })],
 };
@@ -40,6 +47,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     const NAMES: &[&str] = &[
         "provisionedModelArn",
         "customModelDeploymentArn",
+        "customModelDeploymentIdentifier",
+        "provisionedModelId",
+        "desiredModelId",
         "endpointArn",
         "provisionedModelName",
         "modelDeploymentName",
@@ -48,8 +58,15 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         "modelArn",
         "modelId",
         "modelSourceIdentifier",
+        "targetModelName",
+        "modelName",
+        "sourceModelArn",
     ];
     let change = seen.change;
+    let is_renamed = change.operation == "UpdateProvisionedModelThroughput" && change.text("desiredModelId").is_none();
+    if is_renamed && change.parameters.is_object() {
+        return Vec::new();
+    }
     let named: Vec<&str> = NAMES.iter().filter_map(|key| change.answer(key).as_str().or_else(|| change.text(key))).collect();
     let (account, region, state) = (&change.account, &change.region, seen.scene.state);
     let policy = state.policy(account, seen.key.time).state();
@@ -59,16 +76,29 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         .flatten()
         .filter_map(GuardrailInference::enforcement);
     let configured = state.configurations(account, region, seen.key.time).state();
-    let mut enforced = by_policy.chain(configured.unwrap_or_default().iter().cloned());
-    let is_named = enforced.any(|enforcement| {
+    let enforced: Vec<Enforcement> = by_policy.chain(configured.unwrap_or_default().iter().cloned()).collect();
+    let is_named = enforced.iter().any(|enforcement| {
         let included = enforcement.models.included.iter().flatten();
         included.into_iter().any(|included| named.iter().any(|name| normalised(name) == *included))
     });
-    if is_named {
+    // Where the copy is, what is enforced may be that of another Region.
+    let is_copied_inside = change.operation == "CreateModelCopyJob" && !enforced.is_empty();
+    if is_named || is_copied_inside {
         return Vec::new();
     }
+    let deployed = match change.operation.as_str() {
+        "CreateModelCopyJob" => seen.did("copied here", "it would have been copied here"),
+        operation if operation.starts_with("Update") => seen.did("updated", "it would have been updated"),
+        _ => seen.did("made", "it would have been made"),
+    };
+    let why = match (policy, configured) {
+        (None, None) => "what is enforced here is not known",
+        _ if change.operation == "CreateModelCopyJob" => "no enforcement that was read names this Region",
+        _ => "no enforcement that was read names it, and that enforcement of all models includes it is not documented",
+    };
     let resource = named.first().copied().unwrap_or("deployment");
-    let models = change.text("modelId").or_else(|| change.text("modelArn")).or_else(|| change.text("modelSourceIdentifier"));
-    let sighting = seen.sighting(resource, "no enforcement names it, and that enforcement of all models includes it is not documented");
+    let models =
+        ["desiredModelId", "modelId", "modelArn", "modelSourceIdentifier", "sourceModelArn"].iter().find_map(|key| change.text(key));
+    let sighting = seen.sighting(resource, format!("{deployed}; {why}"));
     vec![sighting.of_models(models.map(str::to_owned).into_iter().collect()).unverified(policy.is_none() && configured.is_none()).fires()]
 }

@@ -17,9 +17,10 @@ pub(super) static RULE: Rule = Rule {
     title: "A trail was stopped, deleted, or narrowed so that calls no longer reach it",
     severity: Severity::Critical,
     group: Group::Telemetry,
-    revealed_by: &["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"],
+    revealed_by: &["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors", "DisableAWSServiceAccess"],
     fires: "StopLogging or DeleteTrail; PutEventSelectors whose selectors leave out some of InvokeModel, InvokeModelWithResponseStream, \
-        Converse and ConverseStream, which are management events that only read; UpdateTrail that takes a trail back to one Region or account.",
+        Converse and ConverseStream, which are management events that only read; UpdateTrail that takes a trail back to one Region or account; \
+        DisableAWSServiceAccess of CloudTrail, without which the organization's trail records its members no more.",
     evidence: "The record: selectors are evaluated, not matched by name, and the condition that narrows them is told. A trail that is known not to have recorded these calls before loses \
         none by new selectors; selectors that the record hides are not verified, one step lower.",
     rationale: "Without the trail there is no evidence of calls at all: every later verdict is blind.",
@@ -36,6 +37,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
+    if change.operation == "DisableAWSServiceAccess" {
+        return access_disabled(seen).into_iter().collect();
+    }
     let trail = trail_of(change);
     let (because, unverified) = match change.operation.as_str() {
         "StopLogging" => (seen.did("it records nothing any more", "it would record nothing any more").to_owned(), false),
@@ -72,6 +76,18 @@ pub(super) fn left_out(seen: &Seen<'_>, selectors: &Selectors, events: &[LoggedE
     let conditions: Vec<String> = narrowed.into_iter().collect();
     let (is, records) = (seen.did("is", "would be"), seen.did("no longer records", "would no longer record"));
     format!("it {is} narrowed to events where {}: it {records} all {what}", conditions.join("; or "))
+}
+
+/// CloudTrail may no longer act for the organization.
+fn access_disabled(seen: &Seen<'_>) -> Option<Outcome> {
+    let service = seen.change.text("servicePrincipal");
+    let concerns = seen.change.service == "organizations" && service.is_none_or(|service| service == "cloudtrail.amazonaws.com");
+    let may = seen.did("may no longer", "would no longer be allowed to");
+    let because = match service {
+        Some(_) => format!("CloudTrail {may} act for the organization"),
+        None => format!("which service {may} act for the organization is not in the record"),
+    };
+    concerns.then(|| seen.sighting("trails of the organization", because).unverified(service.is_none()).fires())
 }
 
 pub(super) fn trail_of(change: &Change) -> &str {

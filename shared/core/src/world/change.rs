@@ -266,7 +266,7 @@ fn bedrock(change: &Change) -> Option<WorldChange> {
             let id = text("agentId").or_else(|| change.answer("agent")["agentId"].as_str())?.to_owned();
             WorldChange::AgentChanged { guardrail: guardrail(), id, account: account.clone(), region: region.clone() }
         }
-        "UpdateFlow" | "CreateFlowVersion" | "UpdateFlowAlias" => {
+        "UpdateFlow" | "PrepareFlow" | "CreateFlowVersion" | "CreateFlowAlias" | "UpdateFlowAlias" => {
             WorldChange::FlowChanged { id: text("flowIdentifier")?.to_owned(), account, region }
         }
         _ => return None,
@@ -328,6 +328,8 @@ fn organizations(record: &Record<'_>, parameters: &Value, response: &Value) -> O
         "MoveAccount" => Change::MoveAccount { account: text("accountId")?.into(), destination: text("destinationParentId")?.into() },
         // Recorded in the member that leaves (facts/01 §8).
         "LeaveOrganization" => Change::AccountLeft { account: record.account() },
+        // Only the management account is left of an organization that can be deleted.
+        "DeleteOrganization" => Change::AccountLeft { account: record.account() },
         "RemoveAccountFromOrganization" => Change::AccountLeft { account: text("accountId")?.into() },
         "EffectivePolicyValidation" => {
             let details: Value = record.service_event_details.and_then(|raw| serde_json::from_str(raw.get()).ok())?;
