@@ -2,6 +2,7 @@
 
 mod bytes;
 mod kind;
+mod readers;
 mod rows;
 
 use std::{
@@ -346,7 +347,7 @@ impl<'r, 'w> Reading<'r, 'w> {
                     return Ok(());
                 }
                 if let Some(known) = options.known {
-                    let digest = bytes::digest(&mut File::open(path)?)?;
+                    let digest = readers::digest(&mut File::open(path)?)?;
                     self.digest = Some(digest);
                     if known(&digest) {
                         return Ok(());
@@ -364,7 +365,7 @@ impl<'r, 'w> Reading<'r, 'w> {
 
     /// What can be read only once: its digest is known when it was.
     fn stream(&mut self, stream: impl Read, by_line: bool, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
-        let mut stream = bytes::Digesting::new(stream, options.known.is_some());
+        let mut stream = readers::Digesting::new(stream, options.known.is_some());
         let outcome = contents.each_of(&mut stream, by_line, &mut |piece| self.piece(piece));
         self.end_text();
         let rest = io::copy(&mut stream, &mut io::sink());

@@ -7,17 +7,17 @@
 //! Names are a list on purpose. Prompts and other texts that callers write may hold anything, also what looks like a record of an evaluation.
 
 mod inside;
+mod members;
+mod tables;
 
-use std::{borrow::Cow, fmt, io::Read as _, sync::LazyLock};
+use std::{borrow::Cow, io::Read as _, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
 use flate2::read::MultiGzDecoder;
 use inside::Embedded;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::{Map, Value, value::RawValue};
+use members::{Members, told_by_name};
+use serde_json::value::RawValue;
+pub use tables::heads_records;
 
 use super::{
     columns, fields,
@@ -25,7 +25,7 @@ use super::{
     item::{Item, UnreadableRecord, Unwrapped},
     record::Record,
 };
-use crate::json::{Text, without_duplicates};
+use crate::json::without_duplicates;
 
 /// The deepest that a record may lie, where a string of JSON counts thrice: an SQS message of an SNS message of a Firehose record of a subscription's payload is not half of it.
 const DEEPEST: u32 = 40;
@@ -144,61 +144,6 @@ impl At {
     }
 }
 
-/// The members of an object, in their order and with their copies.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = entries.next_entry::<Text<'de>, &'de RawValue>()? {
-                    members.push((name.0.unwrap_or_default(), value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-impl<'a> Members<'a> {
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        serde_json::from_str(self.get(name)?).ok()
-    }
-
-    fn any_of(&self, names: &[&str]) -> bool {
-        self.0.iter().any(|(key, _)| names.contains(&&**key))
-    }
-
-    /// Whether these are columns of a table: not spelled as CloudTrail does, of a structure's parts, or structures in strings.
-    fn is_row(&self) -> bool {
-        let is_column = |name: &str, value: &str| match name.split_once('.') {
-            Some((head, _)) => fields::of_column(head).is_some(),
-            None => match fields::of_column(name) {
-                Some("eventName") => name != "eventName",
-                Some("requestParameters" | "userIdentity") => value.starts_with("\"{"),
-                _ => false,
-            },
-        };
-        !self.any_of(ORIGINALS) && self.0.iter().any(|(name, value)| is_column(name, value.get()))
-    }
-}
-
 /// Gives each thing that a value holds.
 pub(super) struct Unwrapping<'w> {
     with: &'w mut dyn FnMut(Unwrapped<'_>),
@@ -264,7 +209,7 @@ impl<'w> Unwrapping<'w> {
             return self.give(Ok(Item::Insight), bytes, at);
         }
         let is_named = record.event_name.get().is_some() && !is_of_lambda(&record);
-        if is_named && at.depth == 0 && !may_be_row(&record, bytes) {
+        if is_named && at.depth == 0 && !tables::may_be_row(&record, bytes) {
             return self.give(Ok(Item::Record(Box::new(record))), bytes, at);
         }
         let text = String::from_utf8_lossy(bytes);
@@ -277,16 +222,6 @@ impl<'w> Unwrapping<'w> {
         }
         drop(record);
         self.wrapper(&members, &text, at);
-    }
-
-    /// A row of columns, if it has those of a record; whether it has.
-    pub(super) fn row(&mut self, row: Map<String, Value>, at: At) -> bool {
-        let Some(json) = columns::record_of(row).map(|record| record.to_string()) else { return false };
-        match serde_json::from_str::<Record<'_>>(&json) {
-            Ok(record) => self.give(Ok(Item::Record(Box::new(record))), json.as_bytes(), at),
-            Err(error) => self.fail(UnreadableRecord::Json(error), at),
-        }
-        true
     }
 
     /// An object that is no record.
@@ -368,17 +303,9 @@ impl<'w> Unwrapping<'w> {
         self.value(value.as_bytes(), At { member: known, ..at.deeper() });
     }
 
-    /// A row whose cells were read.
-    pub(super) fn cells(&mut self, row: Map<String, Value>, at: At) {
-        let json = Value::Object(row.clone()).to_string();
-        if ORIGINALS.iter().any(|name| row.contains_key(*name)) || !self.row(row, at) {
-            self.value(json.as_bytes(), at.deeper());
-        }
-    }
-
     fn array(&mut self, bytes: &[u8], at: At) {
         let text = String::from_utf8_lossy(bytes);
-        if let Some(row) = cells(&text) {
+        if let Some(row) = tables::cells(&text) {
             return self.cells(row, at.deeper());
         }
         match serde_json::from_str::<[Cow<'_, str>; 2]>(&text) {
@@ -494,35 +421,6 @@ impl<'w> Unwrapping<'w> {
         }
         found
     }
-
-    /// An answer of Athena: the first row names the columns.
-    fn table(&mut self, table: &str, at: At) {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Table {
-            rows: Vec<TableRow>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct TableRow {
-            data: Vec<Cell>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Cell {
-            var_char_value: String,
-        }
-        let rows = match serde_json::from_str::<Table>(table) {
-            Ok(table) => table.rows,
-            Err(error) => return self.fail(UnreadableRecord::Json(error), at),
-        };
-        let mut rows = rows.into_iter();
-        let columns: Vec<String> = rows.next().into_iter().flat_map(|row| row.data).map(|cell| cell.var_char_value).collect();
-        for row in rows {
-            let cells = columns.iter().cloned().zip(row.data.into_iter().map(|cell| Value::String(cell.var_char_value)));
-            self.value(Value::Object(cells.collect()).to_string().as_bytes(), at.deeper());
-        }
-    }
 }
 
 /// Whether a member is worth a look: something in it looks like a record, or is encoded.
@@ -550,74 +448,6 @@ fn read_record(bytes: &[u8]) -> Result<Record<'_>, serde_json::Error> {
 /// Whether it is what Lambda gets from another service: `eventName` is `ObjectCreated:Put` or `aws:kinesis:record` there.
 fn is_of_lambda(record: &Record<'_>) -> bool {
     record.event_name.or_empty().contains(':') && record.event_source.or_empty().starts_with("aws:")
-}
-
-/// Whether a record's parameters may stand in columns, or in a string.
-fn may_be_row(record: &Record<'_>, bytes: &[u8]) -> bool {
-    match record.request_parameters {
-        Some(parameters) => parameters.get().starts_with("\"{"),
-        None => memchr::memmem::find(bytes, b"arameters.").is_some(),
-    }
-}
-
-/// The row that cells make: `[{"field": "@message", "value": …}, …]` or `[{"eventName": …}, {"eventTime": …}]`.
-fn cells(text: &str) -> Option<Map<String, Value>> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum CellOf {
-        Named { field: String, value: Value },
-        Single(Map<String, Value>),
-    }
-    if !has_hint(text.as_bytes()) && !inside::looks_encoded(text) {
-        return None;
-    }
-    let mut row = Map::new();
-    for cell in serde_json::from_str::<Vec<CellOf>>(text).ok()? {
-        match cell {
-            CellOf::Named { field, value } => {
-                row.insert(field, value);
-            }
-            CellOf::Single(members) if members.len() == 1 => {
-                if members.keys().any(|name| row.contains_key(name)) {
-                    return None;
-                }
-                row.extend(members);
-            }
-            CellOf::Single(_) => return None,
-        }
-    }
-    row.keys().any(|name| ORIGINALS.contains(&name.as_str()) || fields::of_column(name) == Some("eventName")).then_some(row)
-}
-
-/// Whether a row names columns of a table that holds records.
-pub fn heads_records<'c>(columns: impl IntoIterator<Item = &'c str>) -> bool {
-    let whole = ["message", "record", "log", "body"];
-    columns.into_iter().any(|column| {
-        let column = column.trim();
-        ORIGINALS.contains(&column) || whole.contains(&&*column.to_ascii_lowercase()) || fields::of_column(column) == Some("eventName")
-    })
-}
-
-/// Why an object is no record, by the name of what it is where it shows.
-fn told_by_name(members: &Members<'_>) -> UnreadableRecord {
-    let named = |names: &[&str]| members.any_of(names);
-    let is_lambda = members.get("eventSource").is_some_and(|source| source.starts_with("\"aws:"));
-    let what = if named(&["s3ObjectKey"]) || (named(&["s3"]) && is_lambda) {
-        "a message that names files in S3: give the files themselves (`aws s3 sync`)"
-    } else if named(&["class_uid", "class_name"]) {
-        "an event of OCSF, as Security Lake keeps them, which lacks what CloudTrail wrote: give the trail's own files"
-    } else if named(&["_source", "_index"]) || (named(&["@timestamp"]) && named(&["event", "aws", "agent", "ecs"])) {
-        "a document of a search engine without the record as it was (`event.original`): give the trail's own files"
-    } else if named(&["awslogs", "kinesis", "logEvents", "messageType", "message", "@message", "log", "_raw"]) {
-        "what it carries holds no record"
-    } else if named(&["EffectivePolicy", "guardrailsConfig", "trailList", "guardrailArn", "PolicySummary", "EventSelectors"]) {
-        "an answer of AWS about what is in force: it belongs in the folder of `--world`"
-    } else if named(&["QueryExecution", "QueryExecutionId", "queryId", "QueryId"]) {
-        "what names a query, not its results"
-    } else {
-        return UnreadableRecord::NoEventName;
-    };
-    UnreadableRecord::NoRecord(what)
 }
 
 #[cfg(test)]

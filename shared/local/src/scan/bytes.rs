@@ -7,7 +7,7 @@
 use std::{
     cell::Cell,
     fs::File,
-    io::{self, BufRead, BufReader, Cursor, Read, Seek},
+    io::{self, BufReader, Cursor, Read, Seek},
     path::Path,
 };
 
@@ -16,12 +16,12 @@ use flate2::bufread::GzDecoder;
 use libdeflater::Decompressor;
 use memchr::memmem;
 use memmap2::MmapMut;
-use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
 use super::{
-    Digest, Piece,
+    Piece,
     kind::{self, Kind},
+    readers::{Bounded, Broken, Members},
     rows::{Row, Table},
 };
 use crate::encoding::FromUtf16;
@@ -247,54 +247,6 @@ fn is_wrapped_base64(start: &[u8]) -> bool {
     }
 }
 
-/// A reader that failed behind its first bytes: they are read all the same, and then it fails.
-struct Broken<R> {
-    reader: R,
-    left: usize,
-    failed: Option<io::Error>,
-}
-
-impl<R: Read> Broken<R> {
-    fn behind(reader: R, left: usize, outcome: io::Result<()>) -> Self {
-        Broken { reader, left, failed: outcome.err() }
-    }
-
-    /// Reads what is left, to see whether it can be.
-    fn drain(&mut self) -> io::Result<()> {
-        io::copy(self, &mut io::sink()).map(|_| ())
-    }
-}
-
-impl<R: Read> Read for Broken<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.failed.is_none() {
-            return self.reader.read(buffer);
-        }
-        let most = buffer.len().min(self.left);
-        if most == 0 {
-            return self.failed.take().map_or(Ok(0), Err);
-        }
-        let read = self.reader.read(buffer.get_mut(..most).unwrap_or_default())?;
-        self.left -= read;
-        Ok(read)
-    }
-}
-
-/// A reader that fails when more comes out of it than there may.
-struct Bounded<'l, R> {
-    reader: R,
-    left: &'l Cell<u64>,
-}
-
-impl<R: Read> Read for Bounded<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        let left = self.left.get().checked_sub(read as u64);
-        self.left.set(left.unwrap_or(0));
-        if left.is_some() { Ok(read) } else { Err(io::Error::other("more is compressed in it than is read")) }
-    }
-}
-
 /// Fills the space, as far as there is something to read: how much there was.
 fn read_into(reader: &mut impl Read, space: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
@@ -319,40 +271,6 @@ fn inflate<'r>(decompressor: &mut Decompressor, compressed: &[u8], room: &'r mut
 fn may_have_another_member(compressed: &[u8]) -> bool {
     let mut starts = memmem::find_iter(compressed, GZIP_MAGIC).skip(1);
     starts.any(|start| compressed.get(start + GZIP_MAGIC.len()).is_none_or(|flags| flags & 0xe0 == 0))
-}
-
-/// The members of a gzip file, one behind the other. Zeros between or behind them are padding, as gzip itself has it: files from tapes
-/// and blocks are filled up with them.
-struct Members<R: BufRead> {
-    decoder: Option<GzDecoder<R>>,
-}
-
-impl<R: BufRead> Read for Members<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(decoder) = &mut self.decoder {
-            let read = decoder.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            let Some(mut rest) = self.decoder.take().map(GzDecoder::into_inner) else { break };
-            if skip_zeros(&mut rest)? {
-                self.decoder = Some(GzDecoder::new(rest));
-            }
-        }
-        Ok(0)
-    }
-}
-
-/// Skips zeros; whether something else follows.
-fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let bytes = reader.fill_buf()?;
-        let (length, zeros) = (bytes.len(), bytes.iter().take_while(|byte| **byte == 0).count());
-        reader.consume(zeros);
-        if zeros < length || length == 0 {
-            return Ok(length > 0);
-        }
-    }
 }
 
 /// Calls a function with each frame of bytes that are all there.
@@ -468,41 +386,6 @@ fn fill(reader: &mut dyn Read, window: &mut [u8], end: &mut usize) -> io::Result
         }
     }
     Ok(false)
-}
-
-/// SHA-256 over all that a reader gives.
-pub(super) fn digest(reader: &mut impl Read) -> io::Result<Digest> {
-    let mut hashed = Digesting::new(reader, true);
-    io::copy(&mut hashed, &mut io::sink())?;
-    Ok(hashed.finish().1.unwrap_or_default())
-}
-
-/// Counts and digests what is read through it.
-pub(super) struct Digesting<R> {
-    reader: R,
-    bytes: u64,
-    hasher: Option<Sha256>,
-}
-
-impl<R: Read> Digesting<R> {
-    pub(super) fn new(reader: R, digest: bool) -> Self {
-        Digesting { reader, bytes: 0, hasher: digest.then(Sha256::new) }
-    }
-
-    pub(super) fn finish(self) -> (u64, Option<Digest>) {
-        (self.bytes, self.hasher.map(|hasher| hasher.finalize().into()))
-    }
-}
-
-impl<R: Read> Read for Digesting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.bytes += read as u64;
-        if let (Some(hasher), Some(new)) = (&mut self.hasher, buffer.get(..read)) {
-            hasher.update(new);
-        }
-        Ok(read)
-    }
 }
 
 #[cfg(test)]
