@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Concern {
     /// What of it matters.
     pub(crate) of: fn(&Seen<'_>, &Lost) -> Vec<NewlyPassing>,
+    /// Whether it is open whether something of it was lost.
+    pub(crate) is_open: fn(&Lost) -> bool,
     /// Whether a policy guards it.
     pub(crate) is_guarded_by: fn(&IdentityPolicy) -> bool,
     /// What it means that these pass.
@@ -62,10 +64,10 @@ impl Concern {
                 let newly = (self.of)(seen, &took);
                 let right = |after: &IdentityPolicy| {
                     let lost = lost(std::slice::from_ref(&before), std::slice::from_ref(after), Silence::Refuses);
-                    !lost.is_open && (self.of)(seen, &lost).is_empty()
+                    !(self.is_open)(&lost) && (self.of)(seen, &lost).is_empty()
                 };
                 if newly.is_empty() {
-                    return (took.is_open && (self.is_guarded_by)(&before)).then(|| sighting(self.too_much(seen)).unverified(true).fires());
+                    return (self.is_open)(&took).then(|| sighting(self.too_much(seen)).unverified(true).fires());
                 }
                 let righted = seen.identity_righted(right);
                 Some(sighting((self.because)(seen, &newly)).changing(in_words(&newly)).righted(righted).fires())
@@ -86,7 +88,7 @@ impl Concern {
                     (true, format!("in {}", named(accounts)))
                 };
                 if newly.is_empty() {
-                    return lost.is_open.then(|| sighting(format!("{} {of}", self.too_much(seen))).unverified(true).fires());
+                    return (self.is_open)(lost).then(|| sighting(format!("{} {of}", self.too_much(seen))).unverified(true).fires());
                 }
                 let sighting = sighting(format!("{} {of}", (self.because)(seen, &newly))).changing(in_words(&newly));
                 Some(sighting.unverified(!known).righted(righted.filter(|_| known)).fires())

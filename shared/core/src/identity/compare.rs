@@ -52,13 +52,15 @@ pub(crate) struct Lost {
     pub(crate) inference: Vec<NewlyPassing>,
     /// Changes of guardrails, enforcement, logging, trails and policies.
     pub(crate) protection: Vec<NewlyPassing>,
-    /// Not all that policies ask for could be gone through, and nothing was found in the rest.
-    pub(crate) is_open: bool,
+    /// Not all that policies ask for could be gone through, and nothing was found in the rest: whether inference was lost is open.
+    pub(crate) inference_is_open: bool,
+    /// The same of protection.
+    pub(crate) protection_is_open: bool,
 }
 
 impl Lost {
     pub(crate) fn is_empty(&self) -> bool {
-        self.inference.is_empty() && self.protection.is_empty() && !self.is_open
+        self.inference.is_empty() && self.protection.is_empty() && !self.inference_is_open && !self.protection_is_open
     }
 
     /// Adds what others lost.
@@ -67,7 +69,8 @@ impl Lost {
             mine.extend(theirs.iter().filter(|one| !mine.contains(one)).cloned().collect::<Vec<_>>());
             mine.sort();
         }
-        self.is_open |= other.is_open;
+        self.inference_is_open |= other.inference_is_open;
+        self.protection_is_open |= other.protection_is_open;
     }
 }
 
@@ -131,8 +134,9 @@ pub(crate) fn lost(before: &[IdentityPolicy], after: &[IdentityPolicy], silence:
     let (resources, all_resources) = named_resources(&statements);
     let answers = asking.ask(&resources);
     let mut lost = asking.losses(&answers, &guardrails);
-    if lost.is_empty() {
-        lost.is_open = !(keys.is_whole && all_guardrails && all_resources) && asking.takes_away();
+    if !(keys.is_whole && all_guardrails && all_resources) && asking.takes_away() {
+        lost.inference_is_open = lost.inference.is_empty() && before.iter().any(IdentityPolicy::asks);
+        lost.protection_is_open = lost.protection.is_empty() && before.iter().any(IdentityPolicy::protects);
     }
     lost
 }
@@ -362,7 +366,7 @@ impl Asking<'_> {
                 }
             }
         }
-        Lost { inference: inference.without_repeats(), protection: protection.without_repeats(), is_open: false }
+        Lost { inference: inference.without_repeats(), protection: protection.without_repeats(), ..Lost::default() }
     }
 }
 

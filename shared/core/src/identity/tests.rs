@@ -18,7 +18,7 @@ fn with_guardrail() -> Value {
 
 fn lost(before: &IdentityPolicy, after: &IdentityPolicy) -> Vec<String> {
     let lost = super::lost(std::slice::from_ref(before), std::slice::from_ref(after), Silence::Refuses);
-    assert!(!lost.is_open);
+    assert!(!lost.inference_is_open && !lost.protection_is_open);
     in_words(&lost.inference).into_iter().map(|change| change.control).collect()
 }
 
@@ -323,7 +323,7 @@ fn where_guardrails_do_not_reach_a_lost_refusal_is_told() {
 
 fn unprotected(before: &[Value], after: &[Value]) -> Vec<String> {
     let lost = super::lost(&[policy(before)], &[policy(after)], Silence::Allows);
-    assert!(!lost.is_open);
+    assert!(!lost.inference_is_open && !lost.protection_is_open);
     in_words(&lost.protection).into_iter().map(|change| change.control).collect()
 }
 
@@ -381,5 +381,21 @@ fn large_documents_and_many_conditions_are_bounded() {
     let lost = super::lost(&[asking("StringEquals")], &[asking("StringLike")], Silence::Refuses);
     assert!(lost.is_empty(), "written otherwise: {lost:?}");
     let lost = super::lost(&[asking("StringEquals")], &[asking("StringEqualsIgnoreCase")], Silence::Refuses);
-    assert!(lost.is_open || !lost.inference.is_empty());
+    assert!(lost.inference_is_open || !lost.inference.is_empty());
+    assert!(!lost.protection_is_open, "nothing was protected");
+}
+
+#[test]
+fn what_earlier_releases_kept_of_documents_is_read() {
+    let kept = json!({"Statement": [
+        {"Action": ["bedrock:invokemodel", "bedrock:invokemodelwithresponsestream"], "Effect": "Allow", "Resource": ["*"]},
+        {"Action": "bedrock:InvokeModel*", "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}, "Effect": "Deny", "Resource": "*"},
+    ], "GuardrailAudit:Guards": true});
+    let before = IdentityPolicy::parse(&kept).unwrap();
+    assert!(before.asks() && before.opens() && !before.protects());
+    assert_eq!(lost(&before, &policy(&[allow(&Value::Null)])), [format!("{BOTH} without a guardrail")]);
+    assert_eq!(
+        lost(&before, &policy(&[on_everything(), deny(&on("Null", &json!("true")))])),
+        ["aws-external-anthropic:CreateBatchInference, aws-external-anthropic:CreateInference, bedrock-mantle:CreateInference"]
+    );
 }

@@ -1,6 +1,7 @@
 //! An IAM policy, or a policy of the organization, no longer asks for a guardrail.
 
 use crate::{
+    arn::{GuardrailVersion, GuardrailVersionArn},
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
     identity::{IdentityPolicy, Lost, Named, NewlyPassing, changes::Concern},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
@@ -44,7 +45,7 @@ pub(super) static RULE: Rule = Rule {
         are written; whatever else they ask for (who, from where, in which Region) is the same before and after. It counts if the policies \
         before told requests apart by their guardrail, or if a Deny of inference itself is gone. What another document of the same entity still \
         refuses isn't lost, nor what another service or resource control policy on the way to the account does. A higher version in the place \
-        of one that was asked for, and a guardrail version that is enforced, are no loss. Two steps lower if a policy of the organization is \
+        of one that was asked for, and a guardrail version that is enforced or required, are no loss. Two steps lower if a policy of the organization is \
         attached nowhere.",
     evidence: "The documents before and after: from the record, an earlier event, or the world's iam/ and policies/; for service and resource \
         control policies the tree and the attachments. Where the document before is not known, that is a blind spot; where it guarded and the \
@@ -62,19 +63,29 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-static CONCERN: Concern =
-    Concern { of: lost_in, is_guarded_by: IdentityPolicy::asks, because, did: "asked for a guardrail", tells_blindness: true };
+static CONCERN: Concern = Concern {
+    of: lost_in,
+    is_open: |lost| lost.inference_is_open,
+    is_guarded_by: IdentityPolicy::asks,
+    because,
+    did: "asked for a guardrail",
+    tells_blindness: true,
+};
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     CONCERN.look(seen)
 }
 
-/// What was lost, without the guardrail versions that are enforced: whoever names one of them asks for what is demanded.
+/// What was lost, without the guardrail versions that are enforced or required: who names one of them has what is demanded.
 fn lost_in(seen: &Seen<'_>, lost: &Lost) -> Vec<NewlyPassing> {
-    let is_demanded = |newly: &&NewlyPassing| {
-        let named = newly.named().version();
-        named.is_some_and(|named| seen.scene.enforced_versions(&named.key, seen.key.time).contains(&named.version))
+    let is_required = |named: &GuardrailVersionArn| {
+        seen.scene.configuration.requirements.iter().any(|required| {
+            let lowest = GuardrailVersion::Numbered(required.minimum_version.unwrap_or(1));
+            required.guardrail.as_ref() == Some(&named.key) && named.version != GuardrailVersion::Draft && named.version >= lowest
+        })
     };
+    let is_enforced = |named: &GuardrailVersionArn| seen.scene.enforced_versions(&named.key, seen.key.time).contains(&named.version);
+    let is_demanded = |newly: &&NewlyPassing| newly.named().version().is_some_and(|named| is_enforced(&named) || is_required(&named));
     lost.inference.iter().filter(|newly| !is_demanded(newly)).cloned().collect()
 }
 

@@ -39,6 +39,7 @@ pub(super) static RULE: Rule = Rule {
 
 static CONCERN: Concern = Concern {
     of: lost_in,
+    is_open: |lost| lost.protection_is_open,
     is_guarded_by: IdentityPolicy::protects,
     because,
     did: "refused changes of guardrails or of what enforces and records them",
