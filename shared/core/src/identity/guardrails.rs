@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::operations::opaque;
 use crate::{
     arn::{GuardrailKey, GuardrailVersion, GuardrailVersionArn},
-    iam::{Condition, Test},
+    iam::{Condition, Test, with_variables},
 };
 
 /// The condition keys that name the guardrail of a request.
@@ -58,14 +58,14 @@ const MOST_VALUES: usize = 200;
 /// What requests may name, with the value that the condition key has then; none for nothing, which is the first. What the documents name
 /// before or after a change alone comes before what they name all along. `false` if there were more.
 pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -> (Vec<(Named, Option<String>)>, bool) {
-    let of = |conditions: &[&'c Condition]| -> BTreeSet<&'c String> {
+    let of = |conditions: &[&'c Condition]| -> BTreeSet<String> {
         let compared = conditions.iter().filter(|condition| condition.test != Test::Null);
-        compared.flat_map(|condition| &condition.values).collect()
+        compared.flat_map(|condition| &condition.values).filter_map(|value| with_variables(value, &opaque)).collect()
     };
-    let (old, new) = (of(before), of(after));
-    let all: BTreeSet<&String> = old.union(&new).copied().collect();
-    let changed = old.symmetric_difference(&new).map(|value| (*value, 2));
-    let values: Vec<(&String, u8)> = changed.chain(old.intersection(&new).map(|value| (*value, 3))).take(MOST_VALUES).collect();
+    let (old, new) = (&of(before), &of(after));
+    let all: BTreeSet<&String> = old.union(new).collect();
+    let changed = old.symmetric_difference(new).map(|value| (value, 2));
+    let values: Vec<(&String, u8)> = changed.chain(old.intersection(new).map(|value| (value, 3))).take(MOST_VALUES).collect();
     // With a rank: those of the lowest are asked about first.
     let mut witnesses: BTreeMap<Option<String>, (u8, Named)> = BTreeMap::from([(None, (0, Named::Nothing))]);
     let parsed: Vec<(Parsed, u8)> = values.iter().filter_map(|(value, rank)| Some((Parsed::of(value, &all)?, *rank))).collect();

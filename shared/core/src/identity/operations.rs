@@ -200,10 +200,10 @@ pub(super) fn is_ours(resource: &str) -> bool {
     service.contains(['*', '?', '$']) || SERVICES.contains(&service)
 }
 
-/// What a policy variable stands for: a value that only the same variable has, before a change and after it.
+/// What a policy variable stands for: a value that only the same variable has, before a change and after it. It can be part of an ARN.
 #[expect(clippy::unnecessary_wraps, reason = "as policies ask for variables")]
 pub(super) fn opaque(variable: &str) -> Option<String> {
-    Some(format!("<{}>", variable.to_ascii_lowercase()))
+    Some(format!("<{}>", variable.to_ascii_lowercase().replace(':', "-")))
 }
 
 #[cfg(test)]

@@ -185,6 +185,22 @@ fn an_allow_for_any_guardrail_is_told_by_what_passes_now() {
 }
 
 #[test]
+fn a_variable_stands_for_what_only_it_has() {
+    let tag = "${aws:PrincipalTag/guardrail}";
+    let of = |operator: &str, value: &str| policy(&[allow(&on(operator, &json!(value)))]);
+    let in_arn = format!("arn:aws:bedrock:us-east-1:222233334444:guardrail/{tag}");
+    for (operator, value) in [("StringEquals", tag), ("ArnEquals", &in_arn)] {
+        let before = policy(&[allow(&json!({operator: {"bedrock:GuardrailIdentifier": value}}))]);
+        assert!(
+            lost(&before, &of("StringLike", "*")).iter().any(|told| told.ends_with("with another guardrail of the account")),
+            "{value}"
+        );
+        let same = policy(&[allow(&json!({"ForAnyValue:StringLike": {"bedrock:GuardrailIdentifier": [value]}}))]);
+        assert_eq!(lost(&before, &same), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn pinning_and_what_says_the_same_are_silent() {
     let both = |positive: &str, negative: &str, values: Value| policy(&[allow(&on(positive, &values)), deny(&on(negative, &values))]);
     let any = both("ArnLike", "ArnNotLike", json!("$*"));
