@@ -1,6 +1,8 @@
 //! A mistake in a configuration, with the line that it stands on.
 
-use std::{fmt::Write as _, ops::Range};
+use std::{borrow::Cow, fmt::Write as _, ops::Range};
+
+use crate::json::printable;
 
 /// A line or a word of at most so many characters is quoted whole.
 const WHOLE: usize = 240;
@@ -10,11 +12,12 @@ const AROUND: usize = 60;
 
 /// What is wrong, as `toml` says it; but it would quote a line of any length whole.
 pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
-    let said = error.to_string();
+    let message = repeated_in_one_line(error.message());
+    let said = error.to_string().replace(error.message(), &message);
     if said.lines().all(|line| line.chars().count() <= WHOLE) {
         return said;
     }
-    let message = shortened(error.message());
+    let message = shortened(&message);
     let Some(span) = error.span().map(|span| narrowed(span, error.message(), text)) else { return message };
     let (before, from) = (text.get(..span.start).unwrap_or_default(), text.get(span.start..).unwrap_or_default());
     let number = before.matches('\n').count() + 1;
@@ -36,6 +39,13 @@ pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
     // Writing to a String can't fail.
     let _ = write!(quoted, "{margin} |\n{number} | {line}\n{margin} | {}{}\n{message}\n", " ".repeat(caret), "^".repeat(carets));
     quoted
+}
+
+/// A message whose words from the file, in backticks, can't begin another line.
+fn repeated_in_one_line(message: &str) -> String {
+    let parts = message.split('`').enumerate();
+    let parts: Vec<Cow<'_, str>> = parts.map(|(number, part)| if number % 2 == 1 { printable(part) } else { part.into() }).collect();
+    parts.join("`")
 }
 
 /// Of a list with a wrong text in it, `toml` gives the place of the list: the place of the text that the message begins with.
