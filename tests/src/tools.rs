@@ -19,7 +19,7 @@ pub const MINISTACK: Tool =
     Tool { name: "ministack", packages: &["ministack==1.5.33", "aws-sam-translator==1.115.0", "cryptography==50.0.2"] };
 /// Builds functions, and the linker for machines other than this one.
 pub const CARGO_LAMBDA: Tool = Tool { name: "cargo-lambda", packages: &["cargo-lambda==1.9.2", "ziglang==0.17.1"] };
-/// The service models of the AWS SDKs. A new version may bring operations: tests/tests/operations.rs names them.
+/// The service models of the AWS SDKs. A new version may bring operations: tests/tests/service_models.rs names them.
 pub const BOTOCORE: Tool = Tool { name: "botocore", packages: &["botocore==1.44.8"] };
 /// The AWS command line.
 pub const AWS: Tool = Tool { name: "aws", packages: &["awscli==1.46.3"] };
