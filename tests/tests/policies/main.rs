@@ -198,6 +198,7 @@ fn rules_schedules_and_topics_deliver() {
     for account in [MEMBER, HUB, MANAGEMENT] {
         calls.push(deliver("guardrail-audit-calls", "calls", account));
         calls.push(deliver("guardrail-audit-unknown-calls", "calls", account));
+        calls.push(deliver("guardrail-audit-other-calls", "calls", account));
         for rule in
             ["changes-bedrock", "changes-organization", "changes-identity", "changes-evidence", "changes-auditor", "changes-data", "watch"]
         {
