@@ -319,7 +319,7 @@ async fn what_was_written_before_it_happened_never_counts() {
     // Two days later, when others are heard of.
     let later = now().plus_seconds(48 * 3_600);
     let (world, key) = (bucket_with(story::bare_world(), None).await, "configuration/guardrail-audit.toml".to_owned());
-    let fold = Fold::new(
+    let fold: Fold<MemoryBucket, MemoryQueue> = Fold::new(
         scene.tables.observations(),
         scene.tables.findings(),
         world,
@@ -329,7 +329,6 @@ async fn what_was_written_before_it_happened_never_counts() {
         metrics("fold-findings"),
         audit_aws::clock::Clock::At(later),
     );
-    let fold: Fold<MemoryBucket, MemoryQueue> = fold;
     let looked = audit_aws::fact::ReadFact { time: later, changed: Vec::new(), whole: false, history: None };
     scene.tables.observations().put(&Fact::new(Source::Hub, member(), Some(later), Content::Read(looked))).await.unwrap();
     scene.tables.fold_all(&fold).await;
