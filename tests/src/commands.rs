@@ -76,7 +76,6 @@ fn words_of(command: &str) -> Vec<String> {
     while let Some(character) = characters.next() {
         match (quote, character) {
             (Some(open), character) if character == open => quote = None,
-            (Some(_), character) => word.push(character),
             (None, '\'' | '"') => (quote, has_word) = (Some(character), true),
             // As a shell does.
             (None, '\\') => word.extend(characters.next()),
@@ -92,7 +91,7 @@ fn words_of(command: &str) -> Vec<String> {
                 }
                 has_word = false;
             }
-            (None, character) => word.push(character),
+            (_, character) => word.push(character),
         }
     }
     if has_word || !word.is_empty() {

@@ -60,7 +60,7 @@ fn the_commands_of_documents_are_what_the_command_line_takes() {
     for document in documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         let text = std::fs::read_to_string(&document).unwrap();
         // Between fences; what stands in a sentence is no whole command.
-        let blocks: String = text.split("```").skip(1).step_by(2).map(|block| format!("{block}\n")).collect();
+        let blocks = text.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
         let commands = commands_in(&blocks);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("guardrail-audit.toml"), "").unwrap();

@@ -1,6 +1,6 @@
 //! Which records of streams reach the functions: the filters of the templates' event source mappings, asked of an engine.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use end_to_end::{
     deployment::{HUB, MANAGEMENT, MEMBER, ORGANIZATION, REGION},

@@ -1,7 +1,5 @@
 //! What an organization asks of the templates: parameters that go together, a StackSet that reaches the hub's own account, and partitions.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::BTreeSet;
 
 use end_to_end::{

@@ -1,6 +1,6 @@
 //! `cargo xtask publish`: code and template reach buckets that an organization can read, and a member can be set up from them.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     collections::BTreeSet,

@@ -413,18 +413,19 @@ impl<'a> Scene<'a> {
     pub(crate) fn covers(&self, account: &AccountId, region: &Region, model: &Model, at: Moment) -> InForce<bool> {
         use crate::enforcement::Meant;
         // What isn't understood may be what leaves a model out, or brings it in.
-        let means = |enforcement: &Enforcement| enforcement.unclear.is_empty().then(|| enforcement.models.means(model) == Meant::Yes);
-        let any = |mut means: Vec<Option<bool>>| {
-            means.sort_unstable();
-            if means.contains(&Some(true)) { Some(true) } else { means.first().copied().unwrap_or(Some(false)) }
+        let means_it = |enforcement: &Enforcement| enforcement.unclear.is_empty().then(|| enforcement.models.means(model) == Meant::Yes);
+        let any = |mut answers: Vec<Option<bool>>| {
+            answers.sort_unstable();
+            if answers.contains(&Some(true)) { Some(true) } else { answers.first().copied().unwrap_or(Some(false)) }
         };
-        let configured = self.state.configurations(account, region, at).state().map(|enforced| any(enforced.iter().map(means).collect()));
+        let configured =
+            self.state.configurations(account, region, at).state().map(|enforced| any(enforced.iter().map(means_it).collect()));
         let by_policy = self.state.policy(account, at).state().map(|in_force| {
             let policy = in_force.policy.as_deref();
             let inferences = policy.and_then(|policy| policy.regions.get(region)).into_iter().flatten();
-            let meant = inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| means(&enforcement));
+            let by_inferences = inferences.filter_map(GuardrailInference::enforcement).map(|enforcement| means_it(&enforcement));
             let is_unclear = policy.is_some_and(|policy| !policy.unclear.is_empty());
-            any(meant.chain(is_unclear.then_some(None)).collect())
+            any(by_inferences.chain(is_unclear.then_some(None)).collect())
         });
         match (by_policy, configured) {
             (Some(Some(true)), _) | (_, Some(Some(true))) => InForce::Known(true),

@@ -407,7 +407,7 @@ impl PolicyVersion {
     /// From a policy's type, name and content.
     pub fn new(policy_type: &str, name: &str, content: &str) -> Result<Self, serde_json::Error> {
         // Only objects are documents.
-        serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(content)?;
+        serde_json::from_str::<serde_json::Map<String, Value>>(content)?;
         let document = Document::parse(content)?;
         Ok(PolicyVersion {
             policy_type: policy_type.to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/cloud-copilot/iam-simulate>. Documents and calls are made up, always the same ones.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -330,8 +330,11 @@ impl Case {
     }
 }
 
+/// Whether a condition of a case is one of a kind that is known.
+type IsOfKind = fn(&Condition, &Case) -> bool;
+
 /// Where the other evaluator is known to say something else, and why that isn't done here.
-const KNOWN: &[(&str, fn(&Condition, &Case) -> bool)] = &[
+const KNOWN: &[(&str, IsOfKind)] = &[
     // `…IfExists` makes an element true whose key isn't there, and ForAnyValue doesn't hold then. The other lets ForAnyValue count, here it is
     // not known (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IfExists).
     ("ForAnyValue with IfExists on a key that isn't there", |condition, case| {

@@ -60,11 +60,11 @@ pub(super) fn run(
     if let Some(folder) = world {
         let loaded = load_world(Some(folder), talk)?.files;
         let organization = loaded.iter().filter(|(path, _)| is_of(path, |entity| *entity == Entity::Organization));
-        let organization = organization.filter_map(|(path, json)| {
+        let mut organization = organization.filter_map(|(path, json)| {
             let json = serde_json::from_slice(without_mark(json)).ok()?;
             Some((folder.join(path).display().to_string(), Organization::from_json(&json).ok()?))
         });
-        let organization = organization.last();
+        let organization = organization.next_back();
         if all.management.is_none() {
             all.management = organization.as_ref().and_then(|(_, organization)| organization.management_account.clone());
         }

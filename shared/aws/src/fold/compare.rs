@@ -44,7 +44,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         found.extend(unjudged_messages(known, terms.configuration));
         found.extend(self.differing_verdicts(account, known, world, terms.configuration));
-        found.iter_mut().for_each(|finding| auditor::except(finding, organization, terms));
+        for finding in &mut found {
+            auditor::except(finding, organization, terms);
+        }
         found
     }
 

@@ -446,7 +446,7 @@ async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
     let enforced =
         json!({"guardrailsConfig": [{"configId": "c", "guardrailArn": GUARDRAIL, "guardrailId": "required1", "guardrailVersion": "1"}]});
     let answers = Answers::default();
-    answers.set(&Question::EnforcedConfigurations, &[enforced.clone()]);
+    answers.set(&Question::EnforcedConfigurations, std::slice::from_ref(&enforced));
     answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[story::enforced_policy(GUARDRAIL)]);
     answers.set(&draft(), &[json!({"status": "READY", "name": "the hub's"})]);
     let bodies: Vec<String> = (0..5).map(|number| story::envelope(&story::call(MEMBER, number, number))).collect();

@@ -189,12 +189,11 @@ impl EffectivePolicy {
 
     /// The entries of an object; none of anything else, which is reported.
     fn members<'v>(&mut self, value: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v Value)> {
-        match value {
-            Value::Object(members) => members.iter().map(|(key, value)| (key.as_str(), value)).collect(),
-            _ => {
-                self.report(path, Problem::NotAnObject, value);
-                Vec::new()
-            }
+        if let Value::Object(members) = value {
+            members.iter().map(|(key, value)| (key.as_str(), value)).collect()
+        } else {
+            self.report(path, Problem::NotAnObject, value);
+            Vec::new()
         }
     }
 

@@ -108,11 +108,16 @@ impl Contents {
 
 /// Whether a document is a Bedrock policy, if perhaps a misspelt one.
 fn is_a_policy(json: &Value) -> bool {
-    let resembles = |key: &String| {
+    // Templates name resources `BedrockPolicy` and the like, and IAM's condition keys begin with a service and a colon.
+    const OF_A_RESOURCE: [&str; 5] = ["type", "properties", "content", "policysummary", "arn"];
+    let names_a_resource =
+        |value: &Value| value.as_object().is_some_and(|members| members.keys().any(|key| OF_A_RESOURCE.contains(&&*key.to_lowercase())));
+    let resembles = |(key, value): (&String, &Value)| {
         let key = key.to_lowercase();
-        key.starts_with("bed") || key.ends_with("rock") || key.starts_with("guardrail_inf")
+        let is_alike = key.starts_with("bed") || key.ends_with("rock") || key.starts_with("guardrail_inf");
+        is_alike && !key.contains(':') && !names_a_resource(value)
     };
-    json.as_object().is_some_and(|members| members.is_empty() || members.keys().any(resembles))
+    json.as_object().is_some_and(|members| members.is_empty() || members.iter().any(resembles))
 }
 
 /// A search for policies.
@@ -313,14 +318,12 @@ fn kind_of(json: &Value) -> (String, &'static str) {
             }
     };
     let known = KINDS.iter().find(is_kind);
-    match known {
-        Some((_, what, instead)) => ((*what).to_owned(), instead),
-        None => {
-            let shown: Vec<String> = members.keys().take(3).map(|key| format!("`{key}`")).collect();
-            let more = if members.len() > shown.len() { ", …" } else { "" };
-            (format!("no policy that we know: no key of it ({}{more}) is a Bedrock policy's", shown.join(", ")), GIVE_A_POLICY)
-        }
+    if let Some((_, what, instead)) = known {
+        return ((*what).to_owned(), instead);
     }
+    let shown: Vec<String> = members.keys().take(3).map(|key| format!("`{key}`")).collect();
+    let more = if members.len() > shown.len() { ", …" } else { "" };
+    (format!("no policy that we know: no key of it ({}{more}) is a Bedrock policy's", shown.join(", ")), GIVE_A_POLICY)
 }
 
 #[cfg(test)]

@@ -59,9 +59,7 @@ fn known_weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePol
             let Some(enforcement) = inference.enforcement() else {
                 continue;
             };
-            let named: Vec<&GuardrailInference> =
-                remaining.iter().filter(|other| same_name(other, inference) || remaining.len() == 1).collect();
-            match named.first() {
+            match remaining.iter().find(|found| same_name(found, inference) || remaining.len() == 1) {
                 None => weakening.changes.push(change(region, "identifier", Some(enforcement.guardrail.to_string()), None)),
                 Some(other) => match (&other.identifier, other.enforcement()) {
                     (_, Some(after)) => weakening.add(weakening_of(region, &enforcement, &after, compare)),
@@ -69,8 +67,8 @@ fn known_weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePol
                         let after = Some(format!("{text} ({why})"));
                         let lost = change(region, "identifier", Some(enforcement.guardrail.to_string()), after);
                         // A key that isn't known may be what names the guardrail.
-                        let list = if other.unclear.is_empty() { &mut weakening.changes } else { &mut weakening.unverified };
-                        list.push(lost);
+                        let changes = if other.unclear.is_empty() { &mut weakening.changes } else { &mut weakening.unverified };
+                        changes.push(lost);
                     }
                     (Identifier::Guardrail(_), None) => {}
                 },

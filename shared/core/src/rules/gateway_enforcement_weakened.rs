@@ -64,13 +64,12 @@ fn of_gateway(seen: &Seen<'_>) -> Option<Outcome> {
         (Some((after, ENFORCE)), Some(Some((before, _)))) if after != before && !before.is_empty() => {
             (format!("the policy engine {} {} the place of {}", short(after), seen.did("took", "would have taken"), short(before)), 0, true)
         }
-        (Some((_, ENFORCE)), _) => return None,
+        (Some((_, ENFORCE)), _) | (None, Some(None)) => return None,
         (Some((_, "LOG_ONLY")), _) => (format!("its policy engine only {}", seen.did("logs", "would log")), 0, false),
         (Some((_, mode)), _) => {
             (format!("the mode of its policy engine {} {:?}, which is not known", seen.did("is", "would be"), printable(mode)), 0, true)
         }
         (None, Some(Some(_))) => (format!("its policy engine {} taken away", seen.did("was", "would have been")), 0, false),
-        (None, Some(None)) => return None,
         (None, None) if change.parameters.is_object() => {
             let updated = seen.did("was updated", "would have been updated");
             (format!("it {updated} without a policy engine; whether it had one is not known"), -1, true)
@@ -91,7 +90,7 @@ fn is_written(operation: &str) -> bool {
 
 fn of_engine(seen: &Seen<'_>) -> Option<Outcome> {
     let change = seen.change;
-    let named = |key: &str| change.text(key).or_else(|| change.answer(key).as_str()).map(short).unwrap_or("unknown");
+    let named = |key: &str| change.text(key).or_else(|| change.answer(key).as_str()).map_or("unknown", short);
     let engine = format!("policy-engine/{}", named("policyEngineId"));
     let mode = change.text("enforcementMode").or_else(|| change.answer("enforcementMode").as_str());
     let is_written_anew = !change.parameters.is_object() || change.parameters.get("definition").is_some();

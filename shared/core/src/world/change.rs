@@ -326,10 +326,9 @@ fn organizations(record: &Record<'_>, parameters: &Value, response: &Value) -> O
         },
         "DeleteOrganizationalUnit" => Change::DeleteOrganizationalUnit { unit: text("organizationalUnitId")?.into() },
         "MoveAccount" => Change::MoveAccount { account: text("accountId")?.into(), destination: text("destinationParentId")?.into() },
-        // Recorded in the member that leaves (facts/01 §8).
-        "LeaveOrganization" => Change::AccountLeft { account: record.account() },
-        // Only the management account is left of an organization that can be deleted.
-        "DeleteOrganization" => Change::AccountLeft { account: record.account() },
+        // A leaving member's own account records LeaveOrganization. Only the management account is left of an organization that can be
+        // deleted.
+        "LeaveOrganization" | "DeleteOrganization" => Change::AccountLeft { account: record.account() },
         "RemoveAccountFromOrganization" => Change::AccountLeft { account: text("accountId")?.into() },
         "EffectivePolicyValidation" => {
             let details: Value = record.service_event_details.and_then(|raw| serde_json::from_str(raw.get()).ok())?;

@@ -127,7 +127,8 @@ impl Kind {
             {
                 Kind::Json
             }
-            Some(b'<') if is_text(start) => Kind::Foreign(markup(text)),
+            // Syslog begins with its priority in such brackets.
+            Some(b'<') if is_text(start) && !text.get(1).is_some_and(u8::is_ascii_digit) => Kind::Foreign(markup(text)),
             Some(_) if start.starts_with(b"age-encryption.org/") => Kind::Foreign(ENCRYPTED),
             Some(_) if is_text(start) => Kind::Text,
             Some(_) => Kind::Foreign(BINARY),
@@ -137,12 +138,7 @@ impl Kind {
 
 fn markup(text: &[u8]) -> Foreign {
     let start = text.get(..text.len().min(64)).unwrap_or_default().to_ascii_lowercase();
-    // Syslog begins with its priority in such brackets.
-    match start.get(1) {
-        Some(byte) if byte.is_ascii_digit() => TEXT,
-        _ if start.windows(5).any(|word| word == b" html" || word == b"<html") => beside("HTML"),
-        _ => beside("XML"),
-    }
+    if start.windows(5).any(|word| word == b" html" || word == b"<html") { beside("HTML") } else { beside("XML") }
 }
 
 /// Whether these bytes may begin a text: no character that only steers, but those that texts have.
@@ -201,6 +197,7 @@ mod tests {
             (b"[INFO] 2026", Kind::Text),
             (b"\"{}\"", Kind::Text),
             (b"2026-11-20 {\"a\":1}", Kind::Text),
+            (b"<134>Nov 20 10:01:00 host cloudtrail: {\"a\":1}", Kind::Text),
             ("Größe".as_bytes(), Kind::Text),
         ] {
             assert_eq!(Kind::of(start), kind, "{start:?}");
