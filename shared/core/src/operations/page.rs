@@ -57,7 +57,12 @@ fn rules_of(name: &str, source: &str) -> String {
         let is_of_source = services.contains(source) || (services.is_empty() && source == "bedrock");
         rule.revealed_by.contains(&name) && is_of_source
     };
-    let links: Vec<String> = RULES.iter().filter(looks).map(|rule| format!("[{0}](rules/{0}.md)", rule.id)).collect();
+    let mut rules: Vec<&Rule> = RULES.iter().filter(looks).copied().collect();
+    if rules.is_empty() {
+        // A rule over operations of several services has this one as its only one of the service.
+        rules = RULES.iter().filter(|rule| rule.revealed_by.contains(&name)).copied().collect();
+    }
+    let links: Vec<String> = rules.into_iter().map(|rule| format!("[{0}](rules/{0}.md)", rule.id)).collect();
     links.join(", ")
 }
 
