@@ -276,10 +276,15 @@ impl Tables {
 
     /// Folds what was written, and what the fold writes, until nothing is new.
     pub async fn fold_all(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>) {
+        self.fold_all_written_at(fold, now()).await;
+    }
+
+    /// The same, of facts that were written at another time.
+    pub async fn fold_all_written_at(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>, written: Moment) {
         let mut known = std::collections::BTreeSet::new();
         loop {
-            let records: Vec<StreamRecord> =
-                self.inserted().await.into_iter().filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned()))).collect();
+            let new = self.inserted().await.into_iter().filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned())));
+            let records: Vec<StreamRecord> = new.map(|record| StreamRecord { time: Some(written), ..record }).collect();
             if records.is_empty() {
                 return;
             }
