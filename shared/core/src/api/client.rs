@@ -5,6 +5,10 @@
 //! Anthropic's clients for Bedrock call `/model/<id>/invoke`. Whatever else calls InvokeModel may have created a response. A user agent
 //! can be forged: whoever names an AWS SDK gets the answer that the record alone would give.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 /// The first parts of user agents by which a client is one of Anthropic's for Bedrock.
 const ANTHROPIC_BEDROCK: &[&str] = &["anthropicbedrock", "asyncanthropicbedrock"];
 
@@ -21,13 +25,24 @@ const AWS_SERVICE: &str = ".amazonaws.com";
 /// Its harnesses and gateways create responses too.
 const AGENTCORE: &str = "bedrock-agentcore";
 
+/// Finds the names of [`SPEAK_OPENAI`] anywhere: this is asked of every call, and nearly none has one.
+static OPENAI: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(SPEAK_OPENAI).ok());
+
 /// Whether the client is one of OpenAI's own, or speaks their interfaces, whatever it calls.
 pub(super) fn speaks_openai(user_agent: Option<&str>) -> bool {
-    user_agent.is_some_and(|agent| {
-        products(agent).any(|product| SPEAK_OPENAI.iter().any(|name| product.contains(name)))
-            // OpenAI's SDK for agents: `Agents/Python 0.4.2`.
-            || products(agent).next().is_some_and(|first| first == "agents")
-    })
+    let Some(agent) = user_agent else { return false };
+    // OpenAI's SDK for agents: `Agents/Python 0.4.2`.
+    if products(agent).next().is_some_and(|first| first.eq_ignore_ascii_case(b"agents")) {
+        return true;
+    }
+    // What finds the names is made of a constant; without it every product is looked at.
+    let may_be = OPENAI.as_ref().is_none_or(|names| names.is_match(agent));
+    may_be && products(agent).any(|product| SPEAK_OPENAI.iter().any(|name| contains(product, name.as_bytes())))
+}
+
+fn contains(product: &[u8], name: &[u8]) -> bool {
+    product.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name))
 }
 
 /// Whether the client can't have created a response. `None` is a record without the member, which CloudTrail's own records always have:
@@ -40,16 +55,25 @@ pub(super) fn cannot_create_responses(user_agent: Option<&str>) -> bool {
     if let Some(service) = service_of(agent) {
         return !service.starts_with(AGENTCORE);
     }
+    let is_one_of = |product: &[u8], names: &[&str]| names.iter().any(|name| product.eq_ignore_ascii_case(name.as_bytes()));
+    let begins = |product: &[u8], beginning: &str| {
+        product.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning.as_bytes()))
+    };
     products(agent).any(|product| {
-        AWS.contains(&&*product)
-            || AWS_BEGINNINGS.iter().any(|beginning| product.starts_with(beginning))
-            || ANTHROPIC_BEDROCK.contains(&&*product)
+        is_one_of(product, AWS)
+            || AWS_BEGINNINGS.iter().any(|beginning| begins(product, beginning))
+            || is_one_of(product, ANTHROPIC_BEDROCK)
     })
 }
 
 /// The service of AWS that made the call itself, as `bedrock.amazonaws.com` or `AWS Internal`.
 fn service_of(user_agent: &str) -> Option<String> {
-    let agent = user_agent.trim().to_ascii_lowercase();
+    let agent = user_agent.trim();
+    // No host has a space in it, and nearly every user agent of a client has.
+    if agent.contains(' ') && !agent.eq_ignore_ascii_case("aws internal") {
+        return None;
+    }
+    let agent = agent.to_ascii_lowercase();
     if agent == "aws internal" {
         return Some(agent);
     }
@@ -58,10 +82,11 @@ fn service_of(user_agent: &str) -> Option<String> {
     is_host.then(|| service.to_owned())
 }
 
-/// The products that a user agent names, in lower case and without versions: `[Boto3/1.41.2 md/Botocore#1.41.2 …]` is `boto3`, `md`, ….
-fn products(user_agent: &str) -> impl Iterator<Item = String> {
-    let words = user_agent.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '(' | ')' | ',' | ';' | '"'));
-    words.filter(|word| !word.is_empty()).map(|word| word.split('/').next().unwrap_or(word).to_ascii_lowercase())
+/// The products that a user agent names, without versions: `[Boto3/1.41.2 md/Botocore#1.41.2 …]` is `Boto3`, `md`, ….
+fn products(user_agent: &str) -> impl Iterator<Item = &[u8]> {
+    let words =
+        user_agent.as_bytes().split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'[' | b']' | b'(' | b')' | b',' | b';' | b'"'));
+    words.filter(|word| !word.is_empty()).map(|word| memchr::memchr(b'/', word).and_then(|end| word.get(..end)).unwrap_or(word))
 }
 
 #[cfg(test)]
