@@ -339,6 +339,11 @@ impl<'w> Unwrapping<'w> {
                 self.value(text.as_bytes(), at);
                 true
             }
+            // A string a line.
+            Some(b'"') if text.lines().next().is_some_and(|line| serde_json::from_str::<Cow<'_, str>>(line).is_ok()) => {
+                self.content(text.as_bytes(), at);
+                true
+            }
             _ => match inside::decoded(text) {
                 Some(bytes) => {
                     self.bytes(&bytes, at.deeper());
