@@ -10,6 +10,7 @@ use crate::{
     model::{Alias, Model},
     operations::{self, Role},
 };
+use client::Client;
 
 /// How far enforcement reaches an operation that runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,12 +82,10 @@ impl Reach {
     /// The Responses API is authorised as InvokeModel, and its records carry that name.
     fn of_covered(name: &str, record: &Record<'_>) -> Self {
         // What an OpenAI client did is open, whatever its record is called. An empty text is one, and no text is none.
-        let agent = record.user_agent.0.as_deref();
-        if client::speaks_openai(agent) {
-            return Reach::Ambiguous;
-        }
-        if !name.starts_with("InvokeModel") || client::cannot_create_responses(agent) {
-            return Reach::Covered;
+        match Client::of(record.user_agent.0.as_deref()) {
+            Client::SpeaksOpenAi => return Reach::Ambiguous,
+            Client::Other if name.starts_with("InvokeModel") => {}
+            Client::Other | Client::WithoutResponses => return Reach::Covered,
         }
         let parameters: InferenceParameters<'_> = record.parameters();
         if parameters.model().is_none_or(may_serve_responses) { Reach::Ambiguous } else { Reach::Covered }

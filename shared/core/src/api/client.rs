@@ -7,7 +7,8 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::packed;
+use memchr::memmem;
 
 /// The first parts of user agents by which a client is one of Anthropic's for Bedrock.
 const ANTHROPIC_BEDROCK: &[&str] = &["anthropicbedrock", "asyncanthropicbedrock"];
@@ -16,54 +17,60 @@ const ANTHROPIC_BEDROCK: &[&str] = &["anthropicbedrock", "asyncanthropicbedrock"
 const AWS: &[&str] = &["boto3", "botocore", "aiobotocore", "aioboto3", "aws-cli", "aws-internal"];
 const AWS_BEGINNINGS: &[&str] = &["aws-sdk-", "awspowershell", "aws.tools"];
 
-/// Clients that call models by an OpenAI-compatible interface, and gateways that do for others; the SDK that they get credentials from
-/// may stand beside them.
-const SPEAK_OPENAI: &[&str] = &["openai", "litellm"];
+/// Clients that call models by an OpenAI-compatible interface, and gateways that do for others, as they write their names; the SDK that
+/// they get credentials from may stand beside them.
+const SPEAK_OPENAI: [&str; 6] = ["OpenAI", "openai", "OPENAI", "LiteLLM", "litellm", "LITELLM"];
 
 /// AWS itself, on behalf of somebody.
 const AWS_SERVICE: &str = ".amazonaws.com";
 /// Its harnesses and gateways create responses too.
 const AGENTCORE: &str = "bedrock-agentcore";
 
-/// Finds the names of [`SPEAK_OPENAI`] anywhere: this is asked of every call, and nearly none has one.
-static OPENAI: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(SPEAK_OPENAI).ok());
+/// Finds the names of [`SPEAK_OPENAI`]: every call is asked for them, and nearly none has one. Not every processor can look for several
+/// texts at once.
+static NAMES: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| packed::Searcher::new(SPEAK_OPENAI));
 
-/// Whether the client is one of OpenAI's own, or speaks their interfaces, whatever it calls.
-pub(super) fn speaks_openai(user_agent: Option<&str>) -> bool {
-    let Some(agent) = user_agent else { return false };
+/// What a user agent tells of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// It is one of OpenAI's own, or speaks their interfaces, whatever it calls.
+    SpeaksOpenAi,
+    /// It can't create a response.
+    WithoutResponses,
+    /// It may do anything.
+    Other,
+}
+
+impl Client {
+    /// By the user agent. `None` is a record without the member, which CloudTrail's own records always have: a sample that somebody cut
+    /// down says no more of its client than it did before, and is taken as any other call.
+    pub(super) fn of(user_agent: Option<&str>) -> Self {
+        let Some(agent) = user_agent else { return Client::WithoutResponses };
+        if speaks_openai(agent) {
+            return Client::SpeaksOpenAi;
+        }
+        let is_without = match service_of(agent) {
+            Some(service) => !service.starts_with(AGENTCORE),
+            None => products(agent).any(is_of_aws_or_anthropic),
+        };
+        if is_without { Client::WithoutResponses } else { Client::Other }
+    }
+}
+
+fn speaks_openai(agent: &str) -> bool {
     // OpenAI's SDK for agents: `Agents/Python 0.4.2`.
     if products(agent).next().is_some_and(|first| first.eq_ignore_ascii_case(b"agents")) {
         return true;
     }
-    // What finds the names is made of a constant; without it every product is looked at.
-    let may_be = OPENAI.as_ref().is_none_or(|names| names.is_match(agent));
-    may_be && products(agent).any(|product| SPEAK_OPENAI.iter().any(|name| contains(product, name.as_bytes())))
+    let may_be = NAMES.as_ref().is_none_or(|names| names.find(agent).is_some());
+    // A version may hold anything.
+    may_be && products(agent).any(|product| SPEAK_OPENAI.iter().any(|name| memmem::find(product, name.as_bytes()).is_some()))
 }
 
-fn contains(product: &[u8], name: &[u8]) -> bool {
-    product.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name))
-}
-
-/// Whether the client can't have created a response. `None` is a record without the member, which CloudTrail's own records always have:
-/// a sample that somebody cut down says no more of its client than it did before, and is taken as any other call.
-pub(super) fn cannot_create_responses(user_agent: Option<&str>) -> bool {
-    let Some(agent) = user_agent else { return true };
-    if speaks_openai(user_agent) {
-        return false;
-    }
-    if let Some(service) = service_of(agent) {
-        return !service.starts_with(AGENTCORE);
-    }
-    let is_one_of = |product: &[u8], names: &[&str]| names.iter().any(|name| product.eq_ignore_ascii_case(name.as_bytes()));
-    let begins = |product: &[u8], beginning: &str| {
-        product.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning.as_bytes()))
-    };
-    products(agent).any(|product| {
-        is_one_of(product, AWS)
-            || AWS_BEGINNINGS.iter().any(|beginning| begins(product, beginning))
-            || is_one_of(product, ANTHROPIC_BEDROCK)
-    })
+fn is_of_aws_or_anthropic(product: &[u8]) -> bool {
+    let begins = |beginning: &&str| product.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning.as_bytes()));
+    let is_one_of = |names: &[&str]| names.iter().any(|name| product.eq_ignore_ascii_case(name.as_bytes()));
+    is_one_of(AWS) || AWS_BEGINNINGS.iter().any(begins) || is_one_of(ANTHROPIC_BEDROCK)
 }
 
 /// The service of AWS that made the call itself, as `bedrock.amazonaws.com` or `AWS Internal`.
@@ -129,9 +136,9 @@ mod tests {
             "AsyncAnthropicBedrock/Python 0.40.0",
             "AnthropicBedrock/JS 0.12.0",
         ] {
-            assert!(cannot_create_responses(Some(agent)), "{agent}");
+            assert_eq!(Client::of(Some(agent)), Client::WithoutResponses, "{agent}");
         }
-        assert!(cannot_create_responses(None), "a record that was cut down");
+        assert_eq!(Client::of(None), Client::WithoutResponses, "a record that was cut down");
     }
 
     #[test]
@@ -164,7 +171,7 @@ mod tests {
             "myboto3/1.0",
             "app/boto3",
         ] {
-            assert!(!cannot_create_responses(Some(agent)), "{agent}");
+            assert_ne!(Client::of(Some(agent)), Client::WithoutResponses, "{agent}");
         }
     }
 }
