@@ -1,7 +1,7 @@
 //! Where one JSON value of a log file ends and the next begins.
 //!
 //! Log files hold their records as `{"Records":[…]}` (CloudTrail's files), `{"Events":[…]}` (LookupEvents) and likewise under the other names
-//! of [`LISTS`], as `[…]`, one value a line, or one value alone; all of these may be mixed, indented or cut off. A line that doesn't begin
+//! of `LISTS`, as `[…]`, one value a line, or one value alone; all of these may be mixed, indented or cut off. A line that doesn't begin
 //! like JSON is handed on as it is. [`Frames`] finds the values without parsing them: it follows quotes
 //! and brackets only, 64 bytes at a time by what the processor has for it, and goes on behind a value that is broken.
 
@@ -287,7 +287,7 @@ fn list_start(members: &[u8]) -> Option<usize> {
 
 /// A member of an object.
 enum Member {
-    /// `"Records": [` or another of [`LISTS`]; behind it, the elements.
+    /// `"Records": [` or another of `LISTS`; behind it, the elements.
     ListAt(usize),
     /// Any other, that long.
     Other(usize),
