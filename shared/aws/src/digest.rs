@@ -2,7 +2,7 @@
 //!
 //! A digest names the log files of an hour with their hashes, and the digest before it. CloudTrail signs it with a key of the Region; the
 //! signature lies in the object's metadata. What is signed names the place of the object, so that none can stand in for another
-//! (facts/05 §4; the same steps as `aws cloudtrail validate-logs`). Everything here is a function of bytes.
+//! (docs/aws/delivery.md#digests; the same steps as `aws cloudtrail validate-logs`). Everything here is a function of bytes.
 
 use std::io::Read as _;
 
@@ -111,7 +111,7 @@ const ALGORITHM: &str = "SHA256withRSA";
 /// How CloudTrail hashes.
 const HASH_ALGORITHM: &str = "SHA-256";
 
-/// No file of CloudTrail unpacks to more (facts/05 §2: 50 MB), with room to spare.
+/// No file of CloudTrail unpacks to more (50 MB, docs/aws/delivery.md#trails), with room to spare.
 const LARGEST: u64 = 256 << 20;
 
 #[derive(Deserialize)]

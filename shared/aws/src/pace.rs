@@ -1,7 +1,7 @@
 //! Keeps calls below the limits of AWS, so that a person who reads a whole organization throttles nobody else.
 //!
 //! Every request waits for its turn, those that are tried again included. Limits of Organizations are of the whole organization, all
-//! others of an account and Region (facts/01 §5, facts/05 §1).
+//! others of an account and Region (docs/aws/bedrock-policies.md#limits, docs/aws/delivery.md#lookupevents).
 
 use std::{
     collections::BTreeMap,

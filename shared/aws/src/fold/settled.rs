@@ -15,7 +15,8 @@ use crate::{
     place::{Partition, Place},
 };
 
-/// Files are delivered some minutes after what happened (facts/05 §2): an hour is whole when digests vouch for the hour after, too.
+/// Files are delivered some minutes after what happened (docs/aws/delivery.md#trails): an hour is whole when digests vouch for the hour
+/// after, too.
 const LATE_HOURS: i64 = 1;
 
 /// The hours that the organization's trail has settled: digests vouch for the whole of them without a gap.

@@ -25,7 +25,7 @@ use crate::{
     trail::facts_in,
 };
 
-/// Event history lags behind by up to so many seconds (facts/05 §1).
+/// Seconds that an event takes at most to show in event history (docs/aws/delivery.md#lookupevents).
 const HISTORY_LAG: i64 = 20 * 60;
 
 /// Without anything known before, history is read from so many seconds ago.

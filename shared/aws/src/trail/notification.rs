@@ -1,4 +1,4 @@
-//! What a notification says: which objects there are now, and what each is by its key (facts/05 §3).
+//! What a notification says: which objects there are now, and what each is by its key (docs/aws/delivery.md#s3-keys).
 
 use audit_core::moment::Moment;
 use serde_json::Value;

@@ -232,7 +232,7 @@ async fn history_is_read_within_two_requests_a_second_whatever_is_throttled() {
         assert!(between > Duration::from_secs(1), "three within a second: {between:?}");
     }
     assert_eq!(asked[0].body["LookupAttributes"], json!([{"AttributeKey": "EventSource", "AttributeValue": "bedrock.amazonaws.com"}]));
-    // A token belongs to the same question (facts/05 §1).
+    // A token belongs to the same question (docs/aws/delivery.md#lookupevents).
     assert!(asked.iter().all(|other| other.body["StartTime"] == asked[0].body["StartTime"]));
     assert_eq!(asked.iter().filter_map(|asked| asked.parameter("NextToken")).collect::<Vec<_>>(), ["a", "a", "a", "b", "b", "c"]);
     double.on("LookupEvents", [throttled()]);
