@@ -1,4 +1,4 @@
-//! How the program ends (design §9).
+//! How the program ends (README.md#exit-codes).
 
 use std::process::ExitCode;
 
