@@ -158,7 +158,8 @@ impl GuardrailKey {
         is_guardrail_id(identifier).then(|| GuardrailKey { account: account.clone(), region: region.clone(), id: identifier.into() })
     }
 
-    /// What a resource policy of Bedrock hangs on: a guardrail or a guardrail profile (facts/02 §2). `None` for other resources.
+    /// What a resource policy of Bedrock hangs on: a guardrail or a guardrail profile (docs/aws/enforcement.md#resource-policies). `None`
+    /// for other resources.
     #[must_use]
     pub fn of_shared(arn: &str) -> Option<Self> {
         if let Some((key, _)) = GuardrailVersionArn::split(arn) {
@@ -200,8 +201,8 @@ impl fmt::Display for GuardrailKey {
     }
 }
 
-/// AWS makes ids of lower-case letters and digits (facts/02 §2); what stands in a record may be read more tolerantly, but isn't a masked
-/// value or a version's name.
+/// AWS makes ids of lower-case letters and digits (docs/aws/enforcement.md#resource-policies); what stands in a record may be read more
+/// tolerantly, but isn't a masked value or a version's name.
 fn is_guardrail_id(text: &str) -> bool {
     !text.starts_with('-') && is_plain(&text.replace('-', ""))
 }
@@ -214,14 +215,15 @@ fn is_plain(id: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum GuardrailVersion {
-    /// The working draft: changes with every `UpdateGuardrail`, and can't be enforced (facts/02 §1).
+    /// The working draft: changes with every `UpdateGuardrail`, and can't be enforced (docs/aws/enforcement.md#account-configuration).
     Draft,
     /// A published, immutable version, from 1.
     Numbered(u32),
 }
 
 impl GuardrailVersion {
-    /// Parses `DRAFT` or a number from 1, of at most eight digits and without zeros or a sign before it (facts/02 §1).
+    /// Parses `DRAFT` or a number from 1, of at most eight digits and without zeros or a sign before it
+    /// (docs/aws/enforcement.md#account-configuration).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {

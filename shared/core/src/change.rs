@@ -22,7 +22,7 @@ use parameters::Kept;
 pub struct Change {
     /// The service, without `.amazonaws.com`.
     pub service: String,
-    /// The operation, without the API date that Lambda adds (facts/08 F6).
+    /// The operation, without the API date that Lambda adds (docs/aws/cloudtrail-records.md#common-members).
     pub operation: String,
     /// The account that the record was delivered to.
     pub account: AccountId,

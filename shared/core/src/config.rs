@@ -1,4 +1,4 @@
-//! `guardrail-audit.toml`: what the team requires, what it excepts, and until when (design §7).
+//! `guardrail-audit.toml`: what the team requires, what it excepts, and until when (README.md#the-command-line-by-example).
 //!
 //! The text is read into the shapes of the file and checked there, so that every mistake is shown with its line; what comes out is
 //! ready to use.

@@ -1,6 +1,7 @@
 //! What an enforcement covers: a guardrail version, for which models, and who chooses the content.
 //!
-//! A Bedrock policy (by Region) and an account's enforced configuration are enforcements of the same shape (facts/01 §2, facts/02 §1).
+//! A Bedrock policy (by Region) and an account's enforced configuration are enforcements of the same shape
+//! (docs/aws/bedrock-policies.md#syntax, docs/aws/enforcement.md#account-configuration).
 
 mod guarding;
 pub(crate) mod terms;

@@ -14,7 +14,7 @@ use crate::{
     verdict::{Grade, Missing, Reason, Verdict},
 };
 
-/// A finding (design §8). Two runs over the same set of records give the same findings, byte for byte.
+/// A finding (docs/formats.md#a-finding). Two runs over the same set of records give the same findings, byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The same for the same rule, account, Region, resource and discriminator, in every run.

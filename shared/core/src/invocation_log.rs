@@ -1,7 +1,7 @@
 //! Model invocation logs: what they tell of guardrails, and nothing of what was said.
 //!
-//! The log of a call shows the guardrails that evaluated it if the response carried a trace (facts/06 §4). Prompts and completions
-//! pass through this module's parser and are dropped in it.
+//! The log of a call shows the guardrails that evaluated it if the response carried a trace (docs/aws/invocation-logs.md#guardrails).
+//! Prompts and completions pass through this module's parser and are dropped in it.
 
 use std::borrow::Cow;
 
@@ -136,7 +136,7 @@ impl InvocationLog {
             }
             return;
         }
-        // One of these is there whenever a guardrail applied, the other when it intervened (facts/06 §4).
+        // One of these is there whenever a guardrail applied, the other when it intervened (docs/aws/invocation-logs.md#guardrails).
         let stopped = [body.at("/stopReason"), body.at("/messageStop/stopReason")];
         self.shows_unnamed |= !body.at("/amazon-bedrock-guardrailAction").is_null()
             || stopped.iter().any(|reason| reason.as_str() == Some("guardrail_intervened"));
@@ -196,7 +196,7 @@ fn structure(value: &Value) -> Cow<'_, Value> {
     }
 }
 
-/// Whether an origin is an enforcement: `ACCOUNT_ENFORCED`, `ORGANIZATION_ENFORCED` (facts/02 §6).
+/// Whether an origin is an enforcement: `ACCOUNT_ENFORCED`, `ORGANIZATION_ENFORCED` (docs/aws/enforcement.md#trace).
 fn by_enforcement(origin: &Value) -> bool {
     origin.as_str().is_some_and(|origin| origin.ends_with("_ENFORCED"))
 }

@@ -1,8 +1,9 @@
 //! Which calls, evaluations and invocation logs belong together.
 //!
-//! AWS documents no key that joins an evaluation to the call it was made in (facts/03 §4). We join by request id, and by nothing else:
-//! an evaluation that shares no request id with a call says nothing of any call. Where no evaluation of an account and Region joins,
-//! [`Place::expectation`] compares counts per principal and hour, which can only cast doubt on a call, never clear it (design §3).
+//! AWS documents no key that joins an evaluation to the call it was made in (docs/aws/cloudtrail-records.md#evaluations). We join by
+//! request id, and by nothing else: an evaluation that shares no request id with a call says nothing of any call. Where no evaluation of an
+//! account and Region joins, [`Place::expectation`] compares counts per principal and hour, which can only cast doubt on a call, never
+//! clear it.
 
 use std::{
     cmp::Ordering,
@@ -136,7 +137,8 @@ pub(crate) struct FoundEvidence {
     pub(crate) said_to_be_evaluated: bool,
 }
 
-/// An evaluation is delivered within this time; a call younger than that before the end of the input may still get one (design §3).
+/// An evaluation is delivered within this time; a call younger than that before the end of the input may still get one
+/// (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
 /// So many calls of one principal in an hour without any evaluation are no accident, if others have some.

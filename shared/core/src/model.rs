@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{arn::Arn, json::percent_decoded};
 
-/// What a `modelId` turns out to be (facts/03 §3, facts/02 §4).
+/// What a `modelId` turns out to be (docs/aws/cloudtrail-records.md#invocations).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Model {
     /// A foundation model, called by its id, its ARN, or through a system inference profile; brought to the bare id that policies list.
     Foundation(Box<str>),
     /// Something that stands for a model and must be looked up to know which; behind its id, lines with those that the record names.
     Alias(Alias, Box<str>),
-    /// A model outside the catalogue of foundation models; whether "all models" means it too is not documented (facts/02 §4).
+    /// A model outside the catalogue of foundation models; whether "all models" means it too is not documented
+    /// (docs/aws/enforcement.md#coverage).
     Deployed(Deployed, Box<str>),
     /// The record doesn't say.
     Unknown,

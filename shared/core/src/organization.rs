@@ -11,7 +11,7 @@ use crate::{
     moment::Moment,
 };
 
-/// Organizations is a global service: its events carry this Region (facts/01 §8).
+/// Organizations is a global service: its events carry this Region (docs/aws/bedrock-policies.md#records-of-organizations).
 pub const GLOBAL_REGION: &str = "us-east-1";
 
 /// An organization at one moment.
@@ -19,7 +19,7 @@ pub const GLOBAL_REGION: &str = "us-east-1";
 pub struct Organization {
     /// `o-…`.
     pub id: Option<String>,
-    /// The account that owns the organization, and so the enforced guardrails (facts/01 §2).
+    /// The account that owns the organization, and so the enforced guardrails (docs/aws/bedrock-policies.md#syntax).
     pub management_account: Option<AccountId>,
     /// Policy types that are enabled, by root; `None` where the root's types were not read.
     pub policy_types: BTreeMap<TargetId, Option<BTreeSet<String>>>,
@@ -63,7 +63,7 @@ pub struct Attachment {
     pub attached_at: Option<Moment>,
 }
 
-/// OUs nest five deep (facts/01 §5); more than this many steps to the root means a loop.
+/// OUs nest five deep (docs/aws/bedrock-policies.md#limits); more than this many steps to the root means a loop.
 const DEEPEST: usize = 16;
 
 impl Organization {

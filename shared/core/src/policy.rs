@@ -1,5 +1,5 @@
 //! Policies of AWS Organizations: documents with inheritance operators, the effective policy that they amount to for an account, and
-//! what a Bedrock policy demands (facts/01).
+//! what a Bedrock policy demands (docs/aws/bedrock-policies.md).
 
 mod document;
 mod effective;
@@ -9,7 +9,7 @@ pub mod lint;
 mod text;
 mod weaker;
 
-/// The types of policies that have an effective policy (facts/01 §1); there may be others by now.
+/// The types of policies that have an effective policy (docs/aws/bedrock-policies.md#policy-type); there may be others by now.
 pub const EFFECTIVE_POLICY_TYPES: &[&str] = &[
     BEDROCK_POLICY,
     "TAG_POLICY",

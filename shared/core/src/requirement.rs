@@ -1,5 +1,4 @@
-//! What the team requires of its accounts' calls: stricter than the effective policy, or, with no words of its own, that policy itself
-//! (design §7).
+//! What the team requires of its accounts' calls: stricter than the effective policy, or, with no words of its own, that policy itself.
 
 use std::collections::BTreeSet;
 

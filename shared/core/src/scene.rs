@@ -117,7 +117,7 @@ pub(crate) struct Sighting {
     pub(crate) remediation: Option<String>,
 }
 
-/// How far a change of a guardrail reaches (catalogue: reach decides severity).
+/// How far a change of a guardrail reaches, which decides its severity (docs/evidence.md#severity).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Something enforces or references it: which.
@@ -330,7 +330,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// What the DRAFT of a guardrail says at a moment. What was read while something was being done to it says nothing (facts/07 §3).
+    /// What the DRAFT of a guardrail says at a moment. What was read while something was being done to it says nothing
+    /// (docs/aws/guardrails.md#getguardrail).
     pub(crate) fn draft(&self, key: &GuardrailKey, at: Moment) -> Option<&'a Canonical> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         if let InForce::Known(Some(content)) = timeline.at(at)

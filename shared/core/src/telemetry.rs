@@ -66,7 +66,7 @@ struct Classic {
     management: bool,
 }
 
-/// `loggingConfig` of model invocation logging (facts/06 §1).
+/// `loggingConfig` of model invocation logging (docs/aws/invocation-logs.md#configuration).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InvocationLogging {
     /// Whether there is a configuration at all.
@@ -122,7 +122,7 @@ pub struct LoggedEvent<'a> {
 }
 
 impl LoggedEvent<'_> {
-    /// An evaluation by a guardrail, direct or inside a call (facts/03 §4).
+    /// An evaluation by a guardrail, direct or inside a call (docs/aws/cloudtrail-records.md#evaluations).
     pub const EVALUATION: LoggedEvent<'static> = LoggedEvent {
         category: "Data",
         resource_type: "AWS::Bedrock::Guardrail",

@@ -127,7 +127,7 @@ fn each_folder_of_cases_is_of_a_rule() {
     }
 }
 
-/// The operations of the bypass catalogue (facts/08 A–F), by service.
+/// The operations that reveal bypasses and tampering (docs/aws/bypasses.md), by service.
 const OPERATIONS: &[(&str, &str)] = &[
     (
         "bedrock",

@@ -267,7 +267,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether it is a refused call by which an auditor shows that it is alive (design §5).
+    /// Whether it is a refused call by which an auditor shows that it is alive (docs/glossary.md#heartbeat).
     fn is_heartbeat(&self, met: &MetCall) -> bool {
         !self.texts.get(met.form.error).is_empty()
             && self.terms.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))

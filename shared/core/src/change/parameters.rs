@@ -151,7 +151,7 @@ static KEPT_KEY_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| KEPT_KEYS.iter()
 /// What CloudTrail writes in the place of what it hides: as good as absent.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
-/// The most characters of one parameter. Policies of Organizations and IAM are shorter (facts/01 §5).
+/// The most characters of one parameter. Policies of Organizations and IAM are shorter (docs/aws/bedrock-policies.md#limits).
 const MOST_CHARACTERS: usize = 64 * 1024;
 
 /// The members that are looked at, in the order of their names. What is left out is never put together.
@@ -204,7 +204,8 @@ fn reduced(key: &str, value: Value) -> Value {
     }
 }
 
-/// Texts that are JSON themselves: policy documents. AWS keeps the white space that they were sent with (facts/01 §5).
+/// Texts that are JSON themselves: policy documents. AWS keeps the white space that they were sent with
+/// (docs/aws/bedrock-policies.md#limits).
 const DOCUMENTS: &[&str] = &["content", "resourcePolicy", "policy"];
 
 /// A member's value, printable. Line breaks between the parts of a document steer nothing, and without them it stays the document that it

@@ -81,7 +81,7 @@ pub struct Record<'a> {
     tidied: [OnceCell<Option<Box<str>>>; 2],
 }
 
-/// `additionalEventData` of an invocation (facts/03 §3).
+/// `additionalEventData` of an invocation (docs/aws/cloudtrail-records.md#invocations).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AdditionalEventData<'a> {
@@ -140,7 +140,7 @@ pub enum EventType {
     EndpointRefusal,
     /// A VPC endpoint let a request pass: the service's own record tells what became of it.
     EndpointPassage,
-    /// The service reports something of its own accord, such as the end of a stream (facts/03 §5).
+    /// The service reports something of its own accord, such as the end of a stream (docs/aws/cloudtrail-records.md#ends-of-streams).
     ServiceEvent,
     /// Anything else: console sign-in, Insight, …
     Other,
@@ -202,7 +202,8 @@ impl Record<'_> {
         self.event_time.get().and_then(Moment::parse)
     }
 
-    /// Whether the record shows the parameters of the request: it may leave them out or mask them (facts/03 §3).
+    /// Whether the record shows the parameters of the request: it may leave them out or mask them
+    /// (docs/aws/cloudtrail-records.md#invocations).
     #[must_use]
     pub fn shows_parameters(&self) -> bool {
         self.request_parameters.is_some_and(|raw| raw.get().trim_start().starts_with('{'))
@@ -238,7 +239,7 @@ fn read_tidied<'s, T: Deserialize<'s> + Default>(raw: Option<&'s RawValue>, tidi
     shape.unwrap_or_default().0
 }
 
-/// `requestParameters` of an invocation, of every operation that runs a model (facts/03 §3, §7).
+/// `requestParameters` of an invocation, of every operation that runs a model (docs/aws/cloudtrail-records.md#invocations).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InferenceParameters<'a> {
@@ -254,7 +255,7 @@ pub struct InferenceParameters<'a> {
     /// The model that a customisation starts from.
     #[serde(borrow)]
     pub base_model_identifier: Text<'a>,
-    /// The guardrail that `InvokeModel*` names, should the record carry it (facts/03 §3, S).
+    /// The guardrail that `InvokeModel*` names, should the record carry it, as is reported (docs/aws/cloudtrail-records.md#invocations).
     #[serde(borrow)]
     pub guardrail_identifier: Text<'a>,
     /// Its version.

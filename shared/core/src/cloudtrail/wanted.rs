@@ -125,7 +125,8 @@ fn plain_string_value(behind_key: &[u8]) -> Option<&str> {
     (value.get(len) == Some(&b'"')).then(|| value.get(..len)).flatten().and_then(|name| std::str::from_utf8(name).ok())
 }
 
-/// The operation behind an event name: Lambda's carry the date of the API (`UpdateFunctionCode20150331v2`, facts/08 F6).
+/// The operation behind an event name: Lambda's carry the date of the API (`UpdateFunctionCode20150331v2`,
+/// docs/aws/cloudtrail-records.md#common-members).
 #[must_use]
 pub fn operation(event_name: &str) -> &str {
     if !event_name.ends_with(|last: char| last.is_ascii_digit()) {

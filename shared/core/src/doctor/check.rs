@@ -180,10 +180,10 @@ const SELECT: &str = "Add the selector (docs/operating.md, Data events); data ev
 /// The calls that a rule has to get.
 const CALLS: &[&str] = operations::COVERED;
 
-/// The only state in which a rule gets read-only management events (facts/04 §2).
+/// The only state in which a rule gets read-only management events (docs/aws/eventbridge.md#rule-states).
 const ALL_EVENTS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
 
-/// CloudTrail's event history lags behind by up to about this time (facts/05 §1).
+/// Seconds that an event takes at most to show in CloudTrail's event history (docs/aws/delivery.md#lookupevents).
 const LAG_SECONDS: i64 = 20 * 60;
 
 /// Heartbeats, as they were seen somewhere.

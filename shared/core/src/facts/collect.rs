@@ -50,7 +50,7 @@ pub enum Ignored {
     NotWanted,
     /// It is an operation of Bedrock's services that this version doesn't know, and doesn't look like one that runs a model.
     NewOperation,
-    /// The service reports something of its own, such as the end of a stream: not a call (facts/03 §5).
+    /// The service reports something of its own, such as the end of a stream: not a call (docs/aws/cloudtrail-records.md#ends-of-streams).
     NotACall,
     /// A VPC endpoint let a request pass that the service recorded itself.
     NetworkActivity,
@@ -390,7 +390,8 @@ fn last_part(id_or_arn: &str) -> &str {
     id_or_arn.rsplit('/').next().unwrap_or(id_or_arn)
 }
 
-/// Whether an error message is about guardrails (facts/08 A21): `… not authorized to perform: bedrock:ApplyGuardrail on resource: …`.
+/// Whether an error message is about guardrails (docs/aws/cloudtrail-records.md#errors): `… not authorized to perform:
+/// bedrock:ApplyGuardrail on resource: …`.
 fn speaks_of_guardrails(message: &str) -> bool {
     // Model ids and users' texts don't appear in these messages; names of roles may, so those are cut off.
     let about = message.split_once("perform:").map_or(message, |(_, what)| what);

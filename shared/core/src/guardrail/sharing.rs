@@ -1,4 +1,4 @@
-//! Whether a guardrail's resource policy lets an account apply it (facts/02 §2).
+//! Whether a guardrail's resource policy lets an account apply it (docs/aws/enforcement.md#resource-policies).
 
 use serde_json::Value;
 use wildmatch::WildMatch;

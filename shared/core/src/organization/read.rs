@@ -157,7 +157,7 @@ impl Reading {
         let accounts: Vec<RawNode> = self.list(json, "Accounts", "no account is known")?;
         for RawNode { id, name, state, status, parent_id } in accounts {
             self.shape("an account", &id, is_account_id(&id), "twelve digits");
-            // `Status` is the name that `State` had before 2026-09-09 (facts/01 §4).
+            // `Status` is the name that `State` had before 2026-09-09 (docs/aws/bedrock-policies.md#api).
             let active = state.or(status).is_none_or(|state| state == "ACTIVE");
             let account = Account { name: printable(&name), parent: parent_id.unwrap_or_default().into(), active };
             let before = self.read.accounts.insert(id.as_str().into(), account.clone());

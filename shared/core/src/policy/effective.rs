@@ -13,7 +13,8 @@ use crate::{
 /// An effective policy of type `BEDROCK_POLICY`: for each Region the configurations that it names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EffectivePolicy {
-    /// By Region. AWS documents one configuration per Region; what it does with more is not documented (facts/01 §2).
+    /// By Region. AWS documents one configuration per Region; what it does with more is not documented
+    /// (docs/aws/bedrock-policies.md#syntax).
     pub regions: BTreeMap<Region, Vec<GuardrailInference>>,
     /// What can't be understood outside of any configuration: it may change what is demanded everywhere.
     pub unclear: Vec<Unclear>,
@@ -45,7 +46,7 @@ pub struct GuardrailInference {
 pub enum Identifier {
     /// A guardrail version that can be enforced.
     Guardrail(GuardrailVersionArn),
-    /// Something that can't: AWS fails the account's calls or doesn't apply anything (facts/01 §2).
+    /// Something that can't: AWS fails the account's calls or doesn't apply anything (docs/aws/bedrock-policies.md#syntax).
     Unusable {
         /// What it says.
         text: String,
@@ -54,7 +55,7 @@ pub enum Identifier {
     },
 }
 
-/// Why an `identifier` can't be enforced (facts/01 §2).
+/// Why an `identifier` can't be enforced (docs/aws/bedrock-policies.md#syntax).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// There is none.

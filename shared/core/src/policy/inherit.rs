@@ -1,7 +1,7 @@
 //! Inheritance: from the policies attached on the way from the root to an account to its effective policy.
 //!
-//! The rules are those of facts/01 §3 (docs.aws.amazon.com/organizations/latest/userguide/policy-operators.html and
-//! inheritance-examples.html), with `facts/inheritance-cases.json` as the oracle:
+//! The rules are those of docs/aws/bedrock-policies.md#inheritance, and `shared/core/tests/inheritance-cases.json` holds AWS's worked
+//! examples:
 //!
 //! * Levels go from the root through the OUs to the account; at one level, policies go in the order of their attachment.
 //! * A child control binds the levels below the one it stands at, never its own. Controls intersect, so nothing can loosen one.

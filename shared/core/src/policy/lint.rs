@@ -1,4 +1,4 @@
-//! What looks wrong about a Bedrock policy before anybody attaches it, and about what came of it (facts/01 §2–3).
+//! What looks wrong about a Bedrock policy before anybody attaches it, and about what came of it (docs/aws/bedrock-policies.md#syntax).
 
 mod effective;
 mod written;
@@ -49,10 +49,10 @@ impl fmt::Display for Level {
     }
 }
 
-/// The most characters that AWS accepts (facts/01 §5).
+/// The most characters that AWS accepts (docs/aws/bedrock-policies.md#limits).
 pub const MOST_CHARACTERS: usize = 10_000;
 
-/// The most policies of one type that AWS lets be attached to one root, OU or account (facts/01 §5).
+/// The most policies of one type that AWS lets be attached to one root, OU or account (docs/aws/bedrock-policies.md#limits).
 pub const MOST_ATTACHMENTS: usize = 10;
 
 impl Lint {

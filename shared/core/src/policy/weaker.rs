@@ -1,4 +1,4 @@
-//! What one effective policy demands less than another (catalogue: policy-weakened).
+//! What one effective policy demands less than another: the rule `policy-weakened`.
 
 use std::collections::BTreeSet;
 
@@ -78,12 +78,13 @@ fn known_weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePol
     weakening
 }
 
-/// Config names are keys of a map, which AWS prints in lower case in places (facts/01 §3).
+/// Config names are keys of a map, which AWS prints in lower case in places (docs/aws/bedrock-policies.md#inheritance).
 fn same_name(one: &GuardrailInference, other: &GuardrailInference) -> bool {
     one.name.eq_ignore_ascii_case(&other.name)
 }
 
-/// Another configuration beside what was demanded: what AWS does with two for one Region is not documented (facts/01 §2).
+/// Another configuration beside what was demanded: what AWS does with two for one Region is not documented
+/// (docs/aws/bedrock-policies.md#syntax).
 fn added_configurations(region: &Region, demanded: &[GuardrailInference], remaining: &[GuardrailInference]) -> Option<ControlChange> {
     let adds = remaining.len() > demanded.len() && !demanded.is_empty();
     let names = |inferences: &[GuardrailInference]| inferences.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");

@@ -28,7 +28,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
-    // LeaveOrganization is recorded in the member that leaves (facts/01 §8).
+    // LeaveOrganization is recorded in the member that leaves (docs/aws/bedrock-policies.md#records-of-organizations).
     let is_of_caller = ["LeaveOrganization", "DeleteOrganization"].contains(&change.operation.as_str());
     if !is_of_caller && change.text("accountId").is_none() {
         return vec![

@@ -119,7 +119,7 @@ fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
 
 /// Whether a guardrail uses a guardrail profile; `None` if its content isn't known.
 fn uses_profile(seen: &Seen<'_>, named: &GuardrailVersionArn, profile: &GuardrailKey) -> Option<bool> {
-    // The ids of guardrails have no dots (facts/07 §1).
+    // The ids of guardrails have no dots (docs/aws/guardrails.md#getguardrail).
     if named.key.account != profile.account || !profile.id.contains('.') {
         return Some(false);
     }

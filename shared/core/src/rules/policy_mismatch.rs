@@ -82,7 +82,7 @@ fn compared_at(scene: &Scene<'_>, account: &AccountId, read: Moment) -> Option<M
     still_holds.then_some(at)
 }
 
-/// What a policy demands, wherever it comes from. Config names have no case (facts/01 §3).
+/// What a policy demands, wherever it comes from. Config names have no case (docs/aws/bedrock-policies.md#inheritance).
 fn demands(policy: Option<&EffectivePolicy>) -> String {
     let regions = policy.into_iter().flat_map(|policy| &policy.regions);
     let mut demands: Vec<String> = regions

@@ -30,7 +30,7 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Place(PlaceCheck(check)), Check::State(StateCheck(check_state))],
 };
 
-/// CloudTrail delivers within about this time (facts/04).
+/// CloudTrail delivers within about this time (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
 fn check(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<Outcome> {

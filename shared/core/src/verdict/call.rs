@@ -14,7 +14,7 @@ use crate::{
 pub struct Call {
     /// The account that made it.
     pub account: AccountId,
-    /// Where it made it: guardrails are evaluated in this Region, wherever inference runs (facts/02 §4).
+    /// Where it made it: guardrails are evaluated in this Region, wherever inference runs (docs/aws/enforcement.md#coverage).
     pub region: Region,
     /// When; `None` if the record doesn't say in a form that can be read.
     pub time: Option<Moment>,
@@ -41,7 +41,7 @@ pub struct Requested {
     pub version: Option<GuardrailVersion>,
 }
 
-/// Errors that can come after inference began, so that content may have passed (design §3).
+/// Errors that can come after inference began, so that content may have passed (docs/aws/cloudtrail-records.md#errors).
 const ERRORS_AFTER_INFERENCE_BEGAN: &[&str] =
     &["ModelTimeoutException", "ModelStreamErrorException", "InternalServerException", "ModelErrorException"];
 
@@ -90,7 +90,7 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
-    /// Whether this is the guardrail. A bare id is good enough: ids are random (facts/06 §4).
+    /// Whether this is the guardrail. A bare id is good enough: ids are random (docs/aws/invocation-logs.md#guardrails).
     #[must_use]
     pub fn is(&self, guardrail: &GuardrailKey) -> bool {
         self.key.as_ref().map_or(*self.id == *guardrail.id, |key| key == guardrail)

@@ -27,7 +27,7 @@ pub enum WorldChange {
         /// What it enforces; `None` if the record hides it (facts README, unknown 10).
         enforcement: Option<Enforcement>,
     },
-    /// DeleteEnforcedGuardrailConfiguration: there is at most one per account and Region (facts/02 §1).
+    /// DeleteEnforcedGuardrailConfiguration: there is at most one per account and Region (docs/aws/enforcement.md#account-configuration).
     ConfigurationDeleted {
         /// Whose configuration.
         account: AccountId,
@@ -65,7 +65,8 @@ pub enum WorldChange {
         /// Its id.
         id: String,
     },
-    /// CreateGuardrail, UpdateGuardrail: what the DRAFT says from here on is not in the record (facts/03 §6).
+    /// CreateGuardrail, UpdateGuardrail: what the DRAFT says from here on is not in the record
+    /// (docs/aws/cloudtrail-records.md#guardrail-changes).
     GuardrailChanged {
         /// Which.
         key: GuardrailKey,
@@ -105,7 +106,7 @@ pub enum WorldChange {
     },
 }
 
-/// A change in AWS Organizations (facts/01 §8).
+/// A change in AWS Organizations (docs/aws/bedrock-policies.md#records-of-organizations).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is an operation, and each field one of its parameters, in AWS's words")]
@@ -160,7 +161,8 @@ pub enum OrganizationChange {
     NotReadable {
         event_name: String,
     },
-    /// EffectivePolicyValidation: while a policy is invalid, the last valid one stays in force (facts/01 §6).
+    /// EffectivePolicyValidation: while a policy is invalid, the last valid one stays in force
+    /// (docs/aws/bedrock-policies.md#invalid-policies).
     EffectivePolicyValidation {
         account: AccountId,
         valid: bool,
@@ -220,7 +222,7 @@ fn bedrock(change: &Change) -> Option<WorldChange> {
         let named = text("guardrailIdentifier").or_else(|| answered("guardrailArn"));
         GuardrailKey::from_identifier(named.or_else(|| answered("guardrailId"))?, &account, &region)
     };
-    // The operation of this name exists for other resources of Bedrock too (facts/02 §2).
+    // The operation of this name exists for other resources of Bedrock too (docs/aws/enforcement.md#resource-policies).
     let shared = || GuardrailKey::of_shared(text("resourceArn").or_else(|| text("resourceARN"))?);
     Some(match change.operation.as_str() {
         operation @ ("CreateGuardrail" | "UpdateGuardrail") => {
@@ -273,7 +275,8 @@ fn bedrock(change: &Change) -> Option<WorldChange> {
     })
 }
 
-/// An UpdatePolicy of a name or description alone: parameters that are left out are left alone (facts/01 §8).
+/// An UpdatePolicy of a name or description alone: parameters that are left out are left alone
+/// (docs/aws/bedrock-policies.md#records-of-organizations).
 fn only_renames(record: &Record<'_>, response: &Value) -> bool {
     // Of parameters that are masked nothing is kept, so the record itself is asked.
     let written: Value = record.parameters();

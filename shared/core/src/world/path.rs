@@ -1,4 +1,4 @@
-//! The world's folder: which file holds the state of what, from when (design §4).
+//! The world's folder: which file holds the state of what, from when (docs/formats.md#the-world).
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, is_account_id},

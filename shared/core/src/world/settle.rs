@@ -2,8 +2,7 @@
 //!
 //! Effective policies come from two sides. They are *computed* by replaying the organization: its tree, its attachments and the contents
 //! of its policies, changed by each event. And they are *described* by DescribeEffectivePolicy. Described beats computed; an
-//! Organizations event ends the described snapshot of each account that it touches, and until the next one the computed policy holds
-//! (design §4).
+//! Organizations event ends the described snapshot of each account that it touches, and until the next one the computed policy holds.
 
 mod policies;
 mod replay;
@@ -95,7 +94,7 @@ pub enum PolicyBasis {
     Described,
     /// It was computed from the organization's tree, attachments and policies.
     Computed,
-    /// The effective policy was invalid, so the last valid one stayed in force (facts/01 §6).
+    /// The effective policy was invalid, so the last valid one stayed in force (docs/aws/bedrock-policies.md#invalid-policies).
     LastValid,
 }
 

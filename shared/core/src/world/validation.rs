@@ -1,4 +1,5 @@
-//! What AWS says is wrong with an account's effective policy: ListEffectivePolicyValidationErrors (facts/01 §4, §6).
+//! What AWS says is wrong with an account's effective policy: ListEffectivePolicyValidationErrors
+//! (docs/aws/bedrock-policies.md#invalid-policies).
 
 use std::fmt::Write as _;
 

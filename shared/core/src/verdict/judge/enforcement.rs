@@ -142,7 +142,7 @@ impl<'a> Situation<'a> {
     }
 
     /// Whether the guardrail is known to be one that enforcement can't apply: calls fail then, and one that didn't may have passed without
-    /// it (facts/01 §2).
+    /// it (docs/aws/bedrock-policies.md#syntax).
     fn cannot_be_applied(&self, guardrail: &GuardrailVersionArn) -> bool {
         match self.state.guardrail(guardrail, self.at) {
             InForce::Known(None) => true,
@@ -151,7 +151,7 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// AWS enforces only guardrails of the management account (facts/01 §2).
+    /// AWS enforces only guardrails of the management account (docs/aws/bedrock-policies.md#syntax).
     fn is_owned_by_management(&self, owner: &AccountId) -> bool {
         self.state.management_account().is_none_or(|management| management == owner)
     }

@@ -61,7 +61,8 @@ impl Situation<'_> {
     /// Whether the guardrail evaluated the call in a version that will do.
     fn version_of(&self, seen: &[&Evaluated], guardrail: &GuardrailKey, minimum: Option<u32>, model: &Model) -> Layer {
         let shown: Vec<GuardrailVersion> = seen.iter().filter_map(|evaluated| evaluated.version).collect();
-        // A trace shows the version. An evaluation doesn't (facts/03 §4), so what is in force and what was requested have to.
+        // A trace shows the version. An evaluation doesn't (docs/aws/cloudtrail-records.md#evaluations), so what is in force and what was
+        // requested have to.
         let (versions, all_known) =
             if shown.is_empty() { (self.versions_in_force(guardrail, model), self.unknown_enforcement().is_none()) } else { (shown, true) };
         let failed = |reason| if all_known { Layer::Failed(reason, Grade::Observed) } else { Layer::Unknown(Missing::GuardrailVersion) };

@@ -30,7 +30,7 @@ impl<'a> Situation<'a> {
         if mediator == Mediator::Request {
             return match self.requested() {
                 Some(Requested { guardrail: Some(guardrail), version }) => satisfied_by(Some(guardrail), *version, need, Grade::Requested),
-                // The record may have left the guardrail out or masked it (facts/08 A13).
+                // The record may have left the guardrail out or masked it (docs/aws/cloudtrail-records.md#invocations).
                 _ => Layer::Unknown(Missing::MediatedGuardrail),
             };
         }

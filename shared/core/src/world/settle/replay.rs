@@ -136,7 +136,7 @@ impl<'w> Replay<'w> {
         let mut dated = |organization: &Organization, after: Moment, before: Moment| {
             for (at, target, policy) in organization.clone().split_off_later(after) {
                 if at < before {
-                    // Those of one moment stay in the order of the list: the first one wins (facts/01 §3).
+                    // Those of one moment stay in the order of the list: the first one wins (docs/aws/bedrock-policies.md#inheritance).
                     steps.push((at, (0, String::new()), Step::Attached(target, policy)));
                 }
             }
