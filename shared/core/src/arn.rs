@@ -119,6 +119,13 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// The last part of an ARN or path.
+#[must_use]
+pub fn short(name: &str) -> &str {
+    let resource = if name.starts_with("arn:") { name.splitn(6, ':').nth(5).unwrap_or(name) } else { name };
+    resource.rsplit('/').next().unwrap_or(resource)
+}
+
 /// Whether a text is an account id as AWS makes them: twelve digits.
 #[must_use]
 pub fn is_account_id(text: &str) -> bool {
@@ -344,5 +351,18 @@ mod tests {
     fn arns_show_their_partition() {
         let key = GuardrailKey { account: "1".into(), region: "us-gov-west-1".into(), id: "abc".into() };
         assert_eq!(key.arn(), "arn:aws-us-gov:bedrock:us-gov-west-1:1:guardrail/abc");
+    }
+
+    #[test]
+    fn a_name_and_an_arn_have_the_same_subject() {
+        for (name, expected) in [
+            ("arn:aws:bedrock:us-east-1:111122223333:guardrail/abc", "abc"),
+            ("abc", "abc"),
+            ("arn:aws:cloudtrail:us-east-1:1:trail/main", "main"),
+            ("arn:aws:iam::1:role/team/app", "app"),
+            ("arn:aws:logs:us-east-1:1:log-group:x", "log-group:x"),
+        ] {
+            assert_eq!(short(name), expected);
+        }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    arn::{AccountId, Region},
+    arn::{AccountId, Region, short},
     cloudtrail::{EventType, Record, wanted::operation},
     json::At,
     operations::{self, Role},
@@ -183,13 +183,6 @@ pub fn kept_operation<'r>(record: &'r Record<'_>) -> Option<(&'r str, &'r str, R
     Some((service, operation, role))
 }
 
-/// The last part of an ARN or path.
-#[must_use]
-pub fn short(name: &str) -> &str {
-    let resource = if name.starts_with("arn:") { name.splitn(6, ':').nth(5).unwrap_or(name) } else { name };
-    resource.rsplit('/').next().unwrap_or(resource)
-}
-
 fn is_about_evidence(parameters: &Value) -> bool {
     let text = |key: &str| parameters[key].as_str().unwrap_or_default();
     text("key").contains("AWSLogs/")
@@ -268,18 +261,5 @@ mod tests {
             "requestParameters": {"policyId": "p-1", "targetId": "r-1"}});
         let refused = change(&refused).unwrap();
         assert!(refused.is_refused() && refused.effect.is_some());
-    }
-
-    #[test]
-    fn a_name_and_an_arn_have_the_same_subject() {
-        for (name, expected) in [
-            ("arn:aws:bedrock:us-east-1:111122223333:guardrail/abc", "abc"),
-            ("abc", "abc"),
-            ("arn:aws:cloudtrail:us-east-1:1:trail/main", "main"),
-            ("arn:aws:iam::1:role/team/app", "app"),
-            ("arn:aws:logs:us-east-1:1:log-group:x", "log-group:x"),
-        ] {
-            assert_eq!(short(name), expected);
-        }
     }
 }

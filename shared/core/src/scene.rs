@@ -9,8 +9,8 @@ use std::{
 use hashbrown::HashMap;
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
-    change::{Change, short},
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region, short},
+    change::Change,
     config::Configuration,
     enforcement::Enforcement,
     facts::ChangeKey,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub(crate) use seen::EvaluationsSeen;
 
-use crate::{change::short, json::At, operations};
+use crate::{arn::short, json::At, operations};
 
 /// The trails of an account and Region at a moment (GetEventSelectors and GetTrailStatus), and its model invocation logging.
 #[derive(Clone, Debug, Default, PartialEq)]

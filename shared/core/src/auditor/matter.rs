@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    arn::{AccountId, Region},
-    change,
+    arn::{AccountId, Region, short},
     facts::{KeptChanges, Listed, Strings},
     identity::GUARDS,
     world::State,
@@ -54,7 +53,7 @@ impl<'m> Matter<'m> {
     fn is_concerned_by(&self, listed: &Listed<'_>) -> bool {
         let (_, change) = listed.to_change();
         let keys = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"];
-        let mut names = keys.iter().filter_map(|key| change.text(key)).map(change::short);
+        let mut names = keys.iter().filter_map(|key| change.text(key)).map(short);
         names.any(|name| self.guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
     }
 }

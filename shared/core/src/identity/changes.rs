@@ -7,8 +7,8 @@ use super::{
     service_control::Loss,
 };
 use crate::{
-    arn::AccountId,
-    change::{Change, short},
+    arn::{AccountId, short},
+    change::Change,
     report::Blindness,
     scene::{Outcome, Seen},
 };

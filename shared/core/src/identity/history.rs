@@ -6,8 +6,8 @@ use hashbrown::HashMap;
 
 use super::IdentityPolicy;
 use crate::{
-    arn::AccountId,
-    change::{Change, short},
+    arn::{AccountId, short},
+    change::Change,
     facts::ChangeKey,
     json::At,
     moment::Moment,

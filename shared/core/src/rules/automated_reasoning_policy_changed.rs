@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    arn::GuardrailKey,
-    change::short,
+    arn::{GuardrailKey, short},
     framework::PROTECTION_WEAKENED,
     guardrail::Canonical,
     report::Blindness,

@@ -1,7 +1,7 @@
 //! A user behind a Bedrock API key got more than the key.
 
 use crate::{
-    change::short,
+    arn::short,
     framework::{ADDITIONAL_CREDENTIALS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    change::{Change, short},
+    arn::short,
+    change::Change,
     framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},

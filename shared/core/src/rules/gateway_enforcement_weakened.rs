@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    change::{Change, short},
+    arn::short,
+    change::Change,
     framework::{EXCESSIVE_AGENCY, GOVERN_1_2, IMPAIR_TOOLS, LENS_GUARDRAILS},
     json::printable,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},

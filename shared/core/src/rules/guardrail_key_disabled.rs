@@ -1,8 +1,7 @@
 //! The KMS key of a guardrail was disabled, scheduled for deletion, or its grants cut.
 
 use crate::{
-    arn::{AccountId, Arn, GuardrailVersionArn, Region},
-    change::short,
+    arn::{AccountId, Arn, GuardrailVersionArn, Region, short},
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
     report::Blindness,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    change::{Change, short},
+    arn::short,
+    change::Change,
     framework::{ATLAS_CONTROL_ACCESS, EXCESSIVE_AGENCY, GOVERN_1_2, LENS_GUARDRAILS},
     json::{At, printable},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},

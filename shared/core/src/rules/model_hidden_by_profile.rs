@@ -1,7 +1,7 @@
 //! An inference profile or prompt router hides a model that the policy excludes, or whose model can't be told.
 
 use crate::{
-    change::short,
+    arn::short,
     framework::{ATLAS_CONTROL_ACCESS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
     json::At,
     model::Model,

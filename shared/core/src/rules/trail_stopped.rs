@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    change::{Change, short},
+    arn::short,
+    change::Change,
     framework::LOGS_IMPAIRED,
     moment::Moment,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},

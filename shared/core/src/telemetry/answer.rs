@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::member;
-use crate::change::short;
+use crate::arn::short;
 
 /// Members that say something of a trail, in the spelling of the API.
 const OF_A_TRAIL: [&str; 6] = ["TrailARN", "TrailArn", "Name", "IsLogging", "AdvancedEventSelectors", "EventSelectors"];

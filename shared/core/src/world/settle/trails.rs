@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    arn::{AccountId, Arn, Region},
-    change::short,
+    arn::{AccountId, Arn, Region, short},
     moment::Moment,
     telemetry::{LoggedEvent, Recorded, Telemetry, Trail},
     world::{Source, Timeline, World},
