@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     arn::{AccountId, PolicyId, Region, TargetId},
     config::{Configuration, Exception},
+    control_change::ControlChange,
     moment::Moment,
     rule::Rule,
     severity::Severity,
@@ -109,28 +110,6 @@ impl Status {
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(word))
-    }
-}
-
-/// A control that changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ControlChange {
-    /// Which.
-    pub control: String,
-    /// `input` or `output` of a guardrail's control, `system` or `messages` of guarding; absent where there are no sides.
-    pub side: Option<String>,
-    /// What it did.
-    pub before: Option<String>,
-    /// What it does.
-    pub after: Option<String>,
-}
-
-/// `content filter HATE on TEXT (input) from HIGH to LOW`.
-impl std::fmt::Display for ControlChange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let side = self.side.as_ref().map(|side| format!(" ({side})")).unwrap_or_default();
-        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        write!(f, "{}{side} from {} to {}", self.control, word(&self.before), word(&self.after))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod auditor;
 pub mod change;
 pub mod cloudtrail;
 pub mod config;
+pub mod control_change;
 pub mod doctor;
 pub mod enforcement;
 pub mod facts;

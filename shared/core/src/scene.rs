@@ -12,9 +12,9 @@ use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region, short},
     change::Change,
     config::Configuration,
+    control_change::ControlChange,
     enforcement::Enforcement,
     facts::ChangeKey,
-    finding::ControlChange,
     guardrail::{self, Canonical, Direction},
     identity::{
         IdentityPolicy,

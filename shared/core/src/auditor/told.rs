@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    finding::{Bounded, ControlChange},
-    moment::Moment,
-};
+use crate::{control_change::ControlChange, finding::Bounded, moment::Moment};
 
 /// What a rule said of one change, or of the state.
 #[derive(Clone, Debug)]

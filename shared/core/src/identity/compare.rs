@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     arn::GuardrailVersion,
-    finding::ControlChange,
+    control_change::ControlChange,
     iam::{Condition, Effect, Principals, Statement, Test},
 };
 

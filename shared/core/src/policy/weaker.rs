@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::effective::{EffectivePolicy, GuardrailInference, Identifier};
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn, Region},
+    control_change::ControlChange,
     enforcement::{Enforcement, GuardingMode, ModelScope, Unclear},
-    finding::ControlChange,
 };
 
 /// Compares two guardrail versions that are not the same.

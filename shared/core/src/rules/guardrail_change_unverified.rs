@@ -2,7 +2,7 @@
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
-    finding::ControlChange,
+    control_change::ControlChange,
     framework::{ATLAS_GUARDRAILS, IMPAIR_TOOLS, LENS_GUARDRAILS, LENS_MONITORING, MEASURE_2_7},
     guardrail::Canonical,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},

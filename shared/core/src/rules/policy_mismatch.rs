@@ -3,7 +3,7 @@
 use super::SETTLING_SECONDS;
 use crate::{
     arn::{AccountId, Region},
-    finding::ControlChange,
+    control_change::ControlChange,
     framework::{GOVERN_1_5, LENS_MONITORING, TENANT_POLICY},
     moment::Moment,
     organization::GLOBAL_REGION,

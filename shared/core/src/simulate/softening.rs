@@ -2,8 +2,8 @@
 
 use crate::{
     arn::{GuardrailVersionArn, Region},
+    control_change::ControlChange,
     enforcement::{Enforcement, ModelScope},
-    finding::ControlChange,
     guardrail::Canonical,
     policy::{EffectivePolicy, Weakening, weakening, weakening_of},
     scene::{lowered_where_enforced, redefined},
