@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use audit_core::{
-    change::Change,
-    facts::{ChangeKey, packed},
+    change::{Change, ChangeKey},
+    facts::packed,
     moment::Moment,
 };
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};

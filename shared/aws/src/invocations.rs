@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use audit_core::{
     auditor::{self, Selection, Terms},
-    change::Change,
+    change::{Change, ChangeKey},
     cloudtrail::{Item, Principal, Record, wanted::Wanted},
     config::Configuration,
     facts::{
-        ChangeKey, Collector, Facts, Taken,
+        Collector, Facts, Taken,
         packed::{EventIds, Packet},
     },
     report::Invocations,

@@ -21,10 +21,10 @@ use hashbrown::HashMap;
 
 use crate::{
     arn::{AccountId, Region},
-    change::Change,
+    change::{Change, ChangeKey},
     cloudtrail::wanted::Wanted,
     config::Configuration,
-    facts::{ChangeKey, Facts, KeptChanges, Listed, Places, Rows, Strings, Symbol, Texts},
+    facts::{Facts, KeptChanges, Listed, Places, Rows, Strings, Symbol, Texts},
     finding::Finding,
     join::Place,
     moment::Moment,

@@ -12,6 +12,7 @@ use crate::{
     arn::{AccountId, Region, short},
     cloudtrail::{EventType, Record, wanted::operation},
     json::At,
+    moment::Moment,
     operations::{self, Role},
     world::WorldChange,
 };
@@ -45,6 +46,17 @@ pub struct Change {
     /// What it does to the state that verdicts rest on; of a refused change, what it would have done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<WorldChange>,
+}
+
+/// The identity of a change: the same event read twice is one change. In the order of time, then of event ids.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeKey {
+    /// When.
+    pub time: Moment,
+    /// The record's event id, or what stands for it.
+    pub event_id: String,
+    /// The account that the record was delivered to.
+    pub account: String,
 }
 
 impl Change {

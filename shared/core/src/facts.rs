@@ -25,7 +25,7 @@ pub(crate) use strings::{Strings, Symbol};
 use crate::{
     api::{Mediator, Reach},
     arn::{AccountId, GuardrailKey, Region},
-    change::Change,
+    change::{Change, ChangeKey},
     moment::Moment,
 };
 
@@ -173,17 +173,6 @@ impl Texts {
     fn intern_requested(&mut self, requested: Requested) -> Symbol24 {
         Symbol24::new(self.requests.intern(requested))
     }
-}
-
-/// The identity of a change: the same event read twice is one change. In the order of time, then of event ids.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChangeKey {
-    /// When.
-    pub time: Moment,
-    /// The record's event id, or what stands for it.
-    pub event_id: String,
-    /// The account that the record was delivered to.
-    pub account: String,
 }
 
 impl Facts {

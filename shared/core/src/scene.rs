@@ -10,11 +10,10 @@ use hashbrown::HashMap;
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region, short},
-    change::Change,
+    change::{Change, ChangeKey},
     config::Configuration,
     control_change::ControlChange,
     enforcement::Enforcement,
-    facts::ChangeKey,
     guardrail::{self, Canonical, Direction},
     identity::{
         IdentityPolicy,

@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use audit_core::{
     auditor::Audit,
-    change::Change,
-    facts::{ChangeKey, Facts, Ignored, StoredRecord},
+    change::{Change, ChangeKey},
+    facts::{Facts, Ignored, StoredRecord},
     finding::Finding,
     moment::Moment,
     report::{BlindRow, CoverageRow, Invocations, Records, Unreadable},

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
-    change::Change,
-    facts::{ChangeKey, Facts},
+    change::{Change, ChangeKey},
+    facts::Facts,
     moment::Moment,
     report::Invocations,
 };

@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     arn::{AccountId, Region},
-    change::Change,
-    facts::ChangeKey,
+    change::{Change, ChangeKey},
     finding::{Bounded, Finding, FindingKey, Status},
     moment::Moment,
     report::{BlindRow, Blindness},

@@ -10,14 +10,13 @@ use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap as _}
 use serde_json::Value;
 
 use super::{
-    ChangeKey,
     distinct::Distinct,
     rows::{PackedId, Symbol24},
     strings::{Strings, Symbol},
 };
 use crate::{
     arn::AccountId,
-    change::Change,
+    change::{Change, ChangeKey},
     moment::Moment,
     world::{OrganizationChange, WorldChange},
 };

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    ChangeKey, Facts, Form, Kind, Requested,
+    Facts, Form, Kind, Requested,
     rows::{Columns, PackedId, PackedTime, Row, Symbol24},
 };
 use crate::{
     api::{self, Mediator, Reach},
     arn::GuardrailKey,
-    change::{self, Change},
+    change::{self, Change, ChangeKey},
     cloudtrail::{EventType, HIDDEN, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
     invocation_log::{BODY_ELSEWHERE, ENFORCED, InvocationLog, UNNAMED},
     json::{Text, percent_decoded},

@@ -7,8 +7,7 @@ use hashbrown::HashMap;
 use super::IdentityPolicy;
 use crate::{
     arn::{AccountId, short},
-    change::Change,
-    facts::ChangeKey,
+    change::{Change, ChangeKey},
     json::At,
     moment::Moment,
     world::{IdentityDocuments, State},

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{IdentityPolicy, Lost, Silence, lost};
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
-    change::Change,
-    facts::ChangeKey,
+    change::{Change, ChangeKey},
     moment::Moment,
     organization::Organization,
     world::{OrganizationChange, State, WorldChange},
