@@ -4,8 +4,9 @@ use anyhow::Context as _;
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
-    report::{Filter, Invocations, Report, Unreadable},
+    report::{Filter, Report, Unreadable},
     rule::{Rule, page},
+    verdict::Invocations,
 };
 use audit_local::store::Store;
 use serde_json::json;

@@ -72,7 +72,7 @@ pub struct Note {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollup {
     /// How the calls were judged.
-    pub invocations: audit_core::report::Invocations,
+    pub invocations: audit_core::verdict::Invocations,
     /// By model, operation and verdict.
     pub coverage: Vec<audit_core::report::CoverageRow>,
 }

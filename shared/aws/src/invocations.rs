@@ -12,7 +12,7 @@ use audit_core::{
         Collector, Facts, Taken,
         packed::{EventIds, Packet},
     },
-    report::Invocations,
+    verdict::Invocations,
     world::World,
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use audit_core::{
     finding::{Finding, Status},
     moment::Moment,
-    report::Invocations,
     rules::find,
     severity::Severity,
+    verdict::Invocations,
 };
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -14,7 +14,7 @@ use audit_core::{
     cloudtrail::wanted::Wanted,
     facts::{Facts, packed::EventIds},
     moment::Moment,
-    report::Invocations,
+    verdict::Invocations,
 };
 use audit_local::{
     input::Input as LocalInput,

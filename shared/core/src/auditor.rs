@@ -21,6 +21,7 @@ use hashbrown::HashMap;
 
 use crate::{
     arn::{AccountId, Region},
+    blindness::Blindness,
     change::{Change, ChangeKey},
     cloudtrail::wanted::Wanted,
     config::Configuration,
@@ -29,12 +30,12 @@ use crate::{
     join::Place,
     moment::Moment,
     operations,
-    report::{BlindRow, Blindness, CoverageRow, Invocations},
+    report::{BlindRow, CoverageRow},
     rule::Traffic,
     rules::{self, RULES},
     scene::{self, Heartbeats, Scene, Surroundings},
     side_by_side,
-    verdict::{self, Call, Evidence},
+    verdict::{self, Call, Evidence, Invocations},
     world::{State, World, WorldChange},
 };
 use changes::Looking;

@@ -13,6 +13,7 @@
 pub mod api;
 pub mod arn;
 pub mod auditor;
+pub mod blindness;
 pub mod change;
 pub mod cloudtrail;
 pub mod config;

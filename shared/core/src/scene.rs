@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region, short},
+    blindness::Blindness,
     change::{Change, ChangeKey},
     config::Configuration,
     control_change::ControlChange,
@@ -23,7 +24,6 @@ use crate::{
     model::Model,
     moment::Moment,
     policy::{GuardrailInference, Weakening},
-    report::Blindness,
     telemetry::store_name,
     world::{InForce, Source, State},
 };

@@ -5,6 +5,7 @@
 //! [`Verdict::NotProvable`], and says what is missing.
 
 mod call;
+mod counts;
 mod explain;
 mod judge;
 
@@ -13,6 +14,7 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 pub use call::{Call, Evaluated, Evidence, Expectation, Requested};
+pub use counts::Invocations;
 pub use explain::explain;
 pub use judge::judge;
 

@@ -13,7 +13,8 @@ use audit_core::{
     facts::{Facts, Ignored, StoredRecord},
     finding::Finding,
     moment::Moment,
-    report::{BlindRow, CoverageRow, Invocations, Records, Unreadable},
+    report::{BlindRow, CoverageRow, Records, Unreadable},
+    verdict::Invocations,
 };
 pub use opening::when_waiting;
 use opening::{Found, looked_at, wait};

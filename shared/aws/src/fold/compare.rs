@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use audit_core::{
     arn::Region,
     auditor::{self, Selection, Terms},
+    blindness::Blindness,
     config::Configuration,
     finding::{Finding, FindingKey, Status},
     moment::Moment,
     organization::Organization,
-    report::{BlindRow, Blindness},
+    report::BlindRow,
     rules,
     verdict::Verdict,
     world::World,

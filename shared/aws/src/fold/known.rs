@@ -6,7 +6,7 @@ use audit_core::{
     change::{Change, ChangeKey},
     facts::Facts,
     moment::Moment,
-    report::Invocations,
+    verdict::Invocations,
 };
 
 use super::{

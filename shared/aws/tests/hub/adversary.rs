@@ -17,8 +17,8 @@ use audit_core::{
     facts::{Collector, packed::EventIds},
     finding::{Finding, Status},
     moment::Moment,
-    report::Invocations,
     severity::Severity,
+    verdict::Invocations,
 };
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};

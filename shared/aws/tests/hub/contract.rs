@@ -14,7 +14,8 @@ use audit_core::{
     facts::{Collector, Facts, packed::EventIds},
     finding::Finding,
     moment::Moment,
-    report::{CoverageRow, Invocations},
+    report::CoverageRow,
+    verdict::Invocations,
 };
 use audit_local::{store::Store, world::LoadedWorld};
 use serde_json::{Value, json};

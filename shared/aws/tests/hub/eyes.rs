@@ -21,10 +21,11 @@ use audit_aws::{
 };
 use audit_core::{
     auditor,
+    blindness::Blindness,
     facts::{Collector, Facts, packed::EventIds},
     finding::Status,
     moment::Moment,
-    report::{Blindness, Invocations},
+    verdict::Invocations,
 };
 use serde_json::{Value, json};
 

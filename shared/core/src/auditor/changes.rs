@@ -12,10 +12,11 @@ use super::{
 };
 use crate::{
     arn::{AccountId, Region},
+    blindness::Blindness,
     change::{Change, ChangeKey},
     finding::{Bounded, Finding, FindingKey, Status},
     moment::Moment,
-    report::{BlindRow, Blindness},
+    report::BlindRow,
     rule::{Check, Resolved, Rule, Traffic},
     rules::RULES,
     scene::{Outcome, Scene, Sighting},

@@ -19,16 +19,17 @@ use super::{
 use crate::{
     api::{Mediator, Reach},
     arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
+    blindness::Blindness,
     facts::{Kind, Symbol, Symbol24, Texts},
     finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status},
     join::{Met, MetCall, Place, Selection, Unobserved},
     model::Model,
     moment::Moment,
     policy::GuardrailInference,
-    report::{BlindRow, Blindness, CoverageRow, Invocations},
+    report::{BlindRow, CoverageRow},
     rule::{Group, GuardrailRefusal, JudgedCall, Observed},
     telemetry::{LoggedEvent, Recorded},
-    verdict::{self, Call, Evidence, Expectation, Grade, Judgement, Missing, PolicyReference, Reason, Requested, Verdict},
+    verdict::{self, Call, Evidence, Expectation, Grade, Invocations, Judgement, Missing, PolicyReference, Reason, Requested, Verdict},
     world::{InForce, MediatorKind, PolicyBasis, PolicyInForce, State},
 };
 

@@ -8,7 +8,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Facts, StoredRecord, rows::uuid_text, uuid};
-use crate::{moment::Moment, report::Invocations};
+use crate::{moment::Moment, verdict::Invocations};
 use read::read;
 
 /// The records of one account, Region and hour.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     arn::{AccountId, short},
+    blindness::Blindness,
     change::Change,
-    report::Blindness,
     scene::{Outcome, Seen},
 };
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     arn::{GuardrailKey, short},
+    blindness::Blindness,
     framework::PROTECTION_WEAKENED,
     guardrail::Canonical,
-    report::Blindness,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,

@@ -2,8 +2,8 @@
 
 use crate::{
     arn::{AccountId, Arn, GuardrailVersionArn, Region, short},
+    blindness::Blindness,
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
-    report::Blindness,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,

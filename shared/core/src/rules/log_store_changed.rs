@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    blindness::Blindness,
     framework::{INDICATOR_REMOVAL, ISO_EVENT_LOGS, LENS_MONITORING, MANAGE_4_1},
-    report::Blindness,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,

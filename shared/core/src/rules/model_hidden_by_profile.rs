@@ -2,10 +2,10 @@
 
 use crate::{
     arn::short,
+    blindness::Blindness,
     framework::{ATLAS_CONTROL_ACCESS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
     json::At,
     model::Model,
-    report::Blindness,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,

@@ -4,7 +4,7 @@ use super::{
     BEARER_KEY, BY_EVENT_ID, EVENT_ID_EACH, Id, KINDS, MILLIS_AN_HOUR, PARTIALLY_GUARDED, PLAIN_IDS, PackedError, REFUSED_BY_GUARDRAIL,
     TEXT, Unpacked, VERSION, WHOLE_SECONDS,
 };
-use crate::{facts::StoredRecord, moment::Moment, report::Invocations};
+use crate::{facts::StoredRecord, moment::Moment, verdict::Invocations};
 
 /// What is left of a packet.
 struct In<'b> {
