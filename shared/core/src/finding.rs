@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     arn::{AccountId, PolicyId, Region, TargetId},
-    config::{Configuration, Exception},
+    config::Configuration,
     control_change::ControlChange,
     moment::Moment,
     rule::Rule,
@@ -176,19 +176,6 @@ impl Finding {
             reopened: 0,
             resolved_at: None,
             suppression: None,
-        }
-    }
-}
-
-impl Suppression {
-    /// By an exception.
-    #[must_use]
-    pub fn of(exception: &Exception) -> Self {
-        Suppression {
-            until: exception.until.to_string(),
-            reason: exception.reason.clone(),
-            owner: exception.owner.clone(),
-            ticket: exception.ticket.clone(),
         }
     }
 }

@@ -40,8 +40,18 @@ pub(super) fn apply(
     let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
     if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {
         finding.status = Status::Suppressed;
-        finding.suppression = Some(Suppression::of(exception));
+        finding.suppression = Some(suppression(exception));
     } else if !ended.is_empty() && meant(&[live, ended].concat()) {
         finding.reopened += 1;
+    }
+}
+
+/// The exception, as a finding shows it.
+fn suppression(exception: &Exception) -> Suppression {
+    Suppression {
+        until: exception.until.to_string(),
+        reason: exception.reason.clone(),
+        owner: exception.owner.clone(),
+        ticket: exception.ticket.clone(),
     }
 }
