@@ -302,7 +302,7 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
     }
     let mut severity = format!(
         "{} by {}",
-        terms.configuration.severity(rule),
+        rule.severity_in(terms.configuration),
         if terms.configuration.severities.contains_key(rule.id) { "configuration" } else { "default" }
     );
     let reasons = [

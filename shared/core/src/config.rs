@@ -155,12 +155,6 @@ impl Configuration {
             })
             .collect()
     }
-
-    /// The severity of a rule's findings, before any steps.
-    #[must_use]
-    pub fn severity(&self, rule: &crate::rule::Rule) -> Severity {
-        self.severities.get(rule.id).copied().unwrap_or(rule.severity)
-    }
 }
 
 impl Default for Configuration {

@@ -7,10 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     arn::{AccountId, PolicyId, Region, TargetId},
-    config::Configuration,
     control_change::ControlChange,
     moment::Moment,
-    rule::Rule,
     severity::Severity,
     verdict::{Grade, Missing, Reason, Verdict},
 };
@@ -139,45 +137,6 @@ pub struct Suppression {
     pub owner: String,
     /// Where it was decided.
     pub ticket: Option<String>,
-}
-
-impl Finding {
-    /// An open finding of a rule about what the key names, with all that the rule and the configuration say of it, and nothing seen yet.
-    #[must_use]
-    pub fn of(rule: &Rule, key: FindingKey, configuration: &Configuration) -> Self {
-        Finding {
-            id: key.id(),
-            rule: rule.id.to_owned(),
-            severity: configuration.severity(rule),
-            title: rule.title.to_owned(),
-            detail: String::new(),
-            remediation: rule.remediation.to_owned(),
-            status: Status::Open,
-            account: key.account,
-            region: key.region,
-            resource: key.resource,
-            principals: Bounded::default(),
-            models: Bounded::default(),
-            apis: Bounded::default(),
-            verdict: None,
-            grade: None,
-            reason: None,
-            missing: Vec::new(),
-            attempted: false,
-            expected: false,
-            linked: Vec::new(),
-            first_seen: None,
-            last_seen: None,
-            count: 0,
-            events: Vec::new(),
-            changes: Vec::new(),
-            policy: None,
-            controls: rule.controls.iter().map(ToString::to_string).collect(),
-            reopened: 0,
-            resolved_at: None,
-            suppression: None,
-        }
-    }
 }
 
 /// The first of a list, and how many more there are.

@@ -6,6 +6,8 @@ use std::fmt;
 
 use crate::{
     arn::{AccountId, Region},
+    config::Configuration,
+    finding::{Bounded, Finding, FindingKey, Status},
     framework::Control,
     moment::Moment,
     scene::{Outcome, Scene, Seen},
@@ -57,6 +59,49 @@ impl Rule {
     pub fn attempt(&self) -> &'static str {
         let of_change = self.checks.iter().find_map(|check| if let Check::Change(check) = check { Some(check.attempt) } else { None });
         of_change.unwrap_or(self.title)
+    }
+
+    /// The severity of its findings under a configuration, before any steps.
+    #[must_use]
+    pub fn severity_in(&self, configuration: &Configuration) -> Severity {
+        configuration.severities.get(self.id).copied().unwrap_or(self.severity)
+    }
+
+    /// An open finding of this rule about what the key names, with all that the rule and the configuration say of it, and nothing seen yet.
+    #[must_use]
+    pub fn finding(&self, key: FindingKey, configuration: &Configuration) -> Finding {
+        Finding {
+            id: key.id(),
+            rule: self.id.to_owned(),
+            severity: self.severity_in(configuration),
+            title: self.title.to_owned(),
+            detail: String::new(),
+            remediation: self.remediation.to_owned(),
+            status: Status::Open,
+            account: key.account,
+            region: key.region,
+            resource: key.resource,
+            principals: Bounded::default(),
+            models: Bounded::default(),
+            apis: Bounded::default(),
+            verdict: None,
+            grade: None,
+            reason: None,
+            missing: Vec::new(),
+            attempted: false,
+            expected: false,
+            linked: Vec::new(),
+            first_seen: None,
+            last_seen: None,
+            count: 0,
+            events: Vec::new(),
+            changes: Vec::new(),
+            policy: None,
+            controls: self.controls.iter().map(ToString::to_string).collect(),
+            reopened: 0,
+            resolved_at: None,
+            suppression: None,
+        }
     }
 }
 

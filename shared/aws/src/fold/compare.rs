@@ -144,5 +144,5 @@ fn own_finding(
         discriminator: discriminator.to_owned(),
     };
     let (first_seen, last_seen) = (times.iter().min().copied(), times.iter().max().copied());
-    Some(Finding { detail: because, first_seen, last_seen, count, ..Finding::of(rule, key, configuration) })
+    Some(Finding { detail: because, first_seen, last_seen, count, ..rule.finding(key, configuration) })
 }

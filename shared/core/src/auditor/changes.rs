@@ -286,7 +286,7 @@ fn finding(
     let may = |said: &Said| {
         rule.id != "auditor-tampered" && said.principal().is_some_and(|principal| terms.configuration.is_administrator(principal))
     };
-    let base = terms.configuration.severity(rule);
+    let base = rule.severity_in(terms.configuration);
     let severity = |said: &Said| {
         let in_burst = said.of.as_ref().is_some_and(|made| bursts.contains(made));
         let attempt = i8::from(said.is_attempt() && !in_burst);
@@ -329,7 +329,7 @@ fn finding(
     let remediation = told.latest().and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
     let (resolved_at, reopened) = righted(rule, telling);
     let resolved_at = resolved_at.filter(|_| !(by_change && still_so));
-    let of_rule = Finding::of(rule, key.clone(), terms.configuration);
+    let of_rule = rule.finding(key.clone(), terms.configuration);
     let mut finding = Finding {
         severity: worst,
         title: if attempted { rule.attempt() } else { rule.title }.to_owned(),

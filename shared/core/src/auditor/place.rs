@@ -498,7 +498,7 @@ impl View<'_> {
         let mut events = vec![draft.first.event.text(self.texts.strings()), draft.last.event.text(self.texts.strings())];
         events.dedup();
         events.retain(|event| !event.is_empty());
-        let of_rule = Finding::of(rule, key.clone(), self.terms.configuration);
+        let of_rule = rule.finding(key.clone(), self.terms.configuration);
         Finding {
             detail: format!("{} {calls} of {apis} with {models} by {principals}: {}", draft.count, draft.observed.because),
             remediation: draft.observed.remediation.clone().unwrap_or_else(|| of_rule.remediation.clone()),
