@@ -17,6 +17,7 @@ pub mod blindness;
 pub mod change;
 pub mod cloudtrail;
 pub mod config;
+pub mod config_file;
 pub mod control_change;
 pub mod doctor;
 pub mod enforcement;
