@@ -5,7 +5,8 @@ use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
     report::{Filter, Report, Unreadable},
-    rule::{Rule, page},
+    rule::Rule,
+    rules::page,
     verdict::Invocations,
 };
 use audit_local::store::Store;

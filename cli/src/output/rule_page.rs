@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use audit_core::rule::{Rule, page};
+use audit_core::{rule::Rule, rules::page};
 
 use super::text::wrapped;
 

@@ -13,7 +13,6 @@ mod bedrock;
 mod beside;
 mod data_automation;
 mod others;
-pub mod page;
 
 use std::sync::LazyLock;
 

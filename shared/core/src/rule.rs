@@ -1,7 +1,5 @@
 //! What a rule is: a value, one file each under [`rules`](crate::rules), with everything that people and programs need to know of it.
 
-pub mod page;
-
 use std::fmt;
 
 use crate::{

@@ -42,6 +42,7 @@ mod model_hidden_by_profile;
 mod model_not_covered;
 mod observation_altered;
 mod other_guardrail_used;
+pub mod page;
 mod partial_guarding;
 mod policy_detached;
 mod policy_invalid;

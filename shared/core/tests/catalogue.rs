@@ -9,8 +9,8 @@ use std::{
 
 use audit_core::{
     operations::{self, Role},
-    rule::{Check, Group, page},
-    rules::{self, RULES},
+    rule::{Check, Group},
+    rules::{self, RULES, page},
     telemetry::{LoggedEvent, Recorded, Telemetry},
 };
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn each_rule_has_its_page() {
 
 #[test]
 fn each_operation_has_its_line() {
-    assert_page("operations.md", &operations::page::markdown());
+    assert_page("operations.md", &page::operations::markdown());
 }
 
 #[test]

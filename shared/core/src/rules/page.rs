@@ -1,9 +1,14 @@
 //! A rule, as a page: the same fields on the terminal (`guardrail-audit rules <id>`) and under `docs/rules/`.
 
+pub mod operations;
+
 use std::fmt::Write as _;
 
-use super::{Group, Rule};
-use crate::{framework::Framework, rules::RULES};
+use super::RULES;
+use crate::{
+    framework::Framework,
+    rule::{Group, Rule},
+};
 
 /// The parts of a page, in order: heading and lines.
 #[must_use]

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::{BEDROCK_APIS, Role};
 use crate::{
     api::{Mediator, Reach},
+    operations::{self, Role},
     rule::Rule,
     rules::RULES,
 };
@@ -13,11 +13,11 @@ use crate::{
 #[must_use]
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
-    for api in BEDROCK_APIS {
+    for api in operations::bedrock_apis() {
         // Writing to a String can't fail.
         let _ = write!(page, "\n## {}\n\n| Operation | What it is | Looked at by |\n|---|---|---|\n", api.name);
-        let operations = || api.groups.iter().flat_map(|group| group.operations.iter().map(|name| (*name, group.role)));
-        for (name, role) in operations() {
+        let named = || api.groups.iter().flat_map(|group| group.operations.iter().map(|name| (*name, group.role)));
+        for (name, role) in named() {
             let rules = match role {
                 Role::Runs(Reach::Unsupported) => "[endpoint-not-covered](rules/endpoint-not-covered.md)".to_owned(),
                 Role::Runs(Reach::Uncovered | Reach::Mediated(Mediator::Agent | Mediator::Flow | Mediator::Request)) => {
@@ -31,7 +31,7 @@ pub fn markdown() -> String {
                 Role::Nothing(_) => String::new(),
                 _ => rules_of(name, api.source),
             };
-            let _ = writeln!(page, "| `{name}` | {} | {rules} |", role.in_words());
+            let _ = writeln!(page, "| `{name}` | {} | {rules} |", in_words(role));
         }
     }
     page
@@ -50,7 +50,8 @@ What this means for evidence stands in [evidence.md](evidence.md).
 
 /// The rules that look at changes by an operation. A name that several services have is told apart by the other operations of the rule.
 fn rules_of(name: &str, source: &str) -> String {
-    let services_of = |name: &str| super::changes().filter(|(_, other)| *other == name).map(|(source, _)| source).collect::<BTreeSet<_>>();
+    let services_of =
+        |name: &str| operations::changes().filter(|(_, other)| *other == name).map(|(source, _)| source).collect::<BTreeSet<_>>();
     let looks = |rule: &&&Rule| {
         let of_one = rule.revealed_by.iter().map(|other| services_of(other)).filter(|services| services.len() == 1);
         let services: BTreeSet<&str> = of_one.flatten().collect();
@@ -66,24 +67,21 @@ fn rules_of(name: &str, source: &str) -> String {
     links.join(", ")
 }
 
-impl Role {
-    /// In words.
-    #[must_use]
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Role::Runs(Reach::Covered | Reach::Ambiguous) => "call of a model that enforcement covers",
-            Role::Runs(Reach::Uncovered) => "call of a model that enforcement is not documented to reach",
-            Role::Runs(Reach::Unsupported) => "call of a model where guardrails don't reach",
-            Role::Runs(Reach::Mediated(Mediator::Agent)) => "call of a model through an agent, which brings a guardrail or none",
-            Role::Runs(Reach::Mediated(Mediator::Flow)) => "call of a model through a flow, whose nodes bring guardrails or none",
-            Role::Runs(Reach::Mediated(Mediator::Request)) => "call of a model that may name a guardrail in its request",
-            Role::Runs(Reach::Mediated(Mediator::AgentCore)) => "leads to models; what it calls of Bedrock has records of its own",
-            Role::Evaluates => "evaluation by guardrails: evidence",
-            Role::Changes => "change, kept",
-            Role::ChangesState => "change of the state that others are judged by, kept",
-            Role::ChangesAuditor | Role::ChangesAuditorItem => "change, kept where it is of the auditor's own resources",
-            Role::ChangesEvidenceItem => "change, kept where it is of evidence",
-            Role::Nothing(what) => what,
-        }
+/// What an operation is, in words.
+fn in_words(role: Role) -> &'static str {
+    match role {
+        Role::Runs(Reach::Covered | Reach::Ambiguous) => "call of a model that enforcement covers",
+        Role::Runs(Reach::Uncovered) => "call of a model that enforcement is not documented to reach",
+        Role::Runs(Reach::Unsupported) => "call of a model where guardrails don't reach",
+        Role::Runs(Reach::Mediated(Mediator::Agent)) => "call of a model through an agent, which brings a guardrail or none",
+        Role::Runs(Reach::Mediated(Mediator::Flow)) => "call of a model through a flow, whose nodes bring guardrails or none",
+        Role::Runs(Reach::Mediated(Mediator::Request)) => "call of a model that may name a guardrail in its request",
+        Role::Runs(Reach::Mediated(Mediator::AgentCore)) => "leads to models; what it calls of Bedrock has records of its own",
+        Role::Evaluates => "evaluation by guardrails: evidence",
+        Role::Changes => "change, kept",
+        Role::ChangesState => "change of the state that others are judged by, kept",
+        Role::ChangesAuditor | Role::ChangesAuditorItem => "change, kept where it is of the auditor's own resources",
+        Role::ChangesEvidenceItem => "change, kept where it is of evidence",
+        Role::Nothing(what) => what,
     }
 }
