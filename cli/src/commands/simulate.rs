@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::Context as _;
 use audit_core::{
-    arn::looks_like_a_region,
-    arn::{AccountId, PolicyId, Region},
+    arn::{AccountId, PolicyId, Region, looks_like_a_region},
     auditor::Selection,
+    change::{OrganizationChange, WorldChange},
     enforcement::Enforcement,
     facts::Facts,
     json::{At as _, without_mark},
@@ -21,7 +21,7 @@ use audit_core::{
     report::Filter,
     severity::Severity,
     simulate::{Effect, Outlook, Row, Simulation, simulate},
-    world::{OrganizationChange, World, WorldChange},
+    world::World,
 };
 use audit_local::{scan, store::Store};
 use serde_json::{Map, Value, json};

@@ -8,11 +8,10 @@ use std::{
 
 use audit_core::{
     auditor,
-    change::Change,
+    change::{Change, WorldChange},
     cloudtrail::wanted::Wanted,
     facts::{Collector, Taken},
     moment::Moment,
-    world::WorldChange,
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use serde::{Deserialize, Serialize};

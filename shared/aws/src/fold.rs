@@ -19,12 +19,12 @@ use std::{
 
 use audit_core::{
     auditor::{self, Selection, Terms},
-    change::Change,
+    change::{Change, WorldChange},
     config::Configuration,
     finding::Finding,
     moment::Moment,
     organization::Organization,
-    world::{World, WorldChange},
+    world::World,
 };
 use aws_lambda_events::{
     dynamodb::Event,

@@ -22,7 +22,7 @@ use hashbrown::HashMap;
 use crate::{
     arn::{AccountId, Region},
     blindness::Blindness,
-    change::{Change, ChangeKey},
+    change::{Change, ChangeKey, WorldChange},
     cloudtrail::wanted::Wanted,
     config::Configuration,
     facts::{Facts, KeptChanges, Listed, Places, Rows, Strings, Symbol, Texts},
@@ -36,7 +36,7 @@ use crate::{
     scene::{self, Heartbeats, Scene, Surroundings},
     side_by_side,
     verdict::{self, Call, Evidence, Invocations},
-    world::{State, World, WorldChange},
+    world::{State, World},
 };
 use changes::Looking;
 use matter::Matter;

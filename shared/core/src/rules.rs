@@ -62,6 +62,7 @@ pub(crate) use telemetry_gap::silent_at;
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, TargetId},
+    change::{OrganizationChange, WorldChange},
     enforcement::Enforcement,
     guardrail::Canonical,
     moment::Moment,
@@ -69,7 +70,7 @@ use crate::{
     policy::{BEDROCK_POLICY, GuardrailInference, Weakening, weakening},
     rule::Rule,
     scene::{Outcome, Seen, Sighting, published_version},
-    world::{OrganizationChange, PolicyBasis, PolicyInForce, WorldChange},
+    world::{PolicyBasis, PolicyInForce},
 };
 
 /// All rules, in the order of reports.

@@ -15,6 +15,7 @@ use crate::{
     api::Reach,
     arn::{AccountId, Region},
     auditor::{self, Terms},
+    change::WorldChange,
     control_change::ControlChange,
     facts::Facts,
     model::Model,
@@ -22,7 +23,7 @@ use crate::{
     report::CoverageRow,
     severity::Severity,
     verdict::{Call, Evidence, Grade, Judgement, Reason, Verdict, judge},
-    world::{State, World, WorldChange},
+    world::{State, World},
 };
 pub use possible::Impossible;
 use possible::is_possible;

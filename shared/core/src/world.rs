@@ -5,7 +5,6 @@
 //! [`InForce`], and says whether the answer is only assumed from a snapshot younger than the moment asked about.
 
 mod answer;
-mod change;
 mod mediated;
 mod path;
 mod settle;
@@ -19,7 +18,6 @@ use std::{
 
 use serde_json::Value;
 
-pub use change::{OrganizationChange, WorldChange};
 pub use mediated::{MediatedGuardrail, PartGuardrail};
 pub use path::{Doubt, Entity, SnapshotPath};
 use settle::ChangedTrail;
@@ -29,6 +27,7 @@ pub use validation::Validation;
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
+    change::{OrganizationChange, WorldChange},
     enforcement::Enforcement,
     guardrail::Canonical,
     identity::{self, IdentityPolicy},

@@ -1,9 +1,6 @@
 //! Who the hub takes at their word.
 
-use audit_core::{
-    change::Change,
-    world::{OrganizationChange, WorldChange},
-};
+use audit_core::change::{Change, OrganizationChange, WorldChange};
 
 use crate::place::{Partition, Source};
 

@@ -16,9 +16,8 @@ use super::{
 };
 use crate::{
     arn::AccountId,
-    change::{Change, ChangeKey},
+    change::{Change, ChangeKey, OrganizationChange, WorldChange},
     moment::Moment,
-    world::{OrganizationChange, WorldChange},
 };
 
 /// What is kept of one change.

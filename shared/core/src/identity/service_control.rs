@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{IdentityPolicy, Lost, Silence, lost};
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
-    change::{Change, ChangeKey},
+    change::{Change, ChangeKey, OrganizationChange, WorldChange},
     moment::Moment,
     organization::Organization,
-    world::{OrganizationChange, State, WorldChange},
+    world::State,
 };
 
 /// The policy types that refuse, each with AWS's policy that allows everything: it is attached to every target, unless somebody detached

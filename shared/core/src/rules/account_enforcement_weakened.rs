@@ -2,13 +2,13 @@
 
 use crate::{
     arn::GuardrailVersionArn,
+    change::WorldChange,
     enforcement::Enforcement,
     framework::PROTECTION_WEAKENED,
     policy::{Weakening, weakening_of},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
-    world::WorldChange,
 };
 
 pub(super) static RULE: Rule = Rule {

@@ -2,12 +2,12 @@
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersionArn},
+    change::WorldChange,
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_OPERATION, LENS_GUARDRAILS},
     guardrail::sharing::{Sharing, shares_resource_with},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
-    world::WorldChange,
 };
 
 pub(super) static RULE: Rule = Rule {

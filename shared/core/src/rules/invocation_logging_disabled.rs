@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    change::WorldChange,
     framework::LOGS_IMPAIRED,
     moment::Moment,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     telemetry::InvocationLogging,
-    world::WorldChange,
 };
 
 pub(super) static RULE: Rule = Rule {

@@ -2,7 +2,7 @@
 
 use crate::{
     arn::{AccountId, PolicyId, Region},
-    change::Change,
+    change::{Change, OrganizationChange, WorldChange},
     framework::POLICY_WEAKENED,
     moment::Moment,
     organization::GLOBAL_REGION,
@@ -13,7 +13,7 @@ use crate::{
     rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Seen, Sighting},
     severity::Severity,
-    world::{OrganizationChange, Validation, WorldChange},
+    world::Validation,
 };
 
 pub(super) static RULE: Rule = Rule {

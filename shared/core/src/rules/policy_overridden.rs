@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     arn::{AccountId, GuardrailVersionArn, PolicyId, Region},
+    change::WorldChange,
     framework::POLICY_WEAKENED,
     moment::Moment,
     organization::{GLOBAL_REGION, Organization},
@@ -11,7 +12,7 @@ use crate::{
     rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Seen, Sighting},
     severity::Severity,
-    world::{PolicyBasis, State, WorldChange},
+    world::{PolicyBasis, State},
 };
 
 pub(super) static RULE: Rule = Rule {

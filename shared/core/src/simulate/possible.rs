@@ -2,11 +2,12 @@
 
 use crate::{
     arn::{AccountId, GuardrailVersion, GuardrailVersionArn, PolicyId, TargetId},
+    change::{OrganizationChange, WorldChange},
     enforcement::Enforcement,
     moment::Moment,
     organization::Organization,
     policy::BEDROCK_POLICY,
-    world::{OrganizationChange, State, WorldChange},
+    world::State,
 };
 
 /// Why a change can't be supposed: an answer would be about another change than the one that was meant.

@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
+    change::OrganizationChange,
     moment::Moment,
     organization::Organization,
     policy::{Attached, BEDROCK_POLICY, Document, EffectivePolicy, Origin, inherit},
-    world::{OrganizationChange, PolicyVersion, Timeline, World},
+    world::{PolicyVersion, Timeline, World},
 };
 
 /// A policy, as far as it is known.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     arn::{AccountId, TargetId},
+    change::OrganizationChange,
     moment::Moment,
     organization::{Organization, Unit},
-    world::{OrganizationChange, Source, Timeline, World},
+    world::{Source, Timeline, World},
 };
 
 /// Where an account stands in the organization.

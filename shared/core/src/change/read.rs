@@ -1,172 +1,76 @@
-//! Changes of the world that CloudTrail reports, with as much of the new state as the record carries.
+//! Reads what CloudTrail's records say of changes: which are kept, with which parameters, and as much of the new state as a record carries.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{Change, OrganizationChange, WorldChange, parameters::Kept};
 use crate::{
-    arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, TargetId, partition_of},
-    change::Change,
-    cloudtrail::{EventType, HIDDEN, Record},
+    arn::{Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, partition_of},
+    cloudtrail::{EventType, HIDDEN, Record, wanted::operation},
     enforcement::Enforcement,
     json::At,
+    operations::{self, Role},
     policy::BEDROCK_POLICY,
 };
 
-/// A change of the state that verdicts rest on. Of a refused call, what it would have done.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum WorldChange {
-    /// Something in the organization's tree or policies.
-    Organization(OrganizationChange),
-    /// PutEnforcedGuardrailConfiguration.
-    ConfigurationPut {
-        /// Whose configuration.
-        account: AccountId,
-        /// Where.
-        region: Region,
-        /// What it enforces; `None` if the record hides it (facts README, unknown 10).
-        enforcement: Option<Enforcement>,
-    },
-    /// DeleteEnforcedGuardrailConfiguration: there is at most one per account and Region (docs/aws/enforcement.md#account-configuration).
-    ConfigurationDeleted {
-        /// Whose configuration.
-        account: AccountId,
-        /// Where.
-        region: Region,
-    },
-    /// CreateInferenceProfile.
-    InferenceProfileCreated {
-        /// Whose profile.
-        account: AccountId,
-        /// Where.
-        region: Region,
-        /// Its id.
-        id: String,
-        /// The model or system profile that it was copied from.
-        model: String,
-    },
-    /// CreateAgent, UpdateAgent.
-    AgentChanged {
-        /// Whose agent.
-        account: AccountId,
-        /// Where.
-        region: Region,
-        /// Its id.
-        id: String,
-        /// The guardrail that the record names; without one the agent's guardrail is not known: it may have been left out or masked.
-        guardrail: Option<GuardrailVersionArn>,
-    },
-    /// UpdateFlow and its like: what nodes a flow has is not in the record.
-    FlowChanged {
-        /// Whose flow.
-        account: AccountId,
-        /// Where.
-        region: Region,
-        /// Its id.
-        id: String,
-    },
-    /// CreateGuardrail, UpdateGuardrail: what the DRAFT says from here on is not in the record
-    /// (docs/aws/cloudtrail-records.md#guardrail-changes).
-    GuardrailChanged {
-        /// Which.
-        key: GuardrailKey,
-        /// It was made by this.
-        created: bool,
-    },
-    /// DeleteGuardrail.
-    GuardrailDeleted {
-        /// Which.
-        key: GuardrailKey,
-        /// Only this version of it.
-        version: Option<GuardrailVersion>,
-    },
-    /// PutResourcePolicy, DeleteResourcePolicy on a guardrail or guardrail profile.
-    ResourcePolicyChanged {
-        /// Which.
-        key: GuardrailKey,
-        /// What it says; `None` if the record hides it.
-        policy: Option<String>,
-    },
-    /// Put- and DeleteModelInvocationLoggingConfiguration.
-    InvocationLoggingChanged {
-        /// Whose.
-        account: AccountId,
-        /// Where.
-        region: Region,
-        /// `loggingConfig`: an empty object if there is none any more, null if the record hides it.
-        logging: Value,
-    },
-    /// Something about a trail: what it records from here on is not known until it is read again.
-    TelemetryChanged {
-        /// In whose events.
-        account: AccountId,
-        /// The trail's ARN; `None` if the record doesn't say which it is.
-        #[serde(default)]
-        trail: Option<String>,
-    },
+impl Change {
+    /// The change that a record reports or attempts; `None` if it is none that is kept.
+    #[must_use]
+    pub fn from_record(record: &Record<'_>) -> Option<Self> {
+        Self::from_record_if(record, |_| false)
+    }
+
+    /// The same; of data events on single items also those whose parameters pass.
+    #[must_use]
+    pub(crate) fn from_record_if(record: &Record<'_>, concerns_evidence: impl Fn(&Value) -> bool) -> Option<Self> {
+        let (service, operation, role) = kept_operation(record)?;
+        // Organizations tells results of what was asked for before as events of its own.
+        let may_be_result = service == "organizations" && record.event_type() != EventType::EndpointPassage;
+        if !record.event_type().is_request() && !may_be_result {
+            return None;
+        }
+        let Kept(mut parameters) = record.parameters();
+        if service != "cloudtrail"
+            && let Value::Object(members) = &mut parameters
+        {
+            // Whose key is disabled is told by the guardrail's own answer; only of a trail is its key evidence.
+            members.shift_remove("kmsKeyId");
+        }
+        if role.is_of_item() && !is_about_evidence(&parameters) && !concerns_evidence(&parameters) {
+            return None;
+        }
+        let Kept(response) = record.response();
+        let identity = &record.user_identity.0;
+        let mut change = Change {
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            account: record.account(),
+            region: record.region(),
+            principal: identity.principal().entity,
+            invoked_by: identity.invoked_by.get().map(str::to_owned),
+            error: record.error_code.get().map(str::to_owned),
+            parameters,
+            response,
+            effect: None,
+        };
+        change.effect = WorldChange::from_record(record, &change);
+        Some(change)
+    }
 }
 
-/// A change in AWS Organizations (docs/aws/bedrock-policies.md#records-of-organizations).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(tag = "operation", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each variant is an operation, and each field one of its parameters, in AWS's words")]
-pub enum OrganizationChange {
-    CreatePolicy {
-        policy: PolicyId,
-        policy_type: String,
-        name: String,
-        content: Option<String>,
-    },
-    /// Without content, what the policy says from here on is not known.
-    UpdatePolicy {
-        policy: PolicyId,
-        content: Option<String>,
-    },
-    DeletePolicy {
-        policy: PolicyId,
-    },
-    AttachPolicy {
-        policy: PolicyId,
-        target: TargetId,
-    },
-    DetachPolicy {
-        policy: PolicyId,
-        target: TargetId,
-    },
-    EnablePolicyType {
-        root: TargetId,
-        policy_type: String,
-    },
-    DisablePolicyType {
-        root: TargetId,
-        policy_type: String,
-    },
-    CreateOrganizationalUnit {
-        unit: TargetId,
-        name: String,
-        parent: TargetId,
-    },
-    DeleteOrganizationalUnit {
-        unit: TargetId,
-    },
-    MoveAccount {
-        account: AccountId,
-        destination: TargetId,
-    },
-    /// LeaveOrganization and RemoveAccountFromOrganization.
-    AccountLeft {
-        account: AccountId,
-    },
-    /// One of those that can take cover away, whose record doesn't say from whom: from here on nothing is known until it is read.
-    NotReadable {
-        event_name: String,
-    },
-    /// EffectivePolicyValidation: while a policy is invalid, the last valid one stays in force
-    /// (docs/aws/bedrock-policies.md#invalid-policies).
-    EffectivePolicyValidation {
-        account: AccountId,
-        valid: bool,
-    },
+/// The service and the operation of a record with its role, if changes of the kind are kept.
+#[must_use]
+pub fn kept_operation<'r>(record: &'r Record<'_>) -> Option<(&'r str, &'r str, Role)> {
+    let service = operations::source(record.event_source.get()?);
+    let operation = operation(record.event_name.get()?);
+    let role = operations::role(service, operation).filter(|role| role.is_kept())?;
+    Some((service, operation, role))
+}
+
+fn is_about_evidence(parameters: &Value) -> bool {
+    let text = |key: &str| parameters[key].as_str().unwrap_or_default();
+    text("key").contains("AWSLogs/")
+        || text("bucketName").starts_with("aws-cloudtrail-logs-")
+        || text("tableName").contains("guardrail-audit")
 }
 
 const TRAIL_OPERATIONS: &[&str] = &["CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging", "PutEventSelectors"];
@@ -353,7 +257,7 @@ mod tests {
 
     use super::*;
 
-    fn change(record: &Value) -> Option<WorldChange> {
+    fn effect(record: &Value) -> Option<WorldChange> {
         let text = record.to_string();
         Change::from_record(&serde_json::from_str(&text).unwrap())?.effect
     }
@@ -362,15 +266,15 @@ mod tests {
     fn what_the_record_hides_is_not_known() {
         let mut record = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "PutEnforcedGuardrailConfiguration", "awsRegion": "us-east-1",
             "recipientAccountId": "222233334444", "requestParameters": {"guardrailInferenceConfig": {"guardrailIdentifier": "abc", "guardrailVersion": "2"}}});
-        assert!(matches!(change(&record), Some(WorldChange::ConfigurationPut { enforcement: Some(_), .. })));
+        assert!(matches!(effect(&record), Some(WorldChange::ConfigurationPut { enforcement: Some(_), .. })));
         record["requestParameters"] = Value::Null;
-        assert!(matches!(change(&record), Some(WorldChange::ConfigurationPut { enforcement: None, .. })));
+        assert!(matches!(effect(&record), Some(WorldChange::ConfigurationPut { enforcement: None, .. })));
     }
 
     #[test]
     fn a_new_name_changes_nothing_but_content_that_is_hidden_may() {
         let update = |parameters: Value| {
-            change(&json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters": parameters}))
+            effect(&json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters": parameters}))
         };
         assert_eq!(update(json!({"policyId": "p-1", "name": "x", "description": "y"})), None);
         for content in [Value::Null, json!("HIDDEN_DUE_TO_SECURITY_REASONS")] {
@@ -386,7 +290,7 @@ mod tests {
         let stopped = |parameters: Value| {
             let record = json!({"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging", "awsRegion": "us-east-1",
                 "recipientAccountId": "222233334444", "requestParameters": parameters});
-            let Some(WorldChange::TelemetryChanged { trail, .. }) = change(&record) else { panic!("not read") };
+            let Some(WorldChange::TelemetryChanged { trail, .. }) = effect(&record) else { panic!("not read") };
             trail
         };
         assert_eq!(stopped(json!({"name": "t"})).as_deref(), Some(arn));
@@ -397,7 +301,7 @@ mod tests {
     #[test]
     fn the_same_operation_of_another_service_is_another() {
         let record = json!({"eventSource": "wafv2.amazonaws.com", "eventName": "DetachPolicy", "requestParameters": {"policyId": "p-1", "targetId": "r-1"}});
-        assert_eq!(change(&record), None);
+        assert_eq!(effect(&record), None);
     }
 
     #[test]
@@ -405,7 +309,74 @@ mod tests {
         let record = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "CreateInferenceProfile", "awsRegion": "us-east-1", "recipientAccountId": "1",
             "requestParameters": {"modelSource": {"copyFrom": "arn:aws:bedrock:us-east-1::foundation-model/a.one"}},
             "responseElements": {"inferenceProfileArn": "arn:aws:bedrock:us-east-1:1:application-inference-profile/abcdef123456"}});
-        let Some(WorldChange::InferenceProfileCreated { id, model, .. }) = change(&record) else { panic!("not read") };
+        let Some(WorldChange::InferenceProfileCreated { id, model, .. }) = effect(&record) else { panic!("not read") };
         assert_eq!((id.as_str(), model.as_str()), ("abcdef123456", "arn:aws:bedrock:us-east-1::foundation-model/a.one"));
+    }
+
+    fn change(record: &Value) -> Option<Change> {
+        let text = record.to_string();
+        Change::from_record(&serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn what_rules_look_at_is_kept_and_what_customers_wrote_is_not() {
+        let flow = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "UpdateFlow", "awsRegion": "us-east-1", "recipientAccountId": "1",
+            "requestParameters": {"flowIdentifier": "F", "description": "secret", "definition": {"nodes": [{"type": "Prompt", "name": "secret",
+                "configuration": {"prompt": {"sourceConfiguration": {"inline": "secret"}, "guardrailConfiguration": {"guardrailIdentifier": "g"}}}}]}}});
+        let kept = change(&flow).unwrap();
+        assert_eq!(kept.parameters.at("/definition/nodes/0/configuration/prompt/guardrailConfiguration/guardrailIdentifier"), "g");
+        assert!(!format!("{kept:?}").contains("secret"));
+        let tags = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "TagResource", "requestParameters": {"resourceARN": "arn", "tags": [{"key": "team", "value": "secret"}]}});
+        assert_eq!(change(&tags).unwrap().parameters["tags"], json!(["team"]));
+        let logging = |settings: Value| {
+            let put = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "PutModelInvocationLoggingConfiguration",
+                "requestParameters": {"loggingConfig": settings}});
+            change(&put).unwrap().parameters["loggingConfig"].clone()
+        };
+        let settings = json!({"cloudWatchConfig": {"logGroupName": "g", "roleArn": "r"}, "s3Config": {"bucketName": "b", "keyPrefix": "k"}, "textDataDeliveryEnabled": true});
+        let kept = json!({"cloudWatchConfig": {"logGroupName": "g"}, "s3Config": {"bucketName": "b"}, "textDataDeliveryEnabled": true});
+        assert_eq!(logging(settings), kept);
+        assert_eq!(logging(json!({"roleArn": "r"})), json!({"roleArn": "r"}), "a configuration that is there is never none");
+    }
+
+    #[test]
+    fn a_document_stays_the_same_however_it_is_laid_out() {
+        let document = json!({"b": {"list": ["a", "b"]}, "a": "x y"});
+        let record = |content: &str| {
+            let update = json!({"eventSource": "organizations.amazonaws.com", "eventName": "UpdatePolicy", "requestParameters":
+                {"policyId": "p-1", "content": content}, "responseElements": {"policy": {"content": content, "policySummary": {"id": "p-1"}}}});
+            change(&update).unwrap()
+        };
+        let plain = record(&document.to_string());
+        assert_eq!(plain.text("content"), Some(r#"{"a":"x y","b":{"list":["a","b"]}}"#));
+        let pretty = serde_json::to_string_pretty(&document).unwrap();
+        for layout in [pretty.clone(), pretty.replace('\n', "\r\n"), pretty.replace("  ", "\t"), format!("\n{pretty}\n")] {
+            assert_eq!(record(&layout), plain, "{layout:?}");
+        }
+        let steering = record("{\n\"a\": \"\\u001b[2J\\n\"}");
+        assert_eq!(steering.text("content"), Some("{\"a\":\"\u{fffd}[2J\u{fffd}\"}"), "its own texts can't steer what shows them");
+        assert_eq!(record("no\njson").text("content"), Some("no\u{fffd}json"));
+        let shared = |policy: &str| {
+            let put = json!({"eventSource": "bedrock.amazonaws.com", "eventName": "PutResourcePolicy", "awsRegion": "us-east-1", "requestParameters":
+                {"resourceArn": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org", "resourcePolicy": policy}});
+            change(&put).unwrap().effect
+        };
+        assert_eq!(shared(&pretty), shared(&document.to_string()));
+    }
+
+    #[test]
+    fn dates_are_cut_off_and_other_services_stay_out() {
+        let lambda = json!({"eventSource": "lambda.amazonaws.com", "eventName": "UpdateFunctionCode20150331v2", "requestParameters": {"functionName": "f"}});
+        assert_eq!(change(&lambda).unwrap().operation, "UpdateFunctionCode");
+        assert!(change(&json!({"eventSource": "secretsmanager.amazonaws.com", "eventName": "PutResourcePolicy"})).is_none());
+        assert!(change(&json!({"eventSource": "s3.amazonaws.com", "eventName": "DeleteObject", "requestParameters": {"bucketName": "b", "key": "x.txt"}})).is_none());
+    }
+
+    #[test]
+    fn a_refused_change_says_what_it_would_have_done() {
+        let refused = json!({"eventSource": "organizations.amazonaws.com", "eventName": "DetachPolicy", "errorCode": "AccessDenied",
+            "requestParameters": {"policyId": "p-1", "targetId": "r-1"}});
+        let refused = change(&refused).unwrap();
+        assert!(refused.is_refused() && refused.effect.is_some());
     }
 }
