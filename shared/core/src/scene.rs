@@ -1,5 +1,9 @@
 //! What rules about changes and states look at: every change that was read, in order, and the state before and after each.
 
+pub(crate) mod account_enforcement;
+pub(crate) mod effective_policies;
+pub(crate) mod guardrail_versions;
+
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},

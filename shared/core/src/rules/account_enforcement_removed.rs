@@ -4,7 +4,10 @@ use crate::{
     framework::PROTECTION_WEAKENED,
     policy::weakening_of,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
+    scene::{
+        Outcome, Seen,
+        account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
+    },
     severity::Severity,
 };
 
@@ -37,11 +40,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         None => format!("it {} gone, and what it enforced is not known", seen.did("is", "would be")),
     };
     let righted = before.and_then(|before| {
-        super::configuration_right_again(seen, |after| {
+        configuration_right_again(seen, |after| {
             before.iter().all(|old| {
                 after.iter().any(|new| weakening_of(region, old, new, &|a, b| seen.scene.compare(a, b, seen.key.time)).is_none())
             })
         })
     });
-    vec![seen.sighting(super::ENFORCED_CONFIGURATION, because).unverified(before.is_none()).righted(righted).fires()]
+    vec![seen.sighting(ENFORCED_CONFIGURATION, because).unverified(before.is_none()).righted(righted).fires()]
 }

@@ -7,7 +7,11 @@ use crate::{
     framework::PROTECTION_WEAKENED,
     policy::{Weakening, weakening_of},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
+    scene::{
+        Outcome, Seen,
+        account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
+        guardrail_versions::is_upgrade,
+    },
     severity::Severity,
 };
 
@@ -46,7 +50,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     // What a higher version of the same guardrail says may not be known, or not be comparable, and that is another rule's.
     let compare_now = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
         let compared = compare(a, b);
-        if super::is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
+        if is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
     };
     let put = seen.did("was put", "would have been put");
     let (because, changes, unverified) = match (before, after) {
@@ -68,9 +72,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         (_, None) => (format!("it {put} again, and with what is not in the record"), Vec::new(), true),
     };
     let righted = before.and_then(|before| {
-        super::configuration_right_again(seen, |now| {
+        configuration_right_again(seen, |now| {
             before.iter().all(|old| now.iter().any(|new| weakening_of(region, old, new, &compare).is_none()))
         })
     });
-    vec![seen.sighting(super::ENFORCED_CONFIGURATION, because).changing(changes).unverified(unverified).righted(righted).fires()]
+    vec![seen.sighting(ENFORCED_CONFIGURATION, because).changing(changes).unverified(unverified).righted(righted).fires()]
 }

@@ -6,7 +6,11 @@ use crate::{
     framework::{ATLAS_GUARDRAILS, IMPAIR_TOOLS, LENS_GUARDRAILS, LENS_MONITORING, MEASURE_2_7},
     guardrail::Canonical,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Reach, Seen, Sighting, published_version, redefined},
+    scene::{
+        Outcome, Reach, Seen, Sighting,
+        guardrail_versions::{draft_before_and_after, is_upgrade, refused_version, replaced_guardrails, version_before_and_after},
+        published_version, redefined,
+    },
     severity::Severity,
 };
 
@@ -46,7 +50,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 }
 
 fn draft(seen: &Seen<'_>) -> Option<Sighting> {
-    let Some((key, before, after)) = super::draft_before_and_after(seen) else {
+    let Some((key, before, after)) = draft_before_and_after(seen) else {
         return Some(
             seen.sighting(
                 "guardrail",
@@ -85,7 +89,7 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
             .unverified(true),
         );
     };
-    let (made, because, changes) = match super::version_before_and_after(seen) {
+    let (made, because, changes) = match version_before_and_after(seen) {
         Some((made, (before, Some(old)), Some(new))) => {
             let changes = incomparable(old, new)?;
             (Some(made.version), format!("version {} was published; compared with {}, {OTHERWISE}", made.version, before.version), changes)
@@ -96,7 +100,7 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
         }
         // The first version has nothing to be compared with.
         None if !seen.change.is_refused() && published_version(seen.change) == Some(GuardrailVersion::Numbered(1)) => return None,
-        None => match super::refused_version(seen) {
+        None => match refused_version(seen) {
             Some((before, old, new)) => (
                 None,
                 format!("the DRAFT would have been published; compared with {}, {OTHERWISE}", before.version),
@@ -129,7 +133,7 @@ fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
         let is = seen.did("is", "would be");
         let because = format!("version {} {is} enforced in place of {}, and {why}", new.version, old.version);
         let sighting = || Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because).changing(changes);
-        (super::is_upgrade(&old, &new) && !unverified.is_empty()).then(sighting)
+        (is_upgrade(&old, &new) && !unverified.is_empty()).then(sighting)
     };
-    super::replaced_guardrails(seen).into_iter().filter_map(unread).collect()
+    replaced_guardrails(seen).into_iter().filter_map(unread).collect()
 }

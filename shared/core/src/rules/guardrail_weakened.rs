@@ -8,7 +8,11 @@ use crate::{
     guardrail::Canonical,
     moment::Moment,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting, lowered},
+    scene::{
+        Outcome, Seen, Sighting,
+        guardrail_versions::{draft_before_and_after, refused_version, replaced_again, replaced_guardrails, version_before_and_after},
+        lowered,
+    },
     severity::Severity,
 };
 
@@ -49,7 +53,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 }
 
 fn draft(seen: &Seen<'_>) -> Option<Sighting> {
-    let (key, before, after) = super::draft_before_and_after(seen)?;
+    let (key, before, after) = draft_before_and_after(seen)?;
     let (steps, reaches) = seen.reach_of_draft(&key).steps("a published version of it that a policy or configuration names would");
     let weakened = |before: &Canonical, what: &str| {
         let changes = lowered(before, after?);
@@ -75,13 +79,13 @@ fn draft(seen: &Seen<'_>) -> Option<Sighting> {
 }
 
 fn version(seen: &Seen<'_>) -> Option<Sighting> {
-    if let Some((before, old, draft)) = super::refused_version(seen) {
+    if let Some((before, old, draft)) = refused_version(seen) {
         let because = format!("the DRAFT, which is weaker than version {}, would have been published", before.version);
         let sighting = Sighting::new(&before.key.account, &before.key.region, before.key.arn(), because).apart_by("version");
         let changes = lowered(old, draft);
         return (!changes.is_empty()).then(|| sighting.changing(changes).stepped(-2));
     }
-    let (made, before, after) = super::version_before_and_after(seen)?;
+    let (made, before, after) = version_before_and_after(seen)?;
     let changes = lowered(before.1?, after?);
     let reach = seen.scene.reach_of(&made.key, Some(made.version), seen.key.time);
     let (steps, reaches) = reach.steps("a policy or configuration that names it would");
@@ -98,11 +102,11 @@ fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
         let changes = if same { seen.scene.compare(&old, &new, seen.key.time).changes } else { Vec::new() };
         let replaced = seen.did("was replaced", "would have been replaced");
         let because = format!("the enforced version {} {replaced} by the weaker {}", old.version, new.version);
-        let righted = || super::replaced_again(seen, &new, seen.key.time, Moment::END);
+        let righted = || replaced_again(seen, &new, seen.key.time, Moment::END);
         (!changes.is_empty()).then(|| {
             let sighting = Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because).apart_by("enforced");
             sighting.changing(changes).stepped(1).righted(righted())
         })
     };
-    super::replaced_guardrails(seen).into_iter().filter_map(weaker).collect()
+    replaced_guardrails(seen).into_iter().filter_map(weaker).collect()
 }

@@ -1,6 +1,5 @@
 //! The computed effective policy of an account differs from the described one.
 
-use super::SETTLING_SECONDS;
 use crate::{
     arn::{AccountId, Region},
     control_change::ControlChange,
@@ -9,7 +8,7 @@ use crate::{
     organization::GLOBAL_REGION,
     policy::{EffectivePolicy, GuardrailInference, Identifier},
     rule::{Check, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Sighting},
+    scene::{Outcome, Scene, Sighting, effective_policies::SETTLING_SECONDS},
     severity::Severity,
     world::{InForce, PolicyBasis},
 };

@@ -10,7 +10,7 @@ use crate::{
     organization::{GLOBAL_REGION, Organization},
     policy::{Attached, BEDROCK_POLICY, EffectivePolicy, GuardrailInference, Origin, Weakening, inherit, weakening},
     rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Seen, Sighting},
+    scene::{Outcome, Scene, Seen, Sighting, effective_policies::weaker_policies, guardrail_versions::is_upgrade},
     severity::Severity,
     world::{PolicyBasis, State},
 };
@@ -41,7 +41,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    super::weaker_policies(seen, &format!("what is demanded higher in the tree {} replaced or weakened", seen.did("is", "would be")))
+    weaker_policies(seen, &format!("what is demanded higher in the tree {} replaced or weakened", seen.did("is", "would be")))
 }
 
 /// Overrides that are already there. What a change in the input did is its own rule's.
@@ -66,7 +66,7 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
         };
         let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
             let compared = scene.compare(a, b, Moment::END);
-            if super::is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
+            if is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
         };
         let lost_at = |at: Moment| {
             let now = state.policy(account, at).state().filter(|now| now.basis != PolicyBasis::LastValid)?;

@@ -3,7 +3,7 @@
 use crate::{
     framework::POLICY_WEAKENED,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
+    scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
 
@@ -26,14 +26,22 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     match seen.change.text("policyType") {
-        Some(crate::policy::BEDROCK_POLICY) => super::sure_of_effect(super::weaker_policies(
-            seen,
-            &format!("no Bedrock policy {} in force any more", seen.did("is", "would be")),
-        )),
+        Some(crate::policy::BEDROCK_POLICY) => {
+            sure_of_effect(weaker_policies(seen, &format!("no Bedrock policy {} in force any more", seen.did("is", "would be"))))
+        }
         Some(_) => Vec::new(),
         None => {
             let disabled = seen.did("was disabled", "would have been disabled");
-            super::weaker_policies(seen, &format!("which type of policy {disabled} is not in the record"))
+            weaker_policies(seen, &format!("which type of policy {disabled} is not in the record"))
         }
     }
+}
+
+/// For operations whose effect is in their name.
+fn sure_of_effect(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let sure = |outcome| match outcome {
+        Outcome::Fires(sighting) => Outcome::Fires(Box::new(sighting.unverified(false))),
+        blind @ Outcome::Blind(..) => blind,
+    };
+    outcomes.into_iter().map(sure).collect()
 }

@@ -3,7 +3,7 @@
 use crate::{
     framework::POLICY_WEAKENED,
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
+    scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
 
@@ -30,5 +30,5 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    super::weaker_policies(seen, &format!("its effective policy {} less than before", seen.did("demands", "would demand")))
+    weaker_policies(seen, &format!("its effective policy {} less than before", seen.did("demands", "would demand")))
 }

@@ -1,0 +1,103 @@
+//! Which contents of a guardrail a change is compared with: its DRAFT before and after, the version that was published or would have been,
+//! and the versions that enforcement put in the place of others.
+
+use super::{Seen, published_version};
+use crate::{
+    arn::{GuardrailKey, GuardrailVersion, GuardrailVersionArn},
+    change::WorldChange,
+    guardrail::Canonical,
+    moment::Moment,
+    policy::GuardrailInference,
+};
+
+/// Of an update: the guardrail, and its DRAFT before and after, as far as known.
+pub(crate) fn draft_before_and_after<'s>(seen: &Seen<'s>) -> Option<(GuardrailKey, Option<&'s Canonical>, Option<&'s Canonical>)> {
+    let key = seen.guardrail()?;
+    let read = |at: Moment| seen.scene.draft(&key, at);
+    let (before, after) = (read(seen.before()), if seen.change.is_refused() { None } else { read(seen.key.time) });
+    Some((key, before, after))
+}
+
+/// A version that was published, what it is compared with, and the contents of both.
+type Published<'s> = (GuardrailVersionArn, (GuardrailVersionArn, Option<&'s Canonical>), Option<&'s Canonical>);
+
+/// Of a version that was published: it, what it is compared with, and the contents of both, as far as known. It is compared with the
+/// version that is enforced, else with the one before it.
+pub(crate) fn version_before_and_after<'s>(seen: &Seen<'s>) -> Option<Published<'s>> {
+    let key = seen.guardrail()?;
+    let made = published_version(seen.change)?;
+    let GuardrailVersion::Numbered(number) = made else {
+        return None;
+    };
+    let (scene, time) = (seen.scene, seen.key.time);
+    let enforced = scene.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < made).max();
+    let before = enforced.or_else(|| number.checked_sub(1).filter(|number| *number > 0).map(GuardrailVersion::Numbered))?;
+    let before = key.version(before);
+    let content_before = scene.content_of(&before, time);
+    let made = GuardrailVersionArn { key, version: made };
+    let content = scene.content_of(&made, time).or_else(|| scene.draft(&made.key, time));
+    Some((made, (before, content_before), content))
+}
+
+/// Of a version whose publication was refused: what the DRAFT that it would have been is compared with, and the contents of both. It is
+/// compared with the version that is enforced, else with the latest that was read.
+pub(crate) fn refused_version<'s>(seen: &Seen<'s>) -> Option<(GuardrailVersionArn, &'s Canonical, &'s Canonical)> {
+    let key = seen.guardrail().filter(|_| seen.change.is_refused())?;
+    let read =
+        || seen.scene.state.versions_of(&key).map(|(version, _)| version).filter(|version| *version != GuardrailVersion::Draft).last();
+    let before = seen.scene.enforced_versions(&key, seen.before()).into_iter().max().or_else(read)?;
+    let draft = seen.scene.draft(&key, seen.key.time)?;
+    let before = GuardrailVersionArn { key, version: before };
+    let content_before = seen.scene.content_of(&before, seen.key.time)?;
+    Some((before, content_before, draft))
+}
+
+/// The guardrail versions that a change of enforcement put in the place of others, each once.
+pub(crate) fn replaced_guardrails(seen: &Seen<'_>) -> Vec<(GuardrailVersionArn, GuardrailVersionArn)> {
+    let state = seen.scene.state;
+    let mut replaced = Vec::new();
+    match &seen.change.effect {
+        Some(WorldChange::ConfigurationPut { account, region, enforcement: Some(after) }) => {
+            for before in state.configurations(account, region, seen.before()).state().unwrap_or_default() {
+                replaced.push((before.guardrail.clone(), after.guardrail.clone()));
+            }
+        }
+        Some(WorldChange::Organization(change)) => {
+            for account in state.effect_of(seen.key.time, &seen.key.event_id, change).accounts {
+                let (Some(Some(before)), Some(Some(after))) = (account.before.state(), account.after.state()) else {
+                    continue;
+                };
+                for (region, inference) in
+                    before.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |one| (region, one)))
+                {
+                    let now = after.regions.get(region).into_iter().flatten().find(|now| now.name.eq_ignore_ascii_case(&inference.name));
+                    if let (Some(old), Some(new)) = (inference.enforcement(), now.and_then(GuardrailInference::enforcement)) {
+                        replaced.push((old.guardrail, new.guardrail));
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    replaced.retain(|(old, new)| old != new);
+    replaced.sort();
+    replaced.dedup();
+    replaced
+}
+
+/// When the version that was put in the place of a stronger one was no longer enforced in the place that the change concerns.
+pub(crate) fn replaced_again(seen: &Seen<'_>, weaker: &GuardrailVersionArn, after: Moment, until: Moment) -> Option<Moment> {
+    let state = seen.scene.state;
+    let (account, region) = (&seen.change.account, &seen.change.region);
+    let boundaries = seen.scene.all_boundaries(account, region, after);
+    boundaries.into_iter().filter(|at| *at < until).find(|at| {
+        let enforced = seen.scene.enforced_versions(&weaker.key, *at);
+        let is_known = state.configurations(account, region, *at).state().is_some() || state.accounts().next().is_some();
+        is_known && !enforced.is_empty() && !enforced.contains(&weaker.version)
+    })
+}
+
+/// A higher version of the same guardrail.
+pub(crate) fn is_upgrade(old: &GuardrailVersionArn, new: &GuardrailVersionArn) -> bool {
+    old.key == new.key && old.version < new.version && new.version != GuardrailVersion::Draft
+}
