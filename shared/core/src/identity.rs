@@ -5,13 +5,10 @@
 //! changed. What a change of policies took away is found by asking them, before and after, about the same requests: how a document is
 //! written doesn't matter. Only statements that can decide about such requests are kept.
 
-pub(crate) mod changes;
 mod compare;
 mod guardrails;
-pub(crate) mod history;
 mod keys;
 mod operations;
-pub(crate) mod service_control;
 mod simple;
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};

@@ -3,6 +3,9 @@
 pub(crate) mod account_enforcement;
 pub(crate) mod effective_policies;
 pub(crate) mod guardrail_versions;
+pub(crate) mod identity_changes;
+mod identity_history;
+mod service_control;
 
 use std::{
     cell::OnceCell,
@@ -12,6 +15,9 @@ use std::{
 
 use hashbrown::HashMap;
 
+use identity_history::{Before, History};
+use service_control::{Loss, ServiceControl};
+
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region, short},
     blindness::Blindness,
@@ -20,11 +26,7 @@ use crate::{
     control_change::ControlChange,
     enforcement::Enforcement,
     guardrail::{self, Canonical, Direction},
-    identity::{
-        IdentityPolicy,
-        history::{Before, History},
-        service_control::{Loss, ServiceControl},
-    },
+    identity::IdentityPolicy,
     model::Model,
     moment::Moment,
     policy::{GuardrailInference, Weakening},

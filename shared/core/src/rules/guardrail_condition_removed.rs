@@ -3,9 +3,9 @@
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
-    identity::{IdentityPolicy, Lost, Named, NewlyPassing, changes::Concern},
+    identity::{IdentityPolicy, Lost, Named, NewlyPassing},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
+    scene::{Outcome, Seen, identity_changes::Concern},
     severity::Severity,
 };
 

@@ -2,9 +2,9 @@
 
 use crate::{
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
-    identity::{IdentityPolicy, Lost, NewlyPassing, changes::Concern},
+    identity::{IdentityPolicy, Lost, NewlyPassing},
     rule::{ChangeCheck, Check, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
+    scene::{Outcome, Seen, identity_changes::Concern},
     severity::Severity,
 };
 

@@ -1,16 +1,15 @@
 //! What a change of policies took away: of an identity, or of accounts of the organization.
 
 use super::{
-    IdentityPolicy, Lost, NewlyPassing, Silence,
-    history::{Before, entity},
-    in_words, lost,
+    Outcome, Seen,
+    identity_history::{Before, entity},
     service_control::Loss,
 };
 use crate::{
     arn::{AccountId, short},
     blindness::Blindness,
     change::Change,
-    scene::{Outcome, Seen},
+    identity::{IdentityPolicy, Lost, NewlyPassing, Silence, in_words, lost},
 };
 
 /// What a rule looks for in what policies lost.

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{IdentityPolicy, Lost, Silence, lost};
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     change::{Change, ChangeKey, OrganizationChange, WorldChange},
+    identity::{IdentityPolicy, Lost, Silence, lost},
     moment::Moment,
     organization::Organization,
     world::State,

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
-use super::IdentityPolicy;
 use crate::{
     arn::{AccountId, short},
     change::{Change, ChangeKey},
+    identity::IdentityPolicy,
     json::At,
     moment::Moment,
     world::{IdentityDocuments, State},
