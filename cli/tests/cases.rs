@@ -1,17 +1,12 @@
 //! Every folder `events/<rule>/<case>/` is a test: its event, met in its world, gives the findings that it expects, through the CLI.
-//!
-//! ```text
-//! event.json             EventBridge envelopes, and whatever else the CLI reads
-//! world/                 what is known
-//! guardrail-audit.toml   what the team requires, if that matters
-//! expected.json          what it is about, the calls by verdict, and of each finding the fields that matter
-//! ```
+//! `events/README.md` says how a case is laid out.
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what it lacks")]
 
 use std::path::Path;
 
 use assert_cmd::Command;
+use cases::Case;
 use serde_json::Value;
 
 datatest_stable::harness! {
@@ -19,13 +14,15 @@ datatest_stable::harness! {
 }
 
 fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
-    let case = event.parent().ok_or("a case is a folder")?;
-    let expected: Value = serde_json::from_str(&std::fs::read_to_string(case.join("expected.json"))?)?;
+    let case = Case::of_event(event);
+    let expected = case.expected()?;
+    let world = tempfile::tempdir()?;
+    case.write_world(world.path())?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_guardrail-audit"));
-    command.arg("audit").arg(event).arg("--world").arg(case.join("world")).args(["--format", "json", "--quiet", "--fail-on", "never"]);
-    command.args(["--now", "2026-11-22T00:00:00Z"]);
-    if case.join("guardrail-audit.toml").exists() {
-        command.arg("--config").arg(case.join("guardrail-audit.toml"));
+    command.arg("audit").arg(event).arg("--world").arg(world.path()).args(["--format", "json", "--quiet", "--fail-on", "never"]);
+    command.args(["--now", cases::NOW]);
+    if let Some(configuration) = case.configuration_file() {
+        command.arg("--config").arg(configuration);
     }
     let output = command.output()?;
     if !output.status.success() {
@@ -34,13 +31,12 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
     let report: Value = serde_json::from_slice(&output.stdout)?;
     let records = |key: &str| report["records"][key].as_u64().unwrap_or_default();
     assert_eq!(records("read"), records("judged") + records("ignored") + records("unreadable"));
-    assert_eq!(report["invocations"], expected["invocations"], "calls by verdict");
-    let by_rule = |findings: &Value| {
-        let mut findings: Vec<Value> = findings.as_array().cloned().unwrap_or_default();
+    assert_eq!(report["invocations"], expected.invocations, "calls by verdict");
+    let by_rule = |mut findings: Vec<Value>| {
         findings.sort_by_key(|finding| ["rule", "account", "region"].map(|field| finding[field].to_string()));
         findings
     };
-    let (found, expected) = (by_rule(&report["findings"]), by_rule(&expected["findings"]));
+    let (found, expected) = (by_rule(report["findings"].as_array().cloned().unwrap_or_default()), by_rule(expected.findings));
     found.iter().filter(|finding| finding["attempted"] == true).for_each(claims_no_deed);
     let rules = |findings: &[Value]| findings.iter().map(|finding| finding["rule"].clone()).collect::<Vec<_>>();
     assert_eq!(rules(&found), rules(&expected), "the rules that fire");

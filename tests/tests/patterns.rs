@@ -11,10 +11,11 @@ use audit_core::{
     operations::{self, Role},
     rules::RULES,
 };
+use cases::Case;
 use end_to_end::{
     deployment::{HUB, MEMBER, REGION},
     engine::{Client, Engine},
-    template::{Template, root, text},
+    template::{Template, text},
 };
 use serde_json::{Value, json};
 
@@ -119,8 +120,9 @@ fn recorded_events_reach_their_queue() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();
     let (mut judged, mut ignored) = (0, 0);
-    for file in event_files() {
-        for event in envelopes(&file) {
+    for case in Case::all().unwrap() {
+        let in_case = format!("in {}/{}", case.rule(), case.name());
+        for event in envelopes(&case) {
             let record = event["detail"].to_string();
             let name = event["detail"]["eventName"].as_str().unwrap();
             let queues: BTreeSet<_> = matching(&client, &rules, &event).iter().map(|rule| rule.queue.clone()).collect();
@@ -133,10 +135,10 @@ fn recorded_events_reach_their_queue() {
                 _ => None,
             };
             match expected {
-                Some(queue) => assert_eq!(queues, BTreeSet::from([queue.to_owned()]), "{name} in {file}"),
+                Some(queue) => assert_eq!(queues, BTreeSet::from([queue.to_owned()]), "{name} {in_case}"),
                 // Changes that no audit rule looks at yet may come all the same; a call that isn't one must not.
                 // Only a name that no pattern can tell from a new call's may.
-                None => assert!(!queues.contains("calls") || api::runs_something_by_its_name(name), "{name} in {file}"),
+                None => assert!(!queues.contains("calls") || api::runs_something_by_its_name(name), "{name} {in_case}"),
             }
             *(if expected.is_some() { &mut judged } else { &mut ignored }) += 1;
         }
@@ -536,26 +538,7 @@ fn events_of_others_match_nothing() {
     }
 }
 
-fn event_files() -> Vec<String> {
-    let mut files = Vec::new();
-    let folders = |path: &std::path::Path| {
-        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
-    };
-    for rule in folders(&root().join("events")) {
-        for case in folders(&rule) {
-            let file = case.join("event.json");
-            if file.exists() {
-                files.push(file.to_str().unwrap().to_owned());
-            }
-        }
-    }
-    files.sort();
-    files
-}
-
-/// The EventBridge envelopes of a file; invocation logs come another way.
-fn envelopes(file: &str) -> Vec<Value> {
-    let content: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    let events = if let Value::Array(events) = content { events } else { vec![content] };
-    events.into_iter().filter(|event| event["detail"].is_object()).collect()
+/// The EventBridge envelopes of a case; invocation logs come another way.
+fn envelopes(case: &Case) -> impl Iterator<Item = Value> {
+    case.events().unwrap().into_iter().filter(|event| event["detail"].is_object())
 }

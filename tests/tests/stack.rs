@@ -4,38 +4,53 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     process::Command,
     sync::LazyLock,
     time::Duration,
 };
 
+use cases::{Case, Files};
 use end_to_end::{
     deployment::{Deployment, HUB, MANAGEMENT, MEMBER, ORGANIZATION, role},
     engine::{Client, Engine, until},
     gate::Gate,
     stack,
-    template::{files_below, root},
+    template::root,
     tools::{AWS, path_with, succeed},
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// More than it takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Puts the world of a case into the hub's bucket.
-fn put_world(hub: &Client, bucket: &str, case: &Path) {
-    let world = case.join("world");
-    for path in files_below(&world) {
-        let key = format!("world/{}", path.strip_prefix(&world).unwrap().display());
-        hub.put_object(bucket, &key, &std::fs::read(&path).unwrap());
-    }
+/// A case of `events/`, as if it had happened in another account.
+struct Happened {
+    events: Vec<Value>,
+    world: Files,
+    /// The rules that must fire.
+    rules: BTreeSet<String>,
 }
 
-fn envelopes(case: &Path) -> Vec<Value> {
-    let content: Value = serde_json::from_slice(&std::fs::read(case.join("event.json")).unwrap()).unwrap();
-    if let Value::Array(events) = content { events } else { vec![content] }
+impl Happened {
+    fn in_account(account: &str, case: &str) -> Self {
+        let case = Case::named(case);
+        let events = case.events().unwrap();
+        let recorded = events[0]["account"].as_str().unwrap();
+        let moved = |text: &str| text.replace(recorded, account);
+        let file = |(path, json): (String, Vec<u8>)| (moved(&path), moved(&String::from_utf8(json).unwrap()).into_bytes());
+        Happened {
+            events: events.iter().map(|event| serde_json::from_str(&moved(&event.to_string())).unwrap()).collect(),
+            world: case.world().unwrap().into_iter().map(file).collect(),
+            rules: case.expected().unwrap().rules().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Puts its world into the hub's bucket.
+    fn put_world(&self, hub: &Client, bucket: &str) {
+        for (path, json) in &self.world {
+            hub.put_object(bucket, &format!("world/{path}"), json);
+        }
+    }
 }
 
 /// The findings of an account, as DynamoDB has them.
@@ -64,27 +79,6 @@ impl Deployed {
     fn forwarded(&self, kind: &str) -> String {
         self.outputs["CallsQueueUrl"].replace("guardrail-audit-calls", &format!("guardrail-audit-forwarded-{kind}"))
     }
-}
-
-/// A case of `events/` as if it had happened in another account.
-fn case_of(case: &str, account: &str) -> TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    let source = root().join("events").join(case);
-    let first = envelopes(&source).remove(0);
-    let recorded = first["account"].as_str().unwrap();
-    for path in files_below(&source) {
-        let within = path.strip_prefix(&source).unwrap().to_str().unwrap().replace(recorded, account);
-        let target = copy.path().join(within);
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::write(target, std::fs::read_to_string(&path).unwrap().replace(recorded, account)).unwrap();
-    }
-    copy
-}
-
-/// What a case says that must be found.
-fn expected_rules(case: &Path) -> BTreeSet<String> {
-    let expected: Value = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
-    expected["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits until these findings of an account are there, and gives all of them.
@@ -116,18 +110,18 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     hub.query("sns", &fields).unwrap();
 
     // A member's event comes to the hub's bus, and from there to the queue.
-    let case = case_of("invocation-without-guardrail/fires", account);
-    put_world(hub, &outputs["WorldBucketName"], case.path());
+    let case = Happened::in_account(account, "invocation-without-guardrail/fires");
+    case.put_world(hub, &outputs["WorldBucketName"]);
     let calls = DEPLOYED.forwarded("calls");
-    for event in envelopes(case.path()) {
+    for event in &case.events {
         hub.send_message(&calls, &event.to_string());
     }
-    let rules = expected_rules(case.path());
-    for item in wait_for(hub, account, &rules) {
+    let rules = &case.rules;
+    for item in wait_for(hub, account, rules) {
         assert_eq!(item["gsi_account"]["S"], account, "{item}");
     }
     let mut alerted = BTreeSet::new();
-    while alerted != rules {
+    while alerted != *rules {
         let alert: Value = serde_json::from_str(&hub.receive(&tool, PATIENCE)).unwrap();
         for finding in alert["findings"].as_array().unwrap() {
             assert_eq!(finding["account"], account, "the filter lets only this account's through");
@@ -144,7 +138,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     let report = ask(&format!("account={account}"));
     let reported: BTreeSet<_> =
         report["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect();
-    assert!(reported.is_superset(&rules), "{reported:?}");
+    assert!(reported.is_superset(rules), "{reported:?}");
     assert_eq!(ask("account=999900001111")["findings"], json!([]));
     hub.invoke("guardrail-audit-report", &json!({"kind": "scheduled"})).unwrap();
     let bucket = &outputs["WorldBucketName"];
@@ -164,12 +158,12 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
 fn a_change_becomes_a_finding() {
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
     let account = "222233330002";
-    let case = case_of("trail-stopped/fires", account);
-    put_world(hub, &outputs["WorldBucketName"], case.path());
-    for event in envelopes(case.path()) {
+    let case = Happened::in_account(account, "trail-stopped/fires");
+    case.put_world(hub, &outputs["WorldBucketName"]);
+    for event in &case.events {
         hub.send_message(&DEPLOYED.forwarded("changes"), &event.to_string());
     }
-    let found = wait_for(hub, account, &expected_rules(case.path()));
+    let found = wait_for(hub, account, &case.rules);
     assert!(found.iter().any(|item| item["gsi_rule"]["S"] == "trail-stopped"), "{found:?}");
 }
 
@@ -284,12 +278,12 @@ fn a_member_reports_to_the_hub() {
         gate
     });
 
-    let case = root().join("events/invocation-without-guardrail/fires");
-    put_world(hub, &outputs["WorldBucketName"], &case);
-    for event in envelopes(&case) {
+    let case = Happened::in_account(MEMBER, "invocation-without-guardrail/fires");
+    case.put_world(hub, &outputs["WorldBucketName"]);
+    for event in &case.events {
         member.send_message(&of_member["CallsQueueUrl"], &event.to_string());
     }
-    wait_for(hub, MEMBER, &expected_rules(&case));
+    wait_for(hub, MEMBER, &case.rules);
     until(PATIENCE, "what is judged is off the queue", || (member.messages_in(&of_member["CallsQueueUrl"]) == 0).then_some(()));
 
     // The same credentials, put to other uses.
@@ -326,15 +320,15 @@ fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
     let Deployed { engine, built, .. } = &*DEPLOYED;
     let outputs = stack::deploy(engine, ALONE, &built.hub(), &[]);
     let account = engine.client(ALONE);
-    let case = case_of("invocation-without-guardrail/fires", ALONE);
-    put_world(&account, &outputs["WorldBucketName"], case.path());
-    for event in envelopes(case.path()) {
+    let case = Happened::in_account(ALONE, "invocation-without-guardrail/fires");
+    case.put_world(&account, &outputs["WorldBucketName"]);
+    for event in &case.events {
         account.send_message(&outputs["CallsQueueUrl"], &event.to_string());
     }
-    wait_for(&account, ALONE, &expected_rules(case.path()));
+    wait_for(&account, ALONE, &case.rules);
 
     // The queries to paste, with the account and the time of the case.
-    let time = envelopes(case.path())[0]["detail"]["eventTime"].as_str().unwrap()[..10].to_owned();
+    let time = case.events[0]["detail"]["eventTime"].as_str().unwrap()[..10].to_owned();
     let queries: Vec<_> = ["data-model.md", "operating.md"].into_iter().flat_map(documented_queries).collect();
     assert!(queries.len() >= 5, "{queries:?}");
     let mut found = 0;

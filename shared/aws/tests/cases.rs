@@ -20,19 +20,20 @@ use audit_core::{
     finding::Finding,
     moment::Moment,
 };
+use cases::Case;
 use serde_json::Value;
-use support::{StateOf, bucket_with, invocation_auditor, now, own, tables};
+use support::{StateOf, bucket_with, invocation_auditor, now, own, tables, world_of};
 
 datatest_stable::harness! {
     { test = gives_what_the_command_line_gives, root = "../../events", pattern = r"^[^/]+/[^/]+/event\.json$" },
 }
 
 fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()> {
-    let case = event.parent().ok_or("a case is a folder")?;
-    let bodies = bodies(&serde_json::from_slice(&std::fs::read(event)?)?);
+    let case = Case::of_event(event);
+    let bodies: Vec<String> = case.events()?.iter().map(Value::to_string).collect();
     let times: Vec<Moment> = bodies.iter().filter_map(|body| time_of(body)).collect();
-    let configuration = std::fs::read_to_string(case.join("guardrail-audit.toml")).ok();
-    let world = audit_local::world::load(&case.join("world"))?;
+    let configuration = case.configuration_file().map(std::fs::read_to_string).transpose()?;
+    let world = world_of(&case);
 
     let expected = {
         let wanted = auditor::wanted();
@@ -85,13 +86,4 @@ fn accounts(files: &[(String, Vec<u8>)]) -> BTreeSet<String> {
     let texts = files.iter().flat_map(|(path, json)| [path.clone(), String::from_utf8_lossy(json).into_owned()]);
     let words = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>());
     words.filter(|word| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit())).collect()
-}
-
-/// What a queue would deliver: a message for each envelope or record.
-fn bodies(json: &Value) -> Vec<String> {
-    match json {
-        Value::Array(all) => all.iter().flat_map(bodies).collect(),
-        Value::Object(object) if object.contains_key("Records") => bodies(object.get("Records").unwrap()),
-        other => vec![other.to_string()],
-    }
 }

@@ -13,6 +13,7 @@ use audit_core::{
     rules::{self, RULES, page},
     telemetry::{LoggedEvent, Recorded, Telemetry},
 };
+use cases::Case;
 use serde_json::{Value, json};
 
 fn in_repository(path: &str) -> PathBuf {
@@ -90,40 +91,30 @@ fn groups_stand_together() {
     assert!(groups.is_sorted(), "reports list rules by group");
 }
 
-/// The folders of a rule's cases.
-fn cases(rule: &str) -> Vec<String> {
-    let folder = std::fs::read_dir(in_repository("events").join(rule));
-    folder.into_iter().flatten().map(|case| case.unwrap().file_name().into_string().unwrap()).collect()
-}
-
 #[test]
 fn each_rule_has_four_kinds_of_case() {
     for rule in RULES.iter().filter(|rule| !rule.checks.is_empty()) {
-        let names = cases(rule.id);
+        let cases = Case::of_rule(rule.id).unwrap();
         for kind in ["fires", "near-miss", "refused", "evidence-missing"] {
-            assert!(names.iter().any(|name| name.starts_with(kind)), "events/{}/{kind}", rule.id);
+            assert!(cases.iter().any(|case| case.name().starts_with(kind)), "events/{}/{kind}", rule.id);
         }
     }
 }
 
 #[test]
 fn a_case_that_fires_expects_its_rule_and_a_near_miss_does_not() {
-    for rule in RULES {
-        for name in cases(rule.id) {
-            let expected = in_repository("events").join(rule.id).join(&name).join("expected.json");
-            let expected: Value = serde_json::from_str(&std::fs::read_to_string(expected).unwrap()).unwrap();
-            let expects = expected["findings"].as_array().unwrap().iter().any(|finding| finding["rule"] == rule.id);
-            assert!(!name.starts_with("fires") || expects, "events/{}/{name} doesn't expect its rule", rule.id);
-            assert!(!name.starts_with("near-miss") || !expects, "events/{}/{name} expects its rule", rule.id);
-        }
+    for case in Case::all().unwrap() {
+        let (rule, name) = (case.rule(), case.name());
+        let expects = case.expected().unwrap().rules().any(|expected| expected == rule);
+        assert!(!name.starts_with("fires") || expects, "events/{rule}/{name} doesn't expect its rule");
+        assert!(!name.starts_with("near-miss") || !expects, "events/{rule}/{name} expects its rule");
     }
 }
 
 #[test]
 fn each_folder_of_cases_is_of_a_rule() {
-    for entry in std::fs::read_dir(in_repository("events")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(["captured", "demo"].contains(&name.as_str()) || rules::find(&name).is_some(), "events/{name}");
+    for name in cases::rules().unwrap() {
+        assert!(rules::find(&name).is_some(), "events/{name}");
     }
 }
 
@@ -180,17 +171,11 @@ const OPERATIONS: &[(&str, &str)] = &[
 #[test]
 fn each_operation_of_the_bypass_catalogue_has_a_case() {
     let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
-    for rule in RULES {
-        for name in cases(rule.id) {
-            let text = std::fs::read_to_string(in_repository("events").join(rule.id).join(name).join("event.json")).unwrap();
-            let events: Value = serde_json::from_str(&text).unwrap();
-            for event in events.as_array().map_or(std::slice::from_ref(&events), Vec::as_slice) {
-                let detail = &event["detail"];
-                let service = detail["eventSource"].as_str().unwrap_or_default().trim_end_matches(".amazonaws.com").to_owned();
-                let operation = audit_core::cloudtrail::wanted::operation(detail["eventName"].as_str().unwrap_or_default()).to_owned();
-                seen.insert((service, operation));
-            }
-        }
+    for event in Case::all().unwrap().iter().flat_map(|case| case.events().unwrap()) {
+        let detail = &event["detail"];
+        let service = detail["eventSource"].as_str().unwrap_or_default().trim_end_matches(".amazonaws.com").to_owned();
+        let operation = audit_core::cloudtrail::wanted::operation(detail["eventName"].as_str().unwrap_or_default()).to_owned();
+        seen.insert((service, operation));
     }
     let missing: Vec<(&str, &str)> = OPERATIONS
         .iter()

@@ -1,16 +1,17 @@
 //! What happens in one account and decides about another: it comes to the same in whatever order accounts are folded, and no account has
 //! more of a say in another's findings than its calls would have.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use audit_aws::{fold::Trust, invocations::Message};
 use audit_core::{finding::Finding, severity::Severity};
+use cases::Case;
 use serde_json::{Value, json};
 
 use crate::support::{
     HUB, StateOf, bucket_with, invocation_auditor, own,
     story::{self, MANAGEMENT, MEMBER},
-    tables,
+    tables, world_of,
 };
 
 const OTHER: &str = "333344445555";
@@ -60,10 +61,9 @@ fn about<'f>(findings: &'f [Finding], rule: &str, account: &str) -> Vec<&'f Find
 
 /// The records and the world of a case in `events/`.
 fn case(name: &str) -> (Vec<Value>, Files) {
-    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
-    let events: Vec<Value> = serde_json::from_slice(&std::fs::read(case.join("event.json")).unwrap()).unwrap();
-    let records = events.into_iter().map(|event| event["detail"].clone()).collect();
-    (records, audit_local::world::load(&case.join("world")).unwrap().files)
+    let case = Case::named(name);
+    let records = case.events().unwrap().into_iter().map(|event| event["detail"].clone()).collect();
+    (records, world_of(&case).files)
 }
 
 fn heartbeat(account: &str, number: u64, minute: u64) -> Value {

@@ -2,9 +2,12 @@
 
 #![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::panic, clippy::pedantic, reason = "each test file uses its part")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use audit_aws::{
@@ -22,6 +25,7 @@ use audit_aws::{
     stream::StreamRecord,
 };
 use audit_core::{finding::Finding, moment::Moment};
+use audit_local::world::LoadedWorld;
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
@@ -29,11 +33,12 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, TableStatus,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use cases::Case;
 
 pub mod double;
 
 /// The time at which tests happen.
-pub const NOW: &str = "2026-11-22T00:00:00Z";
+pub const NOW: &str = cases::NOW;
 
 /// The hub's account in tests.
 pub const HUB: &str = "999988887777";
@@ -429,6 +434,15 @@ pub fn own() -> Place {
 
 pub fn invocation_auditor<S: ReadState>(tables: &Tables, state: S) -> InvocationAuditor<S> {
     InvocationAuditor::new(tables.observations(), state, metrics("audit-invocations"), Clock::At(now()))
+}
+
+/// The world of a case, as if it were read from a folder.
+pub fn world_of(case: &Case) -> LoadedWorld {
+    let mut world = LoadedWorld::default();
+    for (path, json) in case.world().unwrap() {
+        world.take(path.clone(), json, Path::new(&path));
+    }
+    world
 }
 
 /// Puts the files of a world and a configuration into a bucket.
