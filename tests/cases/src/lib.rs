@@ -113,6 +113,11 @@ impl Case {
 pub struct Expected {
     /// What the case is about, in a sentence.
     pub about: String,
+    /// The named world that it happens in: a folder below `events/worlds/`.
+    pub world: String,
+    /// The files of the named world that aren't there in this case, by their paths in it.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// The calls by verdict, as the report has them.
     pub invocations: Value,
     /// All findings, each with the fields that matter.
