@@ -191,7 +191,7 @@ pub enum Input {
 /// So many messages of one rule and kind in a batch become one.
 const BURST: usize = 5;
 
-/// A message of SNS has at most 256 KB, its attributes included.
+/// The longest body in bytes: a message of SNS has at most 256 KB with its attributes (docs/aws/prices-and-limits.md#other-services).
 const LARGEST_BODY: usize = 200_000;
 
 /// So many findings are named in a message about several.

@@ -173,7 +173,7 @@ pub enum FactError {
     OtherHour,
 }
 
-/// A packet is never larger; an item may have 400 KB.
+/// The largest packet in bytes: an item may have 400 KB (docs/aws/prices-and-limits.md#dynamodb).
 const PACKET: usize = 390_000;
 /// A change is never larger.
 const CHANGE: usize = 64 * 1024;

@@ -512,7 +512,7 @@ fn text<'i>(item: &'i Item, name: &str) -> Option<&'i str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// An item may have 400 KB.
+/// The largest rollup in bytes: an item may have 400 KB (docs/aws/prices-and-limits.md#dynamodb).
 const ROLLUP: usize = 300_000;
 
 /// The rows with the most calls; where there are too many for an item, the others are added up by verdict.

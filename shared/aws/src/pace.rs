@@ -85,7 +85,7 @@ fn kind(request: &HttpRequest) -> (String, Duration) {
 
 fn apart(of_organizations: bool, operation: &str) -> Duration {
     Duration::from_millis(match operation {
-        // Its limit is not documented: as if it were the lowest of all.
+        // Its limit is not documented (docs/aws/bedrock-policies.md#limits): as if it were the lowest of all.
         "DescribeEffectivePolicy" => 1000,
         "DescribePolicy" => 500,
         "ListAccounts" => 125,

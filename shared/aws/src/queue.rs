@@ -30,7 +30,7 @@ impl SqsQueue {
     }
 }
 
-/// So many messages go into one call.
+/// The most messages that SQS takes in one call (docs/aws/prices-and-limits.md#other-services).
 const BATCH: usize = 10;
 
 impl Queue for SqsQueue {

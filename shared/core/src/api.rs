@@ -15,7 +15,7 @@ use client::Client;
 /// How far enforcement reaches an operation that runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reach {
-    /// One of the four operations that AWS names as covered.
+    /// One of the four operations that AWS names as covered (docs/aws/enforcement.md#coverage).
     Covered,
     /// One that may or may not be covered: it carries the name of a covered one, and its client may have called the Responses API, which
     /// guardrails don't reach and whose records carry that name too.

@@ -1,7 +1,7 @@
 //! Policies of IAM, read and evaluated as IAM does it.
 //!
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>: an explicit Deny anywhere decides; every
-//! level of the organization must allow; inside an account the identity's policy or the resource's must allow, across accounts both.
+//! An explicit Deny anywhere decides; every level of the organization must allow; inside an account the identity's policy or the
+//! resource's must allow, across accounts both (docs/aws/iam.md#evaluation).
 //! What a statement says of an action, a resource, a principal and each condition key can also be asked one by one.
 
 mod condition;

@@ -46,8 +46,7 @@ pub enum Deployed {
     Marketplace,
 }
 
-/// Geographies that prefix the id of a system inference profile
-/// (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html).
+/// Geographies that prefix the id of a system inference profile (docs/aws/cloudtrail-records.md#invocations).
 const GEOGRAPHIES: &[&str] = &["us", "eu", "apac", "global", "us-gov", "jp", "au", "ca"];
 
 /// Vendors of foundation models: a geography that is not listed above is recognised by the vendor after it.

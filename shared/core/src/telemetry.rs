@@ -188,8 +188,7 @@ const fn road(
     DataRoad { station, calls, event }
 }
 
-/// All of them, by the resource types that CloudTrail has for them
-/// (docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html).
+/// All of them, by the resource types that CloudTrail has for them (docs/aws/cloudtrail-records.md#categories).
 pub const DATA_ROADS: &[DataRoad] = &[
     road("selector-model", "bidirectional calls", BEDROCK, "AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream", true),
     road("selector-async", "asynchronous calls", BEDROCK, "AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke", true),

@@ -336,7 +336,7 @@ type IsOfKind = fn(&Condition, &Case) -> bool;
 /// Where the other evaluator is known to say something else, and why that isn't done here.
 const KNOWN: &[(&str, IsOfKind)] = &[
     // `…IfExists` makes an element true whose key isn't there, and ForAnyValue doesn't hold then. The other lets ForAnyValue count, here it is
-    // not known (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IfExists).
+    // not known (docs/aws/iam.md#conditions).
     ("ForAnyValue with IfExists on a key that isn't there", |condition, case| {
         let is_there = case.context.keys().any(|key| key.eq_ignore_ascii_case(&condition.key));
         condition.quantifier == Some(Quantifier::ForAnyValue) && condition.if_exists && !is_there
@@ -352,7 +352,7 @@ const KNOWN: &[(&str, IsOfKind)] = &[
         condition.test == Test::Address && condition.negated && condition.values.iter().any(|value| Some(is_v6(value)) != actual)
     }),
     // `${*}` is the character wherever a policy variable can stand; the other knows it only beside wildcards
-    // (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars).
+    // (docs/aws/iam.md#patterns).
     ("an escaped character without wildcards", |condition, _| {
         matches!(condition.test, Test::Equals | Test::EqualsIgnoreCase) && condition.values.iter().any(|value| value.contains("${*}"))
     }),

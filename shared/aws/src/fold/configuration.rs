@@ -18,7 +18,7 @@ use crate::{
 /// Where the last text that could be read is kept.
 const ACCEPTED: &str = "CONFIGURATION";
 
-/// The longest text that an item can hold, in bytes.
+/// The longest text that an item can hold, in bytes (docs/aws/prices-and-limits.md#dynamodb).
 const LONGEST: usize = 380_000;
 
 /// What the alarm about an unreadable configuration looks at.

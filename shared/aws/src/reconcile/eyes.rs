@@ -75,7 +75,8 @@ fn attribute(key: LookupAttributeKey, value: &str) -> Result<LookupAttribute, Ca
     attribute.map_err(|error| CallError::new("LookupEvents", ErrorKind::Refused, error))
 }
 
-/// Two requests a second are allowed in an account and Region, and others may ask, too.
+/// The time between two requests: two a second are allowed in an account and Region (docs/aws/delivery.md#lookupevents), and others may
+/// ask, too.
 const BETWEEN_LOOK_UPS: Duration = Duration::from_millis(600);
 
 /// So often a page is asked for before its order has to come again.

@@ -1,7 +1,7 @@
 //! Which clients can't call the Responses API of bedrock-runtime, by the user agent that they send.
 //!
 //! Creating a response authorises `bedrock:InvokeModel`, and guardrails don't reach it
-//! (docs.aws.amazon.com/bedrock/latest/userguide/inference-responses-api.html). The AWS SDKs and the AWS CLI have no operation for it, and
+//! (docs/aws/cloudtrail-records.md#responses). The AWS SDKs and the AWS CLI have no operation for it, and
 //! Anthropic's clients for Bedrock call `/model/<id>/invoke`. Whatever else calls InvokeModel may have created a response. A user agent
 //! can be forged: whoever names an AWS SDK gets the answer that the record alone would give.
 

@@ -1,7 +1,6 @@
 //! The names of the members of records, as CloudTrail spells them, and as tables and queries do.
 
-/// The members of a record
-/// (docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
+/// The members of a record (docs/aws/cloudtrail-records.md#common-members).
 const OF_RECORDS: &[&str] = &[
     "eventVersion",
     "userIdentity",

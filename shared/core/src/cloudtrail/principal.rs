@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::record::HIDDEN;
 use crate::json::{Object, Text};
 
-/// `userIdentity` (docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html).
+/// `userIdentity` (docs/aws/cloudtrail-records.md#common-members).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Identity<'a> {

@@ -12,8 +12,7 @@ use crate::{
     moment::Moment,
 };
 
-/// A CloudTrail record, borrowed from the bytes it was read from
-/// (docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
+/// A CloudTrail record, borrowed from the bytes it was read from (docs/aws/cloudtrail-records.md#common-members).
 ///
 /// We own this type because the one that `aws_lambda_events` ships has no `errorCode`: a refused call would look like a change.
 #[derive(Debug, Default, Deserialize)]
@@ -127,7 +126,7 @@ impl Resource<'_> {
     }
 }
 
-/// What CloudTrail writes in the place of what it doesn't show.
+/// What CloudTrail writes in the place of what it doesn't show (docs/aws/cloudtrail-records.md#invocations).
 pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// What a record reports. Calls and changes are requests, refused or not.
@@ -136,7 +135,7 @@ pub enum EventType {
     /// A request to an API, as the service recorded it.
     ApiCall,
     /// A VPC endpoint refused a request by its policy: the service never saw it and has no record of it
-    /// (docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-network-events-with-cloudtrail.html).
+    /// (docs/aws/cloudtrail-records.md#errors).
     EndpointRefusal,
     /// A VPC endpoint let a request pass: the service's own record tells what became of it.
     EndpointPassage,

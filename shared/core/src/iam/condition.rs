@@ -34,8 +34,7 @@ pub enum Quantifier {
     ForAnyValue,
 }
 
-/// The families of operators
-/// (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
+/// The families of operators (docs/aws/iam.md#conditions).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Test {
     /// `StringEquals`.

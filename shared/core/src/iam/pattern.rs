@@ -9,8 +9,7 @@ use wildmatch::WildMatchPattern;
 const ANY: char = '\u{e000}';
 const ONE: char = '\u{e001}';
 
-/// What IAM writes for the characters themselves
-/// (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars).
+/// What IAM writes for the characters themselves (docs/aws/iam.md#patterns).
 const ESCAPES: [(&str, char); 3] = [("${*}", '*'), ("${?}", '?'), ("${$}", '$')];
 
 /// Whether a text matches a pattern: `*` is any text, `?` one character, and `${*}`, `${?}` and `${$}` are these characters.

@@ -82,8 +82,7 @@ pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -
         for other in [unnamed, OTHER_VERSION] {
             witnesses.entry(Some(format!("{arn}:{other}"))).or_insert_with(|| (*rank, Named::OtherVersion(key.clone())));
         }
-        // A request for the DRAFT has the ARN without a version
-        // (docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-id.html).
+        // A request for the DRAFT has the ARN without a version (docs/aws/iam.md#conditions).
         witnesses.entry(Some(arn)).or_insert_with(|| (*rank, Named::Draft(key.clone())));
     }
     if places.is_empty() {

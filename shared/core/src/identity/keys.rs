@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use super::{guardrails::is_about_guardrail, operations::opaque};
 use crate::iam::{Condition, Principals, Statement, Test, network_ends, seconds_around};
 
-/// Keys that every request has
-/// (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
+/// Keys that every request has (docs/aws/iam.md#conditions).
 const ALWAYS_THERE: &[&str] = &[
     "aws:principalarn",
     "aws:principalaccount",

@@ -52,7 +52,7 @@ const fn operation(kind: Kind, action: &'static str, name: &'static str, resourc
 }
 
 /// Converse is authorised as InvokeModel, and so is a response of OpenAI's Responses API, there on the account's project too
-/// (docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html). bedrock-mantle and the Claude Platform on AWS
+/// (docs/aws/iam.md#actions-of-bedrock). bedrock-mantle and the Claude Platform on AWS
 /// have namespaces of their own.
 pub(super) const OPERATIONS: &[Operation] = &[
     operation(Kind::Guarded, "bedrock:invokemodel", "InvokeModel", MODELS),

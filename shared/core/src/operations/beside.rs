@@ -1,6 +1,6 @@
 //! What is beside of Bedrock's own endpoints: bedrock-mantle, and Claude Platform on AWS. Guardrails reach neither, and the SDKs have service models of
 //! neither: the operations are those that IAM authorises
-//! (docs.aws.amazon.com/service-authorization/latest/reference/list_bedrock-mantle.html, list_aws-external-anthropic.html).
+//! (docs/aws/iam.md#actions-of-bedrock).
 
 use super::{Api, ENDS, Group, READS, Role, SETS_UP};
 use crate::api::Reach;

@@ -35,7 +35,8 @@ const SMALL: usize = 256 << 10;
 /// The window over what is read piece by piece, at first.
 const WINDOW: usize = 1 << 20;
 
-/// A record larger than this is given up: CloudTrail's are at most 256 KB, CloudTrail Lake's 1 MB.
+/// A record larger than this is given up: CloudTrail's are at most 256 KB, CloudTrail Lake's 1 MB
+/// (docs/aws/delivery.md#trails).
 const LARGEST_RECORD: usize = 16 << 20;
 
 /// So often something compressed may lie in something compressed.

@@ -360,8 +360,7 @@ impl<'w> Replay<'w> {
                 types.insert(policy_type.to_owned());
             } else {
                 types.remove(policy_type);
-                // Disabling a type detaches its policies: enabling it again doesn't bring them back
-                // (docs.aws.amazon.com/organizations/latest/userguide/disable-policy-type.html).
+                // Disabling a type detaches its policies: enabling it again doesn't bring them back (docs/aws/bedrock-policies.md#api).
                 for attachments in organization.attachments.values_mut() {
                     attachments.retain(|attachment| !ours.contains(&attachment.policy));
                 }
