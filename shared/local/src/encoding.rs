@@ -1,24 +1,24 @@
-//! Text in the encodings that tools on Windows write, as UTF-8: PowerShell's `>` makes UTF-16 of what the AWS CLI prints.
+//! Converts text from the encodings that Windows tools write to UTF-8: PowerShell's `>` turns what the AWS CLI prints into UTF-16.
 
 use std::{
     borrow::Cow,
     io::{self, Read},
 };
 
-/// How a text is encoded.
+/// The encoding of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// UTF-8, perhaps behind a byte-order mark.
+    /// UTF-8, with or without a byte-order mark.
     Utf8,
-    /// UTF-16, the low byte first.
+    /// UTF-16, low byte first.
     Utf16Little,
-    /// UTF-16, the high byte first.
+    /// UTF-16, high byte first.
     Utf16Big,
 }
 
 impl Encoding {
-    /// The encoding of a text that starts with these bytes: by its byte-order mark, or by the zeros beside ASCII characters. JSON starts
-    /// with two of those in any case (RFC 4627, section 3).
+    /// Detects the encoding from the first bytes: by the byte-order mark, or by the zeros beside ASCII characters. Every JSON text starts
+    /// with two ASCII characters (RFC 4627, section 3).
     pub(crate) fn of(start: &[u8]) -> Self {
         match start {
             [0xff, 0xfe, ..] => Encoding::Utf16Little,
@@ -34,7 +34,7 @@ fn is_text(byte: u8) -> bool {
     byte.is_ascii_graphic() || byte.is_ascii_whitespace()
 }
 
-/// The text as UTF-8 without a byte-order mark, whatever its encoding.
+/// Returns the text as UTF-8 without a byte-order mark, whatever its encoding.
 #[must_use]
 pub fn to_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     let encoding = Encoding::of(bytes);
@@ -47,20 +47,20 @@ pub fn to_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(text)
 }
 
-/// Reads UTF-16 as UTF-8, without a byte-order mark. What can't be text becomes U+FFFD.
+/// Reads UTF-16 as UTF-8 and drops the byte-order mark. A code unit that is no character becomes U+FFFD.
 pub(crate) struct FromUtf16<R> {
     reader: R,
     encoding: Encoding,
-    /// Bytes that were read and not decoded yet: less than a character.
+    /// Bytes that were read and not decoded yet: less than one character.
     rest: Vec<u8>,
     decoded: String,
-    /// So many bytes of what is decoded were handed out.
+    /// Bytes of `decoded` that the reader has handed out.
     given: usize,
     ended: bool,
     started: bool,
 }
 
-/// So many bytes are decoded at once.
+/// Bytes that are decoded at a time.
 const PIECE: u64 = 1 << 15;
 
 impl<R: Read> FromUtf16<R> {
@@ -76,7 +76,7 @@ impl<R: Read> FromUtf16<R> {
         let unit = |pair: &[u8; 2]| if self.encoding == Encoding::Utf16Big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
         let mut units: Vec<u16> = pairs.iter().map(unit).collect();
         let mut left = odd.to_vec();
-        // The first half of a pair waits for the second.
+        // The first half of a surrogate pair waits for the second.
         if !self.ended && units.last().is_some_and(|last| (0xd800..0xdc00).contains(last)) {
             units.pop();
             left = [pairs.last().map_or(&[][..], |pair| pair), odd].concat();

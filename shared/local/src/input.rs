@@ -1,36 +1,36 @@
-//! Where records come from: files, folders of them, standard input.
+//! Lists what records are read from: files, folders of files, standard input.
 
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-/// Something to read records from.
+/// A source of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A file.
     File {
-        /// Where.
+        /// The file's path.
         path: PathBuf,
-        /// How large.
+        /// The file's size in bytes.
         bytes: u64,
-        /// It was named itself, not found in a folder.
+        /// Whether the user named this file. False for a file that was found in a folder.
         is_named: bool,
     },
-    /// What is no file and was named itself, such as a FIFO: it can be read only once.
+    /// Something that the user named and that is no regular file, such as a FIFO. It can be read only once.
     Stream(PathBuf),
     /// Standard input.
     Stdin,
     /// Something in a folder that can't be read.
     Broken {
-        /// Where.
+        /// The path that can't be read.
         path: PathBuf,
-        /// Why.
+        /// The reason, as messages show it.
         why: String,
     },
 }
 
 impl Input {
-    /// Its name in messages.
+    /// The name of the input in messages.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -39,7 +39,7 @@ impl Input {
         }
     }
 
-    /// Its size, as far as it is known.
+    /// The size in bytes; 0 where it isn't known.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match self {
@@ -48,7 +48,7 @@ impl Input {
         }
     }
 
-    /// Whether it was named itself.
+    /// Whether the user named this input.
     #[must_use]
     pub fn is_named(&self) -> bool {
         match self {
@@ -58,7 +58,7 @@ impl Input {
         }
     }
 
-    /// Whether records are expected in it: it was named itself, or is called what log files are.
+    /// Whether this input should hold records: the user named it, or it has a log file's ending. One without records is reported.
     #[must_use]
     pub fn should_hold_records(&self) -> bool {
         let name = self.name().to_lowercase();
@@ -66,15 +66,15 @@ impl Input {
         self.is_named() || !is_hidden(name) && [".json", ".jsonl", ".ndjson", ".log"].iter().any(|ending| name.ends_with(ending))
     }
 
-    /// Whether it is a document that lies beside logs. It may quote records, and they are none.
+    /// Whether this is a document that lies beside logs, such as a README. It may quote records, and those are no evidence.
     pub(crate) fn is_document(&self) -> bool {
         let Input::File { path, is_named: false, .. } = self else { return false };
         path.extension().is_some_and(|ending| ["md", "rst", "adoc"].iter().any(|document| ending.eq_ignore_ascii_case(document)))
     }
 
-    /// Whether it is what was said to a model or by it, kept apart by invocation logging because it is large:
-    /// `AWSLogs/<account>/BedrockModelInvocationLogs/<region>/…/data/<request>_input.json.gz`. Callers write what is in there, so nothing
-    /// of it is evidence.
+    /// Whether this is the body of a model's request or response, which invocation logging stores apart because it is large:
+    /// `AWSLogs/<account>/BedrockModelInvocationLogs/<region>/…/data/<request>_input.json.gz`. Callers write what is in it, so it is no
+    /// evidence.
     pub(crate) fn is_body(&self) -> bool {
         let Input::File { path, .. } = self else { return false };
         let mut parts = path.iter().rev().map(|part| part.to_string_lossy());
@@ -87,28 +87,28 @@ impl Input {
     }
 }
 
-/// Whether a file is one that tools keep for themselves.
+/// Whether a tool keeps this file for itself, such as `.DS_Store`.
 pub(crate) fn is_hidden(name: &str) -> bool {
     let name = name.replace('\\', "/");
     let file = name.rsplit('/').next().unwrap_or_default();
     file.starts_with('.') || name.contains("__MACOSX/")
 }
 
-/// Why inputs could not be listed.
+/// The error when inputs can't be listed.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to list `{}`", path.display())]
 pub struct ListError {
-    /// What was to be listed.
+    /// The path that was to be listed.
     pub path: PathBuf,
-    /// Why it couldn't be.
+    /// The cause.
     #[source]
     pub source: walkdir::Error,
 }
 
-/// The inputs behind the paths: a folder stands for the files below it, whatever their names: services and exporters write log files
-/// without endings. `-` stands for standard input. What lies in one of `without` is left out, so that a world beside the logs isn't read
-/// as one. In the order of their names. What can't be looked at inside a folder is an input that can't be read; only a path that leads
-/// nowhere is an error.
+/// Lists the inputs behind the paths, in the order of their names. A folder stands for every file below it, whatever its name, because
+/// services and exporters write log files without endings. `-` stands for standard input. What lies in one of the folders `without` is left
+/// out, so that a world beside the logs isn't read as logs. What can't be opened inside a folder becomes [`Input::Broken`]; only a path
+/// that leads nowhere is an error.
 pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListError> {
     let left_out: Vec<PathBuf> = without.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let mut inputs = Vec::new();
@@ -148,7 +148,7 @@ fn broken(folder: &Path, error: &walkdir::Error) -> Input {
     Input::Broken { path: error.path().unwrap_or(folder).to_owned(), why: why(error) }
 }
 
-/// Why something in a folder can't be looked at, without its path.
+/// Explains, without its path, why something in a folder can't be opened.
 pub(crate) fn why(error: &walkdir::Error) -> String {
     match (error.loop_ancestor(), error.io_error()) {
         (Some(ancestor), _) => format!("a link back to `{}`, which it lies in", ancestor.display()),

@@ -1,4 +1,4 @@
-//! Guardrail Audit on one machine: CloudTrail files in, findings kept in an embedded store.
+//! Guardrail Audit on one machine: reads CloudTrail files and world folders, and keeps findings in an embedded store.
 
 pub mod encoding;
 pub mod input;

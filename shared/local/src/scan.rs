@@ -1,4 +1,4 @@
-//! Reads inputs into facts: gunzip, find the records, reject or parse them; one thread a file.
+//! Reads inputs into evidence: decompresses them, finds the records, rejects or parses each. Every thread takes one file after the other.
 
 mod bytes;
 mod kind;
@@ -26,18 +26,19 @@ use serde_json::{Map, Value};
 
 use crate::input::{self, Input};
 
-/// How to read.
+/// How inputs are read.
 #[derive(Clone, Copy)]
 pub struct Options<'o> {
-    /// How many files at once, if the system has so many threads.
+    /// How many files are read at once, if the system has as many threads.
     pub threads: usize,
-    /// Keep the names of sessions.
+    /// Whether the names of role sessions are kept as parts of principals.
     pub keep_session_names: bool,
-    /// Reject what nobody wants before it is parsed. Off, it only takes longer: for the test that says so.
+    /// Whether records of no interest are rejected before they are parsed. Switching it off changes the duration and nothing else, which a
+    /// test checks.
     pub reject_early: bool,
-    /// Told how far it is, now and then.
+    /// Where the scan counts what it has read, for a progress bar.
     pub progress: Option<&'o Progress>,
-    /// Work out a digest of each input, and leave out those for which this says that they are known.
+    /// If set, the scan digests each input and skips those whose digest this function knows.
     pub known: Option<&'o (dyn Fn(&Digest) -> bool + Sync)>,
 }
 
@@ -47,24 +48,24 @@ impl Default for Options<'_> {
     }
 }
 
-/// SHA-256 over an input's bytes.
+/// The SHA-256 of an input's bytes.
 pub type Digest = [u8; 32];
 
-/// How far reading is; may be looked at while it goes on.
+/// How much a running scan has read; other threads read it while the scan runs.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Files that were read to their end.
     pub files: AtomicU64,
-    /// Bytes of those files, as they lie on disk.
+    /// Bytes of those files, as they are on disk.
     pub bytes: AtomicU64,
     /// Records.
     pub records: AtomicU64,
-    /// Set when reading ends.
+    /// 1 once the scan has ended.
     done: AtomicU64,
 }
 
 impl Progress {
-    /// Calls a function every now and then until reading ends.
+    /// Calls a function at this interval until the scan ends.
     pub fn watch(&self, every: Duration, mut with: impl FnMut(&Progress)) {
         while self.done.load(Ordering::Acquire) == 0 {
             std::thread::park_timeout(every);
@@ -73,7 +74,7 @@ impl Progress {
     }
 }
 
-/// Says that reading ends, also by a panic: whoever watches would wait for ever.
+/// Marks the scan as ended when dropped, also by a panic: otherwise the thread in [`Progress::watch`] would wait for ever.
 struct Ending<'p>(&'p Progress);
 
 impl Drop for Ending<'_> {
@@ -82,62 +83,62 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// What was read.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub struct Scanned {
-    /// What was kept of it.
+    /// The evidence that was kept.
     pub facts: Facts,
-    /// How much it was.
+    /// How much was read.
     pub counts: Counts,
-    /// What could not be read, as far as it is kept, in the order of names and numbers.
+    /// What could not be read, at most 1,000 entries for each input, ordered by file name and record number.
     pub problems: Vec<Unreadable>,
     /// What each input held, if digests were asked for.
     pub inputs: Vec<(Digest, InputSummary)>,
-    /// What could not be digested, and so held nothing that is known.
+    /// Inputs that have no digest because they could not be opened. A store can't keep them.
     pub undigested: Vec<InputSummary>,
-    /// Files in folders that were looked at and are no logs, by kind.
+    /// Files in folders that turned out to be no logs, by kind.
     pub left_out: BTreeMap<&'static str, LeftOut>,
 }
 
 /// Files that are no logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
-    /// How many.
+    /// How many there are.
     pub files: u64,
     /// The first of them, by name.
     pub example: String,
 }
 
-/// A piece of an input.
+/// One piece of an input.
 enum Piece<'b> {
     /// A JSON value.
     Value(&'b [u8]),
-    /// A line that doesn't begin like JSON, and whether that is so of the file too.
+    /// A line that doesn't begin like JSON. `in_text` is true if the file doesn't begin like JSON either.
     Line { line: &'b [u8], in_text: bool },
     /// A row of a table.
     Row(Map<String, Value>),
-    /// A record that can't be one.
+    /// A record that can't be parsed, with the reason.
     Broken(&'static str),
-    /// A file in an archive that can't be read.
+    /// A file in an archive that can't be read, with the reason.
     Lost(String),
-    /// What isn't read, by what it is; its name, if it is a file in an archive.
+    /// Content of a kind that isn't read. `inside` is its name, if it is a file in an archive.
     Foreign { kind: Foreign, inside: Option<&'b str> },
     /// A file in an archive begins, or the last one has ended.
     NextFile,
 }
 
-/// How much was read. Every record is accounted for: read = taken + ignored + unreadable.
+/// How much was read. Every record is counted once: read = taken + ignored + unreadable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Bytes, as they lie on disk.
+    /// Bytes, as they are on disk.
     pub bytes: u64,
     /// Records.
     pub read: u64,
-    /// Calls, evidence and changes; copies included.
+    /// Records that were kept: calls, evidence and changes, copies included.
     pub taken: u64,
-    /// Others, by reason.
+    /// Records that were ignored, by reason.
     pub ignored: BTreeMap<Ignored, u64>,
-    /// What could not be read.
+    /// Records that could not be read.
     pub unreadable: u64,
 }
 
@@ -150,16 +151,16 @@ pub fn processors() -> usize {
 /// What one input held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputSummary {
-    /// Its name in messages.
+    /// The input's name in messages.
     pub name: String,
     /// How much it held.
     pub counts: Counts,
-    /// What of it could not be read, as far as it is kept.
+    /// What of it could not be read, at most 1,000 entries.
     pub problems: Vec<Unreadable>,
 }
 
 impl Counts {
-    /// Adds another count.
+    /// Adds the counts of another input.
     pub fn add(&mut self, other: &Counts) {
         self.bytes += other.bytes;
         self.read += other.read;
@@ -171,13 +172,13 @@ impl Counts {
     }
 }
 
-/// So many problems of one input are kept in words; all are counted.
+/// Problems of one input that are kept with their text. All are counted.
 const PROBLEMS: usize = 1000;
 
-/// Reads all inputs. Nothing that is wrong with one of them stops the run.
+/// Reads all inputs. An input that can't be read is reported in the result and doesn't stop the scan.
 #[must_use]
 pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned {
-    // The largest first, so that no thread is left with one at the end.
+    // The largest files come first, so that no thread is left with a large one at the end.
     let mut order: Vec<&Input> = inputs.iter().collect();
     order.sort_by_key(|input| std::cmp::Reverse(input.bytes()));
     let next = AtomicUsize::new(0);
@@ -189,7 +190,7 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     scanned
 }
 
-/// Something that records may be in.
+/// Something that may hold a record.
 pub enum Readable<'b> {
     /// A JSON value.
     Value(&'b [u8]),
@@ -199,7 +200,7 @@ pub enum Readable<'b> {
     Row(Map<String, Value>),
 }
 
-/// Calls a function with all that records may be in, one input after the other. What could not be read.
+/// Calls a function with everything that may hold a record, one input after the other. Returns what could not be read.
 pub fn each_readable(inputs: &[Input], mut with: impl FnMut(Readable<'_>)) -> Vec<Unreadable> {
     let mut contents = Contents::default();
     let mut problems = Vec::new();
@@ -235,7 +236,7 @@ pub fn each_readable(inputs: &[Input], mut with: impl FnMut(Readable<'_>)) -> Ve
     problems
 }
 
-/// What something that isn't read is, in words.
+/// Describes content that isn't read, for a message.
 fn told(kind: Foreign, inside: Option<&str>) -> String {
     let where_ = inside.map(|name| format!("`{name}` in it: ")).unwrap_or_default();
     format!("{where_}{}: {}", kind.name, kind.remedy)
@@ -294,7 +295,7 @@ fn read_some(inputs: &[&Input], next: &AtomicUsize, wanted: &Wanted, options: &O
         scanned.counts.add(&summary.counts);
         scanned.problems.extend(summary.problems.iter().cloned());
         match digest {
-            // It is named in each run: a store doesn't keep it as an input.
+            // It is reported in each run, because a store doesn't keep it as an input.
             _ if is_left_out => {}
             Some(digest) => scanned.inputs.push((digest, summary)),
             None if options.known.is_some() => scanned.undigested.push(summary),
@@ -304,27 +305,27 @@ fn read_some(inputs: &[&Input], next: &AtomicUsize, wanted: &Wanted, options: &O
     Scanned { facts: collector.into_facts(), ..scanned }
 }
 
-/// One input on its way into the collector.
+/// One input that is being read into the collector.
 struct Reading<'r, 'w> {
     summary: InputSummary,
     digest: Option<Digest>,
     collector: &'r mut Collector<'w>,
-    /// Records are expected in it: it matters if there are none.
+    /// Whether the input should hold records, so that one without any is reported.
     is_log: bool,
-    /// What was looked at and is no log.
+    /// The kinds of content that turned out to be no log.
     left_out: Vec<&'static str>,
     text: InText,
 }
 
-/// What is known so far of a text that doesn't begin like JSON. Only its end tells whether it is a log.
+/// What is known so far of a text that doesn't begin like JSON. Whether it is a log is known at its end.
 #[derive(Default)]
 struct InText {
     is_text: bool,
     /// Lines without any sign of JSON.
     plain: u64,
-    /// Something in it looks like a record and can't be read.
+    /// Whether something in it looks like a record and can't be read.
     is_damaged: bool,
-    /// What was read, and how many problems there were, before the text.
+    /// The counts, and the number of problems, from before the text.
     before: (Counts, usize),
 }
 
@@ -363,7 +364,7 @@ impl<'r, 'w> Reading<'r, 'w> {
         }
     }
 
-    /// What can be read only once: its digest is known when it was.
+    /// Reads an input that can be read only once: its digest is known when it has been read.
     fn stream(&mut self, stream: impl Read, by_line: bool, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
         let mut stream = readers::Digesting::new(stream, options.known.is_some());
         let outcome = contents.each_of(&mut stream, by_line, &mut |piece| self.piece(piece));
@@ -405,7 +406,7 @@ impl<'r, 'w> Reading<'r, 'w> {
         });
     }
 
-    /// At the end of a text: if it holds no record it is no log, and told once.
+    /// Decides at the end of a text whether it was a log. A text without a record is no log and is reported once.
     fn end_text(&mut self) {
         let InText { is_text, plain, is_damaged, before: (before, problems) } = std::mem::take(&mut self.text);
         if !is_text {
@@ -434,7 +435,7 @@ impl<'r, 'w> Reading<'r, 'w> {
         }
     }
 
-    /// What is wrong with the input itself counts as one record that can't be read.
+    /// Records a problem. A problem of the whole input counts as one record that can't be read.
     fn problem(&mut self, record: Option<u64>, reason: String) {
         self.summary.counts.read += 1;
         self.summary.unreadable(record, reason);
@@ -446,7 +447,7 @@ fn speaks_of_records(bytes: &[u8]) -> bool {
 }
 
 impl InputSummary {
-    /// Counts one thing that was read.
+    /// Counts one record.
     fn take(&mut self, taken: Taken) {
         let counts = &mut self.counts;
         counts.read += 1;

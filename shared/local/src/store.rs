@@ -1,7 +1,8 @@
 //! The embedded store: one SQLite file that keeps evidence, world and findings (`docs/store.md`).
 //!
-//! Evidence accumulates: a run adds what it read to what is there, and judges all of it again. Everything is keyed by its identity, so
-//! the same files twice change nothing, and the findings of several runs are those of one run over all that they read.
+//! Evidence accumulates: a run adds what it read to what the store holds, and audits all of it again. Every row is keyed by the identity of
+//! its content, so reading the same files twice changes nothing, and the findings after several runs are those of one run over all of their
+//! inputs.
 
 mod opening;
 
@@ -22,25 +23,25 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, Trans
 
 use crate::scan::{Counts, Digest, InputSummary};
 
-/// The version of the tables. A store of another version is refused, never touched.
+/// The version of the tables. A store of another version is refused and left unchanged.
 const VERSION: i64 = 1;
 
-/// Stands for no time, which a primary key can't.
+/// Stands for a missing time, because a primary key can't hold NULL.
 const NO_TIME: i64 = i64::MIN;
 
 const SCHEMA: &str = include_str!("store/schema.sql");
 
-/// A store.
+/// An open store.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
 }
 
-/// What a store holds, told from what it held before others wrote into it.
+/// Identifies the content of a store, so that a later write by another run is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen(i64);
 
-/// Why the store could not be used.
+/// The error when a store can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database engine failed.
@@ -48,28 +49,28 @@ pub enum StoreError {
     Sqlite {
         /// What was being done.
         action: &'static str,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: rusqlite::Error,
     },
-    /// Another run is writing to it, and doesn't come to an end.
+    /// Another run is writing to the store and didn't finish in time.
     #[error("another run has been writing to the store for a minute: try again when it is through")]
     Busy,
     /// The file is a store of another version, or no store at all.
     #[error("not a store of this version of guardrail-audit (its tables are of version {found}, not {VERSION})")]
     Version {
-        /// The version of its tables; zero in a database that is none of ours.
+        /// The version of the file's tables; zero in a database that is no store.
         found: i64,
     },
-    /// An empty file, where a store must be.
+    /// The file is empty, where a store must exist.
     #[error("not a store: the file is empty")]
     Empty,
-    /// Something in the store can't be read.
+    /// A value in the store can't be parsed.
     #[error("failed to read a stored {what}")]
     Stored {
-        /// What.
+        /// What the value describes.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
@@ -85,9 +86,9 @@ fn failed(action: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
 /// What the store knows besides findings.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// What was read into it, over all runs.
+    /// How many records all runs have read.
     pub records: Records,
-    /// The calls, by verdict.
+    /// How many calls there are, by verdict.
     pub invocations: Invocations,
     /// What could not be read, as far as it is kept.
     pub unreadable: Vec<Unreadable>,
@@ -96,12 +97,12 @@ pub struct Summary {
 }
 
 impl Store {
-    /// Opens a store, or makes one.
+    /// Opens a store, or creates one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::prepare(Connection::open(path).map_err(failed("open the store"))?, true)
     }
 
-    /// Opens a store that must be there. What is none is left as it is.
+    /// Opens a store that must exist. A file that is no store is left unchanged.
     pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
         Self::prepare(Connection::open_with_flags(path, flags).map_err(failed("open the store"))?, false)
@@ -113,7 +114,7 @@ impl Store {
             Found::Store => {}
             Found::Nothing if !make => return Err(StoreError::Empty),
             Found::Nothing => {
-                // Two runs may find nothing at the same time: whoever comes second finds the tables of the first.
+                // Two runs may both see a missing store: the second one finds the tables that the first one created.
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("open the store"))?;
                 match looked_at(&transaction).map_err(failed("open the store"))? {
                     Found::Store => {}
@@ -127,12 +128,12 @@ impl Store {
         Ok(Store { connection })
     }
 
-    /// What the store holds now, to tell later whether another run wrote into it.
+    /// Identifies the current content of the store, to notice later whether another run has written to it.
     pub fn seen(&self) -> Result<Seen, StoreError> {
         seen(&self.connection).map_err(failed("look at the store"))
     }
 
-    /// Whether an input of this digest was read into the store before.
+    /// Whether an input with this digest was read into the store before.
     pub fn knows(&self, digest: &Digest) -> Result<bool, StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT 1 FROM inputs WHERE digest = ?1").map_err(failed("look an input up"))?;
         statement.exists([digest.as_slice()]).map_err(failed("look an input up"))
@@ -148,7 +149,7 @@ impl Store {
         read().map_err(failed("list the inputs"))
     }
 
-    /// Takes all evidence out, behind what is there.
+    /// Adds all evidence of the store to `facts`.
     pub fn load_facts(&self, facts: &mut Facts) -> Result<(), StoreError> {
         self.load_records(facts).map_err(failed("read the stored records"))?;
         let mut statement = self
@@ -209,7 +210,7 @@ impl Store {
         Ok(())
     }
 
-    /// The files of the world that were given to any run: the latest of each place.
+    /// The files of the world that any run was given: the latest for each path.
     pub fn load_world(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare("SELECT path, json FROM world ORDER BY path")?;
@@ -219,8 +220,8 @@ impl Store {
         read().map_err(failed("read the stored world"))
     }
 
-    /// The places of the world without a time that hold something else than these files: what was said there holds from the beginning,
-    /// so that one replaces the other for all times.
+    /// The paths without a time whose content in the store differs from these files. Content without a time is valid from the beginning, so
+    /// the new file replaces the old one for all times.
     pub fn contradicted_by(&self, world: &[(String, Vec<u8>)]) -> Result<Vec<String>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare("SELECT 1 FROM world WHERE path = ?1 AND json <> ?2")?;
@@ -235,7 +236,7 @@ impl Store {
         read().map_err(failed("compare the world with the stored one"))
     }
 
-    /// Adds what a run read. All of it or, if something fails, nothing.
+    /// Adds what a run read: all of it or, if something fails, nothing.
     pub fn add(&mut self, facts: &Facts, inputs: &[(Digest, InputSummary)], world: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         let transaction = self.writing().map_err(failed("add to the store"))?;
         add_records(&transaction, facts).map_err(failed("add records to the store"))?;
@@ -253,17 +254,18 @@ impl Store {
         transaction.commit().map_err(failed("add to the store"))
     }
 
-    /// Begins to write, as soon as nobody else does.
+    /// Starts a transaction that writes, as soon as no other run holds one.
     fn writing(&mut self) -> Result<Transaction<'_>, rusqlite::Error> {
         self.connection.transaction_with_behavior(TransactionBehavior::Immediate)
     }
 
-    /// Replaces what was concluded by what a run concluded from all that the store holds.
+    /// Replaces the conclusions by those of a run that audited everything in the store.
     pub fn conclude(&mut self, audit: &Audit) -> Result<(), StoreError> {
         self.conclude_if(audit, None).map(|_| ())
     }
 
-    /// The same, unless another run wrote into the store since what was concluded from was seen: then it changes nothing, and says so.
+    /// Replaces the conclusions like [`Store::conclude`], unless another run has written to the store since `since`: then it changes
+    /// nothing and returns false.
     pub fn conclude_unless_changed(&mut self, audit: &Audit, since: Seen) -> Result<bool, StoreError> {
         self.conclude_if(audit, Some(since))
     }
@@ -298,7 +300,7 @@ impl Store {
         stored.iter().map(parse).collect()
     }
 
-    /// The calls, by all that a verdict says.
+    /// The calls, counted by account, Region, model, operation, verdict, grade and reason.
     pub fn coverage(&self) -> Result<Vec<CoverageRow>, StoreError> {
         self.json_rows(
             "SELECT json_object('account', account, 'region', region, 'model', model, 'api', api, 'verdict', verdict, 'grade', grade,
@@ -307,7 +309,7 @@ impl Store {
         )
     }
 
-    /// What could not be seen.
+    /// The evidence that is missing, by account and Region.
     pub fn blind(&self) -> Result<Vec<BlindRow>, StoreError> {
         self.json_rows(
             "SELECT json_object('account', account, 'region', region, 'missing', missing, 'remedy', remedy) FROM blind ORDER BY position",
@@ -325,7 +327,7 @@ impl Store {
         rows.iter().map(|json| serde_json::from_str(json).map_err(|source| StoreError::Stored { what, source })).collect()
     }
 
-    /// What was read into the store, and what else it knows.
+    /// How many records were read into the store, and what else it knows besides findings.
     pub fn summary(&self) -> Result<Summary, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare("SELECT json FROM summary")?;
@@ -337,12 +339,12 @@ impl Store {
             Some(json) => serde_json::from_str(&json).map_err(|source| StoreError::Stored { what: "summary", source })?,
         };
         let (counts, unreadable) = self.inputs()?;
-        // What was taken and isn't judged was there already.
+        // A record that was taken and isn't judged was in the store already.
         let records = records(&counts, judged, counts.taken.saturating_sub(judged), 0);
         Ok(Summary { records, invocations, unreadable, accounts })
     }
 
-    /// What all inputs held together.
+    /// How much all inputs held together, and what of them could not be read.
     pub fn inputs(&self) -> Result<(Counts, Vec<Unreadable>), StoreError> {
         let mut statement =
             self.connection.prepare("SELECT counts, problems FROM inputs ORDER BY name").map_err(failed("read the inputs"))?;
@@ -368,7 +370,7 @@ fn seen(connection: &Connection) -> Result<Seen, rusqlite::Error> {
     connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Seen)
 }
 
-/// The records as reports count them: read = judged + ignored + unreadable.
+/// The counts of records as reports show them: read = judged + ignored + unreadable.
 #[must_use]
 pub fn records(counts: &Counts, judged: u64, duplicates: u64, not_selected: u64) -> Records {
     let mut ignored_because: BTreeMap<String, u64> = counts.ignored.iter().map(|(why, count)| (why.as_str().to_owned(), *count)).collect();
@@ -388,7 +390,7 @@ pub fn records(counts: &Counts, judged: u64, duplicates: u64, not_selected: u64)
     }
 }
 
-/// Gives each text its number in the store.
+/// Maps each text to its id in the store.
 struct TextIds<'t> {
     ids: std::collections::HashMap<String, i64>,
     transaction: &'t Transaction<'t>,
@@ -550,7 +552,7 @@ mod tests {
         vec![("effective-policies/222233334444.json".to_owned(), br#"{"EffectivePolicy": null}"#.to_vec())]
     }
 
-    /// Reads a file of these records into the store, as `audit --store` does.
+    /// Reads a file with these records into the store, as `audit --store` does.
     fn run(store: &mut Store, folder: &Path, name: &str, records: &[String]) -> Audit {
         let path = folder.join(name);
         std::fs::write(&path, records.join("\n")).unwrap();

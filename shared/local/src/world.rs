@@ -1,4 +1,4 @@
-//! A world folder on disk.
+//! Reads a world folder: AWS API responses as files, by the paths that `docs/formats.md` describes.
 
 use std::{
     borrow::Cow,
@@ -16,28 +16,28 @@ use walkdir::WalkDir;
 
 use crate::{encoding::to_utf8, input::why};
 
-/// A world, and what of its folder could not be used.
+/// A world, and the problems with the files that it was read from.
 #[derive(Debug, Default)]
 pub struct LoadedWorld {
     /// The world.
     pub world: World,
-    /// The files that lie in places of a world, by their path in the folder, with `/` between its parts; also those that could not be
-    /// used, so that a store doesn't take their places for ones that nobody looked at.
+    /// The files at paths of a world, by their path in the folder with `/` as separator. Files that could not be used are included, so that
+    /// a store doesn't mistake their paths for ones that were never read.
     pub files: Vec<(String, Vec<u8>)>,
-    /// What is wrong with files.
+    /// The problems with files.
     pub problems: Vec<Problem>,
-    /// Where the organization was read from, by the times from which its files hold.
+    /// The files that the organization was read from, by the time from which each is valid.
     organizations: BTreeMap<Moment, PathBuf>,
 }
 
-/// What is wrong with a file of a world.
+/// A problem with a file of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// What is wrong with it.
+    /// The problem.
     pub reason: String,
-    /// Whether it is used all the same. If not, what it is about is not known from its time on.
+    /// Whether the file is used all the same. If not, what it describes is unknown from its time on.
     pub used: bool,
 }
 
@@ -47,7 +47,7 @@ impl From<&Problem> for Unreadable {
     }
 }
 
-/// Loads a world folder. What can't be used in it doesn't keep the rest from being used; only the folder itself has to be there.
+/// Loads a world folder. A file that can't be used doesn't keep the others from being used; only a missing folder is an error.
 pub fn load(folder: &Path) -> Result<LoadedWorld, walkdir::Error> {
     let mut loaded = LoadedWorld::default();
     for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
@@ -81,14 +81,14 @@ fn place_of(path: &Path, folder: &Path) -> String {
     relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// Whether a file says nothing of AWS: what a person or an editor left in the folder, such as `README.md` or `.DS_Store`.
+/// Whether a file holds no AWS answer: a person or an editor left it in the folder, such as `README.md` or `.DS_Store`.
 fn is_beside_the_point(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.') || name.ends_with(".md") || (name.starts_with("README") && !name.ends_with(".json"))
 }
 
 impl LoadedWorld {
-    /// Takes one file.
+    /// Adds one file.
     pub fn take(&mut self, path: String, json: Vec<u8>, shown_as: &Path) {
         // PowerShell's `>` writes UTF-16.
         let json = match to_utf8(&json) {
@@ -113,8 +113,8 @@ impl LoadedWorld {
         self.files.push((path, json));
     }
 
-    /// A file that may be meant as a snapshot, and isn't named as one. From its time on, if it has one, it may say something else than what
-    /// was known before.
+    /// Reports a file that is probably meant as a snapshot but isn't named as one. If the name has a time, what the file describes is
+    /// unknown from that time on, because it may differ from what was known before.
     fn misnamed(&mut self, path: &str, shown_as: &Path) {
         let Some(meant) = SnapshotPath::meant_by(path) else { return };
         let name = meant.rsplit('/').next().unwrap_or(&meant);
@@ -125,7 +125,7 @@ impl LoadedWorld {
         }
     }
 
-    /// Policies that are attached somewhere and of which no file says what they hold.
+    /// Reports the policies that are attached somewhere and whose content no file holds.
     pub fn missing_policies(&self) -> Vec<Problem> {
         let mut missing: BTreeMap<&PolicyId, (&Path, String)> = BTreeMap::new();
         for (time, organization) in self.world.organization_readings() {
@@ -153,7 +153,7 @@ impl LoadedWorld {
         self.problems.push(Problem { file: file.to_owned(), reason, used });
     }
 
-    /// Takes one file that can't be read: an empty one, for the world.
+    /// Adds one file that can't be read. The world treats it as empty.
     fn lose(&mut self, path: String, shown_as: &Path, why: String) {
         self.problem(shown_as, why, false);
         if let Some(at) = SnapshotPath::parse(&path)
@@ -163,7 +163,7 @@ impl LoadedWorld {
         }
     }
 
-    /// What is wrong with it, as reports name it.
+    /// The problems as reports show them.
     pub fn unreadable(&self) -> impl Iterator<Item = Unreadable> {
         self.problems.iter().map(Unreadable::from)
     }

@@ -1,5 +1,5 @@
-//! The result of a run is a function of the set of records: not of their order, of how they are spread over files, of copies, of the
-//! number of threads, of how their JSON is spelled, or of the runs in which a store took them in.
+//! The result of a run is a function of the set of records. It doesn't depend on their order, on how they are spread over files, on copies,
+//! on the number of threads, on how their JSON is written, or on the runs in which a store received them.
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that indexes wrongly fails, as it should")]
 
@@ -34,7 +34,7 @@ const APIS: [&str; 5] = ["Converse", "InvokeModel", "InvokeModelWithResponseStre
 const GUARDRAILS: [&str; 2] =
     ["arn:aws:bedrock:us-east-1:111122223333:guardrail/required1", "arn:aws:bedrock:us-east-1:111122223333:guardrail/another01"];
 
-/// Something that happened, at a minute.
+/// Something that happened in a given minute.
 #[derive(Clone, Debug)]
 enum Happening {
     Call {
@@ -96,7 +96,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Happening::Other),
         4 => (0..CONTROL.len(), any::<bool>()).prop_map(|(what, refused)| Happening::Control { what, refused }),
     ];
-    // Few minutes, so that much happens at the same time.
+    // There are few minutes, so that many events happen at the same time.
     (happening, 0..40_u8, 0..2_usize, 0..2_usize).prop_map(|(happening, minute, account, region)| Event {
         happening,
         minute,
@@ -194,7 +194,7 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
     }
 }
 
-/// Changes of which rules of their own say something: service, operation and parameters.
+/// Changes that rules of their own report: service, operation and parameters.
 const CONTROL: [(&str, &str, &str); 10] = [
     ("bedrock", "UpdateGuardrail", r#"{"guardrailIdentifier":"required1","name":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#),
     ("bedrock", "DeleteModelInvocationLoggingConfiguration", "{}"),
@@ -221,7 +221,7 @@ fn policy(guardrail: &str) -> String {
     json!({"bedrock": {"guardrail_inference": {"us-east-1": region}}}).to_string()
 }
 
-/// How much of the world is known.
+/// Which parts of the world are known.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     organization: bool,
@@ -230,7 +230,7 @@ struct Known {
 }
 
 fn known() -> impl Strategy<Value = Known> {
-    // Mostly all: what isn't known is soon judged.
+    // Mostly everything is known: without evidence every call gets the same verdict.
     let mostly = || proptest::bool::weighted(0.85);
     (mostly(), mostly(), any::<bool>()).prop_map(|(organization, configurations, telemetry)| Known {
         organization,
@@ -282,7 +282,7 @@ fn configuration() -> Configuration {
     Configuration::parse(&configuration).unwrap()
 }
 
-/// How a history is put down: order, copies, files, threads.
+/// How a history is written: order, copies, files, threads.
 #[derive(Clone, Debug)]
 struct Spelling {
     order: Vec<usize>,
@@ -291,7 +291,7 @@ struct Spelling {
     threads: usize,
 }
 
-/// A history, and two ways to put it down.
+/// A history, and two ways to write it.
 fn history() -> impl Strategy<Value = (Vec<Event>, Known, [Spelling; 2])> {
     proptest::collection::vec(event(), 1..40).prop_flat_map(|events| {
         let spelling = |count: usize| {
@@ -305,7 +305,7 @@ fn history() -> impl Strategy<Value = (Vec<Event>, Known, [Spelling; 2])> {
     })
 }
 
-/// Writes files of every form that is read: which form is the file's number.
+/// Writes files in every form that is read; the file's number selects the form.
 fn write(records: &[Value], spelling: &Spelling, folder: &std::path::Path) {
     let mut in_order: Vec<&Value> = spelling.order.iter().map(|number| &records[*number]).collect();
     in_order.extend(spelling.copies.iter().map(|copy| copy.get(records)));
@@ -324,7 +324,7 @@ fn write(records: &[Value], spelling: &Spelling, folder: &std::path::Path) {
     }
 }
 
-/// As EventBridge delivers it. Invocation logs aren't delivered by it.
+/// Wraps a record as EventBridge delivers it. EventBridge doesn't deliver invocation logs.
 fn in_envelope(record: &Value) -> Value {
     if record["eventName"].is_null() { record.clone() } else { json!({"detail-type": "AWS API Call via CloudTrail", "detail": record}) }
 }
@@ -336,7 +336,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What an audit finds out, in bytes.
+/// The result of an audit as text, for comparison.
 fn found(audit: &Audit) -> String {
     let Audit { findings, coverage, blind, invocations, .. } = audit;
     json!({"findings": findings, "coverage": coverage, "blind": blind, "invocations": invocations}).to_string()
@@ -418,7 +418,7 @@ proptest! {
     }
 }
 
-/// A small generator (splitmix64), for choices too many to let proptest shrink each.
+/// A small generator of random numbers (splitmix64), for choices that are too many for proptest to shrink one by one.
 struct Random(u64);
 
 impl Random {
@@ -431,7 +431,7 @@ impl Random {
     }
 }
 
-/// The same JSON, oddly spelled: blanks, the order of keys, characters as `\u` escapes.
+/// Writes the same JSON differently: blanks, the order of keys, characters as `\u` escapes.
 fn spell(value: &Value, random: &mut Random) -> String {
     let blank = |random: &mut Random| if random.one_in(6) { " \n\t" } else { "" };
     match value {

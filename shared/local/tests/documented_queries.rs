@@ -1,4 +1,4 @@
-//! Every query in `docs/store.md` runs, and finds something in the store of the demo.
+//! Every query in `docs/store.md` runs, and returns rows from the store of the demo.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The week of the demo, in a store.
+/// Reads the week of the demo into a store.
 fn demo(store: &Path) {
     let everything = |_: &scan::Digest| false;
     let inputs = input::list(&[in_repository("events/demo/AWSLogs")], &[]).unwrap();

@@ -1,8 +1,8 @@
-//! The bytes of an input, decompressed, in memory that doesn't grow with it.
+//! Splits the bytes of an input into pieces, decompressed, in memory that doesn't grow with the input.
 //!
-//! CloudTrail's files are small: they are decompressed in one go by libdeflate, which is twice as fast as any streaming decoder. What is
-//! larger, of several gzip members, or not a file is decompressed as it is read, through a window. What turns out to be something else than
-//! JSON is opened by what it is: text in other encodings, tables, archives, and what is compressed once more.
+//! CloudTrail's files are small: libdeflate decompresses each in one call, which is twice as fast as any streaming decoder. Inputs that are
+//! larger, that consist of several gzip members, or that are no files are decompressed as they are read, through a window. Content other
+//! than JSON is opened by its kind: text in other encodings, tables, archives, and compressed data inside of compressed data.
 
 use std::{
     cell::Cell,
@@ -26,33 +26,34 @@ use super::{
 };
 use crate::encoding::FromUtf16;
 
-/// The most that is decompressed in one go. CloudTrail's files hold up to 50 MB, but seldom more than a few.
+/// Bytes that are decompressed in one call at most. CloudTrail's files hold up to 50 MB, but seldom more than a few.
 const IN_ONE_GO: usize = 24 << 20;
 
-/// Room that is this small is kept, however small the contents are.
+/// A buffer of up to this many bytes is kept, however small the next contents are.
 const SMALL: usize = 256 << 10;
 
-/// The window over what is read piece by piece, at first.
+/// The first size of the window over what is read piece by piece, in bytes.
 const WINDOW: usize = 1 << 20;
 
-/// A record larger than this is given up: CloudTrail's are at most 256 KB, CloudTrail Lake's 1 MB
+/// Bytes of the largest record that is read; a larger one is reported. CloudTrail's are at most 256 KB, CloudTrail Lake's 1 MB
 /// (docs/aws/delivery.md#trails).
 const LARGEST_RECORD: usize = 16 << 20;
 
-/// So often something compressed may lie in something compressed.
+/// How many times compressed data may be nested in compressed data.
 const DEEPEST: u32 = 4;
 
-/// The most that comes out of what lies in something compressed. Of an archive it is a hundred times its size, if that is more.
+/// Bytes that are read at most out of nested compressed data, against decompression bombs. For an archive the limit is a hundred times its
+/// size, if that is more.
 const LARGEST_INSIDE: u64 = 1 << 30;
 
-/// An archive that can't be read from a file is held in memory, up to this size.
+/// Bytes of the largest archive that is held in memory, which is needed where it can't be read from a file.
 const LARGEST_ARCHIVE: u64 = 64 << 20;
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
 
-/// Memory for the contents of one file after another.
+/// Buffers for the contents of one file after another.
 ///
-/// What is large comes from the system, not from the allocator: what is freed once makes the allocator keep later large pieces on its heap,
+/// Large buffers are mapped by the system instead of allocated: once a large piece is freed, the allocator keeps later ones on its heap,
 /// where they leave holes.
 pub(super) struct Contents {
     compressed: Room,
@@ -67,8 +68,8 @@ impl Default for Contents {
     }
 }
 
-/// Room for bytes of a known number, kept for the next unless these are far fewer: files come largest first, and what the first ones took
-/// is free for what is kept of the later ones.
+/// A buffer that is used again for the next contents unless those are far smaller. Files are read largest first, so the memory of the first
+/// ones becomes free for the evidence of the later ones.
 #[derive(Default)]
 struct Room(Option<MmapMut>);
 
@@ -83,7 +84,7 @@ impl Room {
     }
 }
 
-/// Told of each piece of an input.
+/// The function that receives each piece of an input.
 type With<'w> = dyn FnMut(Piece<'_>) + 'w;
 
 impl Contents {
@@ -100,7 +101,7 @@ impl Contents {
                 _ => open(&mut file, level, &mut self.window, with),
             };
         };
-        // One byte more, to see whether it has grown since it was listed.
+        // One byte more shows whether the file has grown since it was listed.
         let room = self.compressed.of(size + 1)?;
         let read = read_into(&mut file, room)?;
         let compressed = room.get(..read).unwrap_or_default();
@@ -130,13 +131,13 @@ impl Contents {
     }
 }
 
-/// How deep in an input something lies.
+/// How deeply something is nested in an input.
 #[derive(Clone, Copy)]
 struct Level<'l> {
     depth: u32,
-    /// The name says that each line is a value.
+    /// Whether the file's name says that each line is one value.
     by_line: bool,
-    /// So many bytes may still come out of what is compressed; nothing is counted at the top.
+    /// Bytes that may still come out of compressed data. `None` at the top, where nothing is counted.
     left: Option<&'l Cell<u64>>,
 }
 
@@ -150,7 +151,7 @@ impl Level<'_> {
     }
 }
 
-/// Looks what the bytes are, and calls a function with each piece of it.
+/// Detects the kind of the bytes, and calls a function with each piece of them.
 fn open(reader: &mut dyn Read, level: Level<'_>, window: &mut Vec<u8>, with: &mut With<'_>) -> io::Result<()> {
     let mut start = Vec::with_capacity(kind::START);
     let mut early = Ok(());
@@ -158,7 +159,7 @@ fn open(reader: &mut dyn Read, level: Level<'_>, window: &mut Vec<u8>, with: &mu
         early = Err(error);
     }
     let kind = Kind::of(&start);
-    // What was read before it broke still counts.
+    // What was read before the failure still counts.
     let mut whole = Broken::behind(Cursor::new(&start).chain(reader), start.len(), early);
     match kind {
         Kind::Empty => whole.drain(),
@@ -202,7 +203,7 @@ fn open(reader: &mut dyn Read, level: Level<'_>, window: &mut Vec<u8>, with: &mu
     }
 }
 
-/// Calls a function with each piece of each file in an archive. What is wrong with one of them doesn't keep the others from being read.
+/// Calls a function with each piece of each file in an archive. A file that can't be read doesn't keep the others from being read.
 fn entries(archive: impl Read + Seek, bytes: u64, window: &mut Vec<u8>, with: &mut With<'_>) -> io::Result<()> {
     let mut archive = ZipArchive::new(archive).map_err(io::Error::other)?;
     let left = Cell::new(LARGEST_INSIDE.max(bytes.saturating_mul(100)));
@@ -235,7 +236,7 @@ fn entries(archive: impl Read + Seek, bytes: u64, window: &mut Vec<u8>, with: &m
     Ok(())
 }
 
-/// Whether a text is base64 in lines of one width, as `base64` writes it; not one encoded value a line.
+/// Whether a text is base64 in lines of one width, as `base64` writes it, and not one encoded value a line.
 fn is_wrapped_base64(start: &[u8]) -> bool {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n');
     let mut lines = start.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
@@ -248,16 +249,16 @@ fn is_wrapped_base64(start: &[u8]) -> bool {
     }
 }
 
-/// Fills the space, as far as there is something to read: how much there was.
+/// Fills the space as far as the reader has bytes, and returns how many it had.
 fn read_into(reader: &mut impl Read, space: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
     fill(reader, space, &mut read)?;
     Ok(read)
 }
 
-/// The compressed bytes in one go; `None` if they aren't one gzip member of a size that is fit for it.
+/// Decompresses the bytes in one call. Returns `None` if they aren't a single gzip member of at most [`IN_ONE_GO`].
 fn inflate<'r>(decompressor: &mut Decompressor, compressed: &[u8], room: &'r mut Room) -> io::Result<Option<&'r [u8]>> {
-    // The last four bytes say how large the contents are, modulo 2^32: of the last member, if there are several.
+    // The last four bytes are the size of the contents modulo 2^32; with several members, that of the last one.
     let size = compressed.last_chunk().map(|size| u32::from_le_bytes(*size) as usize);
     let Some(size) = size.filter(|size| compressed.starts_with(GZIP_MAGIC) && *size <= IN_ONE_GO) else {
         return Ok(None);
@@ -267,14 +268,14 @@ fn inflate<'r>(decompressor: &mut Decompressor, compressed: &[u8], room: &'r mut
     Ok((outcome == Ok(size) && !may_have_another_member(compressed)).then_some(space))
 }
 
-/// Whether another member may start behind the first. The bytes of a start stand in one of eighty files of CloudTrail by chance, but few of
-/// those have flags behind them that a decoder would take (RFC 1952, section 2.3.1.2: the upper three are zero).
+/// Whether another gzip member may start behind the first. The three bytes of a start occur by chance in one of eighty CloudTrail files,
+/// but few of those have flags behind them that a decoder would accept (RFC 1952, section 2.3.1.2: the upper three bits are zero).
 fn may_have_another_member(compressed: &[u8]) -> bool {
     let mut starts = memmem::find_iter(compressed, GZIP_MAGIC).skip(1);
     starts.any(|start| compressed.get(start + GZIP_MAGIC.len()).is_none_or(|flags| flags & 0xe0 == 0))
 }
 
-/// Calls a function with each frame of bytes that are all there.
+/// Calls a function with each frame of bytes that are complete.
 fn each_frame_in(bytes: &[u8], mut frames: Frames, with: &mut With<'_>) {
     let mut rest = bytes;
     loop {
@@ -289,13 +290,13 @@ fn each_frame_in(bytes: &[u8], mut frames: Frames, with: &mut With<'_>) {
     }
 }
 
-/// A window over what a reader gives.
+/// A window over what a reader returns.
 struct Window<'r> {
     reader: &'r mut dyn Read,
     buffer: &'r mut Vec<u8>,
     start: usize,
     end: usize,
-    /// Nothing follows.
+    /// Whether the reader has ended.
     last: bool,
     failed: Option<io::Error>,
 }
@@ -310,7 +311,7 @@ impl<'r> Window<'r> {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Reads on; false if the window is as large as it may be. If reading fails, what was read before still counts.
+    /// Reads on. Returns false if the window has its largest size already. If reading fails, what was read before still counts.
     fn grow(&mut self) -> io::Result<bool> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -331,7 +332,7 @@ impl<'r> Window<'r> {
     }
 }
 
-/// Calls a function with each frame of what a reader gives.
+/// Calls a function with each frame of what a reader returns.
 fn each_frame(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut frames: Frames, in_text: bool, with: &mut With<'_>) -> io::Result<()> {
     let mut window = Window::new(reader, buffer);
     loop {
@@ -376,7 +377,7 @@ fn each_row(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut table: Table, with:
     }
 }
 
-/// Fills the window; true if nothing follows.
+/// Fills the window. Returns true if the reader has ended.
 fn fill(reader: &mut dyn Read, window: &mut [u8], end: &mut usize) -> io::Result<bool> {
     while let Some(space) = window.get_mut(*end..).filter(|space| !space.is_empty()) {
         match reader.read(space) {
@@ -403,7 +404,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// The pieces of a file of these bytes, and whether reading it failed.
+    /// Returns the pieces of a file with these bytes, and whether reading it failed.
     fn read(bytes: &[u8]) -> (Vec<String>, bool) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
@@ -520,7 +521,7 @@ mod tests {
         let whole = gzip(&"{\"a\":1}\n".repeat(1000));
         let (frames, failed) = read(&whole[..whole.len() / 2]);
         assert!(failed && frames.iter().all(|frame| frame == r#"{"a":1}"#));
-        // Random letters, so that half of the bytes hold half of the records.
+        // Random letters don't compress well, so that half of the bytes hold half of the records.
         let letters = |number: u64| {
             (0..40).map(|at| char::from(b'a' + u8::try_from((number * 7919 + at * at * 104_729) % 23).unwrap())).collect::<String>()
         };

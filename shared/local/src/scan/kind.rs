@@ -1,38 +1,38 @@
-//! What a file is, by how it begins.
+//! Detects the kind of a file from its first bytes.
 
 use crate::encoding::Encoding;
 
-/// What the bytes at the start of a file say that it is.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nothing is in it.
+    /// The file is empty.
     Empty,
     /// JSON values.
     Json,
     /// Text that doesn't begin like JSON: lines that may have JSON in them, or a table.
     Text,
-    /// Text as tools on Windows write it.
+    /// Text in UTF-16, as tools on Windows write it.
     Utf16(Encoding),
-    /// Compressed by gzip.
+    /// Data compressed by gzip.
     Gzip,
-    /// An archive.
+    /// A ZIP archive.
     Zip,
-    /// What isn't read.
+    /// Content that isn't read.
     Foreign(Foreign),
 }
 
-/// A kind of file that isn't read.
+/// A kind of content that isn't read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Foreign {
-    /// Its name.
+    /// The name of the kind.
     pub(super) name: &'static str,
-    /// Records may be in it.
+    /// Whether records may be in it, so that leaving it out is reported.
     pub(super) may_hold_records: bool,
-    /// What to do to have them read.
+    /// What the user can do to have the records read.
     pub(super) remedy: &'static str,
 }
 
-/// What people keep beside logs: no records are in it.
+/// A kind of file that people keep beside logs and that holds no records.
 const fn beside(name: &'static str) -> Foreign {
     Foreign { name, may_hold_records: false, remedy: "no record is in it" }
 }
@@ -41,20 +41,20 @@ const fn holding(name: &'static str, remedy: &'static str) -> Foreign {
     Foreign { name, may_hold_records: true, remedy }
 }
 
-/// Text without a record in it.
+/// Text without a record.
 pub(super) const TEXT: Foreign = beside("text");
-/// Text in which records were expected: it speaks of them.
+/// Text that mentions the fields of records, and of which no record can be read.
 pub(super) const DAMAGED_TEXT: Foreign = holding("text", "it speaks of `eventName`, and no record in it can be read");
-/// An archive in an archive, and what is compressed more often than anybody would.
+/// An archive in an archive, or data that is compressed more often than is read.
 pub(super) const NESTED: Foreign = holding("compressed in itself, too often", UNPACK);
-/// Bytes that nothing is known of.
+/// Bytes of an unknown kind.
 const BINARY: Foreign = holding("binary data of an unknown kind", "not read: give CloudTrail's files as they are");
 const UNPACK: &str = "not read: unpack it first";
 const EXPORT: &str = "not read: write the records as JSON, one a line";
 const IMAGE: Foreign = beside("image");
 const ENCRYPTED: Foreign = holding("encrypted data", "not read: decrypt it first");
 
-/// The marks of kinds: where they stand, and what they say (the formats' own documents; file(1) has the same).
+/// The signatures of kinds: the offset, the bytes that stand there, and the kind (the formats' own specifications; file(1) has the same).
 const MARKS: &[(usize, &[u8], Foreign)] = &[
     (0, b"PAR1", holding("Parquet", EXPORT)),
     (0, b"ORC", holding("ORC", EXPORT)),
@@ -91,11 +91,11 @@ const MARKS: &[(usize, &[u8], Foreign)] = &[
     (0, b"wOF", beside("font")),
 ];
 
-/// So many bytes of a file tell its kind.
+/// Bytes at the start of a file that its kind is detected from.
 pub(super) const START: usize = 4096;
 
 impl Kind {
-    /// By the first [`START`] bytes, or all if there are fewer.
+    /// Detects the kind from the first [`START`] bytes, or from all if there are fewer.
     pub(super) fn of(start: &[u8]) -> Self {
         if start.starts_with(b"\x1f\x8b") {
             return Kind::Gzip;
@@ -105,7 +105,7 @@ impl Kind {
         }
         let says = |(at, mark, _): &&(usize, &[u8], Foreign)| start.get(*at..).is_some_and(|start| start.starts_with(mark));
         let foreign = MARKS.iter().find(says).map(|(.., foreign)| *foreign);
-        // Two letters may begin a text, too.
+        // A signature of two letters may also begin a text.
         if let Some(foreign) = foreign.filter(|_| !is_text(start) || start.starts_with(b"%PDF") || start.starts_with(b"-----BEGIN PGP")) {
             return Kind::Foreign(foreign);
         }
@@ -118,7 +118,7 @@ impl Kind {
         match text.first() {
             None if start.len() < START => Kind::Empty,
             None | Some(b'{') => Kind::Json,
-            // Brackets stand around times and levels, too.
+            // Log lines also put times and levels into brackets.
             Some(b'[')
                 if matches!(
                     text.get(1..).map(|behind| behind.trim_ascii_start().first()),
@@ -127,7 +127,7 @@ impl Kind {
             {
                 Kind::Json
             }
-            // Syslog begins with its priority in such brackets.
+            // A syslog line begins with its priority in angle brackets.
             Some(b'<') if is_text(start) && !text.get(1).is_some_and(u8::is_ascii_digit) => Kind::Foreign(markup(text)),
             Some(_) if start.starts_with(b"age-encryption.org/") => Kind::Foreign(ENCRYPTED),
             Some(_) if is_text(start) => Kind::Text,
@@ -141,7 +141,7 @@ fn markup(text: &[u8]) -> Foreign {
     if start.windows(5).any(|word| word == b" html" || word == b"<html") { beside("HTML") } else { beside("XML") }
 }
 
-/// Whether these bytes may begin a text: no character that only steers, but those that texts have.
+/// Whether these bytes may begin a text: they hold no control characters but those that texts have.
 fn is_text(start: &[u8]) -> bool {
     let steers = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b | 0x1e);
     if start.iter().any(steers) {
@@ -149,7 +149,7 @@ fn is_text(start: &[u8]) -> bool {
     }
     match std::str::from_utf8(start) {
         Ok(_) => true,
-        // A character may be cut at the end of what was looked at. Others may be of an older encoding, if they are few.
+        // A character may be cut at the end of these bytes. A few others may be of an older encoding.
         Err(error) => error.error_len().is_none() || start.iter().filter(|byte| !byte.is_ascii()).count() * 8 < start.len(),
     }
 }

@@ -1,4 +1,4 @@
-//! Readers over other readers: decompressed, bounded, counted.
+//! Readers that wrap other readers to decompress, bound or count what comes through.
 
 use std::{
     cell::Cell,
@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Digest;
 
-/// The members of a gzip file, one behind the other. Zeros between or behind them are padding, as gzip itself has it: files from tapes
-/// and blocks are filled up with them.
+/// Reads the members of a gzip file one after the other. Zeros between or behind them are padding, which gzip ignores too: files from tapes
+/// and block devices are filled up with them.
 pub(super) struct Members<R: BufRead> {
     pub(super) decoder: Option<GzDecoder<R>>,
 }
@@ -32,7 +32,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Skips zeros; whether something else follows.
+/// Skips zeros. Returns whether something else follows.
 fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let bytes = reader.fill_buf()?;
@@ -44,7 +44,7 @@ fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// A reader that failed behind its first bytes: they are read all the same, and then it fails.
+/// A reader that failed after its first bytes: it returns those bytes, and then the error.
 pub(super) struct Broken<R> {
     reader: R,
     left: usize,
@@ -56,7 +56,7 @@ impl<R: Read> Broken<R> {
         Broken { reader, left, failed: outcome.err() }
     }
 
-    /// Reads what is left, to see whether it can be.
+    /// Reads the rest, to find out whether it can be read.
     pub(super) fn drain(&mut self) -> io::Result<()> {
         io::copy(self, &mut io::sink()).map(|_| ())
     }
@@ -77,7 +77,7 @@ impl<R: Read> Read for Broken<R> {
     }
 }
 
-/// A reader that fails when more comes out of it than there may.
+/// A reader that fails once it has returned more bytes than `left`.
 pub(super) struct Bounded<'l, R> {
     pub(super) reader: R,
     pub(super) left: &'l Cell<u64>,
@@ -92,7 +92,7 @@ impl<R: Read> Read for Bounded<'_, R> {
     }
 }
 
-/// SHA-256 over all that a reader gives.
+/// The SHA-256 of everything that a reader returns.
 pub(super) fn digest(reader: &mut impl Read) -> io::Result<Digest> {
     let mut hashed = Digesting::new(reader, true);
     io::copy(&mut hashed, &mut io::sink())?;

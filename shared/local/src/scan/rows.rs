@@ -1,4 +1,4 @@
-//! Tables as text: CSV as Athena, CloudTrail Lake, Logs Insights and spreadsheets write it, and the same with tabs.
+//! Reads tables of records: CSV as Athena, CloudTrail Lake, Logs Insights and spreadsheets write it, or the same separated by tabs.
 
 use audit_core::cloudtrail::heads_records;
 use serde_json::{Map, Value};
@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 pub(super) struct Table {
     columns: Vec<String>,
     delimiter: u8,
-    /// Whether the first row, which names the columns, was passed.
+    /// Whether the first row, which names the columns, has been read.
     begun: bool,
-    /// Whether the rest of a row that is too large is being passed over.
+    /// Whether the rest of a row that is too large is being skipped.
     passing: bool,
 }
 
 impl Table {
-    /// If the text begins with a row that names columns of records.
+    /// Returns the table if the text begins with a row that names columns of records.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
         let start = audit_core::json::without_mark(start);
         let head = start.get(..row_end(start, true)?)?;
@@ -25,7 +25,8 @@ impl Table {
         })
     }
 
-    /// The next row in a window, if it ends there, and how many of the window's bytes are done with. `last` says that nothing follows.
+    /// Returns how many of the window's bytes are used up, and the next row if it ends in the window. `last` is true if nothing follows the
+    /// window.
     pub(super) fn next(&mut self, window: &[u8], last: bool) -> (usize, Row) {
         let Some(end) = row_end(window, last && !window.is_empty()) else {
             return (0, if last { Row::End } else { Row::More });
@@ -40,28 +41,28 @@ impl Table {
         (end, row.map_or(Row::Broken, Row::Cells))
     }
 
-    /// Gives up the row at the start of the window.
+    /// Skips the row at the start of the window, which is too large.
     pub(super) fn give_up(&mut self) {
         self.passing = true;
     }
 }
 
-/// What comes next of a table.
+/// The result of reading on in a table.
 #[derive(Debug, PartialEq)]
 pub(super) enum Row {
-    /// The cells of a row, by their columns.
+    /// The cells of a row, by column.
     Cells(Map<String, Value>),
-    /// Not a row of this table.
+    /// A row that doesn't fit the columns.
     Broken,
-    /// Nothing to look at.
+    /// Nothing of interest, such as an empty row.
     Nothing,
     /// The window ends inside a row.
     More,
-    /// All has been read.
+    /// The table has ended.
     End,
 }
 
-/// Where the first row ends: behind a line break outside of quotes, or where all ends.
+/// Where the first row ends: after a line break outside of quotes, or at the end of the text.
 fn row_end(bytes: &[u8], last: bool) -> Option<usize> {
     let mut quoted = false;
     for (at, byte) in bytes.iter().enumerate() {
@@ -84,7 +85,7 @@ fn cells(row: &[u8], delimiter: u8) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// The rows of a table that comes in windows.
+    /// Returns the rows of a table that is read in windows of `step` bytes.
     fn rows(text: &str, step: usize) -> Vec<Row> {
         let bytes = text.as_bytes();
         let mut table = Table::of(bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Opening a store: what its file is, and who else is writing to it.
+//! Opens a store: determines what its file is, and waits while another run writes to it.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -6,26 +6,26 @@ use rusqlite::Transaction;
 
 use super::VERSION;
 
-/// How often a run looks whether another one has let go of the store.
+/// How long a run sleeps between two attempts to lock the store.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// After so many looks it says that it waits: what takes no time needs no words.
+/// Attempts after which a run notifies the user that it waits. A shorter wait isn't worth a message.
 const SAYS_SO: i32 = 10;
 
-/// After so many looks it gives up: a minute.
+/// Attempts after which a run gives up: one minute at [`PAUSE`].
 const PATIENCE: i32 = 1200;
 
-/// Who is told that a run waits.
+/// The function that is called when a run has to wait.
 static TOLD: OnceLock<fn()> = OnceLock::new();
 
-/// From now on, whenever a run has to wait for another one that is writing to its store, this is called once.
+/// Sets the function that is called once whenever a run has to wait for another one that is writing to its store.
 pub fn when_waiting(tell: fn()) {
-    // Who was named first is told.
+    // The first function that was set stays.
     let _ = TOLD.set(tell);
 }
 
-/// What SQLite calls as long as the store is locked; `looks` counts how often it did. It passes nothing else on, so that who is told is the
-/// same for all stores.
+/// SQLite's busy handler: SQLite calls it while the store is locked, with the number of attempts so far, and gives up when it returns
+/// false. SQLite passes nothing else on, so the function to notify is the same for all stores.
 pub(super) fn wait(looks: i32) -> bool {
     if looks == SAYS_SO
         && let Some(tell) = TOLD.get()
@@ -40,11 +40,11 @@ pub(super) fn wait(looks: i32) -> bool {
 pub(super) enum Found {
     Store,
     Nothing,
-    /// Another database, or a store of another version.
+    /// Another database, or a store of another version, with the version of its tables.
     Other(i64),
 }
 
-/// What a file is, at one moment.
+/// Determines what a file is.
 pub(super) fn looked_at(transaction: &Transaction<'_>) -> Result<Found, rusqlite::Error> {
     let number = |query: &str| transaction.query_row(query, [], |row| row.get::<_, i64>(0));
     let (version, tables) = (number("PRAGMA user_version")?, number("SELECT count(*) FROM sqlite_schema")?);

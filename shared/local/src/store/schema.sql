@@ -1,17 +1,18 @@
--- The tables of a guardrail-audit store, version 1. See docs/store.md for what to ask them.
--- Evidence: grows with every run, never changes.
+-- The tables of a guardrail-audit store, version 1. docs/store.md shows queries for them.
+--
+-- Evidence: every run adds to it, and nothing of it ever changes.
 
 CREATE TABLE texts (
     id   INTEGER PRIMARY KEY,
     text TEXT NOT NULL UNIQUE
 );
 
--- Calls, evaluations and invocation logs. Columns that are not listed as their own type refer to texts.
+-- Calls, evaluations and invocation logs. INTEGER columns without a comment of their own hold ids of texts.
 CREATE TABLE records (
     request_id           TEXT NOT NULL,
     event_id             TEXT NOT NULL,
     event_time           INTEGER NOT NULL, -- milliseconds since 1970, UTC; the least integer if the record has none
-    flags                INTEGER NOT NULL, -- 1 API key, 2 refused because of a guardrail, 4 partially guarded, 8 without request id
+    flags                INTEGER NOT NULL, -- 1 API key, 2 refused because of a guardrail, 4 partially guarded, 8 without request id, 16 reported only by the account itself
     kind                 INTEGER NOT NULL,
     reach                INTEGER NOT NULL,
     account              INTEGER NOT NULL,
@@ -36,13 +37,13 @@ CREATE TABLE changes (
     PRIMARY KEY (event_time, event_id, account, change)
 ) WITHOUT ROWID;
 
--- The world: AWS API responses by their place in the folder.
+-- The world: AWS API responses, by their path in the world folder.
 CREATE TABLE world (
     path TEXT PRIMARY KEY,
     json BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- The files that were read, by the SHA-256 of their bytes: none is read twice.
+-- The files that were read, by the SHA-256 of their bytes, so that none is read twice.
 CREATE TABLE inputs (
     digest   BLOB PRIMARY KEY,
     name     TEXT NOT NULL,
@@ -50,7 +51,7 @@ CREATE TABLE inputs (
     problems TEXT NOT NULL                 -- JSON: what could not be read
 ) WITHOUT ROWID;
 
--- Conclusions: replaced by every run, from all the evidence.
+-- Conclusions: every run replaces them, from all the evidence.
 
 CREATE TABLE findings (
     position   INTEGER PRIMARY KEY,        -- the order of reports
@@ -96,7 +97,7 @@ CREATE TABLE summary (
     json TEXT NOT NULL
 );
 
--- Calls in words, one row a record.
+-- Calls with their texts, one row for each record.
 CREATE VIEW calls AS
 SELECT r.request_id,
        r.event_id,
