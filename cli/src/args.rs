@@ -1,4 +1,4 @@
-//! What the program can be asked for. Help, man page and shell completions all come from these definitions.
+//! The arguments of each command. Help, man pages and shell completions are generated from these definitions.
 
 use std::path::PathBuf;
 
@@ -107,7 +107,7 @@ pub(crate) struct SelectionArgs {
 }
 
 impl SelectionArgs {
-    /// What is selected, among what there is.
+    /// Returns the selection, with accounts and Regions resolved against what was read.
     pub(crate) fn selection(&self, there: &There, talk: Talk) -> Selection {
         Selection {
             accounts: there.accounts_meant(&self.account, talk),
@@ -138,11 +138,11 @@ pub(crate) struct OutputArgs {
     pub(crate) strict: bool,
 }
 
-/// The least severity that fails a run.
+/// The lowest severity that makes a run exit with 3.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FailOn(pub(crate) Option<Severity>);
 
-/// How a report looks.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
@@ -155,7 +155,7 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// A table, or JSON.
+/// The format of a result that has no rows of findings or calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlainFormat {
     /// For people
@@ -375,25 +375,25 @@ pub(crate) struct FindingFilter {
 }
 
 impl FindingFilter {
-    /// The accounts and Regions that are selected, among what there is.
+    /// Returns the selected accounts and Regions, resolved against what was read.
     pub(crate) fn places(&self, there: &There, talk: Talk) -> Selection {
         Selection { accounts: there.accounts_meant(&self.account, talk), regions: regions_meant(&self.region), ..Selection::default() }
     }
 
-    /// Whether a finding passes that is of a selected account and Region.
+    /// Whether a finding passes that belongs to a selected account and Region.
     pub(crate) fn passes(&self, finding: &audit_core::finding::Finding) -> bool {
         self.status.is_none_or(|status| finding.status == status)
             && self.severity.is_none_or(|least| finding.severity >= least)
             && (self.rule.is_empty() || self.rule.contains(&finding.rule))
     }
 
-    /// What passes, in the words of a report.
+    /// Returns the filter as reports name it.
     pub(crate) fn in_words(&self, places: &Selection) -> Filter {
         Filter { severity: self.severity, status: self.status, rules: self.rule.clone(), ..filter_of(places) }
     }
 }
 
-/// A selection, in the words of a report.
+/// Converts a selection to the filter that reports name.
 pub(crate) fn filter_of(selection: &Selection) -> Filter {
     Filter {
         accounts: selection.accounts.iter().cloned().collect(),
@@ -464,7 +464,7 @@ pub(crate) enum ExceptionsCommand {
     },
 }
 
-/// Whose eyes to look with.
+/// The credentials that AWS is called with.
 #[derive(Args, Debug)]
 pub(crate) struct Credentials {
     /// Profile of the AWS configuration [default: as the environment says]
@@ -476,7 +476,7 @@ pub(crate) struct Credentials {
     pub(crate) role_name: String,
 }
 
-/// Whose eyes to look with, and where to.
+/// The credentials that AWS is called with, and the accounts and Regions to read.
 #[derive(Args, Debug)]
 pub(crate) struct AwsArgs {
     #[command(flatten)]

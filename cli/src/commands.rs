@@ -1,4 +1,4 @@
-//! One module a command.
+//! The commands, a module for each.
 
 mod audit;
 mod demo;
@@ -33,7 +33,7 @@ use crate::{
     talk::{self, Talk},
 };
 
-/// Does what was asked for.
+/// Runs the command that the arguments name.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
     let talk = Talk::new(cli.quiet);
     if !cli.quiet {
@@ -53,7 +53,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => doctor::run(&args, talk),
         Command::Demo(args) => demo::run(&args, talk),
         Command::Completions { shell } => {
-            // Written into memory first: it panics where it can't write.
+            // The script is written to memory first, because the generator panics where it can't write.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "guardrail-audit", &mut script);
             output::stdout().write_all(&script)?;
@@ -68,7 +68,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
 }
 
-/// The program itself, or the command of these words.
+/// Returns the definition of the program, or of the subcommand with these names.
 fn command_named(words: &[String]) -> anyhow::Result<clap::Command> {
     let mut command = Cli::command();
     command.build();
@@ -79,7 +79,7 @@ fn command_named(words: &[String]) -> anyhow::Result<clap::Command> {
     Ok(command)
 }
 
-/// Reads a configuration, or takes the default.
+/// Reads a configuration file, or returns the default configuration.
 fn configuration(path: Option<&Path>) -> anyhow::Result<Configuration> {
     let Some(path) = path else {
         return Ok(Configuration::default());
@@ -89,7 +89,7 @@ fn configuration(path: Option<&Path>) -> anyhow::Result<Configuration> {
     Configuration::parse(&text).map_err(|error| QuotedError(format!("{}: {error}", printable(&path.display().to_string()))).into())
 }
 
-/// Loads a world; what of it can't be used is not known, and said.
+/// Loads a world folder. The state in files that can't be used is unknown, and a warning names them.
 fn load_world(folder: Option<&PathBuf>, talk: Talk) -> anyhow::Result<LoadedWorld> {
     let Some(folder) = folder else {
         return Ok(LoadedWorld::default());
@@ -102,7 +102,7 @@ fn load_world(folder: Option<&PathBuf>, talk: Talk) -> anyhow::Result<LoadedWorl
     Ok(loaded)
 }
 
-/// Says what is wrong with files of a world.
+/// Warns of problems with the files of a world.
 fn warn_of(problems: &[Problem], talk: Talk) {
     for Problem { file, reason, used } in problems {
         let so = if *used { "" } else { "; what it is about is not known" };
@@ -110,20 +110,20 @@ fn warn_of(problems: &[Problem], talk: Talk) {
     }
 }
 
-/// What a build without the AWS SDK says.
+/// The error of a build without the AWS SDK.
 #[cfg(not(feature = "aws"))]
 fn needs_aws(what: &str) -> anyhow::Error {
     anyhow::anyhow!("{what} needs a build with the feature `aws`: cargo install --path cli --features aws")
 }
 
-/// Waits for what is asked of AWS.
+/// Runs a future that calls AWS to its end.
 #[cfg(feature = "aws")]
 fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
     Ok(runtime.block_on(future))
 }
 
-/// "Now", as it was given, or as the clock says.
+/// Returns the time given by `--now`, or else the clock's.
 fn now(given: Option<Moment>) -> Moment {
     given.unwrap_or_else(|| Moment::from_seconds(jiff::Timestamp::now().as_second()))
 }

@@ -1,4 +1,4 @@
-//! How the program ends (README.md#exit-codes).
+//! The exit codes of the program (README.md#exit-codes).
 
 use std::process::ExitCode;
 
@@ -7,18 +7,18 @@ use audit_core::{
     severity::Severity,
 };
 
-/// How the program ends.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Nothing to report.
+    /// There is nothing to report.
     Clean,
-    /// It could not run.
+    /// The program could not run.
     CouldNotRun,
-    /// It was called, or configured, in a way that it doesn't understand.
+    /// The arguments or the configuration can't be understood.
     Usage,
-    /// There are open findings at or above the severity that was asked for.
+    /// There are open findings at or above the severity of `--fail-on`.
     Findings,
-    /// Only with `--strict`: some input was unreadable, or some evidence missing.
+    /// Only with `--strict`: some input was unreadable, or some evidence is missing.
     Incomplete,
 }
 
@@ -34,7 +34,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error in what the user wrote: in arguments or configuration.
+/// An error in the arguments or the configuration.
 #[derive(Debug)]
 pub(crate) struct UsageError(pub(crate) String);
 
@@ -46,7 +46,7 @@ impl std::fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// An error in a file that the user wrote, with the lines around it: it alone is said in several lines.
+/// An error in a file that the user wrote, with the lines around it. It is the only error that is shown in several lines.
 #[derive(Debug)]
 pub(crate) struct QuotedError(pub(crate) String);
 
@@ -59,13 +59,13 @@ impl std::fmt::Display for QuotedError {
 impl std::error::Error for QuotedError {}
 
 impl Exit {
-    /// How an error ends the program.
+    /// Returns the outcome for an error.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let is_usage = |cause: &(dyn std::error::Error + 'static)| cause.is::<UsageError>() || cause.is::<QuotedError>();
         if error.chain().any(is_usage) { Exit::Usage } else { Exit::CouldNotRun }
     }
 
-    /// How findings end it. `fail_on` is `None` for "never".
+    /// Returns the outcome for findings. `fail_on` is `None` for "never".
     pub(crate) fn for_findings(findings: &[Finding], fail_on: Option<Severity>) -> Self {
         let counts = |finding: &&Finding| finding.status == Status::Open && fail_on.is_some_and(|least| finding.severity >= least);
         if findings.iter().any(|finding| counts(&finding)) { Exit::Findings } else { Exit::Clean }

@@ -1,4 +1,5 @@
-//! What a run is limited to: what it means, and whether there is any of it. A mistyped account must not read as one in which all is well.
+//! Resolves the accounts and Regions that a run is limited to, and reports those that nothing was read of. A mistyped account must not read
+//! as one without findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +15,22 @@ use audit_local::world::LoadedWorld;
 
 use crate::talk::Talk;
 
-/// So many accounts or Regions are told of those that there are.
+/// Accounts or Regions that a message lists at most.
 const TOLD: usize = 5;
 
-/// What there is to choose from.
+/// The accounts, Regions and times that a selection can choose from.
 #[derive(Debug, Default)]
 pub(crate) struct There {
-    /// The accounts that anything names, with their names where they have any.
+    /// The accounts in records or in the world, with their names where they are known.
     accounts: BTreeMap<AccountId, String>,
     /// The accounts and Regions that something was read of.
     met: BTreeSet<(AccountId, Region)>,
-    /// From the first to the last time that something was read of.
+    /// The first and the last time that something was read of.
     span: Option<(Moment, Moment)>,
 }
 
 impl There {
-    /// The accounts that a world names.
+    /// Collects the accounts that a world names.
     pub(crate) fn of_world(world: &LoadedWorld) -> Self {
         let places = world.files.iter().filter_map(|(path, _)| Some(SnapshotPath::parse(path)?.entity.place().0?.clone()));
         let listed = world.world.organization_readings().flat_map(|(_, organization)| &organization.accounts);
@@ -38,7 +39,7 @@ impl There {
             .and_named(listed.map(|(id, account)| (id.clone(), account.name.clone())))
     }
 
-    /// Besides, accounts with their names.
+    /// Adds accounts with their names.
     pub(crate) fn and_named(mut self, accounts: impl IntoIterator<Item = (AccountId, String)>) -> Self {
         for (account, name) in accounts {
             let known = self.accounts.entry(account).or_default();
@@ -49,7 +50,7 @@ impl There {
         self
     }
 
-    /// Besides, what something was read of.
+    /// Adds accounts and Regions that something was read of, and their time span.
     pub(crate) fn and_met(mut self, places: impl IntoIterator<Item = (AccountId, Region)>, span: Option<(Moment, Moment)>) -> Self {
         for (account, region) in places {
             self.accounts.entry(account.clone()).or_default();
@@ -59,7 +60,7 @@ impl There {
         self
     }
 
-    /// The accounts that are meant: by id, with or without the hyphens that the console puts into it, or by a name that only one has.
+    /// Resolves accounts: by id, with or without the hyphens that the console puts into it, or by a name that only one account has.
     pub(crate) fn accounts_meant(&self, given: &[String], talk: Talk) -> BTreeSet<AccountId> {
         let meant = |text: &String| {
             let digits = text.trim().replace('-', "");
@@ -77,12 +78,12 @@ impl There {
         given.iter().map(meant).collect()
     }
 
-    /// The one account that is meant.
+    /// Resolves one account.
     pub(crate) fn account_meant(&self, given: &str, talk: Talk) -> AccountId {
         self.accounts_meant(std::slice::from_ref(&given.to_owned()), talk).pop_first().unwrap_or_else(|| given.into())
     }
 
-    /// What is doubtful about an account and a Region that need not have been met.
+    /// Returns warnings about an account and a Region that no record need name.
     pub(crate) fn doubts(&self, account: &AccountId, region: &Region) -> Vec<String> {
         let is_known_account = self.accounts.contains_key(account) || (self.accounts.is_empty() && is_account_id(account));
         let account = (!is_known_account).then(|| self.lacks_account(account));
@@ -95,7 +96,7 @@ impl There {
         self.accounts.iter().filter(|(_, name)| is_meant(name)).map(|(account, _)| account.clone()).collect()
     }
 
-    /// What of a selection there is nothing of, and what may be meant; nothing, if there is some of each part of it.
+    /// Returns a message for each part of a selection that nothing was read of, with what may be meant.
     pub(crate) fn lacks(&self, selection: &Selection) -> Vec<String> {
         let has_account = |account: &&AccountId| self.met.iter().any(|(met, _)| met == *account);
         let has_region = |region: &&Region| self.met.iter().any(|(_, met)| met == *region);
@@ -109,7 +110,7 @@ impl There {
         lacks
     }
 
-    /// Why there is nothing of an account.
+    /// Explains why nothing was found for an account.
     pub(crate) fn lacks_account(&self, account: &AccountId) -> String {
         let same_name = self.of_name(account);
         if same_name.len() > 1 {
@@ -177,7 +178,7 @@ fn told(names: impl ExactSizeIterator<Item = String>) -> String {
     if more > 0 { format!("{told} and {more} more") } else { told }
 }
 
-/// Regions as AWS writes them.
+/// Converts Regions to the form in which AWS writes them.
 pub(crate) fn regions_meant(given: &[String]) -> BTreeSet<Region> {
     given.iter().map(|region| Region::from(region.trim().to_lowercase())).collect()
 }

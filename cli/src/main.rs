@@ -1,7 +1,7 @@
 //! `guardrail-audit`: the auditor on the command line.
 //!
-//! Data goes to standard output, talk to standard error. What the program can do is in [`args`], how each command does it in
-//! [`commands`], and how results look in [`output`].
+//! Results go to standard output, messages to standard error. [`args`] defines the commands, [`commands`] runs them, and [`output`] writes
+//! their results.
 
 mod args;
 mod commands;
@@ -18,7 +18,7 @@ use exit::Exit;
 fn main() -> std::process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help and version are no errors, and repeat nothing.
+        // Help and version are no errors, and repeat no argument.
         Err(asked) if !asked.use_stderr() => asked.exit(),
         Err(error) => {
             talk::usage(&error);

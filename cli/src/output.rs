@@ -1,4 +1,4 @@
-//! How results look.
+//! Writes results in the format that was asked for.
 
 mod clean;
 pub(crate) mod place;
@@ -20,12 +20,12 @@ use serde::Serialize;
 use crate::{args::Format, exit::UsageError};
 pub(crate) use clean::Clean;
 
-/// Writes a report to a file, or to standard output.
+/// Writes a report to a file or to standard output.
 pub(crate) fn write(report: &Report, format: Format, path: Option<&Path>) -> anyhow::Result<()> {
     to(path, |out| write_to(out, report, format))
 }
 
-/// Writes to a file, or to standard output.
+/// Writes to a file or to standard output.
 pub(crate) fn to(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     match path {
         None => to_stdout(write),
@@ -45,13 +45,14 @@ pub(crate) fn stdout() -> Clean<UntilClosed<anstream::AutoStream<io::Stdout>>> {
     Clean::new(UntilClosed::new(anstream::stdout()))
 }
 
-/// Writes a value as JSON for programs.
+/// Writes a value as JSON.
 pub(crate) fn json(out: &mut (impl Write + ?Sized), value: &(impl Serialize + ?Sized)) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(clean::Escaped(&mut *out), value)?;
     Ok(writeln!(out)?)
 }
 
-/// Writes until whoever reads, such as `head`, has read enough. What the program found, and so how it ends, doesn't depend on that.
+/// A writer that ignores what is written once the reader, such as `head`, has closed the pipe. The result and the exit code don't depend on
+/// how much was read.
 pub(crate) struct UntilClosed<W> {
     out: W,
     closed: bool,
@@ -97,7 +98,7 @@ fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow:
     Ok(())
 }
 
-/// Writes values as JSON, one a line.
+/// Writes values as JSON, one value a line.
 pub(crate) fn jsonl(out: &mut (impl Write + ?Sized), values: &[impl Serialize]) -> anyhow::Result<()> {
     for value in values {
         serde_json::to_writer(clean::Escaped(&mut *out), value)?;
@@ -106,7 +107,7 @@ pub(crate) fn jsonl(out: &mut (impl Write + ?Sized), values: &[impl Serialize]) 
     Ok(())
 }
 
-/// One finding a row.
+/// Writes findings as CSV, one row each.
 pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
@@ -161,14 +162,14 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<
     Ok(())
 }
 
-/// A cell of one line. Spreadsheets run cells that begin like a formula, and parts of a finding are worded by whoever made the call
-/// (owasp.org/www-community/attacks/CSV_Injection).
+/// Puts a cell into one line and escapes one that begins like a formula, because spreadsheets run it, and callers choose the words in parts
+/// of a finding (owasp.org/www-community/attacks/CSV_Injection).
 pub(crate) fn no_formula(cell: &str) -> Cow<'_, str> {
     let cell = printable(cell);
     if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { cell }
 }
 
-/// The finding of an id, or of the start of one that only one finding has.
+/// Finds the finding with this id, or with an id that starts like this if there is only one.
 pub(crate) fn find<'f>(findings: &'f [Finding], id: &str) -> anyhow::Result<&'f Finding> {
     let mut matching = findings.iter().filter(|finding| finding.id.starts_with(id));
     match (matching.next(), matching.next()) {

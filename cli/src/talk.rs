@@ -1,4 +1,4 @@
-//! What is said on standard error.
+//! Writes messages to standard error.
 
 use std::{fmt::Display, io::Write as _, time::Duration};
 
@@ -12,13 +12,13 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 
 use crate::{exit::QuotedError, output::Clean};
 
-/// Says things, unless asked to be quiet. Errors are always said.
+/// Writes warnings and notes, unless `--quiet` is set. Errors are written even then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Talk {
     quiet: bool,
 }
 
-/// So many records that can't be read are named; all are counted.
+/// Records that can't be read and that warnings name at most. All are counted.
 const NAMED: usize = 20;
 
 impl Talk {
@@ -26,28 +26,28 @@ impl Talk {
         Talk { quiet }
     }
 
-    /// Something that the user should look at.
+    /// Warns of something that the user should check.
     pub(crate) fn warn(self, message: impl Display) {
         if !self.quiet {
             say("warning", AnsiColor::Yellow, &message);
         }
     }
 
-    /// Several of them.
+    /// Writes several warnings.
     pub(crate) fn warn_of_each(self, messages: &[String]) {
         for message in messages {
             self.warn(message);
         }
     }
 
-    /// Something that is good to know.
+    /// Notes something that is useful to know.
     pub(crate) fn note(self, message: impl Display) {
         if !self.quiet {
             say("note", AnsiColor::Cyan, &message);
         }
     }
 
-    /// What could not be read.
+    /// Warns of records that could not be read.
     pub(crate) fn unreadable(self, problems: &[Unreadable], count: u64) {
         for problem in problems.iter().take(NAMED) {
             let record = problem.record.map(|number| format!(", record {number}")).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Talk {
         }
     }
 
-    /// Shows that something goes on that takes its time, on a terminal, until it is dropped.
+    /// Shows a spinner on a terminal until it is dropped.
     #[cfg(feature = "aws")]
     pub(crate) fn spinner(self) -> Spinner {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
@@ -70,7 +70,7 @@ impl Talk {
         Spinner(bar)
     }
 
-    /// Shows how far reading is, on a terminal and only if it takes a while, until all is read.
+    /// Shows on a terminal how much has been read, until everything is. It appears only after a second.
     pub(crate) fn show_progress(self, progress: &Progress, files: u64, bytes: u64) {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(bytes), target);
@@ -98,7 +98,7 @@ impl Talk {
     }
 }
 
-/// A sign that something goes on.
+/// A spinner on the terminal.
 #[cfg(feature = "aws")]
 pub(crate) struct Spinner(ProgressBar);
 
@@ -117,16 +117,16 @@ impl Drop for Spinner {
     }
 }
 
-/// Another run holds the store.
+/// Notes that another run is writing to the store.
 pub(crate) fn waiting() {
     say("note", AnsiColor::Cyan, &"another run is writing to the store; waiting");
 }
 
-/// Why the program could not do what was asked.
+/// Writes the error that ended the program, with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut causes: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
-        // Some errors say their cause themselves.
+        // Some errors include their cause in their own message.
         if causes.last().is_none_or(|last| !last.ends_with(&cause)) {
             causes.push(cause);
         }
@@ -140,7 +140,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
-/// What is wrong with the arguments, as their parser words it: it repeats them as they are.
+/// Writes an error in the arguments as clap words it. Control characters in the arguments, which clap repeats, are replaced.
 pub(crate) fn usage(error: &clap::Error) {
     let mut message = error.render().ansi().to_string();
     for argument in std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()) {
@@ -152,23 +152,23 @@ pub(crate) fn usage(error: &clap::Error) {
     let _ = stderr().write_all(message.as_bytes());
 }
 
-/// Standard error, to which nothing is written that steers a terminal.
+/// Standard error, without control characters.
 fn stderr() -> Clean<anstream::AutoStream<std::io::Stderr>> {
     Clean::new(anstream::stderr())
 }
 
-/// Says something in one line: a line break in the name of a file must not begin another one.
+/// Writes a message as one line: a line break in the name of a file must not start another one.
 fn say(kind: &str, color: AnsiColor, message: &dyn Display) {
     write(kind, color, &in_one_line(&message.to_string()));
 }
 
-/// A blank for a tab, so that carets stay where they point.
+/// A tab becomes a blank, so that carets stay where they point.
 fn in_one_line(text: &str) -> String {
     printable(&text.replace('\t', " ")).into_owned()
 }
 
 fn write(kind: &str, color: AnsiColor, message: &str) {
     let style = Style::new().bold().fg_color(Some(color.into()));
-    // If standard error can't be written to, there is nobody to tell.
+    // If standard error can't be written to, the failure can't be reported either.
     let _ = writeln!(stderr(), "{style}{kind}{style:#}: {message}");
 }

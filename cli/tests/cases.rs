@@ -1,5 +1,5 @@
-//! Every folder `events/<rule>/<case>/` is a test: its event, met in its world, gives the findings that it expects, through the CLI.
-//! `events/README.md` says how a case is laid out.
+//! Every folder `events/<rule>/<case>/` is a test: the command line audits its event in its world and must report the findings that it
+//! expects. `events/README.md` describes the layout of a case.
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what it lacks")]
 
@@ -48,7 +48,7 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
     Ok(())
 }
 
-/// What was refused is told as what would have been, by its title and by its detail.
+/// The title and the detail of a finding about a refused change describe it as an attempt.
 fn claims_no_deed(finding: &Value) {
     const DEEDS: &[&str] = &[
         "took the place",

@@ -1,4 +1,4 @@
-//! `guardrail-audit audit`
+//! `guardrail-audit audit`: reads CloudTrail files and reports what is wrong.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +31,7 @@ use crate::{
     talk::Talk,
 };
 
-/// So many records that can't be read are named in a report.
+/// Records that can't be read and that a report names at most.
 pub(crate) const NAMED_IN_REPORT: usize = 1000;
 
 pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
     conclude(&report, &args.output)
 }
 
-/// Why there is nothing of a part of a selection, or of the whole.
+/// Explains why nothing was found for a part of the selection, or for all of it.
 pub(crate) fn nothing_of(selection: &Selection, there: &There, is_empty: bool) -> Vec<String> {
     if selection.is_everything() {
         return Vec::new();
@@ -77,14 +77,14 @@ pub(crate) fn nothing_of(selection: &Selection, there: &There, is_empty: bool) -
     lacks
 }
 
-/// Says that findings are filtered, where they stand alone.
+/// Notes that findings are filtered, in formats that list findings without the filter.
 pub(crate) fn say_filter(report: &Report, format: Format, talk: Talk) {
     if let (Some(filter), Format::Jsonl | Format::Csv) = (&report.filter, format) {
         talk.note(format_args!("filtered: only {filter}; nothing is said about the rest"));
     }
 }
 
-/// The accounts, Regions and times that a store holds something of.
+/// Returns the accounts and Regions that a store holds something of.
 pub(crate) fn there_in(store: &Store) -> anyhow::Result<There> {
     let places = store.coverage()?.into_iter().map(|row| (row.account, row.region));
     let found = store.findings()?.into_iter().map(|finding| (finding.account, finding.region));
@@ -93,7 +93,7 @@ pub(crate) fn there_in(store: &Store) -> anyhow::Result<There> {
     Ok(there.and_met(places.chain(found).chain(blind), None))
 }
 
-/// The names of the accounts in a store, if it is there and can be read: what is wrong with it is said when it is opened to be used.
+/// Returns the names of the accounts in a store, if it exists and can be read. Errors are reported later, when the store is opened for use.
 fn names_in(store: Option<&Path>) -> BTreeMap<AccountId, String> {
     let summary = store.filter(|path| path.exists()).and_then(|path| Store::open_existing(path).ok()?.summary().ok());
     summary.map(|summary| summary.accounts).unwrap_or_default()
@@ -103,13 +103,13 @@ fn configuration_name(args: &AuditArgs) -> String {
     args.terms.config.as_ref().map_or("configuration".to_owned(), |path| path.display().to_string())
 }
 
-/// Writes a report, and says how the program ends.
+/// Writes a report and returns the exit code.
 pub(crate) fn conclude(report: &Report, args: &OutputArgs) -> anyhow::Result<Exit> {
     output::write(report, args.format, args.output.as_deref())?;
     Ok(ends(report, args))
 }
 
-/// How a report ends the program.
+/// Returns the exit code for a report.
 pub(crate) fn ends(report: &Report, args: &OutputArgs) -> Exit {
     let is_whole = report.incomplete.is_empty()
         && report.records.unreadable == 0
@@ -122,19 +122,19 @@ pub(crate) fn ends(report: &Report, args: &OutputArgs) -> Exit {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(crate) struct Outcome {
     pub(crate) audit: Audit,
     pub(crate) records: Records,
-    /// Of the logs, as far as it is kept.
+    /// Records of the logs that could not be read, as far as they are kept.
     pub(crate) unreadable: Vec<Unreadable>,
-    /// Of the world.
+    /// Files of the world that could not be used.
     pub(crate) world_unreadable: Vec<Unreadable>,
-    /// Why nothing was read, if nothing was.
+    /// The reason, if nothing was read.
     pub(crate) nothing: Option<String>,
 }
 
-/// What was read, or why nothing was.
+/// What was read, or the reason why nothing was.
 pub(crate) struct Read {
     pub(crate) scanned: Scanned,
     pub(crate) nothing: Option<String>,
@@ -171,7 +171,7 @@ pub(crate) struct Run<'r> {
     pub(crate) now: Moment,
     pub(crate) threads: usize,
     pub(crate) talk: Talk,
-    /// What the program itself writes: a store, a report. It is no log.
+    /// Files that the program itself writes, the store and the report: they are no logs.
     pub(crate) kept: [Option<&'r Path>; 2],
 }
 
@@ -180,7 +180,7 @@ impl Run<'_> {
         Terms { configuration: self.configuration, selection: self.selection, now: self.now, threads: self.threads }
     }
 
-    /// Reads the files; those whose digest is known are left out.
+    /// Reads the files, but those whose digest is known.
     pub(crate) fn read(
         &self,
         paths: &[PathBuf],
@@ -189,7 +189,7 @@ impl Run<'_> {
         state: &World,
     ) -> anyhow::Result<Read> {
         let mut without: Vec<PathBuf> = world.cloned().into_iter().collect();
-        // What this program keeps itself may lie beside the logs.
+        // The program's own files may lie beside the logs.
         for kept in self.kept.iter().flatten() {
             without.extend(["", "-wal", "-shm", "-journal"].map(|end| PathBuf::from(format!("{}{end}", kept.display()))));
         }
@@ -215,7 +215,7 @@ impl Run<'_> {
             scanned
         });
         let is_known = |(digest, _): &(Digest, InputSummary)| known.is_some_and(|known| known(digest));
-        // One of several that holds nothing may be mistyped as well as the only one.
+        // A path without records may be mistyped, whether it is the only one or one of several.
         let is_empty = |path: &&PathBuf| match paths {
             [_] => inputs.is_empty(),
             _ => input::list(std::slice::from_ref(*path), &without).is_ok_and(|found| found.is_empty()),
@@ -234,7 +234,7 @@ impl Run<'_> {
         Ok(Read { scanned, nothing })
     }
 
-    /// Says once what in the folders is no log.
+    /// Notes, once for each kind, which files in the folders are no logs.
     fn say_left_out(&self, scanned: &Scanned) {
         let files: u64 = scanned.left_out.values().map(|left_out| left_out.files).sum();
         if files > 0 {
@@ -248,7 +248,7 @@ impl Run<'_> {
         }
     }
 
-    /// Reads and judges, and keeps nothing.
+    /// Reads and audits, and keeps nothing.
     fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<Outcome> {
         let Read { scanned, nothing } = self.read(paths, world_folder, None, &world.world)?;
         let missing = world.missing_policies();
@@ -260,7 +260,7 @@ impl Run<'_> {
         Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing })
     }
 
-    /// Adds what is read to a store, and judges all that it holds.
+    /// Adds what is read to a store, and audits everything that it holds.
     pub(crate) fn with_store(
         &self,
         paths: &[PathBuf],
@@ -287,7 +287,7 @@ impl Run<'_> {
         let of_this_run: BTreeSet<&str> = world.files.iter().map(|(path, _)| path.as_str()).collect();
         let everything = Selection::default();
         let (of_all, of_earlier) = loop {
-            // Another run may add to the store while this one judges: what is kept is concluded from all that it holds.
+            // Another run may add to the store during the audit, and the conclusions must come from everything that the store holds.
             let seen = store.seen().with_context(context)?;
             let stored = stored_world(&store)?;
             let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
@@ -313,12 +313,12 @@ impl Run<'_> {
     }
 }
 
-/// How many files of which kind are no logs.
+/// Counts the files that are no logs, by kind.
 fn left_out(scanned: &Scanned) -> BTreeMap<String, u64> {
     scanned.left_out.iter().map(|(kind, left_out)| ((*kind).to_owned(), left_out.files)).collect()
 }
 
-/// Adds inputs that could not be opened: they have no digest, and so no place in the store.
+/// Adds inputs that could not be opened: without a digest they can't be kept in the store.
 fn with_unopened(mut outcome: Outcome, inputs: &[InputSummary]) -> Outcome {
     for input in inputs {
         outcome.records.read += input.counts.read;
@@ -328,14 +328,14 @@ fn with_unopened(mut outcome: Outcome, inputs: &[InputSummary]) -> Outcome {
     outcome
 }
 
-/// The evidence in a store.
+/// Loads the evidence of a store.
 pub(crate) fn facts_of(store: &Store) -> anyhow::Result<Facts> {
     let mut facts = Facts::default();
     store.load_facts(&mut facts)?;
     Ok(facts)
 }
 
-/// The world in a store. What of it can't be used is said.
+/// Loads the world of a store, and warns of what can't be used.
 pub(crate) fn world_of(store: &Store, talk: Talk) -> anyhow::Result<World> {
     let loaded = stored_world(store)?;
     warn_of_stored(&loaded.problems, talk);
@@ -343,7 +343,7 @@ pub(crate) fn world_of(store: &Store, talk: Talk) -> anyhow::Result<World> {
     Ok(loaded.world)
 }
 
-/// The world in a store, and what of it can't be used.
+/// Loads the world of a store, with the problems of its files.
 pub(crate) fn stored_world(store: &Store) -> anyhow::Result<LoadedWorld> {
     let mut loaded = LoadedWorld::default();
     for (path, json) in store.load_world()? {

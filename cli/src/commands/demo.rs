@@ -1,4 +1,4 @@
-//! `guardrail-audit demo`
+//! `guardrail-audit demo`: audits the sample data that is built into the program.
 
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,10 @@ use crate::{
     talk::Talk,
 };
 
-/// A week of a made-up organization; `events/demo/README.md` tells its story.
+/// A week of a made-up organization, which `events/demo/README.md` describes.
 static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../events/demo");
 
-/// The week ends here: the demo is the same on every day.
+/// The end of the week, which is "now" for the demo, so that it shows the same on every day.
 const NOW: &str = "2026-11-16T00:00:00Z";
 
 pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     DEMO.extract(&folder).with_context(context)?;
     let at = |name: &str| folder.join(name);
     let store = at("findings.db");
-    // Each demo starts afresh.
+    // Each demo starts with an empty store.
     if store.exists() {
         std::fs::remove_file(&store).with_context(context)?;
     }
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// A new folder among the temporary files that nobody else can look into, or has made before.
+/// Creates a temporary folder that no other user can read, or can have created before.
 fn private_folder() -> anyhow::Result<PathBuf> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("guardrail-audit-demo-");
@@ -68,7 +68,7 @@ fn private_folder() -> anyhow::Result<PathBuf> {
     Ok(folder.with_context(context)?.keep())
 }
 
-/// Whether a folder is empty, or holds a demo that was put there before. What it says about itself on the first line tells.
+/// Whether a folder is empty or holds an earlier demo, which the first line of its README shows.
 fn may_be_filled(folder: &Path) -> std::io::Result<bool> {
     const SAYS_WHAT_IT_IS: &str = "README.md";
     if std::fs::read_dir(folder)?.next().is_none() {
@@ -83,7 +83,7 @@ fn may_be_filled(folder: &Path) -> std::io::Result<bool> {
 fn next_steps(folder: &Path, finding: Option<&str>, talk: Talk) {
     let at = |name: &str| -> PathBuf { folder.join(name) };
     let store = at("findings.db");
-    // As the program was called, so that what is said can be copied: a newcomer has built it, not installed it.
+    // The program's path as it was typed, so that the commands can be copied: a newcomer has built the program, not installed it.
     let program = std::env::args().next().unwrap_or_else(|| "guardrail-audit".to_owned());
     talk.note(format_args!("the sample data, its world and configuration, and the store are in {}", folder.display()));
     if let Some(finding) = finding {

@@ -1,4 +1,4 @@
-//! `guardrail-audit doctor`
+//! `guardrail-audit doctor`: checks whether the auditor receives what it needs, and what records show that AWS doesn't document.
 
 use std::io::Write;
 
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
     let mut inspection = Inspection::default();
     let asks_aws = args.paths.is_empty() || args.with_aws;
-    // First, so that a build that can't ask says so at once.
+    // These checks come first, so that a build without the AWS SDK fails at once.
     let checks = if asks_aws { ask(args, &mut inspection, talk)? } else { Vec::new() };
     let mut values = 0;
     let unreadable = scan::each_readable(&input::list(&args.paths, &[])?, |readable| {

@@ -1,4 +1,4 @@
-//! `guardrail-audit exceptions`
+//! `guardrail-audit exceptions`: checks the exceptions of a configuration.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::{
     talk::Talk,
 };
 
-/// An exception that ends within this time deserves a look.
+/// Seconds before its end from which an exception is shown as ending soon.
 const SOON_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 pub(crate) fn run(command: &ExceptionsCommand, talk: Talk) -> anyhow::Result<Exit> {
@@ -64,7 +64,7 @@ fn row(exception: &Exception, findings: Option<&[Finding]>, now: Moment) -> Vec<
     ]
 }
 
-/// Whether a finding carries this exception: a store keeps no line numbers.
+/// Whether this exception suppresses the finding. It is compared by its content, because a store keeps no line numbers.
 fn is_suppressed_by(finding: &Finding, exception: &Exception) -> bool {
     finding.status == Status::Suppressed
         && finding.rule == exception.rule

@@ -1,4 +1,4 @@
-//! `guardrail-audit explain`
+//! `guardrail-audit explain`: explains step by step why a call or a finding was judged as it was.
 
 use std::io::Write as _;
 
@@ -38,7 +38,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     let selection = Selection::default();
     let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk, kept: [None, None] };
     let terms = run.terms();
-    // The evidence is needed twice: to find the finding, and to look at the call behind it.
+    // The evidence is loaded twice: to find the finding, and to explain the call behind it.
     let evidence = || -> anyhow::Result<(Facts, audit_core::world::World)> {
         if let Some(path) = &args.store {
             let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
@@ -77,7 +77,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<E
     Ok(Exit::Clean)
 }
 
-/// Whether the store holds a finding of this id: as its last run concluded, under whatever configuration that had.
+/// Whether the store holds a finding with this id from its last run, which may have used another configuration.
 fn is_stored(id: &str, args: &ExplainArgs) -> anyhow::Result<bool> {
     let Some(path) = &args.store else { return Ok(false) };
     Ok(output::find(&Store::open_existing(path)?.findings()?, id).is_ok())
@@ -115,7 +115,7 @@ fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// `abcd1234efgh:3` or `arn:…:guardrail/abcd1234efgh:3`.
+/// Parses `abcd1234efgh:3` or `arn:…:guardrail/abcd1234efgh:3`.
 fn requested(named: &str, account: &AccountId, region: &Region) -> anyhow::Result<Requested> {
     if let Some((key, version)) = GuardrailVersionArn::split(named) {
         return Ok(Requested { guardrail: Some(key), version: version.or(Some(GuardrailVersion::Draft)) });

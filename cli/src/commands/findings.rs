@@ -1,4 +1,4 @@
-//! `guardrail-audit findings`
+//! `guardrail-audit findings`: lists the findings in a store, or shows one.
 
 use std::path::Path;
 

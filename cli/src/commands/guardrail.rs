@@ -1,4 +1,4 @@
-//! `guardrail-audit guardrail`
+//! `guardrail-audit guardrail`: compares two guardrails.
 
 use std::{io::Write as _, path::Path};
 
@@ -35,7 +35,7 @@ fn read(path: &Path) -> anyhow::Result<Canonical> {
     form::read(&json).with_context(context)
 }
 
-/// Two guardrails, and what came of their comparison.
+/// Two guardrails and the differences between them.
 struct Compared {
     before: Canonical,
     after: Canonical,
@@ -48,7 +48,7 @@ impl Compared {
         Compared { before, after, differences }
     }
 
-    /// Whether the second surely protects at least as much, and can be enforced if the first could.
+    /// Whether the second certainly protects at least as much, and can be enforced if the first can.
     fn is_at_least_as_strong(&self) -> bool {
         let (was, is) = (self.before.why_not_enforceable(), self.after.why_not_enforceable());
         let is_settled = self.before.why_not_settled().or(self.after.why_not_settled()).is_none();
@@ -65,13 +65,13 @@ impl Compared {
         }
     }
 
-    /// What neither is known to do, nor whether it matters, and that is the same in both.
+    /// Returns the controls that are the same in both guardrails and whose effect isn't known.
     fn unknown_in_both(&self) -> Vec<String> {
         let differs = |name: &str| self.differences.iter().any(|difference| difference.control.name == name);
         self.before.unknown().filter(|control| !differs(&control.name)).map(ToString::to_string).collect()
     }
 
-    /// What is said of the whole, a sentence each.
+    /// Returns the conclusions as sentences.
     fn sentences(&self) -> Vec<String> {
         let (about_reasoning, others): (Vec<&Difference>, Vec<&Difference>) =
             self.differences.iter().partition(|difference| difference.is_about_reasoning());
@@ -124,7 +124,7 @@ impl Compared {
     fn write_table(&self) -> std::io::Result<()> {
         let mut out = output::stdout();
         let rows = self.differences.iter().map(|difference| {
-            // Whether a setting that isn't there is off, nobody knows.
+            // AWS doesn't document whether a setting that is absent is off.
             let is_setting =
                 [&difference.before, &difference.after].into_iter().flatten().any(|effect| matches!(effect, Effect::Setting(_)));
             let off = || if is_setting { "absent" } else { "off" }.to_owned();

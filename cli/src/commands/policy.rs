@@ -1,4 +1,4 @@
-//! `guardrail-audit policy`
+//! `guardrail-audit policy`: computes effective policies and lints Bedrock policies.
 
 mod lint;
 
@@ -40,7 +40,7 @@ fn effective(
     format: PlainFormat,
     talk: Talk,
 ) -> anyhow::Result<Exit> {
-    // They allow and deny: nothing is inherited from one to the next.
+    // These types allow or deny and are evaluated at each level, so there is no inherited document.
     if ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"].contains(&policy_type) {
         return Err(UsageError(format!("policies of type {policy_type} have no effective policy")).into());
     }

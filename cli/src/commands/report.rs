@@ -1,4 +1,4 @@
-//! `guardrail-audit report`
+//! `guardrail-audit report`: reports from a store, without reading logs again.
 
 use anyhow::Context as _;
 use audit_core::{
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &ReportArgs, talk: Talk) -> anyhow::Result<Exit> {
     }
 }
 
-/// The findings under the entries of a framework that their rules map to.
+/// Groups the findings by the entries of a framework that their rules map to.
 fn by_framework(report: &Report, framework: Framework, args: &ReportArgs) -> anyhow::Result<Exit> {
     let entries = page::by_control(framework);
     let row = |finding: &Finding| {

@@ -1,4 +1,4 @@
-//! `guardrail-audit rules`
+//! `guardrail-audit rules`: lists the rules, or explains one.
 
 use std::io::Write as _;
 

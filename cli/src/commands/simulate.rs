@@ -1,4 +1,4 @@
-//! `guardrail-audit simulate`
+//! `guardrail-audit simulate`: shows what a change of enforcement would do to the calls that were made.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,7 +41,7 @@ use crate::{
     talk::Talk,
 };
 
-/// The id of a policy that doesn't exist yet.
+/// The id of the policy in `--policy`, which doesn't exist in AWS yet.
 const SUPPOSED_POLICY: &str = "p-supposed";
 
 pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
     })
 }
 
-/// What a simulation is limited to, and why nobody should rest on it.
+/// The filter of a simulation, and the reasons why its result is incomplete.
 struct Limits {
     filter: Option<Filter>,
     incomplete: Vec<String>,
@@ -119,7 +119,7 @@ fn report(simulation: &Simulation, limits: &Limits) -> Value {
     report
 }
 
-/// One row of calls a row.
+/// Writes one row of calls as one row of CSV.
 fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
@@ -165,7 +165,7 @@ fn key(effect: Effect) -> String {
     effect.to_string().replace(' ', "_")
 }
 
-/// The changes to suppose, in the order in which one would make them.
+/// Returns the changes to simulate, in the order in which an operator would make them.
 fn supposed(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Vec<WorldChange>> {
     use OrganizationChange::{AttachPolicy, CreatePolicy, DetachPolicy, MoveAccount};
     let mut changes = Vec::new();
@@ -220,7 +220,7 @@ fn read_json(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_slice(without_mark(&text)).map_err(|error| UsageError(format!("{}: {error}", path.display())).into())
 }
 
-/// The text of a Bedrock policy, from a document or an answer of DescribePolicy. What looks wrong about it is said.
+/// Reads the text of a Bedrock policy from a document or an answer of DescribePolicy, and warns of what looks wrong about it.
 fn bedrock_policy(path: &Path, talk: Talk) -> anyhow::Result<String> {
     let json = read_json(path)?;
     let problem = |problem: String| UsageError(format!("{}: {problem}", path.display()));
@@ -283,7 +283,7 @@ fn headed(out: &mut impl Write, heading: &str) -> anyhow::Result<()> {
     Ok(table::heading(out, heading)?)
 }
 
-/// A row for each account.
+/// Writes a row for each account.
 fn by_account(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
     if simulation.by_account.is_empty() {
         return Ok(());
@@ -298,10 +298,10 @@ fn by_account(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<(
     Ok(table::headed(out, &heading, rows)?)
 }
 
-/// So many places are named with a note.
+/// Accounts and Regions that are named with a note at most.
 const PLACES_NAMED: usize = 5;
 
-/// Notes under a heading, each once, with the places that it is about.
+/// Writes notes under a heading, each note once, with the accounts and Regions that it concerns.
 fn notes(out: &mut impl Write, heading: &str, notes: impl Iterator<Item = ((Effect, String), String)>) -> anyhow::Result<()> {
     let mut places: BTreeMap<(Effect, String), BTreeSet<String>> = BTreeMap::new();
     for (note, place) in notes {

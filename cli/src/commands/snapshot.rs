@@ -1,4 +1,4 @@
-//! `guardrail-audit snapshot`
+//! `guardrail-audit snapshot`: writes the world of an organization, or of one account.
 
 #[cfg(not(feature = "aws"))]
 pub(crate) fn run(_: &crate::args::SnapshotArgs, _: crate::talk::Talk) -> anyhow::Result<crate::exit::Exit> {
@@ -34,7 +34,7 @@ mod with_aws {
         talk::Talk,
     };
 
-    /// So many of what could not be read are named in the table; JSON names all.
+    /// Reads that failed and that the table names at most. JSON names all.
     const NAMED: usize = 40;
 
     pub(crate) fn run(args: &SnapshotArgs, talk: Talk) -> anyhow::Result<Exit> {
@@ -64,7 +64,7 @@ mod with_aws {
         Ok(if args.strict && !outcome.is_complete() { Exit::Incomplete } else { Exit::Clean })
     }
 
-    /// Shows how far it is, for as long as it is waited for.
+    /// Shows the progress until it is cancelled.
     async fn show(talk: Talk, progress: Arc<Progress>) -> std::convert::Infallible {
         let bar = talk.spinner();
         loop {

@@ -1,21 +1,21 @@
-//! What leaves the program can't steer what shows it.
+//! Keeps control characters out of everything that the program writes.
 //!
-//! Names of accounts, keys of policies, names of files and arguments are worded by others. A terminal would take control characters in them
-//! as commands, and a reader of logs a line break as the next line. All that is written to standard output, standard error or a file passes
-//! through here.
+//! Others choose the names of accounts, keys of policies, names of files and arguments. A terminal would run control characters in them as
+//! commands, and a reader of logs would take a line break for the next line. Everything that is written to standard output, standard error
+//! or a file passes through here.
 
 use std::io::{self, Write};
 
 use audit_core::json::steers;
 
-/// The longest sequence by which we set a colour or a weight ourselves.
+/// Characters of the longest sequence by which the program itself sets a colour or weight.
 const LONGEST_STYLE: usize = 16;
 
-/// Replaces what steers by U+FFFD. Line breaks, tabs and the sequences that only set colours are let through: the layout is made of them, and
-/// what is put into it is made [printable](audit_core::json::printable) where it is set.
+/// A writer that replaces control characters by U+FFFD. Line breaks, tabs and sequences that only set colours pass, because the layout
+/// consists of them; values from outside are made [printable](audit_core::json::printable) before they are put into the layout.
 pub(crate) struct Clean<W> {
     out: W,
-    /// The beginning of a character or of a sequence, until the rest of it comes.
+    /// The beginning of a character or of a sequence, held until the rest is written.
     held: Vec<u8>,
 }
 
@@ -24,7 +24,7 @@ impl<W: Write> Clean<W> {
         Clean { out, held: Vec::new() }
     }
 
-    /// Writes text of which every character is whole.
+    /// Writes text that ends with a whole character.
     fn text(&mut self, text: &str) -> io::Result<()> {
         let mut cleaned = String::with_capacity(text.len());
         let mut rest = text;
@@ -55,9 +55,9 @@ impl<W: Write> Clean<W> {
 }
 
 enum Style<'t> {
-    /// A sequence that sets colours, from the beginning of the text.
+    /// A sequence that sets a colour or weight, at the start of the text.
     Whole(&'t str),
-    /// The text ends before it is through.
+    /// The text ends inside such a sequence.
     Begun,
     None,
 }
@@ -115,8 +115,8 @@ impl<W: Write> Write for Clean<W> {
     }
 }
 
-/// JSON in which what steers is escaped, so that a program reads what was there and a terminal shows nothing but characters. Outside of texts
-/// JSON has only ASCII.
+/// Writes JSON with control characters escaped, so that a program reads the original text and a terminal shows only characters. JSON is
+/// ASCII outside of strings.
 pub(crate) struct Escaped<W>(pub(crate) W);
 
 impl<W: Write> Write for Escaped<W> {

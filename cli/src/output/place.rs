@@ -1,8 +1,8 @@
-//! Where in a text a JSON pointer leads.
+//! Finds the line and column that a JSON pointer leads to.
 
 use jsonc_parser::{CollectOptions, ParseOptions, ast::Value, common::Ranged as _};
 
-/// The line and column, from 1, of the value that a pointer leads to; `None` if the text isn't JSON, or the pointer leads nowhere.
+/// Returns the line and column, from 1, of the value that a pointer leads to; `None` if the text isn't JSON or the pointer leads nowhere.
 pub(crate) fn place_of(text: &str, pointer: &str) -> Option<(usize, usize)> {
     let parsed = jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default()).ok()?;
     let mut value = parsed.value.as_ref()?;

@@ -1,4 +1,4 @@
-//! A rule, as a page on the terminal.
+//! Writes a rule as a page on the terminal.
 
 use std::fmt::Write as _;
 

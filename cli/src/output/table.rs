@@ -1,4 +1,4 @@
-//! Results for people.
+//! Writes results as tables and text for people.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,18 +23,18 @@ use super::text::wrapped;
 const HEADING: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// So many findings are shown in full.
+/// Findings that are shown in full at most.
 const FINDINGS_SHOWN: usize = 30;
 
-/// So many accounts are shown.
+/// Accounts that are shown at most.
 const ACCOUNTS_SHOWN: usize = 20;
 
-/// Rows without a heading.
+/// Writes rows without a heading.
 pub(crate) fn plain(out: &mut impl Write, rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
     write_table(out, None, rows)
 }
 
-/// Rows under a heading.
+/// Writes rows under a heading.
 pub(crate) fn headed(out: &mut impl Write, heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
     write_table(out, Some(heading), rows)
 }
@@ -45,7 +45,7 @@ fn write_table(out: &mut impl Write, heading: Option<&[&str]>, rows: impl Iterat
     if let Some(heading) = heading {
         table.set_header(heading.to_vec());
     }
-    // A line break in a name is no line of the table.
+    // A line break in a name must not start a row.
     table.add_rows(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect::<Vec<_>>()));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -75,7 +75,7 @@ pub(crate) fn level_style(level: Level) -> Style {
     Style::new().bold().fg_color(Some(color.into()))
 }
 
-/// A whole report: the accounts that bypass or modify guardrails first.
+/// Writes a whole report, the accounts that bypass or modify guardrails first.
 pub(crate) fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     limits(out, report.filter.as_ref(), &report.incomplete)?;
     accounts(out, report)?;
@@ -85,7 +85,8 @@ pub(crate) fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     records(out, report)
 }
 
-/// What a report is limited to, and why nobody should rest on it: before anything that it says.
+/// Writes the filter of a report and the reasons why it is incomplete. Both come before the results, so that nobody reads those without
+/// them.
 pub(crate) fn limits(out: &mut (impl Write + ?Sized), filter: Option<&Filter>, incomplete: &[String]) -> io::Result<()> {
     if let Some(filter) = filter {
         writeln!(out, "{}", wrapped(&format!("Filtered: only {filter}. Nothing is said about the rest."), 0))?;
@@ -96,7 +97,7 @@ pub(crate) fn limits(out: &mut (impl Write + ?Sized), filter: Option<&Filter>, i
     if filter.is_some() || !incomplete.is_empty() { writeln!(out) } else { Ok(()) }
 }
 
-/// What is said where no account has an open finding.
+/// The message where no account has an open finding.
 fn no_accounts(report: &Report) -> &'static str {
     let is_nothing = report.coverage.is_empty() && report.findings.is_empty();
     if report.records.read == report.records.unreadable {
@@ -262,7 +263,7 @@ fn records(out: &mut impl Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// All of one finding.
+/// Writes all details of one finding.
 pub(crate) fn finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     let style = severity_style(finding.severity);
     writeln!(out, "{style}{}{style:#} {}: {}", finding.severity, finding.rule, finding.title)?;

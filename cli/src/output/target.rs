@@ -1,4 +1,4 @@
-//! The file that `--output` names: whatever is there already, a link, a device or a file with its own mode, stays what it is.
+//! Writes the file that `--output` names. A link, a device, and the mode of a file that is there already are kept.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -8,7 +8,8 @@ use std::{
 
 use super::{Clean, UntilClosed};
 
-/// Writes to what a path leads to. A file is there whole or not at all; what is no file, such as a FIFO, is written in place.
+/// Writes to the file that a path leads to. A regular file is replaced in one step, so that it is never incomplete; anything else, such as
+/// a FIFO, is written in place.
 pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let (path, has_a_name) = behind_links(path)?;
     let there = match fs::metadata(&path) {
@@ -23,7 +24,7 @@ pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
     let mut file = beside(folder)?;
     plain(file.as_file_mut(), write)?;
     if let Some(there) = there {
-        // Only root can give files away; who can't, writes for themselves.
+        // Only root can change the owner. For others the file becomes their own.
         #[cfg(unix)]
         let _ = std::os::unix::fs::fchown(
             file.as_file(),
@@ -36,14 +37,14 @@ pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
     Ok(())
 }
 
-/// A file has no colours, whatever the terminal.
+/// Writes to a file without colours, whatever the terminal.
 fn plain(file: &mut File, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut out = BufWriter::new(Clean::new(UntilClosed::new(anstream::StripStream::new(file))));
     write(&mut out)?;
     Ok(out.flush()?)
 }
 
-/// A file under a name of its own, with the mode of any new file.
+/// Creates a temporary file in a folder, with the mode of any new file.
 fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -53,11 +54,11 @@ fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// More links than this behind each other are a loop.
+/// Links that are followed one after the other at most. More are a loop.
 const MOST_LINKS: usize = 40;
 
-/// Where a path leads, also if nothing is there yet, and whether that has a name of its own. What links in `/proc` and `/dev` lead to,
-/// such as a pipe or what a shell redirected, may have none: it can only be opened by the link.
+/// Follows links and returns the path behind them, which need not exist, and whether it can be opened by name. What links in `/proc` and
+/// `/dev` lead to, such as a pipe or a redirection of the shell, may have no name and can only be opened through the link.
 fn behind_links(path: &Path) -> io::Result<(PathBuf, bool)> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {

@@ -1,17 +1,17 @@
-//! Prose for people, in lines that fit.
+//! Breaks text into lines that fit the terminal.
 
 use audit_core::json::printable;
 use comfy_table::Table;
 
-/// Lines are not longer than this, however wide the terminal is, and just as long where there is none.
+/// Columns of the longest line, however wide the terminal is, and where there is no terminal.
 const WIDEST: usize = 110;
 
-/// A word is not set into less than this, however narrow the terminal is.
+/// Columns that a line has at least, however narrow the terminal is.
 const NARROWEST: usize = 40;
 
-/// Breaks a text between words. What comes behind a break is indented; the first line starts behind as much.
+/// Breaks a text between words. Lines after a break are indented by `indent` columns; the first line is expected to start there already.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
-    // Asks the terminal, if there is one.
+    // The table reads the width of the terminal, if there is one.
     let terminal = Table::new().width().map_or(WIDEST, usize::from);
     wrapped_to(&printable(text), indent, terminal.min(WIDEST))
 }
@@ -36,7 +36,7 @@ fn wrapped_to(text: &str, indent: usize, width: usize) -> String {
     set
 }
 
-/// What stands between blanks; a command in backticks is one word, so that it can be copied.
+/// Splits a text at blanks. A command in backticks stays one word, so that it can be copied.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut in_backticks = false;
     text.split(move |c: char| {
@@ -45,7 +45,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `1 call`, `2 calls`.
+/// Formats a count with its noun: `1 call`, `2 calls`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! `guardrail-audit audit`: what is selected, what can't be read, and how it ends.
+//! `guardrail-audit audit`: what it selects, what it can't read, and how it exits.
 
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ fn what_is_only_odd_about_a_configuration_is_a_warning() {
     assert!(run(&[&arguments[..], &["--quiet"]].concat()).stderr.is_empty());
 }
 
-/// A folder with one call, in a world in which nothing is enforced: one finding, of HIGH.
+/// A folder with one call, in a world in which nothing is enforced: one finding of severity HIGH.
 fn with_a_violation() -> tempfile::TempDir {
     let call = call(1).to_string();
     folder(&[&[("log.json", call.as_bytes())], UNENFORCED].concat())
@@ -212,7 +212,7 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn threads_that_the_system_refuses_are_done_without() {
     let arguments = ["audit", &demo("AWSLogs"), "--world", &demo("world"), "--now", NOW, "--format", "json", "--fail-on", "never"];
-    // No memory is large enough for such a stack.
+    // No machine has enough memory for a stack of this size.
     let alone = ran(program().args(arguments).args(["--threads", "7"]).env("RUST_MIN_STACK", (1_u64 << 47).to_string()));
     assert_eq!(alone.code, 0, "{}", alone.stderr);
     assert_eq!(alone.json(), audit_demo(&[]));

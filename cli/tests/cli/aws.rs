@@ -1,5 +1,5 @@
-//! What needs the feature `aws`: the program asks a double of AWS, whose answers are written here. No engine that can be had answers
-//! these calls right (see `end_to_end::double`); the shapes are those of the SDK's models.
+//! Tests of the feature `aws`: the program calls a double of AWS, whose answers are written here. No engine that is available answers these
+//! calls correctly (see `end_to_end::double`); the shapes are those of the SDK's models.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,24 +25,24 @@ use super::runner::{Ran, call, run};
 
 const MANAGEMENT: &str = "111122223333";
 const SHOP: &str = "222233334444";
-/// Its role lets nobody in.
+/// An account whose role nobody may assume.
 const CLOSED: &str = "333344445555";
 const SUSPENDED: &str = "444455556666";
 const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/required1234";
 
-/// What the script is to do besides answering.
+/// Switches that tests set in the script, and what it counts.
 #[derive(Default)]
 struct Switches {
-    /// Never answers GetAgent.
+    /// Whether GetAgent never answers.
     hangs: AtomicBool,
-    /// Whether it was asked to.
+    /// Whether GetAgent was called while it never answers.
     hanging: AtomicBool,
-    /// How often DescribePolicy was asked for: the first time it is throttled.
+    /// How often DescribePolicy was called. The first call is throttled.
     policies: AtomicU32,
 }
 
 fn page(asked: &Asked, list: &str, items: &[Value], token: Option<&str>) -> Answer {
-    // Two pages, whatever there is: what is on the second one is asked for with the token.
+    // Every list has two pages: the token of the first asks for the second.
     let given = asked.body["NextToken"].as_str().or(asked.query.get("nextToken").map(String::as_str));
     let (first, second) = items.split_at(items.len().min(1));
     match (given, token) {
@@ -63,7 +63,7 @@ fn policy_document(region: &str) -> String {
     json!({"bedrock": {"guardrail_inference": {region: {"config_1": {"identifier": {"@@assign": format!("{GUARDRAIL}:1")}}}}}}).to_string()
 }
 
-/// An organization: one root, one OU, three active accounts.
+/// Answers for an organization with one root, one OU and three active accounts.
 fn organization(asked: &Asked, switches: &Switches) -> Answer {
     let (token, none): (Option<&str>, &[Value]) = (Some("more"), &[]);
     let policy = |id: &str| json!({"Id": id, "Name": id, "Type": "BEDROCK_POLICY", "AwsManaged": false});
@@ -105,7 +105,7 @@ fn organization(asked: &Asked, switches: &Switches) -> Answer {
     }
 }
 
-/// CloudTrail and EventBridge: all is well in us-east-1, and there is no trail elsewhere.
+/// Answers of CloudTrail and EventBridge: everything is set up in us-east-1, and there is no trail elsewhere.
 fn telemetry(asked: &Asked) -> Answer {
     let trail = "arn:aws:cloudtrail:us-east-1:111122223333:trail/organization";
     let rule = |name: &str, state: &str, calls: &[&str]| {
@@ -155,7 +155,7 @@ fn now() -> String {
     Moment::from_seconds(i64::try_from(seconds).unwrap()).to_string()
 }
 
-/// Bedrock: guardrails, a profile, an agent and a flow in the shop's us-east-1; nothing may be read elsewhere in Europe.
+/// Answers of Bedrock: guardrails, a profile, an agent and a flow in the shop's us-east-1; elsewhere in Europe nothing may be read.
 fn bedrock(asked: &Asked, switches: &Switches) -> Answer {
     let has_things = asked.region == "us-east-1" && asked.account == SHOP;
     let required = asked.region == "us-east-1" && asked.account == MANAGEMENT;
@@ -228,7 +228,7 @@ fn run_as(double: &Double, account: &str, arguments: &[&str]) -> Ran {
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// The files of a world, without their times.
+/// The files of a world, without the times in their names.
 fn files(folder: &Path) -> BTreeSet<String> {
     fn below(folder: &Path, root: &Path, files: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -333,7 +333,7 @@ fn a_snapshot_of_an_organization_is_a_world() {
     );
     assert!(outcome["notes"][0].as_str().unwrap().contains("not active"), "{}", outcome["notes"]);
 
-    // The world is one: the program reads what it wrote.
+    // The program can read the world that it wrote.
     let effective = run(&["policy", "effective", "--world", &dir, "--format", "json"]);
     assert_eq!((effective.code, effective.stderr.as_str()), (0, ""));
     let effective = effective.json();
@@ -353,7 +353,7 @@ fn a_snapshot_of_an_organization_is_a_world() {
     std::fs::write(&log, later.to_string()).unwrap();
     assert_ne!(audit(&log).1, "enforced", "what holds now is no evidence for what held then");
 
-    // Again: nothing is new, and what could not be read is still said.
+    // The second run writes nothing new, and still reports what could not be read.
     let before = files(&path);
     let again = run_as(&double, MANAGEMENT, &["snapshot", "--dir", &dir, "--strict", "--regions", "us-east-1", "--accounts", SHOP]);
     assert_eq!((again.code, files(&path)), (0, before), "{}", again.stderr);
@@ -382,7 +382,7 @@ fn a_snapshot_that_was_killed_goes_on() {
     assert!(left.iter().all(|file| !file.contains(".part")), "no part of a file: {left:?}");
     let usable = run(&["policy", "effective", "--world", &dir]);
     assert_eq!((usable.code, usable.stderr.as_str()), (0, ""), "what was read can be used");
-    // A line that was cut off counts for nothing.
+    // A line of the journal that was cut off is ignored.
     let journal = path.join("snapshot.journal");
     let mut text = std::fs::read_to_string(&journal).unwrap();
     text.push_str("effective-policies/1111");
@@ -469,7 +469,7 @@ fn the_doctor_says_where_the_way_of_an_event_ends() {
     assert_eq!((closed.code, status(&closed, "account")), (4, "unknown".to_owned()), "{}", closed.stderr);
 }
 
-/// A table of observations that holds a heartbeat of the shop, so many seconds old.
+/// A table of observations with a heartbeat of the shop that is `age` seconds old.
 fn with_a_heartbeat(age: i64) -> Double {
     let time = Moment::parse(&now()).unwrap().plus_seconds(-age);
     let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned(), dead_letters: BTreeMap::new() });
@@ -481,7 +481,7 @@ fn with_a_heartbeat(age: i64) -> Double {
         .collect();
     let switches = Switches::default();
     Double::open(move |asked| match (asked.service.as_str(), asked.operation.as_str()) {
-        // The table is the hub's: whoever starts it may read it, and no role of another account.
+        // The table belongs to the hub: the caller may read it, and no role of another account may.
         ("dynamodb", _) if asked.account != MANAGEMENT => Answer::denied(),
         ("dynamodb", "Query") => {
             assert_eq!((asked.text("TableName"), asked.region.as_str()), ("facts", "us-east-1"));

@@ -1,4 +1,4 @@
-//! Records that others captured, of accounts that are not ours: `events/captured/SOURCES.md`.
+//! Audits records that others captured in accounts of their own: `events/captured/SOURCES.md`.
 
 use super::runner::{calls, in_repository, run};
 

@@ -1,4 +1,4 @@
-//! `guardrail-audit demo`: what a newcomer sees first.
+//! `guardrail-audit demo`: what a newcomer reads first.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the program is not built from.
+//! The crates that the program must not depend on.
 
 use std::process::Command;
 

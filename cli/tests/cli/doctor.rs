@@ -1,4 +1,4 @@
-//! `guardrail-audit doctor` over files, which asks nobody.
+//! `guardrail-audit doctor` over files, which calls nobody.
 
 use serde_json::{Value, json};
 

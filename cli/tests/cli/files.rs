@@ -1,4 +1,4 @@
-//! What the program does to files that are there already, and what it makes of those that are not what they seem.
+//! How the program treats files that exist already, and files whose content isn't what their name promises.
 
 use std::{
     io::Read as _,

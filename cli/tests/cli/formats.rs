@@ -1,4 +1,4 @@
-//! The forms of a report for programs.
+//! The formats of a report for programs.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn in_format(format: &str) -> String {
     run(&["audit", &logs, "--world", &world, "--now", NOW, "--quiet", "--format", format]).stdout
 }
 
-/// Checks what is expected of a value; fields may have been added.
+/// Asserts that a value holds what is expected; it may have more fields.
 fn assert_holds(value: &Value, expected: &Value, path: &str) {
     match (value, expected) {
         (Value::Object(value), Value::Object(expected)) => {
@@ -53,7 +53,7 @@ fn version_1_of_the_json_keeps_its_fields() {
     assert!(blind.iter().any(|row| row["account"] == account && row["region"] == region && row["missing"] == "telemetry"));
     let finding = report["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == "invocation-without-guardrail").unwrap();
     let expected = json!({
-        // Derived from rule, account, Region and resource: it must not change from version to version.
+        // The id is derived from rule, account, Region and resource: it must stay the same in every version.
         "id": "942961b34ed190694946f0c78b4d6adb",
         "severity": "HIGH", "status": "OPEN", "account": account, "region": region, "resource": format!("AWS::::Account:{account}"),
         "principals": ["arn:aws:iam::222233334444:role/app"], "models": [model], "apis": ["Converse"],

@@ -1,4 +1,4 @@
-//! The forms that records come in, and what lies beside them.
+//! The forms that records are stored in, and the files that lie beside them.
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::runner::{NOW, Ran, UNENFORCED, at, call, folder, run, run_with};
 
-/// The report on a file or folder of a world in which nothing is enforced.
+/// Reports on a file or folder, in a world in which nothing is enforced.
 fn audit(folder: &tempfile::TempDir, input: &str, further: &[&str]) -> Ran {
     let (input, world) = (at(folder, input), at(folder, "world"));
     run(&[&["audit", &input, "--world", &world, "--now", NOW, "--format", "json", "--fail-on", "never"], further].concat())
@@ -157,7 +157,7 @@ fn logs_without_their_records_and_answers_without_their_logs_are_blind_spots() {
                 ("both.json", lines(&[log(1, &elsewhere), call(1)]).as_bytes()),
                 (
                     "in/AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/20/10/data/00000000-0000-4000-a000-000000000001_input.json",
-                    // Callers write what is in there.
+                    // Callers write the content of bodies.
                     call(7).to_string().as_bytes(),
                 ),
             ],

@@ -1,4 +1,4 @@
-//! `guardrail-audit guardrail diff`
+//! `guardrail-audit guardrail diff`: which of two guardrails protects less.
 
 use serde_json::json;
 
@@ -54,7 +54,7 @@ fn only_guardrails_are_compared() {
     }
 }
 
-/// A guardrail that blocks hate, with something more at the top and in its content policy.
+/// A guardrail that blocks hate, with `more` at the top level and `in_policy` in its content policy.
 fn guardrail(more: &serde_json::Value, in_policy: &serde_json::Value) -> Vec<u8> {
     let mut json = json!({"guardrailId": "abcd1234efgh", "version": "3", "status": "READY",
         "contentPolicy": {"filters": [{"type": "HATE", "inputStrength": "HIGH", "outputStrength": "HIGH"}]}});

@@ -1,4 +1,4 @@
-//! What it says of itself.
+//! Help, man pages and shell completions.
 
 use super::runner::{assert_shown, run};
 

@@ -1,7 +1,7 @@
-//! The program as a user runs it: what it prints, and how it ends.
+//! The program as a user runs it: what it prints, and how it exits.
 //!
-//! Snapshots are what people read. After a change that they should show: `INSTA_UPDATE=always cargo test --package guardrail-audit
-//! --test cli`, then read the difference as a user would.
+//! Snapshots hold what people read. After a change that they should show: `INSTA_UPDATE=always cargo test --package guardrail-audit --test
+//! cli`, then read the difference as a user would.
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what it lacks")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

@@ -1,8 +1,8 @@
-//! What was not read or selected shows: it is never a clean audit.
+//! A run that read or selected nothing is reported as such, never as a clean audit.
 
 use super::runner::{NOW, Ran, at, call, demo, folder, run, run_with};
 
-/// Says nothing of accounts, and ends with 4 if it is asked to be strict.
+/// The run makes no statement about accounts, and exits with 4 under `--strict`.
 fn is_no_clean_audit(ran: &Ran, says: &[&str]) {
     assert_eq!(ran.code, 4, "{}", ran.shown());
     assert!(!ran.stdout.contains("none that the evidence shows"), "{}", ran.shown());

@@ -1,4 +1,4 @@
-//! `guardrail-audit policy`
+//! `guardrail-audit policy`: effective policies and lints.
 
 use serde_json::{Value, json};
 

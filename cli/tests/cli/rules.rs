@@ -1,4 +1,4 @@
-//! `guardrail-audit rules`
+//! `guardrail-audit rules`: the list of rules, and the page of one.
 
 use audit_core::rules::RULES;
 

@@ -1,4 +1,4 @@
-//! Running the program.
+//! Runs the program in tests.
 
 use std::path::{Path, PathBuf};
 
@@ -6,28 +6,28 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The sample data of the demo.
+/// The path of a file of the demo's sample data.
 pub(crate) fn demo(name: &str) -> String {
     in_repository("events/demo").join(name).display().to_string()
 }
 
-/// A path in the repository.
+/// The path of a file in the repository.
 pub(crate) fn in_repository(path: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).join(path)
 }
 
-/// The week of the demo ends here.
+/// The end of the demo's week.
 pub(crate) const NOW: &str = "2026-11-16T00:00:00Z";
 
-/// What became of a run.
+/// The outcome of a run.
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// Runs the program.
+/// Runs the program with these arguments.
 pub(crate) fn run(arguments: &[&str]) -> Ran {
     run_with("", arguments)
 }
@@ -37,14 +37,14 @@ pub(crate) fn run_with(stdin: impl Into<Vec<u8>>, arguments: &[&str]) -> Ran {
     ran(program().args(arguments).write_stdin(stdin))
 }
 
-/// The program, to be run in an environment of its own.
+/// The program, for a run in an environment of its own.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_guardrail-audit"));
     command.env_remove("CLICOLOR_FORCE");
     command
 }
 
-/// What becomes of a run.
+/// Runs a command and returns its outcome.
 pub(crate) fn ran(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -52,12 +52,12 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
 }
 
 impl Ran {
-    /// Standard output as JSON.
+    /// Standard output, parsed as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
     }
 
-    /// All of it, for a snapshot.
+    /// The outcome as a snapshot shows it.
     pub(crate) fn shown(&self) -> String {
         let mut shown = format!("exit {}\n", self.code);
         for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
@@ -69,7 +69,7 @@ impl Ran {
     }
 }
 
-/// The report of the sample data as JSON, in its world, with further arguments.
+/// Audits the sample data in its world, with further arguments, and returns the report as JSON.
 pub(crate) fn audit_demo(further: &[&str]) -> Value {
     let (logs, world) = (demo("AWSLogs"), demo("world"));
     let fixed = ["audit", &logs, "--world", &world, "--now", NOW, "--format", "json", "--fail-on", "never", "--quiet"];
@@ -78,12 +78,12 @@ pub(crate) fn audit_demo(further: &[&str]) -> Value {
     ran.json()
 }
 
-/// How many calls a report counts.
+/// The number of calls in a report.
 pub(crate) fn calls(report: &Value) -> u64 {
     report["invocations"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
 }
 
-/// A folder with files in it.
+/// Creates a folder with these files.
 pub(crate) fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
@@ -94,7 +94,7 @@ pub(crate) fn folder(files: &[(&str, &[u8])]) -> TempDir {
     folder
 }
 
-/// The path of something in a folder.
+/// The path of a file in a folder.
 pub(crate) fn at(folder: &TempDir, name: &str) -> String {
     folder.path().join(name).display().to_string()
 }
@@ -117,7 +117,7 @@ pub(crate) const UNENFORCED: &[(&str, &[u8])] = &[
     ("world/enforced-configurations/222233334444/us-east-1.json", br#"{"guardrailsConfig": []}"#),
 ];
 
-/// Checks a snapshot, with what differs from run to run made alike.
+/// Asserts a snapshot in which everything that differs from run to run is replaced.
 macro_rules! assert_shown {
     ($name:literal, $shown:expr) => {{
         let mut settings = insta::Settings::clone_current();
@@ -132,7 +132,7 @@ macro_rules! assert_shown {
 }
 pub(crate) use assert_shown;
 
-/// A text as a pattern that matches only itself.
+/// Returns a pattern that matches exactly this text.
 pub(crate) fn literally(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_alphanumeric() { vec![c] } else { vec!['\\', c] }).collect()
 }

@@ -129,7 +129,7 @@ fn what_is_not_there_can_not_be_changed() {
     assert_eq!(changed, [json!(0), json!(0), json!(0)], "what was supposed before counts");
 }
 
-/// Calls of an account that no policy covers, in a world of an organization.
+/// A folder with calls of an account that no policy covers, in the world of an organization.
 fn small_world(guardrail: &serde_json::Value) -> tempfile::TempDir {
     let organization = json!({"Organization": {"Id": "o-1", "MasterAccountId": "111122223333"},
         "Roots": [{"Id": "r-ab12", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}], "OrganizationalUnits": [],
@@ -144,7 +144,7 @@ fn small_world(guardrail: &serde_json::Value) -> tempfile::TempDir {
     ])
 }
 
-/// Simulates the call of a small world.
+/// Simulates changes for the call of [`small_world`].
 fn run_in(folder: &tempfile::TempDir, changes: &[&str]) -> Ran {
     let (log, world) = (at(folder, "log.json"), at(folder, "world"));
     run(&[&["simulate", &log, "--world", &world, "--now", NOW, "--quiet", "--format", "json"], changes].concat())
@@ -222,7 +222,7 @@ fn who_may_apply_a_guardrail_of_another_account_is_not_known() {
     assert_eq!(ran.json()["rows"][0]["effect"], "gains_cover", "its own account's: {}", ran.shown());
 }
 
-/// A guardrail that blocks hate and a word, by default.
+/// A version of a guardrail that blocks hate and a word, unless `more` replaces them.
 fn version(number: &str, hate: &str, more: &serde_json::Value) -> serde_json::Value {
     let mut version = json!({"guardrailId": "corp", "version": number, "status": "READY",
         "contentPolicy": {"filters": [{"type": "HATE", "inputStrength": hate, "outputStrength": "HIGH"}]},
@@ -235,13 +235,13 @@ fn corporate(version: &str) -> String {
     format!("arn:aws:bedrock:us-east-1:111122223333:guardrail/corp:{version}")
 }
 
-/// A policy document from what each Region's configuration holds.
+/// A policy document, from the content of each Region's configuration.
 fn document(regions: &serde_json::Value) -> serde_json::Value {
     let regions = regions.as_object().unwrap().iter().map(|(region, config)| (region.clone(), json!({"config_1": config})));
     json!({"bedrock": {"guardrail_inference": regions.collect::<serde_json::Map<_, _>>()}})
 }
 
-/// A world in which the root's policy covers the call, with several versions of the guardrail; and what replaces the policy for the account.
+/// Simulates replacing the account's policy, in a world in which the root's policy covers the call and the guardrail has several versions.
 fn replacing(replacement: &serde_json::Value, more: &[&str]) -> Ran {
     let folder = small_world(&version("1", "HIGH", &json!({})));
     let write = |name: &str, json: &serde_json::Value| {

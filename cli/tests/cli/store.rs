@@ -1,4 +1,4 @@
-//! `--store`, and what reads it.
+//! `--store`, and the commands that read a store.
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ fn the_report_of_a_store_is_the_report_of_its_last_run() {
 
 #[test]
 fn findings_are_listed_and_shown() {
-    // A folder of its own: the list must not change with the rules that the demo meets.
+    // A folder of its own, so that the list doesn't change with the rules that the demo's records fire.
     let logs: Vec<String> = (1..=3).map(|number| call(number).to_string()).collect();
     let folder = folder(&[&[("log.jsonl", logs.join("\n").as_bytes())], UNENFORCED].concat());
     let store = at(&folder, "store.db");

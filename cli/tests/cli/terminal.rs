@@ -1,10 +1,11 @@
-//! What others name can't steer a terminal, or forge a line.
+//! Names from outside can't control a terminal or forge a line.
 
 use audit_core::json::steers;
 
 use super::runner::{Ran, at, call, folder, program, ran, run};
 
-/// Names that steer: a sequence with its one-byte and its two-byte introducer, a line break, a turned direction, something without width.
+/// A name with control characters: an escape sequence with its one-byte and its two-byte introducer, a line break, a reversed direction,
+/// and characters without width.
 const NAME: &str = "shop\u{9b}31m\u{1b}[2J\nwarning: all is well\u{202e}\u{200b}\u{2028}x\r\u{7f}";
 
 fn steers_nothing(ran: &Ran) {

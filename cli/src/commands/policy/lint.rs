@@ -1,4 +1,4 @@
-//! `guardrail-audit policy lint`
+//! `guardrail-audit policy lint`: reports what looks wrong about Bedrock policies.
 
 use std::{
     collections::BTreeMap,
@@ -33,14 +33,14 @@ use crate::{
     talk::Talk,
 };
 
-/// Lints of one text, with their lines and columns in it.
+/// The lints of one text, with their lines and columns in it.
 struct Linted {
-    /// The file, and the member that holds the text if it is in one.
+    /// The name of the file, with the member that holds the text if it is only a part of the file.
     name: String,
     lints: Vec<(Option<(usize, usize)>, Lint)>,
 }
 
-/// Everything that was linted.
+/// The lints of all files.
 #[derive(Default)]
 struct All {
     texts: Vec<Linted>,
@@ -79,7 +79,7 @@ pub(super) fn run(
         all.file(&path.display().to_string(), &text_of(&bytes));
     }
     for (name, text) in &of_world {
-        // Policies of other types belong in a world too.
+        // A world also holds policies of other types.
         let policy_type = serde_json::from_str::<Value>(text).ok().and_then(|json| type_of(&json));
         if policy_type.is_none_or(|policy_type| policy_type == BEDROCK_POLICY) {
             all.file(name, text);
@@ -103,12 +103,12 @@ fn is_of(path: &str, is: impl Fn(&Entity) -> bool) -> bool {
     SnapshotPath::parse(path).is_some_and(|at| is(&at.entity))
 }
 
-/// The type that an answer of DescribePolicy says.
+/// Returns the policy type in an answer of DescribePolicy.
 fn type_of(json: &Value) -> Option<String> {
     json.pointer("/Policy/PolicySummary/Type")?.as_str().map(str::to_owned)
 }
 
-/// More Bedrock policies on one root, OU or account than AWS lets be attached.
+/// Reports roots, OUs and accounts with more Bedrock policies than AWS allows to be attached.
 fn attachments(organization: &Organization, policies: &[(String, String)]) -> Vec<(Option<(usize, usize)>, Lint)> {
     let id_of = |json: &Value| json.pointer("/Policy/PolicySummary/Id")?.as_str().map(PolicyId::from);
     let bedrock: Vec<PolicyId> = policies
@@ -132,7 +132,7 @@ fn attachments(organization: &Organization, policies: &[(String, String)]) -> Ve
 }
 
 impl All {
-    /// Lints what stands in a file, and says what the file is if it is no policy itself.
+    /// Lints the policies in a file. If the file is no policy itself, a lint names what it is.
     fn file(&mut self, name: &str, text: &str) {
         let json = match serde_json::from_str::<Value>(text) {
             Ok(json) => json,
@@ -159,10 +159,10 @@ impl All {
         }
     }
 
-    /// Lints what stands at a place of a file. What stands in a text there is placed in that text.
+    /// Lints one policy in a file. If the policy is a JSON string in the file, lines and columns count from the start of that string.
     fn inside(&self, name: &str, file: &str, inside: &Inside) -> Linted {
         let management = self.management.as_ref();
-        // A policy that is the whole file is linted with its white space, which counts.
+        // A policy that is the whole file is linted with its white space, which counts towards the size limit.
         let text = match &inside.text {
             None if inside.pointer.is_empty() => file.to_owned(),
             None => inside.value.to_string(),
@@ -192,14 +192,14 @@ impl All {
     }
 }
 
-/// One line about a file that holds no policy.
+/// The lint for a file that holds no policy.
 fn not_a_policy(contents: &Contents) -> Lint {
     let what = contents.what.as_deref().unwrap_or("no policy");
     let message = format!("this is {what}: {}", contents.instead.unwrap_or_default());
     Lint { level: Level::Error, kind: "not-a-policy", pointer: String::new(), message }
 }
 
-/// What a file is that holds policies, and which of it is linted.
+/// The note for a file that holds policies and is no policy itself: what the file is, and which part of it is linted.
 fn note_about(what: &str, inside: &[Inside]) -> Lint {
     let places: Vec<&str> = inside.iter().map(|inside| inside.pointer.as_str()).filter(|pointer| !pointer.is_empty()).collect();
     let at = if places.is_empty() { String::new() } else { format!(" at {}", places.join(", ")) };
@@ -214,7 +214,7 @@ fn note_about(what: &str, inside: &[Inside]) -> Lint {
 fn not_json(error: &serde_json::Error) -> (Option<(usize, usize)>, Lint) {
     let place = (error.line() > 0).then(|| (error.line(), error.column().max(1)));
     let said = error.to_string();
-    // Its place is said by itself.
+    // The line and column of the error are shown on their own.
     let message = said.split(" at line ").next().unwrap_or(&said).to_owned();
     (place, Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message })
 }

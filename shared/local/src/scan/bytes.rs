@@ -135,7 +135,7 @@ impl Contents {
 #[derive(Clone, Copy)]
 struct Level<'l> {
     depth: u32,
-    /// Whether the file's name says that each line is one value.
+    /// Whether each line is one value, by the file's name.
     by_line: bool,
     /// Bytes that may still come out of compressed data. `None` at the top, where nothing is counted.
     left: Option<&'l Cell<u64>>,
