@@ -4,6 +4,7 @@
 
 mod bench;
 mod command;
+mod mutants;
 mod publish;
 mod test;
 mod tools;
@@ -20,6 +21,8 @@ enum Task {
     Test(test::Args),
     /// Measure the speed and memory of `guardrail-audit audit` beside gunzip alone
     Bench(bench::Args),
+    /// Change the code that decides in small ways, and count which changes the tests notice
+    Mutants(mutants::Args),
     /// Upload the members' code and template, and print the commands that roll them out
     Publish(publish::Args),
     /// Run a command and print what it used, as JSON
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Test(args) => Ok(test::run(&args)),
         Task::Bench(args) => bench::run(&args),
+        Task::Mutants(args) => mutants::run(&args),
         Task::Publish(args) => publish::run(&args),
         Task::Measure(args) => bench::measure::run(&args),
         Task::Gunzip(args) => bench::gunzip::run(&args),
