@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what an audit costs, beside decompressing the same files and nothing else, in the same run.
+//! `cargo xtask bench`: measures what an audit costs, and in the same run what decompressing the same files costs.
 
 mod data;
 mod dice;
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     repeat: u32,
 }
 
-/// The fields of a report that matter here.
+/// The fields of a report that the benchmark reads.
 #[derive(Deserialize)]
 struct Report {
     records: Records,
@@ -57,7 +57,7 @@ struct Invocations {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
-        // What is measured must be optimised, decompressing alone and generating too.
+        // Everything that is measured must be optimised, including the decompression alone and the generator.
         must_pass(cargo().args(["build", "--release", "--quiet", "--locked", "--package", "guardrail-audit", "--package", "xtask"]))?;
         let mut optimised = std::process::Command::new(target().join("release/xtask"));
         must_pass(optimised.args(std::env::args_os().skip(1)))?;
@@ -81,7 +81,7 @@ struct Bench<'d> {
 impl Bench<'_> {
     fn run(&self) -> anyhow::Result<()> {
         let all = self.data.one_of(1)?;
-        // The machine's speed drifts: what is compared is run one after the other, not each by itself.
+        // The machine's speed drifts, so what is compared runs in turns, not each by itself.
         let rounds = (0..self.repeat).map(|_| self.round(&all)).collect::<anyhow::Result<Vec<_>>>()?;
         let report = self.last_report()?;
         let gunzip = least(rounds.iter().map(|round| &round.gunzip))?;
@@ -148,16 +148,16 @@ impl Bench<'_> {
     }
 }
 
-/// What is compared with each other.
+/// One measurement of everything that is compared.
 struct Round {
     gunzip: Used,
-    /// Of two of them side by side: what two processors of this machine can do at all.
+    /// Seconds that two decompressions take in parallel: what two processors of this machine can do at all.
     two_gunzips_seconds: f64,
     one: Used,
     two: Used,
 }
 
-/// The run with the least CPU time: what is more was the machine's doing.
+/// Returns the run with the least CPU time, because the machine caused whatever others took more.
 fn least<'u>(runs: impl Iterator<Item = &'u Used>) -> anyhow::Result<&'u Used> {
     runs.min_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds)).context("no run")
 }
@@ -168,7 +168,7 @@ fn median(of: impl Iterator<Item = f64>) -> f64 {
     of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Did the audit count what was generated?
+/// Checks that the audit counted what was generated.
 fn reconcile(report: &Report, manifest: &Manifest) -> anyhow::Result<()> {
     let Invocations { compliant, violation, not_provable, not_applicable } = report.invocations;
     let calls = compliant + violation + not_provable + not_applicable;

@@ -1,4 +1,4 @@
-//! Running programs.
+//! Runs other programs.
 
 use std::{
     io::{BufRead as _, BufReader, IsTerminal as _, Write as _},
@@ -14,12 +14,12 @@ pub(crate) fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// Where builds go.
+/// The folder that cargo builds into.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
-/// The cargo that started this.
+/// The cargo that started this program.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
@@ -29,13 +29,13 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Runs a command, shows what it prints, and keeps what `pick` makes of its lines.
+/// Runs a command, shows what it prints, and keeps what `pick` returns for each line.
 pub(crate) fn run(command: &mut Command, mut pick: impl FnMut(&str) -> Option<String>) -> anyhow::Result<Run> {
     let shown = shown(command);
     println!("$ {shown}");
     let (reader, writer) = std::io::pipe()?;
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn().with_context(|| format!("failed to start `{shown}`"))?;
-    // The command holds ends of the pipe for further children: only without them does it end with the child.
+    // The command holds ends of the pipe for further children. The pipe ends with the child only if they are dropped.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut kept = Vec::new();
     let mut out = std::io::stdout().lock();
@@ -48,14 +48,14 @@ pub(crate) fn run(command: &mut Command, mut pick: impl FnMut(&str) -> Option<St
     Ok(Run { passed: child.wait()?.success(), kept })
 }
 
-/// What became of a command.
+/// The outcome of a command.
 pub(crate) struct Run {
     pub(crate) passed: bool,
-    /// What was picked of its output.
+    /// What `pick` kept of the output.
     pub(crate) kept: Vec<String>,
 }
 
-/// Runs a command whose output only matters if it fails.
+/// Runs a command and shows its output only if it fails.
 pub(crate) fn must_pass(command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);
     println!("$ {shown}");

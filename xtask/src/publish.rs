@@ -2,7 +2,7 @@
 //! member, and prints the commands that roll it out.
 //!
 //! Lambda takes code only from its own Region, hence a bucket for each: `<prefix>-<hub account>-<region>`, where the account keeps others
-//! from squatting the name. Objects are named by what is in them and pinned by version, so that an earlier template always brings back
+//! from squatting the name. Objects are named by their content and pinned by version, so that an earlier template always brings back
 //! exactly the code that it was published with.
 
 mod package;
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the members' functions and gives the folder that they are in.
+/// Builds the members' functions and returns the folder that they are in.
 fn build(architecture: &str) -> anyhow::Result<PathBuf> {
     let mut command = cargo();
     command.args(["lambda", "build", "--release"]);
@@ -123,7 +123,7 @@ impl Aws {
         command
     }
 
-    /// Runs a command that changes something, and gives what it answers.
+    /// Runs a command that changes something, and returns its output.
     fn change(&self, region: &str, args: &[&str]) -> anyhow::Result<String> {
         let mut command = Self::command(region, args);
         println!("$ {}", shown(&command));
@@ -137,7 +137,7 @@ impl Aws {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Asks something; `None` if it isn't there.
+    /// Runs a command that reads something. Returns `None` if that doesn't exist.
     fn ask(&self, region: &str, args: &[&str]) -> anyhow::Result<Option<String>> {
         if self.dry_run {
             return Ok(None);
@@ -153,9 +153,9 @@ impl Aws {
         bail!("`aws` failed: {}", error.trim())
     }
 
-    /// Makes the bucket of a Region, unless it is there.
+    /// Creates the bucket of a Region, unless it exists.
     fn bucket(&self, bucket: &str, region: &str, partition: Partition, args: &Args) -> anyhow::Result<()> {
-        // A bucket of this name that belongs to somebody else is refused, not used.
+        // A bucket of this name that belongs to another account is refused, never used.
         let owner = args.hub_account.as_str();
         if self.ask(region, &["s3api", "head-bucket", "--bucket", bucket, "--expected-bucket-owner", owner])?.is_none() {
             let location = format!("LocationConstraint={region}");
@@ -175,7 +175,7 @@ impl Aws {
         Ok(())
     }
 
-    /// Uploads a file, unless it is there, and gives the version of the object.
+    /// Uploads a file, unless it is there, and returns the version of the object.
     fn upload(&self, bucket: &str, region: &str, owner: &str, key: &str, file: &Path) -> anyhow::Result<String> {
         let object = ["--bucket", bucket, "--expected-bucket-owner", owner, "--key", key, "--query", "VersionId", "--output", "text"];
         let there = self.ask(region, &[&["s3api", "head-object"], &object[..]].concat())?;
@@ -192,7 +192,7 @@ impl Aws {
         }
     }
 
-    /// The outputs of the hub's stack.
+    /// Reads the outputs of the hub's stack.
     fn outputs(&self, stack: &str, region: &str) -> anyhow::Result<serde_json::Value> {
         let described = ["cloudformation", "describe-stacks", "--stack-name", stack, "--query", "Stacks[0].Outputs", "--output", "json"];
         Ok(match self.ask(region, &described)? {
@@ -202,7 +202,7 @@ impl Aws {
     }
 }
 
-/// The organization may read the code, everybody else may not, and nobody without TLS.
+/// The bucket's policy: the organization may read the code, nobody else may, and nobody without TLS.
 fn bucket_policy(bucket: &str, partition: Partition, organization: &str) -> serde_json::Value {
     let arn = format!("arn:{}:s3:::{bucket}", partition.name);
     let objects = format!("{arn}/*");
@@ -213,10 +213,10 @@ fn bucket_policy(bucket: &str, partition: Partition, organization: &str) -> serd
             "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]})
 }
 
-/// Prints the commands that bring the template to the members and to the management account. What an operator gave the stacks besides what
-/// is printed here (`all` are the template's parameters) stays as it is when they are updated.
+/// Prints the commands that bring the template to the members and to the management account. An update keeps every parameter that an
+/// operator has set and that isn't printed here; `all` are the template's parameters.
 fn roll_out(args: &Args, home: &str, url: &str, outputs: &serde_json::Value, all: &[&str]) {
-    // What isn't known, whoever types the command fills in: an output of the hub's stack.
+    // An output of the hub's stack that isn't known is left as a placeholder for the operator.
     let output = |key: &str| {
         let found = outputs.as_array().into_iter().flatten().find(|output| output["OutputKey"] == key);
         found.and_then(|output| output["OutputValue"].as_str()).map_or_else(|| format!("<{key}>"), str::to_owned)
@@ -272,7 +272,7 @@ aws cloudformation update-stack-set {stack_set} --template-url {url} \\
     }
 }
 
-/// A command as one could type it.
+/// Formats a command as an operator would type it.
 fn shown(command: &Command) -> String {
     let quoted = |part: &std::ffi::OsStr| {
         let part = part.to_string_lossy();

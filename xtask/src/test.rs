@@ -1,4 +1,4 @@
-//! `cargo xtask test`: one step after the other, then what each runner said of itself, and how long everything took beside its budget.
+//! `cargo xtask test`: runs one step after the other, then shows the summary of each runner and how long everything took beside its budget.
 
 mod budget;
 mod dependencies;
@@ -14,18 +14,18 @@ use std::{
 
 use crate::command::Run;
 
-/// What the command line leaves out by default is checked and tested with it: the same SDK is compiled for `shared/aws` anyway.
+/// Features that the command line leaves out by default and that are checked and tested: `shared/aws` compiles the same SDK anyway.
 const FEATURES: &str = "guardrail-audit/aws";
 
-/// Something that must pass.
+/// A check that must pass.
 struct Step {
     name: &'static str,
     what: &'static str,
-    /// Gives back the lines that sum it up.
+    /// Runs the check and returns the lines that sum it up.
     run: fn() -> anyhow::Result<Run>,
 }
 
-/// In the order in which they run: what fails soonest comes first.
+/// The steps in the order in which they run: those that fail soonest come first.
 static STEPS: &[&Step] = &[&format::STEP, &lints::STEP, &runners::STEP, &documentation::STEP, &dependencies::STEP];
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     steps: Vec<String>,
 }
 
-/// Runs every step, also behind one that failed, so that one run shows all that is wrong.
+/// Runs every step, also after one that failed, so that one run shows everything that is wrong.
 pub(crate) fn run(args: &Args) -> ExitCode {
     let wanted = |step: &&&Step| args.steps.is_empty() || args.steps.iter().any(|name| name == step.name);
     let mut outcomes = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Picks the lines that start in a way.
+/// Returns a function that picks the lines with this start.
 fn starting_with(start: &'static str) -> impl Fn(&str) -> Option<String> {
     move |line| line.starts_with(start).then(|| line.to_owned())
 }

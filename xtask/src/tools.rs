@@ -1,11 +1,11 @@
-//! Tools that checks need, installed below `target/tools` at pinned versions.
+//! Installs the tools that checks need below `target/tools`, at pinned versions.
 
 use std::{path::PathBuf, process::Command};
 
 use crate::command::{cargo, must_pass, target};
 
-/// Installs a program from the crate registry, unless it is there, and gives its path. Built without optimisation: it runs for
-/// seconds, but would build for minutes.
+/// Installs a program from the crate registry, unless it is installed, and returns its path. It is built without optimisation, because it
+/// runs for seconds and would build for minutes.
 pub(crate) fn from_crate(name: &str, version: &str) -> anyhow::Result<PathBuf> {
     let root = target().join("tools").join(format!("{name}-{version}"));
     let program = root.join("bin").join(name);
@@ -13,7 +13,7 @@ pub(crate) fn from_crate(name: &str, version: &str) -> anyhow::Result<PathBuf> {
         let build = root.join("build");
         let mut install = cargo();
         install.args(["install", "--locked", "--quiet", "--debug", "--root"]).arg(&root).arg("--target-dir").arg(&build);
-        // Symbols would take half the time of the build.
+        // Debug symbols would take half the time of the build.
         install.env("CARGO_PROFILE_DEV_DEBUG", "0").arg(format!("{name}@{version}"));
         must_pass(&mut install)?;
         std::fs::remove_dir_all(build)?;

@@ -1,4 +1,4 @@
-//! What is measured over: folders of CloudTrail files, with a world for the accounts in them.
+//! The data of the benchmark: folders of CloudTrail files, with a world for the accounts in them.
 
 use std::{
     cmp::Reverse,
@@ -23,10 +23,10 @@ const ACCOUNTS: u64 = 20;
 const REGIONS: &[&str] = &["us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2"];
 const MANAGEMENT: &str = "111122223333";
 
-/// The policy of the world names these.
+/// The Regions that the world's policy enforces a guardrail in.
 const COVERED_REGIONS: &[&str] = &["us-east-1", "us-west-2", "eu-west-1"];
 
-/// Files to audit, and the world to audit them in.
+/// The files to audit, and the world to audit them in.
 pub(super) struct Data {
     pub(super) folder: PathBuf,
     pub(super) paths: Vec<PathBuf>,
@@ -35,20 +35,20 @@ pub(super) struct Data {
     pub(super) manifest: Option<Manifest>,
 }
 
-/// What was generated.
+/// The counts of what was generated, against which the audit's counts are checked.
 #[derive(Default, Deserialize, Serialize)]
 pub(super) struct Manifest {
     pub(super) records: u64,
-    /// Of the four operations that run a model, refused ones included.
+    /// Calls of the four operations that run a model, refused ones included.
     pub(super) calls: u64,
     pub(super) refused: u64,
-    /// Not refused, with the model that the policy leaves out, where the policy holds.
+    /// Calls, not refused, of the model that the policy excludes, in Regions that the policy covers.
     pub(super) exempt: u64,
     pub(super) evaluations: u64,
     pub(super) changes: u64,
 }
 
-/// The log files below a folder, in the order of their names.
+/// Lists the log files below a folder, in the order of their names.
 pub(super) fn log_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
@@ -61,12 +61,12 @@ pub(super) fn log_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 impl Data {
-    /// What lies in a folder.
+    /// Takes an existing folder of CloudTrail files.
     pub(super) fn found(folder: &Path) -> anyhow::Result<Self> {
         Self::in_folder(folder.to_owned(), None)
     }
 
-    /// Generates so many records, unless they are there.
+    /// Generates this many records, unless they exist already.
     pub(super) fn generated(records: u64) -> anyhow::Result<Self> {
         let folder = target().join(format!("bench/{records}"));
         let manifest = folder.join("manifest.json");
@@ -75,14 +75,15 @@ impl Data {
                 fs::remove_dir_all(&folder)?;
             }
             let generated = generate(&folder, records).with_context(|| format!("failed to generate into `{}`", folder.display()))?;
-            // Last: a folder with a manifest is whole.
+            // The manifest is written last: a folder that has one is complete.
             fs::write(&manifest, serde_json::to_vec_pretty(&generated)?)?;
         }
         let manifest = serde_json::from_slice(&fs::read(manifest)?)?;
         Self::in_folder(folder, Some(manifest))
     }
 
-    /// A folder of links to one of so many of the files, by size, the largest among them: what reading it needs is no growth.
+    /// Creates a folder of links to one of every `every` files by size, the largest among them. Its memory is the base that growth is
+    /// measured from.
     pub(super) fn one_of(&self, every: usize) -> anyhow::Result<PathBuf> {
         let links = target().join(format!("bench/one-of-{every}"));
         if links.exists() {
@@ -93,7 +94,7 @@ impl Data {
         for path in paths.into_iter().step_by(every) {
             let link = links.join(path.strip_prefix(&self.folder)?);
             fs::create_dir_all(link.parent().unwrap_or(&links))?;
-            // Links to files take the reader a step more than files do, but reach other disks.
+            // Reading through symbolic links takes a step more than reading files, but they reach other disks.
             fs::hard_link(path, &link).or_else(|_| std::os::unix::fs::symlink(fs::canonicalize(path)?, &link))?;
         }
         Ok(links)
@@ -112,7 +113,7 @@ fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |metadata| metadata.len())
 }
 
-/// Files as CloudTrail lays them out, each of one account, Region and five minutes of a day.
+/// Generates files in CloudTrail's layout, each with five minutes of one account and Region.
 fn generate(folder: &Path, records: u64) -> anyhow::Result<Manifest> {
     let mut manifest = Manifest::default();
     let mut compressor = Compressor::new(CompressionLvl::default());
@@ -122,7 +123,7 @@ fn generate(folder: &Path, records: u64) -> anyhow::Result<Manifest> {
             break;
         }
         let mut dice = Dice::new(number);
-        // Some accounts do more than others.
+        // Some accounts make more calls than others.
         let account = format!("{:012}", 200_000_000_000 + dice.below(ACCOUNTS).min(dice.below(ACCOUNTS)) * 11_111_111_111);
         let region = dice.pick(REGIONS).to_owned();
         let count = (100 + dice.below(1000)).min(left);
@@ -146,7 +147,7 @@ fn generate(folder: &Path, records: u64) -> anyhow::Result<Manifest> {
     Ok(manifest)
 }
 
-/// A world for the accounts and Regions that the paths speak of: one policy for all, no account-level configuration.
+/// Writes a world for the accounts and Regions in the paths: one policy for all of them and no account-level configuration.
 fn write_world(world: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
     if world.exists() {
         fs::remove_dir_all(world)?;
@@ -193,7 +194,7 @@ fn write_world(world: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `…/<account>/CloudTrail/<region>/…`
+/// Returns account and Region from `…/<account>/CloudTrail/<region>/…`.
 fn place(path: &Path) -> Option<(&str, &str)> {
     let parts: Vec<&str> = path.iter().filter_map(std::ffi::OsStr::to_str).collect();
     let at = parts.iter().position(|part| *part == "CloudTrail")?;

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same in every run.
+//! Random numbers that are the same in every run.
 
 /// SplitMix64 (prng.di.unimi.it/splitmix64.c).
 pub(super) struct Dice(u64);
@@ -15,17 +15,17 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.roll() % end.max(1)
     }
 
-    /// True this many times in a hundred.
+    /// Returns true in this many of a hundred cases.
     pub(super) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of a list; the empty text if there is none.
+    /// Returns one of a list; the empty text if the list is empty.
     pub(super) fn pick<'t>(&mut self, list: &[&'t str]) -> &'t str {
         let index = usize::try_from(self.below(list.len() as u64)).unwrap_or(0);
         list.get(index).copied().unwrap_or_default()
@@ -36,7 +36,7 @@ impl Dice {
         format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", high >> 32, high >> 16 & 0xffff, high & 0xfff, low >> 52, low & 0xffff_ffff_ffff)
     }
 
-    /// So many letters and digits.
+    /// Returns a text of `len` letters and digits.
     pub(super) fn word(&mut self, len: usize) -> String {
         const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         (0..len).map(|_| LETTERS.get(usize::try_from(self.below(32)).unwrap_or(0)).copied().map_or('a', char::from)).collect()

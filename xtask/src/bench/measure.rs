@@ -1,4 +1,4 @@
-//! What a command uses: CPU time, wall time, peak memory.
+//! Measures what a command uses: CPU time, wall time, peak memory.
 
 use std::{
     ffi::OsString,
@@ -24,13 +24,13 @@ pub(crate) struct Args {
 /// What a command used.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Used {
-    /// In user space and in the kernel, on all processors.
+    /// CPU seconds in user space and in the kernel, on all processors.
     pub(super) cpu_seconds: f64,
     pub(super) wall_seconds: f64,
     pub(super) peak_mib: f64,
 }
 
-/// Runs a command in a process of its own kind, because the system sums up what *all* children of a process used.
+/// Runs a command through a process of its own, because the system sums up what *all* children of a process used.
 pub(super) fn measured(program: &Path, arguments: &[OsString]) -> anyhow::Result<Used> {
     let output =
         Command::new(std::env::current_exe()?).args(["measure", "--"]).arg(program).args(arguments).stderr(Stdio::inherit()).output()?;
@@ -38,7 +38,7 @@ pub(super) fn measured(program: &Path, arguments: &[OsString]) -> anyhow::Result
     serde_json::from_slice(&output.stdout).context("failed to read what was measured")
 }
 
-/// Runs a command twice, side by side: how long until both have ended.
+/// Runs a command twice in parallel, and returns the seconds until both have ended.
 pub(super) fn seconds_of_two(program: &Path, arguments: &[OsString]) -> anyhow::Result<f64> {
     let start = Instant::now();
     let start_one = || Command::new(program).args(arguments).stdout(Stdio::null()).spawn();
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     ensure!(status.success(), "{status}");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
-    // On Linux in KiB.
+    // Linux counts the peak in KiB.
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let (cpu_seconds, peak_mib) = (microseconds as f64 / 1e6, usage.max_rss() as f64 / 1024.0);
     println!("{}", serde_json::to_string(&Used { cpu_seconds, wall_seconds, peak_mib })?);

@@ -1,4 +1,4 @@
-//! CloudTrail records, made up: the mix of an organization that uses Bedrock a lot.
+//! Generates CloudTrail records, in the mix of an organization that uses Bedrock a lot.
 //!
 //! Of a hundred records, 70 have nothing to do with Bedrock, 28 are calls and evaluations, and 2 are changes.
 
@@ -23,10 +23,10 @@ const MODELS: &[&str] = &[
     "mistral.mistral-large-2407-v1:0",
 ];
 
-/// The policy of the world leaves this one out.
+/// The model that the world's policy excludes.
 pub(super) const EXEMPT_MODEL: &str = "amazon.titan-embed-text-v2:0";
 
-/// The records of one file, of one account and Region and five minutes.
+/// Generates the records of one file: of one account and Region and five minutes.
 pub(super) struct Records<'m> {
     pub(super) dice: Dice,
     pub(super) account: String,
@@ -38,7 +38,7 @@ pub(super) struct Records<'m> {
     pub(super) manifest: &'m mut Manifest,
 }
 
-/// What sets one record apart from another.
+/// The values in which one record differs from another.
 #[derive(Default)]
 struct Event {
     source: &'static str,
@@ -46,14 +46,14 @@ struct Event {
     host: &'static str,
     parameters: String,
     response: String,
-    /// Members of their own, each with a comma behind.
+    /// Further members of the record, each followed by a comma.
     more: String,
     read_only: bool,
     data: bool,
 }
 
 impl Records<'_> {
-    /// `{"Records":[…]}` with so many records.
+    /// Returns `{"Records":[…]}` with this many records.
     pub(super) fn file(mut self, count: u64) -> String {
         let mut file = String::from("{\"Records\":[");
         for number in 0..count {

@@ -1,4 +1,4 @@
-//! A function as Lambda takes it: a ZIP archive with one program, the same bytes for the same program.
+//! Packs a function as Lambda takes it: a ZIP archive with one program. The same program gives the same bytes.
 
 use std::{
     io::Write as _,
@@ -11,11 +11,11 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// A packed function.
 pub(super) struct Package {
-    /// Which.
+    /// The name of the function.
     pub(super) function: &'static str,
-    /// The archive.
+    /// The path of the archive.
     pub(super) file: PathBuf,
-    /// Its name in a bucket, by what is in it.
+    /// The object's key in a bucket, which contains the digest of the archive.
     pub(super) key: String,
 }
 
@@ -25,7 +25,7 @@ impl Package {
         let folder = folder.join(function);
         let program = folder.join("bootstrap");
         let bytes = std::fs::read(&program).with_context(|| format!("failed to read {}", program.display()))?;
-        // No time of its own: the archive of the same program is the same.
+        // The entry has no time, so that the archive of the same program is the same.
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).unix_permissions(0o755);
         let mut archive = ZipWriter::new(std::io::Cursor::new(Vec::new()));
         archive.start_file("bootstrap", options)?;
@@ -38,7 +38,7 @@ impl Package {
     }
 }
 
-/// What these bytes are called.
+/// Returns the digest of these bytes as text.
 pub(super) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }

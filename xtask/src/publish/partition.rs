@@ -1,21 +1,21 @@
-//! The parts of AWS that know nothing of each other: what their ARNs and their endpoints are called.
+//! The partitions of AWS, which are isolated from each other: the names of their ARNs and endpoints.
 
 use anyhow::bail;
 
 /// A partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Partition {
-    /// What its Regions' names begin with.
+    /// What the names of its Regions begin with.
     prefix: &'static str,
     /// The second part of its ARNs.
     pub(super) name: &'static str,
     /// What its endpoints end with (`${AWS::URLSuffix}`).
     pub(super) suffix: &'static str,
-    /// The Region in which the events of its global services appear: IAM, Organizations.
+    /// The Region in which the events of its global services, IAM and Organizations, appear.
     pub(super) global: &'static str,
 }
 
-/// All that the AWS command line knows of, the commercial one last, to which all other Regions belong.
+/// All partitions that the AWS command line knows. The commercial one is last, because every Region without another prefix belongs to it.
 const PARTITIONS: [Partition; 8] = [
     Partition { prefix: "cn-", name: "aws-cn", suffix: "amazonaws.com.cn", global: "cn-north-1" },
     Partition { prefix: "us-gov-", name: "aws-us-gov", suffix: "amazonaws.com", global: "us-gov-west-1" },
@@ -28,7 +28,7 @@ const PARTITIONS: [Partition; 8] = [
 ];
 
 impl Partition {
-    /// The partition of these Regions, which must all be of one.
+    /// Returns the partition of these Regions, which must all belong to the same one.
     pub(super) fn of(regions: &[String]) -> anyhow::Result<Self> {
         let of = |region: &String| PARTITIONS.into_iter().find(|partition| region.starts_with(partition.prefix));
         let Some(partition) = regions.first().and_then(of) else { bail!("no Region") };

@@ -1,4 +1,4 @@
-//! `member.yaml` with the code in buckets instead of local paths.
+//! Packages `member.yaml`: replaces local paths by objects in buckets.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -13,14 +13,14 @@ pub(super) struct Version<'a> {
     pub(super) version: String,
 }
 
-/// What a line of the source has become.
+/// What a line of the template becomes.
 enum Line<'a> {
     Kept(&'a str),
     Dropped,
     Replaced(String),
 }
 
-/// The template with every local path replaced; everything else, comments included, stays as it is written.
+/// Returns the template with every local path replaced. Everything else, comments included, stays as it is written.
 pub(super) fn packaged(source: &str, bucket: &str, packages: &[Package], versions: &[Version<'_>]) -> anyhow::Result<String> {
     let mut out = String::new();
     let mut function = None;
@@ -42,7 +42,7 @@ pub(super) fn packaged(source: &str, bucket: &str, packages: &[Package], version
     Ok(out)
 }
 
-/// The names of a template's parameters, in its own order.
+/// The names of a template's parameters, in the template's order.
 pub(super) fn parameters_in(source: &str) -> Vec<&str> {
     let block =
         source.lines().skip_while(|line| *line != "Parameters:").skip(1).take_while(|line| line.is_empty() || line.starts_with(' '));
@@ -81,7 +81,7 @@ fn rewritten<'a>(
     )))
 }
 
-/// The versions by Region, for where the stack happens to be.
+/// The mapping from each Region to its objects' versions, from which the stack takes those of its own Region.
 fn mappings(versions: &[Version<'_>]) -> anyhow::Result<String> {
     let mut by_region: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for version in versions {
@@ -95,7 +95,7 @@ fn mappings(versions: &[Version<'_>]) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// `audit-changes` is `AuditChanges` in the template.
+/// Returns the logical id of a function: `audit-changes` is `AuditChanges` in the template.
 fn logical_id(function: &str) -> String {
     let capitalised = |word: &str| {
         word.chars().enumerate().map(|(index, letter)| if index == 0 { letter.to_ascii_uppercase() } else { letter }).collect()

@@ -1,19 +1,19 @@
-//! How long each step and each suite may take, on two cores that others use too.
+//! The time that each step and each suite may take, on two cores that others use too.
 //!
-//! The whole command has to end within [`WHOLE`] on a fresh machine, where everything is compiled first. A suite that grows beyond its
-//! budget is named in the summary, so that the time is found where it went; only the whole fails for it, because a busy machine may slow
-//! down any one suite.
+//! The whole command must end within [`WHOLE`] on a fresh machine, where everything is compiled first. The summary names a suite that
+//! exceeds its budget, so that it shows where the time went; only the whole fails for it, because a busy machine may slow down any one
+//! suite.
 
 use std::time::Duration;
 
-/// A time that should be enough.
+/// The time that something may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget(Duration);
 
-/// All steps together, compilation included.
+/// The budget of all steps together, compilation included.
 pub(crate) const WHOLE: Budget = Budget::minutes(45);
 
-/// The steps, with what they compile on a fresh machine.
+/// The budgets of steps, with what they compile on a fresh machine.
 const STEPS: &[(&str, Budget)] = &[
     ("format", Budget::seconds(15)),
     ("lints", Budget::minutes(8)),
@@ -22,32 +22,32 @@ const STEPS: &[(&str, Budget)] = &[
     ("dependencies", Budget::minutes(5)),
 ];
 
-/// The suites that need more than [`SUITE`], without their compilation.
+/// The budgets of suites that need more than [`SUITE`], without their compilation.
 const SUITES: &[(&str, Budget)] = &[
-    // Every case, by the command line's own binary.
+    // Runs every case through the command line's binary.
     ("cases", Budget::seconds(90)),
     ("cli", Budget::seconds(90)),
-    // Histories at DynamoDB engines, and rounds with a failure at each call.
+    // Runs histories against DynamoDB engines, and rounds with a failure at each call.
     ("hub", Budget::minutes(4)),
-    // Generated documents and requests, put to an evaluator that others keep.
+    // Compares generated documents and requests with an evaluator that others maintain.
     ("iam", Budget::seconds(90)),
-    // The stack is built, deployed to a local engine and used.
+    // Builds the stack, deploys it to a local engine and uses it.
     ("stack", Budget::minutes(10)),
-    // The linters of templates are installed and run.
+    // Installs and runs the linters of templates.
     ("templates", Budget::minutes(3)),
-    // The service models are installed and compared with the table of operations.
+    // Installs the service models and compares them with the table of operations.
     ("service_models", Budget::seconds(90)),
 ];
 
-/// A suite that is in no list.
+/// The budget of a suite that is in no list.
 const SUITE: Budget = Budget::minutes(1);
 
-/// The budget of a step. A step that is in no list may take what a suite may.
+/// Returns the budget of a step. A step that is in no list has the budget of a suite.
 pub(crate) fn of_step(name: &str) -> Budget {
     find(STEPS, name)
 }
 
-/// The budget of a suite: a test binary, by its name.
+/// Returns the budget of a suite: a test binary, by its name.
 pub(crate) fn of_suite(name: &str) -> Budget {
     find(SUITES, name)
 }
@@ -65,17 +65,17 @@ impl Budget {
         Budget::seconds(minutes * 60)
     }
 
-    /// Whether this time was enough.
+    /// Whether this time is within the budget.
     pub(crate) fn holds(self, took: Duration) -> bool {
         took <= self.0
     }
 
-    /// What took how long, of how long it may.
+    /// Describes how long something took, and how long it may take.
     pub(crate) fn sentence(self, what: &str, took: Duration) -> String {
         format!("{what} ({} of {} s){}", took.as_secs(), self.0.as_secs(), self.exceeded_by(took).unwrap_or_default())
     }
 
-    /// Words for a time that is over the budget.
+    /// Describes by how much a time exceeds the budget.
     pub(crate) fn exceeded_by(self, took: Duration) -> Option<String> {
         (!self.holds(took)).then(|| format!(", OVER ITS BUDGET of {} s", self.0.as_secs()))
     }

@@ -1,4 +1,4 @@
-//! Are all dependencies allowed (`deny.toml`)?
+//! Checks that all dependencies are allowed (`deny.toml`).
 
 use super::{Step, starting_with};
 use crate::{
@@ -11,7 +11,7 @@ pub(super) static STEP: Step = Step {
     what: "cargo-deny: bans, licences, sources",
     run: || {
         let deny = tools::from_crate("cargo-deny", "0.20.2")?;
-        // cargo-deny calls cargo, which tells where by the folder.
+        // cargo-deny calls cargo, which finds the workspace by the current folder.
         let mut command = std::process::Command::new(deny);
         command.current_dir(cargo().get_current_dir().unwrap_or_else(|| ".".as_ref()));
         run(command.args(["--all-features", "check", "bans", "licenses", "sources"]), |line| {

@@ -1,4 +1,4 @@
-//! Does the documentation of the code build, with every link leading somewhere?
+//! Checks that the documentation of the code builds, with every link leading somewhere.
 
 use super::{FEATURES, Step, starting_with};
 use crate::command::{cargo, run};

@@ -1,4 +1,4 @@
-//! Is every file as rustfmt writes it?
+//! Checks that every file is formatted as rustfmt writes it.
 
 use super::{Step, starting_with};
 use crate::command::{cargo, run};

@@ -1,4 +1,4 @@
-//! Do clippy, at the levels of the workspace, and a check of spelling have nothing to say?
+//! Checks that clippy, at the levels of the workspace, and a spelling checker warn of nothing.
 
 use std::process::Command;
 

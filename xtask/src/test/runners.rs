@@ -1,4 +1,4 @@
-//! Do all tests pass?
+//! Runs all tests.
 
 use std::{fmt, time::Duration};
 
@@ -10,7 +10,7 @@ pub(super) static STEP: Step = Step {
     what: "unit, table, property, snapshot and documentation tests",
     run: || {
         let mut command = cargo();
-        // A snapshot that differs fails, and leaves no file behind.
+        // A snapshot that differs fails the test and leaves no file behind.
         command.args(["test", "--workspace", "--features", FEATURES, "--locked", "--no-fail-fast"]).env("INSTA_UPDATE", "no");
         let (mut runner, mut totals) = (String::new(), Totals::default());
         let mut run = run(&mut command, |line| {
@@ -30,7 +30,8 @@ pub(super) static STEP: Step = Step {
     },
 };
 
-/// `     Running unittests src/lib.rs (target/debug/deps/audit_core-0123456789abcdef)`, or `   Doc-tests audit_core`.
+/// Returns the name of the runner in `     Running unittests src/lib.rs (target/debug/deps/audit_core-0123456789abcdef)` or `   Doc-tests
+/// audit_core`.
 fn runner_in(line: &str) -> Option<String> {
     let line = line.trim_start();
     if let Some(running) = line.strip_prefix("Running ") {
@@ -42,7 +43,7 @@ fn runner_in(line: &str) -> Option<String> {
     line.strip_prefix("Doc-tests ").map(|name| format!("{name}, documentation tests"))
 }
 
-/// The time that a runner names: `…; finished in 12.34s`.
+/// Returns the time in a runner's result: `…; finished in 12.34s`.
 fn finished_in(result: &str) -> Option<Duration> {
     let (_, seconds) = result.rsplit_once("finished in ")?;
     seconds.trim().trim_end_matches('s').parse().ok().map(Duration::from_secs_f64)
@@ -63,7 +64,7 @@ struct Totals {
 }
 
 impl Totals {
-    /// `ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+    /// Adds a result: `ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
     fn add(&mut self, result: &str) {
         self.runners += 1;
         for part in result.split([';', '.']) {
