@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: measures what an audit costs, and in the same run what decompressing the same files costs.
 
 mod data;
-mod dice;
 pub(crate) mod gunzip;
 pub(crate) mod measure;
 mod records;
+mod rng;
 
 use std::{
     ffi::OsString,

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use walkdir::WalkDir;
 
 use super::{
-    dice::Dice,
     records::{EXEMPT_MODEL, Records},
+    rng::Rng,
 };
 use crate::command::target;
 
@@ -122,26 +122,26 @@ fn generate(folder: &Path, records: u64) -> anyhow::Result<Manifest> {
         if left == 0 {
             break;
         }
-        let mut dice = Dice::new(number);
+        let mut rng = Rng::new(number);
         // Some accounts make more calls than others.
-        let account = format!("{:012}", 200_000_000_000 + dice.below(ACCOUNTS).min(dice.below(ACCOUNTS)) * 11_111_111_111);
-        let region = dice.pick(REGIONS).to_owned();
-        let count = (100 + dice.below(1000)).min(left);
-        let (hour, minute) = (dice.below(24), dice.below(12) * 5);
-        let file = format!("{account}_CloudTrail_{region}_20261120T{hour:02}{minute:02}Z_{}.json.gz", dice.word(16));
+        let account = format!("{:012}", 200_000_000_000 + rng.below(ACCOUNTS).min(rng.below(ACCOUNTS)) * 11_111_111_111);
+        let region = rng.pick(REGIONS).to_owned();
+        let count = (100 + rng.below(1000)).min(left);
+        let (hour, minute) = (rng.below(24), rng.below(12) * 5);
+        let file = format!("{account}_CloudTrail_{region}_20261120T{hour:02}{minute:02}Z_{}.json.gz", rng.word(16));
         let hour = format!("2026-11-20T{hour:02}");
         let exempt_before = manifest.exempt;
         let covered = COVERED_REGIONS.contains(&region.as_str());
-        let text = Records { dice, account: account.clone(), region: region.clone(), hour, minute, manifest: &mut manifest }.file(count);
+        let text = Records { rng, account: account.clone(), region: region.clone(), hour, minute, manifest: &mut manifest }.file(count);
         if !covered {
             manifest.exempt = exempt_before;
         }
         let mut gzip = vec![0; compressor.gzip_compress_bound(text.len())];
         let len = compressor.gzip_compress(text.as_bytes(), &mut gzip)?;
         gzip.truncate(len);
-        let place = folder.join(format!("AWSLogs/o-exampleorgid/{account}/CloudTrail/{region}/2026/11/20"));
-        fs::create_dir_all(&place)?;
-        fs::write(place.join(file), gzip)?;
+        let folder = folder.join(format!("AWSLogs/o-exampleorgid/{account}/CloudTrail/{region}/2026/11/20"));
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(file), gzip)?;
         left -= count;
     }
     Ok(manifest)
@@ -152,8 +152,8 @@ fn write_world(world: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
     if world.exists() {
         fs::remove_dir_all(world)?;
     }
-    let places: BTreeSet<(&str, &str)> = paths.iter().filter_map(|path| place(path)).collect();
-    let accounts: BTreeSet<&str> = places.iter().map(|(account, _)| *account).chain([MANAGEMENT]).collect();
+    let pairs: BTreeSet<(&str, &str)> = paths.iter().filter_map(|path| account_and_region(path)).collect();
+    let accounts: BTreeSet<&str> = pairs.iter().map(|(account, _)| *account).chain([MANAGEMENT]).collect();
     let accounts: Vec<Value> = accounts
         .into_iter()
         .map(|id| json!({"Id": id, "Name": format!("account {id}"), "State": "ACTIVE", "ParentId": "r-ab12"}))
@@ -180,7 +180,7 @@ fn write_world(world: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
         "policies/p-bench00001.json",
         &json!({"Policy": {"PolicySummary": {"Id": "p-bench00001", "Type": "BEDROCK_POLICY"}, "Content": content}}),
     )?;
-    for (account, region) in places {
+    for (account, region) in pairs {
         write(&format!("enforced-configurations/{account}/{region}.json"), &json!({"guardrailsConfig": []}))?;
         let selector = |category, more: Option<Value>| {
             let fields: Vec<Value> = [json!({"Field": "eventCategory", "Equals": [category]})].into_iter().chain(more).collect();
@@ -195,7 +195,7 @@ fn write_world(world: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 /// Returns account and Region from `…/<account>/CloudTrail/<region>/…`.
-fn place(path: &Path) -> Option<(&str, &str)> {
+fn account_and_region(path: &Path) -> Option<(&str, &str)> {
     let parts: Vec<&str> = path.iter().filter_map(std::ffi::OsStr::to_str).collect();
     let at = parts.iter().position(|part| *part == "CloudTrail")?;
     Some((parts.get(at.checked_sub(1)?)?, parts.get(at + 1)?))

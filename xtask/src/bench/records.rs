@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{data::Manifest, dice::Dice};
+use super::{data::Manifest, rng::Rng};
 
 const ROLES: &[&str] = &["rag-service", "chatbot", "batch-summaries", "claims-triage", "etl", "ci-deployer", "node", "reader"];
 const AGENTS: &[&str] = &[
@@ -28,7 +28,7 @@ pub(super) const EXEMPT_MODEL: &str = "amazon.titan-embed-text-v2:0";
 
 /// Generates the records of one file: of one account and Region and five minutes.
 pub(super) struct Records<'m> {
-    pub(super) dice: Dice,
+    pub(super) rng: Rng,
     pub(super) account: String,
     pub(super) region: String,
     /// The hour, up to the minutes: `2026-11-20T13`.
@@ -68,7 +68,7 @@ impl Records<'_> {
     }
 
     fn event(&mut self) -> Event {
-        match self.dice.below(100) {
+        match self.rng.below(100) {
             0..70 => self.unrelated(),
             70..97 => self.call(),
             97 => self.evaluation(),
@@ -77,16 +77,16 @@ impl Records<'_> {
     }
 
     fn unrelated(&mut self) -> Event {
-        match self.dice.below(10) {
+        match self.rng.below(10) {
             0..3 => self.object(),
             3..5 => self.assumed_role(),
             5 => self.instances(),
             6 => Event {
                 source: "kms",
-                name: self.dice.pick(&["Decrypt", "GenerateDataKey"]),
+                name: self.rng.pick(&["Decrypt", "GenerateDataKey"]),
                 parameters: format!(
                     r#"{{"encryptionContext":{{"aws:s3:arn":"arn:aws:s3:::{}"}},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}}"#,
-                    self.dice.word(20)
+                    self.rng.word(20)
                 ),
                 read_only: true,
                 ..Event::default()
@@ -95,31 +95,31 @@ impl Records<'_> {
             _ => Event {
                 source: "logs",
                 name: "CreateLogStream",
-                parameters: format!(r#"{{"logGroupName":"/aws/lambda/{}","logStreamName":"{}"}}"#, self.dice.word(12), self.dice.uuid()),
+                parameters: format!(r#"{{"logGroupName":"/aws/lambda/{}","logStreamName":"{}"}}"#, self.rng.word(12), self.rng.uuid()),
                 ..Event::default()
             },
         }
     }
 
     fn object(&mut self) -> Event {
-        let (bucket, key) = (self.dice.word(16), format!("{}/{}.parquet", self.dice.word(10), self.dice.uuid()));
-        let name = if self.dice.percent(60) { "GetObject" } else { "PutObject" };
+        let (bucket, key) = (self.rng.word(16), format!("{}/{}.parquet", self.rng.word(10), self.rng.uuid()));
+        let name = if self.rng.percent(60) { "GetObject" } else { "PutObject" };
         let parameters = format!(
             r#"{{"bucketName":"{bucket}","Host":"{bucket}.s3.{}.amazonaws.com","key":"{key}","x-id":"{name}","range":"bytes=0-{}"}}"#,
             self.region,
-            self.dice.below(1 << 24)
+            self.rng.below(1 << 24)
         );
         let more = format!(
             r#""additionalEventData":{{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"SSEApplied":"SSE_KMS","AuthenticationMethod":"AuthHeader","x-amz-id-2":"{}","bytesTransferredOut":{}}},"resources":[{{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::{bucket}/{key}"}},{{"accountId":"{}","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::{bucket}"}}],"#,
-            self.dice.word(76),
-            self.dice.below(1 << 24),
+            self.rng.word(76),
+            self.rng.below(1 << 24),
             self.account
         );
         Event { source: "s3", name, parameters, more, read_only: name == "GetObject", data: true, ..Event::default() }
     }
 
     fn assumed_role(&mut self) -> Event {
-        let (role, session) = (self.dice.pick(ROLES), self.dice.word(8));
+        let (role, session) = (self.rng.pick(ROLES), self.rng.word(8));
         Event {
             source: "sts",
             name: "AssumeRole",
@@ -129,8 +129,8 @@ impl Records<'_> {
             ),
             response: format!(
                 r#"{{"credentials":{{"accessKeyId":"ASIA{}","sessionToken":"{}","expiration":"Nov 20, 2026, 5:05:00 PM"}},"assumedRoleUser":{{"assumedRoleId":"AROAEXAMPLEEXAMPLE000:{role}-{session}","arn":"arn:aws:sts::{}:assumed-role/{role}/{role}-{session}"}}}}"#,
-                self.dice.word(16),
-                self.dice.word(500),
+                self.rng.word(16),
+                self.rng.word(500),
                 self.account
             ),
             read_only: true,
@@ -140,15 +140,15 @@ impl Records<'_> {
 
     fn instances(&mut self) -> Event {
         let mut response =
-            format!(r#"{{"requestId":"{}","reservationId":"r-{}","instancesSet":{{"items":["#, self.dice.uuid(), self.dice.word(17));
+            format!(r#"{{"requestId":"{}","reservationId":"r-{}","instancesSet":{{"items":["#, self.rng.uuid(), self.rng.word(17));
         for number in 0..3 {
             let comma = if number > 0 { "," } else { "" };
             // Writing to a String can't fail.
             let _ = write!(
                 response,
                 r#"{comma}{{"instanceId":"i-{0}","imageId":"ami-{1}","instanceState":{{"code":0,"name":"pending"}},"privateDnsName":"ip-10-1-2-{number}.{2}.compute.internal","amiLaunchIndex":{number},"instanceType":"m7g.xlarge","placement":{{"availabilityZone":"{2}a","tenancy":"default"}},"monitoring":{{"state":"disabled"}},"subnetId":"subnet-{1}","vpcId":"vpc-{0}","privateIpAddress":"10.1.2.{number}","architecture":"arm64","rootDeviceType":"ebs","virtualizationType":"hvm","hypervisor":"xen","tagSet":{{"items":[{{"key":"Name","value":"worker-{1}"}},{{"key":"team","value":"platform"}}]}},"groupSet":{{"items":[{{"groupId":"sg-{0}","groupName":"workers"}}]}},"ebsOptimized":true,"enaSupport":true}}"#,
-                self.dice.word(17),
-                self.dice.word(17),
+                self.rng.word(17),
+                self.rng.word(17),
                 self.region
             );
         }
@@ -166,15 +166,15 @@ impl Records<'_> {
     fn role_policy(&mut self) -> Event {
         let document = format!(
             r#"{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Action\":[\"s3:GetObject\",\"s3:ListBucket\"],\"Resource\":\"arn:aws:s3:::{}/*\"}}]}}"#,
-            self.dice.word(16)
+            self.rng.word(16)
         );
         Event {
             source: "iam",
             name: "PutRolePolicy",
             parameters: format!(
                 r#"{{"roleName":"{}","policyName":"{}","policyDocument":"{document}"}}"#,
-                self.dice.pick(ROLES),
-                self.dice.word(12)
+                self.rng.pick(ROLES),
+                self.rng.word(12)
             ),
             ..Event::default()
         }
@@ -183,18 +183,18 @@ impl Records<'_> {
     fn call(&mut self) -> Event {
         const NAMES: [&str; 4] = ["Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"];
         self.manifest.calls += 1;
-        let name = self.dice.pick(&NAMES);
-        let refused = self.dice.percent(6);
-        let exempt = self.dice.percent(10);
-        let model = if exempt { EXEMPT_MODEL } else { self.dice.pick(MODELS) };
-        let named = match self.dice.below(10) {
+        let name = self.rng.pick(&NAMES);
+        let refused = self.rng.percent(6);
+        let exempt = self.rng.percent(10);
+        let model = if exempt { EXEMPT_MODEL } else { self.rng.pick(MODELS) };
+        let named = match self.rng.below(10) {
             0 => format!("arn:aws:bedrock:{}:{}:inference-profile/{model}", self.region, self.account),
             1 => format!("arn:aws:bedrock:{}::foundation-model/{model}", self.region),
             _ => model.to_owned(),
         };
         let mut parameters = format!(r#"{{"modelId":"{named}""#);
-        if self.dice.percent(50) {
-            let version = if self.dice.percent(5) { "DRAFT" } else { "1" };
+        if self.rng.percent(50) {
+            let version = if self.rng.percent(5) { "DRAFT" } else { "1" };
             let guardrail = format!(r#""guardrailIdentifier":"gr{}","guardrailVersion":"{version}""#, &self.account);
             // Writing to a String can't fail.
             let _ = if name.starts_with("Converse") {
@@ -209,7 +209,7 @@ impl Records<'_> {
             r#""errorCode":"ThrottlingException","errorMessage":"Too many tokens, please wait before trying again.","#.to_owned()
         } else {
             self.manifest.exempt += u64::from(exempt);
-            let (input, output) = (self.dice.below(4096), self.dice.below(1024));
+            let (input, output) = (self.rng.below(4096), self.rng.below(1024));
             format!(r#""additionalEventData":{{"inputTokens":{input},"outputTokens":{output},"inferenceRegion":"{}"}},"#, self.region)
         };
         Event { source: "bedrock", name, host: "bedrock-runtime", parameters, more, read_only: true, ..Event::default() }
@@ -232,13 +232,13 @@ impl Records<'_> {
         const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
         self.manifest.changes += 1;
         let guardrail = format!("gr{}", self.account);
-        match self.dice.below(3) {
+        match self.rng.below(3) {
             0 => Event {
                 source: "bedrock",
                 name: "UpdateGuardrail",
                 parameters: format!(
                     r#"{{"guardrailIdentifier":"{guardrail}","name":"{HIDDEN}","contentPolicyConfig":{{"filtersConfig":[{{"type":"HATE","inputStrength":"HIGH","outputStrength":"HIGH"}},{{"type":"PROMPT_ATTACK","inputStrength":"HIGH","outputStrength":"NONE"}}]}},"topicPolicyConfig":{{"topicsConfig":[{{"name":"{}","definition":"{HIDDEN}","examples":["{HIDDEN}"],"type":"DENY"}}]}},"blockedInputMessaging":"{HIDDEN}","blockedOutputsMessaging":"{HIDDEN}"}}"#,
-                    self.dice.word(12)
+                    self.rng.word(12)
                 ),
                 response: format!(r#"{{"guardrailId":"{guardrail}","version":"DRAFT"}}"#),
                 ..Event::default()
@@ -246,7 +246,7 @@ impl Records<'_> {
             1 => Event {
                 source: "bedrock",
                 name: "CreateGuardrailVersion",
-                parameters: format!(r#"{{"guardrailIdentifier":"{guardrail}","clientRequestToken":"{}"}}"#, self.dice.uuid()),
+                parameters: format!(r#"{{"guardrailIdentifier":"{guardrail}","clientRequestToken":"{}"}}"#, self.rng.uuid()),
                 response: format!(r#"{{"guardrailId":"{guardrail}","version":"2"}}"#),
                 ..Event::default()
             },
@@ -265,9 +265,9 @@ impl Records<'_> {
     fn write(&mut self, file: &mut String, seconds: u64, event: &Event) {
         let Event { source, name, host, parameters, response, more, read_only, data } = event;
         let (account, region, hour) = (&self.account, &self.region, &self.hour);
-        let (role, session, key) = (self.dice.pick(ROLES), self.dice.word(8), self.dice.word(16).to_uppercase());
-        let agent = self.dice.pick(AGENTS);
-        let (address, request, id) = (self.dice.below(250), self.dice.uuid(), self.dice.uuid());
+        let (role, session, key) = (self.rng.pick(ROLES), self.rng.word(8), self.rng.word(16).to_uppercase());
+        let agent = self.rng.pick(AGENTS);
+        let (address, request, id) = (self.rng.below(250), self.rng.uuid(), self.rng.uuid());
         let (start, minute, second) = (self.minute, self.minute + seconds / 60, seconds % 60);
         let response = if response.is_empty() { "null" } else { response };
         let host = if host.is_empty() { source } else { host };
