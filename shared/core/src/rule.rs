@@ -39,6 +39,8 @@ pub struct Rule {
     pub references: &'static [&'static str],
     /// What resolves its findings.
     pub resolved: Resolved,
+    /// Which findings of other rules belong together with its own.
+    pub correlation: Correlation,
     /// The entries of frameworks that its findings are evidence about.
     pub controls: &'static [Control],
     /// How it looks. None: only the hub can, because it compares what members report.
@@ -55,8 +57,17 @@ impl Rule {
     /// What is wrong, in one line, of changes that were refused.
     #[must_use]
     pub fn attempt(&self) -> &'static str {
-        let of_change = self.checks.iter().find_map(|check| if let Check::Change(check) = check { Some(check.attempt) } else { None });
-        of_change.unwrap_or(self.title)
+        self.change_checks().next().map_or(self.title, |check| check.attempt)
+    }
+
+    /// Whether changes by administrators whom the configuration names are expected.
+    #[must_use]
+    pub fn is_expected_of_administrators(&self) -> bool {
+        self.change_checks().all(|check| check.expected_of_administrators)
+    }
+
+    fn change_checks(&self) -> impl Iterator<Item = &ChangeCheck> {
+        self.checks.iter().filter_map(|check| if let Check::Change(check) = check { Some(check) } else { None })
     }
 
     /// The severity of its findings under a configuration, before any steps.
@@ -120,6 +131,20 @@ pub enum Resolved {
     Never,
 }
 
+/// Which findings of other rules belong together with those of a rule, so that reports link them. Whatever this says, findings about the
+/// same event are linked, and so are changes of the organization with the accounts that [`Correlation::NoGuardrailRequired`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correlation {
+    /// A change takes a protection, or the evidence of it, away: violations within a day after it are its use.
+    RemovesProtection,
+    /// No policy requires a guardrail of an account in a Region: violations there follow from this.
+    NoGuardrailRequired,
+    /// Calls lack a guardrail, which follows from the finding that none is required of the account, if there is one.
+    FollowsFromNoneRequired,
+    /// None of these.
+    Independent,
+}
+
 /// The parts of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -167,6 +192,8 @@ pub enum Check {
 pub struct ChangeCheck {
     /// What the rule's title is of a change that was refused: what would have been.
     pub(crate) attempt: &'static str,
+    /// Whether a change by an administrator whom the configuration names is expected, and so only informational.
+    pub(crate) expected_of_administrators: bool,
     /// Looks at it.
     pub(crate) look: fn(&Seen<'_>) -> Vec<Outcome>,
 }

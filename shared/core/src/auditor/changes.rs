@@ -49,6 +49,7 @@ pub(super) struct Changes {
 
 /// A finding about changes.
 pub(super) struct ChangeFinding {
+    pub(super) rule: &'static Rule,
     pub(super) finding: Finding,
     /// When it was done, not only attempted, by somebody who may not: what a story can begin with.
     pub(super) done: Vec<Moment>,
@@ -282,10 +283,8 @@ fn finding(
     if by_change {
         said.retain(|said| said.of.is_some());
     }
-    // Nobody may change the auditor itself by hand.
-    let may = |said: &Said| {
-        rule.id != "auditor-tampered" && said.principal().is_some_and(|principal| terms.configuration.is_administrator(principal))
-    };
+    let administrators_may = rule.is_expected_of_administrators();
+    let may = |said: &Said| administrators_may && said.principal().is_some_and(|principal| terms.configuration.is_administrator(principal));
     let base = rule.severity_in(terms.configuration);
     let severity = |said: &Said| {
         let in_burst = said.of.as_ref().is_some_and(|made| bursts.contains(made));
@@ -356,7 +355,7 @@ fn finding(
         exceptions::apply(&mut finding, &principals, state.organization(), terms, excepted);
     }
     let done = done.iter().filter(|said| said.of.is_some() && !may(said)).filter_map(|said| said.time()).collect();
-    ChangeFinding { finding, done }
+    ChangeFinding { rule, finding, done }
 }
 
 /// When all is right again, and how often it was before.

@@ -10,11 +10,11 @@ use hashbrown::HashMap;
 use super::{
     Terms,
     classes::{Classes, Judged},
-    draft::{Draft, Span},
+    draft::Draft,
     exceptions,
     resolution::{Covers, Resolver},
     shared::SharedTexts,
-    story,
+    story::{self, CallFinding},
 };
 use crate::{
     api::{Mediator, Reach},
@@ -62,7 +62,7 @@ pub(super) struct PlaceOutcome {
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) blind: Vec<BlindRow>,
     /// With when their calls were made.
-    pub(super) findings: Vec<(Finding, Vec<Span>)>,
+    pub(super) findings: Vec<CallFinding>,
     /// The live exceptions that mean one of them.
     pub(super) excepted: BTreeSet<usize>,
     pub(super) seen: SeenPlace,
@@ -464,7 +464,7 @@ impl View<'_> {
         }
     }
 
-    fn findings(&self, fold: &Fold, excepted: &mut BTreeSet<usize>) -> Vec<(Finding, Vec<Span>)> {
+    fn findings(&self, fold: &Fold, excepted: &mut BTreeSet<usize>) -> Vec<CallFinding> {
         let resolver = Resolver::new(*self, &fold.covers, fold.drafts().map(|(_, draft)| draft));
         let finding = |((rule, discriminator), draft): ((&'static str, &str), &Draft)| {
             let mut finding = self.finding(&self.key(rule, discriminator, &draft.observed), draft);
@@ -476,7 +476,7 @@ impl View<'_> {
                 exceptions::apply(&mut finding, &principals, self.state.organization(), self.terms, excepted);
             }
             let spans = story::when(&finding, draft.strands.values().copied());
-            (finding, spans)
+            CallFinding { rule: draft.rule, finding, spans }
         };
         fold.drafts().map(finding).collect()
     }

@@ -3,74 +3,49 @@
 use std::collections::BTreeMap;
 
 use super::{changes::ChangeFinding, draft::Span};
-use crate::{finding::Finding, moment::Moment, rule::Group, rules, verdict::Verdict};
+use crate::{
+    finding::Finding,
+    moment::Moment,
+    rule::{Correlation, Group, Rule},
+    verdict::Verdict,
+};
 
 /// Uncovered calls this long after a tampering are taken as its use.
 const WINDOW_SECONDS: i64 = 24 * 60 * 60;
 
-/// The rules whose findings take a protection or its evidence away, so that an uncovered call after them is their use.
-const TAMPERINGS: &[&str] = &[
-    "guardrail-weakened",
-    "guardrail-change-unverified",
-    "guardrail-deleted",
-    "account-enforcement-removed",
-    "account-enforcement-weakened",
-    "guardrail-key-disabled",
-    "automated-reasoning-policy-changed",
-    "gateway-enforcement-weakened",
-    "policy-detached",
-    "policy-weakened",
-    "policy-type-disabled",
-    "policy-overridden",
-    "account-left",
-    "account-moved",
-    "guardrail-condition-removed",
-    "invocation-logging-disabled",
-    "trail-stopped",
-    "log-store-changed",
-    "auditor-tampered",
-];
-
-/// The rules whose findings follow from the lack of cover, if what they were judged against demanded nothing here.
-const FOLLOW_FROM_NO_COVER: &[&str] = &[
-    "invocation-without-guardrail",
-    "region-not-covered",
-    "other-guardrail-used",
-    "draft-guardrail-used",
-    "selective-guarding",
-    "model-not-covered",
-    "unmanaged-guardrail",
-];
+/// A finding about calls.
+pub(super) struct CallFinding {
+    pub(super) rule: &'static Rule,
+    pub(super) finding: Finding,
+    /// When the calls were made, if they are such that a change can have led to them.
+    pub(super) spans: Vec<Span>,
+}
 
 /// Links what belongs together.
-pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
+pub(super) fn tell(calls: Vec<CallFinding>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
     let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut link = |a: &Finding, b: &Finding| {
         links.entry(a.id.clone()).or_default().push(b.id.clone());
         links.entry(b.id.clone()).or_default().push(a.id.clone());
     };
-    for change in changes.iter().filter(|change| !change.done.is_empty() && TAMPERINGS.contains(&change.finding.rule.as_str())) {
+    let removes_protection = |change: &&ChangeFinding| change.rule.correlation == Correlation::RemovesProtection;
+    for change in changes.iter().filter(removes_protection) {
         let tampering = &change.finding;
-        for (calls, spans) in calls.iter().filter(|(calls, _)| is_use(calls)) {
+        for CallFinding { finding: calls, spans, .. } in calls.iter().filter(|calls| is_use(&calls.finding)) {
             let same_principal = calls.principals.shown.iter().any(|principal| tampering.principals.shown.contains(principal));
             if (same_principal || calls.account == tampering.account) && change.done.iter().any(|done| followed(*done, spans)) {
                 link(tampering, calls);
             }
         }
     }
-    let (causes, effects): (Vec<_>, Vec<_>) =
-        calls.iter().map(|(finding, _)| finding).partition(|finding| finding.rule == "account-not-covered");
-    for cause in causes {
-        let follows = |finding: &&&Finding| {
+    let of = |correlation: Correlation| calls.iter().filter(move |calls| calls.rule.correlation == correlation).map(|calls| &calls.finding);
+    for cause in of(Correlation::NoGuardrailRequired) {
+        let follows = |finding: &&Finding| {
             (&finding.account, &finding.region) == (&cause.account, &cause.region)
-                && FOLLOW_FROM_NO_COVER.contains(&finding.rule.as_str())
                 && finding.policy.as_ref().is_none_or(|policy| policy.identifier.is_none())
         };
-        effects.iter().filter(follows).for_each(|effect| link(cause, effect));
-        let of_organization = |change: &&ChangeFinding| {
-            change.finding.account == cause.account
-                && rules::find(&change.finding.rule).is_some_and(|rule| rule.group == Group::Organization)
-        };
+        of(Correlation::FollowsFromNoneRequired).filter(follows).for_each(|effect| link(cause, effect));
+        let of_organization = |change: &&ChangeFinding| change.finding.account == cause.account && change.rule.group == Group::Organization;
         changes.iter().filter(of_organization).for_each(|change| link(&change.finding, cause));
     }
     // Rules that say different things of one event belong together.
@@ -88,7 +63,7 @@ pub(super) fn tell(calls: Vec<(Finding, Vec<Span>)>, changes: Vec<ChangeFinding>
                 .for_each(|other| link(finding, other));
         }
     }
-    let all = calls.into_iter().map(|(finding, _)| finding).chain(changes.into_iter().map(|change| change.finding));
+    let all = calls.into_iter().map(|calls| calls.finding).chain(changes.into_iter().map(|change| change.finding));
     all.map(|mut finding| {
         finding.linked = links.remove(&finding.id).unwrap_or_default();
         finding.linked.sort_unstable();

@@ -3,7 +3,7 @@
 use crate::{
     framework::PROTECTION_WEAKENED,
     policy::weakening_of,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{
         Outcome, Seen,
         account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
@@ -24,8 +24,13 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Put the configuration again with the guardrail version that was enforced (PutEnforcedGuardrailConfiguration).",
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteEnforcedGuardrailConfiguration.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: PROTECTION_WEAKENED,
-    checks: &[Check::Change(ChangeCheck { attempt: "An account's enforced guardrail configuration would have been deleted", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "An account's enforced guardrail configuration would have been deleted",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

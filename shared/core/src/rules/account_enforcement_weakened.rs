@@ -6,7 +6,7 @@ use crate::{
     enforcement::Enforcement,
     framework::PROTECTION_WEAKENED,
     policy::{Weakening, weakening_of},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{
         Outcome, Seen,
         account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
@@ -30,9 +30,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Put the former configuration again.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_PutEnforcedGuardrailConfiguration.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: PROTECTION_WEAKENED,
     checks: &[Check::Change(ChangeCheck {
         attempt: "An account's enforced guardrail configuration would have been replaced by a weaker one",
+        expected_of_administrators: true,
         look: check,
     })],
 };

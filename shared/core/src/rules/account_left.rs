@@ -3,7 +3,7 @@
 use crate::{
     framework::POLICY_WEAKENED,
     moment::Moment,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
@@ -22,8 +22,13 @@ pub(super) static RULE: Rule = Rule {
         since.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_leave.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck { attempt: "An account that has cover would have left the organization", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "An account that has cover would have left the organization",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

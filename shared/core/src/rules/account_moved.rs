@@ -2,7 +2,7 @@
 
 use crate::{
     framework::POLICY_WEAKENED,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
@@ -20,9 +20,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Move the account back, or attach the policy to its new place.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: POLICY_WEAKENED,
     checks: &[Check::Change(ChangeCheck {
         attempt: "An account would have been moved to a place where its effective policy is weaker",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     framework::POLICY_WEAKENED,
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     world::InForce,
 };
@@ -21,6 +21,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Attach a Bedrock policy that names the Region to the account, its OU or the root.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
     resolved: Resolved::ByPolicy,
+    correlation: Correlation::NoGuardrailRequired,
     controls: POLICY_WEAKENED,
     checks: &[Check::Call(check)],
 };

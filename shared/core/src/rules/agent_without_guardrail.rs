@@ -7,7 +7,7 @@ use crate::{
     change::Change,
     framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
     json::At,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     world::MediatorKind,
@@ -28,9 +28,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Update the agent with guardrailConfiguration (id and numbered version), and prepare it again.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/agents-guardrail.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: &[PROMPT_INJECTION, OUTPUT_HANDLING, EXCESSIVE_AGENCY, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
     checks: &[Check::Change(ChangeCheck {
         attempt: "An agent would have been created without a guardrail, or would have lost the one that it has",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     change::Change,
     framework::{GOVERN_1_5, IMPAIR_TOOLS, ISO_OPERATION, LENS_MONITORING, MANAGE_4_1},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
 };
@@ -88,9 +88,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Deploy the stack again from its source, and look at everything that the principal did before and after.",
     references: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia"],
     resolved: Resolved::Never,
+    correlation: Correlation::RemovesProtection,
     controls: &[GOVERN_1_5, MANAGE_4_1, ISO_OPERATION, IMPAIR_TOOLS, LENS_MONITORING],
     checks: &[Check::Change(ChangeCheck {
         attempt: "Something of the auditor itself would have been changed by somebody else than its deployment",
+        expected_of_administrators: false,
         look: check,
     })],
 };

@@ -7,7 +7,7 @@ use crate::{
     blindness::Blindness,
     framework::PROTECTION_WEAKENED,
     guardrail::Canonical,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
@@ -28,9 +28,11 @@ pub(super) static RULE: Rule = Rule {
         version of the guardrail that names it.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-automated-reasoning-checks.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::RemovesProtection,
     controls: PROTECTION_WEAKENED,
     checks: &[Check::Change(ChangeCheck {
         attempt: "An automated-reasoning policy that a guardrail uses would have been updated or deleted",
+        expected_of_administrators: true,
         look: check,
     })],
 };

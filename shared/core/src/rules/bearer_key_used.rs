@@ -2,7 +2,7 @@
 
 use crate::{
     framework::{ACCESS_TOKEN, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE, UNBOUNDED_CONSUMPTION},
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
 
@@ -24,6 +24,7 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html",
     ],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[UNBOUNDED_CONSUMPTION, ACCESS_TOKEN, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
     checks: &[Check::Call(check)],
 };

@@ -3,7 +3,7 @@
 use crate::{
     arn::short,
     framework::{ADDITIONAL_CREDENTIALS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
 };
@@ -33,9 +33,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Delete what was added, and the user if its key isn't needed.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-how.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[ADDITIONAL_CREDENTIALS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A user behind a Bedrock API key would have got credentials or permissions beyond the key",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     framework::{ADDITIONAL_ROLES, GOVERN_1_2, TENANT_POLICY},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
 };
@@ -28,9 +28,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Review the delegation policy, and withdraw what isn't meant.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs-policy-delegate.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[GOVERN_1_2, ADDITIONAL_ROLES, TENANT_POLICY],
     checks: &[Check::Change(ChangeCheck {
         attempt: "The Organizations delegation policy or a delegated administrator would have changed",
+        expected_of_administrators: true,
         look: check,
     })],
 };

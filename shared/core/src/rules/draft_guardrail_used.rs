@@ -2,7 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
 };
@@ -23,6 +23,7 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateGuardrailVersion.html",
     ],
     resolved: Resolved::ByCover,
+    correlation: Correlation::FollowsFromNoneRequired,
     controls: UNCOVERED_CALL,
     checks: &[Check::Call(check)],
 };

@@ -3,7 +3,7 @@
 use crate::{
     framework::UNCOVERED_CALL,
     operations,
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
 };
@@ -30,6 +30,7 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/claude-platform/latest/userguide/monitoring.html",
     ],
     resolved: Resolved::ByCover,
+    correlation: Correlation::Independent,
     controls: UNCOVERED_CALL,
     checks: &[Check::Call(check)],
 };

@@ -3,7 +3,7 @@
 use crate::{
     arn::GuardrailVersionArn,
     framework::{ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_4},
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
 
@@ -26,6 +26,7 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",
     ],
     resolved: Resolved::ByCoverOfTheSamePrincipal,
+    correlation: Correlation::Independent,
     controls: &[MEASURE_2_4, ISO_OPERATION, LENS_GUARDRAILS],
     checks: &[Check::Call(check)],
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
 };
@@ -29,6 +29,7 @@ pub(super) static RULE: Rule = Rule {
     ],
     // Others are evaluated all along, and enforcement never ceased: only an evaluation of its own shows that the principal is covered.
     resolved: Resolved::ByObservationOfTheSamePrincipal,
+    correlation: Correlation::Independent,
     controls: UNCOVERED_CALL,
     checks: &[Check::Call(check)],
 };

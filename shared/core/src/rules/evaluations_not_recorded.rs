@@ -3,7 +3,7 @@
 use crate::{
     change::Change,
     framework::LOGS_IMPAIRED,
-    rule::{ChangeCheck, Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     telemetry::{LoggedEvent, Selectors},
@@ -27,11 +27,13 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Add data event selectors to a trail: AWS::Bedrock::Guardrail costs $0.10 per hundred thousand evaluations.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: LOGS_IMPAIRED,
     checks: &[
         Check::Call(check_call),
         Check::Change(ChangeCheck {
             attempt: "No trail would record evaluations by guardrails, or calls that are data events",
+            expected_of_administrators: true,
             look: check_change,
         }),
     ],

@@ -6,7 +6,7 @@ use crate::{
     arn::short,
     change::Change,
     framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     world::{MediatedGuardrail, MediatorKind},
@@ -26,8 +26,13 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Give each prompt and knowledge-base node a guardrail, and publish a new version of the flow.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/flows-guardrails.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: &[PROMPT_INJECTION, OUTPUT_HANDLING, EXCESSIVE_AGENCY, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck { attempt: "A flow would have had a node that generates text without a guardrail", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A flow would have had a node that generates text without a guardrail",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

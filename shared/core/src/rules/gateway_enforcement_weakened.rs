@@ -7,7 +7,7 @@ use crate::{
     change::Change,
     framework::{EXCESSIVE_AGENCY, GOVERN_1_2, IMPAIR_TOOLS, LENS_GUARDRAILS},
     json::printable,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
 };
@@ -29,8 +29,13 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Set policyEngineConfiguration.mode to ENFORCE again, and restore the policies of the engine.",
     references: &["https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/policy.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: &[GOVERN_1_2, EXCESSIVE_AGENCY, IMPAIR_TOOLS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck { attempt: "What a gateway of AgentCore enforces would have been weakened", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "What a gateway of AgentCore enforces would have been weakened",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

@@ -5,7 +5,7 @@ use crate::{
     control_change::ControlChange,
     framework::{ATLAS_GUARDRAILS, IMPAIR_TOOLS, LENS_GUARDRAILS, LENS_MONITORING, MEASURE_2_7},
     guardrail::Canonical,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{
         Outcome, Reach, Seen, Sighting,
         guardrail_versions::{draft_before_and_after, is_upgrade, refused_version, replaced_guardrails, version_before_and_after},
@@ -31,9 +31,11 @@ pub(super) static RULE: Rule = Rule {
         compare it with its earlier content by hand: `guardrail-audit guardrail diff`.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetGuardrail.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::RemovesProtection,
     controls: &[MEASURE_2_7, IMPAIR_TOOLS, ATLAS_GUARDRAILS, LENS_GUARDRAILS, LENS_MONITORING],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A guardrail would have changed, in a way that is not known or can't be compared",
+        expected_of_administrators: true,
         look: check,
     })],
 };

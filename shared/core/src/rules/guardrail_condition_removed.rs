@@ -4,7 +4,7 @@ use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
     identity::{IdentityPolicy, Lost, Named, NewlyPassing},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, identity_changes::Concern},
     severity::Severity,
 };
@@ -56,9 +56,11 @@ pub(super) static RULE: Rule = Rule {
         ForAnyValue refuse a call that names no guardrail.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-id.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: &[IMPAIR_TOOLS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
     checks: &[Check::Change(ChangeCheck {
         attempt: "An IAM policy or service control policy would no longer have asked for a guardrail",
+        expected_of_administrators: true,
         look: check,
     })],
 };

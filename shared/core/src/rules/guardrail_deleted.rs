@@ -3,7 +3,7 @@
 use crate::{
     arn::GuardrailVersion,
     framework::PROTECTION_WEAKENED,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
@@ -23,8 +23,13 @@ pub(super) static RULE: Rule = Rule {
         it.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteGuardrail.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::RemovesProtection,
     controls: PROTECTION_WEAKENED,
-    checks: &[Check::Change(ChangeCheck { attempt: "A guardrail, or a version of one, would have been deleted", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A guardrail, or a version of one, would have been deleted",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

@@ -4,7 +4,7 @@ use crate::{
     arn::{AccountId, Arn, GuardrailVersionArn, Region, short},
     blindness::Blindness,
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
@@ -33,9 +33,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Enable the key, or cancel its deletion and enable it; restore its policy and grants.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-kms.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: &[MEASURE_2_7, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
     checks: &[Check::Change(ChangeCheck {
         attempt: "The KMS key of a guardrail would have been disabled, scheduled for deletion, or its grants cut",
+        expected_of_administrators: true,
         look: check,
     })],
 };

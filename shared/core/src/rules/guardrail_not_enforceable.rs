@@ -7,7 +7,7 @@ use crate::{
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
     moment::Moment,
     policy::GuardrailInference,
-    rule::{Check, Group, Resolved, Rule, StateCheck},
+    rule::{Check, Correlation, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Sighting},
     severity::Severity,
     world::Source,
@@ -26,6 +26,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Enforce a version without automated reasoning that is READY.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[MEASURE_2_7, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
     checks: &[Check::State(StateCheck(check))],
 };

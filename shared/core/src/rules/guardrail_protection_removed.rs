@@ -3,7 +3,7 @@
 use crate::{
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
     identity::{IdentityPolicy, Lost, NewlyPassing},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, identity_changes::Concern},
     severity::Severity,
 };
@@ -30,9 +30,11 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html",
     ],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: &[IMPAIR_TOOLS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A policy would no longer have refused changes of guardrails, enforcement, invocation logging or trails",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -5,7 +5,7 @@ use crate::{
     change::WorldChange,
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_OPERATION, LENS_GUARDRAILS},
     guardrail::sharing::{Sharing, shares_resource_with},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
@@ -26,9 +26,11 @@ pub(super) static RULE: Rule = Rule {
         identity policies.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-resource-based-policies.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: &[GOVERN_1_2, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A guardrail's resource policy would no longer have reached accounts that need it",
+        expected_of_administrators: true,
         look: check,
     })],
 };

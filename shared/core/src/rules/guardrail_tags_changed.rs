@@ -2,7 +2,7 @@
 
 use crate::{
     framework::{ADDITIONAL_ROLES, LENS_LEAST_PRIVILEGE},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
@@ -20,9 +20,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Restore the tag, and restrict bedrock:TagResource and bedrock:UntagResource on guardrails.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_TagResource.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[ADDITIONAL_ROLES, LENS_LEAST_PRIVILEGE],
     checks: &[Check::Change(ChangeCheck {
         attempt: "Tags that decide who may use or change a guardrail would have been changed",
+        expected_of_administrators: true,
         look: check,
     })],
 };

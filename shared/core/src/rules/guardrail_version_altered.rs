@@ -5,7 +5,7 @@ use crate::{
     framework::PROTECTION_WEAKENED,
     guardrail::{Canonical, Effect, diff},
     moment::Moment,
-    rule::{Check, Group, Resolved, Rule, StateCheck},
+    rule::{Check, Correlation, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Sighting, control_change},
     severity::Severity,
 };
@@ -25,6 +25,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Read the version again from a trusted account, compare both snapshots, and open a case with AWS if it really changed.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-versions.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: PROTECTION_WEAKENED,
     checks: &[Check::State(StateCheck(check))],
 };

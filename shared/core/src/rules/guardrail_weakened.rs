@@ -7,7 +7,7 @@ use crate::{
     framework::PROTECTION_WEAKENED,
     guardrail::Canonical,
     moment::Moment,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{
         Outcome, Seen, Sighting,
         guardrail_versions::{draft_before_and_after, refused_version, replaced_again, replaced_guardrails, version_before_and_after},
@@ -37,8 +37,13 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-components.html",
     ],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: PROTECTION_WEAKENED,
-    checks: &[Check::Change(ChangeCheck { attempt: "Some control of a guardrail would have got weaker", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "Some control of a guardrail would have got weaker",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

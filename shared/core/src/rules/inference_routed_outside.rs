@@ -7,7 +7,7 @@ use crate::{
     change::Change,
     framework::{ATLAS_CONTROL_ACCESS, EXCESSIVE_AGENCY, GOVERN_1_2, LENS_GUARDRAILS},
     json::{At, printable},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
 };
@@ -30,9 +30,11 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/gateway.html",
     ],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[GOVERN_1_2, EXCESSIVE_AGENCY, ATLAS_CONTROL_ACCESS, LENS_GUARDRAILS],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A gateway target, harness or project would have sent calls to models where guardrails don't reach",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -6,7 +6,7 @@ use crate::{
     change::WorldChange,
     framework::LOGS_IMPAIRED,
     moment::Moment,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     telemetry::InvocationLogging,
@@ -26,9 +26,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Put the former configuration again, and deny both operations to members by a service control policy.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: LOGS_IMPAIRED,
     checks: &[Check::Change(ChangeCheck {
         attempt: "Model invocation logging would have been switched off, stripped of text or sent elsewhere",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     framework::{ISO_EVENT_LOGS, LENS_MONITORING, MEASURE_2_4},
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
 
@@ -21,6 +21,7 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeEffectivePolicy.html",
     ],
     resolved: Resolved::ByCover,
+    correlation: Correlation::Independent,
     controls: &[MEASURE_2_4, ISO_EVENT_LOGS, LENS_MONITORING],
     checks: &[Check::Call(check)],
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     blindness::Blindness,
     framework::{INDICATOR_REMOVAL, ISO_EVENT_LOGS, LENS_MONITORING, MANAGE_4_1},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     telemetry::store_name,
@@ -48,9 +48,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Restore the setting; protect log stores with object lock, a bucket policy and a service control policy.",
     references: &["https://docs.aws.amazon.com/awscloudtrail/latest/userguide/best-practices-security.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::RemovesProtection,
     controls: &[MANAGE_4_1, ISO_EVENT_LOGS, INDICATOR_REMOVAL, LENS_MONITORING],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A bucket, log group or key that evidence is kept in would have been changed",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -3,7 +3,7 @@
 use crate::{
     change::Change,
     framework::{ADDITIONAL_CREDENTIALS, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE, UNBOUNDED_CONSUMPTION},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
 };
@@ -23,9 +23,11 @@ pub(super) static RULE: Rule = Rule {
         control policy.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[UNBOUNDED_CONSUMPTION, ADDITIONAL_CREDENTIALS, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A Bedrock API key would never have ended, or would have lived longer than allowed",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -5,7 +5,7 @@ use crate::{
     framework::{ATLAS_CONTROL_ACCESS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
     model::normalised,
     policy::GuardrailInference,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
 };
@@ -36,9 +36,11 @@ pub(super) static RULE: Rule = Rule {
         policy.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[GOVERN_1_2, ISO_INTENDED_USE, ATLAS_CONTROL_ACCESS, LENS_GUARDRAILS],
     checks: &[Check::Change(ChangeCheck {
         attempt: "A provisioned, imported, copied, marketplace or custom deployment that isn't known to be covered would have been made",
+        expected_of_administrators: true,
         look: check,
     })],
 };

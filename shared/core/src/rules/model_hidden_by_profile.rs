@@ -6,7 +6,7 @@ use crate::{
     framework::{ATLAS_CONTROL_ACCESS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
     json::At,
     model::Model,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     verdict::Missing,
@@ -27,9 +27,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Read the profile into the world (GetInferenceProfile), or cover its model.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-create.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: &[GOVERN_1_2, ISO_INTENDED_USE, ATLAS_CONTROL_ACCESS, LENS_GUARDRAILS],
     checks: &[Check::Change(ChangeCheck {
         attempt: "An inference profile or prompt router would have stood for a model that enforcement leaves out, or that can't be told",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     framework::{IMPAIR_TOOLS, INDICATOR_REMOVAL, LENS_MONITORING, MANAGE_4_1},
-    rule::{Group, Resolved, Rule},
+    rule::{Correlation, Group, Resolved, Rule},
     severity::Severity,
 };
 
@@ -19,6 +19,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Look at what the item said before, which the finding keeps, and at who holds the member's role; settle the hour from the organization's trail.",
     references: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[MANAGE_4_1, IMPAIR_TOOLS, INDICATOR_REMOVAL, LENS_MONITORING],
     checks: &[],
 };

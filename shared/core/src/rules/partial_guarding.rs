@@ -2,7 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
 
@@ -21,6 +21,7 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-tagging.html",
     ],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: UNCOVERED_CALL,
     checks: &[Check::Call(check)],
 };

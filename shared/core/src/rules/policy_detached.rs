@@ -2,7 +2,7 @@
 
 use crate::{
     framework::POLICY_WEAKENED,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
@@ -21,9 +21,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Attach the policy again.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: POLICY_WEAKENED,
     checks: &[Check::Change(ChangeCheck {
         attempt: "A Bedrock policy would have been detached or deleted, and accounts would have lost cover",
+        expected_of_administrators: true,
         look: check,
     })],
 };

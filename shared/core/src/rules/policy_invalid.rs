@@ -10,7 +10,7 @@ use crate::{
         BEDROCK_POLICY,
         lint::{Level, Lint, lint, lints_of_effective},
     },
-    rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Seen, Sighting},
     severity::Severity,
     world::Validation,
@@ -36,9 +36,14 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/organizations/latest/userguide/invalid-policy-alerts.html",
     ],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: POLICY_WEAKENED,
     checks: &[
-        Check::Change(ChangeCheck { attempt: "A Bedrock policy that can't do what it says would have been written", look: check_change }),
+        Check::Change(ChangeCheck {
+            attempt: "A Bedrock policy that can't do what it says would have been written",
+            expected_of_administrators: true,
+            look: check_change,
+        }),
         Check::State(StateCheck(check_state)),
     ],
 };

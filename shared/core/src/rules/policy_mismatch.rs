@@ -7,7 +7,7 @@ use crate::{
     moment::Moment,
     organization::GLOBAL_REGION,
     policy::{EffectivePolicy, GuardrailInference, Identifier},
-    rule::{Check, Group, Resolved, Rule, StateCheck},
+    rule::{Check, Correlation, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Sighting, effective_policies::SETTLING_SECONDS},
     severity::Severity,
     world::{InForce, PolicyBasis},
@@ -27,6 +27,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Read the organization and its policies again; if the difference stays, compare attachments by hand and ask AWS.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_effective.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: &[GOVERN_1_5, TENANT_POLICY, LENS_MONITORING],
     checks: &[Check::State(StateCheck(check))],
 };

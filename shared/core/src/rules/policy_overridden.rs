@@ -9,7 +9,7 @@ use crate::{
     moment::Moment,
     organization::{GLOBAL_REGION, Organization},
     policy::{Attached, BEDROCK_POLICY, EffectivePolicy, GuardrailInference, Origin, Weakening, inherit, weakening},
-    rule::{ChangeCheck, Check, Group, Resolved, Rule, StateCheck},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule, StateCheck},
     scene::{Outcome, Scene, Seen, Sighting, effective_policies::weaker_policies, guardrail_versions::is_upgrade},
     severity::Severity,
     world::{PolicyBasis, State},
@@ -30,10 +30,12 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Detach the policy, and withhold the operators from child policies: @@operators_allowed_for_child_policies.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/policy-operators.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: POLICY_WEAKENED,
     checks: &[
         Check::Change(ChangeCheck {
             attempt: "An attachment lower in the tree would have replaced or weakened what a higher one demands",
+            expected_of_administrators: true,
             look: check,
         }),
         Check::State(StateCheck(check_state)),

@@ -2,7 +2,7 @@
 
 use crate::{
     framework::POLICY_WEAKENED,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
@@ -20,8 +20,13 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Enable the policy type and attach every policy again.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/disable-policy-type.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: POLICY_WEAKENED,
-    checks: &[Check::Change(ChangeCheck { attempt: "Bedrock policies would have been disabled for the organization", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "Bedrock policies would have been disabled for the organization",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

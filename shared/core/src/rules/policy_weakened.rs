@@ -2,7 +2,7 @@
 
 use crate::{
     framework::POLICY_WEAKENED,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
@@ -22,9 +22,11 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Restore the former content of the policy.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: POLICY_WEAKENED,
     checks: &[Check::Change(ChangeCheck {
         attempt: "A Bedrock policy would have been updated so that accounts' effective policies are weaker",
+        expected_of_administrators: true,
         look: check,
     })],
 };

@@ -4,7 +4,7 @@ use crate::{
     arn::{AccountId, Region},
     framework::{GOVERN_1_2, LENS_GUARDRAILS, UNUSED_REGIONS},
     moment::Moment,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
@@ -23,8 +23,13 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Name the Region in the policy and deploy the auditor there before models are used, or disable it again.",
     references: &["https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: &[GOVERN_1_2, UNUSED_REGIONS, LENS_GUARDRAILS],
-    checks: &[Check::Change(ChangeCheck { attempt: "A Region would have been enabled that the policy doesn't cover", look: check })],
+    checks: &[Check::Change(ChangeCheck {
+        attempt: "A Region would have been enabled that the policy doesn't cover",
+        expected_of_administrators: true,
+        look: check,
+    })],
 };
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {

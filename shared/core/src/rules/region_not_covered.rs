@@ -2,7 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
 };
@@ -21,6 +21,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Add the Region to the policy, with a guardrail that lives there, or deny bedrock:InvokeModel* there with an SCP.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_bedrock_syntax.html"],
     resolved: Resolved::ByCover,
+    correlation: Correlation::FollowsFromNoneRequired,
     controls: UNCOVERED_CALL,
     checks: &[Check::Call(check)],
 };

@@ -5,7 +5,7 @@ use crate::{
     framework::LOGS_IMPAIRED,
     moment::Moment,
     organization::GLOBAL_REGION,
-    rule::{Check, Group, PlaceCheck, Resolved, Rule, StateCheck, Traffic},
+    rule::{Check, Correlation, Group, PlaceCheck, Resolved, Rule, StateCheck, Traffic},
     scene::{Outcome, Scene, Sighting},
     severity::Severity,
 };
@@ -26,6 +26,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Find out what cut the path: trail, rule, queue, function or role. The calls in between are not known.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/monitoring.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::Independent,
     controls: LOGS_IMPAIRED,
     checks: &[Check::Place(PlaceCheck(check)), Check::State(StateCheck(check_state))],
 };

@@ -7,7 +7,7 @@ use crate::{
     change::Change,
     framework::LOGS_IMPAIRED,
     moment::Moment,
-    rule::{ChangeCheck, Check, Group, Resolved, Rule},
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
     telemetry::{LoggedEvent, Selectors},
@@ -29,9 +29,11 @@ pub(super) static RULE: Rule = Rule {
         members by a service control policy.",
     references: &["https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-delete-trails-console.html"],
     resolved: Resolved::ByState,
+    correlation: Correlation::RemovesProtection,
     controls: LOGS_IMPAIRED,
     checks: &[Check::Change(ChangeCheck {
         attempt: "A trail would have been stopped, deleted, or narrowed so that calls no longer reach it",
+        expected_of_administrators: true,
         look: check,
     })],
 };

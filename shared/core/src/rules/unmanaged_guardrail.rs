@@ -2,7 +2,7 @@
 
 use crate::{
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
-    rule::{Check, Group, JudgedCall, Observed, Resolved, Rule},
+    rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Verdict,
 };
@@ -21,6 +21,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Ask for the organization's guardrail, or have it enforced for the account; delete the other one.",
     references: &["https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateGuardrail.html"],
     resolved: Resolved::ByCoverOfTheSamePrincipal,
+    correlation: Correlation::FollowsFromNoneRequired,
     controls: &[GOVERN_1_2, ISO_INTENDED_USE, ATLAS_GUARDRAILS, LENS_GUARDRAILS],
     checks: &[Check::Call(check)],
 };

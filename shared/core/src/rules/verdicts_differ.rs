@@ -2,7 +2,7 @@
 
 use crate::{
     framework::{IMPAIR_TOOLS, INDICATOR_REMOVAL, LENS_MONITORING, MANAGE_4_1},
-    rule::{Group, Resolved, Rule},
+    rule::{Correlation, Group, Resolved, Rule},
     severity::Severity,
 };
 
@@ -18,6 +18,7 @@ pub(super) static RULE: Rule = Rule {
     remediation: "Compare the member's reading of its effective policy with the hub's, and deploy the member's auditor again.",
     references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_effective.html"],
     resolved: Resolved::Never,
+    correlation: Correlation::Independent,
     controls: &[MANAGE_4_1, IMPAIR_TOOLS, INDICATOR_REMOVAL, LENS_MONITORING],
     checks: &[],
 };
