@@ -171,35 +171,60 @@ impl Role {
     }
 }
 
-/// Which of the operations that run a model.
+/// Which operations of the table.
 #[derive(Clone, Copy)]
 enum Which {
-    Every,
+    EveryCall,
     Covered,
     Unsupported,
     OthersNotCovered,
+    OfAuditor,
 }
 
 impl Which {
     const fn selects(self, role: Role) -> bool {
-        let Role::Runs(reach) = role else { return false };
-        match self {
-            Which::Every => true,
-            Which::Covered => matches!(reach, Reach::Covered),
-            Which::Unsupported => matches!(reach, Reach::Unsupported),
-            Which::OthersNotCovered => matches!(reach, Reach::Uncovered | Reach::Mediated(_)),
+        match (self, role) {
+            (Which::EveryCall, Role::Runs(_))
+            | (Which::Covered, Role::Runs(Reach::Covered))
+            | (Which::Unsupported, Role::Runs(Reach::Unsupported))
+            | (Which::OthersNotCovered, Role::Runs(Reach::Uncovered | Reach::Mediated(_)))
+            | (Which::OfAuditor, Role::ChangesAuditor | Role::ChangesAuditorItem) => true,
+            _ => false,
         }
     }
 }
 
 /// Every operation that runs a model or leads to one.
-pub const EVERY_CALL: &[&str] = &names::<{ count(Which::Every) }>(Which::Every);
-/// Those that enforcement covers.
+pub const EVERY_CALL: &[&str] = &names::<{ count(Which::EveryCall) }>(Which::EveryCall);
+/// The operations that run a model and that enforcement covers.
 pub const COVERED: &[&str] = &names::<{ count(Which::Covered) }>(Which::Covered);
-/// Those of endpoints that guardrails don't support at all.
+/// The operations that run a model at endpoints that guardrails don't support at all.
 pub const UNSUPPORTED: &[&str] = &names::<{ count(Which::Unsupported) }>(Which::Unsupported);
-/// All others.
+/// All other operations that run a model.
 pub const OTHERS_NOT_COVERED: &[&str] = &names::<{ count(Which::OthersNotCovered) }>(Which::OthersNotCovered);
+/// The operations that are kept only where they change the auditor's own resources.
+pub const OF_AUDITOR: &[&str] = &names::<{ count(Which::OfAuditor) }>(Which::OfAuditor);
+
+/// Two lists of operations as one, for rules that look at a set of the table and at some operations besides.
+macro_rules! joined {
+    ($first:expr, $second:expr) => {{
+        const FIRST: &[&str] = $first;
+        const SECOND: &[&str] = $second;
+        const JOINED: &[&str] = &$crate::operations::join::<{ FIRST.len() + SECOND.len() }>(FIRST, SECOND);
+        JOINED
+    }};
+}
+pub(crate) use joined;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+pub(crate) const fn join<const N: usize>(first: &[&'static str], second: &[&'static str]) -> [&'static str; N] {
+    let (mut names, mut at) = ([""; N], 0);
+    while at < N {
+        names[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    names
+}
 
 /// How many names [`names`] finds.
 const fn count(which: Which) -> usize {
@@ -211,12 +236,17 @@ const fn names<const N: usize>(which: Which) -> [&'static str; N] {
     collect(which).0
 }
 
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 const fn collect<const N: usize>(which: Which) -> ([&'static str; N], usize) {
-    let (mut names, mut len) = ([""; N], 0);
+    collect_of(others::OTHERS, which, collect_of(BEDROCK_APIS, which, ([""; N], 0)))
+}
+
+/// Adds the names of some APIs to those that were found before.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+const fn collect_of<const N: usize>(apis: &[Api], which: Which, found: ([&'static str; N], usize)) -> ([&'static str; N], usize) {
+    let (mut names, mut len) = found;
     let mut api = 0;
-    while api < BEDROCK_APIS.len() {
-        let groups = BEDROCK_APIS[api].groups;
+    while api < apis.len() {
+        let groups = apis[api].groups;
         let mut group = 0;
         while group < groups.len() {
             if which.selects(groups[group].role) {
@@ -274,6 +304,9 @@ mod tests {
         assert_eq!(derived, listed);
         assert_eq!(derived.len(), EVERY_CALL.len(), "each once");
         assert_eq!(COVERED, ["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"]);
+        let of_auditor = all().filter(|(.., role)| matches!(role, Role::ChangesAuditor | Role::ChangesAuditorItem));
+        assert_eq!(OF_AUDITOR.iter().copied().collect::<BTreeSet<_>>(), of_auditor.map(|(_, name, _)| name).collect());
+        assert_eq!(joined!(COVERED, &["A", "B"]).get(3..), Some(&["ConverseStream", "A", "B"][..]));
         assert_eq!(EVERY_CALL.len(), COVERED.len() + UNSUPPORTED.len() + OTHERS_NOT_COVERED.len());
     }
 

@@ -60,7 +60,7 @@ mod verdicts_differ;
 
 pub(crate) use telemetry_gap::silent_at;
 
-use crate::{operations, rule::Rule};
+use crate::rule::Rule;
 
 /// All rules, in the order of reports.
 pub static RULES: &[&Rule] = &[
@@ -131,9 +131,3 @@ pub static RULES: &[&Rule] = &[
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)
 }
-
-/// The operations that run a model and that enforcement reaches.
-const COVERED_OPERATIONS: &[&str] = operations::COVERED;
-
-/// Every call, whatever the operation.
-const EVERY_CALL: &[&str] = operations::EVERY_CALL;

@@ -2,6 +2,7 @@
 
 use crate::{
     framework::POLICY_WEAKENED,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     world::InForce,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "An account runs inference in a Region where its effective policy demands nothing",
     severity: Severity::High,
     group: Group::Organization,
-    revealed_by: super::EVERY_CALL,
+    revealed_by: operations::EVERY_CALL,
     fires: "An active account made a call that may have run a model, in a Region that its effective Bedrock policy doesn't name, or without \
         any effective Bedrock policy. An account-level configuration may cover the call; the organization still doesn't.",
     evidence: "The effective policy, described or computed. Where it isn't known the calls are not provable, and this says nothing.",

@@ -2,6 +2,7 @@
 
 use crate::{
     framework::{ACCESS_TOKEN, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE, UNBOUNDED_CONSUMPTION},
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -11,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A model was invoked with a Bedrock API key",
     severity: Severity::Medium,
     group: Group::Invocation,
-    revealed_by: super::EVERY_CALL,
+    revealed_by: operations::EVERY_CALL,
     fires: "The record of a call that ran says callWithBearerToken, in additionalEventData (Bedrock) or requestParameters \
         (bedrock-mantle).",
     evidence: "The record itself. CloudTrail leaves additionalEventData out of records that grow too large.",

@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A guardrail's working draft was requested",
     severity: Severity::Medium,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "The request names version DRAFT, and nothing that is enforced satisfies the requirement.",
     evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \
         of them isn't known, the call is not provable. The request's guardrail must be in the record.",

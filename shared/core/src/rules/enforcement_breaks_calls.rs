@@ -3,6 +3,7 @@
 use crate::{
     arn::GuardrailVersionArn,
     framework::{ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_4},
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "Calls are refused because the enforced guardrail can't be applied",
     severity: Severity::High,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "A call was refused with an error about a guardrail that the caller didn't ask for: no permission to apply it, an \
         identifier that doesn't exist, an automated-reasoning policy in it.",
     evidence: "The record's errorCode and errorMessage. If the message names a guardrail, it decides; else what is enforced, where \

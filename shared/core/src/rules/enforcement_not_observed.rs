@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "Enforcement is in force, but these calls were not evaluated",
     severity: Severity::Critical,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "Enforcement covers the call, known or assumed from a later reading, a running trail records evaluations of this account and Region, evaluations of other \
         calls there are in the input, the input reaches 15 minutes past the call, and the call has none. Where request ids \
         join no evaluation to any call, at least 20 calls of one principal in an hour without a single evaluation, while other \

@@ -3,6 +3,7 @@
 use crate::{
     change::Change,
     framework::LOGS_IMPAIRED,
+    operations,
     rule::{ChangeCheck, Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     scene::{Outcome, Seen},
     severity::Severity,
@@ -16,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
     title: "No trail records evaluations by guardrails, or calls that are data events",
     severity: Severity::Medium,
     group: Group::Telemetry,
-    revealed_by: &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream", "PutEventSelectors"],
+    revealed_by: operations::joined!(operations::COVERED, &["PutEventSelectors"]),
     fires: "A covered call's verdict rests on enforcement, because the account's trails have no selector for AWS::Bedrock::Guardrail; or \
         PutEventSelectors takes away that selector or, separately, one for the other data events of inference, and no other running trail \
         of the account has it.",

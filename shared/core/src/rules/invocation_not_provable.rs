@@ -2,6 +2,7 @@
 
 use crate::{
     framework::{ISO_EVENT_LOGS, LENS_MONITORING, MEASURE_2_4},
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -11,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     title: "Whether a guardrail applied can't be proved",
     severity: Severity::Low,
     group: Group::Invocation,
-    revealed_by: super::EVERY_CALL,
+    revealed_by: operations::EVERY_CALL,
     fires: "The verdict of a call is not_provable. One finding for each kind of evidence that is missing.",
     evidence: "This rule is about missing evidence.",
     rationale: "What can't be seen can't be called compliant. Each gap is a place where a bypass would go unnoticed.",

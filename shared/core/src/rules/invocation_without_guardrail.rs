@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A model was invoked and no guardrail was in scope",
     severity: Severity::High,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "A call ran although a guardrail was required, and nothing was enforced, evaluated or requested for it.",
     evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \
         of them isn't known, the call is not provable.",

@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A model was invoked that enforcement leaves out, although it is required",
     severity: Severity::High,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "The policy or configuration in force excludes the model, or includes others only, while a requirement covers it.",
     evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \
         of them isn't known, the call is not provable. The model must be known: an application profile is resolved through the \

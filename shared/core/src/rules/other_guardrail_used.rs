@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "Another guardrail than the required one applied, or a version below it",
     severity: Severity::High,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "The required guardrail was not in scope, while another one was enforced, evaluated or requested; or it was, in a \
         version below the required one.",
     evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \

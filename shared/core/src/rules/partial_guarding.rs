@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
 };
@@ -11,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A guardrail evaluated only a part of the content",
     severity: Severity::Medium,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "The invocation log of a call shows fewer guarded characters than there were.",
     evidence: "Model invocation logs with a response trace. Without them nothing can be said, and nothing is.",
     rationale: "With guardContent blocks or input tags the caller chooses what is evaluated; the rest passes.",

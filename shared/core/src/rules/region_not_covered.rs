@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A model was invoked in a Region that the policy doesn't name",
     severity: Severity::High,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "The effective policy names other Regions, not this one, and no configuration of the account covers the call.",
     evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \
         of them isn't known, the call is not provable.",

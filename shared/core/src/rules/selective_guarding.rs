@@ -2,6 +2,7 @@
 
 use crate::{
     framework::UNCOVERED_CALL,
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Reason,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "Callers choose what the guardrail evaluates",
     severity: Severity::Medium,
     group: Group::Invocation,
-    revealed_by: super::COVERED_OPERATIONS,
+    revealed_by: operations::COVERED,
     fires: "A requirement asks for comprehensive guarding of the system prompt, the messages or both, and what is in force is selective \
         there: `selective` in selective_content_guarding, or `honor` in input_tags, which leaves both to callers.",
     evidence: "The effective policy of the account and its enforced configuration in the Region, both at the time of the call. If one \

@@ -2,6 +2,7 @@
 
 use crate::{
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
+    operations,
     rule::{Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
     severity::Severity,
     verdict::Verdict,
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A member account made a guardrail of its own and uses it in place of the required one",
     severity: Severity::Low,
     group: Group::Guardrails,
-    revealed_by: &["CreateGuardrail", "InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"],
+    revealed_by: operations::joined!(&["CreateGuardrail"], operations::COVERED),
     fires: "A call asks for a guardrail of its own account, an earlier CreateGuardrail shows that it was made there, and the call is a \
         violation: the required guardrail was not in scope.",
     evidence: "The CreateGuardrail event, and the verdict of the call. A call that is covered as well, or whose verdict can't be proved, \
