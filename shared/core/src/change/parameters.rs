@@ -10,6 +10,7 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
+    cloudtrail::HIDDEN,
     identity::IdentityPolicy,
     json::{At, Text, printable},
 };
@@ -147,9 +148,6 @@ const KEPT_KEYS: &[&str] = &[
 ];
 
 static KEPT_KEY_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| KEPT_KEYS.iter().copied().collect());
-
-/// What CloudTrail writes in the place of what it hides: as good as absent.
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// The most characters of one parameter. Policies of Organizations and IAM are shorter (docs/aws/bedrock-policies.md#limits).
 const MOST_CHARACTERS: usize = 64 * 1024;

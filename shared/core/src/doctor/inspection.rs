@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{APPLY_GUARDRAIL, Reach},
-    cloudtrail::{Item, Unwrapped, wanted::Wanted},
+    cloudtrail::{HIDDEN, Item, Unwrapped, wanted::Wanted},
     json::{At as _, printable},
     model::is_of_geography,
     moment::Moment,
@@ -122,9 +122,6 @@ const MOST: usize = 500_000;
 const CONFIGURATION: &str = "PutEnforcedGuardrailConfiguration";
 const RESOURCE_POLICY: &str = "PutResourcePolicy";
 const GUARDRAIL: [&str; 2] = ["CreateGuardrail", "UpdateGuardrail"];
-
-/// What CloudTrail writes instead of what it hides.
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 impl Default for Inspection {
     fn default() -> Self {
