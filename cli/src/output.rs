@@ -8,13 +8,19 @@ mod target;
 pub(crate) mod text;
 
 use std::{
-    borrow::Cow,
     io::{self, BufWriter, Write},
     path::Path,
 };
 
 use anyhow::Context as _;
-use audit_core::{finding::Finding, json::printable, report::Report};
+use audit_core::{
+    finding::Finding,
+    report::{
+        Report,
+        csv::{self, LineEnding},
+        v1,
+    },
+};
 use serde::Serialize;
 
 use crate::{args::Format, exit::UsageError};
@@ -90,8 +96,8 @@ impl<W: Write> Write for UntilClosed<W> {
 fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Table => table::report(&mut out, report)?,
-        Format::Json => json(out, report)?,
-        Format::Jsonl => jsonl(&mut out, &report.findings)?,
+        Format::Json => json(out, &v1::Report::from(report))?,
+        Format::Jsonl => jsonl(&mut out, &v1::findings(&report.findings))?,
         Format::Csv => csv(&mut out, &report.findings)?,
     }
     out.flush()?;
@@ -109,8 +115,7 @@ pub(crate) fn jsonl(out: &mut (impl Write + ?Sized), values: &[impl Serialize]) 
 
 /// Writes findings as CSV, one row each.
 pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
+    let heading = [
         "id",
         "rule",
         "severity",
@@ -130,7 +135,8 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<
         "title",
         "detail",
         "remediation",
-    ])?;
+    ];
+    let mut table = csv::Writer::new(out, LineEnding::Lf, &heading)?;
     for finding in findings {
         let time = |time: Option<audit_core::moment::Moment>| time.map(|time| time.to_string()).unwrap_or_default();
         let (principals, models, apis) = (finding.principals.to_string(), finding.models.to_string(), finding.apis.to_string());
@@ -156,17 +162,9 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<
             &finding.detail,
             &finding.remediation,
         ];
-        csv.write_record(row.map(no_formula).iter().map(|cell| cell.as_bytes()))?;
+        table.row(&row)?;
     }
-    csv.flush()?;
-    Ok(())
-}
-
-/// Puts a cell into one line and escapes one that begins like a formula, because spreadsheets run it, and callers choose the words in parts
-/// of a finding (owasp.org/www-community/attacks/CSV_Injection).
-pub(crate) fn no_formula(cell: &str) -> Cow<'_, str> {
-    let cell = printable(cell);
-    if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { cell }
+    Ok(table.finish()?)
 }
 
 /// Finds the finding with this id, or with an id that starts like this if there is only one.

@@ -144,7 +144,6 @@ impl Outcome {
     pub(crate) fn into_report(self, generated_at: Moment) -> Report {
         let Outcome { audit, records, unreadable, world_unreadable, nothing: _ } = self;
         Report {
-            schema_version: 1,
             tool: tool(),
             generated_at,
             filter: None,

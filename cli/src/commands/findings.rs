@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use audit_core::finding::Finding;
+use audit_core::{finding::Finding, report::v1};
 use audit_local::store::Store;
 
 use super::audit::{nothing_of, there_in};
@@ -39,7 +39,7 @@ pub(crate) fn run(command: &FindingsCommand, talk: Talk) -> anyhow::Result<Exit>
                 PlainFormat::Table => table::finding(&mut output::stdout(), finding)?,
                 PlainFormat::Json => {
                     let mut out = output::stdout();
-                    output::json(&mut out, finding)?;
+                    output::json(&mut out, &v1::Finding::from(finding))?;
                 }
             }
         }
@@ -73,9 +73,9 @@ fn list(findings: &[Finding], format: Format) -> anyhow::Result<()> {
             table::headed(&mut out, &["ID", "SEVERITY", "STATUS", "RULE", "WHERE", "COUNT", "LAST SEEN"], rows)?;
         }
         Format::Json => {
-            output::json(&mut out, findings)?;
+            output::json(&mut out, &v1::findings(findings))?;
         }
-        Format::Jsonl => output::jsonl(&mut out, findings)?,
+        Format::Jsonl => output::jsonl(&mut out, &v1::findings(findings))?,
         Format::Csv => output::csv(&mut out, findings)?,
     }
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
-    report::{Filter, Report, Unreadable},
+    report::{Filter, Report, Unreadable, v1},
     rule::Rule,
     rules::page,
     verdict::Invocations,
@@ -47,7 +47,6 @@ pub(crate) fn run(args: &ReportArgs, talk: Talk) -> anyhow::Result<Exit> {
         invocations.add(row.verdict, row.count);
     }
     let report = Report {
-        schema_version: 1,
         tool: tool(),
         generated_at: now(None),
         filter: Some(filter).filter(|filter| !filter.is_everything()),
@@ -99,10 +98,10 @@ fn by_framework(report: &Report, framework: Framework, args: &ReportArgs) -> any
             Format::Json => {
                 let entry = |(control, rules): (&Control, &Vec<&'static Rule>)| {
                     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
-                    json!({"id": control.id, "title": control.title, "rules": ids, "findings": of(rules)})
+                    json!({"id": control.id, "title": control.title, "rules": ids, "findings": v1::findings(of(rules))})
                 };
                 let entries: Vec<_> = entries.iter().map(entry).collect();
-                let report = json!({"framework": framework.as_str(), "title": framework.title(), "source": framework.source(), "filter": report.filter,
+                let report = json!({"framework": framework.as_str(), "title": framework.title(), "source": framework.source(), "filter": report.filter.as_ref().map(v1::Filter::from),
                         "incomplete": report.incomplete, "entries": entries});
                 output::json(&mut out, &report)?;
             }

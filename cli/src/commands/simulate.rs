@@ -18,7 +18,11 @@ use audit_core::{
         BEDROCK_POLICY,
         lint::{Level, lint},
     },
-    report::Filter,
+    report::{
+        Filter,
+        csv::{self, LineEnding},
+        v1,
+    },
     severity::Severity,
     simulate::{Effect, Outlook, Row, Simulation, simulate},
     world::World,
@@ -111,7 +115,7 @@ fn report(simulation: &Simulation, limits: &Limits) -> Value {
     });
     let by_account: Vec<Value> = by_account.collect();
     let mut report = json!({"schema_version": 1, "summary": summary, "rows": simulation.rows, "by_account": by_account, "elsewhere": simulation.elsewhere});
-    let filter = limits.filter.as_ref().map(|filter| ("filter".to_owned(), json!(filter)));
+    let filter = limits.filter.as_ref().map(|filter| ("filter".to_owned(), json!(v1::Filter::from(filter))));
     let incomplete = (!limits.incomplete.is_empty()).then(|| ("incomplete".to_owned(), json!(limits.incomplete)));
     if let Some(members) = report.as_object_mut() {
         members.extend(filter.into_iter().chain(incomplete));
@@ -121,8 +125,7 @@ fn report(simulation: &Simulation, limits: &Limits) -> Value {
 
 /// Writes one row of calls as one row of CSV.
 fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
+    let heading = [
         "effect",
         "account",
         "region",
@@ -136,7 +139,8 @@ fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
         "after_grade",
         "after_reason",
         "why",
-    ])?;
+    ];
+    let mut table = csv::Writer::new(out, LineEnding::Lf, &heading)?;
     for row in rows {
         let calls = row.calls.to_string();
         let reason = |outlook: &Outlook| outlook.reason.map_or("", |reason| reason.as_str());
@@ -156,9 +160,9 @@ fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
             reason(&row.after),
             row.why.as_deref().unwrap_or_default(),
         ];
-        csv.write_record(columns.map(output::no_formula).iter().map(|cell| cell.as_bytes()))?;
+        table.row(&columns)?;
     }
-    Ok(csv.flush()?)
+    Ok(table.finish()?)
 }
 
 fn key(effect: Effect) -> String {

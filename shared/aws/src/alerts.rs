@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use audit_core::{
     finding::{Finding, Status},
+    report::v1,
     severity::Severity,
 };
 use aws_lambda_events::{
@@ -508,7 +509,8 @@ fn json_body(id: &str, kind: Kind, findings: &[&Finding]) -> String {
     loop {
         let (whole, rest) = findings.split_at(shown.min(findings.len()));
         let more: Vec<&str> = rest.iter().map(|finding| finding.id.as_str()).collect();
-        let body = json!({"schema_version": 1, "id": id, "kind": kind, "findings": whole, "more": more}).to_string();
+        let body =
+            json!({"schema_version": 1, "id": id, "kind": kind, "findings": v1::findings(whole.iter().copied()), "more": more}).to_string();
         if body.len() <= LARGEST_BODY || shown == 0 {
             return body;
         }

@@ -5,6 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use audit_core::{
     finding::{Finding, Status},
     moment::Moment,
+    report::{
+        BlindRow,
+        csv::{self, LineEnding},
+        v1,
+    },
     rules::find,
     severity::Severity,
     verdict::Invocations,
@@ -19,8 +24,8 @@ use crate::{
     bucket::{Bucket, S3Bucket},
     clock::Clock,
     edge::Handler,
-    error::{BoxError, CallError},
-    findings::{Findings, Page, Stored},
+    error::{BoxError, CallError, ErrorKind},
+    findings::{Basis, Findings, Page, Stored},
     observations::Item,
     settings::Environment,
 };
@@ -118,7 +123,7 @@ pub struct Coverage {
     /// Whose.
     pub account: String,
     /// The calls.
-    pub invocations: Invocations,
+    pub invocations: v1::Invocations,
     /// Compliant of all but those to which nothing applies. Absent if there are none.
     pub ratio: Option<f64>,
 }
@@ -203,13 +208,13 @@ impl<B: Bucket> Reports<B> {
         let query = Query::parse(parameters).map_err(Problem::Asked)?;
         let (found, token) = self.find(&query).await?;
         if query.csv {
-            let mut answer = csv_answer(csv(&found));
+            let mut answer = csv_answer(findings_csv(&found)?);
             if let Some(token) = token {
                 answer.headers.insert("x-next-token".to_owned(), token);
             }
             return Ok(answer);
         }
-        let findings: Vec<Value> = found.iter().map(with_context).collect();
+        let findings: Vec<FindingOfHub<'_>> = found.iter().map(FindingOfHub::from).collect();
         Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "findings": findings, "next_token": token})))
     }
 
@@ -246,7 +251,7 @@ impl<B: Bucket> Reports<B> {
     async fn answer_scoreboard(&self, parameters: &BTreeMap<String, String>) -> Result<Answer, Problem> {
         let scores = scoreboard(&self.all().await?);
         if parameters.get("format").is_some_and(|format| format == "csv") {
-            return Ok(csv_answer(scoreboard_csv(&scores)));
+            return Ok(csv_answer(scoreboard_csv(&scores)?));
         }
         Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "accounts": scores})))
     }
@@ -265,15 +270,21 @@ impl<B: Bucket> Reports<B> {
     }
 
     async fn answer_blind(&self) -> Result<Answer, Problem> {
-        let mut blind = Vec::new();
-        for account in self.accounts().await? {
-            blind.extend(self.findings.blind(&account).await?);
-        }
+        let blind = self.blind().await?;
+        let blind: Vec<v1::BlindRow<'_>> = blind.iter().map(v1::BlindRow::from).collect();
         Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "blind": blind})))
     }
 
     async fn accounts(&self) -> Result<std::collections::BTreeSet<String>, CallError> {
         Ok(self.findings.places().await?.into_iter().map(|place| place.account).collect())
+    }
+
+    async fn blind(&self) -> Result<Vec<BlindRow>, CallError> {
+        let mut blind = Vec::new();
+        for account in self.accounts().await? {
+            blind.extend(self.findings.blind(&account).await?);
+        }
+        Ok(blind)
     }
 
     async fn all(&self) -> Result<Vec<Stored>, CallError> {
@@ -301,7 +312,12 @@ impl<B: Bucket> Reports<B> {
         }
         Ok(by_period
             .into_iter()
-            .map(|((period, account), invocations)| Coverage { period, account, ratio: ratio(&invocations), invocations })
+            .map(|((period, account), invocations)| Coverage {
+                period,
+                account,
+                ratio: ratio(&invocations),
+                invocations: v1::Invocations::from(&invocations),
+            })
             .collect())
     }
 
@@ -310,18 +326,16 @@ impl<B: Bucket> Reports<B> {
         let all = self.all().await?;
         let scores = scoreboard(&all);
         let coverage = self.coverage(None, false).await?;
-        let mut blind = Vec::new();
-        for account in self.accounts().await? {
-            blind.extend(self.findings.blind(&account).await?);
-        }
+        let blind = self.blind().await?;
+        let blind: Vec<v1::BlindRow<'_>> = blind.iter().map(v1::BlindRow::from).collect();
         let now = self.clock.now();
-        let findings: Vec<Value> = all.iter().map(with_context).collect();
+        let findings: Vec<FindingOfHub<'_>> = all.iter().map(FindingOfHub::from).collect();
         let report = json!({"schema_version": 1, "tool": {"name": "guardrail-audit", "version": env!("CARGO_PKG_VERSION")}, "generated_at": now,
             "findings": findings, "scoreboard": scores, "coverage_over_time": coverage, "blind": blind});
         let day: String = now.to_string().chars().take(10).collect();
         for folder in [day.as_str(), "latest"] {
             for (name, content) in
-                [("report.json", report.to_string()), ("findings.csv", csv(&all)), ("scoreboard.csv", scoreboard_csv(&scores))]
+                [("report.json", report.to_string()), ("findings.csv", findings_csv(&all)?), ("scoreboard.csv", scoreboard_csv(&scores)?)]
             {
                 self.bucket.put(&format!("{}{folder}/{name}", self.prefix), content.into_bytes()).await?;
             }
@@ -418,13 +432,19 @@ fn texts(item: &Item) -> BTreeMap<String, String> {
     item.iter().filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect()
 }
 
-fn with_context(stored: &Stored) -> Value {
-    let mut finding = serde_json::to_value(&stored.finding).unwrap_or_default();
-    if let Some(finding) = finding.as_object_mut() {
-        finding.insert("units".to_owned(), json!(stored.units));
-        finding.insert("basis".to_owned(), json!(stored.basis));
+/// A finding as version 1 has it, with what only the hub knows.
+#[derive(Serialize)]
+struct FindingOfHub<'r> {
+    #[serde(flatten)]
+    finding: v1::Finding<'r>,
+    units: &'r [String],
+    basis: Basis,
+}
+
+impl<'r> From<&'r Stored> for FindingOfHub<'r> {
+    fn from(Stored { finding, units, basis, .. }: &'r Stored) -> Self {
+        FindingOfHub { finding: finding.into(), units, basis: *basis }
     }
-    finding
 }
 
 fn weight(severity: Severity) -> u64 {
@@ -464,23 +484,12 @@ fn ratio(invocations: &Invocations) -> Option<f64> {
     (all > 0).then(|| invocations.compliant as f64 / all as f64)
 }
 
-/// A cell that no program takes for a formula.
-fn cell(text: &str) -> String {
-    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if guarded.contains([',', '"', '\n', '\r']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
+fn csv_of<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<String, CallError> {
+    let failed = |error| CallError::new("write a table as CSV", ErrorKind::Refused, error);
+    csv::text(LineEnding::CrLf, heading, rows).map_err(failed)
 }
 
-fn csv_of(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut csv = header.join(",");
-    csv.push_str("\r\n");
-    for row in rows {
-        csv.push_str(&row.iter().map(|text| cell(text)).collect::<Vec<_>>().join(","));
-        csv.push_str("\r\n");
-    }
-    csv
-}
-
-fn csv(all: &[Stored]) -> String {
+fn findings_csv(all: &[Stored]) -> Result<String, CallError> {
     let header = [
         "id",
         "rule",
@@ -502,10 +511,10 @@ fn csv(all: &[Stored]) -> String {
     ];
     let time = |time: Option<Moment>| time.map(|time| time.to_string()).unwrap_or_default();
     csv_of(
-        &header,
+        header,
         all.iter().map(|stored| {
             let finding = &stored.finding;
-            vec![
+            [
                 finding.id.clone(),
                 finding.rule.clone(),
                 finding.severity.to_string(),
@@ -528,20 +537,15 @@ fn csv(all: &[Stored]) -> String {
     )
 }
 
-fn scoreboard_csv(scores: &[Score]) -> String {
+fn scoreboard_csv(scores: &[Score]) -> Result<String, CallError> {
     let rows = scores.iter().map(|score| {
         let open = |severity: Severity| score.open.get(severity.as_str()).copied().unwrap_or(0).to_string();
-        let mut row = vec![
-            score.rank.to_string(),
-            score.account.clone(),
-            score.score.to_string(),
-            score.bypasses.to_string(),
-            score.modifications.to_string(),
-        ];
-        row.extend(Severity::ALL.into_iter().rev().map(open));
-        row
+        let [informational, low, medium, high, critical] = Severity::ALL.map(open);
+        let (rank, account, weighed) = (score.rank.to_string(), score.account.clone(), score.score.to_string());
+        let (bypasses, modifications) = (score.bypasses.to_string(), score.modifications.to_string());
+        [rank, account, weighed, bypasses, modifications, critical, high, medium, low, informational]
     });
-    csv_of(&["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational"], rows)
+    csv_of(["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational"], rows)
 }
 
 fn json_answer(status_code: u16, body: &Value) -> Answer {

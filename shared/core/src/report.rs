@@ -1,4 +1,7 @@
-//! The result of a run, as JSON version 1 has it. Fields are only ever added.
+//! The result of a run. What programs read of it is [`v1`].
+
+pub mod csv;
+pub mod v1;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -14,19 +17,15 @@ use crate::{
 };
 
 /// A whole report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// 1.
-    pub schema_version: u32,
     /// What made it.
     pub tool: Tool,
     /// When.
     pub generated_at: Moment,
     /// What it is limited to; absent if it is about everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
     /// Why nobody should rest on it: nothing was read, or there is nothing of what was asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
     /// What was read.
     pub records: Records,
@@ -39,40 +38,29 @@ pub struct Report {
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// What could not be read: the first thousand.
-    #[serde(default)]
     pub unreadable: Vec<Unreadable>,
     /// The names of accounts, where the organization is known.
-    #[serde(default)]
     pub accounts: BTreeMap<AccountId, String>,
 }
 
 /// What a report is limited to. It says nothing about the rest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only these accounts; empty means all. The same goes for the other lists.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountId>,
     /// Only these Regions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<Region>,
     /// Only calls at or after this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Moment>,
     /// Only calls before this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Moment>,
     /// Only findings of at least this severity.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// Only findings of this status.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// Only findings of these rules.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
     /// How many findings are left out, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<u64>,
 }
 
@@ -106,7 +94,7 @@ impl fmt::Display for Filter {
 }
 
 /// What made a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
     /// `guardrail-audit`.
     pub name: String,
@@ -115,7 +103,7 @@ pub struct Tool {
 }
 
 /// Every record that was read is accounted for: read = judged + ignored + unreadable.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
     /// All.
     pub read: u64,
@@ -128,10 +116,8 @@ pub struct Records {
     /// Copies of calls and evidence that were read already; a part of `ignored`.
     pub duplicates: u64,
     /// Why records were ignored.
-    #[serde(default)]
     pub ignored_because: BTreeMap<String, u64>,
     /// Files in folders that were looked at and are no logs, by kind. They hold no records, so they count as none.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, u64>,
 }
 
