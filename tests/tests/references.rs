@@ -7,6 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use audit_core::verdict::{Grade, Missing, Reason, Verdict};
 use end_to_end::template::root;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use walkdir::WalkDir;
@@ -206,6 +207,23 @@ fn the_glossary_is_in_alphabetical_order() {
     let headings = parse(&read(Path::new("docs/glossary.md"))).headings;
     let words: Vec<_> = headings.into_iter().skip(1).map(|(_, text)| text.to_lowercase()).collect();
     assert!(words.is_sorted() && words.len() > 30, "{words:?}");
+}
+
+/// Who reads a report finds each of its words explained.
+#[test]
+fn each_word_of_a_verdict_is_explained() {
+    let text = read(Path::new("docs/verdicts.md"));
+    let words = Verdict::ALL.iter().map(|word| word.as_str()).chain(Grade::ALL.iter().map(|word| word.as_str()));
+    let words = words.chain(Reason::ALL.iter().map(|word| word.as_str())).chain(Missing::ALL.iter().map(|word| word.as_str()));
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    for word in words {
+        assert!(
+            rows.iter().any(|row| row.split('|').nth(1).unwrap().contains(&format!("`{word}`"))),
+            "docs/verdicts.md has no row for {word}"
+        );
+    }
+    let at = |reason: &Reason| text.find(&format!("| `{}` |", reason.as_str())).unwrap();
+    assert!(Reason::ALL.is_sorted_by_key(at), "reasons stand in order of precedence");
 }
 
 /// Rules have an index of their own, which is made from them.

@@ -1,4 +1,4 @@
-//! Whether the guardrail that was required applied to a call, and how we know (docs/formats.md#verdicts-and-grades).
+//! Whether the guardrail that was required applied to a call, and how we know (docs/verdicts.md).
 //!
 //! [`judge()`] is a pure function of the call, the state in force at its time, the evidence that belongs to it and what the team requires.
 //! What is not known is judged over all that it may be: if all of it leads to one verdict, that verdict stands; otherwise the call is
