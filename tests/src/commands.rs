@@ -1,4 +1,4 @@
-//! Commands of the AWS command line, as documents and programs print them, under its own parser.
+//! Runs `aws` commands that documents and programs print through the AWS command line's own parser, without calling AWS.
 
 use std::{
     collections::BTreeMap,
@@ -12,41 +12,41 @@ use serde_json::Value;
 
 use crate::tools::{AWS, said};
 
-/// What becomes of a command.
+/// The result of parsing a command.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Parsed {
-    /// What it ends with.
+    /// The exit code.
     pub code: i32,
-    /// What it says is wrong.
+    /// The error message.
     pub said: String,
-    /// The requests that it would send.
+    /// The requests that the command would send.
     pub requests: Vec<Request>,
-    /// The calls that these come from.
+    /// The API calls behind the requests.
     pub calls: Vec<Call>,
 }
 
 /// A request that would be sent.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Request {
-    /// Which operation.
+    /// The name of the operation.
     pub operation: String,
-    /// Where to.
+    /// The path of the request.
     pub path: String,
-    /// Its form, if it has one.
+    /// The fields of the form, if the request has one.
     pub form: BTreeMap<String, Value>,
 }
 
 /// A call with its parameters.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Call {
-    /// Which operation.
+    /// The name of the operation.
     pub operation: String,
     /// Its parameters.
     pub parameters: Value,
 }
 
-/// The commands `aws …` in a text, each as its words. What stands in angle brackets is filled in, and what comes behind a pipe or goes into a
-/// file is left out.
+/// Returns the `aws …` commands in a text, each as its words. Placeholders in angle brackets are filled in; pipes and redirections are left
+/// out.
 #[must_use]
 pub fn commands_in(text: &str) -> Vec<Vec<String>> {
     let text = text.replace("\\\n", " ");
@@ -69,7 +69,7 @@ pub fn commands_in(text: &str) -> Vec<Vec<String>> {
     commands
 }
 
-/// The words of a command line, without `aws`.
+/// Splits a command line into its words, without `aws`.
 fn words_of(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut has_word) = (Vec::new(), String::new(), None, false);
     let mut characters = command.chars().peekable();
@@ -77,7 +77,7 @@ fn words_of(command: &str) -> Vec<String> {
         match (quote, character) {
             (Some(open), character) if character == open => quote = None,
             (None, '\'' | '"') => (quote, has_word) = (Some(character), true),
-            // As a shell does.
+            // A shell removes the backslash.
             (None, '\\') => word.extend(characters.next()),
             (None, '<') => {
                 word.push_str("example");
@@ -100,7 +100,7 @@ fn words_of(command: &str) -> Vec<String> {
     words.into_iter().skip(1).collect()
 }
 
-/// What becomes of commands that are typed in a folder.
+/// Parses commands as if they were typed in a folder.
 #[must_use]
 pub fn parse(commands: &[Vec<String>], folder: &Path) -> Vec<Parsed> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/parse_commands.py");
@@ -127,7 +127,7 @@ mod tests {
                 vec!["sts", "get-caller-identity", "--output", "example.json"]
             ]
         );
-        // What a shell makes of a backslash is what the program gets.
+        // The program receives what a shell leaves of a backslash.
         assert_eq!(commands_in("aws x RegionOrder=a\\\\,b"), [vec!["x", "RegionOrder=a\\,b"]]);
     }
 }

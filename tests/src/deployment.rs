@@ -1,4 +1,4 @@
-//! An organization with Guardrail Audit in it, as far as policies go: who holds which, and which stand on what.
+//! An organization in which Guardrail Audit is deployed, reduced to its policies: which identities and which resources have them.
 
 use audit_core::iam::{Call, Decision, Policies, Principal};
 use serde_json::{Value, json};
@@ -14,21 +14,21 @@ pub const ORGANIZATION: &str = "o-exampleorgid";
 pub const HUB: &str = "111122223333";
 /// A member.
 pub const MEMBER: &str = "222233334444";
-/// A member that only forwards.
+/// A member that forwards its events to the hub and runs no functions.
 pub const FORWARDER: &str = "333344445555";
 /// The management account.
 pub const MANAGEMENT: &str = "999988887777";
-/// Where all of it is.
+/// The Region of all stacks.
 pub const REGION: &str = "us-east-1";
-/// The hub's key, as the resolved template names it.
+/// The ARN of the hub's KMS key, as the resolved template has it.
 pub const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/Key";
 
 /// All stacks of a deployment.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// They, each with its account.
+    /// The stacks, each with its account.
     pub stacks: Vec<Stack>,
-    /// Service control policies of the members.
+    /// The service control policies of the members.
     pub service_control: Vec<Value>,
 }
 
@@ -58,14 +58,14 @@ impl Deployment {
         }
     }
 
-    /// One account alone.
+    /// A deployment in one account, without an organization.
     #[must_use]
     pub fn standalone() -> Self {
         let hub = Template::hub().stack(HUB, REGION, &[]);
         Deployment { stacks: vec![hub.nested("Member", &Template::member()), hub], service_control: Vec::new() }
     }
 
-    /// What comes of a call, with the policies of this deployment. Roles that are not of it are administrators of their account.
+    /// Evaluates a call under the policies of this deployment. A role that belongs to no stack is an administrator of its account.
     #[must_use]
     pub fn decide(&self, call: &Call) -> Decision {
         let identity = match &call.principal {
@@ -100,7 +100,7 @@ impl Deployment {
         }
     }
 
-    /// The policy that stands on a resource, if there is one.
+    /// The policy of a resource, if it has one.
     fn policy_on(&self, resource: &str) -> Option<Value> {
         let mut parts = resource.splitn(6, ':').skip(2);
         let (service, _, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -144,7 +144,7 @@ impl Deployment {
     }
 }
 
-/// What Lambda writes into a function's policy for a permission.
+/// The statement that Lambda adds to a function's policy for a permission.
 fn statement_of(permission: &Value, function: &str) -> Value {
     let who = permission["Principal"].as_str().unwrap();
     let kind = if who.ends_with(".amazonaws.com") { "Service" } else { "AWS" };

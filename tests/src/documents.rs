@@ -1,12 +1,12 @@
-//! Policy documents in templates and files, as the product reads them. What it would pass over without a word fails the test.
+//! Reads the policy documents in templates and files with the product's parser. Anything that the parser would ignore fails the test.
 
 use audit_core::iam::{Condition, Document, Test};
 use serde_json::{Value, json};
 
-/// Everything that a statement may have.
+/// The elements that a statement may have.
 const MEMBERS: [&str; 9] = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
-/// Reads a document, all of which must be known.
+/// Reads a document, every element of which must be known to the parser.
 #[must_use]
 pub fn document(json: &Value) -> Document {
     let statements = json["Statement"].as_array().map_or(std::slice::from_ref(&json["Statement"]), Vec::as_slice);
@@ -25,7 +25,7 @@ pub fn document(json: &Value) -> Document {
     document
 }
 
-/// What every target of an organization has attached, and administrators of an account hold.
+/// The policy that every target of an organization has attached and that administrators of an account have.
 #[must_use]
 pub fn full_access() -> Value {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})

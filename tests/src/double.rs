@@ -1,8 +1,8 @@
 //! A double of AWS's APIs, scripted by the test that uses it.
 //!
-//! It stands in for calls that no engine that can be had answers right: effective policies of Organizations, Bedrock's enforced
-//! configurations, CloudTrail's event history, roles of several accounts. It decides nothing: what it answers, the test wrote. Only who
-//! asks is its own: an access key id is an account id, and a role's credentials are those of its account.
+//! It stands in for calls that no engine that is available answers correctly: effective policies of Organizations, Bedrock's enforced
+//! configurations, CloudTrail's event history, roles of several accounts. It decides nothing: the test writes every answer. It determines
+//! only the caller itself: an access key id is an account id, and a role's credentials are those of its account.
 
 use std::{
     collections::BTreeMap,
@@ -13,26 +13,26 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// A question that was asked.
+/// A request that the double received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
-    /// As requests to it are signed: `organizations`, `bedrock` (also for agents), `cloudtrail`, `events`, `account`, `sts`.
+    /// The service that the request was signed for: `organizations`, `bedrock` (also for agents), `cloudtrail`, `events`, `account`, `sts`.
     pub service: String,
-    /// The operation, where the protocol says it (`DescribePolicy`); else the method and the path (`GET /guardrails`).
+    /// The operation, where the protocol names it (`DescribePolicy`); otherwise the method and the path (`GET /guardrails`).
     pub operation: String,
-    /// Who asks.
+    /// The account of the caller.
     pub account: String,
-    /// Where.
+    /// The Region that was called.
     pub region: String,
-    /// The path, without what stands behind `?`.
+    /// The path, without the query.
     pub path: String,
-    /// What stands behind `?` or, of the oldest protocol, in the body.
+    /// The query or, in the Query protocol, the fields of the body.
     pub query: BTreeMap<String, String>,
     /// The body, if it is JSON.
     pub body: Value,
 }
 
-/// What is answered.
+/// The response to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     status: u16,
@@ -41,7 +41,7 @@ pub struct Answer {
 
 type Script = dyn Fn(&Asked) -> Answer + Send + Sync;
 
-/// A double that is open until the test ends.
+/// A double that serves requests until it is dropped.
 #[derive(Clone)]
 pub struct Double {
     port: u16,
@@ -55,7 +55,7 @@ impl Asked {
         self.body[member].as_str().unwrap_or_default()
     }
 
-    /// A part of the path: `/guardrails/abc` has `guardrails` and `abc`.
+    /// A segment of the path: `/guardrails/abc` has `guardrails` and `abc`.
     #[must_use]
     pub fn part(&self, number: usize) -> &str {
         self.path.trim_matches('/').split('/').nth(number).unwrap_or_default()
@@ -63,32 +63,33 @@ impl Asked {
 }
 
 impl Answer {
-    /// An answer in JSON.
+    /// A response in JSON.
     #[must_use]
     pub fn json(body: &Value) -> Self {
         Answer { status: 200, body: body.to_string() }
     }
 
-    /// An error with a code of AWS.
+    /// An error with this code of AWS.
     #[must_use]
     pub fn error(status: u16, code: &str) -> Self {
         Answer { status, body: json!({"__type": code, "message": "scripted"}).to_string() }
     }
 
-    /// May not be asked.
+    /// The error for a call that isn't allowed.
     #[must_use]
     pub fn denied() -> Self {
         Self::error(400, "AccessDeniedException")
     }
 
-    /// Of the security token service: that a role can't be assumed.
+    /// The error of the security token service for a role that can't be assumed.
     #[must_use]
     pub fn role_denied() -> Self {
         let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>scripted</Message></Error></ErrorResponse>";
         Answer { status: 403, body: body.to_owned() }
     }
 
-    /// Of the security token service: who asks is who has the key, and the credentials of a role are those of its account.
+    /// The security token service's response to GetCallerIdentity and AssumeRole: the caller is the owner of the key, and a role's
+    /// credentials are those of its account.
     #[must_use]
     pub fn identity(asked: &Asked) -> Self {
         let body = if asked.operation == "GetCallerIdentity" {
@@ -111,7 +112,7 @@ impl Answer {
 }
 
 impl Double {
-    /// Opens one that answers by this script.
+    /// Opens a double that answers by this script.
     #[must_use]
     pub fn open(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -120,26 +121,26 @@ impl Double {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
-                // Who goes away is no failure.
+                // A client that disconnects is no failure.
                 std::thread::spawn(move || serve(&stream, &*script, &asked).ok());
             }
         });
         double
     }
 
-    /// Where it stands.
+    /// The URL of the double.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What was asked since this was last asked for.
+    /// Returns the requests since the last call of this function.
     #[must_use]
     pub fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
-    /// The environment of a program that is to ask it instead of AWS.
+    /// The environment variables with which a program calls the double instead of AWS.
     #[must_use]
     pub fn environment(&self, account: &str, region: &str) -> Vec<(&'static str, String)> {
         vec![
@@ -154,7 +155,7 @@ impl Double {
     }
 }
 
-/// Answers one request after the other of a connection.
+/// Answers the requests of a connection one after the other.
 fn serve(mut stream: &TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
@@ -212,7 +213,7 @@ fn asked(first: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> Asked 
     }
 }
 
-/// Without `%3A` and the like.
+/// Decodes `%3A` and other percent-encoded characters.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();

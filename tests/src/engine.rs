@@ -1,4 +1,4 @@
-//! AWS in a process: ministack, and just enough of a client to talk to it.
+//! Runs ministack, an engine of AWS's APIs in a local process, with a small client for it.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::tools::{MINISTACK, target};
 
-/// A running engine. It ends with this value, and also with the process of the test, however that ends.
+/// A running engine. It ends when this value is dropped, and also when the process of the test ends in any way.
 #[derive(Debug)]
 pub struct Engine {
     port: u16,
@@ -22,7 +22,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine with nothing in it.
+    /// Starts an empty engine.
     #[must_use]
     pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -30,7 +30,7 @@ impl Engine {
         let log = std::fs::File::create(target().join(format!("tools/ministack-{port}.log"))).unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", r#""$0" & engine=$!; read -r _; kill "$engine"; wait "$engine""#]).arg(program);
-        // It runs functions: nothing of this machine's environment is theirs.
+        // The engine runs functions, which must not inherit this machine's environment.
         shell.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", std::env::temp_dir());
         shell.env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1").env("IOT_MTLS_ENABLED", "false");
         shell.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
@@ -42,7 +42,7 @@ impl Engine {
         engine
     }
 
-    /// Where it answers.
+    /// The URL of the engine.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -62,11 +62,11 @@ impl Drop for Engine {
     }
 }
 
-/// Calls the engine as an account: twelve digits as access key are the account.
+/// Calls the engine as an account: an access key of twelve digits is the account id.
 #[derive(Clone, Debug)]
 pub struct Client {
     endpoint: String,
-    /// Whose credentials these are.
+    /// The account whose credentials are used.
     pub account: String,
     /// The Region that is called.
     pub region: String,
@@ -79,13 +79,13 @@ impl Client {
         Client { region: region.to_owned(), ..self.clone() }
     }
 
-    /// The same credentials, elsewhere.
+    /// A client with the same credentials for another endpoint.
     #[must_use]
     pub fn at(&self, endpoint: &str) -> Self {
         Client { endpoint: endpoint.to_owned(), ..self.clone() }
     }
 
-    /// Makes a stack of the template at an address, waits until it is there, and gives its outputs.
+    /// Creates a stack from the template at a URL, waits until it is complete, and returns its outputs.
     #[must_use]
     pub fn create_stack(&self, name: &str, template_url: &str, parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
         let mut fields = vec![("Action".to_owned(), "CreateStack".to_owned()), ("StackName".to_owned(), name.to_owned())];
@@ -109,13 +109,13 @@ impl Client {
         })
     }
 
-    /// The outputs of a stack.
+    /// Reads the outputs of a stack.
     #[must_use]
     pub fn outputs(&self, stack: &str) -> BTreeMap<String, String> {
         outputs(&self.query("cloudformation", &[("Action", "DescribeStacks"), ("StackName", stack)]).unwrap())
     }
 
-    /// Calls an operation of a service that speaks JSON (`X-Amz-Target`); the error is what the service answered.
+    /// Calls an operation of a service with the JSON protocol (`X-Amz-Target`). The error is the service's response.
     pub fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value, String> {
         let version = if matches!(service, "dynamodb" | "sqs") { "1.0" } else { "1.1" };
         let headers = [("Content-Type", format!("application/x-amz-json-{version}")), ("X-Amz-Target", target.to_owned())];
@@ -123,14 +123,14 @@ impl Client {
         if answer.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&answer).map_err(|error| error.to_string()) }
     }
 
-    /// Calls an operation of a service that takes forms and answers XML.
+    /// Calls an operation of a service with the Query protocol: forms in, XML out.
     pub fn query(&self, service: &str, fields: &[(&str, &str)]) -> Result<String, String> {
         let form: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
         let headers = [("Content-Type", "application/x-www-form-urlencoded".to_owned())];
         self.send(service, "POST", "/", &headers, form.join("&").as_bytes()).map(|xml| String::from_utf8_lossy(&xml).into_owned())
     }
 
-    /// Sends a request; the error is the answer to one that was refused.
+    /// Sends a request. The error is the response to a request that was refused.
     pub fn send(&self, service: &str, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Result<Vec<u8>, String> {
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(2)));
         let agent: ureq::Agent = config.build().into();
@@ -171,7 +171,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Asks again and again until there is an answer, at most for this long.
+/// Calls a function again and again until it returns a value, and panics after this time.
 pub fn until<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

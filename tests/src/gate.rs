@@ -1,7 +1,7 @@
-//! What stands between accounts in AWS and isn't in the engine: a member's call to the hub's table is let through by policies only.
+//! Enforces the boundary between accounts, which the engine lacks: only policies let a member's call reach the hub's table.
 //!
-//! The engine keeps the tables of each account apart and doesn't know of resource policies. So the functions of a member call DynamoDB
-//! through a gate, which evaluates the policies of both templates and, if they allow the call, makes it in the hub's account.
+//! The engine keeps the tables of each account apart and doesn't know resource policies. So the functions of a member call DynamoDB through
+//! a gate, which evaluates the policies of both templates and, if they allow the call, makes it in the hub's account.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -30,7 +30,7 @@ struct Keeper {
 }
 
 impl Gate {
-    /// Opens a gate for a role; what passes is done as the hub.
+    /// Opens a gate for a role. Calls that are allowed are made as the hub.
     #[must_use]
     pub fn open(role: &str, deployment: &Deployment, hub: &Client) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -39,14 +39,14 @@ impl Gate {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let keeper = Arc::clone(&keeper);
-                // A caller that goes away is no failure.
+                // A client that disconnects is no failure.
                 std::thread::spawn(move || keeper.serve(&stream).ok());
             }
         });
         Gate { port }
     }
 
-    /// Where it stands.
+    /// The URL of the gate.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -54,7 +54,7 @@ impl Gate {
 }
 
 impl Keeper {
-    /// Answers one request after the other of a connection.
+    /// Answers the requests of a connection one after the other.
     fn serve(&self, mut stream: &TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream);
         loop {

@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: the templates as CloudFormation would resolve them, the policies in them, and the tools
-//! and engines that they run on.
+//! Shared by the end-to-end tests: the templates as CloudFormation would resolve them, the policies in them, and the tools and engines that
+//! the tests run.
 
 #![expect(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! The templates, built by `sam build` and deployed by `sam deploy`, as anybody would.
+//! Builds the templates by `sam build` and deploys them by `sam deploy`, as an operator would.
 
 use std::{
     collections::BTreeMap,
@@ -15,11 +15,11 @@ use crate::{
     tools::{CARGO_LAMBDA, SAM, path_with, succeed, target},
 };
 
-/// What `sam build` made.
+/// The output folder of `sam build`.
 #[derive(Clone, Debug)]
 pub struct Built(PathBuf);
 
-/// Builds all functions for this machine, without optimisation: the engine runs them here, and a release is the same code.
+/// Builds all functions for this machine, because the engine runs them here, and without optimisation, because a release has the same code.
 #[must_use]
 pub fn build() -> Built {
     let folder = target().join("sam");
@@ -27,12 +27,12 @@ pub fn build() -> Built {
     sam.args(["build", "--no-cached", "--build-dir"]).arg(&folder);
     sam.args(["--parameter-overrides", &format!("Architecture={}", architecture())]);
     sam.env("PATH", path_with(&[&CARGO_LAMBDA.folder()])).env("SAM_BUILD_MODE", "debug").env("CARGO_LAMBDA_COMPILER", "cargo");
-    // Those of the test would be taken for the build's own.
+    // Cargo's variables of the test would be taken for those of the build.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST")) {
         sam.env_remove(name);
     }
     succeed(&mut sam);
-    // Symbols are most of a binary that isn't optimised, and every one is packed, uploaded and unpacked.
+    // Symbols are most of an unoptimised binary, and every binary is packed, uploaded and unpacked.
     for function in std::fs::read_dir(&folder).unwrap().chain(std::fs::read_dir(folder.join("Member")).unwrap()) {
         let program = function.unwrap().path().join("bootstrap");
         if program.exists() {
@@ -42,27 +42,27 @@ pub fn build() -> Built {
     Built(folder)
 }
 
-/// This machine's, in Lambda's words.
+/// The architecture of this machine, by Lambda's name.
 #[must_use]
 pub fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }
 
 impl Built {
-    /// The hub.
+    /// The built template of the hub.
     #[must_use]
     pub fn hub(&self) -> PathBuf {
         self.0.join("template.yaml")
     }
 
-    /// A member.
+    /// The built template of a member.
     #[must_use]
     pub fn member(&self) -> PathBuf {
         self.0.join("Member/template.yaml")
     }
 }
 
-/// Deploys a built template as an account, and gives the outputs of its stack.
+/// Deploys a built template in an account, and returns the outputs of its stack.
 #[must_use]
 pub fn deploy(engine: &Engine, account: &str, template: &Path, parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
     let client = engine.client(account);
@@ -78,13 +78,13 @@ pub fn deploy(engine: &Engine, account: &str, template: &Path, parameters: &[(&s
     client.outputs("guardrail-audit")
 }
 
-/// Lets a tool call the engine with credentials of an account.
+/// Lets a tool call the engine with the credentials of an account.
 pub fn as_account(command: &mut Command, engine: &Engine, account: &str) {
     command.env("AWS_ENDPOINT_URL", engine.endpoint()).env("AWS_REGION", "us-east-1").env("AWS_DEFAULT_REGION", "us-east-1");
     command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
 }
 
-/// The engine takes `MaximumConcurrency` from a parameter as a text, with which it can't count: it is set again as a number.
+/// Sets `MaximumConcurrency` again as a number. The engine takes it from a parameter as text, with which it can't count.
 fn let_mappings_run(client: &Client) {
     const PATH: &str = "/2015-03-31/event-source-mappings/";
     let mappings: Value = serde_json::from_slice(&client.send("lambda", "GET", PATH, &[], &[]).unwrap()).unwrap();
@@ -98,7 +98,7 @@ fn let_mappings_run(client: &Client) {
 }
 
 impl Client {
-    /// Makes a queue and gives its URL.
+    /// Creates a queue and returns its URL.
     #[must_use]
     pub fn create_queue(&self, name: &str) -> String {
         let queue = self.json("sqs", "AmazonSQS.CreateQueue", &json!({"QueueName": name})).unwrap();
@@ -110,7 +110,7 @@ impl Client {
         self.json("sqs", "AmazonSQS.SendMessage", &json!({"QueueUrl": queue, "MessageBody": body})).unwrap();
     }
 
-    /// Takes the next message off a queue.
+    /// Receives the next message of a queue and deletes it.
     #[must_use]
     pub fn receive(&self, queue: &str, limit: Duration) -> String {
         until(limit, "a message comes", || {
@@ -122,7 +122,7 @@ impl Client {
         })
     }
 
-    /// How many messages are in a queue, in flight ones included.
+    /// The number of messages in a queue, including those in flight.
     #[must_use]
     pub fn messages_in(&self, queue: &str) -> u64 {
         let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
@@ -130,7 +130,7 @@ impl Client {
         names.iter().map(|name| answer["Attributes"][*name].as_str().unwrap_or("0").parse::<u64>().unwrap()).sum()
     }
 
-    /// Sets a variable in the environment of a function.
+    /// Sets an environment variable of a function.
     pub fn set_variable(&self, function: &str, name: &str, value: &str) {
         let path = format!("/2015-03-31/functions/{function}/configuration");
         let configuration: Value = serde_json::from_slice(&self.send("lambda", "GET", &path, &[], &[]).unwrap()).unwrap();
@@ -140,7 +140,7 @@ impl Client {
         self.send("lambda", "PUT", &path, &[("Content-Type", "application/json".to_owned())], body.as_bytes()).unwrap();
     }
 
-    /// Calls a function and waits for its answer.
+    /// Invokes a function and waits for its response.
     pub fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
         let path = format!("/2015-03-31/functions/{function}/invocations");
         let answer =
@@ -153,7 +153,7 @@ impl Client {
         self.send("s3", "PUT", &format!("/{bucket}/{key}"), &[], content).unwrap();
     }
 
-    /// The items of a table under a partition key.
+    /// The items of a table with this partition key.
     #[must_use]
     pub fn items(&self, table: &str, partition: &str) -> Vec<Value> {
         let query =

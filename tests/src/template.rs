@@ -1,4 +1,4 @@
-//! CloudFormation templates, with their intrinsic functions resolved as CloudFormation would.
+//! Parses CloudFormation templates and resolves their intrinsic functions as CloudFormation would.
 
 use std::{
     collections::BTreeMap,
@@ -21,38 +21,38 @@ pub fn files_below(folder: &Path) -> impl Iterator<Item = PathBuf> {
     entries.filter(|entry| entry.file_type().is_file()).map(DirEntry::into_path)
 }
 
-/// A template as it is written, its short tags (`!Ref`) in their long form (`{"Ref": …}`).
+/// A template with its short tags (`!Ref`) in their long form (`{"Ref": …}`).
 #[derive(Clone, Debug)]
 pub struct Template(pub Value);
 
 /// A stack that a template would make.
 #[derive(Clone, Debug)]
 pub struct Stack {
-    /// Where it is.
+    /// The account that it is deployed in.
     pub account: String,
-    /// Where it is.
+    /// The Region that it is deployed in.
     pub region: String,
-    /// The resources whose condition holds, their properties resolved.
+    /// The resources whose condition holds, with their properties resolved.
     pub resources: BTreeMap<String, Resource>,
 }
 
 /// A resource of a stack.
 #[derive(Clone, Debug)]
 pub struct Resource {
-    /// `AWS::…`.
+    /// The type, `AWS::…`.
     pub kind: String,
     /// Its resolved properties.
     pub properties: Value,
 }
 
 impl Template {
-    /// The hub.
+    /// The template of the hub.
     #[must_use]
     pub fn hub() -> Self {
         Self::load(&root().join("template.yaml"))
     }
 
-    /// An audited account.
+    /// The template of an audited account.
     #[must_use]
     pub fn member() -> Self {
         Self::load(&root().join("member.yaml"))
@@ -77,7 +77,7 @@ impl Template {
         self.0["Parameters"].as_object().expect("a template has parameters")
     }
 
-    /// The stack that it makes with these parameters; the others have their defaults.
+    /// The stack that the template makes with these parameters. Other parameters have their defaults.
     #[must_use]
     pub fn stack(&self, account: &str, region: &str, parameters: &[(&str, &str)]) -> Stack {
         let resolver = Resolver { template: &self.0, account, region, parameters: self.values(parameters) };
@@ -91,7 +91,7 @@ impl Template {
         Stack { account: account.to_owned(), region: region.to_owned(), resources }
     }
 
-    /// Why CloudFormation refuses these parameters, by the template's rules; the others have their defaults.
+    /// The reasons why CloudFormation refuses these parameters, by the template's rules. Other parameters have their defaults.
     #[must_use]
     pub fn refusals(&self, parameters: &[(&str, &str)]) -> Vec<String> {
         let resolver = Resolver { template: &self.0, account: "111122223333", region: "us-east-1", parameters: self.values(parameters) };
@@ -121,7 +121,7 @@ impl Template {
 }
 
 impl Stack {
-    /// The properties of a resource, which must be there.
+    /// The properties of a resource. It panics if the resource doesn't exist.
     #[must_use]
     pub fn properties(&self, logical_id: &str) -> &Value {
         &self.resources.get(logical_id).unwrap_or_else(|| panic!("no resource {logical_id}")).properties
@@ -153,7 +153,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// `None` is `AWS::NoValue`.
+    /// Resolves a value. `None` is `AWS::NoValue`.
     fn resolve(&self, value: &Value) -> Option<Value> {
         match value {
             Value::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item)).collect()),
@@ -220,7 +220,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// What ARNs begin with and endpoints end with here.
+    /// The partition of ARNs in this Region, and the suffix of its endpoints.
     fn partition(&self) -> (&'static str, &'static str) {
         match self.region.split('-').next() {
             Some("cn") => ("aws-cn", "amazonaws.com.cn"),
@@ -253,7 +253,7 @@ impl Resolver<'_> {
         let resource = &self.template["Resources"][name];
         assert!(resource.is_object(), "no resource or parameter {name}");
         let properties = &resource["Properties"];
-        // Only the name is needed, and everything else might refer back to this very resource.
+        // Only the name is needed, and the other properties may refer back to this resource.
         let keys = ["QueueName", "TableName", "RoleName", "Path", "FunctionName", "TopicName", "BucketName", "Name", "EventBusName"];
         let named = keys.iter().filter_map(|key| Some(((*key).to_owned(), self.resolve(properties.get(key)?)?)));
         (resource["Type"].as_str().unwrap(), Value::Object(named.collect()))

@@ -1,4 +1,5 @@
-//! Programs from PyPI, at pinned versions, each in a virtual environment below `target/tools`, and modules from npm beside them.
+//! Installs programs from PyPI, each in a virtual environment below `target/tools`, and modules from npm beside them, all at pinned
+//! versions.
 
 use std::{
     fs::File,
@@ -14,17 +15,17 @@ pub const SAM: Tool = Tool { name: "sam", packages: &["aws-sam-cli==1.170.0"] };
 pub const CFN_LINT: Tool = Tool { name: "cfn-lint", packages: &["cfn-lint==1.58.0"] };
 /// A checker of security settings.
 pub const CHECKOV: Tool = Tool { name: "checkov", packages: &["checkov==3.3.30"] };
-/// AWS in a process.
+/// The engine of AWS's APIs that [`crate::engine`] runs.
 pub const MINISTACK: Tool =
     Tool { name: "ministack", packages: &["ministack==1.5.33", "aws-sam-translator==1.115.0", "cryptography==50.0.2"] };
-/// Builds functions, and the linker for machines other than this one.
+/// Builds functions, with the linker for other machines than this one.
 pub const CARGO_LAMBDA: Tool = Tool { name: "cargo-lambda", packages: &["cargo-lambda==1.9.2", "ziglang==0.17.1"] };
 /// The service models of the AWS SDKs. A new version may bring operations: tests/tests/service_models.rs names them.
 pub const BOTOCORE: Tool = Tool { name: "botocore", packages: &["botocore==1.44.8"] };
 /// The AWS command line.
 pub const AWS: Tool = Tool { name: "aws", packages: &["awscli==1.46.3"] };
 
-/// Evaluates IAM policies, with all that it needs.
+/// Evaluates IAM policies; with its dependencies.
 pub const IAM_SIMULATE: Modules = Modules {
     name: "iam-simulate",
     packages: &[
@@ -43,7 +44,7 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// The folder with `node_modules`; installs them first, unless that was done before.
+    /// The folder with `node_modules`. The modules are installed first, unless they are.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         let version = self.packages[0].rsplit_once('@').unwrap().1;
@@ -59,13 +60,13 @@ impl Modules {
 /// A program from PyPI.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
-    /// The command.
+    /// The name of the program.
     pub name: &'static str,
     packages: &'static [&'static str],
 }
 
 impl Tool {
-    /// The folder with its programs; installs it first, unless that was done before.
+    /// The folder with its programs. They are installed first, unless they are.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         let version = self.packages[0].split_once("==").unwrap().1;
@@ -76,7 +77,7 @@ impl Tool {
         home.join("bin")
     }
 
-    /// A command that runs it, in the workspace's root.
+    /// A command that runs the program in the workspace's root.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.folder().join(self.name));
@@ -85,12 +86,12 @@ impl Tool {
     }
 }
 
-/// The folder of a tool below `target/tools`, made by `make` unless that was done before.
+/// The folder of a tool below `target/tools`. `make` fills it, unless it exists.
 fn install(name: &str, version: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let tools = target().join("tools");
     std::fs::create_dir_all(&tools).unwrap();
     let home = tools.join(format!("{name}-{version}"));
-    // Tests run in several processes at once; one installs, the others wait.
+    // Tests run in several processes at once: one installs, the others wait.
     let lock = File::create(tools.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     let complete = home.join("complete");
@@ -104,15 +105,15 @@ fn install(name: &str, version: &str, make: impl FnOnce(&Path)) -> PathBuf {
     home
 }
 
-/// Makes a virtual environment with pip in it. Debian's Python can do so only with the package `python3-venv`; without it, the machine's
-/// own pip puts itself into the environment, and where there is none, root installs the package.
+/// Creates a virtual environment with pip in it. Debian's Python can do so only with the package `python3-venv`. Without it, the machine's
+/// own pip installs itself into the environment, and where there is no pip, root installs the package.
 fn make_environment(python: &Path, home: &Path) {
     let make = |more: &[&str]| Command::new(python).args(["-m", "venv", "--clear"]).args(more).arg(home).output();
     let first = make(&[]).unwrap_or_else(|error| panic!("{}: {error}", python.display()));
     if first.status.success() {
         return;
     }
-    // One at a time: packages are installed once, and whoever waited finds them there.
+    // One process at a time: packages are installed once, and a process that waited finds them.
     let lock = File::create(home.with_file_name("python.lock")).unwrap();
     lock.lock().unwrap();
     if make(&[]).is_ok_and(|again| again.status.success()) {
@@ -126,14 +127,14 @@ fn make_environment(python: &Path, home: &Path) {
         return;
     }
     for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "python3-venv"]] {
-        // What it can't do shows in the next step.
+        // A failure shows in the next step.
         let _ = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
     }
     let last = make(&[]).unwrap();
     assert!(last.status.success(), "python3 can't make a virtual environment, install python3-venv: {}{}", said(&first), said(&last));
 }
 
-/// Where builds go.
+/// The folder that cargo builds into.
 #[must_use]
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
@@ -146,13 +147,13 @@ pub fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// What a command said.
+/// The output of a command.
 #[must_use]
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// The value of `PATH` with these folders before the rest.
+/// The value of `PATH`, with these folders in front.
 #[must_use]
 pub fn path_with(folders: &[&Path]) -> std::ffi::OsString {
     let rest = std::env::var_os("PATH").unwrap_or_default();
@@ -166,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// A Python as Debian has it without `python3-venv`: it can make an environment, but not put pip into it.
+    /// Debian's Python without `python3-venv`: it can create an environment, but can't put pip into it.
     #[test]
     fn an_environment_is_made_without_ensurepip() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What holds of everything in both templates: names, boundaries, wildcards that are argued, no cost while idle, and that code and
-//! templates speak of the same variables and operations.
+//! Rules that everything in both templates follows: names, boundaries, wildcards with a reason, no cost while idle, and the same variables
+//! and operations in code and templates.
 
 use end_to_end::{
     deployment::{Deployment, FORWARDER, HUB, KEY, MEMBER, ORGANIZATION, REGION},
@@ -7,7 +7,7 @@ use end_to_end::{
 };
 use serde_json::Value;
 
-/// With the version before, `${aws:PrincipalAccount}` would be a text like any other.
+/// In the older version of the policy language `${aws:PrincipalAccount}` is plain text.
 #[test]
 fn policies_are_of_the_version_that_knows_variables() {
     fn check(value: &Value, seen: &mut usize) {
@@ -41,7 +41,7 @@ fn a_permissions_boundary_reaches_every_role() {
     }
 }
 
-/// `"*"` as a resource stands only where the API has no other form, or behind a Deny, and a comment in the template says why.
+/// `"*"` as a resource stands only where the API has no other form, or in a Deny, and a comment in the template gives the reason.
 #[test]
 fn wildcard_resources_are_argued() {
     let without_resources = [
@@ -82,7 +82,7 @@ fn wildcard_resources_are_argued() {
             let statement = |line: &&str| line.trim_start().starts_with("- Sid:") || line.trim_start().starts_with("- { Sid:");
             if line.contains("Resource: \"*\"") {
                 let start = (0..=number).rev().find(|&index| statement(&lines[index])).unwrap();
-                // Behind `!If` the comment stands before the condition.
+                // With `!If`, the comment stands before the condition.
                 let argued = lines[start.saturating_sub(5)..start].iter().any(|line| line.trim_start().starts_with('#'));
                 let key_policy =
                     template == "template.yaml" && start < lines.iter().position(|line| line.starts_with("  KeyAlias:")).unwrap();
@@ -92,7 +92,7 @@ fn wildcard_resources_are_argued() {
     }
 }
 
-/// Everything with a name starts with the product's, so that policies and service control policies can speak of it; roles have its path.
+/// Every name starts with the product's, so that policies and service control policies can refer to it; roles have its path.
 #[test]
 fn names_start_with_the_products() {
     let deployment = Deployment::of_an_organization();
@@ -128,7 +128,7 @@ fn names_start_with_the_products() {
     }
 }
 
-/// The global roles are made once in an account, however many Regions and copies there are.
+/// Roles are global to an account and are created once, however many Regions and copies there are.
 #[test]
 fn global_roles_are_made_in_one_region_only() {
     let roles = |stack: &Stack| {
@@ -145,7 +145,7 @@ fn global_roles_are_made_in_one_region_only() {
     assert_eq!(roles(&hub.nested("Forwarded", &member)), 0);
 }
 
-/// What stands idle in a member costs nothing: no alarm, no key, no table, no provisioned anything.
+/// An idle member costs nothing: it has no alarm, no key, no table, no provisioned capacity.
 #[test]
 fn members_cost_nothing_while_idle() {
     let free = [
@@ -176,7 +176,7 @@ fn members_cost_nothing_while_idle() {
     assert!(forwarder.resources.contains_key("HeartbeatRule") && forwarder.resources.contains_key("HeartbeatPermission"));
 }
 
-/// A variable that a template sets is one that the functions read.
+/// The functions read every variable that a template sets.
 #[test]
 fn the_functions_read_what_the_templates_set() {
     let source: String = files_below(&root().join("shared/aws/src")).map(|path| std::fs::read_to_string(path).unwrap()).collect();

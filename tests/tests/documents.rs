@@ -1,4 +1,4 @@
-//! `docs/operating.md` says what the templates say. `UPDATE_DOCS=1` writes the tables of parameters anew.
+//! `docs/operating.md` agrees with the templates. `UPDATE_DOCS=1` writes the tables of parameters anew.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -15,7 +15,7 @@ fn operating() -> String {
     std::fs::read_to_string(root().join("docs/operating.md")).unwrap()
 }
 
-/// The parameters of a template, in its own order, with defaults and allowed values.
+/// The table of a template's parameters, in the template's order, with defaults and allowed values.
 fn table(template: &Template) -> String {
     let mut table = "| Parameter | Default | |\n|---|---|---|\n".to_owned();
     for (name, parameter) in template.parameters() {
@@ -51,7 +51,7 @@ fn every_parameter_is_explained() {
     }
 }
 
-/// Every command of the AWS command line that a document prints is one that it takes.
+/// The AWS command line accepts every command that a document prints.
 #[test]
 fn the_commands_of_documents_are_what_the_command_line_takes() {
     let mut seen = 0;
@@ -59,7 +59,7 @@ fn the_commands_of_documents_are_what_the_command_line_takes() {
     let documents = files_below(&folder).chain([root().join("README.md"), root().join("CONTRIBUTING.md")]);
     for document in documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         let text = std::fs::read_to_string(&document).unwrap();
-        // Between fences; what stands in a sentence is no whole command.
+        // Only blocks between fences count: a command in a sentence is incomplete.
         let blocks = text.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
         let commands = commands_in(&blocks);
         let folder = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ fn the_commands_of_documents_are_what_the_command_line_takes() {
     assert!(seen > 10, "{seen} commands are not what the documents print");
 }
 
-/// Whoever deploys sees a description, a default and a group for each parameter.
+/// Every parameter has a description, a default and a group for whoever deploys.
 #[test]
 fn every_parameter_has_a_default_a_description_and_a_group() {
     for template in [Template::hub(), Template::member()] {
@@ -92,7 +92,7 @@ fn every_parameter_has_a_default_a_description_and_a_group() {
     }
 }
 
-/// What the text names exists: outputs, alarms, examples, parameters.
+/// The outputs, alarms, examples and parameters that the text names exist.
 #[test]
 fn what_the_text_names_exists() {
     let document = operating();
@@ -132,7 +132,7 @@ fn what_the_text_names_exists() {
     assert!(document.contains(&format!("alarms, {alone} alone and {} with an organization", alarms.len())), "{alone} and {}", alarms.len());
 }
 
-/// What the text and the template tell a trail to record leaves none of the roads to a model out.
+/// The event selectors that the text and the template give a trail cover every operation that runs a model.
 #[test]
 fn the_selectors_leave_no_blind_spot() {
     let document = operating();

@@ -1,4 +1,4 @@
-//! Which records of streams reach the functions: the filters of the templates' event source mappings, asked of an engine.
+//! Evaluates the filters of the templates' event source mappings on an engine: which records of streams reach the functions.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -9,7 +9,7 @@ use end_to_end::{
 };
 use serde_json::{Value, json};
 
-/// The function of each event source mapping, with the patterns that let records through; without any, all come through.
+/// The function of each event source mapping, with the patterns of its filter. Without a pattern every record passes.
 fn mappings() -> Vec<(String, Vec<String>)> {
     let hub = Template::hub().stack(HUB, REGION, &[("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT)]);
     let member = Template::member().stack(MEMBER, REGION, &[]);
@@ -30,7 +30,7 @@ fn mappings() -> Vec<(String, Vec<String>)> {
     mappings
 }
 
-/// A record of a stream, as Lambda matches it: what is new has no old image, and what is removed no new one.
+/// A stream record as Lambda matches it: an inserted item has no old image, a removed one no new image.
 fn record(name: &str, item: &Value) -> Value {
     let mut dynamodb = json!({"ApproximateCreationDateTime": 1_795_300_000, "Keys": {"pk": item["pk"], "sk": item["sk"]},
         "SequenceNumber": "1", "SizeBytes": 100, "StreamViewType": "NEW_AND_OLD_IMAGES"});
@@ -44,7 +44,7 @@ fn record(name: &str, item: &Value) -> Value {
         "eventSourceARN": "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-findings/stream/2026", "dynamodb": dynamodb})
 }
 
-/// Whether a record comes through: by any of the patterns. Lambda's are those of EventBridge, which asks for a few more members.
+/// Whether a record passes any of the patterns. Lambda's patterns are those of EventBridge, which requires a few more members.
 fn comes_through(client: &Client, patterns: &[String], record: &Value) -> bool {
     let mut event = json!({"id": "1", "detail-type": "", "source": "", "account": HUB, "time": "2026-11-20T10:00:00Z", "region": REGION, "resources": []});
     event.as_object_mut().unwrap().extend(record.as_object().unwrap().clone());
@@ -88,7 +88,7 @@ fn alerts_hear_of_findings_that_come_change_and_go_and_of_nothing_else() {
     }
 }
 
-/// Whatever else has no filter gets everything: of facts every change counts, and a queue's mapping deletes what it filters out.
+/// The other mappings have no filter: every change of evidence counts, and a queue's mapping deletes the messages that it filters out.
 #[test]
 fn no_fact_and_no_message_is_filtered_out() {
     for (function, patterns) in mappings() {

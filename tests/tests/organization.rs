@@ -1,4 +1,4 @@
-//! What an organization asks of the templates: parameters that go together, a StackSet that reaches the hub's own account, and partitions.
+//! The templates in an organization: parameters that belong together, a StackSet that reaches the hub's own account, and partitions.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn an_organization_and_its_management_account_are_given_together() {
     assert_eq!(member.refusals(&OF_MEMBER[1..]), ["HubAccountId needs OrganizationId and HubKeyArn."]);
 }
 
-/// What resources of a stack are called in its account and Region: no two stacks can have the same.
+/// The names of a stack's resources, with account and Region. No two stacks can use the same name.
 fn names(stack: &Stack) -> BTreeSet<String> {
     let name = |properties: &serde_json::Value| {
         let keys = ["QueueName", "TableName", "RoleName", "FunctionName", "TopicName", "BucketName", "LogGroupName", "Name", "AlarmName"];
@@ -32,8 +32,8 @@ fn names(stack: &Stack) -> BTreeSet<String> {
     named.collect()
 }
 
-/// The root's StackSet reaches the hub's account, too. In the hub's Region it makes nothing, for the hub's stack has it all; in others it
-/// makes what it makes everywhere.
+/// The root's StackSet reaches the hub's account, too. In the hub's Region it creates nothing, because the hub's stack has everything; in
+/// other Regions it creates what it creates everywhere.
 #[test]
 fn a_stack_set_of_the_whole_organization_collides_with_nothing() {
     let (hub, member) = (Template::hub().stack(HUB, REGION, &HUB_OF_ALL), Template::member());

@@ -1,4 +1,5 @@
-//! The rules' patterns: short enough, pinned, and, asked of an engine, matching what they must and nothing else.
+//! The event patterns of the rules in the templates: their size, their exact text, and, evaluated by an engine, that they match what they
+//! must and nothing else.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -50,7 +51,7 @@ fn matches(client: &Client, rule: &EventRule, event: &Value) -> bool {
     client.json("events", "AWSEvents.TestEventPattern", &body).unwrap()["Result"].as_bool().unwrap()
 }
 
-/// The rules that match an event.
+/// The rules whose pattern matches an event.
 fn matching<'a>(client: &Client, rules: &'a [EventRule], event: &Value) -> Vec<&'a EventRule> {
     rules.iter().filter(|rule| matches(client, rule, event)).collect()
 }
@@ -62,7 +63,7 @@ fn event(source: &str, event_source: &str, name: &str) -> Value {
             "recipientAccountId": MEMBER, "eventID": "66666666-2222-3333-4444-555555555555", "requestParameters": null, "readOnly": true}})
 }
 
-/// An event of a service, whose event source and bus source go by its name.
+/// An event of a service, with the event source and the bus source of that name.
 fn of(service: &str, name: &str) -> Value {
     event(&format!("aws.{service}"), &format!("{service}.amazonaws.com"), name)
 }
@@ -89,7 +90,8 @@ fn patterns_are_pinned_and_short() {
     }
 }
 
-/// The hub's copy for forwarded events listens on its own bus, by the same patterns in the same state; members that forward send them there.
+/// The hub's functions for forwarded events receive from a bus of their own, with the same patterns in the same state. Members that forward
+/// send their events there.
 #[test]
 fn forwarded_events_pass_the_same_patterns_twice() {
     let parameters = [("OrganizationId", "o-exampleorgid"), ("HubAccountId", HUB), ("HubRegion", REGION), ("ForwardOnly", "true")];
@@ -98,7 +100,7 @@ fn forwarded_events_pass_the_same_patterns_twice() {
     let receiver = hub.nested("Forwarded", &Template::member());
     let mut seen = 0;
     for (logical_id, rule) in forwarder.of_type("AWS::Events::Rule") {
-        // The heart beats by a schedule, in the account itself.
+        // The heartbeat runs on a schedule, in the account itself.
         if rule["EventPattern"].is_null() {
             continue;
         }
@@ -114,7 +116,7 @@ fn forwarded_events_pass_the_same_patterns_twice() {
     assert_eq!(seen, 10, "every rule of events is forwarded");
 }
 
-/// Every recorded event of `events/` that is judged reaches the right queue, and nothing else the queue of calls.
+/// Every recorded event of `events/` that is judged reaches the right queue, and no other event reaches the queue of calls.
 #[test]
 fn recorded_events_reach_their_queue() {
     let client = ENGINE.client(MEMBER);
@@ -128,7 +130,7 @@ fn recorded_events_reach_their_queue() {
             let queues: BTreeSet<_> = matching(&client, &rules, &event).iter().map(|rule| rule.queue.clone()).collect();
             let record: Record<'_> = serde_json::from_str(&record).unwrap();
             let is_call = api::Reach::of(&record).is_some() || name == api::APPLY_GUARDRAIL;
-            // The end of a stream is told a second time, as an event of the service; it is no call.
+            // The end of a stream is recorded a second time, as an event of the service; it is no call.
             let expected = match (is_call, Change::from_record(&record)) {
                 (true, _) if event["detail-type"] == API_CALL => Some("calls"),
                 (false, Some(_)) => Some("changes"),
@@ -136,8 +138,8 @@ fn recorded_events_reach_their_queue() {
             };
             match expected {
                 Some(queue) => assert_eq!(queues, BTreeSet::from([queue.to_owned()]), "{name} {in_case}"),
-                // Changes that no audit rule looks at yet may come all the same; a call that isn't one must not.
-                // Only a name that no pattern can tell from a new call's may.
+                // Changes that no rule concerns yet may arrive as well; a call that isn't one must not, unless no pattern can distinguish
+                // its name from a new call's.
                 None => assert!(!queues.contains("calls") || api::runs_something_by_its_name(name), "{name} {in_case}"),
             }
             *(if expected.is_some() { &mut judged } else { &mut ignored }) += 1;
@@ -147,7 +149,7 @@ fn recorded_events_reach_their_queue() {
     assert!(judged > 100 && ignored > 0, "{judged} and {ignored} events say little");
 }
 
-/// Whatever the auditor judges, a rule of the template brings to the queue that it is judged from.
+/// Every operation that the auditor judges is brought by a rule of the template to the queue that it is judged from.
 #[test]
 fn what_is_judged_reaches_its_queue() {
     let client = ENGINE.client(MEMBER);
@@ -169,7 +171,7 @@ fn what_is_judged_reaches_its_queue() {
         brought.insert(name);
     }
     for (service, operation) in operations::changes() {
-        // Lambda's names end with the date of the API.
+        // Lambda's event names end with the date of the API.
         let name = if service == "lambda" { format!("{operation}20150331v2") } else { operation.to_owned() };
         assert!(queues(service, &name).contains("changes"), "no rule brings the change {name} of {service}");
         brought.insert(operation);
@@ -184,7 +186,7 @@ fn what_is_judged_reaches_its_queue() {
     }
 }
 
-/// The other way round: what the patterns of changes name is kept, by the service or one of the services that the pattern is for.
+/// Conversely, every operation that the patterns of changes name is kept, for the service or one of the services that the pattern matches.
 #[test]
 fn patterns_of_changes_name_only_what_is_judged() {
     let mut seen = 0;
@@ -224,7 +226,7 @@ fn data_events_come_only_where_they_touch_evidence() {
     assert_eq!(queues("dynamodb", "DeleteItem", json!({"tableName": "orders"})), 0);
 }
 
-/// The catalogue of ways around guardrails, service by service.
+/// The known ways to bypass guardrails, service by service.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of events")]
 fn the_catalogue_reaches_a_queue() {
@@ -385,7 +387,7 @@ fn the_catalogue_reaches_a_queue() {
     let mut event = of("organizations", "EffectivePolicyValidation");
     event["detail-type"] = json!(SERVICE_EVENT);
     assert_eq!(matching(&client, &rules, &event).len(), 1);
-    // What would switch a rule off reaches the queue by two rules, so that no rule is the only witness of its own end.
+    // An operation that switches a rule off reaches the queue by two rules, so that no rule is the only one to report its own end.
     for (service, name) in [
         ("events", "DisableRule"),
         ("events", "DeleteRule"),
@@ -408,7 +410,8 @@ fn the_catalogue_reaches_a_queue() {
     }
 }
 
-/// What the table has as running nothing comes to the queue of calls only where no pattern can tell it from an operation that is new.
+/// An operation that runs no model according to the table reaches the queue of calls only where no pattern can distinguish it from a new
+/// operation.
 #[test]
 fn only_calls_reach_the_queue_of_calls() {
     let client = ENGINE.client(MEMBER);
@@ -470,7 +473,7 @@ fn events_of_others_match_nothing() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();
     let mut others = vec![
-        // The same names elsewhere.
+        // The same event names of other services.
         of("sagemaker", "InvokeEndpoint"),
         of("sagemaker-runtime", "InvokeModel"),
         of("wafv2", "PutResourcePolicy"),
@@ -480,7 +483,7 @@ fn events_of_others_match_nothing() {
         of("iot", "DetachPolicy"),
         of("ecr", "TagResource"),
         of("bedrock-agentcore", "CreateAgentRuntime"),
-        // Other names here.
+        // Other event names of the same services.
         of("bedrock", "ListFoundationModels"),
         of("bedrock", "GetGuardrail"),
         of("bedrock", "ListGuardrails"),
@@ -520,10 +523,10 @@ fn events_of_others_match_nothing() {
         of("ec2", "DescribeInstances"),
         of("signin", "ConsoleLogin"),
     ];
-    // Anyone may put an event from a source of his own, and say in it what he likes.
+    // Anyone may put an event from a source of their own, with any content.
     others.push(event("custom.bedrock", "bedrock.amazonaws.com", "Converse"));
     others.push(event("bedrock", "bedrock.amazonaws.com", "UpdateGuardrail"));
-    // A record of another service in an envelope of Bedrock, and the other way round.
+    // A record of another service in an envelope of Bedrock, and the reverse.
     others.push(event("aws.bedrock", "s3.amazonaws.com", "Converse"));
     others.push(event("aws.s3", "bedrock.amazonaws.com", "Converse"));
     for kind in ["AWS Service Event via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Insight via CloudTrail", "Object Created"] {
@@ -538,7 +541,7 @@ fn events_of_others_match_nothing() {
     }
 }
 
-/// The EventBridge envelopes of a case; invocation logs come another way.
+/// The EventBridge envelopes of a case. Invocation logs are delivered in another way.
 fn envelopes(case: &Case) -> impl Iterator<Item = Value> {
     case.events().unwrap().into_iter().filter(|event| event["detail"].is_object())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask publish`: code and template reach buckets that an organization can read, and a member can be set up from them.
+//! `cargo xtask publish`: code and template reach buckets that an organization can read, and a member can be deployed from them.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -20,7 +20,7 @@ use end_to_end::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder with something in place of the two functions, and where the template goes.
+/// A folder with placeholders for the two functions, and the path of the packaged template.
 fn binaries() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     for function in ["audit-invocations", "audit-changes"] {
@@ -43,7 +43,7 @@ fn publish_in(regions: &str, folder: &Path, template: &Path, endpoint: Option<&s
     command.env("AWS_ACCESS_KEY_ID", HUB).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE");
     match endpoint {
         Some(endpoint) => command.env("AWS_ENDPOINT_URL", endpoint).env("PATH", path_with(&[&AWS.folder()])),
-        // Whoever calls AWS now fails.
+        // A call to AWS fails from here on.
         None => command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
     };
     succeed(&mut command)
@@ -72,7 +72,7 @@ fn a_dry_run_says_what_it_would_do() {
     }
 }
 
-/// Every command that is printed is taken by the AWS command line, and asks for what is meant.
+/// The AWS command line accepts every command that is printed, and would send the requests that are meant.
 #[test]
 fn the_printed_commands_are_what_the_command_line_takes() {
     for regions in ["us-east-1", "us-east-1,eu-west-1,ap-southeast-2", "cn-north-1,cn-northwest-1", "us-gov-west-1,us-gov-east-1"] {
@@ -100,7 +100,7 @@ fn the_printed_commands_are_what_the_command_line_takes() {
             (text(&set.form["PermissionModel"]), text(&set.form["AutoDeployment.Enabled"])),
             ("SERVICE_MANAGED".to_owned(), "true".to_owned())
         );
-        // What is updated keeps all that an operator gave it.
+        // An update keeps every parameter that an operator has set.
         let all: BTreeSet<String> = Template::member().parameters().keys().cloned().collect();
         let updates: Vec<&Request> = of("UpdateStackSet").into_iter().chain(of("UpdateStack")).collect();
         assert_eq!(updates.len(), 1 + expected.len());
@@ -167,17 +167,18 @@ fn a_member_is_set_up_from_what_is_published() {
     let bucket = "guardrail-audit-code-111122223333-us-east-1";
     let key = url.strip_prefix(&format!("https://{bucket}.s3.us-east-1.amazonaws.com/")).unwrap();
     let url = format!("{}/{bucket}/{key}", engine.endpoint());
-    // In the account that owns the buckets, because the engine shows no account those of another: who may read is evaluated below.
-    // Without the hub's account and Region, which then are this one: the engine doesn't know its own Region in conditions.
+    // The stack is created in the account that owns the buckets, because the engine shows no account the buckets of another; who may read
+    // is evaluated below. The parameters leave out the hub's account and Region, which default to this one, because the engine doesn't know
+    // its own Region in conditions.
     let parameters = [("OrganizationId", ORGANIZATION), ("HubKeyArn", KEY), ("Architecture", "x86_64")];
     let outputs = hub.create_stack("guardrail-audit", &url, &parameters);
     assert_eq!(outputs["ReaderRoleArn"], "arn:aws:iam::111122223333:role/guardrail-audit/guardrail-audit-reader");
 
-    // The same again is the same: nothing is uploaded twice, and the template is what it was.
+    // Publishing the same again changes nothing: no file is uploaded twice, and the template stays the same.
     let again = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
     assert!(!again.contains("put-object") && !again.contains("create-bucket"), "{again}");
     assert_eq!(std::fs::read_to_string(&template).unwrap(), first);
-    // Other code is other objects, and the earlier ones stay for going back.
+    // Other code becomes other objects, and the earlier ones stay for a rollback.
     std::fs::write(folder.path().join("audit-changes/bootstrap"), "#!/bin/sh\n").unwrap();
     let upgrade = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
     assert_eq!(upgrade.matches("put-object").count(), 3, "one function in two Regions and the template: {upgrade}");
@@ -199,7 +200,7 @@ fn a_member_is_set_up_from_what_is_published() {
     assert_eq!(of("s3:DeleteObject", ORGANIZATION), Decision::Denied);
 }
 
-/// The example policy of whoever publishes is enough for every call that publishing makes, and for no others.
+/// The example policy for the publisher allows every call that publishing makes, and no others.
 #[test]
 fn the_example_policy_is_what_publishing_needs() {
     let text = std::fs::read_to_string(root().join("deploy/publish.policy.json")).unwrap();
@@ -209,7 +210,7 @@ fn the_example_policy_is_what_publishing_needs() {
     let decide = |action: &str, resource: &str| {
         policies.decide(&Call::by("arn:aws:iam::111122223333:role/publisher", action, resource).in_account(HUB))
     };
-    // HeadBucket asks for s3:ListBucket, HeadObject for s3:GetObject.
+    // HeadBucket needs s3:ListBucket, HeadObject needs s3:GetObject.
     for action in ["CreateBucket", "ListBucket", "PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketVersioning"] {
         assert_eq!(decide(&format!("s3:{action}"), &bucket), Decision::Allowed, "{action}");
     }
@@ -218,7 +219,7 @@ fn the_example_policy_is_what_publishing_needs() {
     }
     let stack = "arn:aws:cloudformation:us-east-1:111122223333:stack/guardrail-audit/x";
     assert_eq!(decide("cloudformation:DescribeStacks", stack), Decision::Allowed);
-    // What was published stays, and nothing else is touched.
+    // Published objects can't be changed, and nothing else can be either.
     for (action, resource) in [
         ("s3:DeleteObject", format!("{bucket}/audit-changes/x.zip")),
         ("s3:DeleteObjectVersion", format!("{bucket}/audit-changes/x.zip")),

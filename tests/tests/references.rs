@@ -12,7 +12,7 @@ use end_to_end::template::root;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use walkdir::WalkDir;
 
-/// The project's files, without what is built or belongs to other tools, by their path from the root.
+/// The project's files, by their path from the root, without build output and files of other tools.
 fn files() -> Vec<PathBuf> {
     let others = ["target", ".git", ".aws-sam", "node_modules"];
     let entries = WalkDir::new(root()).sort_by_file_name().into_iter();
@@ -30,13 +30,13 @@ fn read(path: &Path) -> String {
 
 /// A Markdown document, parsed.
 struct Document {
-    /// The headings, by GitHub's rules for their anchors.
+    /// The anchors of the headings, by GitHub's rules.
     anchors: BTreeSet<String>,
     /// The headings with their level, in order.
     headings: Vec<(u8, String)>,
-    /// Where links and images lead.
+    /// The targets of links and images.
     links: Vec<String>,
-    /// What stands in brackets and is no link.
+    /// Texts in brackets that are no links.
     brackets: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ fn parse(text: &str) -> Document {
     document
 }
 
-/// What GitHub makes of a heading: small letters, digits, `-` and `_` stay, a space is `-`.
+/// GitHub's anchor for a heading: lower case, spaces become `-`, and of other characters only letters, digits, `-` and `_` stay.
 fn anchor(heading: &str) -> String {
     let small = heading.trim().to_lowercase();
     let kept = small.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
@@ -79,7 +79,7 @@ fn documents() -> BTreeMap<PathBuf, Document> {
     markdown.map(|path| (path.clone(), parse(&read(&path)))).collect()
 }
 
-/// Why a link from a file in a folder leads nowhere.
+/// The reason why a link from a file in a folder leads nowhere, if it does.
 fn broken(link: &str, folder: &Path, from: &Path, documents: &BTreeMap<PathBuf, Document>) -> Option<String> {
     let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
     let mut target = PathBuf::new();
@@ -114,7 +114,7 @@ fn every_relative_link_of_a_document_leads_to_a_file_and_a_heading() {
     assert!(seen > 200, "{seen} links are not those of the documents");
 }
 
-/// A source that no address is given for would be shown as it is written, in brackets.
+/// A source without an address would be shown as it is written, in brackets.
 #[test]
 fn every_source_of_a_fact_has_its_address() {
     for (path, document) in documents().iter().filter(|(path, _)| path.starts_with("docs/aws")) {
@@ -123,13 +123,13 @@ fn every_source_of_a_fact_has_its_address() {
     }
 }
 
-/// What a text that isn't Markdown says of documents: paths that begin with `docs/`, and headings of documents at the root.
+/// The documents that a text other than Markdown refers to: paths that begin with `docs/`, and headings of documents at the root.
 fn mentioned(text: &str) -> impl Iterator<Item = &str> {
     let belongs = |letter: char| letter.is_ascii_alphanumeric() || "/_.-#".contains(letter);
     let starts = ["docs/", "README.md#", "CONTRIBUTING.md#"];
     starts.into_iter().flat_map(move |start| {
         text.match_indices(start).filter_map(move |(at, _)| {
-            // Within an address, or a longer path, it is another `docs/`.
+            // Within an address or a longer path, it is another folder `docs/`.
             let is_whole = !text[..at].ends_with(belongs);
             let path = &text[at..];
             let path = &path[..path.find(|letter| !belongs(letter)).unwrap_or(path.len())];
@@ -168,7 +168,7 @@ fn a_link_to_a_heading_that_is_gone_is_found() {
     assert_eq!(mentioned(text).collect::<Vec<_>>(), ["docs/a.md#b", "docs/c.md", "README.md#e-f"]);
 }
 
-/// Nobody who opens the repository has the papers that it was once written from.
+/// Documents that aren't in the repository can't be read by anybody who opens it.
 #[test]
 fn nothing_cites_what_is_not_in_the_repository() {
     let numbered = |text: &str| {
@@ -209,7 +209,7 @@ fn the_glossary_is_in_alphabetical_order() {
     assert!(words.is_sorted() && words.len() > 30, "{words:?}");
 }
 
-/// Who reads a report finds each of its words explained.
+/// `docs/verdicts.md` explains each verdict, grade, reason and kind of missing evidence that a report shows.
 #[test]
 fn each_word_of_a_verdict_is_explained() {
     let text = read(Path::new("docs/verdicts.md"));

@@ -1,7 +1,7 @@
-//! The table of operations is complete: it has what the service models of the AWS SDKs have, and nothing that they no longer have.
+//! The table of operations is complete: it has every operation in the service models of the AWS SDKs, and none that they no longer have.
 //!
-//! To see what a new release of the SDKs brings, raise the version of [`BOTOCORE`]: this test then names each operation that needs a place in
-//! `shared/core/src/operations/`.
+//! To list what a new release of the SDKs adds, raise the version of [`BOTOCORE`]: this test then names each operation that needs an entry
+//! in `shared/core/src/operations/`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -13,7 +13,7 @@ use std::{
 use audit_core::operations::{self, Api};
 use end_to_end::tools::{BOTOCORE, succeed};
 
-/// Prints each service model whose name speaks of Bedrock or Anthropic, with its operations.
+/// Prints each service model whose name contains Bedrock or Anthropic, with its operations.
 const LIST: &str = "
 import json, botocore.session
 session = botocore.session.get_session()
@@ -43,7 +43,7 @@ fn the_table_has_what_the_service_models_have() {
         differences.extend(listed.difference(published).map(|operation| format!("the table has {operation}, and {name} no longer does")));
     }
     assert!(differences.is_empty(), "shared/core/src/operations/:\n{}", differences.join("\n"));
-    // What the table has beside the models would be there twice if a model had it too.
+    // An operation that the table has in addition to the models must not be in a model too.
     for api in operations::bedrock_apis().iter().filter(|api| !api.is_modelled) {
         for operation in operations_of(api) {
             let of_model = operations::bedrock_apis().iter().find(|other| {

@@ -1,4 +1,4 @@
-//! The whole stack: built and deployed by SAM, fed with CloudTrail's events as EventBridge would, and asked what it found.
+//! The whole stack, built and deployed by SAM: it receives CloudTrail's events as from EventBridge, and must report the expected findings.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -20,10 +20,10 @@ use end_to_end::{
 };
 use serde_json::{Value, json};
 
-/// More than it takes on a busy machine.
+/// The longest time to wait for a result, more than it takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// A case of `events/`, as if it had happened in another account.
+/// A case of `events/`, moved to another account.
 struct Happened {
     events: Vec<Value>,
     world: Files,
@@ -45,7 +45,7 @@ impl Happened {
         }
     }
 
-    /// Puts its world into the hub's bucket.
+    /// Writes its world to the hub's bucket.
     fn put_world(&self, hub: &Client, bucket: &str) {
         for (path, json) in &self.world {
             hub.put_object(bucket, &format!("world/{path}"), json);
@@ -53,12 +53,12 @@ impl Happened {
     }
 }
 
-/// The findings of an account, as DynamoDB has them.
+/// The items of an account's findings in DynamoDB.
 fn findings(hub: &Client, account: &str) -> Vec<Value> {
     hub.items("guardrail-audit-findings", &format!("FINDINGS#{account}"))
 }
 
-/// One deployment for all tests, each with accounts of its own.
+/// The deployment that all tests share, each with accounts of its own.
 struct Deployed {
     engine: Engine,
     hub: Client,
@@ -81,7 +81,7 @@ impl Deployed {
     }
 }
 
-/// Waits until these findings of an account are there, and gives all of them.
+/// Waits until these findings of an account exist, and returns all findings of the account.
 fn wait_for(hub: &Client, account: &str, rules: &BTreeSet<String>) -> Vec<Value> {
     until(PATIENCE, "the findings are there", || {
         let found = findings(hub, account);
@@ -93,7 +93,7 @@ fn wait_for(hub: &Client, account: &str, rules: &BTreeSet<String>) -> Vec<Value>
 #[test]
 fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
-    // Somebody listens, to his own account only.
+    // A queue is subscribed to this account only.
     let account = "222233330001";
     let tool = hub.create_queue("tool");
     let filter = json!({"account": [account]}).to_string();
@@ -109,7 +109,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     ];
     hub.query("sns", &fields).unwrap();
 
-    // A member's event comes to the hub's bus, and from there to the queue.
+    // A member's event goes to the hub's bus, and from there to the queue.
     let case = Happened::in_account(account, "invocation-without-guardrail/fires");
     case.put_world(hub, &outputs["WorldBucketName"]);
     let calls = DEPLOYED.forwarded("calls");
@@ -129,7 +129,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
         }
     }
 
-    // The report, asked for over the function URL, and written on schedule.
+    // The report, requested through the function URL, and written on schedule.
     let id = outputs["ReportUrl"].split("//").nth(1).unwrap().split('.').next().unwrap();
     let ask = |query: &str| -> Value {
         let path = format!("/_aws/lambda-url/{id}/findings?{query}");
@@ -145,7 +145,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     let listed = String::from_utf8(hub.send("s3", "GET", &format!("/{bucket}?list-type=2&prefix=reports/"), &[], &[]).unwrap()).unwrap();
     assert!(listed.contains(".json</Key>") && listed.contains(".csv</Key>"), "{listed}");
 
-    // One that is withdrawn is told, too, though nothing is there any more: the stream has only how it was.
+    // A finding that is withdrawn is notified, too, though its item no longer exists: the stream has only the old image.
     let told = |item: &&Value| rules.contains(item["gsi_rule"]["S"].as_str().unwrap());
     let gone = findings(hub, account).iter().find(told).unwrap().clone();
     let key = json!({"TableName": "guardrail-audit-findings", "Key": {"pk": gone["pk"], "sk": gone["sk"]}});
@@ -184,13 +184,13 @@ fn change(name: &str, number: u32, time: &str, response: &Value) -> Value {
     })
 }
 
-/// What makes a guardrail; its controls are in the form of `GetGuardrail`, for the engine gives back what it was given.
+/// The request of CreateGuardrail. Its controls have the form of `GetGuardrail`, because the engine returns what it was given.
 fn guardrail(strength: &str) -> Value {
     let filters = json!([{"type": "HATE", "inputStrength": strength, "outputStrength": strength}]);
     json!({"name": "stack", "blockedInputMessaging": "no", "blockedOutputsMessaging": "no", "contentPolicyConfig": {"filters": filters}})
 }
 
-/// What the events hide is read from Bedrock by the deployed functions: by the account's own as it happens, and by the hub's on its rounds.
+/// The deployed functions read from Bedrock what the events hide: the account's own functions at once, and the hub's on their schedule.
 #[test]
 fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
@@ -207,7 +207,7 @@ fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
         let facts = hub.items("guardrail-audit-observations", &hour);
         facts.iter().any(|fact| fact["sk"]["S"].as_str().unwrap().starts_with("state#")).then_some(())
     });
-    // CloudTrail tells seconds: the next change is in another.
+    // CloudTrail's times are whole seconds, so the next change must come in another one.
     let updated = until(PATIENCE, "the next second begins", || {
         let updated = bedrock("PUT", &format!("/guardrails/{id}"), &guardrail("LOW"));
         (second(&updated["updatedAt"]) != created).then_some(updated)
@@ -224,7 +224,7 @@ fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
     assert_eq!(draft["contentPolicy"]["filters"][0]["inputStrength"], "LOW", "{draft}");
 }
 
-/// The latest that the hub's world has of something, once it is there.
+/// The latest content of a file in the hub's world, once it exists.
 fn world(of: &str) -> Value {
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
     let bucket = &outputs["WorldBucketName"];
@@ -258,7 +258,7 @@ fn the_hub_reads_the_organization_for_itself() {
     assert_eq!(world(&format!("policies/{}", policy.as_str().unwrap()))["Policy"]["Content"], CONTENT);
 }
 
-/// `member.yaml` in another account: its functions write through the policies into the hub's table, and only what these allow.
+/// `member.yaml` in another account: its functions write into the hub's table through the policies, and only what these allow.
 #[test]
 fn a_member_reports_to_the_hub() {
     let Deployed { engine, hub, outputs, built } = &*DEPLOYED;
@@ -286,7 +286,7 @@ fn a_member_reports_to_the_hub() {
     wait_for(hub, MEMBER, &case.rules);
     until(PATIENCE, "what is judged is off the queue", || (member.messages_in(&of_member["CallsQueueUrl"]) == 0).then_some(()));
 
-    // The same credentials, put to other uses.
+    // The same credentials for other calls.
     let [gate, _] = &gates;
     let table = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-observations";
     let as_member = member.at(&gate.endpoint());
@@ -305,7 +305,7 @@ fn a_member_reports_to_the_hub() {
     }
 }
 
-/// Every `aws dynamodb query` of a page of the documentation, each on one line.
+/// The `aws dynamodb query` commands of a page of the documentation, each on one line.
 fn documented_queries(page: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
     let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -313,7 +313,7 @@ fn documented_queries(page: &str) -> Vec<String> {
     commands.filter(|command| command.starts_with("aws dynamodb query")).collect()
 }
 
-/// What `docs/operating.md` says for one account: set up with every default, asked, changed, and removed.
+/// The steps of `docs/operating.md` for one account: deployed with every default, queried, changed, and removed.
 #[test]
 fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
     const ALONE: &str = "555566667777";
@@ -327,7 +327,7 @@ fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
     }
     wait_for(&account, ALONE, &case.rules);
 
-    // The queries to paste, with the account and the time of the case.
+    // The queries of the documentation, with the account and the time of the case.
     let time = case.events[0]["detail"]["eventTime"].as_str().unwrap()[..10].to_owned();
     let queries: Vec<_> = ["data-model.md", "operating.md"].into_iter().flat_map(documented_queries).collect();
     assert!(queries.len() >= 5, "{queries:?}");

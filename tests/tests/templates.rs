@@ -1,4 +1,4 @@
-//! The templates under the tools that judge templates; each exception is argued in the template itself.
+//! Runs the linters of templates over both templates. The templates argue each exception themselves.
 
 #![expect(clippy::panic, reason = "tests")]
 

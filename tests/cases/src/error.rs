@@ -1,8 +1,8 @@
-//! What can be wrong with a case.
+//! The errors of cases.
 
 use std::path::PathBuf;
 
-/// What is wrong with a case.
+/// An error in a case.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder can't be read or written.
@@ -10,7 +10,7 @@ pub enum Error {
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// A file isn't the JSON that it should be.
@@ -18,7 +18,7 @@ pub enum Error {
     Unparsable {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The cause.
         source: serde_json::Error,
     },
     /// `expected.json` names a world that is no folder below `worlds/`.
@@ -26,10 +26,10 @@ pub enum Error {
     NoSuchWorld {
         /// The case.
         case: String,
-        /// What it names.
+        /// The world that it names.
         world: String,
     },
-    /// `without` names a file that the named world doesn't have, so that leaving it out says nothing.
+    /// `without` names a file that the named world doesn't have, so that leaving it out has no effect.
     #[error("{case}: `{file}` can't be left out: the world `{world}` has no such file")]
     NothingToLeaveOut {
         /// The case.
@@ -39,7 +39,7 @@ pub enum Error {
         /// The file.
         file: String,
     },
-    /// A file of the case is the same as the named world's, so that it only looks like a difference.
+    /// A file of the case equals the named world's, so that it isn't the difference that it seems to be.
     #[error("{case}: `world/{file}` is the same as in the world `{world}`: remove it")]
     Repeated {
         /// The case.

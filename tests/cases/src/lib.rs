@@ -1,7 +1,8 @@
-//! Reads the recorded cases below `events/`. `events/README.md` says how one is laid out.
+//! Reads the recorded cases below `events/`, whose layout `events/README.md` describes.
 //!
 //! The tests of the domain, of the command line, of the hub and of the deployed stack, and `cargo xtask case`, all read cases through this
-//! crate, so that a case means the same to each of them. It depends on nothing of the workspace: whoever tests can use it.
+//! crate, so that a case means the same to each of them. It depends on no other crate of the workspace, so that the tests of every crate
+//! can use it.
 
 mod error;
 mod world;
@@ -81,13 +82,13 @@ impl Case {
         self.folder.parent().and_then(Path::file_name).and_then(OsStr::to_str).unwrap_or_default()
     }
 
-    /// The file of its events, which the command line reads as it is.
+    /// The file of its events, as the command line reads it.
     #[must_use]
     pub fn event_file(&self) -> PathBuf {
         self.folder.join("event.json")
     }
 
-    /// Its events: EventBridge envelopes, and whatever else the command line reads.
+    /// Its events: EventBridge envelopes, or another form that the command line reads.
     pub fn events(&self) -> Result<Vec<Value>, Error> {
         Ok(match read_json(&self.event_file())? {
             Value::Array(events) => events,
@@ -101,7 +102,7 @@ impl Case {
         Some(self.folder.join("guardrail-audit.toml")).filter(|file| file.exists())
     }
 
-    /// What is expected of it.
+    /// The expected result of the case.
     pub fn expected(&self) -> Result<Expected, Error> {
         read_json(&self.folder.join("expected.json"))
     }
@@ -118,9 +119,9 @@ pub struct Expected {
     /// The files of the named world that aren't there in this case, by their paths in it.
     #[serde(default)]
     pub without: Vec<String>,
-    /// The calls by verdict, as the report has them.
+    /// The number of calls by verdict, as in the report.
     pub invocations: Value,
-    /// All findings, each with the fields that matter.
+    /// All findings, each with the fields that the case checks.
     pub findings: Vec<Value>,
 }
 

@@ -1,4 +1,4 @@
-//! The world of a case, put together from the files that say what is known.
+//! Assembles the world of a case from the named world and the case's own files.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use crate::{Case, Error, read};
 
-/// The files of a world, by their path in its folder, with `/` between its parts.
+/// The files of a world, by their path in its folder with `/` as separator.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 impl Case {
@@ -42,7 +42,7 @@ impl Case {
         self.folder.join("../../worlds")
     }
 
-    /// Writes its world as a folder that `--world` takes. The folder is made; what lies in it already stays.
+    /// Writes its world as a folder that `--world` takes. The folder is created; files that are in it already stay.
     pub fn write_world(&self, folder: &Path) -> Result<(), Error> {
         let unwritable = |source| Error::Unreadable { file: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(unwritable)?;
@@ -55,7 +55,7 @@ impl Case {
     }
 }
 
-/// The files below a folder that say something of AWS; none if there is no folder.
+/// The AWS answers below a folder; none if the folder doesn't exist.
 fn files(folder: &Path) -> Result<Files, Error> {
     let mut files = Files::new();
     if !folder.exists() {

@@ -1,4 +1,4 @@
-//! What holds of all cases together: how they are laid out, and that there is no more of them than says something.
+//! Rules that all cases together follow: their layout, and no more files than they need.
 
 #![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "tests")]
 
@@ -41,7 +41,7 @@ fn each_case_says_what_it_is_about() {
     }
 }
 
-/// A world that many cases write out for themselves is one to name.
+/// A world that many cases repeat should become a named one.
 #[test]
 fn a_case_has_few_files() {
     let cases = Case::all().unwrap().len();

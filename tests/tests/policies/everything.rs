@@ -1,10 +1,10 @@
-//! Everybody tries everything.
+//! Every identity tries every call.
 
 use end_to_end::deployment::ORGANIZATION;
 
 use super::*;
 
-/// Who is tried: the auditor's roles and who isn't one of them, each with its account's organization.
+/// The identities that are tried: the auditor's roles and others, each with its account's organization.
 fn everybody(deployment: &Deployment) -> Vec<(String, String, &'static str)> {
     const STRANGER: &str = "444455556666";
     let mut who: Vec<_> = deployment.roles().map(|(arn, _)| arn).map(|arn| (arn.rsplit_once('/').unwrap().1.to_owned(), arn)).collect();
@@ -15,7 +15,7 @@ fn everybody(deployment: &Deployment) -> Vec<(String, String, &'static str)> {
         MANAGEMENT => "management",
         _ => "stranger",
     };
-    // With every permission that an identity can have: what others' policies say alone stands in the way.
+    // These identities have every permission of their own, so that only resource policies can refuse them.
     for (name, arn) in [
         ("administrator", admin(MEMBER)),
         ("impostor", role(MEMBER, "impostor")),
@@ -37,7 +37,7 @@ fn everybody(deployment: &Deployment) -> Vec<(String, String, &'static str)> {
     who.into_iter().map(|(name, arn)| (format!("{} {}", account(&arn), short(&name)), arn.clone(), organization(&arn))).collect()
 }
 
-/// What is tried on everything that the hub has, each with a name for it.
+/// The calls that every identity tries on each resource of the hub, each with a name.
 #[expect(clippy::too_many_lines, reason = "a list of calls")]
 fn everything(who: &str) -> Vec<(String, Call)> {
     let own = who.split(':').nth(4).unwrap();
@@ -64,7 +64,7 @@ fn everything(who: &str) -> Vec<(String, Call)> {
             "UpdateTable",
             "UpdateTimeToLive",
         ] {
-            // Whatever key is named: only what is allowed without regard to it, or under one's own key.
+            // With another account's key: only calls that are allowed without regard to the key, or under the caller's own key.
             let key = own_key(own);
             add(format!("{action} {table}"), call(who, &format!("dynamodb:{action}"), arn).with("dynamodb:LeadingKeys", &[&key]));
         }
@@ -160,7 +160,8 @@ fn everything(who: &str) -> Vec<(String, Call)> {
     calls
 }
 
-/// Everybody tries everything that the hub has: exactly these calls are allowed, whoever thinks of others.
+/// Every identity tries every call on the hub's resources: exactly the calls of the list are allowed, whatever else is added to the
+/// templates.
 #[test]
 fn nothing_is_allowed_that_isn_t_here() {
     let deployment = Deployment::of_an_organization();
@@ -168,7 +169,7 @@ fn nothing_is_allowed_that_isn_t_here() {
     for (name, arn, organization) in everybody(&deployment) {
         let mut may = Vec::new();
         for (what, call) in everything(&arn) {
-            // Their own roles are the members' own.
+            // Members may use their own roles.
             let own = arn.split(':').nth(4) == call.resource.split(':').nth(4) && !arn.contains(&format!(":{HUB}:"));
             let call = call.with("aws:PrincipalOrgID", &[organization]);
             if !own && deployment.decide(&call) == Decision::Allowed {

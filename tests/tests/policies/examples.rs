@@ -1,4 +1,4 @@
-//! The policies that stand in `deploy/` as examples, and what the code asks for.
+//! The example policies in `deploy/`, and the calls that the code makes.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ fn the_example_service_control_policy_protects_the_auditor() {
             forbidden.push(call(&admin(MEMBER), &format!("cloudtrail:{action}"), &trail(name)));
         }
     }
-    // Nobody gets around it by a role that is called like StackSets' own.
+    // A role with a name like StackSets' own doesn't bypass it.
     for action in ["CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "AttachRolePolicy", "PassRole", "DeleteRole"] {
         for name in ["stacksets-exec-0123456789abcdef", "stacksets-exec-mine"] {
             forbidden.push(call(&admin(MEMBER), &format!("iam:{action}"), &format!("arn:aws:iam::{MEMBER}:role/{name}")));
@@ -82,10 +82,10 @@ fn the_example_service_control_policy_protects_the_auditor() {
         call(&of_region(MEMBER, "changes"), "logs:PutLogEvents", &format!("{log_group}:log-stream:x")),
         assume(&of_region(MEMBER, "changes"), &role(MEMBER, "guardrail-audit-heartbeat")),
         assume(&of_region(HUB, "reconcile"), &role(MEMBER, "guardrail-audit-reader")),
-        // Everything else of the account is the account's.
+        // Other resources of the account stay under the account's control.
         call(&admin(MEMBER), "lambda:UpdateFunctionCode", &format!("arn:aws:lambda:us-east-1:{MEMBER}:function:shop")),
         call(&admin(MEMBER), "iam:PutRolePolicy", "arn:aws:iam::222233334444:role/shop"),
-        // Other trails, such as those that Control Tower keeps in members, too.
+        // This includes other trails, such as those that Control Tower keeps in members.
         call(&admin(MEMBER), "cloudtrail:UpdateTrail", &trail("aws-controltower-BaselineCloudTrail")),
         call(&admin(MEMBER), "lambda:GetFunction", &function),
         call(&admin(MEMBER), "sqs:GetQueueAttributes", &sqs(MEMBER, "calls")),
@@ -93,7 +93,7 @@ fn the_example_service_control_policy_protects_the_auditor() {
     check(&deployment, Decision::Allowed, &allowed);
 }
 
-/// The examples for the account of the log archive let exactly audit-trail in.
+/// The examples for the account of the log archive allow exactly audit-trail.
 #[test]
 fn the_examples_for_the_log_archive_let_the_hub_read() {
     let policy = |name: &str| -> Value {
@@ -127,7 +127,7 @@ fn the_examples_for_the_log_archive_let_the_hub_read() {
     assert_eq!(policies.decide(&subscribe.with("sns:Endpoint", &["arn:aws:sqs:us-east-1:444455556666:other"])), Decision::Denied);
 }
 
-/// What code asks of AWS: the names are those that its errors carry.
+/// The operations that the code calls, by the names in its errors.
 fn operations_in(files: &[&str]) -> BTreeSet<String> {
     let named = |file: &&str| -> Vec<String> {
         let source = std::fs::read_to_string(root().join("shared/aws/src").join(file)).unwrap_or_default();
@@ -137,7 +137,7 @@ fn operations_in(files: &[&str]) -> BTreeSet<String> {
     files.iter().flat_map(named).filter(|name: &String| !name.is_empty()).collect()
 }
 
-/// `snapshot` and `doctor` get by with the example: what they ask is allowed, nothing else is, and nothing there changes anything.
+/// The example is enough for `snapshot` and `doctor`: it allows the calls that they make and no others, and it allows no change.
 #[test]
 fn the_snapshot_policy_is_what_is_asked() {
     let text_of_policy = std::fs::read_to_string(root().join("deploy/snapshot.policy.json")).unwrap();
@@ -150,17 +150,17 @@ fn the_snapshot_policy_is_what_is_asked() {
     let mut asked = operations_in(&["state.rs", "snapshot.rs", "doctor.rs"]);
     // It needs no permission.
     assert!(asked.remove("GetCallerIdentity"));
-    // Only the hub asks what is wrong with policies.
+    // Only the hub asks AWS for validation errors of policies.
     for of_hub in ["ListAccountsWithInvalidEffectivePolicy", "ListEffectivePolicyValidationErrors"] {
         assert!(asked.remove(of_hub));
     }
-    // `doctor` counts targets, and says that it doesn't know where it may not.
+    // `doctor` counts targets, and reports where it may not.
     asked.insert("ListTargetsByRule".to_owned());
     assert_eq!(granted, asked);
     let reads = |name: &String| ["Get", "List", "Describe", "Lookup"].iter().any(|start| name.starts_with(start)) || name == "AssumeRole";
     assert!(granted.iter().all(reads), "{granted:?}");
 
-    // The role trusts whom the account lets assume it.
+    // The role trusts the principals that the account allows to assume it.
     let trust = json!({"Version": "2012-10-17", "Statement":
         [{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{MEMBER}:root")}, "Action": "sts:AssumeRole"}]});
     let decide = |action: &str, resource: &str| {
@@ -190,7 +190,7 @@ fn the_snapshot_policy_is_what_is_asked() {
     }
 }
 
-/// What the hub's code asks of AWS, the reader role may ask.
+/// The reader role may make every call by which the hub's code reads an account.
 #[test]
 fn whatever_the_code_reads_the_reader_may_read() {
     let operations = operations_in(&["state.rs"]);

@@ -1,4 +1,4 @@
-//! Who may do what: the policies of both templates, evaluated. Calls that the product makes are allowed, and a list of others is not.
+//! Evaluates the policies of both templates: calls that the product makes are allowed, and a list of others is refused.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -38,7 +38,7 @@ fn own_key(account: &str) -> String {
     format!("{account}#us-east-1#2026-11-01T10")
 }
 
-/// Of what the hub knows of an account itself.
+/// The partition key of what the hub itself read of an account.
 fn hub_key(account: &str) -> String {
     format!("hub#{}", own_key(account))
 }
@@ -90,7 +90,7 @@ fn members_report_their_own_facts() {
         }
         let changes = of_region(account, "changes");
         calls.push(call(&of_region(account, "invocations"), "organizations:DescribeEffectivePolicy", "*"));
-        // The enforced guardrail's own policy shares it with the organization; that isn't ours to evaluate.
+        // The policy of the enforced guardrail shares it with the organization. It isn't part of the templates.
         calls.push(call(&changes, "bedrock:GetGuardrail", &bedrock(MANAGEMENT, "guardrail/abcd1234efgh")).in_account(account));
         calls.push(call(&changes, "bedrock:GetResourcePolicy", &bedrock(account, "guardrail/abcd1234efgh")));
         calls.push(call(&changes, "bedrock:GetAgent", &bedrock(account, "agent/ABCDEFGHIJ")));
@@ -100,11 +100,11 @@ fn members_report_their_own_facts() {
         calls.push(assume(&changes, &role(account, "guardrail-audit-heartbeat")));
     }
     calls.push(call(&of_region(MANAGEMENT, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
-    // The hub's copy for forwarded events writes for those who forwarded them.
+    // The hub's functions for forwarded events write for the accounts that forward.
     calls.push(put(&of_region(HUB, "forwarded-invocations"), &[&own_key(FORWARDER)]));
     calls.push(put(&of_region(HUB, "forwarded-changes"), &[&own_key(FORWARDER)]));
     calls.push(call(&of_region(FORWARDER, "forward"), "events:PutEvents", BUS));
-    // Who forwards beats, too.
+    // An account that forwards has a heartbeat, too.
     calls.push(assume(&of_region(FORWARDER, "changes"), &role(FORWARDER, "guardrail-audit-heartbeat")));
     check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
 }
@@ -225,13 +225,13 @@ fn rules_schedules_and_topics_deliver() {
     check(&Deployment::of_an_organization(), Decision::Denied, &calls);
 }
 
-/// Everything that a member's administrator could try with the auditor's roles, or as himself.
+/// What a member's administrator could try with the auditor's roles, or in their own name.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of calls")]
 fn members_can_do_nothing_else() {
     let mut calls = Vec::new();
     let auditors = [of_region(MEMBER, "invocations"), of_region(MEMBER, "changes"), role(MEMBER, "guardrail-audit-reader"), admin(MEMBER)];
-    // A role of the administrator's own below the path, with every permission: the resource policies alone stand in the way.
+    // A role that the administrator created below the path, with every permission: only resource policies can refuse it.
     let impostor = role(MEMBER, "impostor");
     for who in auditors.iter().chain([&impostor]) {
         calls.push(put(who, &[&own_key(HUB)]));
@@ -287,7 +287,7 @@ fn members_can_do_nothing_else() {
         }
         calls.push(list_world(who, "world/"));
         calls.push(call(who, "s3:PutBucketPolicy", WORLD).in_account(HUB));
-        // The key only serves the table.
+        // The key may be used only through the table.
         calls.push(call(who, "kms:Decrypt", KEY));
         calls.push(key(who, "kms:Decrypt", "s3"));
         calls.push(key(who, "kms:GenerateDataKey", "sns"));
@@ -318,7 +318,7 @@ fn members_can_do_nothing_else() {
             &format!("arn:aws:events:us-east-1:{HUB}:rule/guardrail-audit/guardrail-audit-forwarded-calls"),
         ));
     }
-    // Whoever is outside the organization, or not below the path, isn't even let in with the right key.
+    // A caller from outside of the organization, or not below the path, is refused even with the right key.
     let outside = put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]).with("aws:PrincipalOrgID", &["o-otherotherot"]);
     calls.push(outside);
     calls.push(put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]).with("aws:PrincipalOrgID", &[]));
@@ -327,7 +327,7 @@ fn members_can_do_nothing_else() {
     calls.push(key(&admin(MEMBER), "kms:Decrypt", "dynamodb"));
     calls.push(key(&of_region(MEMBER, "changes"), "kms:Decrypt", "dynamodb").with("aws:PrincipalOrgID", &["o-otherotherot"]));
     calls.push(call(&admin(MEMBER), "events:PutEvents", BUS).with("aws:PrincipalOrgID", &["o-otherotherot"]));
-    // The roles themselves.
+    // Only the principals that they trust may assume the roles.
     let (invocations, changes) = (of_region(MEMBER, "invocations"), of_region(MEMBER, "changes"));
     calls.push(assume(&invocations, &role(MEMBER, "guardrail-audit-heartbeat")));
     calls.push(assume(&admin(MEMBER), &role(MEMBER, "guardrail-audit-heartbeat")));
@@ -366,7 +366,7 @@ fn members_can_do_nothing_else() {
     calls.push(call(&role(MEMBER, "guardrail-audit-reader"), "bedrock:UpdateGuardrail", &bedrock(MEMBER, "guardrail/abcd1234efgh")));
     calls.push(call(&of_region(MEMBER, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
     calls.push(call(&role(FORWARDER, "guardrail-audit-reader"), "events:PutEvents", BUS));
-    // What beats in an account that forwards can do nothing else.
+    // The heartbeat's role in an account that forwards can do nothing else.
     let beats = of_region(FORWARDER, "changes");
     calls.push(put(&beats, &[&own_key(FORWARDER)]));
     calls.push(call(&beats, "events:PutEvents", BUS));
@@ -382,31 +382,31 @@ fn members_can_do_nothing_else() {
 fn a_function_of_the_hub_does_only_its_own_work() {
     let hub = |function: &str| of_region(HUB, function);
     let mut calls = vec![
-        // Only fold-findings decides about findings.
+        // Only fold-findings writes findings.
         call(&hub("reconcile"), "dynamodb:PutItem", FINDINGS),
         call(&hub("audit-trail"), "dynamodb:PutItem", FINDINGS),
         call(&hub("report"), "dynamodb:UpdateItem", FINDINGS),
         call(&hub("invocations"), "dynamodb:PutItem", FINDINGS),
         call(&hub("forwarded-invocations"), "dynamodb:PutItem", FINDINGS),
-        // Its own account's copy writes for its own account.
+        // The functions for the hub's own account write for that account only.
         put(&hub("invocations"), &[&own_key(MEMBER)]),
         put(&hub("changes"), &[&own_key(MEMBER)]),
         put(&hub("forwarded-invocations"), &[]),
         put(&hub("forwarded-invocations"), &[&hub_key(MEMBER)]),
-        // Nobody of the hub speaks for a member, whose word is its own.
+        // No function of the hub writes as a member, whose rows are the member's own report.
         put(&hub("reconcile"), &[&own_key(MEMBER)]),
         put(&hub("audit-trail"), &[&own_key(MEMBER)]),
         put(&hub("report"), &[&hub_key(MEMBER)]),
-        // What lets members in lets in no role of the hub's own account.
+        // The statement that allows members allows no role of the hub's own account.
         put(&hub("report"), &[&own_key(HUB)]),
         call(&hub("fold-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
-        // send-alerts keeps its own state, and never a finding.
+        // send-alerts writes its own state, and never a finding.
         call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:UpdateItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
         put(&hub("fold-findings"), &[&own_key(MEMBER)]),
         call(&hub("send-alerts"), "dynamodb:Query", OBSERVATIONS),
-        // Only reconcile reads accounts and writes the world; the configuration is written by people.
+        // Only reconcile reads accounts and writes the world; people write the configuration.
         assume(&hub("fold-findings"), &role(MEMBER, "guardrail-audit-reader")),
         world(&hub("fold-findings"), "s3:PutObject", "world/organization.json"),
         world(&hub("report"), "s3:PutObject", "world/organization.json"),

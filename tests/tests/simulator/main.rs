@@ -1,6 +1,7 @@
-//! The product evaluates policies as an evaluator does that others keep: both are asked about the same calls, with the same documents.
+//! Compares the product's evaluation of policies with an evaluator that others maintain: both evaluate the same calls with the same
+//! documents.
 //!
-//! <https://github.com/cloud-copilot/iam-simulate>. Documents and calls are made up, always the same ones.
+//! <https://github.com/cloud-copilot/iam-simulate>. Documents and calls are generated, the same ones in every run.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -24,7 +25,7 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 
-/// How many calls are asked about.
+/// The number of calls that are compared.
 const CASES: usize = 4_000;
 
 const ACCOUNT: &str = "222233334444";
@@ -42,14 +43,14 @@ struct Case {
     boundary: Option<Value>,
 }
 
-/// A condition key with the operators of its family, what policies say of it and what calls have.
+/// A condition key, with the operators of its family and the values that policies and calls have for it.
 struct Key {
     name: &'static str,
     spelled: &'static [&'static str],
     operators: &'static [&'static str],
     values: &'static [&'static str],
     actual: &'static [&'static str],
-    /// It may have several values in a call.
+    /// Whether a call may have several values for it.
     is_many: bool,
 }
 
@@ -180,7 +181,7 @@ const RESOURCE_PATTERNS: &[&str] = &[
     "arn:aws:s3:::bucket/*",
 ];
 
-/// One value as IAM takes it: alone, or a list of one.
+/// One value in the forms that IAM accepts: alone, or as a list of one.
 fn one_or_many(values: Vec<&'static str>) -> impl Strategy<Value = Value> {
     any::<bool>().prop_map(move |alone| match values.as_slice() {
         [one] if alone => json!(one),
@@ -330,33 +331,34 @@ impl Case {
     }
 }
 
-/// Whether a condition of a case is one of a kind that is known.
+/// Whether a condition of a case is of a known kind.
 type IsOfKind = fn(&Condition, &Case) -> bool;
 
-/// Where the other evaluator is known to say something else, and why that isn't done here.
+/// The kinds of conditions for which the other evaluator is known to decide differently, with the reason why the product doesn't follow it.
 const KNOWN: &[(&str, IsOfKind)] = &[
-    // `…IfExists` makes an element true whose key isn't there, and ForAnyValue doesn't hold then. The other lets ForAnyValue count, here it is
-    // not known (docs/aws/iam.md#conditions).
+    // `…IfExists` makes an element true whose key isn't there, and ForAnyValue doesn't hold then. The other evaluator applies ForAnyValue,
+    // here the result is unknown (docs/aws/iam.md#conditions).
     ("ForAnyValue with IfExists on a key that isn't there", |condition, case| {
         let is_there = case.context.keys().any(|key| key.eq_ignore_ascii_case(&condition.key));
         condition.quantifier == Some(Quantifier::ForAnyValue) && condition.if_exists && !is_there
     }),
-    // The other calls them invalid, and lets them match nothing. Taken for what they begin with, none that lets more in is overlooked.
+    // The other evaluator rejects them as invalid and lets them match nothing. Taking them as prefixes overlooks no statement that allows
+    // more.
     ("an ARN with fewer than six parts", |condition, _| {
         condition.test == Test::Arn && condition.values.iter().any(|value| value.split(':').count() < 6)
     }),
-    // An IPv6 address is in no IPv4 network, and the other way round; the other finds that neither in nor not in.
+    // An IPv6 address is in no IPv4 network, and the reverse; the other evaluator finds it neither in nor not in the network.
     ("an address of another family", |condition, case| {
         let is_v6 = |address: &str| address.contains(':');
         let actual = case.context.get("aws:SourceIp").map(|actual| is_v6(actual[0]));
         condition.test == Test::Address && condition.negated && condition.values.iter().any(|value| Some(is_v6(value)) != actual)
     }),
-    // `${*}` is the character wherever a policy variable can stand; the other knows it only beside wildcards
+    // `${*}` is the character wherever a policy variable can stand; the other evaluator knows it only beside wildcards
     // (docs/aws/iam.md#patterns).
     ("an escaped character without wildcards", |condition, _| {
         matches!(condition.test, Test::Equals | Test::EqualsIgnoreCase) && condition.values.iter().any(|value| value.contains("${*}"))
     }),
-    // The other compares seconds since 1970 with milliseconds.
+    // The other evaluator compares seconds since 1970 with milliseconds.
     ("a date as a number", |condition, _| {
         matches!(condition.test, Test::Date(_)) && condition.values.iter().any(|value| value.parse::<i64>().is_ok())
     }),
@@ -388,7 +390,7 @@ fn policies_are_evaluated_as_others_do() {
         }
     }
     assert!(unexplained.is_empty(), "{} of {CASES}, among them\n{}", unexplained.len(), unexplained[..unexplained.len().min(5)].join("\n"));
-    // The cases are worth something: neither answer is rare, and each known difference is met.
+    // The cases are meaningful: neither decision is rare, and each known difference occurs.
     assert!(allowed > CASES / 10 && allowed < CASES * 9 / 10, "{allowed} of {CASES} allowed");
     assert_eq!(decisions.iter().map(String::as_str).collect::<Vec<_>>(), ["Allowed", "ExplicitlyDenied", "ImplicitlyDenied"]);
     let met: BTreeSet<&str> = differences.keys().copied().collect();
@@ -396,7 +398,7 @@ fn policies_are_evaluated_as_others_do() {
     assert!(differences.values().sum::<usize>() < CASES / 20, "{differences:?}");
 }
 
-/// What the other evaluator says, in one process.
+/// The decisions of the other evaluator, which runs in one process.
 fn simulated(cases: &[Case]) -> Vec<String> {
     let mut node = Command::new("node")
         .arg(root().join("tests/tests/simulator/simulate.mjs"))
