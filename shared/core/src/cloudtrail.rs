@@ -1,8 +1,9 @@
-//! CloudTrail records: where one begins and ends, which of them matter, and the fields that we read.
+//! CloudTrail records: finding them in a log file, rejecting those that no rule needs, and reading their fields.
 //!
-//! The way of a record: [`frame`] finds it in the bytes of a file, [`wanted`] rejects it unparsed if no rule can want it, and
-//! [`Item::each`] reads the rest: a record as it is, or all that is wrapped in something else. Nothing fails on a field that is missing, null, there
-//! twice, or of another type than documented.
+//! A record passes three stages: [`frame`] finds the bytes of one JSON value in a file, [`wanted`] rejects it unparsed if no rule needs it,
+//! and
+//! [`Item::each`] parses the rest, be it a plain record or an envelope around several. A field that is missing, null, duplicated or of another
+//! type than documented reads as absent; it never makes a record unreadable.
 
 mod columns;
 mod fields;

@@ -1,20 +1,20 @@
-//! Rows of tables that hold records by columns: CloudTrail Lake, Athena and Logs Insights answer with such rows, as JSON and as CSV.
+//! Rows of tables that hold one record each: CloudTrail Lake, Athena and Logs Insights return such rows, as JSON or as CSV.
 //!
-//! Names of columns lose their capitals there, times their `T`, and structures come as JSON in a string or in the notation of Hive and Trino:
-//! `{type=AssumedRole, sessioncontext={sessionissuer={arn=…}}}`.
+//! Tables change what CloudTrail writes: the names of columns lose their capitals, times lose their `T`, and structures become strings,
+//! either of JSON or in the notation of Hive and Trino: `{type=AssumedRole, sessioncontext={sessionissuer={arn=…}}}`.
 
 use serde_json::{Map, Value, map::Entry};
 
 use super::{fields, record::HIDDEN};
 
-/// The record that a row stands for, if it has a column for the name of the operation.
+/// Turns a row back into the record that it stands for. `None` if no column holds the name of the operation.
 pub(super) fn record_of(row: Map<String, Value>) -> Option<Value> {
     let mut record = Map::new();
     let mut flat = false;
     for (column, value) in row {
         let (head, rest) = column.split_once('.').map_or((column.as_str(), None), |(head, rest)| (head, Some(rest)));
         let Some(name) = fields::of_column(head) else {
-            // The event history of the console, as CSV.
+            // The console's event history, downloaded as CSV.
             if head.eq_ignore_ascii_case("user name") {
                 put(&mut record, &["userIdentity", "userName"], value);
             }
@@ -32,7 +32,8 @@ pub(super) fn record_of(row: Map<String, Value>) -> Option<Value> {
         }
     }
     record.get("eventName").filter(|name| name.as_str().is_some_and(|name| !name.is_empty()))?;
-    // Parameters by columns are those that somebody asked for: that a guardrail is not among them doesn't mean that none was named.
+    // A query selects its columns. A parameter that isn't among them may still have been in the request, so a missing guardrail proves
+    // nothing.
     if flat && let Some(Value::Object(parameters)) = record.get_mut("requestParameters") {
         let is_of_guardrail = |name: &String| name.to_ascii_lowercase().contains("guardrail");
         if !parameters.keys().any(is_of_guardrail) {
@@ -42,7 +43,7 @@ pub(super) fn record_of(row: Map<String, Value>) -> Option<Value> {
     Some(Value::Object(record))
 }
 
-/// Puts a value at a path of members.
+/// Inserts a value at a path of nested members and creates the objects on the way.
 fn put(into: &mut Map<String, Value>, path: &[&str], value: Value) {
     match path {
         [] => {}
@@ -61,7 +62,7 @@ fn put(into: &mut Map<String, Value>, path: &[&str], value: Value) {
     }
 }
 
-/// The value of a record's member behind that of a column.
+/// Converts a column's value to the type that the member of this name has in a record.
 fn member(name: &str, value: Value) -> Value {
     match (name, value) {
         (_, Value::String(text)) if text.is_empty() || text == "null" || text == "NULL" => Value::Null,
@@ -72,7 +73,7 @@ fn member(name: &str, value: Value) -> Value {
     }
 }
 
-/// `2026-11-20 10:00:00.000 UTC` is `2026-11-20T10:00:00.000Z`.
+/// Converts `2026-11-20 10:00:00.000 UTC` to `2026-11-20T10:00:00.000Z`.
 fn time(text: &str) -> String {
     let text = text.trim();
     match text.split_once(' ') {
@@ -84,7 +85,7 @@ fn time(text: &str) -> String {
     }
 }
 
-/// A structure that stands in a string.
+/// Parses a structure from a string, in JSON or in the notation of Hive and Trino. Other values stay as they are.
 fn structure(value: Value) -> Value {
     match value {
         Value::String(text) => {
@@ -94,7 +95,7 @@ fn structure(value: Value) -> Value {
     }
 }
 
-/// The members of an identity or a resource under their own names.
+/// Renames the members of an identity or a resource to the names that CloudTrail gives them.
 fn parts(value: Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(
@@ -109,12 +110,12 @@ fn parts(value: Value) -> Value {
     }
 }
 
-/// Reads the notation of Hive and Trino.
+/// A parser for the notation of Hive and Trino.
 struct Notation<'t> {
     rest: &'t str,
 }
 
-/// No structure of a record is nested deeper.
+/// Levels of nesting that are parsed at most; structures of a record have fewer.
 const DEEPEST: u32 = 16;
 
 impl Notation<'_> {
@@ -128,7 +129,7 @@ impl Notation<'_> {
             return None;
         }
         match self.rest.chars().next()? {
-            // JSON inside of the notation: the values of maps of strings.
+            // JSON within the notation: maps of strings have it as values.
             '{' | '[' if self.json_follows() => {
                 let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
                 let value = values.next()?.ok()?;
@@ -186,7 +187,7 @@ impl Notation<'_> {
         self.rest = self.rest.trim_start().trim_start_matches(',').trim_start();
     }
 
-    /// Where a scalar ends: before a bracket that closes, or before a comma with another member behind it.
+    /// The offset of the end of a scalar: before a closing bracket, or before a comma that another member follows.
     fn scalar_end(&self) -> usize {
         let text = self.rest;
         let ends = |(at, c): (usize, char)| match c {

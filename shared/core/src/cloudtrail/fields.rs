@@ -1,4 +1,4 @@
-//! The names of the members of records, as CloudTrail spells them, and as tables and queries do.
+//! The names of a record's members, as CloudTrail spells them and as tables and queries spell them.
 
 /// The members of a record (docs/aws/cloudtrail-records.md#common-members).
 const OF_RECORDS: &[&str] = &[
@@ -60,8 +60,8 @@ const OF_PARTS: &[&str] = &[
     "clientProvidedHostHeader",
 ];
 
-/// Whether an object surely is a record and wraps none: CloudTrail writes `eventVersion` first, and what sorts the members begins with
-/// another of a record's own.
+/// Whether an object certainly is a record rather than an envelope. CloudTrail writes `eventVersion` first; tools that sort the members put
+/// another member of the record itself first.
 pub(super) fn starts_like_record(object: &[u8]) -> bool {
     let first_key = || {
         let key = object.strip_prefix(b"{")?.trim_ascii_start().strip_prefix(b"\"")?;
@@ -70,17 +70,17 @@ pub(super) fn starts_like_record(object: &[u8]) -> bool {
     first_key().is_some_and(|key| OF_RECORDS.iter().any(|name| name.as_bytes() == key))
 }
 
-/// Whether a member of this name belongs to a record.
+/// Whether a record has a member of this name.
 pub(super) fn is_of_record(name: &str) -> bool {
     OF_RECORDS.contains(&name)
 }
 
-/// The member of a record that a column stands for: `eventname`, `event_name` and `Event name` are `eventName`.
+/// The record's member that a column holds: `eventname`, `event_name` and `Event name` are all `eventName`.
 pub(super) fn of_column(column: &str) -> Option<&'static str> {
     spelled(column, OF_RECORDS)
 }
 
-/// The member of a part of a record that a column stands for.
+/// The member of an identity, a resource or the TLS details that a column holds.
 pub(super) fn of_part(column: &str) -> Option<&'static str> {
     spelled(column, OF_PARTS)
 }

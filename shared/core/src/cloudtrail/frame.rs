@@ -1,9 +1,9 @@
-//! Where one JSON value of a log file ends and the next begins.
+//! Splits the bytes of a log file into JSON values.
 //!
-//! Log files hold their records as `{"Records":[…]}` (CloudTrail's files), `{"Events":[…]}` (LookupEvents) and likewise under the other names
-//! of `LISTS`, as `[…]`, one value a line, or one value alone; all of these may be mixed, indented or cut off. A line that doesn't begin
-//! like JSON is handed on as it is. [`Frames`] finds the values without parsing them: it follows quotes
-//! and brackets only, 64 bytes at a time by what the processor has for it, and goes on behind a value that is broken.
+//! Log files hold their records as `{"Records":[…]}` (CloudTrail's files), `{"Events":[…]}` (LookupEvents) and likewise under the other
+//! names of `LISTS`, as `[…]`, as one value a line, or as a single value. A file may mix these forms, indent them or end inside one. A line
+//! that begins neither with `{` nor with `[` is returned as text. [`Frames`] does not parse the values: it follows quotes and brackets
+//! only, 64 bytes at a time with the vector instructions of the processor, and continues behind a broken value.
 
 mod brackets;
 
@@ -12,32 +12,33 @@ use memchr::{memchr, memchr2, memmem};
 
 use super::fields::starts_like_record;
 
-/// The members in which objects hold lists of records: `Records` (CloudTrail's files, Kinesis), `Events` (LookupEvents), `events` (FilterLogEvents),
-/// `logEvents` (subscriptions of CloudWatch Logs), `records` (Firehose), `results` (Logs Insights), `QueryResultRows` (CloudTrail Lake), `Messages` (SQS).
+/// The members that hold lists of records: `Records` (CloudTrail's files, Kinesis), `Events` (LookupEvents), `events` (FilterLogEvents),
+/// `logEvents` (subscriptions of CloudWatch Logs), `records` (Firehose), `results` (Logs Insights), `QueryResultRows` (CloudTrail Lake),
+/// `Messages` (SQS).
 pub(super) const LISTS: &[&str] = &["Records", "Events", "events", "logEvents", "records", "results", "QueryResultRows", "Messages"];
 
-/// What the bytes of a file turn out to hold next.
+/// The next piece of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'b> {
-    /// One JSON value, if it is valid: brackets and quotes match.
+    /// The bytes of one value, whose brackets and quotes match. They may still be invalid JSON.
     Value(&'b [u8]),
-    /// A line that begins like neither an object nor an array. A record may stand further on in it.
+    /// A line that begins neither with `{` nor with `[`. A record may follow further on in it.
     Text(&'b [u8]),
-    /// Bytes that can't be a value.
+    /// Bytes that can't be a value, with the reason.
     Broken(&'static str),
-    /// The window ends inside a value: call again with a window that starts at the same place and holds more.
+    /// The window ends inside a value: call again with a longer window that starts at the same byte.
     More,
-    /// All has been read.
+    /// The whole file has been read.
     End,
 }
 
-/// Finds the JSON values of one file in windows over its bytes.
+/// Finds the JSON values of one file. The caller passes the file in windows, so that it is never in memory as a whole.
 #[derive(Debug, Default)]
 pub struct Frames {
     place: Place,
-    /// Each value ends on its line: known from the file's name, or learnt when a value was found broken.
+    /// Every value ends with its line. Set when the file's name shows it, or after the first broken value.
     line_by_line: bool,
-    /// What is passed over, if the window begins inside of it.
+    /// The value that was given up and that the window begins inside of.
     passing: Option<Passing>,
 }
 
@@ -46,37 +47,37 @@ enum Place {
     /// Between values.
     #[default]
     Top,
-    /// Inside an array of values; it stands in an object if `wrapped`.
+    /// Inside an array of values. `wrapped`: the array is a member of an object.
     List { wrapped: bool },
-    /// Inside an object that wraps a list, outside the list.
+    /// Inside an object that holds a list of records, outside of the list.
     Wrapper,
 }
 
-/// What a step found, and how many bytes it used up.
+/// What one step found, and how many bytes it consumed.
 struct Step<'b> {
     used: usize,
     found: Option<Frame<'b>>,
 }
 
 impl Step<'_> {
-    /// Used up some bytes, found nothing yet.
+    /// Consumes bytes that hold no frame.
     fn past(used: usize) -> Self {
         Step { used, found: None }
     }
 }
 
 impl Frames {
-    /// For a file whose name says that it holds one value a line.
+    /// Frames of a file whose name shows that it holds one value a line.
     #[must_use]
     pub fn line_by_line() -> Self {
         Frames { line_by_line: true, ..Frames::default() }
     }
 
-    /// Gives up the value at the start of the window, which doesn't end in it: how many bytes are done with, and why. What follows the value
-    /// is found all the same, without ever holding all of it.
+    /// Gives up the value at the start of the window, because it doesn't end within the longest window. Returns how many bytes to drop, and
+    /// the reason. Values behind it are found as usual; the rest of the value itself is skipped and never held in memory.
     pub fn give_up(&mut self, window: &[u8]) -> (usize, &'static str) {
         let at_top = self.place == Place::Top;
-        // A value that never closes would swallow all that follows.
+        // A value that never closes would consume the rest of the file, so it ends at the next line that begins with `{`.
         if at_top && let Some(line_end) = memmem::find(window, b"\n{") {
             self.line_by_line = true;
             return (line_end, "the record is cut off");
@@ -86,7 +87,7 @@ impl Frames {
         (0, "a record of more than 16 MiB")
     }
 
-    /// The next frame in `window` and how many of the window's bytes are done with. `last` says that nothing follows the window.
+    /// The next frame in `window`, and how many of the window's bytes it consumes. `last`: the window ends where the file ends.
     pub fn next<'b>(&mut self, window: &'b [u8], last: bool) -> (usize, Frame<'b>) {
         let mut used = 0;
         if let Some(passing) = &mut self.passing {
@@ -145,7 +146,7 @@ impl Frames {
         }
     }
 
-    /// A record of its own, or an object around a list of them.
+    /// Reads an object between values: a record, or an object around a list of records.
     fn top_object<'b>(&mut self, rest: &'b [u8], last: bool) -> Step<'b> {
         let line = if self.line_by_line { memchr(b'\n', rest) } else { None };
         let within = line.map_or(rest, |end| rest.get(..end).unwrap_or_default());
@@ -159,7 +160,8 @@ impl Frames {
         }
         let next_line = || memmem::find(rest, b"\n{");
         match (value, next_line()) {
-            // The value swallows the start of another line: fine if it is JSON, printed without indentation; else its own line is cut off.
+            // The value extends over a line that begins with `{`. That is right for JSON that is printed without indentation; otherwise the
+            // value was cut off at the end of its line.
             (Some(value), Some(line_end)) if line_end < value.len() && !is_json(value) => self.give_up_line(line_end),
             (Some(value), _) => Step { used: value.len(), found: Some(Frame::Value(value)) },
             (None, _) if line.is_some() => self.give_up_line(within.len()),
@@ -169,7 +171,7 @@ impl Frames {
         }
     }
 
-    /// From here on each line is taken by itself: reading on from each broken line to the end of the file would take quadratic time.
+    /// Takes each line by itself from here on. Searching the whole rest of the file behind each broken line would take quadratic time.
     fn give_up_line<'b>(&mut self, line_end: usize) -> Step<'b> {
         self.line_by_line = true;
         Step { used: line_end, found: Some(Frame::Broken("the record is cut off")) }
@@ -190,7 +192,7 @@ impl Frames {
         }
     }
 
-    /// Behind the list: other keys, another list, or the end of the object.
+    /// Reads what follows a list within its object: another member, another list, or the closing brace.
     fn in_wrapper<'b>(&mut self, first: u8, rest: &'b [u8], last: bool) -> Step<'b> {
         if first == b'}' {
             self.place = Place::Top;
@@ -211,10 +213,10 @@ impl Frames {
     }
 }
 
-/// What of a value was passed over.
+/// The state of the brackets and quotes in the bytes of a value that is skipped.
 #[derive(Debug, Default)]
 struct Passing {
-    /// It ends with its line.
+    /// The value ends with its line.
     by_line: bool,
     depth: u64,
     in_string: bool,
@@ -222,7 +224,7 @@ struct Passing {
 }
 
 impl Passing {
-    /// Where the value ends in the next bytes.
+    /// The offset behind the value's last byte, if the value ends within these bytes.
     fn end_in(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.by_line {
             return memchr(b'\n', bytes);
@@ -255,14 +257,14 @@ impl Passing {
     }
 }
 
-/// Blanks, and the commas between values, which are not checked: values speak for themselves.
+/// The length of the white space, commas and byte order mark before the next value. Commas between values are not checked.
 fn blank_len(bytes: &[u8]) -> usize {
     let after_mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let blanks = bytes.get(after_mark..).unwrap_or_default();
     after_mark + blanks.iter().take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b'\x1e')).count()
 }
 
-/// Whether a bracket opens a list of objects, lists or strings. Others stand around times and levels, as in `[INFO] {…}`.
+/// Whether a bracket opens a list of objects, lists or strings. Log lines put times and levels into brackets too, as in `[INFO] {…}`.
 fn is_list_of_json(list: &[u8]) -> bool {
     let behind = list.get(1..).unwrap_or_default().trim_ascii_start();
     matches!(behind.first(), Some(b'{' | b'[' | b'"' | b']')) || behind.starts_with(b"null")
@@ -272,7 +274,7 @@ pub(super) fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
-/// Where the elements of the first list of records start, among the members of an object (behind its brace).
+/// The offset of the first element of the first list of records among an object's members. `members` starts behind the object's brace.
 fn list_start(members: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -287,13 +289,13 @@ fn list_start(members: &[u8]) -> Option<usize> {
 
 /// A member of an object.
 enum Member {
-    /// `"Records": [` or another of `LISTS`; behind it, the elements.
+    /// `"Records": [` or another of `LISTS`, with the offset of the list's first element.
     ListAt(usize),
-    /// Any other, that long.
+    /// Any other member, with its length.
     Other(usize),
-    /// It goes on behind the window.
+    /// A member that extends beyond the window.
     CutOff,
-    /// No member at all.
+    /// No member: the bytes can't continue an object.
     Malformed,
 }
 
@@ -325,7 +327,7 @@ fn value_len(bytes: &[u8]) -> Option<usize> {
         b'"' => string_len(bytes),
         _ => {
             let len = bytes.iter().position(|byte| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace())?;
-            // A stray bracket is a value of its own, so that there is always progress.
+            // A stray closing bracket counts as a value of one byte, so that every step makes progress.
             Some(len.max(1))
         }
     }
@@ -350,7 +352,7 @@ mod tests {
 
     use super::*;
 
-    /// All frames of a file that comes in windows of the given size.
+    /// Reads a whole file in windows of `step` bytes and returns all frames.
     fn frames_in(mut frames: Frames, file: &[u8], step: usize) -> Vec<Result<String, &'static str>> {
         let mut found = Vec::new();
         let (mut start, mut end) = (0, step.min(file.len()));
@@ -510,7 +512,7 @@ mod tests {
     }
 
     proptest! {
-        /// The brackets and quotes of any JSON lead to the same values as a JSON parser, wherever windows and blocks end.
+        /// The values found equal those of a JSON parser, wherever windows and blocks of 64 bytes end.
         #[test]
         fn frames_agree_with_a_json_parser(values in proptest::collection::vec(json_value(), 1..6), pretty: bool, step in 1_usize..200) {
             let file = json!({"first": values.first(), "Records": values, "last": [1]});

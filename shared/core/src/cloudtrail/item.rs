@@ -1,4 +1,4 @@
-//! From the bytes of one JSON value to what it is: a record, wrapped or not, an invocation log, or nothing we know.
+//! Reads the bytes of one JSON value and classifies it: a record, an envelope around records, an invocation log, or something unknown.
 
 use serde_json::{Map, Value};
 
@@ -8,62 +8,62 @@ use super::{
 };
 use crate::{invocation_log::InvocationLog, json::without_duplicates};
 
-/// One JSON value of a log file, told apart.
+/// One JSON value of a log file, by its kind.
 #[derive(Debug)]
 pub enum Item<'a> {
     /// A CloudTrail record.
     Record(Box<Record<'a>>),
-    /// A model invocation log (`schemaType: ModelInvocationLog`).
+    /// A model invocation log (`schemaType: ModelInvocationLog`, docs/aws/invocation-logs.md#record).
     InvocationLog(Box<InvocationLog>),
-    /// A digest file of CloudTrail's log file validation: no record at all.
+    /// A digest file of CloudTrail's log file validation. It holds no record.
     Digest,
-    /// A CloudTrail Insight, or the summary of one: no call.
+    /// A CloudTrail Insight or the summary of one. It is no call.
     Insight,
-    /// An event of EventBridge that is not CloudTrail's, such as the end of a batch job.
+    /// An event on an EventBridge bus that is not from CloudTrail, such as the end of a batch job.
     BusEvent,
-    /// CloudWatch Logs asks whether anybody listens.
+    /// The message that CloudWatch Logs sends to check that a subscription's destination can be reached.
     ControlMessage,
-    /// What was sent to a model or came back from it, as invocation logging keeps it apart where it is large.
+    /// A model's request or response, which invocation logging writes to an object of its own when it is large.
     Body,
 }
 
-/// Why a value could not be read as any kind of record.
+/// Why a value can't be read as any kind of record.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableRecord {
     /// The bytes are not JSON.
     #[error("not valid JSON: {0}")]
     Json(#[source] serde_json::Error),
-    /// JSON, but no object.
+    /// JSON other than an object.
     #[error("not a JSON object")]
     NotAnObject,
-    /// An object without the fields that make a record.
+    /// An object that has no `eventName`.
     #[error("not a CloudTrail record: no `eventName`")]
     NoEventName,
-    /// An object that is known, and is no record.
+    /// A known object that is no record, with its name.
     #[error("not a CloudTrail record: {0}")]
     NoRecord(&'static str),
-    /// A text without JSON in it.
+    /// A line of text without JSON.
     #[error("neither a JSON object nor an array")]
     NoJson,
-    /// A record that doesn't end.
+    /// A record that ends in the middle.
     #[error("the record is cut off")]
     CutOff,
-    /// What is compressed inside of a value can't be decompressed.
+    /// Compressed bytes within a value that can't be decompressed.
     #[error("failed to decompress what is inside")]
     Damaged,
-    /// More is wrapped into each other than anybody would.
+    /// Envelopes within envelopes, more than are followed.
     #[error("wrapped too deep")]
     TooDeep,
-    /// More is compressed in one value than anybody would.
+    /// A value that decodes or decompresses to more than 64 MiB.
     #[error("more than 64 MiB inside of one value")]
     TooLarge,
-    /// A change that can't be put in its place in time.
+    /// A change without a readable time: whether it came before or after a call can't be decided.
     #[error("no readable `eventTime`, so the change has no place in time")]
     NoEventTime,
     /// The record inside an envelope can't be read.
     #[error("unreadable `{field}`: {source}")]
     Wrapped {
-        /// Where the record was expected.
+        /// The member that should hold the record.
         field: &'static str,
         /// What is wrong with it.
         #[source]
@@ -71,35 +71,35 @@ pub enum UnreadableRecord {
     },
 }
 
-/// A thing that a value holds.
+/// A record, or another item, that was found in a value.
 #[derive(Debug)]
 pub struct Unwrapped<'a> {
-    /// What it is.
+    /// The item, or why it can't be read.
     pub item: Result<Item<'a>, UnreadableRecord>,
-    /// The JSON that it was read from; empty where there is none.
+    /// The bytes of JSON that it was read from; empty if there are none, as for a row of a table.
     pub json: &'a [u8],
-    /// It came in an envelope of EventBridge.
+    /// It was delivered by EventBridge.
     pub on_bus: bool,
 }
 
 impl Item<'_> {
-    /// Reads one JSON value, and calls a function with each thing that it holds: a record, or what is wrapped in it. What came encoded has to
-    /// be copied, so it is handed on instead of being returned.
+    /// Reads one JSON value and calls `with` for each item that it holds. Items are passed to a function rather than returned, because what
+    /// was decoded from base64 or gzip lives only as long as its buffer.
     pub fn each(bytes: &[u8], with: &mut dyn FnMut(Unwrapped<'_>)) {
         Unwrapping::new(with).value(bytes, At::default());
     }
 
-    /// The same for a line of text that doesn't begin like JSON.
+    /// Like [`Item::each`], for a line of text that begins neither with `{` nor with `[`.
     pub fn each_in_line(line: &[u8], with: &mut dyn FnMut(Unwrapped<'_>)) {
         Unwrapping::new(with).line(line, At::default());
     }
 
-    /// The same for a row of a table, by its columns.
+    /// Like [`Item::each`], for a row of a table, given by its columns.
     pub fn each_in_row(row: Map<String, Value>, with: &mut dyn FnMut(Unwrapped<'_>)) {
         Unwrapping::new(with).cells(row, At::default());
     }
 
-    /// Reads one JSON value that holds one thing: the first, if it holds several. The default, if it holds none.
+    /// Reads one JSON value and calls `with` for its first item. Returns the default of `R` if the value holds none.
     pub fn parse<R: Default>(bytes: &[u8], with: impl FnOnce(Result<Item<'_>, UnreadableRecord>) -> R) -> R {
         let (mut with, mut outcome) = (Some(with), R::default());
         Self::each(bytes, &mut |found| {
@@ -111,7 +111,7 @@ impl Item<'_> {
     }
 }
 
-/// Reads an invocation log, also one that says something twice.
+/// Reads an invocation log. A log with duplicate keys is read with the last of each.
 pub(super) fn read_log(json: &str) -> Result<InvocationLog, serde_json::Error> {
     serde_json::from_str(json).or_else(|error| {
         let once = without_duplicates(json.as_bytes()).ok_or(error)?;

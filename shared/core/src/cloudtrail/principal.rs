@@ -1,4 +1,4 @@
-//! Who made a request: roles and users, never sessions.
+//! Who made a request: the role, user or service. Names of sessions are kept apart, because they often identify a person.
 
 use serde::Deserialize;
 
@@ -15,25 +15,25 @@ pub struct Identity<'a> {
     /// The unique id, with the session's name behind a colon.
     #[serde(borrow)]
     pub principal_id: Text<'a>,
-    /// Of a role: the ARN of the session.
+    /// The ARN of the user, or of a role's session.
     #[serde(borrow)]
     pub arn: Text<'a>,
-    /// The caller's account, which need not be the record's.
+    /// The caller's account, which may differ from the account that received the record.
     #[serde(borrow)]
     pub account_id: Text<'a>,
-    /// Of an IAM user the name; of others often an e-mail address.
+    /// The name of an IAM user; for other identities often an e-mail address.
     #[serde(borrow)]
     pub user_name: Text<'a>,
-    /// The service that called on somebody's behalf.
+    /// The service that made the request on the principal's behalf.
     #[serde(borrow)]
     pub invoked_by: Text<'a>,
-    /// Who vouches for a federated user.
+    /// The identity provider of a federated user.
     #[serde(borrow)]
     pub identity_provider: Text<'a>,
     /// The access key that signed the request.
     #[serde(borrow)]
     pub access_key_id: Text<'a>,
-    /// Where the session came from.
+    /// How the temporary credentials came about.
     #[serde(borrow)]
     pub session_context: Object<SessionContext<'a>>,
     /// The user of IAM Identity Center.
@@ -63,7 +63,7 @@ pub struct SessionIssuer<'a> {
     /// The name of the role or user.
     #[serde(borrow)]
     pub user_name: Text<'a>,
-    /// Its unique id.
+    /// The unique id of the role or user.
     #[serde(borrow)]
     pub principal_id: Text<'a>,
 }
@@ -77,18 +77,18 @@ pub struct OnBehalfOf<'a> {
     pub user_id: Text<'a>,
 }
 
-/// A role, a user or a service, as findings and exceptions name it.
-///
-/// Session names are often e-mail addresses, so they are left out unless the configuration asks for them.
+/// A role, a user or a service, as findings and exceptions name it. Names of sessions are often e-mail addresses, so findings leave them
+/// out unless the configuration asks for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The role (`sessionIssuer.arn`) or user.
+    /// The ARN of the role (`sessionIssuer.arn`) or user, or the best other name.
     pub entity: String,
     /// The name of the session, if there is one.
     pub session: Option<String>,
 }
 
-/// A principal, as findings name it, without the session that may stand behind a blank. Only ARNs are sure to have no blank of their own.
+/// The principal's name in a finding, without the session that may follow behind a blank. Only an ARN is cut: other names may contain
+/// blanks.
 #[must_use]
 pub fn without_session(principal: &str) -> &str {
     if principal.starts_with("arn:") { principal.split(' ').next().unwrap_or(principal) } else { principal }
@@ -108,14 +108,15 @@ impl Identity<'_> {
         Principal { entity, session: session.map(str::to_owned) }
     }
 
-    /// By the best that the record tells: a name, a unique id, a service, an account. Partition and path are not known, so no ARN is made up.
+    /// Names a principal whose record has no ARN, by the best that the record holds: a name, a unique id, a service, an account. No ARN is
+    /// built, because partition and path are not known.
     fn without_arn(&self) -> String {
         fn said<'a>(text: &'a Text<'_>) -> Option<&'a str> {
             text.get().filter(|text| *text != HIDDEN)
         }
         let issuer = &self.session_context.0.session_issuer.0;
         let account = said(&self.account_id);
-        // Behind the colon is the session: a name that somebody chose, often an e-mail address.
+        // Behind the colon follows the session's name, which its creator chose: often an e-mail address.
         let unique_id = said(&self.principal_id).and_then(|id| id.split(':').next()).filter(|id| !id.is_empty() && Some(*id) != account);
         let user_name = said(&self.user_name);
         let (kind, name) = match self.kind.get() {
@@ -143,7 +144,8 @@ impl Identity<'_> {
             (Some(id), None) => return id.to_owned(),
             (None, _) => {}
         }
-        // The names of others than IAM users are often e-mail addresses, and keys that live for an hour say little.
+        // User names of identities other than IAM users are often e-mail addresses, and access keys of temporary credentials identify
+        // nobody for long.
         if let Some(name) = user_name.filter(|name| kind.is_empty() && !name.contains('@')) {
             return format!("user {name}");
         }

@@ -1,4 +1,4 @@
-//! The fields of a CloudTrail record that are read, as they stand in the JSON.
+//! The fields of a CloudTrail record that rules use, named and nested as in the JSON.
 
 use std::cell::OnceCell;
 
@@ -14,23 +14,23 @@ use crate::{
 
 /// A CloudTrail record, borrowed from the bytes it was read from (docs/aws/cloudtrail-records.md#common-members).
 ///
-/// We own this type because the one that `aws_lambda_events` ships has no `errorCode`: a refused call would look like a change.
+/// The crate defines this type itself because the one in `aws_lambda_events` has no `errorCode`: a refused call would look like a change.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Record<'a> {
-    /// Unique per record, except that copies of it carry the same.
+    /// The id of the record. Copies of one record have the same id.
     #[serde(borrow, rename = "eventID")]
     pub event_id: Text<'a>,
-    /// The request that the event reports; the key that joins copies, evaluations and invocation logs.
+    /// The id of the request that the record reports. It joins copies, evaluations and invocation logs.
     #[serde(borrow, rename = "requestID")]
     pub request_id: Text<'a>,
-    /// When the request was made.
+    /// When the request was made, in UTC with whole seconds.
     #[serde(borrow)]
     pub event_time: Text<'a>,
     /// The service, such as `bedrock.amazonaws.com`.
     #[serde(borrow)]
     pub event_source: Text<'a>,
-    /// The operation.
+    /// The operation, such as `Converse`.
     #[serde(borrow)]
     pub event_name: Text<'a>,
     /// `AwsApiCall`, `AwsServiceEvent`, …
@@ -39,7 +39,7 @@ pub struct Record<'a> {
     /// `Management`, `Data`, `Insight`, …
     #[serde(borrow)]
     pub event_category: Text<'a>,
-    /// Where the request was made.
+    /// The Region where the request was made.
     #[serde(borrow)]
     pub aws_region: Text<'a>,
     /// The account that the record was delivered to.
@@ -48,34 +48,34 @@ pub struct Record<'a> {
     /// Who made the request.
     #[serde(borrow)]
     pub user_identity: Object<Identity<'a>>,
-    /// Set if the request was refused or failed.
+    /// The error, if the request was refused or failed.
     #[serde(borrow)]
     pub error_code: Text<'a>,
-    /// Why.
+    /// The text that belongs to `error_code`.
     #[serde(borrow)]
     pub error_message: Text<'a>,
-    /// The client, in its own words.
+    /// The name that the client gives itself.
     #[serde(borrow)]
     pub user_agent: Text<'a>,
-    /// What was asked for; its shape depends on the operation.
+    /// The request's parameters; their shape depends on the operation.
     #[serde(borrow)]
     pub request_parameters: Option<&'a RawValue>,
-    /// What was answered; its shape depends on the operation.
+    /// The response; its shape depends on the operation.
     #[serde(borrow)]
     pub response_elements: Option<&'a RawValue>,
-    /// Details of the call that are no parameters.
+    /// Details of the call that are not parameters.
     #[serde(borrow)]
     pub additional_event_data: Object<AdditionalEventData<'a>>,
-    /// What `AwsServiceEvent`s report.
+    /// What an `AwsServiceEvent` reports.
     #[serde(borrow)]
     pub service_event_details: Option<&'a RawValue>,
-    /// What was accessed.
+    /// The resources that the request accessed.
     #[serde(borrow)]
     pub resources: List<Object<Resource<'a>>>,
-    /// The connection.
+    /// The TLS connection of the request.
     #[serde(borrow)]
     pub tls_details: Object<TlsDetails<'a>>,
-    /// Parameters and elements without what they say twice, once they were needed.
+    /// `request_parameters` and `response_elements` without duplicate keys, computed when first needed.
     #[serde(skip)]
     tidied: [OnceCell<Option<Box<str>>>; 2],
 }
@@ -84,9 +84,9 @@ pub struct Record<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AdditionalEventData<'a> {
-    /// A Bedrock API key was used.
+    /// The request was signed by a Bedrock API key (docs/aws/cloudtrail-records.md#api-keys).
     pub call_with_bearer_token: Flag,
-    /// Where inference ran, if not in the Region of the call.
+    /// The Region where inference ran, if it differs from the Region of the call.
     #[serde(borrow)]
     pub inference_region: Text<'a>,
 }
@@ -95,7 +95,7 @@ pub struct AdditionalEventData<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TlsDetails<'a> {
-    /// The endpoint that the client addressed.
+    /// The host name of the endpoint that the client addressed.
     #[serde(borrow)]
     pub client_provided_host_header: Text<'a>,
 }
@@ -104,32 +104,32 @@ pub struct TlsDetails<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Resource<'a> {
-    /// The owner.
+    /// The account that owns the resource.
     #[serde(borrow, rename = "accountId")]
     pub account_id: Text<'a>,
-    /// Such as `AWS::Bedrock::Guardrail`.
+    /// The type, such as `AWS::Bedrock::Guardrail`.
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    /// Its ARN, as CloudTrail spells it.
+    /// The ARN under the name that CloudTrail uses.
     #[serde(borrow, rename = "ARN")]
     upper_arn: Text<'a>,
-    /// As tables and some services do. One entry may have both.
+    /// The ARN under the name that tables and some services use. One entry may have both.
     #[serde(borrow, rename = "arn")]
     lower_arn: Text<'a>,
 }
 
 impl Resource<'_> {
-    /// Its ARN.
+    /// The resource's ARN, under either name.
     #[must_use]
     pub fn arn(&self) -> Option<&str> {
         self.upper_arn.get().or(self.lower_arn.get())
     }
 }
 
-/// What CloudTrail writes in the place of what it doesn't show (docs/aws/cloudtrail-records.md#invocations).
+/// The text that CloudTrail writes in place of a value that it withholds (docs/aws/cloudtrail-records.md#invocations).
 pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
-/// What a record reports. Calls and changes are requests, refused or not.
+/// What kind of event a record reports. Calls and changes are requests, refused or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
     /// A request to an API, as the service recorded it.
@@ -137,16 +137,16 @@ pub enum EventType {
     /// A VPC endpoint refused a request by its policy: the service never saw it and has no record of it
     /// (docs/aws/cloudtrail-records.md#errors).
     EndpointRefusal,
-    /// A VPC endpoint let a request pass: the service's own record tells what became of it.
+    /// A VPC endpoint allowed a request: the service's own record reports the outcome.
     EndpointPassage,
-    /// The service reports something of its own accord, such as the end of a stream (docs/aws/cloudtrail-records.md#ends-of-streams).
+    /// A service reports an event that nobody requested, such as the end of a stream (docs/aws/cloudtrail-records.md#ends-of-streams).
     ServiceEvent,
     /// Anything else: console sign-in, Insight, …
     Other,
 }
 
 impl EventType {
-    /// Whether it stands for a request to an API.
+    /// Whether the event is a request to an API.
     #[must_use]
     pub const fn is_request(self) -> bool {
         matches!(self, EventType::ApiCall | EventType::EndpointRefusal)
@@ -154,7 +154,7 @@ impl EventType {
 }
 
 impl Record<'_> {
-    /// What the record reports. A record that doesn't say is taken as a call, so that none is lost.
+    /// The kind of event. A record without `eventType` counts as a call, so that no call is missed.
     #[must_use]
     pub fn event_type(&self) -> EventType {
         match self.event_type.get() {
@@ -166,68 +166,69 @@ impl Record<'_> {
         }
     }
 
-    /// What a VPC endpoint reports: it gives an error where its policy refused the request, and no other.
+    /// The kind of event that a VPC endpoint reports: with an error if the endpoint's policy refused the request, without one otherwise.
     fn endpoint_event(&self) -> EventType {
         if self.error_code.get().is_some() { EventType::EndpointRefusal } else { EventType::EndpointPassage }
     }
 
-    /// The account that the record belongs to: the one it was delivered to, else the caller's.
+    /// The id of the account that the record belongs to: the account that received it, or else the caller's.
     #[must_use]
     pub fn account_id(&self) -> &str {
         self.recipient_account_id.get().or(self.user_identity.0.account_id.get()).unwrap_or("unknown")
     }
 
-    /// The Region of the call.
+    /// The code of the Region where the request was made.
     #[must_use]
     pub fn region_code(&self) -> &str {
         self.aws_region.get().unwrap_or("unknown")
     }
 
-    /// The account that the record belongs to, as a name of its own.
+    /// Like [`Record::account_id`], as an owned value.
     #[must_use]
     pub fn account(&self) -> AccountId {
         self.account_id().into()
     }
 
-    /// The Region of the call, as a name of its own.
+    /// Like [`Record::region_code`], as an owned value.
     #[must_use]
     pub fn region(&self) -> Region {
         self.region_code().into()
     }
 
-    /// When, if the record says so in a form that can be read.
+    /// The time of the request. `None` if it is missing or unreadable.
     #[must_use]
     pub fn time(&self) -> Option<Moment> {
         self.event_time.get().and_then(Moment::parse)
     }
 
-    /// Whether the record shows the parameters of the request: it may leave them out or mask them
+    /// Whether the record shows the parameters of the request. CloudTrail may leave them out or mask them
     /// (docs/aws/cloudtrail-records.md#invocations).
     #[must_use]
     pub fn shows_parameters(&self) -> bool {
         self.request_parameters.is_some_and(|raw| raw.get().trim_start().starts_with('{'))
     }
 
-    /// The parameters of the request, read as the given shape; its default if they are missing or of another shape.
+    /// Deserialises the request's parameters. Returns the type's default if they are missing or of another shape.
     #[must_use]
     pub fn parameters<'s, T: Deserialize<'s> + Default>(&'s self) -> T {
         read_tidied(self.request_parameters, self.tidied.first())
     }
 
-    /// The elements of the response, read as the given shape; its default if they are missing or of another shape.
+    /// Deserialises the response. Returns the type's default if it is missing or of another shape.
     #[must_use]
     pub fn response<'s, T: Deserialize<'s> + Default>(&'s self) -> T {
         read_tidied(self.response_elements, self.tidied.last())
     }
 
-    /// Whether this is an Insight, or the summary of one.
+    /// Whether this is a CloudTrail Insight or the summary of one.
     #[must_use]
     pub fn is_insight(&self) -> bool {
         self.event_category.get() == Some("Insight") || self.event_type.get() == Some("AwsCloudTrailInsight")
     }
 }
 
-/// Reads a shape. What is missing or of another type is its default; only what is said twice fails, and is read once more without.
+/// Deserialises an object. Missing members, or members of another type, get their default. Only duplicate keys make this fail; then the
+/// object is read once more with the last of each.
 fn read_tidied<'s, T: Deserialize<'s> + Default>(raw: Option<&'s RawValue>, tidied: Option<&'s OnceCell<Option<Box<str>>>>) -> T {
     let Some(raw) = raw else { return T::default() };
     let shape = serde_json::from_str::<Object<T>>(raw.get()).or_else(|error| {
@@ -242,7 +243,7 @@ fn read_tidied<'s, T: Deserialize<'s> + Default>(raw: Option<&'s RawValue>, tidi
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InferenceParameters<'a> {
-    /// The model, as the caller put it.
+    /// The model id or ARN, as the caller passed it.
     #[serde(borrow)]
     pub model_id: Text<'a>,
     /// The model of a bedrock-mantle call.
@@ -251,40 +252,41 @@ pub struct InferenceParameters<'a> {
     /// The model of an inline agent.
     #[serde(borrow)]
     pub foundation_model: Text<'a>,
-    /// The model that a customisation starts from.
+    /// The model that a model customization job starts from.
     #[serde(borrow)]
     pub base_model_identifier: Text<'a>,
-    /// The guardrail that `InvokeModel*` names, should the record carry it, as is reported (docs/aws/cloudtrail-records.md#invocations).
+    /// The guardrail of `InvokeModel*`, if the record carries it, which is reported but not documented
+    /// (docs/aws/cloudtrail-records.md#invocations).
     #[serde(borrow)]
     pub guardrail_identifier: Text<'a>,
-    /// Its version.
+    /// The version of that guardrail: a number or `DRAFT`.
     #[serde(borrow)]
     pub guardrail_version: Text<'a>,
-    /// The guardrail that `Converse*` names, should the record carry it.
+    /// The guardrail of `Converse*`, if the record carries it.
     #[serde(borrow)]
     pub guardrail_config: Stated<GuardrailParameters<'a>>,
-    /// The guardrail that agents' operations name.
+    /// The guardrail of operations of agents.
     #[serde(borrow)]
     pub guardrail_configuration: Stated<GuardrailParameters<'a>>,
-    /// Where bedrock-mantle says that an API key was used.
+    /// bedrock-mantle's flag for the use of an API key.
     pub call_with_bearer_token: Flag,
-    /// `InvokeAgent`.
+    /// The agent of `InvokeAgent`.
     #[serde(borrow)]
     pub agent_id: Text<'a>,
-    /// `InvokeFlow`.
+    /// The flow of `InvokeFlow`.
     #[serde(borrow)]
     pub flow_identifier: Text<'a>,
-    /// `RetrieveAndGenerate`.
+    /// The configuration of `RetrieveAndGenerate`, which holds its model and guardrail.
     #[serde(borrow)]
     pub retrieve_and_generate_configuration: Object<RetrieveAndGenerate<'a>>,
 }
 
-/// An object, and whether something stands in its place: the object, or a mask.
+/// An object that CloudTrail may mask, with the information whether anything stands in its place.
 #[derive(Debug, Default)]
 pub struct Stated<T> {
-    /// The object; the shape's default if it is masked or left out.
+    /// The object; the default of `T` if it is masked or missing.
     pub value: T,
-    /// Whether anything but null is there.
+    /// Whether the member has a value other than null: the object or a mask.
     pub is_stated: bool,
 }
 
@@ -300,10 +302,10 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Stated<T> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GuardrailParameters<'a> {
-    /// An id or an ARN.
+    /// The guardrail's id or ARN.
     #[serde(borrow)]
     guardrail_identifier: Text<'a>,
-    /// What knowledge bases call the same.
+    /// The guardrail's id or ARN, under the name that knowledge bases use.
     #[serde(borrow)]
     guardrail_id: Text<'a>,
     /// A number or `DRAFT`.
@@ -312,38 +314,38 @@ pub struct GuardrailParameters<'a> {
 }
 
 impl GuardrailParameters<'_> {
-    /// An id or an ARN.
+    /// The guardrail's id or ARN, under either name.
     #[must_use]
     pub fn identifier(&self) -> Option<&str> {
         self.guardrail_identifier.get().or(self.guardrail_id.get())
     }
 }
 
-/// Where `RetrieveAndGenerate` names its model and guardrail.
+/// The part of `RetrieveAndGenerate` that holds the model and the guardrail.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RetrieveAndGenerate<'a> {
-    /// Over a knowledge base.
+    /// Generation from a knowledge base.
     #[serde(borrow)]
     pub knowledge_base_configuration: Object<Generation<'a>>,
-    /// Over documents of the request.
+    /// Generation from documents in the request.
     #[serde(borrow)]
     pub external_sources_configuration: Object<Generation<'a>>,
 }
 
-/// What generates the answer.
+/// How an answer is generated, and by which model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Generation<'a> {
     /// The model.
     #[serde(borrow)]
     pub model_arn: Text<'a>,
-    /// Its settings.
+    /// The settings of the generation.
     #[serde(borrow)]
     pub generation_configuration: Object<GenerationConfiguration<'a>>,
 }
 
-/// How the answer is generated.
+/// The settings of a generation that are read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GenerationConfiguration<'a> {
@@ -353,7 +355,7 @@ pub struct GenerationConfiguration<'a> {
 }
 
 impl InferenceParameters<'_> {
-    /// The model as the caller put it, wherever the operation puts it.
+    /// The model as the caller passed it, from the member that the operation uses for it.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         let generation = &self.retrieve_and_generate_configuration.0;
@@ -366,7 +368,7 @@ impl InferenceParameters<'_> {
             .or(generation.external_sources_configuration.0.model_arn.get())
     }
 
-    /// The guardrail that the request names and its version, wherever the operation puts them.
+    /// The guardrail's id or ARN and its version, from the member that the operation uses for them.
     #[must_use]
     pub fn guardrail(&self) -> Option<(&str, &str)> {
         let generation = &self.retrieve_and_generate_configuration.0;
@@ -382,7 +384,7 @@ impl InferenceParameters<'_> {
             .or_else(|| places.into_iter().find_map(|place| Some((place.identifier()?, place.guardrail_version.or_empty()))))
     }
 
-    /// Whether the parameters tell that a guardrail was named, and not which.
+    /// Whether the parameters show that the request named a guardrail, but mask which.
     #[must_use]
     pub fn hide_guardrail(&self) -> bool {
         let is_stated = self.guardrail_version.get().is_some() || self.guardrail_config.is_stated || self.guardrail_configuration.is_stated;

@@ -1,10 +1,12 @@
-//! Records inside of something else: what exports, subscriptions, queries and tools wrap around them.
+//! Finds records within the envelopes that exports, subscriptions, queries and tools put around them.
 //!
-//! CloudWatch Logs carries a record as a string in `message`, its subscriptions in base64 and gzip, LookupEvents as a string, queries as rows
-//! of columns, search engines in `_source`, log collectors behind a time. One mechanism reads them all: unwrap until a record is found, by
-//! the names under which records are known to lie, so deep and so much and no more. Only values without an `eventName` of their own come here.
+//! CloudWatch Logs has a record as a string in `message`, its subscriptions as base64 of gzip, LookupEvents as a string, queries as rows of
+//! columns, search engines in `_source`, log collectors behind a time. One mechanism reads them all: it opens the members that are known to
+//! hold records, recursively and within limits of depth and size, until it finds a record. Only values without an `eventName` of their own
+//! come here.
 //!
-//! Names are a list on purpose. Prompts and other texts that callers write may hold anything, also what looks like a record of an evaluation.
+//! The members are an explicit list on purpose: prompts and other texts of callers may contain anything, also a forged record of an
+//! evaluation.
 
 mod inside;
 mod members;
@@ -27,19 +29,20 @@ use super::{
 };
 use crate::json::without_duplicates;
 
-/// The deepest that a record may lie, where a string of JSON counts thrice: an SQS message of an SNS message of a Firehose record of a subscription's payload is not half of it.
+/// Levels of envelopes that are opened at most; a string of JSON counts as three. An SQS message of an SNS message of a Firehose record of
+/// a subscription's payload needs less than half of them.
 const DEEPEST: u32 = 40;
 
-/// So many brackets of a line are followed to where they might close, in vain.
+/// Opening brackets of a line that are followed at most without finding the closing one.
 const MOST_TRIED: u32 = 8;
 
-/// The most that is decoded and decompressed inside of one value.
+/// Bytes that are decoded and decompressed at most within one value.
 const MOST_DECODED: usize = 64 << 20;
 
-/// Members that hold a record as it was made, beside a form of it that somebody else made: the others are left alone.
+/// Members that hold an unchanged record beside a converted copy. If one is there, the object's other members are not opened.
 const ORIGINALS: &[&str] = &["CloudTrailEvent", "eventJson", "eventjson", "event_json", "_raw", "original", "@message", "raw_data"];
 
-/// Other members that a record may lie in.
+/// Other members that may hold a record.
 const WRAPPERS: &[&str] = &[
     "detail",
     "Detail",
@@ -77,7 +80,7 @@ const WRAPPERS: &[&str] = &[
     "values",
 ];
 
-/// Members of requests to models and of their answers. What invocation logging keeps apart because it is large is one of these.
+/// Members of model requests and responses. An object of its own that invocation logging writes for a large body has one of these.
 const OF_BODIES: &[&str] = &[
     "messages",
     "anthropic_version",
@@ -110,7 +113,7 @@ const OF_BODIES: &[&str] = &[
     "amazon-bedrock-invocationMetrics",
 ];
 
-/// What shows that a text may hold something to read.
+/// Substrings without which a text holds nothing that can be read.
 static HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let hints = [
         "\"eventName",
@@ -129,12 +132,12 @@ fn has_hint(bytes: &[u8]) -> bool {
     HINTS.as_ref().is_none_or(|hints| hints.is_match(bytes))
 }
 
-/// Where a value lies.
+/// The position of a value within its envelopes.
 #[derive(Clone, Copy, Default)]
 pub(super) struct At {
     depth: u32,
     on_bus: bool,
-    /// The member that it was found in.
+    /// The member that holds the value.
     member: Option<&'static str>,
 }
 
@@ -144,10 +147,10 @@ impl At {
     }
 }
 
-/// Gives each thing that a value holds.
+/// Reads a value and passes each item that it finds to `with`.
 pub(super) struct Unwrapping<'w> {
     with: &'w mut dyn FnMut(Unwrapped<'_>),
-    /// So many more bytes may be decoded.
+    /// Bytes that may still be decoded.
     room: usize,
 }
 
@@ -168,7 +171,7 @@ impl<'w> Unwrapping<'w> {
         self.give(Err(error), b"", at);
     }
 
-    /// A JSON value.
+    /// Reads a JSON value.
     pub(super) fn value(&mut self, bytes: &[u8], at: At) {
         let bytes = bytes.trim_ascii();
         match bytes.first() {
@@ -224,7 +227,7 @@ impl<'w> Unwrapping<'w> {
         self.wrapper(&members, &text, at);
     }
 
-    /// An object that is no record.
+    /// Reads an object that is no record.
     fn wrapper(&mut self, members: &Members<'_>, text: &str, at: At) {
         if members.text("schemaType").as_deref() == Some("ModelInvocationLog") {
             let log = super::item::read_log(text).map(|log| Item::InvocationLog(Box::new(log)));
@@ -245,7 +248,7 @@ impl<'w> Unwrapping<'w> {
         {
             return;
         }
-        // Texts of callers lie in bodies: nothing is looked for in them.
+        // Bodies hold texts of callers, so they are not searched for records.
         let holds_more = members.0.iter().any(|(name, _)| fields::is_of_record(name) || frame::LISTS.contains(&&**name));
         if members.any_of(OF_BODIES) && !holds_more {
             return self.give(Ok(Item::Body), b"", at);
@@ -258,7 +261,7 @@ impl<'w> Unwrapping<'w> {
         }
     }
 
-    /// An event of EventBridge: CloudTrail's have the record in `detail`.
+    /// Reads an EventBridge event. Those of CloudTrail have the record in `detail`.
     fn bus_event(&mut self, members: &Members<'_>, kind: &str, at: At) {
         let at = At { on_bus: true, member: Some("detail"), ..at.deeper() };
         let detail = members.get("detail").unwrap_or("null");
@@ -273,9 +276,9 @@ impl<'w> Unwrapping<'w> {
         }
     }
 
-    /// Looks into the members that may hold records; whether one did.
+    /// Reads the members that may hold records. Returns whether there was one.
     fn inside(&mut self, members: &Members<'_>, at: At) -> bool {
-        // A search engine's document has the same record in `event.original` and, before that, in `message`.
+        // A search engine's document holds one record twice: in `event.original`, and before that in `message`.
         let with_original = |(name, value): &&(Cow<'_, str>, &RawValue)| name == "event" && value.get().contains("\"original\"");
         if let Some((name, value)) = members.0.iter().find(with_original).filter(|(_, value)| has_hint(value.get().as_bytes())) {
             self.member(name, value.get(), at);
@@ -297,7 +300,7 @@ impl<'w> Unwrapping<'w> {
         found
     }
 
-    /// Looks into one member.
+    /// Reads one member. Returns whether it may hold records.
     fn member(&mut self, name: &str, value: &str, at: At) {
         let known = ORIGINALS.iter().chain(WRAPPERS).chain(frame::LISTS).copied().find(|known| *known == name);
         self.value(value.as_bytes(), At { member: known, ..at.deeper() });
@@ -309,13 +312,13 @@ impl<'w> Unwrapping<'w> {
             return self.cells(row, at.deeper());
         }
         match serde_json::from_str::<[Cow<'_, str>; 2]>(&text) {
-            // Loki's lines, each behind its time.
+            // A line of Loki: a list of its time and its text.
             Ok([time, line]) if time.len() > 8 && time.bytes().all(|byte| byte.is_ascii_digit()) => self.line(line.as_bytes(), at.deeper()),
             _ => self.content(bytes, at.deeper()),
         }
     }
 
-    /// Whatever a text holds; whether that was anything at all.
+    /// Reads a text of any kind. Returns whether it held anything.
     pub(super) fn text(&mut self, text: &str, at: At) -> bool {
         let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0'));
         if at.depth > DEEPEST {
@@ -339,7 +342,7 @@ impl<'w> Unwrapping<'w> {
                 self.value(text.as_bytes(), at);
                 true
             }
-            // A string a line.
+            // One string of JSON a line.
             Some(b'"') if text.lines().next().is_some_and(|line| serde_json::from_str::<Cow<'_, str>>(line).is_ok()) => {
                 self.content(text.as_bytes(), at);
                 true
@@ -354,7 +357,7 @@ impl<'w> Unwrapping<'w> {
         }
     }
 
-    /// What was decoded: compressed, or a text.
+    /// Reads decoded bytes: compressed ones, or a text.
     fn bytes(&mut self, bytes: &[u8], at: At) {
         if at.depth > DEEPEST {
             return self.fail(UnreadableRecord::TooDeep, at);
@@ -377,7 +380,7 @@ impl<'w> Unwrapping<'w> {
         }
     }
 
-    /// Values behind each other, or in a list.
+    /// Reads values that follow one another, or a list of them.
     fn content(&mut self, bytes: &[u8], at: At) {
         let (mut frames, mut rest) = (Frames::default(), bytes);
         loop {
@@ -392,14 +395,14 @@ impl<'w> Unwrapping<'w> {
         }
     }
 
-    /// A line that doesn't begin like JSON.
+    /// Reads a line that begins neither with `{` nor with `[`.
     pub(super) fn line(&mut self, line: &[u8], at: At) {
         if !self.text(&String::from_utf8_lossy(line), at) {
             self.fail(UnreadableRecord::NoJson, at);
         }
     }
 
-    /// JSON between other things: behind a time, a host, a level, in the cell of a table. Whether there was some.
+    /// Finds JSON within other text: behind a time, a host or a level, or in a cell of CSV. Returns whether there was some.
     fn between(&mut self, text: &str, at: At) -> bool {
         let (mut found, mut gap, mut start, mut tried) = (false, 0, 0, 0);
         while let Some(open) = text.get(start..).and_then(|rest| rest.find('{')).map(|open| start + open) {
@@ -407,7 +410,7 @@ impl<'w> Unwrapping<'w> {
             match inside::embedded(text, open) {
                 Embedded::Nothing => {}
                 Embedded::Open => tried += 1,
-                // Inside of a record that lacks its start stands what callers wrote.
+                // In the rest of a record whose start is missing, what looks like JSON is a text of the caller.
                 Embedded::Json(..) if !inside::may_precede(text.get(gap..open).unwrap_or_default()) => break,
                 Embedded::Json(json, _) if !has_hint(json.as_bytes()) && !inside::looks_encoded(&json) => {}
                 Embedded::Json(json, end) => {
@@ -428,7 +431,7 @@ impl<'w> Unwrapping<'w> {
     }
 }
 
-/// Whether a member is worth a look: something in it looks like a record, or is encoded.
+/// Whether a member may hold a record: its text contains a mark of one, or is encoded.
 fn may_hold(json: &str, is_original: bool) -> bool {
     match json.as_bytes().first() {
         Some(b'"') => {
@@ -442,7 +445,8 @@ fn may_hold(json: &str, is_original: bool) -> bool {
     }
 }
 
-/// Reads a record. Checked once as a whole, texts need no check of their own; bytes that are no text may still be a record whose fields are.
+/// Parses a record. Checking UTF-8 once for all bytes spares a check of each string; if it fails, the record may still be readable in those
+/// fields that are valid.
 fn read_record(bytes: &[u8]) -> Result<Record<'_>, serde_json::Error> {
     match std::str::from_utf8(bytes) {
         Ok(text) => serde_json::from_str(text),
@@ -450,7 +454,7 @@ fn read_record(bytes: &[u8]) -> Result<Record<'_>, serde_json::Error> {
     }
 }
 
-/// Whether it is what Lambda gets from another service: `eventName` is `ObjectCreated:Put` or `aws:kinesis:record` there.
+/// Whether this is an event that a service passes to Lambda, which has an `eventName` such as `ObjectCreated:Put` or `aws:kinesis:record`.
 fn is_of_lambda(record: &Record<'_>) -> bool {
     record.event_name.or_empty().contains(':') && record.event_source.or_empty().starts_with("aws:")
 }

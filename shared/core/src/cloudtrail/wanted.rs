@@ -1,9 +1,9 @@
-//! Cheap rejection of records that no rule can want, before they are parsed.
+//! Rejects records that no rule needs before they are parsed.
 //!
-//! Safe by construction: a value is rejected only if it holds the characters `eventName` exactly once, as a key with a plain string
-//! behind it that is not wanted, if it begins as records and envelopes of EventBridge do, and if it holds no `\u` escape and no mark of what matters whatever its name. JSON can write a letter only as itself
-//! or as a `\u` escape, so without one the record's own `eventName` must be that one occurrence, wherever it stands, however the JSON
-//! is spaced and ordered. Everything else is parsed.
+//! A value is rejected only if all of this holds: it contains the characters `eventName` exactly once, as a key followed by a plain string
+//! that names an operation no rule needs; it begins as records and EventBridge envelopes begin; it contains no `\u` escape; and it contains
+//! no mark of a service whose records are always needed. JSON can write a letter only as itself or as a `\u` escape, so without an escape
+//! that one occurrence must be the record's own `eventName`, however the JSON is spaced and ordered. Everything else is parsed.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ use serde_json::Value;
 use super::fields::starts_like_record;
 use crate::api::runs_nothing_by_its_name;
 
-/// Invocation logs matter, and have no `eventName` of their own.
+/// The mark of an invocation log, which is needed and has no `eventName`.
 const INVOCATION_LOG: &str = "ModelInvocationLog";
 
-/// An operation of Bedrock's services that isn't known yet may be one more road to a model. User agents and ARNs hold these names too, but
-/// as the start of a text, or behind a dot, they can only be those of a service or a host.
+/// The services whose every record is needed: an operation that isn't known yet may be another way to run a model. User agents and ARNs
+/// contain these names too, but at the start of a text or behind a dot they are the name of a service or host.
 const SERVICES: [&str; 2] = ["bedrock", "aws-external-anthropic"];
 
-/// All that decides about rejection is found in one pass over the bytes, by these.
+/// The substrings that rejection rests on. One pass over the bytes finds them all.
 const MARKS: [&str; 5] = [EVENT_NAME, SERVICES[0], SERVICES[1], INVOCATION_LOG, "\\u"];
 
 const EVENT_NAME: &str = "eventName";
@@ -31,17 +31,17 @@ const EVENT_NAME: &str = "eventName";
 #[derive(Debug)]
 pub struct Wanted {
     names: HashSet<&'static str>,
-    /// Where a processor can't look for several texts at once, nothing is rejected.
+    /// The search for all marks at once. `None` on processors that have no instructions for it: then nothing is rejected.
     marks: Option<packed::Searcher>,
-    /// Operations that matter only on resources with one of these texts in their names.
+    /// Operations that are needed only if the record contains one of `stems`: a part of the name of the auditor's own resources.
     own: HashSet<&'static str>,
     stems: Vec<Finder<'static>>,
-    /// Buckets that evidence is kept in.
+    /// Buckets that hold evidence, such as log files.
     stores: BTreeSet<String>,
 }
 
 impl Wanted {
-    /// Wants the records of these operations (names without Lambda's date suffix, see [`operation`]).
+    /// Needs the records of these operations (names without Lambda's date suffix, see [`operation`]).
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
         Wanted {
             names: names.into_iter().collect(),
@@ -52,20 +52,20 @@ impl Wanted {
         }
     }
 
-    /// Of these operations only records that hold one of the texts are wanted: every deployment of anything makes others.
+    /// Restricts these operations to records that contain one of the texts: every deployment in the account makes others.
     #[must_use]
     pub fn only_with(self, operations: impl IntoIterator<Item = &'static str>, texts: impl IntoIterator<Item = String>) -> Self {
         let stems = texts.into_iter().map(|text| Finder::new(text.as_bytes()).into_owned()).collect();
         Wanted { own: operations.into_iter().collect(), stems, ..self }
     }
 
-    /// Evidence is kept in these buckets: what is done to their objects matters.
+    /// Adds buckets that hold evidence: changes to their objects are needed.
     #[must_use]
     pub fn with_stores(self, stores: BTreeSet<String>) -> Self {
         Wanted { stores, ..self }
     }
 
-    /// Whether a data event with these parameters is about an object that is evidence, or an item in one of the auditor's own tables.
+    /// Whether a data event with these parameters is about an object in a bucket of evidence, or about an item in the auditor's own tables.
     pub(crate) fn concerns(&self, parameters: &Value) -> bool {
         let text = |key: &str| parameters[key].as_str().unwrap_or_default();
         let table = text("tableName");
@@ -73,13 +73,13 @@ impl Wanted {
             || (!table.is_empty() && self.stems.iter().any(|stem| stem.find(table.as_bytes()).is_some()))
     }
 
-    /// Whether the operation is wanted, whatever the service.
+    /// Whether records of this operation are needed, whatever the service.
     #[must_use]
     pub fn wants(&self, event_name: &str) -> bool {
         self.names.contains(operation(event_name))
     }
 
-    /// Whether the value surely is a record that is not wanted.
+    /// Whether the value certainly is a record that no rule needs.
     #[must_use]
     pub fn rejects(&self, value: &[u8]) -> bool {
         let Some(marks) = &self.marks else { return false };
@@ -104,7 +104,7 @@ impl Wanted {
 
     fn is_unwanted(&self, event_name: &str, value: &[u8]) -> bool {
         let operation = operation(event_name);
-        // Not an operation: what a service sends on says `ObjectCreated:Put` or `aws:kinesis:record`.
+        // A colon shows that this is no operation but a service's event for Lambda, such as `ObjectCreated:Put` or `aws:kinesis:record`.
         if memchr::memchr(b':', event_name.as_bytes()).is_some() {
             return false;
         }
@@ -112,12 +112,12 @@ impl Wanted {
     }
 }
 
-/// Whether the value is one record, as such or in an envelope. Others may hold several, some of them encoded.
+/// Whether the value is a single record, plain or in an EventBridge envelope. Other values may hold several, some of them encoded.
 fn begins_alone(value: &[u8]) -> bool {
     starts_like_record(value) || value.starts_with(b"{\"version\":\"0\"")
 }
 
-/// In `" : "value"…`, the value, if it is a string without escapes.
+/// The string that follows a key. `behind_key` starts at the key's closing quote. `None` if it is no string or contains escapes.
 fn plain_string_value(behind_key: &[u8]) -> Option<&str> {
     let colon = behind_key.strip_prefix(b"\"")?.trim_ascii_start();
     let value = colon.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;

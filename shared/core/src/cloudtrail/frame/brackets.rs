@@ -1,4 +1,4 @@
-//! Where an object or array closes.
+//! Finds the bracket that closes an object or array.
 
 #![expect(clippy::inline_always, reason = "code gets a processor's own instructions only inlined into what is dispatched")]
 
@@ -41,7 +41,7 @@ struct BracketScan {
 }
 
 impl BracketScan {
-    /// Where the outermost bracket closes in this block, if it does.
+    /// The offset of the outermost closing bracket, if it is in this block.
     #[inline(always)]
     fn block<S: Simd>(&mut self, simd: S, block: &[u8; 64]) -> Option<usize> {
         let bytes: u8x64<S> = (*block).simd_into(simd);
@@ -53,7 +53,7 @@ impl BracketScan {
         let opening = folded.simd_eq(b'{').to_bitmask() & !in_string;
         let closing = folded.simd_eq(b'}').to_bitmask() & !in_string;
         if closing.count_ones() < self.depth {
-            // Whatever their order, they can't close the outermost one.
+            // The block has fewer closing brackets than are open, so in no order can they close the outermost one.
             self.depth = self.depth + opening.count_ones() - closing.count_ones();
             return None;
         }

@@ -1,4 +1,4 @@
-//! What stands inside of a text: JSON between other things, and what base64 says.
+//! JSON within a text, and decoding of base64.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,12 @@ use super::{ORIGINALS, WRAPPERS, frame, has_hint};
 
 pub(super) const GZIP: &[u8] = b"\x1f\x8b\x08";
 
-/// Whether JSON holds what base64 makes of gzip, or of JSON.
+/// Whether JSON contains a string that begins as base64 of gzip or of JSON does.
 pub(super) fn looks_encoded(json: &str) -> bool {
     ["\"H4sI", "\"eyJ", "\"ewo", "\"ew0", "\"W3s", "\"Wwo"].iter().any(|start| json.contains(start))
 }
 
-/// What base64 says, of either alphabet, with or without padding.
+/// Decodes base64 in either alphabet, with or without padding.
 pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
@@ -29,21 +29,21 @@ pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let bytes = STANDARD.decode(&*text).or_else(|_| URL_SAFE.decode(&*text)).ok()?;
     let is_text =
         || std::str::from_utf8(&bytes).is_ok_and(|text| text.trim_start().starts_with(['{', '[', '"']) || has_hint(text.as_bytes()));
-    // Words are base64 too: what comes out has to be something.
+    // Any word is valid base64, so the result has to be compressed, a text, or base64 again.
     (bytes.starts_with(GZIP) || is_text() || decoded(std::str::from_utf8(&bytes).ok()?).is_some()).then_some(bytes)
 }
 
-/// What a bracket in a text turns out to open.
+/// What an opening bracket within a text begins.
 pub(super) enum Embedded<'t> {
-    /// JSON, and where the text goes on behind it.
+    /// JSON, and the offset where the text continues behind it.
     Json(Cow<'t, str>, usize),
-    /// Something that looks like it and doesn't close.
+    /// An object or list that doesn't close.
     Open,
-    /// No JSON.
+    /// Something other than JSON.
     Nothing,
 }
 
-/// What the bracket at a place of a text opens: an object, or one in a string or in a cell of CSV.
+/// Reads what begins at the bracket at `open`: an object, plain, escaped within a string, or quoted in a cell of CSV.
 pub(super) fn embedded(text: &str, open: usize) -> Embedded<'_> {
     let rest = text.get(open..).unwrap_or_default();
     let behind = rest.get(1..).unwrap_or_default().trim_start();
@@ -68,7 +68,8 @@ pub(super) fn embedded(text: &str, open: usize) -> Embedded<'_> {
     }
 }
 
-/// Whether what stands before JSON may: anything but the start of a record. A line of indented JSON has the name of a member there.
+/// Whether JSON may follow this text: not if the text is the rest of a record, as in a line of indented JSON, which begins with the name of
+/// a member.
 pub(super) fn may_precede(gap: &str) -> bool {
     let by_name = || {
         let name = gap.trim_end().trim_end_matches('"').trim_end().strip_suffix(':')?.trim_end().strip_suffix('"')?;
@@ -78,7 +79,7 @@ pub(super) fn may_precede(gap: &str) -> bool {
     !gap.contains("\":") && !gap.contains("\" :") || by_name().unwrap_or(false)
 }
 
-/// Where a cell of CSV ends that holds JSON: at a closing bracket with a single quote behind it.
+/// The end of a CSV cell that holds JSON: at a closing bracket that one quote follows, as a quote within the cell is doubled.
 fn cell_end(cell: &str) -> Option<usize> {
     cell.match_indices("}\"").map(|(at, _)| at).find(|at| !cell.get(at + 2..).is_some_and(|rest| rest.starts_with('"')))
 }

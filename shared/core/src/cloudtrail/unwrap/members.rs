@@ -1,4 +1,4 @@
-//! The members of an object that is no record, and what they tell of it.
+//! The members of a JSON object that is no record, and what they show about its kind.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{ORIGINALS, UnreadableRecord, fields};
 use crate::json::Text;
 
-/// The members of an object, in their order and with their copies.
+/// The members of an object in their order, duplicates included.
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -52,7 +52,8 @@ impl<'a> Members<'a> {
         self.0.iter().any(|(key, _)| names.contains(&&**key))
     }
 
-    /// Whether these are columns of a table: not spelled as CloudTrail does, of a structure's parts, or structures in strings.
+    /// Whether the members are columns of a table. Such names are spelled otherwise than CloudTrail does, name a part of a structure, or
+    /// hold a structure as a string.
     pub(super) fn is_row(&self) -> bool {
         let is_column = |name: &str, value: &str| match name.split_once('.') {
             Some((head, _)) => fields::of_column(head).is_some(),
@@ -66,7 +67,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Why an object is no record, by the name of what it is where it shows.
+/// The reason why an object is no record. It names the object's kind if the members show it.
 pub(super) fn told_by_name(members: &Members<'_>) -> UnreadableRecord {
     let named = |names: &[&str]| members.any_of(names);
     let is_lambda = members.get("eventSource").is_some_and(|source| source.starts_with("\"aws:"));

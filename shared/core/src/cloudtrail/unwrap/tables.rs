@@ -1,4 +1,4 @@
-//! Rows of tables: cells by the names of their columns, in the forms in which queries answer.
+//! Rows of tables, whose cells are found by the names of their columns, in the forms that query services return.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::{At, ORIGINALS, Record, UnreadableRecord, Unwrapping, columns, fields
 use crate::cloudtrail::Item;
 
 impl Unwrapping<'_> {
-    /// A row of columns, if it has those of a record; whether it has.
+    /// Reads a row as a record if it has the columns of one. Returns whether it has.
     pub(in crate::cloudtrail) fn row(&mut self, row: Map<String, Value>, at: At) -> bool {
         let Some(json) = columns::record_of(row).map(|record| record.to_string()) else { return false };
         match serde_json::from_str::<Record<'_>>(&json) {
@@ -17,7 +17,7 @@ impl Unwrapping<'_> {
         true
     }
 
-    /// A row whose cells were read.
+    /// Reads a row whose cells are given by column.
     pub(in crate::cloudtrail) fn cells(&mut self, row: Map<String, Value>, at: At) {
         let json = Value::Object(row.clone()).to_string();
         if ORIGINALS.iter().any(|name| row.contains_key(*name)) || !self.row(row, at) {
@@ -25,7 +25,7 @@ impl Unwrapping<'_> {
         }
     }
 
-    /// An answer of Athena: the first row names the columns.
+    /// Reads a response of Athena, whose first row holds the names of the columns.
     pub(super) fn table(&mut self, table: &str, at: At) {
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "PascalCase", default)]
@@ -55,7 +55,7 @@ impl Unwrapping<'_> {
     }
 }
 
-/// Whether a record's parameters may stand in columns, or in a string.
+/// Whether this record may be a row, with its parameters in columns or as a string.
 pub(super) fn may_be_row(record: &Record<'_>, bytes: &[u8]) -> bool {
     match record.request_parameters {
         Some(parameters) => parameters.get().starts_with("\"{"),
@@ -63,7 +63,7 @@ pub(super) fn may_be_row(record: &Record<'_>, bytes: &[u8]) -> bool {
     }
 }
 
-/// The row that cells make: `[{"field": "@message", "value": …}, …]` or `[{"eventName": …}, {"eventTime": …}]`.
+/// The row that a list of cells makes: `[{"field": "@message", "value": …}, …]` or `[{"eventName": …}, {"eventTime": …}]`.
 pub(super) fn cells(text: &str) -> Option<Map<String, Value>> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -92,7 +92,7 @@ pub(super) fn cells(text: &str) -> Option<Map<String, Value>> {
     row.keys().any(|name| ORIGINALS.contains(&name.as_str()) || fields::of_column(name) == Some("eventName")).then_some(row)
 }
 
-/// Whether a row names columns of a table that holds records.
+/// Whether these names of columns are those of a table that holds records.
 pub fn heads_records<'c>(columns: impl IntoIterator<Item = &'c str>) -> bool {
     let whole = ["message", "record", "log", "body"];
     columns.into_iter().any(|column| {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What a text holds, in words.
+/// The items that a text holds, each as a short text.
 fn held(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut take = |unwrapped: Unwrapped<'_>| {
@@ -170,7 +170,7 @@ fn lines_full_of_brackets_take_linear_time() {
     }
 }
 
-/// One way to wrap values.
+/// Wraps values in the envelope with this number.
 fn wrapped(how: usize, values: Vec<Value>) -> Vec<Value> {
     let text = |value: &Value| value.to_string();
     match how % 10 {
@@ -194,7 +194,7 @@ fn wrapped(how: usize, values: Vec<Value>) -> Vec<Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is wrapped into whatever, as far as anybody would, the same records come out, each once.
+    /// However envelopes are nested, within the limits, the same records come out, each once.
     #[test]
     fn any_nesting_of_forms_holds_the_same_records(count in 1_usize..5, ways in proptest::collection::vec(0_usize..10, 0..3), lines: bool) {
         let ids: Vec<String> = (0..count).map(|number| format!("r{number}")).collect();
