@@ -1,4 +1,4 @@
-//! Names of AWS things: account ids, Regions, ARNs, guardrails. Parsed once, trusted afterwards.
+//! Names of AWS resources: account ids, Regions, ARNs, guardrails. Each is a type of its own that checks its text once, when it is parsed.
 
 use std::{
     borrow::Borrow,
@@ -60,11 +60,11 @@ macro_rules! name {
 }
 
 name! {
-    /// An account id: usually twelve digits, but log pipelines and anonymised records carry others, which are taken as they are.
+    /// An account id. AWS's have twelve digits; log pipelines and anonymised records carry other texts, which are accepted.
     AccountId
 }
 name! {
-    /// A Region by its code. Unknown codes are taken as they are.
+    /// A Region's code. Unknown codes are accepted.
     Region
 }
 name! {
@@ -72,13 +72,13 @@ name! {
     PolicyId
 }
 name! {
-    /// A root, an organizational unit or an account: what a policy can be attached to.
+    /// The id of a root, an organizational unit or an account: what a policy can be attached to.
     TargetId
 }
 
 impl PolicyId {
-    /// Whether it is one of AWS's own policies, such as `p-FullAWSAccess`, which are SCPs and RCPs; the ids of others are letters and digits of
-    /// one case.
+    /// Whether AWS owns the policy, such as `p-FullAWSAccess`. AWS's policies are SCPs and RCPs. Ids of other policies are letters and
+    /// digits of one case.
     #[must_use]
     pub fn is_of_aws(&self) -> bool {
         self.starts_with("p-") && self.bytes().skip(2).any(|byte| byte.is_ascii_uppercase())
@@ -88,15 +88,15 @@ impl PolicyId {
 /// The parts of `arn:partition:service:region:account:resource`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {
-    /// `aws`, `aws-cn`, `aws-us-gov`, or one that is not known yet.
+    /// The partition: `aws`, `aws-cn`, `aws-us-gov`, or one that is not known yet.
     pub partition: &'a str,
     /// The service's prefix, such as `bedrock`.
     pub service: &'a str,
-    /// Empty for global resources.
+    /// The Region; empty for global resources.
     pub region: &'a str,
-    /// Empty for resources of AWS itself, such as foundation models.
+    /// The account; empty for resources of AWS itself, such as foundation models.
     pub account: &'a str,
-    /// All that follows, such as `guardrail/abcd1234efgh`.
+    /// Everything behind the account, such as `guardrail/abcd1234efgh`.
     pub resource: &'a str,
 }
 
@@ -119,20 +119,20 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// The last part of an ARN or path.
+/// The last part of an ARN or path: the part behind the last slash or colon.
 #[must_use]
 pub fn short(name: &str) -> &str {
     let resource = if name.starts_with("arn:") { name.splitn(6, ':').nth(5).unwrap_or(name) } else { name };
     resource.rsplit('/').next().unwrap_or(resource)
 }
 
-/// Whether a text is an account id as AWS makes them: twelve digits.
+/// Whether a text has the form of AWS's account ids: twelve digits.
 #[must_use]
 pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The partition that a Region belongs to.
+/// The partition that a Region belongs to, derived from the start of its code.
 #[must_use]
 pub fn partition_of(region: &str) -> &'static str {
     if region.starts_with("cn-") {
@@ -144,19 +144,19 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
-/// The identity of a guardrail: where it is and its id, without a version.
+/// The identity of a guardrail without a version: account, Region and id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GuardrailKey {
     /// The account that owns it.
     pub account: AccountId,
-    /// The Region it lives in.
+    /// The Region that it belongs to.
     pub region: Region,
-    /// Its id: lower-case letters and digits, in records perhaps with hyphens.
+    /// Its id: lower-case letters and digits; texts from records may also contain hyphens.
     pub id: Arc<str>,
 }
 
 impl GuardrailKey {
-    /// What `guardrailIdentifier` means in a record: an ARN (a version at its end is cut off), or an id in the caller's own account and Region.
+    /// Parses a record's `guardrailIdentifier`: an ARN, whose version is dropped, or an id in the caller's own account and Region.
     #[must_use]
     pub fn from_identifier(identifier: &str, account: &AccountId, region: &Region) -> Option<Self> {
         if identifier.starts_with("arn:") {
@@ -165,8 +165,8 @@ impl GuardrailKey {
         is_guardrail_id(identifier).then(|| GuardrailKey { account: account.clone(), region: region.clone(), id: identifier.into() })
     }
 
-    /// What a resource policy of Bedrock hangs on: a guardrail or a guardrail profile (docs/aws/enforcement.md#resource-policies). `None`
-    /// for other resources.
+    /// Parses the ARN of a resource that a resource policy of Bedrock can belong to: a guardrail or a guardrail profile
+    /// (docs/aws/enforcement.md#resource-policies). `None` for other resources.
     #[must_use]
     pub fn of_shared(arn: &str) -> Option<Self> {
         if let Some((key, _)) = GuardrailVersionArn::split(arn) {
@@ -177,19 +177,19 @@ impl GuardrailKey {
         (kind == "guardrail-profile").then(|| GuardrailKey { account: arn.account.into(), region: arn.region.into(), id: id.into() })
     }
 
-    /// Whether its id is one that AWS makes.
+    /// Whether the id has the form of AWS's guardrail ids.
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
         is_plain(&self.id)
     }
 
-    /// A version of it.
+    /// The ARN of one of its versions.
     #[must_use]
     pub fn version(&self, version: GuardrailVersion) -> GuardrailVersionArn {
         GuardrailVersionArn { key: self.clone(), version }
     }
 
-    /// All versions of it that there can be, in order.
+    /// The range of all versions that it may have, in order.
     #[must_use]
     pub fn versions(&self) -> RangeInclusive<GuardrailVersionArn> {
         self.version(GuardrailVersion::Draft)..=self.version(GuardrailVersion::Numbered(u32::MAX))
@@ -208,8 +208,9 @@ impl fmt::Display for GuardrailKey {
     }
 }
 
-/// AWS makes ids of lower-case letters and digits (docs/aws/enforcement.md#resource-policies); what stands in a record may be read more
-/// tolerantly, but isn't a masked value or a version's name.
+/// Whether a text from a record may be a guardrail id. AWS's ids are lower-case letters and digits
+/// (docs/aws/enforcement.md#resource-policies). Records may have hyphens in them too, but neither a masked value nor the name of a version
+/// is an id.
 fn is_guardrail_id(text: &str) -> bool {
     !text.starts_with('-') && is_plain(&text.replace('-', ""))
 }
@@ -222,14 +223,14 @@ fn is_plain(id: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum GuardrailVersion {
-    /// The working draft: changes with every `UpdateGuardrail`, and can't be enforced (docs/aws/enforcement.md#account-configuration).
+    /// The working draft. Each `UpdateGuardrail` changes it, and it can't be enforced (docs/aws/enforcement.md#account-configuration).
     Draft,
-    /// A published, immutable version, from 1.
+    /// A published, immutable version. Numbers start at 1.
     Numbered(u32),
 }
 
 impl GuardrailVersion {
-    /// Parses `DRAFT` or a number from 1, of at most eight digits and without zeros or a sign before it
+    /// Parses `DRAFT`, or a number from 1 with at most eight digits and without leading zeros or a sign
     /// (docs/aws/enforcement.md#account-configuration).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -268,14 +269,14 @@ impl TryFrom<String> for GuardrailVersion {
 /// A guardrail with its version, as the `identifier` of a Bedrock policy names it: `arn:…:guardrail/<id>:<version>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GuardrailVersionArn {
-    /// Which guardrail.
+    /// The guardrail.
     pub key: GuardrailKey,
-    /// Which version of it.
+    /// The version.
     pub version: GuardrailVersion,
 }
 
 impl GuardrailVersionArn {
-    /// Parses a guardrail ARN that ends with a version. What a policy names must be in AWS's form, or AWS doesn't enforce it.
+    /// Parses a guardrail ARN that ends with a version. The id must have the form of AWS's ids, because AWS enforces nothing else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match Self::split(text) {
@@ -284,7 +285,7 @@ impl GuardrailVersionArn {
         }
     }
 
-    /// Splits a guardrail ARN into guardrail and version; the version may be absent, but not malformed.
+    /// Splits a guardrail ARN into guardrail and version. The version may be missing; a malformed one makes this `None`.
     #[must_use]
     pub fn split(text: &str) -> Option<(GuardrailKey, Option<GuardrailVersion>)> {
         let arn = Arn::parse(text).filter(|arn| arn.service == "bedrock" && !arn.region.is_empty() && !arn.account.is_empty())?;

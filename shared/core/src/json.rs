@@ -1,4 +1,4 @@
-//! Reading JSON that others wrote: fields of the wrong type are absent, never an error.
+//! Tolerant reading of JSON that other software wrote: a field of another type than expected reads as absent and is never an error.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -8,17 +8,17 @@ use serde::{
 };
 use serde_json::Value;
 
-/// Text without characters that only steer what shows it. Whoever can craft an event could otherwise write escape sequences to the
-/// terminal, or turn the words around, of whoever reads the findings.
+/// The text without control and invisible characters. A crafted event could otherwise send escape sequences to the terminal of whoever
+/// reads the findings, or reverse the order of what they read.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    // Without a way out the loop runs over many bytes at once.
+    // A loop without an early exit is compiled to vector instructions.
     let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'));
     if is_plain || !text.contains(steers) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(steers, "\u{fffd}")) }
 }
 
-/// Whether a character only steers what shows it: controls of both kinds, line separators, what turns the direction of writing, and what has
-/// no width (unicode.org/reports/tr36, bidirectional text and invisible characters).
+/// Whether a character is not displayed itself but changes how a text is displayed: control characters, line separators, marks of the
+/// writing direction, and characters of no width (unicode.org/reports/tr36, bidirectional text and invisible characters).
 #[must_use]
 pub fn steers(c: char) -> bool {
     c.is_control()
@@ -32,7 +32,8 @@ pub fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
-/// A text without the percent signs of URLs: ids in paths come encoded, sometimes twice. A colon or a slash can't be in an id otherwise.
+/// Decodes the percent encoding of URLs. Ids in paths of requests come encoded, sometimes twice; an id contains a colon or slash only that
+/// way.
 #[must_use]
 pub fn percent_decoded(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
@@ -48,15 +49,15 @@ pub fn percent_decoded(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// JSON in which no object has two members of one name: of several the last word counts, as in most readers. `None` if it isn't JSON.
+/// The JSON with duplicate keys removed from its objects: the last member of a name stays, as in most readers. `None` if it isn't JSON.
 #[must_use]
 pub fn without_duplicates(json: &[u8]) -> Option<String> {
     serde_json::from_slice::<Value>(json).ok().map(|value| value.to_string())
 }
 
-/// Looks into a JSON value, whatever its shape.
+/// Access to members of a JSON value, whatever its shape.
 pub trait At {
-    /// The value that a JSON pointer names; null if there is none.
+    /// The value at a JSON pointer (RFC 6901); null if there is none.
     fn at(&self, pointer: &str) -> &Self;
 }
 
@@ -66,19 +67,19 @@ impl At for Value {
     }
 }
 
-/// Text, [`printable`], borrowed where the JSON has no escapes. Numbers and booleans are taken as they are written; null, arrays and
-/// objects are absent.
+/// A string without control characters (see [`printable`]), borrowed if the JSON has no escapes. Numbers and booleans are read as text;
+/// null, arrays and objects read as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Option<Cow<'a, str>>);
 
 impl Text<'_> {
-    /// The text, unless absent or empty.
+    /// The text; `None` if it is absent or empty.
     #[must_use]
     pub fn get(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
     }
 
-    /// The text, or the empty string.
+    /// The text; empty if it is absent.
     #[must_use]
     pub fn or_empty(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
@@ -130,12 +131,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A boolean, also as the strings that log pipelines make of it (`"true"`, `"False"`); anything else is absent.
+/// A boolean, or one of the strings that log pipelines turn it into (`"true"`, `"False"`). Anything else reads as absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flag(pub Option<bool>);
 
 impl Flag {
-    /// Whether the flag is there and set.
+    /// Whether the flag is present and true.
     #[must_use]
     pub fn is_set(self) -> bool {
         self.0 == Some(true)
@@ -153,7 +154,7 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// An object of the given shape; anything but an object is the shape's default.
+/// An object of type `T`. Anything but an object reads as the default of `T`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Object<T>(pub T);
 
@@ -198,7 +199,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The members of an array; anything but an array is an empty one.
+/// The elements of an array. Anything but an array reads as an empty one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T>(pub Vec<T>);
 

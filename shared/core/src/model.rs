@@ -1,4 +1,4 @@
-//! What `modelId` names: the many forms of one model, brought to one.
+//! Reads a `modelId`, which may name one model in many forms, and brings it to one form that can be compared.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -6,50 +6,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::{arn::Arn, json::percent_decoded};
 
-/// What a `modelId` turns out to be (docs/aws/cloudtrail-records.md#invocations).
+/// What a `modelId` names (docs/aws/cloudtrail-records.md#invocations).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Model {
-    /// A foundation model, called by its id, its ARN, or through a system inference profile; brought to the bare id that policies list.
+    /// A foundation model, called by its id, its ARN, or through a system inference profile. Holds the bare id, as policies list it.
     Foundation(Box<str>),
-    /// Something that stands for a model and must be looked up to know which; behind its id, lines with those that the record names.
+    /// A resource that stands for one or several models, which only a lookup can reveal. Holds its id, and behind it a line for each model
+    /// that the record itself names.
     Alias(Alias, Box<str>),
-    /// A model outside the catalogue of foundation models; whether "all models" means it too is not documented
+    /// A model outside of the catalogue of foundation models. Whether "all models" in a policy includes it is not documented
     /// (docs/aws/enforcement.md#coverage).
     Deployed(Deployed, Box<str>),
-    /// The record doesn't say.
+    /// The record names no model.
     Unknown,
 }
 
-/// A stand-in for one or several models.
+/// A resource that stands for one or several models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Alias {
-    /// Made by a customer over one foundation model or system profile.
+    /// An inference profile that a customer made over a foundation model or a system inference profile.
     ApplicationInferenceProfile,
-    /// Routes each call to one of several foundation models.
+    /// A prompt router: it passes each call to one of several foundation models.
     PromptRouter,
-    /// A managed prompt, which names its own model, of any kind.
+    /// A managed prompt, which names a model of any kind.
     Prompt,
-    /// An id without a vendor: an application inference profile, a provisioned or a custom model by its short name.
+    /// An id without a vendor: the short name of an application inference profile, a provisioned or a custom model.
     ShortName,
 }
 
-/// A model that a customer runs.
+/// A model that a customer deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Deployed {
     /// Provisioned throughput.
     Provisioned,
-    /// Weights that the customer imported.
+    /// A model with weights that the customer imported.
     Imported,
     /// A fine-tuned model or its deployment.
     Custom,
-    /// A marketplace model on a SageMaker endpoint behind Bedrock.
+    /// A marketplace model on a SageMaker endpoint that is registered with Bedrock.
     Marketplace,
 }
 
-/// Geographies that prefix the id of a system inference profile (docs/aws/cloudtrail-records.md#invocations).
+/// Geographies that may stand before the id of a system inference profile
+/// (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html).
 const GEOGRAPHIES: &[&str] = &["us", "eu", "apac", "global", "us-gov", "jp", "au", "ca"];
 
-/// Vendors of foundation models: a geography that is not listed above is recognised by the vendor after it.
+/// Vendors of foundation models. They show that the part before them is a geography, also when it isn't listed above.
 const VENDORS: &[&str] = &[
     "ai21",
     "amazon",
@@ -73,7 +75,7 @@ const VENDORS: &[&str] = &[
 ];
 
 impl Model {
-    /// Reads a `modelId` in any of its forms. Never fails: what is not recognised is an alias whose model is not known.
+    /// Parses a `modelId` in any of its forms. Never fails: an unrecognised text is an alias whose model is not known.
     #[must_use]
     pub fn parse(model_id: &str) -> Self {
         let (model_id, behind) = model_id.split_once('\n').map_or((model_id, None), |(called, behind)| (called, Some(behind)));
@@ -84,7 +86,7 @@ impl Model {
         }
     }
 
-    /// How an alias is kept of which a record names the models that it stands for: a line for each.
+    /// The text that [`Model::Alias`] holds for an alias whose models a record names: the id, then a line for each model.
     pub(crate) fn alias_of(called: &str, models: &BTreeSet<Model>) -> String {
         let mut text = called.trim().to_owned();
         for model in models {
@@ -94,7 +96,7 @@ impl Model {
         text
     }
 
-    /// The models that the record itself names behind an alias.
+    /// The models that the record itself names for an alias.
     pub(crate) fn named_behind(&self) -> impl Iterator<Item = Model> {
         let behind = match self {
             Model::Alias(_, id) => id.split_once('\n').map(|(_, behind)| behind),
@@ -120,7 +122,7 @@ impl Model {
         match kind {
             "foundation-model" => Model::Foundation(bare(id).into()),
             "inference-profile" if id.contains('.') => Model::Foundation(bare(id).into()),
-            // Older ARNs of application profiles carry the type of the system ones.
+            // ARNs of older application inference profiles have the resource type of system profiles.
             "inference-profile" | "application-inference-profile" => Model::Alias(Alias::ApplicationInferenceProfile, model_id.into()),
             "prompt-router" | "default-prompt-router" => Model::Alias(Alias::PromptRouter, model_id.into()),
             "prompt" => Model::Alias(Alias::Prompt, model_id.into()),
@@ -134,7 +136,7 @@ impl Model {
         }
     }
 
-    /// The name to report: the bare id of a foundation model, else what was called.
+    /// The name to report: a foundation model's bare id, otherwise the text that the caller passed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -151,12 +153,12 @@ impl fmt::Display for Model {
     }
 }
 
-/// The id without geography and length of context: one model has one id.
+/// The id without geography and context length, so that each model has one id.
 fn bare(id: &str) -> &str {
     without_geography(without_context(id))
 }
 
-/// The id without the length of context that some variants carry: `anthropic.x-v1:0:200k` is `anthropic.x-v1:0`.
+/// The id without the context length of some variants: `anthropic.x-v1:0:200k` becomes `anthropic.x-v1:0`.
 fn without_context(id: &str) -> &str {
     let is_context = |suffix: &str| {
         let thousands = suffix.strip_suffix('k').unwrap_or_default();
@@ -168,9 +170,9 @@ fn without_context(id: &str) -> &str {
     }
 }
 
-/// The id without the geography of a cross-Region inference profile: `us.anthropic.x` is `anthropic.x`.
+/// The id without the geography of a cross-Region inference profile: `us.anthropic.x` becomes `anthropic.x`.
 ///
-/// Ids of models may hold further dots (`deepseek.v3.2`), so counting them doesn't do.
+/// An id of a model may contain more dots (`deepseek.v3.2`), so the number of dots doesn't decide.
 fn without_geography(id: &str) -> &str {
     match id.split_once('.') {
         Some((geography, rest)) if GEOGRAPHIES.contains(&geography) && rest.contains('.') => without_geography(rest),
@@ -179,13 +181,13 @@ fn without_geography(id: &str) -> &str {
     }
 }
 
-/// Whether an id is that of a cross-Region inference profile: a model's behind a geography.
+/// Whether an id is that of a cross-Region inference profile: a model id behind a geography.
 pub(crate) fn is_of_geography(id: &str) -> bool {
     without_geography(id) != id
 }
 
-/// Whether an id has the form that AWS documents for the lists of models in enforcement: `vendor.model`, up to two parts behind colons,
-/// and twelve characters behind a slash. Some models have more dots than that one, such as `deepseek.v3.2`.
+/// Whether an id has the form that AWS documents for model lists of enforcement: `vendor.model`, up to two parts behind colons, and twelve
+/// characters behind a slash. More dots are accepted, because some models have them, such as `deepseek.v3.2`.
 pub(crate) fn is_id_of_a_model(id: &str) -> bool {
     let (id, suffix) = id.split_once('/').map_or((id, None), |(id, suffix)| (id, Some(suffix)));
     let is_part = |part: &str| {
@@ -197,7 +199,7 @@ pub(crate) fn is_id_of_a_model(id: &str) -> bool {
         && suffix.is_none_or(|suffix| suffix.len() == 12 && is_part(suffix))
 }
 
-/// The form in which a policy's model list and a call are compared: list entries are normalised like a `modelId`.
+/// The form in which an entry of a policy's model list is compared with the model of a call: both go through [`Model::parse`].
 #[must_use]
 pub fn normalised(listed: &str) -> String {
     Model::parse(listed).as_str().to_owned()

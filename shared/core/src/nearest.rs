@@ -1,9 +1,9 @@
-//! What somebody may have meant.
+//! Suggestions for misspelt names.
 
-/// So many are offered.
+/// Names that are suggested at most.
 const OFFERED: usize = 3;
 
-/// The names that are most like a text, those that are equally like it; none if none is much like it.
+/// The names that are most similar to a text, all at the same distance. Empty if none is similar.
 pub fn nearest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let folded = text.trim().to_lowercase();
     let farthest = (folded.chars().count() / 4).clamp(1, 3);
@@ -11,7 +11,7 @@ pub fn nearest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<
         .into_iter()
         .filter_map(|name| {
             let other = name.to_lowercase();
-            // What was cut short, or has something behind it, is as near as what differs by one character.
+            // A truncated name, or one with something appended, counts as one edit.
             let is_part = folded.len() > 2 && (folded.starts_with(&other) || other.starts_with(&folded));
             let distance = if is_part && folded != other { 1 } else { strsim::damerau_levenshtein(&folded, &other) };
             (distance <= farthest && !other.is_empty()).then_some((distance, name))
@@ -19,7 +19,7 @@ pub fn nearest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<
         .collect();
     like.sort_unstable();
     like.dedup();
-    // What is less like it isn't meant where something is more.
+    // Only the most similar ones are suggested.
     let least = like.first().map(|(distance, _)| *distance);
     like.retain(|(distance, _)| Some(*distance) == least);
     like.into_iter().take(OFFERED).map(|(_, name)| name).collect()

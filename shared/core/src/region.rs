@@ -1,8 +1,8 @@
-//! Which Regions there are, and which there may be.
+//! The Regions of AWS: which exist, and what the code of a new one looks like.
 
 use crate::nearest::nearest;
 
-/// The Regions of all partitions, as the AWS SDK for Python lists them (botocore 1.44.8, `partitions.json`). More are opened every year.
+/// The Regions of all partitions, from the AWS SDK for Python (botocore 1.44.8, `partitions.json`). AWS adds some every year.
 const KNOWN: &[&str] = &[
     "af-south-1",
     "ap-east-1",
@@ -54,17 +54,16 @@ const KNOWN: &[&str] = &[
     "us-west-2",
 ];
 
-/// What stands before the number in the code of every Region so far.
+/// The word before the number in a Region's code, as in `us-east-1`.
 const DIRECTIONS: &[&str] = &["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
 
-/// Whether this is the code of a Region that we know.
+/// Whether the code is one of the known Regions.
 #[must_use]
 pub fn is_known(text: &str) -> bool {
     KNOWN.contains(&text)
 }
 
-/// Whether a text looks like the code of a Region, such as `us-east-1`, `us-gov-west-1` or `ap-southeast-2`. There may be ones that we
-/// don't know.
+/// Whether a text has the form of a Region's code, such as `us-east-1`, `us-gov-west-1` or `ap-southeast-2`, known or not.
 #[must_use]
 pub fn looks_like_a_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
@@ -78,7 +77,7 @@ pub fn looks_like_a_region(text: &str) -> bool {
     }
 }
 
-/// The Regions that may be meant by a text that names none.
+/// The known Regions whose codes are most similar to a text: suggestions for a misspelt code.
 #[must_use]
 pub fn nearest_regions(text: &str) -> Vec<&'static str> {
     nearest(text, KNOWN.iter().copied())
