@@ -1,5 +1,5 @@
-//! Policies of AWS Organizations: documents with inheritance operators, the effective policy that they amount to for an account, and
-//! what a Bedrock policy demands (docs/aws/bedrock-policies.md).
+//! Policies of AWS Organizations: documents with inheritance operators, the effective policy that they combine to for an account, and the
+//! guardrails that a Bedrock policy demands (docs/aws/bedrock-policies.md).
 
 mod document;
 mod effective;
@@ -9,7 +9,7 @@ pub mod lint;
 mod text;
 mod weaker;
 
-/// The types of policies that have an effective policy (docs/aws/bedrock-policies.md#policy-type); there may be others by now.
+/// The policy types that have an effective policy (docs/aws/bedrock-policies.md#policy-type). AWS may have added others.
 pub const EFFECTIVE_POLICY_TYPES: &[&str] = &[
     BEDROCK_POLICY,
     "TAG_POLICY",
@@ -31,5 +31,5 @@ pub use effective::{EffectivePolicy, GuardrailInference, Identifier, Unusable};
 pub use inherit::{Attached, Inherited, Origin, inherit};
 pub use weaker::{CompareGuardrails, Weakening, weakening, weakening_of};
 
-/// The policy type that this product is about.
+/// The policy type that enforces guardrails.
 pub const BEDROCK_POLICY: &str = "BEDROCK_POLICY";

@@ -1,38 +1,42 @@
-//! A policy document as it was written: settings with inheritance operators.
+//! A policy document as its author wrote it: settings with inheritance operators.
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::enforcement::{Problem, Unclear};
 
-/// A policy document, of any management policy type.
+/// A policy document of any management policy type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
-    /// Its root.
+    /// The root of the document.
     pub root: Node,
-    /// What of it can't be understood, whatever its type: keys that stand twice, and operators that mean nothing where they stand.
+    /// The parts that can't be understood in any policy type: duplicate keys, and operators that have no meaning at their position.
     pub unclear: Vec<Unclear>,
 }
 
-/// A place in a document: what it says there, and what lies below.
+/// A node of a document: the operators at this position, and the nodes below it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Node {
-    /// `@@assign`: replaces what is inherited.
+    /// `@@assign`: replaces the inherited value.
     pub assign: Option<Value>,
-    /// `@@append`: adds to an inherited list.
+    /// `@@append`: adds elements to the inherited list.
     pub append: Option<Vec<Value>>,
-    /// `@@remove`: takes from an inherited list.
+    /// `@@remove`: removes elements from the inherited list.
     pub remove: Option<Vec<Value>>,
-    /// `@@operators_allowed_for_child_policies`: what policies lower in the tree may do here.
+    /// `@@operators_allowed_for_child_policies`: the operators that policies lower in the tree may use here.
     pub allowed: Option<OperatorSet>,
-    /// Whether the value stands here without an operator, which AWS refuses; it counts as assigned.
+    /// Whether the value is written without an operator. AWS refuses that; here it counts as assigned.
     pub bare: bool,
-    /// What lies below, by key.
+    /// The nodes below, by key.
     pub children: IndexMap<String, Node>,
 }
 
 impl Document {
-    /// Reads a text. Any JSON is a document; what is wrong about it is for [`super::lint`] to say.
+    /// Parses a text. Any JSON is accepted; [`super::lint`] reports what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// If the text isn't JSON.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let (json, duplicates) = super::text::parse(text)?;
         let mut document = Self::from_json(&json);
@@ -40,7 +44,7 @@ impl Document {
         Ok(document)
     }
 
-    /// Reads a document.
+    /// Reads a document from parsed JSON.
     #[must_use]
     pub fn from_json(json: &Value) -> Self {
         let mut unclear = Vec::new();
@@ -87,14 +91,14 @@ impl Node {
         }
         let has_value = node.assign.is_some() || node.append.is_some() || node.remove.is_some();
         if has_value && !node.children.is_empty() {
-            // A node that holds others has no value of its own: which of the two counts is not documented.
+            // A node with nodes below it has no value of its own. Which of the two AWS uses is not documented.
             unclear.push(Unclear::at(path, Problem::Operator, json));
         }
         node
     }
 }
 
-/// The operator that says what policies lower in the tree may do.
+/// The operator that restricts what policies lower in the tree may do.
 pub(super) const CONTROL: &str = "@@operators_allowed_for_child_policies";
 
 fn as_list(value: &Value) -> Vec<Value> {
@@ -104,14 +108,14 @@ fn as_list(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Which of the three operators a policy may use.
+/// A subset of the three operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperatorSet {
-    /// `@@assign`.
+    /// Allows `@@assign`.
     pub assign: bool,
-    /// `@@append`; at a node that holds named entries, adding an entry.
+    /// Allows `@@append`; at a node that holds named entries, adding an entry.
     pub append: bool,
-    /// `@@remove`.
+    /// Allows `@@remove`.
     pub remove: bool,
 }
 
@@ -131,13 +135,13 @@ impl OperatorSet {
         })
     }
 
-    /// Whether a value is a list of nothing but names of operators.
+    /// Whether a value is a list that contains only names of operators.
     fn is_named_by(value: &Value) -> bool {
         let is_name = |name: &Value| matches!(name.as_str(), Some("@@all" | "@@none" | "@@assign" | "@@append" | "@@remove"));
         value.as_array().is_some_and(|names| !names.is_empty() && names.iter().all(is_name))
     }
 
-    /// What both allow.
+    /// The operators that both sets allow.
     #[must_use]
     pub fn and(self, other: OperatorSet) -> Self {
         OperatorSet { assign: self.assign && other.assign, append: self.append && other.append, remove: self.remove && other.remove }

@@ -1,4 +1,4 @@
-//! What an effective Bedrock policy demands.
+//! The demands of an effective Bedrock policy: which guardrail version is enforced for which Region, models and content.
 
 use std::collections::BTreeMap;
 
@@ -10,70 +10,70 @@ use crate::{
     enforcement::{Enforcement, Guarding, ModelScope, Problem, Unclear, pointer, terms::POLICY},
 };
 
-/// An effective policy of type `BEDROCK_POLICY`: for each Region the configurations that it names.
+/// An effective policy of type `BEDROCK_POLICY`: the configurations of each Region.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EffectivePolicy {
-    /// By Region. AWS documents one configuration per Region; what it does with more is not documented
+    /// The configurations by Region. AWS documents one configuration per Region; what it does with several is not documented
     /// (docs/aws/bedrock-policies.md#syntax).
     pub regions: BTreeMap<Region, Vec<GuardrailInference>>,
-    /// What can't be understood outside of any configuration: it may change what is demanded everywhere.
+    /// The parts outside of any configuration that can't be understood. They may change what is demanded in every Region.
     pub unclear: Vec<Unclear>,
-    /// The plain document.
+    /// The document, without operators.
     pub document: Value,
 }
 
-/// A configuration of `guardrail_inference` in one Region.
+/// One configuration of `guardrail_inference` in one Region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GuardrailInference {
     /// Its name, such as `config_1`.
     pub name: String,
-    /// Where it stands in the document, as an RFC 6901 pointer.
+    /// Its position in the document, as a JSON pointer (RFC 6901).
     pub pointer: String,
     /// The guardrail version that it names.
     pub identifier: Identifier,
-    /// For which models.
+    /// The models that it applies to.
     pub models: ModelScope,
-    /// And which content.
+    /// The content that it applies to.
     pub guarding: Guarding,
-    /// What can't be understood: what it does to the enforcement is not known.
+    /// The parts of it that can't be understood, whose effect on the enforcement is not known.
     pub unclear: Vec<Unclear>,
-    /// The attachment that gave the identifier, if the policy was computed.
+    /// The attachment that the identifier comes from, if this project computed the effective policy.
     pub origin: Option<Origin>,
 }
 
-/// What `identifier` says.
+/// The value of `identifier`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identifier {
     /// A guardrail version that can be enforced.
     Guardrail(GuardrailVersionArn),
-    /// Something that can't: AWS fails the account's calls or doesn't apply anything (docs/aws/bedrock-policies.md#syntax).
+    /// A value that can't be enforced: AWS fails the account's calls or applies nothing (docs/aws/bedrock-policies.md#syntax).
     Unusable {
-        /// What it says.
+        /// The value.
         text: String,
         /// Why it can't be enforced.
         why: Unusable,
     },
 }
 
-/// Why an `identifier` can't be enforced (docs/aws/bedrock-policies.md#syntax).
+/// Why a value of `identifier` can't be enforced (docs/aws/bedrock-policies.md#syntax).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// There is none.
+    /// The member is missing.
     #[error("no `identifier`")]
     Missing,
-    /// Not a guardrail ARN with a version.
+    /// The value is no guardrail ARN with a version.
     #[error("not a guardrail ARN with a version")]
     Malformed,
-    /// `DRAFT` is refused for enforcement.
+    /// The value names `DRAFT`, which AWS refuses to enforce.
     #[error("names DRAFT, which can't be enforced")]
     Draft,
-    /// It names a guardrail of another Region than the key it stands under.
+    /// The value names a guardrail of another Region than the key above it.
     #[error("names a guardrail of another Region")]
     OtherRegion,
 }
 
 impl Identifier {
-    /// Reads what stands under `identifier`: null if nothing does.
+    /// Reads the member `identifier`; null stands for a missing one.
     fn of(value: &Value, region: &Region) -> Self {
         match value {
             Value::Null => Identifier::read(None, region),
@@ -82,7 +82,7 @@ impl Identifier {
         }
     }
 
-    /// Reads the identifier that stands under a Region's key.
+    /// Reads an identifier below a Region's key. `None` stands for a missing one.
     #[must_use]
     pub fn read(text: Option<&str>, region: &Region) -> Self {
         let Some(text) = text else {
@@ -99,7 +99,7 @@ impl Identifier {
 }
 
 impl GuardrailInference {
-    /// The enforcement that this configuration asks for, if it can be enforced.
+    /// The enforcement that this configuration demands. `None` if its identifier can't be enforced.
     #[must_use]
     pub fn enforcement(&self) -> Option<Enforcement> {
         match &self.identifier {
@@ -113,25 +113,30 @@ impl GuardrailInference {
 }
 
 impl EffectivePolicy {
-    /// From the text of a plain document, as `DescribeEffectivePolicy` gives it.
+    /// Parses the text of an effective policy, as `DescribeEffectivePolicy` returns it.
+    ///
+    /// # Errors
+    ///
+    /// If the text isn't JSON.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let (document, duplicates) = super::text::parse(text)?;
         Ok(Self::read(document, duplicates, |_| None))
     }
 
-    /// From a plain document.
+    /// Reads a parsed document without operators.
     #[must_use]
     pub fn from_document(document: Value) -> Self {
         Self::read(document, Vec::new(), |_| None)
     }
 
-    /// From a computed policy, with the attachment that gave each identifier.
+    /// Reads an effective policy that this project computed, with the attachment that each identifier comes from.
     #[must_use]
     pub fn from_inherited(inherited: &Inherited) -> Self {
         Self::read(inherited.to_document(), inherited.unclear().to_vec(), |path| inherited.origins(path).first().cloned())
     }
 
-    /// Reads a document, given what of the text or the texts behind it can't be understood.
+    /// Reads a document. `unclear` are the parts of the texts behind it that can't be understood; `origin` gives the attachment that a
+    /// path's value comes from.
     fn read(document: Value, unclear: Vec<Unclear>, origin: impl Fn(&[&str]) -> Option<Origin>) -> Self {
         let mut policy = EffectivePolicy { unclear, ..EffectivePolicy::default() };
         policy.read_document(&document, &origin);
@@ -160,7 +165,7 @@ impl EffectivePolicy {
         let path = [path, &[key]].concat();
         let region = Region::from(key.to_lowercase());
         if !looks_like_a_region(&region) {
-            // It may be a word for several Regions, this one among them.
+            // The key may be a word that stands for several Regions, this one among them.
             return self.report(&path, Problem::NotARegion, configurations);
         }
         for (name, configuration) in self.members(configurations, &path) {
@@ -169,7 +174,7 @@ impl EffectivePolicy {
             if *region != *key {
                 terms.unclear.push(Unclear::at(&path, Problem::OddCase, configuration));
             }
-            // What was found in the texts behind the document stands with the configuration that it belongs to.
+            // Moves the unclear parts of the texts behind the document to the configuration that they belong to.
             let place = pointer(&path);
             terms.unclear.extend(self.unclear.extract_if(.., |unclear| unclear.is_below(&place)));
             self.regions.entry(region.clone()).or_default().push(GuardrailInference {
@@ -188,7 +193,7 @@ impl EffectivePolicy {
         self.unclear.push(Unclear::at(path, problem, value));
     }
 
-    /// The entries of an object; none of anything else, which is reported.
+    /// The members of an object. Anything else is reported and has none.
     fn members<'v>(&mut self, value: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v Value)> {
         if let Value::Object(members) = value {
             members.iter().map(|(key, value)| (key.as_str(), value)).collect()
@@ -198,7 +203,7 @@ impl EffectivePolicy {
         }
     }
 
-    /// Whether a key is the one that is known; another is reported, and so is one in another case, which is read all the same.
+    /// Whether a key is the expected one. Another key is reported; a key in another case is reported and still accepted.
     fn is_key(&mut self, key: &str, known: &str, path: &[&str], value: &Value) -> bool {
         let is_known = key.eq_ignore_ascii_case(known);
         if !is_known {
@@ -209,7 +214,7 @@ impl EffectivePolicy {
         is_known
     }
 
-    /// Whether something is demanded in a Region; `None` if that may hide in what isn't understood.
+    /// Whether the policy demands a guardrail in a Region. `None` if a part that can't be understood may demand one.
     #[must_use]
     pub fn demands_in(&self, region: &Region) -> Option<bool> {
         match self.regions.get(region) {
@@ -218,13 +223,13 @@ impl EffectivePolicy {
         }
     }
 
-    /// Whether something is demanded anywhere; `None` if that may hide in what isn't understood.
+    /// Whether the policy demands a guardrail in any Region. `None` if a part that can't be understood may demand one.
     #[must_use]
     pub fn demands_anything(&self) -> Option<bool> {
         if self.regions.is_empty() { self.unclear.is_empty().then_some(false) } else { Some(true) }
     }
 
-    /// Everything that can't be understood, of the document as a whole and of each configuration.
+    /// All parts that can't be understood, of the document and of each configuration.
     pub fn all_unclear(&self) -> impl Iterator<Item = &Unclear> {
         self.unclear.iter().chain(self.regions.values().flatten().flat_map(|configuration| &configuration.unclear))
     }

@@ -1,7 +1,7 @@
-//! What a file is that is given as a Bedrock policy, and where in it policies stand.
+//! Finds Bedrock policies in a file that a user passes as one.
 //!
-//! Policies are kept in many files that are none themselves: templates, requests, answers of AWS, plans of deployment tools. What is
-//! inside is found wherever it stands, also in texts that hold JSON; the names of files and of members around it only say what it is.
+//! Policies are kept in many files that are not themselves policies: templates, requests, responses of AWS, plans of deployment tools. The
+//! search finds a policy at any position, also in strings that contain JSON. Names of files and members around it only help to describe it.
 
 use std::collections::BTreeSet;
 
@@ -10,46 +10,46 @@ use serde_json::{Map, Value};
 use super::BEDROCK_POLICY;
 use crate::json::At;
 
-/// What stands in a file.
+/// The contents of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contents {
-    /// What the file is, if it is more than a policy: "a CloudFormation template".
+    /// What the file is, if it is more than a policy, such as "a CloudFormation template".
     pub what: Option<String>,
-    /// The policies and configurations in it.
+    /// The policies and configurations that it contains.
     pub inside: Vec<Inside>,
-    /// Where there are none: what to give instead.
+    /// If it contains none: which file to pass instead.
     pub instead: Option<&'static str>,
 }
 
-/// A policy or configuration in a file.
+/// A policy or configuration within a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inside {
-    /// Where it stands, as an RFC 6901 pointer.
+    /// Its position in the file, as a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// What it is.
+    /// Its kind.
     pub form: Form,
-    /// The text that holds it, where it stands in one; else it is JSON of the file.
+    /// The string that contains it; `None` if it is an object of the file itself.
     pub text: Option<String>,
-    /// It, if it is JSON.
+    /// The policy as JSON; null if it isn't JSON.
     pub value: Value,
 }
 
-/// What a document inside of a file is.
+/// The kind of a document within a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A policy as it is written, with inheritance operators.
+    /// A policy as its author wrote it, with inheritance operators.
     Written,
-    /// An effective policy: plain values.
+    /// An effective policy: values without operators.
     Effective,
-    /// An account's enforced configuration.
+    /// An account's enforced guardrail configuration.
     Configuration,
 }
 
-/// Objects and texts deeper than this are not looked into.
+/// Levels of objects and strings that are searched at most.
 const DEEPEST: usize = 64;
 
 impl Contents {
-    /// What stands in a JSON document.
+    /// Finds the policies in a JSON document.
     #[must_use]
     pub fn of(json: &Value) -> Self {
         if is_a_policy(json) {
@@ -67,7 +67,7 @@ impl Contents {
         Contents { what: Some(what), inside: search.found, instead }
     }
 
-    /// What a text is that is no JSON, if that can be told.
+    /// Recognises a text that isn't JSON, such as a template in YAML. `None` if it isn't recognised.
     #[must_use]
     pub fn of_text(text: &str) -> Option<Self> {
         let kind = |what: &str, instead| Some(Contents { what: Some(what.to_owned()), inside: Vec::new(), instead: Some(instead) });
@@ -106,9 +106,9 @@ impl Contents {
     }
 }
 
-/// Whether a document is a Bedrock policy, if perhaps a misspelt one.
+/// Whether a document is a Bedrock policy, possibly a misspelt one.
 fn is_a_policy(json: &Value) -> bool {
-    // Templates name resources `BedrockPolicy` and the like, and IAM's condition keys begin with a service and a colon.
+    // Templates have resources named `BedrockPolicy` and the like, and condition keys of IAM begin with a service and a colon.
     const OF_A_RESOURCE: [&str; 5] = ["type", "properties", "content", "policysummary", "arn"];
     let names_a_resource =
         |value: &Value| value.as_object().is_some_and(|members| members.keys().any(|key| OF_A_RESOURCE.contains(&&*key.to_lowercase())));
@@ -120,11 +120,11 @@ fn is_a_policy(json: &Value) -> bool {
     json.as_object().is_some_and(|members| members.is_empty() || members.iter().any(resembles))
 }
 
-/// A search for policies.
+/// The state of a search for policies.
 #[derive(Default)]
 struct Search {
     found: Vec<Inside>,
-    /// The types of other policies.
+    /// The types of policies found that are not Bedrock policies.
     others: BTreeSet<String>,
 }
 
@@ -147,14 +147,14 @@ impl Search {
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    // Paths hold borrowed keys; the few numbers that policies stand behind are made to last.
+                    // A path holds borrowed keys, so the indices of an array come from a constant list.
                     path.push(INDEXES.get(index).copied().unwrap_or("-"));
                     self.look_into(item, path, form, depth);
                     path.pop();
                 }
             }
             Value::String(text) => {
-                // A document in a text: a parameter, an attribute, a whole record.
+                // A document within a string: a parameter, an attribute, a whole record.
                 let start = text.trim_start();
                 if start.starts_with('{')
                     && let Ok(inner) = serde_json::from_str::<Value>(start)
@@ -166,7 +166,7 @@ impl Search {
                         inside.look_into(&inner, &mut Vec::new(), form, depth);
                         self.others.extend(inside.others);
                         for found in inside.found {
-                            // What stands in a text of a text has no place of its own in the file.
+                            // A document in a string within a string has no position of its own in the file.
                             let text = found.text.or_else(|| Some(found.value.to_string()));
                             self.add(path, found.form, text, found.value);
                         }
@@ -183,7 +183,7 @@ impl Search {
             (_, Some(other)) if is_content && other != BEDROCK_POLICY => {
                 self.others.insert(other.to_owned());
             }
-            // What says that it is a Bedrock policy is linted as one, whatever it holds.
+            // A member whose object names the type `BEDROCK_POLICY` is linted as one, whatever it contains.
             (_, Some(_)) if is_content && (value.is_object() || value.is_string()) => {
                 let form = if key.eq_ignore_ascii_case("content") { Form::Written } else { Form::Effective };
                 let (text, inner) = match value {
@@ -205,7 +205,7 @@ impl Search {
         }
     }
 
-    /// Adds what was found, once: a record holds what was asked for and what was answered.
+    /// Adds a document once: a record may hold it both in the request and in the response.
     fn add(&mut self, path: &[&str], form: Form, text: Option<String>, value: Value) {
         if !self.found.iter().any(|found| found.form == form && found.value == value && found.text.is_some() == text.is_some()) {
             self.found.push(Inside { pointer: crate::enforcement::pointer(path), form, text, value });
@@ -218,7 +218,7 @@ const INDEXES: [&str; 32] = [
     "24", "25", "26", "27", "28", "29", "30", "31",
 ];
 
-/// The type that an object says its policy is of.
+/// The policy type that an object names.
 fn type_of(members: &Map<String, Value>) -> Option<&str> {
     let own = ["Type", "type", "PolicyType", "policyType"].into_iter().find_map(|key| members.get(key)?.as_str());
     let summary = ["PolicySummary", "policySummary"].into_iter().find_map(|key| members.get(key));
@@ -228,7 +228,7 @@ fn type_of(members: &Map<String, Value>) -> Option<&str> {
 
 const GIVE_A_POLICY: &str = "give a Bedrock policy (`{\"bedrock\": …}`), or an answer of DescribePolicy or DescribeEffectivePolicy for one";
 
-/// What documents are known by: members that they all have, a name, and what to give instead. The most particular first.
+/// Kinds of documents: the members that all of the kind have, its name, and which file to pass instead. More specific kinds come first.
 const KINDS: &[(&[&str], &str, &str)] = &[
     (
         &["AWSTemplateFormatVersion"],
@@ -282,7 +282,7 @@ const KINDS: &[(&[&str], &str, &str)] = &[
     (&["trailList"], "an answer of DescribeTrails", GIVE_A_POLICY),
     (&["schema_version", "findings"], "a report of guardrail-audit", GIVE_A_POLICY),
     (&["runs"], "a SARIF log", GIVE_A_POLICY),
-    // Other policies that are inherited, by their top keys.
+    // Other policy types that are inherited, recognised by their top keys.
     (&["tags"], "a policy of type TAG_POLICY", GIVE_A_POLICY),
     (&["plans"], "a policy of type BACKUP_POLICY", GIVE_A_POLICY),
     (&["services"], "a policy of type AISERVICES_OPT_OUT_POLICY", GIVE_A_POLICY),
@@ -307,7 +307,7 @@ fn kind_of(json: &Value) -> (String, &'static str) {
         _ => return (format!("the value {json}"), GIVE_A_POLICY),
     };
     let is_kind = |(keys, what, _): &&(&[&str], &str, &str)| {
-        // Members stand in lower case in CloudTrail's parameters.
+        // CloudTrail's parameters have these members in lower case.
         let has = |key: &&str| members.contains_key(*key) || (*key == "Content" && members.contains_key("content"));
         let is_resource = |resource: &Value| resource.get("Type").is_some();
         keys.iter().all(has)

@@ -1,15 +1,14 @@
-//! Inheritance: from the policies attached on the way from the root to an account to its effective policy.
+//! Inheritance: computes an account's effective policy from the policies attached along the path from the root to the account.
 //!
-//! The rules are those of docs/aws/bedrock-policies.md#inheritance, and `shared/core/tests/inheritance-cases.json` holds AWS's worked
-//! examples:
+//! The rules are those of docs/aws/bedrock-policies.md#inheritance; `shared/core/tests/inheritance-cases.json` holds AWS's worked examples:
 //!
-//! * Levels go from the root through the OUs to the account; at one level, policies go in the order of their attachment.
-//! * A child control binds the levels below the one it stands at, never its own. Controls intersect, so nothing can loosen one.
-//! * An operator that is not allowed is ignored, without an error.
-//! * At one level the first policy that assigns a setting wins; a lower level's assignment replaces it.
-//! * A control acts where it stands: at a node that holds named entries it decides over adding entries, not over what lies below.
-//! * A list that was emptied by removal is absent; a list that was assigned empty is there.
-//! * Keys are compared without case: AWS prints chosen names in other cases than they were written in.
+//! * Levels are applied from the root through the OUs to the account; within a level, policies in the order of their attachment.
+//! * A child control binds the levels below its own, never its own level. Controls intersect, so no lower level can loosen one.
+//! * An operator that isn't allowed is ignored without an error.
+//! * Within a level the first policy that assigns a setting wins; an assignment at a lower level replaces it.
+//! * A control acts only at its own node: at a node that holds named entries it decides about adding entries, not about their contents.
+//! * A list that became empty by removal is absent; a list that was assigned empty is present.
+//! * Keys are compared without case, because AWS prints chosen names in another case than they were written in.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -21,16 +20,16 @@ use crate::{
     enforcement::Unclear,
 };
 
-/// A policy where it is attached.
+/// A policy and where it is attached.
 #[derive(Clone, Debug)]
 pub struct Attached<'a> {
-    /// Where a value comes from, if it comes from here.
+    /// The origin that values of this policy get.
     pub origin: Origin,
-    /// What the policy says.
+    /// The policy's document.
     pub document: &'a Document,
 }
 
-/// The attachment that gave a setting its value.
+/// The attachment that a setting's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The policy.
@@ -39,7 +38,7 @@ pub struct Origin {
     pub attached_to: TargetId,
 }
 
-/// An effective policy with the origin of each setting.
+/// An effective policy with the origins of each setting.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inherited {
     root: Setting,
@@ -50,11 +49,11 @@ pub struct Inherited {
 struct Setting {
     key: String,
     held: Option<Held>,
-    /// What lower levels may do here.
+    /// The operators that the next levels may use here.
     allowed: OperatorSet,
-    /// The controls of the level that is being applied: they bind from the next one on.
+    /// The controls of the level that is being applied. They bind from the next level on.
     allowed_next: OperatorSet,
-    /// The level that assigned the value last: there, no later policy may.
+    /// The last level that assigned the value. Later policies of the same level can't assign it again.
     assigned_at: Option<usize>,
     children: IndexMap<String, Setting>,
 }
@@ -62,7 +61,7 @@ struct Setting {
 #[derive(Clone, Debug, PartialEq)]
 struct Held {
     value: Value,
-    /// The policies that made the value what it is: the one that assigned it, then those that changed it.
+    /// The policies that determined the value: first the one that assigned it, then those that changed it.
     origins: Vec<Origin>,
 }
 
@@ -79,8 +78,8 @@ impl Default for Setting {
     }
 }
 
-/// The effective policy of an account: `levels` are the root's policies, each OU's, and the account's own, in the order of attachment.
-/// `None` if there are no policies at all, which is not the same as an empty one.
+/// Computes the effective policy of an account. `levels` are the policies of the root, of each OU and of the account itself, each in the
+/// order of attachment. `None` if no policy is attached, which differs from an empty effective policy.
 #[must_use]
 pub fn inherit(levels: &[Vec<Attached<'_>>]) -> Option<Inherited> {
     if levels.iter().all(Vec::is_empty) {
@@ -163,19 +162,19 @@ impl Setting {
 }
 
 impl Inherited {
-    /// The plain document: each setting with its value, without operators, as `DescribeEffectivePolicy` prints it.
+    /// The effective policy as `DescribeEffectivePolicy` returns it: values without operators.
     #[must_use]
     pub fn to_document(&self) -> Value {
         self.root.to_json().unwrap_or_else(|| Value::Object(Map::new()))
     }
 
-    /// What can't be understood of the policies that are attached, whether or not it came to anything.
+    /// The parts of the attached policies that can't be understood, whether or not they affect the result.
     #[must_use]
     pub fn unclear(&self) -> &[Unclear] {
         &self.unclear
     }
 
-    /// The policies that made the setting at this path what it is; empty if there is none.
+    /// The policies that determined the setting at this path; empty if there is no such setting.
     #[must_use]
     pub fn origins(&self, path: &[&str]) -> &[Origin] {
         let setting = path.iter().try_fold(&self.root, |setting, key| setting.children.get(&key.to_lowercase()));
@@ -227,7 +226,7 @@ mod tests {
         assert_eq!(effective(&levels), Some(json!({"A": {"Config_1": 2}})));
     }
 
-    /// Small documents over few keys, so that levels meet.
+    /// Generates small documents over few keys, so that the levels of a test share keys.
     fn document() -> impl Strategy<Value = Value> {
         let member = || proptest::sample::select(vec!["m", "n", "o"]);
         let members = move || proptest::collection::vec(member(), 0..3);
@@ -286,7 +285,7 @@ mod tests {
 
         #[test]
         fn a_child_never_changes_what_its_parent_withholds(root in document(), child in document()) {
-            // A root that locks one leaf: whatever follows, the leaf keeps its value.
+            // The root locks a leaf, so the leaf keeps its value whatever lower levels contain.
             let lock = json!({"locked": {"leaf": {"@@assign": ["kept"], "@@operators_allowed_for_child_policies": ["@@none"]}}});
             let mut attack = child.clone();
             attack["locked"] = json!({"leaf": {"@@assign": ["lost"], "@@append": ["more"], "@@remove": ["kept"], "@@operators_allowed_for_child_policies": ["@@all"]}});
@@ -304,7 +303,8 @@ mod tests {
         fn a_second_attachment_of_the_same_policy_changes_nothing(root in document()) {
             let once = effective(&[vec![root.clone()]]).unwrap();
             let twice = effective(&[vec![root.clone(), root]]).unwrap();
-            // A policy that removes finds more to remove the second time only if it assigned in between, which first-wins forbids.
+            // Applying a policy twice could remove more only if it assigned in between, which the rule that the first assignment wins
+            // forbids.
             prop_assert_eq!(leaves(&once), leaves(&twice));
         }
     }

@@ -1,4 +1,4 @@
-//! What looks wrong about a Bedrock policy before anybody attaches it, and about what came of it (docs/aws/bedrock-policies.md#syntax).
+//! Checks a Bedrock policy before it is attached, and the effective policy that results (docs/aws/bedrock-policies.md#syntax).
 
 mod effective;
 mod written;
@@ -14,28 +14,28 @@ use crate::{
     enforcement::{Enforcement, Problem, Unclear},
 };
 
-/// Something that looks wrong, and where.
+/// A possible mistake and its position.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lint {
-    /// How bad.
+    /// How serious it is.
     pub level: Level,
-    /// What kind.
+    /// The kind of mistake, such as `unknown-key`.
     pub kind: &'static str,
-    /// Where, as an RFC 6901 pointer into the document.
+    /// Its position in the document, as a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// What is wrong.
+    /// What is wrong, as a sentence.
     pub message: String,
 }
 
-/// How bad a lint is.
+/// How serious a lint is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// AWS refuses it, or nothing is enforced.
+    /// AWS refuses the policy, or enforces nothing.
     Error,
-    /// It may not do what it seems to.
+    /// The policy may not do what it seems to.
     Warning,
-    /// Good to know.
+    /// Information, no mistake.
     Note,
 }
 
@@ -49,22 +49,22 @@ impl fmt::Display for Level {
     }
 }
 
-/// The most characters that AWS accepts (docs/aws/bedrock-policies.md#limits).
+/// Characters of a policy that AWS accepts at most (docs/aws/bedrock-policies.md#limits).
 pub const MOST_CHARACTERS: usize = 10_000;
 
-/// The most policies of one type that AWS lets be attached to one root, OU or account (docs/aws/bedrock-policies.md#limits).
+/// Policies of one type that AWS lets be attached to one root, OU or account at most (docs/aws/bedrock-policies.md#limits).
 pub const MOST_ATTACHMENTS: usize = 10;
 
 impl Lint {
-    /// A lint at a path of keys.
+    /// Makes a lint at a pointer.
     fn at(level: Level, kind: &'static str, pointer: String, message: impl Into<String>) -> Self {
         Lint { level, kind, pointer, message: message.into() }
     }
 
-    /// About something that can't be understood.
+    /// Makes a lint from a part that can't be understood.
     fn about(unclear: &Unclear) -> Self {
         let level = match unclear.problem {
-            // AWS may well take it, and a newer word may stand where AWS put it: what comes of it isn't sure.
+            // AWS may accept the policy, and the word may be newer than this project, so the effect isn't certain.
             Problem::EmptyList | Problem::OddCase | Problem::UnknownWord => Level::Warning,
             _ => Level::Error,
         };
@@ -72,7 +72,11 @@ impl Lint {
     }
 }
 
-/// Lints the text of a Bedrock policy as it is written, operators and all. Lints come in the order of the document.
+/// Checks the text of a Bedrock policy as its author wrote it, operators included. Lints come in the order of the document.
+///
+/// # Errors
+///
+/// If the text isn't JSON.
 pub fn lint(text: &str, management_account: Option<&AccountId>) -> Result<Vec<Lint>, serde_json::Error> {
     let (document, duplicates) = super::text::parse(text)?;
     let characters = text.chars().count();
@@ -87,21 +91,25 @@ pub fn lint(text: &str, management_account: Option<&AccountId>) -> Result<Vec<Li
     Ok(lints)
 }
 
-/// Lints the text of an effective policy, as DescribeEffectivePolicy gives it: plain values without operators.
+/// Checks the text of an effective policy, as DescribeEffectivePolicy returns it: values without operators.
+///
+/// # Errors
+///
+/// If the text isn't JSON.
 pub fn lint_effective(text: &str, management_account: Option<&AccountId>) -> Result<Vec<Lint>, serde_json::Error> {
     Ok(lints_of_effective(&EffectivePolicy::parse(text)?, management_account))
 }
 
-/// Lints an effective policy.
+/// Checks an effective policy.
 #[must_use]
 pub fn lints_of_effective(policy: &EffectivePolicy, management_account: Option<&AccountId>) -> Vec<Lint> {
     effective::lints(policy, management_account)
 }
 
-/// Lints an account's enforced configuration: an entry of ListEnforcedGuardrailsConfiguration's answer, or a `guardrailInferenceConfig`.
+/// Checks an account's enforced configuration: an entry of ListEnforcedGuardrailsConfiguration's response, or a `guardrailInferenceConfig`.
 #[must_use]
 pub fn lint_configuration(json: &Value) -> Vec<Lint> {
-    // Whose a guardrail is that is named by its id alone changes nothing here.
+    // The account and Region complete a guardrail that is named by its id alone; no lint depends on them.
     match Enforcement::from_configuration(json, &AccountId::from("unknown"), &Region::from("unknown")) {
         Some(enforcement) => effective::lints_of_configuration(&enforcement),
         None => {
@@ -110,7 +118,7 @@ pub fn lint_configuration(json: &Value) -> Vec<Lint> {
     }
 }
 
-/// What is wrong about an identifier that stands under a Region's key: kind and message.
+/// What is wrong with an identifier below a Region's key: the kind of lint and its message.
 fn about_identifier(identifier: &Identifier, management_account: Option<&AccountId>) -> Option<(&'static str, String)> {
     const FAILS: &str = "every Bedrock call of the accounts that the policy reaches fails";
     match identifier {
@@ -140,7 +148,7 @@ fn about_identifier(identifier: &Identifier, management_account: Option<&Account
     }
 }
 
-/// What selective guarding leaves to callers.
+/// The text that describes what selective guarding leaves to the caller.
 fn note_of_side(side: &str) -> &'static str {
     match side {
         "system" => "callers choose what of the system prompt is evaluated: without tags, nothing is",

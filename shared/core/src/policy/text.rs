@@ -1,4 +1,4 @@
-//! The text of a policy document: JSON of which nothing is lost in silence.
+//! Parses a policy document and reports duplicate keys, which ordinary JSON parsers drop silently.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::enforcement::{Problem, Unclear, pointer};
 
-/// The value that a text holds, and the keys that stand twice in one object of it. The value has the last of each, as most readers do.
+/// Parses a text. Returns its value and the keys that occur twice in one object; the value has the last member of each, as in most readers.
 pub(super) fn parse(text: &str) -> Result<(Value, Vec<Unclear>), serde_json::Error> {
     let mut duplicates = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<(Value, Vec<Unclear>), serde_json::Err
     Ok((value, duplicates))
 }
 
-/// A value at a path.
+/// A value that is being parsed, with its path.
 struct Node<'p> {
     path: &'p mut Vec<String>,
     duplicates: &'p mut Vec<Unclear>,

@@ -1,4 +1,4 @@
-//! What one effective policy demands less than another: the rule `policy-weakened`.
+//! Compares two effective policies and finds what the later one demands less; behind the rule `policy-weakened`.
 
 use std::collections::BTreeSet;
 
@@ -9,22 +9,22 @@ use crate::{
     enforcement::{Enforcement, GuardingMode, ModelScope, Unclear},
 };
 
-/// Compares two guardrail versions that are not the same.
+/// A function that compares two different guardrail versions.
 pub type CompareGuardrails<'c> = &'c dyn Fn(&GuardrailVersionArn, &GuardrailVersionArn) -> Weakening;
 
-/// What can be said of a change for the worse.
+/// What became weaker, by how certain that is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Weakening {
-    /// What got weaker.
+    /// The changes that certainly weaken.
     pub changes: Vec<ControlChange>,
-    /// Something changed whose content is not known, so it may be weaker for all we know.
+    /// The changes whose content is not known, so that they may weaken.
     pub unverified: Vec<ControlChange>,
-    /// The guardrail that was replaced couldn't be enforced, so going back to an earlier version loses nothing by itself.
+    /// The guardrail that was replaced couldn't be enforced, so returning to an earlier version weakens nothing by itself.
     pub was_unusable: bool,
 }
 
 impl Weakening {
-    /// Whether nothing got weaker, and that is sure.
+    /// Whether certainly nothing became weaker.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.changes.is_empty() && self.unverified.is_empty()
@@ -36,13 +36,13 @@ impl Weakening {
     }
 }
 
-/// What an account loses if one effective policy takes the place of another. `None` is no policy.
+/// What an account loses when one effective policy replaces another. `None` is no policy.
 #[must_use]
 pub fn weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePolicy>, compare: CompareGuardrails<'_>) -> Weakening {
     let mut weakening = known_weakening(before, after, compare);
     if let (Some(before), Some(after)) = (before, after) {
         weakening.unverified.extend(changes_of_unclear("policy", &before.unclear, &after.unclear));
-        // What seems to be gone may be demanded in a way that isn't understood.
+        // What seems to be gone may still be demanded, by a part of the document that can't be understood.
         if after.unclear != before.unclear {
             weakening.unverified.append(&mut weakening.changes);
         }
@@ -66,7 +66,7 @@ fn known_weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePol
                     (Identifier::Unusable { text, why }, None) => {
                         let after = Some(format!("{text} ({why})"));
                         let lost = change(region, "identifier", Some(enforcement.guardrail.to_string()), after);
-                        // A key that isn't known may be what names the guardrail.
+                        // An unknown key may be the one that names the guardrail.
                         let changes = if other.unclear.is_empty() { &mut weakening.changes } else { &mut weakening.unverified };
                         changes.push(lost);
                     }
@@ -78,12 +78,13 @@ fn known_weakening(before: Option<&EffectivePolicy>, after: Option<&EffectivePol
     weakening
 }
 
-/// Config names are keys of a map, which AWS prints in lower case in places (docs/aws/bedrock-policies.md#inheritance).
+/// Whether two configurations have the same name. Names are keys, which AWS prints in lower case at times
+/// (docs/aws/bedrock-policies.md#inheritance).
 fn same_name(one: &GuardrailInference, other: &GuardrailInference) -> bool {
     one.name.eq_ignore_ascii_case(&other.name)
 }
 
-/// Another configuration beside what was demanded: what AWS does with two for one Region is not documented
+/// A change that adds a configuration to a Region that had one. What AWS does with two is not documented
 /// (docs/aws/bedrock-policies.md#syntax).
 fn added_configurations(region: &Region, demanded: &[GuardrailInference], remaining: &[GuardrailInference]) -> Option<ControlChange> {
     let adds = remaining.len() > demanded.len() && !demanded.is_empty();
@@ -91,7 +92,7 @@ fn added_configurations(region: &Region, demanded: &[GuardrailInference], remain
     adds.then(|| change(region, "configurations", Some(names(demanded)), Some(names(remaining))))
 }
 
-/// What an account and Region loses if one enforcement takes the place of another.
+/// What an account loses in a Region when one enforcement replaces another.
 #[must_use]
 pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, compare: CompareGuardrails<'_>) -> Weakening {
     let mut weakening = Weakening::default();
@@ -118,11 +119,11 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
     {
         let plain = change(region, "selective_content_guarding", Some(old.to_string()), Some(new.to_string()));
         let looser = ControlChange { side: Some(side.to_owned()), ..plain };
-        // What a word that isn't known leaves to callers isn't known either.
+        // An unknown mode of guarding may leave more or less to the caller.
         let is_sure = old != GuardingMode::NotKnown && new != GuardingMode::NotKnown;
         if is_sure { terms.changes.push(looser) } else { terms.unverified.push(looser) }
     }
-    // What isn't understood may be what the other terms became, or were.
+    // The other terms may have moved into, or come from, a part that can't be understood.
     if before.unclear != after.unclear {
         terms.unverified.append(&mut terms.changes);
     }
@@ -131,7 +132,7 @@ pub fn weakening_of(region: &Region, before: &Enforcement, after: &Enforcement, 
     weakening
 }
 
-/// Of members that aren't understood: those that came, went or say something else.
+/// Changes of the parts that can't be understood: those that appeared, disappeared or have another content.
 fn changes_of_unclear(of: &str, before: &[Unclear], after: &[Unclear]) -> Vec<ControlChange> {
     let differs = |one: &&Unclear, among: &[Unclear]| !among.contains(one);
     let value =
@@ -147,7 +148,7 @@ fn changes_of_unclear(of: &str, before: &[Unclear], after: &[Unclear]) -> Vec<Co
     came.chain(gone).map(change).collect()
 }
 
-/// Whether some model that was meant no longer is.
+/// Whether the later scope excludes a model that the earlier one included.
 fn narrows(before: &ModelScope, after: &ModelScope) -> bool {
     let fewer_included = match (&before.included, &after.included) {
         (_, None) => false,

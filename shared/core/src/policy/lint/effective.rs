@@ -1,4 +1,4 @@
-//! What looks wrong about an effective policy, or about an account's configuration: plain values, as AWS gives them.
+//! Checks of an effective policy or an account's configuration, which hold values without operators.
 
 use super::{Level, Lint, about_identifier, note_of_side};
 use crate::{
@@ -39,7 +39,7 @@ pub(super) fn lints_of_configuration(enforcement: &Enforcement) -> Vec<Lint> {
     enforcement.unclear.iter().map(Lint::about).chain(notes(enforcement.guarding, &pointer(&[]))).collect()
 }
 
-/// What is left to callers.
+/// Notes about the content that selective guarding leaves to the caller.
 fn notes(guarding: Guarding, at: &str) -> impl Iterator<Item = Lint> {
     let selective = guarding.sides().into_iter().filter(|(_, mode)| *mode == GuardingMode::Selective);
     selective.map(move |(side, _)| Lint::at(Level::Note, "selective", at.to_owned(), note_of_side(side)))

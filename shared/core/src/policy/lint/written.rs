@@ -1,4 +1,4 @@
-//! What looks wrong about a policy as it is written: with inheritance operators, for AWS to take.
+//! Checks of a policy as its author wrote it, with inheritance operators.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::{
     policy::{document::CONTROL, effective::Identifier},
 };
 
-/// Lints a document. Lints come in its order.
+/// Checks a document. Lints come in its order.
 pub(super) fn lints(document: &Value, management_account: Option<&AccountId>) -> Vec<Lint> {
     let mut linter = Linter { management_account, lints: Vec::new() };
     linter.document(document);
@@ -22,7 +22,7 @@ struct Linter<'m> {
     lints: Vec<Lint>,
 }
 
-/// What a setting holds.
+/// The type of a setting's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
     Text,
@@ -55,7 +55,7 @@ impl Linter<'_> {
         self.lints.push(Lint::about(&Unclear::at(path, Problem::UnknownKey, &Value::Null)));
     }
 
-    /// The entries of a node that holds others; its operators are looked at here.
+    /// The entries of a node that holds named entries. Reports mistakes in the node's operators.
     fn members<'v>(&mut self, node: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v Value)> {
         let Value::Object(members) = node else {
             self.add(Level::Error, "not-an-object", path, "an object is expected here");
@@ -154,7 +154,7 @@ impl Linter<'_> {
         }
     }
 
-    /// A setting with operators; returns the texts that it assigns or appends, with their paths' last part.
+    /// Checks a setting with operators. Returns each text that it assigns or appends, with the name of the operator.
     fn setting<'v>(&mut self, node: &'v Value, path: &[&str], holds: Holds, known: &[&str]) -> Vec<(&'static str, &'v str)> {
         let Value::Object(members) = node else {
             self.add(Level::Error, "no-operator", path, "a value without an operator: write {\"@@assign\": …}");
@@ -287,7 +287,7 @@ impl Linter<'_> {
         }
     }
 
-    /// A control acts only where it stands: says which nodes a lower policy could still change.
+    /// Reports the nodes that a lower policy could still change, because a control acts only at its own node.
     fn open_to_overrides(&mut self, document: &Value) {
         let mut open = Vec::new();
         let mut path = vec!["bedrock", "guardrail_inference"];
@@ -317,7 +317,7 @@ fn collect_open<'v>(node: &'v Value, path: &mut Vec<&'v str>, open: &mut Vec<Str
     }
 }
 
-/// Whether an id is that of a model, or of a variant of one with another length of context.
+/// Whether a text is the id of a model itself, or of the model's variant with another context length.
 fn names_itself(model: &str) -> bool {
     model.strip_prefix(Model::parse(model).as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
