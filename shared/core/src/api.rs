@@ -1,7 +1,7 @@
-//! The roads to a model: which records report a call that runs one, and whether an enforced guardrail reaches it.
+//! Which records report a call that runs a model, and whether an enforced guardrail applies to it.
 //!
-//! Names are looked up in the [table of operations](crate::operations). What it doesn't have is new, and a road too where it may be one:
-//! a wrong guess is a call that is judged for nothing, never one that passes unseen.
+//! Names of operations are looked up in the [table of operations](crate::operations). An operation that isn't in it is new, and counts as
+//! running a model if its name allows that. A wrong guess judges a call that isn't one; it never misses one.
 
 mod client;
 
@@ -12,61 +12,61 @@ use crate::{
 };
 use client::Client;
 
-/// How far enforcement reaches an operation that runs a model.
+/// Whether enforcement applies to an operation that runs a model (docs/aws/enforcement.md#coverage).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reach {
     /// One of the four operations that AWS names as covered (docs/aws/enforcement.md#coverage).
     Covered,
-    /// One that may or may not be covered: it carries the name of a covered one, and its client may have called the Responses API, which
-    /// guardrails don't reach and whose records carry that name too.
+    /// An operation with the name of a covered one, whose client may have called the Responses API. Guardrails don't apply to that API, and
+    /// its records have the same name.
     Ambiguous,
-    /// An operation outside those four. What enforcement does to it is not documented: it counts as not covered.
+    /// An operation other than those four. Whether enforcement applies to it is not documented, so it counts as not covered.
     Uncovered,
-    /// An endpoint or interface that guardrails don't support at all.
+    /// An endpoint or interface that doesn't support guardrails.
     Unsupported,
-    /// The call runs models through something that brings a guardrail of its own, or none.
+    /// An operation of a service that runs models on the caller's behalf, with a guardrail of its own or none.
     Mediated(Mediator),
 }
 
-/// What stands between a caller and the model.
+/// What runs models on the caller's behalf, and where its guardrail is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mediator {
     /// An agent, whose configuration names the guardrail.
     Agent,
-    /// A flow, whose nodes do.
+    /// A flow, whose nodes name the guardrail.
     Flow,
-    /// The request itself does.
+    /// A service whose request names the guardrail.
     Request,
-    /// A gateway, harness or runtime of AgentCore. What it calls of Bedrock has records of its own, by its role; what it sends elsewhere
-    /// shows only in its configuration.
+    /// A gateway, harness or runtime of AgentCore. Its calls to Bedrock have records of their own, by its role; what it sends to other
+    /// services shows only in its configuration.
     AgentCore,
 }
 
-/// The evaluation of content by guardrails, direct or inside a call.
+/// The operation that evaluates content with a guardrail, whether a client or a call requested it.
 pub const APPLY_GUARDRAIL: &str = "ApplyGuardrail";
 
-/// The service of Bedrock's own APIs.
+/// The event source of Bedrock's own APIs, without `.amazonaws.com`.
 const BEDROCK: &str = "bedrock";
 const AGENTCORE: &str = "bedrock-agentcore";
 const MANTLE: &str = "bedrock-mantle";
 const CLAUDE_PLATFORM: &str = "aws-external-anthropic";
 
-/// Parts of host names, without `-fips`: endpoints of which every operation that isn't known, and doesn't only read or end something, is
-/// one more road to a model. User agents hold these names too, so only hosts are looked at.
+/// Endpoints, without `-fips`, on which every unknown operation counts as running a model unless its name shows that it only reads or ends
+/// something. They are looked for in host names only, because user agents contain them too.
 const RUNTIME_ENDPOINTS: &[&str] = &["bedrock-runtime", "bedrock-agent-runtime", "bedrock-data-automation-runtime"];
 
 impl Reach {
-    /// How far enforcement reaches an operation, by its name alone; `None` if it isn't known to run a model.
+    /// Whether enforcement applies to an operation, by its name alone. `None` if the operation isn't known to run a model.
     #[must_use]
     pub fn of_operation(name: &str) -> Option<Self> {
         operations::calls().find(|(_, operation, _)| *operation == name).map(|(.., reach)| reach)
     }
 
-    /// How far enforcement reaches the operation that the record reports; `None` if it runs no model.
+    /// Whether enforcement applies to the operation that the record reports. `None` if it runs no model.
     #[must_use]
     pub fn of(record: &Record<'_>) -> Option<Self> {
         let name = record.event_name.get()?;
-        // A record that doesn't say which service it is of may be a call all the same.
+        // A record without an event source may still be a call of Bedrock.
         let source = record.event_source.get().map_or(BEDROCK, operations::source);
         if !operations::is_bedrocks(source) {
             return None;
@@ -79,9 +79,10 @@ impl Reach {
         }
     }
 
-    /// The Responses API is authorised as InvokeModel, and its records carry that name.
+    /// Distinguishes the Responses API, whose calls are authorised as InvokeModel and recorded under its name, from the covered operations.
     fn of_covered(name: &str, record: &Record<'_>) -> Self {
-        // What an OpenAI client did is open, whatever its record is called. An empty text is one, and no text is none.
+        // What an OpenAI client called stays open, whatever the record's name. An empty user agent is evidence of a client; a missing one
+        // is not.
         match Client::of(record.user_agent.0.as_deref()) {
             Client::SpeaksOpenAi => return Reach::Ambiguous,
             Client::Other if name.starts_with("InvokeModel") => {}
@@ -91,7 +92,7 @@ impl Reach {
         if parameters.model().is_none_or(may_serve_responses) { Reach::Ambiguous } else { Reach::Covered }
     }
 
-    /// An operation that the table doesn't have.
+    /// Classifies an operation that the table doesn't have.
     fn of_unknown(source: &str, name: &str, record: &Record<'_>) -> Option<Self> {
         let endpoint = endpoint_of(record.tls_details.0.client_provided_host_header.get().unwrap_or_default())
             .or_else(|| record.event_source.get()?.split('.').next());
@@ -114,20 +115,20 @@ impl Reach {
     }
 }
 
-/// Whether the operation is one of Bedrock's services that the table doesn't have: of a later release of theirs, or none.
+/// Whether the operation belongs to a service of Bedrock and isn't in the table: it is newer than the table, or doesn't exist.
 #[must_use]
 pub fn is_new(record: &Record<'_>) -> bool {
     let (Some(name), Some(source)) = (record.event_name.get(), record.event_source.get().map(operations::source)) else { return false };
     operations::is_bedrocks(source) && operations::role(source, name).is_none()
 }
 
-/// The endpoint that a host names: `bedrock-runtime` of `vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com`.
+/// The endpoint in a host name: `bedrock-runtime` of `vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com`.
 fn endpoint_of(host: &str) -> Option<&str> {
     let endpoint = host.split('.').find(|label| label.starts_with("bedrock") || label.starts_with("aws-external-anthropic"))?;
     Some(endpoint.strip_suffix("-fips").unwrap_or(endpoint))
 }
 
-/// First words of operations that only read or end something, so that no model runs whatever follows.
+/// First words of operations that only read or end something, so that they run no model.
 const RUN_NOTHING: &[&str] = &[
     "Get",
     "List",
@@ -153,7 +154,7 @@ const RUN_NOTHING: &[&str] = &[
     "Remove",
 ];
 
-/// First words of operations that set something up.
+/// First words of operations that configure something.
 const SET_UP: &[&str] = &[
     "Put",
     "Update",
@@ -210,7 +211,7 @@ const RUN: &[&str] = &[
     "Send",
 ];
 
-/// Last words of what comes of a model, so that whoever creates one runs it.
+/// Last words of names for a model's results: an operation that creates one runs a model.
 const RESULTS: &[&str] = &[
     "Inference",
     "Response",
@@ -236,7 +237,7 @@ const RESULTS: &[&str] = &[
     "Run",
 ];
 
-/// Whether an operation of this name, known or not, only reads or ends something.
+/// Whether an operation with this name, known or not, only reads or ends something.
 #[must_use]
 pub fn runs_nothing_by_its_name(name: &str) -> bool {
     begins_with_one(name.strip_prefix("Batch").unwrap_or(name), RUN_NOTHING)
@@ -246,7 +247,7 @@ fn sets_something_up(name: &str) -> bool {
     begins_with_one(name.strip_prefix("Batch").unwrap_or(name), SET_UP)
 }
 
-/// Whether an operation that isn't known looks like one that runs a model.
+/// Whether the name of an unknown operation suggests that it runs a model.
 #[must_use]
 pub fn runs_something_by_its_name(name: &str) -> bool {
     let result = name.trim_end_matches("Async").trim_end_matches("Stream");
@@ -255,12 +256,12 @@ pub fn runs_something_by_its_name(name: &str) -> bool {
         || (!sets_something_up(name) && RESULTS.iter().any(|word| result.ends_with(word)))
 }
 
-/// Whether a name in `CamelCase` begins with one of these words: `GetInvoke` with `Get`, `Getaway` not.
+/// Whether a name in `CamelCase` begins with one of these words: `GetInvoke` begins with `Get`, `Getaway` doesn't.
 fn begins_with_one(name: &str, words: &[&str]) -> bool {
     words.iter().any(|word| name.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase())))
 }
 
-/// Models that make no text in answer to text, so that the Responses API has no use for them.
+/// Models that don't generate text from text, so that the Responses API can't run them.
 const WITHOUT_RESPONSES: &[&str] = &[
     "amazon.titan-embed",
     "amazon.titan-image",
@@ -277,8 +278,8 @@ const WITHOUT_RESPONSES: &[&str] = &[
     "twelvelabs.marengo",
 ];
 
-/// Whether the Responses API may serve what a `modelId` names. It serves models by cross-Region profiles only, not by what an account made
-/// or deployed itself. Whether a record of it names the profile or the model behind it is not documented, so both count.
+/// Whether the Responses API may have run the model. It runs models through cross-Region inference profiles only, never resources that the
+/// account created or deployed. Whether its record names the profile or the model behind it is not documented, so both count.
 fn may_serve_responses(model_id: &str) -> bool {
     match Model::parse(model_id) {
         Model::Foundation(id) => !WITHOUT_RESPONSES.iter().any(|without| id.starts_with(without)),
@@ -381,7 +382,7 @@ mod tests {
         for name in names.split_whitespace() {
             for source in [SOURCE, MANTLE, CLAUDE, CORE, "bedrock-runtime.amazonaws.com"] {
                 for host in ["", RUNTIME, AGENT_RUNTIME, mantle] {
-                    // Only Bedrock has it, and another service's of the name would not be it.
+                    // Only Bedrock itself has this operation; one with the same name in another service would be a different one.
                     if name == "InvokeGuardrailChecks" && source != SOURCE {
                         continue;
                     }

@@ -48,7 +48,7 @@ pub enum Deployed {
 }
 
 /// Geographies that may stand before the id of a system inference profile
-/// (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html).
+/// (docs/aws/cloudtrail-records.md#invocations).
 const GEOGRAPHIES: &[&str] = &["us", "eu", "apac", "global", "us-gov", "jp", "au", "ca"];
 
 /// Vendors of foundation models. They show that the part before them is a geography, also when it isn't listed above.

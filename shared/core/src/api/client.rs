@@ -1,49 +1,49 @@
-//! Which clients can't call the Responses API of bedrock-runtime, by the user agent that they send.
+//! Decides by its user agent whether a client can call the Responses API of bedrock-runtime.
 //!
-//! Creating a response authorises `bedrock:InvokeModel`, and guardrails don't reach it
+//! Creating a response is authorised as `bedrock:InvokeModel`, and guardrails don't apply to it
 //! (docs/aws/cloudtrail-records.md#responses). The AWS SDKs and the AWS CLI have no operation for it, and
-//! Anthropic's clients for Bedrock call `/model/<id>/invoke`. Whatever else calls InvokeModel may have created a response. A user agent
-//! can be forged: whoever names an AWS SDK gets the answer that the record alone would give.
+//! Anthropic's clients for Bedrock call `/model/<id>/invoke`. Any other client whose call is recorded as InvokeModel may have created a
+//! response. A user agent can be forged: a client that poses as an AWS SDK is judged as if the record had no user agent.
 
 use std::sync::LazyLock;
 
 use aho_corasick::packed;
 use memchr::memmem;
 
-/// The first parts of user agents by which a client is one of Anthropic's for Bedrock.
+/// The first products in user agents of Anthropic's clients for Bedrock.
 const ANTHROPIC_BEDROCK: &[&str] = &["anthropicbedrock", "asyncanthropicbedrock"];
 
-/// Products of AWS: as a whole, or as a beginning where the language follows.
+/// Products of AWS: whole names here, and below beginnings that the language follows.
 const AWS: &[&str] = &["boto3", "botocore", "aiobotocore", "aioboto3", "aws-cli", "aws-internal"];
 const AWS_BEGINNINGS: &[&str] = &["aws-sdk-", "awspowershell", "aws.tools"];
 
-/// Clients that call models by an OpenAI-compatible interface, and gateways that do for others, as they write their names; the SDK that
-/// they get credentials from may stand beside them.
+/// Names of clients and gateways that call models through an OpenAI-compatible interface. A user agent may name an AWS SDK beside them,
+/// from which they get credentials.
 const SPEAK_OPENAI: [&str; 6] = ["OpenAI", "openai", "OPENAI", "LiteLLM", "litellm", "LITELLM"];
 
-/// AWS itself, on behalf of somebody.
+/// The end of a user agent of an AWS service that calls on somebody's behalf.
 const AWS_SERVICE: &str = ".amazonaws.com";
-/// Its harnesses and gateways create responses too.
+/// The service whose harnesses and gateways can create responses too.
 const AGENTCORE: &str = "bedrock-agentcore";
 
-/// Finds the names of [`SPEAK_OPENAI`]: every call is asked for them, and nearly none has one. Not every processor can look for several
-/// texts at once.
+/// Searches for all of [`SPEAK_OPENAI`] at once, because every call is checked and nearly none has such a name. `None` on processors that
+/// have no instructions for it.
 static NAMES: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| packed::Searcher::new(SPEAK_OPENAI));
 
-/// What a user agent tells of a client.
+/// What a user agent shows about a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Client {
-    /// It is one of OpenAI's own, or speaks their interfaces, whatever it calls.
+    /// A client of OpenAI or of an OpenAI-compatible interface, whatever API it calls.
     SpeaksOpenAi,
-    /// It can't create a response.
+    /// A client that can't create a response.
     WithoutResponses,
-    /// It may do anything.
+    /// A client that may or may not create responses.
     Other,
 }
 
 impl Client {
-    /// By the user agent. `None` is a record without the member, which CloudTrail's own records always have: a sample that somebody cut
-    /// down says no more of its client than it did before, and is taken as any other call.
+    /// Classifies a user agent. `None` is a record without the member. CloudTrail's own records always have it, so somebody reduced the
+    /// record; it is judged like a call of an AWS SDK.
     pub(super) fn of(user_agent: Option<&str>) -> Self {
         let Some(agent) = user_agent else { return Client::WithoutResponses };
         if speaks_openai(agent) {
@@ -58,12 +58,12 @@ impl Client {
 }
 
 fn speaks_openai(agent: &str) -> bool {
-    // OpenAI's SDK for agents: `Agents/Python 0.4.2`.
+    // OpenAI's SDK for agents sends `Agents/Python 0.4.2`.
     if products(agent).next().is_some_and(|first| first.eq_ignore_ascii_case(b"agents")) {
         return true;
     }
     let may_be = NAMES.as_ref().is_none_or(|names| names.find(agent).is_some());
-    // A version may hold anything.
+    // Only names of products count; a version may contain any text.
     may_be && products(agent).any(|product| SPEAK_OPENAI.iter().any(|name| memmem::find(product, name.as_bytes()).is_some()))
 }
 
@@ -73,10 +73,10 @@ fn is_of_aws_or_anthropic(product: &[u8]) -> bool {
     is_one_of(AWS) || AWS_BEGINNINGS.iter().any(begins) || is_one_of(ANTHROPIC_BEDROCK)
 }
 
-/// The service of AWS that made the call itself, as `bedrock.amazonaws.com` or `AWS Internal`.
+/// The AWS service that made the call itself, from a user agent such as `bedrock.amazonaws.com` or `AWS Internal`.
 fn service_of(user_agent: &str) -> Option<String> {
     let agent = user_agent.trim();
-    // No host has a space in it, and nearly every user agent of a client has.
+    // A host name contains no space, but nearly every user agent of a client does.
     if agent.contains(' ') && !agent.eq_ignore_ascii_case("aws internal") {
         return None;
     }
@@ -89,7 +89,7 @@ fn service_of(user_agent: &str) -> Option<String> {
     is_host.then(|| service.to_owned())
 }
 
-/// The products that a user agent names, without versions: `[Boto3/1.41.2 md/Botocore#1.41.2 …]` is `Boto3`, `md`, ….
+/// The names of the products in a user agent, without versions: `[Boto3/1.41.2 md/Botocore#1.41.2 …]` yields `Boto3`, `md`, ….
 fn products(user_agent: &str) -> impl Iterator<Item = &[u8]> {
     let words =
         user_agent.as_bytes().split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'[' | b']' | b'(' | b')' | b',' | b';' | b'"'));
