@@ -1,4 +1,5 @@
-//! Guardrails as GetGuardrail shows them: a canonical form, and the partial order *weaker than*.
+//! Guardrails as GetGuardrail returns them: a canonical form, and the partial order *weaker than* over it
+//! (docs/aws/guardrails.md#strength).
 
 mod canonical;
 mod control;

@@ -1,4 +1,5 @@
-//! A guardrail's configuration, lowered to a map from control to effect, so that two can be compared point by point.
+//! Converts a guardrail's configuration to a map from each control to its effect, so that two guardrails can be compared control by
+//! control.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -11,17 +12,16 @@ use super::{
 };
 use crate::json::printable;
 
-/// A guardrail in canonical form. What is off is left out: absent and switched off are the same.
+/// A guardrail in canonical form. A control that is off is left out, so absent and switched off are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Canonical {
-    /// What it controls, and how.
+    /// The effect of each control that is on.
     pub controls: BTreeMap<Control, Effect>,
-    /// What doesn't protect content but matters in other ways: key, cross-Region profile, messages (hashed), status.
+    /// Settings that don't guard content but matter otherwise: key, cross-Region profile, messages (as hashes), status.
     pub attributes: BTreeMap<&'static str, String>,
 }
 
-/// Members of GetGuardrail's answer, and of the requests that write a guardrail, that protect nothing: why they say nothing of how content
-/// is guarded.
+/// Members of GetGuardrail's response, and of requests that write a guardrail, that don't guard content, each with the reason.
 const PROTECTS_NOTHING: &[(&str, &str)] = &[
     ("description", "tells people what it is for"),
     ("guardrailId", "says which guardrail it is"),
@@ -36,11 +36,11 @@ const PROTECTS_NOTHING: &[(&str, &str)] = &[
     ("ResponseMetadata", "is added by the AWS SDK for Python"),
 ];
 
-/// The member of GetGuardrail's answer that holds automated-reasoning policies.
+/// The member of GetGuardrail's response that holds automated-reasoning policies.
 const AUTOMATED_REASONING: &str = "automatedReasoningPolicy";
 
 impl Canonical {
-    /// From GetGuardrail's answer. Never fails: what is not understood is kept as unknown, at any depth.
+    /// Reads GetGuardrail's response. Never fails: what isn't understood is kept as unknown, at any depth.
     #[must_use]
     pub fn from_get_guardrail(json: &Value) -> Self {
         let mut canonical = Canonical::default();
@@ -65,7 +65,7 @@ impl Canonical {
         canonical
     }
 
-    /// SHA-256 over the canonical form, in hex: the same for guardrails that protect alike.
+    /// SHA-256 over the canonical form, in hex. Guardrails that guard alike have the same fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut hasher = Sha256::new();
@@ -75,7 +75,7 @@ impl Canonical {
         hex::encode(hasher.finalize())
     }
 
-    /// Why enforcement can't apply the guardrail, if it can't: it is FAILED, or holds an automated-reasoning policy.
+    /// Why AWS can't enforce the guardrail: it is FAILED, or contains an automated-reasoning policy. `None` if it can be enforced.
     #[must_use]
     pub fn why_not_enforceable(&self) -> Option<&'static str> {
         if self.has_automated_reasoning() {
@@ -84,7 +84,7 @@ impl Canonical {
         (self.status() == Some("FAILED")).then_some("is FAILED")
     }
 
-    /// Whether the guardrail holds an automated-reasoning policy, which makes it fail where it is enforced.
+    /// Whether the guardrail contains an automated-reasoning policy, with which enforcement fails.
     #[must_use]
     pub fn has_automated_reasoning(&self) -> bool {
         self.controls
@@ -92,25 +92,25 @@ impl Canonical {
             .any(|(control, effect)| matches!(effect, Effect::Reasoning(_)) || control.name.starts_with(AUTOMATED_REASONING))
     }
 
-    /// What is being done to it, or was: `READY`, `UPDATING`, `FAILED`, ….
+    /// GetGuardrail's `status`: `READY`, `UPDATING`, `FAILED`, ….
     #[must_use]
     pub fn status(&self) -> Option<&str> {
         self.attributes.get("status").map(String::as_str)
     }
 
-    /// Whether it was read while nothing was being done to it: otherwise its content says nothing yet.
+    /// Whether the status is `READY`. In any other status the content may still change.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.status().is_none_or(|status| status == "READY")
     }
 
-    /// Why its content may not be what it will be: AWS is still at work on it.
+    /// The status, if AWS is still changing the guardrail, so that its content isn't final.
     #[must_use]
     pub fn why_not_settled(&self) -> Option<&str> {
         self.status().filter(|status| !matches!(*status, "READY" | "FAILED"))
     }
 
-    /// What of it this version of the auditor doesn't know.
+    /// The controls that this version of the auditor doesn't know.
     pub fn unknown(&self) -> impl Iterator<Item = &Control> {
         self.controls.iter().filter(|(_, effect)| effect.is_unknown()).map(|(control, _)| control)
     }
@@ -123,7 +123,7 @@ impl Canonical {
             Entry::Vacant(vacant) => {
                 vacant.insert(effect);
             }
-            // Two entries for one thing that don't say the same: which of them AWS applies isn't known.
+            // Two entries for the same control with different effects: which of them AWS applies isn't known.
             Entry::Occupied(mut twice) if *twice.get() != effect => {
                 let mut both = [twice.get(), &effect].map(ToString::to_string);
                 both.sort();
@@ -133,7 +133,7 @@ impl Canonical {
         }
     }
 
-    /// Keeps what of an object nobody understood.
+    /// Keeps as unknown whatever of an object wasn't read.
     fn keep_rest(&mut self, object: Reader<'_>) {
         for Left { path, value, is_private } in object.finish() {
             match value {
@@ -163,7 +163,7 @@ impl Canonical {
                 let modalities = filter.texts(side.key("Modalities")).unwrap_or_else(|| vec!["TEXT"]);
                 let effect = match (side.state(&mut filter, None), strength_level(strength)) {
                     (State::Off, _) | (_, Some(0)) => None,
-                    // The output strength of PROMPT_ATTACK has to be NONE.
+                    // AWS requires NONE as the output strength of PROMPT_ATTACK.
                     (State::On(_), Some(_)) if kind == "PROMPT_ATTACK" && side == Side::Output => None,
                     (State::On(action), Some(strength)) => Some(Effect::Filter { action, strength }),
                     (action, _) => Some(Effect::Unknown(format!("{} {}", action.name(), word(strength.unwrap_or_default())))),
@@ -177,7 +177,7 @@ impl Canonical {
     }
 
     fn read_topics(&mut self, mut policy: Reader<'_>) {
-        // A topic is the same by what it defines, whatever it is called.
+        // A topic is identified by its definition and examples; its name may change.
         let topics = policy.entries("topics", |topic| {
             let (definition, mut examples) = (topic.text("definition"), topic.texts("examples").unwrap_or_default());
             examples.sort_unstable();
@@ -188,7 +188,7 @@ impl Canonical {
         for mut topic in topics {
             let content = topic.key().to_owned();
             let name = printable(topic.text("name").unwrap_or_default()).into_owned();
-            // The only type that there is, and the one that is meant where none is said.
+            // DENY is the only type of topic, and the default.
             let other = topic.text("type").filter(|kind| *kind != "DENY");
             for side in SIDES {
                 let effect = match (side.state(&mut topic, None), other) {
@@ -218,7 +218,7 @@ impl Canonical {
             self.read_match("PII", entity);
         }
         for mut regex in policy.entries("regexes", |regex| regex.text("pattern").map(hash)) {
-            // What people call it.
+            // A name for people only.
             regex.ignore("name");
             regex.ignore("description");
             self.read_match("pattern", regex.private());
@@ -228,7 +228,7 @@ impl Canonical {
 
     fn read_match(&mut self, what: &str, mut entry: Reader<'_>) {
         let name = format!("{what} {}", entry.key());
-        // Kinds of personal data and patterns have an action for both sides, which the action of a side overrides.
+        // A kind of personal data or a pattern has an action for both sides, which an action for one side overrides.
         let action = entry.text("action");
         for side in SIDES {
             let effect = match side.state(&mut entry, action) {
@@ -261,7 +261,7 @@ impl Canonical {
     fn read_reasoning(&mut self, mut policy: Reader<'_>) {
         let threshold = policy.number("confidenceThreshold", millionths).unwrap_or(0);
         for arn in policy.texts("policies").unwrap_or_default() {
-            // …:automated-reasoning-policy/<id>[:<version>]
+            // `…:automated-reasoning-policy/<id>[:<version>]`
             let without_version = match arn.rsplit_once(':') {
                 Some((head, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => head,
                 _ => arn,
@@ -271,7 +271,7 @@ impl Canonical {
         self.keep_rest(policy);
     }
 
-    /// A tier means something only where there is something that it is the tier of.
+    /// Reads the tier of a policy. It has an effect only if the policy has entries.
     fn read_tier(&mut self, policy_name: &str, policy: &mut Reader<'_>, means_something: bool) {
         let mut tier = policy.object("tier");
         let name = tier.as_mut().and_then(|tier| tier.text("tierName"));
@@ -287,7 +287,7 @@ impl Canonical {
     }
 
     fn read_attributes(&mut self, answer: &mut Reader<'_>) {
-        // A cross-Region profile says where content is guarded, not how.
+        // A cross-Region profile decides where content is evaluated, not how.
         let profile = answer.object("crossRegionDetails").and_then(|mut profile| profile.text("guardrailProfileId"));
         for (attribute, value) in [
             ("name", answer.text("name").map(str::to_owned)),
@@ -320,7 +320,7 @@ impl Side {
         }
     }
 
-    /// What an entry does on this side: its own action, or else the one for both.
+    /// The state of an entry on this side: the side's own action, or else the action for both.
     fn state(self, entry: &mut Reader<'_>, for_both: Option<&str>) -> State {
         let (enabled, action) = (entry.flag(self.key("Enabled")), entry.text(self.key("Action")));
         state(enabled, action.or(for_both))
@@ -330,7 +330,7 @@ impl Side {
 enum State {
     Off,
     On(Action),
-    /// An action that is not known.
+    /// An unknown action.
     Unknown(String),
 }
 
@@ -344,7 +344,8 @@ impl State {
     }
 }
 
-/// Absent `enabled` means on, an absent action BLOCK.
+/// The state from the two members of an entry. Without `enabled` it is on, and without an action it blocks
+/// (docs/aws/guardrails.md#defaults).
 fn state(enabled: Option<bool>, action: Option<&str>) -> State {
     if enabled == Some(false) {
         return State::Off;
@@ -369,7 +370,7 @@ fn strength_level(strength: Option<&str>) -> Option<u8> {
 
 fn millionths(value: f64) -> Option<u32> {
     let value = Some(value).filter(|value| (0.0..=1000.0).contains(value))?;
-    // In range by the filter above, and never negative.
+    // The filter above keeps the value in range and non-negative.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be between 0 and 1,000,000,000")]
     Some((value * 1_000_000.0).round() as u32)
 }

@@ -1,15 +1,15 @@
-//! What a guardrail controls, and what each control does.
+//! The controls of a guardrail and their effects.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What a guardrail controls, and on which side of the conversation.
+/// One thing that a guardrail looks for, on one side of the conversation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Control {
-    /// Such as `content filter HATE on TEXT`, `PII EMAIL`, `word sha256:…`.
+    /// Its name, such as `content filter HATE on TEXT`, `PII EMAIL`, `word sha256:…`.
     pub name: String,
-    /// `None` where there are no sides.
+    /// The side; `None` for controls that have no sides.
     pub side: Option<Side>,
 }
 
@@ -23,13 +23,13 @@ impl fmt::Display for Control {
     }
 }
 
-/// Prompts or completions.
+/// A side of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// What the caller sends.
+    /// What the caller sends to the model.
     Input,
-    /// What the model answers.
+    /// What the model responds.
     Output,
 }
 
@@ -42,75 +42,75 @@ impl fmt::Display for Side {
     }
 }
 
-/// What a control does when it finds something. Higher is stronger, component by component.
+/// What a control does when it finds something. One effect is weaker than another if any of its components is lower.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// A content filter: what it does, and how much it finds.
+    /// A content filter.
     Filter {
-        /// Detects or blocks.
+        /// What it does on a match.
         action: Action,
-        /// From 1 (LOW) to 3 (HIGH).
+        /// How much it finds, from 1 (LOW) to 3 (HIGH).
         strength: u8,
     },
     /// A denied topic.
     Topic {
-        /// Detects or blocks.
+        /// What it does on a match.
         action: Action,
-        /// Definition and examples, hashed: topics of other content can't be compared.
+        /// A hash of definition and examples. Topics with different content can't be compared.
         content: String,
     },
-    /// A word, a managed list, a kind of personal data, a pattern.
+    /// A word, a managed word list, a kind of personal data, or a pattern.
     Match(Action),
-    /// Contextual grounding.
+    /// A contextual grounding check.
     Grounding {
-        /// Detects or blocks.
+        /// What it does on a match.
         action: Action,
-        /// In millionths; higher is stricter.
+        /// The threshold in millionths; a higher one is stricter.
         threshold: u32,
     },
-    /// An automated-reasoning policy, with its confidence threshold in millionths. An enforced guardrail must not have one.
+    /// An automated-reasoning policy, with its confidence threshold in millionths. A guardrail with one can't be enforced.
     Reasoning(u32),
     /// The tier of a policy.
     Tier(Tier),
-    /// Something that this version of the auditor doesn't know: a policy, an entry, a value where a known one is usual. Another one is
-    /// another, neither weaker nor stronger; one that is gone doesn't do any more what it did.
+    /// Something that this version of the auditor doesn't know: a policy, an entry, or a value in place of a known one. A different one is
+    /// neither weaker nor stronger; one that is removed counts as weaker, because it no longer has its effect.
     Unknown(String),
-    /// A member of a known policy or entry that this version of the auditor doesn't know, with one value. What holds where it is absent
-    /// isn't known either, so it says nothing of a direction, whether it comes, changes or goes.
+    /// A member, with its value, that this version of the auditor doesn't know within a policy or entry that it knows. Its default isn't
+    /// known either, so no change of it, nor its appearance or removal, has a direction.
     Setting(String),
 }
 
 impl Effect {
-    /// Whether this version of the auditor doesn't know what it does.
+    /// Whether this version of the auditor doesn't know the effect.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         matches!(self, Effect::Unknown(_) | Effect::Setting(_))
     }
 }
 
-/// What happens on a match.
+/// What a control does on a match, from weakest to strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// Reported in the trace only (`NONE`).
+    /// Reports the match in the trace only (`NONE`).
     Detect,
-    /// Masked. Ranked below blocking, for confidentiality.
+    /// Masks the matched text. Ranked below blocking, because the rest of the text passes.
     Anonymize,
-    /// Refused.
+    /// Blocks the request or response.
     Block,
 }
 
-/// Language and code coverage of a policy; STANDARD covers more.
+/// The tier of a policy: which languages it covers, and whether it covers code. STANDARD covers more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// The default.
+    /// CLASSIC, the default.
     Classic,
-    /// The wider one.
+    /// STANDARD, which covers more than CLASSIC.
     Standard,
 }
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Three digits, and as many more as it takes.
+        // At least three digits, and more if the value has more.
         let decimal = |f: &mut fmt::Formatter<'_>, value: &u32| {
             let (whole, rest) = (value / 1_000_000, format!("{:06}", value % 1_000_000));
             let (first, last) = rest.split_at(3);

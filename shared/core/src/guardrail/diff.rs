@@ -1,4 +1,4 @@
-//! The partial order *weaker than*, control by control.
+//! Compares two guardrails control by control in the partial order *weaker than*.
 
 use std::{
     cmp::Ordering,
@@ -13,57 +13,57 @@ use super::{
 /// A control that differs between two guardrails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Which.
+    /// The control.
     pub control: Control,
-    /// What it did; `None` if it was off.
+    /// Its effect in the first guardrail; `None` if it was off.
     pub before: Option<Effect>,
-    /// What it does.
+    /// Its effect in the second guardrail; `None` if it is off.
     pub after: Option<Effect>,
-    /// Where that leads.
+    /// The direction of the change.
     pub direction: Direction,
 }
 
-/// Which way a control went.
+/// The direction in which a control changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
-    /// Down, in some component at least.
+    /// Some component is lower and none is higher.
     Weaker,
-    /// Down in one component, up in another: any lowered component counts.
+    /// One component is lower and another higher. Counts as weaker.
     Mixed,
-    /// Neither, or nobody knows: the content is another, for people to look at.
+    /// No component is lower or higher, or the direction isn't known: the content differs, and people have to look at it.
     Changed,
-    /// Up.
+    /// Some component is higher and none is lower.
     Stronger,
 }
 
 impl Difference {
-    /// Whether something got weaker.
+    /// Whether some component became weaker.
     #[must_use]
     pub fn is_weaker(&self) -> bool {
         matches!(self.direction, Direction::Weaker | Direction::Mixed)
     }
 
-    /// Whether it is about an automated-reasoning policy, with which a guardrail can't be enforced.
+    /// Whether the control is an automated-reasoning policy, with which a guardrail can't be enforced.
     #[must_use]
     pub fn is_about_reasoning(&self) -> bool {
         [&self.before, &self.after].into_iter().flatten().any(|effect| matches!(effect, Effect::Reasoning(_)))
     }
 }
 
-/// Two guardrails as a whole.
+/// The order of two guardrails as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// They protect alike.
+    /// Both have the same controls with the same effects.
     Equal,
-    /// The second protects less, and nothing more.
+    /// The second guards less in some control, and more in none.
     Weaker,
-    /// The second protects more, and nothing less.
+    /// The second guards more in some control, and less in none.
     Stronger,
-    /// Some controls went up or became others, and some went down, or none can be said to.
+    /// The second guards more or otherwise in some control and less in another, or the direction isn't known.
     Incomparable,
 }
 
-/// The controls that differ, in the order of their names. Topics are the same by what they define, whatever they are called.
+/// Lists the controls that differ, ordered by name. Topics are compared by definition and examples, whatever their names.
 #[must_use]
 pub fn diff(before: &Canonical, after: &Canonical) -> Vec<Difference> {
     let controls: BTreeSet<&Control> = before.controls.keys().chain(after.controls.keys()).collect();
@@ -83,10 +83,10 @@ pub fn diff(before: &Canonical, after: &Canonical) -> Vec<Difference> {
     differences
 }
 
-/// Denied topics of one guardrail.
+/// The denied topics of a guardrail.
 #[derive(Default)]
 struct Topics<'c> {
-    /// By side and content: the strongest action, and the first control of the name that has it.
+    /// For each side and content, the strongest action and the first control with it.
     by_content: BTreeMap<(Option<Side>, &'c str), (Action, &'c Control)>,
     by_control: BTreeMap<&'c Control, (Action, &'c str)>,
 }
@@ -107,7 +107,7 @@ impl<'c> Topics<'c> {
 
 fn diff_of_topics<'c>(before: &Topics<'c>, after: &Topics<'c>) -> Vec<Difference> {
     let topic = |action: Action, content: &str| Some(Effect::Topic { action, content: content.to_owned() });
-    // A topic that means something else under its old name is for people to look at.
+    // Topics whose name stays and whose content changes: people have to look at them.
     let mut redefined: BTreeSet<(Option<Side>, &str)> = BTreeSet::new();
     let mut differences = Vec::new();
     for (control, (old_action, old)) in &before.by_control {
@@ -141,7 +141,7 @@ fn diff_of_topics<'c>(before: &Topics<'c>, after: &Topics<'c>) -> Vec<Difference
     differences
 }
 
-/// How the second compares with the first.
+/// The order of the second guardrail relative to the first.
 #[must_use]
 pub fn compare(before: &Canonical, after: &Canonical) -> Comparison {
     let differences = diff(before, after);
@@ -156,7 +156,7 @@ pub fn compare(before: &Canonical, after: &Canonical) -> Comparison {
     }
 }
 
-/// Attributes that differ and protect nothing themselves: name, before, after.
+/// The attributes that differ, which guard no content: name, value before, value after.
 #[must_use]
 pub fn attribute_changes(before: &Canonical, after: &Canonical) -> Vec<(&'static str, Option<String>, Option<String>)> {
     let names: BTreeSet<&'static str> = before.attributes.keys().chain(after.attributes.keys()).copied().collect();
@@ -167,7 +167,7 @@ pub fn attribute_changes(before: &Canonical, after: &Canonical) -> Vec<(&'static
         .collect()
 }
 
-/// Which way a control went; `None` if it didn't.
+/// The direction in which an effect changed; `None` if it didn't change.
 fn direction(before: Option<&Effect>, after: Option<&Effect>) -> Option<Direction> {
     use Effect::{Filter, Grounding, Match, Reasoning, Setting, Tier, Topic, Unknown};
     let of = |components: &[Ordering]| {
@@ -180,10 +180,10 @@ fn direction(before: Option<&Effect>, after: Option<&Effect>) -> Option<Directio
         }
     };
     match (before, after) {
-        // A tier comes and goes with the policy that it belongs to, whose controls say enough.
+        // A tier appears and disappears with its policy, whose controls show the direction.
         (None | Some(Tier(_)), None) | (None, Some(Tier(_))) => None,
-        // What a new one does isn't known; one that is gone doesn't do it any more, whatever it was. Of a setting that isn't there it isn't
-        // known what holds. And with automated reasoning a guardrail can't be enforced, so that one that comes is no gain for sure.
+        // The effect of a new unknown isn't known, but one that is removed surely no longer has it. For a setting, the default isn't known.
+        // An automated-reasoning policy makes the guardrail impossible to enforce, so adding one isn't surely a gain.
         (None, Some(Unknown(_) | Setting(_) | Reasoning(_))) | (Some(Setting(_)), None) => Some(Direction::Changed),
         (None, Some(_)) => Some(Direction::Stronger),
         (Some(_), None) => Some(Direction::Weaker),

@@ -1,5 +1,5 @@
-//! What people have at hand as a guardrail: GetGuardrail's answer, or the request that wrote it. Of anything else it is said what it is,
-//! because read as a guardrail it would protect against nothing.
+//! Recognises the JSON that a user passes as a guardrail: GetGuardrail's response, or a request that writes a guardrail. Anything else is
+//! refused with its name, because read as a guardrail it would be one without controls.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 
 use super::Canonical;
 
-/// JSON that holds no guardrail's content.
+/// JSON that doesn't contain the content of a guardrail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an answer of GetGuardrail: {0}")]
 pub struct NoGuardrail(Cow<'static, str>);
 
-/// What GetGuardrail is asked with.
+/// The command that prints GetGuardrail's response.
 const GET: &str = "`aws bedrock get-guardrail --guardrail-identifier ID --guardrail-version VERSION`";
 
-/// Reads a guardrail's content from GetGuardrail's answer, or from a request of CreateGuardrail or UpdateGuardrail.
+/// Reads the content of a guardrail from GetGuardrail's response, or from a request of CreateGuardrail or UpdateGuardrail.
 pub fn read(json: &Value) -> Result<Canonical, NoGuardrail> {
     let members = match json {
         Value::Object(members) => members,
@@ -40,7 +40,7 @@ pub fn read(json: &Value) -> Result<Canonical, NoGuardrail> {
             None => Ok(Canonical::from_get_guardrail(json)),
         };
     }
-    // Such as `{"guardrail": {…}}`.
+    // An envelope such as `{"guardrail": {…}}`.
     if let [(_, inner @ Value::Object(_))] = &members.iter().collect::<Vec<_>>()[..]
         && ["guardrailId", "guardrailArn"].into_iter().any(|name| inner.get(name).is_some())
     {
@@ -55,7 +55,7 @@ pub fn read(json: &Value) -> Result<Canonical, NoGuardrail> {
     }))
 }
 
-/// By a member that only it has.
+/// Other kinds of JSON, each recognised by a member that only it has.
 const OTHERS: &[(&str, &str)] = &[
     ("guardrails", "an answer of ListGuardrails, which holds no content"),
     ("guardrailsConfig", "an answer of ListEnforcedGuardrailsConfiguration, which names a guardrail and doesn't hold it"),
@@ -75,7 +75,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("GuardrailId", "one with other names of members than the AWS CLI prints"),
 ];
 
-/// The operation that answers with which guardrail it wrote and nothing else, if this is such an answer.
+/// The operation whose response this is, if it is the response to a write, which identifies the guardrail and has no content.
 fn of_writing(members: &Map<String, Value>) -> Option<&'static str> {
     let only = members.keys().all(|name| ["guardrailId", "guardrailArn", "version", "createdAt", "updatedAt"].contains(&name.as_str()));
     match (only, members.contains_key("createdAt"), members.contains_key("updatedAt")) {
@@ -85,13 +85,13 @@ fn of_writing(members: &Map<String, Value>) -> Option<&'static str> {
     }
 }
 
-/// Whether it is what CreateGuardrail or UpdateGuardrail is asked with.
+/// Whether it is a request of CreateGuardrail or UpdateGuardrail.
 fn is_request(members: &Map<String, Value>) -> bool {
     members.iter().any(|(name, value)| name.ends_with("PolicyConfig") && !value.is_null())
 }
 
-/// What GetGuardrail would answer of a guardrail that was written so: requests say `contentPolicyConfig.filtersConfig` where the answer
-/// says `contentPolicy.filters`.
+/// Converts a request to the response that GetGuardrail would return afterwards: `contentPolicyConfig.filtersConfig` in the request is
+/// `contentPolicy.filters` in the response.
 fn answer_of_request(request: &Map<String, Value>) -> Value {
     let mut answer = Map::new();
     for (name, value) in request {

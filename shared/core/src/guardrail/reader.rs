@@ -1,28 +1,27 @@
-//! A reader that takes out of a guardrail what is understood, so that what is left in the end is what nobody understood.
+//! A reader that removes each member it understands from a guardrail's JSON, so that what remains in the end is unknown.
 //!
-//! AWS adds members to guardrails, also inside of policies and entries that were known long before. A list of the names that are known
-//! would have to be kept for every place; what nobody took shows by itself.
+//! AWS adds members to guardrails, also within policies and entries that exist already. This way they show without a list of known names
+//! for each position.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// An object of a guardrail's JSON, while it is read. A member that is null is absent, and one of another type than the one that it is
-/// asked for stays where it is.
+/// An object of a guardrail's JSON that is being read. A member that is null is absent; one that has another type than requested remains.
 pub(super) struct Reader<'v> {
-    /// Where the object stands, by the names of AWS: `contentPolicy.filters[HATE]`.
+    /// The object's position, in AWS's names: `contentPolicy.filters[HATE]`.
     path: String,
-    /// What it is known by as an entry of a list.
+    /// The value that identifies it in its list.
     key: String,
-    /// Whether its values are a customer's own texts, such as those of a word or a topic.
+    /// Whether its values are a customer's texts, such as a word or a topic, which must not appear in output.
     is_private: bool,
     members: BTreeMap<&'v str, &'v Value>,
-    /// Entries of its lists that are none of those that the list is known to have.
+    /// Entries of its lists that have no known key.
     strange: Vec<(String, &'v Value)>,
 }
 
-/// What nobody understood: where it stands, its value, and whether that may hold a customer's own texts.
+/// A part that wasn't read: its position, its value, and whether that may contain a customer's texts.
 pub(super) struct Left<'v> {
     pub(super) path: String,
     pub(super) value: &'v Value,
@@ -30,7 +29,7 @@ pub(super) struct Left<'v> {
 }
 
 impl<'v> Reader<'v> {
-    /// Of a whole answer; of anything but an object, one without members.
+    /// Starts to read a response. Anything but an object has no members.
     pub(super) fn of(json: &'v Value) -> Self {
         Reader::at(String::new(), false, json)
     }
@@ -47,35 +46,35 @@ impl<'v> Reader<'v> {
         Some(value)
     }
 
-    /// Takes a text.
+    /// Reads and removes a string.
     pub(super) fn text(&mut self, name: &str) -> Option<&'v str> {
         self.take(name, Value::as_str)
     }
 
-    /// Takes a boolean.
+    /// Reads and removes a boolean.
     pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         self.take(name, Value::as_bool)
     }
 
-    /// Takes a number, if `of` understands it.
+    /// Reads and removes a number, if `of` accepts it.
     pub(super) fn number<T>(&mut self, name: &str, of: impl FnOnce(f64) -> Option<T>) -> Option<T> {
         self.take(name, |value| of(value.as_f64()?))
     }
 
-    /// Takes a list of nothing but texts.
+    /// Reads and removes a list that contains only strings.
     pub(super) fn texts(&mut self, name: &str) -> Option<Vec<&'v str>> {
         self.take(name, |value| value.as_array()?.iter().map(Value::as_str).collect())
     }
 
-    /// Takes an object, to be read and finished on its own.
+    /// Removes an object and returns a reader of it, which has to be finished on its own.
     pub(super) fn object(&mut self, name: &str) -> Option<Reader<'v>> {
         let path = self.path_of(name);
         let is_private = self.is_private;
         self.take(name, |value| value.is_object().then(|| Reader::at(path, is_private, value)))
     }
 
-    /// Takes a list of objects, each to be read and finished on its own. `key` takes what an entry is known by, whatever its place in the
-    /// list; an entry without it is none that is known.
+    /// Removes a list of objects and returns a reader of each, which has to be finished on its own. `key` reads the value that identifies
+    /// an entry whatever its position; an entry without one remains, as unknown.
     pub(super) fn entries(&mut self, name: &str, key: impl Fn(&mut Reader<'v>) -> Option<String>) -> Vec<Reader<'v>> {
         let path = self.path_of(name);
         let mut entries = Vec::new();
@@ -98,23 +97,23 @@ impl<'v> Reader<'v> {
         entries
     }
 
-    /// What it is known by as an entry of a list.
+    /// The value that identifies this entry in its list.
     pub(super) fn key(&self) -> &str {
         &self.key
     }
 
-    /// From here on, values are a customer's own texts.
+    /// Marks the values as a customer's texts from here on.
     pub(super) fn private(mut self) -> Self {
         self.is_private = true;
         self
     }
 
-    /// Leaves out what is known to protect nothing.
+    /// Removes a member that is known to guard no content.
     pub(super) fn ignore(&mut self, name: &str) {
         self.members.remove(name);
     }
 
-    /// What nobody took.
+    /// The parts that weren't read.
     pub(super) fn finish(self) -> impl Iterator<Item = Left<'v>> {
         let is_private = self.is_private;
         let prefix = if self.path.is_empty() { String::new() } else { format!("{}.", self.path) };
@@ -128,14 +127,14 @@ impl<'v> Reader<'v> {
     }
 }
 
-/// AWS names members by letters and digits. Anything else could be a customer's text that became a name.
+/// The name of a member if it consists of letters and digits as AWS's names do; otherwise its hash, as it could be a customer's text.
 fn name_of_member(name: &str) -> String {
     let is_of_aws = name.len() <= 60 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'));
     if is_of_aws { name.to_owned() } else { hash(name) }
 }
 
-/// A value as it may be shown. Words that AWS writes in capitals are, and so are numbers, unless they are a customer's; of anything else a
-/// hash is.
+/// A value as output may contain it: AWS's constants in capitals and numbers as they are, unless they are a customer's, and a hash of
+/// anything else.
 pub(super) fn shown(value: &Value, is_private: bool) -> String {
     match value {
         Value::Bool(flag) => flag.to_string(),
@@ -145,7 +144,7 @@ pub(super) fn shown(value: &Value, is_private: bool) -> String {
     }
 }
 
-/// A word of AWS, such as `ANONYMIZE`, as it is; anything else hashed.
+/// A constant of AWS such as `ANONYMIZE` as it is; a hash of any other text.
 pub(super) fn word(text: &str) -> String {
     let is_of_aws = (1..=60).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_uppercase())
@@ -153,13 +152,13 @@ pub(super) fn word(text: &str) -> String {
     if is_of_aws { text.to_owned() } else { hash(text) }
 }
 
-/// What an entry of a list that nobody knows is known by, if by anything.
+/// The value that seems to identify an entry of an unknown list; `None` if there is none.
 pub(super) fn natural_key(entry: &Value, is_private: bool) -> Option<String> {
     let key = ["type", "name", "id", "arn"].into_iter().find_map(|key| entry.get(key).filter(|key| key.is_string()))?;
     Some(shown(key, is_private))
 }
 
-/// JSON written so that the same content is the same text: nothing depends on the order of members or entries, and null is absent.
+/// Serialises JSON in a normal form: the order of members and entries doesn't matter, and null is absent.
 pub(super) fn normal(value: &Value) -> String {
     match value {
         Value::Object(members) => {
@@ -172,13 +171,13 @@ pub(super) fn normal(value: &Value) -> String {
             entries.sort();
             format!("{entries:?}")
         }
-        // 1.0 is 1.
+        // Writes 1.0 as 1.
         Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, |number| number.to_string()),
         scalar => scalar.to_string(),
     }
 }
 
-/// Words, patterns and messages never appear in our data; their hashes do.
+/// The hash that stands for a customer's word, pattern or message, which must never be stored or shown.
 pub(super) fn hash(text: &str) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(text).into_iter().take(8).collect::<Vec<u8>>()))
 }

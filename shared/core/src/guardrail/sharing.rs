@@ -1,4 +1,4 @@
-//! Whether a guardrail's resource policy lets an account apply it (docs/aws/enforcement.md#resource-policies).
+//! Evaluates whether a guardrail's resource policy lets an account apply the guardrail (docs/aws/enforcement.md#resource-policies).
 
 use serde_json::Value;
 use wildmatch::WildMatch;
@@ -9,23 +9,24 @@ use crate::{
     organization::Organization,
 };
 
-/// What a resource policy does for an account.
+/// What a resource policy grants to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// It lets the account apply the guardrail, or may.
+    /// The account may apply the guardrail, as far as the policy can be read.
     Reaches,
-    /// It doesn't.
+    /// The account certainly may not apply the guardrail.
     CutOff,
 }
 
-/// The same, of a policy that hangs on this guardrail or guardrail profile: a statement whose `Resource` names another doesn't mean it.
+/// Like [`shares_with`], for the policy of this guardrail or guardrail profile: a statement whose `Resource` names another one doesn't
+/// count.
 #[must_use]
 pub fn shares_resource_with(policy: &str, resource: &str, account: Option<&AccountId>, organization: Option<&Organization>) -> Sharing {
     shares(policy, Some(resource), account, organization)
 }
 
-/// Whether a resource policy lets an account apply the guardrail; without an account, whether it lets the whole organization. What can't
-/// be read is taken as reaching: that a policy cuts somebody off is only said if it is sure.
+/// Whether a resource policy lets an account apply the guardrail; without an account, whether it lets the whole organization. What can't be
+/// read counts as granted, so that [`Sharing::CutOff`] is certain.
 #[must_use]
 pub fn shares_with(policy: &str, account: Option<&AccountId>, organization: Option<&Organization>) -> Sharing {
     shares(policy, None, account, organization)
@@ -57,7 +58,7 @@ fn texts(value: &Value) -> Vec<&str> {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
 }
 
-/// Whether the resource is among those of a statement; one without any means all.
+/// Whether a statement's resources include this one. A statement without any includes all.
 fn means_resource(listed: &Value, resource: &str) -> bool {
     let listed = texts(listed);
     let is_version_of = |pattern: &str| pattern.strip_prefix(resource).is_some_and(|rest| rest.starts_with(':'));
@@ -71,7 +72,7 @@ fn means_principal(principal: &Value, account: Option<&AccountId>) -> bool {
     })
 }
 
-/// Only `aws:PrincipalOrgID` and `aws:PrincipalOrgPaths` are allowed as conditions there.
+/// Whether the conditions admit the account. AWS allows only `aws:PrincipalOrgID` and `aws:PrincipalOrgPaths` here.
 fn means_organization(condition: &Value, account: Option<&AccountId>, organization: Option<&Organization>) -> bool {
     condition.as_object().into_iter().flatten().flat_map(|(_, keys)| keys.as_object().into_iter().flatten()).all(|(key, values)| {
         let values = texts(values);
@@ -80,7 +81,7 @@ fn means_organization(condition: &Value, account: Option<&AccountId>, organizati
             ("aws:principalorgpaths", Some(id)) => {
                 let path = account.and_then(|account| organization?.path_to(account));
                 let Some(path) = path else {
-                    // Without an account, only a path that is the whole organization serves all.
+                    // Without an account, only a path that covers the whole organization admits all.
                     return account.is_some() || values.iter().any(|value| WildMatch::new(value).matches(&format!("{id}/")));
                 };
                 // The path of an account is `o-…/r-…/ou-…/`, without the account itself.

@@ -86,7 +86,7 @@ fn a_control_that_we_do_not_know_is_missed_when_it_is_gone() {
     assert_eq!(compare(&with, &canonical(&json!({"codePolicy": {"language": "none"}}))), Comparison::Incomparable);
 }
 
-/// A guardrail with one of everything.
+/// A guardrail that has each kind of control.
 fn everything() -> Value {
     json!({"guardrailId": "abc", "version": "1", "status": "READY",
         "contentPolicy": {"filters": [
@@ -101,7 +101,7 @@ fn everything() -> Value {
         "automatedReasoningPolicy": {"policies": ["arn:x:1"], "confidenceThreshold": 0.9}})
 }
 
-/// Every object of a guardrail's policies, by its JSON pointer.
+/// The JSON pointer of each object in a guardrail's policies.
 fn objects(json: &Value, at: &str, found: &mut Vec<String>) {
     let inside: Vec<(String, &Value)> = match json {
         Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -308,7 +308,7 @@ fn guardrail() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Of what comes or goes and isn't known, the worse is taken each way.
+/// Whether the difference is about something unknown that appears or disappears: its direction isn't mirrored when the two are swapped.
 fn is_one_way(difference: &Difference) -> bool {
     matches!((&difference.before, &difference.after), (Some(Effect::Unknown(_)), None) | (None, Some(Effect::Unknown(_))))
 }
@@ -364,7 +364,7 @@ proptest! {
     #[test]
     fn lowering_one_control_is_weaker(a in guardrail(), which in any::<proptest::sample::Index>()) {
         let before = canonical(&a);
-        // What another topic says too isn't lost with one of them.
+        // Content that another topic has too isn't lost with one of them.
         let is_said_twice = |control: &Control, effect: &Effect| match effect {
             Effect::Topic { content, .. } => before.controls.iter().any(|(other, effect)| {
                 other != control && other.side == control.side && matches!(effect, Effect::Topic { content: said, .. } if said == content)
