@@ -1,8 +1,9 @@
-//! Policies of IAM, read and evaluated as IAM does it.
+//! IAM policies, parsed and evaluated as IAM does it.
 //!
-//! An explicit Deny anywhere decides; every level of the organization must allow; inside an account the identity's policy or the
-//! resource's must allow, across accounts both (docs/aws/iam.md#evaluation).
-//! What a statement says of an action, a resource, a principal and each condition key can also be asked one by one.
+//! An explicit Deny anywhere decides; every level of the organization must allow; within an account the policy of the identity or of the
+//! resource must allow, across accounts both (docs/aws/iam.md#evaluation).
+//!
+//! Other modules also ask single questions: whether a statement matches an action, a resource, a principal, or a condition key's values.
 
 mod condition;
 mod decision;

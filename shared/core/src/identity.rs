@@ -1,8 +1,8 @@
-//! What IAM policies and service and resource control policies say about guardrails.
+//! What IAM policies, SCPs and RCPs demand and protect about guardrails.
 //!
-//! A team can demand a guardrail of every caller by the condition key `bedrock:GuardrailIdentifier`: each Allow of inference carries the
-//! condition, or a Deny refuses calls that lack it. A Deny can also keep guardrails, and what enforces and records them, from being
-//! changed. What a change of policies took away is found by asking them, before and after, about the same requests: how a document is
+//! A team can demand a guardrail of every caller with the condition key `bedrock:GuardrailIdentifier`: each Allow of inference has the
+//! condition, or a Deny refuses calls without it. A Deny can also protect guardrails, and what enforces and records them, from changes. To
+//! find what a change of policies took away, the policies before and after are evaluated for the same requests, so the way a document is
 //! written doesn't matter. Only statements that can decide about such requests are kept.
 
 mod compare;
@@ -23,17 +23,17 @@ pub(crate) use compare::{Lost, NewlyPassing, Silence, in_words, lost};
 pub(crate) use guardrails::Named;
 use operations::{INFERENCE, inference_actions, is_ours};
 
-/// Says in [`IdentityPolicy::relevant_part`] whether the document guards.
+/// The marker in the result of [`IdentityPolicy::relevant_part`] that shows whether the document demands or protects anything.
 pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
-/// The statements of policies that decide who runs a model without a guardrail, and who is kept from changing guardrails.
+/// The statements of policies that decide who may run a model without a guardrail, and who may not change guardrails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityPolicy {
     statements: BTreeSet<Arc<Statement>>,
 }
 
 impl IdentityPolicy {
-    /// Reads a document, as JSON, as text, or as URL-encoded text. `None` if it is none.
+    /// Parses a document from JSON, from a string of JSON, or from a URL-encoded string. `None` if it is no document.
     #[must_use]
     pub fn parse(document: &Value) -> Option<Self> {
         let document = as_document(document)?;
@@ -41,7 +41,7 @@ impl IdentityPolicy {
         Some(IdentityPolicy { statements: read.filter(operations::matters).map(Arc::new).collect() })
     }
 
-    /// What allows everything.
+    /// The policy that allows everything.
     #[must_use]
     pub fn open_to_all() -> Self {
         let everything = Statement {
@@ -54,8 +54,8 @@ impl IdentityPolicy {
         IdentityPolicy { statements: BTreeSet::from([Arc::new(everything)]) }
     }
 
-    /// The part of a document that can decide about the requests that policies are asked about, each statement once; `None` if it is no
-    /// document. Of what is allowed only the actions and the resources of inference are left.
+    /// Reduces a document to the statements that can decide about the evaluated requests, each once. `None` if it is no document. A
+    /// statement that allows keeps only its actions and resources of inference, and its condition.
     #[must_use]
     pub fn relevant_part(document: &Value) -> Option<Value> {
         let document = as_document(document)?;
@@ -81,8 +81,8 @@ impl IdentityPolicy {
         Some(json!({"Statement": relevant, GUARDS: IdentityPolicy::parse(&document)?.guards()}))
     }
 
-    /// The same of the document as it stands in a record. Most documents are texts that simply allow, and those are read without being
-    /// put together.
+    /// Like [`IdentityPolicy::relevant_part`], for a document as it stands in a record. Most documents are strings that only allow; those
+    /// are reduced without parsing them into a tree.
     #[must_use]
     pub fn relevant_part_of(document: &RawValue) -> Option<Value> {
         let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(document.get()).ok()?.0.unwrap_or_default();
@@ -93,13 +93,13 @@ impl IdentityPolicy {
         Self::relevant_part(&value)
     }
 
-    /// Whether it asks for a guardrail, or refuses anything that matters.
+    /// Whether it demands a guardrail, or denies anything that matters.
     #[must_use]
     pub fn guards(&self) -> bool {
         self.asks() || self.protects()
     }
 
-    /// Whether it asks for a guardrail, or refuses inference, anywhere.
+    /// Whether any statement demands a guardrail, or denies inference.
     #[must_use]
     pub fn asks(&self) -> bool {
         let asks = |statement: &Statement| match statement.effect {
@@ -109,33 +109,33 @@ impl IdentityPolicy {
         self.statements.iter().any(|statement| asks(statement))
     }
 
-    /// Whether it refuses changes of guardrails, or of what enforces and records them.
+    /// Whether it denies changes of guardrails, or of what enforces and records them.
     #[must_use]
     pub fn protects(&self) -> bool {
         self.statements.iter().any(|statement| statement.effect == Effect::Deny && operations::is_about_protection(statement))
     }
 
-    /// Whether it lets models be run without a guardrail.
+    /// Whether it allows running models without a guardrail.
     #[must_use]
     pub fn opens(&self) -> bool {
         self.statements.iter().any(|statement| statement.effect == Effect::Allow && !compare::asks_for_guardrail(statement))
     }
 
-    /// What it refuses, without what it allows.
+    /// The statements that deny, without those that allow.
     #[must_use]
     pub(crate) fn denials(&self) -> IdentityPolicy {
         let denials = self.statements.iter().filter(|statement| statement.effect == Effect::Deny);
         IdentityPolicy { statements: denials.cloned().collect() }
     }
 
-    /// Both at once.
+    /// The statements of both policies.
     #[must_use]
     pub fn and(&self, other: &IdentityPolicy) -> IdentityPolicy {
         IdentityPolicy { statements: &self.statements | &other.statements }
     }
 }
 
-/// What is kept of a statement that allows: the actions that run a model, the resources, and the condition, if there is any.
+/// Reduces a statement that allows to its actions that run a model, its resources, and its condition if it has one.
 fn allowing(actions: &[&str], resources: (&str, Value), condition: Option<&Value>) -> Value {
     let says_something = |condition: &&Value| condition.as_object().is_some_and(|operators| !operators.is_empty());
     let condition = condition.filter(says_something).map(|condition| ("Condition", sorted(condition)));
@@ -143,8 +143,8 @@ fn allowing(actions: &[&str], resources: (&str, Value), condition: Option<&Value
     Value::Object(members.map(|(member, value)| (member.to_owned(), value)).collect())
 }
 
-/// The policy documents in an answer of IAM, with the name of each: GetRolePolicy, GetPolicyVersion, an entry of
-/// GetAccountAuthorizationDetails, a plain document, or documents by name.
+/// The policy documents in a response of IAM, each with its name. Accepts responses of GetRolePolicy and GetPolicyVersion, an entry of
+/// GetAccountAuthorizationDetails, a plain document, and an object of documents by name.
 #[must_use]
 pub fn documents(answer: &Value) -> Vec<(String, IdentityPolicy)> {
     let mut found = Vec::new();
@@ -161,7 +161,7 @@ fn collect(value: &Value, name: &str, found: &mut Vec<(String, IdentityPolicy)>)
         Value::Object(members) => {
             let named = ["PolicyName", "policyName", "PolicyArn", "Arn", "VersionId"].iter().find_map(|key| value[*key].as_str());
             for (key, member) in members {
-                // Who may assume a role is another question.
+                // A trust policy decides who may assume a role, not what the role may do.
                 if key.to_ascii_lowercase().starts_with("assumerole") {
                     continue;
                 }
@@ -173,7 +173,7 @@ fn collect(value: &Value, name: &str, found: &mut Vec<(String, IdentityPolicy)>)
     }
 }
 
-/// A document is an object with statements.
+/// The value as a document, which is an object with statements, possibly within a string.
 fn as_document(value: &Value) -> Option<Cow<'_, Value>> {
     match value {
         Value::Object(members) if members.contains_key("Statement") => Some(Cow::Borrowed(value)),
@@ -186,7 +186,7 @@ fn as_document(value: &Value) -> Option<Cow<'_, Value>> {
     }
 }
 
-/// Whether a statement has to be read at all: most allow other things.
+/// Whether a statement has to be parsed at all; most allow other actions.
 fn may_matter(statement: &Value) -> bool {
     let list = &statement["Action"];
     let actions = list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice).iter().filter_map(Value::as_str);
@@ -198,7 +198,7 @@ fn statements(document: &Value) -> impl Iterator<Item = &Value> {
     statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice).iter().filter(|statement| statement.is_object())
 }
 
-/// Which ways to run a model some of the patterns match.
+/// The actions of inference that match one of the patterns.
 fn matching_actions<'p>(patterns: &(impl Iterator<Item = &'p str> + Clone)) -> Vec<&'static str> {
     let matches = |pattern: &str, action: &str| {
         if pattern.contains(['*', '?']) {
@@ -210,7 +210,7 @@ fn matching_actions<'p>(patterns: &(impl Iterator<Item = &'p str> + Clone)) -> V
     INFERENCE.iter().copied().filter(|action| patterns.clone().any(|pattern| matches(pattern, action))).collect()
 }
 
-/// The resources among them that can be those of inference, in order; `None` if none can.
+/// The resources that inference can be requested on, ordered; `None` if there are none.
 fn ours<'r>(resources: impl Iterator<Item = &'r str>) -> Option<Vec<String>> {
     let ours: BTreeSet<String> = resources.filter(|resource| is_ours(resource)).map(|resource| printable(resource).into_owned()).collect();
     (!ours.is_empty()).then(|| ours.into_iter().collect())

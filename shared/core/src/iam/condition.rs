@@ -1,4 +1,4 @@
-//! Conditions: an operator, a key and the values that it is compared with.
+//! Conditions of statements: an operator, a key, and the values that the key is compared with.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::{cmp::Ordering, collections::BTreeSet};
@@ -8,33 +8,33 @@ use serde_json::Value;
 use super::pattern::{self, arn_matches, equals, matches};
 use crate::json::printable;
 
-/// A key under an operator. Two that are written differently and say the same are equal, as far as their letters show it.
+/// One key under one operator. Two conditions that are written differently and mean the same are equal, as far as normalising shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
-    /// Before the operator, for keys that have several values.
+    /// The prefix of the operator for keys with several values.
     pub quantifier: Option<Quantifier>,
-    /// What is compared, and how.
+    /// The comparison.
     pub test: Test,
-    /// The operator says what must not be.
+    /// Whether the operator is negated, as `StringNotEquals` is.
     pub negated: bool,
-    /// It holds where the key isn't there.
+    /// Whether the operator ends with `IfExists`, so that the condition holds for a request without the key.
     pub if_exists: bool,
-    /// In lower case: keys have no case.
+    /// The key in lower case, because keys have no case.
     pub key: String,
-    /// What it is compared with, as texts: to IAM numbers and truth values are texts too, and one value is a list of one.
+    /// The values as texts. IAM compares numbers and booleans as texts too, and a single value is a list of one.
     pub values: BTreeSet<String>,
 }
 
-/// How many of a key's values must pass.
+/// How many of a key's values must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantifier {
-    /// Every one; holds where there are none.
+    /// Every value; holds if there are none.
     ForAllValues,
-    /// At least one; doesn't hold where there are none.
+    /// At least one value; doesn't hold if there are none.
     ForAnyValue,
 }
 
-/// The families of operators (docs/aws/iam.md#conditions).
+/// The families of operators, without negation (docs/aws/iam.md#conditions).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Test {
     /// `StringEquals`.
@@ -43,11 +43,11 @@ pub enum Test {
     EqualsIgnoreCase,
     /// `StringLike`.
     Like,
-    /// `ArnEquals` and `ArnLike`: both take wildcards.
+    /// `ArnEquals` and `ArnLike`, which both accept wildcards.
     Arn,
-    /// `Numeric…`, by the orders of the key's value to the policy's that pass.
+    /// `Numeric…`. The key's value must be less than, equal to or greater than the policy's, as [`Orders`] allows.
     Numeric(Orders),
-    /// `Date…`.
+    /// `Date…`, likewise.
     Date(Orders),
     /// `Bool`.
     Bool,
@@ -57,11 +57,11 @@ pub enum Test {
     Address,
     /// `Null`.
     Null,
-    /// One that isn't known here, in lower case.
+    /// An operator that this crate doesn't know, in lower case.
     Unknown(String),
 }
 
-/// Which orders pass.
+/// The orders of two values that satisfy a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Orders {
     less: bool,
@@ -70,7 +70,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// `(Not)Equals`, `LessThan(Equals)`, `GreaterThan(Equals)`, in lower case.
+    /// Parses `(Not)Equals`, `LessThan(Equals)` or `GreaterThan(Equals)`, in lower case.
     fn parse(name: &str) -> Option<Self> {
         let (less, equal, greater) = match name {
             "equals" => (false, true, false),
@@ -93,7 +93,7 @@ impl Orders {
 }
 
 impl Condition {
-    /// The conditions of a statement's `Condition`.
+    /// Parses the `Condition` member of a statement.
     pub(super) fn parse_all(conditions: &Value) -> Vec<Condition> {
         let operators = conditions.as_object().into_iter().flatten();
         let all = operators.flat_map(|(operator, keys)| {
@@ -102,7 +102,7 @@ impl Condition {
         all.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// One key under one operator.
+    /// Parses one key under one operator.
     #[must_use]
     pub fn parse(operator: &str, key: &str, values: &Value) -> Self {
         let operator = printable(operator).to_ascii_lowercase();
@@ -123,7 +123,8 @@ impl Condition {
         Condition { quantifier, test, negated, if_exists, key: printable(key).to_ascii_lowercase(), values }.simplest()
     }
 
-    /// The same with fewer words: `…Like` without a wildcard is `…Equals`, and a negation holds for what is absent anyway.
+    /// Normalises the condition: `…Like` without a wildcard becomes `…Equals`, and `IfExists` is dropped from a negated operator, which
+    /// holds for an absent key anyway.
     fn simplest(mut self) -> Self {
         if self.test == Test::Like && !self.values.iter().any(|value| value.contains(['*', '?'])) {
             self.test = Test::Equals;
@@ -137,8 +138,8 @@ impl Condition {
         self
     }
 
-    /// Whether it holds of a key's values; none if the key isn't there. `None` if nobody can tell: the operator isn't known, or what it does
-    /// isn't. `variable` is asked for what `${…}` stands for.
+    /// Whether the condition holds for a key's values; none if the request lacks the key. `None` if it can't be decided, because the
+    /// operator or its behaviour isn't known. `variable` returns the value of a policy variable.
     pub fn holds(&self, actual: &[String], variable: &dyn Fn(&str) -> Option<String>) -> Option<bool> {
         if let Test::Unknown(_) = self.test {
             return None;
@@ -149,19 +150,19 @@ impl Condition {
         if actual.is_empty() {
             return self.holds_if_absent();
         }
-        // With a variable that the call doesn't have, nothing can be equal.
+        // A value with a policy variable that the request lacks matches nothing.
         let values: Vec<String> = self.values.iter().filter_map(|value| filled(value, variable)).collect();
         let passes = |one: &String| values.iter().any(|value| self.test.passes(value, one)) != self.negated;
         Some(match self.quantifier {
             Some(Quantifier::ForAnyValue) => actual.iter().any(passes),
             Some(Quantifier::ForAllValues) => actual.iter().all(passes),
-            // Without a quantifier, a key with several values passes nothing.
+            // Without a quantifier, a key with several values matches nothing.
             None => actual.len() == 1 && actual.iter().all(passes),
         })
     }
 
-    /// Whether it holds where the key isn't there. `…IfExists` makes an element true then, and `ForAnyValue` doesn't hold: which of them
-    /// counts if both are there isn't documented.
+    /// Whether the condition holds for a request without the key. With `…IfExists` it does, with `ForAnyValue` it doesn't; with both, IAM's
+    /// result isn't documented.
     fn holds_if_absent(&self) -> Option<bool> {
         match self.quantifier {
             Some(Quantifier::ForAllValues) => Some(true),
@@ -170,7 +171,7 @@ impl Condition {
         }
     }
 
-    /// Whether what it says depends on more than its own key.
+    /// Whether the values contain policy variables, so that the result depends on other keys too.
     #[must_use]
     pub fn has_variables(&self) -> bool {
         self.values.iter().any(|value| pattern::literal(value).contains("${"))
@@ -178,7 +179,7 @@ impl Condition {
 }
 
 impl Test {
-    /// The family of an operator in lower case, and whether it is negated.
+    /// Parses an operator in lower case to its family and whether it is negated.
     fn parse(operator: &str) -> Option<(Self, bool)> {
         Some(match operator {
             "stringequals" => (Test::Equals, false),
@@ -203,7 +204,7 @@ impl Test {
         })
     }
 
-    /// Whether one value of a call is what one value of the policy says.
+    /// Whether one value of a request matches one value of the policy.
     fn passes(&self, value: &str, actual: &str) -> bool {
         match self {
             Test::Equals | Test::Binary => equals(value, actual),
@@ -230,7 +231,7 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Milliseconds since 1970. Dates are ISO 8601, whole or the day alone, or seconds since 1970.
+/// Parses a date to milliseconds since 1970. Accepts ISO 8601 with or without a time, and seconds since 1970.
 fn date(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<i64>() {
         return seconds.checked_mul(1000);
@@ -240,16 +241,16 @@ fn date(text: &str) -> Option<i64> {
     time.or_else(day).map(jiff::Timestamp::as_millisecond)
 }
 
-/// Addresses that begin alike.
+/// A range of IP addresses (RFC 4632).
 struct Network {
     address: u128,
-    /// How many bits, of 128.
+    /// The length of the prefix in bits, of 128.
     prefix: u32,
     is_v4: bool,
 }
 
 impl Network {
-    /// An address, or one with the length of its prefix (RFC 4632).
+    /// Parses an address, or an address with the length of its prefix (RFC 4632).
     fn parse(text: &str) -> Option<Self> {
         let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let address: IpAddr = address.trim().parse().ok()?;
@@ -270,7 +271,7 @@ impl Network {
         self.is_v4 == other.is_v4 && self.prefix <= other.prefix && other.address & Self::mask(self.prefix) == self.address
     }
 
-    /// The first address and the last.
+    /// The first and the last address.
     fn ends(&self) -> [IpAddr; 2] {
         let address = |number: u128| {
             if self.is_v4 {
@@ -283,18 +284,18 @@ impl Network {
     }
 }
 
-/// The first address and the last of those that an address, or one with the length of its prefix, means.
+/// The first and the last address of a range, given as an address or as an address with the length of its prefix.
 pub(crate) fn network_ends(text: &str) -> Option<[IpAddr; 2]> {
     Network::parse(text).map(|network| network.ends())
 }
 
-/// A date in seconds since 1970, with the second before and the one after.
+/// A date in seconds since 1970, between the seconds before and after it.
 pub(crate) fn seconds_around(text: &str) -> Option<[i64; 3]> {
     let second = date(text)?.div_euclid(1000);
     Some([second.checked_sub(1)?, second, second.checked_add(1)?])
 }
 
-/// A text with its policy variables filled in; `None` if one of them has no value. What a value holds is never a wildcard.
+/// Replaces the policy variables of a text by their values; `None` if one has no value. A wildcard in a value is taken literally.
 pub(crate) fn filled(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     if !text.contains("${") {
         return Some(text.to_owned());
@@ -304,7 +305,7 @@ pub(crate) fn filled(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> O
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);
         let Some((name, behind)) = after.split_once('}') else {
-            // Without an end it is no variable.
+            // Without a closing brace it is no variable.
             out.push_str("${$}{");
             rest = after;
             continue;

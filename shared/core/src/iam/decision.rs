@@ -1,62 +1,62 @@
-//! Who may make a call.
+//! Evaluates whether policies allow a request.
 
 use std::collections::BTreeMap;
 
 use super::statement::{Document, Effect, Principals, Statement};
 
-/// A call that somebody makes.
+/// A request that policies are evaluated for.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who makes it.
+    /// The caller.
     pub principal: Principal,
-    /// `service:Operation`.
+    /// The action, `service:Operation`.
     pub action: String,
-    /// The ARN of what it is about, or `*` for calls that are about nothing in particular.
+    /// The resource's ARN, or `*` for operations that have no resource.
     pub resource: String,
     /// The account that the resource belongs to.
     pub resource_account: String,
-    /// Condition keys (lower case) and their values.
+    /// Condition keys (in lower case) with their values.
     context: BTreeMap<String, Vec<String>>,
 }
 
-/// Who makes a call.
+/// The caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
-    /// A role or user, by its ARN.
+    /// A role or user, by ARN.
     Identity(String),
-    /// A service of AWS.
+    /// An AWS service.
     Service(String),
 }
 
-/// What comes of a call.
+/// The result of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may be made.
+    /// The request is allowed.
     Allowed,
-    /// It is refused.
+    /// The request is refused.
     Denied,
-    /// Some statement that has a say can't be evaluated: an operator isn't known, or what it does.
+    /// A statement that decides can't be evaluated, because an operator or its behaviour isn't known.
     NotKnown,
 }
 
-/// The policies that have a say.
+/// All policies that apply to a request.
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
-    /// Those of the identity.
+    /// The policies of the identity.
     pub identity: Vec<Document>,
-    /// That of the resource, if it has one.
+    /// The policy of the resource, if it has one.
     pub resource: Option<Document>,
-    /// Service control policies, level by level from the root to the account, the one that allows everything included: each level must
-    /// allow. No levels: there are none.
+    /// Service control policies, level by level from the root to the account, with the default one that allows everything. Every level must
+    /// allow. Empty if service control policies don't apply.
     pub service_control: Vec<Vec<Document>>,
-    /// Resource control policies, likewise.
+    /// Resource control policies, level by level in the same way.
     pub resource_control: Vec<Vec<Document>>,
-    /// The permissions boundary.
+    /// The permissions boundary, if the identity has one.
     pub boundary: Option<Document>,
 }
 
 impl Call {
-    /// A call by a role or user of an account; the account and the ARN become condition keys, as in any call.
+    /// A request by a role or user. Its ARN and account are set as condition keys, as in any request.
     #[must_use]
     pub fn by(principal_arn: &str, action: &str, resource: &str) -> Self {
         let account = account_of(principal_arn).to_owned();
@@ -75,7 +75,7 @@ impl Call {
             .with("aws:ResourceAccount", &[&of_resource])
     }
 
-    /// A call by a service.
+    /// A request by an AWS service.
     #[must_use]
     pub fn by_service(service: &str, action: &str, resource: &str) -> Self {
         let call = Call {
@@ -88,21 +88,21 @@ impl Call {
         call.with("aws:PrincipalIsAWSService", &["true"]).with("aws:SecureTransport", &["true"])
     }
 
-    /// The same call with a condition key set to these values.
+    /// The request with a condition key set to these values.
     #[must_use]
     pub fn with(mut self, key: &str, values: &[&str]) -> Self {
         self.context.insert(key.to_ascii_lowercase(), values.iter().map(|value| (*value).to_owned()).collect());
         self
     }
 
-    /// The same call on a resource whose ARN doesn't name its account (a bucket).
+    /// The request on a resource whose ARN doesn't contain its account, such as a bucket.
     #[must_use]
     pub fn in_account(mut self, account: &str) -> Self {
         account.clone_into(&mut self.resource_account);
         self.with("aws:ResourceAccount", &[account])
     }
 
-    /// Whether a condition key has this one value.
+    /// Whether a condition key has exactly this value.
     #[must_use]
     pub fn context_is(&self, key: &str, value: &str) -> bool {
         self.values(key) == [value]
@@ -130,7 +130,7 @@ fn account_of(arn: &str) -> &str {
 }
 
 impl Policies {
-    /// What comes of a call.
+    /// Evaluates the policies for a request.
     #[must_use]
     pub fn decide(&self, call: &Call) -> Decision {
         let levels = || self.service_control.iter().chain(&self.resource_control);
@@ -159,7 +159,7 @@ impl Policies {
         let same_account = account_of(arn) == call.resource_account;
         let service = call.action.split(':').next().unwrap_or_default();
         decision(match (service, same_account) {
-            // A key and a role decide by their own policy alone; it may hand the decision to the account's own policies.
+            // The policy of a KMS key or of a role decides alone; it may delegate to the policies of the account.
             ("kms", true) => by_resource.directly || by_resource.through_account && by_identity,
             ("sts", true) if call.action.eq_ignore_ascii_case("sts:AssumeRole") => {
                 by_resource.directly || by_resource.through_account && by_identity
@@ -174,12 +174,12 @@ fn decision(allowed: bool) -> Decision {
     if allowed { Decision::Allowed } else { Decision::Denied }
 }
 
-/// How a policy allows a call.
+/// How a resource's policy allows a request.
 #[derive(Clone, Copy, Debug, Default)]
 struct Grants {
     /// It names the caller.
     directly: bool,
-    /// It names the caller's account, whose own policies decide then.
+    /// It names the caller's account, so that the policies of that account decide.
     through_account: bool,
 }
 
@@ -202,7 +202,7 @@ fn grants(document: &Document, call: &Call) -> Grants {
     grants
 }
 
-/// Whether a statement is about a call; `None` if that can't be told of one of its conditions and nothing else speaks against it.
+/// Whether a statement applies to a request; `None` if one of its conditions can't be evaluated and everything else matches.
 fn applies(statement: &Statement, call: &Call) -> Option<bool> {
     let variable = |name: &str| call.variable(name);
     let is_about = named(statement, call) != Named::Not
@@ -224,7 +224,7 @@ fn applies(statement: &Statement, call: &Call) -> Option<bool> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
-    /// It is about the caller: it says so, or is of a policy of the caller's own.
+    /// The statement names the caller, or belongs to a policy of the caller.
     Directly,
     ByAccount,
     Not,
@@ -390,7 +390,7 @@ mod tests {
         assert_eq!(decide(&denied, &call), Decision::Denied, "who has no organization is not of this one");
         assert_eq!(decide(&denied, &call.clone().with("AWS:PrincipalOrgId", &["o-1"])), Decision::Allowed, "keys have no case, values do");
         assert_eq!(decide(&denied, &call.clone().with("aws:PrincipalOrgID", &["O-1"])), Decision::Denied);
-        // A Deny for an account is one for everybody in it; one for everybody but somebody spares him.
+        // A Deny for an account is one for everybody in it; a Deny for everybody but one principal exempts that principal.
         denied.resource = Some(read(&json!({"Statement": [allow_all["Statement"],
             {"Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::222233334444:root"}, "Action": "sqs:*", "Resource": "*"}]})));
         assert_eq!(decide(&denied, &call), Decision::Denied);

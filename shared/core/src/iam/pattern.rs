@@ -1,18 +1,18 @@
-//! Texts with wildcards.
+//! Matching of texts with IAM's wildcards.
 
 use std::borrow::Cow;
 
 use wildmatch::WildMatchPattern;
 
-/// `*` and `?` as the matcher sees them: characters of Unicode's private use, so that `${*}` and `${?}` can stand for the characters
+/// `*` and `?` as the matcher sees them: characters from Unicode's private use area, so that `${*}` and `${?}` can stand for the characters
 /// themselves.
 const ANY: char = '\u{e000}';
 const ONE: char = '\u{e001}';
 
-/// What IAM writes for the characters themselves (docs/aws/iam.md#patterns).
+/// IAM's escapes for the characters themselves (docs/aws/iam.md#patterns).
 const ESCAPES: [(&str, char); 3] = [("${*}", '*'), ("${?}", '?'), ("${$}", '$')];
 
-/// Whether a text matches a pattern: `*` is any text, `?` one character, and `${*}`, `${?}` and `${$}` are these characters.
+/// Whether a text matches a pattern: `*` matches any text, `?` one character, and `${*}`, `${?}` and `${$}` these characters themselves.
 #[must_use]
 pub fn matches(pattern: &str, text: &str) -> bool {
     if pattern == "*" {
@@ -24,13 +24,13 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     WildMatchPattern::<ANY, ONE>::new(&with_wildcards(pattern)).matches(text)
 }
 
-/// Whether a text is what a pattern without wildcards says.
+/// Whether a text equals a pattern without wildcards.
 pub(super) fn equals(pattern: &str, text: &str) -> bool {
     *literal(pattern) == *text
 }
 
-/// Whether an ARN matches a pattern, part by part, so that `*` in one part never reaches into the next. Parts that the pattern doesn't
-/// have can be anything: `arn:*` and `*` mean every ARN.
+/// Whether an ARN matches a pattern, part by part, so that a `*` in one part doesn't match across a colon. Parts that the pattern lacks
+/// match anything: `arn:*` and `*` match every ARN.
 #[must_use]
 pub fn arn_matches(pattern: &str, arn: &str) -> bool {
     let mut wanted = split_arn(pattern);
@@ -38,10 +38,10 @@ pub fn arn_matches(pattern: &str, arn: &str) -> bool {
     is_whole && arn.splitn(ARN_PARTS, ':').all(|part| wanted.next().is_none_or(|wanted| matches(wanted, part)))
 }
 
-/// `arn:partition:service:region:account:resource`.
+/// The number of parts of `arn:partition:service:region:account:resource`.
 const ARN_PARTS: usize = 6;
 
-/// The parts of an ARN. A colon inside of a policy variable (`${aws:username}`) parts nothing.
+/// The parts of an ARN. A colon within a policy variable (`${aws:username}`) is no separator.
 fn split_arn(pattern: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(pattern);
     let mut taken = 0;
@@ -87,7 +87,7 @@ fn with_wildcards(pattern: &str) -> String {
     out
 }
 
-/// A text in which the escapes are the characters that they stand for.
+/// Replaces the escapes of a text by the characters that they stand for.
 pub(super) fn literal(pattern: &str) -> Cow<'_, str> {
     if !pattern.contains("${") {
         return Cow::Borrowed(pattern);
@@ -95,7 +95,7 @@ pub(super) fn literal(pattern: &str) -> Cow<'_, str> {
     Cow::Owned(ESCAPES.iter().fold(pattern.to_owned(), |text, (escape, character)| text.replace(escape, &character.to_string())))
 }
 
-/// A text in which what a policy variable held is no wildcard and no variable.
+/// Escapes the value of a policy variable, so that nothing in it acts as a wildcard or variable.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! Documents and their statements.
+//! Policy documents and their statements.
 
 use std::collections::BTreeSet;
 
@@ -10,58 +10,59 @@ use crate::json::printable;
 /// A policy document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document {
-    /// What it says.
+    /// Its statements.
     pub statements: Vec<Statement>,
 }
 
-/// What a statement does to the calls that it is about.
+/// The effect of a statement on the requests that it applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
-    /// They may be made, unless something denies them.
+    /// They are allowed, unless another statement denies them.
     Allow,
-    /// They may not.
+    /// They are denied.
     Deny,
 }
 
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Statement {
-    /// What it does.
+    /// Its effect.
     pub effect: Effect,
-    /// Whom it is about.
+    /// The principals that it applies to.
     pub principals: Principals,
-    /// The actions, in lower case: actions have no case.
+    /// The actions, in lower case, because actions have no case.
     pub actions: Names,
-    /// The resources.
+    /// The resources that it applies to.
     pub resources: Names,
-    /// All have to hold.
+    /// The conditions, which must all hold.
     pub conditions: Vec<Condition>,
 }
 
-/// Those that match some pattern, or all others.
+/// A set of names, given by patterns: those that match one, or those that match none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Names {
-    /// `NotAction`, `NotResource`: all that match none.
+    /// Whether the set is of the names that match no pattern: `NotAction`, `NotResource`.
     pub all_but: bool,
     /// The patterns.
     pub patterns: BTreeSet<String>,
 }
 
-/// Whom a statement is about.
+/// The principals that a statement applies to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Principals {
-    /// It doesn't say: that of an identity's policy is about the identity.
+    /// The statement names none. In an identity's policy it applies to that identity.
     NotSaid,
-    /// `*`.
+    /// Everybody (`*`).
     Everybody,
-    /// These, by kind (`AWS`, `Service`, …).
+    /// These principals, by type (`AWS`, `Service`, …).
     These(BTreeSet<(String, String)>),
-    /// Everybody but these.
+    /// Everybody except these.
     AllBut(BTreeSet<(String, String)>),
 }
 
 impl Document {
-    /// Reads a document from JSON, from text, or from text that is URL-encoded, as IAM answers with it (RFC 3986). `None` if it is none.
+    /// Parses a document from JSON, from a string of JSON, or from a URL-encoded string as IAM returns it (RFC 3986). `None` if it is no
+    /// document.
     #[must_use]
     pub fn read(value: &Value) -> Option<Self> {
         match value {
@@ -82,7 +83,7 @@ impl Document {
 }
 
 impl Statement {
-    /// Reads a statement. What is no Deny is taken for an Allow.
+    /// Parses a statement. Any effect other than Deny is read as Allow.
     #[must_use]
     pub fn read(statement: &Value) -> Self {
         let denies = statement["Effect"].as_str().is_some_and(|effect| effect.eq_ignore_ascii_case("Deny"));
@@ -91,19 +92,19 @@ impl Statement {
             effect: if denies { Effect::Deny } else { Effect::Allow },
             principals: Principals::read(statement),
             actions: Names::read(statement, "Action", "NotAction", |action| printable(action).to_ascii_lowercase()).unwrap_or_default(),
-            // The policy of a role (who may assume it) has none.
+            // A role's trust policy, which decides who may assume it, has no resources.
             resources: resources.unwrap_or_else(Names::all),
             conditions: Condition::parse_all(&statement["Condition"]),
         }
     }
 
-    /// Whether it is about an action, in lower case.
+    /// Whether the statement's actions include this one, given in lower case.
     #[must_use]
     pub fn names_action(&self, action: &str) -> bool {
         self.actions.name(action, &|_| None)
     }
 
-    /// Whether it is about a resource.
+    /// Whether the statement's resources include this one.
     #[must_use]
     pub fn names_resource(&self, resource: &str, variable: &dyn Fn(&str) -> Option<String>) -> bool {
         self.resources.name(resource, variable)
@@ -111,7 +112,7 @@ impl Statement {
 }
 
 impl Names {
-    /// Everything.
+    /// The set of all names.
     #[must_use]
     pub fn all() -> Self {
         Names { all_but: false, patterns: BTreeSet::from(["*".to_owned()]) }
@@ -127,7 +128,8 @@ impl Names {
         Some(Names { all_but, patterns })
     }
 
-    /// With a variable that has no value `Resource` names nothing. `NotResource` doesn't either, if some value would make it name this one.
+    /// Whether the set contains a name. A pattern with a variable that has no value matches nothing in `Resource`; in `NotResource` it
+    /// counts as matching if some value would make it match, so that the statement doesn't apply.
     fn name(&self, text: &str, variable: &dyn Fn(&str) -> Option<String>) -> bool {
         let is_named = |pattern: &String| match pattern.contains("${").then(|| filled(pattern, variable)) {
             None => Some(matches(pattern, text)),
@@ -143,7 +145,7 @@ impl Names {
     }
 }
 
-/// A pattern in which variables without a value can be anything.
+/// The pattern with wildcards in place of variables that have no value.
 fn open(pattern: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
     const ANYTHING: &str = "\u{e002}";
     let filled = filled(pattern, &|name| variable(name).or_else(|| Some(ANYTHING.to_owned())));
@@ -151,7 +153,7 @@ fn open(pattern: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
 }
 
 impl Default for Names {
-    /// Nothing.
+    /// The empty set.
     fn default() -> Self {
         Names { all_but: false, patterns: BTreeSet::new() }
     }
@@ -186,7 +188,7 @@ fn by_kind(principal: &Value) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// A text that IAM answers with URL-encoded (RFC 3986).
+/// Decodes a URL-encoded text, as IAM returns policy documents (RFC 3986).
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,8 +1,8 @@
-//! What policies let through that others, in whose place they are, did not: both are asked about the same requests.
+//! Finds requests that policies allow and the policies before them refused, by evaluating both for the same requests.
 //!
-//! A request is an operation on a resource, with a guardrail or without, and whatever else policies ask for: the same before and after.
-//! One that passes now and didn't is a loss if the policies before told requests apart by their guardrail, or refused them for what they
-//! are. A Region or a team that is let in besides is none: there, nothing was ever refused for lack of a guardrail.
+//! A request is an operation on a resource, with a guardrail or without, and with values for the other condition keys that the policies
+//! test. A request that is newly allowed is a loss if the earlier policies distinguished requests by their guardrail, or denied this
+//! operation as such. Allowing another Region or team is no loss: nothing was refused there for lack of a guardrail.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,43 +18,43 @@ use crate::{
     iam::{Condition, Effect, Principals, Statement, Test},
 };
 
-/// More resources that documents name than this are not asked about.
+/// Resources named by documents that are evaluated at most.
 const MOST_RESOURCES: usize = 24;
 
-/// Stands for what a resource leaves open.
+/// Replaces a wildcard when a concrete resource is made from a pattern.
 const FILLING: &str = "~";
 
-/// The most changes that one finding tells.
+/// Changes that one finding lists at most.
 const MOST_CHANGES: usize = 6;
 
-/// What a policy that says nothing of an operation means.
+/// The meaning of policies without a statement about an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Silence {
-    /// It gives nothing: policies of identities and boundaries.
+    /// The operation is refused: policies of identities, and boundaries.
     Refuses,
-    /// It takes nothing: levels of an organization that no policy is known of.
+    /// The operation is allowed: levels of an organization whose policies aren't known.
     Allows,
 }
 
-/// Requests that pass now and did not.
+/// Requests that are allowed now and were refused before.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NewlyPassing {
     with: Named,
-    /// The resources, where it isn't any.
+    /// The resource; `None` for any resource.
     on: Option<String>,
     operations: BTreeSet<&'static str>,
 }
 
-/// What policies lost.
+/// The protections that policies lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Inference without the guardrail that was asked for, or where guardrails don't reach.
+    /// Inference that is newly allowed without the demanded guardrail, or with operations that guardrails don't apply to.
     pub(crate) inference: Vec<NewlyPassing>,
-    /// Changes of guardrails, enforcement, logging, trails and policies.
+    /// Newly allowed changes of guardrails, enforcement, logging, trails and policies.
     pub(crate) protection: Vec<NewlyPassing>,
-    /// Not all that policies ask for could be gone through, and nothing was found in the rest: whether inference was lost is open.
+    /// Whether a loss of inference is undecided: there were too many requests to evaluate all of them, and the evaluated ones show no loss.
     pub(crate) inference_is_open: bool,
-    /// The same of protection.
+    /// Whether a loss of protection is undecided, in the same way.
     pub(crate) protection_is_open: bool,
 }
 
@@ -63,7 +63,7 @@ impl Lost {
         self.inference.is_empty() && self.protection.is_empty() && !self.inference_is_open && !self.protection_is_open
     }
 
-    /// Adds what others lost.
+    /// Adds the losses of other policies.
     pub(crate) fn add(&mut self, other: &Lost) {
         for (mine, theirs) in [(&mut self.inference, &other.inference), (&mut self.protection, &other.protection)] {
             mine.extend(theirs.iter().filter(|one| !mine.contains(one)).cloned().collect::<Vec<_>>());
@@ -74,7 +74,7 @@ impl Lost {
     }
 }
 
-/// What passes now, in the words of findings.
+/// The newly allowed requests as changes for a finding, of which [`MOST_CHANGES`] are listed at most.
 pub(crate) fn in_words(all: &[NewlyPassing]) -> Vec<ControlChange> {
     let change = |newly: &NewlyPassing| {
         let operations: Vec<&str> = newly.operations.iter().copied().collect();
@@ -87,18 +87,19 @@ pub(crate) fn in_words(all: &[NewlyPassing]) -> Vec<ControlChange> {
 }
 
 impl NewlyPassing {
-    /// What it asks for.
+    /// The guardrail in the requests.
     pub(crate) fn named(&self) -> &Named {
         &self.with
     }
 
-    /// Whether guardrails don't reach any of it.
+    /// Whether guardrails apply to none of the operations.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         OPERATIONS.iter().all(|operation| operation.kind != Kind::Guarded || !self.operations.contains(operation.name))
     }
 }
 
-/// What is lost if policies, level by level, take the place of others. Every level must allow a request; a Deny of any refuses it.
+/// Evaluates what is lost when the policies in `after` replace those in `before`, both given by level. A request is allowed if every level
+/// allows it and no level denies it. `silence` is the meaning of policies without a statement about an operation.
 pub(crate) fn lost(before: &[IdentityPolicy], after: &[IdentityPolicy], silence: Silence) -> Lost {
     if before == after || !before.iter().any(IdentityPolicy::guards) {
         return Lost::default();
@@ -107,7 +108,7 @@ pub(crate) fn lost(before: &[IdentityPolicy], after: &[IdentityPolicy], silence:
         levels.iter().flat_map(|level| level.statements.iter().map(|statement| (**statement).clone())).collect()
     };
     let (old, new) = (all(before), all(after));
-    // What differs first: it matters most.
+    // Statements that differ come first, because they matter most if not all requests can be evaluated.
     let statements: Vec<&Statement> = old.symmetric_difference(&new).chain(old.intersection(&new)).collect();
     let on_guardrails = |statements: &'_ BTreeSet<Statement>| -> Vec<Condition> {
         let conditions = statements.iter().flat_map(|statement| &statement.conditions);
@@ -141,11 +142,11 @@ pub(crate) fn lost(before: &[IdentityPolicy], after: &[IdentityPolicy], silence:
     lost
 }
 
-/// What of a statement doesn't depend on the request's resource.
+/// The part of a statement that doesn't depend on the request's resource.
 struct Row {
-    /// The guardrails for which its conditions on the guardrail hold.
+    /// The guardrails, as bits, for which the statement's conditions about guardrails hold.
     guardrails: u64,
-    /// The questions that all have to be answered by yes.
+    /// The indices of the questions that must all be answered with yes.
     questions: Vec<usize>,
 }
 
@@ -155,7 +156,7 @@ impl Row {
             let actual: Vec<String> = value.iter().cloned().collect();
             let holds = |one: &Condition| match one.holds(&actual, &opaque) {
                 Some(holds) => holds,
-                // What isn't known doesn't refuse, and gives.
+                // A condition that can't be evaluated counts as not holding in a Deny, and as holding in an Allow.
                 None => statement.effect == Effect::Allow,
             };
             statement.conditions.iter().filter(|condition| is_about_guardrail(condition)).all(holds)
@@ -187,34 +188,34 @@ struct Asking<'s> {
     callers: usize,
 }
 
-/// What was learned of an operation on a resource, over all combinations. Guardrails are bits.
+/// The results for an operation on a resource over all combinations of condition values. Guardrails are bits.
 struct Answer {
     operation: &'static Operation,
     resource: String,
-    /// Documents name it.
+    /// Documents name the resource.
     is_named: bool,
-    /// No longer denied.
+    /// Denied before and not after.
     undenied: u64,
-    /// Allowed now, and not before.
+    /// Allowed after and not before.
     opened: u64,
-    /// Told apart before: refused, while some other guardrail passed; by a Deny, and by what is allowed.
+    /// Refused before while a request with another guardrail was allowed: because of a Deny, and because of what was allowed.
     told_by_denials: u64,
     told_by_allowing: u64,
-    /// No longer denied by a Deny that means the operation, or everything without a condition.
+    /// No longer denied by a Deny that names the operation, or that denies everything without a condition.
     meant: u64,
-    /// Still denied for somebody.
+    /// Still denied for some callers.
     denied_after: u64,
-    /// No longer denied by a Deny that means changes, not all use.
+    /// No longer denied by a Deny that is about changes, not about all use of the service.
     singled_out: bool,
-    /// Somebody for whom it is never denied any more, and a Deny that means it did.
+    /// There are callers for whom it is never denied after the change, and was denied before by a Deny that names it.
     freed: bool,
     passes_before: u64,
 }
 
-/// The statements of a side that are about an operation on a resource.
+/// The statements, before or after, that apply to an operation on a resource.
 struct Side {
     denials: Vec<usize>,
-    /// Of each level that says anything of allowing.
+    /// The allowing statements of each level that has any.
     levels: Vec<Vec<usize>>,
 }
 
@@ -231,7 +232,7 @@ impl Asking<'_> {
                     .iter()
                     .map(|statement| statement.names_action(operation.action) && statement.names_resource(&resource, &opaque))
                     .collect();
-                // Resources about which the same statements are get the same answers.
+                // Resources that the same statements apply to have the same results.
                 if about.contains(&true) && known.insert(about.clone()) {
                     answers.push(self.answer(operation, resource, is_named, &about));
                 }
@@ -257,7 +258,7 @@ impl Asking<'_> {
         }
     }
 
-    /// The guardrails for which some statement applies.
+    /// The guardrails, as bits, for which one of the statements applies.
     fn some(&self, statements: &[usize], combination: &Combination) -> u64 {
         statements.iter().filter_map(|number| self.rows.get(*number)).fold(0, |bits, row| bits | row.guardrails(combination))
     }
@@ -287,7 +288,7 @@ impl Asking<'_> {
             freed: false,
             passes_before: 0,
         };
-        // Without a guardrail is the first of all.
+        // The first bit stands for a request without a guardrail.
         let nothing = 1;
         let mut callers = vec![(false, false); self.callers];
         for combination in &self.combinations {
@@ -318,7 +319,7 @@ impl Asking<'_> {
         answer
     }
 
-    /// Whether some Deny of those before is gone, or some Allow is new: nothing else can take away.
+    /// Whether a Deny is gone or an Allow is new; nothing else can cause a loss.
     fn takes_away(&self) -> bool {
         let has = |levels: &[Vec<usize>], number: usize| levels.iter().any(|level| level.contains(&number));
         self.statements.iter().enumerate().any(|(number, statement)| match statement.effect {
@@ -331,7 +332,7 @@ impl Asking<'_> {
         let guarded = || answers.iter().filter(|answer| answer.operation.kind == Kind::Guarded);
         let told_by_denials = guarded().fold(0, |bits, answer| bits | answer.told_by_denials);
         let told_by_allowing = guarded().fold(0, |bits, answer| bits | answer.told_by_allowing);
-        // Where nothing is known to be allowed, all passed that nothing denied.
+        // If no Allow is known, every request counts as allowed before unless it was denied.
         let passed = match guarded().fold(0, |bits, answer| bits | answer.passes_before) {
             0 => self.every & !told_by_denials,
             passed => passed,
@@ -370,8 +371,8 @@ impl Asking<'_> {
     }
 }
 
-/// Whether a version takes the place of a lower one of the same guardrail: what it says is a matter of the guardrail, which other rules
-/// look at.
+/// Whether a version replaces a lower version of the same guardrail. Whether its content is weaker is a question of the guardrail, which
+/// other rules answer.
 fn is_upgrade(named: &Named, guardrails: &[(Named, Option<String>)], passed: u64) -> bool {
     let Named::Version(newer) = named else {
         return false;
@@ -385,7 +386,7 @@ fn is_upgrade(named: &Named, guardrails: &[(Named, Option<String>)], passed: u64
     guardrails.iter().enumerate().any(is_lower)
 }
 
-/// What passes, by guardrail and resource.
+/// The newly allowed operations, by guardrail and resource.
 #[derive(Default)]
 struct Collected(BTreeMap<(Named, Option<String>), BTreeSet<&'static str>>);
 
@@ -394,8 +395,8 @@ impl Collected {
         self.0.entry((named.clone(), on.cloned())).or_default().insert(operation);
     }
 
-    /// What passes on any resource isn't told of single ones again, and what passes without a guardrail on models isn't told of the
-    /// project.
+    /// Removes repetitions: what is allowed on any resource isn't repeated for single ones, and what is allowed without a guardrail on
+    /// models isn't repeated for the project.
     fn without_repeats(mut self) -> Vec<NewlyPassing> {
         let anywhere: BTreeMap<Named, BTreeSet<&'static str>> =
             self.0.iter().filter(|((_, on), _)| on.is_none()).map(|((named, _), names)| (named.clone(), names.clone())).collect();
@@ -411,7 +412,7 @@ impl Collected {
     }
 }
 
-/// Resources that documents name, with something in the place of wildcards. `false` if there were more.
+/// The resources that documents name, with wildcards replaced. `false` if there were more than [`MOST_RESOURCES`].
 fn named_resources(statements: &[&Statement]) -> (BTreeSet<String>, bool) {
     let patterns: BTreeSet<&String> = statements.iter().flat_map(|statement| &statement.resources.patterns).collect();
     let can_be_asked = |resource: &String| OPERATIONS.iter().any(|operation| operation.can_be_on(resource));
@@ -424,7 +425,7 @@ fn named_resources(statements: &[&Statement]) -> (BTreeSet<String>, bool) {
     (all.into_iter().take(MOST_RESOURCES).collect(), is_whole)
 }
 
-/// Whether a statement demands something of the guardrail.
+/// Whether a statement has a condition on the guardrail.
 pub(super) fn asks_for_guardrail(statement: &Statement) -> bool {
     statement.conditions.iter().any(|condition| is_about_guardrail(condition) && !matches!(condition.test, Test::Unknown(_)))
         && !matches!(statement.principals, Principals::AllBut(_))

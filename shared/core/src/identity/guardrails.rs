@@ -1,4 +1,4 @@
-//! The guardrails that a request may name when policies are asked about it: those of the documents, and others of each kind.
+//! The guardrails that evaluated requests name: those in the documents, and for comparison others of each kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,36 +11,36 @@ use crate::{
 /// The condition keys that name the guardrail of a request.
 const KEYS: &[&str] = &["bedrock:guardrailidentifier", "bedrock-mantle:guardrailidentifier"];
 
-/// Stand for what no document names.
+/// A guardrail and an account that no document names.
 const OTHER_ID: &str = "otherguardrail";
 const OTHER_ACCOUNT: &str = "909090909090";
 const OTHER_REGION: &str = "other-region-9";
 const OTHER_VERSION: u32 = 7_777_777;
-/// Stand for what a document leaves open.
+/// The account and Region for a pattern that leaves them open.
 const SOME_ACCOUNT: &str = "222222222222";
 const SOME_REGION: &str = "us-east-1";
 
-/// More requests than this are not asked about: they are kept as bits of a number.
+/// Guardrails that are evaluated at most, because a set of them is the bits of a `u64`.
 pub(super) const MOST: usize = 64;
 
-/// What a request names.
+/// The guardrail that a request names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Named {
-    /// No guardrail.
+    /// None.
     Nothing,
     /// A version that a document names.
     Version(GuardrailVersionArn),
     /// The DRAFT of a guardrail that a document names.
     Draft(GuardrailKey),
-    /// A version that no document names, of a guardrail that one does.
+    /// Another version of a guardrail that a document names.
     OtherVersion(GuardrailKey),
-    /// A guardrail that no document names, of the same account and Region.
+    /// A guardrail that no document names, in the account and Region of one that a document does.
     OtherGuardrail,
     /// A guardrail in another Region.
     OtherRegion,
     /// A guardrail of another account.
     OtherAccount,
-    /// What a document names that is no guardrail's ARN.
+    /// A text in a document that isn't a guardrail's ARN.
     Text(String),
 }
 
@@ -49,14 +49,15 @@ pub(super) fn is_about_guardrail(condition: &Condition) -> bool {
     KEYS.contains(&condition.key.as_str())
 }
 
-/// In more places than this no others are asked about.
+/// Combinations of partition, Region and account for which other guardrails are evaluated at most.
 const MOST_PLACES: usize = 4;
 
-/// More values of documents than this are not asked about.
+/// Values from documents that are evaluated at most.
 const MOST_VALUES: usize = 200;
 
-/// What requests may name, with the value that the condition key has then; none for nothing, which is the first. What the documents name
-/// before or after a change alone comes before what they name all along. `false` if there were more.
+/// The guardrails for requests, each with the value of its condition key; the first is a request without one, which has no value.
+/// Guardrails that only the documents before or only those after the change name come before those in both. `false` if there were more than
+/// evaluated.
 pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -> (Vec<(Named, Option<String>)>, bool) {
     let of = |conditions: &[&'c Condition]| -> BTreeSet<String> {
         let compared = conditions.iter().filter(|condition| condition.test != Test::Null);
@@ -66,7 +67,7 @@ pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -
     let all: BTreeSet<&String> = old.union(new).collect();
     let changed = old.symmetric_difference(new).map(|value| (value, 2));
     let values: Vec<(&String, u8)> = changed.chain(old.intersection(new).map(|value| (value, 3))).take(MOST_VALUES).collect();
-    // With a rank: those of the lowest are asked about first.
+    // Each with a rank; the lowest are evaluated first.
     let mut witnesses: BTreeMap<Option<String>, (u8, Named)> = BTreeMap::from([(None, (0, Named::Nothing))]);
     let parsed: Vec<(Parsed, u8)> = values.iter().filter_map(|(value, rank)| Some((Parsed::of(value, &all)?, *rank))).collect();
     let mut numbers: BTreeSet<u32> = parsed.iter().filter_map(|(parsed, _)| parsed.version).collect();
@@ -100,7 +101,7 @@ pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -
         add(region, OTHER_ACCOUNT, Named::OtherAccount);
     }
     for (value, rank) in values.iter().filter(|(value, _)| Parsed::of(value, &all).is_none()) {
-        // What means any guardrail, or any of an account, is asked about by the others.
+        // A pattern for any guardrail, or any of an account, is covered by the other guardrails.
         let plain = value.replace(['*', '?'], "");
         if !plain.is_empty() && !value.contains("guardrail/") && !"arn:aws:bedrock:".starts_with(plain.as_str()) {
             witnesses.entry(Some(plain)).or_insert_with(|| (*rank, Named::Text((*value).clone())));
@@ -121,7 +122,8 @@ pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -
     (ranked.into_iter().take(MOST).map(|(_, named, value)| (named, value)).collect(), is_whole)
 }
 
-/// The partition, Region and account of the guardrails that a value means, if it means guardrails; what it leaves open another may say.
+/// The partition, Region and account of the guardrails that a pattern matches, if it matches guardrails. A part that it leaves open is
+/// taken from other values.
 fn place(value: &str, all: &BTreeSet<&String>) -> Option<[String; 3]> {
     let (head, _) = value.rsplit_once("guardrail/")?;
     let part = |head: &str, number: usize| {
@@ -138,7 +140,7 @@ fn place(value: &str, all: &BTreeSet<&String>) -> Option<[String; 3]> {
     ])
 }
 
-/// A guardrail that a value names.
+/// A guardrail made from a value of a document.
 struct Parsed {
     partition: String,
     key: GuardrailKey,
@@ -146,7 +148,7 @@ struct Parsed {
 }
 
 impl Parsed {
-    /// Of a value with wildcards: one that it matches, if it names a guardrail at all.
+    /// Makes a guardrail that a value matches, whose wildcards it replaces. `None` if the value isn't about guardrails.
     fn of(value: &str, all: &BTreeSet<&String>) -> Option<Self> {
         let (_, tail) = value.rsplit_once("guardrail/")?;
         let (id, version) = tail.split_once(':').map_or((tail, None), |(id, version)| (id, Some(version)));
@@ -158,7 +160,7 @@ impl Parsed {
 }
 
 impl Named {
-    /// The version that it names, if a document does.
+    /// The guardrail version, if a document names it.
     pub(crate) fn version(&self) -> Option<GuardrailVersionArn> {
         match self {
             Named::Version(named) => Some(named.clone()),
@@ -167,7 +169,7 @@ impl Named {
         }
     }
 
-    /// As the end of a sentence about a request.
+    /// The text that ends a sentence about the request.
     pub(super) fn in_words(&self) -> String {
         match self {
             Named::Nothing => "without a guardrail".to_owned(),

@@ -1,12 +1,12 @@
-//! What requests may be besides their guardrail: who makes them, from where, in which Region. Policies that ask for it are asked with each
-//! value that makes a difference to them.
+//! The values of other condition keys in evaluated requests, such as the caller, network and Region. Each condition is evaluated with every
+//! value that makes a difference to it.
 
 use std::collections::BTreeSet;
 
 use super::{guardrails::is_about_guardrail, operations::opaque};
 use crate::iam::{Condition, Principals, Statement, Test, network_ends, seconds_around};
 
-/// Keys that every request has (docs/aws/iam.md#conditions).
+/// Condition keys that every request has (docs/aws/iam.md#conditions).
 const ALWAYS_THERE: &[&str] = &[
     "aws:principalarn",
     "aws:principalaccount",
@@ -19,45 +19,46 @@ const ALWAYS_THERE: &[&str] = &[
     "aws:epochtime",
 ];
 
-/// More combinations than this are not gone through.
+/// Combinations of values that are evaluated at most.
 const MOST_COMBINATIONS: usize = 4096;
 
-/// More patterns of one key than this are not combined with each other.
+/// Patterns of one key that are combined with each other at most.
 const MOST_PAIRS: usize = 12;
 
-/// What statements ask besides the guardrail.
+/// A question that a statement asks about a request, apart from its guardrail.
 pub(super) enum Question<'s> {
     Condition(&'s Condition),
-    /// Whether the caller is one of these.
+    /// Whether the caller is one of these principals.
     Principal(&'s Principals),
 }
 
-/// Of one key: what each value that makes a difference answers to the questions about it.
+/// One condition key: for each value that makes a difference, the answers to all questions about the key.
 struct Key {
-    /// Whether it tells who makes the request.
+    /// Whether the key identifies the caller.
     is_principal: bool,
     questions: Vec<usize>,
     classes: Vec<Vec<bool>>,
 }
 
-/// All that can be asked, with the answers that go together.
+/// All questions of the statements, and the condition keys that answer them.
 pub(super) struct Keys<'s> {
     pub(super) questions: Vec<Question<'s>>,
     keys: Vec<Key>,
-    /// Whether all combinations are gone through.
+    /// Whether all combinations fit into the limit.
     pub(super) is_whole: bool,
 }
 
-/// One combination of values.
+/// One combination of values of all keys.
 pub(super) struct Combination {
     /// The answer to each question.
     pub(super) answers: Vec<bool>,
-    /// The same for those that differ only in what isn't about the caller.
+    /// A number that is equal for combinations with the same caller.
     pub(super) caller: usize,
 }
 
 impl<'s> Keys<'s> {
-    /// What these statements ask. Those come first that matter most, if there are too many combinations.
+    /// Collects the questions of these statements. If there are too many combinations, the questions of the first statements take
+    /// precedence.
     pub(super) fn of(statements: impl Iterator<Item = &'s Statement>) -> Self {
         let mut seen: BTreeSet<&Condition> = BTreeSet::new();
         let mut principals: BTreeSet<&Principals> = BTreeSet::new();
@@ -109,12 +110,12 @@ impl<'s> Keys<'s> {
         Keys { questions, keys, is_whole }
     }
 
-    /// How many callers are told from each other.
+    /// The number of callers that the questions distinguish.
     pub(super) fn callers(&self) -> usize {
         self.keys.iter().filter(|key| key.is_principal).map(|key| key.classes.len()).product()
     }
 
-    /// Every combination.
+    /// All combinations, up to the limit.
     pub(super) fn combinations(&self) -> impl Iterator<Item = Combination> {
         let all: usize = self.keys.iter().map(|key| key.classes.len()).product();
         (0..all).map(|mut rest| {
@@ -137,13 +138,12 @@ impl<'s> Keys<'s> {
     }
 }
 
-/// Whether a key tells who makes the request.
+/// Whether a key identifies the caller.
 fn is_about_caller(key: &str) -> bool {
     key.starts_with("aws:principal") || ["aws:userid", "aws:username", "aws:federatedprovider", "aws:assumedroot"].contains(&key)
 }
 
-/// What the values of a key answer to the questions about it, each set of answers once. The first is that of a value that no question
-/// names.
+/// The different answers that values of a key give to the questions about it. The first are those of a value that no document names.
 fn classes(key: &str, conditions: &[&Condition]) -> Vec<Vec<bool>> {
     let mut candidates: Vec<Vec<String>> = vec![vec![NO_VALUE.to_owned()]];
     if !ALWAYS_THERE.contains(&key) {
@@ -161,11 +161,11 @@ fn classes(key: &str, conditions: &[&Condition]) -> Vec<Vec<bool>> {
     found
 }
 
-/// What no document names.
+/// A value that no document names.
 const NO_VALUE: &str = "~none~";
 
-/// Values that can make a difference to conditions on the same key: what they name, with something in the place of wildcards, and what
-/// lies beside.
+/// The values that may make a difference to conditions on the same key: those that documents name, with wildcards replaced, and their
+/// neighbours.
 fn values(conditions: &[&Condition]) -> BTreeSet<String> {
     let mut values = BTreeSet::new();
     let mut patterns: BTreeSet<String> = BTreeSet::new();
@@ -204,7 +204,7 @@ fn values(conditions: &[&Condition]) -> BTreeSet<String> {
     for pattern in &patterns {
         values.extend(["", "~7", "~"].map(|filling| pattern.replace('*', filling).replace('?', "~")));
     }
-    // What begins as the one and ends as the other; of ARNs that would be none.
+    // A value that begins as one pattern does and ends as another; joined ARNs would be none.
     if patterns.len() <= MOST_PAIRS && !conditions.iter().any(|condition| condition.test == Test::Arn) {
         for start in patterns.iter().filter_map(|pattern| pattern.split('*').next()) {
             values.extend(patterns.iter().map(|other| (start.to_owned() + &other.replace('*', "")).replace('?', "~")));
@@ -213,7 +213,7 @@ fn values(conditions: &[&Condition]) -> BTreeSet<String> {
     values
 }
 
-/// A value with its variables in the form that they have everywhere here. What `${*}` and `${?}` stand for is nothing special then.
+/// A value with its policy variables in the form that evaluation gives them. The characters behind `${*}` and `${?}` become ordinary ones.
 fn named(value: &str) -> String {
     let mut out = String::new();
     let mut rest = value;

@@ -1,25 +1,25 @@
-//! The requests that policies are asked about: the operations, as IAM names them, each on resources that it is made on.
+//! The operations of evaluated requests, by their IAM actions, with the resources that they are evaluated on.
 
 use crate::iam::{Effect, Statement, matches};
 
-/// An operation that policies are asked about.
+/// An operation that policies are evaluated for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Operation {
-    /// As IAM names it, in lower case.
+    /// The IAM action, in lower case.
     pub(super) action: &'static str,
-    /// As people name it.
+    /// The operation's name in findings.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// Resources that it is made on, one of each type.
+    /// Resources that it is evaluated on, one of each type.
     pub(super) resources: &'static [&'static str],
 }
 
-/// What it matters for.
+/// Why an operation matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// It runs a model, and the request can name a guardrail.
+    /// It runs a model, and its request can name a guardrail.
     Guarded,
-    /// It runs a model where no guardrail reaches.
+    /// It runs a model, and guardrails don't apply to it.
     Unreachable,
     /// It changes guardrails, or what enforces and records them.
     Protected,
@@ -36,7 +36,7 @@ const PROJECT: &[&str] = &["arn:aws:bedrock:us-east-1:222222222222:project/defau
 const MANTLE: &[&str] = &["arn:aws:bedrock-mantle:us-east-1:222222222222:project/default"];
 const CLAUDE: &[&str] = &["arn:aws:aws-external-anthropic:us-east-1:222222222222:workspace/example"];
 const GUARDRAIL: &[&str] = &["arn:aws:bedrock:us-east-1:222222222222:guardrail/example"];
-/// Whether IAM asks about `*` or about the guardrail is not documented of all of these.
+/// Resources of both kinds, because for some of these operations it isn't documented whether IAM evaluates `*` or the guardrail.
 const ENFORCEMENT: &[&str] = &["*", "arn:aws:bedrock:us-east-1:222222222222:guardrail/example"];
 const NO_RESOURCE: &[&str] = &["*"];
 const TRAIL: &[&str] = &["arn:aws:cloudtrail:us-east-1:222222222222:trail/example"];
@@ -51,9 +51,9 @@ const fn operation(kind: Kind, action: &'static str, name: &'static str, resourc
     Operation { action, name, kind, resources }
 }
 
-/// Converse is authorised as InvokeModel, and so is a response of OpenAI's Responses API, there on the account's project too
-/// (docs/aws/iam.md#actions-of-bedrock). bedrock-mantle and the Claude Platform on AWS
-/// have namespaces of their own.
+/// The operations. Converse is authorised as InvokeModel. So is creating a response with OpenAI's Responses API, there with the account's
+/// project as a further resource (docs/aws/iam.md#actions-of-bedrock). bedrock-mantle and the Claude Platform on AWS have service prefixes
+/// of their own.
 pub(super) const OPERATIONS: &[Operation] = &[
     operation(Kind::Guarded, "bedrock:invokemodel", "InvokeModel", MODELS),
     operation(Kind::Guarded, "bedrock:invokemodelwithresponsestream", "InvokeModelWithResponseStream", MODELS),
@@ -92,7 +92,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation(Kind::Protected, "organizations:leaveorganization", "LeaveOrganization", NO_RESOURCE),
 ];
 
-/// The actions that run a model, each once.
+/// The actions that run a model.
 pub(super) const INFERENCE: &[&str] = &[
     "bedrock:invokemodel",
     "bedrock:invokemodelwithresponsestream",
@@ -101,7 +101,7 @@ pub(super) const INFERENCE: &[&str] = &[
     "aws-external-anthropic:createbatchinference",
 ];
 
-/// Reading that goes with each service: a Deny of it too is not about changes.
+/// A reading action of each service: a Deny that includes it is about all use of the service, not about changes.
 const READING: &[&str] = &[
     "bedrock:listfoundationmodels",
     "bedrock-mantle:listmodels",
@@ -110,7 +110,7 @@ const READING: &[&str] = &[
     "organizations:describeorganization",
 ];
 
-/// The types of Bedrock's resources that a model is run by.
+/// The types of Bedrock resources that models are run through.
 const MODEL_TYPES: &[&str] = &[
     "foundation-model",
     "inference-profile",
@@ -125,12 +125,12 @@ const MODEL_TYPES: &[&str] = &[
 ];
 
 impl Operation {
-    /// The namespace of its action.
+    /// The service prefix of the action.
     pub(super) fn service(&self) -> &'static str {
         self.action.split(':').next().unwrap_or_default()
     }
 
-    /// Whether a resource is one that it can be made on, as far as its type shows.
+    /// Whether the operation can be requested on a resource of this type.
     pub(super) fn can_be_on(&self, resource: &str) -> bool {
         let mut parts = resource.splitn(6, ':').skip(2);
         let (Some(service), Some(named)) = (parts.next(), parts.nth(2)) else {
@@ -146,9 +146,9 @@ impl Operation {
         }
     }
 
-    /// Whether a Deny means this operation by its name, not everything.
+    /// Whether a Deny names this operation, rather than everything.
     pub(super) fn is_meant_by(&self, statement: &Statement) -> bool {
-        // A Deny of inference on every model stops the Responses API as well, but doesn't mean it.
+        // A Deny of inference on every model stops the Responses API too, but isn't about it.
         if self.kind == Kind::Unreachable && self.resources == PROJECT {
             return !statement.names_resource(GENERIC_MODEL, &opaque);
         }
@@ -160,7 +160,7 @@ impl Operation {
         by_action || by_resource && !statement.resources.patterns.is_empty()
     }
 
-    /// Whether a Deny is about using the service at all, reading included.
+    /// Whether a Deny is about all use of the service, reading included.
     pub(super) fn is_read_too_by(&self, statement: &Statement) -> bool {
         let reading = READING.iter().filter(|action| action.split(':').next() == Some(self.service()));
         reading.into_iter().any(|action| statement.names_action(action)) && statement.names_resource("*", &opaque)
@@ -173,34 +173,34 @@ pub(super) fn matters(statement: &Statement) -> bool {
     has_our_resources(statement) && OPERATIONS.iter().filter(wanted).any(|operation| statement.names_action(operation.action))
 }
 
-/// Whether a statement is about running models.
+/// Whether a statement applies to running models.
 pub(super) fn is_about_inference(statement: &Statement) -> bool {
     inference_actions(statement).next().is_some()
 }
 
-/// Whether a statement is about what [`Kind::Protected`] operations do.
+/// Whether a statement applies to operations of [`Kind::Protected`].
 pub(super) fn is_about_protection(statement: &Statement) -> bool {
     OPERATIONS.iter().any(|operation| operation.kind == Kind::Protected && statement.names_action(operation.action))
 }
 
-/// Those that a statement is about.
+/// The actions of inference that a statement applies to.
 pub(super) fn inference_actions(statement: &Statement) -> impl Iterator<Item = &'static str> {
     INFERENCE.iter().copied().filter(|action| statement.names_action(action))
 }
 
-/// Whether some of a statement's resources can be those of the operations.
+/// Whether one of a statement's resources can be a resource of the operations.
 fn has_our_resources(statement: &Statement) -> bool {
     statement.resources.all_but || statement.resources.patterns.iter().any(|resource| is_ours(resource))
 }
 
-/// Whether a resource can be one of the operations'.
+/// Whether a pattern can match a resource of the operations.
 pub(super) fn is_ours(resource: &str) -> bool {
     const SERVICES: &[&str] = &["bedrock", "bedrock-mantle", "aws-external-anthropic", "sagemaker", "cloudtrail", "organizations"];
     let service = resource.split(':').nth(2).unwrap_or("*");
     service.contains(['*', '?', '$']) || SERVICES.contains(&service)
 }
 
-/// What a policy variable stands for: a value that only the same variable has, before a change and after it. It can be part of an ARN.
+/// The value of a policy variable in evaluated requests: a text that no other variable has, the same before and after, and valid in an ARN.
 #[expect(clippy::unnecessary_wraps, reason = "as policies ask for variables")]
 pub(super) fn opaque(variable: &str) -> Option<String> {
     Some(format!("<{}>", variable.to_ascii_lowercase().replace(':', "-")))

@@ -1,4 +1,4 @@
-//! Documents as most are, read without being put together: their statements say what they are about, and only allow it.
+//! A fast path for most documents: their statements only allow, and are reduced without parsing them into a tree.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, sync::LazyLock};
 
@@ -14,11 +14,12 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{GUARDS, allowing, matching_actions, ours};
 
-/// What a condition on the guardrail must hold, in whatever case.
+/// The text that every condition on the guardrail contains, in any case.
 static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(["guardrailidentifier"]).ok());
 
-/// What [`IdentityPolicy::relevant_part`](super::IdentityPolicy::relevant_part) is of a document that simply allows; `None` of any other.
+/// The result of [`IdentityPolicy::relevant_part`](super::IdentityPolicy::relevant_part) for a document that only allows; `None` for any
+/// other.
 pub(super) fn relevant_part(text: &str) -> Option<Value> {
     if memchr::memchr(b'\\', text.as_bytes()).is_some() || !text.trim_start().starts_with('{') {
         return None;
@@ -67,7 +68,7 @@ struct SimpleStatement<'d> {
     not_resource: IsThere,
 }
 
-/// Whether a member is there, whatever it is, null too.
+/// Whether a member is present, even as null.
 #[derive(Clone, Copy, Default)]
 struct IsThere(bool);
 
@@ -78,7 +79,7 @@ impl<'de> Deserialize<'de> for IsThere {
 }
 
 impl SimpleStatement<'_> {
-    /// Whether it takes nothing away and doesn't ask for a guardrail. Its texts have no escapes.
+    /// Whether the statement denies nothing and demands no guardrail. Its texts contain no escapes.
     fn simply_allows(&self) -> bool {
         let denies = self.effect.is_some_and(|effect| effect.get().eq_ignore_ascii_case("\"Deny\""));
         let asks = self.condition.is_some_and(|condition| GUARDRAIL_MARK.as_ref().is_none_or(|mark| mark.is_match(condition.get())));
@@ -86,7 +87,7 @@ impl SimpleStatement<'_> {
     }
 }
 
-/// IAM takes a single member for a list of one.
+/// One value or a list: IAM accepts a single member in place of a list of one.
 struct OneOrMany<T>(Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {

@@ -1,4 +1,4 @@
-//! What policies lose, by documents that say more or less the same.
+//! Losses between pairs of documents.
 
 use serde_json::json;
 
@@ -143,7 +143,7 @@ fn documents_are_found_in_each_form() {
 
 const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:222233334444:guardrail/abcd1234efgh";
 
-/// A condition on the guardrail: `$` stands for [`GUARDRAIL`].
+/// A condition on the guardrail; `$` in the values stands for [`GUARDRAIL`].
 fn on(operator: &str, values: &Value) -> Value {
     let text = json!({operator: {"bedrock:GuardrailIdentifier": values}}).to_string().replace('$', GUARDRAIL);
     serde_json::from_str(&text).unwrap()
@@ -238,7 +238,7 @@ fn what_an_operator_does_to_calls_without_a_guardrail_decides() {
         let told: Vec<String> = in_words(&inference).into_iter().map(|change| change.control).collect();
         assert_eq!(without(&told), is_lost, "{operator} {values} {told:?}");
     }
-    // A Deny that never refused calls without a guardrail doesn't make up for an Allow that asked for one.
+    // A Deny that never refused calls without a guardrail doesn't replace an Allow that demanded one.
     let any_value = deny(&on("ForAnyValue:StringNotEquals", &json!("$:1")));
     let asking = policy(&[allow(&on("StringEquals", &json!("$:1"))), any_value.clone()]);
     assert!(without(&lost(&asking, &policy(&[allow(&Value::Null), any_value]))));
@@ -265,7 +265,7 @@ fn what_else_policies_ask_for_is_the_same_before_and_after() {
             assert_eq!(lost(&with(&one), &with(&two)), Vec::<String>::new(), "{two}");
         }
     }
-    // Somebody is let off.
+    // A role is exempted.
     let but = |roles: Value| {
         let mut condition = on("Null", &json!("true"));
         condition["ArnNotLike"] = json!({"aws:PrincipalArn": roles});
@@ -275,7 +275,7 @@ fn what_else_policies_ask_for_is_the_same_before_and_after() {
     assert_eq!(lost(&one, &two), [format!("{BOTH} without a guardrail")]);
     assert_eq!(lost(&two, &one), Vec::<String>::new());
     assert_eq!(lost(&policy(&[on_everything(), unguarded]), &one), [format!("{BOTH} without a guardrail")]);
-    // The same exceptions, written otherwise.
+    // The same exemptions, written differently.
     let tag = |operator: &str, value: Value| {
         let mut condition = on("Null", &json!("true"));
         condition[operator] = json!({"aws:PrincipalTag/team": value});
@@ -332,7 +332,7 @@ fn where_guardrails_do_not_reach_a_lost_refusal_is_told() {
         assert_eq!(lost(&before, &policy(std::slice::from_ref(&asking))), [told]);
         assert_eq!(lost(&policy(std::slice::from_ref(&asking)), &before), Vec::<String>::new());
     }
-    // What was asked for a guardrail gets a way around.
+    // Besides the Allow that demands a guardrail, another one without.
     let mantle = json!({"Effect": "Allow", "Action": "bedrock-mantle:*", "Resource": "*"});
     assert_eq!(lost(&policy(std::slice::from_ref(&asking)), &policy(&[asking, mantle])), ["bedrock-mantle:CreateInference"]);
 }
@@ -379,7 +379,7 @@ fn large_documents_and_many_conditions_are_bounded() {
     let before = policy(&[on_everything(), deny(&on("Null", &json!("true"))), resources.clone()]);
     let after = policy(&[on_everything(), resources]);
     assert_eq!(lost(&before, &after), [format!("{BOTH} without a guardrail")]);
-    // More guardrails than can be asked about at once: those that change come first.
+    // More guardrails than can be evaluated at once: those that differ come first.
     let many = |numbers: std::ops::Range<u32>| -> Value { numbers.map(|number| format!("{GUARDRAIL}{number}:1")).collect() };
     let of = |guardrails: Value| policy(&[allow(&on("StringEquals", &guardrails))]);
     assert_eq!(lost(&of(many(0..90)), &of(many(0..91))), [format!("{BOTH} with version 1 of guardrail abcd1234efgh90")]);
@@ -387,7 +387,7 @@ fn large_documents_and_many_conditions_are_bounded() {
     let super::Lost { inference, .. } =
         super::lost(&[of(many(0..1_000))], &[policy(&[allow(&on("StringLike", &json!("*")))])], Silence::Refuses);
     assert!(!inference.is_empty());
-    // More keys than can be gone through: what isn't found is not said to be so.
+    // More condition keys than can be combined: a loss that isn't found is not ruled out.
     let keys: serde_json::Map<String, Value> = (0..20).map(|number| (format!("aws:PrincipalTag/{number}"), json!("x"))).collect();
     let asking = |operator: &str| {
         let mut condition = on("Null", &json!("true"));
