@@ -1,6 +1,6 @@
-//! What an enforcement covers: a guardrail version, for which models, and who chooses the content.
+//! An enforcement: a guardrail version, the models that it is applied to, and who chooses the content that it evaluates.
 //!
-//! A Bedrock policy (by Region) and an account's enforced configuration are enforcements of the same shape
+//! A Bedrock policy (per Region) and an account's enforced configuration are enforcements of the same shape
 //! (docs/aws/bedrock-policies.md#syntax, docs/aws/enforcement.md#account-configuration).
 
 mod guarding;
@@ -21,23 +21,23 @@ use crate::{
     model::{Model, normalised},
 };
 
-/// Which models an enforcement means.
+/// The models that an enforcement applies to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ModelScope {
-    /// The only models meant; `None` means all. Normalised ids.
+    /// The only models it applies to, as normalised ids; `None` for all models.
     pub included: Option<BTreeSet<String>>,
-    /// Models that are exempt even if included. Normalised ids.
+    /// Models that it doesn't apply to even if they are included, as normalised ids.
     pub excluded: BTreeSet<String>,
 }
 
-/// Whether a model is meant.
+/// Whether an enforcement applies to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meant {
-    /// It is.
+    /// It applies.
     Yes,
-    /// It is excluded, or not among those included.
+    /// The model is excluded, or isn't among those included.
     No,
-    /// Not documented for models of this kind, or the model is not known.
+    /// AWS's behaviour isn't documented for models of this kind, or the model isn't known.
     Undocumented,
 }
 
@@ -45,14 +45,14 @@ impl ModelScope {
     /// All models.
     pub const ALL: ModelScope = ModelScope { included: None, excluded: BTreeSet::new() };
 
-    /// From the two lists; `ALL`, an empty and an absent list of included models all mean every model.
+    /// Makes a scope from the two lists. `ALL`, an empty list and a missing list of included models all stand for every model.
     pub fn new<'a>(included: impl IntoIterator<Item = &'a str>, excluded: impl IntoIterator<Item = &'a str>) -> Self {
         let included: BTreeSet<String> = included.into_iter().map(normalised).collect();
         let all = included.is_empty() || included.contains("ALL");
         ModelScope { included: (!all).then_some(included), excluded: excluded.into_iter().map(normalised).collect() }
     }
 
-    /// Whether the model is meant.
+    /// Whether the enforcement applies to the model.
     #[must_use]
     pub fn means(&self, model: &Model) -> Meant {
         match model {
@@ -64,13 +64,13 @@ impl ModelScope {
         }
     }
 
-    /// Every model that either list names.
+    /// The models that either list names.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.included.iter().flatten().chain(&self.excluded).map(String::as_str)
     }
 }
 
-/// In words.
+/// A phrase, such as for a report.
 impl fmt::Display for ModelScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |ids: &BTreeSet<String>| ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -82,23 +82,24 @@ impl fmt::Display for ModelScope {
     }
 }
 
-/// A guardrail version, applied to the calls of some models.
+/// A guardrail version that the service applies to calls.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Enforcement {
-    /// What is applied.
+    /// The guardrail version.
     pub guardrail: GuardrailVersionArn,
-    /// To which models.
+    /// The models that it applies to.
     pub models: ModelScope,
-    /// And to which content.
+    /// The content that it applies to.
     pub guarding: Guarding,
-    /// What of it can't be understood.
+    /// The parts of its source that can't be understood.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unclear: Vec<Unclear>,
 }
 
 impl Enforcement {
-    /// An account's enforced configuration: an item of ListEnforcedGuardrailsConfiguration's answer, or the
-    /// `guardrailInferenceConfig` of PutEnforcedGuardrailConfiguration's request. `None` if it doesn't name one guardrail and version.
+    /// Reads an account's enforced configuration: an item of ListEnforcedGuardrailsConfiguration's response, or the
+    /// `guardrailInferenceConfig` of a request of PutEnforcedGuardrailConfiguration. `None` if it doesn't name exactly one guardrail and
+    /// version.
     #[must_use]
     pub fn from_configuration(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
         let version = match &json["guardrailVersion"] {
@@ -108,7 +109,7 @@ impl Enforcement {
         let named = ["guardrailArn", "guardrailIdentifier", "guardrailId"].into_iter().filter_map(|key| json.get(key));
         let keys: Vec<GuardrailKey> =
             named.map(|named| GuardrailKey::from_identifier(named.as_str()?, account, region)).collect::<Option<_>>()?;
-        // An id alone doesn't say whose guardrail it is; that is for the ARN, which comes first.
+        // The ARN comes first because an id alone doesn't identify the account that owns the guardrail.
         let key = keys.first().filter(|key| keys.iter().all(|other| other.id == key.id))?.clone();
         let Terms { models, guarding, unclear } = CONFIGURATION.read(json, &[]);
         Some(Enforcement { guardrail: GuardrailVersionArn { key, version: GuardrailVersion::parse(&version)? }, models, guarding, unclear })

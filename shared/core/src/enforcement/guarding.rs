@@ -1,20 +1,20 @@
-//! Who chooses the content that an enforced guardrail evaluates.
+//! Which content an enforced guardrail evaluates, and whether the caller chooses it.
 //!
 //! The system prompt and the messages are guarded separately: `selective_content_guarding` of a Bedrock policy and
-//! `selectiveContentGuarding` of an account's configuration hold a mode for each, and both are comprehensive unless they say otherwise.
-//! The syntax that this superseded, `input_tags` and `inputTags`, holds one word for both: `honor` leaves the choice to callers' tags.
+//! `selectiveContentGuarding` of an account's configuration have a mode for each, whose default is comprehensive. The older syntax,
+//! `input_tags` and `inputTags`, has one word for both: `honor` leaves the choice to the caller's tags.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Whether all of the system prompt, or all of the messages, is evaluated or what the caller tags of it. From the weakest.
+/// Whether all of the system prompt (or of the messages) is evaluated, or only what the caller tags. Ordered from the weakest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GuardingMode {
-    /// The caller's tags decide. Without tags nothing of a system prompt is evaluated, and all of the messages.
+    /// Only what the caller tags. Without tags, nothing of the system prompt is evaluated, but all of the messages.
     Selective,
-    /// Told in words that we don't know.
+    /// A word that this version of the auditor doesn't know.
     NotKnown,
     /// All content, whatever the caller tags.
     #[default]
@@ -31,19 +31,19 @@ impl fmt::Display for GuardingMode {
     }
 }
 
-/// How the system prompt and the messages of a call are guarded.
+/// The modes for the system prompt and for the messages of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Guarding {
-    /// The system prompt.
+    /// The mode for the system prompt.
     pub system: GuardingMode,
-    /// The messages.
+    /// The mode for the messages.
     pub messages: GuardingMode,
 }
 
 impl Guarding {
     /// All content, whatever the caller tags.
     pub const COMPREHENSIVE: Guarding = Guarding::both(GuardingMode::Comprehensive);
-    /// The caller chooses, in the system prompt and in the messages.
+    /// What the caller tags, of the system prompt and of the messages.
     pub const SELECTIVE: Guarding = Guarding::both(GuardingMode::Selective);
 
     /// The same mode for the system prompt and the messages.
@@ -52,25 +52,25 @@ impl Guarding {
         Guarding { system: mode, messages: mode }
     }
 
-    /// Both modes by AWS's names for what they are about.
+    /// Both modes, each with AWS's name for the content.
     #[must_use]
     pub const fn sides(self) -> [(&'static str, GuardingMode); 2] {
         [("system", self.system), ("messages", self.messages)]
     }
 
-    /// What both leave guarded where only one of them holds and it isn't known which: of each side the weaker mode.
+    /// What is certainly evaluated if only one of two enforcements holds and it isn't known which: for each side the weaker mode.
     #[must_use]
     pub fn weaker(self, other: Self) -> Self {
         Guarding { system: self.system.min(other.system), messages: self.messages.min(other.messages) }
     }
 
-    /// What both guard together, where both are applied: of each side the stronger mode.
+    /// What is evaluated if two enforcements both hold: for each side the stronger mode.
     #[must_use]
     pub fn together(self, other: Self) -> Self {
         Guarding { system: self.system.max(other.system), messages: self.messages.max(other.messages) }
     }
 
-    /// Whether at least what is needed is guarded; `None` if that depends on a word that isn't known.
+    /// Whether this evaluates at least what is needed; `None` if that depends on an unknown word.
     #[must_use]
     pub fn satisfies(self, needed: Self) -> Option<bool> {
         use GuardingMode::{Comprehensive, NotKnown, Selective};
@@ -87,7 +87,7 @@ impl Guarding {
     }
 }
 
-/// As what is evaluated, with the system prompt and the messages apart.
+/// A phrase for the content that is evaluated, with separate parts for the system prompt and the messages if they differ.
 impl fmt::Display for Guarding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.system {
@@ -103,7 +103,7 @@ impl fmt::Display for Guarding {
     }
 }
 
-/// As one word where both modes are the same, else as `{"system": …, "messages": …}`.
+/// Serialises as one word if both modes are the same, otherwise as `{"system": …, "messages": …}`.
 impl Serialize for Guarding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -116,7 +116,7 @@ impl Serialize for Guarding {
     }
 }
 
-/// One word, as it was stored before the two were told apart, means both.
+/// Accepts one word for both modes, as earlier versions stored it.
 impl<'de> Deserialize<'de> for Guarding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Forms;

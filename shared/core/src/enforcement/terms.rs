@@ -1,28 +1,28 @@
-//! Reading the terms of an enforcement: for which models, and who chooses the content.
+//! Reads the terms of an enforcement: the models, and who chooses the content.
 //!
-//! A Bedrock policy and an account's configuration say the same in two spellings. Whatever stands there is either read or reported as
-//! [`Unclear`], at any depth: AWS may enforce by what this version doesn't know.
+//! A Bedrock policy and an account's configuration have the same terms in two spellings. Each member is either read or reported as
+//! [`Unclear`], at any depth, because AWS may enforce by a member that this version doesn't know.
 
 use serde_json::Value;
 
 use super::{Guarding, GuardingMode, ModelScope, Problem, Unclear};
 use crate::model::{Model, is_id_of_a_model};
 
-/// The names of the members of an enforcement, in one of the two places that AWS keeps one.
+/// The names of an enforcement's members in one of its two sources.
 pub(crate) struct Spelling {
     models: &'static str,
     included: &'static str,
     excluded: &'static str,
     guarding: &'static str,
-    /// The syntax that guarding superseded.
+    /// The older syntax of guarding.
     tags: &'static str,
-    /// Members that name the guardrail; they are read by others.
+    /// Members that name the guardrail, which other code reads.
     guardrail: &'static [&'static str],
-    /// Members that say nothing about what is covered: names, times and owners.
+    /// Members that have no effect on coverage: names, times and owners.
     aside: &'static [&'static str],
 }
 
-/// A configuration of a Bedrock policy.
+/// The names in a configuration of a Bedrock policy.
 pub(crate) const POLICY: Spelling = Spelling {
     models: "model_enforcement",
     included: "included_models",
@@ -33,7 +33,8 @@ pub(crate) const POLICY: Spelling = Spelling {
     aside: &[],
 };
 
-/// An entry of ListEnforcedGuardrailsConfiguration's answer, or the `guardrailInferenceConfig` of PutEnforcedGuardrailConfiguration.
+/// The names in an entry of ListEnforcedGuardrailsConfiguration's response, and in the `guardrailInferenceConfig` of
+/// PutEnforcedGuardrailConfiguration.
 pub(crate) const CONFIGURATION: Spelling = Spelling {
     models: "modelEnforcement",
     included: "includedModels",
@@ -41,23 +42,23 @@ pub(crate) const CONFIGURATION: Spelling = Spelling {
     guarding: "selectiveContentGuarding",
     tags: "inputTags",
     guardrail: &["guardrailIdentifier", "guardrailArn", "guardrailId", "guardrailVersion"],
-    // The configuration's own name; when and by whom it was made or changed; whose it is, which is always the account's.
+    // The configuration's own id; when it was made or changed and by whom; its owner, which is always the account.
     aside: &["configId", "createdAt", "createdBy", "updatedAt", "updatedBy", "owner"],
 };
 
-/// What an enforcement says besides its guardrail.
+/// The terms of an enforcement, apart from its guardrail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Terms {
-    /// For which models; all, as far as it can't be understood.
+    /// The models it applies to. A part that can't be understood restricts nothing.
     pub models: ModelScope,
-    /// Who chooses the content.
+    /// The content it applies to.
     pub guarding: Guarding,
-    /// What can't be understood.
+    /// The parts that can't be understood.
     pub unclear: Vec<Unclear>,
 }
 
 impl Spelling {
-    /// Reads the terms that stand at a path.
+    /// Reads the terms at a path.
     pub(crate) fn read(&self, configuration: &Value, path: &[&str]) -> Terms {
         let mut reader = Reader { unclear: Vec::new() };
         let mut terms = Terms::default();
@@ -74,13 +75,13 @@ impl Spelling {
                 reader.report(&at, Problem::UnknownKey, value);
             }
         }
-        // Where both syntaxes stand it isn't documented which Bedrock obeys, so of each side the weaker reading counts.
+        // If both syntaxes are present it isn't documented which one Bedrock follows, so for each side the weaker mode counts.
         terms.guarding = terms.guarding.weaker(Guarding::both(tags));
         terms.unclear = reader.unclear;
         terms
     }
 
-    /// The two lists of models. Without any lists, and with `ALL` among those included, all models are meant.
+    /// Reads the two lists of models. Without lists, or with `ALL` among those included, the scope is all models.
     fn scope(&self, reader: &mut Reader, models: &Value, path: &[&str]) -> ModelScope {
         let (mut included, mut excluded) = (Vec::new(), Vec::new());
         let members = reader.members(models, path);
@@ -134,7 +135,7 @@ impl Reader {
         self.unclear.push(Unclear::at(path, problem, value));
     }
 
-    /// The members of an object.
+    /// The members of an object. Anything else is reported.
     fn members<'v>(&mut self, value: &'v Value, path: &[&str]) -> Vec<(&'v str, &'v Value)> {
         let Value::Object(members) = value else {
             self.report(path, Problem::NotAnObject, value);
@@ -143,7 +144,7 @@ impl Reader {
         members.iter().map(|(key, value)| (key.as_str(), value)).collect()
     }
 
-    /// One of two words, in any case: policies write them in lower case, the account's API in upper case.
+    /// Reads one of two words in any case: policies write them in lower case, the account's API in upper case.
     fn mode(&mut self, value: &Value, path: &[&str], comprehensive: &str, selective: &str) -> GuardingMode {
         match value {
             Value::String(word) if word.eq_ignore_ascii_case(comprehensive) => return GuardingMode::Comprehensive,
@@ -154,7 +155,7 @@ impl Reader {
         GuardingMode::NotKnown
     }
 
-    /// The models of a list. What isn't the id of one is reported.
+    /// Reads a list of models. An entry that isn't the id of a model is reported.
     fn models<'v>(&mut self, value: &'v Value, path: &[&str], may_be_all: bool) -> Vec<&'v str> {
         let texts: Option<Vec<&str>> = value.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
         let Some(texts) = texts else {
@@ -163,7 +164,7 @@ impl Reader {
         };
         let is_clear = |text: &str| match Model::parse(text) {
             Model::Foundation(id) => is_id_of_a_model(&id),
-            // What a customer runs has no id but its ARN.
+            // A model that a customer deployed has an ARN and no other id.
             Model::Deployed(..) => true,
             Model::Alias(..) | Model::Unknown => may_be_all && text == "ALL",
         };

@@ -1,18 +1,18 @@
-//! What of a Bedrock policy or of an account's configuration can't be understood.
+//! Parts of a Bedrock policy, or of an account's configuration, that can't be understood.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A member that can't be understood: what it does to what is enforced isn't known, so nothing that rests on it is proved.
+/// A member that can't be understood. Its effect on the enforcement isn't known, so nothing that rests on the enforcement is proved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Unclear {
-    /// Where it stands, as an RFC 6901 pointer.
+    /// Its position, as a JSON pointer (RFC 6901).
     pub pointer: String,
     /// Why it can't be understood.
     pub problem: Problem,
-    /// What stands there, as JSON: another value at the same place is a change.
+    /// Its value as JSON. Another value at the same position is a change.
     pub value: String,
 }
 
@@ -20,34 +20,34 @@ pub struct Unclear {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Problem {
-    /// A key that this version doesn't know.
+    /// An unknown key.
     UnknownKey,
-    /// A key of another case than AWS documents: whether AWS compares them without case is not documented.
+    /// A key in another case than AWS documents. Whether AWS compares keys without case is not documented.
     OddCase,
-    /// A key that stands twice in one object: which of the two AWS reads is not documented.
+    /// A key that occurs twice in one object. Which of them AWS reads is not documented.
     DuplicateKey,
-    /// A key that stands where Regions do, and isn't the code of one.
+    /// A key in the position of a Region that isn't a Region's code.
     NotARegion,
-    /// Something else where an object belongs.
+    /// A value that should be an object.
     NotAnObject,
-    /// Something else where a text belongs.
+    /// A value that should be a string.
     NotAText,
-    /// Something else where a list of texts belongs.
+    /// A value that should be a list of strings.
     NotAList,
-    /// A word that isn't known.
+    /// An unknown word.
     UnknownWord,
-    /// An object without the members that it is there for.
+    /// An object that lacks the members it exists for.
     EmptyObject,
-    /// An empty list of included models: neither sure to mean all models nor sure to mean none.
+    /// An empty list of included models, which may stand for all models or for none.
     EmptyList,
-    /// What is listed as a model, and is no id of one.
+    /// An entry in a list of models that isn't the id of a model.
     NotAModelId,
-    /// An inheritance operator that isn't known, stands where none belongs, or holds what it can't.
+    /// An inheritance operator that isn't known, isn't allowed at its position, or has an invalid value.
     Operator,
 }
 
 impl Problem {
-    /// The kind of the lint about it.
+    /// The kind of the lint that reports it.
     #[must_use]
     pub const fn kind(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Problem {
     }
 }
 
-/// As the end of a sentence that begins with the member.
+/// The end of a sentence that begins with the member.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -86,7 +86,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The member, by its key or what it holds, with the problem.
+/// The member, by its key or its value, with the problem.
 impl fmt::Display for Unclear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problem {
@@ -97,13 +97,13 @@ impl fmt::Display for Unclear {
 }
 
 impl Unclear {
-    /// At a path of keys.
+    /// Makes one from a path of keys.
     #[must_use]
     pub fn at(path: &[&str], problem: Problem, value: &Value) -> Self {
         Unclear { pointer: pointer(path), problem, value: value.to_string() }
     }
 
-    /// Whether it stands at a place or below it. Keys are compared without case, as policies are when they are merged.
+    /// Whether it is at a position or below it. Keys are compared without case, because merging policies ignores case.
     #[must_use]
     pub fn is_below(&self, place: &str) -> bool {
         let (Some(start), rest) = (self.pointer.get(..place.len()), self.pointer.get(place.len()..)) else {
@@ -112,14 +112,14 @@ impl Unclear {
         start.eq_ignore_ascii_case(place) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The last key on the way to it.
+    /// The last key of its path.
     fn name(&self) -> String {
         let last = self.pointer.rsplit('/').next().unwrap_or_default();
         if self.pointer.is_empty() { "the document".to_owned() } else { last.replace("~1", "/").replace("~0", "~") }
     }
 }
 
-/// An RFC 6901 pointer.
+/// Joins a path to a JSON pointer (RFC 6901).
 #[must_use]
 pub fn pointer(path: &[&str]) -> String {
     path.iter().flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")]).collect()
