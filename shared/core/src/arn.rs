@@ -119,7 +119,7 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// The last part of an ARN or path: the part behind the last slash or colon.
+/// The last part of an ARN's resource or of a path: what follows the last slash.
 #[must_use]
 pub fn short(name: &str) -> &str {
     let resource = if name.starts_with("arn:") { name.splitn(6, ':').nth(5).unwrap_or(name) } else { name };
