@@ -1,10 +1,10 @@
-//! The one table of operations: of each operation of Bedrock's services what it is to the auditor, and of other services those that
-//! some rule looks at.
+//! The table of operations: for each operation of Bedrock's services its role for the auditor, and the operations of other services that
+//! rules need.
 //!
-//! Whatever decides by the name of an operation derives from here: which calls are judged and how ([`crate::api`]), which changes are
-//! kept ([`crate::change`]), which records are rejected before they are parsed ([`crate::cloudtrail::wanted`]), what rules say that
-//! reveals them, and docs/operations.md. A test compares the table with the service models of the SDKs, so that a new release shows
-//! which operations are new.
+//! Every decision by the name of an operation derives from this table: which calls are judged and how ([`crate::api`]), which changes are
+//! kept ([`crate::change`]), which records are rejected before they are parsed ([`crate::cloudtrail::wanted`]), which operations the rules
+//! list, and docs/operations.md. A test compares it with the service models of the SDKs, so that a new release of them shows new
+//! operations.
 
 mod agentcore;
 mod agentcore_control;
@@ -20,57 +20,57 @@ use hashbrown::HashMap;
 
 use crate::api::Reach;
 
-/// An interface with operations of its own.
+/// An API with operations of its own.
 #[derive(Debug)]
 pub struct Api {
-    /// The name of its service model in the SDKs; of what has none, a name for people.
+    /// The name of its service model in the SDKs; without a service model, a description.
     pub name: &'static str,
-    /// The service that its records name, see [`source`].
+    /// The service in its records, see [`source`].
     pub source: &'static str,
-    /// Whether the SDKs have a service model of the name, with all of its operations.
+    /// Whether the SDKs have a service model of this name that contains all of its operations.
     pub is_modelled: bool,
-    /// All of its operations; of services beside Bedrock's those that matter.
+    /// All of its operations; for services other than Bedrock's, those that rules need.
     pub groups: &'static [Group],
 }
 
-/// Operations that are the same to the auditor.
+/// Operations with the same role.
 #[derive(Debug)]
 pub struct Group {
-    /// What they are.
+    /// Their role.
     pub role: Role,
-    /// Their names, without the API date that Lambda's records add.
+    /// Their names, without the API date in Lambda's records.
     pub operations: &'static [&'static str],
 }
 
-/// What an operation is to the auditor.
+/// The role of an operation for the auditor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It runs a model, or leads to a model: every call is judged.
+    /// It runs a model, or leads to one: every call is judged.
     Runs(Reach),
-    /// Guardrails evaluate content: evidence of the call that it belongs to.
+    /// It evaluates content with guardrails: evidence of the call that it belongs to.
     Evaluates,
-    /// It changes something that a rule looks at: kept as a change.
+    /// It changes something that a rule reports: kept as a change.
     Changes,
-    /// It is no fault, but what it changes bears on verdicts, or on what rules say of other changes: kept as a change.
+    /// It is no fault by itself, but verdicts, or what rules report about other changes, depend on what it changes: kept as a change.
     ChangesState,
-    /// Likewise, but only of the auditor's own resources.
+    /// Like [`Role::ChangesState`], but only for the auditor's own resources.
     ChangesAuditor,
-    /// A data event on an item of a table, kept only where the table is the auditor's.
+    /// A data event on an item of a table, kept only if the table is the auditor's.
     ChangesAuditorItem,
-    /// A data event on an object, kept only where it is evidence.
+    /// A data event on an object, kept only if the object is evidence.
     ChangesEvidenceItem,
-    /// It runs no model, and nothing rests on what it does. Says what it does.
+    /// It runs no model, and no rule or verdict depends on it. Holds a phrase for what it does.
     Nothing(&'static str),
 }
 
-/// Of operations that only read.
+/// Operations that only read.
 const READS: &str = "reads";
-/// Of operations that end something, so that nothing more comes of it.
+/// Operations that end something.
 const ENDS: &str = "cancels, stops or deletes";
-/// Of operations that set something up or change it, which no verdict and no rule rests on.
+/// Operations that configure something on which no verdict or rule depends.
 const SETS_UP: &str = "sets up or changes what nothing here rests on";
 
-/// The APIs of Bedrock's services, and what stands beside them.
+/// The APIs of Bedrock's services, and of the services beside Bedrock that run models.
 const BEDROCK_APIS: &[Api] = &[
     bedrock::RUNTIME,
     bedrock::BEDROCK,
@@ -87,19 +87,19 @@ const BEDROCK_APIS: &[Api] = &[
     agentcore::RECORDED,
 ];
 
-/// The APIs of Bedrock's services, and what stands beside them: complete.
+/// The APIs of Bedrock's services and of those beside Bedrock that run models. The table has all of their operations.
 #[must_use]
 pub const fn bedrock_apis() -> &'static [Api] {
     BEDROCK_APIS
 }
 
-/// Every operation of the table: the service that its records name, its name and its role.
+/// Every operation of the table: its service in records, its name and its role.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str, Role)> {
     let of_group = |source: &'static str, group: &'static Group| group.operations.iter().map(move |name| (source, *name, group.role));
     BEDROCK_APIS.iter().chain(others::OTHERS).flat_map(move |api| api.groups.iter().flat_map(move |group| of_group(api.source, group)))
 }
 
-/// By service and name.
+/// Roles by service and operation.
 static BY_NAME: LazyLock<HashMap<&str, HashMap<&str, Role>>> = LazyLock::new(|| {
     let mut by_name: HashMap<&str, HashMap<&str, Role>> = HashMap::new();
     for (source, name, role) in all() {
@@ -108,14 +108,14 @@ static BY_NAME: LazyLock<HashMap<&str, HashMap<&str, Role>>> = LazyLock::new(|| 
     by_name
 });
 
-/// The role of a service's operation; `None` if the table has none of the name.
+/// The role of a service's operation. `None` if the table doesn't have it.
 #[must_use]
 pub fn role(source: &str, operation: &str) -> Option<Role> {
     BY_NAME.get(source)?.get(operation).copied()
 }
 
-/// The service that `eventSource` names. Bedrock's own APIs all report as `bedrock.amazonaws.com`; whatever reports by the name of its
-/// endpoint is taken as the same.
+/// The service that an `eventSource` stands for. All of Bedrock's own APIs report as `bedrock.amazonaws.com`; a record with the name of one
+/// of their endpoints counts as the same service.
 #[must_use]
 pub fn source(event_source: &str) -> &str {
     let service = event_source.split('.').next().unwrap_or(event_source);
@@ -128,23 +128,23 @@ pub fn source(event_source: &str) -> &str {
     }
 }
 
-/// Whether the table has all operations of the service, so that one that it lacks is new; or the service itself is.
+/// Whether the service is Bedrock's, so that an operation that the table lacks is new. A new service of Bedrock counts too.
 #[must_use]
 pub fn is_bedrocks(source: &str) -> bool {
     source.starts_with("bedrock") || BEDROCK_APIS.iter().any(|api| api.source == source)
 }
 
-/// The operations that run a model, or lead to one, with how far enforcement reaches each; and their service.
+/// The operations that run a model or lead to one: service, name, and whether enforcement applies.
 pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, Reach)> {
     all().filter_map(|(source, name, role)| if let Role::Runs(reach) = role { Some((source, name, reach)) } else { None })
 }
 
-/// The operations that are kept as changes, and their service.
+/// The operations that are kept as changes: service and name.
 pub fn changes() -> impl Iterator<Item = (&'static str, &'static str)> {
     all().filter(|(.., role)| role.is_kept()).map(|(source, name, _)| (source, name))
 }
 
-/// The operations that only matter on the auditor's own resources. None of another service has their names.
+/// The operations that are kept only for the auditor's own resources. No other service has operations of these names.
 pub fn changes_of_auditor() -> impl Iterator<Item = &'static str> {
     let is_own = |role: Role| matches!(role, Role::ChangesAuditor | Role::ChangesAuditorItem);
     let elsewhere = move |name: &str| all().any(|(_, other, role)| other == name && role.is_looked_at() && !is_own(role));
@@ -152,26 +152,26 @@ pub fn changes_of_auditor() -> impl Iterator<Item = &'static str> {
 }
 
 impl Role {
-    /// Whether records of it are kept as changes.
+    /// Whether records of the operation are kept as changes.
     #[must_use]
     pub const fn is_kept(self) -> bool {
         matches!(self, Role::Changes | Role::ChangesState | Role::ChangesAuditor | Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
     }
 
-    /// Whether it is a data event on a single item. There can be millions of others.
+    /// Whether it is a data event on a single item, of which an account can have millions.
     #[must_use]
     pub const fn is_of_item(self) -> bool {
         matches!(self, Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
     }
 
-    /// Whether anything looks at records of it.
+    /// Whether a rule or verdict needs records of it.
     #[must_use]
     pub const fn is_looked_at(self) -> bool {
         !matches!(self, Role::Nothing(_))
     }
 }
 
-/// Which operations of the table.
+/// A set of operations of the table.
 #[derive(Clone, Copy)]
 enum Which {
     EveryCall,
@@ -194,18 +194,18 @@ impl Which {
     }
 }
 
-/// Every operation that runs a model or leads to one.
+/// All operations that run a model or lead to one.
 pub const EVERY_CALL: &[&str] = &names::<{ count(Which::EveryCall) }>(Which::EveryCall);
-/// The operations that run a model and that enforcement covers.
+/// The operations that enforcement covers.
 pub const COVERED: &[&str] = &names::<{ count(Which::Covered) }>(Which::Covered);
-/// The operations that run a model at endpoints that guardrails don't support at all.
+/// The operations of endpoints that don't support guardrails.
 pub const UNSUPPORTED: &[&str] = &names::<{ count(Which::Unsupported) }>(Which::Unsupported);
 /// All other operations that run a model.
 pub const OTHERS_NOT_COVERED: &[&str] = &names::<{ count(Which::OthersNotCovered) }>(Which::OthersNotCovered);
-/// The operations that are kept only where they change the auditor's own resources.
+/// The operations that are kept only if they change the auditor's own resources.
 pub const OF_AUDITOR: &[&str] = &names::<{ count(Which::OfAuditor) }>(Which::OfAuditor);
 
-/// Two lists of operations as one, for rules that look at a set of the table and at some operations besides.
+/// Concatenates two lists of operations, for rules that need a set of the table and some other operations.
 macro_rules! joined {
     ($first:expr, $second:expr) => {{
         const FIRST: &[&str] = $first;
@@ -226,12 +226,12 @@ pub(crate) const fn join<const N: usize>(first: &[&'static str], second: &[&'sta
     names
 }
 
-/// How many names [`names`] finds.
+/// The number of names that [`names`] returns.
 const fn count(which: Which) -> usize {
     collect::<1000>(which).1
 }
 
-/// The names of the selected operations, each once, in the order of the table.
+/// The names of a set of operations, each once, in the order of the table.
 const fn names<const N: usize>(which: Which) -> [&'static str; N] {
     collect(which).0
 }
@@ -240,7 +240,7 @@ const fn collect<const N: usize>(which: Which) -> ([&'static str; N], usize) {
     collect_of(others::OTHERS, which, collect_of(BEDROCK_APIS, which, ([""; N], 0)))
 }
 
-/// Adds the names of some APIs to those that were found before.
+/// Appends the names from some APIs to those found so far, without duplicates.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 const fn collect_of<const N: usize>(apis: &[Api], which: Which, found: ([&'static str; N], usize)) -> ([&'static str; N], usize) {
     let (mut names, mut len) = found;

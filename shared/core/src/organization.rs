@@ -1,4 +1,4 @@
-//! The organization: its tree of roots, OUs and accounts, and which policy is attached where.
+//! The organization: its tree of roots, OUs and accounts, and the policies attached to each.
 
 mod read;
 
@@ -11,26 +11,26 @@ use crate::{
     moment::Moment,
 };
 
-/// Organizations is a global service: its events carry this Region (docs/aws/bedrock-policies.md#records-of-organizations).
+/// The Region in records of Organizations, which is a global service (docs/aws/bedrock-policies.md#records-of-organizations).
 pub const GLOBAL_REGION: &str = "us-east-1";
 
-/// An organization at one moment.
+/// An organization at one time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Organization {
-    /// `o-…`.
+    /// The organization's id, `o-…`.
     pub id: Option<String>,
-    /// The account that owns the organization, and so the enforced guardrails (docs/aws/bedrock-policies.md#syntax).
+    /// The account that manages the organization. Only its guardrails can be enforced by policies (docs/aws/bedrock-policies.md#syntax).
     pub management_account: Option<AccountId>,
-    /// Policy types that are enabled, by root; `None` where the root's types were not read.
+    /// The enabled policy types of each root; `None` if a root's types were not read.
     pub policy_types: BTreeMap<TargetId, Option<BTreeSet<String>>>,
     /// OUs by id.
     pub units: BTreeMap<TargetId, Unit>,
     /// Accounts by id.
     pub accounts: BTreeMap<AccountId, Account>,
-    /// Policies by target, in the order in which they were attached.
+    /// The policies attached to each target, in the order of attachment.
     pub attachments: BTreeMap<TargetId, Vec<Attachment>>,
-    /// Attachments, as they were read, to targets that are not listed. Whom they reach is not known, so they may reach anybody. `None` stands
-    /// for policies that are not known either.
+    /// Attachments, as they were read, to targets that are not listed. They may reach any account, because the position of the target isn't
+    /// known. `None` stands for a policy that isn't known either.
     pub loose: Vec<(TargetId, Option<PolicyId>)>,
 }
 
@@ -39,7 +39,7 @@ pub struct Organization {
 pub struct Unit {
     /// Its name.
     pub name: String,
-    /// Where it hangs; empty if that isn't known.
+    /// The root or OU above it; empty if it isn't known.
     pub parent: TargetId,
 }
 
@@ -48,36 +48,44 @@ pub struct Unit {
 pub struct Account {
     /// Its name.
     pub name: String,
-    /// Where it hangs; empty if that isn't known.
+    /// The root or OU above it; empty if it isn't known.
     pub parent: TargetId,
-    /// Whether it is active; an account in another state (`SUSPENDED`, `CLOSED`, …) runs no inference.
+    /// Whether the account is active. An account in another state (`SUSPENDED`, `CLOSED`, …) can't run inference.
     pub active: bool,
 }
 
-/// A policy on a target.
+/// The attachment of a policy to a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// Which.
+    /// The policy.
     pub policy: PolicyId,
-    /// Since when, if known.
+    /// When it was attached, if known.
     pub attached_at: Option<Moment>,
 }
 
-/// OUs nest five deep (docs/aws/bedrock-policies.md#limits); more than this many steps to the root means a loop.
+/// Steps to the root at most. OUs nest five deep (docs/aws/bedrock-policies.md#limits), so more steps mean a cycle.
 const DEEPEST: usize = 16;
 
 impl Organization {
-    /// Reads `organization.json`: the answers of the list calls, joined, in AWS's own field names.
+    /// Reads `organization.json`: the responses of the list operations, joined, in AWS's own names of members.
+    ///
+    /// # Errors
+    ///
+    /// If the JSON has none of the file's members, or a list is of another type.
     pub fn from_json(json: &Value) -> Result<Self, serde_json::Error> {
         Ok(Self::with_loose_ends(json)?.0)
     }
 
-    /// The same, and what in it hangs loose, in sentences: what hangs on that is not known.
+    /// Like [`Organization::from_json`], and returns a sentence for each inconsistency: what depends on an inconsistent part is not known.
+    ///
+    /// # Errors
+    ///
+    /// If the JSON has none of the file's members, or a list is of another type.
     pub fn with_loose_ends(json: &Value) -> Result<(Self, Vec<String>), serde_json::Error> {
         read::read(json)
     }
 
-    /// The root, the OUs and the account itself, in that order; `None` if the account isn't known, or its way to the root isn't.
+    /// The root, the OUs and the account itself, in that order. `None` if the account or its path to the root isn't known.
     #[must_use]
     pub fn path_to(&self, account: &AccountId) -> Option<Vec<TargetId>> {
         let mut path = vec![TargetId::from(account.as_str())];
@@ -96,26 +104,26 @@ impl Organization {
         None
     }
 
-    /// Whether the target is the account, or lies above it.
+    /// Whether the target is the account, or is above it in the tree.
     #[must_use]
     pub fn reaches(&self, target: &str, account: &AccountId) -> bool {
         target == account.as_str() || self.path_to(account).is_some_and(|path| path.iter().any(|step| step.as_str() == target))
     }
 
-    /// The accounts below a root or OU, or the account itself.
+    /// The accounts below a root or OU; for an account, the account itself.
     pub fn accounts_under<'a>(&'a self, target: &'a str) -> impl Iterator<Item = &'a AccountId> {
         self.accounts.keys().filter(move |account| self.reaches(target, account))
     }
 
-    /// Whether a policy type is enabled on the root that the path starts with. A root whose types were not read counts as enabled:
-    /// nothing can be attached otherwise.
+    /// Whether a policy type is enabled on the root at the start of the path. A root whose types were not read counts as enabled, because
+    /// nothing could be attached otherwise.
     #[must_use]
     pub fn is_enabled(&self, policy_type: &str, path: &[TargetId]) -> bool {
         let types = path.first().and_then(|root| self.policy_types.get(root));
         types.and_then(Option::as_ref).is_none_or(|types| types.contains(policy_type))
     }
 
-    /// Attaches a policy, behind those that are already there.
+    /// Attaches a policy, behind those that are attached already.
     pub fn attach(&mut self, target: &TargetId, policy: PolicyId, attached_at: Option<Moment>) {
         let attachments = self.attachments.entry(target.clone()).or_default();
         if attachments.iter().all(|attachment| attachment.policy != policy) {
@@ -131,13 +139,13 @@ impl Organization {
         }
     }
 
-    /// Where a policy is attached.
+    /// The targets that a policy is attached to.
     pub fn targets_of<'a>(&'a self, policy: &'a PolicyId) -> impl Iterator<Item = &'a TargetId> {
         self.attachments.iter().filter(move |(_, attached)| attached.iter().any(|a| a.policy == *policy)).map(|(target, _)| target)
     }
 
-    /// Takes out the attachments that were made after a moment, and returns them in the order in which they were; at each target, those
-    /// of one moment in the order of the list.
+    /// Removes the attachments made after a moment and returns them ordered by time; those of the same time and target stay in the order of
+    /// the list.
     pub fn split_off_later(&mut self, moment: Moment) -> Vec<(Moment, TargetId, PolicyId)> {
         let mut later = Vec::new();
         for (target, attachments) in &mut self.attachments {
@@ -149,7 +157,7 @@ impl Organization {
                 _ => true,
             });
         }
-        // Of one moment, what stands first in the list was attached first.
+        // The sort is stable: at the same time, the first in the list was attached first.
         later.sort_by_key(|(at, ..)| *at);
         later
     }

@@ -1,9 +1,9 @@
-//! AgentCore: gateways, harnesses and runtimes, behind which calls of models of any provider stand.
+//! AgentCore's data plane: gateways, harnesses and runtimes, which may call models of any provider.
 
 use super::{Api, ENDS, Group, READS, Role, SETS_UP};
 use crate::api::{Mediator, Reach};
 
-/// Calls.
+/// The operations in the SDKs' service model.
 pub(super) const AGENTCORE: Api = Api {
     name: "bedrock-agentcore",
     source: "bedrock-agentcore",
@@ -117,7 +117,7 @@ pub(super) const AGENTCORE: Api = Api {
     ],
 };
 
-/// What CloudTrail records, or IAM authorises, and the service models of the SDKs don't have.
+/// Operations that CloudTrail records or IAM authorises, and that the SDKs' service models lack.
 pub(super) const RECORDED: Api = Api {
     name: "bedrock-agentcore, in records only",
     source: "bedrock-agentcore",

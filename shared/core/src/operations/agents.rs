@@ -3,7 +3,7 @@
 use super::{Api, ENDS, Group, READS, Role, SETS_UP};
 use crate::api::{Mediator, Reach};
 
-/// Their control plane.
+/// The control plane.
 pub(super) const AGENTS: Api = Api {
     name: "bedrock-agent",
     source: "bedrock",
@@ -116,7 +116,7 @@ pub(super) const AGENTS: Api = Api {
     ],
 };
 
-/// Their calls.
+/// The data plane.
 pub(super) const AGENTS_RUNTIME: Api = Api {
     name: "bedrock-agent-runtime",
     source: "bedrock",

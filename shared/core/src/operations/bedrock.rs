@@ -1,4 +1,4 @@
-//! Bedrock itself: models, guardrails, and the calls of its runtime endpoint.
+//! Bedrock itself: models, guardrails, and its runtime endpoint.
 
 use super::{Api, ENDS, Group, READS, Role, SETS_UP};
 use crate::api::Reach;
@@ -170,7 +170,7 @@ pub(super) const BEDROCK: Api = Api {
     ],
 };
 
-/// Calls of models.
+/// The runtime endpoint, which runs models.
 pub(super) const RUNTIME: Api = Api {
     name: "bedrock-runtime",
     source: "bedrock",
@@ -187,7 +187,8 @@ pub(super) const RUNTIME: Api = Api {
     ],
 };
 
-/// What CloudTrail records, or IAM authorises, and no service model of the SDKs has: the OpenAI-compatible interfaces among them.
+/// Operations that CloudTrail records or IAM authorises, and that the SDKs' service models lack, such as those of OpenAI-compatible
+/// interfaces.
 pub(super) const RECORDED: Api = Api {
     name: "bedrock, in records only",
     source: "bedrock",

@@ -1,11 +1,10 @@
-//! What is beside of Bedrock's own endpoints: bedrock-mantle, and Claude Platform on AWS. Guardrails reach neither, and the SDKs have service models of
-//! neither: the operations are those that IAM authorises
-//! (docs/aws/iam.md#actions-of-bedrock).
+//! Services beside Bedrock's own endpoints: bedrock-mantle and Claude Platform on AWS. Guardrails apply to neither. The SDKs have no
+//! service models of them, so the operations are those that IAM authorises (docs/aws/iam.md#actions-of-bedrock).
 
 use super::{Api, ENDS, Group, READS, Role, SETS_UP};
 use crate::api::Reach;
 
-/// `bedrock-mantle.<region>.api.aws`.
+/// The endpoint `bedrock-mantle.<region>.api.aws`.
 pub(super) const MANTLE: Api = Api {
     name: "bedrock-mantle",
     source: "bedrock-mantle",
@@ -66,7 +65,7 @@ pub(super) const MANTLE: Api = Api {
     ],
 };
 
-/// Models that Anthropic runs. A session of a managed agent runs them too, with each event that is added to it.
+/// Models that Anthropic runs. A session of a managed agent runs one for each event that is added to it.
 pub(super) const CLAUDE_PLATFORM: Api = Api {
     name: "aws-external-anthropic",
     source: "aws-external-anthropic",

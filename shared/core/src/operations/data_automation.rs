@@ -1,9 +1,9 @@
-//! Bedrock Data Automation: models that AWS picks read documents, images, audio and video.
+//! Bedrock Data Automation, which extracts data from documents, images, audio and video with models that AWS chooses.
 
 use super::{Api, ENDS, Group, READS, Role, SETS_UP};
 use crate::api::Reach;
 
-/// Projects, blueprints and libraries.
+/// The control plane: projects, blueprints and libraries.
 pub(super) const DATA_AUTOMATION: Api = Api {
     name: "bedrock-data-automation",
     source: "bedrock",
@@ -48,7 +48,7 @@ pub(super) const DATA_AUTOMATION: Api = Api {
     ],
 };
 
-/// Calls.
+/// The data plane.
 pub(super) const DATA_AUTOMATION_RUNTIME: Api = Api {
     name: "bedrock-data-automation-runtime",
     source: "bedrock",

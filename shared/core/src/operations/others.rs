@@ -1,8 +1,8 @@
-//! Operations of other services: only those that some rule looks at.
+//! Operations of other services that rules need.
 
 use super::{Api, Group, Role};
 
-/// By service.
+/// The operations, by service.
 pub(super) const OTHERS: &[Api] = &[
     Api {
         name: "organizations",

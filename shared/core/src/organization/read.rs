@@ -1,4 +1,4 @@
-//! Reads `organization.json`, and tells what in it hangs loose: only what hangs on that is not known, the rest is used.
+//! Reads `organization.json` and reports its inconsistencies. Only what depends on an inconsistent part is not known; the rest is used.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,14 +15,14 @@ use crate::{
     nearest::nearest,
 };
 
-/// The members of the file, of which at least one has to be there.
+/// The members of the file, of which it must have at least one.
 const MEMBERS: [&str; 5] = ["Organization", "Roots", "OrganizationalUnits", "Accounts", "Attachments"];
 
-/// The members of what is listed.
+/// The members of entries in its lists.
 const FIELDS: [&str; 11] =
     ["Id", "MasterAccountId", "Name", "ParentId", "State", "Status", "PolicyTypes", "Type", "PolicyId", "TargetId", "AttachedAt"];
 
-/// So many names are told of what has the same loose end.
+/// Names that a sentence lists at most for one kind of inconsistency.
 const TOLD: usize = 5;
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,11 +72,12 @@ struct RawAttachment {
     attached_at: Option<Moment>,
 }
 
-/// Reads the file. What hangs loose is told in sentences.
+/// Reads the file and returns a sentence for each inconsistency.
 pub(super) fn read(json: &Value) -> Result<(Organization, Vec<String>), serde_json::Error> {
     let mut reading = Reading::default();
     let json = reading.in_our_spelling(json);
-    // Serde takes a list for a struct, and each member may be left out: neither makes an organization of nothing.
+    // Serde deserialises a struct from a list too, and every member is optional, so without this check any list would be an empty
+    // organization.
     if !json.as_object().is_some_and(|members| MEMBERS.iter().any(|member| members.contains_key(*member))) {
         return Err(serde_json::Error::custom(format_args!("none of {}", MEMBERS.join(", "))));
     }
@@ -96,7 +97,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// The same with the names of members as AWS spells them: other tools write `accounts` or `parent_id`.
+    /// The JSON with its members renamed to AWS's spelling, because other tools write `accounts` or `parent_id`.
     fn in_our_spelling(&mut self, json: &Value) -> Value {
         let mut renamed = BTreeSet::new();
         let spelt = respelt(json, &mut renamed);
@@ -157,7 +158,7 @@ impl Reading {
         let accounts: Vec<RawNode> = self.list(json, "Accounts", "no account is known")?;
         for RawNode { id, name, state, status, parent_id } in accounts {
             self.shape("an account", &id, is_account_id(&id), "twelve digits");
-            // `Status` is the name that `State` had before 2026-09-09 (docs/aws/bedrock-policies.md#api).
+            // Before 2026-09-09 the member `State` was named `Status` (docs/aws/bedrock-policies.md#api).
             let active = state.or(status).is_none_or(|state| state == "ACTIVE");
             let account = Account { name: printable(&name), parent: parent_id.unwrap_or_default().into(), active };
             let before = self.read.accounts.insert(id.as_str().into(), account.clone());
@@ -170,7 +171,7 @@ impl Reading {
         Ok(())
     }
 
-    /// What is listed twice hangs where both say; where they differ, nobody knows.
+    /// The parent of an entry that is listed twice: the parent if both agree, otherwise it isn't known.
     fn again(&mut self, kind: &str, id: &str, before: &TargetId, now: &TargetId) -> Option<TargetId> {
         if before == now {
             self.loose.push(format!("{kind} `{id}` is listed twice"));
@@ -181,7 +182,7 @@ impl Reading {
         Some(TargetId::from(""))
     }
 
-    /// Where accounts and OUs hang.
+    /// Checks that the parents of accounts and OUs are listed.
     fn parents(&mut self) {
         let accounts = self.read.accounts.iter().map(|(id, account)| (format!("account {}", named(id, &account.name)), &account.parent));
         let units = self.read.units.iter().map(|(id, unit)| (format!("OU {}", named(id, &unit.name)), &unit.parent));
@@ -212,7 +213,7 @@ impl Reading {
         self.loose.append(&mut loose);
     }
 
-    /// The OUs that lie above themselves, circle by circle.
+    /// The cycles among OUs: sets of OUs that are above themselves.
     fn circles(&self) -> BTreeSet<BTreeSet<TargetId>> {
         let mut circles = BTreeSet::new();
         let mut through: BTreeSet<&TargetId> = BTreeSet::new();
@@ -230,7 +231,7 @@ impl Reading {
                 way.push(at);
                 at = &unit.parent;
             }
-            // A way that was gone is not gone again.
+            // A path that was followed once isn't followed again.
             through.extend(way);
         }
         circles
@@ -280,7 +281,7 @@ impl Reading {
         Ok(())
     }
 
-    /// The entries of a list that can be read; those that can't are told.
+    /// The readable entries of a list. Unreadable ones are reported.
     fn list<T: DeserializeOwned>(&mut self, json: &Value, name: &str, without: &str) -> Result<Vec<T>, serde_json::Error> {
         let Some(list) = json.get(name).filter(|list| !list.is_null()) else {
             self.loose.push(format!("`{name}` is not there: {without}"));
@@ -311,7 +312,7 @@ impl Reading {
     }
 }
 
-/// The same JSON with the members that are only spelt otherwise renamed, and which those are.
+/// Renames the members that differ from AWS's names only in spelling, and collects which those are.
 fn respelt(json: &Value, renamed: &mut BTreeSet<(String, &'static str)>) -> Value {
     let folded = |key: &str| key.replace(['_', '-'], "").to_lowercase();
     match json {
@@ -341,12 +342,12 @@ fn printable(name: &str) -> String {
     crate::json::printable(name).into_owned()
 }
 
-/// An id, with the name that people know.
+/// An id, followed by the name.
 fn named(id: &str, name: &str) -> String {
     if name.is_empty() { id.to_owned() } else { format!("{id} ({name})") }
 }
 
-/// Names in a row, as far as they are told.
+/// Joins names for a sentence, [`TOLD`] at most.
 fn listed(names: &[String]) -> String {
     let told: Vec<&str> = names.iter().take(TOLD).map(String::as_str).collect();
     let mut listed = told.join(", ");
@@ -362,7 +363,7 @@ mod tests {
 
     use super::*;
 
-    /// An organization without a loose end, with one member put in its place.
+    /// A consistent organization in which one member is replaced.
     fn with(member: &str, value: Value) -> Value {
         let mut json = json!({
             "Organization": {"Id": "o-exampleorgid", "MasterAccountId": "111122223333"},
