@@ -1,7 +1,7 @@
-//! Model invocation logs: what they tell of guardrails, and nothing of what was said.
+//! Parses model invocation logs and keeps only what they show about guardrails.
 //!
-//! The log of a call shows the guardrails that evaluated it if the response carried a trace (docs/aws/invocation-logs.md#guardrails).
-//! Prompts and completions pass through this module's parser and are dropped in it.
+//! A log shows the guardrails that evaluated a call if the response contained a trace (docs/aws/invocation-logs.md#guardrails). Prompts and
+//! completions are dropped while parsing.
 
 use std::borrow::Cow;
 
@@ -14,46 +14,46 @@ use crate::{
     moment::Moment,
 };
 
-/// A `ModelInvocationLog`, reduced to evidence.
+/// A model invocation log, reduced to evidence.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InvocationLog {
-    /// Joins the log to its CloudTrail record.
+    /// The id of the request, which joins the log to its CloudTrail record.
     pub request_id: String,
     /// The account that made the call.
     pub account: Option<AccountId>,
-    /// Where it made it.
+    /// The Region of the call.
     pub region: Option<Region>,
-    /// When.
+    /// The time of the call.
     pub time: Option<Moment>,
-    /// The guardrails that the trace lists.
+    /// The guardrails in the trace.
     pub guardrails: Vec<TracedGuardrail>,
-    /// A guardrail did something, and no trace tells which it was, or that it saw more than the answer.
+    /// A guardrail evaluated the call, but the log doesn't show which one, or shows only that it evaluated the response.
     pub shows_unnamed: bool,
-    /// Some evaluation guarded fewer characters than there were.
+    /// An evaluation guarded fewer characters than there were.
     pub partially_guarded: bool,
-    /// The answer, and with it the trace, lies in an object of its own: nobody looked at it.
+    /// The response, with its trace, was written to an object of its own and not read.
     pub body_elsewhere: bool,
 }
 
-/// In what is kept of a log: its answer lies elsewhere.
+/// In the stored form of a log: the response was written elsewhere.
 pub(crate) const BODY_ELSEWHERE: &str = "@";
 
-/// In what is kept of a log: stands for a guardrail that isn't named. Ids of guardrails are letters and digits.
+/// In the stored form of a log: a guardrail without a name. Ids of guardrails are letters and digits.
 pub(crate) const UNNAMED: &str = "*";
 
-/// In what is kept of a log: the guardrail was enforced.
+/// In the stored form of a log: the guardrail was enforced.
 pub(crate) const ENFORCED: &str = "ENFORCED";
 
-/// A guardrail in a response trace.
+/// A guardrail in the trace of a response.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TracedGuardrail {
-    /// The key of the assessment: an id without account and Region.
+    /// The key of its assessment: its id, without account and Region.
     pub id: String,
-    /// From `appliedGuardrailDetails`, where the trace has them.
+    /// Its identity from `appliedGuardrailDetails`, if the trace has them.
     pub key: Option<GuardrailKey>,
-    /// Likewise.
+    /// Its version from `appliedGuardrailDetails`.
     pub version: Option<GuardrailVersion>,
-    /// They say that the account or the organization enforced it.
+    /// Whether `appliedGuardrailDetails` show that the account or the organization enforced it.
     pub enforced: bool,
 }
 
@@ -81,10 +81,10 @@ struct RawOutput<'a> {
     output_body_s3_path: Text<'a>,
 }
 
-/// So often JSON may stand in a string of JSON: exports, and tables behind them, make strings of structures.
+/// Levels of JSON within strings that are read at most. Exports turn structures into strings, and tables do so once more.
 const DEEPEST: u32 = 4;
 
-/// The JSON that a string of JSON holds; JSON itself if it is no string.
+/// The JSON within a string of JSON; other JSON as it is.
 fn unquoted(json: &str) -> Cow<'_, str> {
     let mut json = Cow::Borrowed(json.trim());
     for _ in 0..DEEPEST {
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for InvocationLog {
         let output = serde_json::from_str::<Object<RawOutput<'_>>>(&output).unwrap_or_default().0;
         log.body_elsewhere = output.output_body_json.is_none() && output.output_body_s3_path.get().is_some();
         let body = unquoted(output.output_body_json.map_or("null", RawValue::get));
-        // Only bodies that can tell of a guardrail are looked into: the word is there, or may be there in escapes.
+        // Parses only bodies that contain the word guardrail, or escapes that may hide it.
         if (body.contains("guardrail") || body.contains("\\u"))
             && let Ok(body) = serde_json::from_str::<Value>(&body)
         {
@@ -124,19 +124,20 @@ impl<'de> Deserialize<'de> for InvocationLog {
 }
 
 impl InvocationLog {
-    /// A stream's body is an array of chunks; only at these places a trace is the service's own word, not the model's.
+    /// Reads the trace from the members in which the service writes it. Elsewhere, text that looks like a trace may come from the model.
+    /// The body of a stream is an array of chunks.
     fn read_body(&mut self, body: &Value) {
         if let Value::Array(chunks) = body {
             return chunks.iter().for_each(|chunk| self.read_body(chunk));
         }
-        // A chunk of a stream may be a string, as the body of an answer may.
+        // A chunk of a stream may be a string, as the body of a response may.
         if let Value::String(text) = body {
             if let Ok(chunk @ Value::Object(_)) = serde_json::from_str(&unquoted(text)) {
                 self.read_body(&chunk);
             }
             return;
         }
-        // One of these is there whenever a guardrail applied, the other when it intervened (docs/aws/invocation-logs.md#guardrails).
+        // The service sets one of these when a guardrail applied, the other when it intervened (docs/aws/invocation-logs.md#guardrails).
         let stopped = [body.at("/stopReason"), body.at("/messageStop/stopReason")];
         self.shows_unnamed |= !body.at("/amazon-bedrock-guardrailAction").is_null()
             || stopped.iter().any(|reason| reason.as_str() == Some("guardrail_intervened"));
@@ -144,7 +145,7 @@ impl InvocationLog {
             let trace = structure(trace);
             let guardrail = structure(trace.at("/guardrail"));
             let side = |side: &str| guardrail.get(side).unwrap_or(&Value::Null);
-            // An assessment of the answer alone doesn't show that the guardrail saw what the model was asked.
+            // An assessment of the response alone doesn't show that the guardrail evaluated the prompt.
             let known = self.guardrails.len();
             for outputs in ["output", "outputs", "outputAssessment", "outputAssessments"] {
                 self.read_assessments(side(outputs));
@@ -157,7 +158,7 @@ impl InvocationLog {
         }
     }
 
-    /// `{<id>: assessment}`, `{<id>: [assessment]}` or `[{<id>: assessment}]`.
+    /// Reads assessments in each of their forms: `{<id>: assessment}`, `{<id>: [assessment]}` or `[{<id>: assessment}]`.
     fn read_assessments(&mut self, assessments: &Value) {
         match assessments {
             Value::Array(list) => list.iter().for_each(|assessments| self.read_assessments(assessments)),
@@ -188,7 +189,7 @@ impl InvocationLog {
     }
 }
 
-/// A structure, also one in a string.
+/// A structure, or the structure within a string.
 fn structure(value: &Value) -> Cow<'_, Value> {
     match value {
         Value::String(text) => serde_json::from_str(&unquoted(text)).map_or(Cow::Borrowed(&Value::Null), Cow::Owned),
@@ -196,7 +197,7 @@ fn structure(value: &Value) -> Cow<'_, Value> {
     }
 }
 
-/// Whether an origin is an enforcement: `ACCOUNT_ENFORCED`, `ORGANIZATION_ENFORCED` (docs/aws/enforcement.md#trace).
+/// Whether an origin shows enforcement: `ACCOUNT_ENFORCED`, `ORGANIZATION_ENFORCED` (docs/aws/enforcement.md#trace).
 fn by_enforcement(origin: &Value) -> bool {
     origin.as_str().is_some_and(|origin| origin.ends_with("_ENFORCED"))
 }

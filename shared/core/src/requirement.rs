@@ -1,4 +1,4 @@
-//! What the team requires of its accounts' calls: stricter than the effective policy, or, with no words of its own, that policy itself.
+//! The guardrails that a team requires for calls: stricter than the effective policy, or, by default, what the policy demands.
 
 use std::collections::BTreeSet;
 
@@ -9,26 +9,26 @@ use crate::{
     organization::Organization,
 };
 
-/// A `[[require]]`: which calls it selects, and what has to be in force for them.
+/// A `[[require]]` of the configuration: the calls that it selects, and the guardrail that they need.
 #[derive(Clone, Debug)]
 pub struct Requirement {
-    /// Whose calls.
+    /// The accounts whose calls it selects.
     pub accounts: AccountSelector,
-    /// Where; `None` means everywhere.
+    /// The Regions it selects; `None` for all.
     pub regions: Option<BTreeSet<Region>>,
-    /// With which models. An excluded model is exempt, one that is not included is not selected.
+    /// The models it selects. An excluded model is exempt; one that is not included is not selected.
     pub models: ModelScope,
-    /// The guardrail; `None` means the one that the effective policy names, or any that is enforced where it names none.
+    /// The required guardrail; `None` for the one that the effective policy names, or for any enforced one if the policy names none.
     pub guardrail: Option<GuardrailKey>,
-    /// At least this version of it.
+    /// The lowest version that satisfies it.
     pub minimum_version: Option<u32>,
-    /// Whether the caller may choose what is evaluated, of the system prompt and of the messages.
+    /// The content that must be evaluated, of the system prompt and of the messages.
     pub guarding: Guarding,
-    /// The line of the file that it starts on.
+    /// The line of the configuration file on which it starts, counted from 1.
     pub line: usize,
 }
 
-/// Two are the same if they require the same, wherever they are written.
+/// Two requirements are equal if they require the same, wherever they are written.
 impl PartialEq for Requirement {
     fn eq(&self, other: &Self) -> bool {
         let terms = |of: &Self| (of.accounts.clone(), of.regions.clone(), of.models.clone(), of.guardrail.clone());
@@ -37,7 +37,7 @@ impl PartialEq for Requirement {
 }
 
 impl Default for Requirement {
-    /// All accounts, all Regions, all models, comprehensive, any version.
+    /// All accounts, Regions and models, all content, any version.
     fn default() -> Self {
         Requirement {
             accounts: AccountSelector::default(),
@@ -51,7 +51,7 @@ impl Default for Requirement {
     }
 }
 
-/// Accounts by id, by the OU or root above them, or all.
+/// A selection of accounts: by id, by the OU or root above them, or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSelector(BTreeSet<String>);
 
@@ -62,12 +62,13 @@ impl Default for AccountSelector {
 }
 
 impl AccountSelector {
-    /// From account ids, OU and root ids, and `*`.
+    /// Makes a selection from account ids, OU and root ids, and `*`.
     pub fn new(selected: impl IntoIterator<Item = String>) -> Self {
         AccountSelector(selected.into_iter().collect())
     }
 
-    /// Whether the account is selected, by the roots and OUs above it; `None` if that depends on a place that isn't known.
+    /// Whether the account is selected. `path` are the roots and OUs above it; the result is `None` if it depends on them and they aren't
+    /// known.
     #[must_use]
     pub fn selects(&self, account: &AccountId, path: Option<&[TargetId]>) -> Option<bool> {
         if self.0.contains("*") || self.0.contains(account.as_str()) {
@@ -81,19 +82,19 @@ impl AccountSelector {
         Some(targets.any(|target| path.iter().any(|step| step.as_str() == target)))
     }
 
-    /// Everything that is selected by name.
+    /// The ids in the selection, and `*`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// The OUs and roots among them.
+    /// The OUs and roots in the selection.
     fn targets(&self) -> impl Iterator<Item = &str> {
         self.names().filter(|name| name.starts_with("ou-") || name.starts_with("r-"))
     }
 }
 
 impl Requirement {
-    /// The names in its selectors that mean nothing, for all that is known: each is likely a typo.
+    /// The ids that neither the organization nor the records contain. Each is probably a typing error.
     #[must_use]
     pub fn unknown_names(&self, organization: Option<&Organization>, has_records: impl Fn(&AccountId) -> bool) -> Vec<String> {
         let mut unknown = Vec::new();
@@ -116,21 +117,21 @@ impl Requirement {
     }
 }
 
-/// How a requirement relates to a call.
+/// How a requirement applies to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selected {
-    /// It holds for the call.
+    /// The call must satisfy it.
     Yes,
-    /// It doesn't concern the call.
+    /// It doesn't select the call.
     No,
-    /// It says that the model needs no guardrail.
+    /// It exempts the call's model.
     Exempt,
-    /// It depends on the account's place in the organization, which isn't known.
+    /// It depends on the account's position in the organization, which isn't known.
     Unknown,
 }
 
 impl Requirement {
-    /// Whether the requirement holds for a call, by the account's place in the organization at its time.
+    /// How the requirement applies to a call. `path` is the account's position in the organization at the time of the call.
     #[must_use]
     pub fn selects(&self, account: &AccountId, region: &Region, model: &Model, path: Option<&[TargetId]>) -> Selected {
         if self.regions.as_ref().is_some_and(|regions| !regions.contains(region)) {

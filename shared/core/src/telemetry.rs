@@ -1,4 +1,4 @@
-//! What an account's trails record, and whether they run; and where its model invocation logs go.
+//! An account's telemetry: what its trails record and whether they are logging, and where model invocation logs are delivered.
 
 mod answer;
 mod narrowed;
@@ -12,27 +12,27 @@ pub(crate) use seen::EvaluationsSeen;
 
 use crate::{arn::short, json::At, operations};
 
-/// The trails of an account and Region at a moment (GetEventSelectors and GetTrailStatus), and its model invocation logging.
+/// The trails of an account and Region at one time (GetEventSelectors and GetTrailStatus), and its model invocation logging.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Telemetry {
-    /// Each of them.
+    /// The trails.
     pub trails: Vec<Trail>,
-    /// Model invocation logging: `None` if it was not read.
+    /// The configuration of model invocation logging; `None` if it was not read.
     pub invocation_logging: Option<InvocationLogging>,
-    /// The buckets, log groups and keys that evidence is kept in, as far as the answers name them.
+    /// The buckets, log groups and keys named in the responses, which evidence is stored in or encrypted with.
     pub stores: BTreeSet<String>,
 }
 
 /// A trail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trail {
-    /// Its name, where it was read.
+    /// Its name, if the responses have it.
     pub name: Option<String>,
-    /// Its ARN, where it was read: the organization's trail is one of the management account.
+    /// Its ARN, if the responses have it. The ARN of an organization's trail is in the management account.
     pub arn: Option<String>,
-    /// Whether it runs; `None` if GetTrailStatus wasn't asked, which alone says so.
+    /// Whether it is logging; `None` without a response of GetTrailStatus, which alone shows it.
     pub is_logging: Option<bool>,
-    /// What it records; `None` if GetEventSelectors wasn't asked.
+    /// What it records; `None` without a response of GetEventSelectors.
     pub selectors: Option<Selectors>,
 }
 
@@ -41,22 +41,22 @@ pub struct Trail {
 pub enum Recorded {
     /// No trail records all of them.
     No,
-    /// A trail may: whether it runs, or what it selects, wasn't read.
+    /// A trail may record them, but it isn't known whether it is logging, or what it selects.
     NotKnown,
-    /// A trail that runs records every one of them.
+    /// A trail that is logging records all of them.
     Yes,
 }
 
-/// What a trail records.
+/// The event selectors of a trail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selectors(SelectorKind);
 
 #[derive(Clone, Debug, PartialEq)]
 enum SelectorKind {
     Advanced(Vec<Vec<Condition>>),
-    /// Classic selectors can't select any of Bedrock's data events.
+    /// Basic event selectors, which can't select Bedrock's data events.
     Classic(Vec<Classic>),
-    /// There are none: a trail without selectors records all management events.
+    /// No selectors: the trail records all management events.
     Default,
 }
 
@@ -66,21 +66,21 @@ struct Classic {
     management: bool,
 }
 
-/// `loggingConfig` of model invocation logging (docs/aws/invocation-logs.md#configuration).
+/// The `loggingConfig` of model invocation logging (docs/aws/invocation-logs.md#configuration).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InvocationLogging {
-    /// Whether there is a configuration at all.
+    /// Whether logging is configured.
     pub on: bool,
-    /// Whether texts are delivered: without them a log shows no trace.
+    /// Whether the logs contain texts. Without them a log shows no trace of guardrails.
     pub text: bool,
     /// The bucket that logs are delivered to.
     pub bucket: Option<Box<str>>,
-    /// The log group that they are delivered to.
+    /// The log group that logs are delivered to.
     pub log_group: Option<Box<str>>,
 }
 
 impl InvocationLogging {
-    /// From `loggingConfig`; an absent or empty one means that nothing is logged.
+    /// Reads `loggingConfig`. A missing or empty one means that nothing is logged.
     #[must_use]
     pub fn from_json(json: &Value) -> Self {
         let settings = json.as_object().filter(|settings| !settings.is_empty());
@@ -93,7 +93,7 @@ impl InvocationLogging {
         }
     }
 
-    /// Bucket and log group.
+    /// The bucket and the log group that are set.
     pub fn destinations(&self) -> impl Iterator<Item = &str> {
         [&self.bucket, &self.log_group].into_iter().flatten().map(AsRef::as_ref)
     }
@@ -102,27 +102,27 @@ impl InvocationLogging {
 #[derive(Clone, Debug, PartialEq)]
 struct Condition {
     field: String,
-    /// `Equals`, `StartsWith`, … with their values: a value has to satisfy each operator that is there.
+    /// The operators (`Equals`, `StartsWith`, …) with their values. An event must satisfy each operator.
     operators: Vec<(String, Vec<String>)>,
 }
 
-/// What of an event selectors can look at.
+/// The fields of an event that selectors match.
 #[derive(Clone, Copy, Debug)]
 pub struct LoggedEvent<'a> {
     /// `Management` or `Data`.
     pub category: &'a str,
-    /// Of a data event: such as `AWS::Bedrock::Guardrail`.
+    /// The resource type of a data event, such as `AWS::Bedrock::Guardrail`; empty for a management event.
     pub resource_type: &'a str,
     /// The operation.
     pub event_name: &'a str,
-    /// The service.
+    /// The service, `eventSource`.
     pub event_source: &'a str,
-    /// Whether it only reads.
+    /// Whether the operation only reads.
     pub read_only: bool,
 }
 
 impl LoggedEvent<'_> {
-    /// An evaluation by a guardrail, direct or inside a call (docs/aws/cloudtrail-records.md#evaluations).
+    /// An evaluation by a guardrail, requested by a client or within a call (docs/aws/cloudtrail-records.md#evaluations).
     pub const EVALUATION: LoggedEvent<'static> = LoggedEvent {
         category: "Data",
         resource_type: "AWS::Bedrock::Guardrail",
@@ -131,7 +131,7 @@ impl LoggedEvent<'_> {
         read_only: true,
     };
 
-    /// The calls that enforcement covers are management events.
+    /// The calls that enforcement covers, which are management events.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
     pub const INVOCATIONS: [LoggedEvent<'static>; operations::COVERED.len()] = {
         let mut events = [LoggedEvent::EVALUATION; operations::COVERED.len()];
@@ -160,14 +160,14 @@ impl LoggedEvent<'_> {
     }
 }
 
-/// A road to a model that CloudTrail records as data events, so that nothing shows its calls in accounts whose trails don't select them.
+/// A way to run a model that CloudTrail records as data events: an account's trails show these calls only if they select them.
 #[derive(Clone, Copy, Debug)]
 pub struct DataRoad {
-    /// The station of `doctor` that looks for it.
+    /// The name of the check in `doctor`.
     pub station: &'static str,
-    /// What isn't seen without it.
+    /// A phrase for the calls that aren't recorded without it.
     pub calls: &'static str,
-    /// The events.
+    /// The event.
     pub event: LoggedEvent<'static>,
 }
 
@@ -188,7 +188,7 @@ const fn road(
     DataRoad { station, calls, event }
 }
 
-/// All of them, by the resource types that CloudTrail has for them (docs/aws/cloudtrail-records.md#categories).
+/// All of these ways, with CloudTrail's resource type for each (docs/aws/cloudtrail-records.md#categories).
 pub const DATA_ROADS: &[DataRoad] = &[
     road("selector-model", "bidirectional calls", BEDROCK, "AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream", true),
     road("selector-async", "asynchronous calls", BEDROCK, "AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke", true),
@@ -243,8 +243,12 @@ pub const DATA_ROADS: &[DataRoad] = &[
 ];
 
 impl Telemetry {
-    /// Reads one trail or a list of them, as GetEventSelectors answers, perhaps joined with GetTrailStatus, GetTrail or DescribeTrails. The
-    /// error says what else it is.
+    /// Reads a trail or a list of trails: GetEventSelectors' response, possibly merged with those of GetTrailStatus, GetTrail or
+    /// DescribeTrails.
+    ///
+    /// # Errors
+    ///
+    /// If the JSON is something else; the text names what it is.
     pub fn from_json(json: &Value) -> Result<Self, String> {
         let answers = answer::trails(json)?;
         let logging = answers.iter().find_map(|answer| answer.get("loggingConfig"));
@@ -267,14 +271,14 @@ impl Telemetry {
         }
     }
 
-    /// Whether some trail records every event of this kind, whatever its resource.
+    /// Whether a trail records all events of this kind, whatever their resource.
     #[must_use]
     pub fn records(&self, event: LoggedEvent<'_>) -> Recorded {
         self.trails.iter().map(|trail| trail.records(event)).max().unwrap_or(Recorded::No)
     }
 
-    /// The same, where evaluations by guardrails were read that something must have recorded: a trail that selects them and of which
-    /// nobody asked whether it runs, else something that isn't known.
+    /// Like [`Telemetry::records`], given that evaluations by guardrails were found in the logs. That proves that something records them: a
+    /// trail that selects them and may be logging, or else something that isn't known.
     #[must_use]
     pub fn records_as_seen(&self, event: LoggedEvent<'_>) -> Recorded {
         let by_status = self.records(event);
@@ -310,7 +314,7 @@ impl Trail {
     }
 }
 
-/// The buckets, log groups and keys that an answer names, wherever it does.
+/// Collects the buckets, log groups and keys that a response names at any depth.
 fn collect_stores(value: &Value, stores: &mut BTreeSet<String>) {
     const KEYS: &[&str] = &["s3bucketname", "bucketname", "cloudwatchlogsloggrouparn", "loggroupname", "kmskeyid"];
     match value {
@@ -329,7 +333,7 @@ fn collect_stores(value: &Value, stores: &mut BTreeSet<String>) {
     }
 }
 
-/// A bucket, log group or key by its name or id, whatever form it was given in.
+/// The name or id of a bucket, log group or key, whether given as such, as an ARN or as a URI.
 #[must_use]
 pub fn store_name(text: &str) -> &str {
     match text.split_once(":log-group:") {
@@ -339,7 +343,7 @@ pub fn store_name(text: &str) -> &str {
     }
 }
 
-/// A member in the spelling of the API or of CloudTrail.
+/// A member by the API's name, or by the name that CloudTrail gives it.
 fn member<'v>(json: &'v Value, name: &str) -> &'v Value {
     if let Some(value) = json.get(name) {
         return value;
@@ -370,7 +374,7 @@ fn conditions(selector: &Value) -> Vec<Condition> {
 }
 
 impl Selectors {
-    /// From GetEventSelectors' answer or PutEventSelectors' request; `None` if it lists no kind of selectors, not even an empty list.
+    /// Reads GetEventSelectors' response or PutEventSelectors' request. `None` if it has no list of selectors at all; an empty list counts.
     #[must_use]
     pub fn read(json: &Value) -> Option<Self> {
         let lists = ["AdvancedEventSelectors", "EventSelectors"];
@@ -392,7 +396,7 @@ impl Selectors {
         })
     }
 
-    /// Whether every event of this kind is recorded, whatever its resource.
+    /// Whether all events of this kind are recorded, whatever their resource.
     #[must_use]
     pub fn records(&self, event: LoggedEvent<'_>) -> bool {
         match &self.0 {
@@ -429,7 +433,7 @@ impl Condition {
                     "false"
                 }
             }
-            // A condition on the resource's ARN, the caller or a field that we don't know leaves some events out.
+            // A condition on the resource's ARN, the caller or an unknown field excludes some events.
             _ => return false,
         };
         self.operators.iter().all(|(operator, values)| {

@@ -1,14 +1,14 @@
-//! The answers about trails that people put together: of one trail or a list, joined or one behind the other.
+//! Merges the responses about trails that a telemetry file may hold: of one trail or several, merged already or one after another.
 
 use serde_json::{Map, Value};
 
 use super::member;
 use crate::arn::short;
 
-/// Members that say something of a trail, in the spelling of the API.
+/// Members of a response about a trail, in the API's spelling.
 const OF_A_TRAIL: [&str; 6] = ["TrailARN", "TrailArn", "Name", "IsLogging", "AdvancedEventSelectors", "EventSelectors"];
 
-/// One object for each trail, and perhaps one for the model invocation logging. The error says what else it is.
+/// Returns one object for each trail, and possibly one for model invocation logging. The error names what the JSON is instead.
 pub(super) fn trails(json: &Value) -> Result<Vec<Value>, String> {
     let answers = match json {
         Value::Array(answers) => answers.as_slice(),
@@ -28,7 +28,7 @@ pub(super) fn trails(json: &Value) -> Result<Vec<Value>, String> {
             join(&mut trails, trail);
         }
     }
-    // The status of a trail doesn't name it: where there is one trail, it is that one's.
+    // GetTrailStatus' response doesn't name its trail. If there is only one trail, it belongs to that one.
     let is_nameless_status = |trail: &Map<String, Value>| trail.contains_key("IsLogging") && !names_or_selects(trail);
     let (statuses, mut trails): (Vec<_>, Vec<_>) = trails.into_iter().partition(is_nameless_status);
     let mut named = trails.iter_mut().filter(|trail| is_trail(&Value::Object((*trail).clone())));
@@ -39,12 +39,12 @@ pub(super) fn trails(json: &Value) -> Result<Vec<Value>, String> {
     Ok(trails.into_iter().map(Value::Object).collect())
 }
 
-/// Whether an object says anything of a trail; model invocation logging alone is none.
+/// Whether an object is a response about a trail rather than about model invocation logging.
 pub(super) fn is_trail(answer: &Value) -> bool {
     OF_A_TRAIL.iter().any(|name| !member(answer, name).is_null())
 }
 
-/// The trail's ARN, or its name.
+/// The ARN of the trail, or its name.
 pub(super) fn name(answer: &Value) -> Option<&str> {
     ["TrailARN", "TrailArn", "Name"].iter().find_map(|name| member(answer, name).as_str())
 }
@@ -54,7 +54,7 @@ fn names_or_selects(trail: &Map<String, Value>) -> bool {
     name(&trail).is_some() || super::Selectors::read(&trail).is_some()
 }
 
-/// The trails of a GetTrail, ListTrails or DescribeTrails answer, each by itself.
+/// Splits the response of GetTrail, ListTrails or DescribeTrails into one object per trail.
 fn apart(answer: &Map<String, Value>) -> Vec<Map<String, Value>> {
     let mut rest = answer.clone();
     let mut apart = Vec::new();
@@ -73,7 +73,7 @@ fn apart(answer: &Map<String, Value>) -> Vec<Map<String, Value>> {
     apart
 }
 
-/// Adds what is said of a trail to what was said of it before.
+/// Merges a response about a trail with earlier ones about the same trail.
 fn join(trails: &mut Vec<Map<String, Value>>, said: Map<String, Value>) {
     let names = |trail: &Map<String, Value>| {
         let text = |key: &str| trail.get(key).and_then(Value::as_str).map(str::to_owned);

@@ -1,13 +1,12 @@
-//! To what selectors are narrowed that record some events of a kind and not all.
+//! Describes the conditions of selectors that record only some events of a kind.
 
 use super::{Condition, LoggedEvent, SelectorKind, Selectors};
 
-/// So many values of a condition are told.
+/// Values of a condition that a description lists at most.
 const TOLD: usize = 3;
 
 impl Selectors {
-    /// The conditions, in words, of the selectors that choose events of this kind and leave some of them out. `None` if all are recorded, or
-    /// no selector chooses any.
+    /// Describes the conditions of the selectors that select some but not all events of this kind. `None` if all are recorded, or none is.
     #[must_use]
     pub fn narrowed(&self, event: LoggedEvent<'_>) -> Option<String> {
         if self.records(event) {
@@ -28,7 +27,7 @@ impl Selectors {
     }
 }
 
-/// Whether a selector is about events of this category and type at all.
+/// Whether a selector selects any event of this category and type.
 fn chooses(conditions: &[Condition], event: LoggedEvent<'_>) -> bool {
     let names = |field: &str| conditions.iter().any(|condition| condition.field == field && condition.holds(event));
     names("eventCategory") && (event.resource_type.is_empty() || names("resources.type"))

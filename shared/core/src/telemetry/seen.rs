@@ -1,19 +1,19 @@
-//! Evaluations that were read prove that something recorded them, whatever is known of trails.
+//! Evaluations in the logs prove that something recorded them, even if no known trail does.
 
 use std::collections::BTreeSet;
 
 use crate::moment::Moment;
 
-/// The stretches of time, between changes of what is known of trails, in which evaluations were recorded.
+/// The periods in which evaluations were recorded. A period lasts until the known state of trails changes.
 #[derive(Debug)]
 pub(crate) struct EvaluationsSeen {
-    /// When what is known of trails changes, in order.
+    /// The times at which the known state of trails changes, ordered.
     boundaries: Vec<Moment>,
     stretches: BTreeSet<usize>,
 }
 
 impl EvaluationsSeen {
-    /// Of evaluations that were recorded at these times.
+    /// Collects the periods of evaluations that were recorded at these times.
     pub(crate) fn new(boundaries: Vec<Moment>, evaluations: impl Iterator<Item = Moment>) -> Self {
         let mut seen = EvaluationsSeen { boundaries, stretches: BTreeSet::new() };
         for time in evaluations {
@@ -23,7 +23,7 @@ impl EvaluationsSeen {
         seen
     }
 
-    /// Whether evaluations were recorded while nothing else was known of trails than at a moment.
+    /// Whether evaluations were recorded in the period that contains a moment.
     pub(crate) fn around(&self, moment: Moment) -> bool {
         self.stretches.contains(&self.stretch_of(moment))
     }
