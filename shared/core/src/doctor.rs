@@ -1,7 +1,7 @@
-//! Whether the auditor can see at all, and what an account's own records say about what AWS doesn't document.
+//! Whether the auditor receives the events it needs, and what an account's records show about undocumented behaviour of AWS.
 //!
-//! [`check`] judges answers of AWS about trails, rules and heartbeats; [`inspection`] looks at records. Both only look: whoever asks
-//! AWS or reads files hands in what came of it.
+//! [`check`] judges responses of AWS about trails, rules and heartbeats; [`inspection`] examines records. Both only judge what the caller has
+//! read: they call no API and read no file.
 
 pub mod check;
 pub mod inspection;

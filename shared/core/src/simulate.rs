@@ -1,4 +1,4 @@
-//! What a change of enforcement would do to the calls that were made so far.
+//! Simulates a change of enforcement on the calls in the logs.
 
 mod possible;
 mod prospect;
@@ -30,58 +30,58 @@ use possible::is_possible;
 use prospect::{Prospect, Scope, enforced, prospect};
 use softening::{Softening, demanded_less, softening};
 
-/// What would become of the calls of the past, had they been made after the change.
+/// The effects of a supposed change on past calls, as if they were made after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Simulation {
-    /// How many calls each effect concerns.
+    /// The number of calls with each effect.
     pub calls: BTreeMap<Effect, u64>,
-    /// How many accounts it concerns.
+    /// The number of accounts with calls of each effect.
     pub accounts: BTreeMap<Effect, usize>,
-    /// How many calls of each account each effect concerns.
+    /// For each account, the number of calls with each effect.
     pub by_account: BTreeMap<AccountId, BTreeMap<Effect, u64>>,
-    /// Account by account, Region by Region, model by model, operation by operation: worst first.
+    /// The calls grouped by account, Region, model and operation, worst effect first.
     pub rows: Vec<Row>,
-    /// What effective policies would demand less where no call was made.
+    /// The accounts and Regions without calls whose effective policies would demand less.
     pub elsewhere: Vec<Elsewhere>,
 }
 
-/// The calls of an account and Region with a model by an operation.
+/// The calls of an account and Region with one model and operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// What becomes of them.
+    /// The effect on them.
     pub effect: Effect,
-    /// Whose.
+    /// The account.
     pub account: AccountId,
-    /// Where.
+    /// The Region.
     pub region: Region,
-    /// The model, as in coverage.
+    /// The model, as `coverage` shows it.
     pub model: String,
     /// The operation.
     pub api: String,
-    /// How many there were.
+    /// The number of calls.
     pub calls: u64,
-    /// How they would be judged today.
+    /// The verdict before the change.
     pub before: Outlook,
-    /// How after the change.
+    /// The verdict after the change.
     pub after: Outlook,
-    /// Why they would fail, what isn't known, or what gets weaker: in words.
+    /// Why they would fail, what isn't known, or what becomes weaker: a phrase.
     pub why: Option<String>,
-    /// What of their guardrails gets weaker.
+    /// The changes that weaken their guardrails.
     pub changes: Vec<ControlChange>,
-    /// What isn't known, a sentence each.
+    /// What isn't known, one sentence each.
     pub not_known: Vec<String>,
 }
 
-/// An account's Region in which no call was made.
+/// An account and Region without calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Elsewhere {
     /// The account.
     pub account: AccountId,
     /// The Region.
     pub region: Region,
-    /// What its effective policy demands less.
+    /// What its effective policy would no longer demand.
     pub changes: Vec<ControlChange>,
-    /// What isn't known of that.
+    /// What isn't known about that, one sentence each.
     pub not_known: Vec<String>,
 }
 
@@ -90,40 +90,40 @@ pub struct Elsewhere {
 pub struct Outlook {
     /// The verdict.
     pub verdict: Verdict,
-    /// What it rests on.
+    /// The grade of its evidence.
     pub grade: Grade,
-    /// Of a violation: why.
+    /// The reason, for a violation.
     pub reason: Option<Reason>,
 }
 
-/// What becomes of calls. The worst first.
+/// The effect of a change on calls, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// They were covered and would no longer be.
+    /// They were covered and no longer would be.
     LosesCover,
-    /// They would be refused, because what is enforced can't be applied.
+    /// They would fail, because the enforced guardrail can't be applied.
     StartsToFail,
-    /// They stay covered, by less: a weaker guardrail, or less of their content.
+    /// They would stay covered by a weaker guardrail, or with less content evaluated.
     Weaker,
-    /// It can't be told.
+    /// The effect isn't known.
     NotKnown,
     /// They were not covered and would be.
     GainsCover,
-    /// Nothing changes.
+    /// No effect.
     Unchanged,
 }
 
 impl Effect {
-    /// All, worst first.
+    /// All effects, worst first.
     pub const ALL: [Effect; 6] =
         [Effect::LosesCover, Effect::StartsToFail, Effect::Weaker, Effect::NotKnown, Effect::GainsCover, Effect::Unchanged];
 
-    /// The same, as it is told: good news first.
+    /// All effects in the order of the report, improvements first.
     pub const TOLD: [Effect; 6] =
         [Effect::GainsCover, Effect::LosesCover, Effect::Weaker, Effect::StartsToFail, Effect::NotKnown, Effect::Unchanged];
 
-    /// How bad it is.
+    /// The severity of the effect.
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
@@ -154,9 +154,10 @@ impl Outlook {
     }
 }
 
-/// Supposes changes, one after the other, at the end of all that is known, and asks what becomes of calls like those that were made.
-/// Calls are taken as asking for no guardrail of their own. With `permitted`, what no world says is taken as given: that callers may apply
-/// the guardrails of other accounts by their own policies, and that guardrail profiles are shared wherever inference may run.
+/// Applies supposed changes, one after another, to the last known state, and judges the calls again that were made before.
+///
+/// Calls are taken to request no guardrail of their own. With `permitted`, two things that no world contains are assumed: the policies of
+/// callers let them apply guardrails of other accounts, and guardrail profiles are shared wherever inference may run.
 pub fn simulate(
     facts: Facts,
     mut world: World,
@@ -201,7 +202,7 @@ pub fn simulate(
     Ok(simulation)
 }
 
-/// What was, and what is supposed.
+/// The state before the change and the supposed state after it.
 struct Change<'s> {
     before: &'s State,
     after: &'s State,
@@ -235,7 +236,7 @@ impl Change<'_> {
         Row { effect, account, region, model, api, calls, before: Outlook::of(&was), after: Outlook::of(&becomes), why, changes, not_known }
     }
 
-    /// What effective policies demand less in Regions where their accounts made no call.
+    /// The accounts and Regions without calls whose effective policies demand less after the change.
     fn elsewhere(&self, history: &BTreeMap<(AccountId, Region, String, String), u64>) -> Vec<Elsewhere> {
         let mut elsewhere = Vec::new();
         let accounts: BTreeSet<&AccountId> = self.before.accounts().chain(self.after.accounts()).collect();
@@ -254,7 +255,7 @@ impl Change<'_> {
     }
 }
 
-/// What is told of calls.
+/// The effect on a group of calls.
 struct Told {
     effect: Effect,
     why: Option<String>,
@@ -266,27 +267,27 @@ fn effect_of(was: &Judgement, becomes: &Judgement, failed: &Prospect, fails: Pro
     if let (Some(why), None) = (&fails.fails, &failed.fails) {
         return Told { effect: Effect::StartsToFail, why: Some(why.clone()), changes: lost.changes, not_known: lost.not_known };
     }
-    // What wasn't known of what was enforced before doesn't keep the change from being told.
+    // A question that is open after the change and was open before it too doesn't make the effect unknown.
     let mut not_known: Vec<String> =
         fails.open.into_iter().filter(|(question, _)| !failed.open.contains_key(question)).map(|(_, text)| text).collect();
     not_known.extend(lost.not_known);
     let missing = |of: &Judgement| of.missing.iter().map(|missing| missing.as_str().to_owned()).collect::<Vec<_>>();
     match (was.verdict, becomes.verdict) {
         (before, Verdict::NotProvable) if before != Verdict::NotProvable => not_known.extend(missing(becomes)),
-        // They may have been covered, for all that is known.
+        // They may have been covered before.
         (Verdict::NotProvable, Verdict::Violation | Verdict::NotApplicable) => not_known.extend(missing(was)),
         _ => {}
     }
     let effect = match (was.verdict, becomes.verdict) {
-        // What was enforced may become less without a violation: the default requirement follows the policy.
+        // Less can be enforced without a violation: the default requirement follows the policy.
         (Verdict::Compliant, Verdict::Violation | Verdict::NotApplicable) => Effect::LosesCover,
         (Verdict::NotProvable, Verdict::Violation | Verdict::NotApplicable) => Effect::NotKnown,
         (Verdict::Violation, Verdict::Compliant) if not_known.is_empty() => Effect::GainsCover,
         _ if !lost.changes.is_empty() => Effect::Weaker,
         _ if !not_known.is_empty() => Effect::NotKnown,
-        // What was exempt had no cover either.
+        // Exempt calls were not covered either.
         (Verdict::NotProvable | Verdict::NotApplicable, Verdict::Compliant) => Effect::GainsCover,
-        // Exempt or in violation: uncovered either way.
+        // Exempt or a violation: not covered before and after.
         _ => Effect::Unchanged,
     };
     let changed = lost.changes.iter().map(ToString::to_string);

@@ -1,4 +1,4 @@
-//! The way of an event from the call to the auditor, station by station.
+//! Checks each step on an event's way from the call to the auditor: trail, selectors, rule, heartbeat.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,39 +10,39 @@ use crate::{
     telemetry::{DATA_ROADS, LoggedEvent, Recorded, Telemetry},
 };
 
-/// What was found at a station.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// The name of the check.
     pub check: &'static str,
-    /// In which account.
+    /// The account that was checked.
     pub account: String,
-    /// In which Region.
+    /// The Region that was checked.
     pub region: String,
-    /// How it is.
+    /// The status.
     pub status: Status,
-    /// What was seen.
+    /// What was found.
     pub saw: String,
     /// What to do about it.
     pub remedy: Option<&'static str>,
 }
 
-/// How a station is.
+/// The status of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// As it should be.
+    /// Nothing is missing.
     Ok,
-    /// Something is not seen that could be.
+    /// Some evidence isn't received that could be.
     Warn,
-    /// Calls are not seen.
+    /// Calls aren't received.
     Fail,
-    /// It could not be looked at.
+    /// The check couldn't be made.
     Unknown,
 }
 
 impl Status {
-    /// As it is written.
+    /// The status as text in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Status {
     }
 }
 
-/// A place whose stations are looked at.
+/// The account and Region that checks are made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Station<'a> {
     /// The account.
@@ -69,13 +69,13 @@ impl Station<'_> {
         Check { check, account: self.account.to_owned(), region: self.region.to_owned(), status, saw: saw.into(), remedy }
     }
 
-    /// Something could not be looked at.
+    /// The result of a check that couldn't be made.
     #[must_use]
     pub fn unknown(self, check: &'static str, why: impl Into<String>) -> Check {
         self.check(check, Status::Unknown, why, "Grant what deploy/snapshot.policy.json holds, and look again.")
     }
 
-    /// The trails: DescribeTrails' answer, and what the world has as telemetry.
+    /// Checks the trails. `described` is DescribeTrails' response, `telemetry` the telemetry file of the world.
     #[must_use]
     pub fn trails(self, described: &Value, telemetry: &Value) -> Vec<Check> {
         let read = Telemetry::from_json(telemetry).unwrap_or_default();
@@ -118,7 +118,7 @@ impl Station<'_> {
         checks
     }
 
-    /// Whether the trails select some data events.
+    /// Checks whether the trails select events of this kind.
     fn selector(self, check: &'static str, what: &str, event: LoggedEvent<'_>, read: &Telemetry) -> Check {
         if read.records(event) == Recorded::Yes {
             return self.check(check, Status::Ok, format!("{} is selected", event.resource_type), "");
@@ -126,7 +126,7 @@ impl Station<'_> {
         self.check(check, Status::Warn, format!("{} is not selected: {what} are not seen", event.resource_type), SELECT)
     }
 
-    /// The rules of the default event bus: whether one gets all calls.
+    /// Checks whether a rule of the default event bus receives all calls.
     #[must_use]
     pub fn rules(self, rules: &[RuleSeen]) -> Vec<Check> {
         let matching: Vec<&RuleSeen> = rules.iter().filter(|rule| CALLS.iter().all(|name| rule.matches(name))).collect();
@@ -158,7 +158,7 @@ impl Station<'_> {
         checks
     }
 
-    /// Heartbeats, as they were seen somewhere.
+    /// Checks whether heartbeats arrive on time.
     #[must_use]
     pub fn heartbeat(self, seen: &Heartbeat<'_>) -> Check {
         let Heartbeat { check, seen_in, last, since, now, minutes } = *seen;
@@ -177,29 +177,29 @@ const MAKE_A_TRAIL: &str = "Make a trail of all management events: without one E
 
 const SELECT: &str = "Add the selector (docs/operating.md, Data events); data events cost 0.10 USD per 100,000.";
 
-/// The calls that a rule has to get.
+/// The calls that a rule must receive.
 const CALLS: &[&str] = operations::COVERED;
 
-/// The only state in which a rule gets read-only management events (docs/aws/eventbridge.md#rule-states).
+/// The only state in which a rule receives read-only management events (docs/aws/eventbridge.md#rule-states).
 const ALL_EVENTS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
 
 /// Seconds that an event takes at most to show in CloudTrail's event history (docs/aws/delivery.md#lookupevents).
 const LAG_SECONDS: i64 = 20 * 60;
 
-/// Heartbeats, as they were seen somewhere.
+/// Where and when heartbeats were received.
 #[derive(Clone, Copy, Debug)]
 pub struct Heartbeat<'a> {
-    /// The name of the station.
+    /// The name of the check.
     pub check: &'static str,
-    /// Where was looked.
+    /// The place that was searched, for the report.
     pub seen_in: &'a str,
-    /// The last one.
+    /// The time of the last heartbeat.
     pub last: Option<Moment>,
-    /// From when on was looked.
+    /// The start of the period that was searched.
     pub since: Moment,
-    /// Now.
+    /// The current time.
     pub now: Moment,
-    /// How often one is due.
+    /// Minutes between two heartbeats.
     pub minutes: i64,
 }
 
@@ -210,14 +210,14 @@ pub struct RuleSeen {
     pub name: String,
     /// Its state.
     pub state: String,
-    /// Its pattern; null if it has none, or one that is no JSON.
+    /// Its pattern; null if it has none, or an invalid one.
     pub pattern: Value,
-    /// How many targets it has, where that was read.
+    /// The number of its targets; `None` if they weren't read.
     pub targets: Option<usize>,
 }
 
 impl RuleSeen {
-    /// Whether the rule gets the calls of an operation of Bedrock, as far as its pattern says.
+    /// Whether the rule receives calls of one of Bedrock's operations, as far as its pattern shows.
     #[must_use]
     pub fn matches(&self, event_name: &str) -> bool {
         self.pattern.is_object()
@@ -232,7 +232,7 @@ impl RuleSeen {
     }
 }
 
-/// Whether a value passes a field of a pattern. An operator that isn't known here passes nothing.
+/// Whether a value matches a field of a pattern. An unknown operator matches nothing.
 fn field_matches(wanted: Option<&Value>, value: &str) -> bool {
     let Some(wanted) = wanted else { return true };
     let texts = |value: &Value| -> Vec<String> {

@@ -1,7 +1,8 @@
-//! What an account's own records say about what AWS doesn't document (docs/evidence.md): does what the engine counts on hold here?
+//! Finds out from an account's own records how AWS behaves where it isn't documented, and whether assumptions of this project hold there
+//! (docs/evidence.md).
 //!
-//! Only what a record shows settles anything. That something wasn't seen settles nothing, unless something else shows that it would have
-//! been. Of a record are kept ids, names and flags; no text, no parameter.
+//! Only a record answers a question. The absence of records answers it only if other records show that they would have been there. Ids,
+//! names and flags of records are kept, but neither texts nor parameters.
 
 mod answers;
 
@@ -20,7 +21,7 @@ use crate::{
 };
 pub use answers::{Answer, Settled};
 
-/// A side of an answer: how many, and one of them.
+/// The records that support one answer: their number and an example.
 #[derive(Clone, Debug, Default)]
 struct Side {
     count: u64,
@@ -28,7 +29,7 @@ struct Side {
 }
 
 impl Side {
-    /// The smallest id is the example, so that the order of records changes nothing.
+    /// Counts a record. The smallest event id is the example, so that the result doesn't depend on the order of records.
     fn add(&mut self, event_id: &str) {
         self.count += 1;
         if self.example.as_deref().is_none_or(|example| event_id < example) {
@@ -43,7 +44,7 @@ impl Side {
     }
 }
 
-/// Both sides of an answer.
+/// The records for yes and for no.
 #[derive(Clone, Debug, Default)]
 struct Sides {
     yes: Side,
@@ -60,16 +61,16 @@ impl Sides {
     }
 }
 
-/// Looks at records, one after the other.
+/// Collects what is needed of records, one after another.
 #[derive(Debug)]
 pub struct Inspection {
     wanted: Wanted,
-    /// Event id and recipient: copies of a record are looked at once, those of several accounts once for each.
+    /// Pairs of event id and recipient account. Copies of a record are counted once, records of several accounts once for each.
     seen: HashSet<(String, String)>,
     calls: Vec<Call>,
     evaluations: Vec<Evaluation>,
     streams_ended: Sides,
-    /// Their event ids.
+    /// The event ids of records that EventBridge delivered.
     on_bus: BTreeSet<String>,
     openai: BTreeMap<String, Side>,
     configuration: Sides,
@@ -104,7 +105,7 @@ struct Evaluation {
     time: Option<Moment>,
     principal: String,
     caller: String,
-    /// `guardrailIdentifier` is `ENFORCED`: nobody asked for a guardrail, so it was inside a call.
+    /// `guardrailIdentifier` is `ENFORCED`: no client requested the evaluation, so it was made within a call.
     enforced: bool,
     source: String,
     action: String,
@@ -116,7 +117,7 @@ struct Evaluation {
 /// Account and Region.
 type Place = (String, String);
 
-/// More calls and evaluations than this are left out: by then everything that they can show has been seen.
+/// Calls, and evaluations, that are kept at most. So many show everything that they can.
 const MOST: usize = 500_000;
 
 const CONFIGURATION: &str = "PutEnforcedGuardrailConfiguration";
@@ -151,7 +152,7 @@ fn owned(json: &Value, pointer: &str) -> String {
     printable(text(json, pointer)).into_owned()
 }
 
-/// Whether something stands there that isn't hidden.
+/// Whether a value is present and not masked.
 fn is_shown(json: &Value) -> bool {
     match json {
         Value::Null => false,
@@ -162,13 +163,13 @@ fn is_shown(json: &Value) -> bool {
 }
 
 impl Inspection {
-    /// How many calls and evaluations were looked at, and how many were too many.
+    /// The numbers of calls and evaluations kept, and of those dropped because there were too many.
     #[must_use]
     pub fn counts(&self) -> (u64, u64, u64) {
         (self.calls.len() as u64, self.evaluations.len() as u64, self.left_out)
     }
 
-    /// Looks at one JSON value: a record, or whatever holds some.
+    /// Reads one JSON value: a record, or an envelope around records.
     pub fn value(&mut self, bytes: &[u8]) {
         if self.wanted.rejects(bytes) {
             return;
@@ -176,12 +177,12 @@ impl Inspection {
         Item::each(bytes, &mut |found| self.found(&found));
     }
 
-    /// The same for a line of text that doesn't begin like JSON.
+    /// Reads a line of text that begins neither with `{` nor with `[`.
     pub fn line(&mut self, line: &[u8]) {
         Item::each_in_line(line, &mut |found| self.found(&found));
     }
 
-    /// The same for a row of a table, by its columns.
+    /// Reads a row of a table, given by its columns.
     pub fn row(&mut self, row: Map<String, Value>) {
         Item::each_in_row(row, &mut |found| self.found(&found));
     }

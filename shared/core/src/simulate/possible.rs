@@ -1,4 +1,4 @@
-//! Which changes can be supposed at all.
+//! Decides which changes can be simulated.
 
 use crate::{
     arn::{AccountId, GuardrailVersion, GuardrailVersionArn, PolicyId, TargetId},
@@ -10,46 +10,46 @@ use crate::{
     world::State,
 };
 
-/// Why a change can't be supposed: an answer would be about another change than the one that was meant.
+/// Why a change can't be simulated: a result would be about another change than the user meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Impossible {
-    /// Nothing is known of the tree that the change is about.
+    /// The organization that the change is about isn't known.
     #[error("the organization isn't known: the world needs organization.json")]
     NoOrganization,
-    /// Not in the organization.
+    /// The target is not in the organization.
     #[error("`{0}` is no root, OU or account of the organization")]
     NoTarget(TargetId),
-    /// Not a root or an OU of the organization.
+    /// The parent is no root or OU of the organization.
     #[error("`{0}` is no root or OU of the organization")]
     NoParent(TargetId),
-    /// An account that is in nothing that was read.
+    /// The account is neither in the organization nor in the logs.
     #[error("the account `{0}` is neither in the organization nor in the logs")]
     NoAccount(AccountId),
-    /// A policy that was never read.
+    /// The policy was not read.
     #[error("the policy `{0}` isn't in the world")]
     NoPolicy(PolicyId),
-    /// A policy of another type.
+    /// The policy is of another type.
     #[error("the policy `{policy}` is of type {policy_type}: only BEDROCK_POLICY changes who is covered")]
     OtherType {
-        /// Which.
+        /// The policy.
         policy: PolicyId,
         /// Its type.
         policy_type: String,
     },
-    /// It isn't there to be detached.
+    /// The policy can't be detached because it isn't attached.
     #[error("the policy `{policy}` is not attached to `{target}`")]
     NotAttached {
-        /// Which.
+        /// The policy.
         policy: PolicyId,
-        /// Where it isn't.
+        /// The target.
         target: TargetId,
     },
-    /// AWS refuses it.
+    /// The guardrail version is DRAFT, which AWS refuses to enforce.
     #[error("{0}: only a numbered version can be enforced")]
     Draft(GuardrailVersionArn),
 }
 
-/// Whether a change can be made to a world, after those that were supposed before it.
+/// Checks that a change can be made to the world after the changes supposed before it.
 pub(super) fn is_possible(
     change: &WorldChange,
     state: &State,

@@ -1,4 +1,4 @@
-//! Whether what is enforced for a call can be applied to it, and what of that nobody knows.
+//! Decides whether the guardrails enforced for a call can be applied to it, and which questions about that are open.
 
 use std::collections::BTreeMap;
 
@@ -14,42 +14,42 @@ use crate::{
     world::State,
 };
 
-/// What may keep an enforced guardrail from being applied, for all that is known.
+/// An open question that may prevent an enforced guardrail from being applied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Question {
-    /// Whether the version exists, and what it holds.
+    /// Whether the version exists, and what it contains.
     Content(GuardrailVersionArn),
-    /// What will become of a version that AWS is at work on.
+    /// The final status of a version that AWS is still changing.
     Status(GuardrailVersionArn),
     /// Whether the guardrail is shared with the account.
     Sharing(GuardrailKey),
-    /// Whether its guardrail profile is, wherever inference may run.
+    /// Whether its guardrail profile is shared, wherever inference may run.
     ProfileSharing(GuardrailKey),
-    /// Whether the callers may apply the guardrail by their own policies.
+    /// Whether the policies of the callers let them apply the guardrail.
     Permission(GuardrailKey),
-    /// Whether enforcement refuses a model that makes no text.
+    /// Whether enforcement refuses a model that doesn't generate text.
     Embeddings(Model),
 }
 
-/// What becomes of a call under what is enforced for it.
+/// The result for a call under the enforced guardrails.
 #[derive(Debug, Default)]
 pub(super) struct Prospect {
-    /// Why it is refused, if that is sure.
+    /// Why the call certainly fails, if it does.
     pub(super) fails: Option<String>,
-    /// What may make it fail.
+    /// The open questions, each with a sentence.
     pub(super) open: BTreeMap<Question, String>,
 }
 
-/// Which enforcements to look at.
+/// The enforcements to examine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// Those that mean the model of the call.
+    /// Those that apply to the model of the call.
     OfModel,
-    /// All of the account and Region: who is reached for one model is for another.
+    /// All of the account and Region: whoever a guardrail is shared with for one model, it is shared with for others.
     OfPlace,
 }
 
-/// What is enforced for a call, by the effective policy and by the account's configuration, as far as it can be.
+/// The enforcements of the effective policy and of the account's configuration for a call, except those that can't be enforced.
 pub(super) fn enforced<'s>(state: &'s State, call: &'s Call, at: Moment) -> Vec<Enforcement> {
     if call.reach != Reach::Covered {
         return Vec::new();
@@ -64,8 +64,8 @@ fn inferences<'s>(state: &'s State, call: &Call, at: Moment) -> &'s [GuardrailIn
     policy.and_then(|policy| policy.regions.get(&call.region)).map_or(&[], Vec::as_slice)
 }
 
-/// Why a call would be refused, or may be: the guardrail that is enforced for it can't be applied. With `permitted`, what no world says is
-/// taken as given: the callers' own permission, and the sharing of guardrail profiles.
+/// Decides why a call fails or may fail: because a guardrail that is enforced for it can't be applied. With `permitted`, the callers' own
+/// permission and the sharing of guardrail profiles are assumed.
 pub(super) fn prospect(state: &State, call: &Call, at: Moment, scope: Scope, permitted: bool) -> Prospect {
     let mut prospect = Prospect::default();
     if call.reach != Reach::Covered {
@@ -82,7 +82,7 @@ pub(super) fn prospect(state: &State, call: &Call, at: Moment, scope: Scope, per
             }
             Identifier::Unusable { text, why } => prospect.fail(format!("the policy {why}: {text}")),
             Identifier::Guardrail(guardrail) => {
-                // A policy enforces only guardrails of the management account.
+                // A policy can enforce only guardrails of the management account.
                 if let Some(management) = state.management_account().filter(|management| **management != guardrail.key.account) {
                     prospect.fail(format!(
                         "{guardrail} belongs to {}, and a policy can enforce only guardrails of the management account {management}",
@@ -113,7 +113,7 @@ impl Prospect {
         if guardrail.key.region != call.region {
             return self.fail(format!("{guardrail} is of another Region"));
         }
-        // Models that make no text can't be guarded; whether enforcement of all models refuses them is not documented.
+        // Models that don't generate text can't be guarded. Whether enforcement for all models makes them fail is not documented.
         if call.model.as_str().contains("embed") {
             let why = format!("{} makes embeddings, and enforcement may refuse it: exclude it", call.model);
             self.ask(Question::Embeddings(call.model.clone()), why);
@@ -140,8 +140,8 @@ impl Prospect {
         }
     }
 
-    /// Whether callers of another account may apply a guardrail: its resource policy and their own policies both have to let them, and the
-    /// resource policies of its guardrail profile wherever inference may run.
+    /// Checks that callers of another account may apply a guardrail. Its resource policy and the callers' own policies must both allow it,
+    /// and so must the resource policies of its guardrail profile wherever inference may run.
     fn reach(&mut self, state: &State, call: &Call, key: &GuardrailKey, profile: Option<&str>, at: Moment, permitted: bool) {
         let sharing = |key: &GuardrailKey| {
             let policy = state.resource_policy(key, at).state()?;

@@ -1,4 +1,4 @@
-//! What the guardrails that are enforced after a change do less than those before it.
+//! Finds what the guardrails enforced after a change guard less than those before it.
 
 use crate::{
     arn::{GuardrailVersionArn, Region},
@@ -10,7 +10,7 @@ use crate::{
     world::State,
 };
 
-/// What is lost, and of what it isn't known whether it is.
+/// What certainly becomes weaker, and what may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Softening {
     pub(super) changes: Vec<ControlChange>,
@@ -28,8 +28,8 @@ impl Softening {
     }
 }
 
-/// What a call loses if some enforcements take the place of others. Guardrails that are enforced together are all applied, so that one that
-/// stays makes up for another that goes.
+/// What a call loses when some enforcements replace others. Guardrails that are enforced together all apply, so one that stays compensates
+/// for one that is removed.
 pub(super) fn softening(region: &Region, before: &[Enforcement], after: &[Enforcement], state: &State) -> Softening {
     let mut lost = Softening::default();
     for old in before {
@@ -55,7 +55,7 @@ pub(super) fn softening(region: &Region, before: &[Enforcement], after: &[Enforc
     lost
 }
 
-/// What a call loses if one enforcement takes the place of another; that both mean its model is settled.
+/// What a call loses when one enforcement replaces another. Both are known to apply to its model.
 fn replaced(region: &Region, old: &Enforcement, new: &Enforcement, state: &State) -> Softening {
     let alike = |of: &Enforcement| Enforcement { guardrail: old.guardrail.clone(), models: ModelScope::ALL, ..of.clone() };
     let mut softening = Softening::of(weakening_of(region, &alike(old), &alike(new), &|_, _| Weakening::default()));
@@ -67,7 +67,7 @@ fn replaced(region: &Region, old: &Enforcement, new: &Enforcement, state: &State
     softening
 }
 
-/// What one version protects less than another, where one is enforced in the place of the other.
+/// What one version guards less than another that it replaces.
 fn compare(old: &GuardrailVersionArn, new: &GuardrailVersionArn, state: &State) -> Weakening {
     match (content(old, state), content(new, state)) {
         (Some(old), Some(new)) => {
@@ -85,7 +85,7 @@ fn compare(old: &GuardrailVersionArn, new: &GuardrailVersionArn, state: &State) 
     }
 }
 
-/// What a version says. Versions never change, so any reading will do.
+/// The content of a version. Published versions never change, so any reading of it is right.
 fn content<'s>(named: &GuardrailVersionArn, state: &'s State) -> Option<&'s Canonical> {
     let timeline = state.guardrail_timeline(named)?;
     timeline.entries().find_map(|(_, _, content)| content?.as_deref().filter(|content| content.is_ready()))

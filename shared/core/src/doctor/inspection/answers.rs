@@ -1,4 +1,4 @@
-//! What the records that were looked at say, put together.
+//! Answers the questions about AWS from the collected records.
 
 use std::collections::BTreeSet;
 
@@ -8,45 +8,45 @@ use serde::Serialize;
 use super::{Call, Evaluation, Inspection, Place, Side, Sides};
 use crate::{api::Reach, moment::Moment};
 
-/// What records say about a question.
+/// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Answer {
-    /// Its name.
+    /// The id of the question.
     pub id: &'static str,
-    /// What is asked.
+    /// The question.
     pub question: &'static str,
-    /// What comes of it.
+    /// The answer.
     pub settled: Settled,
-    /// Records or calls that say yes.
+    /// The number of records or calls that show yes.
     pub yes: u64,
     /// The event id of one of them.
     pub yes_example: Option<String>,
-    /// Records or calls that say no.
+    /// The number of records or calls that show no.
     pub no: u64,
     /// The event id of one of them.
     pub no_example: Option<String>,
-    /// What else they show.
+    /// Further details.
     pub detail: Option<String>,
-    /// What would have to be seen.
+    /// The evidence that would answer the question.
     pub needs: &'static str,
 }
 
-/// What comes of a question.
+/// The answer to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settled {
-    /// Yes, and nothing says no.
+    /// Records show yes, and none shows no.
     Yes,
-    /// No, and nothing says yes.
+    /// Records show no, and none shows yes.
     No,
-    /// Some say yes, some no.
+    /// Some records show yes and others no.
     Both,
-    /// Nothing was seen that says either.
+    /// No record shows either.
     NotSeen,
 }
 
 impl Settled {
-    /// In words.
+    /// The answer as text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -58,11 +58,11 @@ impl Settled {
     }
 }
 
-/// A call and its evaluation lie within so many seconds.
+/// Seconds between a call and its evaluation at most.
 const NEAR_SECONDS: i64 = 60;
 
 impl Inspection {
-    /// What all records say.
+    /// Answers all questions.
     #[must_use]
     pub fn answers(&self) -> Vec<Answer> {
         let joined = Joined::of(self);
@@ -138,7 +138,7 @@ impl Inspection {
         ]
     }
 
-    /// An owner that gets no copy shows only where its own evaluations are recorded.
+    /// An owner that receives no copy is noticed only if its own evaluations are recorded.
     fn about_owners(&self) -> Answer {
         let mut recipients: HashMap<&str, BTreeSet<&str>> = HashMap::new();
         for evaluation in self.evaluations.iter().filter(|evaluation| !evaluation.shared_event_id.is_empty()) {
@@ -178,7 +178,7 @@ impl Inspection {
         let names = |starts: &'static str| {
             Sides {
                 yes: calls(&|_, call| call.name.starts_with(starts) && call.names_guardrail),
-                // Somebody asked for a guardrail, and the record of the call doesn't say so.
+                // The client requested a guardrail, and the record of the call doesn't show it.
                 no: calls(&|at, call| {
                     let asked = evaluated(at).iter().any(|evaluation| !evaluation.enforced);
                     call.name.starts_with(starts) && !call.names_guardrail && asked
@@ -284,7 +284,7 @@ impl Inspection {
     }
 }
 
-/// What no record can show.
+/// Questions that records can't answer.
 const NOT_BY_RECORDS: &[(&str, &str, &str)] = &[
     (
         "several-configurations",
@@ -309,13 +309,13 @@ fn answer(id: &'static str, question: &'static str, needs: &'static str, sides: 
     Answer { id, question, settled, yes: yes.count, yes_example: yes.example, no: no.count, no_example: no.example, detail: None, needs }
 }
 
-/// Calls and evaluations, put together.
+/// Calls joined with evaluations.
 struct Joined<'i> {
-    /// By account and request id, where the call stands.
+    /// The index of a call by account and request id.
     calls: HashMap<(&'i str, &'i str), usize>,
-    /// When whoever called: account, Region, principal.
+    /// The times of calls by account, Region and principal.
     times: HashMap<(&'i Place, &'i str), Vec<Moment>>,
-    /// By where the call stands.
+    /// The evaluations of each call, by the call's index.
     evaluations: Vec<Vec<&'i Evaluation>>,
 }
 
@@ -344,7 +344,7 @@ impl<'i> Joined<'i> {
         self.calls.get(&(evaluation.place.0.as_str(), evaluation.request_id.as_str())).copied()
     }
 
-    /// An evaluation inside a call, whose request id is none of a call, though its caller made calls at that time.
+    /// Whether an evaluation was made within a call but has a request id of no call, although its principal made calls at that time.
     fn is_foreign(&self, evaluation: &Evaluation) -> bool {
         let Some(time) = evaluation.time.filter(|_| evaluation.enforced && self.call_of(evaluation).is_none()) else { return false };
         let Some(times) = self.times.get(&(&evaluation.place, evaluation.principal.as_str())) else { return false };
