@@ -1,8 +1,8 @@
-//! Whether the guardrail that was required applied to a call, and how we know (docs/verdicts.md).
+//! Judges whether the required guardrail applied to a call, and how strong the evidence is (docs/verdicts.md).
 //!
-//! [`judge()`] is a pure function of the call, the state in force at its time, the evidence that belongs to it and what the team requires.
-//! What is not known is judged over all that it may be: if all of it leads to one verdict, that verdict stands; otherwise the call is
-//! [`Verdict::NotProvable`], and says what is missing.
+//! [`judge()`] is a pure function of the call, the state in force at its time, its evidence and the team's requirements. What isn't known is
+//! judged for each possibility: if all lead to the same verdict, that verdict stands; otherwise the call is [`Verdict::NotProvable`], with
+//! a list of what is missing.
 
 mod call;
 mod counts;
@@ -35,7 +35,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word for it in JSON, tables and the store.
+            /// The value in JSON, tables and the store.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -43,7 +43,7 @@ macro_rules! words {
                 }
             }
 
-            /// What it means, as a part of a sentence.
+            /// The documentation of the variant, as a part of a sentence. Users see it.
             #[must_use]
             pub fn told(self) -> String {
                 let told = match self {
@@ -53,7 +53,7 @@ macro_rules! words {
                 characters.next().into_iter().flat_map(char::to_lowercase).chain(characters).collect()
             }
 
-            /// All of them, in order.
+            /// All variants, in order.
             pub const ALL: &'static [$name] = &[$($name::$variant,)+];
         }
 
@@ -160,7 +160,7 @@ words! {
 }
 
 impl Missing {
-    /// How to get the evidence.
+    /// How to get the missing evidence, as a sentence.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -210,20 +210,20 @@ impl Missing {
     }
 }
 
-/// A verdict with what it rests on.
+/// The verdict on a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// Whether the required guardrail applied.
     pub verdict: Verdict,
-    /// What that rests on.
+    /// The grade of the evidence.
     pub grade: Grade,
-    /// Of a violation, why.
+    /// The reason, for a violation.
     pub reason: Option<Reason>,
-    /// Of what is not provable, what is missing.
+    /// The missing evidence, for a call that is not provable.
     pub missing: BTreeSet<Missing>,
-    /// The guardrail that was required, where one was named.
+    /// The required guardrail, if a requirement or policy names one.
     pub required: Option<GuardrailKey>,
-    /// Of a violation by selective guarding: what is evaluated all the same.
+    /// The content that is evaluated all the same, for a violation by selective guarding.
     pub guarding: Option<Guarding>,
     /// The effective policy that was in force.
     pub policy: Option<PolicyReference>,
@@ -232,14 +232,14 @@ pub struct Judgement {
 /// The effective policy that a call was judged against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyReference {
-    /// How it is known.
+    /// How the policy is known.
     pub basis: PolicyBasis,
-    /// From when it holds.
+    /// When it came into force.
     pub since: Moment,
-    /// What it names for the Region: `None` if nothing.
+    /// The identifier that it names for the Region; `None` if it names none.
     pub identifier: Option<String>,
-    /// Why that can't be enforced, if it can't.
+    /// Why that identifier can't be enforced; `None` if it can.
     pub unusable: Option<Unusable>,
-    /// The attachment that gave the identifier, if the policy was computed.
+    /// The attachment that the identifier comes from, if this project computed the policy.
     pub origin: Option<Origin>,
 }

@@ -1,4 +1,4 @@
-//! A call, and the evidence that belongs to it.
+//! A call that is judged, and its evidence.
 
 use std::collections::BTreeSet;
 
@@ -9,50 +9,50 @@ use crate::{
     moment::Moment,
 };
 
-/// A call that runs a model, as far as its record tells.
+/// A call that runs a model, as its record shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// The account that made it.
+    /// The account that made the call.
     pub account: AccountId,
-    /// Where it made it: guardrails are evaluated in this Region, wherever inference runs (docs/aws/enforcement.md#coverage).
+    /// The Region of the call. Guardrails are evaluated there, wherever inference runs (docs/aws/enforcement.md#coverage).
     pub region: Region,
-    /// When; `None` if the record doesn't say in a form that can be read.
+    /// The time of the call; `None` if the record has none that can be read.
     pub time: Option<Moment>,
     /// The operation.
     pub api: String,
-    /// How far enforcement reaches it.
+    /// Whether enforcement applies to the operation.
     pub reach: Reach,
     /// The model that was called.
     pub model: Model,
-    /// The guardrail that the request names.
+    /// The guardrail in the request.
     pub requested: Option<Requested>,
-    /// The agent or flow that was called, by id.
+    /// The id of the agent or flow that was called.
     pub mediator: Option<String>,
-    /// It failed before inference began.
+    /// Whether it failed before inference began.
     pub failed: bool,
 }
 
 /// A guardrail named in a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Requested {
-    /// Which; `None` if the record hides it.
+    /// The guardrail; `None` if the record masks it.
     pub guardrail: Option<GuardrailKey>,
-    /// Which version; `None` if the record hides it.
+    /// Its version; `None` if the record masks it.
     pub version: Option<GuardrailVersion>,
 }
 
-/// Errors that can come after inference began, so that content may have passed (docs/aws/cloudtrail-records.md#errors).
+/// Errors that may come after inference began, so that content may have reached the model (docs/aws/cloudtrail-records.md#errors).
 const ERRORS_AFTER_INFERENCE_BEGAN: &[&str] =
     &["ModelTimeoutException", "ModelStreamErrorException", "InternalServerException", "ModelErrorException"];
 
 impl Call {
-    /// Whether the record says where the call was made.
+    /// Whether the record contains a Region.
     #[must_use]
     pub fn region_is_known(&self) -> bool {
         self.region.as_str() != "unknown"
     }
 
-    /// Whether a call with this `errorCode` failed before inference began. Services prefix some codes with their name.
+    /// Whether a call with this `errorCode` failed before inference began. Some codes come with the service's name as a prefix.
     #[must_use]
     pub fn failed_before_inference(error_code: &str) -> bool {
         let code = error_code.rsplit(['.', ':', '#']).next().unwrap_or(error_code);
@@ -60,19 +60,19 @@ impl Call {
     }
 }
 
-/// What was seen of a call besides its own record.
+/// What other records and logs show about a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Evidence {
-    /// The guardrails that evaluated it.
+    /// The guardrails that evaluated the call.
     pub evaluated: BTreeSet<Evaluated>,
-    /// Some enforced guardrail evaluated it, although it may not be named.
+    /// Whether an enforced guardrail evaluated the call, named or not.
     pub enforced_evaluation: bool,
-    /// Some guardrail evaluated it, enforced or requested: its invocation log shows what it did, not which it was; or it is only known to
-    /// have evaluated the answer.
+    /// Whether some guardrail evaluated the call, enforced or requested, that isn't named: its invocation log shows an effect of it, but
+    /// not which guardrail it was, or only that it evaluated the response.
     pub unnamed_evaluation: bool,
-    /// The guardrail that the request named, as an evaluation of the call shows it: the call's own record may leave it out.
+    /// The guardrail of the request, from an evaluation of the call. The call's own record may leave it out.
     pub requested: Option<Requested>,
-    /// Whether the lack of an evaluation means something.
+    /// What a missing evaluation proves.
     pub expectation: Expectation,
 }
 
@@ -81,31 +81,31 @@ pub struct Evidence {
 pub struct Evaluated {
     /// Its id.
     pub id: String,
-    /// Where it is; a trace may show the id only.
+    /// Its identity; `None` if a trace shows only its id.
     pub key: Option<GuardrailKey>,
-    /// Its version, where the evidence shows that of the evaluation, not only of the request.
+    /// Its version, if the evidence shows the version that was evaluated rather than the one that was requested.
     pub version: Option<GuardrailVersion>,
-    /// The evidence shows that it was enforced. Otherwise the request named it, or nothing is shown.
+    /// Whether the evidence shows that it was enforced. Otherwise the request named it, or the evidence doesn't show why it was evaluated.
     pub enforced: bool,
 }
 
 impl Evaluated {
-    /// Whether this is the guardrail. A bare id is good enough: ids are random (docs/aws/invocation-logs.md#guardrails).
+    /// Whether this is the given guardrail. A bare id suffices, because ids are random (docs/aws/invocation-logs.md#guardrails).
     #[must_use]
     pub fn is(&self, guardrail: &GuardrailKey) -> bool {
         self.key.as_ref().map_or(*self.id == *guardrail.id, |key| key == guardrail)
     }
 }
 
-/// Whether the lack of an evaluation means something: decided by the join (`crate::join`), from all that was read.
+/// What a missing evaluation proves about a call. The join (`crate::join`) decides that from all records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Expectation {
-    /// It means nothing: evaluations aren't recorded, or may still come.
+    /// Nothing: evaluations aren't recorded here, or may still arrive.
     #[default]
     None,
-    /// Evaluations can't be joined to calls here, and there are too few of them: enforcement is in doubt.
+    /// Doubt about enforcement: evaluations can't be joined to calls here, and there are too few of them.
     Doubt,
-    /// An evaluation should be there.
+    /// That there was none: an evaluation would have been recorded.
     Evaluation,
 }
 

@@ -1,4 +1,4 @@
-//! How many calls have which verdict.
+//! The number of calls with each verdict.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +7,18 @@ use super::Verdict;
 /// Calls by verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invocations {
-    /// A required guardrail was in scope.
+    /// Calls in whose scope a required guardrail was.
     pub compliant: u64,
-    /// It was not.
+    /// Calls in whose scope it was not.
     pub violation: u64,
-    /// Nobody can say.
+    /// Calls for which evidence is missing.
     pub not_provable: u64,
-    /// None was needed.
+    /// Calls that needed no guardrail.
     pub not_applicable: u64,
 }
 
 impl Invocations {
-    /// Counts calls of one verdict.
+    /// Adds calls with this verdict.
     pub fn add(&mut self, verdict: Verdict, count: u64) {
         match verdict {
             Verdict::Compliant => self.compliant += count,
@@ -28,7 +28,7 @@ impl Invocations {
         }
     }
 
-    /// Counts the calls of another count.
+    /// Adds the calls of another count.
     pub fn add_all(&mut self, other: &Invocations) {
         self.compliant += other.compliant;
         self.violation += other.violation;

@@ -1,4 +1,4 @@
-//! The way to a verdict, step by step, with the evidence.
+//! Explains how a verdict is reached, step by step, with the evidence.
 
 use super::{
     Call, Evidence, Expectation, judge,
@@ -14,7 +14,7 @@ use crate::{
     world::{InForce, PolicyBasis, State},
 };
 
-/// Tells how the verdict of a call comes about. A call without a time is looked at as of the end of all that is known.
+/// Explains the verdict on a call, one sentence per step. A call without a time is judged as of the last known state.
 #[must_use]
 pub fn explain(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> Vec<String> {
     let at = call.time.unwrap_or(Moment::END);
@@ -95,7 +95,7 @@ fn enforced(enforcement: &Enforcement) -> String {
     }
 }
 
-/// What can't be understood, with its place.
+/// A sentence for the parts that can't be understood, with their positions.
 fn not_understood(unclear: &[Unclear]) -> Option<String> {
     let told: Vec<String> = unclear.iter().map(|unclear| format!("{unclear}, at {}", unclear.pointer)).collect();
     (!told.is_empty()).then(|| told.join("; "))
@@ -183,7 +183,7 @@ fn the_requirements(situation: &Situation<'_>) -> Vec<String> {
     steps
 }
 
-/// How the policy exempts a model that nothing else requires a guardrail for, if all that it configures here leaves the model out.
+/// A sentence for a model that the policy exempts: no requirement selects it, and all configurations of the Region exclude it.
 fn exemption(configured: &[GuardrailInference], model: &Model) -> Option<String> {
     let leaves_out = |configuration: &GuardrailInference| configuration.models.means(model) == Meant::No;
     let first = configured.first().filter(|_| configured.iter().all(leaves_out))?;

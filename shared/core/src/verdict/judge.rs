@@ -1,6 +1,7 @@
-//! The judgement itself: what was required, and which of the four layers satisfied it.
+//! Reaches the verdict: what a call needs, and which of four layers satisfies that.
 //!
-//! [`requirement`] says what is needed; [`observation`], [`enforcement`] and [`request`] are the layers that may satisfy it.
+//! [`requirement`] decides what is needed. The layers that may satisfy it are [`observation`], the two of [`enforcement`] (policy and account
+//! configuration), and [`request`].
 
 mod enforcement;
 mod observation;
@@ -27,7 +28,7 @@ use crate::{
     world::{InForce, PolicyInForce, Standing, State},
 };
 
-/// Judges a call by the state in force at its time.
+/// Judges a call in the state in force at its time.
 #[must_use]
 pub fn judge(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> Judgement {
     match call.time {
@@ -36,7 +37,7 @@ pub fn judge(call: &Call, evidence: &Evidence, state: &State, requirements: &[Re
     }
 }
 
-/// A call whose time isn't known is judged at every moment at which the state was another.
+/// Judges a call of unknown time in every state that was ever in force for it.
 fn judge_at_any_time(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> Judgement {
     let mut moments = state.boundaries(&call.account, &call.region);
     moments.push(Moment::BEGINNING);
@@ -48,7 +49,7 @@ fn judge_at_any_time(call: &Call, evidence: &Evidence, state: &State, requiremen
     Judgement { guarding: None, policy: None, ..first }.with(over_all_possibilities(outcomes, Missing::EventTime))
 }
 
-/// A call with everything that bears on it at one moment.
+/// A call with all that the verdict depends on at one time.
 #[derive(Clone, Copy)]
 pub(super) struct Situation<'a> {
     pub(super) call: &'a Call,
@@ -58,9 +59,9 @@ pub(super) struct Situation<'a> {
     pub(super) at: Moment,
     pub(super) policy: InForce<&'a PolicyInForce>,
     pub(super) configurations: InForce<&'a [Enforcement]>,
-    /// Where the account stood in the organization, if that is known.
+    /// The account's position in the organization, if it is known.
     pub(super) standing: Option<&'a Standing>,
-    /// The only one of several configurations of the policy that is taken to apply; `None`: all of them.
+    /// The index of the configuration that is assumed to apply, if the policy has several for the Region; `None` for all of them.
     choice: Option<usize>,
 }
 
@@ -103,7 +104,7 @@ impl<'a> Situation<'a> {
         Judgement { guarding, ..judgement }
     }
 
-    /// The models that the call may have run: one, if it is known.
+    /// The models that the call may have run; one, if the model is known.
     pub(super) fn possible_models(&self) -> Vec<Model> {
         let call = self.call;
         let mut called = call.model.clone();
@@ -116,7 +117,7 @@ impl<'a> Situation<'a> {
         if !resolved.is_empty() {
             return resolved;
         }
-        // Every model that somebody lists may be the one, and so may one that nobody lists.
+        // The model may be any that a policy or requirement lists, or one that none lists.
         let policy = self.policy.state().and_then(|policy| policy.policy.as_deref());
         let by_policy = policy.into_iter().flat_map(|policy| policy.regions.values().flatten()).map(|configuration| &configuration.models);
         let by_account = self.configurations.state().unwrap_or_default().iter().map(|enforcement| &enforcement.models);
@@ -124,7 +125,7 @@ impl<'a> Situation<'a> {
         let listed: BTreeSet<&str> = by_policy.chain(by_account).chain(by_team).flat_map(ModelScope::named).collect();
         let mut possible: Vec<Model> = listed.into_iter().map(Model::parse).collect();
         possible.push(Model::Foundation("any other model".into()));
-        // Profiles and routers stand for foundation models only; the others may be anything.
+        // Profiles and routers stand for foundation models only; other aliases may stand for any model.
         if !matches!(called, Model::Alias(Alias::ApplicationInferenceProfile | Alias::PromptRouter, _)) {
             possible.push(Model::Deployed(Deployed::Custom, "any custom model".into()));
         }

@@ -1,4 +1,4 @@
-//! What the effective policy and the account's configuration put into a call's scope.
+//! The layers of enforcement: what the effective policy and the account's configuration apply to a call.
 
 use super::{Layer, Need, Situation, request::satisfied_by};
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
     world::InForce,
 };
 
-/// What the effective policy says for the Region.
+/// What the effective policy demands in the Region of the call.
 pub(in super::super) enum PolicyHere<'a> {
     NotKnown,
-    /// There is no policy, or it names no Region at all.
+    /// There is no policy, or it names no Region.
     Nothing,
     OtherRegions,
     Configurations(&'a [GuardrailInference]),
@@ -34,20 +34,20 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// The configurations of the policy that are taken to apply.
+    /// The configurations of the policy that are assumed to apply.
     fn chosen_here(&self) -> &'a [GuardrailInference] {
         let all = self.configured_here();
         self.choice.map_or(all, |chosen| all.get(chosen..=chosen).unwrap_or_default())
     }
 
-    /// Everything that is enforced here for calls of a model, by the policy or by the account.
+    /// All enforcements for calls of a model in this Region, by the policy and by the account.
     pub(super) fn enforced_for<'m>(&self, model: &'m Model) -> impl Iterator<Item = Enforcement> + use<'a, 'm> {
         let by_account = self.configurations.state().unwrap_or_default();
         let enforced = self.chosen_here().iter().filter_map(GuardrailInference::enforcement).chain(by_account.iter().cloned());
         enforced.filter(|enforcement| enforcement.models.means(model) != Meant::No)
     }
 
-    /// What would have to be known to know everything that is enforced here.
+    /// The evidence that is missing to know all enforcements here; `None` if they are known.
     pub(super) fn unknown_enforcement(&self) -> Option<Missing> {
         match (self.policy, self.configurations) {
             (InForce::NotKnown, _) => Some(Missing::EffectivePolicy),
@@ -61,7 +61,7 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// Whether the policy holds something outside of its configurations that isn't understood: it may change what is demanded anywhere.
+    /// Whether the policy has a part outside of its configurations that can't be understood, and that may change what is demanded anywhere.
     pub(in super::super) fn policy_is_unclear(&self) -> bool {
         self.policy.state().and_then(|in_force| in_force.policy.as_ref()).is_some_and(|policy| !policy.unclear.is_empty())
     }
@@ -90,7 +90,7 @@ impl<'a> Situation<'a> {
         let grade = self.policy_grade();
         let nothing = Layer::Failed(Reason::NoGuardrail, grade);
         let Some(enforcement) = configuration.enforcement() else {
-            // A key that isn't known may be what names the guardrail.
+            // The unknown key may be the one that names the guardrail.
             let is_missing = matches!(configuration.identifier, Identifier::Unusable { why: Unusable::Missing, .. });
             return if is_missing && !configuration.unclear.is_empty() { Layer::Unknown(Missing::UnknownPolicyKeys) } else { nothing };
         };
@@ -106,13 +106,13 @@ impl<'a> Situation<'a> {
             return Layer::Unknown(Missing::EnforcedConfiguration);
         };
         let grade = self.configuration_grade();
-        // At most one is documented; were there more, any would do.
+        // AWS documents one configuration at most; of several, any may satisfy the need.
         let layers = configurations.iter().map(|enforcement| self.enforced_by(enforcement, need, model, grade));
         layers.reduce(Layer::or).unwrap_or(Layer::Failed(Reason::NoGuardrail, grade))
     }
 
-    /// Whether an enforcement satisfies the need for calls of this model. What isn't understood of it may be what decides: which guardrail
-    /// it names is understood.
+    /// Whether an enforcement satisfies the need for calls of this model. The result is unknown if it depends on a part that can't be
+    /// understood, except for the guardrail, which is understood.
     fn enforced_by(&self, enforcement: &Enforcement, need: &Need, model: &Model, grade: Grade) -> Layer {
         match self.enforced_by_terms(enforcement, need, model, grade) {
             Layer::Satisfied(_) | Layer::Failed(Reason::ModelExcluded | Reason::SelectiveGuarding, _)
@@ -141,8 +141,8 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// Whether the guardrail is known to be one that enforcement can't apply: calls fail then, and one that didn't may have passed without
-    /// it (docs/aws/bedrock-policies.md#syntax).
+    /// Whether the guardrail is known to be one that can't be enforced. Calls fail then, and a call that didn't may have passed without it
+    /// (docs/aws/bedrock-policies.md#syntax).
     fn cannot_be_applied(&self, guardrail: &GuardrailVersionArn) -> bool {
         match self.state.guardrail(guardrail, self.at) {
             InForce::Known(None) => true,
@@ -151,17 +151,17 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// AWS enforces only guardrails of the management account (docs/aws/bedrock-policies.md#syntax).
+    /// Whether the guardrail belongs to the management account; AWS enforces no others (docs/aws/bedrock-policies.md#syntax).
     fn is_owned_by_management(&self, owner: &AccountId) -> bool {
         self.state.management_account().is_none_or(|management| management == owner)
     }
 
-    /// How good a claim is that rests on the effective policy.
+    /// The grade of evidence from the effective policy.
     pub(super) fn policy_grade(&self) -> Grade {
         grade_of(&self.policy)
     }
 
-    /// How good a claim is that rests on the account's configuration.
+    /// The grade of evidence from the account's configuration.
     pub(super) fn configuration_grade(&self) -> Grade {
         grade_of(&self.configurations)
     }
@@ -176,7 +176,7 @@ fn grade_of<T>(state: &InForce<T>) -> Grade {
 }
 
 impl Need {
-    /// For an enforcement, the need for any guardrail is the need for its own.
+    /// The need for this enforcement's guardrail, if any guardrail would do.
     fn or_any(&self, enforcement: &Enforcement) -> Need {
         Need { guardrail: Some(self.guardrail.clone().unwrap_or_else(|| enforcement.guardrail.key.clone())), ..self.clone() }
     }

@@ -1,4 +1,4 @@
-//! What the evaluations of a call show, and what they leave to the state in force to say.
+//! The layer of observation: what the evaluations of a call prove, and what depends on the state in force besides.
 
 use super::{Layer, Need, Situation, requirement::number};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Situation<'_> {
-    /// What the evaluations of this call show of the need; `None` if nothing.
+    /// What the evaluations of the call prove about the need; `None` if they prove nothing.
     pub(in super::super) fn observation(&self, need: &Need, model: &Model) -> Option<Layer> {
         match &need.guardrail {
             Some(required) => self.observed(required, need, model),
@@ -27,7 +27,7 @@ impl Situation<'_> {
         Some(self.version_of(&seen, required, need.minimum_version, model).and(self.content_of(&seen, required, need, model)))
     }
 
-    /// Any enforced guardrail will do, but not one that only the request brought in.
+    /// Whether any enforced guardrail evaluated the call. One that only the request named doesn't count.
     fn observed_any(&self, need: &Need, model: &Model) -> Option<Layer> {
         let evaluated = &self.evidence.evaluated;
         let of = |evaluated: &Evaluated| {
@@ -41,7 +41,7 @@ impl Situation<'_> {
                 None => Layer::Satisfied(Grade::Observed),
             }
         };
-        // What an evaluation doesn't show to be enforced may still be, if the state says so.
+        // An evaluation that doesn't show enforcement may still be of an enforced guardrail, if the state shows that it is.
         let is_enforced =
             |evaluated: &&Evaluated| evaluated.enforced || self.enforced_for(model).any(|enforced| evaluated.is(&enforced.guardrail.key));
         let enforced = evaluated.iter().filter(is_enforced).map(of);
@@ -53,16 +53,16 @@ impl Situation<'_> {
         if let Some(layer) = enforced.chain(unnamed).reduce(Layer::or) {
             return Some(layer);
         }
-        // Only guardrails of the request, where all that is enforced is known.
+        // Only the request's guardrails evaluated the call, and all enforcements are known.
         (!evaluated.is_empty() && self.unknown_enforcement().is_none())
             .then(|| Layer::Failed(Reason::WrongGuardrail, self.policy_grade().max(self.configuration_grade())))
     }
 
-    /// Whether the guardrail evaluated the call in a version that will do.
+    /// Whether the guardrail evaluated the call in a version that suffices.
     fn version_of(&self, seen: &[&Evaluated], guardrail: &GuardrailKey, minimum: Option<u32>, model: &Model) -> Layer {
         let shown: Vec<GuardrailVersion> = seen.iter().filter_map(|evaluated| evaluated.version).collect();
-        // A trace shows the version. An evaluation doesn't (docs/aws/cloudtrail-records.md#evaluations), so what is in force and what was
-        // requested have to.
+        // A trace shows the version. An evaluation's record doesn't (docs/aws/cloudtrail-records.md#evaluations), so it follows from what
+        // was in force and what was requested.
         let (versions, all_known) =
             if shown.is_empty() { (self.versions_in_force(guardrail, model), self.unknown_enforcement().is_none()) } else { (shown, true) };
         let failed = |reason| if all_known { Layer::Failed(reason, Grade::Observed) } else { Layer::Unknown(Missing::GuardrailVersion) };
@@ -75,14 +75,15 @@ impl Situation<'_> {
         }
     }
 
-    /// The versions of a guardrail that what is in force or requested names.
+    /// The versions of a guardrail that the enforcements or the request name.
     fn versions_in_force(&self, guardrail: &GuardrailKey, model: &Model) -> Vec<GuardrailVersion> {
         let requested = self.requested().filter(|requested| requested.guardrail.as_ref() == Some(guardrail));
         let enforced = self.enforcing(guardrail, model).into_iter().map(|enforcement| enforcement.guardrail.version);
         enforced.chain(requested.and_then(|requested| requested.version)).collect()
     }
 
-    /// What enforces a guardrail. Where the configuration that is taken to apply doesn't name one that was seen, another must have.
+    /// The enforcements of a guardrail. If the configuration that is assumed to apply doesn't name a guardrail that was observed, another
+    /// one must.
     fn enforcing(&self, guardrail: &GuardrailKey, model: &Model) -> Vec<Enforcement> {
         let naming = |situation: &Self| -> Vec<Enforcement> {
             situation.enforced_for(model).filter(|enforcement| enforcement.guardrail.key == *guardrail).collect()
@@ -91,12 +92,13 @@ impl Situation<'_> {
         if chosen.is_empty() { naming(&Situation { choice: None, ..*self }) } else { chosen }
     }
 
-    /// What of the content all that enforces a guardrail has evaluated together.
+    /// The content that all enforcements of a guardrail evaluate together.
     pub(super) fn guarding_of(&self, guardrail: &GuardrailKey, model: &Model) -> Option<Guarding> {
         self.enforcing(guardrail, model).into_iter().map(|enforced| enforced.guarding).reduce(Guarding::together)
     }
 
-    /// An evaluation shows that the guardrail was in scope, not of how much content: that is for what is in force to say.
+    /// Whether enough content was evaluated. An evaluation proves that the guardrail was in scope, but how much content it evaluated
+    /// follows from what was in force.
     fn content_of(&self, seen: &[&Evaluated], guardrail: &GuardrailKey, need: &Need, model: &Model) -> Layer {
         let satisfies = self.guarding_of(guardrail, model).map(|together| together.satisfies(need.guarding));
         if need.guarding == Guarding::SELECTIVE || satisfies == Some(Some(true)) {
@@ -106,9 +108,9 @@ impl Situation<'_> {
             (_, Some(unknown)) => Layer::Unknown(unknown),
             (Some(Some(false)), None) => Layer::Failed(Reason::SelectiveGuarding, self.policy_grade().max(self.configuration_grade())),
             (Some(_), None) => Layer::Unknown(Missing::UnknownPolicyKeys),
-            // The evaluation shows that something enforces it, and the state doesn't know what.
+            // The evaluation shows enforcement, and the state doesn't know which.
             (None, None) if seen.iter().any(|evaluated| evaluated.enforced) => Layer::Unknown(Missing::EffectivePolicy),
-            // Nothing does, so the request brought it in.
+            // Nothing enforces it, so the request named it.
             (None, None) => Layer::Satisfied(Grade::Observed),
         }
     }

@@ -1,10 +1,10 @@
-//! Verdicts over one requirement and one model, and how several become one.
+//! Outcomes for one requirement and one model, and how several combine.
 
 use std::collections::BTreeSet;
 
 use super::super::{Grade, Judgement, Missing, Reason, Verdict};
 
-/// The verdict over one requirement and one model.
+/// The outcome for one requirement and one model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Compliant(Grade),
@@ -26,8 +26,8 @@ impl Outcome {
         Outcome::NotProvable(missing.into_iter().collect())
     }
 
-    /// The verdict where the policy may demand something that isn't understood: nothing is satisfied by it, unless an evaluation of the
-    /// call shows what happened.
+    /// The outcome if the policy may demand something that can't be understood: enforcement then satisfies nothing, but an evaluation of
+    /// the call still shows what happened.
     pub(super) fn if_the_policy_may_demand_more(self) -> Self {
         match self {
             Outcome::Compliant(Grade::Observed) | Outcome::Violation(..) | Outcome::NotProvable(_) => self,
@@ -37,7 +37,7 @@ impl Outcome {
 }
 
 impl Layer {
-    /// Of two that both have to satisfy: the worse.
+    /// The worse of two layers that must both satisfy.
     pub(super) fn and(self, other: Layer) -> Layer {
         use Layer::{Failed, Satisfied, Unknown};
         match (self, other) {
@@ -48,7 +48,7 @@ impl Layer {
         }
     }
 
-    /// Of two of which one will do: the better.
+    /// The better of two layers of which one must satisfy.
     pub(super) fn or(self, other: Layer) -> Layer {
         use Layer::{Failed, Satisfied, Unknown};
         match (self, other) {
@@ -60,7 +60,7 @@ impl Layer {
     }
 }
 
-/// Every requirement has to be satisfied.
+/// The outcome if every requirement must be satisfied.
 pub(super) fn all_of(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
     outcomes.reduce(both).unwrap_or(Outcome::NotApplicable(Grade::None))
 }
@@ -84,7 +84,7 @@ fn both(one: Outcome, other: Outcome) -> Outcome {
     }
 }
 
-/// The verdict if one of several things is the case, and we don't know which: the one that all of them lead to, or none.
+/// The outcome if one of several possibilities holds and it isn't known which: the outcome they all lead to, or else not provable.
 pub(super) fn over_all_possibilities(outcomes: impl Iterator<Item = Outcome>, unknown: Missing) -> Outcome {
     use Outcome::{Compliant, NotApplicable, NotProvable, Violation};
     let combined = outcomes.reduce(|one, other| match (one, other) {

@@ -1,4 +1,4 @@
-//! What the request names, or the agent or flow behind it.
+//! The layer of the request: the guardrail that it names, or that the called agent or flow names.
 
 use super::{Layer, Need, Situation, requirement::number};
 use crate::{
@@ -9,13 +9,13 @@ use crate::{
 };
 
 impl<'a> Situation<'a> {
-    /// The guardrail that the request names: by its record, else by an evaluation of the call.
+    /// The guardrail in the request, from the call's record or else from an evaluation of the call.
     pub(super) fn requested(&self) -> Option<&'a Requested> {
         let by_record = self.call.requested.as_ref();
         by_record.filter(|requested| requested.guardrail.is_some()).or(self.evidence.requested.as_ref()).or(by_record)
     }
 
-    /// A requested guardrail satisfies only a policy or a requirement that names it.
+    /// Whether the request's guardrail satisfies the need. It does so only if a policy or requirement names that guardrail.
     pub(super) fn by_request(&self, need: &Need) -> Layer {
         let Some(requested) = self.requested() else {
             return Layer::Failed(Reason::NoGuardrail, Grade::Enforced);
@@ -30,7 +30,7 @@ impl<'a> Situation<'a> {
         if mediator == Mediator::Request {
             return match self.requested() {
                 Some(Requested { guardrail: Some(guardrail), version }) => satisfied_by(Some(guardrail), *version, need, Grade::Requested),
-                // The record may have left the guardrail out or masked it (docs/aws/cloudtrail-records.md#invocations).
+                // The record may omit or mask the guardrail (docs/aws/cloudtrail-records.md#invocations).
                 _ => Layer::Unknown(Missing::MediatedGuardrail),
             };
         }
@@ -48,8 +48,8 @@ impl<'a> Situation<'a> {
                     PartGuardrail::None => Layer::Failed(Reason::ApiNotCovered, grade(self.policy_grade())),
                     PartGuardrail::NotKnown => Layer::Unknown(Missing::MediatedGuardrail),
                 });
-                // Every part has to be guarded. Of one without any that generates text it isn't known what ran: an alias may stand for
-                // another version than the one that was read.
+                // Every part must be guarded. If no part generates text it isn't known what ran: an alias may stand for another version
+                // than the one read.
                 layers.reduce(Layer::and).unwrap_or(Layer::Unknown(Missing::MediatedGuardrail))
             }
         }
@@ -65,14 +65,14 @@ impl<'a> Situation<'a> {
     }
 }
 
-/// Whether this guardrail and version is what is needed.
+/// Whether this guardrail and version satisfy the need.
 pub(super) fn satisfied_by(guardrail: Option<&GuardrailKey>, version: Option<GuardrailVersion>, need: &Need, grade: Grade) -> Layer {
-    // What a request names is certain to be another one, however little else is known.
+    // A guardrail in a request is certainly another one, however little else is known.
     let failed = |reason| Layer::Failed(reason, if grade == Grade::Requested { Grade::Enforced } else { grade });
     match (&need.guardrail, guardrail) {
         _ if version == Some(GuardrailVersion::Draft) => failed(Reason::DraftVersion),
         (Some(_), None) => Layer::Unknown(Missing::RequestedGuardrail),
-        // Whatever it is, it doesn't satisfy a need for an enforced one.
+        // Whichever guardrail it is, it doesn't satisfy a need for an enforced one.
         (None, None) => failed(Reason::NoGuardrail),
         (Some(required), Some(found)) if required == found => match (version.and_then(number), need.minimum_version) {
             (None, _) => Layer::Unknown(Missing::GuardrailVersion),

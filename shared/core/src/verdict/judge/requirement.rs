@@ -1,4 +1,4 @@
-//! What is needed, and the verdict once the layers have answered.
+//! Decides what a call needs, and the verdict from the results of the layers.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +16,17 @@ use crate::{
     verdict::{Expectation, Grade, Missing, Reason},
 };
 
-/// What has to be in scope of a call.
+/// The guardrail that must be in scope of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Need {
-    /// `None`: any that is enforced.
+    /// `None` for any that is enforced.
     pub(in super::super) guardrail: Option<GuardrailKey>,
     pub(in super::super) minimum_version: Option<u32>,
     pub(in super::super) guarding: Guarding,
 }
 
 impl Situation<'_> {
-    /// The verdict if this is the model: every requirement that holds for the call has to be satisfied.
+    /// The outcome if the call ran this model: every requirement that selects the call must be satisfied.
     pub(super) fn judge_model(&self, model: &Model) -> Outcome {
         let (mut selected, mut exempt) = (Vec::new(), false);
         for requirement in self.requirements {
@@ -43,12 +43,12 @@ impl Situation<'_> {
         all_of(selected.into_iter().map(|requirement| self.judge_by_requirement(requirement, model)))
     }
 
-    /// How a requirement relates to the call, by the account's place in the organization at its time.
+    /// How a requirement applies to the call, given the account's position in the organization at its time.
     pub(in super::super) fn selected_by(&self, requirement: &Requirement, model: &Model) -> Selected {
         requirement.selects(&self.call.account, &self.call.region, model, self.standing.map(|standing| &*standing.path))
     }
 
-    /// The default requirement: covered by an enforced guardrail, the one that the effective policy names where it names one.
+    /// The outcome under the default requirement: a guardrail must be enforced, namely the policy's if the policy names one.
     fn judge_by_policy(&self, model: &Model) -> Outcome {
         let outcome = self.judge_by_known_policy(model);
         if self.policy_is_unclear() { outcome.if_the_policy_may_demand_more() } else { outcome }
@@ -95,10 +95,10 @@ impl Situation<'_> {
         if self.policy_is_unclear() { outcome.if_the_policy_may_demand_more() } else { outcome }
     }
 
-    /// For a requirement that leaves the guardrail to the policy.
+    /// The outcome under a requirement that takes the guardrail from the policy.
     fn judge_by_guardrail_of_policy(&self, need: impl Fn(Option<GuardrailKey>) -> Need, model: &Model) -> Outcome {
         match self.policy_here() {
-            // Which guardrail is required depends on the policy, unless nothing could satisfy any.
+            // Which guardrail is required depends on the policy, except if no guardrail could satisfy the need.
             PolicyHere::NotKnown => match self.judge_need(&need(None), model) {
                 violation @ Outcome::Violation(..) => violation,
                 _ => Outcome::not_provable([Missing::EffectivePolicy]),
@@ -111,8 +111,8 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether some layer satisfies the need. Of several configurations of the Region it isn't documented which apply: each alone may,
-    /// or all together.
+    /// Whether a layer satisfies the need. AWS doesn't document which of several configurations of a Region apply: each one alone may, or
+    /// all together, so all of these are judged.
     fn judge_need(&self, need: &Need, model: &Model) -> Outcome {
         match self.configured_here().len() {
             0 | 1 => self.judge_choice(need, model),
@@ -124,7 +124,7 @@ impl Situation<'_> {
         }
     }
 
-    /// An evaluation of this very call decides before all layers.
+    /// An evaluation of this call takes precedence over all layers.
     fn judge_choice(&self, need: &Need, model: &Model) -> Outcome {
         if let Some(observed) = self.observation(need, model) {
             return match observed {
@@ -145,12 +145,13 @@ impl Situation<'_> {
         }
         let failed =
             layers.iter().filter_map(|layer| if let Layer::Failed(reason, grade) = layer { Some((*reason, *grade)) } else { None });
-        // All layers failed: the reason that comes first says why, and the claim is as good as the weakest of what was looked at.
+        // All layers failed. The first reason in order of precedence is reported, with the weakest grade among them.
         let (reason, grade) = failed.fold((Reason::NoGuardrail, Grade::Enforced), |(reason, grade), (r, g)| (reason.min(r), grade.max(g)));
         self.unless_some_guardrail_ran(need, reason, grade)
     }
 
-    /// What rests on enforcement alone falls with it. A policy that is only assumed doesn't help: had it not been in force, nothing was.
+    /// A missing evaluation refutes a verdict that rests on enforcement alone. It does so too if the policy is only assumed: had it not
+    /// been in force, nothing was.
     fn unless_an_evaluation_lacks(&self, grade: Grade) -> Outcome {
         let by_enforcement = matches!(grade, Grade::Enforced | Grade::Assumed) && !matches!(self.call.reach, Reach::Mediated(_));
         match self.evidence.expectation {
@@ -160,19 +161,20 @@ impl Situation<'_> {
         }
     }
 
-    /// A log may show that some guardrail ran without naming it: the required one, unless the request names another.
+    /// A log may show that a guardrail evaluated the call without naming it. It may be the required one, unless the request names another.
     fn unless_some_guardrail_ran(&self, need: &Need, reason: Reason, grade: Grade) -> Outcome {
         let ran = self.evidence.unnamed_evaluation && matches!(self.call.reach, Reach::Covered | Reach::Ambiguous);
         let other_requested = self.requested().is_some_and(|requested| requested.guardrail.is_some());
         match need.guardrail {
             Some(_) if ran && !other_requested => Outcome::not_provable([Missing::RequestedGuardrail]),
-            // Nothing enforces one, so it was the caller's.
+            // Nothing enforces a guardrail, so it was the caller's.
             None if ran && reason == Reason::NoGuardrail => Outcome::Violation(Reason::WrongGuardrail, grade),
             _ => Outcome::Violation(reason, grade),
         }
     }
 
-    /// An evaluation showed another guardrail or version. Where nothing was in force either, a reason that comes before still comes first.
+    /// The reason to report if an evaluation showed another guardrail or version. If nothing was in force either, the reason that comes
+    /// first in order of precedence.
     fn first_reason(&self, observed: Reason, need: &Need, model: &Model) -> Reason {
         let layers = self.layers(need, model);
         if layers.iter().any(|layer| !matches!(layer, Layer::Failed(..))) {
@@ -182,7 +184,7 @@ impl Situation<'_> {
         reasons.fold(observed, Reason::min)
     }
 
-    /// The policy, the account's configuration and the request.
+    /// The results of the policy, the account's configuration and the request.
     pub(in super::super) fn layers(&self, need: &Need, model: &Model) -> Vec<Layer> {
         match self.call.reach {
             Reach::Unsupported => vec![Layer::Failed(Reason::EndpointNotCovered, self.policy_grade())],
@@ -200,7 +202,7 @@ impl Situation<'_> {
         }
     }
 
-    /// The guardrail to name in a finding.
+    /// The guardrail that a finding names as required.
     pub(super) fn required(&self) -> Option<GuardrailKey> {
         let mut by_team = self.requirements.iter().filter(|requirement| self.selected_by(requirement, &self.call.model) == Selected::Yes);
         let by_policy = || self.configured_here().iter().find_map(GuardrailInference::enforcement);

@@ -1,4 +1,4 @@
-//! Verdicts of small worlds, told in a line each.
+//! Verdicts in small worlds, one line each.
 
 mod unclear;
 
@@ -21,7 +21,7 @@ fn guardrail(id: &str) -> GuardrailKey {
     GuardrailKey { account: "111122223333".into(), region: "us-east-1".into(), id: id.into() }
 }
 
-/// `us-east-1` demands this configuration.
+/// An effective policy that demands this configuration in `us-east-1`.
 fn demanding(configuration: &Value) -> Value {
     described(&json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": configuration}}}}))
 }

@@ -1,4 +1,4 @@
-//! Verdicts over policies and configurations that can't be understood.
+//! Verdicts under policies and configurations that can't be understood.
 
 use super::*;
 use crate::policy::{
@@ -6,7 +6,7 @@ use crate::policy::{
     lint::{Level, lints_of_effective},
 };
 
-/// Where the members of an effective policy stand, below the document.
+/// The paths of the members of an effective policy.
 const MEMBERS: [&str; 14] = [
     "",
     "/bedrock",
@@ -24,7 +24,7 @@ const MEMBERS: [&str; 14] = [
     "/bedrock/guardrail_inference/us-east-1/config_1/model_enforcement/included_models/0",
 ];
 
-/// A policy in which every member that AWS documents stands.
+/// A policy with every member that AWS documents.
 fn full_policy() -> Value {
     json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {
         "identifier": "arn:aws:bedrock:us-east-1:111122223333:guardrail/org:2", "input_tags": "ignore",
@@ -47,7 +47,7 @@ fn no_member_of_a_policy_that_is_of_the_wrong_type_reads_as_compliant() {
             let mut document = full_policy();
             *document.pointer_mut(member).unwrap() = wrong.clone();
             let (by_policy, by_team) = verdicts(&document);
-            // An empty list of excluded models is what AWS documents for none.
+            // AWS documents an empty list of excluded models, which excludes none.
             let is_documented = member.ends_with("excluded_models") && wrong == json!([]);
             for verdict in [&by_policy, &by_team] {
                 assert_eq!(verdict.starts_with("compliant"), is_documented, "{member} = {wrong}: {verdict}");
@@ -56,7 +56,7 @@ fn no_member_of_a_policy_that_is_of_the_wrong_type_reads_as_compliant() {
             let policy = EffectivePolicy::from_document(document);
             let lints = lints_of_effective(&policy, None);
             let is_invalid = lints.iter().any(|lint| lint.level == Level::Error && lint.kind != "demands-nothing");
-            // A word may be a newer one, an empty list all models, and a place without entries demands nothing.
+            // A word may be newer than this project, an empty list may stand for all models, and a member without entries demands nothing.
             let is_word = wrong.is_string() && ["input_tags", "system", "messages"].iter().any(|word| member.ends_with(word));
             let is_empty = (member.ends_with("_models") && wrong == json!([])) || (!member.contains("config_1") && wrong == json!({}));
             assert_eq!(is_invalid, !is_word && !is_empty, "{member} = {wrong}: {lints:?}");
@@ -72,7 +72,7 @@ fn no_key_that_is_not_known_reads_as_compliant_or_as_a_violation() {
         let Some(Value::Object(members)) = (if member.is_empty() { Some(&mut document) } else { document.pointer_mut(member) }) else {
             continue;
         };
-        // Below a Region stand names that anybody may choose.
+        // Authors choose the names below a Region.
         if member.ends_with("us-east-1") {
             continue;
         }
