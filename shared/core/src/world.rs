@@ -1,8 +1,8 @@
-//! The state that verdicts rest on: a timeline of AWS API responses, updated by the events that are read.
+//! The state that verdicts rest on: timelines of AWS API responses, updated by events.
 //!
-//! [`World`] takes snapshots ([`World::add`]) and changes ([`World::apply`]) in any order; [`World::settle`] then works out what was in
-//! force when, as [`State`]. An entity without a snapshot is *not known*, which is different from *none*: every look-up answers
-//! [`InForce`], and says whether the answer is only assumed from a snapshot younger than the moment asked about.
+//! [`World`] takes snapshots ([`World::add`]) and changes ([`World::apply`]) in any order. [`World::settle`] then computes what was in force at
+//! each time, as [`State`]. An entity without a snapshot is *not known*, which differs from *none*: every look-up returns [`InForce`],
+//! which shows whether the answer is only assumed from a later snapshot.
 
 mod answer;
 mod mediated;
@@ -39,24 +39,24 @@ use crate::{
     telemetry::{InvocationLogging, Telemetry},
 };
 
-/// Snapshots and changes, not yet put in order.
+/// Snapshots and changes, in no order.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     organizations: Timeline<Organization>,
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
-    /// Of readings of effective policies, since when they hold.
+    /// When the effective policy of a reading came into force, by account and time of the reading.
     described_since: BTreeMap<(AccountId, Moment), Moment>,
-    /// What AWS said of effective policies' validity, by when it was read.
+    /// AWS's validation of effective policies, by account and time of the reading.
     validations: BTreeMap<AccountId, BTreeMap<Moment, Validation>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
     guardrails: BTreeMap<GuardrailVersionArn, GuardrailTimeline>,
-    /// When guardrails were made, as far as events say.
+    /// When guardrails were created, as far as events show.
     made: BTreeMap<GuardrailKey, Moment>,
-    /// Of guardrails and guardrail profiles; an empty one where there is none.
+    /// Resource policies of guardrails and guardrail profiles; empty if there is none.
     resource_policies: BTreeMap<GuardrailKey, Timeline<String>>,
     logging: BTreeMap<(AccountId, Region), Timeline<InvocationLogging>>,
-    /// By entity, as their files are called.
+    /// IAM documents, by account and the name of the entity's file.
     identities: BTreeMap<(AccountId, String), Timeline<IdentityDocuments>>,
     metrics: BTreeMap<(AccountId, Region), BTreeMap<Moment, MetricCount>>,
     profiles: BTreeMap<(AccountId, Region, String), Vec<Model>>,
@@ -65,53 +65,53 @@ pub struct World {
     agents: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     flows: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     organization_changes: BTreeSet<(Moment, String, OrganizationChange)>,
-    /// Changes that were refused: they change nothing, and one may ask what they would have done.
+    /// Refused changes of the organization. They change nothing; rules examine what they would have changed.
     organization_attempts: BTreeSet<(Moment, String, OrganizationChange)>,
 }
 
-/// What a version of a guardrail was when; `None` inside if there was none.
+/// The content of a guardrail version over time; `None` in a state if the version didn't exist.
 pub type GuardrailTimeline = Timeline<Option<Arc<Canonical>>>;
 
-/// The policy documents of a role, user, group or managed policy, by name.
+/// The policy documents of a role, user, group or managed policy, each with its name.
 pub type IdentityDocuments = Vec<(String, IdentityPolicy)>;
 
-/// How many calls a metric counted from a moment on.
+/// Calls in a period, as a CloudWatch metric counted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricCount {
-    /// How many.
+    /// The number of calls.
     pub calls: u64,
-    /// For how long, in seconds.
+    /// The length of the period, in seconds.
     pub period: i64,
 }
 
-/// What a policy said at a moment.
+/// The content of a policy at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyVersion {
     /// `BEDROCK_POLICY`, `SERVICE_CONTROL_POLICY`, …
     pub policy_type: String,
     /// Its name.
     pub name: String,
-    /// What it says.
+    /// The parsed document.
     pub document: Arc<Document>,
-    /// As it was written.
+    /// The document's text.
     pub content: String,
 }
 
-/// Why a file of the world could not be used.
+/// Why a file of the world can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
     /// The file is not JSON.
     #[error("not valid JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// JSON, but not the answer that belongs here.
+    /// JSON other than the response that belongs into the file.
     #[error("not an answer of {operation}: {problem}")]
     Shape {
-        /// The API operation whose answer was expected.
+        /// The API operation whose response belongs there.
         operation: &'static str,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: String,
     },
-    /// No answer of AWS at all, or none of which anything can be concluded.
+    /// No response of AWS, or one that proves nothing.
     #[error("{0}")]
     Unusable(String),
 }
@@ -121,8 +121,12 @@ fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
 }
 
 impl World {
-    /// Takes an AWS API response as the state of an entity from a moment on. If it can't be used, the state is not known from then on:
-    /// what was known before may be what it would have changed. What hangs loose in one that is used is told, in sentences.
+    /// Adds an AWS API response as the state of an entity from a time on. If it can't be used, the entity's state is not known from that
+    /// time on, because what was known before may have changed. Returns a sentence for each inconsistency of a response that is used.
+    ///
+    /// # Errors
+    ///
+    /// If the JSON isn't the response that belongs to the path.
     pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<Vec<String>, WorldError> {
         let taken = answer::read(json, &at.entity).and_then(|json| {
             let taken = self.take(at, &json);
@@ -134,13 +138,13 @@ impl World {
         taken
     }
 
-    /// Whether anything says what a policy of the organization holds.
+    /// Whether a snapshot or change shows the content of an organization's policy.
     #[must_use]
     pub fn knows_policy(&self, policy: &PolicyId) -> bool {
         self.policies.contains_key(policy)
     }
 
-    /// Nothing is known of an entity from a moment on, until it is read again.
+    /// Makes the state of an entity unknown from a time on, until the next snapshot.
     fn forget(&mut self, at: &SnapshotPath) {
         fn forget<K: Ord, T: PartialEq>(timelines: &mut BTreeMap<K, Timeline<T>>, key: K, time: Moment) {
             timelines.entry(key).or_default().insert(time, Source::Snapshot, None);
@@ -160,8 +164,8 @@ impl World {
             }
             Entity::Agent(account, region, id) => forget(&mut self.agents, (account, region, id), time),
             Entity::Flow(account, region, id) => forget(&mut self.flows, (account, region, id), time),
-            // Counts of the past, and profiles, which never change: what isn't read was never known. And only AWS's word that nothing is
-            // wrong puts an invalid policy right.
+            // For metrics of the past, and for profiles, which never change, an unreadable response takes away nothing. An invalid policy
+            // becomes valid again only by a response without errors.
             Entity::Metrics(..) | Entity::InferenceProfile(..) | Entity::InvalidPolicy(_) => {}
         }
     }
@@ -247,7 +251,7 @@ impl World {
         Ok(loose_ends)
     }
 
-    /// Takes a change that an event reports. Refused calls change nothing and must not come here.
+    /// Applies a change that an event reports. Refused changes must not be passed here; they change nothing.
     pub fn apply(&mut self, time: Moment, event_id: &str, change: &WorldChange) {
         let from_event = || Source::event(event_id);
         match change {
@@ -263,7 +267,7 @@ impl World {
                 timeline.insert(time, from_event(), Some(Vec::new()));
             }
             WorldChange::InferenceProfileCreated { account, region, id, model } => {
-                // A profile's models never change, so this holds for all time; a snapshot of the profile says the same.
+                // The models of a profile never change, so this holds at all times. A snapshot of the profile has the same models.
                 self.profiles.entry((account.clone(), region.clone(), id.clone())).or_insert_with(|| vec![Model::parse(model)]);
             }
             WorldChange::AgentChanged { account, region, id, guardrail } => {
@@ -303,17 +307,17 @@ impl World {
         }
     }
 
-    /// Takes a change of the organization that was refused.
+    /// Adds a refused change of the organization.
     pub fn attempt(&mut self, time: Moment, event_id: &str, change: &OrganizationChange) {
         self.organization_attempts.insert((time, event_id.to_owned(), change.clone()));
     }
 
-    /// The types of the policies that are known.
+    /// The types of the known policies.
     pub fn policy_types(&self) -> impl Iterator<Item = &str> {
         self.policies.values().flat_map(Timeline::entries).filter_map(|(_, _, version)| Some(version?.policy_type.as_str()))
     }
 
-    /// The buckets, log groups and keys that evidence is kept in, as far as it was read.
+    /// The buckets, log groups and keys that hold or encrypt evidence, as far as they were read.
     #[must_use]
     pub fn log_stores(&self) -> BTreeSet<String> {
         let telemetry = self.telemetry.values().flat_map(Timeline::entries).filter_map(|(_, _, telemetry)| telemetry);
@@ -322,31 +326,31 @@ impl World {
         stores.chain(logging.flat_map(InvocationLogging::destinations)).map(str::to_owned).collect()
     }
 
-    /// The readings of an identity's documents, in order.
+    /// The readings of an identity's documents, ordered by time.
     pub fn identity_readings(&self, account: &AccountId, entity: &str) -> impl Iterator<Item = (Moment, &IdentityDocuments)> {
         let timeline = self.identities.get(&(account.clone(), entity.to_owned())).into_iter();
         timeline.flat_map(Timeline::entries).filter_map(|(time, _, documents)| Some((time, documents?)))
     }
 
-    /// The readings of the organization, in order.
+    /// The readings of the organization, ordered by time.
     pub fn organization_readings(&self) -> impl Iterator<Item = (Moment, &Organization)> {
         self.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?)))
     }
 
-    /// Since when AWS says that the effective policy of a reading holds (`LastUpdatedTimestamp`).
+    /// The time when the effective policy of a reading came into force, from AWS's `LastUpdatedTimestamp`.
     #[must_use]
     pub fn described_since(&self, account: &AccountId, read: Moment) -> Option<Moment> {
         self.described_since.get(&(account.clone(), read)).copied()
     }
 
-    /// The models behind an application inference profile or prompt router.
+    /// The models of an application inference profile or prompt router.
     #[must_use]
     pub fn models_behind(&self, account: &AccountId, region: &Region, id: &str) -> Option<&[Model]> {
         self.profiles.get(&(account.clone(), region.clone(), id.to_owned())).map(Vec::as_slice)
     }
 }
 
-/// From GetMetricData's answer: the sums of each period, of all series of invocations in it.
+/// Reads GetMetricData's response: for each period, the sum of all series of invocations.
 fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldError> {
     let results = json.at("/MetricDataResults").as_array().ok_or_else(|| shape("GetMetricData", "no `MetricDataResults` list"))?;
     let mut sums: BTreeMap<Moment, u64> = BTreeMap::new();
@@ -362,14 +366,15 @@ fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldErr
             *sums.entry(time).or_default() += calls;
         }
     }
-    // An answer doesn't say its period: neighbours are one apart. A lone value is taken as an hour's.
+    // A response doesn't contain its period, so it is the distance between neighbouring values; an hour if there is only one value.
     let times: Vec<Moment> = sums.keys().copied().collect();
     let apart = times.windows(2).filter_map(|pair| Some(pair.get(1)?.seconds_since(*pair.first()?)));
     let period = apart.filter(|seconds| *seconds > 0).min().unwrap_or(3600);
     Ok(sums.into_iter().map(|(time, calls)| (time, MetricCount { calls, period })).collect())
 }
 
-/// Whether a series is `Invocations`: by default its label holds the name of the metric. One without any such name is taken as it.
+/// Whether a series is of the metric `Invocations`. By default its label contains the metric's name. A series whose label contains no known
+/// name counts.
 fn counts_invocations(result: &Value) -> bool {
     const OTHERS: &[&str] = &[
         "latency",
@@ -391,7 +396,7 @@ fn counts_invocations(result: &Value) -> bool {
 }
 
 impl PolicyVersion {
-    /// From DescribePolicy's answer.
+    /// Reads DescribePolicy's response.
     fn from_describe_policy(json: &Value, id: &PolicyId) -> Result<Self, WorldError> {
         let policy = json.at("/Policy");
         let problem = |problem: &str| shape("DescribePolicy", problem);
@@ -403,9 +408,13 @@ impl PolicyVersion {
             .map_err(|error| problem(&format!("`Policy.Content` is no JSON object: {error}")))
     }
 
-    /// From a policy's type, name and content.
+    /// Makes a version from a policy's type, name and content.
+    ///
+    /// # Errors
+    ///
+    /// If the content isn't a JSON object.
     pub fn new(policy_type: &str, name: &str, content: &str) -> Result<Self, serde_json::Error> {
-        // Only objects are documents.
+        // Only objects are policy documents.
         serde_json::from_str::<serde_json::Map<String, Value>>(content)?;
         let document = Document::parse(content)?;
         Ok(PolicyVersion {
@@ -417,7 +426,7 @@ impl PolicyVersion {
     }
 }
 
-/// Whether what an answer says of itself, if anything, is what its place in the world says.
+/// Checks that the identity in a response, if it has one, is the one in the file's path.
 fn is_of(operation: &'static str, said: &Value, expected: &str) -> Result<(), WorldError> {
     match said.as_str() {
         Some(said) if said != expected => Err(shape(operation, format!("it is of `{said}`, not of `{expected}`"))),
@@ -425,7 +434,7 @@ fn is_of(operation: &'static str, said: &Value, expected: &str) -> Result<(), Wo
     }
 }
 
-/// From GetGuardrail's answer, or `{"guardrailId": null}` for its `ResourceNotFoundException`.
+/// Reads GetGuardrail's response, or `{"guardrailId": null}`, which stands for `ResourceNotFoundException`.
 fn guardrail(json: &Value, named: &GuardrailVersionArn) -> Result<Option<Canonical>, WorldError> {
     match json.get("guardrailId").or_else(|| json.get("guardrailArn")) {
         Some(Value::Null) => Ok(None),
@@ -438,7 +447,7 @@ fn guardrail(json: &Value, named: &GuardrailVersionArn) -> Result<Option<Canonic
     }
 }
 
-/// From DescribeEffectivePolicy's answer, or `{"EffectivePolicy": null}` for its `EffectivePolicyNotFoundException`.
+/// Reads DescribeEffectivePolicy's response, or `{"EffectivePolicy": null}`, which stands for `EffectivePolicyNotFoundException`.
 fn described_policy(json: &Value, account: &AccountId) -> Result<Option<EffectivePolicy>, WorldError> {
     let problem = |problem: &str| shape("DescribeEffectivePolicy", problem);
     match json.get("EffectivePolicy") {
@@ -455,7 +464,7 @@ fn described_policy(json: &Value, account: &AccountId) -> Result<Option<Effectiv
     }
 }
 
-/// From ListEnforcedGuardrailsConfiguration's answer. `None` inside if there is a configuration that can't be understood: not known.
+/// Reads ListEnforcedGuardrailsConfiguration's response. `None` if a configuration can't be understood, so that the state is not known.
 fn enforced_configurations(json: &Value, account: &AccountId, region: &Region) -> Result<Option<Vec<Enforcement>>, WorldError> {
     let list = json
         .at("/guardrailsConfig")
@@ -464,7 +473,7 @@ fn enforced_configurations(json: &Value, account: &AccountId, region: &Region) -
     Ok(list.iter().map(|item| Enforcement::from_configuration(item, account, region)).collect())
 }
 
-/// From GetInferenceProfile's answer, or GetPromptRouter's, which lists its models alike.
+/// Reads GetInferenceProfile's response, or GetPromptRouter's, which lists models in the same way.
 fn models_of_profile(json: &Value) -> Result<Vec<Model>, WorldError> {
     let listed = json.at("/models").as_array().ok_or_else(|| shape("GetInferenceProfile", "no `models` list"))?;
     let arns = listed.iter().chain(json.get("fallbackModel")).filter_map(|model| model["modelArn"].as_str());
@@ -533,11 +542,11 @@ mod tests {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! Worlds for tests, from files as they lie in a folder.
+    //! Worlds for tests, from files as in a world's folder.
 
     use super::*;
 
-    /// A world of these files.
+    /// Makes a world from these files.
     pub(crate) fn world(files: &[(&str, Value)]) -> World {
         let mut world = World::default();
         for (path, json) in files {
@@ -546,17 +555,17 @@ pub(crate) mod testing {
         world
     }
 
-    /// DescribeEffectivePolicy's answer with this content.
+    /// DescribeEffectivePolicy's response with this content.
     pub(crate) fn described(content: &Value) -> Value {
         serde_json::json!({"EffectivePolicy": {"PolicyContent": content.to_string(), "PolicyType": "BEDROCK_POLICY"}})
     }
 
-    /// DescribePolicy's answer with this content.
+    /// DescribePolicy's response with this content.
     pub(crate) fn policy(policy_type: &str, content: &Value) -> Value {
         serde_json::json!({"Policy": {"PolicySummary": {"Type": policy_type, "Name": "test"}, "Content": content.to_string()}})
     }
 
-    /// A moment of 2026-11-20, by its hour.
+    /// The given hour on 2026-11-20.
     pub(crate) fn hour(hour: u8) -> Moment {
         Moment::parse(&format!("2026-11-20T{hour:02}:00:00Z")).unwrap()
     }

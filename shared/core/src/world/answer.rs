@@ -1,11 +1,11 @@
-//! Which answer of AWS a file of the world holds, if it isn't the one that belongs there: so that whoever wrote it knows what to write.
+//! Recognises responses of AWS in the wrong file of a world, so that the error names what belongs there.
 
 use serde_json::Value;
 
 use super::{Entity, WorldError};
 use crate::json::without_mark;
 
-/// Answers that are taken for others, by a member that they have and those don't.
+/// Other responses, each recognised by a member that the right one lacks.
 const ANSWERS: &[(&str, &str)] = &[
     ("trailList", "DescribeTrails"),
     ("Trails", "ListTrails"),
@@ -34,10 +34,10 @@ const ANSWERS: &[(&str, &str)] = &[
     ("Records", "no operation: records of CloudTrail"),
 ];
 
-/// So much of an error is quoted.
+/// Characters of a text that an error quotes at most.
 const QUOTED: usize = 160;
 
-/// The JSON of a file that holds a whole answer. The error says what else it is.
+/// Parses a file that must hold a complete response. The error names what the file holds instead.
 pub(super) fn read(bytes: &[u8], entity: &Entity) -> Result<Value, WorldError> {
     let bytes = without_mark(bytes);
     let json: Value = serde_json::from_slice(bytes).map_err(|error| not_json(&String::from_utf8_lossy(bytes), entity, error))?;
@@ -49,7 +49,7 @@ pub(super) fn read(bytes: &[u8], entity: &Entity) -> Result<Value, WorldError> {
     Ok(json)
 }
 
-/// What else a text is that should be JSON.
+/// The error for a text that isn't JSON.
 fn not_json(text: &str, entity: &Entity, error: serde_json::Error) -> WorldError {
     let told = if text.trim().is_empty() {
         "empty, as `>` leaves a file whose command failed".to_owned()
@@ -67,14 +67,14 @@ fn not_json(text: &str, entity: &Entity, error: serde_json::Error) -> WorldError
     WorldError::Unusable(told)
 }
 
-/// The line of the AWS CLI that says why it could not do what was asked.
+/// The AWS CLI's error message in a text.
 fn error_of_command(text: &str) -> Option<String> {
     const STARTS: [&str; 5] = ["An error occurred (", "aws: error", "aws: [ERROR]", "Unable to locate credentials", "usage: aws"];
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     STARTS.iter().any(|start| line.starts_with(start)).then(|| line.chars().take(QUOTED).collect())
 }
 
-/// The other formats of the AWS CLI.
+/// The name of another output format of the AWS CLI.
 fn other_format(text: &str) -> Option<&'static str> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     let is_key = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_\"'-".contains(&byte));
@@ -90,7 +90,7 @@ fn other_format(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a list goes on.
+/// Whether the response is one page of a longer list.
 fn is_page(json: &Value) -> bool {
     const TOKENS: [&str; 5] = ["nextToken", "NextToken", "NextMarker", "nextMarker", "Marker"];
     let goes_on = |answer: &Value| {
@@ -103,13 +103,13 @@ fn is_page(json: &Value) -> bool {
     }
 }
 
-/// Errors that are listed are there, whatever follows them.
+/// Whether a page of a list proves enough: the errors in it exist, whatever the next pages contain.
 fn is_certain_although_cut(json: &Value, entity: &Entity) -> bool {
     let errors = json.get("EffectivePolicyValidationErrors").and_then(Value::as_array);
     matches!(entity, Entity::InvalidPolicy(_)) && errors.is_some_and(|errors| !errors.is_empty())
 }
 
-/// An error, with what the answer looks like instead.
+/// Extends an error with a description of the right response.
 pub(super) fn explained(error: WorldError, json: &Value, entity: &Entity) -> WorldError {
     let WorldError::Shape { operation, problem } = error else { return error };
     let problem = match trimmed(json, entity).or_else(|| of_another_operation(json, operation)) {
@@ -119,7 +119,7 @@ pub(super) fn explained(error: WorldError, json: &Value, entity: &Entity) -> Wor
     WorldError::Shape { operation, problem }
 }
 
-/// What `--query`, or another tool behind the command, left of the answer.
+/// Recognises a response that `--query`, or another tool behind the command, reduced.
 fn trimmed(json: &Value, entity: &Entity) -> Option<String> {
     let has = |key: &str| json.get(key).is_some();
     let without = |query: &str| Some(format!("it looks like what `--query {query}` leaves: ask without it"));

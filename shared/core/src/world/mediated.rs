@@ -8,27 +8,28 @@ use crate::{
     model::Model,
 };
 
-/// The guardrails of an agent or a flow, as its configuration names them.
+/// The guardrails in the configuration of an agent or a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediatedGuardrail {
-    /// Of each part that generates text: of an agent, itself; of a flow, its nodes, those inside of loops included. Empty if no part does.
+    /// One for each part that generates text: for an agent the agent itself, for a flow its nodes, those in loops included. Empty if no
+    /// part does.
     pub parts: Vec<PartGuardrail>,
-    /// The model that it runs, where its configuration says.
+    /// The model that it runs, if its configuration names it.
     pub model: Option<Model>,
 }
 
-/// The guardrail of something that generates text.
+/// The guardrail of a part that generates text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartGuardrail {
-    /// It names this one.
+    /// The part names this guardrail version.
     Named(GuardrailVersionArn),
-    /// It names none.
+    /// The part names none.
     None,
-    /// Whether it generates text, or which guardrail it names, can't be told from here.
+    /// The configuration doesn't show whether the part generates text, or which guardrail it names.
     NotKnown,
 }
 
-/// Kinds of nodes that run no model of Bedrock, or, like functions, only by calls with records of their own.
+/// Types of nodes that run no model of Bedrock, or run one only through calls with their own records, as functions do.
 const NOT_GENERATING: &[&str] = &[
     "input",
     "output",
@@ -44,11 +45,11 @@ const NOT_GENERATING: &[&str] = &[
     "loopController",
 ];
 
-/// AWS allows no loop inside of a loop; what nests deeper is not read.
+/// Levels of loops that are read at most. AWS allows no loop within a loop.
 const DEPTH: u8 = 4;
 
 impl MediatedGuardrail {
-    /// From GetAgent's answer; `None` if it names a guardrail in a way that can't be understood.
+    /// Reads GetAgent's response. `None` if it names a guardrail in a way that can't be understood.
     #[must_use]
     pub fn of_agent(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
         let agent = json.get("agent").unwrap_or(json);
@@ -57,18 +58,18 @@ impl MediatedGuardrail {
         (part != PartGuardrail::NotKnown).then(|| MediatedGuardrail { parts: vec![part], model })
     }
 
-    /// From a flow's `definition`, as GetFlow answers it and CreateFlow and UpdateFlow take it; `None` if there is none.
+    /// Reads a flow's `definition`, from GetFlow's response or from a request of CreateFlow or UpdateFlow. `None` if there is none.
     #[must_use]
     pub fn of_flow(definition: &Value, account: &AccountId, region: &Region) -> Option<Self> {
         Some(MediatedGuardrail { parts: parts_of(definition, account, region, DEPTH)?, model: None })
     }
 
-    /// The guardrails that parts of it name.
+    /// The guardrail versions that its parts name.
     pub fn guardrails(&self) -> impl Iterator<Item = &GuardrailVersionArn> {
         self.parts.iter().filter_map(|part| if let PartGuardrail::Named(guardrail) = part { Some(guardrail) } else { None })
     }
 
-    /// Whether some part generates text without a guardrail; `None` if that can't be told.
+    /// Whether a part generates text without a guardrail. `None` if the configuration doesn't show it.
     #[must_use]
     pub fn generates_unguarded(&self) -> Option<bool> {
         if self.parts.contains(&PartGuardrail::None) {
@@ -79,12 +80,12 @@ impl MediatedGuardrail {
 }
 
 impl PartGuardrail {
-    /// What a `guardrailConfiguration` names.
+    /// Reads a `guardrailConfiguration`.
     fn named_in(configuration: &Value, account: &AccountId, region: &Region) -> Self {
         let identifier = match configuration {
             Value::Null => return PartGuardrail::None,
             Value::Object(members) => members.get("guardrailIdentifier").unwrap_or(&Value::Null),
-            // A mask in its place.
+            // A masked value.
             _ => return PartGuardrail::NotKnown,
         };
         if identifier.is_null() || identifier.as_str() == Some("") {
@@ -96,7 +97,7 @@ impl PartGuardrail {
     }
 }
 
-/// Of each node that generates text, its guardrail.
+/// The guardrails of the nodes that generate text.
 fn parts_of(definition: &Value, account: &AccountId, region: &Region, depth: u8) -> Option<Vec<PartGuardrail>> {
     let mut parts = Vec::new();
     for node in definition.get("nodes")?.as_array()? {
@@ -104,14 +105,14 @@ fn parts_of(definition: &Value, account: &AccountId, region: &Region, depth: u8)
             let named = || PartGuardrail::named_in(settings.at("/guardrailConfiguration"), account, region);
             match kind.as_str() {
                 "prompt" if settings.is_object() => parts.push(named()),
-                // Without a model it only retrieves.
+                // A knowledge base without a model only retrieves.
                 "knowledgeBase" if settings.is_object() => parts.extend((!settings["modelId"].is_null()).then(named)),
                 "loop" => {
                     let nested = depth.checked_sub(1).and_then(|depth| parts_of(settings.at("/definition"), account, region, depth));
                     parts.extend(nested.unwrap_or_else(|| vec![PartGuardrail::NotKnown]));
                 }
                 kind if NOT_GENERATING.contains(&kind) => {}
-                // An agent brings a guardrail of its own, or none; of kinds that we have never heard of nothing is known.
+                // An agent has a guardrail of its own, or none; nothing is known of nodes of other types.
                 _ => parts.push(PartGuardrail::NotKnown),
             }
         }
@@ -119,7 +120,7 @@ fn parts_of(definition: &Value, account: &AccountId, region: &Region, depth: u8)
     Some(parts)
 }
 
-/// The kind of a node with its settings: `configuration` holds one of them, and where it is left out `type` tells.
+/// The types of a node with their settings. The object in `configuration` has the type as its key; without it, `type` names it.
 fn kinds_of(node: &Value) -> Vec<(String, &Value)> {
     if let Some(kinds) = node["configuration"].as_object().filter(|kinds| !kinds.is_empty()) {
         return kinds.iter().map(|(kind, settings)| (kind.clone(), settings)).collect();

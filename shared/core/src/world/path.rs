@@ -1,4 +1,4 @@
-//! The world's folder: which file holds the state of what, from when (docs/formats.md#the-world).
+//! The layout of a world's folder: which file holds which entity's state, from when on (docs/formats.md#the-world).
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, is_account_id},
@@ -7,7 +7,7 @@ use crate::{
     region::{is_known, looks_like_a_region, nearest_regions},
 };
 
-/// Where snapshots lie, but for `organization.json`.
+/// The paths of snapshots other than `organization.json`.
 const PLACES: [&str; 12] = [
     "policies/<policy id>.json",
     "effective-policies/<account>.json",
@@ -23,16 +23,16 @@ const PLACES: [&str; 12] = [
     "metrics/<account>/<region>.json",
 ];
 
-/// The place of a file in the world, read.
+/// The parsed path of a file in a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotPath {
-    /// What it is about.
+    /// The entity that it is about.
     pub entity: Entity,
-    /// From when it holds; without a time, from the beginning.
+    /// The time from which it holds; the beginning of time if the path has none.
     pub time: Moment,
 }
 
-/// What a snapshot is about.
+/// An entity whose state a snapshot holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entity {
     /// `organization.json`
@@ -64,7 +64,7 @@ pub enum Entity {
 }
 
 impl SnapshotPath {
-    /// Reads a path inside the world's folder, with `/` between its parts. `None` if no snapshot belongs there.
+    /// Parses a path relative to the world's folder, with `/` between its parts. `None` if no snapshot belongs there.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         let stem = path.strip_suffix(".json")?;
@@ -96,7 +96,7 @@ impl SnapshotPath {
         Some(SnapshotPath { entity, time })
     }
 
-    /// Why no snapshot belongs at a path that ends as snapshots do.
+    /// Explains why no snapshot belongs at a path that ends like one.
     #[must_use]
     pub fn misplaced(path: &str) -> String {
         let stem = path.strip_suffix(".json").unwrap_or(path);
@@ -118,7 +118,7 @@ impl SnapshotPath {
         format!("no snapshot belongs at this place of a world{meant}")
     }
 
-    /// What a snapshot is to be called that a file of another ending may be meant as; `None` where no snapshots lie.
+    /// The path that a file with another ending may be meant for. `None` outside of the folders of snapshots.
     #[must_use]
     pub fn meant_by(path: &str) -> Option<String> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -127,13 +127,13 @@ impl SnapshotPath {
         while let Some(shorter) = ends.iter().find_map(|end| stem.strip_suffix(end)) {
             stem = shorter;
         }
-        // Of another ending that is none of these: a dot may belong to a name, but not to an account, a Region or a version.
+        // Another ending than those. Names may contain a dot, but accounts, Regions and versions don't.
         let stem = stem.split_once('.').map_or(stem, |(first, _)| first);
         let meant = if folder.is_empty() { format!("{stem}.json") } else { format!("{folder}/{stem}.json") };
         SnapshotPath::parse(&meant).map(|_| meant)
     }
 
-    /// What can't be right about a place. What it is about isn't there, or only may be.
+    /// The reason to doubt a path: its account or Region doesn't exist, or may not.
     #[must_use]
     pub fn doubt(&self) -> Option<Doubt> {
         let (account, region) = self.entity.place();
@@ -151,17 +151,17 @@ impl SnapshotPath {
     }
 }
 
-/// What is doubtful about the place of a snapshot.
+/// What is doubtful about a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// It is about an account or a Region that can't be there.
+    /// Its account or Region can't exist.
     NotThere(String),
-    /// It is about a Region that we don't know, and that may be there.
+    /// Its Region isn't known to this version and may exist.
     MayBe(String),
 }
 
 impl Entity {
-    /// The account and Region that it is of, if it is of one.
+    /// The account and Region of the entity, if it has them.
     #[must_use]
     pub fn place(&self) -> (Option<&AccountId>, Option<&Region>) {
         match self {
@@ -178,7 +178,7 @@ impl Entity {
         }
     }
 
-    /// The operation whose answer belongs there.
+    /// The API operation whose response belongs at the path.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         match self {
@@ -198,7 +198,7 @@ impl Entity {
         }
     }
 
-    /// What to write where AWS was asked, and there is none.
+    /// The content that stands for a response of AWS that the entity doesn't exist.
     #[must_use]
     pub fn none(&self) -> Option<&'static str> {
         match self {

@@ -1,8 +1,8 @@
-//! From snapshots and changes in any order to what was in force when.
+//! Computes what was in force at each time, from snapshots and changes in any order.
 //!
-//! Effective policies come from two sides. They are *computed* by replaying the organization: its tree, its attachments and the contents
-//! of its policies, changed by each event. And they are *described* by DescribeEffectivePolicy. Described beats computed; an
-//! Organizations event ends the described snapshot of each account that it touches, and until the next one the computed policy holds.
+//! Effective policies come from two sources. They are *computed* by replaying the organization: its tree, attachments and policies, updated
+//! by each event. And they are *described* by DescribeEffectivePolicy. A described policy takes precedence until an Organizations event
+//! concerns the account; from then on the computed policy holds, until the next description.
 
 mod policies;
 mod replay;
@@ -36,7 +36,7 @@ use crate::{
     telemetry::{InvocationLogging, Telemetry},
 };
 
-/// What was in force when.
+/// What was in force at each time.
 #[derive(Debug, Default)]
 pub struct State {
     world: World,
@@ -48,27 +48,27 @@ pub struct State {
     contents: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
 }
 
-/// What a change of the organization did, or would have done, to the effective policies of accounts.
+/// The effect of a change of the organization, or of a refused one, on the effective policies of accounts.
 #[derive(Clone, Debug, Default)]
 pub struct OrganizationEffect {
     /// The accounts that it concerns.
     pub accounts: Vec<AccountEffect>,
-    /// It may concern accounts that are not known.
+    /// Whether it may concern accounts that aren't known.
     pub everybody: bool,
 }
 
-/// What it did to one account's.
+/// The effect on one account.
 #[derive(Clone, Debug)]
 pub struct AccountEffect {
-    /// Whose.
+    /// The account.
     pub account: AccountId,
-    /// The policy before.
+    /// Its effective policy before the change.
     pub before: InForce<Option<Arc<EffectivePolicy>>>,
-    /// The policy after.
+    /// Its effective policy after the change.
     pub after: InForce<Option<Arc<EffectivePolicy>>>,
 }
 
-/// Whom a change concerns; of one that was refused, with the computed policies before and after.
+/// The accounts that a change concerns; for a refused change, with their computed policies before and after.
 #[derive(Clone, Debug)]
 struct Touched {
     accounts: Vec<AccountId>,
@@ -76,30 +76,30 @@ struct Touched {
     supposed: Option<Vec<(Computed, Computed)>>,
 }
 
-/// An effective policy, or the knowledge that there was none.
+/// An effective policy in force, or the fact that there was none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyInForce {
-    /// `None`: no policy.
+    /// The policy; `None` if the account had none.
     pub policy: Option<Arc<EffectivePolicy>>,
-    /// How we know.
+    /// How it is known.
     pub basis: PolicyBasis,
-    /// From when it holds.
+    /// When it came into force.
     pub since: Moment,
 }
 
 /// How an effective policy is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyBasis {
-    /// DescribeEffectivePolicy said so.
+    /// From DescribeEffectivePolicy's response.
     Described,
-    /// It was computed from the organization's tree, attachments and policies.
+    /// Computed from the organization's tree, attachments and policies.
     Computed,
     /// The effective policy was invalid, so the last valid one stayed in force (docs/aws/bedrock-policies.md#invalid-policies).
     LastValid,
 }
 
 impl World {
-    /// Works out what was in force when.
+    /// Computes what was in force at each time.
     #[must_use]
     pub fn settle(self) -> State {
         let replayed = Replay::of(&self, BEDROCK_POLICY);
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// What each policy said when, by snapshots and events.
+    /// The content of each policy over time, from snapshots and events.
     fn contents(&self) -> BTreeMap<PolicyId, Timeline<PolicyVersion>> {
         let mut contents = self.policies.clone();
         for (time, event_id, change) in &self.organization_changes {
@@ -143,8 +143,8 @@ impl World {
         contents
     }
 
-    /// The effective policies of any management policy type, by account, as computed for a moment. `None` inside if what they depend
-    /// on isn't known.
+    /// Computes the effective policies of any management policy type at one time, by account. The outer `None` means that it isn't known,
+    /// the inner one that there is no policy.
     #[must_use]
     pub fn computed_policies(&self, policy_type: &str, at: Moment) -> BTreeMap<AccountId, Option<Option<Arc<EffectivePolicy>>>> {
         let replayed = Replay::of(self, policy_type);
@@ -171,7 +171,7 @@ impl State {
         }
     }
 
-    /// What a change of the organization that was applied, or attempted, did to the accounts that it concerns.
+    /// The effect of an applied or refused change of the organization on the accounts that it concerns.
     #[must_use]
     pub fn effect_of(&self, time: Moment, event_id: &str, change: &OrganizationChange) -> OrganizationEffect {
         let Some(touched) = self.effects.get(&(time, event_id.to_owned(), change.clone())) else {
@@ -189,7 +189,7 @@ impl State {
         OrganizationEffect { accounts: touched.accounts.iter().enumerate().map(effect).collect(), everybody: touched.everybody }
     }
 
-    /// The effective policy that the organization amounts to, whatever was described.
+    /// The effective policy computed from the organization, whatever was described.
     #[must_use]
     pub fn computed_policy(&self, account: &AccountId, at: Moment) -> InForce<Option<Arc<EffectivePolicy>>> {
         let history = self.replayed.get(account);
@@ -197,7 +197,7 @@ impl State {
         computed.map_or(InForce::NotKnown, |(_, computed)| computed.in_force())
     }
 
-    /// The moments at which DescribeEffectivePolicy was read, with what it said.
+    /// DescribeEffectivePolicy's responses with the times of their reading.
     pub fn described(&self, account: &AccountId) -> impl Iterator<Item = (Moment, &Option<Arc<EffectivePolicy>>)> {
         let timeline = self.world.described.get(account);
         timeline.into_iter().flat_map(Timeline::entries).filter_map(|(time, _, policy)| Some((time, policy?)))
@@ -209,7 +209,7 @@ impl State {
         self.replayed.get(account).map_or(&[], |history| history.validity.as_slice())
     }
 
-    /// The accounts whose effective policies AWS was asked about, whether they are valid, with what it said and from when on.
+    /// AWS's validations of effective policies by account, each with the time from which it holds.
     pub fn validations(&self) -> impl Iterator<Item = (&AccountId, impl Iterator<Item = (Moment, &Validation)>)> {
         self.world.validations.iter().map(|(account, validations)| {
             let since = validations.iter().map(|(read, validation)| (validation.since(*read), validation));
@@ -222,26 +222,26 @@ impl State {
         self.policies.keys()
     }
 
-    /// The enforced configurations of an account and Region: at most one, as far as AWS documents.
+    /// The enforced configurations of an account and Region; AWS documents one at most.
     #[must_use]
     pub fn configurations(&self, account: &AccountId, region: &Region, at: Moment) -> InForce<&[Enforcement]> {
         let timeline = self.world.configurations.get(&(account.clone(), region.clone()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at).map(Vec::as_slice))
     }
 
-    /// What the account's trails record in a Region.
+    /// The telemetry of an account and Region.
     #[must_use]
     pub fn telemetry(&self, account: &AccountId, region: &Region, at: Moment) -> InForce<&Telemetry> {
         let timeline = self.world.telemetry.get(&(account.clone(), region.clone()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// The moments at which that may change.
+    /// The times at which the telemetry may change.
     pub fn telemetry_boundaries(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = Moment> {
         self.world.telemetry.get(&(account.clone(), region.clone())).into_iter().flat_map(Timeline::boundaries)
     }
 
-    /// The guardrail of an agent or a flow.
+    /// The guardrails of an agent or a flow.
     #[must_use]
     pub fn mediated(&self, kind: MediatorKind, account: &AccountId, region: &Region, id: &str, at: Moment) -> InForce<&MediatedGuardrail> {
         let timelines = match kind {
@@ -252,41 +252,41 @@ impl State {
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// A version of a guardrail as it was: `None` inside if there was none.
+    /// A guardrail version; `None` in the state if it didn't exist.
     #[must_use]
     pub fn guardrail(&self, named: &GuardrailVersionArn, at: Moment) -> InForce<&Option<Arc<Canonical>>> {
         self.guardrail_timeline(named).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// All versions of guardrails of which anything is known.
+    /// All known guardrail versions with their timelines.
     pub fn guardrails(&self) -> impl Iterator<Item = (&GuardrailVersionArn, &GuardrailTimeline)> {
         self.world.guardrails.iter()
     }
 
-    /// Those of one guardrail, in order.
+    /// The known versions of one guardrail with their timelines, in order.
     pub fn versions_of(&self, key: &GuardrailKey) -> impl Iterator<Item = (GuardrailVersion, &GuardrailTimeline)> {
         self.world.guardrails.range(key.versions()).map(|(named, timeline)| (named.version, timeline))
     }
 
-    /// All that is known of a version of a guardrail.
+    /// The timeline of a guardrail version.
     #[must_use]
     pub fn guardrail_timeline(&self, named: &GuardrailVersionArn) -> Option<&GuardrailTimeline> {
         self.world.guardrails.get(named)
     }
 
-    /// When a guardrail was made, if an event said so.
+    /// When a guardrail was created, if an event showed it.
     #[must_use]
     pub fn guardrail_made(&self, key: &GuardrailKey) -> Option<Moment> {
         self.world.made.get(key).copied()
     }
 
-    /// The resource policy of a guardrail or guardrail profile; empty if it had none.
+    /// The resource policy of a guardrail or guardrail profile; empty if it has none.
     #[must_use]
     pub fn resource_policy(&self, key: &GuardrailKey, at: Moment) -> InForce<&String> {
         self.world.resource_policies.get(key).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// The moments at which that may change.
+    /// The times at which the resource policy may change.
     pub fn resource_policy_boundaries(&self, key: &GuardrailKey) -> impl Iterator<Item = Moment> {
         self.world.resource_policies.get(key).into_iter().flat_map(Timeline::boundaries)
     }
@@ -298,21 +298,21 @@ impl State {
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// The moments at which that may change.
+    /// The times at which model invocation logging may change.
     #[must_use]
     pub fn invocation_logging_boundaries(&self, account: &AccountId, region: &Region) -> Vec<Moment> {
         let timeline = self.world.logging.get(&(account.clone(), region.clone()));
         timeline.into_iter().flat_map(Timeline::boundaries).collect()
     }
 
-    /// The buckets and log groups that model invocation logs of any account were ever delivered to.
+    /// All buckets and log groups that model invocation logs of any account were delivered to at some time.
     #[must_use]
     pub fn log_destinations(&self) -> BTreeSet<String> {
         let known = self.world.logging.values().flat_map(Timeline::entries).filter_map(|(_, _, logging)| logging);
         known.flat_map(InvocationLogging::destinations).map(str::to_owned).collect()
     }
 
-    /// The policy documents of a role, user, group or managed policy, by the name of its file in the world.
+    /// The policy documents of a role, user, group or managed policy, given by the name of its file in the world.
     #[must_use]
     pub fn identity_documents(&self, account: &AccountId, entity: &str, at: Moment) -> InForce<&IdentityDocuments> {
         self.world.identities.get(&(account.clone(), entity.to_owned())).map_or(InForce::NotKnown, |timeline| timeline.at(at))
@@ -323,7 +323,7 @@ impl State {
         self.world.configurations.keys().map(|(account, region)| (account, region))
     }
 
-    /// The guardrails that any policy or configuration ever named.
+    /// All guardrails that a policy or configuration named at some time.
     #[must_use]
     pub fn ever_named(&self) -> BTreeSet<GuardrailKey> {
         let policies = self.policies.values().flatten().filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_deref());
@@ -333,7 +333,7 @@ impl State {
         by_policy.chain(configured.flatten().cloned()).map(|enforcement| enforcement.guardrail.key).collect()
     }
 
-    /// The agents and flows that are known at a moment.
+    /// The agents and flows that are known at one time.
     pub fn consumers(&self, at: Moment) -> impl Iterator<Item = (String, &MediatedGuardrail)> {
         let all = [("agent", &self.world.agents), ("flow", &self.world.flows)]
             .into_iter()
@@ -341,7 +341,7 @@ impl State {
         all.filter_map(move |(word, ((account, _, id), timeline))| Some((format!("{word} {id} of {account}"), timeline.at(at).state()?)))
     }
 
-    /// Whether an account has an agent or flow in a Region of which it isn't known what it uses.
+    /// Whether an account has an agent or flow in a Region whose configuration isn't known.
     #[must_use]
     pub fn has_unread_consumers(&self, account: &AccountId, region: &Region, at: Moment) -> bool {
         let is_unread = |of: &BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>| {
@@ -352,23 +352,23 @@ impl State {
         is_unread(&self.world.agents) || is_unread(&self.world.flows)
     }
 
-    /// Whether any document of the account's identities is known.
+    /// Whether a document of any of the account's identities is known.
     #[must_use]
     pub fn knows_identities_of(&self, account: &AccountId) -> bool {
         self.world.identities.range((account.clone(), String::new())..).next().is_some_and(|((of, _), _)| of == account)
     }
 
-    /// The roles, users, groups and policies whose documents are known, by the names of their files.
+    /// The roles, users, groups and policies whose documents are known, by account and name of their file.
     pub fn identities(&self) -> impl Iterator<Item = (&AccountId, &str)> {
         self.world.identities.keys().map(|(account, entity)| (account, entity.as_str()))
     }
 
-    /// The snapshots of what all trails of an account record, in every Region.
+    /// The telemetry of all accounts and Regions over time.
     pub fn all_telemetry(&self) -> impl Iterator<Item = (&(AccountId, Region), &Timeline<Telemetry>)> {
         self.world.telemetry.iter()
     }
 
-    /// What Bedrock's metrics counted, by the start of each period.
+    /// The counts of Bedrock's metrics, by the start of each period.
     #[must_use]
     pub fn metrics(&self, account: &AccountId, region: &Region) -> Option<&BTreeMap<Moment, MetricCount>> {
         self.world.metrics.get(&(account.clone(), region.clone()))
@@ -379,18 +379,18 @@ impl State {
         self.world.metrics.keys()
     }
 
-    /// A policy of an organization as it was.
+    /// A policy of the organization.
     #[must_use]
     pub fn organization_policy(&self, policy: &PolicyId, at: Moment) -> InForce<&PolicyVersion> {
         self.contents.get(policy).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// All policies of the organization as they are at a moment.
+    /// All policies of the organization at one time.
     pub fn organization_policies(&self, at: Moment) -> impl Iterator<Item = (&PolicyId, &PolicyVersion)> {
         self.contents.iter().filter_map(move |(policy, timeline)| Some((policy, timeline.at(at).state()?)))
     }
 
-    /// The guardrails and the scopes of models of everything that was ever in force for an account and Region.
+    /// The guardrails and model scopes of all enforcements that were in force for an account and Region at some time.
     pub(crate) fn all_enforcements(
         &self,
         account: &AccountId,
@@ -406,17 +406,17 @@ impl State {
         by_policy.chain(by_account.map(|enforcement| (Some(enforcement.guardrail.key.clone()), enforcement.models.clone())))
     }
 
-    /// The models that a `modelId` may mean: itself, or what the alias that it is stands for. Empty if that isn't known.
+    /// The models that a `modelId` stands for: the model itself, or those behind an alias. Empty if they aren't known.
     #[must_use]
     pub fn resolve(&self, model: &Model, account: &AccountId, region: &Region) -> Vec<Model> {
         match model {
             Model::Foundation(_) | Model::Deployed(..) => vec![model.clone()],
-            // What CloudTrail saw being called is sure, whatever the alias stands for by now.
+            // The models that a call's record names are certain, even if the alias stands for others by now.
             Model::Alias(..) if model.named_behind().next().is_some() => model.named_behind().collect(),
             Model::Unknown | Model::Alias(Alias::Prompt, _) => Vec::new(),
             Model::Alias(_, id) => {
                 let short = id.rsplit('/').next().unwrap_or(id);
-                // An ARN says whose and where it is: a profile of another account is not the caller's of the same id.
+                // An ARN contains the account and Region of a profile, which may differ from the caller's and have one with the same id.
                 let named = Arn::parse(id).map(|arn| (AccountId::from(arn.account), Region::from(arn.region)));
                 let (account, region) = named.as_ref().map_or((account, region), |(account, region)| (account, region));
                 self.world.models_behind(account, region, short).map(<[Model]>::to_vec).unwrap_or_default()
@@ -424,13 +424,13 @@ impl State {
         }
     }
 
-    /// The organization as it was last known.
+    /// The last known organization.
     #[must_use]
     pub fn organization(&self) -> Option<&Organization> {
         self.organization.as_ref()
     }
 
-    /// Where an account stood in the organization at a moment.
+    /// The position of an account in the organization.
     #[must_use]
     pub fn standing(&self, account: &AccountId, at: Moment) -> InForce<&Standing> {
         self.standings.get(account).map_or(InForce::NotKnown, |timeline| timeline.at(at))
@@ -442,13 +442,13 @@ impl State {
         self.organization.as_ref()?.management_account.as_ref()
     }
 
-    /// The snapshots and changes that this was made from.
+    /// The snapshots and changes that this state was computed from.
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// The moments at which something that bears on verdicts in this account and Region may change, in order.
+    /// The times at which anything that verdicts of this account and Region depend on may change, ordered.
     #[must_use]
     pub fn boundaries(&self, account: &AccountId, region: &Region) -> Vec<Moment> {
         fn of<'a, T: PartialEq + 'a>(timeline: Option<&'a Timeline<T>>) -> impl Iterator<Item = Moment> + 'a {
@@ -474,7 +474,7 @@ impl State {
     }
 }
 
-/// What mediates a call.
+/// A kind of resource that calls models on the caller's behalf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MediatorKind {
     /// A Bedrock agent.

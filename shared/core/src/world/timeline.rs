@@ -1,19 +1,19 @@
-//! What was known of one thing, and from when to when.
+//! The known states of one entity over time.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{facts::uuid, moment::Moment};
 
-/// Where a state came from. At the same moment an event comes before a snapshot, which was read after it.
+/// The origin of a state. At the same time an event comes before a snapshot, because the snapshot was read after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// An event.
+    /// An event, with its id.
     Event(EventId),
     /// An AWS API response.
     Snapshot,
 }
 
-/// An event, told from others and in the order of ids: a UUID as it is, of any other id a digest.
+/// The identity of an event, ordered by event id. Holds a UUID as its bytes, and a digest of any other id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventId([u8; 16]);
 
@@ -25,15 +25,14 @@ impl EventId {
 }
 
 impl Source {
-    /// The event of this id.
+    /// The source for the event with this id.
     #[must_use]
     pub fn event(id: &str) -> Self {
         Source::Event(EventId::of(id))
     }
 }
 
-/// States in the order of time, each in force until the next. `None` is a state that is not known, such as the content of a change
-/// that the event hides.
+/// States ordered by time, each in force until the next. `None` is a state that is not known, such as after a change that the event masks.
 #[derive(Clone, Debug)]
 pub struct Timeline<T> {
     entries: Vec<(Moment, Source, Option<T>)>,
@@ -45,19 +44,19 @@ impl<T> Default for Timeline<T> {
     }
 }
 
-/// The state at a moment.
+/// The state at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InForce<T> {
-    /// Known to be in force.
+    /// Certainly in force.
     Known(T),
-    /// Taken from a snapshot younger than the moment, with no event between them.
+    /// Assumed from a later snapshot, with no event in between.
     Assumed(T),
     /// Not known.
     NotKnown,
 }
 
 impl<T> InForce<T> {
-    /// The state, known or assumed.
+    /// The state, whether known or assumed.
     pub fn state(self) -> Option<T> {
         match self {
             InForce::Known(state) | InForce::Assumed(state) => Some(state),
@@ -65,7 +64,7 @@ impl<T> InForce<T> {
         }
     }
 
-    /// The same, by reference.
+    /// The same with a reference to the state.
     pub fn as_ref(&self) -> InForce<&T> {
         match self {
             InForce::Known(state) => InForce::Known(state),
@@ -74,7 +73,7 @@ impl<T> InForce<T> {
         }
     }
 
-    /// The same for something made from the state.
+    /// The same with a value made from the state.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> InForce<U> {
         match self {
             InForce::Known(state) => InForce::Known(make(state)),
@@ -85,23 +84,22 @@ impl<T> InForce<T> {
 }
 
 impl<T: PartialEq> Timeline<T> {
-    /// Takes a state from a moment on. The same state from the same source twice is one.
-    ///
-    /// Of two events in the same instant nobody can say which was last: if they leave different states, the state is not known.
+    /// Adds a state from a time on. Adding the same state from the same source again changes nothing. If two events of the same time leave
+    /// different states, the state is not known, because their order isn't.
     pub fn insert(&mut self, time: Moment, source: Source, state: Option<T>) {
         let is_event = matches!(source, Source::Event(_));
         let at = self.entries.partition_point(|(t, s, _)| (t, s) < (&time, &source));
         if self.entries.get(at).is_some_and(|(t, s, known)| *t == time && *s == source && (!is_event || *known == state)) {
             return;
         }
-        // Many things have few states, and some have thousands: room for twice as many would be most of what timelines take.
+        // Most timelines have few states and some have thousands, so doubling the capacity would waste most of their memory.
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(self.entries.len() / 8 + 1);
         }
         self.entries.insert(at, (time, source, state));
     }
 
-    /// The state at a moment.
+    /// The state at a time.
     #[must_use]
     pub fn at(&self, moment: Moment) -> InForce<&T> {
         let after = self.entries.partition_point(|(time, _, _)| *time <= moment);
@@ -119,12 +117,12 @@ impl<T: PartialEq> Timeline<T> {
         }
     }
 
-    /// The moments at which the state may change.
+    /// The times at which the state may change.
     pub fn boundaries(&self) -> impl Iterator<Item = Moment> {
         self.entries.iter().map(|(time, _, _)| *time)
     }
 
-    /// All states with their moments and sources.
+    /// All states with their times and sources.
     pub fn entries(&self) -> impl Iterator<Item = (Moment, &Source, Option<&T>)> {
         self.entries.iter().map(|(time, source, state)| (*time, source, state.as_ref()))
     }

@@ -1,5 +1,4 @@
-//! What AWS says is wrong with an account's effective policy: ListEffectivePolicyValidationErrors
-//! (docs/aws/bedrock-policies.md#invalid-policies).
+//! AWS's validation of an account's effective policy: ListEffectivePolicyValidationErrors (docs/aws/bedrock-policies.md#invalid-policies).
 
 use std::fmt::Write as _;
 
@@ -8,20 +7,20 @@ use serde_json::Value;
 use super::{WorldError, shape};
 use crate::{moment::Moment, policy::BEDROCK_POLICY};
 
-/// An answer: what is wrong; nothing if the policy is valid.
+/// One response: the errors of the policy; none if it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validation {
-    /// When AWS looked, where it says.
+    /// When AWS evaluated the policy, if the response contains it.
     pub evaluated: Option<Moment>,
-    /// Each error: its code, what it says, where, and the policies that it comes of.
+    /// Each error as a phrase: its code, message, path and the policies that cause it.
     pub errors: Vec<String>,
 }
 
-/// So many errors are told in words.
+/// Errors that a phrase lists at most.
 const TOLD: usize = 5;
 
 impl Validation {
-    /// From the answer.
+    /// Reads the response.
     pub(super) fn from_json(json: &Value) -> Result<Self, WorldError> {
         let problem = |problem: &str| shape("ListEffectivePolicyValidationErrors", problem);
         let errors = json.get("EffectivePolicyValidationErrors").and_then(Value::as_array);
@@ -29,7 +28,7 @@ impl Validation {
         if json.get("PolicyType").and_then(Value::as_str).is_some_and(|of| of != BEDROCK_POLICY) {
             return Err(problem("not about BEDROCK_POLICY"));
         }
-        // The API's own answers have seconds since 1970, the AWS CLI's a text.
+        // The API returns seconds since 1970, the AWS CLI a text.
         let evaluated = match json.get("EvaluationTimestamp") {
             Some(Value::String(time)) => Moment::parse(time),
             #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]
@@ -39,7 +38,8 @@ impl Validation {
         Ok(Validation { evaluated, errors: errors.iter().map(in_words).collect() })
     }
 
-    /// From when it holds, if it was read then. AWS evaluates a policy when it changes: it is invalid since, not since somebody asked.
+    /// The time from which the validation holds, if it was read at the given time. AWS evaluates a policy when it changes, so it was
+    /// invalid since then, not since the response was read.
     #[must_use]
     pub fn since(&self, read: Moment) -> Moment {
         match self.evaluated.filter(|evaluated| !self.is_valid() && (*evaluated < read || read == Moment::BEGINNING)) {
@@ -54,7 +54,7 @@ impl Validation {
         self.errors.is_empty()
     }
 
-    /// The errors, in so many words.
+    /// The errors as a phrase.
     #[must_use]
     pub fn told(&self) -> String {
         let told: Vec<&str> = self.errors.iter().take(TOLD).map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! Described and computed policies, put together.
+//! Combines described and computed effective policies.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     world::{InForce, Timeline},
 };
 
-/// The effective policy that the replayed organization amounts to.
+/// The effective policy computed from the replayed organization.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Computed {
     Policy { policy: Option<Arc<EffectivePolicy>>, assumed: bool },
@@ -26,17 +26,17 @@ impl Computed {
     }
 }
 
-/// What the replay tells of one account.
+/// What the replay shows about one account.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AccountHistory {
     pub(super) computed: Vec<(Moment, Computed)>,
-    /// When events touched it.
+    /// The times of events that concern it.
     pub(super) touched: Vec<Moment>,
     /// When its effective policy became invalid (false) or valid again (true).
     pub(super) validity: Vec<(Moment, bool)>,
 }
 
-/// Puts described and computed policies together.
+/// Combines described and computed policies into what was in force at each time.
 pub(super) fn in_force(
     described: &Timeline<Option<Arc<EffectivePolicy>>>,
     history: &AccountHistory,
@@ -69,7 +69,7 @@ pub(super) fn in_force(
         let state = if let Some((since, described)) = last {
             match (described, next) {
                 (Some(policy), _) => InForce::Known(describe((*since, policy))),
-                // It was described, and what was said can't be read.
+                // There is a description, but it can't be read.
                 (None, Some(snapshot)) => InForce::Assumed(describe(snapshot)),
                 (None, None) => InForce::NotKnown,
             }
@@ -91,7 +91,7 @@ pub(super) fn in_force(
     states
 }
 
-/// What was in force before the change that made the policy invalid. Which change that was nobody says: the last one is assumed.
+/// The policy in force before the change that made the policy invalid. AWS doesn't name that change; the last one before is assumed.
 fn last_valid(states: &[(Moment, InForce<PolicyInForce>)], touched: &[Moment], invalid_since: Moment) -> InForce<PolicyInForce> {
     let changed = touched.iter().rev().find(|touch| **touch <= invalid_since).copied().unwrap_or(invalid_since);
     match states.iter().rev().find(|(time, _)| *time < changed) {

@@ -1,4 +1,4 @@
-//! The organization, moved through time: what its tree, attachments and policies amount to for each account.
+//! Replays the organization through time and computes each account's effective policy after each change.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,57 +18,57 @@ use crate::{
     world::{PolicyVersion, Timeline, World},
 };
 
-/// A policy, as far as it is known.
+/// A policy as far as it is known.
 #[derive(Clone, Debug, Default)]
 struct Policy {
     policy_type: Option<String>,
-    /// What it says, with a number that no other content has; `None` if that isn't known.
+    /// Its content, with a number that identifies this content; `None` if it isn't known.
     content: Option<(usize, Arc<Document>)>,
     assumed: bool,
 }
 
-/// The organization, moved through time.
+/// The organization at one time of the replay.
 #[derive(Clone)]
 pub(super) struct Replay<'w> {
     world: &'w World,
     policy_type: &'w str,
     organization: Option<Organization>,
     organization_assumed: bool,
-    /// Accounts that left, also where the organization isn't known.
+    /// Accounts that left, recorded also while the organization isn't known.
     departed: BTreeSet<AccountId>,
     policies: BTreeMap<PolicyId, Policy>,
     contents: usize,
     accounts: BTreeMap<AccountId, AccountHistory>,
-    /// Touches of nobody knows which accounts.
+    /// The times of events that may concern any account.
     touched_all: Vec<Moment>,
     cache: HashMap<Vec<(TargetId, usize)>, Option<Arc<EffectivePolicy>>>,
     effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
-    /// It only asks what a change would do.
+    /// Whether this is a copy that computes the effect of a supposed change.
     supposing: bool,
-    /// Something happened to the organization, and its record doesn't say what; or it was read, and that can't be understood.
+    /// Whether the state of the organization is lost: an event changed it without showing how, or a snapshot can't be understood.
     lost: bool,
 }
 
-/// One thing that happens in a replay. At one moment, changes come first, in the order of their event ids, then snapshots.
+/// One step of a replay. At the same time, changes come first, ordered by event id, then snapshots.
 enum Step<'w> {
     Change(&'w str, &'w OrganizationChange),
-    /// A change that was refused.
+    /// A refused change.
     Attempt(&'w str, &'w OrganizationChange),
-    /// An attachment that `organization.json` dates.
+    /// An attachment with its date from `organization.json`.
     Attached(TargetId, PolicyId),
     Policy(&'w PolicyId, Option<&'w PolicyVersion>),
     /// A snapshot; `None` if it can't be read.
     Organization(Option<&'w Organization>),
 }
 
-/// Whom a step concerns.
+/// The accounts that a step concerns.
 enum Concerned {
     Nobody,
     Accounts(Vec<AccountId>),
     Everybody,
 }
 
-/// What [`Replay`] leaves.
+/// The result of [`Replay`].
 pub(super) struct Replayed {
     pub(super) accounts: BTreeMap<AccountId, AccountHistory>,
     touched_all: Vec<Moment>,
@@ -114,7 +114,7 @@ impl<'w> Replay<'w> {
             for (account, validations) in &world.validations {
                 let validity = &mut replay.accounts.entry(account.clone()).or_default().validity;
                 validity.extend(validations.iter().map(|(read, validation)| (validation.since(*read), validation.is_valid())));
-                // Of two words at one moment, the worse counts.
+                // If two validations have the same time, invalid counts.
                 validity.sort_by_key(|(time, valid)| (*time, !valid));
             }
         }
@@ -137,7 +137,8 @@ impl<'w> Replay<'w> {
         let mut dated = |organization: &Organization, after: Moment, before: Moment| {
             for (at, target, policy) in organization.clone().split_off_later(after) {
                 if at < before {
-                    // Those of one moment stay in the order of the list: the first one wins (docs/aws/bedrock-policies.md#inheritance).
+                    // Attachments of the same time keep the order of the list, because the first one wins
+                    // (docs/aws/bedrock-policies.md#inheritance).
                     steps.push((at, (0, String::new()), Step::Attached(target, policy)));
                 }
             }
@@ -154,7 +155,7 @@ impl<'w> Replay<'w> {
         steps
     }
 
-    /// What the first snapshot of a thing says is assumed to have been so before, unless an event says that it changed in between.
+    /// Assumes that the first snapshot of an entity also holds before its time, unless an event shows a change in between.
     fn assume_what_is_only_read_later(&mut self) {
         let first_change = self.world.organization_changes.iter().next().map_or(Moment::END, |(time, ..)| *time);
         if let Some((time, _, Some(organization))) = self.world.organizations.entries().next()
@@ -182,7 +183,7 @@ impl<'w> Replay<'w> {
         Policy { policy_type: Some(version.policy_type.clone()), content: Some((self.contents, Arc::clone(&version.document))), assumed }
     }
 
-    /// Whether an event wrote the policy after one moment and not after another.
+    /// Whether an event wrote the policy after one time and up to another.
     fn written_within(&self, policy: &PolicyId, after: Moment, until: Moment) -> bool {
         self.world.organization_changes.iter().any(|(time, _, change)| {
             *time > after
@@ -191,7 +192,7 @@ impl<'w> Replay<'w> {
         })
     }
 
-    /// Moves the organization on by one step.
+    /// Applies one step to the organization.
     fn take(&mut self, time: Moment, step: &Step<'w>) -> Concerned {
         match step {
             Step::Organization(None) => {
@@ -241,7 +242,7 @@ impl<'w> Replay<'w> {
         }
     }
 
-    /// What a change would do at this point.
+    /// Computes the effect that a change would have at this point.
     fn suppose(&mut self, time: Moment, change: &OrganizationChange) -> Touched {
         let mut after = Replay { supposing: true, ..self.clone() };
         let concerned = after.change(time, change);
@@ -265,7 +266,8 @@ impl<'w> Replay<'w> {
 
     fn change(&mut self, time: Moment, change: &OrganizationChange) -> Concerned {
         use OrganizationChange as Change;
-        // Who is concerned is asked before and after the change: an account that loses a policy is as concerned as one that gains it.
+        // The concerned accounts are determined before and after the change: an account that loses a policy is as concerned as one that
+        // gains it.
         match change {
             Change::CreatePolicy { policy, policy_type, name, content } => {
                 let version = content.as_deref().and_then(|content| PolicyVersion::new(policy_type, name, content).ok());
@@ -276,7 +278,7 @@ impl<'w> Replay<'w> {
             }
             Change::UpdatePolicy { policy, content } => {
                 let is_known = self.policies.get(policy).is_some_and(|policy| policy.policy_type.is_some());
-                // Of a policy that was never read, what is written into it tells its type.
+                // The content that is written into an unread policy shows its type.
                 if !is_known && self.policy_type == BEDROCK_POLICY && content.as_deref().is_some_and(|content| !speaks_of_bedrock(content))
                 {
                     return Concerned::Nobody;
@@ -288,7 +290,7 @@ impl<'w> Replay<'w> {
                 self.policies.insert(policy.clone(), updated);
                 self.targets_of(policy)
             }
-            // AWS deletes only policies that are attached nowhere; a refused deletion may mean one that is.
+            // AWS deletes only policies that aren't attached; a refused deletion may be of an attached one.
             Change::DeletePolicy { policy } => {
                 let is_concerned = (self.organization.is_some() || self.supposing) && self.may_be_of_our_type(policy);
                 let concerned = if is_concerned { self.targets_of(policy) } else { Concerned::Nobody };
@@ -369,7 +371,7 @@ impl<'w> Replay<'w> {
         self.under(root)
     }
 
-    /// The policy after an update: as the event says, else as the next snapshot says if nothing was written in between.
+    /// The policy after an update: with the content in the event, or else that of the next snapshot if nothing was written in between.
     fn updated(&mut self, id: &PolicyId, time: Moment, content: Option<&str>) -> Policy {
         let policy_type = self.policies.get(id).and_then(|policy| policy.policy_type.clone());
         let unread = Policy { policy_type: policy_type.clone(), ..Policy::default() };
@@ -387,7 +389,7 @@ impl<'w> Replay<'w> {
         }
     }
 
-    /// Whether the policy is of the type that is replayed, or may be for all that is known.
+    /// Whether the policy is, or may be, of the replayed type.
     fn may_be_of_our_type(&self, policy: &PolicyId) -> bool {
         match self.policies.get(policy).and_then(|policy| policy.policy_type.as_deref()) {
             Some(policy_type) => policy_type == self.policy_type,
@@ -412,7 +414,7 @@ impl<'w> Replay<'w> {
         Concerned::Accounts(accounts.into_iter().cloned().collect())
     }
 
-    /// Writes down the policies of those concerned, where they changed.
+    /// Records the policies of the concerned accounts, if they changed.
     fn record(&mut self, time: Moment, concerned: &Concerned) {
         let accounts: Vec<AccountId> = match concerned {
             Concerned::Nobody => return,
@@ -426,7 +428,7 @@ impl<'w> Replay<'w> {
             let computed = self.compute(&account);
             let history = self.accounts.entry(account).or_default();
             if history.computed.last().is_none_or(|(_, before)| *before != computed) {
-                // Of several steps in one moment the last one counts.
+                // Of several steps at the same time the last one counts.
                 history.computed.retain(|(at, _)| *at != time);
                 history.computed.push((time, computed));
             }
@@ -443,11 +445,11 @@ impl<'w> Replay<'w> {
         let Some(path) = organization.path_to(account) else {
             return Computed::NotKnown;
         };
-        // Without the type nothing is in force. For other types than ours we answer what the attachments would amount to.
+        // While the type is disabled nothing is in force. For types other than Bedrock's, the result is what the attachments would produce.
         if self.policy_type == BEDROCK_POLICY && !organization.is_enabled(self.policy_type, &path) {
             return Computed::Policy { policy: None, assumed: self.organization_assumed };
         }
-        // What is attached to something that isn't known may reach this account.
+        // A policy attached to an unknown target may reach this account.
         if organization.loose.iter().any(|(_, policy)| policy.as_ref().is_none_or(|policy| self.may_be_of_our_type(policy))) {
             return Computed::NotKnown;
         }
@@ -478,7 +480,7 @@ impl<'w> Replay<'w> {
     }
 }
 
-/// Whether the content of a policy can be that of a Bedrock policy: other types have other keys at their top.
+/// Whether the content of a policy may be that of a Bedrock policy. Other types have other top-level keys.
 fn speaks_of_bedrock(content: &str) -> bool {
     let content = serde_json::from_str::<serde_json::Value>(content).ok();
     content.is_none_or(|content| content.as_object().is_none_or(|members| members.keys().any(|key| key.eq_ignore_ascii_case("bedrock"))))

@@ -1,4 +1,4 @@
-//! Where each account stood in the organization, and from when to when.
+//! Each account's position in the organization over time.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use crate::{
     world::{Source, Timeline, World},
 };
 
-/// Where an account stands in the organization.
+/// The position of an account in the organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The targets from the root down to the account itself.
     pub path: Vec<TargetId>,
-    /// Whether it is active; an account in another state (`SUSPENDED`, `CLOSED`, …) runs no inference.
+    /// Whether the account is active. An account in another state (`SUSPENDED`, `CLOSED`, …) can't run inference.
     pub active: bool,
 }
 
-/// Changes that move accounts, although their records may not say which.
+/// Operations that move accounts, although their records may not show which account.
 const MOVES_ACCOUNTS: &[&str] = &["MoveAccount", "RemoveAccountFromOrganization"];
 
 impl Standing {
@@ -29,7 +29,7 @@ impl Standing {
     }
 }
 
-/// Follows snapshots and changes of the tree. At one moment, changes come first.
+/// Computes positions from snapshots and changes of the tree. At the same time, changes come first.
 pub(super) fn standings(world: &World) -> BTreeMap<AccountId, Timeline<Standing>> {
     let changes = world.organization_changes.iter().map(|(time, event_id, change)| (*time, Step::Change(event_id, change)));
     let snapshots = world.organizations.entries().filter_map(|(time, _, read)| Some((time, Step::Snapshot(read?))));
@@ -62,7 +62,7 @@ impl Followed {
         for account in known {
             self.note(time, &Source::Snapshot, &account, Standing::of(organization, &account));
         }
-        // Attachments are no part of the tree.
+        // Attachments don't affect positions.
         self.tree = Some(Organization { attachments: BTreeMap::new(), ..organization.clone() });
     }
 
@@ -98,7 +98,7 @@ impl Followed {
         }
     }
 
-    /// Writes down where an account stands, if that is news.
+    /// Records an account's position, if it changed.
     fn note(&mut self, time: Moment, source: &Source, account: &AccountId, standing: Option<Standing>) {
         let timeline = self.standings.entry(account.clone()).or_default();
         let is_news = timeline.entries().last().is_none_or(|(at, _, known)| at == time || known != standing.as_ref());

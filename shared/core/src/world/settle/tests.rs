@@ -1,4 +1,4 @@
-//! Worlds in any order, and what was in force when.
+//! What is in force in small worlds, in any order of their parts.
 
 use serde_json::{Value, json};
 

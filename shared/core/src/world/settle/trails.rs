@@ -1,7 +1,7 @@
-//! What changes of trails leave known of what they record.
+//! What remains known about telemetry after changes of trails.
 //!
-//! A trail that a member makes or stops is no reason to know less of the organization's trail, which records its calls all the same:
-//! otherwise each member could silence what the lack of evaluations tells.
+//! When a member account creates or stops its own trail, the organization's trail still records its calls, and what is known of that trail
+//! remains. Otherwise any member could prevent conclusions from missing evaluations.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::{
     world::{Source, Timeline, World},
 };
 
-/// What trails record, by account and Region.
+/// Telemetry over time by account and Region.
 type ByPlace = BTreeMap<(AccountId, Region), Timeline<Telemetry>>;
 
-/// The snapshots, with the changes of trails between them.
+/// The snapshots of telemetry, with the changes of trails between them applied.
 pub(super) fn with_changes(world: &World) -> ByPlace {
     let mut telemetry = world.telemetry.clone();
     let organizations = world.organizations.entries().filter_map(|(_, _, organization)| organization);
@@ -30,7 +30,7 @@ pub(super) fn with_changes(world: &World) -> ByPlace {
             if !known.trails.iter().any(concerned) {
                 continue;
             }
-            // Where another trail records evaluations too, or may, nothing changes for them.
+            // If another trail records evaluations too, or may, nothing changes for them.
             let others: Vec<Trail> = known.trails.iter().filter(|trail| !concerned(trail)).cloned().collect();
             let left = Telemetry { trails: others, ..known.clone() };
             let left = (left.records(LoggedEvent::EVALUATION) != Recorded::No).then_some(left);
@@ -44,17 +44,17 @@ fn insert(timeline: &mut Timeline<Telemetry>, time: Moment, event_id: &str, stat
     timeline.insert(time, Source::event(event_id), state);
 }
 
-/// A trail that was changed.
+/// A trail that an event changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct ChangedTrail {
-    /// In the events of which account.
+    /// The account that received the event.
     pub(in super::super) account: AccountId,
-    /// Its ARN; `None` if the record doesn't say which it is.
+    /// The trail's ARN; `None` if the record doesn't show which trail it is.
     pub(in super::super) arn: Option<String>,
 }
 
 impl ChangedTrail {
-    /// Whether this is a trail that was read in an account.
+    /// Whether this may be the trail that was read in an account.
     fn concerns(&self, trail: &Trail, reader: &AccountId, is_of_organization: bool) -> bool {
         // A trail that was read without its ARN is the account's own or the organization's.
         let may_be_theirs = self.account == *reader || is_of_organization;
