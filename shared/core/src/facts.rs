@@ -1,7 +1,7 @@
-//! What a set of records amounts to, kept small: 49 bytes a call, and each distinct text once.
+//! Compact storage of what records show: 49 bytes a call, and each distinct text once.
 //!
-//! A verdict may depend on a change that stands in a file read later, so calls are kept until all is read. They are kept by account and
-//! Region, because nothing joins them across: one place after the other is sorted in place, judged and let go.
+//! A verdict may depend on a change in a file that is read later, so all calls are kept until everything is read. They are grouped by
+//! account and Region, because nothing joins calls across these: each group is sorted in place, judged and freed before the next.
 
 mod changes;
 mod collect;
@@ -29,24 +29,24 @@ use crate::{
     moment::Moment,
 };
 
-/// All that was kept of the records that were read.
+/// What was kept of all records read.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub(crate) texts: Texts,
-    /// By account and Region.
+    /// The rows by account and Region.
     pub(crate) places: Places,
     last_place: usize,
     pub(crate) changes: KeptChanges,
-    /// From when to when was looked, besides the records themselves.
+    /// The first and last time at which the caller looked for records, apart from the records' own times.
     pub(crate) looked: Option<(Moment, Moment)>,
-    /// The guardrails whose DRAFTs somebody's calls ask for that aren't here.
+    /// ARNs of guardrails whose DRAFT is requested by calls that are stored elsewhere.
     drafts: BTreeSet<String>,
 }
 
 /// Rows by account and Region.
 pub(crate) type Places = IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>;
 
-/// What the numbers in rows stand for.
+/// The values behind the numbers in rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Texts {
     strings: Strings,
@@ -54,28 +54,28 @@ pub(crate) struct Texts {
     requests: Distinct<Requested>,
 }
 
-/// What of a record takes few values: few enough that two bytes number their combinations.
+/// The fields of a record that have few values. Two bytes are enough to number their combinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
     pub(crate) kind: Kind,
     /// The operation.
     pub(crate) api: Symbol,
-    /// `errorCode`.
+    /// The `errorCode`.
     pub(crate) error: Symbol,
-    /// Of a call: a Bedrock API key was used.
+    /// For a call: it was made with a Bedrock API key.
     pub(crate) bearer_key: bool,
-    /// Of a refused call: the error speaks of a guardrail.
+    /// For a refused call: the error message mentions a guardrail.
     pub(crate) refused_by_guardrail: bool,
-    /// Of a log: fewer characters were guarded than there were. Of an evaluation: it was of the answer alone.
+    /// For a log: fewer characters were guarded than there were. For an evaluation: only the response was evaluated.
     pub(crate) partially_guarded: bool,
-    /// The record has no request id: its event id identifies it.
+    /// The record has no request id, so its event id identifies it.
     pub(crate) by_event_id: bool,
-    /// Only the account that it is about says so: it may open or raise a finding, never resolve one or prove cover.
+    /// Only the account concerned reports the record. It may open a finding or raise its severity, but never resolve one or prove coverage.
     pub(crate) self_reported: bool,
 }
 
 impl Default for Form {
-    /// Stands for all others if there are too many to number: a call that nothing covers.
+    /// The value for all forms beyond the number that fits: a call that nothing covers.
     fn default() -> Self {
         Form {
             kind: Kind::Call(Reach::Uncovered),
@@ -91,19 +91,19 @@ impl Default for Form {
 }
 
 impl Form {
-    /// Whether it is an evaluation of the model's answer alone, which shows nothing of what the model was asked.
+    /// Whether it is an evaluation of the model's response alone, which proves nothing about the prompt.
     pub(crate) fn is_of_answer_alone(self) -> bool {
         self.kind == Kind::Evaluation && self.partially_guarded
     }
 }
 
-/// What stands for a guardrail's version while it is being worked on.
+/// The version of a guardrail's working draft.
 const DRAFT: &str = "DRAFT";
 
 /// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
-    /// A call that runs a model, and how far enforcement reaches it.
+    /// A call that runs a model, and whether enforcement applies to it.
     Call(Reach),
     /// An evaluation by guardrails.
     Evaluation,
@@ -112,20 +112,20 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether the subject is an agent, a flow or something of AgentCore, not a model.
+    /// Whether the subject is an agent, a flow or a resource of AgentCore rather than a model.
     pub(crate) fn is_mediated(self) -> bool {
         matches!(self, Kind::Call(Reach::Mediated(Mediator::Agent | Mediator::Flow | Mediator::AgentCore)))
     }
 }
 
-/// What a request, or the refusal of it, says of guardrails.
+/// The guardrails in a request and in the error that refused it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Requested {
-    /// `guardrailIdentifier` as the caller put it.
+    /// `guardrailIdentifier` as the caller passed it.
     pub(crate) guardrail: Symbol,
-    /// `guardrailVersion` as the caller put it.
+    /// `guardrailVersion` as the caller passed it.
     pub(crate) version: Symbol,
-    /// The guardrail that `errorMessage` names.
+    /// The guardrail in `errorMessage`.
     pub(crate) refusing: Symbol,
 }
 
@@ -155,7 +155,7 @@ impl Texts {
         self.requests.get(columns.requested.get())
     }
 
-    /// The numbers of those requests that ask for a DRAFT.
+    /// The numbers of the requests that name a DRAFT.
     fn requests_of_drafts(&self) -> BTreeSet<Symbol24> {
         let requests = (0..).map(Symbol24::new).zip(self.requests.values());
         let drafts = requests.filter(|(_, requested)| self.get(requested.version) == DRAFT && requested.guardrail != Symbol::NONE);
@@ -177,7 +177,7 @@ impl Texts {
 
 impl Facts {
     fn push(&mut self, account: &str, region: &str, row: Row) {
-        // Records of one file are mostly of one account and Region.
+        // Consecutive records are mostly of the same account and Region.
         if let Some(((last_account, last_region), rows)) = self.places.get_index_mut(self.last_place)
             && self.texts.get(*last_account) == account
             && self.texts.get(*last_region) == region
@@ -190,7 +190,7 @@ impl Facts {
         entry.or_default().push(row);
     }
 
-    /// Lets go of what only adding needs. What is added nevertheless is not told from what is there.
+    /// Frees what only adding needs. Texts added later get new numbers even if they exist already.
     pub(crate) fn close(&mut self) {
         self.texts.strings.close();
         self.texts.forms.close();
@@ -198,7 +198,7 @@ impl Facts {
         self.changes.close();
     }
 
-    /// Puts the facts of another reader behind these.
+    /// Appends the facts of another reader.
     pub fn absorb(&mut self, other: Facts) {
         let symbols = self.texts.strings.absorb(&other.texts.strings);
         let new = |symbol: Symbol| symbols.get(symbol.0 as usize).copied().unwrap_or_default();
@@ -226,13 +226,13 @@ impl Facts {
         }
     }
 
-    /// Says that was looked at a moment, so that silence up to it means something.
+    /// Records that the caller looked for records up to a time, so that silence before it is meaningful.
     pub fn looked_at(&mut self, moment: Moment) {
         let (first, last) = self.looked.unwrap_or((moment, moment));
         self.looked = Some((first.min(moment), last.max(moment)));
     }
 
-    /// The guardrails of which some call asks for the DRAFT, by ARN. A bare id is one of the caller's own account and Region.
+    /// The ARNs of guardrails whose DRAFT a call requests. A bare id belongs to the caller's own account and Region.
     #[must_use]
     pub fn drafts_requested(&self) -> BTreeSet<String> {
         let of_drafts = self.texts.requests_of_drafts();
@@ -252,27 +252,27 @@ impl Facts {
         drafts
     }
 
-    /// Says that somebody's calls, which aren't here, ask for the DRAFT of a guardrail: its ARN.
+    /// Records that calls stored elsewhere request the DRAFT of this guardrail, given by ARN.
     pub fn add_draft_request(&mut self, guardrail: &str) {
         self.drafts.insert(guardrail.to_owned());
     }
 
-    /// The accounts and Regions that something was read of.
+    /// The accounts and Regions of all records and changes.
     #[must_use]
     pub fn met(&self) -> BTreeSet<(AccountId, Region)> {
         let calls = self.places.keys().map(|(account, region)| (self.texts.get(*account), self.texts.get(*region)));
         let changes = self.changes.iter(self.texts.strings()).map(|listed| (listed.account(), listed.region()));
-        // There may be millions of changes, of few places.
+        // There may be millions of changes, but few accounts and Regions.
         let met: BTreeSet<(&str, &str)> = calls.chain(changes).collect();
         met.into_iter().map(|(account, region)| (account.into(), region.into())).collect()
     }
 
-    /// Takes a change.
+    /// Adds a change.
     pub fn add_change(&mut self, key: &ChangeKey, change: &Change) {
         self.changes.push(key, change, &mut self.texts.strings);
     }
 
-    /// The changes in the order of time, each once.
+    /// The changes ordered by time, each once.
     #[must_use]
     pub fn changes(&self) -> Vec<(ChangeKey, Change)> {
         let mut changes = self.changes.clone();
@@ -280,7 +280,7 @@ impl Facts {
         changes.iter(&self.texts.strings).map(changes::Listed::to_change).collect()
     }
 
-    /// How many records and changes were kept, copies included.
+    /// The number of records and changes kept, copies included.
     #[must_use]
     pub fn taken(&self) -> u64 {
         let rows: usize = self.places.values().map(Rows::len).sum();

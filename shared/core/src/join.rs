@@ -1,9 +1,8 @@
-//! Which calls, evaluations and invocation logs belong together.
+//! Joins calls with their evaluations and invocation logs.
 //!
-//! AWS documents no key that joins an evaluation to the call it was made in (docs/aws/cloudtrail-records.md#evaluations). We join by
-//! request id, and by nothing else: an evaluation that shares no request id with a call says nothing of any call. Where no evaluation of an
-//! account and Region joins, [`Place::expectation`] compares counts per principal and hour, which can only cast doubt on a call, never
-//! clear it.
+//! AWS documents no key that joins an evaluation to its call (docs/aws/cloudtrail-records.md#evaluations). The join uses the request id and
+//! nothing else: an evaluation whose request id no call has proves nothing about any call. If no evaluation of an account and Region joins,
+//! [`Place::expectation`] compares counts by principal and hour, which can cast doubt on a call but never clear it.
 
 use std::{
     cmp::Ordering,
@@ -24,27 +23,27 @@ use crate::{
     world::{InForce, State},
 };
 
-/// Which calls and evidence to look at. Changes always count: the world needs them.
+/// The calls and evidence to judge. Changes are never left out, because the world needs them.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Only these accounts; empty means all.
+    /// These accounts; empty for all.
     pub accounts: BTreeSet<AccountId>,
-    /// Only these Regions; empty means all.
+    /// These Regions; empty for all.
     pub regions: BTreeSet<Region>,
-    /// Not before.
+    /// From this time on.
     pub since: Option<Moment>,
-    /// Not at or after.
+    /// Before this time.
     pub until: Option<Moment>,
 }
 
 impl Selection {
-    /// Whether calls of this account and Region are looked at.
+    /// Whether calls of this account and Region are selected.
     #[must_use]
     pub fn selects_place(&self, account: &AccountId, region: &Region) -> bool {
         (self.accounts.is_empty() || self.accounts.contains(account)) && (self.regions.is_empty() || self.regions.contains(region))
     }
 
-    /// Whether calls at this time are. A call without a time is never left out.
+    /// Whether calls of this time are selected. A call without a time always is.
     #[must_use]
     pub fn selects_time(&self, time: Option<Moment>) -> bool {
         time.is_none_or(|time| self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until))
@@ -57,102 +56,102 @@ impl Selection {
     }
 }
 
-/// An account and Region, with its calls, evaluations and logs.
+/// An account and Region with its calls, evaluations and logs.
 #[derive(Debug)]
 pub(crate) struct Place<'t> {
     pub(crate) account: AccountId,
     pub(crate) region: Region,
     texts: &'t Texts,
     rows: Rows,
-    /// When the state changed.
+    /// The times at which the state changed.
     boundaries: Vec<Moment>,
-    /// The latest record, changes included.
+    /// The time of the latest record, changes included.
     horizon: Option<Moment>,
-    /// Whether trails recorded evaluations at some time, so that their absence may mean something.
+    /// Whether trails recorded evaluations at some time, so that a missing one may prove something.
     pub(crate) watched: bool,
-    /// When evaluations were recorded, whatever is known of trails.
+    /// The periods in which evaluations were recorded, whatever is known of trails.
     evaluations: EvaluationsSeen,
     evidence: IndexSet<FoundEvidence>,
     by_records: HashMap<Vec<Columns>, u32>,
-    /// Whether some evaluation was joined to a call.
+    /// Whether an evaluation was joined to a call.
     joined: bool,
-    /// Evaluations that were not and may be inside of calls, by principal and hour; counted in the first pass.
+    /// The number of evaluations that were not joined and may be within calls, by principal and hour. Counted in the first pass.
     unjoined: HashMap<(Symbol24, i64), u64>,
-    /// Those that name a guardrail: inside of calls only if calls of the principal request it.
+    /// Those that name a guardrail. They are within calls only if calls of the same principal request it.
     unjoined_named: HashMap<(Symbol24, i64, Symbol), u64>,
-    /// Whether there were others: direct calls of ApplyGuardrail. They show that evaluations are recorded, and none of a call.
+    /// Whether there were others: direct calls of ApplyGuardrail. They prove that evaluations are recorded, but none of a call.
     direct: bool,
-    /// The guardrails that calls request, by principal, as they put it.
+    /// The guardrails that calls request, by principal, as the caller passed them.
     requested: HashSet<(Symbol24, Symbol)>,
-    /// Requests that only an invocation log tells of.
+    /// The number of requests that only an invocation log shows.
     pub(crate) only_logged: u64,
-    /// Logs whose answers, and traces, lie in objects of their own.
+    /// The number of logs whose responses, and traces, are in objects of their own.
     pub(crate) answers_elsewhere: u64,
-    /// Whether a pass over all rows is done.
+    /// Whether a pass over all rows is complete.
     passed: bool,
 }
 
-/// What an account could report otherwise than it was.
+/// The fields of a call that its account could report falsely.
 type Forgeable = (Columns, Option<Moment>);
 
-/// A call, met with the evidence that belongs to it.
+/// A call joined with its evidence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MetCall {
     pub(crate) columns: Columns,
     pub(crate) form: Form,
     pub(crate) seen: Sighting,
-    /// The number of the stretch of time, see [`Place::moment_of`]; `None` if the record has no time.
+    /// The number of the period of constant state, see [`Place::moment_of`]; `None` if the record has no time.
     pub(crate) epoch: Option<u32>,
     /// The number of its evidence, see [`Place::found`]; zero if there is none.
     pub(crate) evidence: u32,
 }
 
-/// When something was seen, and in which event.
+/// The time and event id of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sighting {
-    /// `None` if the record doesn't say.
+    /// The time; `None` if the record has none.
     pub(crate) time: Option<Moment>,
     pub(crate) event: PackedId,
 }
 
-/// What a pass over a place met.
+/// The counts of one pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Met {
     /// Calls, evaluations and logs, each once.
     pub(crate) judged: u64,
     /// Copies.
     pub(crate) duplicates: u64,
-    /// Those that were not selected.
+    /// Records that the selection excludes.
     pub(crate) not_selected: u64,
 }
 
-/// Evidence of a call, and what its log shows besides.
+/// The evidence of a call, and what its log shows besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct FoundEvidence {
     pub(crate) evidence: Evidence,
     pub(crate) partially_guarded: bool,
-    /// Some evaluation has the call's request id: so evaluations can be joined to calls here.
+    /// Whether an evaluation has the call's request id, which shows that evaluations can be joined here.
     joins: bool,
-    /// The account itself says that there was an evaluation. That proves nothing, but its lack can't be held against a call either.
+    /// Whether the account itself reports an evaluation. That proves nothing, but then its absence can't count against the call either.
     pub(crate) said_to_be_evaluated: bool,
 }
 
-/// An evaluation is delivered within this time; a call younger than that before the end of the input may still get one
+/// Seconds within which an evaluation is delivered. A call closer than that to the end of the input may still get one
 /// (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
-/// So many calls of one principal in an hour without any evaluation are no accident, if others have some.
+/// Calls of one principal in an hour that are unlikely to lack evaluations by chance, if other principals have some.
 const MANY_CALLS: u64 = 20;
 
 impl Sighting {
-    /// By time, then by event id: never by the order of reading.
+    /// Orders by time, then by event id, so that the result doesn't depend on the order of reading.
     pub(crate) fn order(&self, other: &Sighting, texts: &Texts) -> Ordering {
         self.time.cmp(&other.time).then_with(|| self.event.compare(other.event, texts.strings()))
     }
 }
 
 impl<'t> Place<'t> {
-    /// `latest_change` is the latest change that was read of this account and Region.
+    /// `latest_change` is the time of the latest change in this account and Region.
     pub(crate) fn new(
         account: AccountId,
         region: Region,
@@ -170,7 +169,7 @@ impl<'t> Place<'t> {
             let form = texts.form(&row.columns);
             form.kind == Kind::Evaluation && !form.self_reported
         };
-        // Where nothing is known of trails, nothing is asked of them.
+        // Without knowledge of trails, no evaluation needs to be examined.
         let looked_at = rows.iter().take(if of_trails.is_empty() { 0 } else { rows.len() });
         let evaluations = looked_at.filter(is_proof).filter_map(|row| row.time(texts.strings()));
         let evaluations = EvaluationsSeen::new(of_trails, evaluations);
@@ -197,7 +196,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Calls a function with each call once, whatever copies of it were read, and the evidence that belongs to it.
+    /// Calls a function with each call once, whatever copies of it were read, and with its evidence.
     pub(crate) fn each_call(&mut self, selection: &Selection, mut with: impl FnMut(&Place<'_>, &MetCall)) -> Met {
         let mut rows = std::mem::take(&mut self.rows);
         let mut met = Met::default();
@@ -214,7 +213,7 @@ impl<'t> Place<'t> {
         met
     }
 
-    /// Takes all rows of one request. Times select calls; evidence belongs to its call, whenever it was written down.
+    /// Processes all rows of one request. The selection of times applies to calls; evidence belongs to its call whatever its time.
     fn take(&mut self, rows: &[Row], selection: &Selection, met: &mut Met, with: &mut impl FnMut(&Place<'_>, &MetCall)) {
         if let [row] = rows
             && let form @ Form { kind: Kind::Call(_), .. } = self.texts.form(&row.columns)
@@ -233,14 +232,14 @@ impl<'t> Place<'t> {
             let form = self.texts.form(&row.columns);
             let copied = match form.kind {
                 Kind::Call(_) => {
-                    // A copy that only the account itself reports, and that differs, could be there to hide the call: both count.
+                    // A differing copy that only the account itself reports could be forged to hide the call, so both count.
                     let key = (form.api, form.self_reported.then_some((row.columns, self.time(row))));
                     match calls.get(&key) {
                         Some((_, kept)) if self.rank(kept) <= self.rank(row) => true,
                         _ => calls.insert(key, (form, *row)).is_some(),
                     }
                 }
-                // Two evaluations of one call are two events; a copy of one has its id.
+                // Two evaluations of one call are two events with different ids; a copy has the same id.
                 Kind::Evaluation | Kind::Log => {
                     let seen = evidence.entry((row.columns, row.event()));
                     let copied = matches!(seen, Entry::Occupied(_));
@@ -294,7 +293,7 @@ impl<'t> Place<'t> {
         self.watched && !self.passed
     }
 
-    /// Takes note of the guardrail that a call requests.
+    /// Records the guardrail that a call requests.
     fn note_request(&mut self, row: &Row) {
         if self.is_counting()
             && let Some(guardrail) = self.texts.requested(&row.columns).guardrail.some()
@@ -314,7 +313,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Of copies that differ the one that tells most is kept; which one doesn't depend on the order of reading.
+    /// Of copies that differ, the one with the most information is kept. The choice doesn't depend on the order of reading.
     fn rank(&self, row: &Row) -> (bool, bool, bool, u8, Option<Moment>, String, [String; 4]) {
         let Columns { principal, subject, .. } = row.columns;
         let requested = self.texts.requested(&row.columns);
@@ -339,7 +338,7 @@ impl<'t> Place<'t> {
         )
     }
 
-    /// Counts what the logs of a request leave open.
+    /// Counts the logs of a request that have no call or no response.
     fn count_logs(&mut self, evidence: &BTreeMap<(Columns, PackedId), Option<Moment>>, alone: bool, selection: &Selection) {
         let is_log = |columns: &Columns| self.texts.form(columns).kind == Kind::Log;
         let mut logs = evidence.iter().filter(|((columns, _), time)| is_log(columns) && selection.selects_time(**time)).peekable();
@@ -349,7 +348,7 @@ impl<'t> Place<'t> {
         self.answers_elsewhere += u64::from(elsewhere);
     }
 
-    /// Counts an evaluation that may be inside of some call. One that failed evaluated nothing.
+    /// Counts an evaluation that may be within a call. A failed one evaluated nothing.
     fn count_unjoined(&mut self, row: &Row) {
         let form = self.texts.form(&row.columns);
         if form.is_of_answer_alone() {
@@ -366,7 +365,8 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Counts those that name a guardrail which calls of the same principal request; the others are direct calls of ApplyGuardrail.
+    /// Counts the evaluations that name a guardrail which calls of the same principal request. The others are direct calls of
+    /// ApplyGuardrail.
     fn count_named(&mut self) {
         let key = |identifier| GuardrailKey::from_identifier(self.texts.get(identifier), &self.account, &self.region);
         let requested: HashSet<_> = self.requested.iter().map(|(principal, identifier)| (*principal, key(*identifier))).collect();
@@ -380,7 +380,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// The number of what these evaluations and logs show.
+    /// The number of the evidence in these evaluations and logs.
     fn evidence_of(&mut self, records: Vec<Columns>) -> u32 {
         if let Some(&number) = self.by_records.get(&records) {
             return number;
@@ -406,8 +406,8 @@ impl<'t> Place<'t> {
         number
     }
 
-    /// What an evaluation shows: the guardrails in scope, and the one among them that the request named. One of the answer alone doesn't
-    /// show that they saw what the model was asked: then it is only known that some guardrail ran.
+    /// Adds what an evaluation shows: the guardrails in scope, and which one of them the request named. An evaluation of the response alone
+    /// doesn't prove that they evaluated the prompt, only that some guardrail ran.
     fn evaluated_by(&self, evaluation: &Columns, found: &mut FoundEvidence) {
         let evidence = &mut found.evidence;
         let requested = self.texts.requested(evaluation);
@@ -417,14 +417,14 @@ impl<'t> Place<'t> {
         let lines = self.texts.long(evaluation.subject);
         let mut listed: BTreeSet<GuardrailKey> = lines.lines().filter_map(GuardrailVersionArn::split).map(|(key, _)| key).collect();
         let by_identifier = GuardrailKey::from_identifier(identifier, &self.account, &self.region);
-        // A bare id may be that of a guardrail of another account.
+        // A bare id may belong to a guardrail of another account.
         let named = listed.iter().find(|key| *key.id == *identifier).cloned().or(by_identifier);
         if lines.is_empty() {
             listed.extend(named.clone());
         }
         found.joins |= identifier == ENFORCED || !listed.is_empty();
         for key in listed.into_iter().filter(|_| !of_answer_alone) {
-            // What is in scope beside the requested one was enforced; the requested one may be both. Its version is the request's.
+            // Guardrails in scope besides the requested one were enforced; the requested one may be both. Its version is the request's.
             let is_told = identifier == ENFORCED || named.is_some();
             let enforced = is_told && named.as_ref() != Some(&key);
             evidence.evaluated.insert(Evaluated { id: key.id.to_string(), key: Some(key), version: None, enforced });
@@ -470,23 +470,23 @@ impl<'t> Place<'t> {
         self.evidence.get_index(evidence as usize).unwrap_or(&NONE)
     }
 
-    /// A moment in a stretch of time without changes, to look the state up.
+    /// A time within a period of constant state, for looking up the state.
     pub(crate) fn moment_of(&self, epoch: u32) -> Moment {
         (epoch as usize).checked_sub(1).and_then(|index| self.boundaries.get(index)).copied().unwrap_or(Moment::BEGINNING)
     }
 
-    /// From the first to the last record.
+    /// The times of the first and the last record.
     pub(crate) fn span(&self) -> Option<(Moment, Moment)> {
         let times = || self.rows.iter().filter_map(|row| self.time(row));
         Some((times().min()?, times().max()?))
     }
 
-    /// When the state changed.
+    /// The times at which the state changed.
     pub(crate) fn boundaries(&self) -> &[Moment] {
         &self.boundaries
     }
 
-    /// Whether events of a kind were recorded here at a moment, by what is known of trails and by what was read.
+    /// Whether events of a kind were recorded here at a time, from what is known of trails and from the records read.
     pub(crate) fn records(&self, event: LoggedEvent<'_>, state: &State, at: Moment) -> InForce<Recorded> {
         state
             .telemetry(&self.account, &self.region, at)
@@ -497,7 +497,7 @@ impl<'t> Place<'t> {
         u32::try_from(self.boundaries.partition_point(|boundary| *boundary <= time)).unwrap_or(u32::MAX)
     }
 
-    /// What the lack of an evaluation means for a call that enforcement covers; to be asked after a pass over all calls.
+    /// What a missing evaluation proves about a call that enforcement covers. Needs a complete pass over all calls.
     pub(crate) fn expectation(&self, met: &MetCall, unobserved: &Unobserved, state: &State) -> Expectation {
         let (Some(time), Some(epoch), Some(horizon)) = (met.seen.time, met.epoch, self.horizon) else {
             return Expectation::None;
@@ -522,7 +522,7 @@ impl<'t> Place<'t> {
     }
 }
 
-/// Calls that enforcement covers and no evaluation shows, by principal and hour.
+/// The number of covered calls without an evaluation, by principal and hour.
 #[derive(Debug, Default)]
 pub(crate) struct Unobserved(HashMap<(Symbol24, i64), u64>);
 

@@ -1,8 +1,8 @@
-//! Changes, kept small: 40 bytes each, and each distinct text once.
+//! Compact storage of changes: 40 bytes each, and each distinct text once.
 //!
-//! Deployments write thousands of roles and functions a day that turn out not to matter. What was kept of a change is text until it is
-//! asked for. Parameters and response are texts of their own, and so is the name that a deployment makes up: what many changes share is
-//! there once. An effect is kept only where it doesn't follow from these.
+//! Deployments change thousands of roles and functions a day that no rule concerns. A change stays as numbers of texts until it is needed.
+//! Its parameters and its response are separate texts, and so is the name that a deployment generates, because many changes share the rest.
+//! The effect is stored only if it can't be derived from these.
 
 use std::cmp::Ordering;
 
@@ -20,28 +20,28 @@ use crate::{
     moment::Moment,
 };
 
-/// What is kept of one change.
+/// The stored form of one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeptChange {
-    /// Microseconds since 1970.
+    /// The time in microseconds since 1970.
     time: [u8; 8],
     event: [u8; 16],
     /// The number of its [`Deed`].
     deed: u32,
-    /// The parameter [`NAME`].
+    /// The value of the parameter [`NAME`].
     name: Symbol24,
-    /// The other parameters, as JSON; nothing for null, as with the response.
+    /// The other parameters as JSON; empty for null. The response likewise.
     parameters: Symbol24,
     response: Symbol24,
-    /// The effect; nothing if it is the one that follows from the rest.
+    /// The effect; empty if it can be derived from the rest.
     effect: Symbol24,
 }
 
-/// Who did what where: few are distinct.
+/// The fields of a change that have few distinct combinations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Deed {
     account: Symbol,
-    /// The service and the operation, with a blank between.
+    /// The service and the operation, with a blank between them.
     operation: Symbol,
     region: Symbol,
     principal: Symbol,
@@ -49,7 +49,7 @@ struct Deed {
     error: Symbol,
 }
 
-/// The parameter that nearly every change has another value of.
+/// The parameter whose value differs in nearly every change.
 const NAME: &str = "policyName";
 
 /// All changes that were read, copies included.
@@ -114,8 +114,8 @@ impl KeptChanges {
         self.changes.len()
     }
 
-    /// Puts them in the order of time, event id and account, and drops copies: how many there were. Two records that share an id and
-    /// differ are both kept, in an order of their own that reading doesn't change.
+    /// Orders the changes by time, event id and account, removes copies and returns their number. Two different records with the same id
+    /// are both kept, in an order that doesn't depend on the order of reading.
     pub(crate) fn put_in_order(&mut self, strings: &Strings) -> u64 {
         let deeds = &self.deeds;
         let rest = |kept: &KeptChange| {
@@ -142,7 +142,7 @@ impl KeptChanges {
         (before - self.changes.len()) as u64
     }
 
-    /// Each of them, put together again.
+    /// All changes in their stored form.
     pub(crate) fn iter<'s>(&'s self, strings: &'s Strings) -> impl Iterator<Item = Listed<'s>> {
         self.changes.iter().map(move |kept| Listed { kept, deeds: &self.deeds, strings })
     }
@@ -163,7 +163,7 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Parameters without the [`NAME`].
+/// Serialises parameters without [`NAME`].
 struct Nameless<'p>(&'p Value);
 
 impl Serialize for Nameless<'_> {
@@ -179,12 +179,12 @@ impl Serialize for Nameless<'_> {
     }
 }
 
-/// Whether [`Change::text`] gives it back.
+/// Whether [`Change::text`] would return the value.
 fn is_name(value: &Value) -> bool {
     value.as_str().is_some_and(|name| !name.is_empty())
 }
 
-/// A change that was kept, not yet put together.
+/// A change in its stored form, with what is needed to restore it.
 #[derive(Clone, Copy)]
 pub(crate) struct Listed<'s> {
     kept: &'s KeptChange,
@@ -214,7 +214,7 @@ impl<'s> Listed<'s> {
         self.strings.get(self.deed().operation).split_once(' ').unwrap_or_default()
     }
 
-    /// Whether its parameters or response hold a text, as JSON has it.
+    /// Whether its parameters or response, as JSON, contain a text.
     pub(crate) fn mentions(self, text: &str) -> bool {
         let KeptChange { name, parameters, response, effect, .. } = *self.kept;
         [name, parameters, response, effect].into_iter().any(|symbol| self.strings.get(symbol.into()).contains(text))
@@ -224,7 +224,8 @@ impl<'s> Listed<'s> {
         let text = |symbol: Symbol| self.strings.get(symbol);
         let some = |symbol: Symbol| symbol.some().map(|symbol| text(symbol).to_owned());
         let (service, operation) = self.operation();
-        // What can't be read back was one of too many texts to tell apart: what it did is not known, and neither is what it left.
+        // A text that can't be parsed was stored when there were too many to distinguish. The change's effect is not known then, nor the
+        // state after it.
         let KeptChange { name, parameters, response, effect, .. } = *self.kept;
         let [name, parameters, response, effect] = [name, parameters, response, effect].map(Symbol::from);
         let known = self.json(parameters).zip(self.json(response));
@@ -263,7 +264,7 @@ impl<'s> Listed<'s> {
         serde_json::from_str(symbol.some().map_or("null", |symbol| self.strings.get(symbol))).ok()
     }
 
-    /// The least that can be said of a change whose text is lost.
+    /// The effect of a change whose texts are lost, as far as the operation shows it.
     fn unread_effect(self) -> Option<WorldChange> {
         let (service, operation) = self.operation();
         let account = AccountId::from(self.account());

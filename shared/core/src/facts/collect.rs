@@ -1,4 +1,4 @@
-//! From the bytes of one value to what is kept of it.
+//! Reads JSON values and adds what they show to [`Facts`].
 
 use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
@@ -27,53 +27,53 @@ pub struct Collector<'w> {
     keep_session_names: bool,
     reject_early: bool,
     facts: Facts,
-    /// Reused, so that principals cost no memory of their own.
+    /// A buffer for names of principals, reused to save allocations.
     buffer: String,
 }
 
-/// What became of a value.
+/// The result for one value.
 #[derive(Debug)]
 pub enum Taken {
-    /// It is judged.
+    /// The record is judged.
     Judged,
-    /// It is not.
+    /// The record isn't judged.
     Ignored(Ignored),
-    /// It can't be read.
+    /// The value can't be read.
     Unreadable(UnreadableRecord),
 }
 
-/// Why a record is not judged.
+/// Why a record isn't judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ignored {
-    /// No rule wants this operation.
+    /// No rule needs this operation.
     NotWanted,
-    /// It is an operation of Bedrock's services that this version doesn't know, and doesn't look like one that runs a model.
+    /// It is an operation of Bedrock's services that this version doesn't know, and its name doesn't suggest that it runs a model.
     NewOperation,
-    /// The service reports something of its own, such as the end of a stream: not a call (docs/aws/cloudtrail-records.md#ends-of-streams).
+    /// A service reports an event that is no call, such as the end of a stream (docs/aws/cloudtrail-records.md#ends-of-streams).
     NotACall,
-    /// A VPC endpoint let a request pass that the service recorded itself.
+    /// A VPC endpoint allowed a request, which the service records itself.
     NetworkActivity,
-    /// An Insight.
+    /// A CloudTrail Insight.
     Insight,
-    /// A digest file: no record at all.
+    /// A digest file, which holds no record.
     Digest,
-    /// An event of EventBridge that another service sent.
+    /// An EventBridge event from another service.
     BusEvent,
-    /// CloudWatch Logs asks whether anybody listens.
+    /// CloudWatch Logs' test of a subscription's destination.
     ControlMessage,
-    /// What was said to a model, or by it, in an object of its own.
+    /// A model's request or response in an object of its own.
     Body,
-    /// A line between records, without JSON in it.
+    /// A line between records, without JSON.
     Text,
-    /// Outside of what was selected.
+    /// A record that the user's selection excludes.
     NotSelected,
-    /// A copy of a call or of evidence that was read already.
+    /// A copy of a call or of evidence that was read before.
     Duplicate,
 }
 
 impl Ignored {
-    /// In words.
+    /// The reason as text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl Ignored {
 }
 
 impl<'w> Collector<'w> {
-    /// Starts with nothing.
+    /// Makes an empty collector.
     #[must_use]
     pub fn new(wanted: &'w Wanted) -> Self {
         Collector { wanted, keep_session_names: false, reject_early: true, facts: Facts::default(), buffer: String::new() }
@@ -106,19 +106,19 @@ impl<'w> Collector<'w> {
         Collector { keep_session_names, ..self }
     }
 
-    /// Parses every value, even those that surely nobody wants: for the test that early rejection changes nothing.
+    /// Parses every value, including those that [`Wanted`] rejects: for the test that rejection changes no result.
     #[must_use]
     pub fn without_early_rejection(self) -> Self {
         Collector { reject_early: false, ..self }
     }
 
-    /// What was kept.
+    /// Returns the collected facts.
     #[must_use]
     pub fn into_facts(self) -> Facts {
         self.facts
     }
 
-    /// Takes one JSON value that holds one thing. Of several, the worst counts.
+    /// Reads one JSON value that holds one item. Of several items, the worst result is returned.
     pub fn value(&mut self, bytes: &[u8]) -> Taken {
         let mut worst = Taken::Ignored(Ignored::NotWanted);
         self.each(bytes, |taken| match (&worst, &taken) {
@@ -128,7 +128,7 @@ impl<'w> Collector<'w> {
         worst
     }
 
-    /// Takes one JSON value, and says of each thing that it holds what became of it.
+    /// Reads one JSON value and calls `with` for each item in it.
     pub fn each(&mut self, bytes: &[u8], mut with: impl FnMut(Taken)) {
         if self.reject_early && self.wanted.rejects(bytes) {
             return with(Taken::Ignored(Ignored::NotWanted));
@@ -136,12 +136,12 @@ impl<'w> Collector<'w> {
         Item::each(bytes, &mut |found| with(self.item(found.item)));
     }
 
-    /// The same for a line of text that doesn't begin like JSON.
+    /// Reads a line of text that begins neither with `{` nor with `[`.
     pub fn each_in_line(&mut self, line: &[u8], mut with: impl FnMut(Taken)) {
         Item::each_in_line(line, &mut |found| with(self.item(found.item)));
     }
 
-    /// The same for a row of a table, by its columns.
+    /// Reads a row of a table, given by its columns.
     pub fn each_in_row(&mut self, row: Map<String, Value>, mut with: impl FnMut(Taken)) {
         Item::each_in_row(row, &mut |found| with(self.item(found.item)));
     }
@@ -159,7 +159,7 @@ impl<'w> Collector<'w> {
         }
     }
 
-    /// Takes one record.
+    /// Adds one record.
     pub fn record(&mut self, record: &Record<'_>) -> Taken {
         let name = record.event_name.or_empty();
         let event_type = record.event_type();
@@ -197,7 +197,7 @@ impl<'w> Collector<'w> {
         Taken::Judged
     }
 
-    /// The role or user; with the session's name behind a blank if the configuration asks for it.
+    /// The role or user, followed by a blank and the session's name if the configuration asks for it.
     fn principal(&mut self, record: &Record<'_>) -> Symbol24 {
         let identity = &record.user_identity.0;
         if !self.keep_session_names
@@ -217,7 +217,7 @@ impl<'w> Collector<'w> {
 
     fn call(&mut self, record: &Record<'_>, reach: Reach) {
         let parameters: InferenceParameters<'_> = record.parameters();
-        // Nothing named is another matter than nothing shown.
+        // A request that names no guardrail differs from one whose parameters aren't shown.
         let may_name = matches!(reach, Reach::Covered | Reach::Ambiguous);
         let is_hidden = may_name && (!record.shows_parameters() || parameters.hide_guardrail());
         let (guardrail, version) = parameters.guardrail().unwrap_or(if is_hidden { (HIDDEN, "") } else { ("", "") });
@@ -268,7 +268,7 @@ impl<'w> Collector<'w> {
             #[serde(borrow)]
             source: Text<'a>,
         }
-        // An evaluation that failed evaluated nothing.
+        // A failed evaluation evaluated nothing.
         let failed = record.error_code.get().is_some();
         let arns: BTreeSet<&str> = record.resources.0.iter().filter_map(|resource| resource.0.arn()).filter(|_| !failed).collect();
         let parameters: Parameters<'_> = if failed { Parameters::default() } else { record.parameters() };
@@ -294,7 +294,7 @@ impl<'w> Collector<'w> {
         self.push(record, columns);
     }
 
-    /// Takes an invocation log.
+    /// Adds an invocation log.
     pub fn log(&mut self, log: &InvocationLog) -> Taken {
         let lines: Vec<String> = log
             .guardrails
@@ -348,7 +348,7 @@ impl<'w> Collector<'w> {
         let request = if let Some(id) = request_id.or(event_id) {
             PackedId::pack(id, strings)
         } else {
-            // A record without any id is identified by all that we keep of it.
+            // A record without any id is identified by everything that is kept of it.
             let texts = &self.facts.texts;
             let (principal, subject, api) =
                 (texts.long(columns.principal), texts.long(columns.subject), texts.get(texts.form(&columns).api));
@@ -362,7 +362,7 @@ impl<'w> Collector<'w> {
     }
 }
 
-/// The model of a call and, if it is an alias, the models that the record itself names behind it: CloudTrail lists what was accessed.
+/// The model of a call; for an alias, followed by the models that the record lists among the accessed resources.
 fn with_models_behind<'t>(model: Cow<'t, str>, record: &Record<'_>) -> Cow<'t, str> {
     if record.resources.0.is_empty() || !matches!(Model::parse(&model), Model::Alias(..)) {
         return model;
@@ -372,13 +372,13 @@ fn with_models_behind<'t>(model: Cow<'t, str>, record: &Record<'_>) -> Cow<'t, s
     if models.is_empty() { model } else { Model::alias_of(&model, &models).into() }
 }
 
-/// The id behind a kind in the ARN of one of the record's resources: `arn:…:agent-alias/<agent>/<alias>`.
+/// The id behind a resource type in the ARN of one of the record's resources: `arn:…:agent-alias/<agent>/<alias>`.
 fn resource_id<'r>(record: &'r Record<'_>, kind: &str) -> Option<&'r str> {
     let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn()).find(|arn| arn.contains(kind))?;
     arn.split_once(kind)?.1.split('/').next()
 }
 
-/// What of AgentCore was called: `runtime/<id>` of `arn:…:runtime/<id>/runtime-endpoint/<name>`.
+/// The resource of AgentCore that was called: `runtime/<id>` of `arn:…:runtime/<id>/runtime-endpoint/<name>`.
 fn resource_of_agentcore<'r>(record: &'r Record<'_>) -> Option<&'r str> {
     let arn = record.resources.0.iter().filter_map(|resource| resource.0.arn()).find(|arn| arn.contains(":bedrock-agentcore:"))?;
     let resource = arn.splitn(6, ':').nth(5)?;
@@ -393,7 +393,7 @@ fn last_part(id_or_arn: &str) -> &str {
 /// Whether an error message is about guardrails (docs/aws/cloudtrail-records.md#errors): `… not authorized to perform:
 /// bedrock:ApplyGuardrail on resource: …`.
 fn speaks_of_guardrails(message: &str) -> bool {
-    // Model ids and users' texts don't appear in these messages; names of roles may, so those are cut off.
+    // These messages contain no model ids and no texts of users, but names of roles, which are cut off.
     let about = message.split_once("perform:").map_or(message, |(_, what)| what);
     about.to_ascii_lowercase().contains("guardrail")
 }

@@ -1,10 +1,10 @@
-//! Each distinct value once, by number.
+//! Numbers distinct values and stores each once.
 
 use std::hash::{BuildHasher, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// Values by number and numbers by value. Number zero is the default value, whether or not it was ever met.
+/// Values by number and numbers by value. Number zero is the default value, always.
 #[derive(Clone, Debug)]
 pub(super) struct Distinct<T> {
     values: Vec<T>,
@@ -21,7 +21,7 @@ impl<T: Copy + Default + Eq + Hash> Default for Distinct<T> {
 }
 
 impl<T: Copy + Default + Eq + Hash> Distinct<T> {
-    /// The number of a value.
+    /// The number of a value, which is added if it is new.
     pub(super) fn intern(&mut self, value: T) -> u32 {
         let hash = self.hasher.hash_one(value);
         let (values, hasher) = (&self.values, &self.hasher);
@@ -34,22 +34,22 @@ impl<T: Copy + Default + Eq + Hash> Distinct<T> {
         number
     }
 
-    /// The value of a number; of one that was never given, the default.
+    /// The value of a number; the default if the number doesn't exist.
     pub(super) fn get(&self, number: u32) -> T {
         self.values.get(number as usize).copied().unwrap_or_default()
     }
 
-    /// Lets go of what finds the number of a value.
+    /// Frees the index from values to numbers.
     pub(super) fn close(&mut self) {
         self.numbers = HashTable::new();
     }
 
-    /// All values.
+    /// All values, in the order of their numbers.
     pub(super) fn values(&self) -> impl Iterator<Item = T> {
         self.values.iter().copied()
     }
 
-    /// Takes in the values of another, made over, and says which number each of its numbers became.
+    /// Adds the values of another, converted by `make_over`, and returns the new number of each of its numbers.
     pub(super) fn absorb(&mut self, other: &Distinct<T>, make_over: impl Fn(T) -> T) -> Vec<u32> {
         other.values.iter().map(|value| self.intern(make_over(*value))).collect()
     }

@@ -1,7 +1,8 @@
-//! Facts as they travel: the records of an account, Region and hour in a few bytes each, the same bytes for the same records.
+//! The compact form in which facts are transferred: the records of an account, Region and hour. The same records always give the same
+//! bytes.
 //!
-//! What many records share is said once; a record adds its request id and the time since the one before it: 17 bytes. Event ids are
-//! kept with every record where that matters ([`EventIds::All`]), else only the first and the latest of records that are alike.
+//! Fields that many records share are stored once. A record adds its request id and the time since the previous record: 17 bytes. Event ids
+//! are stored for every record if needed ([`EventIds::All`]), otherwise only those of the first and the latest of records that are alike.
 
 mod read;
 
@@ -14,65 +15,65 @@ use read::read;
 /// The records of one account, Region and hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The account that the records were delivered to.
+    /// The account that received the records.
     pub account: String,
-    /// Where.
+    /// The Region.
     pub region: String,
-    /// The hour since 1970 that they fall into; `None` if they don't say.
+    /// The hour since 1970; `None` for records without a time.
     pub hour: Option<i64>,
-    /// The records.
+    /// The records in packed form.
     pub bytes: Vec<u8>,
-    /// How many there are.
+    /// The number of records.
     pub records: u64,
 }
 
-/// Which event ids are kept.
+/// The event ids that are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventIds {
-    /// Every record's.
+    /// Those of all records.
     All,
-    /// Of calls that are alike, those of the first and the latest. The calls between are given one of these two.
+    /// For calls that are alike, those of the first and the latest. Calls between them get one of these two when they are read.
     FirstAndLast,
 }
 
-/// What a packet holds.
+/// The contents of a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unpacked {
-    /// How many records.
+    /// The number of records.
     pub records: u64,
-    /// How many of them are calls.
+    /// The number of calls among them.
     pub calls: u64,
-    /// How whoever packed them judged the calls.
+    /// The verdicts on the calls, as the sender judged them.
     pub claimed: Invocations,
 }
 
 /// Why a packet can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackedError {
-    /// It ends too early, or something follows its end.
+    /// It ends too early, or bytes follow its end.
     #[error("the packet's length is wrong")]
     Length,
-    /// It was made by a later version.
+    /// It was written by a later version.
     #[error("packets of version {0} are not known")]
     Version(u8),
-    /// A number in it stands for nothing.
+    /// A number in it refers to nothing.
     #[error("a number in the packet stands for nothing")]
     Number,
-    /// A text is no UTF-8.
+    /// A text isn't UTF-8.
     #[error("a text in the packet is no UTF-8")]
     Text,
-    /// It holds more than a packet may.
+    /// It exceeds the limits of a packet.
     #[error("the packet is too large")]
     TooLarge,
 }
 
-/// Packets of this version are written.
+/// The version of packets that are written.
 const VERSION: u8 = 1;
 
-/// So many records go into a packet: with all event ids some 280 KB.
+/// Records of a packet at most. With all event ids they take about 280 KB.
 const RECORDS: usize = 8_000;
 
-/// A text is never longer: an ARN has at most 2,048 characters, and a list of guardrails a few of them.
+/// Bytes of a text at most. An ARN has at most 2,048 characters, and a list of guardrails has a few ARNs.
 const TEXT: usize = 16 * 1024;
 
 const MILLIS_AN_HOUR: i64 = 3_600_000;
@@ -94,12 +95,12 @@ const BEARER_KEY: u8 = 1;
 const REFUSED_BY_GUARDRAIL: u8 = 2;
 const PARTIALLY_GUARDED: u8 = 4;
 const BY_EVENT_ID: u8 = 8;
-/// Request ids are UUIDs.
+/// The bit that shows that request ids are UUIDs.
 const PLAIN_IDS: u8 = 16;
 const EVENT_ID_EACH: u8 = 32;
 const WHOLE_SECONDS: u8 = 64;
 
-/// What records of a group share.
+/// The fields that records of a group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Shared<'s> {
     kind: u8,
@@ -107,10 +108,10 @@ struct Shared<'s> {
     texts: [&'s str; 7],
 }
 
-/// What sets a record of a group apart.
+/// The fields of a single record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Own {
-    /// Milliseconds since the hour began; zero without a time.
+    /// Milliseconds since the hour began; zero for a record without a time.
     millis: i64,
     request: Id,
     event: Id,
@@ -136,13 +137,12 @@ impl Id {
     }
 }
 
-/// The place and hour of a packet.
+/// The account, Region and hour of a packet.
 type PlaceAndHour = (String, String, Option<i64>);
 
 impl Facts {
-    /// The calls, evaluations and logs in packets: the same for the same set of records, whatever their order.
-    ///
-    /// `claimed` goes into every packet: how whoever packs them judged the calls of all of them.
+    /// Packs the calls, evaluations and logs. The result depends on the set of records only, not on their order. `claimed`, the sender's
+    /// verdicts on all calls, goes into every packet.
     #[must_use]
     pub fn pack(&self, event_ids: EventIds, claimed: &Invocations) -> Vec<Packet> {
         let mut packets: BTreeMap<PlaceAndHour, BTreeMap<Shared<'_>, BTreeSet<Own>>> = BTreeMap::new();
@@ -155,7 +155,7 @@ impl Facts {
                 event: Id::new(&record.event_id),
             };
             let plain = matches!(own.request, Id::Plain(_));
-            // What sets evaluations apart is their event id.
+            // Evaluations are told apart by their event ids.
             let each = event_ids == EventIds::All || record.kind != "call";
             let flag = |is: bool, flag: u8| if is { flag } else { 0 };
             let kind = KINDS.iter().position(|known| *known == (record.kind, record.reach)).and_then(|index| u8::try_from(index).ok());
@@ -186,7 +186,7 @@ impl Facts {
             .collect()
     }
 
-    /// Takes the records of a packet. The place is the packet's address, never its content.
+    /// Adds the records of a packet. The account and Region come from the packet's address, never from its content.
     pub fn unpack(
         &mut self,
         account: &str,
@@ -199,12 +199,16 @@ impl Facts {
     }
 }
 
-/// Looks through a packet without keeping anything.
+/// Reads a packet without storing anything.
+///
+/// # Errors
+///
+/// If the packet can't be read.
 pub fn check(bytes: &[u8]) -> Result<Unpacked, PackedError> {
     read(bytes, Some(0), &mut |_| {})
 }
 
-/// When the latest record of a packet was made; `None` if none says, or if the packet can't be read.
+/// The time of the latest record in a packet. `None` if no record has one, or if the packet can't be read.
 #[must_use]
 pub fn latest(bytes: &[u8], hour: Option<i64>) -> Option<Moment> {
     let mut latest = None;
@@ -214,7 +218,7 @@ pub fn latest(bytes: &[u8], hour: Option<i64>) -> Option<Moment> {
 
 type Groups<'s> = BTreeMap<Shared<'s>, BTreeSet<Own>>;
 
-/// Cuts what is too much for one packet, always at the same records.
+/// Splits records that don't fit into one packet, always at the same record.
 fn split(groups: Groups<'_>) -> Vec<Groups<'_>> {
     let total: usize = groups.values().map(BTreeSet::len).sum();
     if total <= RECORDS {
@@ -254,7 +258,7 @@ fn packet((account, region, hour): &PlaceAndHour, groups: &Groups<'_>, claimed: 
     out.number(texts.len() as u64);
     let mut before = "";
     for text in &texts {
-        // Only what differs from the text before it: most begin alike.
+        // Each text is stored as its difference from the text before, because most begin alike.
         let same = before.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
         let same = (0..=same).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         out.number(same as u64);

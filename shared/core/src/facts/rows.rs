@@ -1,4 +1,4 @@
-//! One row a record, kept by account and Region, sorted in place and met in the order of request ids.
+//! Stores one row per record, by account and Region. Rows are sorted in place and visited in the order of request ids.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -8,28 +8,28 @@ use std::{
 use super::strings::{Strings, Symbol};
 use crate::moment::Moment;
 
-/// What is kept of one call, evaluation or invocation log: 47 bytes.
+/// The stored form of one call, evaluation or invocation log: 47 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Row {
     /// The request id, packed.
     request: [u8; 16],
-    /// What many rows share.
+    /// The fields that many rows share.
     pub(crate) columns: Columns,
     time: PackedTime,
     /// The event id, packed.
     event: [u8; 16],
 }
 
-/// A row without its ids and its time: numbers that [`Texts`](super::Texts) knows.
+/// A row without its ids and its time: numbers of values in [`Texts`](super::Texts).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Columns {
     /// The number of its [`Form`](super::Form).
     pub(crate) form: [u8; 2],
     /// The role or user.
     pub(crate) principal: Symbol24,
-    /// Of a call: `modelId` as the caller put it, or the agent or flow. Of an evaluation or log: its guardrails, one a line.
+    /// For a call: `modelId` as the caller passed it, or the agent or flow. For an evaluation or log: its guardrails, one a line.
     pub(crate) subject: Symbol24,
-    /// The number of what was [`Requested`](super::Requested).
+    /// The number of its [`Requested`](super::Requested).
     pub(crate) requested: Symbol24,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Columns {
 pub(crate) struct Symbol24([u8; 3]);
 
 impl Symbol24 {
-    /// The largest number that fits. What comes behind it is all the same, so that nothing about it can be proved.
+    /// The largest number that fits. All values beyond it share it, so that nothing can be proved about them.
     pub(crate) const MOST: u32 = (1 << 24) - 1;
 
     pub(crate) fn new(number: u32) -> Self {
@@ -53,7 +53,7 @@ impl Symbol24 {
 }
 
 impl From<Symbol> for Symbol24 {
-    /// There are no more texts than fit.
+    /// Text numbers above the limit become the largest number.
     fn from(symbol: Symbol) -> Self {
         Symbol24::new(symbol.0)
     }
@@ -65,7 +65,7 @@ impl From<Symbol24> for Symbol {
     }
 }
 
-/// An id in 16 bytes: a UUID in its usual spelling as it is; any other text by its symbol, behind a mark that no UUID of AWS has.
+/// An id in 16 bytes: the bits of a UUID in its usual spelling, or the symbol of any other text behind a mark that no UUID of AWS has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PackedId(u128);
 
@@ -90,7 +90,7 @@ impl PackedId {
         uuid_text(self.0)
     }
 
-    /// The order of the texts. That of UUIDs is the order of their bits.
+    /// Compares ids as texts. For UUIDs that is the order of their bits.
     pub(crate) fn compare(self, other: PackedId, strings: &Strings) -> Ordering {
         match (self.symbol(), other.symbol()) {
             (None, None) => self.0.cmp(&other.0),
@@ -120,7 +120,7 @@ pub(crate) fn uuid(text: &str) -> Option<u128> {
     if [8, 13, 18, 23].iter().any(|&hyphen| bytes.get(hyphen) != Some(&b'-')) {
         return None;
     }
-    // Without a way out in the loops: nearly all are UUIDs.
+    // The loops have no early exit, because nearly all ids are UUIDs.
     let (mut bits, mut wrong) = (0_u128, 0);
     for part in [0..8, 9..13, 14..18, 19..23, 24..36] {
         let (mut of_part, len) = (0_u64, part.len());
@@ -163,7 +163,7 @@ impl Row {
         Row { request: request.0.to_be_bytes(), columns, time, event: event.0.to_be_bytes() }
     }
 
-    /// The request id, or what stands for it.
+    /// The request id, or the event id in its place.
     pub(crate) fn request(&self) -> PackedId {
         PackedId(u128::from_be_bytes(self.request))
     }
@@ -173,12 +173,12 @@ impl Row {
         PackedId(u128::from_be_bytes(self.event))
     }
 
-    /// The order of the fields, with the ids as numbers: most rows differ in the first of them.
+    /// The order of the fields, with ids compared as numbers; most rows differ in the first.
     fn order(&self, other: &Row) -> Ordering {
         self.request().0.cmp(&other.request().0).then_with(|| self.cmp(other))
     }
 
-    /// When, to the millisecond.
+    /// The time, to the millisecond.
     pub(crate) fn time(&self, strings: &Strings) -> Option<Moment> {
         self.time.moment(strings)
     }
@@ -192,8 +192,8 @@ impl Row {
     }
 }
 
-/// A time in four bytes, for CloudTrail's are to the second: one more than the seconds since 1970, zero for none. Any other time is the
-/// symbol of its milliseconds, behind a mark that no second has before 2097.
+/// A time in four bytes. CloudTrail's times are whole seconds: one more than the seconds since 1970, and zero for none. Any other time is
+/// the symbol of its milliseconds, behind a mark that no time has before 2097.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PackedTime([u8; 4]);
 
@@ -209,7 +209,7 @@ impl PackedTime {
         PackedTime(number.to_be_bytes())
     }
 
-    /// One that was too many to tell apart is not known.
+    /// The text of one of too many values doesn't parse, so its time is not known.
     fn moment(self, strings: &Strings) -> Option<Moment> {
         match u32::from_be_bytes(self.0) {
             0 => None,
@@ -232,14 +232,14 @@ impl PackedTime {
     }
 }
 
-/// Rows in chunks: a chunk never moves, so memory grows by what is in them and little else.
+/// Rows in chunks. A chunk never moves when rows are added, so little memory is unused.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     chunks: Vec<Vec<Row>>,
 }
 
-/// Chunks double from the first to the last size. Room that isn't written to takes no memory; the first is large enough to come from the
-/// system by itself, so that what judging lets go of is free for what it makes.
+/// Rows of the first and the largest chunk; sizes double in between. Unused capacity takes no physical memory. The first size is large
+/// enough for an allocation of its own from the operating system, so that freed chunks are returned to it.
 const FIRST_CHUNK: usize = 1 << 12;
 const LAST_CHUNK: usize = 1 << 14;
 
@@ -269,7 +269,7 @@ impl Rows {
     }
 
     pub(super) fn append(&mut self, mut other: Rows) {
-        // The chunk that is being filled stays the last.
+        // The chunk that is being filled stays last.
         let last = self.chunks.pop();
         self.chunks.append(&mut other.chunks);
         self.chunks.extend(last);
@@ -281,7 +281,7 @@ impl Rows {
             chunk.sort_unstable_by(Row::order);
         }
         let mut cursors: Vec<&[Row]> = self.chunks.iter().map(Vec::as_slice).collect();
-        // The request at the head of each chunk: what is merged is small, the rows stay where they are.
+        // Merges the sorted chunks by a heap of their first requests; the rows stay in place.
         let head = |chunk: usize, cursor: &[Row]| cursor.first().map(|row| Reverse((row.request().0, chunk)));
         let mut heads: BinaryHeap<_> = cursors.iter().enumerate().filter_map(|(chunk, cursor)| head(chunk, cursor)).collect();
         let mut group: Vec<Row> = Vec::new();
@@ -354,7 +354,7 @@ mod tests {
         for (time, packed) in &all {
             assert_eq!(packed.moment(&strings), *time);
         }
-        // Among the symbols of another reader, too.
+        // The same with symbols of another reader.
         let mut others = Strings::default();
         others.intern("something else");
         let symbols = others.absorb(&strings);

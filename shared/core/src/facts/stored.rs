@@ -1,4 +1,4 @@
-//! Facts as a store keeps them: in words, so that people can query them and any version can read them back.
+//! The form in which a store keeps facts: texts that people can query, and that any version can read back.
 
 use super::{
     Facts, Form, Kind, Requested,
@@ -9,46 +9,46 @@ use crate::{
     moment::Moment,
 };
 
-/// A call, an evaluation or an invocation log, in words. What doesn't belong to its kind is empty.
+/// A call, an evaluation or an invocation log. Fields that its kind lacks are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredRecord<'s> {
     /// `call`, `evaluation` or `log`.
     pub kind: &'s str,
-    /// Of a call: how far enforcement reaches the operation.
+    /// For a call: whether enforcement applies to the operation.
     pub reach: &'s str,
-    /// `requestID`, or what stands for it.
+    /// `requestID`, or the id in its place.
     pub request_id: String,
     /// `eventID`.
     pub event_id: String,
     /// `eventTime`, to the millisecond.
     pub event_time: Option<Moment>,
-    /// The account that the record was delivered to.
+    /// The account that received the record.
     pub account: &'s str,
-    /// Where.
+    /// The Region.
     pub region: &'s str,
     /// The role or user.
     pub principal: &'s str,
-    /// Of a call: the operation.
+    /// For a call: the operation.
     pub event_name: &'s str,
-    /// Of a call: `modelId` as the caller put it, or the agent or flow. Of the others: the guardrails, one a line.
+    /// For a call: `modelId` as the caller passed it, or the agent or flow. Otherwise the guardrails, one a line.
     pub subject: &'s str,
-    /// The guardrail that was requested; `ENFORCED` in evaluations where none was.
+    /// The requested guardrail; `ENFORCED` in evaluations that no client requested.
     pub guardrail_identifier: &'s str,
     /// Its version.
     pub guardrail_version: &'s str,
-    /// Of a refused call: the guardrail that `errorMessage` names.
+    /// For a refused call: the guardrail in `errorMessage`.
     pub refusing_guardrail: &'s str,
-    /// Of a call: `errorCode`.
+    /// For a call: `errorCode`.
     pub error_code: &'s str,
-    /// Of a call: a Bedrock API key was used.
+    /// For a call: it was made with a Bedrock API key.
     pub bearer_key: bool,
-    /// Of a refused call: the error speaks of a guardrail.
+    /// For a refused call: the error message mentions a guardrail.
     pub refused_by_guardrail: bool,
-    /// Of a log: fewer characters were guarded than there were. Of an evaluation: it was of the answer alone.
+    /// For a log: fewer characters were guarded than there were. For an evaluation: only the response was evaluated.
     pub partially_guarded: bool,
     /// The record has no request id.
     pub by_event_id: bool,
-    /// Only the account that it is about says so: it may open or raise a finding, never resolve one or prove cover.
+    /// Only the account concerned reports the record. It may open a finding or raise its severity, but never resolve one or prove coverage.
     pub self_reported: bool,
 }
 
@@ -102,12 +102,12 @@ impl Facts {
         })
     }
 
-    /// Takes a call, evaluation or log back.
+    /// Adds a stored call, evaluation or log.
     pub fn restore(&mut self, stored: &StoredRecord<'_>) {
         let kind = match stored.kind {
             "evaluation" => Kind::Evaluation,
             "log" => Kind::Log,
-            // A way that a later version knew and this one doesn't is not covered.
+            // A value that a later version wrote and this one doesn't know counts as not covered.
             _ => Kind::Call(REACHES.iter().find(|(_, word)| *word == stored.reach).map_or(Reach::Uncovered, |(reach, _)| *reach)),
         };
         let texts = &mut self.texts;

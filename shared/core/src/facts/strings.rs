@@ -1,10 +1,10 @@
-//! Each distinct text once.
+//! Numbers distinct texts and stores each once.
 
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A text of a [`Strings`]. Zero is the empty text.
+/// The number of a text in [`Strings`]. Zero is the empty text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Symbol(pub(super) u32);
 
@@ -18,11 +18,11 @@ impl Symbol {
     }
 }
 
-/// Texts by number and numbers by text, in one piece of memory.
+/// Texts by number and numbers by text, in one allocation.
 #[derive(Clone, Debug)]
 pub(crate) struct Strings {
     text: String,
-    /// Where each text ends; it begins where the one before it ends.
+    /// The end of each text, which is the start of the next.
     ends: Vec<u32>,
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -34,11 +34,11 @@ impl Default for Strings {
     }
 }
 
-/// What stands for every text when there are too many. It names nothing, so that nothing about it can be proved.
+/// The text that stands for all others when there are too many. It names nothing, so that nothing can be proved about them.
 const ONE_OF_TOO_MANY: &str = "(one of too many to tell apart)";
 
 impl Strings {
-    /// The symbol of a text.
+    /// The symbol of a text, which is added if it is new.
     pub(crate) fn intern(&mut self, text: &str) -> Symbol {
         if text.is_empty() {
             return Symbol::NONE;
@@ -60,7 +60,7 @@ impl Strings {
         Symbol(number)
     }
 
-    /// Shares the last symbol that is left.
+    /// Returns the last symbol, which all further texts share.
     fn one_of_too_many(&mut self) -> Symbol {
         let last = self.ends.len() - 1;
         if at(&self.text, &self.ends, u32::try_from(last).unwrap_or(0)) != ONE_OF_TOO_MANY
@@ -78,12 +78,12 @@ impl Strings {
         at(&self.text, &self.ends, symbol.0)
     }
 
-    /// Lets go of what finds the symbol of a text.
+    /// Frees the index from texts to symbols.
     pub(super) fn close(&mut self) {
         self.numbers = HashTable::new();
     }
 
-    /// Takes in the texts of another, and says which symbol each of its symbols became.
+    /// Adds the texts of another, and returns the new symbol of each of its symbols.
     pub(super) fn absorb(&mut self, other: &Strings) -> Vec<Symbol> {
         (0..other.ends.len()).map(|number| self.intern(at(&other.text, &other.ends, u32::try_from(number).unwrap_or(0)))).collect()
     }

@@ -1,4 +1,4 @@
-//! Reads packets, whoever made them.
+//! Reads packets from any sender, trusting nothing in them.
 
 use super::{
     BEARER_KEY, BY_EVENT_ID, EVENT_ID_EACH, Id, KINDS, MILLIS_AN_HOUR, PARTIALLY_GUARDED, PLAIN_IDS, PackedError, REFUSED_BY_GUARDRAIL,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{facts::StoredRecord, moment::Moment, verdict::Invocations};
 
-/// What is left of a packet.
+/// The unread rest of a packet.
 struct In<'b> {
     bytes: &'b [u8],
     texts: Vec<String>,
@@ -31,7 +31,7 @@ impl<'b> In<'b> {
         Err(PackedError::Number)
     }
 
-    /// A number of things that take at least a byte each: so many must still be there.
+    /// Reads the number of items that follow. Each takes at least a byte, so more than the remaining bytes is an error.
     fn count(&mut self) -> Result<usize, PackedError> {
         let count = usize::try_from(self.number()?).map_err(|_| PackedError::TooLarge)?;
         if count > self.bytes.len() { Err(PackedError::Length) } else { Ok(count) }
@@ -135,7 +135,8 @@ fn read_group(
         return Err(PackedError::Number);
     };
     for (index, (millis, request_id, event)) in own.into_iter().enumerate() {
-        // The first stands for those between, and for those at its time, so that none comes before it or behind the latest.
+        // Records between the first and the latest get the first's event id, and so do those at its time, so that the order of records
+        // stays.
         let event_id = event.or_else(|| {
             let (first_event, last_event) = ends.as_ref()?;
             Some(if index > 0 && millis == last { last_event.clone() } else { first_event.clone() })
