@@ -45,11 +45,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     };
     let state = seen.scene.state;
     let before = state.configurations(account, region, seen.before()).state();
-    // What the record hides, the next answer of ListEnforcedGuardrailsConfiguration shows.
+    // The next response of ListEnforcedGuardrailsConfiguration shows what the record masks.
     let read_later = || state.configurations(account, region, seen.key.time).state().and_then(<[Enforcement]>::first);
     let after = enforcement.as_ref().or_else(|| read_later().filter(|_| !seen.change.is_refused()));
     let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.scene.compare(a, b, seen.key.time);
-    // What a higher version of the same guardrail says may not be known, or not be comparable, and that is another rule's.
+    // Whether a higher version of the same guardrail is weaker, or unknown, is reported by the rules about guardrails.
     let compare_now = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
         let compared = compare(a, b);
         if is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }

@@ -1,4 +1,4 @@
-//! An account left the organization, or was removed or closed, while it had cover.
+//! An account left the organization, or was removed or closed, while an enforced guardrail covered it.
 
 use crate::{
     framework::POLICY_WEAKENED,
@@ -33,7 +33,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
-    // LeaveOrganization is recorded in the member that leaves (docs/aws/bedrock-policies.md#records-of-organizations).
+    // LeaveOrganization is recorded in the member account that leaves (docs/aws/bedrock-policies.md#records-of-organizations).
     let is_of_caller = ["LeaveOrganization", "DeleteOrganization"].contains(&change.operation.as_str());
     if !is_of_caller && change.text("accountId").is_none() {
         return vec![

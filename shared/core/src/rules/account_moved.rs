@@ -1,4 +1,4 @@
-//! An account was moved to a place where its effective policy is weaker.
+//! An account was moved to an OU where its effective policy is weaker.
 
 use crate::{
     framework::POLICY_WEAKENED,

@@ -1,4 +1,4 @@
-//! An account runs inference where its effective policy demands nothing.
+//! An account runs inference, and its effective policy demands no guardrail.
 
 use crate::{
     framework::POLICY_WEAKENED,

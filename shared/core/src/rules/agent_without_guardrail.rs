@@ -1,4 +1,4 @@
-//! An agent was created without a guardrail, or lost the one that it had.
+//! An agent was created without a guardrail, or its guardrail was removed.
 
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(resource, because).stepped(steps).unverified(unverified).righted(righted).fires()]
 }
 
-/// An agent answers for another from now on.
+/// Another agent was associated as a collaborator, which generates text on this agent's behalf.
 fn joined(seen: &Seen<'_>) -> Option<Outcome> {
     let change = seen.change;
     let supervisor = change.text("agentId").unwrap_or("unknown");

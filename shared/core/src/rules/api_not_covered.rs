@@ -1,4 +1,4 @@
-//! A model was run by an operation that enforcement isn't documented to reach.
+//! A model was run by an operation that enforcement isn't documented to cover.
 
 use crate::{
     framework::UNCOVERED_CALL,

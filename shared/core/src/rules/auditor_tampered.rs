@@ -1,4 +1,4 @@
-//! Something of the auditor itself was changed by somebody else than its deployment.
+//! A resource of the auditor was changed by a principal other than its deployment.
 
 use serde_json::Value;
 
@@ -54,10 +54,10 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-/// The services whose resources the auditor consists of.
+/// The services of the auditor's own resources.
 const SERVICES: &[&str] = &["events", "lambda", "sqs", "dynamodb", "sns", "cloudformation", "scheduler", "iam", "s3", "logs", "kms"];
 
-/// The parameters that name a resource of these services.
+/// The parameters that name a resource in these services.
 const NAMES: &[&str] = &[
     "rule",
     "name",
@@ -97,7 +97,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(resource, because).apart_by(change.service.clone()).fires()]
 }
 
-/// The auditor's own functions write their own items.
+/// Whether the auditor's own function wrote its own item.
 fn is_own_work(change: &Change, seen: &Seen<'_>) -> bool {
     let writes_item = change.service == "dynamodb" && ["UpdateItem", "DeleteItem"].contains(&change.operation.as_str());
     writes_item && change.parameters != Value::Null && seen.scene.configuration.auditor.owns(&change.principal)

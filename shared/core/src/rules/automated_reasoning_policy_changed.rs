@@ -37,7 +37,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-/// How the controls of automated reasoning begin.
+/// The start of the names of automated-reasoning controls.
 const CONTROL: &str = "automated reasoning ";
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -76,7 +76,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(format!("automated-reasoning-policy/{id}"), because).stepped(-2).fires()]
 }
 
-/// `…:automated-reasoning-policy/<id>` of `…:automated-reasoning-policy/<id>:<version>`.
+/// The ARN of a policy without its version: `…:automated-reasoning-policy/<id>` of `…:automated-reasoning-policy/<id>:<version>`.
 fn without_version(arn: &str) -> &str {
     match arn.rsplit_once(':') {
         Some((head, version)) if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) => head,

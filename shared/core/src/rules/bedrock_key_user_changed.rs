@@ -1,4 +1,4 @@
-//! A user behind a Bedrock API key got more than the key.
+//! The IAM user behind a Bedrock API key got further permissions or credentials.
 
 use crate::{
     arn::short,
@@ -44,7 +44,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let change = seen.change;
-    // CreateAccessKey without a name is for the caller (docs/aws/iam.md#actions-of-bedrock).
+    // Without a user name, CreateAccessKey creates a key for the caller (docs/aws/iam.md#actions-of-bedrock).
     let user = change.text("userName").unwrap_or_else(|| short(&change.principal));
     let is_limited = change.text("policyArn").is_some_and(|arn| arn.ends_with("::aws:policy/AmazonBedrockLimitedAccess"));
     if change.service != "iam" || !user.starts_with("BedrockAPIKey-") || is_limited {

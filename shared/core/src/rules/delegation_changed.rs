@@ -1,4 +1,4 @@
-//! Who may manage the organization's policies was changed.
+//! The delegation of managing the organization's policies was changed.
 
 use crate::{
     framework::{ADDITIONAL_ROLES, GOVERN_1_2, TENANT_POLICY},
@@ -68,5 +68,5 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(resource, because).stepped(steps).fires()]
 }
 
-/// The services whose delegated administrators can bear on guardrails, on the evidence, or on auditors.
+/// The services whose delegated administrators can affect guardrails, evidence or auditors.
 const MATTER: &[&str] = &["bedrock.amazonaws.com", "cloudtrail.amazonaws.com", "member.org.stacksets.cloudformation.amazonaws.com"];

@@ -1,4 +1,4 @@
-//! A guardrail's working draft was requested.
+//! A call requested a guardrail's working draft.
 
 use crate::{
     framework::UNCOVERED_CALL,

@@ -1,4 +1,4 @@
-//! A model was invoked where guardrails don't reach.
+//! A model was invoked at an endpoint that doesn't support guardrails.
 
 use crate::{
     framework::UNCOVERED_CALL,

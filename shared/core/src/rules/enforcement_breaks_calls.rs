@@ -36,12 +36,12 @@ fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
     let refusal = judged.guardrail_refusal.as_ref().filter(|_| judged.call.failed)?;
     let requested = judged.call.requested.as_ref();
     let by_enforcement = match (refusal.names, requested.and_then(|requested| requested.guardrail.as_ref()), refusal.enforced) {
-        // The message names a guardrail: was it the caller who asked for it?
+        // The message names a guardrail: the call counts unless the caller requested that one.
         (Some(named), Some(requested), _) => GuardrailVersionArn::split(named).is_none_or(|(named, _)| named != *requested),
-        // The caller asked for one and the message doesn't say which one failed: likely the caller's.
+        // The caller requested a guardrail and the message doesn't name the one that failed: it is probably the caller's.
         (None, Some(_), _) => false,
         (_, None, _) if requested.is_some() => false,
-        // Nobody asked, so something must be enforced; if nothing is, the message means something else.
+        // The caller requested none, so an enforced one failed; if nothing is enforced, the message is about something else.
         (Some(_), None, _) | (None, None, None) => true,
         (None, None, Some(enforced)) => !enforced.is_empty(),
     };

@@ -1,4 +1,4 @@
-//! Enforcement is in force, but these calls were not evaluated.
+//! Enforcement is in force, but calls were not evaluated.
 
 use crate::{
     framework::UNCOVERED_CALL,
@@ -28,7 +28,7 @@ pub(super) static RULE: Rule = Rule {
         "https://docs.aws.amazon.com/bedrock/latest/userguide/logging-using-cloudtrail.html",
         "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-enforcements.html",
     ],
-    // Others are evaluated all along, and enforcement never ceased: only an evaluation of its own shows that the principal is covered.
+    // Other principals are evaluated all the time, so only an evaluation of the same principal proves that it is covered.
     resolved: Resolved::ByObservationOfTheSamePrincipal,
     correlation: Correlation::Independent,
     controls: UNCOVERED_CALL,

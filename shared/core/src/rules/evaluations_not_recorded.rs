@@ -1,4 +1,4 @@
-//! No trail records evaluations by guardrails, or the roads to a model that are data events.
+//! No trail records evaluations by guardrails, or calls that are data events.
 
 use crate::{
     change::Change,
@@ -82,7 +82,7 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
 }
 
-/// What the account's other trails that run record, as they were last read, and as events set them since.
+/// What the account's other logging trails record, as last read and as later events set them.
 fn other_trails(seen: &Seen<'_>, trail: &str) -> Vec<Selectors> {
     const SWITCHES: [&str; 3] = ["StartLogging", "StopLogging", "DeleteTrail"];
     let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);

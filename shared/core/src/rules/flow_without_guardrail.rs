@@ -69,7 +69,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(resource, because).unverified(unverified).righted(righted).fires()]
 }
 
-/// An agent in a flow is a thing of its own, with a rule of its own.
+/// The definition without its agents, which have a rule of their own.
 fn without_agents(definition: &Value) -> Value {
     let mut definition = definition.clone();
     if let Some(nodes) = definition.get_mut("nodes").and_then(Value::as_array_mut) {

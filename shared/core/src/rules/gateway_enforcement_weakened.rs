@@ -1,4 +1,4 @@
-//! What a gateway of AgentCore enforces by its policy engine was weakened.
+//! The policy engine of an AgentCore gateway enforces less than before.
 
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     .collect()
 }
 
-/// What a record says of a gateway's policy engine: its ARN and its mode.
+/// The ARN and mode of a gateway's policy engine, from a record.
 fn engine_of(change: &Change) -> Option<(&str, &str)> {
     let named = [change.parameter("policyEngineConfiguration"), change.answer("policyEngineConfiguration")];
     let named = named.into_iter().find(|configuration| configuration.is_object())?;
@@ -116,7 +116,7 @@ fn of_engine(seen: &Seen<'_>) -> Option<Outcome> {
     Some(seen.sighting(engine, because).unverified(unverified).fires())
 }
 
-/// Who may use a gateway or an engine.
+/// Reports a change of the resource policy, which decides who may use a gateway or an engine.
 fn of_resource_policy(seen: &Seen<'_>) -> Option<Outcome> {
     let resource = seen.change.text("resourceArn");
     let concerns = resource.is_none_or(|arn| [":gateway/", ":policy-engine/"].iter().any(|kind| arn.contains(kind)));

@@ -1,4 +1,4 @@
-//! A guardrail changed, and what it was or what it is can't be read, or can't be compared.
+//! A guardrail changed, and its content before or after can't be read or compared.
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
@@ -74,7 +74,7 @@ fn draft(seen: &Seen<'_>) -> Option<Sighting> {
     }
 }
 
-/// What is said of controls that can't be compared.
+/// The phrase for controls that can't be compared.
 const OTHERWISE: &str = "some controls mean something else, and whether that is weaker only people can tell";
 
 fn incomparable(before: &Canonical, after: &Canonical) -> Option<Vec<ControlChange>> {
@@ -100,7 +100,7 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
             let missing = if after.is_some() { before.to_string() } else { made.to_string() };
             (Some(made.version), format!("version {} was published; the content of {missing} is not known", made.version), Vec::new())
         }
-        // The first version has nothing to be compared with.
+        // The first version has no earlier one to compare it with.
         None if !seen.change.is_refused() && published_version(seen.change) == Some(GuardrailVersion::Numbered(1)) => return None,
         None => match refused_version(seen) {
             Some((before, old, new)) => (
@@ -123,7 +123,7 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
     Some(Sighting::new(&key.account, &key.region, key.arn(), format!("{because}; {reaches}")).changing(changes).stepped(steps))
 }
 
-/// A higher version of the same guardrail is enforced, and what it says is not known or can't be compared.
+/// Reports that a higher version of the same guardrail is enforced whose content isn't known or can't be compared.
 fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
     let unread = |(old, new): (GuardrailVersionArn, GuardrailVersionArn)| {
         let unverified = seen.scene.compare(&old, &new, seen.key.time).unverified;

@@ -1,4 +1,4 @@
-//! An IAM policy, or a policy of the organization, no longer asks for a guardrail.
+//! An IAM policy, or a policy of the organization, no longer demands a guardrail.
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
@@ -78,7 +78,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     CONCERN.look(seen)
 }
 
-/// What was lost, without the guardrail versions that are enforced or required: who names one of them has what is demanded.
+/// The lost requests without those that name an enforced or required guardrail version, because these have what is demanded.
 fn lost_in(seen: &Seen<'_>, lost: &Lost) -> Vec<NewlyPassing> {
     let is_required = |named: &GuardrailVersionArn| {
         seen.scene.configuration.requirements.iter().any(|required| {

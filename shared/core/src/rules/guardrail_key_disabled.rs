@@ -1,4 +1,4 @@
-//! The KMS key of a guardrail was disabled, scheduled for deletion, or its grants cut.
+//! The KMS key of a guardrail was disabled, its deletion scheduled, or its grants revoked.
 
 use crate::{
     arn::{AccountId, Arn, GuardrailVersionArn, Region, short},
@@ -74,7 +74,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![sighting.stepped(steps).unverified(unread).righted(enabled_again.filter(|_| can_be_enabled).map(|(key, _)| key.time)).fires()]
 }
 
-/// What becomes of the key by an operation, and what would have become of it.
+/// The effect of an operation on the key, for an applied and for a refused change.
 fn deed(operation: &str) -> (&'static str, &'static str) {
     match operation {
         "DisableKey" => ("was disabled", "would have been disabled"),
@@ -86,7 +86,7 @@ fn deed(operation: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// A key or an alias, by where it is and what it is called there.
+/// A key or an alias: its account, Region and name.
 #[derive(PartialEq)]
 struct Key<'k> {
     account: &'k str,

@@ -1,4 +1,4 @@
-//! An enforced guardrail can't be applied.
+//! An enforced guardrail can't be applied, so that calls fail or pass without it.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
 
 fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
     let timeline = scene.state.guardrail_timeline(named)?;
-    // What an event deleted is another rule's.
+    // A version that an event deleted is reported by another rule.
     let (time, _, content) = timeline.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
     let why = match content? {
         None => "doesn't exist",

@@ -1,4 +1,4 @@
-//! A policy no longer refuses changes of guardrails, or of what enforces and records them.
+//! A policy no longer denies changes of guardrails, or of what enforces and records them.
 
 use crate::{
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},

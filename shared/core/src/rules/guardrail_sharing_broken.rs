@@ -1,4 +1,4 @@
-//! A guardrail's resource policy no longer reaches accounts that need it.
+//! A guardrail's resource policy no longer allows accounts that need the guardrail.
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersionArn},
@@ -53,7 +53,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let resource = seen.change.text("resourceArn").or_else(|| seen.change.text("resourceARN")).map_or_else(|| key.arn(), str::to_owned);
     let sighting = |because: String| Sighting::new(&key.account, &key.region, resource.clone(), because);
     let Some(needing) = needing(seen, key) else {
-        // Whoever needs it: a policy for the whole organization serves them.
+        // A policy for the whole organization serves every account that needs it.
         let serves_all =
             policy.is_some_and(|policy| shares_resource_with(policy, &resource, None, state.organization()) == Sharing::Reaches);
         let changed = seen.did("was changed", "would have been changed");
@@ -87,7 +87,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![sighting(format!("{} {may} the guardrail that their effective policy names", list(&lost))).righted(righted).fires()]
 }
 
-/// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if that isn't known.
+/// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if they aren't known.
 fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
     let state = seen.scene.state;
     let (mut any, mut all_known) = (false, true);
@@ -121,7 +121,7 @@ fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
 
 /// Whether a guardrail uses a guardrail profile; `None` if its content isn't known.
 fn uses_profile(seen: &Seen<'_>, named: &GuardrailVersionArn, profile: &GuardrailKey) -> Option<bool> {
-    // The ids of guardrails have no dots (docs/aws/guardrails.md#getguardrail).
+    // Ids of guardrails contain no dot (docs/aws/guardrails.md#getguardrail), ids of guardrail profiles do.
     if named.key.account != profile.account || !profile.id.contains('.') {
         return Some(false);
     }

@@ -1,4 +1,4 @@
-//! A published version reads differently from its first snapshot.
+//! A published version has another content than in its first snapshot.
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
@@ -57,8 +57,8 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
     outcomes
 }
 
-/// Whether the later answer only has members more, and ones that this version of the auditor doesn't know: AWS may have begun to show
-/// what the version held from the beginning.
+/// Whether the later response only has additional members, which this version of the auditor doesn't know. AWS may have begun to return
+/// what the version contained from the beginning.
 fn only_shows_more(first: &Canonical, later: &Canonical) -> bool {
     diff(first, later).iter().all(|difference| difference.before.is_none() && difference.after.as_ref().is_some_and(Effect::is_unknown))
 }

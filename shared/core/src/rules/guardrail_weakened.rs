@@ -1,4 +1,4 @@
-//! Some control of a guardrail got weaker.
+//! A control of a guardrail became weaker.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ fn draft(seen: &Seen<'_>) -> Option<Sighting> {
     if let Some(before) = before {
         return weakened(before, "the DRAFT was weakened");
     }
-    // Several updates lie between two readings: that all of them together weakened it is sure, but not which did.
+    // Several updates happened between two readings: together they weakened it, but it isn't known which of them did.
     let (before, updates) = seen.scene.updates_since_reading(&key, seen.key.time)?;
     let principals: BTreeSet<&str> = updates.iter().map(|update| update.principal.as_str()).collect();
     let (count, whose) = (updates.len(), principals.len());
@@ -100,7 +100,7 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
     (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps))
 }
 
-/// An enforced version is replaced by a weaker one of the same guardrail.
+/// Reports that an enforced version was replaced by a weaker one of the same guardrail.
 fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
     let weaker = |(old, new): (GuardrailVersionArn, GuardrailVersionArn)| {
         let same = old.key == new.key && new.version != GuardrailVersion::Draft;

@@ -1,4 +1,4 @@
-//! Something was made or updated so that its calls reach models where guardrails don't.
+//! A resource was created or updated so that its calls run models to which guardrails don't apply.
 
 use serde_json::Value;
 
@@ -39,11 +39,11 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-/// Where calls go.
+/// The destination of calls.
 enum Route {
-    /// To models that guardrails cover, or to none at all.
+    /// Models that guardrails cover, or no model.
     Inside,
-    /// Where guardrails don't reach.
+    /// Models to which guardrails don't apply, with a phrase for where they are.
     Outside(String),
     NotKnown,
 }
@@ -75,11 +75,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(resource, because).unverified(unverified).fires()]
 }
 
-/// `targetConfiguration`: tools (`mcp`), HTTP, or inference.
+/// Reads `targetConfiguration`: tools (`mcp`), HTTP, or inference.
 fn of_target(change: &Change) -> Route {
     let target = change.parameter("targetConfiguration");
     let Some(kinds) = target.as_object().filter(|kinds| !kinds.is_empty()) else {
-        // An update of a name leaves the target alone.
+        // An update of the name leaves out the target and doesn't change it.
         let is_left_alone = change.parameters.is_object() && target.is_null() && change.operation.starts_with("Update");
         return if is_left_alone { Route::Inside } else { Route::NotKnown };
     };
@@ -112,12 +112,12 @@ fn of_endpoint(endpoint: &str, speaks_outside: bool) -> Route {
     }
 }
 
-/// Bedrock's runtime endpoint, by its host or by the name of a connector.
+/// Whether a host name, or a connector's name, is that of Bedrock's runtime endpoint.
 fn is_runtime(host: &str) -> bool {
     host == "bedrock" || host == "bedrock-runtime" || host.starts_with("bedrock-runtime.") || host.starts_with("bedrock-runtime-fips.")
 }
 
-/// `model` of a harness: one of several providers' configurations.
+/// Reads a harness's `model`: the configuration of one of several providers.
 fn of_harness(change: &Change) -> Route {
     let model = change.parameter("model");
     let Some(providers) = model.as_object().filter(|providers| !providers.is_empty()) else {

@@ -1,4 +1,4 @@
-//! Model invocation logging was switched off, or sent elsewhere.
+//! Model invocation logging was switched off, or its destination was changed.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +73,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting("model invocation logging", because).unverified(unverified).righted(righted).fires()]
 }
 
-/// Whether one configuration records less than another, or elsewhere.
+/// Whether the second configuration logs less than the first, or elsewhere.
 fn loses(before: &InvocationLogging, after: &InvocationLogging) -> bool {
     (before.on && !after.on)
         || (before.text && !after.text)

@@ -1,4 +1,4 @@
-//! Whether a guardrail applied can't be proved.
+//! Evidence is missing to decide whether a guardrail applied to calls.
 
 use crate::{
     framework::{ISO_EVENT_LOGS, LENS_MONITORING, MEASURE_2_4},

@@ -1,4 +1,4 @@
-//! Where evidence is kept was changed.
+//! A bucket, log group or key that evidence is stored in was changed.
 
 use std::collections::BTreeSet;
 
@@ -75,7 +75,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     if !known.contains(store) && !looks_like_one {
-        // Keys are used for so much else that not knowing says nothing.
+        // Keys have many other uses, so an unknown key is no evidence of anything.
         let is_blind = known.is_empty() && change.service != "kms";
         return if is_blind {
             vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::LogStores)]
@@ -93,7 +93,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(store, because).apart_by(change.operation.clone()).fires()]
 }
 
-/// A trail that delivers elsewhere than before.
+/// Reports a trail whose destination changed.
 fn trail_redirected(seen: &Seen<'_>) -> Option<Outcome> {
     const DESTINATIONS: [&str; 3] = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"];
     let change = seen.change;
@@ -120,7 +120,7 @@ fn trail_redirected(seen: &Seen<'_>) -> Option<Outcome> {
     (!elsewhere.is_empty()).then(|| seen.sighting(format!("trail/{trail}"), because).apart_by(change.operation.clone()).fires())
 }
 
-/// Where the account's evidence was kept before a change, as far as it was read.
+/// The buckets, log groups and keys of the account's evidence before a change, as far as they were read.
 fn stores_before(seen: &Seen<'_>) -> BTreeSet<String> {
     let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
     let read = of_account.filter_map(|(_, timeline)| {

@@ -1,4 +1,4 @@
-//! A Bedrock API key that never ends, or lives longer than allowed.
+//! A Bedrock API key never expires, or is valid for longer than allowed.
 
 use crate::{
     change::Change,
@@ -32,7 +32,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-/// The services whose credentials run models without guardrails' consent.
+/// The services whose service-specific credentials run models.
 const SERVICES: &[&str] = &["bedrock.amazonaws.com", "aws-external-anthropic.amazonaws.com"];
 
 fn check(seen: &Seen<'_>) -> Vec<Outcome> {
@@ -66,13 +66,13 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(format!("user/{user}"), because).unverified(unverified).fires()]
 }
 
-/// The credential that a record is about.
+/// The id of the credential in a record.
 fn id_of(change: &Change) -> Option<&str> {
     let answered = || change.answer("serviceSpecificCredential").get("serviceSpecificCredentialId")?.as_str();
     change.text("serviceSpecificCredentialId").or_else(answered)
 }
 
-/// How long a credential lives.
+/// The validity of a credential.
 #[derive(Clone, Copy, PartialEq)]
 enum Life {
     Days(u64),
@@ -81,7 +81,7 @@ enum Life {
 }
 
 impl Life {
-    /// By the record of its creation.
+    /// Reads the record of its creation.
     fn of(change: &Change) -> Self {
         let age = change.parameter("credentialAgeDays");
         age.as_u64().or_else(|| age.as_str()?.parse().ok()).map_or(Life::Endless, Life::Days)

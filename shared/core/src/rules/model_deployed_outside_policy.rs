@@ -1,4 +1,4 @@
-//! A deployment of a model that the policy isn't known to cover.
+//! A model was deployed that the policy isn't known to cover.
 
 use crate::{
     enforcement::Enforcement,
@@ -83,7 +83,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         let included = enforcement.models.included.iter().flatten();
         included.into_iter().any(|included| named.iter().any(|name| normalised(name) == *included))
     });
-    // Where the copy is, what is enforced may be that of another Region.
+    // The copy may be in another Region than the enforcement.
     let is_copied_inside = change.operation == "CreateModelCopyJob" && !enforced.is_empty();
     if is_named || is_copied_inside {
         return Vec::new();

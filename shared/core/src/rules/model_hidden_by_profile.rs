@@ -1,4 +1,4 @@
-//! An inference profile or prompt router hides a model that the policy excludes, or whose model can't be told.
+//! An inference profile or prompt router stands for a model that the policy excludes, or for one that isn't known.
 
 use crate::{
     arn::short,

@@ -1,4 +1,4 @@
-//! A model was invoked that enforcement leaves out, although it is required.
+//! A model was invoked that enforcement excludes, although a requirement selects it.
 
 use crate::{
     framework::UNCOVERED_CALL,

@@ -1,4 +1,4 @@
-//! A fact that a member reported was rewritten, or removed before its time.
+//! A fact that a member account reported was changed, or removed before it expired.
 
 use crate::{
     framework::{IMPAIR_TOOLS, INDICATOR_REMOVAL, LENS_MONITORING, MANAGE_4_1},

@@ -1,4 +1,4 @@
-//! Another guardrail than the required one applied, or a version below it.
+//! A guardrail other than the required one applied, or a version below the required one.
 
 use crate::{
     framework::UNCOVERED_CALL,
@@ -31,7 +31,7 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Call(check)],
 };
 
-/// Another guardrail and an older version are two findings: they have two causes.
+/// Another guardrail and an older version have different causes, so they are two findings.
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
     let reason = judged.judgement.reason.filter(|reason| matches!(reason, Reason::WrongGuardrail | Reason::WrongVersion))?;
     let judgement = judged.judgement;

@@ -1,4 +1,4 @@
-//! A rule, as a page: the same fields on the terminal (`guardrail-audit rules <id>`) and under `docs/rules/`.
+//! The page of a rule: the same sections on the terminal (`guardrail-audit rules <id>`) and under `docs/rules/`.
 
 pub mod operations;
 
@@ -10,7 +10,7 @@ use crate::{
     rule::{Group, Rule},
 };
 
-/// The parts of a page, in order: heading and lines.
+/// The sections of a page, in order: heading and lines.
 #[must_use]
 pub fn sections(rule: &Rule) -> Vec<(&'static str, Vec<String>)> {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
@@ -30,7 +30,7 @@ pub fn sections(rule: &Rule) -> Vec<(&'static str, Vec<String>)> {
     sections
 }
 
-/// The page of a rule under `docs/rules/`.
+/// The page of a rule under `docs/rules/`, in Markdown.
 #[must_use]
 pub fn markdown(rule: &Rule) -> String {
     let mut page = format!("# {}\n\n{}.\n\nSeverity: **{}**. Group: {}.\n", rule.id, rule.title, rule.severity, rule.group);
@@ -49,7 +49,7 @@ pub fn markdown(rule: &Rule) -> String {
     page
 }
 
-/// The index of all pages: by group, then by framework.
+/// The index of all pages in Markdown, by group and then by framework.
 #[must_use]
 pub fn index() -> String {
     let mut page =
@@ -80,7 +80,7 @@ pub fn index() -> String {
     page
 }
 
-/// The entries of a framework with the rules that map to each, in the order of their ids.
+/// The controls of a framework with the rules that map to each, ordered by control.
 #[must_use]
 pub fn by_control(framework: Framework) -> std::collections::BTreeMap<crate::framework::Control, Vec<&'static Rule>> {
     let mut by_control: std::collections::BTreeMap<_, Vec<&'static Rule>> = std::collections::BTreeMap::new();

@@ -1,4 +1,4 @@
-//! A Bedrock policy was detached or deleted, and accounts lost cover.
+//! A Bedrock policy was detached or deleted, so that accounts are no longer covered.
 
 use crate::{
     framework::POLICY_WEAKENED,

@@ -1,4 +1,4 @@
-//! A Bedrock policy that can't do what it says, or an account whose effective policy is invalid.
+//! A Bedrock policy contains errors, or an account's effective policy is invalid.
 
 use crate::{
     arn::{AccountId, PolicyId, Region},
@@ -78,10 +78,10 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(policy.as_str(), format!("{errors}{reach}")).stepped(steps).righted(righted).fires()]
 }
 
-/// What is said of a policy that reaches nobody yet.
+/// The phrase for a policy that isn't attached.
 const UNATTACHED: &str = "; it is attached nowhere yet: an attachment would make it reach accounts";
 
-/// Whether a policy is attached somewhere, now or later, or may be for all that is known.
+/// Whether a policy is, or may be, attached now or later.
 fn is_attached(seen: &Seen<'_>, policy: &PolicyId) -> bool {
     let attaches = |change: &Change| match &change.effect {
         Some(WorldChange::Organization(OrganizationChange::AttachPolicy { policy: attached, .. })) => {
@@ -91,7 +91,7 @@ fn is_attached(seen: &Seen<'_>, policy: &PolicyId) -> bool {
     };
     let known = match seen.scene.state.organization() {
         Some(organization) => organization.targets_of(policy).next().is_some(),
-        // A policy that was just made is attached nowhere; of others it isn't known.
+        // A policy that was just created isn't attached; for others it isn't known.
         None => seen.change.operation != "CreatePolicy",
     };
     known || seen.scene.changes.iter().any(|(_, change)| attaches(change))
@@ -104,7 +104,7 @@ fn invalid(seen: &Seen<'_>, account: &AccountId) -> Outcome {
     Sighting::new(account, &seen.change.region, "effective policy", INVALID).righted(valid_again.map(|(time, _)| *time)).fires()
 }
 
-/// Policies that are attached, and effective policies that were described where the policies behind them are not known.
+/// Reports errors in attached policies, and in described effective policies whose source policies aren't known.
 fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
     let state = scene.state;
     let region = Region::from(GLOBAL_REGION);
@@ -134,7 +134,7 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
     outcomes
 }
 
-/// Each stretch of time in which AWS says that an account's policy is invalid, with what it said last.
+/// The periods in which AWS reports an account's policy as invalid, each with the last report.
 fn said_to_be_invalid<'v>(
     scene: &Scene<'_>,
     account: &AccountId,
@@ -164,13 +164,13 @@ fn errors_of(content: &str, scene: &Scene<'_>) -> Option<String> {
 }
 
 fn told(lints: &[Lint]) -> Option<String> {
-    // A policy that demands nothing is useless, not invalid.
+    // A policy that demands nothing is useless, but not invalid.
     let is_error = |lint: &&Lint| lint.level == Level::Error && lint.kind != "demands-nothing";
     let errors: Vec<String> = lints.iter().filter(is_error).map(|lint| format!("{} at {}", lint.message, lint.pointer)).collect();
     (!errors.is_empty()).then(|| errors.join("; "))
 }
 
-/// When the policy had no error any more.
+/// The time from which the policy had no error any more.
 fn corrected(scene: &Scene<'_>, policy: &PolicyId, after: Moment) -> Option<Moment> {
     let mut versions = scene.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| {
         match &change.effect {

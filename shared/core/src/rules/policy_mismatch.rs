@@ -61,9 +61,9 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
     outcomes
 }
 
-/// The moment at which a reading and the computed policy can be compared: when it was read. Of a reading without a time, since when it
-/// holds as AWS says, or after the last attachment that has a date, if nothing happened to the organization until then; at the beginning,
-/// if no attachment has one.
+/// The time at which a reading and the computed policy can be compared: the time of the reading. For a reading without a time it is the
+/// time at which AWS last updated the policy, or the last dated attachment if nothing changed in the organization until then; the beginning
+/// of time if no attachment has a date.
 fn compared_at(scene: &Scene<'_>, account: &AccountId, read: Moment) -> Option<Moment> {
     if read > Moment::BEGINNING {
         return Some(read);
@@ -82,7 +82,7 @@ fn compared_at(scene: &Scene<'_>, account: &AccountId, read: Moment) -> Option<M
     still_holds.then_some(at)
 }
 
-/// What a policy demands, wherever it comes from. Config names have no case (docs/aws/bedrock-policies.md#inheritance).
+/// The demands of a policy as a text. Names of configurations have no case (docs/aws/bedrock-policies.md#inheritance).
 fn demands(policy: Option<&EffectivePolicy>) -> String {
     let regions = policy.into_iter().flat_map(|policy| &policy.regions);
     let mut demands: Vec<String> = regions

@@ -46,7 +46,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     weaker_policies(seen, &format!("what is demanded higher in the tree {} replaced or weakened", seen.did("is", "would be")))
 }
 
-/// Overrides that are already there. What a change in the input did is its own rule's.
+/// Reports overrides that existed before the input. Changes in the input are reported by their own rules.
 fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
     let state = scene.state;
     let Some(organization) = state.organization() else {
@@ -87,7 +87,7 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
     outcomes
 }
 
-/// What the policies down to some level demand of an account, if the next level takes away from that; and which policy does.
+/// The policy computed down to some level, if the next level demands less, and the attachment at that level that is the cause.
 fn higher_and_lower(state: &State, organization: &Organization, account: &AccountId) -> Option<(EffectivePolicy, Origin)> {
     let path = organization.path_to(account).filter(|path| organization.is_enabled(BEDROCK_POLICY, path))?;
     let mut levels: Vec<Vec<Attached<'_>>> = Vec::new();

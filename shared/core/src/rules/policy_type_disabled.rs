@@ -42,7 +42,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     }
 }
 
-/// For operations whose effect is in their name.
+/// Makes the findings certain, because the operation's name shows its effect.
 fn sure_of_effect(outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let sure = |outcome| match outcome {
         Outcome::Fires(sighting) => Outcome::Fires(Box::new(sighting.unverified(false))),

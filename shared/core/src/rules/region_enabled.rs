@@ -1,4 +1,4 @@
-//! A Region was enabled that the policy doesn't cover, or where no auditor runs.
+//! A Region was enabled that the policy doesn't cover, or in which no auditor runs.
 
 use crate::{
     arn::{AccountId, Region},

@@ -1,4 +1,4 @@
-//! A model was invoked in a Region that the policy doesn't name.
+//! A model was invoked in a Region that the effective policy doesn't name.
 
 use crate::{
     framework::UNCOVERED_CALL,

@@ -1,4 +1,4 @@
-//! Callers choose what the guardrail evaluates.
+//! Callers can choose which content the guardrail evaluates.
 
 use crate::{
     framework::UNCOVERED_CALL,

@@ -1,4 +1,4 @@
-//! An account and Region fell silent, or made calls that no event showed.
+//! No heartbeats arrive from an account and Region, or metrics count calls that no event showed.
 
 use crate::{
     arn::Region,
@@ -31,12 +31,12 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Place(PlaceCheck(check)), Check::State(StateCheck(check_state))],
 };
 
-/// CloudTrail delivers within about this time (docs/aws/eventbridge.md#delivery).
+/// Seconds within which CloudTrail usually delivers (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
 fn check(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<Outcome> {
     let silences = silences(place, scene).into_iter().map(|(from, until)| {
-        // A heartbeat that only the account itself reports ends a silence, but doesn't prove that all is well.
+        // A heartbeat that only the account itself reports ends a silence, but doesn't prove that events arrive.
         let proof = |until: Moment| place.heartbeats.iter().find(|(time, is_proof)| *time >= until && *is_proof).map(|(time, _)| *time);
         let because = match until {
             Some(until) => format!("no heartbeat between {from} and {until}"),
@@ -47,7 +47,7 @@ fn check(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<Outcome> {
     silences.chain(uncounted(place, scene)).collect()
 }
 
-/// Active accounts of the organization that nothing was heard of, where heartbeats are expected of all.
+/// Reports active accounts of the organization from which nothing was received, if heartbeats are expected of all accounts.
 fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
     let (first, last) = scene.horizon;
     let is_expected = longest_silence(scene).is_some_and(|longest| first > Moment::BEGINNING && last.seconds_since(first) > longest);
@@ -63,13 +63,13 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
     silent.map(|(account, _)| Sighting::new(account, &region, "heartbeat", because.clone()).at(first).fires()).collect()
 }
 
-/// How long an auditor may be silent, in seconds; `None` if no heartbeats are expected.
+/// Seconds that an auditor may be silent at most; `None` if no heartbeats are expected.
 pub(super) fn longest_silence(scene: &Scene<'_>) -> Option<i64> {
     scene.configuration.auditor.heartbeat_role.as_ref().map(|_| longest(scene))
 }
 
-/// When the first of those who are quiet will have been so for too long, as far as the input doesn't reach that yet. In Regions that were
-/// enabled at these moments an auditor is waited for, too.
+/// The time, beyond the end of the input, at which the first silent account and Region will have been silent for too long. `enabled` are
+/// the times at which Regions were enabled, where an auditor is expected too.
 pub(crate) fn silent_at(traffic: &[Traffic<'_>], enabled: impl Iterator<Item = Moment>, scene: &Scene<'_>) -> Option<Moment> {
     let (_, last) = scene.horizon;
     let quiet_since =
@@ -79,12 +79,12 @@ pub(crate) fn silent_at(traffic: &[Traffic<'_>], enabled: impl Iterator<Item = M
     quiet.chain(enabled).filter(|at| *at > last).min()
 }
 
-/// Since when heartbeats can be expected; `None` if none are.
+/// The time from which heartbeats are expected; `None` if none are.
 fn expected_since(place: &Traffic<'_>, scene: &Scene<'_>) -> Option<Moment> {
     let (first, _) = scene.horizon;
     let is_expected = scene.configuration.auditor.heartbeat_role.is_some();
     match place.heartbeats.first() {
-        // Where no role is configured, the first heartbeat is the beginning of what can be expected.
+        // If no role is configured, heartbeats are expected from the first one on.
         Some((time, _)) => Some(if is_expected { first } else { *time }),
         None => Some(first).filter(|first| is_expected && *first > Moment::BEGINNING),
     }
@@ -94,7 +94,7 @@ fn longest(scene: &Scene<'_>) -> i64 {
     scene.configuration.auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS
 }
 
-/// The times without a heartbeat, each with the one that ended it.
+/// The periods without a heartbeat, each with the heartbeat that ended it.
 fn silences(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<(Moment, Option<Moment>)> {
     let (_, last) = scene.horizon;
     let Some(mut since) = expected_since(place, scene) else { return Vec::new() };
@@ -112,7 +112,7 @@ fn silences(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<(Moment, Option<Momen
     silences
 }
 
-/// Periods in which metrics count more calls than were read.
+/// Reports periods in which metrics count more calls than were read.
 fn uncounted(place: &Traffic<'_>, scene: &Scene<'_>) -> Option<Outcome> {
     let (first, last) = scene.horizon;
     let mut missed = 0;

@@ -1,4 +1,4 @@
-//! A trail was stopped, deleted, or narrowed so that calls no longer reach it.
+//! A trail was stopped or deleted, or its selectors were narrowed so that it no longer records calls.
 
 use std::collections::BTreeSet;
 
@@ -70,7 +70,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     vec![seen.sighting(format!("trail/{trail}"), because).unverified(unverified).righted(righted).fires()]
 }
 
-/// What selectors no longer record, and what they are narrowed to, if they still choose some of it.
+/// A phrase for the events that selectors no longer record, with the conditions of those that still select some.
 pub(super) fn left_out(seen: &Seen<'_>, selectors: &Selectors, events: &[LoggedEvent<'_>], what: &str) -> String {
     let narrowed: BTreeSet<String> = events.iter().filter_map(|event| selectors.narrowed(*event)).collect();
     if narrowed.is_empty() {
@@ -81,7 +81,7 @@ pub(super) fn left_out(seen: &Seen<'_>, selectors: &Selectors, events: &[LoggedE
     format!("it {is} narrowed to events where {}: it {records} all {what}", conditions.join("; or "))
 }
 
-/// CloudTrail may no longer act for the organization.
+/// Reports that CloudTrail's access to the organization was disabled.
 fn access_disabled(seen: &Seen<'_>) -> Option<Outcome> {
     let service = seen.change.text("servicePrincipal");
     let concerns = seen.change.service == "organizations" && service.is_none_or(|service| service == "cloudtrail.amazonaws.com");
@@ -97,12 +97,12 @@ pub(super) fn trail_of(change: &Change) -> &str {
     change.text("trailName").or_else(|| change.text("name")).map_or("unknown", short)
 }
 
-/// The selectors that PutEventSelectors sets, if the record shows them.
+/// The selectors in a PutEventSelectors event; `None` if the record doesn't show them.
 pub(super) fn selectors_of(change: &Change) -> Option<Selectors> {
     Selectors::read(&change.parameters)
 }
 
-/// The selectors before a change: as an earlier event set them, else as the world has them.
+/// The selectors before a change: those that an earlier event set, or else those in the world.
 pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors> {
     if let Some(set) = seen.earlier(trail, |earlier| earlier.operation == "PutEventSelectors") {
         return selectors_of(set);
@@ -111,12 +111,12 @@ pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors
     let read = of_account.filter_map(|(_, timeline)| timeline.at(seen.before()).state());
     let trails: Vec<_> = read.flat_map(|telemetry| &telemetry.trails).collect();
     let named = trails.iter().find(|known| known.name.as_deref() == Some(trail));
-    // A lone trail without a name is taken as this one.
+    // A single trail without a name is taken to be this one.
     let lone = || trails.first().filter(|known| trails.len() == 1 && known.name.is_none());
     named.or_else(lone).and_then(|known| known.selectors.clone())
 }
 
-/// When the trail recorded calls again: by StartLogging, new selectors, or a later reading.
+/// The time from which the trail records calls again, by StartLogging, new selectors or a later reading.
 fn righted(seen: &Seen<'_>, trail: &str) -> Option<Moment> {
     let records_again = |later: &Change| {
         later.operation == "StartLogging"

@@ -1,4 +1,4 @@
-//! A member account made a guardrail of its own and asks for it in place of the required one.
+//! A member account created its own guardrail and requests it in place of the required one.
 
 use crate::{
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},

@@ -1,4 +1,4 @@
-//! A member's own verdict of a fact and the hub's differ.
+//! A member account and the hub judged the same records differently.
 
 use crate::{
     framework::{IMPAIR_TOOLS, INDICATOR_REMOVAL, LENS_MONITORING, MANAGE_4_1},

@@ -1,4 +1,4 @@
-//! docs/operations.md: every operation of Bedrock's services, and what comes of a record of it.
+//! Generates docs/operations.md: every operation of Bedrock's services and how the auditor treats its records.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -9,7 +9,7 @@ use crate::{
     rules::RULES,
 };
 
-/// The page.
+/// The page in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
@@ -48,7 +48,7 @@ runtime endpoint, is judged as not covered, and any other is counted as ignored,
 What this means for evidence stands in [evidence.md](evidence.md).
 ";
 
-/// The rules that look at changes by an operation. A name that several services have is told apart by the other operations of the rule.
+/// The rules that examine changes by an operation. If several services have an operation of the name, the rule's other operations decide.
 fn rules_of(name: &str, source: &str) -> String {
     let services_of =
         |name: &str| operations::changes().filter(|(_, other)| *other == name).map(|(source, _)| source).collect::<BTreeSet<_>>();
@@ -60,14 +60,14 @@ fn rules_of(name: &str, source: &str) -> String {
     };
     let mut rules: Vec<&Rule> = RULES.iter().filter(looks).copied().collect();
     if rules.is_empty() {
-        // A rule over operations of several services has this one as its only one of the service.
+        // A rule over operations of several services may have this one as its only operation of the service.
         rules = RULES.iter().filter(|rule| rule.revealed_by.contains(&name)).copied().collect();
     }
     let links: Vec<String> = rules.into_iter().map(|rule| format!("[{0}](rules/{0}.md)", rule.id)).collect();
     links.join(", ")
 }
 
-/// What an operation is, in words.
+/// The phrase for a role.
 fn in_words(role: Role) -> &'static str {
     match role {
         Role::Runs(Reach::Covered | Reach::Ambiguous) => "call of a model that enforcement covers",
