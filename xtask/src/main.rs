@@ -3,9 +3,12 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever started it")]
 
 mod bench;
+mod case;
 mod command;
+mod demo;
 mod mutants;
 mod publish;
+mod rule;
 mod test;
 mod tools;
 
@@ -23,6 +26,14 @@ enum Task {
     Bench(bench::Args),
     /// Change the code that decides in small ways, and count which changes the tests notice
     Mutants(mutants::Args),
+    /// Cases below `events/`: see `events/README.md`
+    #[command(subcommand)]
+    Case(case::Args),
+    /// Rules: see `docs/adding-a-rule.md`
+    #[command(subcommand)]
+    Rule(rule::Args),
+    /// Write the logs of the demo from its story
+    Demo(demo::Args),
     /// Upload the members' code and template, and print the commands that roll them out
     Publish(publish::Args),
     /// Run a command and print what it used, as JSON
@@ -38,6 +49,9 @@ fn main() -> ExitCode {
         Task::Test(args) => Ok(test::run(&args)),
         Task::Bench(args) => bench::run(&args),
         Task::Mutants(args) => mutants::run(&args),
+        Task::Case(args) => case::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Rule(args) => rule::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Publish(args) => publish::run(&args),
         Task::Measure(args) => bench::measure::run(&args),
         Task::Gunzip(args) => bench::gunzip::run(&args),

@@ -1,6 +1,6 @@
 //! All rules, one file each.
 //!
-//! To add one: write `rules/<id>.rs`, its two lines here, and its cases under `events/<id>/`.
+//! To add one: `cargo xtask rule new <id>` writes `rules/<id>.rs`, its `mod` line here, and its cases under `events/<id>/`.
 
 mod account_enforcement_removed;
 mod account_enforcement_weakened;
@@ -57,6 +57,9 @@ mod telemetry_gap;
 mod trail_stopped;
 mod unmanaged_guardrail;
 mod verdicts_differ;
+
+#[cfg(test)]
+mod template;
 
 pub(crate) use telemetry_gap::silent_at;
 
