@@ -152,6 +152,16 @@ static KEPT_KEY_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| KEPT_KEYS.iter()
 /// The most characters of one parameter. Policies of Organizations and IAM are shorter (docs/aws/bedrock-policies.md#limits).
 const MOST_CHARACTERS: usize = 64 * 1024;
 
+/// The configuration that PutEnforcedGuardrailConfiguration asks for. A parameter beside it that this version doesn't know may change what
+/// is enforced, so it is kept by its name as a member of the configuration, whose reader reports what it doesn't understand.
+const CONFIGURATION: &str = "guardrailInferenceConfig";
+
+/// The most parameters beside a configuration that are kept by name.
+const MOST_BESIDE: usize = 20;
+
+/// Stands for the value of a parameter that is kept by its name only.
+const NOT_KEPT: &str = "not kept";
+
 /// The members that are looked at, in the order of their names. What is left out is never put together.
 #[derive(Default)]
 pub(super) struct Kept(pub(super) Value);
@@ -167,6 +177,7 @@ impl<'de> Deserialize<'de> for Kept {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kept, A::Error> {
                 let mut kept: Vec<(String, Value)> = Vec::new();
+                let mut left_out = Vec::new();
                 while let Some(key) = members.next_key::<Text<'de>>()? {
                     if key.or_empty() == "policyDocument" {
                         let document = members.next_value::<&RawValue>()?;
@@ -177,8 +188,13 @@ impl<'de> Deserialize<'de> for Kept {
                             kept.push((key.or_empty().to_owned(), value));
                         }
                     } else {
+                        left_out.push(key);
                         members.next_value::<IgnoredAny>()?;
                     }
+                }
+                if let Some((_, Value::Object(configuration))) = kept.iter_mut().find(|(key, _)| key == CONFIGURATION) {
+                    let beside = left_out.iter().map(Text::or_empty).filter(|name| !name.ends_with("Token"));
+                    configuration.extend(beside.take(MOST_BESIDE).map(|name| (clipped(name), Value::String(NOT_KEPT.to_owned()))));
                 }
                 kept.sort_by(|(a, _), (b, _)| a.cmp(b));
                 Ok(Kept(Value::Object(kept.into_iter().collect())))
@@ -309,13 +325,18 @@ fn route(value: &Value, depth: u8) -> Value {
             (key, None, Some(depth)) if KINDS.contains(&key) => route(inner, depth),
             _ => Value::Null,
         };
-        (printable(key).chars().take(MOST_OF_A_ROUTE).collect::<String>(), kept)
+        (clipped(key), kept)
     };
     match value {
         Value::Object(members) => Value::Object(members.iter().take(MOST_ROUTES).map(member).collect()),
         Value::Array(items) => items.iter().take(MOST_ROUTES).filter_map(|item| Some(route(item, depth.checked_sub(1)?))).collect(),
         _ => Value::Null,
     }
+}
+
+/// A name or text of a customer's, printable and of bounded length.
+fn clipped(text: &str) -> String {
+    printable(text).chars().take(MOST_OF_A_ROUTE).collect()
 }
 
 /// The most characters, members and levels of a route that are kept.
@@ -347,6 +368,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_stands_beside_a_configuration_is_kept_by_its_name() {
+        let kept = |json: &str| serde_json::from_str::<Kept>(json).unwrap().0;
+        let configuration = json!({"guardrailIdentifier": "abc", "guardrailVersion": "1"});
+        let request = |more: Value| {
+            let mut request = json!({"configId": "c", "guardrailInferenceConfig": configuration});
+            request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            kept(&request.to_string())["guardrailInferenceConfig"].clone()
+        };
+        assert_eq!(request(json!({})), configuration);
+        assert_eq!(request(json!({"clientRequestToken": "t"})), configuration, "a token makes a request happen once and means nothing else");
+        for beside in [json!({"enforcementMode": {"secret": "x"}}), json!({"ENFORCE": null})] {
+            let read = request(beside.clone());
+            let name = beside.as_object().unwrap().keys().next().unwrap();
+            assert_eq!(read[name], "not kept", "{beside}");
+        }
+        assert_eq!(kept(r#"{"enforcementMode": "x"}"#), json!({}), "without a configuration there is nothing that it could change");
+    }
 
     #[test]
     fn of_a_flow_nodes_inside_of_loops_are_kept_and_whether_they_name_a_model() {
