@@ -15,13 +15,20 @@ const LONGEST_STYLE: usize = 16;
 /// consists of them; values from outside are made [printable](audit_core::json::printable) before they are put into the layout.
 pub(crate) struct Clean<W> {
     out: W,
+    /// Whether sequences that set colours pass. Files hold none.
+    keeps_styles: bool,
     /// The beginning of a character or of a sequence, held until the rest is written.
     held: Vec<u8>,
 }
 
 impl<W: Write> Clean<W> {
     pub(crate) fn new(out: W) -> Self {
-        Clean { out, held: Vec::new() }
+        Clean { out, keeps_styles: true, held: Vec::new() }
+    }
+
+    /// Leaves colours out.
+    pub(crate) fn plain(out: W) -> Self {
+        Clean { keeps_styles: false, ..Clean::new(out) }
     }
 
     /// Writes text that ends with a whole character.
@@ -34,7 +41,7 @@ impl<W: Write> Clean<W> {
             let style = style_at(from);
             match style {
                 Style::Whole(sequence) => {
-                    cleaned.push_str(sequence);
+                    cleaned.push_str(if self.keeps_styles { sequence } else { "" });
                     rest = from.get(sequence.len()..).unwrap_or_default();
                 }
                 Style::Begun => {
@@ -79,7 +86,9 @@ fn style_at(text: &str) -> Style<'_> {
 
 impl<W: Write> Write for Clean<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.held.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+        // Without a way out the loop runs over many bytes at once.
+        let is_clean = bytes.iter().fold(true, |is_clean, byte| is_clean & matches!(byte, b' '..=b'~' | b'\n' | b'\t'));
+        if self.held.is_empty() && is_clean {
             self.out.write_all(bytes)?;
             return Ok(bytes.len());
         }
@@ -122,8 +131,12 @@ pub(crate) struct Escaped<W>(pub(crate) W);
 impl<W: Write> Write for Escaped<W> {
     /// `serde_json` writes whole characters.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_ascii() {
+            self.0.write_all(bytes)?;
+            return Ok(bytes.len());
+        }
         match std::str::from_utf8(bytes) {
-            Ok(text) if !text.is_ascii() && text.contains(steers) => {
+            Ok(text) if text.contains(steers) => {
                 for c in text.chars() {
                     if !c.is_ascii() && steers(c) {
                         let mut units = [0; 2];
@@ -169,6 +182,19 @@ mod tests {
             assert!(!shown.chars().any(steers) && shown.starts_with('x') && shown.ends_with('y'), "{shown:?}");
         }
         assert_eq!(cleaned(&["Größe, 日本".as_bytes()]), "Größe, 日本");
+    }
+
+    #[test]
+    fn files_hold_no_colours() {
+        let bold = anstyle::Style::new().bold();
+        let styled = format!("{bold}a{bold:#}\n\u{1b}[2Jb");
+        for at in 0..styled.len() {
+            let (before, behind) = styled.as_bytes().split_at(at);
+            let mut written = Vec::new();
+            let mut out = Clean::plain(&mut written);
+            [before, behind].iter().try_for_each(|part| out.write_all(part)).and_then(|()| out.flush()).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), "a\n\u{fffd}[2Jb", "cut at {at}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
 
 /// Writes to a file without colours, whatever the terminal.
 fn plain(file: &mut File, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(Clean::new(UntilClosed::new(anstream::StripStream::new(file))));
+    let mut out = BufWriter::new(Clean::plain(UntilClosed::new(file)));
     write(&mut out)?;
     Ok(out.flush()?)
 }

@@ -379,7 +379,11 @@ mod tests {
             kept(&request.to_string())["guardrailInferenceConfig"].clone()
         };
         assert_eq!(request(json!({})), configuration);
-        assert_eq!(request(json!({"clientRequestToken": "t"})), configuration, "a token makes a request happen once and means nothing else");
+        assert_eq!(
+            request(json!({"clientRequestToken": "t"})),
+            configuration,
+            "a token makes a request happen once and means nothing else"
+        );
         for beside in [json!({"enforcementMode": {"secret": "x"}}), json!({"ENFORCE": null})] {
             let read = request(beside.clone());
             let name = beside.as_object().unwrap().keys().next().unwrap();

@@ -22,8 +22,8 @@ const INVOCATION_LOG: &str = "ModelInvocationLog";
 /// contain these names too, but at the start of a text or behind a dot they are the name of a service or host.
 const SERVICES: [&str; 2] = ["bedrock", "aws-external-anthropic"];
 
-/// The substrings that rejection rests on. One pass over the bytes finds them all.
-const MARKS: [&str; 5] = [EVENT_NAME, SERVICES[0], SERVICES[1], INVOCATION_LOG, "\\u"];
+/// The substrings that rejection rests on. One pass over the bytes finds them all; services are searched for in few records only.
+const MARKS: [&str; 3] = [EVENT_NAME, INVOCATION_LOG, "\\u"];
 
 const EVENT_NAME: &str = "eventName";
 
@@ -33,6 +33,7 @@ pub struct Wanted {
     names: HashSet<&'static str>,
     /// The search for all marks at once. `None` on processors that have no instructions for it: then nothing is rejected.
     marks: Option<packed::Searcher>,
+    services: [Finder<'static>; 2],
     /// Operations that are needed only if the record contains one of `stems`: a part of the name of the auditor's own resources.
     own: HashSet<&'static str>,
     stems: Vec<Finder<'static>>,
@@ -46,6 +47,7 @@ impl Wanted {
         Wanted {
             names: names.into_iter().collect(),
             marks: packed::Searcher::new(MARKS),
+            services: SERVICES.map(|service| Finder::new(service.as_bytes())),
             own: HashSet::new(),
             stems: Vec::new(),
             stores: BTreeSet::new(),
@@ -85,7 +87,6 @@ impl Wanted {
         let Some(marks) = &self.marks else { return false };
         let before = |at: usize| at.checked_sub(1).and_then(|before| value.get(before));
         let mut named = None;
-        let mut of_bedrock = false;
         for mark in marks.find_iter(value) {
             match MARKS.get(mark.pattern().as_usize()) {
                 Some(&EVENT_NAME) if named.is_none() && before(mark.start()) == Some(&b'"') => {
@@ -95,11 +96,16 @@ impl Wanted {
                         return false;
                     }
                 }
-                Some(service) if SERVICES.contains(service) => of_bedrock |= matches!(before(mark.start()), Some(b'"' | b'.')),
                 _ => return false,
             }
         }
-        begins_alone(value) && named.is_some_and(|name| !of_bedrock || runs_nothing_by_its_name(name))
+        begins_alone(value) && named.is_some_and(|name| runs_nothing_by_its_name(name) || !self.names_a_service(value))
+    }
+
+    /// Whether a text begins with a name of Bedrock's services, or holds it behind a dot, as hosts do.
+    fn names_a_service(&self, value: &[u8]) -> bool {
+        let begins_or_is_a_label = |at: usize| matches!(at.checked_sub(1).and_then(|before| value.get(before)), Some(b'"' | b'.'));
+        self.services.iter().any(|service| service.find_iter(value).any(begins_or_is_a_label))
     }
 
     fn is_unwanted(&self, event_name: &str, value: &[u8]) -> bool {

@@ -121,7 +121,7 @@ pub struct Records<'r> {
 }
 
 /// The number of calls, by verdict.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Invocations {
     /// A required guardrail was in scope.
