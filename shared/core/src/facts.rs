@@ -18,9 +18,9 @@ use indexmap::IndexMap;
 pub(crate) use changes::{KeptChanges, Listed};
 pub use collect::{Collector, Ignored, Taken};
 use distinct::Distinct;
-pub(crate) use rows::{Columns, PackedId, Row, Rows, Symbol24, uuid};
+pub(crate) use rows::{Columns, PackedId, Row, Rows};
 pub use stored::StoredRecord;
-pub(crate) use strings::{Strings, Symbol};
+pub(crate) use strings::{Strings, Symbol, Symbol24};
 
 use crate::{
     api::{Mediator, Reach},

@@ -46,5 +46,6 @@ pub mod severity;
 pub mod side_by_side;
 pub mod simulate;
 pub mod telemetry;
+mod uuid;
 pub mod verdict;
 pub mod world;

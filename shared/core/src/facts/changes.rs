@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::{
     distinct::Distinct,
-    rows::{PackedId, Symbol24},
+    rows::PackedId,
+    strings::Symbol24,
     strings::{Strings, Symbol},
 };
 use crate::{

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Facts, Form, Kind, Requested,
-    rows::{Columns, PackedId, PackedTime, Row, Symbol24},
+    rows::{Columns, PackedId, PackedTime, Row},
+    strings::Symbol24,
 };
 use crate::{
     api::{self, Mediator, Reach},

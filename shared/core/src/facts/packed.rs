@@ -8,8 +8,12 @@ mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Facts, StoredRecord, rows::uuid_text, uuid};
-use crate::{moment::Moment, verdict::Invocations};
+use super::{Facts, StoredRecord};
+use crate::{
+    moment::Moment,
+    uuid::{uuid, uuid_text},
+    verdict::Invocations,
+};
 use read::read;
 
 /// The records of one account, Region and hour.

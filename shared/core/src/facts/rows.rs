@@ -5,8 +5,11 @@ use std::{
     collections::BinaryHeap,
 };
 
-use super::strings::{Strings, Symbol};
-use crate::moment::Moment;
+use super::strings::{Strings, Symbol, Symbol24};
+use crate::{
+    moment::Moment,
+    uuid::{uuid, uuid_text},
+};
 
 /// The stored form of one call, evaluation or invocation log: 47 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,39 +36,7 @@ pub(crate) struct Columns {
     pub(crate) requested: Symbol24,
 }
 
-/// A number in three bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Symbol24([u8; 3]);
-
-impl Symbol24 {
-    /// The largest number that fits. All values beyond it share it, so that nothing can be proved about them.
-    pub(crate) const MOST: u32 = (1 << 24) - 1;
-
-    pub(crate) fn new(number: u32) -> Self {
-        let [_, high, middle, low] = number.min(Self::MOST).to_be_bytes();
-        Symbol24([high, middle, low])
-    }
-
-    pub(crate) fn get(self) -> u32 {
-        let [high, middle, low] = self.0;
-        u32::from_be_bytes([0, high, middle, low])
-    }
-}
-
-impl From<Symbol> for Symbol24 {
-    /// Text numbers above the limit become the largest number.
-    fn from(symbol: Symbol) -> Self {
-        Symbol24::new(symbol.0)
-    }
-}
-
-impl From<Symbol24> for Symbol {
-    fn from(symbol: Symbol24) -> Self {
-        Symbol(symbol.get())
-    }
-}
-
-/// An id in 16 bytes: the bits of a UUID in its usual spelling, or the symbol of any other text behind a mark that no UUID of AWS has.
+/// An id in 16 bytes: a UUID in its usual spelling as it is; any other text by its symbol, behind a mark that no UUID of AWS has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PackedId(u128);
 
@@ -113,50 +84,6 @@ impl PackedId {
         }
     }
 }
-
-/// The bits of a UUID in lower case with hyphens.
-pub(crate) fn uuid(text: &str) -> Option<u128> {
-    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    if [8, 13, 18, 23].iter().any(|&hyphen| bytes.get(hyphen) != Some(&b'-')) {
-        return None;
-    }
-    // The loops have no early exit, because nearly all ids are UUIDs.
-    let (mut bits, mut wrong) = (0_u128, 0);
-    for part in [0..8, 9..13, 14..18, 19..23, 24..36] {
-        let (mut of_part, len) = (0_u64, part.len());
-        for byte in bytes.get(part)? {
-            let digit = DIGITS.get(usize::from(*byte)).copied().unwrap_or(NO_DIGIT);
-            wrong |= digit;
-            of_part = of_part << 4 | u64::from(digit);
-        }
-        bits = bits << (4 * len) | u128::from(of_part);
-    }
-    (wrong & NO_DIGIT == 0).then_some(bits)
-}
-
-/// The usual spelling of a UUID.
-pub(crate) fn uuid_text(bits: u128) -> String {
-    let hex = format!("{bits:032x}");
-    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
-}
-
-const NO_DIGIT: u8 = 0x10;
-
-/// The value of each hexadecimal digit in lower case.
-static DIGITS: [u8; 256] = {
-    let mut digits = [NO_DIGIT; 256];
-    let (mut byte, mut value) = (b'0', 0);
-    while value < 16 {
-        let (_, rest) = digits.split_at_mut(byte as usize);
-        if let [digit, ..] = rest {
-            *digit = value;
-        }
-        byte = if byte == b'9' { b'a' } else { byte + 1 };
-        value += 1;
-    }
-    digits
-};
 
 impl Row {
     pub(super) fn new(request: PackedId, columns: Columns, time: PackedTime, event: PackedId) -> Self {
@@ -361,12 +288,6 @@ mod tests {
         for (time, packed) in all {
             assert_eq!(packed.renamed(&symbols).moment(&others), time);
         }
-    }
-
-    #[test]
-    fn a_number_fits_into_three_bytes_or_is_the_last() {
-        assert_eq!(Symbol24::new(0x0012_3456).get(), 0x0012_3456);
-        assert_eq!(Symbol24::new(u32::MAX).get(), Symbol24::MOST);
     }
 
     #[test]

@@ -18,7 +18,39 @@ impl Symbol {
     }
 }
 
-/// Texts by number and numbers by text, in one allocation.
+/// A number in three bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Symbol24([u8; 3]);
+
+impl Symbol24 {
+    /// The largest number that fits. All values beyond it share it, so that nothing can be proved about them.
+    pub(crate) const MOST: u32 = (1 << 24) - 1;
+
+    pub(crate) fn new(number: u32) -> Self {
+        let [_, high, middle, low] = number.min(Self::MOST).to_be_bytes();
+        Symbol24([high, middle, low])
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        let [high, middle, low] = self.0;
+        u32::from_be_bytes([0, high, middle, low])
+    }
+}
+
+impl From<Symbol> for Symbol24 {
+    /// Text numbers above the limit become the largest number.
+    fn from(symbol: Symbol) -> Self {
+        Symbol24::new(symbol.0)
+    }
+}
+
+impl From<Symbol24> for Symbol {
+    fn from(symbol: Symbol24) -> Self {
+        Symbol(symbol.get())
+    }
+}
+
+/// Texts by number and numbers by text, in one piece of memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Strings {
     text: String,
@@ -48,7 +80,7 @@ impl Strings {
         if let Some(&number) = found {
             return Symbol(number);
         }
-        let number = u32::try_from(self.ends.len()).ok().filter(|&number| number < super::rows::Symbol24::MOST);
+        let number = u32::try_from(self.ends.len()).ok().filter(|&number| number < Symbol24::MOST);
         let end = u32::try_from(self.text.len() + text.len()).ok();
         let Some((number, end)) = number.zip(end) else {
             return self.one_of_too_many();
@@ -110,5 +142,11 @@ mod tests {
         let bb = other.intern("bb");
         let became = strings.absorb(&other);
         assert_eq!(became[bb.0 as usize], b);
+    }
+
+    #[test]
+    fn a_number_fits_into_three_bytes_or_is_the_last() {
+        assert_eq!(Symbol24::new(0x0012_3456).get(), 0x0012_3456);
+        assert_eq!(Symbol24::new(u32::MAX).get(), Symbol24::MOST);
     }
 }

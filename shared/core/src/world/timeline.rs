@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{facts::uuid, moment::Moment};
+use crate::{moment::Moment, uuid::uuid};
 
 /// The origin of a state. At the same time an event comes before a snapshot, because the snapshot was read after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
