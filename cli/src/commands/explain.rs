@@ -4,11 +4,11 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use audit_core::{
-    api::Reach,
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
     auditor::{self, Selection},
     facts::Facts,
     model::Model,
+    operations::Reach,
     verdict::{Call, Requested},
 };
 use audit_local::{scan, store::Store};

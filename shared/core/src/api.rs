@@ -8,39 +8,9 @@ mod client;
 use crate::{
     cloudtrail::{InferenceParameters, Record},
     model::{Alias, Model},
-    operations::{self, Role},
+    operations::{self, Mediator, Reach, Role},
 };
 use client::Client;
-
-/// Whether enforcement applies to an operation that runs a model (docs/aws/enforcement.md#coverage).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reach {
-    /// One of the four operations that AWS names as covered (docs/aws/enforcement.md#coverage).
-    Covered,
-    /// An operation with the name of a covered one, whose client may have called the Responses API. Guardrails don't apply to that API, and
-    /// its records have the same name.
-    Ambiguous,
-    /// An operation other than those four. Whether enforcement applies to it is not documented, so it counts as not covered.
-    Uncovered,
-    /// An endpoint or interface that doesn't support guardrails.
-    Unsupported,
-    /// An operation of a service that runs models on the caller's behalf, with a guardrail of its own or none.
-    Mediated(Mediator),
-}
-
-/// What runs models on the caller's behalf, and where its guardrail is configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mediator {
-    /// An agent, whose configuration names the guardrail.
-    Agent,
-    /// A flow, whose nodes name the guardrail.
-    Flow,
-    /// A service whose request names the guardrail.
-    Request,
-    /// A gateway, harness or runtime of AgentCore. Its calls to Bedrock have records of their own, by its role; what it sends to other
-    /// services shows only in its configuration.
-    AgentCore,
-}
 
 /// The operation that evaluates content with a guardrail, whether a client or a call requested it.
 pub const APPLY_GUARDRAIL: &str = "ApplyGuardrail";
@@ -448,5 +418,12 @@ mod tests {
         assert_eq!(reach_of(&record), Some(Reach::Covered), "a sample that was cut down");
         record["userAgent"] = json!("");
         assert_eq!(reach_of(&record), Some(Reach::Ambiguous), "a client that sent none");
+    }
+
+    #[test]
+    fn what_only_reads_or_ends_runs_nothing() {
+        for (source, name, _) in operations::calls() {
+            assert!(!runs_nothing_by_its_name(name), "{name} of {source}");
+        }
     }
 }

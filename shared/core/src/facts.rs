@@ -23,10 +23,10 @@ pub use stored::StoredRecord;
 pub(crate) use strings::{Strings, Symbol, Symbol24};
 
 use crate::{
-    api::{Mediator, Reach},
     arn::{AccountId, GuardrailKey, Region},
     change::{Change, ChangeKey},
     moment::Moment,
+    operations::{Mediator, Reach},
 };
 
 /// What was kept of all records read.

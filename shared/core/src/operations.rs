@@ -13,62 +13,13 @@ mod bedrock;
 mod beside;
 mod data_automation;
 mod others;
+mod role;
 
 use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
-use crate::api::Reach;
-
-/// An API with operations of its own.
-#[derive(Debug)]
-pub struct Api {
-    /// The name of its service model in the SDKs; without a service model, a description.
-    pub name: &'static str,
-    /// The service in its records, see [`source`].
-    pub source: &'static str,
-    /// Whether the SDKs have a service model of this name that contains all of its operations.
-    pub is_modelled: bool,
-    /// All of its operations; for services other than Bedrock's, those that rules need.
-    pub groups: &'static [Group],
-}
-
-/// Operations with the same role.
-#[derive(Debug)]
-pub struct Group {
-    /// Their role.
-    pub role: Role,
-    /// Their names, without the API date in Lambda's records.
-    pub operations: &'static [&'static str],
-}
-
-/// The role of an operation for the auditor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It runs a model, or leads to one: every call is judged.
-    Runs(Reach),
-    /// It evaluates content with guardrails: evidence of the call that it belongs to.
-    Evaluates,
-    /// It changes something that a rule reports: kept as a change.
-    Changes,
-    /// It is no fault by itself, but verdicts, or what rules report about other changes, depend on what it changes: kept as a change.
-    ChangesState,
-    /// Like [`Role::ChangesState`], but only for the auditor's own resources.
-    ChangesAuditor,
-    /// A data event on an item of a table, kept only if the table is the auditor's.
-    ChangesAuditorItem,
-    /// A data event on an object, kept only if the object is evidence.
-    ChangesEvidenceItem,
-    /// It runs no model, and no rule or verdict depends on it. Holds a phrase for what it does.
-    Nothing(&'static str),
-}
-
-/// Operations that only read.
-const READS: &str = "reads";
-/// Operations that end something.
-const ENDS: &str = "cancels, stops or deletes";
-/// Operations that configure something on which no verdict or rule depends.
-const SETS_UP: &str = "sets up or changes what nothing here rests on";
+pub use role::{Api, Group, Mediator, Reach, Role};
 
 /// The APIs of Bedrock's services, and of the services beside Bedrock that run models.
 const BEDROCK_APIS: &[Api] = &[
@@ -151,27 +102,7 @@ pub fn changes_of_auditor() -> impl Iterator<Item = &'static str> {
     all().filter(move |(_, name, role)| is_own(*role) && !elsewhere(name)).map(|(_, name, _)| name)
 }
 
-impl Role {
-    /// Whether records of the operation are kept as changes.
-    #[must_use]
-    pub const fn is_kept(self) -> bool {
-        matches!(self, Role::Changes | Role::ChangesState | Role::ChangesAuditor | Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
-    }
-
-    /// Whether it is a data event on a single item, of which an account can have millions.
-    #[must_use]
-    pub const fn is_of_item(self) -> bool {
-        matches!(self, Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
-    }
-
-    /// Whether a rule or verdict needs records of it.
-    #[must_use]
-    pub const fn is_looked_at(self) -> bool {
-        !matches!(self, Role::Nothing(_))
-    }
-}
-
-/// A set of operations of the table.
+/// Which operations of the table.
 #[derive(Clone, Copy)]
 enum Which {
     EveryCall,
@@ -308,13 +239,6 @@ mod tests {
         assert_eq!(OF_AUDITOR.iter().copied().collect::<BTreeSet<_>>(), of_auditor.map(|(_, name, _)| name).collect());
         assert_eq!(joined!(COVERED, &["A", "B"]).get(3..), Some(&["ConverseStream", "A", "B"][..]));
         assert_eq!(EVERY_CALL.len(), COVERED.len() + UNSUPPORTED.len() + OTHERS_NOT_COVERED.len());
-    }
-
-    #[test]
-    fn what_only_reads_or_ends_runs_nothing() {
-        for (source, name, _) in calls() {
-            assert!(!crate::api::runs_nothing_by_its_name(name), "{name} of {source}");
-        }
     }
 
     #[test]

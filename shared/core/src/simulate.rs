@@ -12,7 +12,6 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    api::Reach,
     arn::{AccountId, Region},
     auditor::{self, Terms},
     change::WorldChange,
@@ -20,6 +19,7 @@ use crate::{
     facts::Facts,
     model::Model,
     moment::Moment,
+    operations::Reach,
     report::CoverageRow,
     severity::Severity,
     verdict::{Call, Evidence, Grade, Judgement, Reason, Verdict, judge},

@@ -17,7 +17,6 @@ use super::{
     story::{self, CallFinding},
 };
 use crate::{
-    api::{Mediator, Reach},
     arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
     blindness::Blindness,
     facts::{Kind, Symbol, Symbol24, Texts},
@@ -25,6 +24,7 @@ use crate::{
     join::{Met, MetCall, Place, Selection, Unobserved},
     model::Model,
     moment::Moment,
+    operations::{Mediator, Reach},
     policy::GuardrailInference,
     report::{BlindRow, CoverageRow},
     rule::{Group, GuardrailRefusal, JudgedCall, Observed},

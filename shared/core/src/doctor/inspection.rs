@@ -12,12 +12,12 @@ use hashbrown::HashSet;
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{APPLY_GUARDRAIL, Reach},
+    api::APPLY_GUARDRAIL,
     cloudtrail::{HIDDEN, Item, Unwrapped, wanted::Wanted},
     json::{At as _, printable},
     model::is_of_geography,
     moment::Moment,
-    operations,
+    operations::{self, Reach},
 };
 pub use answers::{Answer, Settled};
 

@@ -11,14 +11,14 @@ use super::{
     strings::Symbol24,
 };
 use crate::{
-    api::{self, Mediator, Reach},
+    api,
     arn::GuardrailKey,
     change::{self, Change, ChangeKey},
     cloudtrail::{EventType, HIDDEN, InferenceParameters, Item, Record, UnreadableRecord, wanted::Wanted},
     invocation_log::{BODY_ELSEWHERE, ENFORCED, InvocationLog, UNNAMED},
     json::{Text, percent_decoded},
     model::Model,
-    operations::{self, Role},
+    operations::{self, Mediator, Reach, Role},
 };
 
 /// Reads values into [`Facts`].

@@ -5,8 +5,8 @@ use super::{
     rows::{Columns, PackedId, PackedTime, Row},
 };
 use crate::{
-    api::{Mediator, Reach},
     moment::Moment,
+    operations::{Mediator, Reach},
 };
 
 /// A call, an evaluation or an invocation log. Fields that its kind lacks are empty.

@@ -1,7 +1,6 @@
 //! AgentCore's data plane: gateways, harnesses and runtimes, which may call models of any provider.
 
-use super::{Api, ENDS, Group, READS, Role, SETS_UP};
-use crate::api::{Mediator, Reach};
+use super::role::{Api, ENDS, Group, Mediator, READS, Reach, Role, SETS_UP};
 
 /// The operations in the SDKs' service model.
 pub(super) const AGENTCORE: Api = Api {

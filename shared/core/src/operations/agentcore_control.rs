@@ -1,7 +1,6 @@
 //! AgentCore's control plane.
 
-use super::{Api, ENDS, Group, READS, Role, SETS_UP};
-use crate::api::{Mediator, Reach};
+use super::role::{Api, ENDS, Group, Mediator, READS, Reach, Role, SETS_UP};
 
 /// Gateways, harnesses, runtimes, memories, policies, evaluators.
 pub(super) const AGENTCORE_CONTROL: Api = Api {

@@ -1,7 +1,6 @@
 //! Agents, flows, knowledge bases and prompts of Bedrock.
 
-use super::{Api, ENDS, Group, READS, Role, SETS_UP};
-use crate::api::{Mediator, Reach};
+use super::role::{Api, ENDS, Group, Mediator, READS, Reach, Role, SETS_UP};
 
 /// The control plane.
 pub(super) const AGENTS: Api = Api {

@@ -1,7 +1,6 @@
 //! Bedrock itself: models, guardrails, and its runtime endpoint.
 
-use super::{Api, ENDS, Group, READS, Role, SETS_UP};
-use crate::api::Reach;
+use super::role::{Api, ENDS, Group, READS, Reach, Role, SETS_UP};
 
 /// The control plane: guardrails, models, jobs.
 pub(super) const BEDROCK: Api = Api {

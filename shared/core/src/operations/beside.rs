@@ -1,8 +1,7 @@
 //! Services beside Bedrock's own endpoints: bedrock-mantle and Claude Platform on AWS. Guardrails apply to neither. The SDKs have no
 //! service models of them, so the operations are those that IAM authorises (docs/aws/iam.md#actions-of-bedrock).
 
-use super::{Api, ENDS, Group, READS, Role, SETS_UP};
-use crate::api::Reach;
+use super::role::{Api, ENDS, Group, READS, Reach, Role, SETS_UP};
 
 /// The endpoint `bedrock-mantle.<region>.api.aws`.
 pub(super) const MANTLE: Api = Api {

@@ -1,7 +1,6 @@
 //! Bedrock Data Automation, which extracts data from documents, images, audio and video with models that AWS chooses.
 
-use super::{Api, ENDS, Group, READS, Role, SETS_UP};
-use crate::api::Reach;
+use super::role::{Api, ENDS, Group, READS, Reach, Role, SETS_UP};
 
 /// The control plane: projects, blueprints and libraries.
 pub(super) const DATA_AUTOMATION: Api = Api {

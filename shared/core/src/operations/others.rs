@@ -1,6 +1,6 @@
 //! Operations of other services that rules need.
 
-use super::{Api, Group, Role};
+use super::role::{Api, Group, Role};
 
 /// The operations, by service.
 pub(super) const OTHERS: &[Api] = &[

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    api::Reach,
     arn::{GuardrailKey, GuardrailVersionArn},
     enforcement::{Enforcement, Meant},
     guardrail::sharing::{Sharing, shares_with},
     model::Model,
     moment::Moment,
+    operations::Reach,
     policy::{GuardrailInference, Identifier, Unusable},
     verdict::Call,
     world::State,

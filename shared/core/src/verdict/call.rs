@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    api::Reach,
     arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
     model::Model,
     moment::Moment,
+    operations::Reach,
 };
 
 /// A call that runs a model, as its record shows it.

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use serde::Serialize;
 
 use super::{Call, Evaluation, Inspection, Place, Side, Sides};
-use crate::{api::Reach, moment::Moment};
+use crate::{moment::Moment, operations::Reach};
 
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::{
-    api::{Mediator, Reach},
-    operations::{self, Role},
+    operations::{self, Mediator, Reach, Role},
     rule::Rule,
     rules::RULES,
 };

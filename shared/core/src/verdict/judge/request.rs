@@ -2,8 +2,8 @@
 
 use super::{Layer, Need, Situation, requirement::number};
 use crate::{
-    api::{Mediator, Reach},
     arn::{GuardrailKey, GuardrailVersion},
+    operations::{Mediator, Reach},
     verdict::{Grade, Missing, Reason, Requested},
     world::{InForce, MediatedGuardrail, MediatorKind, PartGuardrail},
 };

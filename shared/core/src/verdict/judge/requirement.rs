@@ -7,10 +7,10 @@ use super::{
     outcome::{all_of, over_all_possibilities},
 };
 use crate::{
-    api::Reach,
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::{Guarding, Meant},
     model::Model,
+    operations::Reach,
     policy::{GuardrailInference, Identifier},
     requirement::{Requirement, Selected},
     verdict::{Expectation, Grade, Missing, Reason},

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    api::{Mediator, Reach},
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::{Guarding, GuardingMode},
+    operations::{Mediator, Reach},
     requirement::AccountSelector,
     verdict::{Evaluated, Expectation, Requested},
     world::testing::{described, hour, world},

@@ -1,0 +1,101 @@
+//! What an operation is to the auditor, and how far enforcement reaches one that runs a model.
+
+/// An API with operations of its own.
+#[derive(Debug)]
+pub struct Api {
+    /// The name of its service model in the SDKs; without a service model, a description.
+    pub name: &'static str,
+    /// The service in its records, see [`source`].
+    pub source: &'static str,
+    /// Whether the SDKs have a service model of this name that contains all of its operations.
+    pub is_modelled: bool,
+    /// All of its operations; for services other than Bedrock's, those that rules need.
+    pub groups: &'static [Group],
+}
+
+/// Operations with the same role.
+#[derive(Debug)]
+pub struct Group {
+    /// Their role.
+    pub role: Role,
+    /// Their names, without the API date in Lambda's records.
+    pub operations: &'static [&'static str],
+}
+
+/// The role of an operation for the auditor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It runs a model, or leads to one: every call is judged.
+    Runs(Reach),
+    /// It evaluates content with guardrails: evidence of the call that it belongs to.
+    Evaluates,
+    /// It changes something that a rule reports: kept as a change.
+    Changes,
+    /// It is no fault by itself, but verdicts, or what rules report about other changes, depend on what it changes: kept as a change.
+    ChangesState,
+    /// Like [`Role::ChangesState`], but only for the auditor's own resources.
+    ChangesAuditor,
+    /// A data event on an item of a table, kept only if the table is the auditor's.
+    ChangesAuditorItem,
+    /// A data event on an object, kept only if the object is evidence.
+    ChangesEvidenceItem,
+    /// It runs no model, and no rule or verdict depends on it. Holds a phrase for what it does.
+    Nothing(&'static str),
+}
+
+/// Whether enforcement applies to an operation that runs a model (docs/aws/enforcement.md#coverage).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// One of the four operations that AWS names as covered (docs/aws/enforcement.md#coverage).
+    Covered,
+    /// An operation with the name of a covered one, whose client may have called the Responses API. Guardrails don't apply to that API, and
+    /// its records have the same name.
+    Ambiguous,
+    /// An operation other than those four. Whether enforcement applies to it is not documented, so it counts as not covered.
+    Uncovered,
+    /// An endpoint or interface that doesn't support guardrails.
+    Unsupported,
+    /// An operation of a service that runs models on the caller's behalf, with a guardrail of its own or none.
+    Mediated(Mediator),
+}
+
+/// What runs models on the caller's behalf, and where its guardrail is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mediator {
+    /// An agent, whose configuration names the guardrail.
+    Agent,
+    /// A flow, whose nodes name the guardrail.
+    Flow,
+    /// A service whose request names the guardrail.
+    Request,
+    /// A gateway, harness or runtime of AgentCore. Its calls to Bedrock have records of their own, by its role; what it sends to other
+    /// services shows only in its configuration.
+    AgentCore,
+}
+
+/// Operations that only read.
+pub(super) const READS: &str = "reads";
+/// Operations that end something.
+pub(super) const ENDS: &str = "cancels, stops or deletes";
+/// Operations that configure something on which no verdict or rule depends.
+pub(super) const SETS_UP: &str = "sets up or changes what nothing here rests on";
+
+impl Role {
+    /// Whether records of the operation are kept as changes.
+    #[must_use]
+    pub const fn is_kept(self) -> bool {
+        matches!(self, Role::Changes | Role::ChangesState | Role::ChangesAuditor | Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
+    }
+
+    /// Whether it is a data event on a single item, of which an account can have millions.
+    #[must_use]
+    pub const fn is_of_item(self) -> bool {
+        matches!(self, Role::ChangesAuditorItem | Role::ChangesEvidenceItem)
+    }
+
+    /// Whether a rule or verdict needs records of it.
+    #[must_use]
+    pub const fn is_looked_at(self) -> bool {
+        !matches!(self, Role::Nothing(_))
+    }
+}
