@@ -4,8 +4,6 @@ mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     moment::Moment,
@@ -67,25 +65,7 @@ pub struct Attachment {
 const DEEPEST: usize = 16;
 
 impl Organization {
-    /// Reads `organization.json`: the responses of the list operations, joined, in AWS's own names of members.
-    ///
-    /// # Errors
-    ///
-    /// If the JSON has none of the file's members, or a list is of another type.
-    pub fn from_json(json: &Value) -> Result<Self, serde_json::Error> {
-        Ok(Self::with_loose_ends(json)?.0)
-    }
-
-    /// Like [`Organization::from_json`], and returns a sentence for each inconsistency: what depends on an inconsistent part is not known.
-    ///
-    /// # Errors
-    ///
-    /// If the JSON has none of the file's members, or a list is of another type.
-    pub fn with_loose_ends(json: &Value) -> Result<(Self, Vec<String>), serde_json::Error> {
-        read::read(json)
-    }
-
-    /// The root, the OUs and the account itself, in that order. `None` if the account or its path to the root isn't known.
+    /// The root, the OUs and the account itself, in that order; `None` if the account isn't known, or its way to the root isn't.
     #[must_use]
     pub fn path_to(&self, account: &AccountId) -> Option<Vec<TargetId>> {
         let mut path = vec![TargetId::from(account.as_str())];

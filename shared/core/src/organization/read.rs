@@ -72,8 +72,28 @@ struct RawAttachment {
     attached_at: Option<Moment>,
 }
 
+impl Organization {
+    /// Reads `organization.json`: the responses of the list operations, joined, in AWS's own names of members.
+    ///
+    /// # Errors
+    ///
+    /// If the JSON has none of the file's members, or a list is of another type.
+    pub fn from_json(json: &Value) -> Result<Self, serde_json::Error> {
+        Ok(Self::with_loose_ends(json)?.0)
+    }
+
+    /// Like [`Organization::from_json`], and returns a sentence for each inconsistency: what depends on an inconsistent part is not known.
+    ///
+    /// # Errors
+    ///
+    /// If the JSON has none of the file's members, or a list is of another type.
+    pub fn with_loose_ends(json: &Value) -> Result<(Self, Vec<String>), serde_json::Error> {
+        read(json)
+    }
+}
+
 /// Reads the file and returns a sentence for each inconsistency.
-pub(super) fn read(json: &Value) -> Result<(Organization, Vec<String>), serde_json::Error> {
+fn read(json: &Value) -> Result<(Organization, Vec<String>), serde_json::Error> {
     let mut reading = Reading::default();
     let json = reading.in_our_spelling(json);
     // Serde deserialises a struct from a list too, and every member is optional, so without this check any list would be an empty
