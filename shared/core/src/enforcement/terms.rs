@@ -5,8 +5,11 @@
 
 use serde_json::Value;
 
-use super::{Guarding, GuardingMode, ModelScope, Problem, Unclear};
-use crate::model::{Model, is_id_of_a_model};
+use super::{Enforcement, Guarding, GuardingMode, ModelScope, Problem, Unclear};
+use crate::{
+    arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
+    model::{Model, is_id_of_a_model},
+};
 
 /// The names of an enforcement's members in one of its two sources.
 pub(crate) struct Spelling {
@@ -172,5 +175,25 @@ impl Reader {
             self.report(path, Problem::NotAModelId, &Value::from(*odd));
         }
         texts
+    }
+}
+
+impl Enforcement {
+    /// Reads an account's enforced configuration: an item of ListEnforcedGuardrailsConfiguration's response, or the
+    /// `guardrailInferenceConfig` of a request of PutEnforcedGuardrailConfiguration. `None` if it doesn't name exactly one guardrail and
+    /// version.
+    #[must_use]
+    pub fn from_configuration(json: &Value, account: &AccountId, region: &Region) -> Option<Self> {
+        let version = match &json["guardrailVersion"] {
+            Value::Number(number) => number.to_string(),
+            other => other.as_str()?.to_owned(),
+        };
+        let named = ["guardrailArn", "guardrailIdentifier", "guardrailId"].into_iter().filter_map(|key| json.get(key));
+        let keys: Vec<GuardrailKey> =
+            named.map(|named| GuardrailKey::from_identifier(named.as_str()?, account, region)).collect::<Option<_>>()?;
+        // The ARN comes first because an id alone doesn't identify the account that owns the guardrail.
+        let key = keys.first().filter(|key| keys.iter().all(|other| other.id == key.id))?.clone();
+        let Terms { models, guarding, unclear } = CONFIGURATION.read(json, &[]);
+        Some(Enforcement { guardrail: GuardrailVersionArn { key, version: GuardrailVersion::parse(&version)? }, models, guarding, unclear })
     }
 }
