@@ -243,35 +243,7 @@ pub const DATA_ROADS: &[DataRoad] = &[
 ];
 
 impl Telemetry {
-    /// Reads a trail or a list of trails: GetEventSelectors' response, possibly merged with those of GetTrailStatus, GetTrail or
-    /// DescribeTrails.
-    ///
-    /// # Errors
-    ///
-    /// If the JSON is something else; the text names what it is.
-    pub fn from_json(json: &Value) -> Result<Self, String> {
-        let answers = answer::trails(json)?;
-        let logging = answers.iter().find_map(|answer| answer.get("loggingConfig"));
-        let mut stores = BTreeSet::new();
-        for answer in &answers {
-            collect_stores(answer, &mut stores);
-        }
-        let telemetry = Telemetry {
-            trails: answers.iter().filter(|answer| answer::is_trail(answer)).map(Trail::from_json).collect(),
-            invocation_logging: logging.map(InvocationLogging::from_json),
-            stores,
-        };
-        let says_something = |trail: &Trail| trail.selectors.is_some() || (trail.is_logging == Some(false) && trail.name.is_some());
-        if telemetry.trails.is_empty() || telemetry.trails.iter().any(says_something) {
-            Ok(telemetry)
-        } else {
-            Err("it doesn't say what the trails record: ask GetEventSelectors for each trail, and put in `IsLogging` of its \
-                 GetTrailStatus"
-                .to_owned())
-        }
-    }
-
-    /// Whether a trail records all events of this kind, whatever their resource.
+    /// Whether some trail records every event of this kind, whatever its resource.
     #[must_use]
     pub fn records(&self, event: LoggedEvent<'_>) -> Recorded {
         self.trails.iter().map(|trail| trail.records(event)).max().unwrap_or(Recorded::No)
@@ -295,16 +267,6 @@ impl Telemetry {
 }
 
 impl Trail {
-    fn from_json(json: &Value) -> Self {
-        let name = answer::name(json);
-        Trail {
-            name: name.map(|name| short(name).to_owned()),
-            arn: name.filter(|name| name.starts_with("arn:")).map(str::to_owned),
-            is_logging: member(json, "IsLogging").as_bool(),
-            selectors: Selectors::read(json),
-        }
-    }
-
     fn records(&self, event: LoggedEvent<'_>) -> Recorded {
         match (self.is_logging, self.selectors.as_ref().map(|selectors| selectors.records(event))) {
             (Some(false), _) | (_, Some(false)) => Recorded::No,

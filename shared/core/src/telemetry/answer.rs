@@ -1,15 +1,59 @@
 //! Merges the responses about trails that a telemetry file may hold: of one trail or several, merged already or one after another.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::member;
+use super::{InvocationLogging, Selectors, Telemetry, Trail, collect_stores, member};
 use crate::arn::short;
 
 /// Members of a response about a trail, in the API's spelling.
 const OF_A_TRAIL: [&str; 6] = ["TrailARN", "TrailArn", "Name", "IsLogging", "AdvancedEventSelectors", "EventSelectors"];
 
+impl Telemetry {
+    /// Reads a trail or a list of trails: GetEventSelectors' response, possibly merged with those of GetTrailStatus, GetTrail or
+    /// DescribeTrails.
+    ///
+    /// # Errors
+    ///
+    /// If the JSON is something else; the text names what it is.
+    pub fn from_json(json: &Value) -> Result<Self, String> {
+        let answers = trails(json)?;
+        let logging = answers.iter().find_map(|answer| answer.get("loggingConfig"));
+        let mut stores = BTreeSet::new();
+        for answer in &answers {
+            collect_stores(answer, &mut stores);
+        }
+        let telemetry = Telemetry {
+            trails: answers.iter().filter(|answer| is_trail(answer)).map(Trail::from_json).collect(),
+            invocation_logging: logging.map(InvocationLogging::from_json),
+            stores,
+        };
+        let says_something = |trail: &Trail| trail.selectors.is_some() || (trail.is_logging == Some(false) && trail.name.is_some());
+        if telemetry.trails.is_empty() || telemetry.trails.iter().any(says_something) {
+            Ok(telemetry)
+        } else {
+            Err("it doesn't say what the trails record: ask GetEventSelectors for each trail, and put in `IsLogging` of its \
+                 GetTrailStatus"
+                .to_owned())
+        }
+    }
+}
+
+impl Trail {
+    fn from_json(json: &Value) -> Self {
+        let name = name(json);
+        Trail {
+            name: name.map(|name| short(name).to_owned()),
+            arn: name.filter(|name| name.starts_with("arn:")).map(str::to_owned),
+            is_logging: member(json, "IsLogging").as_bool(),
+            selectors: Selectors::read(json),
+        }
+    }
+}
+
 /// Returns one object for each trail, and possibly one for model invocation logging. The error names what the JSON is instead.
-pub(super) fn trails(json: &Value) -> Result<Vec<Value>, String> {
+fn trails(json: &Value) -> Result<Vec<Value>, String> {
     let answers = match json {
         Value::Array(answers) => answers.as_slice(),
         answer => std::slice::from_ref(answer),
@@ -40,18 +84,18 @@ pub(super) fn trails(json: &Value) -> Result<Vec<Value>, String> {
 }
 
 /// Whether an object is a response about a trail rather than about model invocation logging.
-pub(super) fn is_trail(answer: &Value) -> bool {
+fn is_trail(answer: &Value) -> bool {
     OF_A_TRAIL.iter().any(|name| !member(answer, name).is_null())
 }
 
 /// The ARN of the trail, or its name.
-pub(super) fn name(answer: &Value) -> Option<&str> {
+fn name(answer: &Value) -> Option<&str> {
     ["TrailARN", "TrailArn", "Name"].iter().find_map(|name| member(answer, name).as_str())
 }
 
 fn names_or_selects(trail: &Map<String, Value>) -> bool {
     let trail = Value::Object(trail.clone());
-    name(&trail).is_some() || super::Selectors::read(&trail).is_some()
+    name(&trail).is_some() || Selectors::read(&trail).is_some()
 }
 
 /// Splits the response of GetTrail, ListTrails or DescribeTrails into one object per trail.
