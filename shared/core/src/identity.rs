@@ -17,14 +17,13 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     iam::{Effect, Names, Principals, Statement, percent_decoded},
-    json::{Text, printable},
+    json::Text,
 };
 pub(crate) use compare::{Lost, NewlyPassing, Silence, in_words, lost};
 pub(crate) use guardrails::Named;
-use operations::{INFERENCE, inference_actions, is_ours};
-
-/// The marker in the result of [`IdentityPolicy::relevant_part`] that shows whether the document demands or protects anything.
-pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
+use operations::{inference_actions, is_ours};
+pub(crate) use simple::GUARDS;
+use simple::{allowing, matching_actions, sorted};
 
 /// The statements of policies that decide who may run a model without a guardrail, and who may not change guardrails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl IdentityPolicy {
     pub fn asks(&self) -> bool {
         let asks = |statement: &Statement| match statement.effect {
             Effect::Deny => operations::is_about_inference(statement),
-            Effect::Allow => compare::asks_for_guardrail(statement),
+            Effect::Allow => guardrails::asks_for_guardrail(statement),
         };
         self.statements.iter().any(|statement| asks(statement))
     }
@@ -118,7 +117,7 @@ impl IdentityPolicy {
     /// Whether it allows running models without a guardrail.
     #[must_use]
     pub fn opens(&self) -> bool {
-        self.statements.iter().any(|statement| statement.effect == Effect::Allow && !compare::asks_for_guardrail(statement))
+        self.statements.iter().any(|statement| statement.effect == Effect::Allow && !guardrails::asks_for_guardrail(statement))
     }
 
     /// The statements that deny, without those that allow.
@@ -135,16 +134,8 @@ impl IdentityPolicy {
     }
 }
 
-/// Reduces a statement that allows to its actions that run a model, its resources, and its condition if it has one.
-fn allowing(actions: &[&str], resources: (&str, Value), condition: Option<&Value>) -> Value {
-    let says_something = |condition: &&Value| condition.as_object().is_some_and(|operators| !operators.is_empty());
-    let condition = condition.filter(says_something).map(|condition| ("Condition", sorted(condition)));
-    let members = [("Effect", json!("Allow")), ("Action", json!(actions)), resources].into_iter().chain(condition);
-    Value::Object(members.map(|(member, value)| (member.to_owned(), value)).collect())
-}
-
-/// The policy documents in a response of IAM, each with its name. Accepts responses of GetRolePolicy and GetPolicyVersion, an entry of
-/// GetAccountAuthorizationDetails, a plain document, and an object of documents by name.
+/// The policy documents in an answer of IAM, with the name of each: GetRolePolicy, GetPolicyVersion, an entry of
+/// GetAccountAuthorizationDetails, a plain document, or documents by name.
 #[must_use]
 pub fn documents(answer: &Value) -> Vec<(String, IdentityPolicy)> {
     let mut found = Vec::new();
@@ -196,38 +187,6 @@ fn may_matter(statement: &Value) -> bool {
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {
     let statements = &document["Statement"];
     statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice).iter().filter(|statement| statement.is_object())
-}
-
-/// The actions of inference that match one of the patterns.
-fn matching_actions<'p>(patterns: &(impl Iterator<Item = &'p str> + Clone)) -> Vec<&'static str> {
-    let matches = |pattern: &str, action: &str| {
-        if pattern.contains(['*', '?']) {
-            crate::iam::matches(&pattern.to_ascii_lowercase(), action)
-        } else {
-            pattern.eq_ignore_ascii_case(action)
-        }
-    };
-    INFERENCE.iter().copied().filter(|action| patterns.clone().any(|pattern| matches(pattern, action))).collect()
-}
-
-/// The resources that inference can be requested on, ordered; `None` if there are none.
-fn ours<'r>(resources: impl Iterator<Item = &'r str>) -> Option<Vec<String>> {
-    let ours: BTreeSet<String> = resources.filter(|resource| is_ours(resource)).map(|resource| printable(resource).into_owned()).collect();
-    (!ours.is_empty()).then(|| ours.into_iter().collect())
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<(String, Value)> =
-                members.iter().map(|(key, value)| (printable(key).into_owned(), sorted(value))).collect();
-            members.sort_by(|(a, _), (b, _)| a.cmp(b));
-            Value::Object(members.into_iter().collect())
-        }
-        Value::Array(items) => items.iter().map(sorted).collect(),
-        Value::String(text) => Value::String(printable(text).into_owned()),
-        other => other.clone(),
-    }
 }
 
 #[cfg(test)]

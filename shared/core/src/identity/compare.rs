@@ -15,7 +15,7 @@ use super::{
 use crate::{
     arn::GuardrailVersion,
     control_change::ControlChange,
-    iam::{Condition, Effect, Principals, Statement, Test},
+    iam::{Condition, Effect, Statement},
 };
 
 /// Resources named by documents that are evaluated at most.
@@ -423,10 +423,4 @@ fn named_resources(statements: &[&Statement]) -> (BTreeSet<String>, bool) {
     let all: BTreeSet<String> = patterns.into_iter().map(filled).filter(can_be_asked).collect();
     let is_whole = all.len() <= MOST_RESOURCES;
     (all.into_iter().take(MOST_RESOURCES).collect(), is_whole)
-}
-
-/// Whether a statement has a condition on the guardrail.
-pub(super) fn asks_for_guardrail(statement: &Statement) -> bool {
-    statement.conditions.iter().any(|condition| is_about_guardrail(condition) && !matches!(condition.test, Test::Unknown(_)))
-        && !matches!(statement.principals, Principals::AllBut(_))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::operations::opaque;
 use crate::{
     arn::{GuardrailKey, GuardrailVersion, GuardrailVersionArn},
-    iam::{Condition, Test, with_variables},
+    iam::{Condition, Principals, Statement, Test, with_variables},
 };
 
 /// The condition keys that name the guardrail of a request.
@@ -182,4 +182,10 @@ impl Named {
             Named::Text(value) => format!("with guardrail {value}"),
         }
     }
+}
+
+/// Whether a statement has a condition on the guardrail.
+pub(super) fn asks_for_guardrail(statement: &Statement) -> bool {
+    statement.conditions.iter().any(|condition| is_about_guardrail(condition) && !matches!(condition.test, Test::Unknown(_)))
+        && !matches!(statement.principals, Principals::AllBut(_))
 }

@@ -1,6 +1,6 @@
 //! A fast path for most documents: their statements only allow, and are reduced without parsing them into a tree.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeSet, fmt, marker::PhantomData, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
 use serde::{
@@ -12,7 +12,11 @@ use serde::{
 };
 use serde_json::{Value, json, value::RawValue};
 
-use super::{GUARDS, allowing, matching_actions, ours};
+use super::operations::{INFERENCE, is_ours};
+use crate::{iam::matches, json::printable};
+
+/// The marker in the result of [`IdentityPolicy::relevant_part`] that shows whether the document demands or protects anything.
+pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
 /// The text that every condition on the guardrail contains, in any case.
 static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
@@ -44,6 +48,42 @@ pub(super) fn relevant_part(text: &str) -> Option<Value> {
         }
     }
     Some(json!({"Statement": relevant, GUARDS: false}))
+}
+
+/// Reduces a statement that allows to its actions that run a model, its resources, and its condition if it has one.
+pub(super) fn allowing(actions: &[&str], resources: (&str, Value), condition: Option<&Value>) -> Value {
+    let says_something = |condition: &&Value| condition.as_object().is_some_and(|operators| !operators.is_empty());
+    let condition = condition.filter(says_something).map(|condition| ("Condition", sorted(condition)));
+    let members = [("Effect", json!("Allow")), ("Action", json!(actions)), resources].into_iter().chain(condition);
+    Value::Object(members.map(|(member, value)| (member.to_owned(), value)).collect())
+}
+
+/// The actions of inference that match one of the patterns.
+pub(super) fn matching_actions<'p>(patterns: &(impl Iterator<Item = &'p str> + Clone)) -> Vec<&'static str> {
+    let matches = |pattern: &str, action: &str| {
+        if pattern.contains(['*', '?']) { matches(&pattern.to_ascii_lowercase(), action) } else { pattern.eq_ignore_ascii_case(action) }
+    };
+    INFERENCE.iter().copied().filter(|action| patterns.clone().any(|pattern| matches(pattern, action))).collect()
+}
+
+/// The resources that inference can be requested on, ordered; `None` if there are none.
+pub(super) fn ours<'r>(resources: impl Iterator<Item = &'r str>) -> Option<Vec<String>> {
+    let ours: BTreeSet<String> = resources.filter(|resource| is_ours(resource)).map(|resource| printable(resource).into_owned()).collect();
+    (!ours.is_empty()).then(|| ours.into_iter().collect())
+}
+
+pub(super) fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<(String, Value)> =
+                members.iter().map(|(key, value)| (printable(key).into_owned(), sorted(value))).collect();
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::String(text) => Value::String(printable(text).into_owned()),
+        other => other.clone(),
+    }
 }
 
 #[derive(Deserialize)]
