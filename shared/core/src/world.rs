@@ -5,6 +5,7 @@
 //! which shows whether the answer is only assumed from a later snapshot.
 
 mod answer;
+mod error;
 mod mediated;
 mod path;
 mod settle;
@@ -18,9 +19,10 @@ use std::{
 
 use serde_json::Value;
 
+pub use error::WorldError;
+use error::shape;
 pub use mediated::{MediatedGuardrail, PartGuardrail};
 pub use path::{Doubt, Entity, SnapshotPath};
-use settle::ChangedTrail;
 pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, Standing, State};
 pub use timeline::{InForce, Source, Timeline};
 pub use validation::Validation;
@@ -39,7 +41,16 @@ use crate::{
     telemetry::{InvocationLogging, Telemetry},
 };
 
-/// Snapshots and changes, in no order.
+/// A trail that an event changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ChangedTrail {
+    /// The account that received the event.
+    account: AccountId,
+    /// The trail's ARN; `None` if the record doesn't show which trail it is.
+    arn: Option<String>,
+}
+
+/// Snapshots and changes, not yet put in order.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     organizations: Timeline<Organization>,
@@ -95,29 +106,6 @@ pub struct PolicyVersion {
     pub document: Arc<Document>,
     /// The document's text.
     pub content: String,
-}
-
-/// Why a file of the world can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WorldError {
-    /// The file is not JSON.
-    #[error("not valid JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    /// JSON other than the response that belongs into the file.
-    #[error("not an answer of {operation}: {problem}")]
-    Shape {
-        /// The API operation whose response belongs there.
-        operation: &'static str,
-        /// What is wrong.
-        problem: String,
-    },
-    /// No response of AWS, or one that proves nothing.
-    #[error("{0}")]
-    Unusable(String),
-}
-
-fn shape(operation: &'static str, problem: impl Into<String>) -> WorldError {
-    WorldError::Shape { operation, problem: problem.into() }
 }
 
 impl World {

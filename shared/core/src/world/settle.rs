@@ -19,7 +19,6 @@ use std::{
 use policies::{AccountHistory, Computed, in_force};
 use replay::Replay;
 pub use standing::Standing;
-pub(super) use trails::ChangedTrail;
 
 use super::{
     GuardrailTimeline, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
@@ -60,7 +59,7 @@ pub struct OrganizationEffect {
 /// The effect on one account.
 #[derive(Clone, Debug)]
 pub struct AccountEffect {
-    /// The account.
+    /// The account that received the event.
     pub account: AccountId,
     /// Its effective policy before the change.
     pub before: InForce<Option<Arc<EffectivePolicy>>>,

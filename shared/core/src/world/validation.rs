@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{WorldError, shape};
+use super::error::{WorldError, shape};
 use crate::{moment::Moment, policy::BEDROCK_POLICY};
 
 /// One response: the errors of the policy; none if it is valid.

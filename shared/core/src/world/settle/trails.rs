@@ -9,7 +9,7 @@ use crate::{
     arn::{AccountId, Arn, Region, short},
     moment::Moment,
     telemetry::{LoggedEvent, Recorded, Telemetry, Trail},
-    world::{Source, Timeline, World},
+    world::{ChangedTrail, Source, Timeline, World},
 };
 
 /// Telemetry over time by account and Region.
@@ -42,15 +42,6 @@ pub(super) fn with_changes(world: &World) -> ByPlace {
 
 fn insert(timeline: &mut Timeline<Telemetry>, time: Moment, event_id: &str, state: Option<Telemetry>) {
     timeline.insert(time, Source::event(event_id), state);
-}
-
-/// A trail that an event changed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) struct ChangedTrail {
-    /// The account that received the event.
-    pub(in super::super) account: AccountId,
-    /// The trail's ARN; `None` if the record doesn't show which trail it is.
-    pub(in super::super) arn: Option<String>,
 }
 
 impl ChangedTrail {
