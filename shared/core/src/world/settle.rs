@@ -17,7 +17,8 @@ use std::{
 };
 
 use policies::{AccountHistory, Computed, in_force};
-use replay::Replay;
+pub use policies::{PolicyBasis, PolicyInForce};
+use replay::{Replay, Touched};
 pub use standing::Standing;
 
 use super::{
@@ -65,36 +66,6 @@ pub struct AccountEffect {
     pub before: InForce<Option<Arc<EffectivePolicy>>>,
     /// Its effective policy after the change.
     pub after: InForce<Option<Arc<EffectivePolicy>>>,
-}
-
-/// The accounts that a change concerns; for a refused change, with their computed policies before and after.
-#[derive(Clone, Debug)]
-struct Touched {
-    accounts: Vec<AccountId>,
-    everybody: bool,
-    supposed: Option<Vec<(Computed, Computed)>>,
-}
-
-/// An effective policy in force, or the fact that there was none.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PolicyInForce {
-    /// The policy; `None` if the account had none.
-    pub policy: Option<Arc<EffectivePolicy>>,
-    /// How it is known.
-    pub basis: PolicyBasis,
-    /// When it came into force.
-    pub since: Moment,
-}
-
-/// How an effective policy is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PolicyBasis {
-    /// From DescribeEffectivePolicy's response.
-    Described,
-    /// Computed from the organization's tree, attachments and policies.
-    Computed,
-    /// The effective policy was invalid, so the last valid one stayed in force (docs/aws/bedrock-policies.md#invalid-policies).
-    LastValid,
 }
 
 impl World {

@@ -2,14 +2,35 @@
 
 use std::sync::Arc;
 
-use super::{PolicyBasis, PolicyInForce};
 use crate::{
     moment::Moment,
     policy::EffectivePolicy,
     world::{InForce, Timeline},
 };
 
-/// The effective policy computed from the replayed organization.
+/// An effective policy in force, or the fact that there was none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyInForce {
+    /// The policy; `None` if the account had none.
+    pub policy: Option<Arc<EffectivePolicy>>,
+    /// How it is known.
+    pub basis: PolicyBasis,
+    /// When it came into force.
+    pub since: Moment,
+}
+
+/// How an effective policy is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyBasis {
+    /// From DescribeEffectivePolicy's response.
+    Described,
+    /// Computed from the organization's tree, attachments and policies.
+    Computed,
+    /// The effective policy was invalid, so the last valid one stayed in force (docs/aws/bedrock-policies.md#invalid-policies).
+    LastValid,
+}
+
+/// The effective policy that the replayed organization amounts to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Computed {
     Policy { policy: Option<Arc<EffectivePolicy>>, assumed: bool },

@@ -5,10 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Touched,
-    policies::{AccountHistory, Computed},
-};
+use super::policies::{AccountHistory, Computed};
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     change::OrganizationChange,
@@ -18,7 +15,15 @@ use crate::{
     world::{PolicyVersion, Timeline, World},
 };
 
-/// A policy as far as it is known.
+/// The accounts that a change concerns; for a refused change, with their computed policies before and after.
+#[derive(Clone, Debug)]
+pub(super) struct Touched {
+    pub(super) accounts: Vec<AccountId>,
+    pub(super) everybody: bool,
+    pub(super) supposed: Option<Vec<(Computed, Computed)>>,
+}
+
+/// A policy, as far as it is known.
 #[derive(Clone, Debug, Default)]
 struct Policy {
     policy_type: Option<String>,
