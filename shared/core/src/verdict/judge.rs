@@ -8,24 +8,25 @@ mod observation;
 mod outcome;
 mod request;
 mod requirement;
+mod situation;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-pub(super) use enforcement::PolicyHere;
 pub(super) use outcome::Layer;
 use outcome::{Outcome, over_all_possibilities};
 pub(super) use requirement::Need;
+pub(super) use situation::{PolicyHere, Situation};
 
 use super::{Call, Evidence, Grade, Judgement, Missing, PolicyReference, Reason, Verdict};
 use crate::{
-    enforcement::{Enforcement, ModelScope},
+    enforcement::ModelScope,
     model::{Alias, Deployed, Model},
     moment::Moment,
     policy::{GuardrailInference, Identifier},
     requirement::Requirement,
-    world::{InForce, PolicyInForce, Standing, State},
+    world::{InForce, State},
 };
 
 /// Judges a call in the state in force at its time.
@@ -49,37 +50,7 @@ fn judge_at_any_time(call: &Call, evidence: &Evidence, state: &State, requiremen
     Judgement { guarding: None, policy: None, ..first }.with(over_all_possibilities(outcomes, Missing::EventTime))
 }
 
-/// A call with all that the verdict depends on at one time.
-#[derive(Clone, Copy)]
-pub(super) struct Situation<'a> {
-    pub(super) call: &'a Call,
-    pub(super) evidence: &'a Evidence,
-    pub(super) requirements: &'a [Requirement],
-    pub(super) state: &'a State,
-    pub(super) at: Moment,
-    pub(super) policy: InForce<&'a PolicyInForce>,
-    pub(super) configurations: InForce<&'a [Enforcement]>,
-    /// The account's position in the organization, if it is known.
-    pub(super) standing: Option<&'a Standing>,
-    /// The index of the configuration that is assumed to apply, if the policy has several for the Region; `None` for all of them.
-    choice: Option<usize>,
-}
-
 impl<'a> Situation<'a> {
-    pub(super) fn of(call: &'a Call, evidence: &'a Evidence, state: &'a State, requirements: &'a [Requirement], at: Moment) -> Self {
-        Situation {
-            call,
-            evidence,
-            requirements,
-            state,
-            at,
-            policy: state.policy(&call.account, at),
-            configurations: state.configurations(&call.account, &call.region, at),
-            standing: state.standing(&call.account, at).state(),
-            choice: None,
-        }
-    }
-
     fn judge(&self) -> Judgement {
         let judgement = Judgement {
             verdict: Verdict::NotApplicable,

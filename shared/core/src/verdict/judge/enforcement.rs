@@ -1,6 +1,11 @@
 //! The layers of enforcement: what the effective policy and the account's configuration apply to a call.
 
-use super::{Layer, Need, Situation, request::satisfied_by};
+use super::{
+    outcome::Layer,
+    request::satisfied_by,
+    requirement::Need,
+    situation::{PolicyHere, Situation},
+};
 use crate::{
     arn::{AccountId, GuardrailVersionArn},
     enforcement::{Enforcement, Meant},
@@ -9,15 +14,6 @@ use crate::{
     verdict::{Grade, Missing, Reason},
     world::InForce,
 };
-
-/// What the effective policy demands in the Region of the call.
-pub(in super::super) enum PolicyHere<'a> {
-    NotKnown,
-    /// There is no policy, or it names no Region.
-    Nothing,
-    OtherRegions,
-    Configurations(&'a [GuardrailInference]),
-}
 
 impl<'a> Situation<'a> {
     pub(in super::super) fn policy_here(&self) -> PolicyHere<'a> {

@@ -1,6 +1,10 @@
 //! The layer of observation: what the evaluations of a call prove, and what depends on the state in force besides.
 
-use super::{Layer, Need, Situation, requirement::number};
+use super::{
+    outcome::Layer,
+    requirement::{Need, number},
+    situation::Situation,
+};
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::{Enforcement, Guarding},

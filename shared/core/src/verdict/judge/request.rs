@@ -1,6 +1,10 @@
 //! The layer of the request: the guardrail that it names, or that the called agent or flow names.
 
-use super::{Layer, Need, Situation, requirement::number};
+use super::{
+    outcome::Layer,
+    requirement::{Need, number},
+    situation::Situation,
+};
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     operations::{Mediator, Reach},

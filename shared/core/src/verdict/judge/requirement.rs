@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Layer, Outcome, PolicyHere, Situation,
-    outcome::{all_of, over_all_possibilities},
+    outcome::{Layer, Outcome, all_of, over_all_possibilities},
+    situation::{PolicyHere, Situation},
 };
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},

@@ -1,0 +1,57 @@
+//! A call with everything that bears on it at one moment.
+
+use crate::{
+    enforcement::Enforcement,
+    moment::Moment,
+    policy::GuardrailInference,
+    requirement::Requirement,
+    verdict::{Call, Evidence},
+    world::{InForce, PolicyInForce, Standing, State},
+};
+
+/// A call with all that the verdict depends on at one time.
+#[derive(Clone, Copy)]
+pub(in crate::verdict) struct Situation<'a> {
+    pub(in crate::verdict) call: &'a Call,
+    pub(in crate::verdict) evidence: &'a Evidence,
+    pub(in crate::verdict) requirements: &'a [Requirement],
+    pub(in crate::verdict) state: &'a State,
+    pub(in crate::verdict) at: Moment,
+    pub(in crate::verdict) policy: InForce<&'a PolicyInForce>,
+    pub(in crate::verdict) configurations: InForce<&'a [Enforcement]>,
+    /// The account's position in the organization, if it is known.
+    pub(in crate::verdict) standing: Option<&'a Standing>,
+    /// The index of the configuration that is assumed to apply, if the policy has several for the Region; `None` for all of them.
+    pub(super) choice: Option<usize>,
+}
+
+impl<'a> Situation<'a> {
+    pub(in crate::verdict) fn of(
+        call: &'a Call,
+        evidence: &'a Evidence,
+        state: &'a State,
+        requirements: &'a [Requirement],
+        at: Moment,
+    ) -> Self {
+        Situation {
+            call,
+            evidence,
+            requirements,
+            state,
+            at,
+            policy: state.policy(&call.account, at),
+            configurations: state.configurations(&call.account, &call.region, at),
+            standing: state.standing(&call.account, at).state(),
+            choice: None,
+        }
+    }
+}
+
+/// What the effective policy demands in the Region of the call.
+pub(in crate::verdict) enum PolicyHere<'a> {
+    NotKnown,
+    /// There is no policy, or it names no Region.
+    Nothing,
+    OtherRegions,
+    Configurations(&'a [GuardrailInference]),
+}
