@@ -4,7 +4,11 @@ use super::{
     BEARER_KEY, BY_EVENT_ID, EVENT_ID_EACH, Id, KINDS, MILLIS_AN_HOUR, PARTIALLY_GUARDED, PLAIN_IDS, PackedError, REFUSED_BY_GUARDRAIL,
     TEXT, Unpacked, VERSION, WHOLE_SECONDS,
 };
-use crate::{facts::StoredRecord, moment::Moment, verdict::Invocations};
+use crate::{
+    facts::{Facts, StoredRecord},
+    moment::Moment,
+    verdict::Invocations,
+};
 
 /// The unread rest of a packet.
 struct In<'b> {
@@ -65,8 +69,39 @@ impl<'b> In<'b> {
     }
 }
 
+impl Facts {
+    /// Adds the records of a packet. The account and Region come from the packet's address, never from its content.
+    pub fn unpack(
+        &mut self,
+        account: &str,
+        region: &str,
+        hour: Option<i64>,
+        bytes: &[u8],
+        self_reported: bool,
+    ) -> Result<Unpacked, PackedError> {
+        read(bytes, hour, &mut |record| self.restore(&StoredRecord { account, region, self_reported, ..record }))
+    }
+}
+
+/// Reads a packet without storing anything.
+///
+/// # Errors
+///
+/// If the packet can't be read.
+pub fn check(bytes: &[u8]) -> Result<Unpacked, PackedError> {
+    read(bytes, Some(0), &mut |_| {})
+}
+
+/// The time of the latest record in a packet. `None` if no record has one, or if the packet can't be read.
+#[must_use]
+pub fn latest(bytes: &[u8], hour: Option<i64>) -> Option<Moment> {
+    let mut latest = None;
+    read(bytes, hour, &mut |record| latest = latest.max(record.event_time)).ok()?;
+    latest
+}
+
 /// Calls a function with each record of a packet.
-pub(super) fn read(bytes: &[u8], hour: Option<i64>, with: &mut dyn FnMut(StoredRecord<'_>)) -> Result<Unpacked, PackedError> {
+fn read(bytes: &[u8], hour: Option<i64>, with: &mut dyn FnMut(StoredRecord<'_>)) -> Result<Unpacked, PackedError> {
     let mut input = In { bytes, texts: Vec::new() };
     match input.byte()? {
         VERSION => {}
