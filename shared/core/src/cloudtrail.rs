@@ -14,7 +14,8 @@ mod record;
 mod unwrap;
 pub mod wanted;
 
+pub use fields::HIDDEN;
 pub use item::{Item, UnreadableRecord, Unwrapped};
 pub use principal::{Identity, Principal, without_session};
-pub use record::{EventType, HIDDEN, InferenceParameters, Record, Resource};
+pub use record::{EventType, InferenceParameters, Record, Resource};
 pub use unwrap::heads_records;

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, map::Entry};
 
-use super::{fields, record::HIDDEN};
+use super::fields::{self, HIDDEN};
 
 /// Turns a row back into the record that it stands for. `None` if no column holds the name of the operation.
 pub(super) fn record_of(row: Map<String, Value>) -> Option<Value> {

@@ -1,5 +1,8 @@
 //! The names of a record's members, as CloudTrail spells them and as tables and queries spell them.
 
+/// The text that CloudTrail writes in place of a value that it withholds (docs/aws/cloudtrail-records.md#invocations).
+pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
 /// The members of a record (docs/aws/cloudtrail-records.md#common-members).
 const OF_RECORDS: &[&str] = &[
     "eventVersion",

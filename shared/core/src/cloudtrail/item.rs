@@ -1,11 +1,6 @@
 //! Reads the bytes of one JSON value and classifies it: a record, an envelope around records, an invocation log, or something unknown.
 
-use serde_json::{Map, Value};
-
-use super::{
-    record::Record,
-    unwrap::{At, Unwrapping},
-};
+use super::record::Record;
 use crate::{invocation_log::InvocationLog, json::without_duplicates};
 
 /// One JSON value of a log file, by its kind.
@@ -82,36 +77,7 @@ pub struct Unwrapped<'a> {
     pub on_bus: bool,
 }
 
-impl Item<'_> {
-    /// Reads one JSON value and calls `with` for each item that it holds. Items are passed to a function rather than returned, because what
-    /// was decoded from base64 or gzip lives only as long as its buffer.
-    pub fn each(bytes: &[u8], with: &mut dyn FnMut(Unwrapped<'_>)) {
-        Unwrapping::new(with).value(bytes, At::default());
-    }
-
-    /// Like [`Item::each`], for a line of text that begins neither with `{` nor with `[`.
-    pub fn each_in_line(line: &[u8], with: &mut dyn FnMut(Unwrapped<'_>)) {
-        Unwrapping::new(with).line(line, At::default());
-    }
-
-    /// Like [`Item::each`], for a row of a table, given by its columns.
-    pub fn each_in_row(row: Map<String, Value>, with: &mut dyn FnMut(Unwrapped<'_>)) {
-        Unwrapping::new(with).cells(row, At::default());
-    }
-
-    /// Reads one JSON value and calls `with` for its first item. Returns the default of `R` if the value holds none.
-    pub fn parse<R: Default>(bytes: &[u8], with: impl FnOnce(Result<Item<'_>, UnreadableRecord>) -> R) -> R {
-        let (mut with, mut outcome) = (Some(with), R::default());
-        Self::each(bytes, &mut |found| {
-            if let Some(with) = with.take() {
-                outcome = with(found.item);
-            }
-        });
-        outcome
-    }
-}
-
-/// Reads an invocation log. A log with duplicate keys is read with the last of each.
+/// Reads an invocation log, also one that says something twice.
 pub(super) fn read_log(json: &str) -> Result<InvocationLog, serde_json::Error> {
     serde_json::from_str(json).or_else(|error| {
         let once = without_duplicates(json.as_bytes()).ok_or(error)?;

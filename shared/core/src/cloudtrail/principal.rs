@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::record::HIDDEN;
+use super::fields::HIDDEN;
 use crate::json::{Object, Text};
 
 /// `userIdentity` (docs/aws/cloudtrail-records.md#common-members).

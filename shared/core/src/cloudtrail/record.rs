@@ -126,10 +126,7 @@ impl Resource<'_> {
     }
 }
 
-/// The text that CloudTrail writes in place of a value that it withholds (docs/aws/cloudtrail-records.md#invocations).
-pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
-
-/// What kind of event a record reports. Calls and changes are requests, refused or not.
+/// What a record reports. Calls and changes are requests, refused or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
     /// A request to an API, as the service recorded it.

@@ -10,21 +10,23 @@
 
 mod inside;
 mod members;
+mod names;
 mod tables;
 
-use std::{borrow::Cow, io::Read as _, sync::LazyLock};
+use std::{borrow::Cow, io::Read as _};
 
-use aho_corasick::AhoCorasick;
 use flate2::read::MultiGzDecoder;
 use inside::Embedded;
 use members::{Members, told_by_name};
-use serde_json::value::RawValue;
+use names::{OF_BODIES, ORIGINALS, WRAPPERS, has_hint};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
 pub use tables::heads_records;
 
 use super::{
     columns, fields,
     frame::{self, Frame, Frames},
-    item::{Item, UnreadableRecord, Unwrapped},
+    item::{Item, UnreadableRecord, Unwrapped, read_log},
     record::Record,
 };
 use crate::json::without_duplicates;
@@ -39,97 +41,33 @@ const MOST_TRIED: u32 = 8;
 /// Bytes that are decoded and decompressed at most within one value.
 const MOST_DECODED: usize = 64 << 20;
 
-/// Members that hold an unchanged record beside a converted copy. If one is there, the object's other members are not opened.
-const ORIGINALS: &[&str] = &["CloudTrailEvent", "eventJson", "eventjson", "event_json", "_raw", "original", "@message", "raw_data"];
+impl Item<'_> {
+    /// Reads one JSON value and calls `with` for each item that it holds. Items are passed to a function rather than returned, because what
+    /// was decoded from base64 or gzip lives only as long as its buffer.
+    pub fn each(bytes: &[u8], with: &mut dyn FnMut(Unwrapped<'_>)) {
+        Unwrapping::new(with).value(bytes, At::default());
+    }
 
-/// Other members that may hold a record.
-const WRAPPERS: &[&str] = &[
-    "detail",
-    "Detail",
-    "message",
-    "Message",
-    "awslogs",
-    "data",
-    "Data",
-    "kinesis",
-    "Kinesis",
-    "Sns",
-    "body",
-    "Body",
-    "MessageBody",
-    "_source",
-    "source",
-    "event",
-    "Event",
-    "result",
-    "hits",
-    "record",
-    "Record",
-    "log",
-    "line",
-    "msg",
-    "raw",
-    "json",
-    "payload",
-    "value",
-    "cloudtrail",
-    "fields",
-    "attributes",
-    "jsonPayload",
-    "textPayload",
-    "values",
-];
+    /// Like [`Item::each`], for a line of text that begins neither with `{` nor with `[`.
+    pub fn each_in_line(line: &[u8], with: &mut dyn FnMut(Unwrapped<'_>)) {
+        Unwrapping::new(with).line(line, At::default());
+    }
 
-/// Members of model requests and responses. An object of its own that invocation logging writes for a large body has one of these.
-const OF_BODIES: &[&str] = &[
-    "messages",
-    "anthropic_version",
-    "inputText",
-    "outputText",
-    "inputTextTokenCount",
-    "textGenerationConfig",
-    "prompt",
-    "completion",
-    "generation",
-    "generations",
-    "choices",
-    "chat_history",
-    "stopReason",
-    "stop_reason",
-    "inferenceConfig",
-    "inferenceConfiguration",
-    "messageStart",
-    "messageStop",
-    "contentBlockStart",
-    "contentBlockDelta",
-    "contentBlockStop",
-    "content_block",
-    "embedding",
-    "embeddings",
-    "images",
-    "taskType",
-    "amazon-bedrock-guardrailAction",
-    "amazon-bedrock-trace",
-    "amazon-bedrock-invocationMetrics",
-];
+    /// Like [`Item::each`], for a row of a table, given by its columns.
+    pub fn each_in_row(row: Map<String, Value>, with: &mut dyn FnMut(Unwrapped<'_>)) {
+        Unwrapping::new(with).cells(row, At::default());
+    }
 
-/// Substrings without which a text holds nothing that can be read.
-static HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let hints = [
-        "\"eventName",
-        "\"eventname",
-        "\"event_name",
-        "ModelInvocationLog",
-        "digestS3Object",
-        "s3ObjectKey",
-        "AwsCloudTrailInsight",
-        "CWL CONTROL",
-    ];
-    AhoCorasick::new(hints).ok()
-});
-
-fn has_hint(bytes: &[u8]) -> bool {
-    HINTS.as_ref().is_none_or(|hints| hints.is_match(bytes))
+    /// Reads one JSON value and calls `with` for its first item. Returns the default of `R` if the value holds none.
+    pub fn parse<R: Default>(bytes: &[u8], with: impl FnOnce(Result<Item<'_>, UnreadableRecord>) -> R) -> R {
+        let (mut with, mut outcome) = (Some(with), R::default());
+        Self::each(bytes, &mut |found| {
+            if let Some(with) = with.take() {
+                outcome = with(found.item);
+            }
+        });
+        outcome
+    }
 }
 
 /// The position of a value within its envelopes.
@@ -230,7 +168,7 @@ impl<'w> Unwrapping<'w> {
     /// Reads an object that is no record.
     fn wrapper(&mut self, members: &Members<'_>, text: &str, at: At) {
         if members.text("schemaType").as_deref() == Some("ModelInvocationLog") {
-            let log = super::item::read_log(text).map(|log| Item::InvocationLog(Box::new(log)));
+            let log = read_log(text).map(|log| Item::InvocationLog(Box::new(log)));
             return self.give(log.map_err(UnreadableRecord::Json), text.as_bytes(), at);
         }
         if members.text("digestS3Object").is_some_and(|key| !key.is_empty()) {
@@ -431,7 +369,56 @@ impl<'w> Unwrapping<'w> {
     }
 }
 
-/// Whether a member may hold a record: its text contains a mark of one, or is encoded.
+impl Unwrapping<'_> {
+    /// Reads a row as a record if it has the columns of one. Returns whether it has.
+    pub(in crate::cloudtrail) fn row(&mut self, row: Map<String, Value>, at: At) -> bool {
+        let Some(json) = columns::record_of(row).map(|record| record.to_string()) else { return false };
+        match serde_json::from_str::<Record<'_>>(&json) {
+            Ok(record) => self.give(Ok(Item::Record(Box::new(record))), json.as_bytes(), at),
+            Err(error) => self.fail(UnreadableRecord::Json(error), at),
+        }
+        true
+    }
+
+    /// Reads a row whose cells are given by column.
+    pub(in crate::cloudtrail) fn cells(&mut self, row: Map<String, Value>, at: At) {
+        let json = Value::Object(row.clone()).to_string();
+        if ORIGINALS.iter().any(|name| row.contains_key(*name)) || !self.row(row, at) {
+            self.value(json.as_bytes(), at.deeper());
+        }
+    }
+
+    /// Reads a response of Athena, whose first row holds the names of the columns.
+    pub(super) fn table(&mut self, table: &str, at: At) {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Table {
+            rows: Vec<TableRow>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct TableRow {
+            data: Vec<Cell>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Cell {
+            var_char_value: String,
+        }
+        let rows = match serde_json::from_str::<Table>(table) {
+            Ok(table) => table.rows,
+            Err(error) => return self.fail(UnreadableRecord::Json(error), at),
+        };
+        let mut rows = rows.into_iter();
+        let columns: Vec<String> = rows.next().into_iter().flat_map(|row| row.data).map(|cell| cell.var_char_value).collect();
+        for row in rows {
+            let cells = columns.iter().cloned().zip(row.data.into_iter().map(|cell| Value::String(cell.var_char_value)));
+            self.value(Value::Object(cells.collect()).to_string().as_bytes(), at.deeper());
+        }
+    }
+}
+
+/// Whether a member is worth a look: something in it looks like a record, or is encoded.
 fn may_hold(json: &str, is_original: bool) -> bool {
     match json.as_bytes().first() {
         Some(b'"') => {

@@ -7,7 +7,8 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{ORIGINALS, WRAPPERS, frame, has_hint};
+use super::names::{ORIGINALS, WRAPPERS, has_hint};
+use crate::cloudtrail::frame;
 
 pub(super) const GZIP: &[u8] = b"\x1f\x8b\x08";
 

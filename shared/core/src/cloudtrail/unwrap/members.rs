@@ -8,8 +8,11 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{ORIGINALS, UnreadableRecord, fields};
-use crate::json::Text;
+use super::names::ORIGINALS;
+use crate::{
+    cloudtrail::{UnreadableRecord, fields},
+    json::Text,
+};
 
 /// The members of an object in their order, duplicates included.
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);

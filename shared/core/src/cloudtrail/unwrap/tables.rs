@@ -3,57 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{At, ORIGINALS, Record, UnreadableRecord, Unwrapping, columns, fields, has_hint, inside};
-use crate::cloudtrail::Item;
-
-impl Unwrapping<'_> {
-    /// Reads a row as a record if it has the columns of one. Returns whether it has.
-    pub(in crate::cloudtrail) fn row(&mut self, row: Map<String, Value>, at: At) -> bool {
-        let Some(json) = columns::record_of(row).map(|record| record.to_string()) else { return false };
-        match serde_json::from_str::<Record<'_>>(&json) {
-            Ok(record) => self.give(Ok(Item::Record(Box::new(record))), json.as_bytes(), at),
-            Err(error) => self.fail(UnreadableRecord::Json(error), at),
-        }
-        true
-    }
-
-    /// Reads a row whose cells are given by column.
-    pub(in crate::cloudtrail) fn cells(&mut self, row: Map<String, Value>, at: At) {
-        let json = Value::Object(row.clone()).to_string();
-        if ORIGINALS.iter().any(|name| row.contains_key(*name)) || !self.row(row, at) {
-            self.value(json.as_bytes(), at.deeper());
-        }
-    }
-
-    /// Reads a response of Athena, whose first row holds the names of the columns.
-    pub(super) fn table(&mut self, table: &str, at: At) {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Table {
-            rows: Vec<TableRow>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct TableRow {
-            data: Vec<Cell>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Cell {
-            var_char_value: String,
-        }
-        let rows = match serde_json::from_str::<Table>(table) {
-            Ok(table) => table.rows,
-            Err(error) => return self.fail(UnreadableRecord::Json(error), at),
-        };
-        let mut rows = rows.into_iter();
-        let columns: Vec<String> = rows.next().into_iter().flat_map(|row| row.data).map(|cell| cell.var_char_value).collect();
-        for row in rows {
-            let cells = columns.iter().cloned().zip(row.data.into_iter().map(|cell| Value::String(cell.var_char_value)));
-            self.value(Value::Object(cells.collect()).to_string().as_bytes(), at.deeper());
-        }
-    }
-}
+use super::{
+    inside,
+    names::{ORIGINALS, has_hint},
+};
+use crate::cloudtrail::{Record, fields};
 
 /// Whether this record may be a row, with its parameters in columns or as a string.
 pub(super) fn may_be_row(record: &Record<'_>, bytes: &[u8]) -> bool {
