@@ -1,5 +1,6 @@
 //! The pipeline behind the facts: join, judge, apply the rules, fold into findings.
 
+mod account_region;
 mod changes;
 mod classes;
 mod draft;
@@ -9,6 +10,7 @@ mod place;
 mod resolution;
 mod shared;
 mod story;
+mod terms;
 mod told;
 
 use std::{
@@ -38,11 +40,11 @@ use crate::{
     verdict::{self, Call, Evidence, Invocations},
     world::{State, World},
 };
+use account_region::{PlaceAudit, PlaceOutcome, SeenPlace};
 use changes::Looking;
 use matter::Matter;
-use place::{PlaceAudit, PlaceOutcome, SeenPlace};
 
-pub use self::exceptions::except;
+pub use self::{exceptions::except, terms::Terms};
 pub use crate::join::Selection;
 
 /// The operations whose records are looked at, with the default configuration.
@@ -63,19 +65,6 @@ pub fn wanted_for(configuration: &Configuration) -> Wanted {
 #[must_use]
 pub fn wanted_in(configuration: &Configuration, world: &World) -> Wanted {
     wanted_for(configuration).with_stores(world.log_stores())
-}
-
-/// What a run rests on besides the records and the world.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
-    /// What the team requires and excepts.
-    pub configuration: &'a Configuration,
-    /// Which calls to look at.
-    pub selection: &'a Selection,
-    /// "Now", for end dates.
-    pub now: Moment,
-    /// How many threads judge. What they find out doesn't depend on it.
-    pub threads: usize,
 }
 
 /// What a run found out. A pure function of the set of records, the world and the terms.

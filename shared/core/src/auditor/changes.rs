@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    Terms, exceptions,
+    exceptions,
     shared::SharedTexts,
+    terms::Terms,
     told::{Told, Words},
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Terms;
+use super::terms::Terms;
 use crate::{
     config::Exception,
     finding::{Finding, Status, Suppression},
