@@ -9,43 +9,74 @@
 //!
 //! There is no AWS SDK, no async runtime, no clock and no input or output here: the same records, world, configuration and "now" give
 //! the same findings, whoever asks.
+//!
+//! A module names modules of its own layer and of those below it, and no files name each other in a circle; the test `layers` holds that.
+//!
+//! | Layer | Modules | Says |
+//! |---|---|---|
+//! | 1 words | `arn`, `control_change`, `framework`, `json`, `moment`, `nearest`, `operations`, `region`, `severity`, `side_by_side`, `uuid` | what things are called |
+//! | 2 AWS documents | `enforcement`, `guardrail`, `iam`, `identity`, `invocation_log`, `model`, `organization`, `policy`, `requirement`, `telemetry` | what an answer of AWS says |
+//! | 3 records | `api`, `change`, `cloudtrail` | what happened |
+//! | 4 state | `world` | what was in force when |
+//! | 5 verdicts | `verdict` | whether the required guardrail was applied to a call |
+//! | 6 evidence | `facts`, `join` | what belongs to which call, kept small |
+//! | 7 reported | `blindness`, `config`, `finding`, `report` | what is said |
+//! | 8 rules | `rule`, `rules`, `scene` | what is wrong |
+//! | 9 runs | `auditor`, `config_file`, `doctor`, `simulate` | the pipelines |
 
-pub mod api;
+// 1. Words
 pub mod arn;
-pub mod auditor;
-pub mod blindness;
-pub mod change;
-pub mod cloudtrail;
-pub mod config;
-pub mod config_file;
 pub mod control_change;
-pub mod doctor;
-pub mod enforcement;
-pub mod facts;
-pub mod finding;
 pub mod framework;
+pub mod json;
+pub mod moment;
+pub mod nearest;
+pub mod operations;
+pub mod region;
+pub mod severity;
+pub mod side_by_side;
+mod uuid;
+
+// 2. AWS documents
+pub mod enforcement;
 pub mod guardrail;
 pub mod iam;
 pub mod identity;
 pub mod invocation_log;
-mod join;
-pub mod json;
 pub mod model;
-pub mod moment;
-pub mod nearest;
-pub mod operations;
 pub mod organization;
 pub mod policy;
-pub mod region;
-pub mod report;
 pub mod requirement;
+pub mod telemetry;
+
+// 3. Records
+pub mod api;
+pub mod change;
+pub mod cloudtrail;
+
+// 4. State
+pub mod world;
+
+// 5. Verdicts
+pub mod verdict;
+
+// 6. Evidence
+pub mod facts;
+mod join;
+
+// 7. Reported
+pub mod blindness;
+pub mod config;
+pub mod finding;
+pub mod report;
+
+// 8. Rules
 pub mod rule;
 pub mod rules;
 mod scene;
-pub mod severity;
-pub mod side_by_side;
+
+// 9. Runs
+pub mod auditor;
+pub mod config_file;
+pub mod doctor;
 pub mod simulate;
-pub mod telemetry;
-mod uuid;
-pub mod verdict;
-pub mod world;
