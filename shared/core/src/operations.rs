@@ -102,7 +102,7 @@ pub fn changes_of_auditor() -> impl Iterator<Item = &'static str> {
     all().filter(move |(_, name, role)| is_own(*role) && !elsewhere(name)).map(|(_, name, _)| name)
 }
 
-/// Which operations of the table.
+/// A set of operations of the table.
 #[derive(Clone, Copy)]
 enum Which {
     EveryCall,

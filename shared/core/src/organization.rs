@@ -65,7 +65,7 @@ pub struct Attachment {
 const DEEPEST: usize = 16;
 
 impl Organization {
-    /// The root, the OUs and the account itself, in that order; `None` if the account isn't known, or its way to the root isn't.
+    /// The root, the OUs and the account itself, in that order. `None` if the account or its path to the root isn't known.
     #[must_use]
     pub fn path_to(&self, account: &AccountId) -> Option<Vec<TargetId>> {
         let mut path = vec![TargetId::from(account.as_str())];

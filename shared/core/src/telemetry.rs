@@ -243,7 +243,7 @@ pub const DATA_ROADS: &[DataRoad] = &[
 ];
 
 impl Telemetry {
-    /// Whether some trail records every event of this kind, whatever its resource.
+    /// Whether a trail records all events of this kind, whatever their resource.
     #[must_use]
     pub fn records(&self, event: LoggedEvent<'_>) -> Recorded {
         self.trails.iter().map(|trail| trail.records(event)).max().unwrap_or(Recorded::No)

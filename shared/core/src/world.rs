@@ -50,7 +50,7 @@ struct ChangedTrail {
     arn: Option<String>,
 }
 
-/// Snapshots and changes, not yet put in order.
+/// Snapshots and changes, in no order.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     organizations: Timeline<Organization>,

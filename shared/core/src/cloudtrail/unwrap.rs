@@ -418,7 +418,7 @@ impl Unwrapping<'_> {
     }
 }
 
-/// Whether a member is worth a look: something in it looks like a record, or is encoded.
+/// Whether a member may hold a record: its text contains a mark of one, or is encoded.
 fn may_hold(json: &str, is_original: bool) -> bool {
     match json.as_bytes().first() {
         Some(b'"') => {

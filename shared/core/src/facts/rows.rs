@@ -36,7 +36,7 @@ pub(crate) struct Columns {
     pub(crate) requested: Symbol24,
 }
 
-/// An id in 16 bytes: a UUID in its usual spelling as it is; any other text by its symbol, behind a mark that no UUID of AWS has.
+/// An id in 16 bytes: the bits of a UUID in its usual spelling, or the symbol of any other text behind a mark that no UUID of AWS has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PackedId(u128);
 

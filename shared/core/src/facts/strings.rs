@@ -50,7 +50,7 @@ impl From<Symbol24> for Symbol {
     }
 }
 
-/// Texts by number and numbers by text, in one piece of memory.
+/// Texts by number and numbers by text, in one allocation.
 #[derive(Clone, Debug)]
 pub(crate) struct Strings {
     text: String,

@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 pub(super) const ORIGINALS: &[&str] =
     &["CloudTrailEvent", "eventJson", "eventjson", "event_json", "_raw", "original", "@message", "raw_data"];
 
-/// Other members that a record may lie in.
+/// Other members that may hold a record.
 pub(super) const WRAPPERS: &[&str] = &[
     "detail",
     "Detail",
@@ -46,7 +46,7 @@ pub(super) const WRAPPERS: &[&str] = &[
     "values",
 ];
 
-/// Members of requests to models and of their answers. What invocation logging keeps apart because it is large is one of these.
+/// Members of model requests and responses. An object of its own that invocation logging writes for a large body has one of these.
 pub(super) const OF_BODIES: &[&str] = &[
     "messages",
     "anthropic_version",
@@ -79,7 +79,7 @@ pub(super) const OF_BODIES: &[&str] = &[
     "amazon-bedrock-invocationMetrics",
 ];
 
-/// What shows that a text may hold something to read.
+/// Substrings without which a text holds nothing that can be read.
 static HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let hints = [
         "\"eventName",

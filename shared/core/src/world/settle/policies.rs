@@ -30,7 +30,7 @@ pub enum PolicyBasis {
     LastValid,
 }
 
-/// The effective policy that the replayed organization amounts to.
+/// The effective policy computed from the replayed organization.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Computed {
     Policy { policy: Option<Arc<EffectivePolicy>>, assumed: bool },

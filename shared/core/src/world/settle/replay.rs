@@ -23,7 +23,7 @@ pub(super) struct Touched {
     pub(super) supposed: Option<Vec<(Computed, Computed)>>,
 }
 
-/// A policy, as far as it is known.
+/// A policy as far as it is known.
 #[derive(Clone, Debug, Default)]
 struct Policy {
     policy_type: Option<String>,
