@@ -1,8 +1,8 @@
 //! Reads state by the hub's own roles into the world, and looks for what was never reported.
 
-use audit_aws::{edge, reconcile::Reconciler};
+use audit_aws::{lambda, reconcile::Reconciler};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::run("reconcile", Reconciler::from_environment).await
+    lambda::run("reconcile", Reconciler::from_environment).await
 }

@@ -1,8 +1,8 @@
 //! Answers questions about findings over HTTPS, and writes reports to S3.
 
-use audit_aws::{edge, report::Reports};
+use audit_aws::{lambda, report::Reports};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::run("report", Reports::from_environment).await
+    lambda::run("report", Reports::from_environment).await
 }

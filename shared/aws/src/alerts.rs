@@ -4,161 +4,38 @@
 //! conditional write; what a crash leaves claimed is sent again. A topic whose name ends in `.fifo` drops that copy; on others it is the
 //! one way to be told twice, and both copies carry the same `id`.
 
+mod messages;
+mod topics;
+mod transition;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use audit_core::{
-    finding::{Finding, Status},
-    report::v1,
-    severity::Severity,
-};
+use audit_core::{finding::Status, severity::Severity};
 use aws_lambda_events::{
     dynamodb::Event,
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
-use aws_sdk_sns::types::MessageAttributeValue;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
+use self::{
+    messages::{digest_message, line_of, message},
+    transition::{GONE, news, withdrawn},
+};
+pub use self::{
+    topics::{Format, Message, Publish, Topics},
+    transition::{Alert, Kind},
+};
 use crate::{
     aws::Aws,
     clock::Clock,
-    edge::Handler,
-    error::{BoxError, CallError, chain, failed},
-    findings::{AlertState, Findings, Stored, stored, transition},
+    error::{BoxError, CallError, chain},
+    findings::{AlertState, Findings, stored, transition},
+    lambda::Handler,
     metrics::Metrics,
-    settings::{Environment, SettingError},
+    settings::Environment,
     stream::{self, StreamRecord},
 };
-
-/// Why there is something to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// It was not there before.
-    New,
-    /// It was resolved, and is back.
-    Reopened,
-    /// It got worse.
-    Escalated,
-    /// All is right again.
-    Resolved,
-    /// It isn't so, judged again by what is known now.
-    Withdrawn,
-}
-
-impl Kind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Kind::New => "new",
-            Kind::Reopened => "reopened",
-            Kind::Escalated => "escalated",
-            Kind::Resolved => "resolved",
-            Kind::Withdrawn => "withdrawn",
-        }
-    }
-}
-
-/// Something to tell about a finding.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Alert {
-    /// Why.
-    pub kind: Kind,
-    /// About what.
-    pub stored: Stored,
-    /// The turn of the finding that is told, the same however often it is: how it stands, and how often it had been withdrawn before.
-    pub turn: String,
-}
-
-/// How a message is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// For people who read e-mail.
-    Text,
-    /// For tools.
-    Json,
-    /// For Amazon Q Developer in chat applications.
-    Chat,
-}
-
-/// A message to a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// The same for the same news.
-    pub id: String,
-    /// The title; of e-mails the subject.
-    pub subject: String,
-    /// The text.
-    pub body: String,
-    /// What subscriptions can filter by: a text, or several.
-    pub attributes: BTreeMap<&'static str, Vec<String>>,
-}
-
-/// Where messages go.
-pub trait Publish: Send + Sync {
-    /// The formats that somebody wants.
-    fn formats(&self) -> Vec<Format>;
-    /// Sends a message in a format.
-    fn publish(&self, format: Format, message: &Message) -> impl Future<Output = Result<(), CallError>> + Send;
-}
-
-/// Topics of SNS, by format.
-#[derive(Clone, Debug)]
-pub struct Topics {
-    aws: Arc<Aws>,
-    arns: BTreeMap<Format, String>,
-}
-
-impl Topics {
-    /// From the environment: one topic in one format, or up to three.
-    pub fn from_environment(environment: &Environment, aws: Arc<Aws>) -> Result<Self, SettingError> {
-        let of = |name, format| environment.optional(name).map(|arn| (format, arn));
-        let mut arns: BTreeMap<Format, String> =
-            [("ALERTS_TOPIC_ARN_TEXT", Format::Text), ("ALERTS_TOPIC_ARN_JSON", Format::Json), ("ALERTS_TOPIC_ARN_CHAT", Format::Chat)]
-                .into_iter()
-                .filter_map(|(name, format)| of(name, format))
-                .collect();
-        if let Some(arn) = environment.optional("ALERTS_TOPIC_ARN").filter(|_| arns.is_empty()) {
-            let word = environment.parsed("ALERT_FORMAT", "text".to_owned())?;
-            let format =
-                [("text", Format::Text), ("json", Format::Json), ("chat", Format::Chat)].into_iter().find(|(known, _)| *known == word);
-            let problem = "not text, json or chat".to_owned();
-            let (_, format) = format.ok_or(SettingError::Wrong { name: "ALERT_FORMAT", value: word, problem })?;
-            arns.insert(format, arn);
-        }
-        if arns.is_empty() {
-            return Err(SettingError::Missing("ALERTS_TOPIC_ARN"));
-        }
-        Ok(Topics { aws, arns })
-    }
-}
-
-impl Publish for Topics {
-    fn formats(&self) -> Vec<Format> {
-        self.arns.keys().copied().collect()
-    }
-
-    async fn publish(&self, format: Format, message: &Message) -> Result<(), CallError> {
-        let Some(arn) = self.arns.get(&format) else { return Ok(()) };
-        let mut request = self.aws.sns().publish().topic_arn(arn).message(&message.body);
-        if format == Format::Text {
-            request = request.subject(&message.subject);
-        }
-        if arn.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo") {
-            request = request.message_group_id("guardrail-audit").message_deduplication_id(&message.id);
-        }
-        for (name, values) in &message.attributes {
-            let value = match values.as_slice() {
-                [one] => MessageAttributeValue::builder().data_type("String").string_value(one),
-                several => MessageAttributeValue::builder().data_type("String.Array").string_value(json!(several).to_string()),
-            };
-            if let Ok(value) = value.build() {
-                request = request.message_attributes(*name, value);
-            }
-        }
-        request.send().await.map(|_| ()).map_err(failed("send an alert"))
-    }
-}
 
 /// Sends alerts.
 #[derive(Debug)]
@@ -191,12 +68,6 @@ pub enum Input {
 
 /// So many messages of one rule and kind in a batch become one.
 const BURST: usize = 5;
-
-/// The longest body in bytes: a message of SNS has at most 256 KB with its attributes (docs/aws/prices-and-limits.md#other-services).
-const LARGEST_BODY: usize = 200_000;
-
-/// So many findings are named in a message about several.
-const NAMED: usize = 20;
 
 /// An alert on its way.
 #[derive(Clone, Debug)]
@@ -388,195 +259,6 @@ const fn format_word(format: Format) -> &'static str {
         Format::Json => "json",
         Format::Chat => "chat",
     }
-}
-
-/// What was last told of a finding that isn't there any more. Should it come back, it is new.
-const GONE: &str = "GONE";
-
-/// A finding that was withdrawn, as it is told.
-fn withdrawn(stored: Stored) -> Stored {
-    let detail = format!("no longer so, judged again by what is known now; it was: {}", stored.finding.detail);
-    Stored { finding: Finding { status: Status::Resolved, detail, ..stored.finding }, ..stored }
-}
-
-/// What there is to tell of a finding, given what was last told of it; `None` stands for a finding that isn't there.
-fn news(told: Option<&str>, finding: Option<&Finding>, minimum: Severity) -> Option<Kind> {
-    let (told, finding) = match (told, finding) {
-        (Some(told), Some(finding)) => (told, finding),
-        (None, Some(finding)) => return (finding.status == Status::Open && finding.severity >= minimum).then_some(Kind::New),
-        // Who was told that all is right again needn't hear that it never was wrong.
-        (Some(told), None) => return (told.split('#').next() == Some(Status::Open.as_str())).then_some(Kind::Withdrawn),
-        (None, None) => return None,
-    };
-    let mut parts = told.split('#');
-    let status = parts.next().and_then(Status::parse);
-    let severity = parts.next().and_then(Severity::parse).unwrap_or(Severity::Informational);
-    let reopened: u64 = parts.next().and_then(|count| count.parse().ok()).unwrap_or(0);
-    match (finding.status, status) {
-        (Status::Open, Some(Status::Resolved)) => Some(Kind::Reopened),
-        (Status::Open, _) if finding.reopened > reopened => Some(Kind::Reopened),
-        (Status::Open, _) if finding.severity > severity => Some(Kind::Escalated),
-        (Status::Resolved, Some(Status::Open)) => Some(Kind::Resolved),
-        _ => None,
-    }
-}
-
-/// A finding in a line.
-fn line_of(alert: &Alert) -> String {
-    let finding = &alert.stored.finding;
-    format!("{} {} in {}/{}: {}", finding.severity, finding.rule, finding.account, finding.region, plain(&finding.detail, 300))
-}
-
-/// The message about one finding, or about several of one rule.
-fn message(format: Format, alerts: &[&Alert]) -> Message {
-    let ids: Vec<String> = alerts.iter().map(|alert| format!("{}#{}", alert.stored.finding.id, alert.turn)).collect();
-    let id = crate::fact::digest(ids.join("\n").as_bytes());
-    let Some(first) = alerts.first() else {
-        return Message { id, subject: String::new(), body: String::new(), attributes: BTreeMap::new() };
-    };
-    let findings: Vec<&Finding> = alerts.iter().map(|alert| &alert.stored.finding).collect();
-    let finding = &first.stored.finding;
-    let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(finding.severity);
-    let subject = if alerts.len() == 1 {
-        format!("[{worst}] {}: {} in {}/{}", first.kind.as_str(), finding.rule, finding.account, finding.region)
-    } else {
-        format!("[{worst}] {} {} findings: {}", alerts.len(), first.kind.as_str(), finding.rule)
-    };
-    let body = match format {
-        Format::Text => text_body(alerts),
-        Format::Json => json_body(&id, first.kind, &findings),
-        Format::Chat => chat_body(&id, &subject, alerts),
-    };
-    let unique = |values: Vec<String>| values.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>();
-    let mut attributes = BTreeMap::from([
-        ("severity", vec![worst.to_string()]),
-        ("account", unique(findings.iter().map(|finding| finding.account.to_string()).collect())),
-        ("region", unique(findings.iter().map(|finding| finding.region.to_string()).collect())),
-        ("rule", vec![finding.rule.clone()]),
-        ("kind", vec![first.kind.as_str().to_owned()]),
-    ]);
-    let units = unique(alerts.iter().flat_map(|alert| alert.stored.units.iter().cloned()).collect());
-    if !units.is_empty() {
-        attributes.insert("ou", units);
-    }
-    // A filter that fits none of very many must not make the message too large.
-    for values in attributes.values_mut() {
-        values.truncate(100);
-    }
-    Message { id, subject: plain(&subject, 100), body, attributes }
-}
-
-fn text_body(alerts: &[&Alert]) -> String {
-    if let [alert] = alerts {
-        let finding = &alert.stored.finding;
-        let time = |time: Option<audit_core::moment::Moment>| time.map_or("not known".to_owned(), |time| time.to_string());
-        let mut lines = vec![
-            format!("{} ({})", finding.title, alert.kind.as_str()),
-            String::new(),
-            format!("Severity:    {}", finding.severity),
-            format!("Rule:        {}", finding.rule),
-            format!("Account:     {}", finding.account),
-            format!("Region:      {}", finding.region),
-            format!("Resource:    {}", plain(&finding.resource, 300)),
-            format!("By:          {}", plain(&finding.principals.to_string(), 1000)),
-            format!("First seen:  {}", time(finding.first_seen)),
-            format!("Last seen:   {}", time(finding.last_seen)),
-            format!("Count:       {}", finding.count),
-            String::new(),
-            plain(&finding.detail, 4000),
-            String::new(),
-            format!("What to do: {}", plain(&finding.remediation, 2000)),
-            String::new(),
-            format!("Finding {}", finding.id),
-        ];
-        if alert.kind == Kind::Withdrawn {
-            lines.insert(1, "This is no longer so: it was judged again by what is known now.".to_owned());
-        } else if finding.status == Status::Resolved {
-            lines.insert(1, "Evidence shows that this is right again.".to_owned());
-        }
-        return lines.join("\n");
-    }
-    let mut lines: Vec<String> = alerts.iter().take(NAMED).map(|alert| format!("- {}", line_of(alert))).collect();
-    if alerts.len() > NAMED {
-        lines.push(format!("and {} more", alerts.len() - NAMED));
-    }
-    lines.join("\n")
-}
-
-/// The findings whole, as many as fit into a message of SNS (256 KB); of the others the ids.
-fn json_body(id: &str, kind: Kind, findings: &[&Finding]) -> String {
-    let mut shown = NAMED;
-    loop {
-        let (whole, rest) = findings.split_at(shown.min(findings.len()));
-        let more: Vec<&str> = rest.iter().map(|finding| finding.id.as_str()).collect();
-        let body =
-            json!({"schema_version": 1, "id": id, "kind": kind, "findings": v1::findings(whole.iter().copied()), "more": more}).to_string();
-        if body.len() <= LARGEST_BODY || shown == 0 {
-            return body;
-        }
-        shown /= 2;
-    }
-}
-
-fn chat_body(id: &str, subject: &str, alerts: &[&Alert]) -> String {
-    let mut lines: Vec<String> = alerts.iter().take(NAMED).map(|alert| for_chat(&line_of(alert))).collect();
-    let first = alerts.first().map(|alert| &alert.stored.finding);
-    let thread = match alerts {
-        [alert] => alert.stored.finding.id.clone(),
-        _ => first.map(|finding| finding.rule.clone()).unwrap_or_default(),
-    };
-    if alerts.len() > NAMED {
-        lines.push(format!("and {} more", alerts.len() - NAMED));
-    }
-    let description = lines.join("\n");
-    let keywords: Vec<String> = first.map(|finding| vec![finding.severity.to_string(), finding.rule.clone()]).unwrap_or_default();
-    let next_steps: Vec<String> = first.map(|finding| for_chat(&plain(&finding.remediation, 350))).into_iter().collect();
-    json!({
-        "version": "1.0", "source": "custom", "id": id,
-        "content": {"textType": "client-markdown", "title": plain(subject, 250), "description": cut(&description, 8000),
-            "nextSteps": next_steps, "keywords": keywords},
-        "metadata": {"threadId": thread, "summary": plain(subject, 250)},
-    })
-    .to_string()
-}
-
-fn digest_message(format: Format, id: &str, lines: &[(Kind, String)]) -> Message {
-    let subject = format!("{} news about guardrails", lines.len());
-    let listed: Vec<String> = lines.iter().map(|(kind, line)| format!("- {}: {line}", kind.as_str())).collect();
-    let text = cut(&listed.join("\n"), 200_000);
-    let body = match format {
-        Format::Text => text,
-        Format::Json => json!({"schema_version": 1, "id": id, "kind": "digest", "lines": listed}).to_string(),
-        Format::Chat => json!({"version": "1.0", "source": "custom", "id": id, "content": {"textType": "client-markdown", "title": subject,
-            "description": cut(&for_chat(&text), 8000)}})
-        .to_string(),
-    };
-    Message { id: id.to_owned(), subject, body, attributes: BTreeMap::from([("kind", vec!["digest".to_owned()])]) }
-}
-
-/// Without anything that could be mistaken for a line, a mention or a command: names come from those who are watched.
-fn plain(text: &str, most: usize) -> String {
-    cut(
-        &text
-            .chars()
-            .map(|c| {
-                if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-                    ' '
-                } else {
-                    c
-                }
-            })
-            .collect::<String>(),
-        most,
-    )
-}
-
-fn for_chat(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most.saturating_sub(1)).chain(['…']).collect() }
 }
 
 impl<P: Publish> Handler<Input, DynamoDbEventResponse> for Alerts<P> {

@@ -21,10 +21,10 @@ use crate::{
     aws::Aws,
     clock::Clock,
     dead_letters,
-    edge::{self, Handler},
-    error::{BoxError, CallError, ErrorKind, failed},
+    error::{self, BoxError, CallError, ErrorKind, failed},
     fact::{Content, Fact, STATE, StateFact},
     invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, Outcome, changes_in},
+    lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
     place::{Place, Source},
@@ -217,17 +217,17 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
                 }
                 Ok(None) => {}
                 Err(error) if error.kind == ErrorKind::Retryable => {
-                    edge::warn("state could not be read yet", &error);
+                    error::warn("state could not be read yet", &error);
                     failed.extend(events.iter().map(|(.., id)| *id));
                 }
                 // What may not be read is not known, and the hub reads it for itself.
-                Err(error) => edge::warn("state can't be read", &error),
+                Err(error) => error::warn("state can't be read", &error),
             }
         }
         if !organization.is_empty()
             && let Err(error) = self.read_organization_again().await
         {
-            edge::warn("the organization could not be sent for", &error);
+            error::warn("the organization could not be sent for", &error);
             failed.extend(organization);
         }
         outcome.failed = failed.into_iter().map(str::to_owned).collect();
@@ -243,11 +243,11 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
             }
             // A change that is too large for a fact is one that nobody can hide: it is told, and the hub reads the state itself.
             Err(error) if error.kind == ErrorKind::Refused => {
-                edge::warn("a fact can't be written", &error);
+                error::warn("a fact can't be written", &error);
                 true
             }
             Err(error) => {
-                edge::warn("a fact could not be written", &error);
+                error::warn("a fact could not be written", &error);
                 false
             }
         }

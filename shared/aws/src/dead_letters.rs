@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::{aws::Aws, edge, error::failed};
+use crate::{
+    aws::Aws,
+    error::{self, failed},
+};
 
 /// How many messages lie in each dead-letter queue that isn't empty; `None` of one that couldn't be asked.
 pub type DeadLetters = BTreeMap<String, Option<u64>>;
@@ -32,7 +35,7 @@ pub async fn count(aws: &Aws, queues: &BTreeMap<String, String>) -> DeadLetters 
         let request = aws.sqs().get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::ApproximateNumberOfMessages);
         let answer = request.send().await.map_err(failed("GetQueueAttributes"));
         let count = answer
-            .inspect_err(|error| edge::warn("a dead-letter queue could not be asked", error))
+            .inspect_err(|error| error::warn("a dead-letter queue could not be asked", error))
             .ok()
             .and_then(|answer| answer.attributes()?.get(&QueueAttributeName::ApproximateNumberOfMessages)?.parse::<u64>().ok());
         if count != Some(0) {

@@ -132,6 +132,11 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> std::f
 
 impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> std::error::Error for Shown<E> {}
 
+/// Logs an error with all its causes.
+pub fn warn(what: &str, error: &(impl std::error::Error + 'static)) {
+    tracing::warn!(error = chain(error), "{what}");
+}
+
 /// An error with all its causes, in one line.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();

@@ -3,14 +3,14 @@
 //! The findings of an account are a function of the *set* of its facts, of the world and of the configuration: whatever order
 //! facts arrive in, how often, and in which batches. Judging is [`audit_core::auditor::audit`]'s; here facts are brought to it.
 
-mod compare;
 mod configuration;
-mod effect;
-mod known;
-mod others;
-mod reader;
-mod settled;
+mod cross_account;
+mod evidence;
+mod hub_findings;
+mod partition_cache;
+mod record_effect;
 mod trust;
+mod verified_hours;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,17 +35,17 @@ use serde::{Deserialize, Serialize};
 pub use self::trust::Trust;
 use self::{
     configuration::LastConfiguration,
-    effect::{Effect, Touched, earlier},
-    known::Known,
-    reader::Reader,
+    evidence::Known,
+    partition_cache::Reader,
+    record_effect::{Effect, Touched, earlier},
 };
 use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
     clock::{Clock, hour_of, start_of},
-    edge::Handler,
     error::{BoxError, CallError, chain},
     findings::{Findings, Rollup, Stored},
+    lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
     place::{Partition, Place, Source, hour_text},
@@ -296,7 +296,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             self.findings.put_rollup(&place, &hour_text(hour), &rollup, ticket).await?;
         }
         let mut blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
-        blind.extend(compare::cut_histories(&known));
+        blind.extend(hub_findings::cut_histories(&known));
         self.findings.put_blind(account, &blind, ticket).await?;
         self.wait_for(account, audit.silent_at, ticket).await?;
         self.forget_expired(&known, &partitions).await?;

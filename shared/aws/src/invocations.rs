@@ -21,9 +21,9 @@ use crate::{
     aws::Aws,
     clock::Clock,
     dead_letters,
-    edge::{self, Handler},
-    error::BoxError,
+    error::{self, BoxError},
     fact::{ChangeFact, Content, Fact, HeartbeatFact},
+    lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
     place::{Partition, Place, Source},
@@ -137,7 +137,7 @@ impl<S: ReadState> InvocationAuditor<S> {
                     outcome.facts += 1;
                 }
                 Err(error) => {
-                    edge::warn("a fact could not be written", &error);
+                    error::warn("a fact could not be written", &error);
                     lost.insert(fact.partition.place.clone());
                 }
             }

@@ -1,10 +1,11 @@
 //! `reconcile`: the hub looks for itself. It reads state by its reader role in each account, the organization in the management account,
 //! and CloudTrail's event history; what it finds goes into the world in S3, and into facts that only the hub can write.
 
-mod eyes;
-mod looks;
+mod cross_account_reader;
+mod event_history;
+mod heartbeats;
 mod organization;
-mod watch;
+mod read_outcome;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,23 +14,23 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use self::eyes::{Eyes, ReaderRoles};
-use self::looks::{Look, Looks};
+pub use self::cross_account_reader::{Eyes, ReaderRoles};
+use self::read_outcome::{Look, Looks};
 use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
     clock::Clock,
-    edge::Handler,
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, ReadFact},
+    inventory::Survey,
     invocations::{HEARTBEAT_ROLE, Message},
+    lambda::Handler,
     metrics::Metrics,
     observations::Observations,
     place::{Place, Source},
     queue::{Queue, SqsQueue},
     settings::Environment,
     snapshots::Snapshots,
-    survey::Survey,
     world::PREFIX,
 };
 

@@ -1,17 +1,14 @@
 //! `report`: answers questions about findings over HTTPS, and writes reports to S3.
 
+mod csv;
+mod query;
+mod scoreboard;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use audit_core::{
-    finding::{Finding, Status},
     moment::Moment,
-    report::{
-        BlindRow,
-        csv::{self, LineEnding},
-        v1,
-    },
-    rules::find,
-    severity::Severity,
+    report::{BlindRow, v1},
     verdict::Invocations,
 };
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -19,13 +16,19 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use self::scoreboard::{Coverage, Score};
+use self::{
+    csv::{findings_csv, scoreboard_csv},
+    query::{Query, Token},
+    scoreboard::{ratio, scoreboard},
+};
 use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
     clock::Clock,
-    edge::Handler,
-    error::{BoxError, CallError, ErrorKind},
+    error::{self, BoxError, CallError},
     findings::{Basis, Findings, Page, Stored},
+    lambda::Handler,
     observations::Item,
     settings::Environment,
 };
@@ -68,87 +71,6 @@ pub struct Answer {
     /// The body.
     pub body: String,
 }
-
-/// What is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Query {
-    account: Option<String>,
-    ou: Option<String>,
-    region: Option<String>,
-    rule: Option<String>,
-    severity: Option<Severity>,
-    status: Option<Status>,
-    since: Option<Moment>,
-    until: Option<Moment>,
-    principal: Option<String>,
-    guardrail: Option<String>,
-    csv: bool,
-    limit: usize,
-    token: Option<Token>,
-}
-
-/// Where a page ended. Opaque to whoever gets it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Token {
-    /// The query that it belongs to.
-    query: String,
-    /// Which of the index's values, for questions that need several.
-    step: usize,
-    /// The last item's key.
-    key: BTreeMap<String, String>,
-}
-
-/// An account's place on the scoreboard.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Score {
-    /// Which.
-    pub account: String,
-    /// From 1, the worst first.
-    pub rank: usize,
-    /// Open findings, weighed by severity.
-    pub score: u64,
-    /// Open findings about calls that went around guardrails.
-    pub bypasses: u64,
-    /// Open findings about changes of guardrails, policies and what watches them.
-    pub modifications: u64,
-    /// Open findings by severity.
-    pub open: BTreeMap<String, u64>,
-}
-
-/// The share of calls that were covered, of those that had to be.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Coverage {
-    /// The day, or the hour.
-    pub period: String,
-    /// Whose.
-    pub account: String,
-    /// The calls.
-    pub invocations: v1::Invocations,
-    /// Compliant of all but those to which nothing applies. Absent if there are none.
-    pub ratio: Option<f64>,
-}
-
-const INDEXES: [(Status, Severity); 15] = {
-    use Severity::{Critical, High, Informational, Low, Medium};
-    use Status::{Open, Resolved, Suppressed};
-    [
-        (Open, Critical),
-        (Open, High),
-        (Open, Medium),
-        (Open, Low),
-        (Open, Informational),
-        (Suppressed, Critical),
-        (Suppressed, High),
-        (Suppressed, Medium),
-        (Suppressed, Low),
-        (Suppressed, Informational),
-        (Resolved, Critical),
-        (Resolved, High),
-        (Resolved, Medium),
-        (Resolved, Low),
-        (Resolved, Informational),
-    ]
-};
 
 /// So many pages are read for one answer; what is left is behind the token.
 const PAGES: usize = 20;
@@ -198,7 +120,7 @@ impl<B: Bucket> Reports<B> {
             Ok(answer) => answer,
             Err(Problem::Asked(problem)) => json_answer(400, &json!({"error": problem})),
             Err(Problem::Failed(error)) => {
-                crate::edge::warn("a question could not be answered", &error);
+                error::warn("a question could not be answered", &error);
                 json_answer(503, &json!({"error": "try again later"}))
             }
         }
@@ -344,90 +266,6 @@ impl<B: Bucket> Reports<B> {
     }
 }
 
-impl Query {
-    fn parse(parameters: &BTreeMap<String, String>) -> Result<Self, String> {
-        let mut query = Query { limit: 100, ..Query::default() };
-        for (name, value) in parameters {
-            let wrong = |what: &str| format!("`{name}` is no {what}: {value}");
-            let time = || Moment::parse(value).ok_or_else(|| wrong("time"));
-            match name.as_str() {
-                "account" => query.account = Some(value.clone()),
-                "ou" => query.ou = Some(value.clone()),
-                "region" => query.region = Some(value.clone()),
-                "rule" => query.rule = Some(value.clone()),
-                "severity" => query.severity = Some(Severity::parse(value).ok_or_else(|| wrong("severity"))?),
-                "status" => query.status = Some(Status::parse(value).ok_or_else(|| wrong("status"))?),
-                "since" => query.since = Some(time()?),
-                "until" => query.until = Some(time()?),
-                "principal" => query.principal = Some(value.clone()),
-                "guardrail" => query.guardrail = Some(value.clone()),
-                "limit" => {
-                    query.limit =
-                        value.parse().ok().filter(|limit| (1..=500).contains(limit)).ok_or_else(|| wrong("number from 1 to 500"))?;
-                }
-                "format" => {
-                    query.csv = match value.as_str() {
-                        "csv" => true,
-                        "json" => false,
-                        _ => return Err(wrong("format (json, csv)")),
-                    }
-                }
-                "token" => {
-                    let token = hex::decode(value).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-                    query.token = Some(token.ok_or_else(|| wrong("token"))?);
-                }
-                other => return Err(format!("there is no parameter `{other}`")),
-            }
-        }
-        if query.token.as_ref().is_some_and(|token| token.query != query.name()) {
-            return Err("the token belongs to another question".to_owned());
-        }
-        Ok(query)
-    }
-
-    /// The question without its page.
-    fn name(&self) -> String {
-        let asked = Query { token: None, csv: false, limit: 0, ..self.clone() };
-        crate::fact::digest(format!("{asked:?}").as_bytes())
-    }
-
-    /// The values of an index that together hold all that is asked for: the one that leaves least to look through.
-    fn steps(&self) -> Vec<(&'static str, String)> {
-        if let Some(account) = &self.account {
-            return vec![("by_account", account.clone())];
-        }
-        if let Some(rule) = &self.rule {
-            return vec![("by_rule", rule.clone())];
-        }
-        let by_status = INDEXES.iter().filter(|(status, severity)| {
-            self.status.is_none_or(|asked| asked == *status) && self.severity.is_none_or(|asked| asked == *severity)
-        });
-        if let (Some(region), None, None) = (&self.region, self.status, self.severity) {
-            return vec![("by_region", region.clone())];
-        }
-        by_status.map(|(status, severity)| ("by_status", format!("{}#{severity}", status.as_str()))).collect()
-    }
-
-    fn selects(&self, stored: &Stored) -> bool {
-        let finding = &stored.finding;
-        let is = |asked: &Option<String>, value: &str| asked.as_deref().is_none_or(|asked| asked == value);
-        let guardrail = finding.policy.as_ref().and_then(|policy| policy.identifier.as_deref()).unwrap_or_default();
-        is(&self.account, &finding.account)
-            && is(&self.region, &finding.region)
-            && is(&self.rule, &finding.rule)
-            && self.severity.is_none_or(|asked| asked == finding.severity)
-            && self.status.is_none_or(|asked| asked == finding.status)
-            && self.ou.as_ref().is_none_or(|ou| stored.units.contains(ou))
-            && self
-                .principal
-                .as_ref()
-                .is_none_or(|asked| finding.principals.shown.iter().any(|principal| principal.contains(asked.as_str())))
-            && self.guardrail.as_ref().is_none_or(|asked| guardrail.contains(asked.as_str()) || finding.resource.contains(asked.as_str()))
-            && self.since.is_none_or(|since| finding.last_seen.is_some_and(|seen| seen >= since))
-            && self.until.is_none_or(|until| finding.last_seen.is_some_and(|seen| seen < until))
-    }
-}
-
 fn texts(item: &Item) -> BTreeMap<String, String> {
     item.iter().filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect()
 }
@@ -445,107 +283,6 @@ impl<'r> From<&'r Stored> for FindingOfHub<'r> {
     fn from(Stored { finding, units, basis, .. }: &'r Stored) -> Self {
         FindingOfHub { finding: finding.into(), units, basis: *basis }
     }
-}
-
-fn weight(severity: Severity) -> u64 {
-    match severity {
-        Severity::Critical => 100,
-        Severity::High => 30,
-        Severity::Medium => 10,
-        Severity::Low => 3,
-        Severity::Informational => 0,
-    }
-}
-
-/// Accounts by what is open in them, the worst first.
-fn scoreboard(all: &[Stored]) -> Vec<Score> {
-    let mut by_account: BTreeMap<String, Score> = BTreeMap::new();
-    for Finding { account, severity, rule, status, .. } in all.iter().map(|stored| &stored.finding) {
-        let score = by_account.entry(account.to_string()).or_insert_with(|| Score { account: account.to_string(), ..Score::default() });
-        if *status != Status::Open {
-            continue;
-        }
-        score.score += weight(*severity);
-        *score.open.entry(severity.to_string()).or_default() += 1;
-        let about_calls = find(rule).is_some_and(|rule| rule.group == audit_core::rule::Group::Invocation);
-        *if about_calls { &mut score.bypasses } else { &mut score.modifications } += 1;
-    }
-    let mut scores: Vec<Score> = by_account.into_values().collect();
-    scores.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.account.cmp(&b.account)));
-    for (index, score) in scores.iter_mut().enumerate() {
-        score.rank = index + 1;
-    }
-    scores
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no more than 52 bits")]
-fn ratio(invocations: &Invocations) -> Option<f64> {
-    let all = invocations.compliant + invocations.violation + invocations.not_provable;
-    (all > 0).then(|| invocations.compliant as f64 / all as f64)
-}
-
-fn csv_of<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<String, CallError> {
-    let failed = |error| CallError::new("write a table as CSV", ErrorKind::Refused, error);
-    csv::text(LineEnding::CrLf, heading, rows).map_err(failed)
-}
-
-fn findings_csv(all: &[Stored]) -> Result<String, CallError> {
-    let header = [
-        "id",
-        "rule",
-        "severity",
-        "status",
-        "account",
-        "region",
-        "resource",
-        "title",
-        "detail",
-        "principals",
-        "models",
-        "count",
-        "first_seen",
-        "last_seen",
-        "reopened",
-        "basis",
-        "remediation",
-    ];
-    let time = |time: Option<Moment>| time.map(|time| time.to_string()).unwrap_or_default();
-    csv_of(
-        header,
-        all.iter().map(|stored| {
-            let finding = &stored.finding;
-            [
-                finding.id.clone(),
-                finding.rule.clone(),
-                finding.severity.to_string(),
-                finding.status.as_str().to_owned(),
-                finding.account.to_string(),
-                finding.region.to_string(),
-                finding.resource.clone(),
-                finding.title.clone(),
-                finding.detail.clone(),
-                finding.principals.to_string(),
-                finding.models.to_string(),
-                finding.count.to_string(),
-                time(finding.first_seen),
-                time(finding.last_seen),
-                finding.reopened.to_string(),
-                serde_json::to_value(stored.basis).ok().and_then(|basis| basis.as_str().map(str::to_owned)).unwrap_or_default(),
-                finding.remediation.clone(),
-            ]
-        }),
-    )
-}
-
-fn scoreboard_csv(scores: &[Score]) -> Result<String, CallError> {
-    let rows = scores.iter().map(|score| {
-        let open = |severity: Severity| score.open.get(severity.as_str()).copied().unwrap_or(0).to_string();
-        let [informational, low, medium, high, critical] = Severity::ALL.map(open);
-        let (rank, account, weighed) = (score.rank.to_string(), score.account.clone(), score.score.to_string());
-        let (bypasses, modifications) = (score.bypasses.to_string(), score.modifications.to_string());
-        [rank, account, weighed, bypasses, modifications, critical, high, medium, low, informational]
-    });
-    csv_of(["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational"], rows)
 }
 
 fn json_answer(status_code: u16, body: &Value) -> Answer {

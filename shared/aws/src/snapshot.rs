@@ -26,9 +26,9 @@ use crate::{
     aws::Aws,
     clock::Clock,
     error::{CallError, ErrorKind, failed},
+    inventory::{Policies, Survey},
     place::Place,
     state::{AwsState, Question, ReadState},
-    survey::{Policies, Survey},
 };
 
 /// What to read, and where to.

@@ -14,8 +14,7 @@ use tokio::sync::Mutex;
 use crate::{
     bucket::Bucket,
     clock::Clock,
-    edge,
-    error::CallError,
+    error::{self, CallError},
     place::Place,
     state::{Question, ReadState},
 };
@@ -54,7 +53,7 @@ impl<S: ReadState> OwnWorld<S> {
         ] {
             match self.state.read(&question).await {
                 Ok(json) => add(&mut world, &path, &json),
-                Err(error) => edge::warn("state could not be read", &error),
+                Err(error) => error::warn("state could not be read", &error),
             }
         }
         read.insert(place.clone(), (now, world.clone()));

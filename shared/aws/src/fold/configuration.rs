@@ -9,8 +9,7 @@ use audit_core::config::Configuration;
 use super::Fold;
 use crate::{
     bucket::Bucket,
-    edge,
-    error::{CallError, ErrorKind},
+    error::{self, CallError, ErrorKind},
     fact::digest,
     queue::Queue,
 };
@@ -53,7 +52,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Ok(configuration) => return Ok(configuration),
             Err(unreadable) => unreadable,
         };
-        edge::warn("the configuration can't be read, and the last one that could be stays in use", &unreadable);
+        error::warn("the configuration can't be read, and the last one that could be stays in use", &unreadable);
         let accepted = self.findings.document::<String>(ACCEPTED).await?.ok_or(unreadable)?;
         // What an earlier release could read, this one need not.
         parse(&accepted, "the configuration that was last accepted")

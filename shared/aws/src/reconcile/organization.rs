@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 use audit_core::organization::GLOBAL_REGION;
 use serde_json::{Value, json};
 
-use super::{Eyes, Order, Reconciler, looks::Look};
+use super::{Eyes, Order, Reconciler, read_outcome::Look};
 use crate::{
     bucket::Bucket,
-    edge,
-    error::{CallError, ErrorKind},
+    error::{self, CallError, ErrorKind},
+    inventory::{INVALID_POLICIES, Policies, Survey, texts},
     place::Place,
     queue::Queue,
     state::{Question, ReadState as _},
-    survey::{INVALID_POLICIES, Policies, Survey, texts},
 };
 
 impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
@@ -45,7 +44,7 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let page = match state.read(&Question::InvalidPolicies(token.map(str::to_owned))).await {
             Ok(json) => serde_json::from_slice::<Value>(&json).unwrap_or_default(),
             Err(error) if error.kind == ErrorKind::Denied => {
-                edge::warn("invalid policies can't be listed", &error);
+                error::warn("invalid policies can't be listed", &error);
                 return Ok(());
             }
             Err(error) => return Err(error),

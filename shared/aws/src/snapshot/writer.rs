@@ -12,8 +12,8 @@ use crate::{
     clock::Clock,
     error::{CallError, ErrorKind, chain},
     folder::Folder,
+    inventory::Keep,
     snapshots::Snapshots,
-    survey::Keep,
 };
 
 /// Keeps what is read in the folder, and remembers what was.

@@ -21,7 +21,7 @@ use audit_core::moment::Moment;
 use serde_json::{Value, json};
 
 use crate::{
-    eyes::{facts_of, update},
+    cross_account_reader::{facts_of, update},
     reconciler::Hub,
     support::{
         Tables,

@@ -410,7 +410,7 @@ async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
         found.into_iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().severity
     };
     let check = async |fold: &Fold<MemoryBucket, MemoryQueue>| {
-        let checked = audit_aws::edge::Handler::handle(fold, Input::Request(Request::CheckConfiguration), "").await;
+        let checked = audit_aws::lambda::Handler::handle(fold, Input::Request(Request::CheckConfiguration), "").await;
         checked.map(|_| ()).map_err(|error| audit_aws::error::chain(error.as_ref()))
     };
     let fold = tables.fold(&bucket, organization());

@@ -7,10 +7,10 @@ mod adapters;
 mod adversary;
 mod contract;
 mod convergence;
+mod cross_account;
+mod cross_account_reader;
 mod engine;
-mod eyes;
 mod messages;
-mod others;
 mod reconciler;
 #[path = "../support/mod.rs"]
 mod support;

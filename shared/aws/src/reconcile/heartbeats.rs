@@ -1,4 +1,4 @@
-//! What accounts report, held against what the hub sees for itself: CloudTrail's event history, and heartbeats that stay out.
+//! Heartbeats: whether the call that each auditor makes on a schedule comes through to the hub.
 
 use std::{
     cmp::Reverse,
@@ -6,123 +6,29 @@ use std::{
 };
 
 use audit_core::{
-    facts::{Collector, Facts, StoredRecord, Taken},
+    facts::{Facts, StoredRecord},
     moment::Moment,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Eyes, Reconciler};
+use super::{
+    Eyes, Reconciler,
+    event_history::{Cursor, HISTORY_LAG},
+};
 use crate::{
     bucket::Bucket,
     clock::{hour_of, start_of},
-    edge,
-    error::{CallError, ErrorKind},
-    fact::{Content, Fact, GapFact, HeartbeatFact, HistoryRead},
+    error::{self, CallError, ErrorKind},
+    fact::{Content, Fact, GapFact, HeartbeatFact},
     invocations::{HEARTBEAT_MODEL, heartbeat_in},
     place::{Partition, Place, Source},
     queue::Queue,
-    trail::facts_in,
 };
-
-/// Seconds that an event takes at most to show in event history (docs/aws/delivery.md#lookupevents).
-const HISTORY_LAG: i64 = 20 * 60;
-
-/// Without anything known before, history is read from so many seconds ago.
-const HISTORY_BEGINS: i64 = 6 * 60 * 60;
 
 /// So many heartbeats are looked for in event history, one by one. Of an account that reports none but its own, the first is there.
 const LOOKED_FOR: usize = 8;
 
-/// How far something was read.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Cursor {
-    read_until: Moment,
-}
-
 impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
-    /// What CloudTrail's event history holds since it was last read, as the hub's own facts; and what of it the account never reported.
-    /// Answers with how much was read; `None` if it may not be.
-    pub(super) async fn history(&self, place: &Place) -> Result<Option<HistoryRead>, CallError> {
-        let cursor_key = format!("state/history/{}/{}.json", place.account, place.region);
-        let now = self.clock.now();
-        let cursor = self.world.bucket().get(&cursor_key).await?.and_then(|json| serde_json::from_slice::<Cursor>(&json).ok());
-        let since = cursor.map_or(now.plus_seconds(-HISTORY_BEGINS), |cursor| cursor.read_until);
-        let (records, complete) = match self.eyes.history(place, since).await {
-            Ok(read) => read,
-            Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
-            Err(error) => {
-                edge::warn("event history can't be read", &error);
-                return Ok(None);
-            }
-        };
-        let mut collector = Collector::new(&self.wanted);
-        let unreadable = records.iter().filter(|record| matches!(collector.value(record.as_bytes()), Taken::Unreadable(_))).count() as u64;
-        let facts = collector.into_facts();
-        self.report_gap(place, &facts, now).await?;
-        for fact in facts_in(&facts) {
-            self.observations.put(&fact).await?;
-        }
-        for heartbeat in records.iter().filter_map(|record| self.heartbeat_in(record, place)) {
-            self.put_heartbeat(place, heartbeat).await?;
-        }
-        self.metrics.emit(&[
-            ("history_records", records.len() as u64),
-            ("history_unreadable", unreadable),
-            ("history_incomplete", u64::from(!complete)),
-        ]);
-        // What lags behind is read again next time: the same facts are the same items. Of too much, the newest was read; the rest is
-        // the trail's to tell, and is said not to be seen.
-        let cursor = Cursor { read_until: now.plus_seconds(-HISTORY_LAG) };
-        self.world.bucket().put(&cursor_key, json!(cursor).to_string().into_bytes()).await?;
-        Ok(Some(if complete { HistoryRead::Whole } else { HistoryRead::Cut }))
-    }
-
-    /// Calls and changes that happened long enough ago, and that the account's own auditor never reported.
-    async fn report_gap(&self, place: &Place, seen: &Facts, now: Moment) -> Result<(), CallError> {
-        let due = now.plus_seconds(-HISTORY_LAG);
-        let mut missing: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
-        for record in seen.stored_records().filter(|record| record.kind == "call") {
-            if let Some(time) = record.event_time.filter(|time| *time < due) {
-                missing.entry(hour_of(time)).or_default().insert(format!("call {}", record.request_id));
-            }
-        }
-        for (key, change) in seen.changes() {
-            if key.time < due {
-                missing.entry(hour_of(key.time)).or_default().insert(format!("{} {}", change.operation, key.event_id));
-            }
-        }
-        for (hour, mut missing) in missing {
-            let partition = Partition { source: Source::Account, place: place.clone(), hour: Some(hour) };
-            let mut reported = Facts::default();
-            for read in self.observations.query(&partition, None).await? {
-                match read.fact.map(|fact| fact.content) {
-                    Ok(Content::Calls(bytes)) => {
-                        // One that can't be read reports nothing.
-                        let _ = reported.unpack(&place.account, &place.region, Some(hour), &bytes, true);
-                    }
-                    Ok(Content::Change(change)) => {
-                        missing.remove(&format!("{} {}", change.change.operation, change.event_id));
-                    }
-                    _ => {}
-                }
-            }
-            for record in reported.stored_records() {
-                missing.remove(&format!("call {}", record.request_id));
-            }
-            if let Some(first) = missing.first() {
-                let count = missing.len() as u64;
-                let detail = format!(
-                    "CloudTrail's event history shows {count} calls and changes that the account's auditor never reported; the first: {first}"
-                );
-                let time = start_of(hour);
-                let gap = GapFact { missing: "reports".to_owned(), time, detail, count };
-                self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Whether the heartbeat came through lately, where one is due.
     pub(super) async fn heartbeat(&self, place: &Place) -> Result<(), CallError> {
         let minutes = self.settings.heartbeat_minutes;
@@ -189,7 +95,7 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             let record = match self.eyes.event(place, event_id).await {
                 Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
                 Err(error) => {
-                    edge::warn("event history can't be asked for a heartbeat", &error);
+                    error::warn("event history can't be asked for a heartbeat", &error);
                     return Ok(false);
                 }
                 Ok(record) => record,
@@ -226,12 +132,12 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// The heartbeat of a place that a record of event history is, if it is one.
-    fn heartbeat_in(&self, record: &str, place: &Place) -> Option<HeartbeatFact> {
+    pub(super) fn heartbeat_in(&self, record: &str, place: &Place) -> Option<HeartbeatFact> {
         let fact = heartbeat_in(record, &self.settings.heartbeat_role).filter(|fact| fact.partition.place == *place)?;
         if let Content::Heartbeat(heartbeat) = fact.content { Some(heartbeat) } else { None }
     }
 
-    async fn put_heartbeat(&self, place: &Place, heartbeat: HeartbeatFact) -> Result<(), CallError> {
+    pub(super) async fn put_heartbeat(&self, place: &Place, heartbeat: HeartbeatFact) -> Result<(), CallError> {
         let fact = Fact::new(Source::Hub, place.clone(), Some(heartbeat.time), Content::Heartbeat(heartbeat));
         self.observations.put(&fact).await.map(|_| ())
     }

@@ -78,8 +78,3 @@ fn report_failed_start(message: &str) {
         tracing::warn!(error = %error, "failed to report the failed start");
     }
 }
-
-/// Logs an error with all its causes.
-pub fn warn(what: &str, error: &(impl std::error::Error + 'static)) {
-    tracing::warn!(error = chain(error), "{what}");
-}

@@ -10,10 +10,9 @@ use audit_core::{
 };
 
 use super::{
-    Fold,
-    effect::{AHEAD, item_name},
-    is_of_organization,
-    settled::{broken_chains, settled},
+    Fold, is_of_organization,
+    record_effect::{AHEAD, item_name},
+    verified_hours::{broken_chains, settled},
 };
 use crate::{
     bucket::Bucket,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{arn::GuardrailVersionArn, finding::Finding, moment::Moment, organization::GLOBAL_REGION};
 
-use super::{Fold, known::Known, organization_in};
+use super::{Fold, evidence::Known, organization_in};
 use crate::{
     bucket::Bucket,
     error::CallError,

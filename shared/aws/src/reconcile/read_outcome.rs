@@ -12,11 +12,10 @@ use audit_core::{
 
 use crate::{
     bucket::Bucket,
-    edge,
-    error::{CallError, ErrorKind},
+    error::{self, CallError, ErrorKind},
     fact::HistoryRead,
+    inventory::Keep,
     snapshots::Snapshots,
-    survey::Keep,
 };
 
 /// What is new is told for so many seconds: longer than an order that failed behind it takes to come again.
@@ -71,7 +70,7 @@ impl<'w, B: Bucket> Look<'w, B> {
 impl<B: Bucket> Keep for Look<'_, B> {
     async fn keep(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
         if let Err(error) = check(stem, json) {
-            edge::warn("an answer can't be used", &error);
+            error::warn("an answer can't be used", &error);
             self.looks().failed.get_or_insert(error);
             return Ok(false);
         }
@@ -87,7 +86,7 @@ impl<B: Bucket> Keep for Look<'_, B> {
         if error.kind == ErrorKind::Retryable {
             return Err(error);
         }
-        edge::warn("state can't be read", &error);
+        error::warn("state can't be read", &error);
         if error.kind == ErrorKind::Denied {
             self.looks().refused.push(stem.to_owned());
         }
@@ -98,7 +97,7 @@ impl<B: Bucket> Keep for Look<'_, B> {
         if error.kind == ErrorKind::Retryable {
             return Err(error);
         }
-        edge::warn("a list can't be read", &error);
+        error::warn("a list can't be read", &error);
         self.looks().partial = true;
         Ok(())
     }

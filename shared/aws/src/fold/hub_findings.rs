@@ -16,7 +16,7 @@ use audit_core::{
     world::World,
 };
 
-use super::{Fold, known::Known};
+use super::{Fold, evidence::Known};
 use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, place::Place, queue::Queue};
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {

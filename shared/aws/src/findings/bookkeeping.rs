@@ -1,0 +1,237 @@
+//! What folds keep: which partitions there are, what concerns an account from outside, and what was done to its facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use audit_core::moment::Moment;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    Findings,
+    items::{account_key, from_json, key, moment, number, text, to_json, written},
+};
+use crate::{
+    error::{CallError, ErrorKind, failed},
+    observations::{Item, query_all},
+    place::{Partition, Place},
+};
+
+/// Something that happened to a fact that must not happen, or an item that is none: evidence that the hub keeps itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Note {
+    /// `rewritten`, `removed`, `malformed` or `flood`.
+    pub kind: String,
+    /// Whose item it is.
+    pub account: String,
+    /// Where, as far as its key says.
+    pub region: String,
+    /// When the stream saw it; of a flood, the hour that it is in.
+    pub time: Moment,
+    /// The partition and sort key of the item.
+    pub item: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// The guardrails of others whose DRAFTs an account's calls ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    /// By the account that owns them.
+    pub of: BTreeMap<String, BTreeSet<String>>,
+    /// Counts changes of it.
+    pub version: u64,
+}
+
+impl Findings {
+    /// A number for a fold of an account: later folds have larger ones. Taken before anything is read.
+    pub async fn ticket(&self, account: &str) -> Result<i64, CallError> {
+        let request = self.aws.dynamodb().update_item().table_name(&self.table);
+        let request = request.set_key(Some(key(&account_key(account), "TICKET"))).update_expression("ADD ticket :one");
+        let request = request.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+        let answer =
+            request.return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew).send().await.map_err(failed("take a ticket"))?;
+        let ticket = answer.attributes().and_then(|item| item.get("ticket")?.as_n().ok()?.parse().ok());
+        ticket.ok_or_else(|| CallError::new("take a ticket", ErrorKind::Retryable, "the answer holds no number"))
+    }
+
+    /// Remembers that something was done in a partition: it holds facts, and its version is another.
+    pub async fn note_partition(&self, partition: &Partition) -> Result<(), CallError> {
+        let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
+        let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
+        let request = request.update_expression("SET #entity = :entity ADD #version :one").expression_attribute_names("#entity", "entity");
+        let request = request.expression_attribute_names("#version", "version");
+        let request = request.expression_attribute_values(":entity", AttributeValue::S("PARTITION".to_owned()));
+        let request = request.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+        request.send().await.map_err(failed("note a partition"))?;
+        let mut item = key("PLACES", &partition.place.key());
+        item.insert("entity".to_owned(), AttributeValue::S("PLACE".to_owned()));
+        self.put_item(item, "note a place").await
+    }
+
+    /// The partitions of an account that hold facts.
+    pub async fn partitions(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
+        Ok(self.partition_versions(account).await?.into_keys().collect())
+    }
+
+    /// The same, each with the number of times that something was done in it.
+    pub async fn partition_versions(&self, account: &str) -> Result<BTreeMap<Partition, u64>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(account), Some("PARTITION#"), true).await?;
+        let version = |item: &Item| item.get("version").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
+        let partition = |item: &Item| Partition::parse(text(item, "sk")?.strip_prefix("PARTITION#")?);
+        Ok(items.iter().filter_map(|item| Some((partition(item)?, version(item)))).collect())
+    }
+
+    /// Forgets a partition that holds no facts any more, unless something was done in it since it had this version.
+    pub async fn forget_partition(&self, partition: &Partition, version: u64) -> Result<bool, CallError> {
+        let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
+        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
+        let request = request.condition_expression("#version = :version").expression_attribute_names("#version", "version");
+        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        written(request.send().await.map_err(failed("forget a partition")))
+    }
+
+    /// Remembers that changes in a partition of another account concern this one.
+    pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<(), CallError> {
+        let mut item = key(&account_key(account), &format!("CONCERN#{}", partition.key()));
+        item.insert("entity".to_owned(), AttributeValue::S("CONCERN".to_owned()));
+        self.put_item(item, "note a concern").await
+    }
+
+    /// The partitions of other accounts whose changes concern this one.
+    pub async fn concerns(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(account), Some("CONCERN#"), true).await?;
+        Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("CONCERN#")?)).collect())
+    }
+
+    /// Remembers with the owner of guardrails that calls of another account ask for their DRAFTs, unless a later fold of that account has.
+    pub async fn note_drafts(&self, owner: &str, by: &str, guardrails: &BTreeSet<String>, ticket: i64) -> Result<bool, CallError> {
+        self.put_of_fold(key(&account_key(owner), &format!("DRAFTS#{by}")), "guardrails", guardrails, ticket).await
+    }
+
+    /// The guardrails of an account whose DRAFTs others ask for.
+    pub async fn drafts(&self, owner: &str) -> Result<BTreeSet<String>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(owner), Some("DRAFTS#"), true).await?;
+        let noted = items.iter().map(|item| from_json::<BTreeSet<String>>(text(item, "guardrails").unwrap_or("[]")));
+        Ok(noted.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// What an account last had noted with the owners of guardrails.
+    pub async fn requested(&self, account: &str) -> Result<Requested, CallError> {
+        match self.get_item(&account_key(account), "REQUESTED").await? {
+            Some(item) => from_json(text(&item, "requested").unwrap_or_default()),
+            None => Ok(Requested::default()),
+        }
+    }
+
+    /// Remembers what an account has noted with the owners of guardrails, unless a later fold of it has.
+    pub async fn put_requested(&self, account: &str, requested: &Requested, ticket: i64) -> Result<bool, CallError> {
+        self.put_of_fold(key(&account_key(account), "REQUESTED"), "requested", requested, ticket).await
+    }
+
+    /// Remembers that something happened at a moment. Whether nothing later is known.
+    pub async fn note_moment(&self, moment: Moment) -> Result<bool, CallError> {
+        let mut item = key(HORIZON, HORIZON);
+        item.insert("latest".to_owned(), number(moment));
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = request.condition_expression("attribute_not_exists(pk) OR latest <= :latest");
+        let request = request.expression_attribute_values(":latest", number(moment));
+        written(request.send().await.map_err(failed("note the latest moment")))
+    }
+
+    /// The latest moment at which anything is known to have happened, whoever says so.
+    pub async fn latest_moment(&self) -> Result<Option<Moment>, CallError> {
+        Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| moment(&item, "latest")))
+    }
+
+    /// Remembers when an account's silence will have lasted too long, unless a later fold of it has.
+    pub async fn put_silent_at(&self, account: &str, at: Option<Moment>, ticket: i64) -> Result<bool, CallError> {
+        let mut item = key("QUIET", account);
+        item.extend(at.map(|at| ("silent_at".to_owned(), number(at))));
+        self.put_if_latest(item, ticket, "note when an account is silent").await
+    }
+
+    /// The accounts that are quiet, and when that will have lasted too long.
+    pub async fn quiet(&self) -> Result<Vec<(String, Moment)>, CallError> {
+        let items = query_all(&self.aws, &self.table, "QUIET", None, true).await?;
+        Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), moment(item, "silent_at")?))).collect())
+    }
+
+    /// Whether an account ever reported anything, or is told of.
+    pub async fn is_known(&self, account: &str) -> Result<bool, CallError> {
+        Ok(!query_all(&self.aws, &self.table, "PLACES", Some(&format!("{account}#")), true).await?.is_empty())
+    }
+
+    /// All places that ever reported anything.
+    pub async fn places(&self) -> Result<BTreeSet<Place>, CallError> {
+        let items = query_all(&self.aws, &self.table, "PLACES", None, false).await?;
+        Ok(items.iter().filter_map(|item| Place::parse(text(item, "sk")?)).collect())
+    }
+
+    /// Keeps an item of the observations table that was rewritten or removed: what it said still counts.
+    pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<(), CallError> {
+        let sort_key = text(kept, "sk").unwrap_or_default();
+        let mut item = key(&kept_key(&partition.place.account), &format!("{}|{sort_key}", partition.key()));
+        // What isn't its content could make the item larger than any may be.
+        let content = if sort_key.starts_with("calls#") { "f" } else { "j" };
+        item.extend(kept.get(content).map(|value| (content.to_owned(), value.clone())));
+        item.insert("entity".to_owned(), AttributeValue::S("KEPT".to_owned()));
+        // What was first reported under a key is what counts.
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = request.condition_expression("attribute_not_exists(pk)");
+        written(request.send().await.map_err(failed("keep a fact"))).map(|_| ())
+    }
+
+    /// The facts that were kept, as items of the observations table.
+    pub async fn kept(&self, account: &str) -> Result<Vec<Item>, CallError> {
+        let items = query_all(&self.aws, &self.table, &kept_key(account), None, true).await?;
+        let restored = items.into_iter().filter_map(|mut item| {
+            let (pk, sk) = text(&item, "sk")?.split_once('|').map(|(pk, sk)| (pk.to_owned(), sk.to_owned()))?;
+            item.extend(key(&pk, &sk));
+            Some(item)
+        });
+        Ok(restored.collect())
+    }
+
+    /// Keeps a note.
+    pub async fn note(&self, note: &Note) -> Result<(), CallError> {
+        let json = to_json(note)?;
+        let mut item = key(&notes_key(&note.account), &crate::fact::digest(json.as_bytes()));
+        item.insert("note".to_owned(), AttributeValue::S(json));
+        item.insert("entity".to_owned(), AttributeValue::S("NOTE".to_owned()));
+        self.put_item(item, "keep a note").await
+    }
+
+    /// The notes about an account.
+    pub async fn notes(&self, account: &str) -> Result<BTreeSet<Note>, CallError> {
+        let items = query_all(&self.aws, &self.table, &notes_key(account), None, true).await?;
+        items.iter().map(|item| from_json(text(item, "note").unwrap_or_default())).collect()
+    }
+
+    /// A small document of the hub's own.
+    pub async fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CallError> {
+        self.get_item("DOCUMENT", name).await?.map(|item| from_json(text(&item, "json").unwrap_or_default())).transpose()
+    }
+
+    /// Writes a small document of the hub's own.
+    pub async fn put_document<T: Serialize>(&self, name: &str, document: &T) -> Result<(), CallError> {
+        let mut item = key("DOCUMENT", name);
+        item.insert("json".to_owned(), AttributeValue::S(to_json(document)?));
+        self.put_item(item, "write a document").await
+    }
+
+    async fn put_of_fold(&self, mut item: Item, name: &str, value: &impl Serialize, ticket: i64) -> Result<bool, CallError> {
+        item.insert(name.to_owned(), AttributeValue::S(to_json(value)?));
+        self.put_if_latest(item, ticket, "note what concerns another account").await
+    }
+}
+
+/// Where the latest moment lies.
+const HORIZON: &str = "HORIZON";
+
+fn kept_key(account: &str) -> String {
+    format!("KEPT#{account}")
+}
+
+fn notes_key(account: &str) -> String {
+    format!("NOTES#{account}")
+}

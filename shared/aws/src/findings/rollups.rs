@@ -1,0 +1,98 @@
+//! What the calls of an hour came to, and what can't be seen of an account.
+
+use std::collections::BTreeMap;
+
+use audit_core::report::CoverageRow;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Findings,
+    items::{account_key, from_json, key, text, to_json},
+};
+use crate::{error::CallError, observations::query_all, place::Place};
+
+/// What calls of an hour came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollup {
+    /// How the calls were judged.
+    pub invocations: audit_core::verdict::Invocations,
+    /// By model, operation and verdict.
+    pub coverage: Vec<audit_core::report::CoverageRow>,
+}
+
+/// Stands for model and operation in a [`Rollup`] that has more of them than an item can hold.
+pub const OTHERS: &str = "(others)";
+
+impl Findings {
+    /// Writes what the calls of an hour came to.
+    pub async fn put_rollup(&self, place: &Place, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
+        let mut item = key(&rollup_key(place), hour);
+        item.insert("rollup".to_owned(), AttributeValue::S(rollup_json(rollup)?));
+        item.insert("entity".to_owned(), AttributeValue::S("ROLLUP".to_owned()));
+        let invocations = &rollup.invocations;
+        for (name, count) in [
+            ("compliant", invocations.compliant),
+            ("violation", invocations.violation),
+            ("not_provable", invocations.not_provable),
+            ("not_applicable", invocations.not_applicable),
+        ] {
+            item.insert(name.to_owned(), AttributeValue::N(count.to_string()));
+        }
+        self.put_if_latest(item, ticket, "write a rollup").await
+    }
+
+    /// What the calls of a place came to, by hour.
+    pub async fn rollups(&self, place: &Place) -> Result<BTreeMap<String, Rollup>, CallError> {
+        let items = query_all(&self.aws, &self.table, &rollup_key(place), None, false).await?;
+        items
+            .iter()
+            .map(|item| Ok((text(item, "sk").unwrap_or_default().to_owned(), from_json(text(item, "rollup").unwrap_or_default())?)))
+            .collect()
+    }
+
+    /// Writes what can't be seen of an account.
+    pub async fn put_blind(&self, account: &str, blind: &[audit_core::report::BlindRow], ticket: i64) -> Result<bool, CallError> {
+        let mut item = key(&account_key(account), "BLIND");
+        item.insert("blind".to_owned(), AttributeValue::S(to_json(&blind)?));
+        self.put_if_latest(item, ticket, "write what can't be seen").await
+    }
+
+    /// What can't be seen of an account.
+    pub async fn blind(&self, account: &str) -> Result<Vec<audit_core::report::BlindRow>, CallError> {
+        match self.get_item(&account_key(account), "BLIND").await? {
+            Some(item) => from_json(text(&item, "blind").unwrap_or("[]")),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+fn rollup_key(place: &Place) -> String {
+    format!("ROLLUP#{}", place.key())
+}
+
+/// The largest rollup in bytes: an item may have 400 KB (docs/aws/prices-and-limits.md#dynamodb).
+const ROLLUP: usize = 300_000;
+
+/// The rows with the most calls; where there are too many for an item, the others are added up by verdict.
+fn rollup_json(rollup: &Rollup) -> Result<String, CallError> {
+    let json = to_json(rollup)?;
+    if json.len() <= ROLLUP {
+        return Ok(json);
+    }
+    let mut rows: Vec<&CoverageRow> = rollup.coverage.iter().collect();
+    rows.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cmp(b)));
+    let (mut coverage, mut others, mut size) = (Vec::new(), BTreeMap::<_, CoverageRow>::new(), 0);
+    for row in rows {
+        size += to_json(row)?.len() + 1;
+        if size <= ROLLUP / 2 {
+            coverage.push(row.clone());
+            continue;
+        }
+        let other = || CoverageRow { model: OTHERS.into(), api: OTHERS.into(), count: 0, ..row.clone() };
+        others.entry((row.verdict, row.grade, row.reason)).or_insert_with(other).count += row.count;
+    }
+    coverage.extend(others.into_values());
+    coverage.sort();
+    to_json(&Rollup { invocations: rollup.invocations, coverage })
+}
