@@ -11,10 +11,6 @@ mod transition;
 use std::{collections::BTreeMap, sync::Arc};
 
 use audit_core::{finding::Status, severity::Severity};
-use aws_lambda_events::{
-    dynamodb::Event,
-    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
-};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -31,10 +27,9 @@ use crate::{
     clock::Clock,
     error::{BoxError, CallError, chain},
     findings::{AlertState, Findings, stored, transition},
-    lambda::Handler,
     metrics::Metrics,
     settings::Environment,
-    stream::{self, StreamRecord},
+    stream::{StreamHandler, StreamRecord},
 };
 
 /// Sends alerts.
@@ -54,16 +49,6 @@ pub struct Alerts<P> {
 pub enum Request {
     /// Send what was put aside.
     Digest,
-}
-
-/// What the function is called with.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Input {
-    /// A request.
-    Request(Request),
-    /// A batch of the stream.
-    Stream(Event),
 }
 
 /// So many messages of one rule and kind in a batch become one.
@@ -95,24 +80,6 @@ impl<P: Publish> Alerts<P> {
     /// Alerts of at least this severity, at once or put aside for a digest.
     pub fn new(findings: Findings, topics: P, minimum: Severity, digest: bool, metrics: Metrics, clock: Clock) -> Self {
         Alerts { findings, topics, minimum, digest, metrics, clock }
-    }
-
-    /// Takes a batch of the stream. Answers with where to begin again if something failed.
-    pub async fn take(&self, records: &[StreamRecord]) -> Option<String> {
-        let mut claimed: Vec<(Claimed, &str)> = Vec::new();
-        for record in records.iter().filter(|record| record.pk().starts_with("FINDINGS#")) {
-            match self.claim(record).await {
-                Ok(Some(claim)) => claimed.push((claim, &record.sequence)),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(error = chain(&error), "an alert could not be claimed");
-                    // What was claimed before is sent; the stream comes again from here.
-                    let failed_before = self.send_all(claimed).await;
-                    return Some(failed_before.unwrap_or_else(|| record.sequence.clone()));
-                }
-            }
-        }
-        self.send_all(claimed).await
     }
 
     /// The alert that a change of a finding calls for, claimed.
@@ -261,22 +228,33 @@ const fn format_word(format: Format) -> &'static str {
     }
 }
 
-impl<P: Publish> Handler<Input, DynamoDbEventResponse> for Alerts<P> {
-    async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
-        let mut response = DynamoDbEventResponse::default();
-        match input {
-            Input::Request(Request::Digest) => {
-                let sent = self.send_digest().await?;
-                tracing::info!(sent, "sent the digest");
-            }
-            Input::Stream(event) => {
-                if let Some(sequence) = self.take(&stream::records(event)).await {
-                    let mut failure = DynamoDbBatchItemFailure::default();
-                    failure.item_identifier = Some(sequence);
-                    response.batch_item_failures.push(failure);
+impl<P: Publish> StreamHandler for Alerts<P> {
+    type Request = Request;
+
+    async fn take(&self, records: &[StreamRecord]) -> Option<String> {
+        let mut claimed: Vec<(Claimed, &str)> = Vec::new();
+        for record in records.iter().filter(|record| record.pk().starts_with("FINDINGS#")) {
+            match self.claim(record).await {
+                Ok(Some(claim)) => claimed.push((claim, &record.sequence)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "an alert could not be claimed");
+                    // What was claimed before is sent; the stream comes again from here.
+                    let failed_before = self.send_all(claimed).await;
+                    return Some(failed_before.unwrap_or_else(|| record.sequence.clone()));
                 }
             }
         }
-        Ok(response)
+        self.send_all(claimed).await
+    }
+
+    async fn carry_out(&self, request: Request) -> Result<(), BoxError> {
+        match request {
+            Request::Digest => {
+                let sent = self.send_digest().await?;
+                tracing::info!(sent, "sent the digest");
+            }
+        }
+        Ok(())
     }
 }

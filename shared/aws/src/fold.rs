@@ -26,10 +26,6 @@ use audit_core::{
     organization::Organization,
     world::World,
 };
-use aws_lambda_events::{
-    dynamodb::Event,
-    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
-};
 use serde::{Deserialize, Serialize};
 
 pub use self::trust::Trust;
@@ -45,14 +41,13 @@ use crate::{
     clock::{Clock, hour_of, start_of},
     error::{BoxError, CallError, chain},
     findings::{Findings, Rollup, Stored},
-    lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
     place::{Partition, Place, Source, hour_text},
     queue::{Queue, SqsQueue},
     reconcile::Order,
     settings::Environment,
-    stream::{self, StreamRecord},
+    stream::{StreamHandler, StreamRecord},
     world::{File, HubWorld, world_of},
 };
 
@@ -87,16 +82,6 @@ pub enum Request {
     },
     /// Say whether the configuration can be read: it was just uploaded.
     CheckConfiguration,
-}
-
-/// What the function is called with.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Input {
-    /// A request.
-    Request(Request),
-    /// A batch of the stream.
-    Stream(Event),
 }
 
 /// What a fold of an account came to.
@@ -175,45 +160,6 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     #[must_use]
     pub fn asking(self, reconcile: Option<Q>) -> Self {
         Fold { reconcile, ..self }
-    }
-
-    /// Takes a batch of the stream. Answers with where to begin again if something failed.
-    pub async fn take(&self, records: &[StreamRecord]) -> Option<String> {
-        let mut accounts: BTreeMap<String, Touched<'_>> = BTreeMap::new();
-        let mut flow = Flow { taken_in: records.len() as u64, ..Flow::default() };
-        let (now, mut latest) = (self.clock.now(), None);
-        for record in records {
-            let effect = Effect::of(record, now, self.facts_ttl_days);
-            latest = latest.max(effect.latest);
-            *if effect.malformed { &mut flow.unreadable } else { &mut flow.judged } += 1;
-            let first = || Touched { first: &record.sequence, effects: Vec::new() };
-            accounts.entry(effect.place.account.clone()).or_insert_with(first).effects.push(effect);
-        }
-        self.metrics.flow(flow);
-        let mut failed: Option<&str> = None;
-        let first = accounts.values().map(|touched| touched.first).reduce(earlier);
-        // Before anything is folded: each fold judges silence as of the latest moment that is known.
-        let is_latest = match self.note_moment(latest).await {
-            Ok(is_latest) => is_latest,
-            Err(error) => {
-                tracing::error!(error = chain(&error), "a moment could not be noted");
-                return first.map(str::to_owned);
-            }
-        };
-        for (account, touched) in &accounts {
-            if let Err(error) = self.take_account(account, &touched.effects).await {
-                tracing::error!(account, error = chain(&error), "an account could not be folded");
-                failed = Some(failed.map_or(touched.first, |first| earlier(first, touched.first)));
-            }
-        }
-        // Also when it was known before: whoever noted it may not have come this far.
-        if let Some(latest) = latest.filter(|_| is_latest)
-            && let Err(error) = self.tell_the_silent(latest).await
-        {
-            tracing::error!(error = chain(&error), "silent accounts could not be told");
-            failed = first;
-        }
-        failed.map(str::to_owned)
     }
 
     async fn take_account(&self, account: &str, effects: &[Effect<'_>]) -> Result<(), CallError> {
@@ -386,24 +332,56 @@ fn is_of_organization(change: &Change) -> bool {
     change.service == "organizations" || matches!(change.effect, Some(WorldChange::TelemetryChanged { .. }))
 }
 
-impl<B: Bucket, Q: Queue> Handler<Input, DynamoDbEventResponse> for Fold<B, Q> {
-    async fn handle(&self, input: Input, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
-        let mut response = DynamoDbEventResponse::default();
-        match input {
-            Input::Request(Request::Rebuild { account }) => {
+impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
+    type Request = Request;
+
+    async fn take(&self, records: &[StreamRecord]) -> Option<String> {
+        let mut accounts: BTreeMap<String, Touched<'_>> = BTreeMap::new();
+        let mut flow = Flow { taken_in: records.len() as u64, ..Flow::default() };
+        let (now, mut latest) = (self.clock.now(), None);
+        for record in records {
+            let effect = Effect::of(record, now, self.facts_ttl_days);
+            latest = latest.max(effect.latest);
+            *if effect.malformed { &mut flow.unreadable } else { &mut flow.judged } += 1;
+            let first = || Touched { first: &record.sequence, effects: Vec::new() };
+            accounts.entry(effect.place.account.clone()).or_insert_with(first).effects.push(effect);
+        }
+        self.metrics.flow(flow);
+        let mut failed: Option<&str> = None;
+        let first = accounts.values().map(|touched| touched.first).reduce(earlier);
+        // Before anything is folded: each fold judges silence as of the latest moment that is known.
+        let is_latest = match self.note_moment(latest).await {
+            Ok(is_latest) => is_latest,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "a moment could not be noted");
+                return first.map(str::to_owned);
+            }
+        };
+        for (account, touched) in &accounts {
+            if let Err(error) = self.take_account(account, &touched.effects).await {
+                tracing::error!(account, error = chain(&error), "an account could not be folded");
+                failed = Some(failed.map_or(touched.first, |first| earlier(first, touched.first)));
+            }
+        }
+        // Also when it was known before: whoever noted it may not have come this far.
+        if let Some(latest) = latest.filter(|_| is_latest)
+            && let Err(error) = self.tell_the_silent(latest).await
+        {
+            tracing::error!(error = chain(&error), "silent accounts could not be told");
+            failed = first;
+        }
+        failed.map(str::to_owned)
+    }
+
+    async fn carry_out(&self, request: Request) -> Result<(), BoxError> {
+        match request {
+            Request::Rebuild { account } => {
                 let folded = self.rebuild(account.as_deref()).await?;
                 tracing::info!(written = folded.written, withdrawn = folded.withdrawn, "made the findings again");
             }
-            Input::Request(Request::CheckConfiguration) => self.check_configuration().await?,
-            Input::Stream(event) => {
-                if let Some(sequence) = self.take(&stream::records(event)).await {
-                    let mut failure = DynamoDbBatchItemFailure::default();
-                    failure.item_identifier = Some(sequence);
-                    response.batch_item_failures.push(failure);
-                }
-            }
+            Request::CheckConfiguration => self.check_configuration().await?,
         }
-        Ok(response)
+        Ok(())
     }
 }
 

@@ -1,10 +1,52 @@
-//! What a stream of DynamoDB reports, as far as it matters.
+//! Functions behind a stream of DynamoDB: what Lambda invokes them with, and what a record of the stream says.
 
 use audit_core::moment::Moment;
-use aws_lambda_events::dynamodb::{Event, EventRecord};
+use aws_lambda_events::{
+    dynamodb::{Event, EventRecord},
+    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
+};
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use serde::Deserialize;
 
-use crate::observations::Item;
+use crate::{error::BoxError, lambda::Handler, observations::Item};
+
+/// The event of a function behind a stream: a batch of records, or a request that a schedule or a person sends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Input<R> {
+    /// A request.
+    Request(R),
+    /// A batch of the stream.
+    Stream(Event),
+}
+
+/// A function behind a stream of DynamoDB.
+pub trait StreamHandler {
+    /// The requests that it answers besides batches of the stream.
+    type Request;
+    /// Handles a batch of the stream. If something failed, answers with the sequence number of the first record that failed: Lambda
+    /// delivers the batch again from there.
+    fn take(&self, records: &[StreamRecord]) -> impl Future<Output = Option<String>>;
+    /// Carries out a request.
+    fn carry_out(&self, request: Self::Request) -> impl Future<Output = Result<(), BoxError>>;
+}
+
+impl<H: StreamHandler> Handler<Input<H::Request>, DynamoDbEventResponse> for H {
+    async fn handle(&self, input: Input<H::Request>, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
+        let mut response = DynamoDbEventResponse::default();
+        match input {
+            Input::Request(request) => self.carry_out(request).await?,
+            Input::Stream(event) => {
+                if let Some(sequence) = self.take(&records(event)).await {
+                    let mut failure = DynamoDbBatchItemFailure::default();
+                    failure.item_identifier = Some(sequence);
+                    response.batch_item_failures.push(failure);
+                }
+            }
+        }
+        Ok(response)
+    }
+}
 
 /// A change of an item.
 #[derive(Clone, Debug, Default)]
@@ -40,9 +82,7 @@ impl StreamRecord {
     }
 }
 
-/// The records of an event.
-#[must_use]
-pub fn records(event: Event) -> Vec<StreamRecord> {
+fn records(event: Event) -> Vec<StreamRecord> {
     event.records.into_iter().map(record).collect()
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use audit_aws::{
     bucket::{Bucket as _, MemoryBucket},
     fact::{ChangeFact, Content, Fact, GapFact, HeartbeatFact, StateFact},
-    fold::{Fold, Input, Request, Trust},
+    fold::{Fold, Request, Trust},
     invocations::Message,
     observations::Item,
     place::{Partition, Place, Source},
     queue::MemoryQueue,
-    stream::StreamRecord,
+    stream::{StreamHandler as _, StreamRecord},
 };
 use audit_core::{
     auditor,
@@ -410,8 +410,7 @@ async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
         found.into_iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().severity
     };
     let check = async |fold: &Fold<MemoryBucket, MemoryQueue>| {
-        let checked = audit_aws::lambda::Handler::handle(fold, Input::Request(Request::CheckConfiguration), "").await;
-        checked.map(|_| ()).map_err(|error| audit_aws::error::chain(error.as_ref()))
+        fold.carry_out(Request::CheckConfiguration).await.map_err(|error| audit_aws::error::chain(error.as_ref()))
     };
     let fold = tables.fold(&bucket, organization());
     assert!(fold.take(&stream).await.is_some(), "there is none to judge by, and none is made up");

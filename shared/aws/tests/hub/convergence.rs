@@ -17,7 +17,7 @@ use audit_aws::{
     invocations::Message,
     observations::Item,
     queue::MemoryQueue,
-    stream::StreamRecord,
+    stream::{StreamHandler as _, StreamRecord},
 };
 use audit_core::severity::Severity;
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ use audit_aws::{
     findings::{Basis, Stored},
     observations::Item,
     report::{Answer, Reports},
-    stream::StreamRecord,
+    stream::{StreamHandler as _, StreamRecord},
 };
 use audit_core::{
     finding::{Bounded, Finding, Status},

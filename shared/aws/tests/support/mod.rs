@@ -22,7 +22,7 @@ use audit_aws::{
     observations::{Item, Observations},
     place::Place,
     state::{Question, ReadState},
-    stream::StreamRecord,
+    stream::{StreamHandler as _, StreamRecord},
 };
 use audit_core::{finding::Finding, moment::Moment};
 use audit_local::world::LoadedWorld;
