@@ -16,7 +16,7 @@ use serde_json::json;
 
 use self::{
     messages::{digest_message, line_of, message},
-    transition::{GONE, news, withdrawn},
+    transition::{GONE, alert_kind, withdrawn},
 };
 pub use self::{
     topics::{Format, Message, Publish, Topics},
@@ -89,15 +89,16 @@ impl<P: Publish> Alerts<P> {
         let current = self.findings.get(image.finding.account.as_str(), &image.finding.id).await?;
         let before = self.findings.alert_state(&image.finding.id).await?;
         // That it was withdrawn may have been told, should it have been on its way when the function died: then it is new again.
-        let told_gone_perhaps = current.is_some() && before.as_ref().is_some_and(|state| state.pending.as_deref() == Some(GONE));
-        let told = before.as_ref().and_then(|state| state.told.as_deref()).filter(|told| *told != GONE && !told_gone_perhaps);
+        let perhaps_notified_gone = current.is_some() && before.as_ref().is_some_and(|state| state.pending.as_deref() == Some(GONE));
+        let notified =
+            before.as_ref().and_then(|state| state.notified.as_deref()).filter(|notified| *notified != GONE && !perhaps_notified_gone);
         // One that was open for a moment is told, too, unless this is the late copy of a record from before it was withdrawn.
-        let was_told = before.as_ref().is_some_and(|state| state.told.is_some());
-        let was_open = !was_told && !record.new.is_empty() && image.finding.status == Status::Open;
+        let was_notified = before.as_ref().is_some_and(|state| state.notified.is_some());
+        let was_open = !was_notified && !record.new.is_empty() && image.finding.status == Status::Open;
         let standing = if was_open { Some(&image.finding) } else { current.as_ref().map(|current| &current.finding) };
-        let Some(kind) = news(told, standing, self.minimum) else { return Ok(None) };
+        let Some(kind) = alert_kind(notified, standing, self.minimum) else { return Ok(None) };
         let target = standing.map_or_else(|| GONE.to_owned(), transition);
-        let telling = match current {
+        let subject = match current {
             Some(current) if !was_open => current,
             None if !was_open => withdrawn(image),
             _ => image,
@@ -105,16 +106,16 @@ impl<P: Publish> Alerts<P> {
         let version = before.as_ref().map_or(0, |state| state.version) + 1;
         let sent =
             before.as_ref().filter(|state| state.pending.as_deref() == Some(&target)).map(|state| state.sent.clone()).unwrap_or_default();
-        let withdrawn_before = before.as_ref().map_or(0, |state| state.withdrawn) + u64::from(told_gone_perhaps);
+        let withdrawn_before = before.as_ref().map_or(0, |state| state.withdrawn) + u64::from(perhaps_notified_gone);
         // A real recurrence has another id than what it is a recurrence of: whoever drops copies must not drop it.
         let turn = if withdrawn_before == 0 { target.clone() } else { format!("{target}#{withdrawn_before}") };
-        let told = before.and_then(|state| state.told);
-        let state = AlertState { told, pending: Some(target), sent, since: self.clock.now(), version, withdrawn: withdrawn_before };
-        if !self.findings.put_alert_state(&telling.finding.id, &state).await? {
+        let notified = before.and_then(|state| state.notified);
+        let state = AlertState { notified, pending: Some(target), sent, since: self.clock.now(), version, withdrawn: withdrawn_before };
+        if !self.findings.put_alert_state(&subject.finding.id, &state).await? {
             // Somebody else is at it.
             return Ok(None);
         }
-        Ok(Some(Claimed { alert: Alert { kind, stored: telling, turn }, state }))
+        Ok(Some(Claimed { alert: Alert { kind, stored: subject, turn }, state }))
     }
 
     /// Sends what was claimed; many of one rule and kind together.
@@ -176,11 +177,11 @@ impl<P: Publish> Alerts<P> {
     /// Writes down what was sent. Tried again at once: what isn't written down is sent again.
     async fn tick_off(&self, claims: &mut [Claimed], all_sent: bool) -> Result<(), CallError> {
         for claim in claims {
-            let told = if all_sent { claim.state.pending.clone() } else { claim.state.told.clone() };
+            let notified = if all_sent { claim.state.pending.clone() } else { claim.state.notified.clone() };
             let pending = claim.state.pending.clone().filter(|_| !all_sent);
             let sent = if all_sent { Vec::new() } else { claim.state.sent.clone() };
-            let withdrawn = claim.state.withdrawn + u64::from(told.as_deref() == Some(GONE) && all_sent);
-            let state = AlertState { told, pending, sent, since: claim.state.since, version: claim.state.version + 1, withdrawn };
+            let withdrawn = claim.state.withdrawn + u64::from(notified.as_deref() == Some(GONE) && all_sent);
+            let state = AlertState { notified, pending, sent, since: claim.state.since, version: claim.state.version + 1, withdrawn };
             let id = &claim.alert.stored.finding.id;
             let mut outcome = self.findings.put_alert_state(id, &state).await;
             for _ in 0..3 {

@@ -67,8 +67,9 @@ impl Aws {
             .operation_attempt_timeout(Duration::from_secs(30))
             .operation_timeout(Duration::from_mins(5))
             .build();
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).http_client(crate::rate_limit::Paced::new(https)).timeout_config(timeouts);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(crate::rate_limit::RateLimited::new(https))
+            .timeout_config(timeouts);
         // Whoever set a number of attempts in the environment knows better.
         if std::env::var_os("AWS_MAX_ATTEMPTS").is_none() {
             loader = loader.retry_config(RetryConfig::standard().with_max_attempts(8));

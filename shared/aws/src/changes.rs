@@ -29,7 +29,7 @@ use crate::{
     observations::Observations,
     place::{Place, Source},
     queue::{Queue, SqsQueue},
-    reconcile::Order,
+    reconcile::Task,
     settings::Environment,
     state::{AwsState, Question, ReadState},
 };
@@ -286,7 +286,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
     async fn read_organization_again(&self) -> Result<(), CallError> {
         let Some(queue) = &self.reconcile else { return Ok(()) };
         for delay in READ_AGAIN_AFTER {
-            queue.send(&[json!(Order::Organization).to_string()], delay).await?;
+            queue.send(&[json!(Task::Organization).to_string()], delay).await?;
         }
         Ok(())
     }

@@ -90,21 +90,21 @@ pub async fn doctor(aws: Arc<Aws>, options: &Options, inspection: &mut Inspectio
             }
         };
         for region in &regions {
-            let look = Look {
+            let probe = Probe {
                 aws: Arc::new(of_account.in_region(region)),
                 hub: Arc::new(aws.in_region(&home)),
                 place: Place::new(account.as_str(), region.as_str()),
                 options,
                 now: clock.now(),
             };
-            look.everywhere(inspection, &mut checks).await;
+            probe.run(inspection, &mut checks).await;
         }
     }
     Ok(checks)
 }
 
 /// A look at one place.
-struct Look<'o> {
+struct Probe<'o> {
     aws: Arc<Aws>,
     hub: Arc<Aws>,
     place: Place,
@@ -112,12 +112,12 @@ struct Look<'o> {
     now: Moment,
 }
 
-impl Look<'_> {
+impl Probe<'_> {
     fn station(&self) -> Station<'_> {
         Station { account: &self.place.account, region: &self.place.region }
     }
 
-    async fn everywhere(&self, inspection: &mut Inspection, checks: &mut Vec<Check>) {
+    async fn run(&self, inspection: &mut Inspection, checks: &mut Vec<Check>) {
         let unknown = |check: &'static str, error: &CallError| vec![self.station().unknown(check, chain(error))];
         checks.extend(self.trails().await.unwrap_or_else(|error| unknown("trail", &error)));
         checks.extend(match self.rules().await {

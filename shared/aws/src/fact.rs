@@ -42,7 +42,7 @@ pub enum Content {
     /// The hub looked at the place: time to judge it again.
     Read(ReadFact),
     /// The organization's trail holds all of a stretch of time.
-    Settled(SettledFact),
+    Verified(VerifiedFact),
     /// Something that the hub knows and the account's auditor never reported.
     Gap(GapFact),
 }
@@ -94,8 +94,8 @@ pub struct ReadFact {
     /// The paths in the world that were written because something changed.
     pub changed: Vec<String>,
     /// All that was known there could be read.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub whole: bool,
+    #[serde(rename = "whole", default, skip_serializing_if = "std::ops::Not::not")]
+    pub complete: bool,
     /// How much of CloudTrail's event history was read; `None` if none was to be, or could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryRead>,
@@ -103,17 +103,18 @@ pub struct ReadFact {
 
 /// How much of CloudTrail's event history since the look before was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum HistoryRead {
     /// All.
-    Whole,
+    #[serde(rename = "whole")]
+    Complete,
     /// The newest events; of the older ones there were more than are read in one look.
-    Cut,
+    #[serde(rename = "cut")]
+    Truncated,
 }
 
 /// All log files that CloudTrail delivered in a stretch of time were read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SettledFact {
+pub struct VerifiedFact {
     /// From when.
     pub time: Moment,
     /// To when.
@@ -196,7 +197,7 @@ impl Fact {
             Content::State(fact) => Some(fact.since),
             Content::Heartbeat(fact) => Some(fact.time),
             Content::Read(fact) => Some(fact.time),
-            Content::Settled(_) | Content::Gap(_) => None,
+            Content::Verified(_) | Content::Gap(_) => None,
         }
     }
 
@@ -209,7 +210,7 @@ impl Fact {
             Content::Heartbeat(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
             Content::Read(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
             Content::Gap(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
-            Content::Settled(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+            Content::Verified(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
         };
         let most = self.content.most();
         if body.bytes().len() > most {
@@ -268,7 +269,7 @@ impl Fact {
             "heartbeat" => Content::Heartbeat(serde_json::from_slice(body)?),
             "read" => Content::Read(serde_json::from_slice(body)?),
             "gap" => Content::Gap(serde_json::from_slice(body)?),
-            "settled" => Content::Settled(serde_json::from_slice(body)?),
+            "settled" => Content::Verified(serde_json::from_slice(body)?),
             _ => return Err(FactError::SortKey),
         };
         let fact = Fact { partition, content };
@@ -293,12 +294,12 @@ impl Fact {
                 fact.since
             }
             Content::Heartbeat(fact) => fact.time,
-            Content::Read(_) | Content::Gap(_) | Content::Settled(_) if *source != Source::Hub => {
+            Content::Read(_) | Content::Gap(_) | Content::Verified(_) if *source != Source::Hub => {
                 return Err(FactError::HubOnly(self.content.kind()));
             }
             Content::Read(fact) => fact.time,
             Content::Gap(fact) => fact.time,
-            Content::Settled(fact) => fact.time,
+            Content::Verified(fact) => fact.time,
         };
         if *hour == Some(hour_of(time)) { Ok(()) } else { Err(FactError::OtherHour) }
     }
@@ -332,7 +333,7 @@ impl Content {
             Content::Heartbeat(_) => "heartbeat",
             Content::Read(_) => "read",
             Content::Gap(_) => "gap",
-            Content::Settled(_) => "settled",
+            Content::Verified(_) => "settled",
         }
     }
 

@@ -54,7 +54,8 @@ pub enum Basis {
     #[default]
     Reported,
     /// Settled by the organization's trail, or by an auditor of the hub's own.
-    Settled,
+    #[serde(rename = "settled")]
+    Verified,
 }
 
 impl Findings {
@@ -139,7 +140,7 @@ pub fn stored(item: &Item) -> Result<Stored, CallError> {
     let finding: Finding = from_json(text(item, "finding").unwrap_or_default())?;
     let ticket = item.get("ticket").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
     let units = item.get("units").and_then(|value| value.as_l().ok()).into_iter().flatten();
-    let basis = if text(item, "basis") == Some("settled") { Basis::Settled } else { Basis::Reported };
+    let basis = if text(item, "basis") == Some("settled") { Basis::Verified } else { Basis::Reported };
     Ok(Stored { finding, ticket, units: units.filter_map(|unit| unit.as_s().ok().cloned()).collect(), basis })
 }
 
@@ -159,7 +160,7 @@ fn item_of(stored: &Stored) -> Result<Item, CallError> {
         ("region", &finding.region),
         ("title", &finding.title),
         ("guardrail", &guardrail),
-        ("basis", if *basis == Basis::Settled { "settled" } else { "reported" }),
+        ("basis", if *basis == Basis::Verified { "settled" } else { "reported" }),
         ("gsi_account", &finding.account),
         ("gsi_rule", &finding.rule),
         ("gsi_status", &status),

@@ -31,9 +31,9 @@ use serde::{Deserialize, Serialize};
 pub use self::trust::Trust;
 use self::{
     configuration::LastConfiguration,
-    evidence::Known,
-    partition_cache::Reader,
-    record_effect::{Effect, Touched, earlier},
+    evidence::AccountEvidence,
+    partition_cache::PartitionCache,
+    record_effect::{AccountRecords, RecordEffect, earlier},
 };
 use crate::{
     aws::Aws,
@@ -45,7 +45,7 @@ use crate::{
     observations::Observations,
     place::{Partition, Place, Source, hour_text},
     queue::{Queue, SqsQueue},
-    reconcile::Order,
+    reconcile::Task,
     settings::Environment,
     stream::{StreamHandler, StreamRecord},
     world::{File, HubWorld, world_of},
@@ -55,7 +55,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Fold<B, Q = SqsQueue> {
     observations: Observations,
-    reader: Reader,
+    cache: PartitionCache,
     findings: Findings,
     world: HubWorld<B>,
     configuration_key: String,
@@ -121,7 +121,7 @@ impl Fold<S3Bucket> {
         let observations = Observations::new(Arc::clone(&aws), observations, ttl_days);
         let reconcile = environment.optional("RECONCILE_QUEUE_URL").map(|url| SqsQueue::new(Arc::clone(&aws), url));
         let findings = Findings::new(aws, findings);
-        Ok(Self::new(observations, findings, bucket, key, trust, ttl_days, metrics, Clock::System).asking(reconcile))
+        Ok(Self::new(observations, findings, bucket, key, trust, ttl_days, metrics, Clock::System).with_reconcile_queue(reconcile))
     }
 }
 
@@ -139,11 +139,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         clock: Clock,
     ) -> Self {
         let world = HubWorld::new(bucket);
-        let reader = Reader::new(observations.clone());
+        let cache = PartitionCache::new(observations.clone());
         let last_configuration = LastConfiguration::default();
         Fold {
             observations,
-            reader,
+            cache,
             findings,
             world,
             configuration_key,
@@ -158,11 +158,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
     /// One that asks for a look at a place that reports something new.
     #[must_use]
-    pub fn asking(self, reconcile: Option<Q>) -> Self {
+    pub fn with_reconcile_queue(self, reconcile: Option<Q>) -> Self {
         Fold { reconcile, ..self }
     }
 
-    async fn take_account(&self, account: &str, effects: &[Effect<'_>]) -> Result<(), CallError> {
+    async fn take_account(&self, account: &str, effects: &[RecordEffect<'_>]) -> Result<(), CallError> {
         let mut hours = Hours::new();
         let mut partitions: BTreeSet<&Partition> = BTreeSet::new();
         for effect in effects {
@@ -176,7 +176,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             partitions.insert(partition);
             hours.insert((partition.place.clone(), partition.hour));
         }
-        let asked = self.ask_for_a_look(account, effects).await;
+        let asked = self.request_reconcile(account, effects).await;
         for partition in partitions {
             self.findings.note_partition(partition).await?;
         }
@@ -190,7 +190,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         for (time, event_id) in effects.iter().filter_map(|effect| effect.organization_changed.as_ref()) {
             if !self.trust.organization || self.trust.is_management(account) {
-                self.tell_all_accounts(account, *time, event_id).await?;
+                self.refold_all_accounts(account, *time, event_id).await?;
             }
         }
         let folded = self.fold(account, Some(&hours)).await?;
@@ -203,16 +203,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// What an account says of its own state isn't enough: the hub reads it itself, at once. So it does where it never looked.
-    async fn ask_for_a_look(&self, account: &str, effects: &[Effect<'_>]) -> Result<(), CallError> {
+    async fn request_reconcile(&self, account: &str, effects: &[RecordEffect<'_>]) -> Result<(), CallError> {
         let Some(queue) = &self.reconcile else { return Ok(()) };
-        let reported = |effect: &&Effect<'_>| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account);
+        let reported = |effect: &&RecordEffect<'_>| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account);
         let mut places: BTreeSet<&Place> =
             effects.iter().filter(reported).filter(|effect| effect.world_changed).map(|effect| &effect.place).collect();
         let known: BTreeSet<Place> = self.findings.partitions(account).await?.into_iter().map(|partition| partition.place).collect();
         places.extend(effects.iter().filter(reported).map(|effect| &effect.place).filter(|place| !known.contains(place)));
-        let order = |place: &Place| Order::Place { account: place.account.clone(), region: place.region.clone() };
-        let orders: Vec<String> = places.into_iter().map(|place| serde_json::json!(order(place)).to_string()).collect();
-        queue.send(&orders, 0).await
+        let task = |place: &Place| Task::Place { account: place.account.clone(), region: place.region.clone() };
+        let tasks: Vec<String> = places.into_iter().map(|place| serde_json::json!(task(place)).to_string()).collect();
+        queue.send(&tasks, 0).await
     }
 
     /// Makes the findings of an account again, and the rollups of these hours; `None` means of all.
@@ -220,43 +220,50 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         // Taken before anything is read: a fold that read less than another has a smaller ticket, or is followed by one that reads all.
         let ticket = self.findings.ticket(account).await?;
         let partitions = self.findings.partition_versions(account).await?;
-        let known = self.known(account, &partitions).await?;
-        let files = self.world.files_of(account, self.trust.management_account.as_deref(), &known.concerning).await?;
+        let evidence = self.evidence(account, &partitions).await?;
+        let files = self.world.files_of(account, self.trust.management_account.as_deref(), &evidence.concerning).await?;
         let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
-        let world = world_of(read.chain(known.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
+        let world = world_of(read.chain(evidence.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
         let configuration = self.configuration().await?;
         let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
 
-        let audit = auditor::audit(known.facts.clone(), world.clone(), &terms);
-        self.tell_others(account, &audit.findings, &known).await?;
-        self.tell_owners(account, &known, ticket).await?;
+        let audit = auditor::audit(evidence.facts.clone(), world.clone(), &terms);
+        self.notify_affected_accounts(account, &audit.findings, &evidence).await?;
+        self.record_draft_callers(account, &evidence, ticket).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
         let organization = organization_in(&files);
-        found.extend(self.own_findings(account, &known, &world, organization.as_ref(), &terms));
+        found.extend(self.own_findings(account, &evidence, &world, organization.as_ref(), &terms));
         let units = organization.map(|organization| units_of(&organization, account)).unwrap_or_default();
-        let folded = self.write(account, found, &units, &known, ticket).await?;
+        let folded = self.write(account, found, &units, &evidence, ticket).await?;
 
         let all: Hours = partitions.keys().map(|partition| (partition.place.clone(), partition.hour)).collect();
         for (place, hour) in hours.map_or_else(|| all.clone(), |hours| hours & &all) {
-            let rollup = self.rollup(&place, &known, &world, &configuration, hour);
+            let rollup = self.rollup(&place, &evidence, &world, &configuration, hour);
             self.findings.put_rollup(&place, &hour_text(hour), &rollup, ticket).await?;
         }
         let mut blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
-        blind.extend(hub_findings::cut_histories(&known));
+        blind.extend(hub_findings::truncated_histories(&evidence));
         self.findings.put_blind(account, &blind, ticket).await?;
-        self.wait_for(account, audit.silent_at, ticket).await?;
-        self.forget_expired(&known, &partitions).await?;
+        self.note_silence_deadline(account, audit.silent_at, ticket).await?;
+        self.forget_expired(&evidence, &partitions).await?;
         Ok(folded)
     }
 
     /// Writes what changed.
-    async fn write(&self, account: &str, found: Vec<Finding>, units: &[String], known: &Known, ticket: i64) -> Result<Folded, CallError> {
+    async fn write(
+        &self,
+        account: &str,
+        found: Vec<Finding>,
+        units: &[String],
+        evidence: &AccountEvidence,
+        ticket: i64,
+    ) -> Result<Folded, CallError> {
         let before = self.findings.of_account(account).await?;
         let mut folded = Folded::default();
         let mut present: BTreeSet<String> = BTreeSet::new();
         for finding in found {
             present.insert(finding.id.clone());
-            let stored = Stored { ticket, units: units.to_vec(), basis: known.basis, finding };
+            let stored = Stored { ticket, units: units.to_vec(), basis: evidence.basis, finding };
             let same = before.get(&stored.finding.id).is_some_and(|before| Stored { ticket, ..before.clone() } == stored);
             if !same {
                 *if self.findings.put(&stored).await? { &mut folded.written } else { &mut folded.overtaken } += 1;
@@ -264,7 +271,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         // A flood hides facts, and facts grow old: neither makes a finding untrue.
         let oldest = self.oldest();
-        let flooded = known.notes.iter().any(|note| note.kind == "flood");
+        let flooded = evidence.notes.iter().any(|note| note.kind == "flood");
         for (id, gone) in before {
             let facts_are_there = gone.finding.last_seen.is_none_or(|last_seen| last_seen > oldest) && !flooded;
             if !present.contains(&id) && facts_are_there {
@@ -281,9 +288,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Partitions whose facts have all expired need never be read again.
-    async fn forget_expired(&self, known: &Known, partitions: &BTreeMap<Partition, u64>) -> Result<(), CallError> {
+    async fn forget_expired(&self, evidence: &AccountEvidence, partitions: &BTreeMap<Partition, u64>) -> Result<(), CallError> {
         let oldest = hour_of(self.oldest());
-        for partition in known.empty.iter().filter(|partition| partition.hour.is_some_and(|hour| hour < oldest)) {
+        for partition in evidence.empty.iter().filter(|partition| partition.hour.is_some_and(|hour| hour < oldest)) {
             if let Some(version) = partitions.get(partition) {
                 self.findings.forget_partition(partition, *version).await?;
             }
@@ -291,7 +298,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    fn rollup(&self, place: &Place, known: &Known, world: &World, configuration: &Configuration, hour: Option<i64>) -> Rollup {
+    fn rollup(&self, place: &Place, evidence: &AccountEvidence, world: &World, configuration: &Configuration, hour: Option<i64>) -> Rollup {
         let selection = Selection {
             regions: BTreeSet::from([place.region.as_str().into()]),
             since: hour.map(start_of),
@@ -299,10 +306,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             ..Selection::default()
         };
         let terms = Terms { configuration, selection: &selection, now: self.clock.now(), threads: 1 };
-        let mut facts = known.changes.clone();
+        let mut facts = evidence.changes.clone();
         // Whether evaluations of the last calls stayed out shows only in the hour after.
         for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
-            for (bytes, self_reported) in known.packets.get(&(place.clone(), hour)).into_iter().flatten() {
+            for (bytes, self_reported) in evidence.packets.get(&(place.clone(), hour)).into_iter().flatten() {
                 // What was read a moment ago can be read again.
                 let _ = facts.unpack(&place.account, &place.region, hour, bytes, *self_reported);
             }
@@ -313,7 +320,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
     /// Makes findings again from all facts.
     pub async fn rebuild(&self, account: Option<&str>) -> Result<Folded, CallError> {
-        self.reader.forget();
+        self.cache.forget();
         let mut total = Folded::default();
         let accounts: BTreeSet<String> = self.findings.places().await?.into_iter().map(|place| place.account).collect();
         for of in accounts.iter().filter(|of| account.is_none_or(|account| account == *of)) {
@@ -336,14 +343,14 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
     type Request = Request;
 
     async fn take(&self, records: &[StreamRecord]) -> Option<String> {
-        let mut accounts: BTreeMap<String, Touched<'_>> = BTreeMap::new();
+        let mut accounts: BTreeMap<String, AccountRecords<'_>> = BTreeMap::new();
         let mut flow = Flow { taken_in: records.len() as u64, ..Flow::default() };
         let (now, mut latest) = (self.clock.now(), None);
         for record in records {
-            let effect = Effect::of(record, now, self.facts_ttl_days);
+            let effect = RecordEffect::of(record, now, self.facts_ttl_days);
             latest = latest.max(effect.latest);
             *if effect.malformed { &mut flow.unreadable } else { &mut flow.judged } += 1;
-            let first = || Touched { first: &record.sequence, effects: Vec::new() };
+            let first = || AccountRecords { first: &record.sequence, effects: Vec::new() };
             accounts.entry(effect.place.account.clone()).or_insert_with(first).effects.push(effect);
         }
         self.metrics.flow(flow);
@@ -365,7 +372,7 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
         }
         // Also when it was known before: whoever noted it may not have come this far.
         if let Some(latest) = latest.filter(|_| is_latest)
-            && let Err(error) = self.tell_the_silent(latest).await
+            && let Err(error) = self.refold_silent_accounts(latest).await
         {
             tracing::error!(error = chain(&error), "silent accounts could not be told");
             failed = first;

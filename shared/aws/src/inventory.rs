@@ -12,17 +12,17 @@ use crate::{
 };
 
 /// What becomes of answers. They are named by the path in the world, without time and `.json`.
-pub trait Keep: Send + Sync {
+pub trait SnapshotSink: Send + Sync {
     /// An answer that is there already, so that nobody needs to ask.
-    fn kept(&self, _: &str) -> impl Future<Output = Option<Vec<u8>>> + Send {
+    fn existing(&self, _: &str) -> impl Future<Output = Option<Vec<u8>>> + Send {
         async { None }
     }
     /// Takes an answer. Whether it can be used.
-    fn keep(&self, stem: &str, json: &[u8]) -> impl Future<Output = Result<bool, CallError>> + Send;
+    fn write(&self, stem: &str, json: &[u8]) -> impl Future<Output = Result<bool, CallError>> + Send;
     /// There was no answer: it is not known. An error ends the survey of that kind of thing.
-    fn miss(&self, stem: &str, error: CallError) -> Result<(), CallError>;
+    fn unreadable(&self, stem: &str, error: CallError) -> Result<(), CallError>;
     /// The same, where it isn't known what there is to ask about.
-    fn miss_list(&self, what: &str, error: CallError) -> Result<(), CallError>;
+    fn unlistable(&self, what: &str, error: CallError) -> Result<(), CallError>;
     /// The guardrails below a folder that were there when last asked about, and aren't among these: they are asked about once more.
     fn unlisted(&self, folder: &str, listed: &BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, CallError>> + Send;
 }
@@ -41,9 +41,9 @@ pub(crate) const INVALID_POLICIES: &str = "invalid-policies/";
 
 /// Asks with somebody's eyes, and has the answers kept.
 #[derive(Debug)]
-pub struct Survey<'s, S, K> {
+pub struct Inventory<'s, S, K> {
     state: &'s S,
-    keeper: &'s K,
+    sink: &'s K,
 }
 
 /// What uses guardrails or stands for models.
@@ -56,10 +56,10 @@ struct Consumers {
     ask: fn(String) -> Question,
 }
 
-impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
+impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
     /// Begins.
-    pub fn new(state: &'s S, keeper: &'s K) -> Self {
-        Survey { state, keeper }
+    pub fn new(state: &'s S, sink: &'s K) -> Self {
+        Inventory { state, sink }
     }
 
     /// All of an account and Region: what is enforced, what is recorded, guardrails, and what uses them. Each is looked at whatever
@@ -71,8 +71,8 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
 
     async fn settings(&self, place: &Place) -> Result<(), CallError> {
         let Place { account, region } = place;
-        self.look(&Question::EnforcedConfigurations, &format!("enforced-configurations/{account}/{region}")).await?;
-        self.look(&Question::Telemetry, &format!("telemetry/{account}/{region}")).await.map(|_| ())
+        self.record(&Question::EnforcedConfigurations, &format!("enforced-configurations/{account}/{region}")).await?;
+        self.record(&Question::Telemetry, &format!("telemetry/{account}/{region}")).await.map(|_| ())
     }
 
     async fn all_consumers(&self, place: &Place) -> Result<(), CallError> {
@@ -94,17 +94,17 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
 
     /// An account's effective policy.
     pub async fn effective_policy(&self, account: &str) -> Result<Option<Vec<u8>>, CallError> {
-        self.look(&Question::EffectivePolicy(account.to_owned()), &format!("effective-policies/{account}")).await
+        self.record(&Question::EffectivePolicy(account.to_owned()), &format!("effective-policies/{account}")).await
     }
 
     /// What AWS says is wrong with an account's effective policy.
     pub async fn policy_validation(&self, account: &str) -> Result<Option<Vec<u8>>, CallError> {
-        self.look(&Question::PolicyValidation(account.to_owned()), &format!("{INVALID_POLICIES}{account}")).await
+        self.record(&Question::PolicyValidation(account.to_owned()), &format!("{INVALID_POLICIES}{account}")).await
     }
 
     /// The organization's tree, and its Bedrock policies.
     pub async fn organization(&self, which: Policies) -> Result<Option<Value>, CallError> {
-        let Some(json) = self.look(&Question::Organization, "organization").await? else { return Ok(None) };
+        let Some(json) = self.record(&Question::Organization, "organization").await? else { return Ok(None) };
         let organization: Value = serde_json::from_slice(&json).unwrap_or_default();
         let mut policies: BTreeSet<String> = texts(&organization, "Attachments", "PolicyId").collect();
         if which == Policies::All
@@ -114,7 +114,7 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
         }
         for policy in policies {
             let stem = format!("policies/{policy}");
-            self.look(&Question::Policy(policy), &stem).await?;
+            self.record(&Question::Policy(policy), &stem).await?;
         }
         Ok(Some(organization))
     }
@@ -133,16 +133,16 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
             }
             for version in versions {
                 let stem = format!("{folder}/{version}");
-                self.look(&Question::Guardrail { id: id.clone(), version }, &stem).await?;
+                self.record(&Question::Guardrail { id: id.clone(), version }, &stem).await?;
                 present.insert(stem);
             }
-            self.look(&Question::ResourcePolicy(arn), &format!("resource-policies/{account}/{region}/{id}")).await?;
+            self.record(&Question::ResourcePolicy(arn), &format!("resource-policies/{account}/{region}/{id}")).await?;
         }
         // What was there and isn't listed any more was deleted, perhaps without an event that anybody saw.
         let below = format!("guardrails/{account}/{region}/");
-        for stem in self.keeper.unlisted(&below, &present).await? {
+        for stem in self.sink.unlisted(&below, &present).await? {
             let Some((id, version)) = stem.strip_prefix(&below).and_then(|rest| rest.split_once('/')) else { continue };
-            self.look(&Question::Guardrail { id: id.to_owned(), version: version.to_owned() }, &stem).await?;
+            self.record(&Question::Guardrail { id: id.to_owned(), version: version.to_owned() }, &stem).await?;
         }
         Ok(())
     }
@@ -152,19 +152,19 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
         let Some(listed) = self.list(&of.list, &folder).await? else { return Ok(()) };
         for id in texts(&listed, of.key, of.id) {
             let stem = format!("{folder}/{id}");
-            self.look(&(of.ask)(id), &stem).await?;
+            self.record(&(of.ask)(id), &stem).await?;
         }
         Ok(())
     }
 
     /// Asks, and has the answer kept.
-    async fn look(&self, question: &Question, stem: &str) -> Result<Option<Vec<u8>>, CallError> {
-        if let Some(json) = self.keeper.kept(stem).await {
+    async fn record(&self, question: &Question, stem: &str) -> Result<Option<Vec<u8>>, CallError> {
+        if let Some(json) = self.sink.existing(stem).await {
             return Ok(Some(json));
         }
         match self.state.read(question).await {
-            Ok(json) => Ok(self.keeper.keep(stem, &json).await?.then_some(json)),
-            Err(error) => self.keeper.miss(stem, error).map(|()| None),
+            Ok(json) => Ok(self.sink.write(stem, &json).await?.then_some(json)),
+            Err(error) => self.sink.unreadable(stem, error).map(|()| None),
         }
     }
 
@@ -172,7 +172,7 @@ impl<'s, S: ReadState, K: Keep> Survey<'s, S, K> {
     async fn list(&self, question: &Question, what: &str) -> Result<Option<Value>, CallError> {
         match self.state.read(question).await {
             Ok(json) => Ok(Some(serde_json::from_slice(&json).unwrap_or_default())),
-            Err(error) => self.keeper.miss_list(what, error).map(|()| None),
+            Err(error) => self.sink.unlistable(what, error).map(|()| None),
         }
     }
 }

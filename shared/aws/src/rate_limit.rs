@@ -18,72 +18,72 @@ use tokio::time::Instant;
 
 /// A client whose requests wait for their turn.
 #[derive(Clone, Debug)]
-pub struct Paced {
+pub struct RateLimited {
     http: SharedHttpClient,
-    turns: Arc<Turns>,
+    slots: Arc<Slots>,
 }
 
 #[derive(Debug)]
-struct PacedConnector {
+struct RateLimitedConnector {
     connector: SharedHttpConnector,
-    turns: Arc<Turns>,
+    slots: Arc<Slots>,
 }
 
 /// When the next request of each kind may be sent.
 #[derive(Debug, Default)]
-struct Turns(Mutex<BTreeMap<String, Instant>>);
+struct Slots(Mutex<BTreeMap<String, Instant>>);
 
-impl Paced {
+impl RateLimited {
     /// Over a client.
     #[must_use]
     pub fn new(http: SharedHttpClient) -> Self {
-        Paced { http, turns: Arc::default() }
+        RateLimited { http, slots: Arc::default() }
     }
 }
 
-impl HttpClient for Paced {
+impl HttpClient for RateLimited {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let connector = self.http.http_connector(settings, components);
-        SharedHttpConnector::new(PacedConnector { connector, turns: Arc::clone(&self.turns) })
+        SharedHttpConnector::new(RateLimitedConnector { connector, slots: Arc::clone(&self.slots) })
     }
 }
 
-impl HttpConnector for PacedConnector {
+impl HttpConnector for RateLimitedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (kind, apart) = kind(&request);
-        let turn = self.turns.take(kind, apart, Instant::now());
+        let (limit, interval) = limit_of(&request);
+        let slot = self.slots.reserve(limit, interval, Instant::now());
         let connector = self.connector.clone();
         HttpConnectorFuture::new(async move {
-            tokio::time::sleep_until(turn).await;
+            tokio::time::sleep_until(slot).await;
             connector.call(request).await
         })
     }
 }
 
-impl Turns {
-    fn take(&self, kind: String, apart: Duration, now: Instant) -> Instant {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = turns.get(&kind).map_or(now, |next| now.max(*next));
-        turns.insert(kind, turn + apart);
-        turn
+impl Slots {
+    fn reserve(&self, limit: String, interval: Duration, now: Instant) -> Instant {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.get(&limit).map_or(now, |next| now.max(*next));
+        slots.insert(limit, slot + interval);
+        slot
     }
 }
 
 /// What a request shares a limit with, and how far apart these have to be.
-fn kind(request: &HttpRequest) -> (String, Duration) {
+fn limit_of(request: &HttpRequest) -> (String, Duration) {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default();
     if target.starts_with("AWSOrganizations") {
-        return (operation.to_owned(), apart(true, operation));
+        return (operation.to_owned(), interval(true, operation));
     }
     let uri = request.uri();
     let (host, path) = uri.split_once("://").map_or(("", uri), |(_, rest)| rest.split_once('/').unwrap_or((rest, "")));
     let operation = if operation.is_empty() { path.split(['/', '?']).next().unwrap_or_default() } else { operation };
     let identity = request.headers().get("authorization").and_then(|header| header.split("Credential=").nth(1)?.split('/').next());
-    (format!("{} {host} {operation}", identity.unwrap_or_default()), apart(false, operation))
+    (format!("{} {host} {operation}", identity.unwrap_or_default()), interval(false, operation))
 }
 
-fn apart(of_organizations: bool, operation: &str) -> Duration {
+fn interval(of_organizations: bool, operation: &str) -> Duration {
     Duration::from_millis(match operation {
         // Its limit is not documented (docs/aws/bedrock-policies.md#limits): as if it were the lowest of all.
         "DescribeEffectivePolicy" => 1000,
@@ -113,10 +113,10 @@ mod tests {
     #[test]
     fn limits_of_organizations_are_shared_and_others_are_of_an_account() {
         let policy =
-            |key| kind(&request("organizations.us-east-1.amazonaws.com", "", Some("AWSOrganizationsV20161128.DescribePolicy"), key));
+            |key| limit_of(&request("organizations.us-east-1.amazonaws.com", "", Some("AWSOrganizationsV20161128.DescribePolicy"), key));
         assert_eq!(policy("A"), policy("B"));
         assert_eq!(policy("A"), ("DescribePolicy".to_owned(), Duration::from_millis(500)));
-        let guardrail = |host, id, key| kind(&request(host, &format!("guardrails/{id}?guardrailVersion=1"), None, key)).0;
+        let guardrail = |host, id, key| limit_of(&request(host, &format!("guardrails/{id}?guardrailVersion=1"), None, key)).0;
         assert_eq!(guardrail("bedrock.us-east-1.amazonaws.com", "a", "A"), guardrail("bedrock.us-east-1.amazonaws.com", "b", "A"));
         assert_ne!(guardrail("bedrock.us-east-1.amazonaws.com", "a", "A"), guardrail("bedrock.us-east-1.amazonaws.com", "a", "B"));
         assert_ne!(guardrail("bedrock.us-east-1.amazonaws.com", "a", "A"), guardrail("bedrock.eu-west-1.amazonaws.com", "a", "A"));
@@ -124,12 +124,12 @@ mod tests {
 
     #[test]
     fn each_waits_for_its_turn() {
-        let (turns, start) = (Turns::default(), Instant::now());
-        let take = |kind: &str, at: u64| {
-            let turn = turns.take(kind.to_owned(), Duration::from_millis(500), start + Duration::from_millis(at));
-            turn.duration_since(start).as_millis()
+        let (slots, start) = (Slots::default(), Instant::now());
+        let reserve = |limit: &str, at: u64| {
+            let slot = slots.reserve(limit.to_owned(), Duration::from_millis(500), start + Duration::from_millis(at));
+            slot.duration_since(start).as_millis()
         };
-        assert_eq!([take("a", 0), take("a", 1), take("b", 1), take("a", 2)], [0, 500, 1, 1000]);
-        assert_eq!([take("a", 9000), take("a", 9000)], [9000, 9500], "what nobody used isn't saved up");
+        assert_eq!([reserve("a", 0), reserve("a", 1), reserve("b", 1), reserve("a", 2)], [0, 500, 1, 1000]);
+        assert_eq!([reserve("a", 9000), reserve("a", 9000)], [9000, 9500], "what nobody used isn't saved up");
     }
 }

@@ -14,15 +14,15 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use self::cross_account_reader::{Eyes, ReaderRoles};
-use self::read_outcome::{Look, Looks};
+pub use self::cross_account_reader::{CrossAccountReader, ReaderRoles};
+use self::read_outcome::{ReadOutcome, ReadRecorder};
 use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
     clock::Clock,
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, ReadFact},
-    inventory::Survey,
+    inventory::Inventory,
     invocations::{HEARTBEAT_ROLE, Message},
     lambda::Handler,
     metrics::Metrics,
@@ -37,7 +37,7 @@ use crate::{
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Order {
+pub enum Task {
     /// Put an order for each account and Region into the queue.
     Plan,
     /// Look at an account and Region.
@@ -75,7 +75,7 @@ pub struct Reconciler<E, B, Q> {
     observations: Observations,
     world: Snapshots<B>,
     queue: Q,
-    eyes: E,
+    reader: E,
     settings: Settings,
     metrics: Metrics,
     clock: Clock,
@@ -123,44 +123,44 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "reconcile", Clock::System);
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(aws.in_region(&hub_region));
-        let eyes = ReaderRoles::new(aws, role);
+        let reader = ReaderRoles::new(aws, role);
         let bucket = S3Bucket::new(Arc::clone(&hub), bucket);
         let queue = SqsQueue::new(Arc::clone(&hub), queue);
-        Ok(Self::new(Observations::new(hub, table, ttl_days), bucket, queue, eyes, settings, metrics, Clock::System))
+        Ok(Self::new(Observations::new(hub, table, ttl_days), bucket, queue, reader, settings, metrics, Clock::System))
     }
 }
 
-impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
+impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// A reconciler.
-    pub fn new(observations: Observations, bucket: B, queue: Q, eyes: E, settings: Settings, metrics: Metrics, clock: Clock) -> Self {
+    pub fn new(observations: Observations, bucket: B, queue: Q, reader: E, settings: Settings, metrics: Metrics, clock: Clock) -> Self {
         let world = Snapshots::new(bucket, PREFIX, clock);
-        Reconciler { wanted: auditor::wanted(), observations, world, queue, eyes, settings, metrics, clock }
+        Reconciler { wanted: auditor::wanted(), observations, world, queue, reader, settings, metrics, clock }
     }
 
     /// Carries an order out.
-    pub async fn carry_out(&self, order: &Order) -> Result<(), CallError> {
-        match order {
-            Order::Plan => self.plan().await,
-            Order::Place { account, region } => self.place(&Place::new(account.as_str(), region.as_str())).await,
-            Order::Organization => self.organization().await,
-            Order::Account { account } => self.account(account).await,
-            Order::InvalidPolicies { token } => self.invalid_policies(token.as_deref()).await,
-            Order::PolicyValidation { account } => self.policy_validation(account).await,
+    pub async fn carry_out(&self, task: &Task) -> Result<(), CallError> {
+        match task {
+            Task::Plan => self.plan().await,
+            Task::Place { account, region } => self.place(&Place::new(account.as_str(), region.as_str())).await,
+            Task::Organization => self.organization().await,
+            Task::Account { account } => self.account(account).await,
+            Task::InvalidPolicies { token } => self.invalid_policies(token.as_deref()).await,
+            Task::PolicyValidation { account } => self.policy_validation(account).await,
         }
     }
 
     async fn plan(&self) -> Result<(), CallError> {
-        let mut orders: Vec<String> = Vec::new();
+        let mut tasks: Vec<String> = Vec::new();
         if self.settings.management_account.is_some() {
-            orders.push(json!(Order::Organization).to_string());
+            tasks.push(json!(Task::Organization).to_string());
         }
         for account in self.accounts().await? {
             for region in &self.settings.regions {
-                orders.push(json!(Order::Place { account: account.clone(), region: region.clone() }).to_string());
+                tasks.push(json!(Task::Place { account: account.clone(), region: region.clone() }).to_string());
             }
         }
-        self.metrics.emit(&[("places", orders.len() as u64)]);
-        self.queue.send(&orders, 0).await
+        self.metrics.emit(&[("places", tasks.len() as u64)]);
+        self.queue.send(&tasks, 0).await
     }
 
     /// The accounts to watch: those that the organization lists as active, and the hub's own.
@@ -175,34 +175,34 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         Ok(accounts)
     }
 
-    fn look(&self) -> Look<'_, B> {
-        Look::new(&self.world, self.clock.now())
+    fn recorder(&self) -> ReadRecorder<'_, B> {
+        ReadRecorder::new(&self.world, self.clock.now())
     }
 
     /// Looks at a place. Each part is done whatever becomes of the others: an account that doesn't let itself be read is watched all the more.
     async fn place(&self, place: &Place) -> Result<(), CallError> {
-        let (state, look) = (self.eyes.of(place).await, self.look());
-        let survey = Survey::new(&state, &look);
+        let (state, recorder) = (self.reader.state(place).await, self.recorder());
+        let inventory = Inventory::new(&state, &recorder);
         let own_policy = async {
             // Where there is an organization, its management account is asked.
-            if self.settings.management_account.is_none() { survey.effective_policy(&place.account).await.map(|_| ()) } else { Ok(()) }
+            if self.settings.management_account.is_none() { inventory.effective_policy(&place.account).await.map(|_| ()) } else { Ok(()) }
         };
-        let (surveyed, own_policy, history) = (survey.place(place).await, own_policy.await, self.history(place).await);
+        let (inventoried, own_policy, history) = (inventory.place(place).await, own_policy.await, self.history(place).await);
         let (history, history_read) = history.map_or_else(|error| (None, Err(error)), |history| (history, Ok(())));
         // Behind event history, in which heartbeats are looked for.
-        let parts = [surveyed, own_policy, history_read, self.heartbeat(place).await];
-        let mut looks = look.into_looks();
-        looks.history = history;
+        let parts = [inventoried, own_policy, history_read, self.heartbeat(place).await];
+        let mut outcome = recorder.into_outcome();
+        outcome.history = history;
         let read = parts.into_iter().collect::<Result<(), CallError>>();
-        looks.whole = read.is_ok() && looks.failed.is_none() && looks.refused.is_empty() && !looks.partial;
-        let refused = self.report_refused(place, &looks).await;
-        self.tell(place, looks).await.and(read).and(refused)
+        outcome.complete = read.is_ok() && outcome.failed.is_none() && outcome.refused.is_empty() && !outcome.list_refused;
+        let refused = self.report_refused(place, &outcome).await;
+        self.report_read(place, outcome).await.and(read).and(refused)
     }
 
     /// What was read here before, and may be read no longer: what the world has of it grows old, and what changes isn't seen.
-    async fn report_refused(&self, place: &Place, looks: &Looks) -> Result<(), CallError> {
+    async fn report_refused(&self, place: &Place, outcome: &ReadOutcome) -> Result<(), CallError> {
         let mut lost: Vec<&str> = Vec::new();
-        for stem in &looks.refused {
+        for stem in &outcome.refused {
             if self.world.latest(stem).await?.is_some() {
                 lost.push(stem);
             }
@@ -216,10 +216,10 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// Tells the fold that the hub looked; then, that something could not be used comes again as an order.
-    async fn tell(&self, place: &Place, looks: Looks) -> Result<(), CallError> {
-        let Looks { changed, failed, whole, history, .. } = looks;
+    async fn report_read(&self, place: &Place, outcome: ReadOutcome) -> Result<(), CallError> {
+        let ReadOutcome { changed, failed, complete, history, .. } = outcome;
         let time = self.clock.now();
-        let read = Fact::new(Source::Hub, place.clone(), Some(time), Content::Read(ReadFact { time, changed, whole, history }));
+        let read = Fact::new(Source::Hub, place.clone(), Some(time), Content::Read(ReadFact { time, changed, complete, history }));
         self.observations.put(&read).await?;
         failed.map_or(Ok(()), Err)
     }
@@ -230,28 +230,28 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 #[serde(untagged)]
 pub enum Input {
     /// An order.
-    Order(Order),
+    Task(Task),
     /// A batch of the queue.
     Queue(SqsEvent),
 }
 
-impl<E: Eyes, B: Bucket, Q: Queue> Handler<Input, SqsBatchResponse> for Reconciler<E, B, Q> {
+impl<E: CrossAccountReader, B: Bucket, Q: Queue> Handler<Input, SqsBatchResponse> for Reconciler<E, B, Q> {
     async fn handle(&self, input: Input, _: &str) -> Result<SqsBatchResponse, BoxError> {
         let mut response = SqsBatchResponse::default();
         let event = match input {
-            Input::Order(order) => {
-                self.carry_out(&order).await?;
+            Input::Task(task) => {
+                self.carry_out(&task).await?;
                 return Ok(response);
             }
             Input::Queue(event) => event,
         };
         for message in event.records.iter().map(Message::of) {
-            let outcome = match serde_json::from_str::<Order>(message.body) {
-                Ok(order) => self.carry_out(&order).await,
-                Err(error) => Err(CallError::new("read an order", ErrorKind::Refused, error)),
+            let outcome = match serde_json::from_str::<Task>(message.body) {
+                Ok(task) => self.carry_out(&task).await,
+                Err(error) => Err(CallError::new("read a task", ErrorKind::Refused, error)),
             };
             if let Err(error) = outcome {
-                tracing::error!(message_id = message.id, error = chain(&error), "an order could not be carried out");
+                tracing::error!(message_id = message.id, error = chain(&error), "a task could not be carried out");
                 response.add_failure(message.id);
             }
         }

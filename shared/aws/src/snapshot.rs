@@ -26,7 +26,7 @@ use crate::{
     aws::Aws,
     clock::Clock,
     error::{CallError, ErrorKind, failed},
-    inventory::{Policies, Survey},
+    inventory::{Inventory, Policies},
     place::Place,
     state::{AwsState, Question, ReadState},
 };
@@ -137,7 +137,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
     let writer = Arc::new(writer);
     let state = AwsState(Arc::clone(&aws));
 
-    let organization = Survey::new(&state, &*writer).organization(Policies::All).await.map_err(SnapshotError::Keep)?;
+    let organization = Inventory::new(&state, &*writer).organization(Policies::All).await.map_err(SnapshotError::Keep)?;
     let accounts = accounts(&own, organization.as_ref(), &options.accounts, &writer);
     let mut roles = BTreeMap::new();
     for account in accounts {
@@ -155,7 +155,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
         };
         // The management account may ask about all; where it isn't that, the account itself may.
         let state = Either(&state, of_account.clone().filter(|_| account != own).map(AwsState));
-        Survey::new(&state, &*writer).effective_policy(&account).await.map_err(SnapshotError::Keep)?;
+        Inventory::new(&state, &*writer).effective_policy(&account).await.map_err(SnapshotError::Keep)?;
         roles.extend(of_account.map(|aws| (account, aws)));
     }
     let mut places = VecDeque::new();
@@ -235,16 +235,16 @@ pub(crate) async fn enabled_regions(aws: &Aws) -> Result<BTreeSet<String>, CallE
 async fn read_places(places: VecDeque<(Place, Arc<Aws>)>, at_once: usize, writer: &Arc<Writer>) -> Result<(), SnapshotError> {
     writer.progress.all_places.store(places.len() as u64, Ordering::Relaxed);
     let places = Arc::new(Mutex::new(places));
-    let silent = Arc::new(Mutex::new(BTreeSet::new()));
+    let unreachable = Arc::new(Mutex::new(BTreeSet::new()));
     let mut workers = JoinSet::new();
     for _ in 0..at_once.max(1) {
-        let (places, silent, writer) = (Arc::clone(&places), Arc::clone(&silent), Arc::clone(writer));
+        let (places, unreachable, writer) = (Arc::clone(&places), Arc::clone(&unreachable), Arc::clone(writer));
         workers.spawn(async move {
             loop {
                 let next = locked(&places).pop_front();
                 let Some((place, aws)) = next else { return Ok(()) };
-                let state = Reachable { state: AwsState(aws), region: place.region.clone(), silent: Arc::clone(&silent) };
-                Survey::new(&state, &*writer).place(&place).await?;
+                let state = Reachable { state: AwsState(aws), region: place.region.clone(), unreachable: Arc::clone(&unreachable) };
+                Inventory::new(&state, &*writer).place(&place).await?;
                 writer.progress.places.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -278,7 +278,7 @@ struct Reachable<S> {
     state: S,
     region: String,
     /// Services and Regions that never answered.
-    silent: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
+    unreachable: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
 }
 
 impl<S: ReadState> ReadState for Reachable<S> {
@@ -289,13 +289,13 @@ impl<S: ReadState> ReadState for Reachable<S> {
             _ => "Bedrock",
         };
         let key = (service, self.region.clone());
-        if locked(&self.silent).contains(&key) {
+        if locked(&self.unreachable).contains(&key) {
             let reason = format!("{service} gave no answer in {}", self.region);
             return Err(CallError { answered: false, ..CallError::new("reach the service", ErrorKind::Refused, reason) });
         }
         let answer = self.state.read(question).await;
         if answer.as_ref().is_err_and(|error| !error.answered) {
-            locked(&self.silent).insert(key);
+            locked(&self.unreachable).insert(key);
         }
         answer
     }

@@ -68,7 +68,7 @@ impl<B: Bucket> Snapshots<B> {
     /// Writes a snapshot if it says something new, under the time from which it holds.
     pub async fn write(&self, stem: &str, json: &[u8]) -> Result<Written, CallError> {
         let before = self.latest(stem).await?;
-        if let Some((since, _)) = before.as_ref().filter(|(_, before)| says_the_same(before, json)) {
+        if let Some((since, _)) = before.as_ref().filter(|(_, before)| same_content(before, json)) {
             return Ok(Written { is_new: false, since: *since });
         }
         let now = self.clock.now();
@@ -87,7 +87,7 @@ impl<B: Bucket> Snapshots<B> {
 }
 
 /// Whether two answers say the same, whatever they were sent with: some carry the time at which they were asked.
-fn says_the_same(a: &[u8], b: &[u8]) -> bool {
+fn same_content(a: &[u8], b: &[u8]) -> bool {
     fn bare(json: &[u8]) -> Option<Value> {
         fn strip(value: &mut Value) {
             match value {

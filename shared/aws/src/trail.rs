@@ -33,7 +33,7 @@ use crate::{
     clock::{Clock, hour_of, start_of},
     digest::{Broken, Digest},
     error::{BoxError, CallError, ErrorKind, chain},
-    fact::{Content, Fact, GapFact, SettledFact},
+    fact::{Content, Fact, GapFact, VerifiedFact},
     invocations::{Message, changes_in},
     lambda::Handler,
     metrics::{Flow, Metrics},
@@ -64,7 +64,7 @@ impl Buckets for S3 {
 
 /// What it takes for an hour to be settled.
 #[derive(Debug)]
-pub enum Settle<K> {
+pub enum Verification<K> {
     /// No hour ever is.
     Never,
     /// Digests whose files have the hashes that they name. Who may write to the bucket could write digests, too.
@@ -91,7 +91,7 @@ pub struct TrailAuditor<B, K> {
     observations: Observations,
     buckets: B,
     scope: Scope,
-    settle: Settle<K>,
+    verification: Verification<K>,
     metrics: Metrics,
     clock: Clock,
 }
@@ -121,19 +121,26 @@ impl TrailAuditor<S3, CloudTrailKeys> {
         let hub_region = environment.optional("HUB_REGION");
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
-        let settle = match (settle, verify) {
-            (false, _) => Settle::Never,
-            (true, false) => Settle::ByHashes,
-            (true, true) => Settle::BySignatures(CloudTrailKeys::new(Arc::clone(&aws))),
+        let verification = match (settle, verify) {
+            (false, _) => Verification::Never,
+            (true, false) => Verification::ByHashes,
+            (true, true) => Verification::BySignatures(CloudTrailKeys::new(Arc::clone(&aws))),
         };
-        Ok(Self::new(Observations::new(hub, table, ttl_days), S3(aws), scope, settle, metrics, Clock::System))
+        Ok(Self::new(Observations::new(hub, table, ttl_days), S3(aws), scope, verification, metrics, Clock::System))
     }
 }
 
 impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
     /// An auditor of the trail.
-    pub fn new(observations: Observations, buckets: B, scope: Scope, settle: Settle<K>, metrics: Metrics, clock: Clock) -> Self {
-        TrailAuditor { wanted: auditor::wanted(), observations, buckets, scope, settle, metrics, clock }
+    pub fn new(
+        observations: Observations,
+        buckets: B,
+        scope: Scope,
+        verification: Verification<K>,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> Self {
+        TrailAuditor { wanted: auditor::wanted(), observations, buckets, scope, verification, metrics, clock }
     }
 
     /// Takes a batch of notifications. Answers with the messages that must come again.
@@ -162,7 +169,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
                         self.report(&key.place, key.delivered.unwrap_or_else(|| self.now()), &[unreadable]).await?;
                     }
                 }
-                Kind::Digest(key) if self.settles(&key) => self.take_digest(&object, &key, &mut flow).await?,
+                Kind::Digest(key) if self.may_verify(&key) => self.take_digest(&object, &key, &mut flow).await?,
                 // Insights, digests that nobody asked for, and whatever else lies in a bucket.
                 Kind::Digest(_) | Kind::Other => {
                     flow.taken_in += 1;
@@ -174,9 +181,9 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
     }
 
     /// Whether this digest may settle an hour: one of a trail that a member made itself is the member's word.
-    fn settles(&self, key: &DigestKey) -> bool {
+    fn may_verify(&self, key: &DigestKey) -> bool {
         let of_organization = self.scope.organization.as_ref().is_none_or(|organization| *organization == key.above);
-        !matches!(self.settle, Settle::Never) && (of_organization || key.place.account == self.scope.hub_account)
+        !matches!(self.verification, Verification::Never) && (of_organization || key.place.account == self.scope.hub_account)
     }
 
     /// Where an object of a bucket that a digest names is read: beside the digest, if that lies in a replica of the bucket.
@@ -254,9 +261,9 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
             return Ok(());
         }
         let begins = digest.previous.is_none();
-        let settled =
-            SettledFact { time: digest.start, until: digest.end, files: digest.files.len() as u64, trail: key.trail.clone(), begins };
-        self.observations.put(&Fact::new(Source::Hub, key.place.clone(), Some(digest.start), Content::Settled(settled))).await.map(|_| ())
+        let verified =
+            VerifiedFact { time: digest.start, until: digest.end, files: digest.files.len() as u64, trail: key.trail.clone(), begins };
+        self.observations.put(&Fact::new(Source::Hub, key.place.clone(), Some(digest.start), Content::Verified(verified))).await.map(|_| ())
     }
 
     /// The digest, if it is CloudTrail's, as far as that is asked for.
@@ -272,7 +279,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
             Ok(digest) => digest,
             Err(broken) => return Ok(Err(broken)),
         };
-        let Settle::BySignatures(keys) = &self.settle else { return Ok(Ok(digest)) };
+        let Verification::BySignatures(keys) = &self.verification else { return Ok(Ok(digest)) };
         let made_late = metadata.get(MADE_LATE).filter(|_| key.backfill).and_then(|time| Moment::parse(time));
         let (from, until) =
             made_late.map_or((digest.start, digest.end.plus_seconds(HOUR)), |made| (made.plus_seconds(-HOUR), made.plus_seconds(HOUR)));
@@ -285,7 +292,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
 
     /// What is wrong with the digest before this one.
     async fn broken_chain(&self, digest: &Digest, object: &Object) -> Result<Option<String>, CallError> {
-        let (Some(previous), Settle::BySignatures(_)) = (&digest.previous, &self.settle) else { return Ok(None) };
+        let (Some(previous), Verification::BySignatures(_)) = (&digest.previous, &self.verification) else { return Ok(None) };
         let before = Object { bucket: self.here(&previous.bucket, object), key: previous.object.clone() };
         let broken = match self.read(&before).await {
             Ok((content, metadata)) => digest.follows(&content, metadata.get(SIGNATURE).map(String::as_str)).err(),

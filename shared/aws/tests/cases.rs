@@ -60,7 +60,7 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
         // The hub looks at every account, whether anything happened there or not.
         for account in accounts(&world.files) {
             for time in [times.iter().min(), times.iter().max()].into_iter().flatten() {
-                let read = Content::Read(ReadFact { time: *time, changed: Vec::new(), whole: false, history: None });
+                let read = Content::Read(ReadFact { time: *time, changed: Vec::new(), complete: false, history: None });
                 let fact = Fact::new(Source::Hub, Place::new(account.as_str(), "us-east-1"), Some(*time), read);
                 tables.observations().put(&fact).await.unwrap();
             }

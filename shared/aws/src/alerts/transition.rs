@@ -57,15 +57,15 @@ pub(super) fn withdrawn(stored: Stored) -> Stored {
 }
 
 /// What there is to tell of a finding, given what was last told of it; `None` stands for a finding that isn't there.
-pub(super) fn news(told: Option<&str>, finding: Option<&Finding>, minimum: Severity) -> Option<Kind> {
-    let (told, finding) = match (told, finding) {
-        (Some(told), Some(finding)) => (told, finding),
+pub(super) fn alert_kind(notified: Option<&str>, finding: Option<&Finding>, minimum: Severity) -> Option<Kind> {
+    let (notified, finding) = match (notified, finding) {
+        (Some(notified), Some(finding)) => (notified, finding),
         (None, Some(finding)) => return (finding.status == Status::Open && finding.severity >= minimum).then_some(Kind::New),
         // Who was told that all is right again needn't hear that it never was wrong.
-        (Some(told), None) => return (told.split('#').next() == Some(Status::Open.as_str())).then_some(Kind::Withdrawn),
+        (Some(notified), None) => return (notified.split('#').next() == Some(Status::Open.as_str())).then_some(Kind::Withdrawn),
         (None, None) => return None,
     };
-    let mut parts = told.split('#');
+    let mut parts = notified.split('#');
     let status = parts.next().and_then(Status::parse);
     let severity = parts.next().and_then(Severity::parse).unwrap_or(Severity::Informational);
     let reopened: u64 = parts.next().and_then(|count| count.parse().ok()).unwrap_or(0);

@@ -17,7 +17,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertState {
     /// The state of the finding that was last told, as [`transition`] names it.
-    pub told: Option<String>,
+    #[serde(rename = "told")]
+    pub notified: Option<String>,
     /// The state that is being told.
     pub pending: Option<String>,
     /// The formats in which that was sent already.

@@ -25,22 +25,22 @@ const UNREADABLE: &str = "configuration_unreadable";
 
 /// What this instance met last.
 #[derive(Debug, Default)]
-pub(super) struct LastConfiguration(Mutex<Option<Met>>);
+pub(super) struct LastConfiguration(Mutex<Option<UploadState>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Met {
+enum UploadState {
     /// One that can be read, by its digest; `None` is that there is none.
     Readable(Option<String>),
     Unreadable,
 }
 
 impl LastConfiguration {
-    fn is(&self, met: &Met) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(met)
+    fn is(&self, state: &UploadState) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(state)
     }
 
-    fn set(&self, met: Met) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
+    fn set(&self, state: UploadState) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
     }
 }
 
@@ -71,19 +71,19 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             None => Configuration::default(),
             Some(Ok(configuration)) => configuration,
             Some(Err(unreadable)) => {
-                self.last_configuration.set(Met::Unreadable);
+                self.last_configuration.set(UploadState::Unreadable);
                 self.metrics.emit(&[(UNREADABLE, 1)]);
                 return Ok(Err(unreadable));
             }
         };
-        let met = Met::Readable(bytes.as_deref().map(digest));
-        if !self.last_configuration.is(&met) {
+        let state = UploadState::Readable(bytes.as_deref().map(digest));
+        if !self.last_configuration.is(&state) {
             if let Some(text) = text.as_deref().filter(|text| text.len() <= LONGEST)
                 && self.findings.document::<String>(ACCEPTED).await?.as_deref() != Some(text)
             {
                 self.findings.put_document(ACCEPTED, &text).await?;
             }
-            self.last_configuration.set(met);
+            self.last_configuration.set(state);
             self.metrics.emit(&[(UNREADABLE, 0)]);
         }
         Ok(Ok(configuration))

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{arn::GuardrailVersionArn, finding::Finding, moment::Moment, organization::GLOBAL_REGION};
 
-use super::{Fold, evidence::Known, organization_in};
+use super::{Fold, evidence::AccountEvidence, organization_in};
 use crate::{
     bucket::Bucket,
     error::CallError,
@@ -26,7 +26,7 @@ const LONGEST: usize = 256;
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// A change in the organization may concern any account: a fact for each makes the stream fold them, side by side.
-    pub(super) async fn tell_all_accounts(&self, management: &str, time: Moment, event_id: &str) -> Result<(), CallError> {
+    pub(super) async fn refold_all_accounts(&self, management: &str, time: Moment, event_id: &str) -> Result<(), CallError> {
         let files = self.world.files(&["organization".to_owned()]).await?;
         let mut accounts: BTreeSet<String> = organization_in(&files)
             .into_iter()
@@ -36,28 +36,33 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         accounts.extend(self.findings.places().await?.into_iter().map(|place| place.account));
         accounts.remove(management);
         for account in accounts {
-            self.tell(Place::new(account, GLOBAL_REGION), time, vec![format!("organization, by event {event_id}")]).await?;
+            self.request_refold(Place::new(account, GLOBAL_REGION), time, vec![format!("organization, by event {event_id}")]).await?;
         }
         Ok(())
     }
 
     /// What an account changes may concern another: whose guardrail it used to enforce, say. The other account's fold takes the change in.
-    pub(super) async fn tell_others(&self, account: &str, found: &[Finding], known: &Known) -> Result<(), CallError> {
+    pub(super) async fn notify_affected_accounts(
+        &self,
+        account: &str,
+        found: &[Finding],
+        evidence: &AccountEvidence,
+    ) -> Result<(), CallError> {
         for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
-            for (time, partition) in finding.events.iter().filter_map(|event| known.own_changes.get(event)) {
+            for (time, partition) in finding.events.iter().filter_map(|event| evidence.own_changes.get(event)) {
                 // The same fact each time: only the first makes the stream fold the other account.
                 self.findings.note_concern(&finding.account, partition).await?;
                 let place = Place::new(finding.account.as_str(), finding.region.as_str());
-                self.tell(place, *time, vec![format!("something in {}", partition.key())]).await?;
+                self.request_refold(place, *time, vec![format!("something in {}", partition.key())]).await?;
             }
         }
         Ok(())
     }
 
     /// Whoever owns a guardrail is told who asks for its DRAFT: what weakens a DRAFT that is in use weighs more.
-    pub(super) async fn tell_owners(&self, account: &str, known: &Known, ticket: i64) -> Result<(), CallError> {
+    pub(super) async fn record_draft_callers(&self, account: &str, evidence: &AccountEvidence, ticket: i64) -> Result<(), CallError> {
         let mut of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let owned = known.drafts_requested.iter().filter_map(|guardrail| Some((owner_of(guardrail)?, guardrail)));
+        let owned = evidence.drafts_requested.iter().filter_map(|guardrail| Some((owner_of(guardrail)?, guardrail)));
         for (owner, guardrail) in owned.filter(|(owner, _)| owner != account).take(DRAFTS) {
             of.entry(owner).or_default().insert(guardrail.clone());
         }
@@ -77,8 +82,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             if self.findings.is_known(owner).await? {
                 let which = digest(asked_for.into_iter().collect::<Vec<_>>().join(" ").as_bytes());
                 let what = format!("drafts that {account} asks for, version {version}: {which}");
-                let time = known.latest.unwrap_or_else(|| self.clock.now());
-                self.tell(Place::new(owner.as_str(), GLOBAL_REGION), time, vec![what]).await?;
+                let time = evidence.latest.unwrap_or_else(|| self.clock.now());
+                self.request_refold(Place::new(owner.as_str(), GLOBAL_REGION), time, vec![what]).await?;
             }
         }
         self.findings.put_requested(account, &Requested { of, version }, ticket).await.map(|_| ())
@@ -93,28 +98,28 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Accounts of which nothing was heard for too long by now are folded, though nothing happens in them.
-    pub(super) async fn tell_the_silent(&self, now: Moment) -> Result<(), CallError> {
+    pub(super) async fn refold_silent_accounts(&self, now: Moment) -> Result<(), CallError> {
         for (account, at) in self.findings.quiet().await?.into_iter().filter(|(_, at)| *at <= now) {
             // The same fact each time: only the first makes the stream fold the account.
-            self.tell(Place::new(account, GLOBAL_REGION), at, Vec::new()).await?;
+            self.request_refold(Place::new(account, GLOBAL_REGION), at, Vec::new()).await?;
         }
         Ok(())
     }
 
     /// Remembers when an account's silence will have lasted too long.
-    pub(super) async fn wait_for(&self, account: &str, silent_at: Option<Moment>, ticket: i64) -> Result<(), CallError> {
+    pub(super) async fn note_silence_deadline(&self, account: &str, silent_at: Option<Moment>, ticket: i64) -> Result<(), CallError> {
         self.findings.put_silent_at(account, silent_at, ticket).await?;
         // Others may have been heard of in the meantime, when this wasn't known yet.
         if let Some(at) = silent_at
             && self.findings.latest_moment().await?.is_some_and(|latest| latest >= at)
         {
-            self.tell(Place::new(account, GLOBAL_REGION), at, Vec::new()).await?;
+            self.request_refold(Place::new(account, GLOBAL_REGION), at, Vec::new()).await?;
         }
         Ok(())
     }
 
-    async fn tell(&self, place: Place, time: Moment, changed: Vec<String>) -> Result<(), CallError> {
-        let read = ReadFact { time, changed, whole: false, history: None };
+    async fn request_refold(&self, place: Place, time: Moment, changed: Vec<String>) -> Result<(), CallError> {
+        let read = ReadFact { time, changed, complete: false, history: None };
         self.observations.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await.map(|_| ())
     }
 }

@@ -12,7 +12,7 @@ use audit_core::{
 use super::{
     Fold, is_of_organization,
     record_effect::{AHEAD, item_name},
-    verified_hours::{broken_chains, settled},
+    verified_hours::{broken_chains, verified_hours},
 };
 use crate::{
     bucket::Bucket,
@@ -34,14 +34,14 @@ pub(super) type PacketOf = (Vec<u8>, bool);
 
 /// All that is known of an account.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct AccountEvidence {
     pub(super) facts: Facts,
     /// Without the calls.
     pub(super) changes: Facts,
     /// The calls of each hour, and whether they are only the account's own word.
     pub(super) packets: BTreeMap<(Place, Option<i64>), Vec<PacketOf>>,
     /// Those whose own auditor judged all their calls as covered.
-    pub(super) said_to_be_covered: Facts,
+    pub(super) claimed_covered: Facts,
     pub(super) changes_of_hub: BTreeSet<ChangeKey>,
     /// The account's own changes: their times and where they lie, by event id.
     pub(super) own_changes: BTreeMap<String, (Moment, Partition)>,
@@ -58,7 +58,7 @@ pub(super) struct Known {
     /// How much of event history was read at the latest look.
     pub(super) histories: BTreeMap<Place, (Moment, HistoryRead)>,
     /// When the hub could read all that it knew of a place.
-    pub(super) whole_looks: BTreeMap<Place, BTreeSet<Moment>>,
+    pub(super) complete_reads: BTreeMap<Place, BTreeSet<Moment>>,
     pub(super) gaps: BTreeMap<(Place, String), Vec<GapFact>>,
     /// States that are believed, as files of the world.
     pub(super) states: BTreeMap<String, Vec<u8>>,
@@ -71,7 +71,7 @@ pub(super) struct Known {
     pub(super) basis: Basis,
 }
 
-impl Known {
+impl AccountEvidence {
     fn add_change(&mut self, key: &ChangeKey, change: &Change) {
         self.facts.add_change(key, change);
         self.changes.add_change(key, change);
@@ -80,72 +80,77 @@ impl Known {
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Everything that was reported about an account.
-    pub(super) async fn known(&self, account: &str, partitions: &BTreeMap<Partition, u64>) -> Result<Known, CallError> {
-        let mut known = Known { notes: self.findings.notes(account).await?, ..Known::default() };
-        known.ahead = known.notes.iter().filter(|note| note.kind == AHEAD).map(|note| note.item.clone()).collect();
-        let mut read = self.reader.read(partitions, |partition| self.trust.is_self_reported(partition).then_some(ITEMS)).await?;
+    pub(super) async fn evidence(&self, account: &str, partitions: &BTreeMap<Partition, u64>) -> Result<AccountEvidence, CallError> {
+        let mut evidence = AccountEvidence { notes: self.findings.notes(account).await?, ..AccountEvidence::default() };
+        evidence.ahead = evidence.notes.iter().filter(|note| note.kind == AHEAD).map(|note| note.item.clone()).collect();
+        let mut read = self.cache.read(partitions, |partition| self.trust.is_self_reported(partition).then_some(ITEMS)).await?;
         // The hub's own first: of a change that both report, the hub's word is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
-        let settled = settled(&read);
+        let verified = verified_hours(&read);
         for (place, gap) in broken_chains(&read) {
-            known.gaps.entry((place, gap.missing.clone())).or_default().push(gap);
+            evidence.gaps.entry((place, gap.missing.clone())).or_default().push(gap);
         }
         let is_replaced = |partition: &Partition| {
             // Settled replaces provisional: what the trail holds of an hour is all there is to it.
-            self.trust.is_self_reported(partition) && settled.contains(&(partition.place.clone(), partition.hour))
+            self.trust.is_self_reported(partition) && verified.contains(&(partition.place.clone(), partition.hour))
         };
-        let mut all_settled = !partitions.is_empty();
+        let mut all_verified = !partitions.is_empty();
         for (partition, facts) in &read {
             let self_reported = self.trust.is_self_reported(partition);
-            all_settled &= !self_reported || is_replaced(partition);
+            all_verified &= !self_reported || is_replaced(partition);
             if facts.is_empty() {
-                known.empty.push(partition.clone());
+                evidence.empty.push(partition.clone());
             }
             if facts.len() > ITEMS && self_reported {
-                known.notes.insert(note_of_partition("flood", partition, partition.key(), format!("more than {ITEMS} facts in an hour")));
+                evidence.notes.insert(note_of_partition(
+                    "flood",
+                    partition,
+                    partition.key(),
+                    format!("more than {ITEMS} facts in an hour"),
+                ));
             }
             for read in facts.iter().take(if self_reported { ITEMS } else { usize::MAX }) {
-                self.add(&mut known, partition, read, is_replaced(partition));
+                self.add(&mut evidence, partition, read, is_replaced(partition));
             }
         }
         for item in self.findings.kept(account).await? {
             let Some(partition) = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?)) else { continue };
             let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
             let replaced = is_replaced(&partition);
-            self.add(&mut known, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced);
+            self.add(&mut evidence, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced);
         }
-        known.drafts_requested = known.facts.drafts_requested();
-        known.basis = if all_settled { Basis::Settled } else { Basis::Reported };
-        self.add_organization(&mut known, account).await?;
-        self.findings.drafts(account).await?.iter().for_each(|guardrail| known.facts.add_draft_request(guardrail));
-        known.latest = self.findings.latest_moment().await?;
-        known.latest.into_iter().for_each(|latest| known.facts.looked_at(latest));
+        evidence.drafts_requested = evidence.facts.drafts_requested();
+        evidence.basis = if all_verified { Basis::Verified } else { Basis::Reported };
+        self.add_organization(&mut evidence, account).await?;
+        self.findings.drafts(account).await?.iter().for_each(|guardrail| evidence.facts.add_draft_request(guardrail));
+        evidence.latest = self.findings.latest_moment().await?;
+        evidence.latest.into_iter().for_each(|latest| evidence.facts.looked_at(latest));
         for partition in self.findings.concerns(account).await? {
-            known.concerning.insert(partition.place.account.clone());
+            evidence.concerning.insert(partition.place.account.clone());
             for read in self.observations.query(&partition, Some("change#")).await? {
                 if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
                     let key = change.key(&partition.place.account);
-                    known.add_change(&key, &self.trust.believed(&partition, change.change));
+                    evidence.add_change(&key, &self.trust.believed(&partition, change.change));
                 }
             }
         }
-        Ok(known)
+        Ok(evidence)
     }
 
     /// What happened to the organization, as other accounts saw it: the management account, and in an installation of one's own any.
-    async fn add_organization(&self, known: &mut Known, account: &str) -> Result<(), CallError> {
+    async fn add_organization(&self, evidence: &mut AccountEvidence, account: &str) -> Result<(), CallError> {
         let others: BTreeSet<String> = match &self.trust.management_account {
             Some(management) => BTreeSet::from([management.clone()]),
             None if self.trust.organization => BTreeSet::new(),
             None => self.findings.places().await?.into_iter().map(|place| place.account).collect(),
         };
         for other in others.iter().filter(|other| *other != account) {
-            for (_, facts) in self.reader.read(&self.findings.partition_versions(other).await?, |_| None).await? {
+            for (_, facts) in self.cache.read(&self.findings.partition_versions(other).await?, |_| None).await? {
                 for read in facts.iter() {
                     if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
                         && is_of_organization(&change.change)
                     {
-                        known.add_change(&change.key(other), &change.change);
+                        evidence.add_change(&change.key(other), &change.change);
                     }
                 }
             }
@@ -153,69 +158,69 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    fn add(&self, known: &mut Known, partition: &Partition, read: &Read, replaced: bool) {
+    fn add(&self, evidence: &mut AccountEvidence, partition: &Partition, read: &Read, replaced: bool) {
         let place = &partition.place;
         let self_reported = self.trust.is_self_reported(partition);
-        if !known.ahead.is_empty() && known.ahead.contains(&item_name(&partition.key(), &read.sort_key)) {
+        if !evidence.ahead.is_empty() && evidence.ahead.contains(&item_name(&partition.key(), &read.sort_key)) {
             return;
         }
         match &read.fact {
             Ok(Fact { content: Content::Calls(bytes), .. }) if !replaced => {
                 let covered = |claimed: Invocations| claimed.compliant > 0 && claimed.violation == 0 && claimed.not_provable == 0;
-                match known.facts.unpack(&place.account, &place.region, partition.hour, bytes, self_reported) {
+                match evidence.facts.unpack(&place.account, &place.region, partition.hour, bytes, self_reported) {
                     Ok(unpacked) if self_reported && covered(unpacked.claimed) => {
                         // What was read a moment ago can be read again.
-                        let _ = known.said_to_be_covered.unpack(&place.account, &place.region, partition.hour, bytes, true);
+                        let _ = evidence.claimed_covered.unpack(&place.account, &place.region, partition.hour, bytes, true);
                     }
                     Ok(_) => {}
                     Err(error) => {
                         let item = format!("{} {}", partition.key(), read.sort_key);
-                        known.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
+                        evidence.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
                     }
                 }
-                known.packets.entry((place.clone(), partition.hour)).or_default().push((bytes.clone(), self_reported));
+                evidence.packets.entry((place.clone(), partition.hour)).or_default().push((bytes.clone(), self_reported));
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
                 let key = change.key(&place.account);
-                if self_reported && known.changes_of_hub.contains(&key) {
+                if self_reported && evidence.changes_of_hub.contains(&key) {
                     return;
                 }
                 if partition.source == Source::Hub {
-                    known.changes_of_hub.insert(key);
+                    evidence.changes_of_hub.insert(key);
                 }
-                known.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
-                known.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change.clone()));
+                evidence.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
+                evidence.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change.clone()));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
                 let path = state.path.strip_suffix(".json").unwrap_or(&state.path);
-                known.states.insert(format!("{path}@{}.json", state.since.to_basic()), state.json.clone().into_bytes());
+                evidence.states.insert(format!("{path}@{}.json", state.since.to_basic()), state.json.clone().into_bytes());
             }
             Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) => {
                 if !self_reported {
-                    known.heartbeats.entry(place.clone()).or_default().insert(heartbeat.time);
+                    evidence.heartbeats.entry(place.clone()).or_default().insert(heartbeat.time);
                 }
                 if !heartbeat.dead_letters.is_empty() {
-                    let of_place = known.dead_letters.entry(place.clone()).or_default();
+                    let of_place = evidence.dead_letters.entry(place.clone()).or_default();
                     of_place.entry(heartbeat.time).or_default().extend(heartbeat.dead_letters.clone());
                 }
             }
             Ok(Fact { content: Content::Gap(gap), .. }) => {
-                known.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap.clone());
+                evidence.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap.clone());
             }
             Ok(Fact { content: Content::Read(read), .. }) => {
-                known.facts.looked_at(read.time);
-                if read.whole {
-                    known.whole_looks.entry(place.clone()).or_default().insert(read.time);
+                evidence.facts.looked_at(read.time);
+                if read.complete {
+                    evidence.complete_reads.entry(place.clone()).or_default().insert(read.time);
                 }
                 if let Some(history) = read.history {
-                    let latest = known.histories.entry(place.clone()).or_insert((read.time, history));
+                    let latest = evidence.histories.entry(place.clone()).or_insert((read.time, history));
                     *latest = (*latest).max((read.time, history));
                 }
             }
             Ok(_) => {}
             Err(error) => {
                 let item = format!("{} {}", partition.key(), read.sort_key);
-                known.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
+                evidence.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
             }
         }
     }

@@ -16,7 +16,7 @@ use audit_core::{
     world::World,
 };
 
-use super::{Fold, evidence::Known};
+use super::{Fold, evidence::AccountEvidence};
 use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, place::Place, queue::Queue};
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
@@ -24,27 +24,27 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub(super) fn own_findings(
         &self,
         account: &str,
-        known: &Known,
+        evidence: &AccountEvidence,
         world: &World,
         organization: Option<&Organization>,
         terms: &Terms<'_>,
     ) -> Vec<Finding> {
-        let mut found = altered_observations(account, known, terms.configuration);
-        for ((place, missing), gaps) in &known.gaps {
+        let mut found = altered_observations(account, evidence, terms.configuration);
+        for ((place, missing), gaps) in &evidence.gaps {
             let because = gaps.iter().max_by_key(|gap| gap.time).map(|gap| gap.detail.clone()).unwrap_or_default();
             let count = gaps.iter().map(|gap| gap.count).sum();
             let times: Vec<Moment> = gaps.iter().map(|gap| gap.time).collect();
             let finding = own_finding("telemetry-gap", place, missing, because, count, &times, terms.configuration);
             // That it is there again is positive evidence, unless it is the account's own word alone.
             let seen = match missing.as_str() {
-                "heartbeat" => known.heartbeats.get(place),
-                "state" => known.whole_looks.get(place),
+                "heartbeat" => evidence.heartbeats.get(place),
+                "state" => evidence.complete_reads.get(place),
                 _ => None,
             };
             found.extend(finding.map(|finding| resolved_after(finding, seen)));
         }
-        found.extend(unjudged_messages(known, terms.configuration));
-        found.extend(self.differing_verdicts(account, known, world, terms.configuration));
+        found.extend(unjudged_messages(evidence, terms.configuration));
+        found.extend(self.differing_verdicts(account, evidence, world, terms.configuration));
         for finding in &mut found {
             auditor::except(finding, organization, terms);
         }
@@ -52,10 +52,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Calls that the account's own auditor saw covered, and that are violations by what is in force, whatever the team requires on top.
-    fn differing_verdicts(&self, account: &str, known: &Known, world: &World, configuration: &Configuration) -> Vec<Finding> {
+    fn differing_verdicts(&self, account: &str, evidence: &AccountEvidence, world: &World, configuration: &Configuration) -> Vec<Finding> {
         let plain = Configuration::default();
         let terms = Terms { configuration: &plain, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
-        let audit = auditor::audit(known.said_to_be_covered.clone(), world.clone(), &terms);
+        let audit = auditor::audit(evidence.claimed_covered.clone(), world.clone(), &terms);
         let mut by_region: BTreeMap<Region, Vec<&Finding>> = BTreeMap::new();
         for finding in audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation)) {
             by_region.entry(finding.region.clone()).or_default().push(finding);
@@ -73,9 +73,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 }
 
 /// Facts that were rewritten, removed before their time or made up.
-fn altered_observations(account: &str, known: &Known, configuration: &Configuration) -> Vec<Finding> {
+fn altered_observations(account: &str, evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
     let mut notes: BTreeMap<Place, BTreeSet<&Note>> = BTreeMap::new();
-    for note in &known.notes {
+    for note in &evidence.notes {
         notes.entry(Place::new(account, note.region.as_str())).or_default().insert(note);
     }
     let altered = notes.iter().filter_map(|(place, notes)| {
@@ -91,8 +91,8 @@ fn altered_observations(account: &str, known: &Known, configuration: &Configurat
 
 /// What lies in the dead-letter queues of an account and Region, as its heartbeats tell: nobody judged it. A later heartbeat, which the hub
 /// read itself or believes, puts it right if it tells nothing.
-fn unjudged_messages(known: &Known, configuration: &Configuration) -> Vec<Finding> {
-    let found = known.dead_letters.iter().filter_map(|(place, told)| {
+fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
+    let found = evidence.dead_letters.iter().filter_map(|(place, told)| {
         let (_, latest) = told.last_key_value()?;
         let because = format!(
             "messages lie in the account's dead-letter queues, and nobody judged what they tell: {}; they are lost 14 days after they came",
@@ -101,23 +101,23 @@ fn unjudged_messages(known: &Known, configuration: &Configuration) -> Vec<Findin
         let count = latest.values().flatten().fold(0, |sum: u64, count| sum.saturating_add(*count));
         let times: Vec<Moment> = told.keys().copied().collect();
         let finding = own_finding("telemetry-gap", place, "dead-letters", because, count.max(1), &times, configuration)?;
-        Some(resolved_after(finding, known.heartbeats.get(place)))
+        Some(resolved_after(finding, evidence.heartbeats.get(place)))
     });
     found.collect()
 }
 
 /// A finding that is put right by the first of these moments after it was last seen.
-fn resolved_after(mut finding: Finding, righted: Option<&BTreeSet<Moment>>) -> Finding {
-    if let Some(at) = righted.into_iter().flatten().copied().find(|time| Some(*time) > finding.last_seen) {
+fn resolved_after(mut finding: Finding, restored_at: Option<&BTreeSet<Moment>>) -> Finding {
+    if let Some(at) = restored_at.into_iter().flatten().copied().find(|time| Some(*time) > finding.last_seen) {
         (finding.status, finding.resolved_at) = (Status::Resolved, Some(at));
     }
     finding
 }
 
 /// Where event history was cut at the latest look.
-pub(super) fn cut_histories(known: &Known) -> impl Iterator<Item = BlindRow> {
-    let cut = known.histories.iter().filter(|(_, (_, history))| *history == HistoryRead::Cut);
-    cut.map(|(place, _)| BlindRow {
+pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<Item = BlindRow> {
+    let truncated = evidence.histories.iter().filter(|(_, (_, history))| *history == HistoryRead::Truncated);
+    truncated.map(|(place, _)| BlindRow {
         account: place.account.as_str().into(),
         region: place.region.as_str().into(),
         missing: Blindness::EventHistory,

@@ -28,7 +28,7 @@ const REMEMBERED: usize = 32 << 20;
 const OVERHEAD: usize = 256;
 
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct PartitionCache {
     observations: Observations,
     remembered: Mutex<Remembered>,
 }
@@ -39,9 +39,9 @@ struct Remembered {
     bytes: usize,
 }
 
-impl Reader {
+impl PartitionCache {
     pub(super) fn new(observations: Observations) -> Self {
-        Reader { observations, remembered: Mutex::default() }
+        PartitionCache { observations, remembered: Mutex::default() }
     }
 
     /// The facts of partitions of these versions, in their order; of some only so many and one more.
@@ -53,7 +53,7 @@ impl Reader {
         let mut read: BTreeMap<Partition, Arc<Vec<Read>>> = BTreeMap::new();
         let mut unread: Vec<(&Partition, u64)> = Vec::new();
         for (partition, version) in partitions {
-            match self.recall(partition, *version) {
+            match self.get(partition, *version) {
                 Some(facts) => drop(read.insert(partition.clone(), facts)),
                 None => unread.push((partition, *version)),
             }
@@ -70,7 +70,7 @@ impl Reader {
             while let Some(joined) = reading.join_next().await {
                 let (partition, version, facts) = joined.map_err(|error| CallError::new("read facts", ErrorKind::Retryable, error))?;
                 let facts = Arc::new(facts?);
-                self.remember(&partition, version, &facts);
+                self.insert(&partition, version, &facts);
                 read.insert(partition, facts);
             }
         }
@@ -82,12 +82,12 @@ impl Reader {
         *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Remembered::default();
     }
 
-    fn recall(&self, partition: &Partition, version: u64) -> Option<Arc<Vec<Read>>> {
+    fn get(&self, partition: &Partition, version: u64) -> Option<Arc<Vec<Read>>> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.partitions.get(partition).filter(|(of, _)| *of == version).map(|(_, facts)| Arc::clone(facts))
     }
 
-    fn remember(&self, partition: &Partition, version: u64, facts: &Arc<Vec<Read>>) {
+    fn insert(&self, partition: &Partition, version: u64, facts: &Arc<Vec<Read>>) {
         let bytes = size(facts);
         // Those that were noted before there were versions have none.
         if version == 0 || bytes > REMEMBERED {

@@ -20,14 +20,14 @@ pub(super) const AHEAD: &str = "ahead";
 const CLOCKS_DIFFER: i64 = 5 * 60;
 
 /// What happened to an account in a batch.
-pub(super) struct Touched<'r> {
+pub(super) struct AccountRecords<'r> {
     pub(super) first: &'r str,
-    pub(super) effects: Vec<Effect<'r>>,
+    pub(super) effects: Vec<RecordEffect<'r>>,
 }
 
 /// What a record of the stream means.
 #[derive(Debug)]
-pub(super) struct Effect<'r> {
+pub(super) struct RecordEffect<'r> {
     pub(super) place: Place,
     pub(super) partition: Option<Partition>,
     /// An item that was rewritten or removed, and still counts.
@@ -40,12 +40,12 @@ pub(super) struct Effect<'r> {
     pub(super) organization_changed: Option<(Moment, String)>,
 }
 
-impl<'r> Effect<'r> {
+impl<'r> RecordEffect<'r> {
     /// Facts are kept for so many days by the hub's own settings.
     pub(super) fn of(record: &'r StreamRecord, now: Moment, facts_ttl_days: i64) -> Self {
         let partition = Partition::parse(record.pk());
         let place = partition.as_ref().map_or_else(|| place_of_broken_key(record.pk()), |partition| partition.place.clone());
-        let mut effect = Effect {
+        let mut effect = RecordEffect {
             place,
             partition,
             keep: None,

@@ -10,7 +10,7 @@ use audit_core::moment::Moment;
 use super::Hours;
 use crate::{
     clock::{hour_of, start_of},
-    fact::{Content, GapFact, SettledFact},
+    fact::{Content, GapFact, VerifiedFact},
     observations::Read,
     place::{Partition, Place},
 };
@@ -20,9 +20,9 @@ use crate::{
 const LATE_HOURS: i64 = 1;
 
 /// The hours that the organization's trail has settled: digests vouch for the whole of them without a gap.
-pub(super) fn settled(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
+pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
     let mut stretches: BTreeMap<&Place, BTreeSet<(Moment, Moment)>> = BTreeMap::new();
-    for (partition, fact) in settled_facts(read) {
+    for (partition, fact) in verified_facts(read) {
         stretches.entry(&partition.place).or_default().insert((fact.time, fact.until));
     }
     let mut hours = Hours::new();
@@ -44,20 +44,20 @@ pub(super) fn settled(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
     hours
 }
 
-fn settled_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = (&Partition, &SettledFact)> {
-    fn settled(read: &Read) -> Option<&SettledFact> {
+fn verified_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = (&Partition, &VerifiedFact)> {
+    fn verified(read: &Read) -> Option<&VerifiedFact> {
         match &read.fact.as_ref().ok()?.content {
-            Content::Settled(settled) => Some(settled),
+            Content::Verified(verified) => Some(verified),
             _ => None,
         }
     }
-    read.iter().flat_map(|(partition, facts)| facts.iter().filter_map(settled).map(move |settled| (partition, settled)))
+    read.iter().flat_map(|(partition, facts)| facts.iter().filter_map(verified).map(move |verified| (partition, verified)))
 }
 
 /// Where a trail's chain of digests begins anew: nothing vouches for what was in between.
 pub(super) fn broken_chains(read: &[(Partition, Arc<Vec<Read>>)]) -> Vec<(Place, GapFact)> {
-    let mut chains: BTreeMap<(&Place, &str), Vec<&SettledFact>> = BTreeMap::new();
-    for (partition, fact) in settled_facts(read) {
+    let mut chains: BTreeMap<(&Place, &str), Vec<&VerifiedFact>> = BTreeMap::new();
+    for (partition, fact) in verified_facts(read) {
         chains.entry((&partition.place, fact.trail.as_str())).or_default().push(fact);
     }
     let mut gaps = Vec::new();

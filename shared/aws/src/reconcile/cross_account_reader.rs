@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// What the hub sees with.
-pub trait Eyes: Send + Sync {
+pub trait CrossAccountReader: Send + Sync {
     /// State, as a place's reader role sees it.
     type State: ReadState;
     /// The state of a place, by the reader role there.
-    fn of(&self, place: &Place) -> impl Future<Output = Self::State> + Send;
+    fn state(&self, place: &Place) -> impl Future<Output = Self::State> + Send;
     /// The records of CloudTrail's event history since a moment, as JSON; and whether these are all.
     fn history(&self, place: &Place, since: Moment) -> impl Future<Output = Result<(Vec<String>, bool), CallError>> + Send;
     /// A record of CloudTrail's event history by its event id, as JSON; `None` if it isn't there, or not yet.
@@ -36,10 +36,10 @@ pub struct ReaderRoles {
     role: String,
 }
 
-impl Eyes for ReaderRoles {
+impl CrossAccountReader for ReaderRoles {
     type State = AwsState;
 
-    async fn of(&self, place: &Place) -> AwsState {
+    async fn state(&self, place: &Place) -> AwsState {
         AwsState(self.aws_of(place).await)
     }
 
@@ -50,7 +50,7 @@ impl Eyes for ReaderRoles {
         let (mut records, mut token) = (Vec::new(), None);
         for _ in 0..HISTORY_PAGES {
             let request = aws.cloudtrail().lookup_events().lookup_attributes(source.clone()).start_time(since);
-            let page = at_a_pace(&aws, &request.set_next_token(token)).await?;
+            let page = look_up(&aws, &request.set_next_token(token)).await?;
             records.extend(page.events().iter().filter_map(|event| event.cloud_trail_event().map(str::to_owned)));
             token = page.next_token;
             if token.is_none() {
@@ -64,7 +64,7 @@ impl Eyes for ReaderRoles {
     async fn event(&self, place: &Place, event_id: &str) -> Result<Option<String>, CallError> {
         let aws = self.aws_of(place).await;
         let request = aws.cloudtrail().lookup_events().lookup_attributes(attribute(LookupAttributeKey::EventId, event_id)?);
-        let page = at_a_pace(&aws, &request).await?;
+        let page = look_up(&aws, &request).await?;
         aws.sleep(BETWEEN_LOOK_UPS).await;
         Ok(page.events().iter().find_map(|event| event.cloud_trail_event().map(str::to_owned)))
     }
@@ -83,7 +83,7 @@ const BETWEEN_LOOK_UPS: Duration = Duration::from_millis(600);
 const LOOK_UPS: u32 = 5;
 
 /// A page of event history. Not the SDK tries again, which may do so at once, but this does, each time after twice as long.
-async fn at_a_pace(aws: &Aws, request: &LookupEventsFluentBuilder) -> Result<LookupEventsOutput, CallError> {
+async fn look_up(aws: &Aws, request: &LookupEventsFluentBuilder) -> Result<LookupEventsOutput, CallError> {
     let mut tried = 0;
     loop {
         let once = aws_sdk_cloudtrail::config::Config::builder().retry_config(RetryConfig::disabled());

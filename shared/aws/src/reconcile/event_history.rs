@@ -9,7 +9,7 @@ use audit_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Eyes, Reconciler};
+use super::{CrossAccountReader, Reconciler};
 use crate::{
     bucket::Bucket,
     clock::{hour_of, start_of},
@@ -32,7 +32,7 @@ pub(super) struct Cursor {
     pub(super) read_until: Moment,
 }
 
-impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
+impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// What CloudTrail's event history holds since it was last read, as the hub's own facts; and what of it the account never reported.
     /// Answers with how much was read; `None` if it may not be.
     pub(super) async fn history(&self, place: &Place) -> Result<Option<HistoryRead>, CallError> {
@@ -40,7 +40,7 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let now = self.clock.now();
         let cursor = self.world.bucket().get(&cursor_key).await?.and_then(|json| serde_json::from_slice::<Cursor>(&json).ok());
         let since = cursor.map_or(now.plus_seconds(-HISTORY_BEGINS), |cursor| cursor.read_until);
-        let (records, complete) = match self.eyes.history(place, since).await {
+        let (records, complete) = match self.reader.history(place, since).await {
             Ok(read) => read,
             Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
             Err(error) => {
@@ -67,7 +67,7 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         // the trail's to tell, and is said not to be seen.
         let cursor = Cursor { read_until: now.plus_seconds(-HISTORY_LAG) };
         self.world.bucket().put(&cursor_key, json!(cursor).to_string().into_bytes()).await?;
-        Ok(Some(if complete { HistoryRead::Whole } else { HistoryRead::Cut }))
+        Ok(Some(if complete { HistoryRead::Complete } else { HistoryRead::Truncated }))
     }
 
     /// Calls and changes that happened long enough ago, and that the account's own auditor never reported.

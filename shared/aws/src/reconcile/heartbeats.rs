@@ -12,7 +12,7 @@ use audit_core::{
 use serde_json::json;
 
 use super::{
-    Eyes, Reconciler,
+    CrossAccountReader, Reconciler,
     event_history::{Cursor, HISTORY_LAG},
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 /// So many heartbeats are looked for in event history, one by one. Of an account that reports none but its own, the first is there.
 const LOOKED_FOR: usize = 8;
 
-impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
+impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// Whether the heartbeat came through lately, where one is due.
     pub(super) async fn heartbeat(&self, place: &Place) -> Result<(), CallError> {
         let minutes = self.settings.heartbeat_minutes;
@@ -92,7 +92,7 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let mut candidates: Vec<(&String, &Moment)> = reported.iter().collect();
         candidates.sort_by_key(|(event_id, time)| (**time > now.plus_seconds(-HISTORY_LAG), Reverse(**time), *event_id));
         for (event_id, _) in candidates.into_iter().take(LOOKED_FOR) {
-            let record = match self.eyes.event(place, event_id).await {
+            let record = match self.reader.event(place, event_id).await {
                 Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
                 Err(error) => {
                     error::warn("event history can't be asked for a heartbeat", &error);

@@ -5,38 +5,38 @@ use std::collections::BTreeSet;
 use audit_core::organization::GLOBAL_REGION;
 use serde_json::{Value, json};
 
-use super::{Eyes, Order, Reconciler, read_outcome::Look};
+use super::{CrossAccountReader, Reconciler, Task, read_outcome::ReadRecorder};
 use crate::{
     bucket::Bucket,
     error::{self, CallError, ErrorKind},
-    inventory::{INVALID_POLICIES, Policies, Survey, texts},
+    inventory::{INVALID_POLICIES, Inventory, Policies, texts},
     place::Place,
     queue::Queue,
     state::{Question, ReadState as _},
 };
 
-impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
+impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     pub(super) async fn organization(&self) -> Result<(), CallError> {
         let Some(management) = &self.settings.management_account else { return Ok(()) };
         let place = Place::new(management.as_str(), GLOBAL_REGION);
-        let (state, look) = (self.eyes.of(&place).await, self.look());
-        let Some(organization) = Survey::new(&state, &look).organization(Policies::Attached).await? else {
-            return look.into_looks().failed.map_or(Ok(()), Err);
+        let (state, recorder) = (self.reader.state(&place).await, self.recorder());
+        let Some(organization) = Inventory::new(&state, &recorder).organization(Policies::Attached).await? else {
+            return recorder.into_outcome().failed.map_or(Ok(()), Err);
         };
-        let mut orders: Vec<Order> = texts(&organization, "Accounts", "Id").map(|account| Order::Account { account }).collect();
-        orders.push(Order::InvalidPolicies { token: None });
+        let mut tasks: Vec<Task> = texts(&organization, "Accounts", "Id").map(|account| Task::Account { account }).collect();
+        tasks.push(Task::InvalidPolicies { token: None });
         // Those that were invalid, too: only AWS's word that nothing is wrong any more puts it right.
-        orders.extend(self.known_as_invalid().await?.into_iter().map(|account| Order::PolicyValidation { account }));
-        self.send(&orders).await?;
-        self.tell(&place, look.into_looks()).await
+        tasks.extend(self.known_as_invalid().await?.into_iter().map(|account| Task::PolicyValidation { account }));
+        self.send(&tasks).await?;
+        self.report_read(&place, recorder.into_outcome()).await
     }
 
     /// An account's effective policy. Throttling is an error, and the order comes again: what is not known stays as it was known.
     pub(super) async fn account(&self, account: &str) -> Result<(), CallError> {
         let management = self.settings.management_account.as_deref().unwrap_or(account);
-        let (state, look) = (self.eyes.of(&Place::new(management, GLOBAL_REGION)).await, self.look());
-        Survey::new(&state, &look).effective_policy(account).await?;
-        self.tell_what_is_new(account, look).await
+        let (state, recorder) = (self.reader.state(&Place::new(management, GLOBAL_REGION)).await, self.recorder());
+        Inventory::new(&state, &recorder).effective_policy(account).await?;
+        self.report_changes(account, recorder).await
     }
 
     pub(super) async fn invalid_policies(&self, token: Option<&str>) -> Result<(), CallError> {
@@ -52,37 +52,37 @@ impl<E: Eyes, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         if !page.get("Accounts").is_some_and(Value::is_array) {
             return Err(CallError::new("list invalid policies", ErrorKind::Retryable, "the answer holds no accounts"));
         }
-        let mut orders: Vec<Order> = texts(&page, "Accounts", "Id").map(|account| Order::PolicyValidation { account }).collect();
+        let mut tasks: Vec<Task> = texts(&page, "Accounts", "Id").map(|account| Task::PolicyValidation { account }).collect();
         if let Some(next) = page.get("NextToken").and_then(Value::as_str) {
-            orders.push(Order::InvalidPolicies { token: Some(next.to_owned()) });
+            tasks.push(Task::InvalidPolicies { token: Some(next.to_owned()) });
         }
-        self.send(&orders).await
+        self.send(&tasks).await
     }
 
     pub(super) async fn policy_validation(&self, account: &str) -> Result<(), CallError> {
         let Some(state) = self.management().await else { return Ok(()) };
-        let look = self.look();
-        Survey::new(&state, &look).policy_validation(account).await?;
-        self.tell_what_is_new(account, look).await
+        let recorder = self.recorder();
+        Inventory::new(&state, &recorder).policy_validation(account).await?;
+        self.report_changes(account, recorder).await
     }
 
-    async fn tell_what_is_new(&self, account: &str, look: Look<'_, B>) -> Result<(), CallError> {
-        let looks = look.into_looks();
-        if looks.is_empty() {
+    async fn report_changes(&self, account: &str, recorder: ReadRecorder<'_, B>) -> Result<(), CallError> {
+        let outcome = recorder.into_outcome();
+        if outcome.is_empty() {
             return Ok(());
         }
-        self.tell(&Place::new(account, GLOBAL_REGION), looks).await
+        self.report_read(&Place::new(account, GLOBAL_REGION), outcome).await
     }
 
-    async fn send(&self, orders: &[Order]) -> Result<(), CallError> {
-        let orders: Vec<String> = orders.iter().map(|order| json!(order).to_string()).collect();
-        self.queue.send(&orders, 0).await
+    async fn send(&self, tasks: &[Task]) -> Result<(), CallError> {
+        let tasks: Vec<String> = tasks.iter().map(|task| json!(task).to_string()).collect();
+        self.queue.send(&tasks, 0).await
     }
 
     /// What sees as the management account does; `None` if there is no organization.
     async fn management(&self) -> Option<E::State> {
         let management = self.settings.management_account.as_ref()?;
-        Some(self.eyes.of(&Place::new(management.as_str(), GLOBAL_REGION)).await)
+        Some(self.reader.state(&Place::new(management.as_str(), GLOBAL_REGION)).await)
     }
 
     /// The accounts whose policies were invalid when they were last asked about.

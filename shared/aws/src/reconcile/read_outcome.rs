@@ -14,7 +14,7 @@ use crate::{
     bucket::Bucket,
     error::{self, CallError, ErrorKind},
     fact::HistoryRead,
-    inventory::Keep,
+    inventory::SnapshotSink,
     snapshots::Snapshots,
 };
 
@@ -23,7 +23,7 @@ const TOLD_AGAIN: i64 = 3 * 60 * 60;
 
 /// What looking came to.
 #[derive(Debug, Default)]
-pub(super) struct Looks {
+pub(super) struct ReadOutcome {
     /// What is new in the world.
     pub(super) changed: Vec<String>,
     /// The first answer that couldn't be used.
@@ -31,14 +31,14 @@ pub(super) struct Looks {
     /// What may not be read.
     pub(super) refused: Vec<String>,
     /// A list may not be read.
-    pub(super) partial: bool,
+    pub(super) list_refused: bool,
     /// All could be read.
-    pub(super) whole: bool,
+    pub(super) complete: bool,
     /// How much of event history was read, if it was.
     pub(super) history: Option<HistoryRead>,
 }
 
-impl Looks {
+impl ReadOutcome {
     pub(super) fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.failed.is_none()
     }
@@ -46,59 +46,59 @@ impl Looks {
 
 /// A look at something, for the world.
 #[derive(Debug)]
-pub(super) struct Look<'w, B> {
+pub(super) struct ReadRecorder<'w, B> {
     world: &'w Snapshots<B>,
     now: Moment,
-    looks: Mutex<Looks>,
+    outcome: Mutex<ReadOutcome>,
 }
 
-impl<'w, B: Bucket> Look<'w, B> {
+impl<'w, B: Bucket> ReadRecorder<'w, B> {
     pub(super) fn new(world: &'w Snapshots<B>, now: Moment) -> Self {
-        Look { world, now, looks: Mutex::default() }
+        ReadRecorder { world, now, outcome: Mutex::default() }
     }
 
-    pub(super) fn into_looks(self) -> Looks {
-        self.looks.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn into_outcome(self) -> ReadOutcome {
+        self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn looks(&self) -> MutexGuard<'_, Looks> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outcome(&self) -> MutexGuard<'_, ReadOutcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whoever is throttled comes again, and ends the survey for now; what else can't be read is not known.
-impl<B: Bucket> Keep for Look<'_, B> {
-    async fn keep(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
+impl<B: Bucket> SnapshotSink for ReadRecorder<'_, B> {
+    async fn write(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
         if let Err(error) = check(stem, json) {
             error::warn("an answer can't be used", &error);
-            self.looks().failed.get_or_insert(error);
+            self.outcome().failed.get_or_insert(error);
             return Ok(false);
         }
         let written = self.world.write(stem, json).await?;
         // Also what was new a while ago: who was to be told may not have been.
         if written.is_new || written.since.is_some_and(|time| time > self.now.plus_seconds(-TOLD_AGAIN)) {
-            self.looks().changed.push(stem.to_owned());
+            self.outcome().changed.push(stem.to_owned());
         }
         Ok(true)
     }
 
-    fn miss(&self, stem: &str, error: CallError) -> Result<(), CallError> {
+    fn unreadable(&self, stem: &str, error: CallError) -> Result<(), CallError> {
         if error.kind == ErrorKind::Retryable {
             return Err(error);
         }
         error::warn("state can't be read", &error);
         if error.kind == ErrorKind::Denied {
-            self.looks().refused.push(stem.to_owned());
+            self.outcome().refused.push(stem.to_owned());
         }
         Ok(())
     }
 
-    fn miss_list(&self, _: &str, error: CallError) -> Result<(), CallError> {
+    fn unlistable(&self, _: &str, error: CallError) -> Result<(), CallError> {
         if error.kind == ErrorKind::Retryable {
             return Err(error);
         }
         error::warn("a list can't be read", &error);
-        self.looks().partial = true;
+        self.outcome().list_refused = true;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     error::{CallError, ErrorKind, chain},
     folder::Folder,
-    inventory::Keep,
+    inventory::SnapshotSink,
     snapshots::Snapshots,
 };
 
@@ -76,8 +76,8 @@ impl Writer {
     }
 }
 
-impl Keep for Writer {
-    async fn kept(&self, stem: &str) -> Option<Vec<u8>> {
+impl SnapshotSink for Writer {
+    async fn existing(&self, stem: &str) -> Option<Vec<u8>> {
         if !self.journal.holds(stem) {
             return None;
         }
@@ -90,7 +90,7 @@ impl Keep for Writer {
         Some(json)
     }
 
-    async fn keep(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
+    async fn write(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
         let is_new = self.snapshots.write(stem, json).await?.is_new;
         self.journal.add(stem).map_err(|error| CallError::new("write the journal", ErrorKind::Refused, error))?;
         self.progress.pieces.fetch_add(1, Ordering::Relaxed);
@@ -106,12 +106,12 @@ impl Keep for Writer {
         Ok(true)
     }
 
-    fn miss(&self, stem: &str, error: CallError) -> Result<(), CallError> {
+    fn unreadable(&self, stem: &str, error: CallError) -> Result<(), CallError> {
         self.missing(stem, &error);
         Ok(())
     }
 
-    fn miss_list(&self, what: &str, error: CallError) -> Result<(), CallError> {
+    fn unlistable(&self, what: &str, error: CallError) -> Result<(), CallError> {
         self.missing(what, &error);
         Ok(())
     }

@@ -13,7 +13,7 @@ use audit_aws::{
     invocations::{HEARTBEAT_ROLE, Message},
     place::Place,
     queue::MemoryQueue,
-    reconcile::{Eyes as _, Order, ReaderRoles},
+    reconcile::{CrossAccountReader as _, ReaderRoles, Task},
     state::{AwsState, Question, ReadState as _},
     trail::{CloudTrailKeys, PublicKeys as _},
 };
@@ -222,8 +222,8 @@ async fn history_is_read_within_two_requests_a_second_whatever_is_throttled() {
         "LookupEvents",
         [events(1, Some("a")), throttled(), throttled(), events(2, Some("b")), Answer::Broken, events(3, Some("c")), events(4, None)],
     );
-    let eyes = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
-    let (records, complete) = eyes.history(&member(), since()).await.unwrap();
+    let reader = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
+    let (records, complete) = reader.history(&member(), since()).await.unwrap();
     assert_eq!((records.len(), complete), (4, true));
     let asked = double.asked("LookupEvents");
     assert_eq!(asked.len(), 7);
@@ -236,21 +236,21 @@ async fn history_is_read_within_two_requests_a_second_whatever_is_throttled() {
     assert!(asked.iter().all(|other| other.body["StartTime"] == asked[0].body["StartTime"]));
     assert_eq!(asked.iter().filter_map(|asked| asked.parameter("NextToken")).collect::<Vec<_>>(), ["a", "a", "a", "b", "b", "c"]);
     double.on("LookupEvents", [throttled()]);
-    assert_eq!(eyes.history(&member(), since()).await.unwrap_err().kind, ErrorKind::Retryable);
+    assert_eq!(reader.history(&member(), since()).await.unwrap_err().kind, ErrorKind::Retryable);
     double.on("LookupEvents", [events(1, Some("more"))]);
-    let (records, complete) = eyes.history(&member(), since()).await.unwrap();
+    let (records, complete) = reader.history(&member(), since()).await.unwrap();
     assert_eq!((records.len(), complete), (100, false), "it ends some time, and says that there is more");
 }
 
 #[tokio::test]
 async fn an_account_that_lets_nobody_in_is_told_from_a_network_that_is_down() {
     let double = Double::default();
-    let eyes = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
+    let reader = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
     for (answer, kind) in [(Answer::Error(403, "AccessDenied"), ErrorKind::Denied), (Answer::Broken, ErrorKind::Retryable)] {
         double.on("AssumeRole", [answer]);
-        let state = eyes.of(&member()).await;
+        let state = reader.state(&member()).await;
         assert_eq!(state.read(&Question::EnforcedConfigurations).await.unwrap_err().kind, kind);
-        assert_eq!(eyes.history(&member(), since()).await.unwrap_err().kind, kind);
+        assert_eq!(reader.history(&member(), since()).await.unwrap_err().kind, kind);
     }
 }
 
@@ -333,7 +333,7 @@ async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_
     let policy =
         |id: &str| Answer::Json(json!({"Policy": {"PolicySummary": {"Id": id, "Type": "BEDROCK_POLICY"}, "Content": "{}", "Unheard": 1}}));
     double.on("DescribePolicy", [policy("p-1"), policy("p-2")]);
-    hub.order(&Order::Organization, "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&Task::Organization, "2026-11-20T10:00:00Z").await.unwrap();
     let (_, organization) = &hub.world("organization").await[0];
     let ids = |list: &str, key: &str| -> Vec<String> {
         organization[list].as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
@@ -342,17 +342,17 @@ async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_
     assert_eq!(ids("Attachments", "TargetId"), ["r-ab12", MEMBER, "ou-ab12-prodprod"]);
     assert_eq!((&organization["Accounts"][1]["Unheard"], &organization["Organization"]["Unheard"]), (&json!(1), &json!(1)));
     assert_eq!(hub.world("policies/").await.len(), 2);
-    let orders = hub.orders();
-    assert!(orders.contains(&Order::Account { account: MEMBER.to_owned() }) && orders.contains(&Order::InvalidPolicies { token: None }));
+    let tasks = hub.tasks();
+    assert!(tasks.contains(&Task::Account { account: MEMBER.to_owned() }) && tasks.contains(&Task::InvalidPolicies { token: None }));
 
     // The policy is detached: the event makes the hub read again, and what was known is known no longer.
-    let account = Order::Account { account: MEMBER.to_owned() };
+    let account = Task::Account { account: MEMBER.to_owned() };
     double.says(DESCRIBE, story::enforced_policy(GUARDRAIL));
-    hub.order(&account, "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account, "2026-11-20T10:00:00Z").await.unwrap();
     double.on(DESCRIBE, [Answer::Error(400, "TooManyRequestsException")]);
-    assert_eq!(hub.order(&account, "2026-11-20T11:00:00Z").await, Err(ErrorKind::Retryable));
+    assert_eq!(hub.task(&account, "2026-11-20T11:00:00Z").await, Err(ErrorKind::Retryable));
     double.on(DESCRIBE, [Answer::Error(400, "EffectivePolicyNotFoundException")]);
-    hub.order(&account, "2026-11-20T11:05:00Z").await.unwrap();
+    hub.task(&account, "2026-11-20T11:05:00Z").await.unwrap();
     let known: Vec<Value> = hub.world("effective-policies/").await.into_iter().map(|(_, json)| json["EffectivePolicy"].clone()).collect();
     assert_eq!(known.len(), 2);
     assert_eq!(known[1], Value::Null);
@@ -368,24 +368,24 @@ async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_not
         |id: &str, next: Option<&str>| Answer::Json(json!({"Accounts": [{"Id": id}], "PolicyType": "BEDROCK_POLICY", "NextToken": next}));
     let list = "ListAccountsWithInvalidEffectivePolicy";
     double.on(list, [page(MEMBER, Some("t")), Answer::Error(400, "TooManyRequestsException")]);
-    hub.order(&Order::InvalidPolicies { token: None }, "2026-11-20T10:00:00Z").await.unwrap();
-    let orders = hub.orders();
-    let next = Order::InvalidPolicies { token: Some("t".to_owned()) };
-    let of_member = Order::PolicyValidation { account: MEMBER.to_owned() };
-    assert_eq!(orders, [of_member.clone(), next.clone()]);
-    assert_eq!(hub.order(&next, "2026-11-20T10:00:10Z").await, Err(ErrorKind::Retryable), "it goes on where it was");
+    hub.task(&Task::InvalidPolicies { token: None }, "2026-11-20T10:00:00Z").await.unwrap();
+    let tasks = hub.tasks();
+    let next = Task::InvalidPolicies { token: Some("t".to_owned()) };
+    let of_member = Task::PolicyValidation { account: MEMBER.to_owned() };
+    assert_eq!(tasks, [of_member.clone(), next.clone()]);
+    assert_eq!(hub.task(&next, "2026-11-20T10:00:10Z").await, Err(ErrorKind::Retryable), "it goes on where it was");
     double.on(list, [page("333344445555", None)]);
-    hub.order(&next, "2026-11-20T10:05:00Z").await.unwrap();
+    hub.task(&next, "2026-11-20T10:05:00Z").await.unwrap();
     assert_eq!(double.asked(list).last().unwrap().parameter("NextToken").as_deref(), Some("t"));
-    assert_eq!(hub.orders(), [Order::PolicyValidation { account: "333344445555".to_owned() }]);
+    assert_eq!(hub.tasks(), [Task::PolicyValidation { account: "333344445555".to_owned() }]);
 
     let said = |errors: Value, at: f64| json!({"AccountId": MEMBER, "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": at, "EffectivePolicyValidationErrors": errors});
     double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_168_000.0));
-    hub.order(&of_member, "2026-11-20T10:00:20Z").await.unwrap();
+    hub.task(&of_member, "2026-11-20T10:00:20Z").await.unwrap();
     double.says(VALIDATION, said(json!([error("KEY_REQUIRED")]), 1_795_169_000.0));
-    hub.order(&of_member, "2026-11-20T10:30:00Z").await.unwrap();
+    hub.task(&of_member, "2026-11-20T10:30:00Z").await.unwrap();
     assert_eq!(hub.world("invalid-policies/").await.len(), 1, "evaluated again, and the same again");
-    let fold = hub.tables.fold(&hub.bucket, crate::eyes::organization());
+    let fold = hub.tables.fold(&hub.bucket, crate::cross_account_reader::organization());
     hub.tables.fold_all(&fold).await;
     let invalid = async || {
         let found = hub.tables.all_findings().await;
@@ -400,14 +400,14 @@ async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_not
     double.says("DescribeOrganization", organization.clone());
     double.says("ListRoots", json!({"Roots": []}));
     double.says("ListPolicies", json!({"Policies": []}));
-    hub.order(&Order::Organization, "2026-11-20T12:00:00Z").await.unwrap();
-    assert!(hub.orders().contains(&of_member));
+    hub.task(&Task::Organization, "2026-11-20T12:00:00Z").await.unwrap();
+    assert!(hub.tasks().contains(&of_member));
     double.says(VALIDATION, said(json!([]), 1_795_176_000.0));
-    hub.order(&of_member, "2026-11-20T12:00:00Z").await.unwrap();
+    hub.task(&of_member, "2026-11-20T12:00:00Z").await.unwrap();
     hub.tables.fold_all(&fold).await;
     assert_eq!(invalid().await.unwrap().0, audit_core::finding::Status::Resolved);
-    hub.order(&Order::Organization, "2026-11-20T13:00:00Z").await.unwrap();
-    assert!(!hub.orders().contains(&of_member), "what is right isn't asked about any more");
+    hub.task(&Task::Organization, "2026-11-20T13:00:00Z").await.unwrap();
+    assert!(!hub.tasks().contains(&of_member), "what is right isn't asked about any more");
 }
 
 #[tokio::test]
@@ -433,15 +433,15 @@ async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
     ] {
         double.says(operation, answer);
     }
-    let place = Order::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
-    hub.order(&place, "2026-11-20T10:00:00Z").await.unwrap();
+    let place = Task::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
+    hub.task(&place, "2026-11-20T10:00:00Z").await.unwrap();
     let (key, gone) = hub.world(&known).await.pop().unwrap();
     assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({"guardrailId": null})));
-    hub.order(&place, "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&place, "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(double.asked("GET /guardrails/mine12345678").len(), 1, "what is known to be gone isn't asked about again");
     // An answer that the world couldn't use isn't put there.
     double.says("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfiguration": "elsewhere"}));
-    assert_eq!(hub.order(&place, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
+    assert_eq!(hub.task(&place, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
     let configurations = hub.world("enforced-configurations/").await;
     assert_eq!(configurations.len(), 1, "{configurations:?}");
 }
@@ -502,10 +502,10 @@ async fn an_event_is_looked_up_by_its_id() {
         "LookupEvents",
         [Answer::Json(json!({"Events": [{"EventId": "e1", "CloudTrailEvent": "{}"}]})), Answer::Json(json!({"Events": []}))],
     );
-    let eyes = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
+    let reader = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
     let place = Place::new(MEMBER, "us-east-1");
-    assert_eq!(eyes.event(&place, "e1").await.unwrap().as_deref(), Some("{}"));
-    assert_eq!(eyes.event(&place, "e2").await.unwrap(), None);
+    assert_eq!(reader.event(&place, "e1").await.unwrap().as_deref(), Some("{}"));
+    assert_eq!(reader.event(&place, "e2").await.unwrap(), None);
     let asked = double.asked("LookupEvents");
     assert_eq!(asked[0].body["LookupAttributes"], json!([{"AttributeKey": "EventId", "AttributeValue": "e1"}]));
 }

@@ -329,7 +329,7 @@ async fn what_was_written_before_it_happened_never_counts() {
         metrics("fold-findings"),
         audit_aws::clock::Clock::At(later),
     );
-    let looked = audit_aws::fact::ReadFact { time: later, changed: Vec::new(), whole: false, history: None };
+    let looked = audit_aws::fact::ReadFact { time: later, changed: Vec::new(), complete: false, history: None };
     scene.tables.observations().put(&Fact::new(Source::Hub, member(), Some(later), Content::Read(looked))).await.unwrap();
     scene.tables.fold_all(&fold).await;
     let silent = scene.tables.all_findings().await.into_iter().find(|finding| finding.rule == "telemetry-gap");
@@ -537,9 +537,9 @@ async fn what_only_the_account_says_may_make_things_worse() {
 async fn what_an_account_says_of_its_state_makes_the_hub_look_for_itself() {
     let (tables, queue) = (tables().await, MemoryQueue::default());
     let bucket = bucket_with(story::bare_world(), None).await;
-    let fold = tables.fold(&bucket, organization()).asking(Some(queue.clone()));
+    let fold = tables.fold(&bucket, organization()).with_reconcile_queue(Some(queue.clone()));
     let look = json!({"kind": "place", "account": MEMBER, "region": "us-east-1"});
-    let asked = || queue.take().into_iter().map(|(order, _)| serde_json::from_str::<Value>(&order).unwrap()).collect::<Vec<_>>();
+    let asked = || queue.take().into_iter().map(|(task, _)| serde_json::from_str::<Value>(&task).unwrap()).collect::<Vec<_>>();
     let stream = async || {
         let records = tables.inserted().await;
         assert_eq!(fold.take(&records).await, None);

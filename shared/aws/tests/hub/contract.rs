@@ -179,7 +179,7 @@ async fn keeps_its_promises(store: &mut impl EvidenceStore) {
         store.add(&collected(part)).await;
     }
     let audit = audited(store.facts().await);
-    assert_eq!(sorted(audit.findings.clone()), sorted(expected.findings), "in pieces, twice and in any order: the same evidence");
+    assert_eq!(sorted(audit.findings.clone()), sorted(expected.findings), "in pieces, twice and in any task: the same evidence");
     assert_eq!((audit.invocations, audit.coverage.clone()), (expected.invocations, expected.coverage));
     store.conclude(&audit).await;
     store.conclude(&audit).await;
@@ -202,7 +202,8 @@ async fn keeps_the_promises_of_every_store(tables: &Tables) {
 async fn an_earlier_fold_overwrites_and_removes_nothing_of_a_later_one(tables: &Tables) {
     let findings = tables.findings();
     let finding = a_finding();
-    let stored = |ticket, count| Stored { finding: Finding { count, ..finding.clone() }, ticket, units: Vec::new(), basis: Basis::Settled };
+    let stored =
+        |ticket, count| Stored { finding: Finding { count, ..finding.clone() }, ticket, units: Vec::new(), basis: Basis::Verified };
     let account = finding.account.as_str();
     let tickets = [findings.ticket(account).await.unwrap(), findings.ticket(account).await.unwrap()];
     assert_eq!(tickets, [1, 2]);
@@ -313,7 +314,7 @@ async fn findings_are_found_by_every_index(tables: &Tables) {
 async fn what_has_no_place_in_an_index_is_kept_all_the_same(tables: &Tables) {
     let findings = tables.findings();
     let finding = Finding { region: "".into(), last_seen: None, first_seen: None, policy: None, title: String::new(), ..a_finding() };
-    let stored = Stored { finding, ticket: 1, units: vec!["r-ab12".to_owned(), "ou-ab12-prod".to_owned()], basis: Basis::Settled };
+    let stored = Stored { finding, ticket: 1, units: vec!["r-ab12".to_owned(), "ou-ab12-prod".to_owned()], basis: Basis::Verified };
     assert!(findings.put(&stored).await.unwrap());
     assert_eq!(findings.get(stored.finding.account.as_str(), &stored.finding.id).await.unwrap(), Some(stored));
 }
@@ -437,7 +438,7 @@ async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
     let findings = tables.findings();
     let since = Moment::parse("2026-11-20T10:00:00Z").unwrap();
     let state =
-        |version| AlertState { told: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version, withdrawn: 0 };
+        |version| AlertState { notified: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version, withdrawn: 0 };
     assert_eq!(findings.alert_state("f").await.unwrap(), None);
     assert!(findings.put_alert_state("f", &state(1)).await.unwrap());
     assert!(!findings.put_alert_state("f", &state(1)).await.unwrap());

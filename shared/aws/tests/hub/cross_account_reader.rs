@@ -16,7 +16,7 @@ use audit_aws::{
     invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, heartbeat_in},
     place::{Partition, Place, Source},
     queue::MemoryQueue,
-    reconcile::{Eyes, Order, Reconciler, Settings},
+    reconcile::{CrossAccountReader, Reconciler, Settings, Task},
     state::{Question, ReadState},
 };
 use audit_core::{
@@ -58,10 +58,10 @@ impl ReadState for Answers {
     }
 }
 
-impl Eyes for Seen {
+impl CrossAccountReader for Seen {
     type State = Answers;
 
-    async fn of(&self, _: &Place) -> Answers {
+    async fn state(&self, _: &Place) -> Answers {
         self.answers.clone()
     }
 
@@ -159,9 +159,9 @@ async fn a_change_in_the_organization_is_looked_after_four_times() {
     let (tables, answers, queue) = (tables().await, Answers::default(), MemoryQueue::default());
     let attach = story::record(MANAGEMENT, "DetachPolicy", 1, 1, &json!({"policyId": "p-1", "targetId": MEMBER}));
     assert_eq!(changed(&tables, &answers, Some(queue.clone()), &[attach]).await, Vec::<String>::new());
-    let orders = queue.take();
-    assert_eq!(orders.iter().map(|(_, delay)| *delay).collect::<Vec<_>>(), [0, 60, 300, 900]);
-    assert!(orders.iter().all(|(order, _)| serde_json::from_str::<Order>(order).unwrap() == Order::Organization));
+    let tasks = queue.take();
+    assert_eq!(tasks.iter().map(|(_, delay)| *delay).collect::<Vec<_>>(), [0, 60, 300, 900]);
+    assert!(tasks.iter().all(|(task, _)| serde_json::from_str::<Task>(task).unwrap() == Task::Organization));
 }
 
 pub(crate) fn organization() -> Trust {
@@ -180,7 +180,7 @@ impl Hub {
         Hub { tables: tables().await, seen: Seen::default(), bucket: MemoryBucket::default(), queue: MemoryQueue::default() }
     }
 
-    async fn order(&self, order: &Order, now: &str) -> Result<(), CallError> {
+    async fn task(&self, task: &Task, now: &str) -> Result<(), CallError> {
         let settings = Settings {
             regions: vec!["us-east-1".to_owned()],
             hub_account: HUB.to_owned(),
@@ -198,7 +198,7 @@ impl Hub {
             metrics("reconcile"),
             clock,
         );
-        reconciler.carry_out(order).await
+        reconciler.carry_out(task).await
     }
 
     async fn world(&self) -> Vec<String> {
@@ -206,8 +206,8 @@ impl Hub {
     }
 }
 
-fn place() -> Order {
-    Order::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() }
+fn place() -> Task {
+    Task::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() }
 }
 
 #[tokio::test]
@@ -215,20 +215,20 @@ async fn a_look_writes_only_what_is_new_with_the_time_it_holds_from() {
     let hub = Hub::new().await;
     hub.seen.answers.set(&Question::EnforcedConfigurations, &[json!({"guardrailsConfig": []})]);
     hub.seen.answers.set(&Question::Guardrails, &[json!({"guardrails": []})]);
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
-    hub.order(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T11:00:00Z").await.unwrap();
     let enforced = |time: &str| format!("world/enforced-configurations/{MEMBER}/us-east-1@{time}.json");
     assert_eq!(hub.world().await, [enforced("20261120T100000Z")], "the same again is no news, and what may not be read is not known");
     let configuration = json!({"configId": "c", "guardrailArn": GUARDRAIL, "guardrailVersion": "1", "updatedAt": "2026-11-20T11:20:00Z"});
     hub.seen.answers.set(&Question::EnforcedConfigurations, &[json!({"guardrailsConfig": [configuration]})]);
-    hub.order(&place(), "2026-11-20T12:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T12:00:00Z").await.unwrap();
     assert_eq!(
         hub.world().await,
         [enforced("20261120T100000Z"), enforced("20261120T112000Z")],
         "it holds from when AWS says it was changed"
     );
     hub.seen.answers.set(&Question::EnforcedConfigurations, &[Value::Null]);
-    let throttled = hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap_err();
+    let throttled = hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap_err();
     assert_eq!(throttled.kind, ErrorKind::Retryable, "what is throttled comes again, and nothing is concluded from it");
 }
 
@@ -253,7 +253,7 @@ async fn guardrails_with_their_versions_and_what_uses_them_are_read() {
     );
     set(Question::Agents, json!({"agentSummaries": [{"agentId": "A1"}]}));
     set(Question::Agent("A1".to_owned()), json!({"agent": {"agentId": "A1"}}));
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     let at = |path: &str| format!("world/{path}@20261120T100000Z.json");
     let (folder, id) = (format!("{MEMBER}/us-east-1"), "mine12345678");
     assert_eq!(
@@ -274,7 +274,7 @@ async fn what_history_shows_and_the_account_never_reported_is_a_gap_and_a_fact()
     let hub = Hub::new().await;
     *hub.seen.history.lock().unwrap() = vec![story::call(MEMBER, 1, 5), story::call(MEMBER, 2, 50)];
     let world = bucket_with(story::bare_world(), None).await;
-    hub.order(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T11:00:00Z").await.unwrap();
     hub.tables.fold_all(&hub.tables.fold(&world, organization())).await;
     let found = hub.tables.all_findings().await;
     let gap = found.iter().find(|finding| finding.rule == "telemetry-gap").unwrap();
@@ -322,10 +322,10 @@ impl Hub {
 #[tokio::test]
 async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
     let hub = Hub::new().await;
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
-    hub.order(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0, "not yet");
-    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 1);
 }
 
@@ -333,7 +333,7 @@ async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
 #[tokio::test]
 async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
     let hub = Hub::new().await;
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     // A call that everybody may see isn't a heartbeat because somebody calls it one.
     let other = story::call(MEMBER, 900, 150);
     *hub.seen.history.lock().unwrap() = vec![other.clone()];
@@ -347,7 +347,7 @@ async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
         hub.tables.observations().put(&forged(time, &format!("made-up-{hour}"))).await.unwrap();
     }
     hub.tables.observations().put(&forged(time("2026-11-20T12:30:00Z"), other["eventID"].as_str().unwrap())).await.unwrap();
-    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 1);
     let (status, detail) = hub.gap().await.unwrap();
     assert_eq!(status, Status::Open);
@@ -362,18 +362,18 @@ async fn an_honest_account_is_never_silent() {
         let beat = beat(hour, hour * 60 + 5, "guardrail-audit");
         hub.reported(std::slice::from_ref(&beat)).await;
         // Event history shows it twenty minutes later.
-        hub.order(&place(), &format!("2026-11-20T{}:15:00Z", 10 + hour)).await.unwrap();
+        hub.task(&place(), &format!("2026-11-20T{}:15:00Z", 10 + hour)).await.unwrap();
         hub.seen.history.lock().unwrap().push(beat);
     }
     assert_eq!((hub.silences().await, hub.gap().await), (0, None));
     // It stops, and comes back: what the hub saw itself puts the gap right.
-    hub.order(&place(), "2026-11-20T22:40:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T22:40:00Z").await.unwrap();
     assert_eq!(hub.gap().await.unwrap().0, Status::Open);
     let back = beat(77, 13 * 60 + 5, "guardrail-audit");
     hub.reported(std::slice::from_ref(&back)).await;
     assert_eq!(hub.gap().await.unwrap().0, Status::Open, "the account's own word puts nothing right");
     hub.seen.history.lock().unwrap().push(back);
-    hub.order(&place(), "2026-11-20T23:40:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T23:40:00Z").await.unwrap();
     assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
 }
 
@@ -387,24 +387,24 @@ async fn an_account_with_more_events_than_are_read_is_alive_and_partly_unseen() 
         let rows = hub.tables.findings().blind(MEMBER).await.unwrap();
         rows.into_iter().filter(|row| row.missing == Blindness::EventHistory).map(|row| row.region.to_string()).collect::<Vec<_>>()
     };
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     assert_eq!(blind().await, Vec::<String>::new());
     let beat = beat(1, 120, "guardrail-audit");
     hub.reported(std::slice::from_ref(&beat)).await;
     hub.seen.beyond_reach.lock().unwrap().push(beat);
-    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0, "it beats");
     assert_eq!(hub.seen.looked_for.lock().unwrap().len(), 1);
     assert_eq!(blind().await, ["us-east-1"]);
     hub.seen.beyond_reach.lock().unwrap().clear();
-    hub.order(&place(), "2026-11-20T13:30:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T13:30:00Z").await.unwrap();
     assert_eq!(blind().await, Vec::<String>::new(), "a later look is whole");
 }
 
 #[tokio::test]
 async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
     let hub = Hub::new().await;
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     let beat = beat(1, 120, "guardrail-audit");
     hub.reported(std::slice::from_ref(&beat)).await;
     let wanted = auditor::wanted();
@@ -415,7 +415,7 @@ async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
         let partition = Partition { source: Source::Hub, place, hour: packet.hour };
         hub.tables.observations().put(&Fact { partition, content: Content::Calls(packet.bytes) }).await.unwrap();
     }
-    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0);
 }
 
@@ -434,7 +434,7 @@ async fn dead_letters_are_a_finding_until_there_are_none() {
     hub.reported(std::slice::from_ref(&empty)).await;
     assert_eq!(hub.gap().await.unwrap().0, Status::Open, "the account's own word puts nothing right");
     hub.seen.history.lock().unwrap().push(empty);
-    hub.order(&place(), "2026-11-20T11:30:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T11:30:00Z").await.unwrap();
     assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
 }
 
@@ -488,31 +488,31 @@ async fn the_organization_is_read_and_each_account_sent_for() {
     let hub = Hub::new().await;
     let organization: Value = serde_json::from_slice(&story::bare_world()[0].1).unwrap();
     hub.seen.answers.set(&Question::Organization, std::slice::from_ref(&organization));
-    hub.order(&Order::Organization, "2026-11-20T10:00:00Z").await.unwrap();
-    let orders: Vec<Order> = hub.queue.take().iter().map(|(order, _)| serde_json::from_str(order).unwrap()).collect();
-    assert_eq!(orders, [Order::Account { account: MEMBER.to_owned() }, Order::InvalidPolicies { token: None }]);
+    hub.task(&Task::Organization, "2026-11-20T10:00:00Z").await.unwrap();
+    let tasks: Vec<Task> = hub.queue.take().iter().map(|(task, _)| serde_json::from_str(task).unwrap()).collect();
+    assert_eq!(tasks, [Task::Account { account: MEMBER.to_owned() }, Task::InvalidPolicies { token: None }]);
     hub.seen.answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[story::enforced_policy(GUARDRAIL)]);
-    hub.order(&orders[0], "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&tasks[0], "2026-11-20T10:00:00Z").await.unwrap();
     let time = "20261120T100000Z";
     assert_eq!(hub.world().await, [format!("world/effective-policies/{MEMBER}@{time}.json"), format!("world/organization@{time}.json")]);
-    hub.order(&Order::Plan, "2026-11-20T11:00:00Z").await.unwrap();
-    let planned: Vec<String> = hub.queue.take().into_iter().map(|(order, _)| order).collect();
+    hub.task(&Task::Plan, "2026-11-20T11:00:00Z").await.unwrap();
+    let planned: Vec<String> = hub.queue.take().into_iter().map(|(task, _)| task).collect();
     assert_eq!(planned.len(), 4, "the organization, the hub's, the management and the member account: {planned:?}");
 }
 
 #[tokio::test]
 async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
     let hub = Hub::new().await;
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     // The refused call in the member comes by the hub's bus to the copy of the functions that takes what is forwarded.
     let beat = beat(9, 130, "guardrail-audit");
     let body = story::envelope(&beat);
     let forwarded = invocation_auditor(&hub.tables, StateOf::default());
     forwarded.take(Some(&Place::new(HUB, "us-east-1")), &[Message { id: "m", body: &body }]).await;
     hub.seen.history.lock().unwrap().push(beat);
-    hub.order(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0, "it beats");
-    hub.order(&place(), "2026-11-20T18:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T18:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 1, "and when it stops, that is seen");
 }
 
@@ -538,17 +538,17 @@ async fn what_may_be_read_no_longer_is_a_gap_until_it_may_be_read_again() {
         let found = hub.tables.all_findings().await;
         found.into_iter().find(|finding| finding.rule == "telemetry-gap").map(|finding| (finding.status, finding.detail))
     };
-    hub.order(&place(), "2026-11-20T09:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T09:00:00Z").await.unwrap();
     assert_eq!(found().await, None, "what was never read is not known, and no news");
     readable(&hub.seen.answers);
-    hub.order(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     assert_eq!(found().await, None);
     hub.seen.answers.0.lock().unwrap().clear();
-    hub.order(&place(), "2026-11-20T10:30:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:30:00Z").await.unwrap();
     let (status, detail) = found().await.unwrap();
     assert_eq!(status, Status::Open);
     assert!(detail.contains("may no longer read 2 things"), "{detail}");
     readable(&hub.seen.answers);
-    hub.order(&place(), "2026-11-20T10:50:00Z").await.unwrap();
+    hub.task(&place(), "2026-11-20T10:50:00Z").await.unwrap();
     assert_eq!(found().await.unwrap().0, Status::Resolved);
 }

@@ -8,7 +8,7 @@ use audit_aws::{
     aws::Aws,
     error::ErrorKind,
     place::Place,
-    reconcile::{Eyes as _, Order, ReaderRoles},
+    reconcile::{CrossAccountReader as _, ReaderRoles, Task},
     state::{Question, ReadState as _},
 };
 use end_to_end::engine::{Client, Engine};
@@ -58,7 +58,7 @@ async fn the_tree_and_the_policies_in_it_are_read() {
     organizations("AttachPolicy", &json!({"PolicyId": attached, "TargetId": unit}));
 
     let hub = Hub::seeing_by(aws()).await;
-    hub.order(&Order::Organization, "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&Task::Organization, "2026-11-20T10:00:00Z").await.unwrap();
     let (_, organization) = hub.world("organization").await.pop().unwrap();
     assert_eq!(organization["Organization"]["MasterAccountId"], MANAGEMENT);
     let of = |list: &str, id: &str| organization[list].as_array().unwrap().iter().find(|item| item["Id"] == id).cloned().unwrap();
@@ -71,12 +71,12 @@ async fn the_tree_and_the_policies_in_it_are_read() {
     let [(path, read)] = policies.as_slice() else { panic!("what is attached nowhere is in force nowhere: {policies:?}") };
     assert!(path.contains(&attached) && !path.contains(&loose), "{path}");
     assert_eq!(read["Policy"]["Content"], CONTENT, "to the letter");
-    assert!(hub.orders().contains(&Order::Account { account: account.to_owned() }));
+    assert!(hub.tasks().contains(&Task::Account { account: account.to_owned() }));
 
     // Attachments change: the next look has them as they are.
     organizations("DetachPolicy", &json!({"PolicyId": attached, "TargetId": root}));
     organizations("AttachPolicy", &json!({"PolicyId": loose, "TargetId": account}));
-    hub.order(&Order::Organization, "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&Task::Organization, "2026-11-20T11:00:00Z").await.unwrap();
     let (_, organization) = hub.world("organization").await.pop().unwrap();
     let mut now = attachments(&organization);
     now.sort_unstable();
@@ -85,8 +85,8 @@ async fn the_tree_and_the_policies_in_it_are_read() {
     assert_eq!(now, expected);
 
     // What the engine doesn't know is no answer: never that there is no policy.
-    let effective = Order::Account { account: account.to_owned() };
-    hub.order(&effective, "2026-11-20T11:00:00Z").await.unwrap();
+    let effective = Task::Account { account: account.to_owned() };
+    hub.task(&effective, "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(hub.world("effective-policies/").await, []);
 }
 
@@ -113,8 +113,8 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
     bedrock(&member, "POST", &format!("/guardrails/{id}"), b"{}");
     let elsewhere = bedrock(&ENGINE.client("333344445555"), "POST", "/guardrails", &guardrail("theirs", "LOW"));
     let hub = Hub::seeing_by(aws()).await;
-    let place = Order::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
-    hub.order(&place, "2026-11-20T10:00:00Z").await.unwrap();
+    let place = Task::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
+    hub.task(&place, "2026-11-20T10:00:00Z").await.unwrap();
     let below = format!("guardrails/{MEMBER}/us-east-1/");
     let world = hub.world("guardrails/").await;
     assert!(world.iter().all(|(path, _)| path.contains(&below) && !path.contains(elsewhere["guardrailId"].as_str().unwrap())), "{world:?}");
@@ -126,7 +126,7 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
 
     // A version is what was published, whatever becomes of the draft.
     let reader = ReaderRoles::new(aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
-    let state = reader.of(&Place::new(MEMBER, "us-east-1")).await;
+    let state = reader.state(&Place::new(MEMBER, "us-east-1")).await;
     let read = async |id: &str, version: &str| -> Result<Value, ErrorKind> {
         let question = Question::Guardrail { id: id.to_owned(), version: version.to_owned() };
         let answer = state.read(&question).await.map_err(|error| error.kind)?;
@@ -137,12 +137,12 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
     assert_eq!(strength(&read(id, "1").await.unwrap()), "HIGH");
     assert_eq!(strength(&read(id, "DRAFT").await.unwrap()), "LOW");
     assert_eq!(read(id, "2").await, Ok(json!({"guardrailId": null})), "that there is none is an answer");
-    let other_region = reader.of(&Place::new(MEMBER, "eu-west-1")).await;
+    let other_region = reader.state(&Place::new(MEMBER, "eu-west-1")).await;
     let listed: Value = serde_json::from_slice(&other_region.read(&Question::Guardrails).await.unwrap()).unwrap();
     assert_eq!(listed["guardrails"], json!([]));
 
     bedrock(&member, "DELETE", &format!("/guardrails/{id}"), b"");
-    hub.order(&place, "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&place, "2026-11-20T11:00:00Z").await.unwrap();
     let (path, gone) = hub.world(&format!("{below}{id}/DRAFT")).await.pop().unwrap();
     assert_eq!((path.ends_with("@20261120T110000Z.json"), gone), (true, json!({"guardrailId": null})));
 }

@@ -9,7 +9,7 @@ use audit_aws::{
     error::ErrorKind,
     invocations::HEARTBEAT_ROLE,
     queue::MemoryQueue,
-    reconcile::{Order, ReaderRoles, Reconciler, Settings},
+    reconcile::{ReaderRoles, Reconciler, Settings, Task},
 };
 use audit_core::moment::Moment;
 use serde_json::Value;
@@ -29,7 +29,7 @@ impl Hub {
     }
 
     /// Carries out an order at a time.
-    pub(crate) async fn order(&self, order: &Order, now: &str) -> Result<(), ErrorKind> {
+    pub(crate) async fn task(&self, task: &Task, now: &str) -> Result<(), ErrorKind> {
         let settings = Settings {
             regions: vec!["us-east-1".to_owned()],
             hub_account: HUB.to_owned(),
@@ -37,16 +37,16 @@ impl Hub {
             heartbeat_minutes: 60,
             heartbeat_role: HEARTBEAT_ROLE.to_owned(),
         };
-        let eyes = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
+        let reader = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
         let clock = Clock::At(Moment::parse(now).unwrap());
         let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
-        let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), eyes, settings, metrics("reconcile"), clock);
-        reconciler.carry_out(order).await.map_err(|error| error.kind)
+        let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), reader, settings, metrics("reconcile"), clock);
+        reconciler.carry_out(task).await.map_err(|error| error.kind)
     }
 
     /// The orders that were given since the last time.
-    pub(crate) fn orders(&self) -> Vec<Order> {
-        self.queue.take().iter().map(|(order, _)| serde_json::from_str(order).unwrap()).collect()
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        self.queue.take().iter().map(|(task, _)| serde_json::from_str(task).unwrap()).collect()
     }
 
     /// What stands in the world below a path, by key.

@@ -1,4 +1,4 @@
-//! The organization's trail: what its signed digests settle, and what happens when anything of it isn't what it was.
+//! The organization's trail: what its signed digests verification, and what happens when anything of it isn't what it was.
 
 use std::{collections::BTreeMap, io::Write as _, sync::LazyLock};
 
@@ -8,7 +8,7 @@ use audit_aws::{
     error::{CallError, ErrorKind},
     fold::Trust,
     invocations::Message,
-    trail::{Buckets, PublicKeys, Scope, Settle, TrailAuditor},
+    trail::{Buckets, PublicKeys, Scope, TrailAuditor, Verification},
 };
 use audit_core::{
     finding::{Finding, Status},
@@ -136,16 +136,16 @@ fn scope() -> Scope {
 }
 
 /// Tells the auditor of these objects. Those that must come again.
-async fn tell(trail: &Trail, tables: &Tables, settle: Settle<Keys>, keys: &[&str]) -> Vec<String> {
+async fn tell(trail: &Trail, tables: &Tables, verification: Verification<Keys>, keys: &[&str]) -> Vec<String> {
     let buckets = OneBucket(trail.bucket.clone());
-    let auditor = TrailAuditor::new(tables.observations(), buckets, scope(), settle, metrics("audit-trail"), Clock::At(now()));
+    let auditor = TrailAuditor::new(tables.observations(), buckets, scope(), verification, metrics("audit-trail"), Clock::At(now()));
     let bodies: Vec<String> = keys.iter().map(|key| notification(key)).collect();
     let messages: Vec<Message<'_>> = keys.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
     auditor.take(&messages).await
 }
 
-fn signed() -> Settle<Keys> {
-    Settle::BySignatures(Keys::default())
+fn signed() -> Verification<Keys> {
+    Verification::BySignatures(Keys::default())
 }
 
 fn organization() -> Trust {
@@ -176,7 +176,7 @@ async fn account_reports(tables: &Tables) {
 }
 
 #[tokio::test]
-async fn what_the_trail_settles_replaces_what_the_account_said() {
+async fn what_the_trail_verifies_replaces_what_the_account_said() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     assert_eq!(violations(&folded(&tables).await), 2);
@@ -188,11 +188,11 @@ async fn what_the_trail_settles_replaces_what_the_account_said() {
     assert_eq!(violations(&folded(&tables).await), 4, "until the hour after is there, files may be late");
     assert_eq!(tell(&trail, &tables, signed(), &[&digests[2]]).await, Vec::<String>::new());
     let found = folded(&tables).await;
-    assert_eq!((violations(&found), gap(&found)), (3, None), "settled");
+    assert_eq!((violations(&found), gap(&found)), (3, None), "verified");
 }
 
 #[tokio::test]
-async fn an_hour_is_settled_only_if_digests_vouch_for_all_of_it() {
+async fn an_hour_is_verified_only_if_digests_vouch_for_all_of_it() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     let log = trail.log("a", &[story::call(MEMBER, 1, 5)]).await;
@@ -205,7 +205,7 @@ async fn an_hour_is_settled_only_if_digests_vouch_for_all_of_it() {
 }
 
 #[tokio::test]
-async fn whatever_isnt_as_it_was_is_a_gap_and_settles_nothing() {
+async fn whatever_isnt_as_it_was_is_a_gap_and_verifies_nothing() {
     type Tamper = fn(&mut Trail, &[String], &(String, String));
     fn sign_elsewhere(trail: &mut Trail, digests: &[String], _: &(String, String)) {
         let before = trail.last.take();
@@ -308,7 +308,7 @@ async fn a_broken_chain_is_a_gap() {
 }
 
 #[tokio::test]
-async fn a_digest_of_late_files_adds_to_its_hour_and_settles_nothing() {
+async fn a_digest_of_late_files_adds_to_its_hour_and_verifies_nothing() {
     let (tables, mut trail) = (tables().await, Trail::new());
     let late = trail.log("late", &[story::call(MEMBER, 1, 5)]).await;
     let key = trail.digest_with(9, &[late], |digest| digest["digestS3Object"] = json!(digest_key(9, "_backfill")));
@@ -318,12 +318,13 @@ async fn a_digest_of_late_files_adds_to_its_hour_and_settles_nothing() {
     assert_eq!(tell(&trail, &tables, signed(), &[&key]).await, Vec::<String>::new());
     let found = folded(&tables).await;
     assert_eq!((violations(&found), gap(&found)), (1, None));
-    let settled = tables.items(&tables.observations).await.iter().filter(|item| item["sk"].as_s().unwrap().starts_with("settled#")).count();
-    assert_eq!(settled, 0);
+    let verified =
+        tables.items(&tables.observations).await.iter().filter(|item| item["sk"].as_s().unwrap().starts_with("settled#")).count();
+    assert_eq!(verified, 0);
 }
 
 #[tokio::test]
-async fn the_digest_of_a_trail_that_a_member_made_settles_nothing() {
+async fn the_digest_of_a_trail_that_a_member_made_verifies_nothing() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     let own = |key: &str| key.replace("o-exampleorgid/", "");
@@ -338,15 +339,15 @@ async fn the_digest_of_a_trail_that_a_member_made_settles_nothing() {
 }
 
 #[tokio::test]
-async fn a_signature_that_cant_be_looked_at_settles_nothing_and_comes_again() {
+async fn a_signature_that_cant_be_looked_at_verifies_nothing_and_comes_again() {
     let (tables, mut trail) = (tables().await, Trail::new());
     let digest = trail.digest(10, &[]);
-    let denied = Settle::BySignatures(Keys { denied: true });
+    let denied = Verification::BySignatures(Keys { denied: true });
     assert_eq!(tell(&trail, &tables, denied, &[&digest]).await, [digest.as_str()]);
-    assert_eq!(tables.items(&tables.observations).await.len(), 0, "neither settled nor a gap: nobody looked");
-    assert_eq!(tell(&trail, &tables, Settle::Never, &[&digest]).await, Vec::<String>::new());
+    assert_eq!(tables.items(&tables.observations).await.len(), 0, "neither verified nor a gap: nobody looked");
+    assert_eq!(tell(&trail, &tables, Verification::Never, &[&digest]).await, Vec::<String>::new());
     assert_eq!(tables.items(&tables.observations).await.len(), 0);
-    assert_eq!(tell(&trail, &tables, Settle::ByHashes, &[&digest]).await, Vec::<String>::new());
+    assert_eq!(tell(&trail, &tables, Verification::ByHashes, &[&digest]).await, Vec::<String>::new());
     assert_eq!(tables.items(&tables.observations).await.len(), 1, "who asks for no signature gets none checked");
 }
 
@@ -356,7 +357,7 @@ async fn an_object_that_isnt_there_comes_again_and_what_cant_be_read_is_a_gap() 
     let broken = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/{MEMBER}_CloudTrail_us-east-1_20261120T1015Z_abc.json.gz");
     trail.bucket.put(&broken, b"\x1f\x8b\x08nonsense".to_vec()).await.unwrap();
     let gone = format!("{FOLDER}/CloudTrail/us-east-1/2026/gone.json.gz");
-    assert_eq!(tell(&trail, &tables, Settle::Never, &[&gone, "readme.txt", &broken]).await, [gone.as_str()]);
+    assert_eq!(tell(&trail, &tables, Verification::Never, &[&gone, "readme.txt", &broken]).await, [gone.as_str()]);
     let found = folded(&tables).await;
     let gap = gap(&found).unwrap();
     assert!(gap.detail.contains("_abc.json.gz holds 1 records that can't be read"), "{}", gap.detail);
@@ -364,7 +365,7 @@ async fn an_object_that_isnt_there_comes_again_and_what_cant_be_read_is_a_gap() 
 }
 
 #[tokio::test]
-async fn a_log_that_cant_be_read_to_its_end_settles_nothing() {
+async fn a_log_that_cant_be_read_to_its_end_verifies_nothing() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     let strange = json!({"eventSource": "bedrock.amazonaws.com", "is": "Converse"});
@@ -392,7 +393,7 @@ impl Buckets for Only {
 
 /// Where the log archive may not be touched, its bucket is replicated. Digests name the bucket that they were written to.
 #[tokio::test]
-async fn a_replica_of_the_trail_s_bucket_settles_as_the_bucket_does() {
+async fn a_replica_of_the_trail_s_bucket_verifies_as_the_bucket_does() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     let log = trail.log("a", &[story::call(MEMBER, 1, 5)]).await;
@@ -404,5 +405,5 @@ async fn a_replica_of_the_trail_s_bucket_settles_as_the_bucket_does() {
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     assert_eq!(auditor.take(&messages).await, Vec::<String>::new());
     let found = folded(&tables).await;
-    assert_eq!((violations(&found), gap(&found)), (1, None), "settled");
+    assert_eq!((violations(&found), gap(&found)), (1, None), "verified");
 }
