@@ -1,4 +1,5 @@
-//! Takes control-plane events off their queue, reads the state that they hide, and reports both as facts.
+//! Function `audit-changes`: takes control-plane events off their SQS queue, reads the state that their records hide, and writes both to
+//! the table of observations.
 
 use audit_aws::{changes::ChangeAuditor, lambda};
 

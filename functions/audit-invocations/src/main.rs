@@ -1,4 +1,5 @@
-//! Takes calls and evaluations off the queue of an account and Region, and reports them as facts.
+//! Function `audit-invocations`: takes records of model invocations off the SQS queue of an account and Region, and writes them to the
+//! table of observations.
 
 use audit_aws::{invocations::InvocationAuditor, lambda};
 

@@ -1,4 +1,5 @@
-//! Reads the files of the organization's trail, and reports what is in them as the hub's own facts.
+//! Function `audit-trail`: reads the log files of the organization's trail, and writes what is in them to the table of observations as the
+//! hub's own facts.
 
 use audit_aws::{lambda, trail::TrailAuditor};
 

@@ -1,4 +1,5 @@
-//! Judges what was reported again, by the world that the hub read itself, and writes what changed.
+//! Function `fold-findings`: judges all facts of an account again when new ones arrive, by the world that the hub read itself, and writes
+//! the findings that differ.
 
 use audit_aws::{fold::Fold, lambda};
 

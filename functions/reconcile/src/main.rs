@@ -1,4 +1,5 @@
-//! Reads state by the hub's own roles into the world, and looks for what was never reported.
+//! Function `reconcile`: reads state with the hub's own roles into the world, and looks in CloudTrail's event history for what accounts
+//! didn't report.
 
 use audit_aws::{lambda, reconcile::Reconciler};
 

@@ -1,4 +1,4 @@
-//! Answers questions about findings over HTTPS, and writes reports to S3.
+//! Function `report`: answers queries for findings over HTTPS, and writes reports to S3.
 
 use audit_aws::{lambda, report::Reports};
 

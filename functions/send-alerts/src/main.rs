@@ -1,4 +1,4 @@
-//! Tells people and tools about findings that are new, came back, got worse or are resolved.
+//! Function `send-alerts`: publishes to SNS which findings are new, came back, got worse, are resolved or were withdrawn.
 
 use audit_aws::{alerts::Alerts, lambda};
 

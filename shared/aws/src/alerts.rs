@@ -1,8 +1,9 @@
-//! `send-alerts`: tells people and tools about findings that are new, came back, got worse, are resolved or were withdrawn. Once each.
+//! `send-alerts`: publishes each transition of a finding once: that it is new, reopened, escalated, resolved or withdrawn.
 //!
-//! What was last told of a finding is kept beside it. A message is claimed before it is sent and ticked off afterwards, each by a
-//! conditional write; what a crash leaves claimed is sent again. A topic whose name ends in `.fifo` drops that copy; on others it is the
-//! one way to be told twice, and both copies carry the same `id`.
+//! The state of a finding that was last published is kept beside it ([`AlertState`]). The function claims an alert with a conditional write
+//! before it publishes, and marks it as sent with a second one. If it dies in between, the alert stays claimed and is published again. A
+//! topic whose name ends in `.fifo` drops that copy; on other topics this is the one way to receive an alert twice, and both copies carry
+//! the same `id`.
 
 mod messages;
 mod topics;
@@ -32,7 +33,7 @@ use crate::{
     stream::{StreamHandler, StreamRecord},
 };
 
-/// Sends alerts.
+/// Publishes alerts about findings.
 #[derive(Debug)]
 pub struct Alerts<P> {
     findings: Findings,
@@ -43,18 +44,18 @@ pub struct Alerts<P> {
     clock: Clock,
 }
 
-/// What is asked of the function besides the stream.
+/// Requests that a schedule sends.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
-    /// Send what was put aside.
+    /// Publish the alerts that were put aside, as one digest.
     Digest,
 }
 
-/// So many messages of one rule and kind in a batch become one.
+/// From this number of alerts of one rule and kind in a batch on, one message names them all.
 const BURST: usize = 5;
 
-/// An alert on its way.
+/// An alert that this instance has claimed and not yet marked as sent.
 #[derive(Clone, Debug)]
 struct Claimed {
     alert: Alert,
@@ -62,7 +63,7 @@ struct Claimed {
 }
 
 impl Alerts<Topics> {
-    /// From the environment.
+    /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("FINDINGS_TABLE")?;
         let minimum = environment.severity("ALERT_MINIMUM_SEVERITY", Severity::Medium)?;
@@ -77,22 +78,23 @@ impl Alerts<Topics> {
 }
 
 impl<P: Publish> Alerts<P> {
-    /// Alerts of at least this severity, at once or put aside for a digest.
+    /// Publishes findings of at least this severity, at once or, with `digest`, in the next digest.
     pub fn new(findings: Findings, topics: P, minimum: Severity, digest: bool, metrics: Metrics, clock: Clock) -> Self {
         Alerts { findings, topics, minimum, digest, metrics, clock }
     }
 
-    /// The alert that a change of a finding calls for, claimed.
+    /// Decides which alert a change of a finding calls for, and claims it; `None` if there is nothing to publish.
     async fn claim(&self, record: &StreamRecord) -> Result<Option<Claimed>, CallError> {
         let image = stored(if record.new.is_empty() { &record.old } else { &record.new })?;
-        // What counts is how the finding stands now: the stream may come again, and late.
+        // The finding as it stands now decides, not the one in the record: the stream may deliver a record again, and late.
         let current = self.findings.get(image.finding.account.as_str(), &image.finding.id).await?;
         let before = self.findings.alert_state(&image.finding.id).await?;
-        // That it was withdrawn may have been told, should it have been on its way when the function died: then it is new again.
+        // A function that died may have published the withdrawal without marking it as sent. A finding that is there again then counts as
+        // new.
         let perhaps_notified_gone = current.is_some() && before.as_ref().is_some_and(|state| state.pending.as_deref() == Some(GONE));
         let notified =
             before.as_ref().and_then(|state| state.notified.as_deref()).filter(|notified| *notified != GONE && !perhaps_notified_gone);
-        // One that was open for a moment is told, too, unless this is the late copy of a record from before it was withdrawn.
+        // A finding that was open only for a moment is published, too, unless the record is a late copy from before the withdrawal.
         let was_notified = before.as_ref().is_some_and(|state| state.notified.is_some());
         let was_open = !was_notified && !record.new.is_empty() && image.finding.status == Status::Open;
         let standing = if was_open { Some(&image.finding) } else { current.as_ref().map(|current| &current.finding) };
@@ -107,18 +109,19 @@ impl<P: Publish> Alerts<P> {
         let sent =
             before.as_ref().filter(|state| state.pending.as_deref() == Some(&target)).map(|state| state.sent.clone()).unwrap_or_default();
         let withdrawn_before = before.as_ref().map_or(0, |state| state.withdrawn) + u64::from(perhaps_notified_gone);
-        // A real recurrence has another id than what it is a recurrence of: whoever drops copies must not drop it.
+        // A recurrence after a withdrawal gets an id of its own, so that a FIFO topic doesn't drop it as a copy of the first occurrence.
         let turn = if withdrawn_before == 0 { target.clone() } else { format!("{target}#{withdrawn_before}") };
         let notified = before.and_then(|state| state.notified);
         let state = AlertState { notified, pending: Some(target), sent, since: self.clock.now(), version, withdrawn: withdrawn_before };
         if !self.findings.put_alert_state(&subject.finding.id, &state).await? {
-            // Somebody else is at it.
+            // Another instance has claimed it.
             return Ok(None);
         }
         Ok(Some(Claimed { alert: Alert { kind, stored: subject, turn }, state }))
     }
 
-    /// Sends what was claimed; many of one rule and kind together.
+    /// Publishes what was claimed, several alerts of one rule and kind in one message. Answers with the sequence number of the first record
+    /// whose alert failed.
     async fn send_all(&self, claimed: Vec<(Claimed, &str)>) -> Option<String> {
         let mut groups: BTreeMap<(String, Kind), Vec<(Claimed, &str)>> = BTreeMap::new();
         for (claim, sequence) in claimed {
@@ -174,7 +177,8 @@ impl<P: Publish> Alerts<P> {
         self.tick_off(&mut claims, true).await
     }
 
-    /// Writes down what was sent. Tried again at once: what isn't written down is sent again.
+    /// Marks formats as sent, or with `all_sent` the whole alert. Each write is retried at once, because an alert that isn't marked is
+    /// published again.
     async fn tick_off(&self, claims: &mut [Claimed], all_sent: bool) -> Result<(), CallError> {
         for claim in claims {
             let notified = if all_sent { claim.state.pending.clone() } else { claim.state.notified.clone() };
@@ -196,7 +200,7 @@ impl<P: Publish> Alerts<P> {
         Ok(())
     }
 
-    /// Sends what was put aside, in one message.
+    /// Publishes the alerts that were put aside, in one message. Answers with their number.
     pub async fn send_digest(&self) -> Result<usize, CallError> {
         #[derive(Deserialize)]
         struct Aside {
@@ -240,7 +244,7 @@ impl<P: Publish> StreamHandler for Alerts<P> {
                 Ok(None) => {}
                 Err(error) => {
                     tracing::error!(error = chain(&error), "an alert could not be claimed");
-                    // What was claimed before is sent; the stream comes again from here.
+                    // The alerts claimed so far are published; Lambda delivers the batch again from this record.
                     let failed_before = self.send_all(claimed).await;
                     return Some(failed_before.unwrap_or_else(|| record.sequence.clone()));
                 }

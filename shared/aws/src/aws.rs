@@ -1,4 +1,4 @@
-//! Clients, made when they are first used, and what of an answer the SDK's types leave out.
+//! Clients of AWS's services, each created on first use, and the interceptor that keeps answers verbatim.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -17,14 +17,14 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// How long an answer may take.
+/// Limits of 3 seconds for connecting, 15 for an attempt and 60 for a call with its retries.
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3));
     timeouts.operation_attempt_timeout(Duration::from_secs(15)).operation_timeout(Duration::from_mins(1)).build()
 }
 
-/// The clients of one identity in one Region.
+/// Clients with one identity in one Region.
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
@@ -46,7 +46,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// From the environment, as every AWS tool reads it.
+    /// With the credentials and Region of the environment, as every AWS tool reads them.
     pub async fn from_environment() -> Self {
         let https = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest())
@@ -58,7 +58,8 @@ impl Aws {
         Self::with(config)
     }
 
-    /// From the environment or a profile, for a person who waits: slower than any limit of AWS, and with patience.
+    /// With the credentials of the environment or a profile, for a person at the command line. Requests stay below the limits of AWS
+    /// ([`crate::rate_limit`]), and more attempts and time are allowed than in a function.
     #[cfg(feature = "command-line")]
     pub async fn of_person(profile: Option<&str>) -> Self {
         let https = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -70,7 +71,7 @@ impl Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(crate::rate_limit::RateLimited::new(https))
             .timeout_config(timeouts);
-        // Whoever set a number of attempts in the environment knows better.
+        // A number of attempts that is set in the environment takes precedence.
         if std::env::var_os("AWS_MAX_ATTEMPTS").is_none() {
             loader = loader.retry_config(RetryConfig::standard().with_max_attempts(8));
         }
@@ -80,13 +81,13 @@ impl Aws {
         Self::with(loader.load().await)
     }
 
-    /// The Region that is configured.
+    /// The configured Region.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(Region::as_ref)
     }
 
-    /// With a configuration of the caller's.
+    /// With an SDK configuration that the caller made.
     #[must_use]
     pub fn with(config: SdkConfig) -> Self {
         Aws {
@@ -109,24 +110,24 @@ impl Aws {
         }
     }
 
-    /// The same identity in the Region of the function.
+    /// Fresh clients with the same identity in the same Region.
     #[must_use]
     pub fn in_own_region(&self) -> Self {
         Self::with(self.config.clone())
     }
 
-    /// The same identity in another Region.
+    /// Clients with the same identity in another Region.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         Self::with(self.config.to_builder().region(Region::new(region.to_owned())).build())
     }
 
-    /// A role of an account, in a Region. Its credentials are fetched when they are first needed, and again before they end.
+    /// Clients with a role's credentials. The SDK assumes the role on first use, and again before the credentials expire.
     pub async fn as_role(&self, role_arn: &str, region: &str) -> Self {
         self.in_session(role_arn, region, "guardrail-audit").await
     }
 
-    /// The same, in a session of this name, which CloudTrail records with every call.
+    /// The same under a session name of the caller's choice, which CloudTrail records with every call.
     pub async fn in_session(&self, role_arn: &str, region: &str, session: &str) -> Self {
         let provider = aws_config::sts::AssumeRoleProvider::builder(role_arn)
             .session_name(session)
@@ -138,7 +139,7 @@ impl Aws {
         Self::with(config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider)).build())
     }
 
-    /// Waits, by the same clock as the SDK.
+    /// Sleeps on the SDK's clock, which tests replace.
     pub async fn sleep(&self, duration: Duration) {
         match self.config.sleep_impl() {
             Some(sleep) => sleep.sleep(duration).await,
@@ -146,12 +147,12 @@ impl Aws {
         }
     }
 
-    /// DynamoDB.
+    /// The client of DynamoDB.
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
     }
 
-    /// S3. Behind an endpoint of our own, buckets are part of the path, as they can't be part of its name.
+    /// The client of S3. With an endpoint of its own the bucket is part of the path, because it can't be part of the host name.
     pub fn s3(&self) -> &aws_sdk_s3::Client {
         self.s3.get_or_init(|| {
             let own_endpoint = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].iter().any(|name| std::env::var_os(name).is_some());
@@ -160,66 +161,67 @@ impl Aws {
         })
     }
 
-    /// SNS.
+    /// The client of SNS.
     pub fn sns(&self) -> &aws_sdk_sns::Client {
         self.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.config))
     }
 
-    /// SQS.
+    /// The client of SQS.
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {
         self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
     }
 
-    /// Bedrock.
+    /// The client of Bedrock's control plane.
     pub fn bedrock(&self) -> &aws_sdk_bedrock::Client {
         self.bedrock.get_or_init(|| aws_sdk_bedrock::Client::new(&self.config))
     }
 
-    /// Agents and flows.
+    /// The client of Bedrock Agents, for agents and flows.
     pub fn bedrock_agent(&self) -> &aws_sdk_bedrockagent::Client {
         self.bedrock_agent.get_or_init(|| aws_sdk_bedrockagent::Client::new(&self.config))
     }
 
-    /// Bedrock's runtime: for the call that is to be refused.
+    /// The client of Bedrock's runtime. Only the heartbeat uses it, for a call that IAM refuses.
     pub fn bedrock_runtime(&self) -> &aws_sdk_bedrockruntime::Client {
         self.bedrock_runtime.get_or_init(|| aws_sdk_bedrockruntime::Client::new(&self.config))
     }
 
-    /// CloudTrail.
+    /// The client of CloudTrail.
     pub fn cloudtrail(&self) -> &aws_sdk_cloudtrail::Client {
         self.cloudtrail.get_or_init(|| aws_sdk_cloudtrail::Client::new(&self.config))
     }
 
-    /// Organizations.
+    /// The client of Organizations.
     pub fn organizations(&self) -> &aws_sdk_organizations::Client {
         self.organizations.get_or_init(|| aws_sdk_organizations::Client::new(&self.config))
     }
 
-    /// Account management: which Regions are enabled.
+    /// The client of Account Management, which lists enabled Regions.
     #[cfg(feature = "command-line")]
     pub fn account(&self) -> &aws_sdk_account::Client {
         self.account.get_or_init(|| aws_sdk_account::Client::new(&self.config))
     }
 
-    /// EventBridge.
+    /// The client of EventBridge.
     #[cfg(feature = "command-line")]
     pub fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
         self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
     }
 
-    /// Security Token Service: who is asking.
+    /// The client of STS, which tells whose credentials these are.
     #[cfg(feature = "command-line")]
     pub fn sts(&self) -> &aws_sdk_sts::Client {
         self.sts.get_or_init(|| aws_sdk_sts::Client::new(&self.config))
     }
 }
 
-/// Keeps the body of an answer as it came: the world holds what AWS said, also what the SDK has no type for.
+/// An interceptor that keeps the body of an answer as it arrived. The world stores answers verbatim, because the SDK's types leave out what
+/// they don't know.
 #[derive(Clone, Debug, Default)]
 pub struct Verbatim(Arc<Mutex<Vec<u8>>>);
 
 impl Verbatim {
-    /// The body of the last answer.
+    /// Takes the body of the last answer.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
         self.0.lock().map(|mut body| std::mem::take(&mut *body)).unwrap_or_default()

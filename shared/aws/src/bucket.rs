@@ -1,4 +1,4 @@
-//! Objects in S3: the world, the configuration, reports.
+//! Objects in S3: the world, the configuration, reports and CloudTrail's log files.
 
 use std::{
     collections::BTreeMap,
@@ -10,25 +10,25 @@ use crate::{
     error::{CallError, failed},
 };
 
-/// Where an object lies and which state it is in.
+/// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Its key.
     pub key: String,
-    /// Changes with its content.
+    /// Its ETag, which changes when its content does.
     pub etag: String,
 }
 
-/// What an object's metadata says, by names without `x-amz-meta-`.
+/// User-defined metadata of an object, by names without `x-amz-meta-`.
 pub type Metadata = BTreeMap<String, String>;
 
-/// A bucket, as far as it is needed.
+/// The operations on a bucket that this crate needs.
 pub trait Bucket: Send + Sync {
-    /// The objects whose keys begin like this, in the order of keys.
+    /// The objects whose keys begin with a prefix, ordered by key.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Listed>, CallError>> + Send;
-    /// An object's content; `None` if there is none.
+    /// The content of an object; `None` if there is none.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>> + Send;
-    /// An object's content with its metadata; without any, where a bucket keeps none.
+    /// The content of an object with its metadata, which is empty for buckets that keep none.
     fn get_with_metadata(&self, key: &str) -> impl Future<Output = Result<Option<(Vec<u8>, Metadata)>, CallError>> + Send {
         async move { Ok(self.get(key).await?.map(|content| (content, Metadata::new()))) }
     }
@@ -63,7 +63,7 @@ impl<B: Bucket> Bucket for &B {
     }
 }
 
-/// A bucket of S3.
+/// A bucket in S3.
 #[derive(Clone, Debug)]
 pub struct S3Bucket {
     aws: Arc<Aws>,
@@ -120,7 +120,7 @@ impl Bucket for S3Bucket {
     }
 }
 
-/// What lies under each key, with its metadata.
+/// The content and metadata of each key.
 type Objects = BTreeMap<String, (Vec<u8>, Metadata)>;
 
 /// A bucket in memory, for tests.

@@ -1,4 +1,5 @@
-//! `audit-changes`: takes control-plane events, reads the state that they hide, and reports both as facts.
+//! `audit-changes`: takes control-plane events off the queue of an account and Region, reads the state that their records hide, and writes
+//! both as facts. On a schedule it also makes the heartbeat's call.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,13 +35,13 @@ use crate::{
     state::{AwsState, Question, ReadState},
 };
 
-/// Audits changes.
+/// Takes control-plane events in.
 #[derive(Debug)]
 pub struct ChangeAuditor<S, Q> {
     wanted: Wanted,
     observations: Observations,
     state: S,
-    /// Of the hub, if this is the management account: what changed there concerns all.
+    /// The hub's queue of reconcile tasks, in the management account only: a change of the organization concerns every account.
     reconcile: Option<Q>,
     heartbeat: Option<Heartbeat>,
     wait: Duration,
@@ -48,24 +49,24 @@ pub struct ChangeAuditor<S, Q> {
     clock: Clock,
 }
 
-/// Who makes the call that is to be refused.
+/// Makes the heartbeat's call, which IAM refuses.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
     aws: Arc<Aws>,
     role: String,
     region: String,
-    /// The account's dead-letter queues: their URLs by short names.
+    /// URLs of the account's dead-letter queues, by short names.
     dead_letter_queues: BTreeMap<String, String>,
 }
 
 impl Heartbeat {
-    /// By a role of this name, in this Region; it tells what lies in these dead-letter queues.
+    /// A heartbeat with a role of this name in this Region, which reports how many messages lie in these dead-letter queues.
     #[must_use]
     pub fn new(aws: Arc<Aws>, role: String, region: String, dead_letter_queues: BTreeMap<String, String>) -> Self {
         Heartbeat { aws, role, region, dead_letter_queues }
     }
 
-    /// Makes the call that is to be refused, by the role of the function's own account.
+    /// Assumes the heartbeat role of the function's own account and calls a model with it. Only a refusal is a success.
     pub async fn beat(&self, function_arn: &str) -> Result<(), CallError> {
         let parts: Vec<&str> = function_arn.split(':').collect();
         let (Some(partition), Some(account)) = (parts.get(1), parts.get(4)) else {
@@ -88,15 +89,15 @@ impl Heartbeat {
     }
 }
 
-/// What is asked of the function besides its queue.
+/// Requests that a schedule sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
-    /// Make the call that is refused, to see whether it comes back.
+    /// Make the heartbeat's call.
     Heartbeat,
 }
 
-/// What the function is called with.
+/// The event of the function.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Input {
@@ -106,27 +107,27 @@ pub enum Input {
     Queue(SqsEvent),
 }
 
-/// What the function answers.
+/// The answer of the function.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// Which messages must come again.
+    /// The messages of a batch that SQS has to deliver again.
     Batch(SqsBatchResponse),
-    /// Nothing.
+    /// Nothing, to a request.
     #[default]
     Done,
 }
 
-/// So often something that is being changed is read again before its message has to wait for the next delivery.
+/// Attempts to read a resource that is still being created or updated, before its message waits for the next delivery.
 const READS: usize = 5;
 
-/// After a change in the organization the effective policies are read now and again after so many seconds: they take their time.
+/// Seconds after a change of the organization at which effective policies are read: Organizations takes a while to compute them.
 const READ_AGAIN_AFTER: [u32; 4] = [0, 60, 300, 900];
 
-/// A state younger than the event by more than this is that of a later event.
+/// Seconds by which `updatedAt` may be later than an event of the same change. A state that is younger belongs to a later event.
 const SAME_EVENT_SECONDS: i64 = 30;
 
-/// Something whose state is to be read after its last change.
+/// A resource whose state is read after its last change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Subject {
     place: Place,
@@ -135,7 +136,7 @@ struct Subject {
 }
 
 impl ChangeAuditor<AwsState, SqsQueue> {
-    /// From the environment.
+    /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let region = environment.region()?;
         let hub_region = environment.optional("HUB_REGION").unwrap_or_else(|| region.clone());
@@ -156,20 +157,21 @@ impl ChangeAuditor<AwsState, SqsQueue> {
 }
 
 impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
-    /// An auditor.
+    /// An auditor that reads state through `state`.
     pub fn new(observations: Observations, state: S, reconcile: Option<Q>, metrics: Metrics, clock: Clock) -> Self {
         let wait = Duration::from_secs(2);
         ChangeAuditor { wanted: auditor::wanted(), observations, state, reconcile, heartbeat: None, wait, metrics, clock }
     }
 
-    /// Waits this long before something that is being changed is read again.
+    /// Sets the pause between attempts to read a resource that is still being changed.
     #[must_use]
     pub fn waiting(self, wait: Duration) -> Self {
         ChangeAuditor { wait, ..self }
     }
 
-    /// Takes a batch. Each message stands and falls alone; a state that several events of the batch lead to is read once, and only where the
-    /// function itself runs: whoever forwards events to it has another state, which the hub reads for itself.
+    /// Takes a batch in, and answers with the messages that failed. A state to which several events of the batch lead is read once. It is
+    /// read only for `own`, the account and Region of the function: an account that forwards its events here has a state of its own, which
+    /// the hub reads.
     pub async fn take(&self, own: Option<&Place>, messages: &[Message<'_>]) -> Outcome {
         let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
         let mut subjects: BTreeMap<Subject, Vec<(Moment, String, &str)>> = BTreeMap::new();
@@ -220,7 +222,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
                     error::warn("state could not be read yet", &error);
                     failed.extend(events.iter().map(|(.., id)| *id));
                 }
-                // What may not be read is not known, and the hub reads it for itself.
+                // What may not be read here is read by the hub.
                 Err(error) => error::warn("state can't be read", &error),
             }
         }
@@ -241,7 +243,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
                 outcome.facts += 1;
                 true
             }
-            // A change that is too large for a fact is one that nobody can hide: it is told, and the hub reads the state itself.
+            // A change that is too large for an item is left out, and the warning is in the log; the hub reads the resulting state itself.
             Err(error) if error.kind == ErrorKind::Refused => {
                 error::warn("a fact can't be written", &error);
                 true
@@ -253,7 +255,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
         }
     }
 
-    /// The state after the last of these events, once it is settled.
+    /// The state of a resource after the last of these events, as soon as AWS reports that it is no longer being changed.
     async fn state_after(&self, subject: &Subject, events: &[(Moment, String, &str)]) -> Result<Option<Fact>, CallError> {
         let Some((last, ..)) = events.last() else { return Ok(None) };
         let mut json = Vec::new();
@@ -270,7 +272,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
         if json.len() > STATE {
             return Ok(None);
         }
-        // A state that was changed after the last event that is known belongs to one that is still on its way.
+        // A state that was updated after the last known event belongs to an event that is still on its way.
         let changed_at = updated_at(&json).filter(|at| *at > last.plus_seconds(SAME_EVENT_SECONDS));
         let since = changed_at.unwrap_or(*last);
         let state = StateFact {
@@ -292,7 +294,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
     }
 }
 
-/// What is to be read after a change, and where it belongs in the world.
+/// The resources whose state to read after a change, with their paths in the world.
 fn subjects_of(change: &Change) -> Vec<Subject> {
     let (account, region) = (change.account.as_str(), change.region.as_str());
     let place = Place::new(account, region);

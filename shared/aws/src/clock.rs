@@ -1,4 +1,4 @@
-//! What time it is. The domain never asks.
+//! The current time. Core never asks for it: it is handed the time as a value, so that the same input gives the same result.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,15 +7,15 @@ use audit_core::moment::Moment;
 /// Tells the time.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Clock {
-    /// The machine's.
+    /// The system's clock.
     #[default]
     System,
-    /// One that stands still.
+    /// A clock that stands still, for tests.
     At(Moment),
 }
 
 impl Clock {
-    /// Now.
+    /// The current time.
     #[must_use]
     pub fn now(self) -> Moment {
         match self {
@@ -28,19 +28,19 @@ impl Clock {
     }
 }
 
-/// The hour since 1970 that a moment falls into.
+/// Whole hours from 1970 to a moment.
 #[must_use]
 pub fn hour_of(moment: Moment) -> i64 {
     moment.as_micros().div_euclid(3_600_000_000)
 }
 
-/// When an hour begins.
+/// The first moment of an hour, counted since 1970.
 #[must_use]
 pub fn start_of(hour: i64) -> Moment {
     Moment::from_micros(hour.saturating_mul(3_600_000_000))
 }
 
-/// Seconds since 1970.
+/// Whole seconds from 1970 to a moment.
 #[must_use]
 pub fn seconds(moment: Moment) -> i64 {
     moment.as_micros().div_euclid(1_000_000)

@@ -1,8 +1,8 @@
-//! What lies in the dead-letter queues of an account, counted when its heart beats.
+//! The number of messages in an account's dead-letter queues, which each heartbeat reports.
 //!
-//! The count travels in the name of the session in which the heartbeat's call is made: CloudTrail records it with the call, so that it
-//! comes to the hub by the heartbeat's own way, is the same however often the record is delivered, and can be read by the hub itself. An
-//! account that only forwards its events reports it, too, though it may write no facts.
+//! The counts travel in the session name of the heartbeat's call. CloudTrail records it with the call, so the counts reach the hub on the
+//! heartbeat's own path, don't change however often the record is delivered, and can be read by the hub itself. An account that only
+//! forwards its events reports them as well, though it may write no facts.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +13,22 @@ use crate::{
     error::{self, failed},
 };
 
-/// How many messages lie in each dead-letter queue that isn't empty; `None` of one that couldn't be asked.
+/// The number of messages in each dead-letter queue that isn't empty; `None` for a queue that couldn't be read.
 pub type DeadLetters = BTreeMap<String, Option<u64>>;
 
-/// A session's name where there is nothing to tell.
+/// The session name when all queues are empty.
 const NOTHING: &str = "guardrail-audit";
 
 /// Stands for a count that couldn't be read.
 const UNREAD: &str = "unread";
 
-/// A session's name has at most so many characters.
+/// Characters of a session name at most (STS).
 const LONGEST: usize = 64;
 
-/// So many queues are named. There are three.
+/// Queues that a finding names at most. The templates have three.
 const SHOWN: usize = 5;
 
-/// Counts what lies in these queues, which are given by a short name and their URL.
+/// Counts the messages in these queues, given by short name and URL.
 pub async fn count(aws: &Aws, queues: &BTreeMap<String, String>) -> DeadLetters {
     let mut found = DeadLetters::new();
     for (name, url) in queues {
@@ -45,13 +45,13 @@ pub async fn count(aws: &Aws, queues: &BTreeMap<String, String>) -> DeadLetters 
     found
 }
 
-/// The queues that a setting names: `calls=<url>,undelivered=<url>`.
+/// Parses the setting `calls=<url>,undelivered=<url>`.
 #[must_use]
 pub fn queues_in(setting: &[String]) -> BTreeMap<String, String> {
     setting.iter().filter_map(|queue| queue.split_once('=')).map(|(name, url)| (name.to_owned(), url.to_owned())).collect()
 }
 
-/// The name of the session that tells these counts.
+/// The session name that carries these counts.
 #[must_use]
 pub fn session_name(dead_letters: &DeadLetters) -> String {
     let told = dead_letters.iter().map(|(queue, count)| format!("{queue}={}", count.map_or(UNREAD.to_owned(), |count| count.to_string())));
@@ -60,19 +60,19 @@ pub fn session_name(dead_letters: &DeadLetters) -> String {
     match name.len() {
         0 => NOTHING.to_owned(),
         length if length <= LONGEST => name,
-        // That there is something is more than how much.
+        // Too many queues to name: the sum is carried instead.
         _ => format!("all={}", dead_letters.values().flatten().sum::<u64>()),
     }
 }
 
-/// The counts that the name of a session tells.
+/// The counts that a session name carries.
 #[must_use]
 pub fn of_session(name: &str) -> DeadLetters {
     let told = name.split(',').filter_map(|queue| queue.split_once('='));
     told.map(|(queue, count)| (queue.to_owned(), count.parse().ok())).collect()
 }
 
-/// The counts in words. Names come from those who are watched.
+/// The counts in words. Queue names come from the account under audit, so control characters are removed.
 #[must_use]
 pub fn in_words(dead_letters: &DeadLetters) -> String {
     let words = dead_letters.iter().take(SHOWN).map(|(queue, count)| {

@@ -1,8 +1,9 @@
-//! CloudTrail's digest files: what one says, and whether CloudTrail said it.
+//! CloudTrail's digest files: parsing them, and verifying that CloudTrail wrote them.
 //!
-//! A digest names the log files of an hour with their hashes, and the digest before it. CloudTrail signs it with a key of the Region; the
-//! signature lies in the object's metadata. What is signed names the place of the object, so that none can stand in for another
-//! (docs/aws/delivery.md#digests; the same steps as `aws cloudtrail validate-logs`). Everything here is a function of bytes.
+//! A digest lists the log files of an hour with their hashes, and names the digest before it. CloudTrail signs it with a key of the Region,
+//! and puts the signature into the object's metadata. The signed text includes the object's bucket and key, so that no digest can stand in
+//! for another (docs/aws/delivery.md#digests; `aws cloudtrail validate-logs` takes the same steps). Everything here is a pure function of
+//! bytes.
 
 use std::io::Read as _;
 
@@ -11,18 +12,18 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-/// A digest file, read. Nothing in it is to be believed before its signature is verified.
+/// A parsed digest file. Nothing in it is trustworthy before its signature is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
-    /// From when.
+    /// The first moment that it covers.
     pub start: Moment,
-    /// To when.
+    /// The moment at which its coverage ends.
     pub end: Moment,
-    /// The log files that were delivered in that time.
+    /// The log files that CloudTrail delivered in that time.
     pub files: Vec<LogFile>,
-    /// The digest before this one; `None` of the first since validation was turned on.
+    /// The digest before this one; `None` for the first after validation was turned on.
     pub previous: Option<Previous>,
-    /// Which public key belongs to the signature.
+    /// The fingerprint of the public key that verifies its signature.
     pub fingerprint: String,
     bucket: String,
     object: String,
@@ -32,86 +33,86 @@ pub struct Digest {
     hash: String,
 }
 
-/// A log file that a digest names.
+/// A log file that a digest lists.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogFile {
-    /// Its bucket.
+    /// The bucket.
     #[serde(rename = "s3Bucket")]
     pub bucket: String,
-    /// Its key.
+    /// The key.
     #[serde(rename = "s3Object")]
     pub object: String,
-    /// The hash of what is in it.
+    /// The hash of the uncompressed content, in hexadecimal digits.
     pub hash_value: String,
-    /// How that was made.
+    /// The algorithm of the hash.
     pub hash_algorithm: String,
 }
 
-/// What a digest says of the one before it.
+/// What a digest says about its predecessor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Previous {
-    /// Its bucket.
+    /// The bucket.
     pub bucket: String,
-    /// Its key.
+    /// The key.
     pub object: String,
-    /// The hash of what is in it.
+    /// The hash of the uncompressed content, in hexadecimal digits.
     pub hash: String,
-    /// Its signature.
+    /// The signature, in hexadecimal digits.
     pub signature: String,
 }
 
-/// What is wrong with a digest, or with a file that it speaks of.
+/// The reasons why a digest or a log file doesn't verify.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// No gzip.
+    /// It is no valid gzip stream.
     #[error("can't be unpacked")]
     Packed,
-    /// Something follows what gzip packed: the hash says nothing about it.
+    /// Bytes follow the gzip stream, which the hash doesn't cover.
     #[error("has something behind its end")]
     Trailing,
-    /// More than CloudTrail would ever write.
+    /// It unpacks to more than CloudTrail writes.
     #[error("is too large")]
     TooLarge,
-    /// Not the JSON of a digest.
+    /// It isn't the JSON of a digest.
     #[error("is no digest: {0}")]
     Format(String),
-    /// It lies elsewhere than where CloudTrail put it.
+    /// It doesn't lie at the bucket and key that it names.
     #[error("was moved from where CloudTrail put it")]
     Moved,
-    /// The object carries no signature.
+    /// The object's metadata holds no signature.
     #[error("has no signature")]
     Unsigned,
-    /// Signed in a way that isn't known.
+    /// The signature's algorithm is unknown.
     #[error("is signed by {0}, which isn't known")]
     Algorithm(String),
-    /// CloudTrail has no such key.
+    /// CloudTrail lists no public key with this fingerprint.
     #[error("is signed with a key that CloudTrail doesn't have: {0}")]
     Key(String),
-    /// The signature is another's, or of something else.
+    /// The signature doesn't belong to this text.
     #[error("has a signature that isn't CloudTrail's")]
     Signature,
-    /// Hashed in a way that isn't known.
+    /// The hash's algorithm is unknown.
     #[error("is hashed by {0}, which isn't known")]
     HashAlgorithm(String),
-    /// It isn't what it was.
+    /// Its content has another hash than the digest lists.
     #[error("was altered")]
     Altered,
-    /// It is gone.
+    /// There is no such object any more.
     #[error("was deleted")]
     Deleted,
-    /// The digest before ended earlier than this one begins.
+    /// The previous digest ends before this one begins.
     #[error("leaves out what was from {0} on")]
     Gap(Moment),
 }
 
-/// How CloudTrail signs.
+/// The algorithm with which CloudTrail signs digests.
 const ALGORITHM: &str = "SHA256withRSA";
 
-/// How CloudTrail hashes.
+/// The algorithm with which CloudTrail hashes files.
 const HASH_ALGORITHM: &str = "SHA-256";
 
-/// No file of CloudTrail unpacks to more (50 MB, docs/aws/delivery.md#trails), with room to spare.
+/// Bytes that a file may unpack to. CloudTrail's files unpack to 50 MB at most (docs/aws/delivery.md#trails).
 const LARGEST: u64 = 256 << 20;
 
 #[derive(Deserialize)]
@@ -126,7 +127,7 @@ struct Document {
     digest_public_key_fingerprint: String,
     #[serde(default)]
     digest_signature_algorithm: Option<String>,
-    // Must be there, and may be null: one that was left out isn't one that says "none".
+    // `null` in a chain's first digest. A digest without this member is rejected: absence doesn't mean "none".
     #[serde(deserialize_with = "Option::deserialize")]
     previous_digest_signature: Option<String>,
     #[serde(rename = "previousDigestS3Bucket", default)]
@@ -141,7 +142,7 @@ struct Document {
 }
 
 impl Digest {
-    /// Reads a digest from what the object holds.
+    /// Parses the compressed content of a digest's object.
     pub fn read(packed: &[u8]) -> Result<Self, Broken> {
         let json = unpack(packed)?;
         let format = |problem: &str| Broken::Format(problem.to_owned());
@@ -178,12 +179,12 @@ impl Digest {
         })
     }
 
-    /// Whether it lies where it says that it lies.
+    /// Checks that the digest lies at the bucket and key that it names.
     pub fn is_at(&self, bucket: &str, key: &str) -> Result<(), Broken> {
         if self.bucket == bucket && self.object == key { Ok(()) } else { Err(Broken::Moved) }
     }
 
-    /// Whether CloudTrail signed it: `signature` is the object's, in hexadecimal digits; `public_key` an RSAPublicKey (PKCS#1) in DER.
+    /// Checks CloudTrail's signature: `signature` in hexadecimal digits, `public_key` an RSAPublicKey (PKCS#1) in DER.
     pub fn verify(&self, signature: Option<&str>, public_key: &[u8]) -> Result<(), Broken> {
         if self.algorithm != ALGORITHM {
             return Err(Broken::Algorithm(self.algorithm.clone()));
@@ -193,15 +194,15 @@ impl Digest {
         key.verify(self.text_to_sign().as_bytes(), &signature).map_err(|_| Broken::Signature)
     }
 
-    /// What CloudTrail signs.
+    /// The text that CloudTrail signs.
     #[must_use]
     pub fn text_to_sign(&self) -> String {
-        // The first digest of a chain has no signature before it, and says so with this word.
+        // CloudTrail writes the word `null` where a chain's first digest has no previous signature.
         let before = self.previous_signature.as_deref().unwrap_or("null");
         format!("{}\n{}/{}\n{}\n{before}", self.end_text, self.bucket, self.object, self.hash)
     }
 
-    /// Whether what lies where the digest before should be is the digest before, unaltered, and ends where this one begins.
+    /// Checks that `before` is the unaltered previous digest, and that it ends no earlier than this one begins.
     pub fn follows(&self, before: &[u8], signature: Option<&str>) -> Result<(), Broken> {
         let Some(previous) = &self.previous else { return Ok(()) };
         let is = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
@@ -215,7 +216,7 @@ impl Digest {
 }
 
 impl LogFile {
-    /// Whether what lies there is what CloudTrail wrote.
+    /// Checks that the content of the object has the hash that the digest lists.
     pub fn is_unaltered(&self, packed: &[u8]) -> Result<(), Broken> {
         if self.hash_algorithm != HASH_ALGORITHM {
             return Err(Broken::HashAlgorithm(self.hash_algorithm.clone()));
@@ -228,7 +229,7 @@ fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// What one gzip stream packed, and nothing behind it: hashes are made of what CloudTrail packed, and other readers may read on.
+/// Unpacks exactly one gzip stream. Bytes behind it are an error: the hash doesn't cover them, and other readers would read on.
 pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, Broken> {
     let mut unpacked = Vec::new();
     let mut decoder = flate2::bufread::GzDecoder::new(packed);

@@ -1,7 +1,8 @@
-//! `guardrail-audit doctor`: asks AWS whether the auditor can see, and hands CloudTrail's event history to whoever inspects records.
+//! `guardrail-audit doctor`: asks AWS whether the auditor can see what happens, and hands CloudTrail's event history to an inspection of
+//! its records.
 //!
-//! Judging what comes back is [`audit_core::doctor`]'s alone. Rules are asked for themselves: the auditor's own metrics show that
-//! something arrived, and not which of state, pattern and target keeps the rest away.
+//! The answers are judged in [`audit_core::doctor`]. EventBridge rules are read directly, because the auditor's metrics only show that
+//! something arrived, not whether state, pattern or target keeps the rest away.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -25,24 +26,26 @@ use crate::{
     state::{AwsState, Question, ReadState as _},
 };
 
-/// What to look at.
+/// What to check.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The role in other accounts: its name, with its path if it has one.
+    /// The name of the role in other accounts, with its path if it has one.
     pub role: String,
-    /// These accounts; none means the caller's.
+    /// The accounts; none means the caller's.
     pub accounts: Vec<String>,
-    /// These Regions; none means the one that is configured.
+    /// The Regions; none means the configured one.
     pub regions: Vec<String>,
-    /// Event history is looked at from so many days ago.
+    /// Days of event history to read.
     pub days: i64,
-    /// How often a heartbeat is due.
+    /// Minutes between heartbeats.
     pub heartbeat_minutes: i64,
-    /// The hub's table of observations, if it is to be looked at: with the caller's own credentials, in the Region that is configured.
+    /// The hub's table of observations, if heartbeats are to be looked for in it. It is read with the caller's own credentials, in the
+    /// configured Region.
     pub observations_table: Option<String>,
 }
 
-/// Operations whose records settle something. Event history takes one condition at a time.
+/// Operations whose records answer an open question about CloudTrail. LookupEvents takes one attribute at a time, so each is a lookup of
+/// its own.
 const LOOKED_UP: &[&str] = &[
     "InvokeModel",
     "InvokeModelWithResponseStream",
@@ -55,19 +58,19 @@ const LOOKED_UP: &[&str] = &[
     "UpdateGuardrail",
 ];
 
-/// So many pages of 50 events are read of each, at less than two a second.
+/// Pages of 50 events that are read for each operation, at fewer than two a second.
 const PAGES: usize = 6;
 
-/// Whatever else the auditor's roles do has the same session; a heartbeat lies between.
+/// Pages that are read to find a heartbeat. Other calls of the auditor's roles share its session name, so it may be far back.
 const PAGES_TO_A_HEARTBEAT: usize = 40;
 
-/// The heartbeat's session is called like this; event history takes it as the name of a user.
+/// The session name of the heartbeat role. LookupEvents takes it as the attribute `Username`.
 const HEARTBEAT_SESSION: &str = "guardrail-audit";
 
-/// Heartbeats are looked for from so many seconds ago.
+/// Seconds of event history that are searched for a heartbeat.
 const HEARTBEATS_SINCE: i64 = 24 * 60 * 60;
 
-/// Looks at everything. What can't be looked at is a check, too; an error means that there are no credentials.
+/// Checks all accounts and Regions. A check that can't be made is reported as such; an error means that there are no credentials.
 pub async fn doctor(aws: Arc<Aws>, options: &Options, inspection: &mut Inspection, clock: Clock) -> Result<Vec<Check>, CallError> {
     let own = identity(&aws).await?;
     let home = aws.region().unwrap_or("us-east-1").to_owned();
@@ -103,7 +106,7 @@ pub async fn doctor(aws: Arc<Aws>, options: &Options, inspection: &mut Inspectio
     Ok(checks)
 }
 
-/// A look at one place.
+/// The checks of one account and Region.
 struct Probe<'o> {
     aws: Arc<Aws>,
     hub: Arc<Aws>,
@@ -172,7 +175,7 @@ impl Probe<'_> {
         Ok(rules)
     }
 
-    /// Whether the heartbeat is made, and recorded.
+    /// Whether a recent heartbeat is in CloudTrail's event history.
     async fn heartbeat_in_history(&self) -> Result<Check, CallError> {
         let since = self.now.plus_seconds(-HEARTBEATS_SINCE);
         let heartbeat = |record: &String| {
@@ -187,7 +190,7 @@ impl Probe<'_> {
         Ok(self.heartbeat("heartbeat", "event history", heartbeats.max(), since))
     }
 
-    /// Whether it came through to the hub.
+    /// Whether a recent heartbeat reached the hub's table.
     async fn heartbeat_in_table(&self, table: &str) -> Result<Check, CallError> {
         let since = self.now.plus_seconds(-2 * self.options.heartbeat_minutes * 60 - 60 * 60);
         let observations = Observations::new(Arc::clone(&self.hub), table.to_owned(), 1);
@@ -207,7 +210,7 @@ impl Probe<'_> {
         self.station().heartbeat(&Heartbeat { check, seen_in, last, since, now: self.now, minutes: self.options.heartbeat_minutes })
     }
 
-    /// Records of CloudTrail's event history, the newest first, until they are enough.
+    /// Records of CloudTrail's event history, newest first, until `enough` is satisfied or the pages are used up.
     async fn history(
         &self,
         key: LookupAttributeKey,

@@ -1,4 +1,4 @@
-//! What can go wrong with a call to AWS, told apart only as far as anybody acts on it.
+//! Errors of calls to AWS, classified by what callers do about them.
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -10,52 +10,52 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {action}")]
 pub struct CallError {
-    /// What was being done.
+    /// What the call was to do, such as `read a finding`.
     pub action: String,
-    /// What sort of failure it is.
+    /// The class of the failure.
     pub kind: ErrorKind,
     /// Whether the service answered at all.
     pub answered: bool,
-    /// Why it failed.
+    /// The cause.
     #[source]
     pub source: BoxError,
 }
 
-/// The sorts of failure that are treated differently.
+/// The classes of failure that callers treat differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Later it may work: throttling, a timeout, a service that is down.
+    /// A later attempt may succeed: throttling, a timeout, an unavailable service.
     Retryable,
-    /// There is no such thing.
+    /// The resource doesn't exist.
     NotFound,
-    /// A condition on a write doesn't hold.
+    /// The condition of a conditional write doesn't hold.
     Condition,
-    /// Not allowed.
+    /// Permission is missing.
     Denied,
-    /// Not this way.
+    /// The request is wrong, and would fail again.
     Refused,
 }
 
 impl CallError {
-    /// A failure that isn't the service's.
+    /// An error that no service answered with.
     pub fn new(action: impl Into<String>, kind: ErrorKind, source: impl Into<BoxError>) -> Self {
         CallError { action: action.into(), kind, answered: true, source: source.into() }
     }
 
-    /// Whether there is no such thing.
+    /// Whether the resource doesn't exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.kind == ErrorKind::NotFound
     }
 
-    /// Whether a condition didn't hold.
+    /// Whether the condition of a write doesn't hold.
     #[must_use]
     pub fn is_condition(&self) -> bool {
         self.kind == ErrorKind::Condition
     }
 }
 
-/// Says what was being done when a call to AWS failed.
+/// Wraps an error of the SDK, with what the call was to do.
 pub fn failed<E>(action: impl Into<String>) -> impl FnOnce(SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -67,7 +67,7 @@ where
     }
 }
 
-/// Whether the call was never made because the role to make it as doesn't let us in. It looks like a network that is down, and isn't.
+/// Whether no request was sent because the role can't be assumed. The SDK reports it like a broken connection, which would be retried.
 fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     const REFUSALS: [&str; 3] = ["AccessDenied", "InvalidClientTokenId", "RegionDisabledException"];
     let mut cause = Some(error);
@@ -83,10 +83,10 @@ fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
 
 fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
     let code = code.unwrap_or_default();
-    // The part behind a `#` is what some protocols send.
+    // Some protocols send the code as `namespace#Code`.
     match code.rsplit('#').next().unwrap_or(code) {
         "ConditionalCheckFailedException" => ErrorKind::Condition,
-        // An account outside of organizations has no effective policy, and no tree.
+        // Outside of an organization there is neither a tree nor an effective policy.
         "AWSOrganizationsNotInUseException"
         | "ResourceNotFoundException"
         | "EffectivePolicyNotFoundException"
@@ -109,14 +109,14 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
         _ => match status {
             Some(404) => ErrorKind::NotFound,
             Some(403) => ErrorKind::Denied,
-            // No answer at all: the network, or a timeout; or one that says that all is well and can't be read.
+            // No answer, or one with a status of success that can't be parsed.
             None | Some(200..=299 | 408 | 429 | 500..) => ErrorKind::Retryable,
             Some(_) => ErrorKind::Refused,
         },
     }
 }
 
-/// The SDK's errors say nothing about their cause by themselves.
+/// Shows the code and message of an SDK error, whose own `Display` names neither.
 #[derive(Debug)]
 struct Shown<E>(SdkError<E, HttpResponse>);
 
@@ -132,12 +132,12 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> std::f
 
 impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> std::error::Error for Shown<E> {}
 
-/// Logs an error with all its causes.
+/// Logs an error with its causes as a warning.
 pub fn warn(what: &str, error: &(impl std::error::Error + 'static)) {
     tracing::warn!(error = chain(error), "{what}");
 }
 
-/// An error with all its causes, in one line.
+/// An error and its causes on one line.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,5 +1,5 @@
-//! A fact: an item of the observations table. The same fact is the same bytes under the same key, so that writing it again changes
-//! nothing.
+//! A fact: one item of the table of observations. Its sort key is a hash of its content, so that the same fact is the same item, and
+//! writing it again changes nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,177 +18,176 @@ use crate::{
     settings::FACTS_TTL_DAYS,
 };
 
-/// A fact and where it lies.
+/// A fact and its partition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
-    /// Its partition.
+    /// The partition that holds it.
     pub partition: Partition,
     /// What it says.
     pub content: Content,
 }
 
-/// What a fact says.
+/// The kinds of fact. Each is named in the sort key ([`Content::kind`]).
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "most facts that are held are changes, and none is held for long")]
 pub enum Content {
-    /// Calls, evaluations and logs, packed.
+    /// Calls, evaluations and invocation logs of an hour, packed (`audit_core::facts::packed`).
     Calls(Vec<u8>),
     /// A change in the control plane.
     Change(ChangeFact),
-    /// The state of something, as it was read after an event.
+    /// The state of a resource, read after an event.
     State(StateFact),
-    /// The auditor's own refused call came back: it sees what happens.
+    /// The heartbeat's refused call came back as an event: the auditor sees what happens.
     Heartbeat(HeartbeatFact),
-    /// The hub looked at the place: time to judge it again.
+    /// The hub read an account and Region. The fact makes the stream fold the account.
     Read(ReadFact),
-    /// The organization's trail holds all of a stretch of time.
+    /// CloudTrail's digests vouch for all log files of a stretch of time.
     Verified(VerifiedFact),
-    /// Something that the hub knows and the account's auditor never reported.
+    /// Evidence that the hub misses: something happened, or should have, that the account's auditor didn't report.
     Gap(GapFact),
 }
 
-/// A change that an event reports.
+/// A change, as a record of CloudTrail reports it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFact {
-    /// When.
+    /// The record's event time.
     pub time: Moment,
-    /// The record's event id, or what stands for it.
+    /// The record's event id, or a substitute where it has none.
     pub event_id: String,
-    /// What changed.
+    /// The change.
     pub change: Change,
 }
 
-/// The state of something at a moment.
+/// The state of a resource at a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StateFact {
-    /// Where it belongs in the world, without a time.
+    /// The path of its snapshot in the world, without a time.
     pub path: String,
-    /// From when it holds: the event's time.
+    /// The moment from which the state holds: the event's time, or `updatedAt`.
     pub since: Moment,
-    /// When it was read.
+    /// The moment at which it was read.
     pub read_at: Moment,
-    /// AWS's answer, verbatim.
+    /// The answer of AWS, verbatim.
     pub json: String,
-    /// The events between which and this state nothing else was read: more than one make the earlier ones unverified.
+    /// The ids of the events after which this state was read. With more than one, the states after the earlier ones are not known.
     pub events: Vec<String>,
 }
 
-/// A heartbeat. Under the hub's key, the hub read its event for itself.
+/// A heartbeat. In a partition of the hub, the hub has read the heartbeat's event itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatFact {
-    /// When the call was made.
+    /// The event time of its call.
     pub time: Moment,
-    /// Its event.
+    /// The event id of its call.
     pub event_id: String,
-    /// How many messages lay in the account's dead-letter queues then, by queue, where there were any; `None` of a queue that couldn't be
-    /// asked.
+    /// The number of messages in each of the account's dead-letter queues that wasn't empty; `None` for a queue that couldn't be read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dead_letters: BTreeMap<String, Option<u64>>,
 }
 
-/// The hub looked at a place.
+/// The hub read the state of an account and Region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadFact {
-    /// When.
+    /// The time of reading.
     pub time: Moment,
-    /// The paths in the world that were written because something changed.
+    /// The paths of snapshots that were written because an answer differs from the one before.
     pub changed: Vec<String>,
-    /// All that was known there could be read.
+    /// Whether everything that the hub asked for could be read.
     #[serde(rename = "whole", default, skip_serializing_if = "std::ops::Not::not")]
     pub complete: bool,
-    /// How much of CloudTrail's event history was read; `None` if none was to be, or could be.
+    /// How much of CloudTrail's event history was read; `None` if it wasn't asked for, or couldn't be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryRead>,
 }
 
-/// How much of CloudTrail's event history since the look before was read.
+/// How much of CloudTrail's event history since the previous read was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum HistoryRead {
-    /// All.
+    /// All events.
     #[serde(rename = "whole")]
     Complete,
-    /// The newest events; of the older ones there were more than are read in one look.
+    /// The newest events only: there were more than the hub reads at once.
     #[serde(rename = "cut")]
     Truncated,
 }
 
-/// All log files that CloudTrail delivered in a stretch of time were read.
+/// The hub read all log files that CloudTrail delivered in a stretch of time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedFact {
-    /// From when.
+    /// The first moment of the stretch.
     pub time: Moment,
-    /// To when.
+    /// The moment at which it ends.
     pub until: Moment,
-    /// How many there were.
+    /// The number of log files.
     pub files: u64,
-    /// Whose files: the trail and its home Region.
+    /// The trail and its home Region, as the digest's key names them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub trail: String,
-    /// No digest was before: validation was just turned on, or logging.
+    /// Whether its digest is the first of a chain: validation or logging had just been turned on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub begins: bool,
 }
 
-/// Something that was never reported.
+/// Evidence that is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapFact {
-    /// What is missing: `heartbeat`, `reports`, `state`, `trail`.
+    /// What is missing: `heartbeat`, `reports`, `state` or `trail`.
     pub missing: String,
-    /// When it was noticed, cut to the hour: one finding an hour at most.
+    /// When it was noticed. For all but `state` the start of the hour, so that an hour has one such fact at most.
     pub time: Moment,
-    /// What was seen instead.
+    /// What was found instead, for people.
     pub detail: String,
-    /// How many.
+    /// The number of missing reports or broken files.
     pub count: u64,
 }
 
-/// Why an item is no fact.
+/// The reasons why an item isn't a valid fact.
 #[derive(Debug, thiserror::Error)]
 pub enum FactError {
-    /// Its partition key is none of ours.
+    /// The partition key isn't that of a fact.
     #[error("no fact belongs under this partition key")]
     Partition,
-    /// Its sort key is none of ours, or not that of its content.
+    /// The sort key isn't that of a fact, or doesn't match the content.
     #[error("the sort key is not that of the content")]
     SortKey,
-    /// It has no content.
+    /// The item has no content.
     #[error("the fact has no content")]
     Empty,
-    /// It is larger than a fact may be.
+    /// The content is larger than a fact of its kind may be.
     #[error("the fact is larger than {0} bytes")]
     TooLarge(usize),
-    /// Its packet can't be read.
+    /// The packed calls can't be parsed.
     #[error(transparent)]
     Packet(#[from] packed::PackedError),
-    /// Its JSON can't be read.
+    /// The JSON can't be parsed.
     #[error("the fact's JSON can't be read")]
     Json(#[from] serde_json::Error),
-    /// It speaks of another account or Region than its key.
+    /// The content names another account or Region than the partition key.
     #[error("the fact speaks of another account or Region than its key")]
     OtherPlace,
-    /// Only the hub may say this.
+    /// A member wrote a kind of fact that only the hub may write.
     #[error("only the hub may report a {0}")]
     HubOnly(&'static str),
-    /// Its time isn't in its partition's hour.
+    /// The content's time isn't in the hour of the partition key.
     #[error("the fact's time is not in the hour of its key")]
     OtherHour,
 }
 
-/// The largest packet in bytes: an item may have 400 KB (docs/aws/prices-and-limits.md#dynamodb).
+/// Bytes of packed calls at most. DynamoDB allows items of 400 KB (docs/aws/prices-and-limits.md#dynamodb).
 const PACKET: usize = 390_000;
-/// A change is never larger.
+/// Bytes of any other fact at most.
 const CHANGE: usize = 64 * 1024;
-/// A state is never larger; what is goes unreported, and the hub reads it itself.
+/// Bytes of a state at most. A larger one isn't reported; the hub reads it itself.
 pub const STATE: usize = 300 * 1024;
 
 impl Fact {
-    /// A fact about something that happened in a place at a moment.
+    /// A fact about something that happened in an account and Region at a moment.
     #[must_use]
     pub fn new(source: Source, place: Place, time: Option<Moment>, content: Content) -> Self {
         Fact { partition: Partition { source, place, hour: time.map(hour_of) }, content }
     }
 
-    /// When the latest of what it tells happened, or was looked at; `None` if it doesn't say.
+    /// The latest moment that the fact tells about; `None` if it tells about none.
     #[must_use]
     pub fn latest(&self) -> Option<Moment> {
         match &self.content {
@@ -201,7 +200,7 @@ impl Fact {
         }
     }
 
-    /// The item.
+    /// The item that holds the fact, kept for this number of days after the end of its hour.
     pub fn item(&self, ttl_days: i64) -> Result<HashMap<String, AttributeValue>, FactError> {
         let (name, body) = match &self.content {
             Content::Calls(bytes) => ("f", Body::Bytes(bytes.clone())),
@@ -220,7 +219,7 @@ impl Fact {
             ("pk".to_owned(), AttributeValue::S(self.partition.key())),
             ("sk".to_owned(), AttributeValue::S(sort_key(self.content.kind(), body.bytes()))),
         ]);
-        // A function of the fact alone, so that the same fact is the same item whenever it is written.
+        // The expiry depends on the fact alone, so that the same fact is the same item whenever it is written.
         if let Some(end) = end_of(&self.partition, ttl_days) {
             item.insert("expires_at".to_owned(), AttributeValue::N(end.to_string()));
         }
@@ -232,7 +231,7 @@ impl Fact {
         Ok(item)
     }
 
-    /// From an item: checked and bounded, as nothing of a member is taken on trust.
+    /// Parses an item. Size, hash, place and time are checked, because members write these items.
     pub fn from_item(item: &HashMap<String, AttributeValue>) -> Result<Self, FactError> {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
         let partition = text("pk").and_then(Partition::parse).ok_or(FactError::Partition)?;
@@ -241,7 +240,7 @@ impl Fact {
         Self::from_parts(partition, sort_key, bytes, text("j"))
     }
 
-    /// From what an item holds.
+    /// The same, from the attributes of an item.
     pub fn from_parts(partition: Partition, key: &str, bytes: Option<&[u8]>, json: Option<&str>) -> Result<Self, FactError> {
         let kind = key.split('#').next().unwrap_or_default();
         let body = match kind {
@@ -306,8 +305,7 @@ impl Fact {
 }
 
 impl ChangeFact {
-    /// One that fits into an item. Of a change that doesn't, the largest parameters are left out: it is told, and what is left out is not
-    /// known.
+    /// A change that fits into an item: where it doesn't, the largest parameters are left out, and are not known.
     #[must_use]
     pub fn fitting(time: Moment, event_id: String, change: Change) -> Self {
         let mut fact = ChangeFact { time, event_id, change };
@@ -315,7 +313,7 @@ impl ChangeFact {
         fact
     }
 
-    /// What identifies it in the account that it was delivered to.
+    /// Identifies the change among those of the account that it was delivered to.
     #[must_use]
     pub fn key(&self, account: &str) -> ChangeKey {
         ChangeKey { time: self.time, event_id: self.event_id.clone(), account: account.to_owned() }
@@ -323,7 +321,7 @@ impl ChangeFact {
 }
 
 impl Content {
-    /// The word that its sort key begins with.
+    /// The first part of the sort key.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -346,13 +344,14 @@ impl Content {
     }
 }
 
-/// When a fact of a partition expires, in seconds since 1970, where facts are kept for so many days; one without an hour never does.
+/// The end of a fact's life, in seconds since 1970: this number of days after the end of its partition's hour. Facts without an hour don't
+/// expire.
 #[must_use]
 pub(crate) fn end_of(partition: &Partition, ttl_days: i64) -> Option<i64> {
     partition.hour.map(|hour| seconds(start_of(hour + 1)) + ttl_days * DAY)
 }
 
-/// Whether a fact of a partition may expire then: at the end of its hour and some days that can be configured.
+/// Whether a fact of a partition may have this expiry: the end of its hour and a number of days that the hub's settings allow.
 #[must_use]
 pub(crate) fn may_end(partition: &Partition, end: Option<i64>) -> bool {
     match (end_of(partition, 0), end) {
@@ -362,7 +361,7 @@ pub(crate) fn may_end(partition: &Partition, end: Option<i64>) -> bool {
     }
 }
 
-/// The seconds of a day.
+/// Seconds of a day.
 const DAY: i64 = 86_400;
 
 enum Body {
@@ -379,18 +378,18 @@ impl Body {
     }
 }
 
-/// `<kind>#<the first 16 hex digits of SHA-256 over the content>`.
+/// `<kind>#<the first 16 hexadecimal digits of the content's SHA-256>`.
 fn sort_key(kind: &str, body: &[u8]) -> String {
     format!("{kind}#{}", digest(body))
 }
 
-/// The first 16 hex digits of SHA-256.
+/// The first 16 hexadecimal digits of the SHA-256 of some bytes.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes).into_iter().take(8).collect::<Vec<u8>>())
 }
 
-/// Whether a path of the world is about this account, and about this Region if it is about one.
+/// Whether a path in the world is about this account, and about this Region where it names one.
 fn is_path_of(path: &str, place: &Place) -> bool {
     match *path.trim_end_matches(".json").split('/').collect::<Vec<_>>() {
         ["effective-policies", account] => account == place.account,

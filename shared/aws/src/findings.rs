@@ -1,4 +1,5 @@
-//! The findings table: findings, what the hub keeps to make them again, rollups, and the state of alerts (`docs/data-model.md`).
+//! The table of findings: findings, the bookkeeping of folds, rollups of calls, and the state of alerts (`docs/data-model.md`). Only the
+//! hub reads and writes it.
 
 mod alert_state;
 mod bookkeeping;
@@ -26,46 +27,46 @@ use crate::{
     observations::{Item, query_all},
 };
 
-/// The table of findings. Only the hub knows it.
+/// The table of findings.
 #[derive(Clone, Debug)]
 pub struct Findings {
     aws: Arc<Aws>,
     table: String,
 }
 
-/// A finding, and what the table knows besides.
+/// A finding, with the attributes that the table adds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// The finding.
     pub finding: Finding,
-    /// The fold that wrote it.
+    /// The ticket of the fold that wrote it ([`Findings::ticket`]).
     pub ticket: i64,
-    /// What the OUs above its account are called, the root first, where the organization is known.
+    /// The ids of the organizational units above its account, the root first; empty if the organization isn't known.
     pub units: Vec<String>,
-    /// Whose word the calls behind it are.
+    /// Whether the calls behind it are verified.
     pub basis: Basis,
 }
 
-/// Whose word calls are.
+/// Who vouches for calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// As reported by the account itself.
+    /// Only the account's own auditor.
     #[default]
     Reported,
-    /// Settled by the organization's trail, or by an auditor of the hub's own.
+    /// The organization's trail, or an auditor of the hub's own.
     #[serde(rename = "settled")]
     Verified,
 }
 
 impl Findings {
-    /// A table by its name.
+    /// The table with this name.
     #[must_use]
     pub fn new(aws: Arc<Aws>, table: String) -> Self {
         Findings { aws, table }
     }
 
-    /// All findings of an account.
+    /// All findings of an account, by id.
     pub async fn of_account(&self, account: &str) -> Result<BTreeMap<String, Stored>, CallError> {
         let items = query_all(&self.aws, &self.table, &findings_key(account), None, true).await?;
         items.iter().map(|item| stored(item).map(|stored| (stored.finding.id.clone(), stored))).collect()
@@ -76,12 +77,12 @@ impl Findings {
         self.get_item(&findings_key(account), id).await?.as_ref().map(stored).transpose()
     }
 
-    /// Writes a finding, unless a later fold has. Whether it was written.
+    /// Writes a finding, unless a fold with a later ticket has written it. Answers whether it was written.
     pub async fn put(&self, stored: &Stored) -> Result<bool, CallError> {
         self.put_if_latest(item_of(stored)?, stored.ticket, "write a finding").await
     }
 
-    /// Removes a finding that the facts no longer give, unless a later fold wrote it. Whether it was removed.
+    /// Deletes a finding that the facts no longer give, unless a fold with a later ticket has written it. Answers whether it was deleted.
     pub async fn withdraw(&self, account: &str, id: &str, ticket: i64) -> Result<bool, CallError> {
         let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(key(&findings_key(account), id)));
         let request = request.condition_expression("ticket <= :ticket");
@@ -89,9 +90,9 @@ impl Findings {
         written(request.send().await.map_err(failed("withdraw a finding")))
     }
 
-    /// A page of findings, by an index.
+    /// A page of an index, newest findings first, and the key after which the next page begins.
     pub async fn page(&self, page: &Page<'_>) -> Result<(Vec<Stored>, Option<Item>), CallError> {
-        // DynamoDB refuses a range that ends before it begins.
+        // DynamoDB refuses a range whose end is before its start.
         if page.since.zip(page.until).is_some_and(|(since, until)| since > until) {
             return Ok((Vec::new(), None));
         }
@@ -114,20 +115,20 @@ impl Findings {
     }
 }
 
-/// A page to read.
+/// A page of an index.
 #[derive(Clone, Debug)]
 pub struct Page<'p> {
-    /// `by_account`, `by_rule`, `by_status` or `by_region`.
+    /// The index: `by_account`, `by_rule`, `by_status` or `by_region`.
     pub index: &'static str,
-    /// The value of its key.
+    /// The value of the index's partition key.
     pub value: &'p str,
-    /// Last seen not before.
+    /// Only findings that were last seen at this moment or later.
     pub since: Option<Moment>,
-    /// Last seen before.
+    /// Only findings that were last seen before this moment.
     pub until: Option<Moment>,
-    /// So many items at most.
+    /// The number of items at most.
     pub limit: i32,
-    /// Behind this one.
+    /// The key of the last item of the page before.
     pub start: Option<Item>,
 }
 
@@ -135,7 +136,7 @@ fn findings_key(account: &str) -> String {
     format!("FINDINGS#{account}")
 }
 
-/// From an item of the table, or of its stream.
+/// Parses an item of the table, or of its stream.
 pub fn stored(item: &Item) -> Result<Stored, CallError> {
     let finding: Finding = from_json(text(item, "finding").unwrap_or_default())?;
     let ticket = item.get("ticket").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
@@ -167,7 +168,7 @@ fn item_of(stored: &Stored) -> Result<Item, CallError> {
         ("gsi_region", &finding.region),
         ("gsi_seen", &seen),
     ] {
-        // The key of an index can't be empty: what has none isn't in that index.
+        // DynamoDB accepts no empty key of an index. A finding without the value isn't in that index.
         if !value.is_empty() {
             item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
         }
@@ -179,7 +180,7 @@ fn item_of(stored: &Stored) -> Result<Item, CallError> {
     Ok(item)
 }
 
-/// Whether a finding is one that somebody has to deal with.
+/// Whether a finding is open.
 #[must_use]
 pub fn is_open(finding: &Finding) -> bool {
     finding.status == Status::Open

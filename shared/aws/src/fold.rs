@@ -1,7 +1,25 @@
-//! `fold-findings`: judges what was reported again, by the world that the hub read itself, and writes what changed.
+//! `fold-findings`: when facts of an account arrive, judges all facts of the account again and writes the findings that differ.
 //!
-//! The findings of an account are a function of the *set* of its facts, of the world and of the configuration: whatever order
-//! facts arrive in, how often, and in which batches. Judging is [`audit_core::auditor::audit`]'s; here facts are brought to it.
+//! The findings of an account are a function of the *set* of its facts, of the world that the hub has read, and of the configuration. The
+//! order in which facts arrive, copies, and the way in which the stream batches them change nothing. [`audit_core::auditor::audit`] judges;
+//! this module brings the facts to it and writes the result.
+//!
+//! ```text
+//! stream ─► record_effect     what each record means: new evidence, or tampering with facts
+//!             │
+//!             ├─► request_reconcile ─► SQS ─► reconcile      reported changes: the hub reads the state itself
+//!             ▼
+//!           fold, once for each account of the batch
+//!             ├─ evidence         all facts of the account, each as far as it is believed
+//!             │    ├─ partition_cache      reads partitions, and again only those that changed
+//!             │    ├─ trust                whom the hub believes
+//!             │    └─ verified_hours       hours that the organization's trail vouches for
+//!             ├─ configuration    what the team requires
+//!             ├─ audit_core::auditor::audit
+//!             ├─ hub_findings     what only the hub finds: tampering, gaps, verdicts that differ
+//!             ├─ write            findings, rollups and blind spots that differ from those in the table
+//!             └─ cross_account    facts that make the stream fold other accounts that are affected
+//! ```
 
 mod configuration;
 mod cross_account;
@@ -51,7 +69,7 @@ use crate::{
     world::{File, HubWorld, world_of},
 };
 
-/// Folds facts into findings.
+/// Judges the facts of accounts, and writes their findings.
 #[derive(Debug)]
 pub struct Fold<B, Q = SqsQueue> {
     observations: Observations,
@@ -61,45 +79,45 @@ pub struct Fold<B, Q = SqsQueue> {
     configuration_key: String,
     last_configuration: LastConfiguration,
     trust: Trust,
-    /// Where to ask for a look at a place that reports something new.
+    /// The queue of tasks for `reconcile`; `None` if the hub doesn't read what accounts report as changed.
     reconcile: Option<Q>,
     metrics: Metrics,
     clock: Clock,
     facts_ttl_days: i64,
 }
 
-/// So far back the rollups of hours are made again when the world changed.
+/// Hours before now whose rollups are made again when the world changes. Older rollups keep the verdicts that they had.
 const ROLLED_UP_AGAIN_HOURS: i64 = 72;
 
-/// What is asked of the function besides the stream.
+/// Requests that a schedule or a person sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
-    /// Make the findings of an account again from all its facts; without one, of all accounts.
+    /// Judge all facts of an account again; without an account, those of all.
     Rebuild {
-        /// Whose.
+        /// The account.
         account: Option<String>,
     },
-    /// Say whether the configuration can be read: it was just uploaded.
+    /// Check that the uploaded configuration can be parsed.
     CheckConfiguration,
 }
 
-/// What a fold of an account came to.
+/// The number of findings that a fold changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
-    /// Findings that were written because they are new or changed.
+    /// Findings that were written because they are new or differ.
     pub written: u64,
-    /// Findings that the facts no longer give.
+    /// Findings that were deleted because the facts no longer give them.
     pub withdrawn: u64,
-    /// Findings that a later fold had written.
+    /// Findings that were left alone because a later fold has written them.
     pub overtaken: u64,
 }
 
-/// Hours whose rollups are to be made again.
+/// The hours whose rollups to make again, by account and Region; `None` for calls without a time.
 type Hours = BTreeSet<(Place, Option<i64>)>;
 
 impl Fold<S3Bucket> {
-    /// From the environment.
+    /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let observations = environment.required("OBSERVATIONS_TABLE")?;
         let findings = environment.required("FINDINGS_TABLE")?;
@@ -126,7 +144,7 @@ impl Fold<S3Bucket> {
 }
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// A fold.
+    /// A fold over these tables and this bucket.
     #[expect(clippy::too_many_arguments, reason = "each is one thing it needs")]
     pub fn new(
         observations: Observations,
@@ -156,7 +174,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
     }
 
-    /// One that asks for a look at a place that reports something new.
+    /// Sends a task to this queue for each account and Region that reports a change.
     #[must_use]
     pub fn with_reconcile_queue(self, reconcile: Option<Q>) -> Self {
         Fold { reconcile, ..self }
@@ -180,7 +198,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for partition in partitions {
             self.findings.note_partition(partition).await?;
         }
-        // Only now: what isn't noted would never be found again, should nobody answer however often this comes.
+        // The failure is returned only after the partitions are recorded: a partition that isn't recorded would never be read, even if SQS
+        // stayed unavailable.
         asked?;
         if effects.iter().any(|effect| effect.world_changed) {
             let now = hour_of(self.clock.now());
@@ -202,7 +221,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// What an account says of its own state isn't enough: the hub reads it itself, at once. So it does where it never looked.
+    /// Asks the hub to read the state of accounts and Regions that report a change, or that report for the first time. What an account says
+    /// about its own state isn't enough.
     async fn request_reconcile(&self, account: &str, effects: &[RecordEffect<'_>]) -> Result<(), CallError> {
         let Some(queue) = &self.reconcile else { return Ok(()) };
         let reported = |effect: &&RecordEffect<'_>| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account);
@@ -215,9 +235,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         queue.send(&tasks, 0).await
     }
 
-    /// Makes the findings of an account again, and the rollups of these hours; `None` means of all.
+    /// Judges all facts of an account, and writes the findings that differ and the rollups of these hours; `None` means the rollups of all
+    /// hours.
     pub async fn fold(&self, account: &str, hours: Option<&Hours>) -> Result<Folded, CallError> {
-        // Taken before anything is read: a fold that read less than another has a smaller ticket, or is followed by one that reads all.
+        // Taken before anything is read: of two folds, the one with the later ticket has read everything that the other has.
         let ticket = self.findings.ticket(account).await?;
         let partitions = self.findings.partition_versions(account).await?;
         let evidence = self.evidence(account, &partitions).await?;
@@ -249,7 +270,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(folded)
     }
 
-    /// Writes what changed.
+    /// Writes findings that are new or differ, and deletes those that the facts no longer give.
     async fn write(
         &self,
         account: &str,
@@ -269,7 +290,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 *if self.findings.put(&stored).await? { &mut folded.written } else { &mut folded.overtaken } += 1;
             }
         }
-        // A flood hides facts, and facts grow old: neither makes a finding untrue.
+        // A flood hides facts, and facts expire: a finding that is missing for one of these reasons stays.
         let oldest = self.oldest();
         let flooded = evidence.notes.iter().any(|note| note.kind == "flood");
         for (id, gone) in before {
@@ -282,12 +303,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(folded)
     }
 
-    /// Facts of before this have expired.
+    /// The moment before which facts have expired.
     fn oldest(&self) -> Moment {
         self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400)
     }
 
-    /// Partitions whose facts have all expired need never be read again.
+    /// Deletes the records of partitions whose facts have all expired, so that no fold reads them again.
     async fn forget_expired(&self, evidence: &AccountEvidence, partitions: &BTreeMap<Partition, u64>) -> Result<(), CallError> {
         let oldest = hour_of(self.oldest());
         for partition in evidence.empty.iter().filter(|partition| partition.hour.is_some_and(|hour| hour < oldest)) {
@@ -307,10 +328,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         };
         let terms = Terms { configuration, selection: &selection, now: self.clock.now(), threads: 1 };
         let mut facts = evidence.changes.clone();
-        // Whether evaluations of the last calls stayed out shows only in the hour after.
+        // An evaluation may be recorded in the hour after its call, so both hours are needed to tell whether it is missing.
         for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
             for (bytes, self_reported) in evidence.packets.get(&(place.clone(), hour)).into_iter().flatten() {
-                // What was read a moment ago can be read again.
+                // The same bytes were unpacked a moment ago.
                 let _ = facts.unpack(&place.account, &place.region, hour, bytes, *self_reported);
             }
         }
@@ -318,7 +339,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Rollup { invocations: audit.invocations, coverage: audit.coverage }
     }
 
-    /// Makes findings again from all facts.
+    /// Judges all facts of an account, or of all accounts, without the cache.
     pub async fn rebuild(&self, account: Option<&str>) -> Result<Folded, CallError> {
         self.cache.forget();
         let mut total = Folded::default();
@@ -333,7 +354,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 }
 
-/// Whether a change may concern any account of the organization: one in its tree and policies, or of a trail, which may be the
+/// Whether a change may concern every account of the organization: a change of its tree or policies, or of a trail, which may be the
 /// organization's.
 fn is_of_organization(change: &Change) -> bool {
     change.service == "organizations" || matches!(change.effect, Some(WorldChange::TelemetryChanged { .. }))
@@ -356,7 +377,7 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
         self.metrics.flow(flow);
         let mut failed: Option<&str> = None;
         let first = accounts.values().map(|touched| touched.first).reduce(earlier);
-        // Before anything is folded: each fold judges silence as of the latest moment that is known.
+        // Recorded before anything is folded: a fold judges silence as of the latest known moment.
         let is_latest = match self.note_moment(latest).await {
             Ok(is_latest) => is_latest,
             Err(error) => {
@@ -370,7 +391,7 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
                 failed = Some(failed.map_or(touched.first, |first| earlier(first, touched.first)));
             }
         }
-        // Also when it was known before: whoever noted it may not have come this far.
+        // Repeated when the moment was known before: the instance that recorded it may have died before this step.
         if let Some(latest) = latest.filter(|_| is_latest)
             && let Err(error) = self.refold_silent_accounts(latest).await
         {
@@ -398,7 +419,7 @@ fn organization_in(files: &[File]) -> Option<Organization> {
     Organization::from_json(&serde_json::from_slice(json).ok()?).ok()
 }
 
-/// The ids of what is above an account, the root first.
+/// The ids of the organizational units above an account, the root first.
 fn units_of(organization: &Organization, account: &str) -> Vec<String> {
     organization.path_to(&account.into()).into_iter().flatten().map(|id| id.to_string()).filter(|id| id != account).collect()
 }

@@ -11,18 +11,18 @@ use crate::{
     error::{CallError, ErrorKind},
 };
 
-/// A folder. A file in it is there as a whole, or not at all.
+/// A folder. A file in it is written as a whole or not at all.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A folder, which is made if there is none.
+    /// Opens a folder, and creates it if there is none.
     pub fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
         Ok(Folder(path.to_owned()))
     }
 
-    /// Where the file of a key lies. Names come from AWS: none of them may lead out of the folder.
+    /// The path of a key's file. Keys come from AWS's answers, and none may lead out of the folder.
     fn at(&self, key: &str) -> io::Result<PathBuf> {
         let harmless = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
         if key.split('/').all(harmless) {
@@ -55,14 +55,14 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes beside and renames, so that a run that is killed leaves no part of a file.
+    /// Writes to a temporary file and renames it, so that a run that is killed leaves no partial file.
     pub(crate) fn write(&self, key: &str, content: &[u8]) -> io::Result<()> {
         let path = self.at(key)?;
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a file needs a name"));
         };
         fs::create_dir_all(folder)?;
-        // Nobody reads what begins with a dot and has another ending.
+        // Readers of worlds ignore names that begin with a dot and end like this.
         let part = folder.join(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
         let mut file = fs::File::create(&part)?;
         file.write_all(content)?;
@@ -79,7 +79,7 @@ fn failed(action: String) -> impl FnOnce(io::Error) -> CallError {
 impl Bucket for Folder {
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
         let mut listed = Vec::new();
-        // Only the folder that the prefix leads to is looked at.
+        // Only the folder that the prefix leads to is read.
         let start = prefix.rfind('/').map_or("", |at| prefix.get(..=at).unwrap_or_default());
         self.list_below(start, prefix, &mut listed).map_err(failed(format!("list `{prefix}` in {}", self.0.display())))?;
         listed.sort_by(|a, b| a.key.cmp(&b.key));

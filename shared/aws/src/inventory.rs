@@ -1,5 +1,5 @@
-//! Looks at an account and Region, or at the organization: which questions there are to ask, and where in the world each answer
-//! belongs. What becomes of answers, and of questions that got none, is up to whoever looks.
+//! The inventory of an account and Region, or of the organization: which questions to ask AWS, and where each answer belongs in the world.
+//! A [`SnapshotSink`] decides what happens to answers, and to questions without one.
 
 use std::collections::BTreeSet;
 
@@ -11,45 +11,46 @@ use crate::{
     state::{Question, ReadState},
 };
 
-/// What becomes of answers. They are named by the path in the world, without time and `.json`.
+/// Receives the answers of an inventory. A stem is a path in the world without time and `.json`.
 pub trait SnapshotSink: Send + Sync {
-    /// An answer that is there already, so that nobody needs to ask.
+    /// An answer that is there already, so that the question needn't be asked.
     fn existing(&self, _: &str) -> impl Future<Output = Option<Vec<u8>>> + Send {
         async { None }
     }
-    /// Takes an answer. Whether it can be used.
+    /// Takes an answer in. Answers whether it is usable.
     fn write(&self, stem: &str, json: &[u8]) -> impl Future<Output = Result<bool, CallError>> + Send;
-    /// There was no answer: it is not known. An error ends the survey of that kind of thing.
+    /// Takes in that a question got no answer, so that the resource is not known. An error ends the inventory of its kind of resource.
     fn unreadable(&self, stem: &str, error: CallError) -> Result<(), CallError>;
-    /// The same, where it isn't known what there is to ask about.
+    /// Takes in that a list could not be read, so that it isn't known which resources there are.
     fn unlistable(&self, what: &str, error: CallError) -> Result<(), CallError>;
-    /// The guardrails below a folder that were there when last asked about, and aren't among these: they are asked about once more.
+    /// The guardrails below a folder that existed when they were last read, and aren't listed now. The inventory asks about each once more,
+    /// to learn that it is gone.
     fn unlisted(&self, folder: &str, listed: &BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, CallError>> + Send;
 }
 
 /// Which policies of an organization to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policies {
-    /// Those that are attached somewhere: what is in force.
+    /// The attached ones, which are in force.
     Attached,
-    /// Those that nobody attached, too: what might be.
+    /// All, so that a simulation can attach others.
     All,
 }
 
-/// Where the world keeps what is wrong with effective policies.
+/// The folder of the world with the validation errors of effective policies.
 pub(crate) const INVALID_POLICIES: &str = "invalid-policies/";
 
-/// Asks with somebody's eyes, and has the answers kept.
+/// Asks the questions with one identity, and hands the answers to a sink.
 #[derive(Debug)]
 pub struct Inventory<'s, S, K> {
     state: &'s S,
     sink: &'s K,
 }
 
-/// What uses guardrails or stands for models.
+/// A kind of resource that uses guardrails, or stands for models.
 struct Consumers {
     list: Question,
-    /// Where the answer lists them, and where each says its id.
+    /// The members that hold the list in the answer, and the id in each of its items.
     key: &'static str,
     id: &'static str,
     folder: &'static str,
@@ -57,13 +58,13 @@ struct Consumers {
 }
 
 impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
-    /// Begins.
+    /// An inventory that reads `state` into `sink`.
     pub fn new(state: &'s S, sink: &'s K) -> Self {
         Inventory { state, sink }
     }
 
-    /// All of an account and Region: what is enforced, what is recorded, guardrails, and what uses them. Each is looked at whatever
-    /// becomes of the others.
+    /// Reads everything of an account and Region: enforced configurations, telemetry, guardrails and what uses them. A part that fails
+    /// doesn't keep the others from being read.
     pub async fn place(&self, place: &Place) -> Result<(), CallError> {
         let parts = [self.settings(place).await, self.guardrails(place).await, self.all_consumers(place).await];
         parts.into_iter().collect()
@@ -92,17 +93,17 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
         Ok(())
     }
 
-    /// An account's effective policy.
+    /// Reads an account's effective policy.
     pub async fn effective_policy(&self, account: &str) -> Result<Option<Vec<u8>>, CallError> {
         self.record(&Question::EffectivePolicy(account.to_owned()), &format!("effective-policies/{account}")).await
     }
 
-    /// What AWS says is wrong with an account's effective policy.
+    /// Reads the errors that AWS finds in an account's effective policy.
     pub async fn policy_validation(&self, account: &str) -> Result<Option<Vec<u8>>, CallError> {
         self.record(&Question::PolicyValidation(account.to_owned()), &format!("{INVALID_POLICIES}{account}")).await
     }
 
-    /// The organization's tree, and its Bedrock policies.
+    /// Reads the organization's tree and its Bedrock policies.
     pub async fn organization(&self, which: Policies) -> Result<Option<Value>, CallError> {
         let Some(json) = self.record(&Question::Organization, "organization").await? else { return Ok(None) };
         let organization: Value = serde_json::from_slice(&json).unwrap_or_default();
@@ -138,7 +139,7 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
             }
             self.record(&Question::ResourcePolicy(arn), &format!("resource-policies/{account}/{region}/{id}")).await?;
         }
-        // What was there and isn't listed any more was deleted, perhaps without an event that anybody saw.
+        // A guardrail that isn't listed any more was deleted, perhaps without an event that reached the hub.
         let below = format!("guardrails/{account}/{region}/");
         for stem in self.sink.unlisted(&below, &present).await? {
             let Some((id, version)) = stem.strip_prefix(&below).and_then(|rest| rest.split_once('/')) else { continue };
@@ -157,7 +158,7 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
         Ok(())
     }
 
-    /// Asks, and has the answer kept.
+    /// Asks a question, and hands the answer to the sink.
     async fn record(&self, question: &Question, stem: &str) -> Result<Option<Vec<u8>>, CallError> {
         if let Some(json) = self.sink.existing(stem).await {
             return Ok(Some(json));
@@ -168,7 +169,7 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
         }
     }
 
-    /// Asks what there is to ask about.
+    /// Asks for a list of resources.
     async fn list(&self, question: &Question, what: &str) -> Result<Option<Value>, CallError> {
         match self.state.read(question).await {
             Ok(json) => Ok(Some(serde_json::from_slice(&json).unwrap_or_default())),
@@ -177,7 +178,7 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
     }
 }
 
-/// A member of each object in a list.
+/// The texts of a member, in the objects of a list.
 pub(crate) fn texts<'a>(answer: &'a Value, list: &str, member: &'a str) -> impl Iterator<Item = String> + use<'a> {
     let items = answer.get(list).and_then(Value::as_array).into_iter().flatten();
     items.filter_map(move |item| item.get(member)?.as_str().map(str::to_owned))

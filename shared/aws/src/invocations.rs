@@ -1,5 +1,5 @@
-//! `audit-invocations`: takes calls and evaluations off the queue of an account and Region, judges them at once by the state that it
-//! reads itself, and reports them as facts.
+//! `audit-invocations`: takes calls and evaluations off the queue of an account and Region, judges them by the state that it reads there,
+//! and writes them as facts.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -32,13 +32,13 @@ use crate::{
     world::OwnWorld,
 };
 
-/// The model that the heartbeat calls. There is none of that name, and the call is refused before anybody looks.
+/// The model of the heartbeat's call. It doesn't exist; IAM refuses the call before Bedrock looks for it.
 pub const HEARTBEAT_MODEL: &str = "guardrail-audit.heartbeat";
 
-/// The name of the role that calls it, unless the environment gives another.
+/// The name of the role that makes the heartbeat's call, unless the environment gives another.
 pub const HEARTBEAT_ROLE: &str = "guardrail-audit-heartbeat";
 
-/// Audits calls.
+/// Takes calls and evaluations in.
 #[derive(Debug)]
 pub struct InvocationAuditor<S> {
     wanted: Wanted,
@@ -49,16 +49,16 @@ pub struct InvocationAuditor<S> {
     clock: Clock,
 }
 
-/// What became of a batch of messages.
+/// The result of a batch of messages.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What came in, and what became of it.
+    /// The counts of records.
     pub flow: Flow,
-    /// The messages that must come again.
+    /// The ids of messages that SQS has to deliver again.
     pub failed: Vec<String>,
-    /// Write units that the facts took, where the engine says.
+    /// Write capacity units that the facts took, where DynamoDB reports them.
     pub write_units: f64,
-    /// Facts that were written.
+    /// The number of facts that were written.
     pub facts: u64,
 }
 
@@ -67,12 +67,12 @@ pub struct Outcome {
 pub struct Message<'m> {
     /// Its id.
     pub id: &'m str,
-    /// What it holds.
+    /// Its body.
     pub body: &'m str,
 }
 
 impl<'m> Message<'m> {
-    /// From what Lambda delivers.
+    /// From a message as Lambda delivers it.
     #[must_use]
     pub fn of(message: &'m SqsMessage) -> Self {
         Message { id: message.message_id.as_deref().unwrap_or_default(), body: message.body.as_deref().unwrap_or_default() }
@@ -80,7 +80,7 @@ impl<'m> Message<'m> {
 }
 
 impl InvocationAuditor<AwsState> {
-    /// From the environment.
+    /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let region = environment.region()?;
         let hub_region = environment.optional("HUB_REGION").unwrap_or_else(|| region.clone());
@@ -96,7 +96,7 @@ impl InvocationAuditor<AwsState> {
 }
 
 impl<S: ReadState> InvocationAuditor<S> {
-    /// An auditor.
+    /// An auditor that judges by what `state` answers.
     pub fn new(observations: Observations, state: S, metrics: Metrics, clock: Clock) -> Self {
         InvocationAuditor {
             wanted: auditor::wanted(),
@@ -108,15 +108,15 @@ impl<S: ReadState> InvocationAuditor<S> {
         }
     }
 
-    /// Takes a batch in one pass. A message that can't be read fails alone; a fact that can't be written fails the messages of its
-    /// account and Region, whose other facts are written again without any change. Calls are judged only where the function itself runs:
-    /// whoever forwards events to it has another state, by which the hub judges them.
+    /// Takes a batch in. A message that can't be parsed fails alone. A fact that can't be written fails all messages of its account and
+    /// Region; writing their other facts again changes nothing. Calls are judged only for `own`, the account and Region of the function: an
+    /// account that forwards its events here has a state of its own, by which the hub judges.
     pub async fn take(&self, own: Option<&Place>, messages: &[Message<'_>]) -> Outcome {
         let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
         let mut collector = Collector::new(&self.wanted);
         let mut facts: Vec<Fact> = Vec::new();
         for message in messages {
-            // It stays a call, too: a refused one.
+            // The heartbeat is counted as a refused call as well.
             facts.extend(self.heartbeat(message.body));
             match collector.value(message.body.as_bytes()) {
                 Taken::Judged => outcome.flow.judged += 1,
@@ -149,7 +149,7 @@ impl<S: ReadState> InvocationAuditor<S> {
         outcome
     }
 
-    /// The facts to report, with the verdict of the account's own auditor in them. Of another account or Region nothing is claimed.
+    /// The facts to write. Those of `own` carry the verdicts of this auditor; others carry none.
     async fn facts_of(&self, facts: &Facts, own: Option<&Place>) -> Vec<Fact> {
         let mut reported = changes_in(facts, Source::Account);
         for packet in facts.pack(EventIds::All, &Invocations::default()) {
@@ -163,7 +163,7 @@ impl<S: ReadState> InvocationAuditor<S> {
         reported
     }
 
-    /// The packet with how its calls were judged. Where all is well, not every call's event id is needed.
+    /// A packet with the verdicts of its calls. If no call gives a finding, only the first and last event ids are kept.
     fn judged(&self, packet: &Packet, world: World) -> Vec<Packet> {
         let mut facts = Facts::default();
         if facts.unpack(&packet.account, &packet.region, packet.hour, &packet.bytes, false).is_err() {
@@ -176,7 +176,7 @@ impl<S: ReadState> InvocationAuditor<S> {
         facts.pack(event_ids, &audit.invocations)
     }
 
-    /// The heartbeat of this auditor, if that is what came back.
+    /// The heartbeat in a message, if it is one by this auditor's role.
     fn heartbeat(&self, body: &str) -> Option<Fact> {
         if !body.contains(HEARTBEAT_MODEL) {
             return None;
@@ -185,7 +185,7 @@ impl<S: ReadState> InvocationAuditor<S> {
     }
 }
 
-/// The heartbeat in a message: a refused call of the model that nobody has, by the role that may do nothing.
+/// The heartbeat in a message: a refused call of the heartbeat's model by this role.
 #[must_use]
 pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
     Item::parse(body.as_bytes(), |item| {
@@ -204,7 +204,7 @@ pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
     })
 }
 
-/// The changes among facts, each as a fact of its own.
+/// The changes among collected evidence, each as a fact of its own.
 pub(crate) fn changes_in(facts: &Facts, source: Source) -> Vec<Fact> {
     let fact = |(key, change): (ChangeKey, Change)| {
         let place = Place::new(change.account.as_str(), change.region.as_str());

@@ -1,4 +1,4 @@
-//! The edge to Lambda: logs, settings, the loop. A function's `main` is one call into here.
+//! What all Lambda functions share: logging, settings and the loop over events. A function's `main` is one call of [`run`].
 
 use std::pin::Pin;
 
@@ -10,9 +10,9 @@ use crate::{
     settings::Environment,
 };
 
-/// Runs a function: makes its handler, then hands it event after event.
+/// Runs a function: makes its handler, then handles one event after the other.
 ///
-/// What is wrong with the settings is reported as an error of the start, before the first event is asked for.
+/// Wrong settings are reported as an error of the function's initialization, before it asks for an event.
 pub async fn run<H, E, R, M>(function: &'static str, make: M) -> Result<(), Error>
 where
     M: AsyncFnOnce(Environment) -> Result<H, BoxError>,
@@ -21,7 +21,7 @@ where
     R: Serialize,
 {
     log_as_json();
-    // Futures behind a pointer: the compiler loses its way in what they are made of otherwise.
+    // Boxed, because the compiler exceeds its limits on the nested type of the future.
     let making: Pending<'_, H> = Box::pin(make(Environment::of_process()));
     let handler = match making.await {
         Ok(handler) => handler,
@@ -46,9 +46,9 @@ where
 
 type Pending<'p, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + 'p>>;
 
-/// What a function does with an event.
+/// Handles the events of a function.
 pub trait Handler<E, R> {
-    /// Handles an event; told the ARN of the function. An error makes Lambda deliver the whole of it again.
+    /// Handles an event, given the ARN of the function. On an error, Lambda delivers the whole event again.
     fn handle(&self, event: E, function_arn: &str) -> impl Future<Output = Result<R, BoxError>>;
 }
 
@@ -56,11 +56,11 @@ fn log_as_json() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let subscriber =
         tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_target(false).with_current_span(false);
-    // Tests may have set one already.
+    // Fails if a test has set a subscriber already.
     let _ = subscriber.try_init();
 }
 
-/// Tells the runtime API why there is no handler. Without it Lambda only knows that the process ended.
+/// Reports to Lambda's runtime API why initialization failed. Without this, Lambda only knows that the process ended.
 fn report_failed_start(message: &str) {
     use std::io::{Read as _, Write as _};
     let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };

@@ -1,13 +1,40 @@
-//! Guardrail Audit in AWS: what its functions do, and the adapters that they do it with.
+//! Guardrail Audit in AWS: what its Lambda functions do, and the adapters that they do it with.
+//!
+//! Judging is [`audit_core`]'s alone; this crate carries facts to it and carries on what it finds. Each function has one module, and
+//! functions reach each other only through queues, tables and the bucket:
 //!
 //! ```text
-//! queue ── invocations, changes ──► observations ── stream ──► fold ──► findings ── stream ──► alerts ──► SNS
-//! reader roles ── reconcile ──► world in S3 ───────────────────┘             └──► report ──► S3, HTTPS
-//! organization trail ── trail ──► observations
-//! a person's credentials ── snapshot ──► world in a folder      (feature `command-line`)
+//! each account and Region            hub
+//!
+//! EventBridge ─► SQS ─► invocations ──┐
+//! EventBridge ─► SQS ─► changes ──────┤
+//!                                     ▼
+//! trail bucket ─► SQS ─► trail ─► observations ──stream──► fold ──► findings ──stream──► alerts ──► SNS
+//!                                     ▲                   ▲  │          │
+//! CloudTrail, Bedrock,                │             world │  │          └─► report ──► S3, HTTPS
+//! Organizations ◄─ reader roles ─ reconcile ──► (bucket) ─┘  │
+//!                                     ▲                      │
+//!                                     └───────── SQS ◄───────┘
 //! ```
 //!
-//! Judging is [`audit_core`]'s alone; here facts are carried to it, and what it finds is carried on.
+//! Within the crate, calls run downward:
+//!
+//! ```text
+//! lambda                              the loop, logs and settings of every function
+//!    ▼
+//! invocations  changes  trail  reconcile  fold  alerts  report         one for each function
+//!    │
+//!    ├─► observations ─► fact ─► place            the table of facts
+//!    ├─► findings                                 the table of findings
+//!    ├─► inventory ─► state ─► aws                which questions AWS is asked, and how
+//!    ├─► world, snapshots ─► bucket               its answers, kept as files
+//!    ├─► stream, queue                            what arrives, what is sent
+//!    └─► metrics, clock, settings, error
+//!
+//! doctor  snapshot                    commands of `guardrail-audit` (feature `command-line`)
+//!    ├─► inventory, state, aws ─► rate_limit
+//!    └─► snapshots ─► folder
+//! ```
 
 pub mod alerts;
 pub mod aws;

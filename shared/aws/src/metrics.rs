@@ -1,26 +1,26 @@
-//! Metrics, as CloudWatch reads them out of the log (embedded metric format), and the counts that they carry.
+//! Counts as CloudWatch metrics: lines of the log in the embedded metric format, which CloudWatch Logs turns into metrics.
 
 use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
 
-/// What became of what came in: in = judged + ignored + unreadable.
+/// The records of a batch: in = judged + ignored + unreadable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
-    /// Records that came in.
+    /// Records that arrived.
     pub taken_in: u64,
-    /// Those that are judged.
+    /// Records that are evidence.
     pub judged: u64,
-    /// Those that nobody wants.
+    /// Records that no rule looks at.
     pub ignored: u64,
-    /// Those that can't be read.
+    /// Records that can't be parsed.
     pub unreadable: u64,
 }
 
-/// The name space of no metrics: the counts are only written to the log. Each metric costs something a month, in every account and Region.
+/// The namespace that makes no metrics: counts are only logged. Each metric has a monthly price in every account and Region.
 const NO_NAMESPACE: &str = "none";
 
-/// Writes a line that CloudWatch turns into metrics.
+/// Writes counts to standard output, which is the function's log.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     namespace: String,
@@ -30,13 +30,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Under this name space, by function.
+    /// Metrics in this namespace, with the function's name as their dimension. Alarms and dashboards in `template.yaml` name both.
     #[must_use]
     pub fn new(namespace: String, function: &'static str, clock: Clock) -> Self {
         Metrics { namespace, function, clock, silent: false }
     }
 
-    /// Writes nothing.
+    /// Writes nothing, for tests.
     #[must_use]
     pub fn silent(self) -> Self {
         Metrics { silent: true, ..self }
@@ -59,7 +59,7 @@ impl Metrics {
         Value::Object(line).to_string()
     }
 
-    /// Writes these counts out.
+    /// Writes these counts.
     #[expect(clippy::print_stdout, reason = "a function's standard output is its log, and metrics are lines of it")]
     pub fn emit(&self, counts: &[(&str, u64)]) {
         if !self.silent {
@@ -67,7 +67,7 @@ impl Metrics {
         }
     }
 
-    /// Writes out what became of what came in.
+    /// Writes the counts of a batch.
     pub fn flow(&self, flow: Flow) {
         self.emit(&[("in", flow.taken_in), ("judged", flow.judged), ("ignored", flow.ignored), ("unreadable", flow.unreadable)]);
     }

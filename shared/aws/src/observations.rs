@@ -1,4 +1,4 @@
-//! The observations table: facts, as they were reported.
+//! The table of observations: facts, as accounts and the hub reported them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,10 +11,10 @@ use crate::{
     place::Partition,
 };
 
-/// An item, as DynamoDB has it.
+/// An item of DynamoDB.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The table of facts. Members have its ARN, and may do nothing but put.
+/// The table of observations. Members know its ARN and may only put items.
 #[derive(Clone, Debug)]
 pub struct Observations {
     aws: Arc<Aws>,
@@ -22,23 +22,23 @@ pub struct Observations {
     ttl_days: i64,
 }
 
-/// A fact of the table, or why an item of it is none.
+/// An item of the table: its fact, or the reason why it isn't one.
 #[derive(Debug)]
 pub struct Read {
-    /// Its sort key.
+    /// The sort key.
     pub sort_key: String,
-    /// What it says.
+    /// The fact.
     pub fact: Result<Fact, FactError>,
 }
 
 impl Observations {
-    /// A table by its name or ARN.
+    /// The table with this name or ARN, whose items expire this number of days after their hour.
     #[must_use]
     pub fn new(aws: Arc<Aws>, table: String, ttl_days: i64) -> Self {
         Observations { aws, table, ttl_days }
     }
 
-    /// Writes a fact; again, it changes nothing. Answers with the write units that it took, where the engine says.
+    /// Writes a fact. Writing it again changes nothing. Answers with the write capacity units, where DynamoDB reports them.
     pub async fn put(&self, fact: &Fact) -> Result<f64, CallError> {
         let item = fact.item(self.ttl_days).map_err(|error| CallError::new("write a fact", ErrorKind::Refused, error))?;
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
@@ -46,13 +46,13 @@ impl Observations {
         Ok(answer.consumed_capacity().and_then(aws_sdk_dynamodb::types::ConsumedCapacity::capacity_units).unwrap_or_default())
     }
 
-    /// The facts of a partition, read consistently; only those whose sort keys begin with a prefix if one is given.
+    /// The facts of a partition, or those whose sort keys have a prefix, by a consistent read.
     pub async fn query(&self, partition: &Partition, prefix: Option<&str>) -> Result<Vec<Read>, CallError> {
         let items = query_all(&self.aws, &self.table, &partition.key(), prefix, true).await?;
         Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
     }
 
-    /// The facts of a partition, read consistently; if there are more than so many, so many and at least one more.
+    /// The facts of a partition, by a consistent read that stops after the page on which there are more than `most`.
     pub async fn query_some(&self, partition: &Partition, most: Option<usize>) -> Result<Vec<Read>, CallError> {
         let items = query(&self.aws, &self.table, &partition.key(), None, true, most).await?;
         Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
@@ -63,12 +63,12 @@ fn sort_key(item: &Item) -> String {
     item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
 }
 
-/// All items under a partition key, whose sort keys begin with a prefix if one is given.
+/// All items with a partition key, or those whose sort keys have a prefix.
 pub(crate) async fn query_all(aws: &Aws, table: &str, pk: &str, prefix: Option<&str>, consistent: bool) -> Result<Vec<Item>, CallError> {
     query(aws, table, pk, prefix, consistent, None).await
 }
 
-/// The same, up to the page that holds one more than so many.
+/// The same; with `most`, up to the page on which there are more.
 async fn query(
     aws: &Aws,
     table: &str,

@@ -1,7 +1,7 @@
-//! Where facts lie: the partition keys of the observations table.
+//! Partition keys of the table of observations. They say who vouches for a fact.
 //!
-//! An account's auditor may write only under keys that begin with its account id and `#` (`dynamodb:LeadingKeys`). What the hub itself
-//! read or took from the organization's trail lies under `hub#`, where no member can write: the key alone says whose word a fact is.
+//! An account's auditor may write only under keys that begin with its account id and `#` (`dynamodb:LeadingKeys`). What the hub read
+//! itself, or took from the organization's trail, lies under `hub#`, where no member may write.
 
 use audit_core::moment::Moment;
 
@@ -10,13 +10,13 @@ use crate::clock::{hour_of, start_of};
 /// An account and Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// Twelve digits; `unknown` of records that don't say.
+    /// The account id; `unknown` if a record has none.
     pub account: String,
-    /// A Region's code.
+    /// The Region's code.
     pub region: String,
 }
 
-/// Whose word a fact is.
+/// Who vouches for a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// The account's own auditor.
@@ -25,14 +25,14 @@ pub enum Source {
     Hub,
 }
 
-/// A partition of the observations table.
+/// A partition of the table of observations.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
-    /// Whose word.
+    /// Who vouches for its facts.
     pub source: Source,
-    /// About where.
+    /// The account and Region that they are about.
     pub place: Place,
-    /// The hour since 1970 in which it happened; `None` if that isn't known.
+    /// The hour in which it happened, counted since 1970; `None` if that isn't known.
     pub hour: Option<i64>,
 }
 
@@ -40,12 +40,12 @@ const HUB: &str = "hub#";
 const UNDATED: &str = "undated";
 
 impl Place {
-    /// From its parts.
+    /// From account and Region.
     pub fn new(account: impl Into<String>, region: impl Into<String>) -> Self {
         Place { account: account.into(), region: region.into() }
     }
 
-    /// Where a function of Lambda runs, by its ARN.
+    /// Account and Region in the ARN of a Lambda function.
     #[must_use]
     pub fn of_function(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':').skip(3);
@@ -53,13 +53,13 @@ impl Place {
         (!region.is_empty() && !account.is_empty()).then(|| Place::new(account, region))
     }
 
-    /// `<account>#<region>`.
+    /// The key `<account>#<region>`.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}#{}", self.account, self.region)
     }
 
-    /// From [`Place::key`].
+    /// Parses what [`Place::key`] writes.
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         let (account, region) = key.split_once('#')?;
@@ -76,7 +76,7 @@ impl Partition {
         format!("{source}{}#{}", self.place.key(), hour_text(self.hour))
     }
 
-    /// From a partition key.
+    /// Parses a partition key.
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         let (source, rest) = key.strip_prefix(HUB).map_or((Source::Account, key), |rest| (Source::Hub, rest));
@@ -85,13 +85,13 @@ impl Partition {
     }
 }
 
-/// `2026-11-20T10`, or `undated`.
+/// An hour as keys write it: `2026-11-20T10`, or `undated`.
 #[must_use]
 pub fn hour_text(hour: Option<i64>) -> String {
     hour.map_or(UNDATED.to_owned(), |hour| start_of(hour).to_string().chars().take(13).collect())
 }
 
-/// From [`hour_text`]; the inner `None` stands for `undated`.
+/// Parses what [`hour_text`] writes; the inner `None` stands for `undated`.
 #[must_use]
 pub fn parse_hour(text: &str) -> Option<Option<i64>> {
     if text == UNDATED {

@@ -1,4 +1,4 @@
-//! Queues that the functions put work into.
+//! SQS queues that functions send tasks to.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,13 +9,13 @@ use crate::{
     error::{CallError, ErrorKind, failed},
 };
 
-/// A queue, as far as it is needed.
+/// The operation on a queue that this crate needs.
 pub trait Queue: Send + Sync {
-    /// Puts messages in, to be taken out after so many seconds at the earliest.
+    /// Sends messages, which can be received after this number of seconds at the earliest.
     fn send(&self, messages: &[String], delay: u32) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
-/// A queue of SQS.
+/// A queue in SQS.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     aws: Arc<Aws>,
@@ -23,14 +23,14 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// A queue by its URL.
+    /// The queue with this URL.
     #[must_use]
     pub fn new(aws: Arc<Aws>, url: String) -> Self {
         SqsQueue { aws, url }
     }
 }
 
-/// The most messages that SQS takes in one call (docs/aws/prices-and-limits.md#other-services).
+/// Messages in a request at most (SendMessageBatch, docs/aws/prices-and-limits.md#other-services).
 const BATCH: usize = 10;
 
 impl Queue for SqsQueue {
@@ -56,7 +56,7 @@ impl Queue for SqsQueue {
 pub struct MemoryQueue(Arc<Mutex<Vec<(String, u32)>>>);
 
 impl MemoryQueue {
-    /// What was put in, in order, with its delay.
+    /// Takes the messages out, in order, each with its delay.
     #[must_use]
     pub fn take(&self) -> Vec<(String, u32)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))

@@ -1,7 +1,8 @@
-//! Keeps calls below the limits of AWS, so that a person who reads a whole organization throttles nobody else.
+//! Keeps requests below the limits of AWS, so that a person who reads a whole organization throttles nobody else.
 //!
-//! Every request waits for its turn, those that are tried again included. Limits of Organizations are of the whole organization, all
-//! others of an account and Region (docs/aws/bedrock-policies.md#limits, docs/aws/delivery.md#lookupevents).
+//! Every request waits for its slot, retries included. Limits of Organizations hold for the whole organization, all others for an account
+//! and Region (docs/aws/bedrock-policies.md#limits, docs/aws/delivery.md#lookupevents). Why this isn't a crate's:
+//! docs/decisions/0020-limits-and-metrics-without-crates.md.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,7 @@ use aws_smithy_runtime_api::client::{
 };
 use tokio::time::Instant;
 
-/// A client whose requests wait for their turn.
+/// An HTTP client whose requests wait for their slots.
 #[derive(Clone, Debug)]
 pub struct RateLimited {
     http: SharedHttpClient,
@@ -29,12 +30,12 @@ struct RateLimitedConnector {
     slots: Arc<Slots>,
 }
 
-/// When the next request of each kind may be sent.
+/// The next free slot of each limit.
 #[derive(Debug, Default)]
 struct Slots(Mutex<BTreeMap<String, Instant>>);
 
 impl RateLimited {
-    /// Over a client.
+    /// Limits the requests of a client.
     #[must_use]
     pub fn new(http: SharedHttpClient) -> Self {
         RateLimited { http, slots: Arc::default() }
@@ -69,7 +70,7 @@ impl Slots {
     }
 }
 
-/// What a request shares a limit with, and how far apart these have to be.
+/// The limit that a request counts against, and the interval between requests that keeps below it.
 fn limit_of(request: &HttpRequest) -> (String, Duration) {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default();
@@ -85,7 +86,7 @@ fn limit_of(request: &HttpRequest) -> (String, Duration) {
 
 fn interval(of_organizations: bool, operation: &str) -> Duration {
     Duration::from_millis(match operation {
-        // Its limit is not documented (docs/aws/bedrock-policies.md#limits): as if it were the lowest of all.
+        // Its limit is not documented (docs/aws/bedrock-policies.md#limits), so the lowest of all limits is assumed.
         "DescribeEffectivePolicy" => 1000,
         "DescribePolicy" => 500,
         "ListAccounts" => 125,

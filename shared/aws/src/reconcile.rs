@@ -1,5 +1,15 @@
-//! `reconcile`: the hub looks for itself. It reads state by its reader role in each account, the organization in the management account,
-//! and CloudTrail's event history; what it finds goes into the world in S3, and into facts that only the hub can write.
+//! `reconcile`: the hub reads for itself. It reads the state of each account with a reader role there, the organization in the management
+//! account, and CloudTrail's event history. Answers go into the world in S3, and what accounts failed to report becomes facts of the hub.
+//!
+//! ```text
+//! SQS ─► Task
+//!         ├─ Plan, Organization, InvalidPolicies     send further tasks, one for each account
+//!         ├─ Place            inventory of an account and Region, event_history, heartbeats
+//!         └─ Account, PolicyValidation               one answer of Organizations      (organization)
+//!               │
+//!               ├─ cross_account_reader   how the hub reads in another account
+//!               └─ read_outcome           what was read: new, refused, unusable
+//! ```
 
 mod cross_account_reader;
 mod event_history;
@@ -34,41 +44,41 @@ use crate::{
     world::PREFIX,
 };
 
-/// Something to do.
+/// A task in the queue. Its JSON is in flight during an upgrade: renamed variants and fields need `serde(rename)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Task {
-    /// Put an order for each account and Region into the queue.
+    /// Send a task for each account and Region.
     Plan,
-    /// Look at an account and Region.
+    /// Read an account and Region.
     Place {
-        /// Which account.
+        /// The account.
         account: String,
-        /// Which Region.
+        /// The Region.
         region: String,
     },
-    /// Read the organization, its policies, and put an order for each account into the queue.
+    /// Read the organization and its policies, and send a task for each account.
     Organization,
     /// Read an account's effective policy.
     Account {
-        /// Which account.
+        /// The account.
         account: String,
     },
-    /// Read a page of the list of accounts whose effective policies are invalid, and put an order for each into the queue. A page is an
-    /// order of its own, so that what is throttled goes on where it was.
+    /// Read a page of the accounts whose effective policies are invalid, and send a task for each. Each page is a task of its own, so that
+    /// throttling delays only that page.
     InvalidPolicies {
-        /// Behind which page; `None` is the first.
+        /// The token of the page; `None` for the first.
         #[serde(default)]
         token: Option<String>,
     },
-    /// Read what is wrong with an account's effective policy.
+    /// Read the validation errors of an account's effective policy.
     PolicyValidation {
-        /// Which account.
+        /// The account.
         account: String,
     },
 }
 
-/// Reconciles.
+/// Carries out tasks.
 #[derive(Debug)]
 pub struct Reconciler<E, B, Q> {
     wanted: Wanted,
@@ -81,7 +91,7 @@ pub struct Reconciler<E, B, Q> {
     clock: Clock,
 }
 
-/// What to watch.
+/// What to read.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The Regions.
@@ -90,14 +100,14 @@ pub struct Settings {
     pub hub_account: String,
     /// The organization's management account, if there is an organization.
     pub management_account: Option<String>,
-    /// How often a heartbeat is due; zero means never.
+    /// Minutes between heartbeats; 0 means that none is expected.
     pub heartbeat_minutes: i64,
-    /// The name of the role that beats in each account.
+    /// The name of the role that makes the heartbeat's call in each account.
     pub heartbeat_role: String,
 }
 
 impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
-    /// From the environment.
+    /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let region = environment.region()?;
         let hub_region = environment.optional("HUB_REGION").unwrap_or_else(|| region.clone());
@@ -131,13 +141,13 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
 }
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
-    /// A reconciler.
+    /// A reconciler that reads through `reader`.
     pub fn new(observations: Observations, bucket: B, queue: Q, reader: E, settings: Settings, metrics: Metrics, clock: Clock) -> Self {
         let world = Snapshots::new(bucket, PREFIX, clock);
         Reconciler { wanted: auditor::wanted(), observations, world, queue, reader, settings, metrics, clock }
     }
 
-    /// Carries an order out.
+    /// Carries out a task.
     pub async fn carry_out(&self, task: &Task) -> Result<(), CallError> {
         match task {
             Task::Plan => self.plan().await,
@@ -163,7 +173,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         self.queue.send(&tasks, 0).await
     }
 
-    /// The accounts to watch: those that the organization lists as active, and the hub's own.
+    /// The accounts to read: those that are active in the organization, and the hub's own.
     async fn accounts(&self) -> Result<BTreeSet<String>, CallError> {
         let mut accounts = BTreeSet::from([self.settings.hub_account.clone()]);
         accounts.extend(self.settings.management_account.clone());
@@ -179,17 +189,18 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         ReadRecorder::new(&self.world, self.clock.now())
     }
 
-    /// Looks at a place. Each part is done whatever becomes of the others: an account that doesn't let itself be read is watched all the more.
+    /// Reads an account and Region. A part that fails doesn't keep the others from being done: an account that refuses to be read needs its
+    /// event history and heartbeats watched all the more.
     async fn place(&self, place: &Place) -> Result<(), CallError> {
         let (state, recorder) = (self.reader.state(place).await, self.recorder());
         let inventory = Inventory::new(&state, &recorder);
         let own_policy = async {
-            // Where there is an organization, its management account is asked.
+            // In an organization, the management account is asked for it.
             if self.settings.management_account.is_none() { inventory.effective_policy(&place.account).await.map(|_| ()) } else { Ok(()) }
         };
         let (inventoried, own_policy, history) = (inventory.place(place).await, own_policy.await, self.history(place).await);
         let (history, history_read) = history.map_or_else(|error| (None, Err(error)), |history| (history, Ok(())));
-        // Behind event history, in which heartbeats are looked for.
+        // After event history, which also yields heartbeats.
         let parts = [inventoried, own_policy, history_read, self.heartbeat(place).await];
         let mut outcome = recorder.into_outcome();
         outcome.history = history;
@@ -199,7 +210,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         self.report_read(place, outcome).await.and(read).and(refused)
     }
 
-    /// What was read here before, and may be read no longer: what the world has of it grows old, and what changes isn't seen.
+    /// Reports as a gap what could be read before and is refused now: its snapshots grow old, and changes go unnoticed.
     async fn report_refused(&self, place: &Place, outcome: &ReadOutcome) -> Result<(), CallError> {
         let mut lost: Vec<&str> = Vec::new();
         for stem in &outcome.refused {
@@ -208,14 +219,15 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             }
         }
         let Some(first) = lost.first() else { return Ok(()) };
-        // To the moment: a look that saw all before it, in the same hour, puts nothing right.
+        // The exact time, not the hour: a complete read earlier in the same hour must not resolve the finding.
         let time = self.clock.now();
         let detail = format!("the hub may no longer read {} things here that it read before; the first: {first}", lost.len());
         let gap = GapFact { missing: "state".to_owned(), time, detail, count: 1 };
         self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
     }
 
-    /// Tells the fold that the hub looked; then, that something could not be used comes again as an order.
+    /// Writes the fact that the hub read an account and Region, which makes the stream fold the account. Then returns the first answer that
+    /// was unusable as an error, so that the task is delivered again.
     async fn report_read(&self, place: &Place, outcome: ReadOutcome) -> Result<(), CallError> {
         let ReadOutcome { changed, failed, complete, history, .. } = outcome;
         let time = self.clock.now();
@@ -225,11 +237,11 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 }
 
-/// What the function is called with.
+/// The event of the function.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Input {
-    /// An order.
+    /// A task, from a schedule.
     Task(Task),
     /// A batch of the queue.
     Queue(SqsEvent),

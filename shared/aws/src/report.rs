@@ -1,4 +1,4 @@
-//! `report`: answers questions about findings over HTTPS, and writes reports to S3.
+//! `report`: answers queries for findings over HTTPS (a function URL), and writes reports to S3 on a schedule.
 
 mod csv;
 mod query;
@@ -33,7 +33,7 @@ use crate::{
     settings::Environment,
 };
 
-/// Reports.
+/// Answers queries, and writes reports.
 #[derive(Debug)]
 pub struct Reports<B> {
     findings: Findings,
@@ -42,17 +42,17 @@ pub struct Reports<B> {
     clock: Clock,
 }
 
-/// What the function is called with.
+/// The event of the function.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Input {
-    /// On a schedule.
+    /// From a schedule.
     Scheduled(Scheduled),
-    /// Over HTTPS.
+    /// A request over HTTPS.
     Http(Box<LambdaFunctionUrlRequest>),
 }
 
-/// What is asked on a schedule.
+/// The request of a schedule.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Scheduled {
@@ -60,22 +60,22 @@ pub enum Scheduled {
     Scheduled,
 }
 
-/// An answer over HTTPS, in the shape of function URLs.
+/// The response of a function URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
-    /// HTTP status.
+    /// The HTTP status.
     pub status_code: u16,
-    /// HTTP headers.
+    /// The HTTP headers.
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
 }
 
-/// So many pages are read for one answer; what is left is behind the token.
+/// Pages of an index that are read for one response. What remains is behind the token.
 const PAGES: usize = 20;
 
-/// Why a question can't be answered.
+/// The reasons why a query can't be answered: it is wrong, or AWS failed.
 #[derive(Debug)]
 enum Problem {
     Asked(String),
@@ -89,7 +89,7 @@ impl From<CallError> for Problem {
 }
 
 impl Reports<S3Bucket> {
-    /// From the environment.
+    /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("FINDINGS_TABLE")?;
         let bucket = environment.required("WORLD_BUCKET")?;
@@ -102,12 +102,12 @@ impl Reports<S3Bucket> {
 }
 
 impl<B: Bucket> Reports<B> {
-    /// Reports about these findings into this bucket.
+    /// Reports about these findings, written to this bucket below the prefix.
     pub fn new(findings: Findings, bucket: B, prefix: String, clock: Clock) -> Self {
         Reports { findings, bucket, prefix, clock }
     }
 
-    /// Answers a question.
+    /// Answers a query, given the path and parameters of its URL.
     pub async fn answer(&self, path: &str, parameters: &BTreeMap<String, String>) -> Answer {
         let answered = match path.trim_matches('/') {
             "" | "findings" => self.answer_findings(parameters).await,
@@ -140,7 +140,7 @@ impl<B: Bucket> Reports<B> {
         Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "findings": findings, "next_token": token})))
     }
 
-    /// A page of findings, and the token of the next.
+    /// A page of findings, and the token of the next page.
     async fn find(&self, query: &Query) -> Result<(Vec<Stored>, Option<String>), Problem> {
         let steps = query.steps();
         let mut token = query.token.clone().unwrap_or_default();
@@ -243,7 +243,7 @@ impl<B: Bucket> Reports<B> {
             .collect())
     }
 
-    /// Writes all reports, under the day and as the latest.
+    /// Writes all reports, in a folder of the day and in the folder `latest`. Answers with the number of findings.
     pub async fn write(&self) -> Result<usize, CallError> {
         let all = self.all().await?;
         let scores = scoreboard(&all);

@@ -1,64 +1,64 @@
-//! What the environment says. What is wrong with it stops the start, not the first event.
+//! Settings from environment variables. Wrong settings stop a function's initialization, not its first event.
 
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use audit_core::severity::Severity;
 
-/// For how many days facts may be kept.
+/// Days that facts may be kept.
 pub const FACTS_TTL_DAYS: RangeInclusive<i64> = 1..=3_650;
 
-/// Environment variables, from wherever.
+/// Environment variables.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// A variable that is missing or makes no sense.
+/// The reasons why a setting is unusable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
-    /// Not there, or empty.
+    /// It is missing or empty.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
-    /// There, and wrong.
+    /// It has a value that can't be used.
     #[error("the environment variable {name} is `{value}`: {problem}")]
     Wrong {
-        /// Which.
+        /// The name of the variable.
         name: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
-        /// What is wrong with that.
+        /// What is wrong with the value.
         problem: String,
     },
 }
 
 impl Environment {
-    /// The process's.
+    /// The environment of the process.
     #[must_use]
     pub fn of_process() -> Self {
         Environment(std::env::vars().collect())
     }
 
-    /// Of these variables.
+    /// These variables, for tests.
     #[must_use]
     pub fn of(variables: &[(&str, &str)]) -> Self {
         Environment(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// A variable that may be missing. Empty is missing: templates can't leave one out.
+    /// A variable that may be missing. Empty counts as missing, because templates can't leave a variable out.
     #[must_use]
     pub fn optional(&self, name: &'static str) -> Option<String> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
-    /// A variable that must be there.
+    /// A required variable.
     pub fn required(&self, name: &'static str) -> Result<String, SettingError> {
         self.optional(name).ok_or(SettingError::Missing(name))
     }
 
-    /// A variable that must be there and be an account id.
+    /// A required variable that holds an account id.
     pub fn account(&self, name: &'static str) -> Result<String, SettingError> {
         check_account(name, self.required(name)?)
     }
 
-    /// A variable that may be there and then is an account id.
+    /// A variable that may be missing, and otherwise holds an account id.
     pub fn optional_account(&self, name: &'static str) -> Result<Option<String>, SettingError> {
         self.optional(name).map(|value| check_account(name, value)).transpose()
     }
@@ -71,12 +71,12 @@ impl Environment {
         }
     }
 
-    /// `true` or `false`; false by default.
+    /// A variable with `true` or `false`; false by default.
     pub fn flag(&self, name: &'static str) -> Result<bool, SettingError> {
         self.parsed(name, false)
     }
 
-    /// A severity, with a default.
+    /// A variable that names a severity, with a default.
     pub fn severity(&self, name: &'static str, default: Severity) -> Result<Severity, SettingError> {
         match self.optional(name) {
             None => Ok(default),
@@ -84,19 +84,19 @@ impl Environment {
         }
     }
 
-    /// A list with commas.
+    /// A variable with a list, separated by commas.
     #[must_use]
     pub fn list(&self, name: &'static str) -> Vec<String> {
         let value = self.optional(name).unwrap_or_default();
         value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// The Region that the function runs in.
+    /// The Region of the function.
     pub fn region(&self) -> Result<String, SettingError> {
         self.required("AWS_REGION")
     }
 
-    /// How long facts are kept.
+    /// Days that facts are kept.
     pub fn facts_ttl_days(&self) -> Result<i64, SettingError> {
         const NAME: &str = "FACTS_TTL_DAYS";
         match self.parsed(NAME, 400)? {

@@ -1,7 +1,7 @@
-//! `guardrail-audit snapshot`: the world of a real organization, or of one account, in a folder.
+//! `guardrail-audit snapshot`: reads the world of an organization, or of one account, into a folder.
 //!
-//! Reads with the credentials of whoever runs it, and by a role in each other account. What can't be read is named and is not known; it
-//! ends nothing. What was read is written at once, so that a run that was killed goes on where it stopped.
+//! It reads with the caller's credentials, and in other accounts with a role. What can't be read is reported as missing and ends nothing.
+//! Each answer is written at once, so that a run that was killed can be resumed.
 
 mod journal;
 mod writer;
@@ -31,104 +31,104 @@ use crate::{
     state::{AwsState, Question, ReadState},
 };
 
-/// What to read, and where to.
+/// What to read, and into which folder.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The world.
+    /// The folder.
     pub folder: PathBuf,
-    /// The role in other accounts: its name, with its path if it has one.
+    /// The name of the role in other accounts, with its path if it has one.
     pub role: String,
-    /// These Regions; none means those that are enabled in each account.
+    /// The Regions; none means those that are enabled in each account.
     pub regions: Vec<String>,
-    /// These accounts; none means all of the organization.
+    /// The accounts; none means all of the organization.
     pub accounts: Vec<String>,
-    /// How many accounts and Regions are read at once.
+    /// Accounts and Regions that are read concurrently.
     pub at_once: usize,
 }
 
-/// How far it is; may be looked at while it goes on.
+/// The progress of a run, which other threads may read.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Snapshots that were read.
+    /// Answers that were read.
     pub pieces: AtomicU64,
-    /// What could not be read.
+    /// Answers that could not be read.
     pub missing: AtomicU64,
     /// Accounts and Regions that were read.
     pub places: AtomicU64,
-    /// Accounts and Regions there are to read, as soon as that is known.
+    /// Accounts and Regions in all, once that is known.
     pub all_places: AtomicU64,
 }
 
-/// What became of it.
+/// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// The account that read.
+    /// The account whose credentials were used.
     pub account: String,
-    /// When an unfinished run began that this one went on with.
+    /// When the unfinished run began that this one resumed.
     pub resumed: Option<Moment>,
-    /// By what of the world it is.
+    /// The counts of answers, by the first part of their paths in the world.
     pub read: BTreeMap<String, Count>,
-    /// What is not known, and why.
+    /// What could not be read, and why.
     pub missing: Vec<Missing>,
-    /// What else is good to know.
+    /// Remarks for the reader.
     pub notes: Vec<String>,
 }
 
-/// How much of something was read.
+/// The counts of one kind of answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// New files.
+    /// Answers that differ from the latest snapshot.
     pub written: u64,
-    /// What the latest snapshot said already.
+    /// Answers that the latest snapshot holds already.
     pub unchanged: u64,
-    /// Read by the run that this one went on with.
+    /// Answers that the resumed run had read.
     pub earlier: u64,
-    /// Of all these: AWS was asked, and there is none.
+    /// Answers that there is no such thing, counted above as well.
     pub none: u64,
-    /// What may not be read.
+    /// Answers that were refused.
     pub denied: u64,
-    /// What could not be read for another reason.
+    /// Answers that failed for other reasons.
     pub failed: u64,
 }
 
-/// Something that is not known.
+/// Something that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Missing {
-    /// The path in the world that a snapshot would have, or what would have been listed.
+    /// The stem of the snapshot, or what would have been listed.
     pub what: String,
-    /// Whether reading it was refused.
+    /// Whether permission was missing.
     pub denied: bool,
-    /// Why, in AWS's words.
+    /// The error.
     pub reason: String,
 }
 
-/// Why nothing could be read, or nothing written.
+/// The reasons why a run ends without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// There are no credentials, or they are no good.
+    /// The credentials are missing or invalid.
     #[error("failed to find out whose credentials these are")]
     Identity(#[source] CallError),
-    /// The folder can't be used.
+    /// The folder is unusable.
     #[error("failed to use the folder `{}`", path.display())]
     Folder {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Something that was read could not be kept.
+    /// An answer could not be written.
     #[error("failed to keep what was read")]
     Keep(#[source] CallError),
-    /// A task of ours ended early.
+    /// A concurrent task was cancelled or panicked.
     #[error("failed to read an account and Region")]
     Worker(#[source] tokio::task::JoinError),
 }
 
-/// Where the Regions of an account, and organizations, are asked about.
+/// The Region to ask about Regions and organizations when none is configured.
 const GLOBAL: &str = "us-east-1";
 
-/// Reads all that there is to read.
+/// Reads everything.
 pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>, clock: Clock) -> Result<Outcome, SnapshotError> {
     let own = identity(&aws).await.map_err(SnapshotError::Identity)?;
     let home = aws.region().unwrap_or(GLOBAL).to_owned();
@@ -153,7 +153,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
                 }
             }
         };
-        // The management account may ask about all; where it isn't that, the account itself may.
+        // The management account can read every effective policy; with other credentials, each account reads its own.
         let state = Either(&state, of_account.clone().filter(|_| account != own).map(AwsState));
         Inventory::new(&state, &*writer).effective_policy(&account).await.map_err(SnapshotError::Keep)?;
         roles.extend(of_account.map(|aws| (account, aws)));
@@ -175,7 +175,7 @@ pub(crate) async fn identity(aws: &Aws) -> Result<String, CallError> {
     caller.account.ok_or_else(|| CallError::new("GetCallerIdentity", ErrorKind::Refused, "the answer names no account"))
 }
 
-/// A role's clients. It is tried at once, so that what is wrong with it is said once.
+/// Clients with a role's credentials. The role is assumed at once, so that a wrong one is reported once and not with each request.
 pub(crate) async fn assumed(aws: &Aws, role: &str, region: &str) -> Result<Aws, CallError> {
     let request = aws.sts().assume_role().role_arn(role).role_session_name("guardrail-audit");
     request.send().await.map_err(failed(format!("AssumeRole {role}")))?;
@@ -190,7 +190,7 @@ fn accounts(own: &str, organization: Option<&Value>, wanted: &[String], writer: 
     let mut inactive = 0;
     for account in organization.and_then(|organization| organization.get("Accounts")?.as_array()).into_iter().flatten() {
         let text = |key: &str| account.get(key).and_then(Value::as_str);
-        // `Status` is the older of the two.
+        // `State` replaces `Status` in newer answers.
         match (text("Id"), text("State").or(text("Status"))) {
             (Some(id), None | Some("ACTIVE")) => {
                 accounts.insert(id.to_owned());
@@ -204,7 +204,7 @@ fn accounts(own: &str, organization: Option<&Value>, wanted: &[String], writer: 
     accounts
 }
 
-/// The Regions of an account: those that were asked for, else those that are enabled.
+/// The Regions of an account: those that the caller chose, or those that are enabled.
 async fn regions(account: &str, aws: &Aws, home: &str, wanted: &[String], writer: &Writer) -> BTreeSet<String> {
     if !wanted.is_empty() {
         return wanted.iter().cloned().collect();
@@ -259,7 +259,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks one, and if that one may not know, the other.
+/// Asks with one identity, and if that one is refused, with the other.
 struct Either<'s>(&'s AwsState, Option<AwsState>);
 
 impl ReadState for Either<'_> {
@@ -273,11 +273,12 @@ impl ReadState for Either<'_> {
     }
 }
 
-/// Doesn't wait again for a service that isn't there: Bedrock isn't in every Region.
+/// Asks a service in a Region no more after it didn't answer once: Bedrock isn't available in every Region, and each attempt would wait for
+/// a timeout.
 struct Reachable<S> {
     state: S,
     region: String,
-    /// Services and Regions that never answered.
+    /// Services and Regions that didn't answer.
     unreachable: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
 }
 
@@ -302,7 +303,7 @@ impl<S: ReadState> ReadState for Reachable<S> {
 }
 
 impl Outcome {
-    /// Whether all that was asked for was read.
+    /// Whether everything that was asked for could be read.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty()

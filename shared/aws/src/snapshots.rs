@@ -1,4 +1,4 @@
-//! Snapshots of a world, wherever it lies: in the hub's bucket, or in a folder.
+//! Snapshots of a world, in the hub's bucket or in a folder.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use crate::{bucket::Bucket, clock::Clock, error::CallError, state::NO_GUARDRAIL};
 
-/// What became of an answer.
+/// The result of writing an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// It says something new.
+    /// Whether it differs from the latest snapshot.
     pub is_new: bool,
-    /// From when on the latest snapshot holds that says it; `None` if from the beginning.
+    /// The time of the snapshot that holds it; `None` if it holds from the beginning.
     pub since: Option<Moment>,
 }
 
-/// The snapshots below some place.
+/// Snapshots below a prefix of a bucket.
 #[derive(Clone, Debug)]
 pub struct Snapshots<B> {
     bucket: B,
@@ -25,12 +25,12 @@ pub struct Snapshots<B> {
 }
 
 impl<B: Bucket> Snapshots<B> {
-    /// Of the world that begins behind this prefix.
+    /// The snapshots of the world below this prefix.
     pub fn new(bucket: B, prefix: &'static str, clock: Clock) -> Self {
         Snapshots { bucket, prefix, clock }
     }
 
-    /// The latest snapshot of something: its time and its content.
+    /// The latest snapshot with a stem: its time and its content.
     pub async fn latest(&self, stem: &str) -> Result<Option<(Option<Moment>, Vec<u8>)>, CallError> {
         let prefix = format!("{}{stem}", self.prefix);
         let listed = self.bucket.list(&prefix).await?;
@@ -44,7 +44,7 @@ impl<B: Bucket> Snapshots<B> {
         Ok(content.map(|content| (Some(time).filter(|time| *time > Moment::BEGINNING), content)))
     }
 
-    /// What there are snapshots of below a folder, without their times.
+    /// The stems of all snapshots below a folder.
     pub async fn stems(&self, folder: &str) -> Result<BTreeSet<String>, CallError> {
         let listed = self.bucket.list(&format!("{}{folder}", self.prefix)).await?;
         let stem = |key: &str| {
@@ -54,7 +54,7 @@ impl<B: Bucket> Snapshots<B> {
         Ok(listed.iter().filter_map(|listed| stem(&listed.key)).collect())
     }
 
-    /// The guardrails below a folder that aren't listed any more, and of which the latest snapshot doesn't say so.
+    /// Guardrails below a folder that aren't listed, and whose latest snapshot isn't that they are gone.
     pub async fn unlisted(&self, folder: &str, listed: &BTreeSet<String>) -> Result<BTreeSet<String>, CallError> {
         let mut unlisted = BTreeSet::new();
         for stem in self.stems(folder).await?.difference(listed) {
@@ -65,14 +65,14 @@ impl<B: Bucket> Snapshots<B> {
         Ok(unlisted)
     }
 
-    /// Writes a snapshot if it says something new, under the time from which it holds.
+    /// Writes an answer as a snapshot, unless the latest one has the same content. The snapshot's time is that from which the answer holds.
     pub async fn write(&self, stem: &str, json: &[u8]) -> Result<Written, CallError> {
         let before = self.latest(stem).await?;
         if let Some((since, _)) = before.as_ref().filter(|(_, before)| same_content(before, json)) {
             return Ok(Written { is_new: false, since: *since });
         }
         let now = self.clock.now();
-        // The change was made when AWS says so, if that is after what was read before.
+        // `updatedAt` is the time of the change, unless it is before the latest snapshot: then something else changed.
         let before = before.and_then(|(time, _)| time);
         let updated = updated_at(json).filter(|updated| *updated <= now && before.is_some_and(|before| *updated > before));
         let since = updated.unwrap_or(now);
@@ -80,13 +80,13 @@ impl<B: Bucket> Snapshots<B> {
         Ok(Written { is_new: true, since: Some(since) })
     }
 
-    /// Where they lie.
+    /// The bucket.
     pub fn bucket(&self) -> &B {
         &self.bucket
     }
 }
 
-/// Whether two answers say the same, whatever they were sent with: some carry the time at which they were asked.
+/// Whether two answers have the same content, apart from members that differ with every request.
 fn same_content(a: &[u8], b: &[u8]) -> bool {
     fn bare(json: &[u8]) -> Option<Value> {
         fn strip(value: &mut Value) {
@@ -110,7 +110,7 @@ fn same_content(a: &[u8], b: &[u8]) -> bool {
     a == b || bare(a).is_some_and(|a| bare(b) == Some(a))
 }
 
-/// When AWS says that this was changed.
+/// The time at which AWS updated the resource.
 fn updated_at(json: &[u8]) -> Option<Moment> {
     let answer: Value = serde_json::from_slice(json).ok()?;
     let direct = answer.get("updatedAt");

@@ -1,4 +1,4 @@
-//! Reads state from AWS, verbatim, as the world keeps it.
+//! Reads state from AWS. Answers are kept verbatim, as the world stores them.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::{
     error::{CallError, ErrorKind, failed},
 };
 
-/// Something whose state can be asked for.
+/// A question about the state of a resource, by the operation that answers it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
     /// DescribeEffectivePolicy (BEDROCK_POLICY) of an account.
     EffectivePolicy(String),
     /// ListEnforcedGuardrailsConfiguration.
     EnforcedConfigurations,
-    /// ListGuardrails: all drafts.
+    /// ListGuardrails: the DRAFT of every guardrail.
     Guardrails,
     /// GetGuardrail.
     Guardrail {
@@ -25,17 +25,17 @@ pub enum Question {
         /// `DRAFT` or a number.
         version: String,
     },
-    /// ListGuardrails of one: its versions.
+    /// ListGuardrails of one guardrail: its versions.
     GuardrailVersions(String),
-    /// GetResourcePolicy of a guardrail, by ARN.
+    /// GetResourcePolicy of a guardrail, by its ARN.
     ResourcePolicy(String),
     /// GetModelInvocationLoggingConfiguration.
     InvocationLogging,
-    /// DescribeTrails, with GetEventSelectors and GetTrailStatus of each, joined as the world has them.
+    /// DescribeTrails, with GetEventSelectors and GetTrailStatus of each trail, joined as the world stores them.
     Telemetry,
-    /// DescribeTrails, those of other Regions and of the organization included.
+    /// DescribeTrails, including trails of other Regions and of the organization.
     Trails,
-    /// ListInferenceProfiles: those that applications made.
+    /// ListInferenceProfiles: application inference profiles.
     InferenceProfiles,
     /// GetInferenceProfile.
     InferenceProfile(String),
@@ -53,15 +53,15 @@ pub enum Question {
     Policies,
     /// DescribePolicy.
     Policy(String),
-    /// ListAccountsWithInvalidEffectivePolicy (BEDROCK_POLICY): a page of it, behind a token.
+    /// ListAccountsWithInvalidEffectivePolicy (BEDROCK_POLICY): the page with this token.
     InvalidPolicies(Option<String>),
-    /// ListEffectivePolicyValidationErrors (BEDROCK_POLICY) of an account: all of them.
+    /// ListEffectivePolicyValidationErrors (BEDROCK_POLICY) of an account, all pages.
     PolicyValidation(String),
 }
 
 /// Answers questions about state.
 pub trait ReadState: Send + Sync {
-    /// AWS's answer, verbatim. That there is none of something is an answer, too.
+    /// The answer of AWS, verbatim. That a resource doesn't exist is an answer as well, and not an error.
     fn read(&self, question: &Question) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
 }
 
@@ -71,14 +71,14 @@ impl<S: ReadState> ReadState for Arc<S> {
     }
 }
 
-/// State as an identity of AWS sees it.
+/// Asks AWS with one identity.
 #[derive(Clone, Debug)]
 pub struct AwsState(pub Arc<Aws>);
 
-/// What stands for GetGuardrail's answer where there is no such guardrail or version.
+/// Stands for GetGuardrail's answer when the guardrail or version doesn't exist.
 pub const NO_GUARDRAIL: &[u8] = br#"{"guardrailId":null}"#;
 
-/// AWS Organizations' name for the type of policy.
+/// The type of policy that guardrails are enforced by.
 const BEDROCK_POLICY: &str = "BEDROCK_POLICY";
 
 impl ReadState for AwsState {
@@ -91,8 +91,7 @@ impl ReadState for AwsState {
                 let answer = request.customize().interceptor(body.clone()).send().await;
                 return match answer.map_err(failed("DescribeEffectivePolicy")) {
                     Ok(_) => Ok(body.take()),
-                    // Asked, and there is none: the account has no policy of this type, or, of the management account, the type is not
-                    // enabled in the organization.
+                    // There is no effective policy: none of this type is attached, or the type isn't enabled in the organization.
                     Err(error) if error.is_not_found() => Ok(json!({"EffectivePolicy": null}).to_string().into_bytes()),
                     Err(error) => Err(error),
                 };
@@ -160,7 +159,7 @@ impl ReadState for AwsState {
 }
 
 impl AwsState {
-    /// AWS documents one configuration at most, and pages nevertheless.
+    /// Reads all pages. AWS documents a single configuration, whose answer is kept as it is; several pages are joined.
     async fn enforced_configurations(&self) -> Result<Vec<u8>, CallError> {
         const LIST: &str = "guardrailsConfig";
         let (mut before, mut token) = (Vec::new(), None);
@@ -238,7 +237,8 @@ impl AwsState {
         }
     }
 
-    /// All trails that record this Region. If one of them can't be asked, what is recorded is not known: leaving it out would be a guess.
+    /// Reads all trails that record this Region. If one of them can't be read, the question fails: an answer without it would claim that
+    /// less is recorded.
     async fn telemetry(&self) -> Result<Vec<u8>, CallError> {
         let cloudtrail = self.0.cloudtrail();
         let trails = cloudtrail.describe_trails().include_shadow_trails(true).send().await.map_err(failed("DescribeTrails"))?;
@@ -260,14 +260,14 @@ impl AwsState {
                 Some(answer) => {
                     answer.insert("loggingConfig".to_owned(), logging);
                 }
-                // Invocation logging needs no trail.
+                // Invocation logging works without a trail.
                 None => answers.push(json!({"loggingConfig": logging})),
             }
         }
         Ok(Value::Array(answers).to_string().into_bytes())
     }
 
-    /// `None` if it may not be read; what is only late isn't left out.
+    /// The configuration of invocation logging; `None` if reading it is refused. Errors that may pass are returned.
     async fn logging(&self) -> Result<Option<Value>, CallError> {
         let body = Verbatim::default();
         let request = self.0.bedrock().get_model_invocation_logging_configuration();
@@ -360,7 +360,7 @@ impl AwsState {
         }
     }
 
-    /// What is wrong with an account's effective policy: the answer, with the errors of all pages in it.
+    /// The validation errors of an account's effective policy, with those of all pages in one answer.
     async fn policy_validation(&self, account: &str) -> Result<Vec<u8>, CallError> {
         const ERRORS: &str = "EffectivePolicyValidationErrors";
         let (mut all, mut token) = (Vec::new(), None);
@@ -370,7 +370,7 @@ impl AwsState {
             let request = request.account_id(account).set_next_token(token).customize().interceptor(body.clone());
             let page = match request.send().await.map_err(failed(format!("ListEffectivePolicyValidationErrors {account}"))) {
                 Ok(page) => page,
-                // Where there is no policy, nothing is wrong with it.
+                // Without an effective policy there is nothing to validate.
                 Err(error) if error.is_not_found() => return Ok(json!({"AccountId": account, ERRORS: []}).to_string().into_bytes()),
                 Err(error) => return Err(error),
             };
@@ -414,7 +414,7 @@ impl AwsState {
     }
 }
 
-/// Accounts come with the e-mail addresses of their root users, which no verdict needs and a world must not spread.
+/// Removes e-mail addresses of root users: no verdict needs them, and a world may be passed on.
 fn leave_out_addresses(answer: &mut Value) {
     match answer {
         Value::Object(members) => {
@@ -441,7 +441,7 @@ fn put(value: &mut Value, key: &str, text: &str) {
     }
 }
 
-/// Nothing can be read.
+/// Answers no question, for tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoState;
 

@@ -48,18 +48,18 @@ impl<H: StreamHandler> Handler<Input<H::Request>, DynamoDbEventResponse> for H {
     }
 }
 
-/// A change of an item.
+/// A record of the stream: the change of one item.
 #[derive(Clone, Debug, Default)]
 pub struct StreamRecord {
-    /// Where it stands in its shard.
+    /// Its sequence number within the shard.
     pub sequence: String,
-    /// When, to the second.
+    /// When the change was made, to the second.
     pub time: Option<Moment>,
-    /// The item as it was; empty if there was none.
+    /// The item before the change; empty if there was none.
     pub old: Item,
-    /// The item as it is; empty if it was removed.
+    /// The item after the change; empty if it was removed.
     pub new: Item,
-    /// It was removed by the service itself because its time was up.
+    /// Whether DynamoDB removed the item because it expired.
     pub by_service: bool,
 }
 

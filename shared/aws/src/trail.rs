@@ -1,8 +1,8 @@
-//! `audit-trail`: reads the organization's trail from S3, and reports what is in it as the hub's own facts.
+//! `audit-trail`: reads the organization's trail from S3, and writes what is in it as the hub's own facts.
 //!
-//! A digest file names every log file of its hour with its hash, and CloudTrail signs it ([`crate::digest`]). Once it is known to be
-//! CloudTrail's, and all of its files were read and are what they were, the hour is settled: what accounts reported of it themselves is
-//! replaced. Whatever isn't as it was is a gap, and the hour stays unsettled.
+//! A digest lists the log files of an hour with their hashes, and CloudTrail signs it ([`crate::digest`]). When the signature and all
+//! hashes are right, the hour is verified: the trail replaces what accounts reported of it. Anything else becomes a gap, and the hour stays
+//! unverified.
 
 mod keys;
 mod notification;
@@ -42,15 +42,15 @@ use crate::{
     settings::Environment,
 };
 
-/// Makes buckets by name: the trail's is in another account.
+/// Gives access to buckets by name. The trail's bucket belongs to another account.
 pub trait Buckets: Send + Sync {
-    /// Its buckets.
+    /// The type of the buckets.
     type Bucket: Bucket;
-    /// A bucket by its name.
+    /// The bucket with this name.
     fn bucket(&self, name: &str) -> Self::Bucket;
 }
 
-/// S3.
+/// Buckets in S3.
 #[derive(Clone, Debug)]
 pub struct S3(pub Arc<Aws>);
 
@@ -62,29 +62,29 @@ impl Buckets for S3 {
     }
 }
 
-/// What it takes for an hour to be settled.
+/// What has to be checked before an hour counts as verified.
 #[derive(Debug)]
 pub enum Verification<K> {
-    /// No hour ever is.
+    /// No hour is ever verified.
     Never,
-    /// Digests whose files have the hashes that they name. Who may write to the bucket could write digests, too.
+    /// The hashes of all files. Whoever can write to the bucket could also write digests.
     ByHashes,
-    /// Digests that CloudTrail signed, each behind the one before, whose files have the hashes that they name.
+    /// The signature of each digest, its chain to the one before, and the hashes of all files.
     BySignatures(K),
 }
 
-/// Whose trail it is.
+/// Which trail is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// The organization's id: the organization's trail, which no member can change, writes below a folder of this name.
+    /// The organization's id. The organization's trail, which no member can change, writes below a folder of this name.
     pub organization: Option<String>,
-    /// The hub's own account, whose own trail is as good.
+    /// The hub's own account, whose own trail is trusted as well.
     pub hub_account: String,
-    /// The trail's own bucket, where files are read from a replica of it: digests name the former.
+    /// The trail's bucket, when files are read from a replica of it. Digests name this bucket.
     pub replica_of: Option<String>,
 }
 
-/// Audits the organization's trail.
+/// Reads the organization's trail.
 #[derive(Debug)]
 pub struct TrailAuditor<B, K> {
     wanted: Wanted,
@@ -96,17 +96,17 @@ pub struct TrailAuditor<B, K> {
     clock: Clock,
 }
 
-/// The signature among an object's metadata.
+/// The name of the signature in a digest's metadata.
 const SIGNATURE: &str = "signature";
 
-/// When a digest of late files was made, among its metadata. It was signed then, and not in the time that it is about.
+/// The name of the time at which CloudTrail made a backfill digest, in its metadata. The digest was signed with the key of that time.
 const MADE_LATE: &str = "backfill-generation-timestamp";
 
-/// A digest is about an hour.
+/// Seconds that a digest covers.
 const HOUR: i64 = 3_600;
 
 impl TrailAuditor<S3, CloudTrailKeys> {
-    /// From the environment.
+    /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("OBSERVATIONS_TABLE")?;
         let ttl_days = environment.facts_ttl_days()?;
@@ -143,7 +143,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         TrailAuditor { wanted: auditor::wanted(), observations, buckets, scope, verification, metrics, clock }
     }
 
-    /// Takes a batch of notifications. Answers with the messages that must come again.
+    /// Takes a batch of notifications. Answers with the ids of messages that SQS has to deliver again.
     pub async fn take(&self, messages: &[Message<'_>]) -> Vec<String> {
         let mut failed = Vec::new();
         for message in messages {
@@ -170,7 +170,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
                     }
                 }
                 Kind::Digest(key) if self.may_verify(&key) => self.take_digest(&object, &key, &mut flow).await?,
-                // Insights, digests that nobody asked for, and whatever else lies in a bucket.
+                // Insights, digests that verify nothing here, and other objects.
                 Kind::Digest(_) | Kind::Other => {
                     flow.taken_in += 1;
                     flow.ignored += 1;
@@ -180,13 +180,13 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         Ok(flow)
     }
 
-    /// Whether this digest may settle an hour: one of a trail that a member made itself is the member's word.
+    /// Whether a digest may verify hours. A digest of a trail that a member created is only the member's word.
     fn may_verify(&self, key: &DigestKey) -> bool {
         let of_organization = self.scope.organization.as_ref().is_none_or(|organization| *organization == key.above);
         !matches!(self.verification, Verification::Never) && (of_organization || key.place.account == self.scope.hub_account)
     }
 
-    /// Where an object of a bucket that a digest names is read: beside the digest, if that lies in a replica of the bucket.
+    /// The bucket to read an object from that a digest names: the digest's own, if that is the replica of the named bucket.
     fn here(&self, named: &str, digest: &Object) -> String {
         if self.scope.replica_of.as_deref() == Some(named) { digest.bucket.clone() } else { named.to_owned() }
     }
@@ -198,7 +198,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         })
     }
 
-    /// Reports all that is in a log file. Answers with what of it can't be read, if anything: what happened then isn't known.
+    /// Writes everything in a log file as facts. Answers with a description of what can't be parsed, if anything.
     async fn take_log(&self, object: &Object, content: &[u8], flow: &mut Flow) -> Result<Option<String>, CallError> {
         let scanned = self.scan(object, content)?;
         flow.taken_in += scanned.counts.read;
@@ -215,7 +215,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         Ok((unreadable > 0).then(|| format!("{} holds {unreadable} records that can't be read", object.key)))
     }
 
-    /// By the scanner of the command line, which reads files.
+    /// Parses a log file with the scanner of the command line, which reads files.
     fn scan(&self, object: &Object, content: &[u8]) -> Result<scan::Scanned, CallError> {
         let failed = |error: std::io::Error| CallError::new("keep a log file for a moment", ErrorKind::Retryable, error);
         let name = object.key.rsplit('/').next().unwrap_or("log");
@@ -226,7 +226,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         Ok(scan::scan(&[input], &self.wanted, &Options { threads: 1, ..Options::default() }))
     }
 
-    /// Reads all log files that a digest names, checks that it is CloudTrail's and they are what they were, and settles the hour.
+    /// Verifies a digest, reads all log files that it lists, and marks its hours as verified.
     async fn take_digest(&self, object: &Object, key: &DigestKey, flow: &mut Flow) -> Result<(), CallError> {
         let (content, metadata) = self.read(object).await?;
         flow.taken_in += 1;
@@ -234,7 +234,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         let about = key.end.plus_seconds(-HOUR);
         let digest = match self.checked(object, key, &content, &metadata).await? {
             Ok(digest) => digest,
-            // What it says is nobody's word; the log files themselves are read as they come.
+            // Nothing in the digest can be believed. The log files are read when their own notifications arrive.
             Err(broken) => return self.report(&key.place, about, &[format!("{} {broken}", object.key)]).await,
         };
         let mut broken: Vec<String> = self.broken_chain(&digest, object).await?.into_iter().collect();
@@ -257,7 +257,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
             return self.report(&key.place, digest.start, &broken).await;
         }
         if key.backfill {
-            // The hour has a digest of its own; this one adds to it.
+            // A backfill digest adds files to an hour that has a digest of its own.
             return Ok(());
         }
         let begins = digest.previous.is_none();
@@ -266,7 +266,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         self.observations.put(&Fact::new(Source::Hub, key.place.clone(), Some(digest.start), Content::Verified(verified))).await.map(|_| ())
     }
 
-    /// The digest, if it is CloudTrail's, as far as that is asked for.
+    /// Parses a digest and verifies it as far as is required. The inner error says what is wrong with it.
     async fn checked(
         &self,
         object: &Object,
@@ -290,7 +290,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         Ok(digest.verify(signature, &public_key).map(|()| digest))
     }
 
-    /// What is wrong with the digest before this one.
+    /// What is wrong with the previous digest, if anything.
     async fn broken_chain(&self, digest: &Digest, object: &Object) -> Result<Option<String>, CallError> {
         let (Some(previous), Verification::BySignatures(_)) = (&digest.previous, &self.verification) else { return Ok(None) };
         let before = Object { bucket: self.here(&previous.bucket, object), key: previous.object.clone() };
@@ -305,7 +305,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         Ok(broken.map(|broken| format!("{} {broken}", before.key)))
     }
 
-    /// Reports files that aren't what they were.
+    /// Reports broken files as a gap.
     async fn report(&self, place: &Place, time: Moment, broken: &[String]) -> Result<(), CallError> {
         let hour = start_of(hour_of(time));
         let detail = format!("{} files of the organization's trail: {}", broken.len(), broken.first().map_or("", String::as_str));
@@ -313,23 +313,23 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(hour), Content::Gap(gap))).await.map(|_| ())
     }
 
-    /// When it is.
+    /// The current time.
     pub fn now(&self) -> Moment {
         self.clock.now()
     }
 }
 
-/// A file that is gone when it is no longer needed.
+/// A file that is removed when it is dropped.
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // What can't be removed goes with the execution environment.
+        // The file then goes with the execution environment.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// Facts as the hub's own.
+/// Collected evidence as facts of the hub.
 pub(crate) fn facts_in(facts: &Facts) -> Vec<Fact> {
     let packets = facts.pack(EventIds::All, &Invocations::default()).into_iter().map(|packet| {
         let place = Place::new(packet.account, packet.region);

@@ -1,4 +1,4 @@
-//! The world: as an account's auditor reads it for itself, and as the hub keeps it in S3.
+//! The world, as an account's auditor reads it for itself, and as the hub keeps it in S3.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,10 +19,10 @@ use crate::{
     state::{Question, ReadState},
 };
 
-/// State that is older is read again.
+/// Seconds after which an auditor reads its account's state again.
 const FRESH_SECONDS: i64 = 5 * 60;
 
-/// What an auditor reads of its own account. What it can't read is not known.
+/// The state of its own account as an auditor reads it. What it can't read is not known.
 #[derive(Debug)]
 pub struct OwnWorld<S> {
     state: S,
@@ -31,7 +31,7 @@ pub struct OwnWorld<S> {
 }
 
 impl<S: ReadState> OwnWorld<S> {
-    /// By what it reads.
+    /// A world that is read through `state`.
     pub fn new(state: S, clock: Clock) -> Self {
         OwnWorld { state, clock, read: Mutex::new(BTreeMap::new()) }
     }
@@ -63,7 +63,7 @@ impl<S: ReadState> OwnWorld<S> {
 
 fn add(world: &mut World, path: &str, json: &[u8]) {
     let Some(at) = SnapshotPath::parse(path) else {
-        // Other things lie beside snapshots, too.
+        // The folder may hold other objects as well.
         return tracing::debug!(path, "no snapshot");
     };
     if let Err(error) = world.add(&at, json) {
@@ -71,16 +71,16 @@ fn add(world: &mut World, path: &str, json: &[u8]) {
     }
 }
 
-/// Where the world begins in its bucket.
+/// The prefix of the world in its bucket.
 pub const PREFIX: &str = "world/";
 
-/// A file of the world: its path there, and its content.
+/// A file of the world: its path and its content.
 pub type File = (String, Arc<[u8]>);
 
-/// An object: its ETag and its content.
+/// An object's ETag and content.
 type Cached = (String, Arc<[u8]>);
 
-/// The world as the hub keeps it. Objects are read again only when they changed.
+/// The world as the hub keeps it in S3. An object is read again only when its ETag changes.
 #[derive(Debug)]
 pub struct HubWorld<B> {
     bucket: B,
@@ -88,13 +88,14 @@ pub struct HubWorld<B> {
 }
 
 impl<B: Bucket> HubWorld<B> {
-    /// In a bucket.
+    /// The world in this bucket.
     pub fn new(bucket: B) -> Self {
         HubWorld { bucket, objects: Mutex::new(BTreeMap::new()) }
     }
 
-    /// The files that bear on an account, by their path in the world. The management account's findings may be about all others.
-    /// Of others whose changes concern the account, what they enforce is needed, too.
+    /// The files that bear on an account, by path: its own, the organization's, those of the management account's guardrails and trails,
+    /// and the enforced configurations of `others`, whose changes concern the account. The management account gets all files, because its
+    /// findings may be about any account.
     pub async fn files_of(&self, account: &str, management: Option<&str>, others: &BTreeSet<String>) -> Result<Vec<File>, CallError> {
         let Some(management) = management.filter(|management| *management != account) else {
             return self.files(&[String::new()]).await;
@@ -118,7 +119,7 @@ impl<B: Bucket> HubWorld<B> {
         self.files(&prefixes).await
     }
 
-    /// The files whose paths begin with one of these.
+    /// The files whose paths begin with one of these prefixes.
     pub async fn files(&self, prefixes: &[String]) -> Result<Vec<File>, CallError> {
         let mut files = Vec::new();
         let mut objects = self.objects.lock().await;
@@ -129,7 +130,7 @@ impl<B: Bucket> HubWorld<B> {
             objects.retain(|key, _| !key.starts_with(&full) || present.contains(key.as_str()));
             for listed in listed {
                 let path = listed.key.strip_prefix(PREFIX).unwrap_or(&listed.key).to_owned();
-                // `effective-policies/1` is also the beginning of names that are others'.
+                // The prefix `effective-policies/1` also matches other accounts' names.
                 if !path
                     .strip_prefix(prefix.as_str())
                     .is_some_and(|rest| prefix.is_empty() || prefix.ends_with('/') || rest.starts_with(['.', '@']))
@@ -157,7 +158,7 @@ impl<B: Bucket> HubWorld<B> {
     }
 }
 
-/// A world of these files. What can't be used is logged, and not known.
+/// The world of these files. A file that can't be used is logged, and its state is not known.
 #[must_use]
 pub fn world_of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> World {
     let mut world = World::default();

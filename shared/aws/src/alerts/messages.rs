@@ -1,4 +1,4 @@
-//! What a message says, in each format.
+//! The texts of alerts: one body for each format, for one finding, several findings or a digest.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ use super::{
     topics::{Format, Message},
 };
 
-/// The longest body in bytes: a message of SNS has at most 256 KB with its attributes (docs/aws/prices-and-limits.md#other-services).
+/// Bytes of a body at most. SNS accepts messages of 256 KB, attributes included (docs/aws/prices-and-limits.md#other-services).
 const LARGEST_BODY: usize = 200_000;
 
-/// So many findings are named in a message about several.
+/// Findings that a message about several of them names at most.
 const NAMED: usize = 20;
 
-/// A finding in a line.
+/// A finding on one line.
 pub(super) fn line_of(alert: &Alert) -> String {
     let finding = &alert.stored.finding;
     format!("{} {} in {}/{}: {}", finding.severity, finding.rule, finding.account, finding.region, plain(&finding.detail, 300))
 }
 
-/// The message about one finding, or about several of one rule.
+/// The message about one finding, or about several findings of one rule.
 pub(super) fn message(format: Format, alerts: &[&Alert]) -> Message {
     let ids: Vec<String> = alerts.iter().map(|alert| format!("{}#{}", alert.stored.finding.id, alert.turn)).collect();
     let id = crate::fact::digest(ids.join("\n").as_bytes());
@@ -57,7 +57,7 @@ pub(super) fn message(format: Format, alerts: &[&Alert]) -> Message {
     if !units.is_empty() {
         attributes.insert("ou", units);
     }
-    // A filter that fits none of very many must not make the message too large.
+    // SNS counts attributes as part of the message, so a long list of accounts is truncated.
     for values in attributes.values_mut() {
         values.truncate(100);
     }
@@ -101,7 +101,7 @@ fn text_body(alerts: &[&Alert]) -> String {
     lines.join("\n")
 }
 
-/// The findings whole, as many as fit into a message of SNS (256 KB); of the others the ids.
+/// As many whole findings as fit into a message of SNS, and the ids of the others.
 fn json_body(id: &str, kind: Kind, findings: &[&Finding]) -> String {
     let mut shown = NAMED;
     loop {
@@ -152,7 +152,8 @@ pub(super) fn digest_message(format: Format, id: &str, lines: &[(Kind, String)])
     Message { id: id.to_owned(), subject, body, attributes: BTreeMap::from([("kind", vec!["digest".to_owned()])]) }
 }
 
-/// Without anything that could be mistaken for a line, a mention or a command: names come from those who are watched.
+/// Replaces control and direction characters by spaces, and truncates. Names come from the accounts under audit, and must not be able to
+/// look like another line, a mention or a command.
 fn plain(text: &str, most: usize) -> String {
     cut(
         &text

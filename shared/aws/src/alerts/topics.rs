@@ -1,4 +1,4 @@
-//! Where messages go: topics of SNS.
+//! Where alerts are published: SNS topics, one for each format.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,40 +12,40 @@ use crate::{
     settings::{Environment, SettingError},
 };
 
-/// How a message is written.
+/// How the body of a message is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// For people who read e-mail.
+    /// Plain text, for people who read e-mail.
     Text,
-    /// For tools.
+    /// The findings as JSON, for programs.
     Json,
-    /// For Amazon Q Developer in chat applications.
+    /// The custom notification of Amazon Q Developer in chat applications.
     Chat,
 }
 
-/// A message to a topic.
+/// A message for a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The same for the same news.
+    /// Identifies the transition that it reports: copies of a message have the same id.
     pub id: String,
-    /// The title; of e-mails the subject.
+    /// A title; the subject of an e-mail.
     pub subject: String,
-    /// The text.
+    /// The body, in one format.
     pub body: String,
-    /// What subscriptions can filter by: a text, or several.
+    /// Message attributes that SNS subscriptions can filter by, each with one or several values.
     pub attributes: BTreeMap<&'static str, Vec<String>>,
 }
 
-/// Where messages go.
+/// Publishes messages.
 pub trait Publish: Send + Sync {
-    /// The formats that somebody wants.
+    /// The formats for which there is a topic.
     fn formats(&self) -> Vec<Format>;
-    /// Sends a message in a format.
+    /// Publishes a message to the topic of a format.
     fn publish(&self, format: Format, message: &Message) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
-/// Topics of SNS, by format.
+/// SNS topics by format.
 #[derive(Clone, Debug)]
 pub struct Topics {
     aws: Arc<Aws>,
@@ -53,7 +53,7 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// From the environment: one topic in one format, or up to three.
+    /// From the environment: one topic with its format, or a topic for each of up to three formats.
     pub fn from_environment(environment: &Environment, aws: Arc<Aws>) -> Result<Self, SettingError> {
         let of = |name, format| environment.optional(name).map(|arn| (format, arn));
         let mut arns: BTreeMap<Format, String> =

@@ -1,4 +1,4 @@
-//! What there is to tell of a finding, given what was last told of it.
+//! Which transition of a finding is worth an alert, given the state that was last published.
 
 use audit_core::{
     finding::{Finding, Status},
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::Stored;
 
-/// Why there is something to tell.
+/// The kinds of transition that are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// It was not there before.
+    /// There was no such finding before.
     New,
-    /// It was resolved, and is back.
+    /// It was resolved, and is open again.
     Reopened,
-    /// It got worse.
+    /// Its severity rose.
     Escalated,
-    /// All is right again.
+    /// Evidence shows that the problem is gone.
     Resolved,
-    /// It isn't so, judged again by what is known now.
+    /// The facts, judged again by what is known now, no longer give this finding.
     Withdrawn,
 }
 
@@ -36,32 +36,32 @@ impl Kind {
     }
 }
 
-/// Something to tell about a finding.
+/// A transition of a finding that is to be published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
-    /// Why.
+    /// Which transition it is.
     pub kind: Kind,
-    /// About what.
+    /// The finding as it stands after it.
     pub stored: Stored,
-    /// The turn of the finding that is told, the same however often it is: how it stands, and how often it had been withdrawn before.
+    /// Identifies the transition: the finding's state, and the number of withdrawals before it. The same for each attempt to publish it.
     pub turn: String,
 }
 
-/// What was last told of a finding that isn't there any more. Should it come back, it is new.
+/// The state published of a finding that is gone. A finding that comes back after it is new.
 pub(super) const GONE: &str = "GONE";
 
-/// A finding that was withdrawn, as it is told.
+/// A withdrawn finding as alerts show it: resolved, with the reason in its detail.
 pub(super) fn withdrawn(stored: Stored) -> Stored {
     let detail = format!("no longer so, judged again by what is known now; it was: {}", stored.finding.detail);
     Stored { finding: Finding { status: Status::Resolved, detail, ..stored.finding }, ..stored }
 }
 
-/// What there is to tell of a finding, given what was last told of it; `None` stands for a finding that isn't there.
+/// The transition from the state that was last published to the finding as it is; `None` for `finding` means that there is none any more.
 pub(super) fn alert_kind(notified: Option<&str>, finding: Option<&Finding>, minimum: Severity) -> Option<Kind> {
     let (notified, finding) = match (notified, finding) {
         (Some(notified), Some(finding)) => (notified, finding),
         (None, Some(finding)) => return (finding.status == Status::Open && finding.severity >= minimum).then_some(Kind::New),
-        // Who was told that all is right again needn't hear that it never was wrong.
+        // A finding that was published as resolved is not published as withdrawn as well.
         (Some(notified), None) => return (notified.split('#').next() == Some(Status::Open.as_str())).then_some(Kind::Withdrawn),
         (None, None) => return None,
     };

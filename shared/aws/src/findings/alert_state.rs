@@ -1,4 +1,4 @@
-//! Where the alert of each finding stands, and the alerts that were put aside for a digest.
+//! The state of each finding's alert, and the alerts that wait for the next digest.
 
 use audit_core::{finding::Finding, moment::Moment};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -13,39 +13,39 @@ use crate::{
     observations::query_all,
 };
 
-/// Where the alert of a finding stands.
+/// The state of a finding's alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertState {
-    /// The state of the finding that was last told, as [`transition`] names it.
+    /// The state of the finding that was last published, as [`transition`] names it.
     #[serde(rename = "told")]
     pub notified: Option<String>,
-    /// The state that is being told.
+    /// The state that an instance is about to publish.
     pub pending: Option<String>,
-    /// The formats in which that was sent already.
+    /// The formats in which the pending state was published already.
     #[serde(default)]
     pub sent: Vec<String>,
-    /// When that was begun.
+    /// When the pending state was claimed.
     pub since: Moment,
-    /// Counts writes, so that two functions can't both tell.
+    /// Counts writes. A write succeeds only on the version that its writer has read, so that two instances can't both claim an alert.
     pub version: i64,
-    /// How often it was told that the finding was withdrawn.
+    /// The number of times that a withdrawal of the finding was published.
     #[serde(default)]
     pub withdrawn: u64,
 }
 
-/// The state of a finding, as far as alerts go.
+/// The state of a finding as alerts compare it: status, severity and the number of times that it was reopened.
 #[must_use]
 pub fn transition(finding: &Finding) -> String {
     format!("{}#{}#{}", finding.status.as_str(), finding.severity, finding.reopened)
 }
 
 impl Findings {
-    /// Where the alert of a finding stands.
+    /// The state of a finding's alert; `None` if nothing was ever published or claimed.
     pub async fn alert_state(&self, id: &str) -> Result<Option<AlertState>, CallError> {
         self.get_item(&format!("ALERT#{id}"), "STATE").await?.map(|item| from_json(text(&item, "state").unwrap_or_default())).transpose()
     }
 
-    /// Writes where the alert of a finding stands, if nobody has since it was read. Whether it was written.
+    /// Writes the state of a finding's alert, if its version is still the one before. Answers whether it was written.
     pub async fn put_alert_state(&self, id: &str, state: &AlertState) -> Result<bool, CallError> {
         let mut item = key(&format!("ALERT#{id}"), "STATE");
         item.insert("state".to_owned(), AttributeValue::S(to_json(state)?));
@@ -57,20 +57,20 @@ impl Findings {
         written(request.send().await.map_err(failed("write the state of an alert")))
     }
 
-    /// Puts an alert aside for the next digest.
+    /// Puts an alert aside for the next digest. It replaces an alert of the same finding.
     pub async fn put_for_digest(&self, id: &str, body: &str) -> Result<(), CallError> {
         let mut item = key("DIGEST", id);
         item.insert("alert".to_owned(), AttributeValue::S(body.to_owned()));
         self.put_item(item, "put an alert aside").await
     }
 
-    /// The alerts that were put aside, by finding.
+    /// The alerts that were put aside, with the ids of their findings.
     pub async fn digest(&self) -> Result<Vec<(String, String)>, CallError> {
         let items = query_all(&self.aws, &self.table, "DIGEST", None, true).await?;
         Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), text(item, "alert")?.to_owned()))).collect())
     }
 
-    /// Forgets an alert that was put aside, unless it was put aside anew.
+    /// Deletes an alert that was put aside, unless another alert has replaced it.
     pub async fn remove_from_digest(&self, id: &str, body: &str) -> Result<(), CallError> {
         let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(key("DIGEST", id)));
         let request =

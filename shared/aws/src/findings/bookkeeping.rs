@@ -1,4 +1,4 @@
-//! What folds keep: which partitions there are, what concerns an account from outside, and what was done to its facts.
+//! The bookkeeping of folds: the partitions that hold facts, what concerns an account from outside, and what was done to its facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,34 +16,36 @@ use crate::{
     place::{Partition, Place},
 };
 
-/// Something that happened to a fact that must not happen, or an item that is none: evidence that the hub keeps itself.
+/// A note about an item of the table of observations that was tampered with or isn't a valid fact. The hub keeps it, since the item may be
+/// gone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Note {
-    /// `rewritten`, `removed`, `malformed` or `flood`.
+    /// `rewritten`, `removed`, `malformed`, `flood` or `ahead`.
     pub kind: String,
-    /// Whose item it is.
+    /// The account whose item it is.
     pub account: String,
-    /// Where, as far as its key says.
+    /// The Region in the item's key.
     pub region: String,
-    /// When the stream saw it; of a flood, the hour that it is in.
+    /// When the stream reported it; for a `flood` the start of its hour.
     pub time: Moment,
-    /// The partition and sort key of the item.
+    /// The item's partition and sort key.
     pub item: String,
-    /// What is wrong with it.
+    /// What is wrong, for people.
     pub detail: String,
 }
 
-/// The guardrails of others whose DRAFTs an account's calls ask for.
+/// The guardrails of other accounts whose DRAFTs an account's calls request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requested {
-    /// By the account that owns them.
+    /// The guardrails, by the account that owns them.
     pub of: BTreeMap<String, BTreeSet<String>>,
-    /// Counts changes of it.
+    /// Counts changes of this list.
     pub version: u64,
 }
 
 impl Findings {
-    /// A number for a fold of an account: later folds have larger ones. Taken before anything is read.
+    /// Takes the next ticket of an account's folds. A fold takes its ticket before it reads anything, and its writes yield to those of a
+    /// later ticket: so what is written last rests on all facts.
     pub async fn ticket(&self, account: &str) -> Result<i64, CallError> {
         let request = self.aws.dynamodb().update_item().table_name(&self.table);
         let request = request.set_key(Some(key(&account_key(account), "TICKET"))).update_expression("ADD ticket :one");
@@ -54,7 +56,7 @@ impl Findings {
         ticket.ok_or_else(|| CallError::new("take a ticket", ErrorKind::Retryable, "the answer holds no number"))
     }
 
-    /// Remembers that something was done in a partition: it holds facts, and its version is another.
+    /// Records that an item of a partition was written or removed, which raises the partition's version.
     pub async fn note_partition(&self, partition: &Partition) -> Result<(), CallError> {
         let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
         let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
@@ -73,7 +75,7 @@ impl Findings {
         Ok(self.partition_versions(account).await?.into_keys().collect())
     }
 
-    /// The same, each with the number of times that something was done in it.
+    /// The same, each with its version: the number of changes in it.
     pub async fn partition_versions(&self, account: &str) -> Result<BTreeMap<Partition, u64>, CallError> {
         let items = query_all(&self.aws, &self.table, &account_key(account), Some("PARTITION#"), true).await?;
         let version = |item: &Item| item.get("version").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
@@ -81,7 +83,7 @@ impl Findings {
         Ok(items.iter().filter_map(|item| Some((partition(item)?, version(item)))).collect())
     }
 
-    /// Forgets a partition that holds no facts any more, unless something was done in it since it had this version.
+    /// Deletes the record of an empty partition, unless its version has changed.
     pub async fn forget_partition(&self, partition: &Partition, version: u64) -> Result<bool, CallError> {
         let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
         let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
@@ -90,32 +92,32 @@ impl Findings {
         written(request.send().await.map_err(failed("forget a partition")))
     }
 
-    /// Remembers that changes in a partition of another account concern this one.
+    /// Records that changes in a partition of another account concern this account.
     pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<(), CallError> {
         let mut item = key(&account_key(account), &format!("CONCERN#{}", partition.key()));
         item.insert("entity".to_owned(), AttributeValue::S("CONCERN".to_owned()));
         self.put_item(item, "note a concern").await
     }
 
-    /// The partitions of other accounts whose changes concern this one.
+    /// The partitions of other accounts whose changes concern this account.
     pub async fn concerns(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
         let items = query_all(&self.aws, &self.table, &account_key(account), Some("CONCERN#"), true).await?;
         Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("CONCERN#")?)).collect())
     }
 
-    /// Remembers with the owner of guardrails that calls of another account ask for their DRAFTs, unless a later fold of that account has.
+    /// Records with the owner of guardrails that calls of the account `by` request their DRAFTs, unless a later fold of that account has.
     pub async fn note_drafts(&self, owner: &str, by: &str, guardrails: &BTreeSet<String>, ticket: i64) -> Result<bool, CallError> {
         self.put_of_fold(key(&account_key(owner), &format!("DRAFTS#{by}")), "guardrails", guardrails, ticket).await
     }
 
-    /// The guardrails of an account whose DRAFTs others ask for.
+    /// The guardrails of an account whose DRAFTs other accounts request.
     pub async fn drafts(&self, owner: &str) -> Result<BTreeSet<String>, CallError> {
         let items = query_all(&self.aws, &self.table, &account_key(owner), Some("DRAFTS#"), true).await?;
         let noted = items.iter().map(|item| from_json::<BTreeSet<String>>(text(item, "guardrails").unwrap_or("[]")));
         Ok(noted.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    /// What an account last had noted with the owners of guardrails.
+    /// What an account last recorded with the owners of guardrails.
     pub async fn requested(&self, account: &str) -> Result<Requested, CallError> {
         match self.get_item(&account_key(account), "REQUESTED").await? {
             Some(item) => from_json(text(&item, "requested").unwrap_or_default()),
@@ -123,12 +125,12 @@ impl Findings {
         }
     }
 
-    /// Remembers what an account has noted with the owners of guardrails, unless a later fold of it has.
+    /// Records what an account has recorded with the owners of guardrails, unless a later fold of the account has.
     pub async fn put_requested(&self, account: &str, requested: &Requested, ticket: i64) -> Result<bool, CallError> {
         self.put_of_fold(key(&account_key(account), "REQUESTED"), "requested", requested, ticket).await
     }
 
-    /// Remembers that something happened at a moment. Whether nothing later is known.
+    /// Records a moment at which something happened. Answers whether no later moment is known.
     pub async fn note_moment(&self, moment: Moment) -> Result<bool, CallError> {
         let mut item = key(HORIZON, HORIZON);
         item.insert("latest".to_owned(), number(moment));
@@ -138,50 +140,50 @@ impl Findings {
         written(request.send().await.map_err(failed("note the latest moment")))
     }
 
-    /// The latest moment at which anything is known to have happened, whoever says so.
+    /// The latest moment at which anything happened in any account.
     pub async fn latest_moment(&self) -> Result<Option<Moment>, CallError> {
         Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| moment(&item, "latest")))
     }
 
-    /// Remembers when an account's silence will have lasted too long, unless a later fold of it has.
+    /// Records from when on an account counts as silent if nothing more is reported, unless a later fold of the account has.
     pub async fn put_silent_at(&self, account: &str, at: Option<Moment>, ticket: i64) -> Result<bool, CallError> {
         let mut item = key("QUIET", account);
         item.extend(at.map(|at| ("silent_at".to_owned(), number(at))));
         self.put_if_latest(item, ticket, "note when an account is silent").await
     }
 
-    /// The accounts that are quiet, and when that will have lasted too long.
+    /// The moments from which on accounts count as silent, by account.
     pub async fn quiet(&self) -> Result<Vec<(String, Moment)>, CallError> {
         let items = query_all(&self.aws, &self.table, "QUIET", None, true).await?;
         Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), moment(item, "silent_at")?))).collect())
     }
 
-    /// Whether an account ever reported anything, or is told of.
+    /// Whether an account ever reported a fact, or was the subject of one.
     pub async fn is_known(&self, account: &str) -> Result<bool, CallError> {
         Ok(!query_all(&self.aws, &self.table, "PLACES", Some(&format!("{account}#")), true).await?.is_empty())
     }
 
-    /// All places that ever reported anything.
+    /// All accounts and Regions with facts.
     pub async fn places(&self) -> Result<BTreeSet<Place>, CallError> {
         let items = query_all(&self.aws, &self.table, "PLACES", None, false).await?;
         Ok(items.iter().filter_map(|item| Place::parse(text(item, "sk")?)).collect())
     }
 
-    /// Keeps an item of the observations table that was rewritten or removed: what it said still counts.
+    /// Keeps a copy of an observation that was rewritten or removed. It still counts as evidence.
     pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<(), CallError> {
         let sort_key = text(kept, "sk").unwrap_or_default();
         let mut item = key(&kept_key(&partition.place.account), &format!("{}|{sort_key}", partition.key()));
-        // What isn't its content could make the item larger than any may be.
+        // Only the content is copied: other attributes could make the item larger than DynamoDB allows.
         let content = if sort_key.starts_with("calls#") { "f" } else { "j" };
         item.extend(kept.get(content).map(|value| (content.to_owned(), value.clone())));
         item.insert("entity".to_owned(), AttributeValue::S("KEPT".to_owned()));
-        // What was first reported under a key is what counts.
+        // The first version under a key counts, so a copy is never replaced.
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
         let request = request.condition_expression("attribute_not_exists(pk)");
         written(request.send().await.map_err(failed("keep a fact"))).map(|_| ())
     }
 
-    /// The facts that were kept, as items of the observations table.
+    /// The copies of an account, with the keys that they had in the table of observations.
     pub async fn kept(&self, account: &str) -> Result<Vec<Item>, CallError> {
         let items = query_all(&self.aws, &self.table, &kept_key(account), None, true).await?;
         let restored = items.into_iter().filter_map(|mut item| {
@@ -207,12 +209,12 @@ impl Findings {
         items.iter().map(|item| from_json(text(item, "note").unwrap_or_default())).collect()
     }
 
-    /// A small document of the hub's own.
+    /// A document of the hub, such as the last accepted configuration.
     pub async fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CallError> {
         self.get_item("DOCUMENT", name).await?.map(|item| from_json(text(&item, "json").unwrap_or_default())).transpose()
     }
 
-    /// Writes a small document of the hub's own.
+    /// Writes a document of the hub.
     pub async fn put_document<T: Serialize>(&self, name: &str, document: &T) -> Result<(), CallError> {
         let mut item = key("DOCUMENT", name);
         item.insert("json".to_owned(), AttributeValue::S(to_json(document)?));
@@ -225,7 +227,7 @@ impl Findings {
     }
 }
 
-/// Where the latest moment lies.
+/// The key of the latest moment.
 const HORIZON: &str = "HORIZON";
 
 fn kept_key(account: &str) -> String {

@@ -1,4 +1,4 @@
-//! Items of the findings table: their keys, and how values stand in them.
+//! Items of the table of findings: their keys, and conversion of values to attributes and back.
 
 use audit_core::moment::Moment;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -16,7 +16,7 @@ impl Findings {
         Ok(request.send().await.map_err(failed(format!("read {pk}")))?.item)
     }
 
-    /// Writes an item, unless a later fold has. Whether it was written.
+    /// Writes an item, unless it has a later ticket. Answers whether it was written.
     pub(super) async fn put_if_latest(&self, mut item: Item, ticket: i64, action: &'static str) -> Result<bool, CallError> {
         item.insert("ticket".to_owned(), AttributeValue::N(ticket.to_string()));
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));

@@ -1,4 +1,4 @@
-//! What the calls of an hour came to, and what can't be seen of an account.
+//! Rollups: the calls of an account and Region in an hour, counted. And each account's blind spots.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use super::{
 };
 use crate::{error::CallError, observations::query_all, place::Place};
 
-/// What calls of an hour came to.
+/// The calls of an account and Region in an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollup {
-    /// How the calls were judged.
+    /// The calls by verdict.
     pub invocations: audit_core::verdict::Invocations,
-    /// By model, operation and verdict.
+    /// The calls by model, operation and verdict.
     pub coverage: Vec<audit_core::report::CoverageRow>,
 }
 
-/// Stands for model and operation in a [`Rollup`] that has more of them than an item can hold.
+/// Stands for model and operation where a [`Rollup`] has more rows than an item can hold.
 pub const OTHERS: &str = "(others)";
 
 impl Findings {
-    /// Writes what the calls of an hour came to.
+    /// Writes a rollup, unless a later fold has. The counts are attributes of their own, so that queries need no JSON.
     pub async fn put_rollup(&self, place: &Place, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
         let mut item = key(&rollup_key(place), hour);
         item.insert("rollup".to_owned(), AttributeValue::S(rollup_json(rollup)?));
@@ -42,7 +42,7 @@ impl Findings {
         self.put_if_latest(item, ticket, "write a rollup").await
     }
 
-    /// What the calls of a place came to, by hour.
+    /// The rollups of an account and Region, by hour.
     pub async fn rollups(&self, place: &Place) -> Result<BTreeMap<String, Rollup>, CallError> {
         let items = query_all(&self.aws, &self.table, &rollup_key(place), None, false).await?;
         items
@@ -51,14 +51,14 @@ impl Findings {
             .collect()
     }
 
-    /// Writes what can't be seen of an account.
+    /// Writes the blind spots of an account, unless a later fold has.
     pub async fn put_blind(&self, account: &str, blind: &[audit_core::report::BlindRow], ticket: i64) -> Result<bool, CallError> {
         let mut item = key(&account_key(account), "BLIND");
         item.insert("blind".to_owned(), AttributeValue::S(to_json(&blind)?));
         self.put_if_latest(item, ticket, "write what can't be seen").await
     }
 
-    /// What can't be seen of an account.
+    /// The blind spots of an account.
     pub async fn blind(&self, account: &str) -> Result<Vec<audit_core::report::BlindRow>, CallError> {
         match self.get_item(&account_key(account), "BLIND").await? {
             Some(item) => from_json(text(&item, "blind").unwrap_or("[]")),
@@ -71,10 +71,10 @@ fn rollup_key(place: &Place) -> String {
     format!("ROLLUP#{}", place.key())
 }
 
-/// The largest rollup in bytes: an item may have 400 KB (docs/aws/prices-and-limits.md#dynamodb).
+/// Bytes of a rollup's JSON at most. DynamoDB allows items of 400 KB (docs/aws/prices-and-limits.md#dynamodb).
 const ROLLUP: usize = 300_000;
 
-/// The rows with the most calls; where there are too many for an item, the others are added up by verdict.
+/// The JSON of a rollup. If it is too large, the rows with the most calls stay, and the others are added up by verdict.
 fn rollup_json(rollup: &Rollup) -> Result<String, CallError> {
     let json = to_json(rollup)?;
     if json.len() <= ROLLUP {

@@ -1,6 +1,7 @@
-//! What the team requires. Every fold reads it anew, so that what was uploaded holds from the next one on.
+//! The team's configuration. Every fold reads it from S3, so that an upload takes effect with the next fold.
 //!
-//! INVARIANT: one that can't be read changes nothing and stops nobody. It is alarmed at once, and the last that could be read stays in use.
+//! INVARIANT: a configuration that can't be parsed changes nothing and stops no fold. A metric with an alarm reports it at once, and the
+//! last configuration that could be parsed stays in force.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,22 +15,22 @@ use crate::{
     queue::Queue,
 };
 
-/// Where the last text that could be read is kept.
+/// The document that keeps the last configuration that could be parsed.
 const ACCEPTED: &str = "CONFIGURATION";
 
-/// The longest text that an item can hold, in bytes (docs/aws/prices-and-limits.md#dynamodb).
+/// Bytes of a configuration that an item can hold (docs/aws/prices-and-limits.md#dynamodb).
 const LONGEST: usize = 380_000;
 
-/// What the alarm about an unreadable configuration looks at.
+/// The metric that the alarm `configuration-unreadable` watches. Renaming it silences the alarm.
 const UNREADABLE: &str = "configuration_unreadable";
 
-/// What this instance met last.
+/// The state of the uploaded configuration when this instance last read it.
 #[derive(Debug, Default)]
 pub(super) struct LastConfiguration(Mutex<Option<UploadState>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum UploadState {
-    /// One that can be read, by its digest; `None` is that there is none.
+    /// It could be parsed; its digest, or `None` if nothing was uploaded.
     Readable(Option<String>),
     Unreadable,
 }
@@ -45,8 +46,8 @@ impl LastConfiguration {
 }
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// What the team requires; without the object, the defaults. If it can't be read, the last that could be; if there never was one, the
-    /// fold fails: judging without would be wrong.
+    /// The configuration in force; the defaults if nothing was uploaded. An upload that can't be parsed is passed over for the last one
+    /// that could. If there never was one, the fold fails: to judge by the defaults would be wrong.
     pub(super) async fn configuration(&self) -> Result<Configuration, CallError> {
         let unreadable = match self.uploaded_configuration().await? {
             Ok(configuration) => return Ok(configuration),
@@ -54,16 +55,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         };
         error::warn("the configuration can't be read, and the last one that could be stays in use", &unreadable);
         let accepted = self.findings.document::<String>(ACCEPTED).await?.ok_or(unreadable)?;
-        // What an earlier release could read, this one need not.
+        // A later release may reject what an earlier one accepted.
         parse(&accepted, "the configuration that was last accepted")
     }
 
-    /// Says whether what was uploaded can be read.
+    /// Checks that the uploaded configuration can be parsed.
     pub(super) async fn check_configuration(&self) -> Result<(), CallError> {
         self.uploaded_configuration().await?.map(|_| ())
     }
 
-    /// The configuration as it was uploaded, or why it can't be read; the outer error is that it could not be fetched or kept.
+    /// The uploaded configuration. The inner error is that it can't be parsed, the outer one that reading or keeping it failed.
     async fn uploaded_configuration(&self) -> Result<Result<Configuration, CallError>, CallError> {
         let bytes = self.world.bucket().get(&self.configuration_key).await?;
         let text = bytes.as_deref().map(String::from_utf8_lossy);

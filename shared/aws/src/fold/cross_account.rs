@@ -1,8 +1,8 @@
-//! What concerns other accounts. A fold sees the facts of one account; what in them bears on another's findings is noted with the other,
-//! and a fact of the hub's makes the stream fold that one, too.
+//! Effects on other accounts. A fold reads the facts of one account. Where they bear on another account's findings, the fold records that
+//! with the other account, and writes a fact of the hub there, which makes the stream fold that account too.
 //!
-//! INVARIANT: what an account reports may open or raise a finding of another, as the same calls would if they were made. It resolves and
-//! clears none: of others' changes only those are taken in that the hub believes ([`Trust`](super::Trust)).
+//! INVARIANT: a report of one account may open or raise a finding of another, as the same calls would if they were really made. It never
+//! resolves or removes one: changes of other accounts count only as far as the hub believes them ([`Trust`](super::Trust)).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,15 @@ use crate::{
     queue::Queue,
 };
 
-/// So many guardrails of others an account can ask for: that it asks for more adds nothing.
+/// Guardrails of other accounts that are recorded for one account. More of them add nothing to the findings.
 const DRAFTS: usize = 500;
 
-/// No ARN of a guardrail is longer.
+/// Characters that the ARN of a guardrail has at most.
 const LONGEST: usize = 256;
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// A change in the organization may concern any account: a fact for each makes the stream fold them, side by side.
+    /// Writes a fact for each account, so that the stream folds them all, in parallel: a change of the organization may concern any of
+    /// them.
     pub(super) async fn refold_all_accounts(&self, management: &str, time: Moment, event_id: &str) -> Result<(), CallError> {
         let files = self.world.files(&["organization".to_owned()]).await?;
         let mut accounts: BTreeSet<String> = organization_in(&files)
@@ -41,7 +42,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// What an account changes may concern another: whose guardrail it used to enforce, say. The other account's fold takes the change in.
+    /// Records changes of this account with the accounts whose findings name them, such as one that enforced a guardrail which was deleted
+    /// here.
     pub(super) async fn notify_affected_accounts(
         &self,
         account: &str,
@@ -50,7 +52,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     ) -> Result<(), CallError> {
         for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
             for (time, partition) in finding.events.iter().filter_map(|event| evidence.own_changes.get(event)) {
-                // The same fact each time: only the first makes the stream fold the other account.
+                // The fact is the same each time, so that only the first one makes the stream fold the other account.
                 self.findings.note_concern(&finding.account, partition).await?;
                 let place = Place::new(finding.account.as_str(), finding.region.as_str());
                 self.request_refold(place, *time, vec![format!("something in {}", partition.key())]).await?;
@@ -59,7 +61,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// Whoever owns a guardrail is told who asks for its DRAFT: what weakens a DRAFT that is in use weighs more.
+    /// Records with the owners of guardrails whose DRAFTs this account's calls request. Weakening a DRAFT that is in use raises a finding's
+    /// severity.
     pub(super) async fn record_draft_callers(&self, account: &str, evidence: &AccountEvidence, ticket: i64) -> Result<(), CallError> {
         let mut of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let owned = evidence.drafts_requested.iter().filter_map(|guardrail| Some((owner_of(guardrail)?, guardrail)));
@@ -78,7 +81,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 continue;
             }
             self.findings.note_drafts(owner, account, &asked_for, ticket).await?;
-            // One that was never heard of has nothing to be folded; its first fold reads the note.
+            // An account without facts has no findings to judge again. Its first fold reads the record.
             if self.findings.is_known(owner).await? {
                 let which = digest(asked_for.into_iter().collect::<Vec<_>>().join(" ").as_bytes());
                 let what = format!("drafts that {account} asks for, version {version}: {which}");
@@ -89,7 +92,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.findings.put_requested(account, &Requested { of, version }, ticket).await.map(|_| ())
     }
 
-    /// Remembers the latest moment that is known. Whether this is it.
+    /// Records the latest moment that a batch tells about. Answers whether no later one is known.
     pub(super) async fn note_moment(&self, moment: Option<Moment>) -> Result<bool, CallError> {
         match moment {
             Some(moment) => self.findings.note_moment(moment).await,
@@ -97,19 +100,19 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
     }
 
-    /// Accounts of which nothing was heard for too long by now are folded, though nothing happens in them.
+    /// Makes the stream fold accounts that count as silent from now on: nothing happens in them that would.
     pub(super) async fn refold_silent_accounts(&self, now: Moment) -> Result<(), CallError> {
         for (account, at) in self.findings.quiet().await?.into_iter().filter(|(_, at)| *at <= now) {
-            // The same fact each time: only the first makes the stream fold the account.
+            // The fact is the same each time, so that only the first one makes the stream fold the account.
             self.request_refold(Place::new(account, GLOBAL_REGION), at, Vec::new()).await?;
         }
         Ok(())
     }
 
-    /// Remembers when an account's silence will have lasted too long.
+    /// Records from when on an account counts as silent.
     pub(super) async fn note_silence_deadline(&self, account: &str, silent_at: Option<Moment>, ticket: i64) -> Result<(), CallError> {
         self.findings.put_silent_at(account, silent_at, ticket).await?;
-        // Others may have been heard of in the meantime, when this wasn't known yet.
+        // That moment may have passed before it was recorded; then nothing else would fold the account.
         if let Some(at) = silent_at
             && self.findings.latest_moment().await?.is_some_and(|latest| latest >= at)
         {
@@ -124,7 +127,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 }
 
-/// The account that a guardrail belongs to, if it is named by its ARN, and by one of a length that such have.
+/// The account of a guardrail, if it is named by an ARN of plausible length.
 fn owner_of(guardrail: &str) -> Option<String> {
     let (key, _) = GuardrailVersionArn::split(guardrail).filter(|_| guardrail.len() <= LONGEST)?;
     (key.account.len() == 12 && key.account.bytes().all(|b| b.is_ascii_digit())).then(|| key.account.to_string())

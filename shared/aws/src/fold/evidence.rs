@@ -1,4 +1,4 @@
-//! Everything that was reported about an account, as far as each may be believed.
+//! The evidence about one account: all facts that were reported about it, each as far as the hub believes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,47 +26,48 @@ use crate::{
     queue::Queue,
 };
 
-/// So many items of one partition are looked at. An auditor that works writes a few hundred an hour.
+/// Items that are read of one partition that only the account itself vouches for. A working auditor writes a few hundred an hour; more are
+/// a flood.
 const ITEMS: usize = 5_000;
 
-/// A packet of calls, and whether it is only the account's own word.
+/// Packed calls, and whether only the account itself vouches for them.
 pub(super) type PacketOf = (Vec<u8>, bool);
 
-/// All that is known of an account.
+/// The evidence about an account.
 #[derive(Debug, Default)]
 pub(super) struct AccountEvidence {
     pub(super) facts: Facts,
-    /// Without the calls.
+    /// All of `facts` but the calls.
     pub(super) changes: Facts,
-    /// The calls of each hour, and whether they are only the account's own word.
+    /// The calls of each hour.
     pub(super) packets: BTreeMap<(Place, Option<i64>), Vec<PacketOf>>,
-    /// Those whose own auditor judged all their calls as covered.
+    /// The calls of packets that the account's own auditor judged as covered altogether.
     pub(super) claimed_covered: Facts,
     pub(super) changes_of_hub: BTreeSet<ChangeKey>,
-    /// The account's own changes: their times and where they lie, by event id.
+    /// The account's own changes by event id: their times and partitions.
     pub(super) own_changes: BTreeMap<String, (Moment, Partition)>,
-    /// The guardrails of which the account's own calls ask for the DRAFT.
+    /// The guardrails whose DRAFTs the account's own calls request.
     pub(super) drafts_requested: BTreeSet<String>,
-    /// The latest moment at which anything is known to have happened anywhere.
+    /// The latest moment at which anything happened in any account.
     pub(super) latest: Option<Moment>,
-    /// Other accounts whose changes concern this one.
+    /// Other accounts whose changes concern this account.
     pub(super) concerning: BTreeSet<String>,
-    /// Those that the hub read itself, or that are believed.
+    /// The heartbeats that the hub read itself or believes.
     pub(super) heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
-    /// What lay in dead-letter queues, whoever says so.
+    /// The dead-letter counts of all heartbeats, believed or not: a count can only make things worse.
     pub(super) dead_letters: BTreeMap<Place, BTreeMap<Moment, DeadLetters>>,
-    /// How much of event history was read at the latest look.
+    /// The latest read of event history, and how much of it was read.
     pub(super) histories: BTreeMap<Place, (Moment, HistoryRead)>,
-    /// When the hub could read all that it knew of a place.
+    /// The times at which the hub could read everything that it asked for.
     pub(super) complete_reads: BTreeMap<Place, BTreeSet<Moment>>,
     pub(super) gaps: BTreeMap<(Place, String), Vec<GapFact>>,
-    /// States that are believed, as files of the world.
+    /// The states that are believed, as files of the world.
     pub(super) states: BTreeMap<String, Vec<u8>>,
-    /// What was done to facts, items that are none, and too many.
+    /// Notes about facts that were tampered with, items that aren't valid facts, and floods.
     pub(super) notes: BTreeSet<Note>,
-    /// The names of items that tell of what was still to come when they were written.
+    /// The names of items that claimed a later time than that at which they were written.
     ahead: BTreeSet<String>,
-    /// Partitions that hold no facts.
+    /// Partitions without facts.
     pub(super) empty: Vec<Partition>,
     pub(super) basis: Basis,
 }
@@ -79,19 +80,19 @@ impl AccountEvidence {
 }
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// Everything that was reported about an account.
+    /// Reads all facts about an account.
     pub(super) async fn evidence(&self, account: &str, partitions: &BTreeMap<Partition, u64>) -> Result<AccountEvidence, CallError> {
         let mut evidence = AccountEvidence { notes: self.findings.notes(account).await?, ..AccountEvidence::default() };
         evidence.ahead = evidence.notes.iter().filter(|note| note.kind == AHEAD).map(|note| note.item.clone()).collect();
         let mut read = self.cache.read(partitions, |partition| self.trust.is_self_reported(partition).then_some(ITEMS)).await?;
-        // The hub's own first: of a change that both report, the hub's word is taken.
+        // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
         let verified = verified_hours(&read);
         for (place, gap) in broken_chains(&read) {
             evidence.gaps.entry((place, gap.missing.clone())).or_default().push(gap);
         }
         let is_replaced = |partition: &Partition| {
-            // Settled replaces provisional: what the trail holds of an hour is all there is to it.
+            // In a verified hour, the organization's trail replaces what the account reported of its calls.
             self.trust.is_self_reported(partition) && verified.contains(&(partition.place.clone(), partition.hour))
         };
         let mut all_verified = !partitions.is_empty();
@@ -137,7 +138,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(evidence)
     }
 
-    /// What happened to the organization, as other accounts saw it: the management account, and in an installation of one's own any.
+    /// Adds changes of the organization, which other accounts report: the management account, or in an installation without an organization
+    /// any account.
     async fn add_organization(&self, evidence: &mut AccountEvidence, account: &str) -> Result<(), CallError> {
         let others: BTreeSet<String> = match &self.trust.management_account {
             Some(management) => BTreeSet::from([management.clone()]),
@@ -169,7 +171,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 let covered = |claimed: Invocations| claimed.compliant > 0 && claimed.violation == 0 && claimed.not_provable == 0;
                 match evidence.facts.unpack(&place.account, &place.region, partition.hour, bytes, self_reported) {
                     Ok(unpacked) if self_reported && covered(unpacked.claimed) => {
-                        // What was read a moment ago can be read again.
+                        // The same bytes were unpacked a moment ago.
                         let _ = evidence.claimed_covered.unpack(&place.account, &place.region, partition.hour, bytes, true);
                     }
                     Ok(_) => {}

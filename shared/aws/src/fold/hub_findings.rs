@@ -1,4 +1,4 @@
-//! What only the hub can find, because it compares: facts that were changed, silence, and verdicts that differ.
+//! Findings that only the hub can make, because it compares sources: tampering with facts, missing evidence, and verdicts that differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use super::{Fold, evidence::AccountEvidence};
 use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, place::Place, queue::Queue};
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// What only the hub can find, because it compares. The configuration's severities and exceptions hold for it as for all findings.
+    /// The findings that only the hub can make. Severities and exceptions of the configuration apply to them as to all others.
     pub(super) fn own_findings(
         &self,
         account: &str,
@@ -35,7 +35,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let count = gaps.iter().map(|gap| gap.count).sum();
             let times: Vec<Moment> = gaps.iter().map(|gap| gap.time).collect();
             let finding = own_finding("telemetry-gap", place, missing, because, count, &times, terms.configuration);
-            // That it is there again is positive evidence, unless it is the account's own word alone.
+            // Evidence that it works again resolves the finding, unless only the account itself vouches for it.
             let seen = match missing.as_str() {
                 "heartbeat" => evidence.heartbeats.get(place),
                 "state" => evidence.complete_reads.get(place),
@@ -51,7 +51,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         found
     }
 
-    /// Calls that the account's own auditor saw covered, and that are violations by what is in force, whatever the team requires on top.
+    /// Calls that the account's own auditor judged as covered, and that are violations by the state that the hub has read. The team's own
+    /// requirements, which that auditor doesn't know, are left out.
     fn differing_verdicts(&self, account: &str, evidence: &AccountEvidence, world: &World, configuration: &Configuration) -> Vec<Finding> {
         let plain = Configuration::default();
         let terms = Terms { configuration: &plain, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
@@ -72,7 +73,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 }
 
-/// Facts that were rewritten, removed before their time or made up.
+/// Facts that were rewritten, removed before they expired, or aren't valid.
 fn altered_observations(account: &str, evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
     let mut notes: BTreeMap<Place, BTreeSet<&Note>> = BTreeMap::new();
     for note in &evidence.notes {
@@ -89,8 +90,8 @@ fn altered_observations(account: &str, evidence: &AccountEvidence, configuration
     altered.collect()
 }
 
-/// What lies in the dead-letter queues of an account and Region, as its heartbeats tell: nobody judged it. A later heartbeat, which the hub
-/// read itself or believes, puts it right if it tells nothing.
+/// Messages in an account's dead-letter queues, which nobody judged. A later heartbeat that the hub read itself or believes, and that
+/// reports empty queues, resolves the finding.
 fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
     let found = evidence.dead_letters.iter().filter_map(|(place, told)| {
         let (_, latest) = told.last_key_value()?;
@@ -106,7 +107,7 @@ fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) 
     found.collect()
 }
 
-/// A finding that is put right by the first of these moments after it was last seen.
+/// The finding, resolved by the first of these moments after it was last seen.
 fn resolved_after(mut finding: Finding, restored_at: Option<&BTreeSet<Moment>>) -> Finding {
     if let Some(at) = restored_at.into_iter().flatten().copied().find(|time| Some(*time) > finding.last_seen) {
         (finding.status, finding.resolved_at) = (Status::Resolved, Some(at));
@@ -114,7 +115,7 @@ fn resolved_after(mut finding: Finding, restored_at: Option<&BTreeSet<Moment>>) 
     finding
 }
 
-/// Where event history was cut at the latest look.
+/// The blind spots of accounts and Regions whose event history could not be read in full.
 pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<Item = BlindRow> {
     let truncated = evidence.histories.iter().filter(|(_, (_, history))| *history == HistoryRead::Truncated);
     truncated.map(|(place, _)| BlindRow {
@@ -125,7 +126,7 @@ pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<I
     })
 }
 
-/// A finding of a rule whose check needs the hub; `None` if there is no such rule.
+/// A finding of a rule that the hub checks; `None` if there is no such rule.
 fn own_finding(
     rule: &str,
     place: &Place,

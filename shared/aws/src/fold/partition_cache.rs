@@ -1,8 +1,8 @@
-//! Reads the facts of partitions, and remembers what it read.
+//! Reads the facts of partitions, and keeps them between folds.
 //!
-//! What lies in a partition changes only by records that come through the stream, and each of them raises the partition's version before
-//! anything is folded. So what was read under a version is all that was known under it, and needn't be read again until there is a later
-//! one. A fold comes to the same whether it remembers or reads.
+//! Every change in a partition comes through the stream, and raises the partition's version before anything is folded. Facts that were read
+//! under a version are therefore all facts of that version, and needn't be read again while the version stays. A fold gives the same result
+//! with and without the cache.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,13 +18,13 @@ use crate::{
     place::Partition,
 };
 
-/// So many partitions are read at once.
+/// Partitions that are read concurrently.
 const AT_ONCE: usize = 16;
 
-/// About so many bytes of facts are remembered.
+/// Bytes of facts that are kept, approximately.
 const REMEMBERED: usize = 32 << 20;
 
-/// What a fact takes besides its content.
+/// Bytes that a fact takes besides its content, approximately.
 const OVERHEAD: usize = 256;
 
 #[derive(Debug)]
@@ -44,7 +44,8 @@ impl PartitionCache {
         PartitionCache { observations, remembered: Mutex::default() }
     }
 
-    /// The facts of partitions of these versions, in their order; of some only so many and one more.
+    /// The facts of partitions with these versions, ordered by partition. Where `most` gives a limit, reading stops after the page that
+    /// exceeds it.
     pub(super) async fn read(
         &self,
         partitions: &BTreeMap<Partition, u64>,
@@ -77,7 +78,7 @@ impl PartitionCache {
         Ok(read.into_iter().collect())
     }
 
-    /// Reads all anew.
+    /// Empties the cache.
     pub(super) fn forget(&self) {
         *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Remembered::default();
     }
@@ -89,7 +90,7 @@ impl PartitionCache {
 
     fn insert(&self, partition: &Partition, version: u64, facts: &Arc<Vec<Read>>) {
         let bytes = size(facts);
-        // Those that were noted before there were versions have none.
+        // Partitions that were recorded by releases without versions have version 0.
         if version == 0 || bytes > REMEMBERED {
             return;
         }
@@ -106,7 +107,7 @@ fn size(facts: &[Read]) -> usize {
     let of_fact = |read: &Read| match read.fact.as_ref().map(|fact| &fact.content) {
         Ok(Content::Calls(bytes)) => bytes.len(),
         Ok(Content::State(state)) => state.json.len(),
-        // The parameters of a change are small, and there are few.
+        // An estimate: changes have few and small parameters.
         Ok(Content::Change(_)) => 2_048,
         _ => 0,
     };

@@ -1,4 +1,4 @@
-//! What a record of the stream means for a fold.
+//! What a record of the stream means: new evidence about an account, or tampering with a fact.
 
 use audit_core::moment::Moment;
 
@@ -12,20 +12,20 @@ use crate::{
     stream::StreamRecord,
 };
 
-/// The note of a fact that tells of what was still to come when it was written. Nobody knows that, so it never counts, not even once it is
-/// past.
+/// The kind of note about a fact that claims a later time than that at which it was written. Nobody can know what is to come, so the fact
+/// never counts, not even when that time has passed.
 pub(super) const AHEAD: &str = "ahead";
 
-/// CloudTrail's clock and the stream's, which counts whole seconds, may differ by so many seconds.
+/// Seconds by which CloudTrail's clock may be ahead of the stream's, which counts whole seconds.
 const CLOCKS_DIFFER: i64 = 5 * 60;
 
-/// What happened to an account in a batch.
+/// The records of a batch that concern one account.
 pub(super) struct AccountRecords<'r> {
     pub(super) first: &'r str,
     pub(super) effects: Vec<RecordEffect<'r>>,
 }
 
-/// What a record of the stream means.
+/// The meaning of a record.
 #[derive(Debug)]
 pub(super) struct RecordEffect<'r> {
     pub(super) place: Place,
@@ -35,13 +35,13 @@ pub(super) struct RecordEffect<'r> {
     pub(super) note: Option<Note>,
     pub(super) malformed: bool,
     pub(super) world_changed: bool,
-    /// When the latest of what it tells happened.
+    /// The latest moment that the record tells about, if it isn't later than now.
     pub(super) latest: Option<Moment>,
     pub(super) organization_changed: Option<(Moment, String)>,
 }
 
 impl<'r> RecordEffect<'r> {
-    /// Facts are kept for so many days by the hub's own settings.
+    /// Reads a record. `facts_ttl_days` are the days that the hub's own settings keep facts.
     pub(super) fn of(record: &'r StreamRecord, now: Moment, facts_ttl_days: i64) -> Self {
         let partition = Partition::parse(record.pk());
         let place = partition.as_ref().map_or_else(|| place_of_broken_key(record.pk()), |partition| partition.place.clone());
@@ -64,7 +64,7 @@ impl<'r> RecordEffect<'r> {
             item: item_name(record.pk(), record.sk()),
             detail,
         };
-        // What was no fact can't be missed, and could have a key or a size that no item of the hub's can hold.
+        // Only valid facts are kept: an invalid one is no loss, and its key or size might not fit into an item.
         let fact = |item: &'r Item| Fact::from_item(item).is_ok().then_some(item);
         if record.new.is_empty() {
             let was_due = end_in(&record.old).is_some_and(|at| Moment::from_seconds(at) <= time);
@@ -91,7 +91,7 @@ impl<'r> RecordEffect<'r> {
                     let detail = format!("tells of {told}, which was still to come");
                     effect.note = Some(note(&effect.place, AHEAD, detail));
                 }
-                // Nobody can report what is still to come, and so have others taken for silent.
+                // A member that claims a later time must not make other accounts look silent.
                 effect.latest = fact.latest().filter(|latest| *latest <= now);
                 match fact.content {
                     Content::Read(read) => effect.world_changed = !read.changed.is_empty(),
@@ -107,7 +107,7 @@ impl<'r> RecordEffect<'r> {
             }
             Err(error) => {
                 effect.malformed = true;
-                // One in its place is found there by every fold.
+                // An invalid item in a valid partition is found by every fold that reads the partition.
                 if effect.partition.is_none() {
                     effect.note = Some(note(&effect.place, "malformed", error.to_string()));
                 }
@@ -117,13 +117,13 @@ impl<'r> RecordEffect<'r> {
     }
 }
 
-/// What writing an item over another came to.
+/// What writing over an item changed.
 enum Rewriting {
-    /// It is new, or says what it said.
+    /// Nothing: the item is new, or has the same content and expiry.
     Nothing,
-    /// It says what it said, and ends before its time by the hub's own settings: it is kept as it was, and goes on to count.
+    /// Its expiry was brought forward. The item is kept with its own, and still counts.
     Earlier,
-    /// It isn't what it was.
+    /// Its content, or its expiry to one that no fact has.
     Altered(&'static str),
 }
 
@@ -138,7 +138,7 @@ impl Rewriting {
         }
         let (before, after) = (end_in(&record.old), end_in(&record.new));
         let Some(partition) = partition.filter(|_| before != after) else { return Rewriting::Nothing };
-        // An end is no content: the same fact has another when the setting is changed.
+        // The expiry isn't content: a fact gets another one when the setting changes.
         if !may_end(partition, after) {
             return Rewriting::Altered("an end that no fact has");
         }
@@ -147,23 +147,23 @@ impl Rewriting {
     }
 }
 
-/// Of a key that is none of ours, the account that must have written it: members can write only below their own.
+/// The account in a key that isn't that of a fact. Members can write only keys that begin with their own account id.
 fn place_of_broken_key(pk: &str) -> Place {
     let account = pk.split('#').next().filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()));
     Place::new(account.unwrap_or("unknown"), "unknown")
 }
 
-/// The end of an item, in seconds since 1970.
+/// The expiry of an item, in seconds since 1970.
 fn end_in(item: &Item) -> Option<i64> {
     item.get("expires_at").and_then(|value| value.as_n().ok()?.parse().ok())
 }
 
-/// What a note calls an item. All keys that facts can have are shorter than this.
+/// The name of an item in notes: its keys, truncated. Keys of valid facts are shorter.
 pub(super) fn item_name(pk: &str, sk: &str) -> String {
     format!("{pk} {sk}").chars().take(300).collect()
 }
 
-/// Sequence numbers are numbers of many digits.
+/// The earlier of two sequence numbers, which are decimal numbers of many digits.
 pub(super) fn earlier<'s>(a: &'s str, b: &'s str) -> &'s str {
     if (a.len(), a) <= (b.len(), b) { a } else { b }
 }

@@ -1,24 +1,25 @@
-//! Who the hub takes at their word.
+//! Whose facts the hub believes.
 
 use audit_core::change::{Change, OrganizationChange, WorldChange};
 
 use crate::place::{Partition, Source};
 
-/// Who the hub takes at their word.
+/// Whose facts the hub believes.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
-    /// Members report to this hub. Without, the hub is an installation for its own account alone, and its own auditor is believed.
+    /// Whether members report to this hub. Otherwise the hub is an installation for its own account, whose auditor it believes.
     pub organization: bool,
-    /// The hub's own account: whoever could forge its facts could as well change the hub.
+    /// The hub's own account. Its facts are believed: whoever could forge them could change the hub as well.
     pub hub_account: String,
-    /// The management account: the only one that organization facts are taken from.
+    /// The management account, the only one whose facts about the organization count.
     pub management_account: Option<String>,
-    /// Members can't touch their auditors (a policy of the organization sees to that), so that their word is as good as the hub's own.
+    /// Whether members' facts are believed like the hub's own. Right only if a policy of the organization keeps members from changing their
+    /// auditors.
     pub members_are_believed: bool,
 }
 
 impl Trust {
-    /// Whether what lies under this key is only the account's own word.
+    /// Whether only the account itself vouches for the facts of a partition.
     #[must_use]
     pub fn is_self_reported(&self, partition: &Partition) -> bool {
         partition.source == Source::Account && !self.is_believed(&partition.place.account)
@@ -32,8 +33,8 @@ impl Trust {
         self.management_account.as_deref() == Some(account)
     }
 
-    /// A change as far as it is believed: what an account says of itself may make things worse, never better, and never unknown. What
-    /// happens in the organization is the management account's to say, but for an account that leaves.
+    /// A change as far as it is believed. What an account reports about itself may make verdicts worse, never better, and never unknown.
+    /// Changes of the organization count from the management account only, except that an account leaves.
     pub(super) fn believed(&self, partition: &Partition, change: Change) -> Change {
         let account = partition.place.account.as_str();
         let believed = |effect: &WorldChange| match effect {

@@ -1,4 +1,4 @@
-//! What the digests of the organization's trail vouch for.
+//! Verified hours: those whose log files the digests of the organization's trail vouch for.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +15,11 @@ use crate::{
     place::{Partition, Place},
 };
 
-/// Files are delivered some minutes after what happened (docs/aws/delivery.md#trails): an hour is whole when digests vouch for the hour
-/// after, too.
+/// Hours by which CloudTrail may deliver an event late. It delivers files some minutes after the events (docs/aws/delivery.md#trails), so
+/// an hour is verified once digests cover the next hour as well.
 const LATE_HOURS: i64 = 1;
 
-/// The hours that the organization's trail has settled: digests vouch for the whole of them without a gap.
+/// The verified hours: those that lie in a stretch of digests without a gap.
 pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
     let mut stretches: BTreeMap<&Place, BTreeSet<(Moment, Moment)>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
@@ -27,7 +27,7 @@ pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
     }
     let mut hours = Hours::new();
     for (place, stretches) in stretches {
-        // A digest begins and ends at some minute of the hour, the same at which the next one begins.
+        // A digest begins at the minute at which the one before ends.
         let mut joined: Vec<(Moment, Moment)> = Vec::new();
         for (from, until) in stretches {
             match joined.last_mut().filter(|(_, end)| from <= *end) {
@@ -36,7 +36,7 @@ pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
             }
         }
         for (from, until) in joined {
-            // The first hour that begins in it.
+            // The first hour that begins in the stretch.
             let first = hour_of(from.plus_seconds(3_599));
             hours.extend((first..hour_of(until) - LATE_HOURS).map(|hour| (place.clone(), Some(hour))));
         }
@@ -54,7 +54,7 @@ fn verified_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = 
     read.iter().flat_map(|(partition, facts)| facts.iter().filter_map(verified).map(move |verified| (partition, verified)))
 }
 
-/// Where a trail's chain of digests begins anew: nothing vouches for what was in between.
+/// The places where a trail's chain of digests begins anew. Nothing vouches for the time since the chain before ended.
 pub(super) fn broken_chains(read: &[(Partition, Arc<Vec<Read>>)]) -> Vec<(Place, GapFact)> {
     let mut chains: BTreeMap<(&Place, &str), Vec<&VerifiedFact>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {

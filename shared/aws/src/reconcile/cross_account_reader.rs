@@ -1,4 +1,4 @@
-//! What the hub sees with: its reader role in each account.
+//! How the hub reads in another account: with a reader role there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,19 +16,19 @@ use crate::{
     state::{AwsState, ReadState},
 };
 
-/// What the hub sees with.
+/// Reads state and event history in other accounts.
 pub trait CrossAccountReader: Send + Sync {
-    /// State, as a place's reader role sees it.
+    /// Answers questions with the identity of a reader role.
     type State: ReadState;
-    /// The state of a place, by the reader role there.
+    /// The state of an account and Region.
     fn state(&self, place: &Place) -> impl Future<Output = Self::State> + Send;
-    /// The records of CloudTrail's event history since a moment, as JSON; and whether these are all.
+    /// The records of CloudTrail's event history since a moment, as JSON, and whether these are all.
     fn history(&self, place: &Place, since: Moment) -> impl Future<Output = Result<(Vec<String>, bool), CallError>> + Send;
-    /// A record of CloudTrail's event history by its event id, as JSON; `None` if it isn't there, or not yet.
+    /// The record with an event id from CloudTrail's event history, as JSON; `None` if it isn't there, or not yet.
     fn event(&self, place: &Place, event_id: &str) -> impl Future<Output = Result<Option<String>, CallError>> + Send;
 }
 
-/// By roles of AWS.
+/// Reads with IAM roles that the member stacks create.
 #[derive(Clone, Debug)]
 pub struct ReaderRoles {
     aws: Arc<Aws>,
@@ -75,14 +75,15 @@ fn attribute(key: LookupAttributeKey, value: &str) -> Result<LookupAttribute, Ca
     attribute.map_err(|error| CallError::new("LookupEvents", ErrorKind::Refused, error))
 }
 
-/// The time between two requests: two a second are allowed in an account and Region (docs/aws/delivery.md#lookupevents), and others may
-/// ask, too.
+/// Pause between requests. LookupEvents allows two a second in an account and Region (docs/aws/delivery.md#lookupevents), and others use it
+/// as well.
 const BETWEEN_LOOK_UPS: Duration = Duration::from_millis(600);
 
-/// So often a page is asked for before its order has to come again.
+/// Attempts to read a page before the task has to be delivered again.
 const LOOK_UPS: u32 = 5;
 
-/// A page of event history. Not the SDK tries again, which may do so at once, but this does, each time after twice as long.
+/// Requests a page of event history. The SDK's own retries are off, because they may follow at once; here each attempt waits twice as long
+/// as the one before.
 async fn look_up(aws: &Aws, request: &LookupEventsFluentBuilder) -> Result<LookupEventsOutput, CallError> {
     let mut tried = 0;
     loop {
@@ -112,5 +113,5 @@ impl ReaderRoles {
     }
 }
 
-/// So many pages of 50 events are read in one go: a minute's worth at the rate that is allowed.
+/// Pages of 50 events that are read at once, which takes a minute.
 const HISTORY_PAGES: usize = 100;

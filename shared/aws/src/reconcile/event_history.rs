@@ -1,4 +1,4 @@
-//! What accounts report, held against what the hub sees for itself in CloudTrail's event history.
+//! CloudTrail's event history: what accounts report is compared with what the hub reads there itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,18 +23,18 @@ use crate::{
 /// Seconds that an event takes at most to show in event history (docs/aws/delivery.md#lookupevents).
 pub(super) const HISTORY_LAG: i64 = 20 * 60;
 
-/// Without anything known before, history is read from so many seconds ago.
+/// Seconds of event history that are read where none was read before.
 const HISTORY_BEGINS: i64 = 6 * 60 * 60;
 
-/// How far something was read.
+/// The moment up to which event history was read.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Cursor {
     pub(super) read_until: Moment,
 }
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
-    /// What CloudTrail's event history holds since it was last read, as the hub's own facts; and what of it the account never reported.
-    /// Answers with how much was read; `None` if it may not be.
+    /// Writes what event history holds since it was last read as facts of the hub, and reports what the account didn't. Answers with how
+    /// much was read; `None` if reading is refused.
     pub(super) async fn history(&self, place: &Place) -> Result<Option<HistoryRead>, CallError> {
         let cursor_key = format!("state/history/{}/{}.json", place.account, place.region);
         let now = self.clock.now();
@@ -63,14 +63,14 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             ("history_unreadable", unreadable),
             ("history_incomplete", u64::from(!complete)),
         ]);
-        // What lags behind is read again next time: the same facts are the same items. Of too much, the newest was read; the rest is
-        // the trail's to tell, and is said not to be seen.
+        // The lag is read again next time, which gives the same items. If there was too much to read, the older events are left to the
+        // organization's trail, and a blind spot says so.
         let cursor = Cursor { read_until: now.plus_seconds(-HISTORY_LAG) };
         self.world.bucket().put(&cursor_key, json!(cursor).to_string().into_bytes()).await?;
         Ok(Some(if complete { HistoryRead::Complete } else { HistoryRead::Truncated }))
     }
 
-    /// Calls and changes that happened long enough ago, and that the account's own auditor never reported.
+    /// Reports calls and changes that are old enough to have been reported, and weren't.
     async fn report_gap(&self, place: &Place, seen: &Facts, now: Moment) -> Result<(), CallError> {
         let due = now.plus_seconds(-HISTORY_LAG);
         let mut missing: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
@@ -90,7 +90,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             for read in self.observations.query(&partition, None).await? {
                 match read.fact.map(|fact| fact.content) {
                     Ok(Content::Calls(bytes)) => {
-                        // One that can't be read reports nothing.
+                        // Packed calls that can't be parsed report nothing.
                         let _ = reported.unpack(&place.account, &place.region, Some(hour), &bytes, true);
                     }
                     Ok(Content::Change(change)) => {

@@ -25,11 +25,11 @@ use crate::{
     queue::Queue,
 };
 
-/// So many heartbeats are looked for in event history, one by one. Of an account that reports none but its own, the first is there.
+/// Heartbeats that are looked up one by one. An honest account's first one is found; more than one is needed only if others were made up.
 const LOOKED_FOR: usize = 8;
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
-    /// Whether the heartbeat came through lately, where one is due.
+    /// Reports a gap if heartbeats are due and none came through lately.
     pub(super) async fn heartbeat(&self, place: &Place) -> Result<(), CallError> {
         let minutes = self.settings.heartbeat_minutes;
         if minutes == 0 {
@@ -40,7 +40,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let known_key = format!("state/watched/{}/{}.json", place.account, place.region);
         let watched = self.world.bucket().get(&known_key).await?.and_then(|json| serde_json::from_slice::<Cursor>(&json).ok());
         let Some(watched) = watched else {
-            // None is due yet from what is watched only from now on.
+            // The first read of an account and Region: no heartbeat is due yet.
             return self.world.bucket().put(&known_key, json!(Cursor { read_until: now }).to_string().into_bytes()).await;
         };
         if watched.read_until > due_since {
@@ -57,13 +57,13 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             format!("none of the heartbeats that the account reported since {due_since} is in event history: what happens here isn't seen")
         };
         let gap = GapFact { missing: "heartbeat".to_owned(), time, detail, count: 1 };
-        // What the alarm about silent accounts looks at.
+        // The metric that the alarm `silent-account` watches.
         self.metrics.emit(&[("silent", 1)]);
         self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
     }
 
-    /// The heartbeats that are known from the account, or that the hub read itself: their times by their events. None is later than now:
-    /// what is still to come proves nothing.
+    /// The heartbeats since a moment in the partitions of the account or of the hub: their times by event id. Later ones than now don't
+    /// count.
     async fn heartbeats(&self, place: &Place, source: Source, since: Moment, now: Moment) -> Result<BTreeMap<String, Moment>, CallError> {
         let mut heartbeats = BTreeMap::new();
         for hour in hour_of(since)..=hour_of(now) {
@@ -79,7 +79,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         Ok(heartbeats)
     }
 
-    /// Whether the hub itself saw the call behind one of these heartbeats: what only the account says of its own life proves nothing.
+    /// Whether the hub itself saw the call of one of these heartbeats. The account's own word proves nothing.
     async fn is_proven(&self, place: &Place, reported: &BTreeMap<String, Moment>, since: Moment, now: Moment) -> Result<bool, CallError> {
         if reported.is_empty() {
             return Ok(false);
@@ -88,7 +88,8 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         if reported.keys().any(|event_id| seen.contains_key(event_id)) || self.is_in_the_trail(place, reported).await? {
             return Ok(true);
         }
-        // Event history may have been cut before them. Those that it must show by now are asked for first, the latest before the others.
+        // Event history may have been truncated before them. Heartbeats that must be in it by now are looked up first, the latest of them
+        // before the others.
         let mut candidates: Vec<(&String, &Moment)> = reported.iter().collect();
         candidates.sort_by_key(|(event_id, time)| (**time > now.plus_seconds(-HISTORY_LAG), Reverse(**time), *event_id));
         for (event_id, _) in candidates.into_iter().take(LOOKED_FOR) {
@@ -109,14 +110,14 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         Ok(false)
     }
 
-    /// Whether the organization's trail, as the hub read it, holds the call behind one of these heartbeats.
+    /// Whether the hub read the call of one of these heartbeats in the organization's trail.
     async fn is_in_the_trail(&self, place: &Place, reported: &BTreeMap<String, Moment>) -> Result<bool, CallError> {
         for hour in reported.values().map(|time| hour_of(*time)).collect::<BTreeSet<i64>>() {
             let partition = Partition { source: Source::Hub, place: place.clone(), hour: Some(hour) };
             let mut facts = Facts::default();
             for read in self.observations.query(&partition, Some("calls#")).await? {
                 if let Ok(Fact { content: Content::Calls(bytes), .. }) = read.fact {
-                    // One that can't be read proves nothing.
+                    // Packed calls that can't be parsed prove nothing.
                     let _ = facts.unpack(&place.account, &place.region, Some(hour), &bytes, false);
                 }
             }
@@ -131,7 +132,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         Ok(false)
     }
 
-    /// The heartbeat of a place that a record of event history is, if it is one.
+    /// The heartbeat in a record of event history, if it belongs to this account and Region.
     pub(super) fn heartbeat_in(&self, record: &str, place: &Place) -> Option<HeartbeatFact> {
         let fact = heartbeat_in(record, &self.settings.heartbeat_role).filter(|fact| fact.partition.place == *place)?;
         if let Content::Heartbeat(heartbeat) = fact.content { Some(heartbeat) } else { None }

@@ -1,4 +1,5 @@
-//! The organization: its tree and policies, each account's effective policy, and policies that AWS says are invalid.
+//! Tasks about the organization: its tree and policies, each account's effective policy, and effective policies that AWS reports as
+//! invalid.
 
 use std::collections::BTreeSet;
 
@@ -25,13 +26,14 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         };
         let mut tasks: Vec<Task> = texts(&organization, "Accounts", "Id").map(|account| Task::Account { account }).collect();
         tasks.push(Task::InvalidPolicies { token: None });
-        // Those that were invalid, too: only AWS's word that nothing is wrong any more puts it right.
+        // Accounts whose policies were invalid are asked about as well: only AWS's answer without errors resolves the finding.
         tasks.extend(self.known_as_invalid().await?.into_iter().map(|account| Task::PolicyValidation { account }));
         self.send(&tasks).await?;
         self.report_read(&place, recorder.into_outcome()).await
     }
 
-    /// An account's effective policy. Throttling is an error, and the order comes again: what is not known stays as it was known.
+    /// Reads an account's effective policy. Throttling is an error, so that the task is delivered again; until then the last known policy
+    /// stays in force.
     pub(super) async fn account(&self, account: &str) -> Result<(), CallError> {
         let management = self.settings.management_account.as_deref().unwrap_or(account);
         let (state, recorder) = (self.reader.state(&Place::new(management, GLOBAL_REGION)).await, self.recorder());
@@ -79,19 +81,19 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         self.queue.send(&tasks, 0).await
     }
 
-    /// What sees as the management account does; `None` if there is no organization.
+    /// State as the management account sees it; `None` if there is no organization.
     async fn management(&self) -> Option<E::State> {
         let management = self.settings.management_account.as_ref()?;
         Some(self.reader.state(&Place::new(management.as_str(), GLOBAL_REGION)).await)
     }
 
-    /// The accounts whose policies were invalid when they were last asked about.
+    /// The accounts whose latest snapshot has validation errors.
     async fn known_as_invalid(&self) -> Result<BTreeSet<String>, CallError> {
         let mut invalid = BTreeSet::new();
         for stem in self.world.stems(INVALID_POLICIES).await? {
             let answer =
                 self.world.latest(&stem).await?.and_then(|(_, json)| serde_json::from_slice::<Value>(&json).ok()).unwrap_or_default();
-            // What can't be read isn't known to be right again.
+            // A snapshot that can't be parsed doesn't show that the policy is valid again.
             if answer.get("EffectivePolicyValidationErrors").and_then(Value::as_array).is_none_or(|errors| !errors.is_empty()) {
                 invalid.extend(stem.strip_prefix(INVALID_POLICIES).map(str::to_owned));
             }

@@ -1,4 +1,4 @@
-//! What looking comes to: answers go into the world, and what is new, refused or of no use is remembered.
+//! The outcome of reading for the world: answers are written to S3, and what is new, refused or unusable is kept for the report.
 
 use std::{
     collections::BTreeSet,
@@ -18,23 +18,24 @@ use crate::{
     snapshots::Snapshots,
 };
 
-/// What is new is told for so many seconds: longer than an order that failed behind it takes to come again.
+/// Seconds for which a new snapshot is reported again. Must be longer than the time until a failed task is delivered again, or the fold may
+/// never learn of the snapshot.
 const TOLD_AGAIN: i64 = 3 * 60 * 60;
 
-/// What looking came to.
+/// The outcome of reading.
 #[derive(Debug, Default)]
 pub(super) struct ReadOutcome {
-    /// What is new in the world.
+    /// The stems of new snapshots.
     pub(super) changed: Vec<String>,
-    /// The first answer that couldn't be used.
+    /// The first answer that the world can't use.
     pub(super) failed: Option<CallError>,
-    /// What may not be read.
+    /// The stems of answers that were refused.
     pub(super) refused: Vec<String>,
-    /// A list may not be read.
+    /// Whether a list was refused.
     pub(super) list_refused: bool,
-    /// All could be read.
+    /// Whether everything could be read.
     pub(super) complete: bool,
-    /// How much of event history was read, if it was.
+    /// How much of event history was read, if any.
     pub(super) history: Option<HistoryRead>,
 }
 
@@ -44,7 +45,7 @@ impl ReadOutcome {
     }
 }
 
-/// A look at something, for the world.
+/// Writes answers to the world, and records the outcome.
 #[derive(Debug)]
 pub(super) struct ReadRecorder<'w, B> {
     world: &'w Snapshots<B>,
@@ -66,7 +67,7 @@ impl<'w, B: Bucket> ReadRecorder<'w, B> {
     }
 }
 
-/// Whoever is throttled comes again, and ends the survey for now; what else can't be read is not known.
+/// Throttling ends the inventory, because the task is delivered again. What can't be read for other reasons is not known.
 impl<B: Bucket> SnapshotSink for ReadRecorder<'_, B> {
     async fn write(&self, stem: &str, json: &[u8]) -> Result<bool, CallError> {
         if let Err(error) = check(stem, json) {
@@ -75,7 +76,7 @@ impl<B: Bucket> SnapshotSink for ReadRecorder<'_, B> {
             return Ok(false);
         }
         let written = self.world.write(stem, json).await?;
-        // Also what was new a while ago: who was to be told may not have been.
+        // A snapshot of a while ago is reported as well: the task that wrote it may have failed before it reported.
         if written.is_new || written.since.is_some_and(|time| time > self.now.plus_seconds(-TOLD_AGAIN)) {
             self.outcome().changed.push(stem.to_owned());
         }
@@ -107,7 +108,7 @@ impl<B: Bucket> SnapshotSink for ReadRecorder<'_, B> {
     }
 }
 
-/// Whether the world can use an answer. One that it can't would lie there in vain, and what was known before would go on to hold.
+/// Checks that the world can use an answer. An unusable snapshot would hide that the state before it no longer holds.
 fn check(stem: &str, json: &[u8]) -> Result<(), CallError> {
     let Some(path) = SnapshotPath::parse(&format!("{stem}.json")) else { return Ok(()) };
     let unusable = |error| CallError::new(format!("use the answer for {stem}"), ErrorKind::Retryable, error);

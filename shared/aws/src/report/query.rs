@@ -1,4 +1,4 @@
-//! A question about findings: its parameters, and the pages of the table's indexes that answer it.
+//! Queries for findings: their parameters, and the values of the table's indexes that answer them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::Stored;
 
-/// What is asked for.
+/// The parameters of a query. A finding has to match all that are given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) account: Option<String>,
@@ -25,14 +25,14 @@ pub(super) struct Query {
     pub(super) token: Option<Token>,
 }
 
-/// Where a page ended. Opaque to whoever gets it.
+/// The position after a page. Clients get it in hexadecimal digits, and only pass it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Token {
-    /// The query that it belongs to.
+    /// Identifies the query without its page. A token is valid for no other query.
     pub(super) query: String,
-    /// Which of the index's values, for questions that need several.
+    /// The position among the index values that the query needs ([`Query::steps`]).
     pub(super) step: usize,
-    /// The last item's key.
+    /// The key of the last item.
     pub(super) key: BTreeMap<String, String>,
 }
 
@@ -99,13 +99,13 @@ impl Query {
         Ok(query)
     }
 
-    /// The question without its page.
+    /// Identifies the query without page, limit and format.
     pub(super) fn name(&self) -> String {
         let asked = Query { token: None, csv: false, limit: 0, ..self.clone() };
         crate::fact::digest(format!("{asked:?}").as_bytes())
     }
 
-    /// The values of an index that together hold all that is asked for: the one that leaves least to look through.
+    /// The index values that together hold every matching finding, of the index that leaves the fewest others to filter out.
     pub(super) fn steps(&self) -> Vec<(&'static str, String)> {
         if let Some(account) = &self.account {
             return vec![("by_account", account.clone())];

@@ -1,4 +1,4 @@
-//! Accounts by what is open in them, and how many of their calls were covered.
+//! The scoreboard: accounts by their open findings, and the share of covered calls.
 
 use std::collections::BTreeMap;
 
@@ -13,33 +13,33 @@ use serde::Serialize;
 
 use crate::findings::Stored;
 
-/// An account's place on the scoreboard.
+/// An account on the scoreboard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Score {
-    /// Which.
+    /// The account.
     pub account: String,
-    /// From 1, the worst first.
+    /// Its rank, from 1 for the worst.
     pub rank: usize,
-    /// Open findings, weighed by severity.
+    /// The sum of its open findings' weights, which grow with severity.
     pub score: u64,
-    /// Open findings about calls that went around guardrails.
+    /// The number of open findings about calls.
     pub bypasses: u64,
-    /// Open findings about changes of guardrails, policies and what watches them.
+    /// The number of open findings about changes and about what records them.
     pub modifications: u64,
-    /// Open findings by severity.
+    /// The number of open findings by severity.
     pub open: BTreeMap<String, u64>,
 }
 
-/// The share of calls that were covered, of those that had to be.
+/// The calls of a period, and the share of them that was covered.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Coverage {
-    /// The day, or the hour.
+    /// The day or the hour.
     pub period: String,
-    /// Whose.
+    /// The account.
     pub account: String,
-    /// The calls.
+    /// The calls by verdict.
     pub invocations: v1::Invocations,
-    /// Compliant of all but those to which nothing applies. Absent if there are none.
+    /// The share of compliant calls among those that a requirement applies to; absent if there are none.
     pub ratio: Option<f64>,
 }
 
@@ -53,7 +53,7 @@ fn weight(severity: Severity) -> u64 {
     }
 }
 
-/// Accounts by what is open in them, the worst first.
+/// The accounts by their open findings, the worst first.
 pub(super) fn scoreboard(all: &[Stored]) -> Vec<Score> {
     let mut by_account: BTreeMap<String, Score> = BTreeMap::new();
     for Finding { account, severity, rule, status, .. } in all.iter().map(|stored| &stored.finding) {

@@ -1,4 +1,4 @@
-//! What a run has read so far, so that one that was killed goes on where it stopped.
+//! The journal of a run: which answers it has read, so that a run that was killed can be resumed.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::locked;
 use crate::folder::Folder;
 
-/// What a run has read so far: a line each, below one that says when it began.
+/// A file with a heading that says when the run began, and a line for each answer.
 pub(super) struct Journal {
     pub(super) path: PathBuf,
     file: Mutex<fs::File>,
@@ -28,16 +28,16 @@ impl fmt::Debug for Journal {
     }
 }
 
-/// The journal's first line.
+/// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 struct Heading {
     started: Moment,
 }
 
-/// A world reads only what ends in `.json`.
+/// The name of the file. Readers of worlds ignore it, because it doesn't end in `.json`.
 const JOURNAL: &str = "snapshot.journal";
 
-/// What an older run has read is read again: too much may have changed since.
+/// Seconds for which a run can be resumed. After that, too much may have changed.
 const RESUMED_SECONDS: i64 = 24 * 60 * 60;
 
 impl Journal {
@@ -48,7 +48,7 @@ impl Journal {
         let heading = lines.next().and_then(|line| serde_json::from_str::<Heading>(line).ok());
         let resumed = heading.map(|heading| heading.started).filter(|started| now.seconds_since(*started) < RESUMED_SECONDS);
         let done: BTreeSet<String> = lines.filter(|_| resumed.is_some()).map(str::to_owned).collect();
-        // Anew, without a last line that was cut off.
+        // Written anew, because the last line may be incomplete.
         let mut text = serde_json::to_string(&Heading { started: resumed.unwrap_or(now) })? + "\n";
         for stem in &done {
             text.extend([stem, "\n"]);

@@ -1,4 +1,4 @@
-//! Keeps what is read in a folder, and counts it.
+//! Writes answers into a folder, and counts them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use crate::{
     snapshots::Snapshots,
 };
 
-/// Keeps what is read in the folder, and remembers what was.
+/// The sink of a run: snapshots, journal and counts.
 #[derive(Debug)]
 pub(super) struct Writer {
     snapshots: Snapshots<Folder>,
@@ -51,7 +51,7 @@ impl Writer {
         locked(&self.notes).push(note);
     }
 
-    /// Something is not known.
+    /// Records that something could not be read.
     pub(super) fn missing(&self, what: &str, error: &CallError) {
         if error.kind == ErrorKind::NotFound && what == "organization" {
             return self.note("the account is in no organization: no policy of one applies to it".to_owned());
@@ -102,7 +102,7 @@ impl SnapshotSink for Writer {
             }
             count.none += u64::from(says_none(json));
         });
-        // Whoever reads the folder says so if it can't.
+        // Whoever reads the folder reports files that are unusable.
         Ok(true)
     }
 
@@ -121,7 +121,7 @@ impl SnapshotSink for Writer {
     }
 }
 
-/// Whether AWS was asked, and there is none.
+/// Whether an answer says that there is no such thing.
 fn says_none(json: &[u8]) -> bool {
     let Ok(answer) = serde_json::from_slice::<Value>(json) else { return false };
     let is_empty = |list: Option<&Value>| list.and_then(Value::as_array).is_some_and(Vec::is_empty);

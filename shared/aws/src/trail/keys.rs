@@ -1,4 +1,4 @@
-//! The public keys of CloudTrail, which sign digests: a key for some time in each Region.
+//! CloudTrail's public keys, which verify the signatures of digests. Each Region has its own, and CloudTrail changes them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,9 +11,9 @@ use crate::{
     error::{CallError, failed},
 };
 
-/// Knows public keys.
+/// Finds public keys.
 pub trait PublicKeys: Send + Sync {
-    /// The key with this fingerprint among those that signed in a Region in a stretch of time, as RSAPublicKey (PKCS#1) in DER.
+    /// The key with this fingerprint among those of a Region and time, as RSAPublicKey (PKCS#1) in DER; `None` if CloudTrail lists none.
     fn key(
         &self,
         region: &str,
@@ -23,7 +23,7 @@ pub trait PublicKeys: Send + Sync {
     ) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>> + Send;
 }
 
-/// As CloudTrail tells them.
+/// Asks CloudTrail, and keeps its answers.
 #[derive(Debug)]
 pub struct CloudTrailKeys {
     aws: Arc<Aws>,
@@ -31,7 +31,7 @@ pub struct CloudTrailKeys {
 }
 
 impl CloudTrailKeys {
-    /// Asks as this identity.
+    /// Asks with this identity.
     #[must_use]
     pub fn new(aws: Arc<Aws>) -> Self {
         CloudTrailKeys { aws, known: Mutex::new(BTreeMap::new()) }

@@ -1,4 +1,4 @@
-//! What a notification says: which objects there are now, and what each is by its key (docs/aws/delivery.md#s3-keys).
+//! Notifications of new objects: which objects they name, and what each object is according to its key (docs/aws/delivery.md#s3-keys).
 
 use audit_core::moment::Moment;
 use serde_json::Value;
@@ -8,12 +8,12 @@ use crate::{
     place::Place,
 };
 
-/// An object that a message names.
+/// An object that a notification names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Object {
-    /// Its bucket.
+    /// The bucket.
     pub bucket: String,
-    /// Its key, as it is.
+    /// The key, decoded.
     pub key: String,
 }
 
@@ -28,15 +28,15 @@ pub(super) enum Kind {
 /// What the key of a log file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LogKey {
-    /// The account and Region that it is about.
+    /// The account and Region whose events the file holds.
     pub(super) place: Place,
-    /// When it was delivered, to the minute.
+    /// When CloudTrail delivered it, to the minute.
     pub(super) delivered: Option<Moment>,
 }
 
 impl LogKey {
     fn parse(account: &str, region: &str, name: &str) -> Self {
-        // `<account>_CloudTrail_<region>_20261120T1015Z_<random>.json.gz`: the minute, and no seconds.
+        // `<account>_CloudTrail_<region>_20261120T1015Z_<random>.json.gz`: the time has no seconds.
         let minute = name
             .split('_')
             .find_map(|part| Moment::parse_basic(&format!("{}00Z", part.strip_suffix('Z').filter(|part| part.len() == 13)?)));
@@ -47,15 +47,15 @@ impl LogKey {
 /// What the key of a digest says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DigestKey {
-    /// The account and Region that it is about.
+    /// The account and Region whose log files it lists.
     pub(super) place: Place,
-    /// The folder above the account's: of an organization's trail, the organization's id.
+    /// The folder above the account's, which is the organization's id for an organization's trail.
     pub(super) above: String,
     /// The trail and its home Region.
     pub(super) trail: String,
-    /// When it ends.
+    /// The end of the time that it covers.
     pub(super) end: Moment,
-    /// It names files that came too late for the digest of their hour.
+    /// Whether it lists files that came too late for the digest of their hour.
     pub(super) backfill: bool,
 }
 
@@ -70,7 +70,7 @@ impl DigestKey {
     }
 }
 
-/// What a key says of its object.
+/// Classifies an object by its key.
 pub(super) fn kind_of(key: &str) -> Kind {
     let parts: Vec<&str> = key.split('/').collect();
     let at = parts.iter().position(|part| *part == "CloudTrail" || *part == "CloudTrail-Digest");
@@ -86,8 +86,8 @@ pub(super) fn kind_of(key: &str) -> Kind {
     }
 }
 
-/// The objects that a notification names: S3's own, EventBridge's, or either in an envelope of SNS; or CloudTrail's to SNS. One that can't
-/// be understood is an error: the files that it speaks of would never be read.
+/// The objects that a notification names. It may come from S3, from EventBridge, from either through SNS, or from CloudTrail through SNS.
+/// An unknown form is an error, because its files would never be read.
 pub fn objects_in(body: &str) -> Result<Vec<Object>, CallError> {
     let refused = |error: BoxError| CallError::new("read a notification", ErrorKind::Refused, error);
     let json: Value = serde_json::from_str(body).map_err(|error| refused(error.into()))?;
@@ -110,7 +110,7 @@ pub fn objects_in(body: &str) -> Result<Vec<Object>, CallError> {
     records.ok_or_else(|| refused("it names no object".into()))
 }
 
-/// S3's own notifications write keys as in a query.
+/// Decodes a key in a notification of S3, which is written like a query parameter.
 fn from_url(key: &str) -> String {
     let mut bytes = Vec::with_capacity(key.len());
     let mut rest = key.as_bytes();
