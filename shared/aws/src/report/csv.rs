@@ -12,11 +12,13 @@ use crate::{
     findings::Stored,
 };
 
+/// A table as CSV, with the line ends of RFC 4180.
 fn csv_of<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<String, CallError> {
     let failed = |error| CallError::new("write a table as CSV", ErrorKind::Refused, error);
     csv::text(LineEnding::CrLf, heading, rows).map_err(failed)
 }
 
+/// Findings as CSV, a line for each.
 pub(super) fn findings_csv(all: &[Stored]) -> Result<String, CallError> {
     let header = [
         "id",
@@ -65,6 +67,7 @@ pub(super) fn findings_csv(all: &[Stored]) -> Result<String, CallError> {
     )
 }
 
+/// The scoreboard as CSV, a line for each account.
 pub(super) fn scoreboard_csv(scores: &[Score]) -> Result<String, CallError> {
     let rows = scores.iter().map(|score| {
         let open = |severity: Severity| score.open.get(severity.as_str()).copied().unwrap_or(0).to_string();

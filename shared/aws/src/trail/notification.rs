@@ -1,6 +1,7 @@
 //! Notifications of new objects: which objects they name, and what each object is according to its key (docs/aws/delivery.md#s3-keys).
 
 use audit_core::moment::Moment;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::{
@@ -112,26 +113,7 @@ pub fn objects_in(body: &str) -> Result<Vec<Object>, CallError> {
 
 /// Decodes a key in a notification of S3, which is written like a query parameter.
 fn from_url(key: &str) -> String {
-    let mut bytes = Vec::with_capacity(key.len());
-    let mut rest = key.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let escaped = behind.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match (first, escaped) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            (b'+', _) => {
-                bytes.push(b' ');
-                rest = behind;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
