@@ -1,17 +1,16 @@
 //! A fact: one item of the table of observations. Its sort key is a hash of its content, so that the same fact is the same item, and
 //! writing it again changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+mod content;
 
-use audit_core::{
-    change::{Change, ChangeKey},
-    facts::packed,
-    moment::Moment,
-};
+use std::collections::HashMap;
+
+use audit_core::{facts::packed, moment::Moment};
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::content::{CHANGE, PACKET};
+pub use self::content::{ChangeFact, Content, GapFact, HeartbeatFact, HistoryRead, ReadFact, STATE, StateFact, VerifiedFact};
 use crate::{
     clock::{hour_of, seconds, start_of},
     place::{Partition, Place, Source},
@@ -25,120 +24,6 @@ pub struct Fact {
     pub partition: Partition,
     /// What it says.
     pub content: Content,
-}
-
-/// The kinds of fact. Each is named in the sort key ([`Content::kind`]).
-#[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "most facts that are held are changes, and none is held for long")]
-pub enum Content {
-    /// Calls, evaluations and invocation logs of an hour, packed (`audit_core::facts::packed`).
-    Calls(Vec<u8>),
-    /// A change in the control plane.
-    Change(ChangeFact),
-    /// The state of a resource, read after an event.
-    State(StateFact),
-    /// The heartbeat's refused call came back as an event: the auditor sees what happens.
-    Heartbeat(HeartbeatFact),
-    /// The hub read an account and Region. The fact makes the stream fold the account.
-    Read(ReadFact),
-    /// CloudTrail's digests vouch for all log files of a stretch of time.
-    Verified(VerifiedFact),
-    /// Evidence that the hub misses: something happened, or should have, that the account's auditor didn't report.
-    Gap(GapFact),
-}
-
-/// A change, as a record of CloudTrail reports it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChangeFact {
-    /// The record's event time.
-    pub time: Moment,
-    /// The record's event id, or a substitute where it has none.
-    pub event_id: String,
-    /// The change.
-    pub change: Change,
-}
-
-/// The state of a resource at a moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StateFact {
-    /// The path of its snapshot in the world, without a time.
-    pub path: String,
-    /// The moment from which the state holds: the event's time, or `updatedAt`.
-    pub since: Moment,
-    /// The moment at which it was read.
-    pub read_at: Moment,
-    /// The answer of AWS, verbatim.
-    pub json: String,
-    /// The ids of the events after which this state was read. With more than one, the states after the earlier ones are not known.
-    pub events: Vec<String>,
-}
-
-/// A heartbeat. In a partition of the hub, the hub has read the heartbeat's event itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeartbeatFact {
-    /// The event time of its call.
-    pub time: Moment,
-    /// The event id of its call.
-    pub event_id: String,
-    /// The number of messages in each of the account's dead-letter queues that wasn't empty; `None` for a queue that couldn't be read.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub dead_letters: BTreeMap<String, Option<u64>>,
-}
-
-/// The hub read the state of an account and Region.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadFact {
-    /// The time of reading.
-    pub time: Moment,
-    /// The paths of snapshots that were written because an answer differs from the one before.
-    pub changed: Vec<String>,
-    /// Whether everything that the hub asked for could be read.
-    #[serde(rename = "whole", default, skip_serializing_if = "std::ops::Not::not")]
-    pub complete: bool,
-    /// How much of CloudTrail's event history was read; `None` if it wasn't asked for, or couldn't be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub history: Option<HistoryRead>,
-}
-
-/// How much of CloudTrail's event history since the previous read was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum HistoryRead {
-    /// All events.
-    #[serde(rename = "whole")]
-    Complete,
-    /// The newest events only: there were more than the hub reads at once.
-    #[serde(rename = "cut")]
-    Truncated,
-}
-
-/// The hub read all log files that CloudTrail delivered in a stretch of time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerifiedFact {
-    /// The first moment of the stretch.
-    pub time: Moment,
-    /// The moment at which it ends.
-    pub until: Moment,
-    /// The number of log files.
-    pub files: u64,
-    /// The trail and its home Region, as the digest's key names them.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub trail: String,
-    /// Whether its digest is the first of a chain: validation or logging had just been turned on.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub begins: bool,
-}
-
-/// Evidence that is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GapFact {
-    /// What is missing: `heartbeat`, `reports`, `state` or `trail`.
-    pub missing: String,
-    /// When it was noticed. For all but `state` the start of the hour, so that an hour has one such fact at most.
-    pub time: Moment,
-    /// What was found instead, for people.
-    pub detail: String,
-    /// The number of missing reports or broken files.
-    pub count: u64,
 }
 
 /// The reasons why an item isn't a valid fact.
@@ -172,13 +57,6 @@ pub enum FactError {
     #[error("the fact's time is not in the hour of its key")]
     OtherHour,
 }
-
-/// Bytes of packed calls at most. DynamoDB allows items of 400 KB (docs/aws/prices-and-limits.md#dynamodb).
-const PACKET: usize = 390_000;
-/// Bytes of any other fact at most.
-const CHANGE: usize = 64 * 1024;
-/// Bytes of a state at most. A larger one isn't reported; the hub reads it itself.
-pub const STATE: usize = 300 * 1024;
 
 impl Fact {
     /// A fact about something that happened in an account and Region at a moment.
@@ -304,46 +182,6 @@ impl Fact {
     }
 }
 
-impl ChangeFact {
-    /// A change that fits into an item: where it doesn't, the largest parameters are left out, and are not known.
-    #[must_use]
-    pub fn fitting(time: Moment, event_id: String, change: Change) -> Self {
-        let mut fact = ChangeFact { time, event_id, change };
-        while serde_json::to_vec(&fact).is_ok_and(|json| json.len() > CHANGE) && fact.change.leave_out_the_largest() {}
-        fact
-    }
-
-    /// Identifies the change among those of the account that it was delivered to.
-    #[must_use]
-    pub fn key(&self, account: &str) -> ChangeKey {
-        ChangeKey { time: self.time, event_id: self.event_id.clone(), account: account.to_owned() }
-    }
-}
-
-impl Content {
-    /// The first part of the sort key.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Content::Calls(_) => "calls",
-            Content::Change(_) => "change",
-            Content::State(_) => "state",
-            Content::Heartbeat(_) => "heartbeat",
-            Content::Read(_) => "read",
-            Content::Gap(_) => "gap",
-            Content::Verified(_) => "settled",
-        }
-    }
-
-    fn most(&self) -> usize {
-        match self {
-            Content::Calls(_) => PACKET,
-            Content::State(_) => STATE,
-            _ => CHANGE,
-        }
-    }
-}
-
 /// The end of a fact's life, in seconds since 1970: this number of days after the end of its partition's hour. Facts without an hour don't
 /// expire.
 #[must_use]
@@ -404,6 +242,8 @@ fn is_path_of(path: &str, place: &Place) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use audit_core::change::Change;
+
     use super::*;
 
     fn place() -> Place {
