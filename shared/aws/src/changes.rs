@@ -229,7 +229,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
         if !organization.is_empty()
             && let Err(error) = self.read_organization_again().await
         {
-            error::warn("the organization could not be sent for", &error);
+            error::warn("the task to read the organization could not be sent", &error);
             failed.extend(organization);
         }
         outcome.failed = failed.into_iter().map(str::to_owned).collect();

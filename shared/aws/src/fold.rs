@@ -381,7 +381,7 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
         let is_latest = match self.note_moment(latest).await {
             Ok(is_latest) => is_latest,
             Err(error) => {
-                tracing::error!(error = chain(&error), "a moment could not be noted");
+                tracing::error!(error = chain(&error), "the latest moment could not be recorded");
                 return first.map(str::to_owned);
             }
         };
@@ -395,7 +395,7 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
         if let Some(latest) = latest.filter(|_| is_latest)
             && let Err(error) = self.refold_silent_accounts(latest).await
         {
-            tracing::error!(error = chain(&error), "silent accounts could not be told");
+            tracing::error!(error = chain(&error), "silent accounts could not be folded");
             failed = first;
         }
         failed.map(str::to_owned)
@@ -405,7 +405,7 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
         match request {
             Request::Rebuild { account } => {
                 let folded = self.rebuild(account.as_deref()).await?;
-                tracing::info!(written = folded.written, withdrawn = folded.withdrawn, "made the findings again");
+                tracing::info!(written = folded.written, withdrawn = folded.withdrawn, "judged all facts again");
             }
             Request::CheckConfiguration => self.check_configuration().await?,
         }

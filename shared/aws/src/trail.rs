@@ -150,7 +150,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
             match self.take_message(message.body).await {
                 Ok(flow) => self.metrics.flow(flow),
                 Err(error) => {
-                    tracing::error!(message_id = message.id, error = chain(&error), "a notification could not be followed");
+                    tracing::error!(message_id = message.id, error = chain(&error), "the objects of a notification could not be read");
                     failed.push(message.id.to_owned());
                 }
             }

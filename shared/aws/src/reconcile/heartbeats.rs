@@ -96,7 +96,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             let record = match self.reader.event(place, event_id).await {
                 Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
                 Err(error) => {
-                    error::warn("event history can't be asked for a heartbeat", &error);
+                    error::warn("a heartbeat can't be looked up in event history", &error);
                     return Ok(false);
                 }
                 Ok(record) => record,
