@@ -78,15 +78,3 @@ pub(super) fn scoreboard_csv(scores: &[Score]) -> Result<String, CallError> {
     });
     csv_of(["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational"], rows)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_where_they_must_be_and_are_no_formulas() {
-        let row = vec!["=1,2".to_owned(), "say \"x\"\r\n".to_owned(), "plain".to_owned(), String::new()];
-        let csv = csv_of(&["a", "b", "c", "d"], std::iter::once(row)).unwrap();
-        assert_eq!(csv, "a,b,c,d\r\n\"'=1,2\",\"say \"\"x\"\"\r\n\",plain,\r\n");
-    }
-}

@@ -31,7 +31,7 @@ pub struct Score {
 }
 
 /// The calls of a period, and the share of them that was covered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub struct Coverage {
     /// The day or the hour.
     pub period: String,
