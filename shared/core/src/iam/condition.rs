@@ -45,7 +45,7 @@ pub enum Test {
     Like,
     /// `ArnEquals` and `ArnLike`, which both accept wildcards.
     Arn,
-    /// `Numeric…`. The key's value must be less than, equal to or greater than the policy's, as [`Orders`] allows.
+    /// `Numeric…`. The key's value must be less than, equal to or greater than the policy's, as `Orders` allows.
     Numeric(Orders),
     /// `Date…`, likewise.
     Date(Orders),
