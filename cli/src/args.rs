@@ -6,8 +6,8 @@ use audit_core::{auditor::Selection, finding::Status, framework::Framework, mome
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    filter::{There, regions_meant},
-    talk::Talk,
+    console::Console,
+    filter::{Choices, resolve_regions},
 };
 
 /// Are our Bedrock guardrails really applied, in every account, on every model call; and how do you know?
@@ -72,7 +72,7 @@ pub(crate) enum Command {
 
 /// What findings rest on besides records.
 #[derive(Args, Debug)]
-pub(crate) struct TermsArgs {
+pub(crate) struct BasisArgs {
     /// Folder of AWS API responses: the state that verdicts rest on
     #[arg(long, value_name = "DIR")]
     pub(crate) world: Option<PathBuf>,
@@ -108,10 +108,10 @@ pub(crate) struct SelectionArgs {
 
 impl SelectionArgs {
     /// Returns the selection, with accounts and Regions resolved against what was read.
-    pub(crate) fn selection(&self, there: &There, talk: Talk) -> Selection {
+    pub(crate) fn selection(&self, choices: &Choices, console: Console) -> Selection {
         Selection {
-            accounts: there.accounts_meant(&self.account, talk),
-            regions: regions_meant(&self.region),
+            accounts: choices.resolve_accounts(&self.account, console),
+            regions: resolve_regions(&self.region),
             since: self.since,
             until: self.until,
         }
@@ -172,7 +172,7 @@ pub(crate) struct AuditArgs {
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) terms: TermsArgs,
+    pub(crate) basis: BasisArgs,
 
     /// Keep evidence and findings in this SQLite file, and conclude from all that it holds
     #[arg(long, value_name = "FILE")]
@@ -221,7 +221,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) at: Option<Moment>,
 
     #[command(flatten)]
-    pub(crate) terms: TermsArgs,
+    pub(crate) basis: BasisArgs,
 
     /// The store that holds the finding and its world
     #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "world"])]
@@ -260,7 +260,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) put_enforced: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) terms: TermsArgs,
+    pub(crate) basis: BasisArgs,
 
     /// A store that holds the history and its world
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "world"])]
@@ -376,8 +376,12 @@ pub(crate) struct FindingFilter {
 
 impl FindingFilter {
     /// Returns the selected accounts and Regions, resolved against what was read.
-    pub(crate) fn places(&self, there: &There, talk: Talk) -> Selection {
-        Selection { accounts: there.accounts_meant(&self.account, talk), regions: regions_meant(&self.region), ..Selection::default() }
+    pub(crate) fn selection(&self, choices: &Choices, console: Console) -> Selection {
+        Selection {
+            accounts: choices.resolve_accounts(&self.account, console),
+            regions: resolve_regions(&self.region),
+            ..Selection::default()
+        }
     }
 
     /// Whether a finding passes that belongs to a selected account and Region.
@@ -388,8 +392,8 @@ impl FindingFilter {
     }
 
     /// Returns the filter as reports name it.
-    pub(crate) fn in_words(&self, places: &Selection) -> Filter {
-        Filter { severity: self.severity, status: self.status, rules: self.rule.clone(), ..filter_of(places) }
+    pub(crate) fn to_filter(&self, selection: &Selection) -> Filter {
+        Filter { severity: self.severity, status: self.status, rules: self.rule.clone(), ..filter_of(selection) }
     }
 }
 

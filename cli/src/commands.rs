@@ -28,30 +28,30 @@ use clap::CommandFactory as _;
 
 use crate::{
     args::{Cli, Command},
+    console::{self, Console},
     exit::{Exit, QuotedError, UsageError},
     output,
-    talk::{self, Talk},
 };
 
 /// Runs the command that the arguments name.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
-    let talk = Talk::new(cli.quiet);
+    let console = Console::new(cli.quiet);
     if !cli.quiet {
-        audit_local::store::when_waiting(talk::waiting);
+        audit_local::store::on_wait(console::note_waiting);
     }
     match cli.command {
-        Command::Audit(args) => audit::run(&args, talk),
-        Command::Explain(args) => explain::run(&args, talk),
-        Command::Simulate(args) => simulate::run(&args, talk),
-        Command::Policy(command) => policy::run(&command, talk),
+        Command::Audit(args) => audit::run(&args, console),
+        Command::Explain(args) => explain::run(&args, console),
+        Command::Simulate(args) => simulate::run(&args, console),
+        Command::Policy(command) => policy::run(&command, console),
         Command::Guardrail(command) => guardrail::run(&command),
         Command::Rules(args) => rules::run(&args),
-        Command::Report(args) => report::run(&args, talk),
-        Command::Findings(command) => findings::run(&command, talk),
-        Command::Exceptions(command) => exceptions::run(&command, talk),
-        Command::Snapshot(args) => snapshot::run(&args, talk),
-        Command::Doctor(args) => doctor::run(&args, talk),
-        Command::Demo(args) => demo::run(&args, talk),
+        Command::Report(args) => report::run(&args, console),
+        Command::Findings(command) => findings::run(&command, console),
+        Command::Exceptions(command) => exceptions::run(&command, console),
+        Command::Snapshot(args) => snapshot::run(&args, console),
+        Command::Doctor(args) => doctor::run(&args, console),
+        Command::Demo(args) => demo::run(&args, console),
         Command::Completions { shell } => {
             // The script is written to memory first, because the generator panics where it can't write.
             let mut script = Vec::new();
@@ -90,23 +90,23 @@ fn configuration(path: Option<&Path>) -> anyhow::Result<Configuration> {
 }
 
 /// Loads a world folder. The state in files that can't be used is unknown, and a warning names them.
-fn load_world(folder: Option<&PathBuf>, talk: Talk) -> anyhow::Result<LoadedWorld> {
+fn load_world(folder: Option<&PathBuf>, console: Console) -> anyhow::Result<LoadedWorld> {
     let Some(folder) = folder else {
         return Ok(LoadedWorld::default());
     };
     let loaded = world::load(folder).with_context(|| format!("failed to read the world `{}`", folder.display()))?;
-    warn_of(&loaded.problems, talk);
+    warn_of(&loaded.problems, console);
     if loaded.files.is_empty() {
-        talk.warn(format_args!("{}: no snapshots, so nothing is known of the world", folder.display()));
+        console.warn(format_args!("{}: no snapshots, so nothing is known of the world", folder.display()));
     }
     Ok(loaded)
 }
 
 /// Warns of problems with the files of a world.
-fn warn_of(problems: &[Problem], talk: Talk) {
+fn warn_of(problems: &[Problem], console: Console) {
     for Problem { file, reason, used } in problems {
         let so = if *used { "" } else { "; what it is about is not known" };
-        talk.warn(format_args!("{}: {reason}{so}", file.display()));
+        console.warn(format_args!("{}: {reason}{so}", file.display()));
     }
 }
 

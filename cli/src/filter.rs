@@ -13,28 +13,28 @@ use audit_core::{
 };
 use audit_local::world::LoadedWorld;
 
-use crate::talk::Talk;
+use crate::console::Console;
 
 /// Accounts or Regions that a message lists at most.
-const TOLD: usize = 5;
+const LISTED: usize = 5;
 
 /// The accounts, Regions and times that a selection can choose from.
 #[derive(Debug, Default)]
-pub(crate) struct There {
+pub(crate) struct Choices {
     /// The accounts in records or in the world, with their names where they are known.
     accounts: BTreeMap<AccountId, String>,
     /// The accounts and Regions that something was read of.
-    met: BTreeSet<(AccountId, Region)>,
+    read: BTreeSet<(AccountId, Region)>,
     /// The first and the last time that something was read of.
     span: Option<(Moment, Moment)>,
 }
 
-impl There {
+impl Choices {
     /// Collects the accounts that a world names.
     pub(crate) fn of_world(world: &LoadedWorld) -> Self {
         let places = world.files.iter().filter_map(|(path, _)| Some(SnapshotPath::parse(path)?.entity.place().0?.clone()));
         let listed = world.world.organization_readings().flat_map(|(_, organization)| &organization.accounts);
-        There::default()
+        Choices::default()
             .and_named(places.map(|account| (account, String::new())))
             .and_named(listed.map(|(id, account)| (id.clone(), account.name.clone())))
     }
@@ -51,17 +51,17 @@ impl There {
     }
 
     /// Adds accounts and Regions that something was read of, and their time span.
-    pub(crate) fn and_met(mut self, places: impl IntoIterator<Item = (AccountId, Region)>, span: Option<(Moment, Moment)>) -> Self {
+    pub(crate) fn and_read(mut self, places: impl IntoIterator<Item = (AccountId, Region)>, span: Option<(Moment, Moment)>) -> Self {
         for (account, region) in places {
             self.accounts.entry(account.clone()).or_default();
-            self.met.insert((account, region));
+            self.read.insert((account, region));
         }
         self.span = span;
         self
     }
 
     /// Resolves accounts: by id, with or without the hyphens that the console puts into it, or by a name that only one account has.
-    pub(crate) fn accounts_meant(&self, given: &[String], talk: Talk) -> BTreeSet<AccountId> {
+    pub(crate) fn resolve_accounts(&self, given: &[String], console: Console) -> BTreeSet<AccountId> {
         let meant = |text: &String| {
             let digits = text.trim().replace('-', "");
             if is_account_id(&digits) {
@@ -69,7 +69,7 @@ impl There {
             }
             match self.of_name(text).as_slice() {
                 [account] => {
-                    talk.note(format_args!("`{text}` is {account}"));
+                    console.note(format_args!("`{text}` is {account}"));
                     account.clone()
                 }
                 _ => AccountId::from(text.trim()),
@@ -79,8 +79,8 @@ impl There {
     }
 
     /// Resolves one account.
-    pub(crate) fn account_meant(&self, given: &str, talk: Talk) -> AccountId {
-        self.accounts_meant(std::slice::from_ref(&given.to_owned()), talk).pop_first().unwrap_or_else(|| given.into())
+    pub(crate) fn resolve_account(&self, given: &str, console: Console) -> AccountId {
+        self.resolve_accounts(std::slice::from_ref(&given.to_owned()), console).pop_first().unwrap_or_else(|| given.into())
     }
 
     /// Returns warnings about an account and a Region that no record need name.
@@ -98,12 +98,12 @@ impl There {
 
     /// Returns a message for each part of a selection that nothing was read of, with what may be meant.
     pub(crate) fn lacks(&self, selection: &Selection) -> Vec<String> {
-        let has_account = |account: &&AccountId| self.met.iter().any(|(met, _)| met == *account);
-        let has_region = |region: &&Region| self.met.iter().any(|(_, met)| met == *region);
+        let has_account = |account: &&AccountId| self.read.iter().any(|(read, _)| read == *account);
+        let has_region = |region: &&Region| self.read.iter().any(|(_, read)| read == *region);
         let accounts = selection.accounts.iter().filter(|account| !has_account(account)).map(|account| self.lacks_account(account));
         let regions = selection.regions.iter().filter(|region| !has_region(region)).map(|region| self.lacks_region(region));
         let mut lacks: Vec<String> = accounts.chain(regions).collect();
-        if lacks.is_empty() && !self.met.iter().any(|(account, region)| selection.selects_place(account, region)) {
+        if lacks.is_empty() && !self.read.iter().any(|(account, region)| selection.selects_place(account, region)) {
             lacks.push("no records of these accounts in these Regions were read".to_owned());
         }
         lacks.extend(self.lacks_time(selection));
@@ -133,20 +133,20 @@ impl There {
         } else if self.accounts.is_empty() {
             String::new()
         } else {
-            format!("; there are {}", told(self.accounts.keys().map(|account| self.shown(account))))
+            format!("; there are {}", listed(self.accounts.keys().map(|account| self.shown(account))))
         };
         format!("--account {account}: in no record, and nowhere in the world{form}{hint}")
     }
 
     fn lacks_region(&self, region: &Region) -> String {
-        let there: BTreeSet<&Region> = self.met.iter().map(|(_, region)| region).collect();
+        let read: BTreeSet<&Region> = self.read.iter().map(|(_, region)| region).collect();
         let of_others = || {
-            if there.is_empty() { String::new() } else { format!("; there are records of {}", told(there.iter().map(ToString::to_string))) }
+            if read.is_empty() { String::new() } else { format!("; there are records of {}", listed(read.iter().map(ToString::to_string))) }
         };
         if is_known(region) {
             return format!("--region {region}: nothing was read of this Region{}", of_others());
         }
-        let near = nearest(region, there.iter().map(|region| region.as_str()));
+        let near = nearest(region, read.iter().map(|region| region.as_str()));
         let near = if near.is_empty() { nearest_regions(region) } else { near };
         let hint = if near.is_empty() { of_others() } else { format!("; is {} meant?", near.join(" or ")) };
         format!("--region {region}: no Region that we know, and in no record{hint}")
@@ -172,14 +172,14 @@ impl There {
     }
 }
 
-fn told(names: impl ExactSizeIterator<Item = String>) -> String {
-    let more = names.len().saturating_sub(TOLD);
-    let told = names.take(TOLD).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{told} and {more} more") } else { told }
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let listed = names.take(LISTED).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
 }
 
 /// Converts Regions to the form in which AWS writes them.
-pub(crate) fn regions_meant(given: &[String]) -> BTreeSet<Region> {
+pub(crate) fn resolve_regions(given: &[String]) -> BTreeSet<Region> {
     given.iter().map(|region| Region::from(region.trim().to_lowercase())).collect()
 }
 
@@ -187,12 +187,12 @@ pub(crate) fn regions_meant(given: &[String]) -> BTreeSet<Region> {
 mod tests {
     use super::*;
 
-    fn there() -> There {
+    fn choices() -> Choices {
         let named = [("222233334444", "shop"), ("333344445555", "bank"), ("444455556666", "bank"), ("555566667777", "")];
-        let met = [("222233334444", "us-east-1"), ("333344445555", "eu-west-1")];
+        let read = [("222233334444", "us-east-1"), ("333344445555", "eu-west-1")];
         let at = |time| Moment::parse(time).unwrap();
-        There::default().and_named(named.map(|(account, name)| (account.into(), name.to_owned()))).and_met(
-            met.map(|(account, region)| (account.into(), region.into())),
+        Choices::default().and_named(named.map(|(account, name)| (account.into(), name.to_owned()))).and_read(
+            read.map(|(account, region)| (account.into(), region.into())),
             Some((at("2026-11-01T00:00:00Z"), at("2026-11-08T00:00:00Z"))),
         )
     }
@@ -200,8 +200,8 @@ mod tests {
     fn selection(accounts: &[&str], regions: &[&str], since: Option<&str>, until: Option<&str>) -> Selection {
         let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         Selection {
-            accounts: there().accounts_meant(&texts(accounts), Talk::new(true)),
-            regions: regions_meant(&texts(regions)),
+            accounts: choices().resolve_accounts(&texts(accounts), Console::new(true)),
+            regions: resolve_regions(&texts(regions)),
             since: since.map(|time| Moment::parse(time).unwrap()),
             until: until.map(|time| Moment::parse(time).unwrap()),
         }
@@ -215,12 +215,12 @@ mod tests {
             selection(&["Shop"], &["US-EAST-1"], Some("2026-11-02"), Some("2026-11-03")),
             selection(&["2222-3333-4444"], &[], Some("2026-11-08"), None),
         ] {
-            assert_eq!(there().lacks(&given), Vec::<String>::new(), "{given:?}");
+            assert_eq!(choices().lacks(&given), Vec::<String>::new(), "{given:?}");
         }
     }
 
     #[test]
-    fn what_may_be_meant_is_told() {
+    fn what_may_be_meant_is_suggested() {
         for (given, says) in [
             (selection(&["22223333444"], &[], None, None), "no account id of twelve digits; is 222233334444 (shop) meant?"),
             (selection(&["shpo"], &[], None, None), "is 222233334444 (shop) meant?"),
@@ -239,7 +239,7 @@ mod tests {
             (selection(&[], &[], Some("2026-12-01"), None), "it is of 2026-11-01T00:00:00Z to 2026-11-08T00:00:00Z"),
             (selection(&[], &[], None, Some("2026-11-01")), "lies in the times"),
         ] {
-            let lacks = there().lacks(&given);
+            let lacks = choices().lacks(&given);
             assert!(lacks.len() == 1 && lacks[0].contains(says), "{says}: {lacks:?}");
         }
     }

@@ -5,10 +5,10 @@
 
 mod args;
 mod commands;
+mod console;
 mod exit;
 mod filter;
 mod output;
-mod talk;
 
 use clap::Parser as _;
 
@@ -21,14 +21,14 @@ fn main() -> std::process::ExitCode {
         // Help and version are no errors, and repeat no argument.
         Err(asked) if !asked.use_stderr() => asked.exit(),
         Err(error) => {
-            talk::usage(&error);
+            console::usage(&error);
             return Exit::Usage.into();
         }
     };
     match commands::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            talk::error(&error);
+            console::error(&error);
             Exit::of(&error).into()
         }
     }

@@ -1,7 +1,7 @@
 //! Writes results in the format that was asked for.
 
 mod clean;
-pub(crate) mod place;
+pub(crate) mod position;
 pub(crate) mod rule_page;
 pub(crate) mod table;
 mod target;

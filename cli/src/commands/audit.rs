@@ -25,52 +25,52 @@ use audit_local::{
 use super::{configuration, load_world, now, warn_of};
 use crate::{
     args::{AuditArgs, Format, OutputArgs, filter_of},
+    console::Console,
     exit::Exit,
-    filter::There,
+    filter::Choices,
     output::{self, text::counted},
-    talk::Talk,
 };
 
 /// Records that can't be read and that a report names at most.
 pub(crate) const NAMED_IN_REPORT: usize = 1000;
 
-pub(crate) fn run(args: &AuditArgs, talk: Talk) -> anyhow::Result<Exit> {
-    let configuration = configuration(args.terms.config.as_deref())?;
-    let world = load_world(args.terms.world.as_ref(), talk)?;
-    let there = There::of_world(&world).and_named(names_in(args.store.as_deref()));
-    let selection = args.selection.selection(&there, talk);
+pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
+    let configuration = configuration(args.basis.config.as_deref())?;
+    let world = load_world(args.basis.world.as_ref(), console)?;
+    let choices = Choices::of_world(&world).and_named(names_in(args.store.as_deref()));
+    let selection = args.selection.selection(&choices, console);
     let run = Run {
         configuration: &configuration,
         selection: &selection,
-        now: now(args.terms.now),
+        now: now(args.basis.now),
         threads: args.threads.map_or_else(scan::processors, usize::from),
-        talk,
-        kept: [args.store.as_deref(), args.output.output.as_deref()],
+        console,
+        own_files: [args.store.as_deref(), args.output.output.as_deref()],
     };
     let outcome = match &args.store {
-        None => run.once(&args.paths, args.terms.world.as_ref(), world)?,
-        Some(path) => run.with_store(&args.paths, args.terms.world.as_ref(), &world, path)?,
+        None => run.once(&args.paths, args.basis.world.as_ref(), world)?,
+        Some(path) => run.with_store(&args.paths, args.basis.world.as_ref(), &world, path)?,
     };
-    talk.unreadable(&outcome.unreadable, outcome.records.unreadable);
-    let there = there.and_named(outcome.audit.accounts.clone()).and_met(outcome.audit.met.iter().cloned(), outcome.audit.span);
+    console.unreadable(&outcome.unreadable, outcome.records.unreadable);
+    let choices = choices.and_named(outcome.audit.accounts.clone()).and_read(outcome.audit.met.iter().cloned(), outcome.audit.span);
     let mut incomplete = outcome.nothing.clone().into_iter().collect::<Vec<_>>();
     if incomplete.is_empty() {
-        incomplete = nothing_of(&selection, &there, outcome.audit.coverage.is_empty() && outcome.audit.findings.is_empty());
+        incomplete = nothing_of(&selection, &choices, outcome.audit.coverage.is_empty() && outcome.audit.findings.is_empty());
     }
-    talk.warn_of_each(&incomplete);
-    outcome.audit.warnings.iter().for_each(|warning| talk.warn(format_args!("{}: {warning}", configuration_name(args))));
+    console.warn_of_each(&incomplete);
+    outcome.audit.warnings.iter().for_each(|warning| console.warn(format_args!("{}: {warning}", configuration_name(args))));
     let report =
         Report { incomplete, filter: Some(filter_of(&selection)).filter(|filter| !filter.is_everything()), ..outcome.into_report(run.now) };
-    say_filter(&report, args.output.format, talk);
+    note_filter(&report, args.output.format, console);
     conclude(&report, &args.output)
 }
 
 /// Explains why nothing was found for a part of the selection, or for all of it.
-pub(crate) fn nothing_of(selection: &Selection, there: &There, is_empty: bool) -> Vec<String> {
+pub(crate) fn nothing_of(selection: &Selection, choices: &Choices, is_empty: bool) -> Vec<String> {
     if selection.is_everything() {
         return Vec::new();
     }
-    let mut lacks = there.lacks(selection);
+    let mut lacks = choices.lacks(selection);
     if lacks.is_empty() && is_empty {
         lacks.push("no call that was read is selected".to_owned());
     }
@@ -78,19 +78,19 @@ pub(crate) fn nothing_of(selection: &Selection, there: &There, is_empty: bool) -
 }
 
 /// Notes that findings are filtered, in formats that list findings without the filter.
-pub(crate) fn say_filter(report: &Report, format: Format, talk: Talk) {
+pub(crate) fn note_filter(report: &Report, format: Format, console: Console) {
     if let (Some(filter), Format::Jsonl | Format::Csv) = (&report.filter, format) {
-        talk.note(format_args!("filtered: only {filter}; nothing is said about the rest"));
+        console.note(format_args!("filtered: only {filter}; nothing is said about the rest"));
     }
 }
 
 /// Returns the accounts and Regions that a store holds something of.
-pub(crate) fn there_in(store: &Store) -> anyhow::Result<There> {
+pub(crate) fn choices_in(store: &Store) -> anyhow::Result<Choices> {
     let places = store.coverage()?.into_iter().map(|row| (row.account, row.region));
     let found = store.findings()?.into_iter().map(|finding| (finding.account, finding.region));
     let blind = store.blind()?.into_iter().map(|row| (row.account, row.region));
-    let there = There::of_world(&stored_world(store)?).and_named(store.summary()?.accounts);
-    Ok(there.and_met(places.chain(found).chain(blind), None))
+    let choices = Choices::of_world(&stored_world(store)?).and_named(store.summary()?.accounts);
+    Ok(choices.and_read(places.chain(found).chain(blind), None))
 }
 
 /// Returns the names of the accounts in a store, if it exists and can be read. Errors are reported later, when the store is opened for use.
@@ -100,7 +100,7 @@ fn names_in(store: Option<&Path>) -> BTreeMap<AccountId, String> {
 }
 
 fn configuration_name(args: &AuditArgs) -> String {
-    args.terms.config.as_ref().map_or("configuration".to_owned(), |path| path.display().to_string())
+    args.basis.config.as_ref().map_or("configuration".to_owned(), |path| path.display().to_string())
 }
 
 /// Writes a report and returns the exit code.
@@ -169,13 +169,13 @@ pub(crate) struct Run<'r> {
     pub(crate) selection: &'r Selection,
     pub(crate) now: Moment,
     pub(crate) threads: usize,
-    pub(crate) talk: Talk,
+    pub(crate) console: Console,
     /// Files that the program itself writes, the store and the report: they are no logs.
-    pub(crate) kept: [Option<&'r Path>; 2],
+    pub(crate) own_files: [Option<&'r Path>; 2],
 }
 
 impl Run<'_> {
-    pub(crate) fn terms(&self) -> Terms<'_> {
+    pub(crate) fn options(&self) -> Terms<'_> {
         Terms { configuration: self.configuration, selection: self.selection, now: self.now, threads: self.threads }
     }
 
@@ -189,8 +189,8 @@ impl Run<'_> {
     ) -> anyhow::Result<Read> {
         let mut without: Vec<PathBuf> = world.cloned().into_iter().collect();
         // The program's own files may lie beside the logs.
-        for kept in self.kept.iter().flatten() {
-            without.extend(["", "-wal", "-shm", "-journal"].map(|end| PathBuf::from(format!("{}{end}", kept.display()))));
+        for own in self.own_files.iter().flatten() {
+            without.extend(["", "-wal", "-shm", "-journal"].map(|end| PathBuf::from(format!("{}{end}", own.display()))));
         }
         let inputs = input::list(paths, &without)?;
         let progress = Progress::default();
@@ -204,13 +204,13 @@ impl Run<'_> {
         let wanted = auditor::wanted_in(self.configuration, state);
         let bytes = inputs.iter().map(input::Input::bytes).sum();
         let scanned = std::thread::scope(|scope| {
-            let watch = || self.talk.show_progress(&progress, inputs.len() as u64, bytes);
+            let watch = || self.console.show_progress(&progress, inputs.len() as u64, bytes);
             let watcher = std::thread::Builder::new().spawn_scoped(scope, watch);
             let scanned = scan::scan(&inputs, &wanted, &options);
             if let Ok(watcher) = watcher {
                 watcher.thread().unpark();
             }
-            self.say_left_out(&scanned);
+            self.note_left_out(&scanned);
             scanned
         });
         let is_known = |(digest, _): &(Digest, InputSummary)| known.is_some_and(|known| known(digest));
@@ -234,7 +234,7 @@ impl Run<'_> {
     }
 
     /// Notes, once for each kind, which files in the folders are no logs.
-    fn say_left_out(&self, scanned: &Scanned) {
+    fn note_left_out(&self, scanned: &Scanned) {
         let files: u64 = scanned.left_out.values().map(|left_out| left_out.files).sum();
         if files > 0 {
             let kinds: Vec<String> = scanned
@@ -243,7 +243,7 @@ impl Run<'_> {
                 .map(|(kind, left_out)| format!("{} {kind} (such as {})", left_out.files, left_out.example))
                 .collect();
             let are = if files == 1 { "file is no log and was" } else { "files are no logs and were" };
-            self.talk.note(format_args!("{files} {are} left out: {}", kinds.join(", ")));
+            self.console.note(format_args!("{files} {are} left out: {}", kinds.join(", ")));
         }
     }
 
@@ -251,10 +251,10 @@ impl Run<'_> {
     fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<Outcome> {
         let Read { scanned, nothing } = self.read(paths, world_folder, None, &world.world)?;
         let missing = world.missing_policies();
-        warn_of(&missing, self.talk);
+        warn_of(&missing, self.console);
         let world_unreadable = world.unreadable().chain(missing.iter().map(Unreadable::from)).collect();
         let left_out = left_out(&scanned);
-        let audit = auditor::audit(scanned.facts, world.world, &self.terms());
+        let audit = auditor::audit(scanned.facts, world.world, &self.options());
         let records = Records { left_out, ..store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected) };
         Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing })
     }
@@ -275,7 +275,7 @@ impl Run<'_> {
         let left_out = left_out(&scanned);
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         for path in store.contradicted_by(&world.files).with_context(context)? {
-            self.talk.warn(format_args!(
+            self.console.warn(format_args!(
                 "{path}: says something else than the file of that name in the store, and replaces it for all times: give both a time, as in \
                  {}@20261101T000000Z.json",
                 path.trim_end_matches(".json")
@@ -287,16 +287,16 @@ impl Run<'_> {
         let everything = Selection::default();
         let (of_all, of_earlier) = loop {
             // Another run may add to the store during the audit, and the conclusions must come from everything that the store holds.
-            let seen = store.seen().with_context(context)?;
+            let revision = store.revision().with_context(context)?;
             let stored = stored_world(&store)?;
             let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
             let of_earlier: Vec<Problem> = of_earlier.cloned().chain(stored.missing_policies()).collect();
-            let of_all = auditor::audit(facts_of(&store)?, stored.world, &Terms { selection: &everything, ..self.terms() });
-            if store.conclude_unless_changed(&of_all, seen).with_context(context)? {
+            let of_all = auditor::audit(evidence_of(&store)?, stored.world, &Terms { selection: &everything, ..self.options() });
+            if store.conclude_unless_changed(&of_all, revision).with_context(context)? {
                 break (of_all, of_earlier);
             }
         };
-        warn_of_stored(&of_earlier, self.talk);
+        warn_of_stored(&of_earlier, self.console);
         let world_unreadable: Vec<Unreadable> = world.unreadable().chain(of_earlier.iter().map(Unreadable::from)).collect();
         let summary = store.summary().with_context(context)?;
         if self.selection.is_everything() {
@@ -305,7 +305,7 @@ impl Run<'_> {
             return Ok(with_unopened(outcome, &scanned.undigested));
         }
         let (counts, unreadable) = store.inputs().with_context(context)?;
-        let audit = auditor::audit(facts_of(&store)?, stored_world(&store)?.world, &self.terms());
+        let audit = auditor::audit(evidence_of(&store)?, stored_world(&store)?.world, &self.options());
         let duplicates = counts.taken.saturating_sub(audit.judged + audit.not_selected);
         let records = Records { left_out, ..store::records(&counts, audit.judged, duplicates, audit.not_selected) };
         Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable, nothing }, &scanned.undigested))
@@ -328,17 +328,17 @@ fn with_unopened(mut outcome: Outcome, inputs: &[InputSummary]) -> Outcome {
 }
 
 /// Loads the evidence of a store.
-pub(crate) fn facts_of(store: &Store) -> anyhow::Result<Facts> {
+pub(crate) fn evidence_of(store: &Store) -> anyhow::Result<Facts> {
     let mut facts = Facts::default();
     store.load_facts(&mut facts)?;
     Ok(facts)
 }
 
 /// Loads the world of a store, and warns of what can't be used.
-pub(crate) fn world_of(store: &Store, talk: Talk) -> anyhow::Result<World> {
+pub(crate) fn world_of(store: &Store, console: Console) -> anyhow::Result<World> {
     let loaded = stored_world(store)?;
-    warn_of_stored(&loaded.problems, talk);
-    warn_of_stored(&loaded.missing_policies(), talk);
+    warn_of_stored(&loaded.problems, console);
+    warn_of_stored(&loaded.missing_policies(), console);
     Ok(loaded.world)
 }
 
@@ -352,7 +352,7 @@ pub(crate) fn stored_world(store: &Store) -> anyhow::Result<LoadedWorld> {
     Ok(loaded)
 }
 
-fn warn_of_stored(problems: &[Problem], talk: Talk) {
+fn warn_of_stored(problems: &[Problem], console: Console) {
     let in_store = |problem: &Problem| Problem { file: format!("{} in the store", problem.file.display()).into(), ..problem.clone() };
-    warn_of(&problems.iter().map(in_store).collect::<Vec<_>>(), talk);
+    warn_of(&problems.iter().map(in_store).collect::<Vec<_>>(), console);
 }

@@ -10,9 +10,9 @@ use include_dir::{Dir, include_dir};
 use super::{audit::Run, configuration, load_world};
 use crate::{
     args::{DemoArgs, Format},
+    console::Console,
     exit::{Exit, UsageError},
     output,
-    talk::Talk,
 };
 
 /// A week of a made-up organization, which `events/demo/README.md` describes.
@@ -21,7 +21,7 @@ static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../events/demo");
 /// The end of the week, which is "now" for the demo, so that it shows the same on every day.
 const NOW: &str = "2026-11-16T00:00:00Z";
 
-pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
     let folder = match &args.dir {
         Some(folder) => folder.clone(),
         None => private_folder()?,
@@ -42,15 +42,21 @@ pub(crate) fn run(args: &DemoArgs, talk: Talk) -> anyhow::Result<Exit> {
     let world = at("world");
     let configuration = configuration(Some(&at("guardrail-audit.toml")))?;
     let now = super::now(audit_core::moment::Moment::parse(NOW));
-    let run =
-        Run { configuration: &configuration, selection: &Selection::default(), now, threads: scan::processors(), talk, kept: [None, None] };
-    let loaded = load_world(Some(&world), talk)?;
+    let run = Run {
+        configuration: &configuration,
+        selection: &Selection::default(),
+        now,
+        threads: scan::processors(),
+        console,
+        own_files: [None, None],
+    };
+    let loaded = load_world(Some(&world), console)?;
     let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
-    talk.unreadable(&outcome.unreadable, outcome.records.unreadable);
+    console.unreadable(&outcome.unreadable, outcome.records.unreadable);
     let finding = outcome.audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
     output::write(&outcome.into_report(now), args.format, None)?;
     if args.format == Format::Table {
-        next_steps(&folder, finding.as_deref(), talk);
+        next_steps(&folder, finding.as_deref(), console);
     }
     Ok(Exit::Clean)
 }
@@ -80,19 +86,19 @@ fn may_be_filled(folder: &Path) -> std::io::Result<bool> {
     Ok(ours.is_some() && ours == there)
 }
 
-fn next_steps(folder: &Path, finding: Option<&str>, talk: Talk) {
+fn next_steps(folder: &Path, finding: Option<&str>, console: Console) {
     let at = |name: &str| -> PathBuf { folder.join(name) };
     let store = at("findings.db");
     // The program's path as it was typed, so that the commands can be copied: a newcomer has built the program, not installed it.
     let program = std::env::args().next().unwrap_or_else(|| "guardrail-audit".to_owned());
-    talk.note(format_args!("the sample data, its world and configuration, and the store are in {}", folder.display()));
+    console.note(format_args!("the sample data, its world and configuration, and the store are in {}", folder.display()));
     if let Some(finding) = finding {
         let config = at("guardrail-audit.toml");
-        talk.note(format_args!(
+        console.note(format_args!(
             "why the first finding: {program} explain {finding} --store {} --config {}",
             store.display(),
             config.display()
         ));
     }
-    talk.note(format_args!("your own logs: {program} audit PATH... --world DIR"));
+    console.note(format_args!("your own logs: {program} audit PATH... --world DIR"));
 }

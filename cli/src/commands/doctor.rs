@@ -14,19 +14,19 @@ use serde_json::json;
 
 use crate::{
     args::{DoctorArgs, PlainFormat},
+    console::Console,
     exit::Exit,
     output::{
         self, table,
         text::{counted, wrapped},
     },
-    talk::Talk,
 };
 
-pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &DoctorArgs, console: Console) -> anyhow::Result<Exit> {
     let mut inspection = Inspection::default();
     let asks_aws = args.paths.is_empty() || args.with_aws;
     // These checks come first, so that a build without the AWS SDK fails at once.
-    let checks = if asks_aws { ask(args, &mut inspection, talk)? } else { Vec::new() };
+    let checks = if asks_aws { ask(args, &mut inspection, console)? } else { Vec::new() };
     let mut values = 0;
     let unreadable = scan::each_readable(&input::list(&args.paths, &[])?, |readable| {
         values += 1;
@@ -38,9 +38,9 @@ pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
     });
     let is_nothing = values == 0 && !args.paths.is_empty();
     if is_nothing {
-        talk.warn("nothing was read: no record in what was given, so these answers rest on nothing");
+        console.warn("nothing was read: no record in what was given, so these answers rest on nothing");
     }
-    talk.unreadable(&unreadable, unreadable.len() as u64);
+    console.unreadable(&unreadable, unreadable.len() as u64);
     let answers = inspection.answers();
     match args.format {
         PlainFormat::Json => {
@@ -63,12 +63,12 @@ pub(crate) fn run(args: &DoctorArgs, talk: Talk) -> anyhow::Result<Exit> {
 }
 
 #[cfg(not(feature = "aws"))]
-fn ask(_: &DoctorArgs, _: &mut Inspection, _: Talk) -> anyhow::Result<Vec<Check>> {
+fn ask(_: &DoctorArgs, _: &mut Inspection, _: Console) -> anyhow::Result<Vec<Check>> {
     Err(super::needs_aws("doctor without PATH"))
 }
 
 #[cfg(feature = "aws")]
-fn ask(args: &DoctorArgs, inspection: &mut Inspection, talk: Talk) -> anyhow::Result<Vec<Check>> {
+fn ask(args: &DoctorArgs, inspection: &mut Inspection, console: Console) -> anyhow::Result<Vec<Check>> {
     use anyhow::Context as _;
     use audit_aws::{aws::Aws, clock::Clock, doctor};
 
@@ -83,7 +83,7 @@ fn ask(args: &DoctorArgs, inspection: &mut Inspection, talk: Talk) -> anyhow::Re
     let checks = super::wait_for(async {
         let aws = std::sync::Arc::new(Aws::of_person(args.credentials.profile.as_deref()).await);
         let waiting = async {
-            let spinner = talk.spinner();
+            let spinner = console.spinner();
             loop {
                 spinner.set_message("asking AWS; event history takes two questions a second".to_owned());
                 tokio::time::sleep(std::time::Duration::from_millis(200)).await;
@@ -99,12 +99,12 @@ fn ask(args: &DoctorArgs, inspection: &mut Inspection, talk: Talk) -> anyhow::Re
 
 fn write(checks: &[Check], answers: &[Answer], inspection: &Inspection) -> anyhow::Result<()> {
     let mut out = output::stdout();
-    let mut place = (String::new(), String::new());
+    let mut current = (String::new(), String::new());
     for check in checks {
         let here = (check.account.clone(), check.region.clone());
-        if place != here {
+        if current != here {
             table::heading(&mut out, &format!("{} {}", check.account, check.region))?;
-            place = here;
+            current = here;
         }
         let style = table::status_style(check.status);
         writeln!(out, "  {style}{:<8}{style:#}{:<26}{}", check.status.as_str(), check.check, wrapped(&printable(&check.saw), 36))?;

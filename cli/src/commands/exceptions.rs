@@ -13,15 +13,15 @@ use audit_local::store::Store;
 use super::{configuration, now};
 use crate::{
     args::ExceptionsCommand,
+    console::Console,
     exit::Exit,
     output::{self, table, text::counted},
-    talk::Talk,
 };
 
 /// Seconds before its end from which an exception is shown as ending soon.
 const SOON_SECONDS: i64 = 30 * 24 * 60 * 60;
 
-pub(crate) fn run(command: &ExceptionsCommand, talk: Talk) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Result<Exit> {
     let ExceptionsCommand::Check { config, store, now: given } = command;
     let configuration = configuration(Some(config))?;
     let findings = store.as_deref().map(findings_in).transpose()?;
@@ -33,7 +33,7 @@ pub(crate) fn run(command: &ExceptionsCommand, talk: Talk) -> anyhow::Result<Exi
         &["STATE", "LINE", "RULE", "ACCOUNTS", "UNTIL", "OWNER", "REASON", "SUPPRESSES"],
         rows.into_iter(),
     )?;
-    talk.note(format_args!("{}, {attention} of them to look at", counted(configuration.exceptions.len(), "exception")));
+    console.note(format_args!("{}, {attention} of them to look at", counted(configuration.exceptions.len(), "exception")));
     Ok(Exit::Clean)
 }
 

@@ -14,63 +14,64 @@ use audit_core::{
 use audit_local::{scan, store::Store};
 
 use super::{
-    audit::{Run, facts_of, there_in, world_of},
+    audit::{Run, choices_in, evidence_of, world_of},
     configuration, load_world, now,
 };
 use crate::{
     args::ExplainArgs,
+    console::Console,
     exit::{Exit, UsageError},
-    filter::There,
+    filter::Choices,
     output::{self, text::wrapped},
-    talk::Talk,
 };
 
-pub(crate) fn run(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
     match &args.finding {
-        Some(id) => explain_finding(id, args, talk),
-        None => explain_call(args, talk),
+        Some(id) => explain_finding(id, args, console),
+        None => explain_call(args, console),
     }
 }
 
-fn explain_finding(id: &str, args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
-    let configuration = configuration(args.terms.config.as_deref())?;
-    let now = now(args.terms.now);
+fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
+    let configuration = configuration(args.basis.config.as_deref())?;
+    let now = now(args.basis.now);
     let selection = Selection::default();
-    let run = Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), talk, kept: [None, None] };
-    let terms = run.terms();
+    let run =
+        Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), console, own_files: [None, None] };
+    let options = run.options();
     // The evidence is loaded twice: to find the finding, and to explain the call behind it.
     let evidence = || -> anyhow::Result<(Facts, audit_core::world::World)> {
         if let Some(path) = &args.store {
             let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
-            return Ok((facts_of(&store)?, world_of(&store, talk)?));
+            return Ok((evidence_of(&store)?, world_of(&store, console)?));
         }
-        let world = load_world(args.terms.world.as_ref(), talk)?.world;
-        let read = run.read(&args.input, args.terms.world.as_ref(), None, &world)?;
-        read.nothing.iter().for_each(|why| talk.warn(why));
+        let world = load_world(args.basis.world.as_ref(), console)?.world;
+        let read = run.read(&args.input, args.basis.world.as_ref(), None, &world)?;
+        read.nothing.iter().for_each(|why| console.warn(why));
         Ok((read.scanned.facts, world))
     };
     if args.store.is_none() && args.input.is_empty() {
         return Err(UsageError("a finding needs the --store that holds it, or the --input that it came from".to_owned()).into());
     }
     let (facts, world) = evidence()?;
-    let findings = auditor::audit(facts, world, &terms).findings;
+    let findings = auditor::audit(facts, world, &options).findings;
     let finding = match output::find(&findings, id) {
         Err(_) if is_stored(id, args)? => {
             let message = format!(
                 "the store holds a finding `{id}`, but under {} there is none: give the --config that the store was made with",
-                if args.terms.config.is_some() { "this configuration" } else { "no configuration" }
+                if args.basis.config.is_some() { "this configuration" } else { "no configuration" }
             );
             return Err(UsageError(message).into());
         }
         found => found?,
     };
     let (facts, world) = evidence()?;
-    let steps = auditor::explain_finding(&finding.id, facts, world, &terms);
+    let steps = auditor::explain_finding(&finding.id, facts, world, &options);
     let mut out = output::stdout();
     output::table::finding(&mut out, finding)?;
     let (heading, steps) = match steps {
         Some(steps) => ("The latest call, step by step:", steps),
-        None => ("Step by step:", auditor::explain_change(finding, &terms)),
+        None => ("Step by step:", auditor::explain_change(finding, &options)),
     };
     writeln!(out, "\n{heading}")?;
     write_steps(&mut out, &steps)?;
@@ -83,24 +84,24 @@ fn is_stored(id: &str, args: &ExplainArgs) -> anyhow::Result<bool> {
     Ok(output::find(&Store::open_existing(path)?.findings()?, id).is_ok())
 }
 
-fn explain_call(args: &ExplainArgs, talk: Talk) -> anyhow::Result<Exit> {
+fn explain_call(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
     let (Some(account), Some(region), Some(model)) = (&args.account, &args.region, &args.model) else {
         return Err(UsageError("--account, --region and --model are needed".to_owned()).into());
     };
-    let configuration = configuration(args.terms.config.as_deref())?;
-    let (facts, world, there) = if let Some(path) = &args.store {
+    let configuration = configuration(args.basis.config.as_deref())?;
+    let (facts, world, choices) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
-        (facts_of(&store)?, world_of(&store, talk)?, there_in(&store)?)
+        (evidence_of(&store)?, world_of(&store, console)?, choices_in(&store)?)
     } else {
-        let loaded = load_world(args.terms.world.as_ref(), talk)?;
-        let there = There::of_world(&loaded);
-        (Facts::default(), loaded.world, there)
+        let loaded = load_world(args.basis.world.as_ref(), console)?;
+        let choices = Choices::of_world(&loaded);
+        (Facts::default(), loaded.world, choices)
     };
-    let (account, region) = (there.account_meant(account, talk), Region::from(region.trim().to_lowercase()));
-    talk.warn_of_each(&there.doubts(&account, &region));
+    let (account, region) = (choices.resolve_account(account, console), Region::from(region.trim().to_lowercase()));
+    console.warn_of_each(&choices.doubts(&account, &region));
     let requested = args.guardrail.as_deref().map(|named| requested(named, &account, &region)).transpose()?;
     let call = Call {
-        time: Some(args.at.unwrap_or_else(|| now(args.terms.now))),
+        time: Some(args.at.unwrap_or_else(|| now(args.basis.now))),
         reach: Reach::of_operation(&args.api).ok_or_else(|| UsageError(format!("`{}` is no operation that runs a model", args.api)))?,
         api: args.api.clone(),
         model: Model::parse(model),

@@ -6,29 +6,29 @@ use anyhow::Context as _;
 use audit_core::{finding::Finding, report::v1};
 use audit_local::store::Store;
 
-use super::audit::{nothing_of, there_in};
+use super::audit::{choices_in, nothing_of};
 use crate::{
     args::{FindingsCommand, Format, PlainFormat},
+    console::Console,
     exit::Exit,
     output::{self, table, text::counted},
-    talk::Talk,
 };
 
-pub(crate) fn run(command: &FindingsCommand, talk: Talk) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result<Exit> {
     match command {
         FindingsCommand::List { store, filter, format } => {
-            let (there, mut findings) = {
+            let (choices, mut findings) = {
                 let context = || format!("failed to read the store `{}`", store.display());
                 let store = Store::open_existing(store).with_context(context)?;
-                (there_in(&store).with_context(context)?, store.findings().with_context(context)?)
+                (choices_in(&store).with_context(context)?, store.findings().with_context(context)?)
             };
-            let places = filter.places(&there, talk);
+            let selection = filter.selection(&choices, console);
             let all = findings.len();
-            findings.retain(|finding| filter.passes(finding) && places.selects_place(&finding.account, &finding.region));
-            talk.warn_of_each(&nothing_of(&places, &there, false));
-            let words = filter.in_words(&places);
+            findings.retain(|finding| filter.passes(finding) && selection.selects_place(&finding.account, &finding.region));
+            console.warn_of_each(&nothing_of(&selection, &choices, false));
+            let words = filter.to_filter(&selection);
             if !words.is_everything() {
-                talk.note(format_args!("filtered: only {words}; left out: {}", counted(all - findings.len(), "finding")));
+                console.note(format_args!("filtered: only {words}; left out: {}", counted(all - findings.len(), "finding")));
             }
             list(&findings, *format)?;
         }

@@ -15,19 +15,19 @@ use serde_json::Value;
 use super::load_world;
 use crate::{
     args::{PlainFormat, PolicyCommand},
+    console::Console,
     exit::{Exit, UsageError},
-    filter::There,
+    filter::Choices,
     output,
-    talk::Talk,
 };
 
-pub(crate) fn run(command: &PolicyCommand, talk: Talk) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &PolicyCommand, console: Console) -> anyhow::Result<Exit> {
     match command {
         PolicyCommand::Effective { world, account, policy_type, at, format } => {
-            effective(world, account.as_deref(), policy_type, *at, *format, talk)
+            effective(world, account.as_deref(), policy_type, *at, *format, console)
         }
         PolicyCommand::Lint { files, world, management_account, format } => {
-            lint::run(files, world.as_ref(), management_account.as_deref(), *format, talk)
+            lint::run(files, world.as_ref(), management_account.as_deref(), *format, console)
         }
     }
 }
@@ -38,15 +38,15 @@ fn effective(
     policy_type: &str,
     at: Option<Moment>,
     format: PlainFormat,
-    talk: Talk,
+    console: Console,
 ) -> anyhow::Result<Exit> {
     // These types allow or deny and are evaluated at each level, so there is no inherited document.
     if ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"].contains(&policy_type) {
         return Err(UsageError(format!("policies of type {policy_type} have no effective policy")).into());
     }
-    let loaded = load_world(Some(world), talk)?;
-    let there = There::of_world(&loaded);
-    let only = only.map(|only| there.account_meant(only, talk));
+    let loaded = load_world(Some(world), console)?;
+    let choices = Choices::of_world(&loaded);
+    let only = only.map(|only| choices.resolve_account(only, console));
     let world = loaded.world;
     if !EFFECTIVE_POLICY_TYPES.contains(&policy_type) && !world.policy_types().any(|known| known == policy_type) {
         let known = EFFECTIVE_POLICY_TYPES.join(", ");
@@ -78,12 +78,12 @@ fn effective(
     policies.retain(|account, _| only.as_ref().is_none_or(|only| account == only));
     not_known.retain(|account| only.as_ref().is_none_or(|only| account == only));
     for account in &not_known {
-        talk.warn(format_args!(
+        console.warn(format_args!(
             "{account}: not known: the account's place, or the content of a policy on its way to the root, isn't in the world"
         ));
     }
     if let Some(only) = only.filter(|_| policies.is_empty() && not_known.is_empty()) {
-        return Err(UsageError(there.lacks_account(&only)).into());
+        return Err(UsageError(choices.lacks_account(&only)).into());
     }
     let mut out = output::stdout();
     match format {

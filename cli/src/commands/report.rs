@@ -13,33 +13,33 @@ use audit_local::store::Store;
 use serde_json::json;
 
 use super::{
-    audit::{NAMED_IN_REPORT, conclude, ends, nothing_of, say_filter, stored_world, there_in, tool},
+    audit::{NAMED_IN_REPORT, choices_in, conclude, ends, note_filter, nothing_of, stored_world, tool},
     now,
 };
 use crate::{
     args::{Format, ReportArgs},
+    console::Console,
     exit::{Exit, UsageError},
     output::{self, table, text::counted},
-    talk::Talk,
 };
 
-pub(crate) fn run(args: &ReportArgs, talk: Talk) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     let store = Store::open_existing(&args.store).with_context(|| format!("failed to open the store `{}`", args.store.display()))?;
     let summary = store.summary()?;
-    let there = there_in(&store)?;
-    let places = args.filter.places(&there, talk);
+    let choices = choices_in(&store)?;
+    let selection = args.filter.selection(&choices, console);
     let mut findings = store.findings()?;
     let all = findings.len();
-    findings.retain(|finding| args.filter.passes(finding) && places.selects_place(&finding.account, &finding.region));
+    findings.retain(|finding| args.filter.passes(finding) && selection.selects_place(&finding.account, &finding.region));
     let (mut coverage, mut blind) = (store.coverage()?, store.blind()?);
-    coverage.retain(|row| places.selects_place(&row.account, &row.region));
-    blind.retain(|row| places.selects_place(&row.account, &row.region));
-    let filter = Filter { left_out: Some((all - findings.len()) as u64), ..args.filter.in_words(&places) };
-    let mut incomplete = nothing_of(&places, &there, coverage.is_empty() && findings.is_empty());
+    coverage.retain(|row| selection.selects_place(&row.account, &row.region));
+    blind.retain(|row| selection.selects_place(&row.account, &row.region));
+    let filter = Filter { left_out: Some((all - findings.len()) as u64), ..args.filter.to_filter(&selection) };
+    let mut incomplete = nothing_of(&selection, &choices, coverage.is_empty() && findings.is_empty());
     if summary.records.read == 0 {
         incomplete = vec!["nothing was ever read into this store".to_owned()];
     }
-    talk.warn_of_each(&incomplete);
+    console.warn_of_each(&incomplete);
     let stored = stored_world(&store)?;
     let missing = stored.missing_policies();
     let mut invocations = Invocations::default();
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &ReportArgs, talk: Talk) -> anyhow::Result<Exit> {
             .collect(),
         accounts: summary.accounts,
     };
-    say_filter(&report, args.output.format, talk);
+    note_filter(&report, args.output.format, console);
     match args.framework {
         None => conclude(&report, &args.output),
         Some(framework) => by_framework(&report, framework, args),

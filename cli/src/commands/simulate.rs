@@ -31,49 +31,50 @@ use audit_local::{scan, store::Store};
 use serde_json::{Map, Value, json};
 
 use super::{
-    audit::{Read, Run, facts_of, nothing_of, there_in, world_of},
+    audit::{Read, Run, choices_in, evidence_of, nothing_of, world_of},
     configuration, load_world, now,
 };
 use crate::{
     args::{Format, SimulateArgs, filter_of},
+    console::Console,
     exit::{Exit, UsageError},
-    filter::There,
+    filter::Choices,
     output::{
         self, table,
         text::{counted, wrapped},
     },
-    talk::Talk,
 };
 
 /// The id of the policy in `--policy`, which doesn't exist in AWS yet.
 const SUPPOSED_POLICY: &str = "p-supposed";
 
-pub(crate) fn run(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Exit> {
-    let configuration = configuration(args.terms.config.as_deref())?;
-    let now = now(args.terms.now);
-    let supposed = supposed(args, talk)?;
+pub(crate) fn run(args: &SimulateArgs, console: Console) -> anyhow::Result<Exit> {
+    let configuration = configuration(args.basis.config.as_deref())?;
+    let now = now(args.basis.now);
+    let supposed = supposed(args, console)?;
     let everything = Selection::default();
-    let run = Run { configuration: &configuration, selection: &everything, now, threads: scan::processors(), talk, kept: [None, None] };
+    let run =
+        Run { configuration: &configuration, selection: &everything, now, threads: scan::processors(), console, own_files: [None, None] };
     let mut is_incomplete = false;
-    let (facts, world, there, nothing): (Facts, World, There, Option<String>) = if let Some(path) = &args.store {
+    let (facts, world, choices, nothing): (Facts, World, Choices, Option<String>) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
-        (facts_of(&store)?, world_of(&store, talk)?, there_in(&store)?, None)
+        (evidence_of(&store)?, world_of(&store, console)?, choices_in(&store)?, None)
     } else {
-        let world = load_world(args.terms.world.as_ref(), talk)?;
-        let Read { scanned, nothing } = run.read(&args.paths, args.terms.world.as_ref(), None, &world.world)?;
+        let world = load_world(args.basis.world.as_ref(), console)?;
+        let Read { scanned, nothing } = run.read(&args.paths, args.basis.world.as_ref(), None, &world.world)?;
         is_incomplete = !world.problems.is_empty() || !scanned.problems.is_empty();
-        let there = There::of_world(&world).and_met(scanned.facts.met(), None);
-        (scanned.facts, world.world, there, nothing)
+        let choices = Choices::of_world(&world).and_read(scanned.facts.met(), None);
+        (scanned.facts, world.world, choices, nothing)
     };
-    let selection = args.selection.selection(&there, talk);
+    let selection = args.selection.selection(&choices, console);
     let run = Run { selection: &selection, ..run };
     let simulation =
-        simulate(facts, world, &supposed, args.assume_permissions, &run.terms()).map_err(|error| UsageError(error.to_string()))?;
-    let mut incomplete = nothing.map_or_else(|| nothing_of(&selection, &there, simulation.rows.is_empty()), |nothing| vec![nothing]);
+        simulate(facts, world, &supposed, args.assume_permissions, &run.options()).map_err(|error| UsageError(error.to_string()))?;
+    let mut incomplete = nothing.map_or_else(|| nothing_of(&selection, &choices, simulation.rows.is_empty()), |nothing| vec![nothing]);
     if incomplete.is_empty() && simulation.rows.is_empty() {
         incomplete.push("no call was read, so nothing is said of any".to_owned());
     }
-    talk.warn_of_each(&incomplete);
+    console.warn_of_each(&incomplete);
     let limits = Limits { filter: Some(filter_of(&selection)).filter(|filter| !filter.is_everything()), incomplete };
     output::to(args.output.as_deref(), |out| write(out, &simulation, &limits, args.format))?;
     let is_bad = |least: Severity| simulation.rows.iter().any(|row| row.effect.severity() >= least);
@@ -170,12 +171,12 @@ fn key(effect: Effect) -> String {
 }
 
 /// Returns the changes to simulate, in the order in which an operator would make them.
-fn supposed(args: &SimulateArgs, talk: Talk) -> anyhow::Result<Vec<WorldChange>> {
+fn supposed(args: &SimulateArgs, console: Console) -> anyhow::Result<Vec<WorldChange>> {
     use OrganizationChange::{AttachPolicy, CreatePolicy, DetachPolicy, MoveAccount};
     let mut changes = Vec::new();
     let mut organization = |change| changes.push(WorldChange::Organization(change));
     if let Some(path) = &args.policy {
-        let content = Some(bedrock_policy(path, talk)?);
+        let content = Some(bedrock_policy(path, console)?);
         organization(CreatePolicy {
             policy: SUPPOSED_POLICY.into(),
             policy_type: BEDROCK_POLICY.to_owned(),
@@ -225,7 +226,7 @@ fn read_json(path: &Path) -> anyhow::Result<Value> {
 }
 
 /// Reads the text of a Bedrock policy from a document or an answer of DescribePolicy, and warns of what looks wrong about it.
-fn bedrock_policy(path: &Path, talk: Talk) -> anyhow::Result<String> {
+fn bedrock_policy(path: &Path, console: Console) -> anyhow::Result<String> {
     let json = read_json(path)?;
     let problem = |problem: String| UsageError(format!("{}: {problem}", path.display()));
     if let Some(policy_type) = json.at("/Policy/PolicySummary/Type").as_str().filter(|policy_type| *policy_type != BEDROCK_POLICY) {
@@ -238,7 +239,7 @@ fn bedrock_policy(path: &Path, talk: Talk) -> anyhow::Result<String> {
     }
     let lints = lint(&text, None).map_err(|error| problem(error.to_string()))?;
     for lint in lints.iter().filter(|lint| lint.level == Level::Error) {
-        talk.warn(format_args!("{}, {}: {} [{}]", path.display(), lint.pointer, lint.message, lint.kind));
+        console.warn(format_args!("{}, {}: {} [{}]", path.display(), lint.pointer, lint.message, lint.kind));
     }
     Ok(text)
 }
@@ -246,9 +247,9 @@ fn bedrock_policy(path: &Path, talk: Talk) -> anyhow::Result<String> {
 fn show(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
     let count = |effect: &Effect| simulation.calls.get(effect).copied().unwrap_or_default();
     let all: u64 = Effect::ALL.iter().map(count).sum();
-    let told: Vec<String> = Effect::TOLD.iter().map(|effect| format!("{effect} {}", count(effect))).collect();
+    let counts: Vec<String> = Effect::TOLD.iter().map(|effect| format!("{effect} {}", count(effect))).collect();
     let all = counted(usize::try_from(all).unwrap_or(usize::MAX), "call");
-    writeln!(out, "After the change, of {all} like those that were made: {}", told.join(", "))?;
+    writeln!(out, "After the change, of {all} like those that were made: {}", counts.join(", "))?;
     by_account(out, simulation)?;
     let changed: Vec<&Row> = simulation.rows.iter().filter(|row| row.effect != Effect::Unchanged).collect();
     if !changed.is_empty() {
@@ -274,10 +275,10 @@ fn show(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
         fails.into_iter().chain(what).chain(not_known).map(|reason| (reason, format!("{} in {}", row.account, row.region)))
     });
     notes(out, "Why", reasons)?;
-    let elsewhere = simulation.elsewhere.iter().flat_map(|place| {
-        let what = place.changes.iter().map(ToString::to_string).map(|change| (Effect::Weaker, change));
-        let not_known = place.not_known.iter().map(|text| (Effect::NotKnown, text.clone()));
-        what.chain(not_known).map(|reason| (reason, format!("{} in {}", place.account, place.region)))
+    let elsewhere = simulation.elsewhere.iter().flat_map(|account_region| {
+        let what = account_region.changes.iter().map(ToString::to_string).map(|change| (Effect::Weaker, change));
+        let not_known = account_region.not_known.iter().map(|text| (Effect::NotKnown, text.clone()));
+        what.chain(not_known).map(|reason| (reason, format!("{} in {}", account_region.account, account_region.region)))
     });
     notes(out, "Demanded less where no call was made", elsewhere)
 }
@@ -303,21 +304,21 @@ fn by_account(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<(
 }
 
 /// Accounts and Regions that are named with a note at most.
-const PLACES_NAMED: usize = 5;
+const ACCOUNT_REGIONS_NAMED: usize = 5;
 
 /// Writes notes under a heading, each note once, with the accounts and Regions that it concerns.
 fn notes(out: &mut impl Write, heading: &str, notes: impl Iterator<Item = ((Effect, String), String)>) -> anyhow::Result<()> {
-    let mut places: BTreeMap<(Effect, String), BTreeSet<String>> = BTreeMap::new();
-    for (note, place) in notes {
-        places.entry(note).or_default().insert(place);
+    let mut account_regions: BTreeMap<(Effect, String), BTreeSet<String>> = BTreeMap::new();
+    for (note, account_region) in notes {
+        account_regions.entry(note).or_default().insert(account_region);
     }
-    if places.is_empty() {
+    if account_regions.is_empty() {
         return Ok(());
     }
     headed(out, heading)?;
-    for ((effect, note), places) in places {
-        let named: Vec<&str> = places.iter().take(PLACES_NAMED).map(String::as_str).collect();
-        let more = places.len().saturating_sub(PLACES_NAMED);
+    for ((effect, note), account_regions) in account_regions {
+        let named: Vec<&str> = account_regions.iter().take(ACCOUNT_REGIONS_NAMED).map(String::as_str).collect();
+        let more = account_regions.len().saturating_sub(ACCOUNT_REGIONS_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         writeln!(out, "  {}", wrapped(&format!("{effect}: {note} ({}{more})", named.join(", ")), 4))?;
     }

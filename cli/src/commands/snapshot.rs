@@ -1,7 +1,7 @@
 //! `guardrail-audit snapshot`: writes the world of an organization, or of one account.
 
 #[cfg(not(feature = "aws"))]
-pub(crate) fn run(_: &crate::args::SnapshotArgs, _: crate::talk::Talk) -> anyhow::Result<crate::exit::Exit> {
+pub(crate) fn run(_: &crate::args::SnapshotArgs, _: crate::console::Console) -> anyhow::Result<crate::exit::Exit> {
     Err(super::needs_aws("snapshot"))
 }
 
@@ -26,18 +26,18 @@ mod with_aws {
     use crate::{
         args::{PlainFormat, SnapshotArgs},
         commands::wait_for,
+        console::Console,
         exit::Exit,
         output::{
             self, table,
             text::{counted, wrapped},
         },
-        talk::Talk,
     };
 
     /// Reads that failed and that the table names at most. JSON names all.
     const NAMED: usize = 40;
 
-    pub(crate) fn run(args: &SnapshotArgs, talk: Talk) -> anyhow::Result<Exit> {
+    pub(crate) fn run(args: &SnapshotArgs, console: Console) -> anyhow::Result<Exit> {
         let options = Options {
             folder: args.dir.clone(),
             role: args.aws.credentials.role_name.clone(),
@@ -48,7 +48,7 @@ mod with_aws {
         let outcome = wait_for(async {
             let aws = Arc::new(Aws::of_person(args.aws.credentials.profile.as_deref()).await);
             let progress = Arc::new(Progress::default());
-            let shown = show(talk, Arc::clone(&progress));
+            let shown = show(console, Arc::clone(&progress));
             tokio::select! {
                 outcome = snapshot(aws, &options, progress, Clock::System) => outcome,
                 never = shown => match never {},
@@ -56,17 +56,17 @@ mod with_aws {
         })??;
         write(&outcome, args.format)?;
         if let Some(started) = outcome.resumed {
-            talk.note(format_args!("went on with the run that began at {started}"));
+            console.note(format_args!("went on with the run that began at {started}"));
         }
-        outcome.notes.iter().for_each(|note| talk.note(note));
+        outcome.notes.iter().for_each(|note| console.note(note));
         let folder = args.dir.display();
-        talk.note(format_args!("to audit with it: guardrail-audit audit PATH... --world {folder}"));
+        console.note(format_args!("to audit with it: guardrail-audit audit PATH... --world {folder}"));
         Ok(if args.strict && !outcome.is_complete() { Exit::Incomplete } else { Exit::Clean })
     }
 
     /// Shows the progress until it is cancelled.
-    async fn show(talk: Talk, progress: Arc<Progress>) -> std::convert::Infallible {
-        let bar = talk.spinner();
+    async fn show(console: Console, progress: Arc<Progress>) -> std::convert::Infallible {
+        let bar = console.spinner();
         loop {
             let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
             let (places, all) = (read(&progress.places), read(&progress.all_places));

@@ -245,9 +245,9 @@ fn blind(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
     heading(out, "Blind spots")?;
     for (missing, rows) in by_kind {
-        let places: Vec<String> = rows.iter().take(3).map(|row| format!("{}/{}", row.account, row.region)).collect();
+        let account_regions: Vec<String> = rows.iter().take(3).map(|row| format!("{}/{}", row.account, row.region)).collect();
         let more = if rows.len() > 3 { format!(" and {} more", rows.len() - 3) } else { String::new() };
-        writeln!(out, "  {}: {}{more}", missing.as_str(), places.join(", "))?;
+        writeln!(out, "  {}: {}{more}", missing.as_str(), account_regions.join(", "))?;
         writeln!(out, "           {DIM}{}{DIM:#}", wrapped(&format!("to see it: {}", missing.remedy()), 11))?;
     }
     writeln!(out)

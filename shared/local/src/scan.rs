@@ -217,7 +217,7 @@ pub fn each_readable(inputs: &[Input], mut with: impl FnMut(Readable<'_>)) -> Ve
                 Piece::Broken(why) => lose(Some(number), why.to_owned()),
                 Piece::Lost(why) => lose(None, why),
                 Piece::Foreign { kind, inside } if kind.may_hold_records || (input.should_hold_records() && inside.is_none()) => {
-                    lose(None, told(kind, inside));
+                    lose(None, described(kind, inside));
                 }
                 Piece::Foreign { .. } | Piece::NextFile => number -= 1,
             }
@@ -237,7 +237,7 @@ pub fn each_readable(inputs: &[Input], mut with: impl FnMut(Readable<'_>)) -> Ve
 }
 
 /// Describes content that isn't read, for a message.
-fn told(kind: Foreign, inside: Option<&str>) -> String {
+fn described(kind: Foreign, inside: Option<&str>) -> String {
     let where_ = inside.map(|name| format!("`{name}` in it: ")).unwrap_or_default();
     format!("{where_}{}: {}", kind.name, kind.remedy)
 }
@@ -377,7 +377,7 @@ impl<'r, 'w> Reading<'r, 'w> {
     fn piece(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Value(value) => {
-                self.text.is_damaged |= self.text.is_text && speaks_of_records(value);
+                self.text.is_damaged |= self.text.is_text && mentions_records(value);
                 self.collector.each(value, |taken| self.summary.take(taken));
             }
             Piece::Line { line, in_text } => self.line(line, in_text),
@@ -398,7 +398,7 @@ impl<'r, 'w> Reading<'r, 'w> {
             self.text = InText { is_text: true, before, ..InText::default() };
         }
         let is_plain = in_text && !line.iter().any(|byte| matches!(byte, b'"' | b'{' | b'}'));
-        self.text.is_damaged |= in_text && speaks_of_records(line);
+        self.text.is_damaged |= in_text && mentions_records(line);
         let plain = &mut self.text.plain;
         self.collector.each_in_line(line, |taken| match taken {
             Taken::Unreadable(UnreadableRecord::NoJson) if is_plain => *plain += 1,
@@ -431,7 +431,7 @@ impl<'r, 'w> Reading<'r, 'w> {
         if is_beside && (!self.is_log || inside.is_some()) {
             self.left_out.push(kind.name);
         } else {
-            self.problem(None, told(kind, inside));
+            self.problem(None, described(kind, inside));
         }
     }
 
@@ -442,7 +442,7 @@ impl<'r, 'w> Reading<'r, 'w> {
     }
 }
 
-fn speaks_of_records(bytes: &[u8]) -> bool {
+fn mentions_records(bytes: &[u8]) -> bool {
     [&b"\"eventName"[..], b"\"eventname", b"ModelInvocationLog"].iter().any(|word| memmem::find(bytes, word).is_some())
 }
 
@@ -482,7 +482,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_watches_is_told_that_reading_ended_by_a_panic() {
+    fn watching_ends_when_the_scan_panics() {
         let progress = Progress::default();
         let panics = |_: &Digest| -> bool { panic!("on purpose") };
         let inputs = [Input::File { path: concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into(), bytes: 1, is_named: true }];

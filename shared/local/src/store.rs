@@ -17,8 +17,8 @@ use audit_core::{
     report::{BlindRow, CoverageRow, Records, Unreadable},
     verdict::Invocations,
 };
-pub use opening::when_waiting;
-use opening::{Found, looked_at, wait};
+pub use opening::on_wait;
+use opening::{FileKind, file_kind, wait};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use crate::scan::{Counts, Digest, InputSummary};
@@ -39,7 +39,7 @@ pub struct Store {
 
 /// Identifies the content of a store, so that a later write by another run is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen(i64);
+pub struct Revision(i64);
 
 /// The error when a store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -110,27 +110,27 @@ impl Store {
 
     fn prepare(mut connection: Connection, make: bool) -> Result<Self, StoreError> {
         connection.busy_handler(Some(wait)).map_err(failed("open the store"))?;
-        match connection.transaction().and_then(|transaction| looked_at(&transaction)).map_err(failed("open the store"))? {
-            Found::Store => {}
-            Found::Nothing if !make => return Err(StoreError::Empty),
-            Found::Nothing => {
+        match connection.transaction().and_then(|transaction| file_kind(&transaction)).map_err(failed("open the store"))? {
+            FileKind::Store => {}
+            FileKind::Nothing if !make => return Err(StoreError::Empty),
+            FileKind::Nothing => {
                 // Two runs may both see a missing store: the second one finds the tables that the first one created.
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("open the store"))?;
-                match looked_at(&transaction).map_err(failed("open the store"))? {
-                    Found::Store => {}
-                    Found::Nothing => transaction.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
-                    Found::Other(found) => return Err(StoreError::Version { found }),
+                match file_kind(&transaction).map_err(failed("open the store"))? {
+                    FileKind::Store => {}
+                    FileKind::Nothing => transaction.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
+                    FileKind::Other(found) => return Err(StoreError::Version { found }),
                 }
                 transaction.commit().map_err(failed("make the tables of the store"))?;
             }
-            Found::Other(found) => return Err(StoreError::Version { found }),
+            FileKind::Other(found) => return Err(StoreError::Version { found }),
         }
         Ok(Store { connection })
     }
 
     /// Identifies the current content of the store, to notice later whether another run has written to it.
-    pub fn seen(&self) -> Result<Seen, StoreError> {
-        seen(&self.connection).map_err(failed("look at the store"))
+    pub fn revision(&self) -> Result<Revision, StoreError> {
+        revision(&self.connection).map_err(failed("look at the store"))
     }
 
     /// Whether an input with this digest was read into the store before.
@@ -266,11 +266,11 @@ impl Store {
 
     /// Replaces the conclusions like [`Store::conclude`], unless another run has written to the store since `since`: then it changes
     /// nothing and returns false.
-    pub fn conclude_unless_changed(&mut self, audit: &Audit, since: Seen) -> Result<bool, StoreError> {
+    pub fn conclude_unless_changed(&mut self, audit: &Audit, since: Revision) -> Result<bool, StoreError> {
         self.conclude_if(audit, Some(since))
     }
 
-    fn conclude_if(&mut self, audit: &Audit, since: Option<Seen>) -> Result<bool, StoreError> {
+    fn conclude_if(&mut self, audit: &Audit, since: Option<Revision>) -> Result<bool, StoreError> {
         let findings: Vec<(&Finding, String)> = audit
             .findings
             .iter()
@@ -279,7 +279,7 @@ impl Store {
             .map_err(|source| StoreError::Stored { what: "finding", source })?;
         let transaction = self.writing().map_err(failed("write the findings"))?;
         if let Some(since) = since
-            && seen(&transaction).map_err(failed("write the findings"))? != since
+            && revision(&transaction).map_err(failed("write the findings"))? != since
         {
             return Ok(false);
         }
@@ -366,8 +366,8 @@ impl Store {
 }
 
 /// A number that changes when another connection has written (sqlite.org/pragma.html#pragma_data_version).
-fn seen(connection: &Connection) -> Result<Seen, rusqlite::Error> {
-    connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Seen)
+fn revision(connection: &Connection) -> Result<Revision, rusqlite::Error> {
+    connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Revision)
 }
 
 /// The counts of records as reports show them: read = judged + ignored + unreadable.
@@ -657,7 +657,7 @@ mod tests {
     #[test]
     fn a_locked_store_is_waited_for() {
         static WAITED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-        when_waiting(|| WAITED.store(true, std::sync::atomic::Ordering::SeqCst));
+        on_wait(|| WAITED.store(true, std::sync::atomic::Ordering::SeqCst));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.db");
         let mut store = Store::open(&path).unwrap();
@@ -679,12 +679,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.db");
         let (mut one, mut other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
-        let before = one.seen().unwrap();
+        let before = one.revision().unwrap();
         one.add(&Facts::default(), &[], &world_files()).unwrap();
-        assert_eq!(one.seen().unwrap(), before, "what it writes itself is no news");
+        assert_eq!(one.revision().unwrap(), before, "what it writes itself is no news");
         other.add(&Facts::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
         assert!(!one.conclude_unless_changed(&Audit::default(), before).unwrap());
-        let after = one.seen().unwrap();
+        let after = one.revision().unwrap();
         assert!(one.conclude_unless_changed(&Audit::default(), after).unwrap());
     }
 

@@ -56,33 +56,33 @@ pub fn load(folder: &Path) -> Result<LoadedWorld, walkdir::Error> {
             Err(error) if error.depth() == 0 => return Err(error),
             Err(error) => {
                 let shown_as = error.path().unwrap_or(folder);
-                loaded.lose(place_of(shown_as, folder), shown_as, why(&error));
+                loaded.lose(relative_path(shown_as, folder), shown_as, why(&error));
                 continue;
             }
         };
-        if !entry.file_type().is_file() || is_beside_the_point(entry.path()) {
+        if !entry.file_type().is_file() || is_no_answer(entry.path()) {
             continue;
         }
-        let place = place_of(entry.path(), folder);
+        let relative = relative_path(entry.path(), folder);
         if entry.path().extension().is_none_or(|extension| extension != "json") {
-            loaded.misnamed(&place, entry.path());
+            loaded.misnamed(&relative, entry.path());
             continue;
         }
         match std::fs::read(entry.path()) {
-            Ok(json) => loaded.take(place, json, entry.path()),
-            Err(error) => loaded.lose(place, entry.path(), error.to_string()),
+            Ok(json) => loaded.take(relative, json, entry.path()),
+            Err(error) => loaded.lose(relative, entry.path(), error.to_string()),
         }
     }
     Ok(loaded)
 }
 
-fn place_of(path: &Path, folder: &Path) -> String {
+fn relative_path(path: &Path, folder: &Path) -> String {
     let relative = path.strip_prefix(folder).unwrap_or(path);
     relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Whether a file holds no AWS answer: a person or an editor left it in the folder, such as `README.md` or `.DS_Store`.
-fn is_beside_the_point(path: &Path) -> bool {
+fn is_no_answer(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.') || name.ends_with(".md") || (name.starts_with("README") && !name.ends_with(".json"))
 }
@@ -191,8 +191,8 @@ mod tests {
         let problems: Vec<&str> = loaded.problems.iter().map(|problem| problem.reason.as_str()).collect();
         assert_eq!(loaded.files.len(), 3, "what lies in a place of a world");
         assert!(
-            matches!(problems.as_slice(), [json, shape, place]
-            if json.starts_with("not valid JSON") && shape.starts_with("not an answer of DescribeEffectivePolicy") && place.starts_with("no snapshot")),
+            matches!(problems.as_slice(), [json, shape, relative]
+            if json.starts_with("not valid JSON") && shape.starts_with("not an answer of DescribeEffectivePolicy") && relative.starts_with("no snapshot")),
             "{problems:?}"
         );
         assert!(load(&folder.path().join("missing")).is_err());
@@ -221,7 +221,7 @@ mod tests {
             std::fs::write(path, none).unwrap();
         }
         let loaded = load(folder.path()).unwrap();
-        let mut problems: Vec<String> = loaded.problems.iter().map(|problem| place_of(&problem.file, folder.path())).collect();
+        let mut problems: Vec<String> = loaded.problems.iter().map(|problem| relative_path(&problem.file, folder.path())).collect();
         problems.sort_unstable();
         assert_eq!(problems, named);
         assert_eq!(loaded.problems.iter().filter(|problem| problem.used).count(), 1, "there may be new Regions: {:?}", loaded.problems);

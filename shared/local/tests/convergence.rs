@@ -223,23 +223,23 @@ fn policy(guardrail: &str) -> String {
 
 /// Which parts of the world are known.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct WorldParts {
     organization: bool,
     configurations: bool,
     telemetry: bool,
 }
 
-fn known() -> impl Strategy<Value = Known> {
+fn known() -> impl Strategy<Value = WorldParts> {
     // Mostly everything is known: without evidence every call gets the same verdict.
     let mostly = || proptest::bool::weighted(0.85);
-    (mostly(), mostly(), any::<bool>()).prop_map(|(organization, configurations, telemetry)| Known {
+    (mostly(), mostly(), any::<bool>()).prop_map(|(organization, configurations, telemetry)| WorldParts {
         organization,
         configurations,
         telemetry,
     })
 }
 
-fn world(known: Known) -> World {
+fn world(known: WorldParts) -> World {
     let mut files: Vec<(String, Value)> = Vec::new();
     if known.organization {
         let accounts: Vec<Value> =
@@ -292,7 +292,7 @@ struct Spelling {
 }
 
 /// A history, and two ways to write it.
-fn history() -> impl Strategy<Value = (Vec<Event>, Known, [Spelling; 2])> {
+fn history() -> impl Strategy<Value = (Vec<Event>, WorldParts, [Spelling; 2])> {
     proptest::collection::vec(event(), 1..40).prop_flat_map(|events| {
         let spelling = |count: usize| {
             let order = Just((0..count).collect::<Vec<_>>()).prop_shuffle();
@@ -342,7 +342,7 @@ fn found(audit: &Audit) -> String {
     json!({"findings": findings, "coverage": coverage, "blind": blind, "invocations": invocations}).to_string()
 }
 
-fn judge(facts: Facts, known: Known, threads: usize) -> Audit {
+fn judge(facts: Facts, known: WorldParts, threads: usize) -> Audit {
     let (configuration, selection) = (configuration(), Selection::default());
     let now = Moment::parse("2026-11-22T00:00:00Z").unwrap();
     auditor::audit(facts, world(known), &Terms { configuration: &configuration, selection: &selection, now, threads })

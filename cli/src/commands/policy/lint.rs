@@ -24,13 +24,13 @@ use serde_json::{Value, json};
 use crate::{
     args::PlainFormat,
     commands::load_world,
+    console::Console,
     exit::Exit,
     output::{
         self,
-        place::place_of,
+        position::position_of,
         text::{counted, wrapped},
     },
-    talk::Talk,
 };
 
 /// The lints of one text, with their lines and columns in it.
@@ -53,12 +53,12 @@ pub(super) fn run(
     world: Option<&PathBuf>,
     management: Option<&str>,
     format: PlainFormat,
-    talk: Talk,
+    console: Console,
 ) -> anyhow::Result<Exit> {
     let mut all = All { management: management.map(AccountId::from), ..All::default() };
     let mut of_world = Vec::new();
     if let Some(folder) = world {
-        let loaded = load_world(Some(folder), talk)?.files;
+        let loaded = load_world(Some(folder), console)?.files;
         let organization = loaded.iter().filter(|(path, _)| is_of(path, |entity| *entity == Entity::Organization));
         let mut organization = organization.filter_map(|(path, json)| {
             let json = serde_json::from_slice(without_mark(json)).ok()?;
@@ -90,7 +90,7 @@ pub(super) fn run(
     let errors = lints().filter(|(_, lint)| lint.level == Level::Error).count();
     if format == PlainFormat::Table {
         let read = if all.policies == 1 { "1 policy".to_owned() } else { format!("{} policies", all.policies) };
-        talk.note(format_args!("{read} read: {}, {}", counted(errors, "error"), counted(lints().count() - errors, "other lint")));
+        console.note(format_args!("{read} read: {}, {}", counted(errors, "error"), counted(lints().count() - errors, "other lint")));
     }
     Ok(if errors > 0 { Exit::Findings } else { Exit::Clean })
 }
@@ -177,9 +177,9 @@ impl All {
         let placed = |lint: Lint| {
             if in_file {
                 let pointer = format!("{}{}", inside.pointer, lint.pointer);
-                (place_of(file, &pointer), Lint { pointer, ..lint })
+                (position_of(file, &pointer), Lint { pointer, ..lint })
             } else {
-                (place_of(&text, &lint.pointer), lint)
+                (position_of(&text, &lint.pointer), lint)
             }
         };
         let lints = match lints {
@@ -201,8 +201,8 @@ fn not_a_policy(contents: &Contents) -> Lint {
 
 /// The note for a file that holds policies and is no policy itself: what the file is, and which part of it is linted.
 fn note_about(what: &str, inside: &[Inside]) -> Lint {
-    let places: Vec<&str> = inside.iter().map(|inside| inside.pointer.as_str()).filter(|pointer| !pointer.is_empty()).collect();
-    let at = if places.is_empty() { String::new() } else { format!(" at {}", places.join(", ")) };
+    let pointers: Vec<&str> = inside.iter().map(|inside| inside.pointer.as_str()).filter(|pointer| !pointer.is_empty()).collect();
+    let at = if pointers.is_empty() { String::new() } else { format!(" at {}", pointers.join(", ")) };
     let linted = match inside.first().map(|inside| inside.form) {
         Some(Form::Effective) => format!("the effective policy{at} is linted; it has no operators, so it can't be attached as it is"),
         Some(Form::Configuration) => format!("the account's enforced configuration{at} is linted, which is no policy"),
@@ -212,20 +212,20 @@ fn note_about(what: &str, inside: &[Inside]) -> Lint {
 }
 
 fn not_json(error: &serde_json::Error) -> (Option<(usize, usize)>, Lint) {
-    let place = (error.line() > 0).then(|| (error.line(), error.column().max(1)));
-    let said = error.to_string();
+    let position = (error.line() > 0).then(|| (error.line(), error.column().max(1)));
+    let full = error.to_string();
     // The line and column of the error are shown on their own.
-    let message = said.split(" at line ").next().unwrap_or(&said).to_owned();
-    (place, Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message })
+    let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
+    (position, Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message })
 }
 
 fn write_lints(texts: &[Linted], format: PlainFormat) -> anyhow::Result<()> {
-    let lints = || texts.iter().flat_map(|text| text.lints.iter().map(move |(place, lint)| (&text.name, place, lint)));
+    let lints = || texts.iter().flat_map(|text| text.lints.iter().map(move |(position, lint)| (&text.name, position, lint)));
     match format {
         PlainFormat::Json => {
             let rows: Vec<Value> = lints()
-                .map(|(name, place, lint)| {
-                    json!({"file": name, "line": place.map(|(line, _)| line), "column": place.map(|(_, column)| column),
+                .map(|(name, position, lint)| {
+                    json!({"file": name, "line": position.map(|(line, _)| line), "column": position.map(|(_, column)| column),
                         "pointer": lint.pointer, "level": lint.level, "kind": lint.kind, "message": lint.message})
                 })
                 .collect();
@@ -234,12 +234,12 @@ fn write_lints(texts: &[Linted], format: PlainFormat) -> anyhow::Result<()> {
         }
         PlainFormat::Table => {
             let mut out = output::stdout();
-            for (name, place, lint) in lints() {
-                let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+            for (name, position, lint) in lints() {
+                let position = position.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
                 let style = crate::output::table::level_style(lint.level);
                 writeln!(
                     out,
-                    "{}{place}: {style}{}{style:#} [{}]\n    {}",
+                    "{}{position}: {style}{}{style:#} [{}]\n    {}",
                     Path::new(name).display(),
                     lint.level,
                     lint.kind,

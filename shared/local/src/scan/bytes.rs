@@ -56,40 +56,40 @@ const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
 /// Large buffers are mapped by the system instead of allocated: once a large piece is freed, the allocator keeps later ones on its heap,
 /// where they leave holes.
 pub(super) struct Contents {
-    compressed: Room,
-    inflated: Room,
+    compressed: Buffer,
+    inflated: Buffer,
     window: Vec<u8>,
     decompressor: Decompressor,
 }
 
 impl Default for Contents {
     fn default() -> Self {
-        Contents { compressed: Room::default(), inflated: Room::default(), window: Vec::new(), decompressor: Decompressor::new() }
+        Contents { compressed: Buffer::default(), inflated: Buffer::default(), window: Vec::new(), decompressor: Decompressor::new() }
     }
 }
 
 /// A buffer that is used again for the next contents unless those are far smaller. Files are read largest first, so the memory of the first
 /// ones becomes free for the evidence of the later ones.
 #[derive(Default)]
-struct Room(Option<MmapMut>);
+struct Buffer(Option<MmapMut>);
 
-impl Room {
+impl Buffer {
     fn of(&mut self, size: usize) -> io::Result<&mut [u8]> {
-        let fits = |room: &MmapMut| size <= room.len() && room.len() <= SMALL.max(size.saturating_mul(2));
-        let room = match self.0.take().filter(fits) {
-            Some(room) => self.0.insert(room),
+        let fits = |buffer: &MmapMut| size <= buffer.len() && buffer.len() <= SMALL.max(size.saturating_mul(2));
+        let buffer = match self.0.take().filter(fits) {
+            Some(buffer) => self.0.insert(buffer),
             None => self.0.insert(MmapMut::map_anon(size.max(SMALL))?),
         };
-        Ok(room.get_mut(..size).unwrap_or_default())
+        Ok(buffer.get_mut(..size).unwrap_or_default())
     }
 }
 
 /// The function that receives each piece of an input.
-type With<'w> = dyn FnMut(Piece<'_>) + 'w;
+type OnPiece<'w> = dyn FnMut(Piece<'_>) + 'w;
 
 impl Contents {
     /// Calls a function with each piece of a file.
-    pub(super) fn each_of_file(&mut self, path: &Path, bytes: u64, by_line: bool, with: &mut With<'_>) -> io::Result<()> {
+    pub(super) fn each_of_file(&mut self, path: &Path, bytes: u64, by_line: bool, with: &mut OnPiece<'_>) -> io::Result<()> {
         let level = Level { depth: 0, by_line, left: None };
         let mut file = File::open(path)?;
         let Some(size) = usize::try_from(bytes).ok().filter(|size| *size <= IN_ONE_GO) else {
@@ -102,9 +102,9 @@ impl Contents {
             };
         };
         // One byte more shows whether the file has grown since it was listed.
-        let room = self.compressed.of(size + 1)?;
-        let read = read_into(&mut file, room)?;
-        let compressed = room.get(..read).unwrap_or_default();
+        let buffer = self.compressed.of(size + 1)?;
+        let read = read_into(&mut file, buffer)?;
+        let compressed = buffer.get(..read).unwrap_or_default();
         if read <= size
             && let Some(inflated) = inflate(&mut self.decompressor, compressed, &mut self.inflated)?
         {
@@ -121,12 +121,12 @@ impl Contents {
         open(&mut compressed.chain(file), level, &mut self.window, with)
     }
 
-    fn archive(&mut self, file: File, bytes: u64, with: &mut With<'_>) -> io::Result<()> {
+    fn archive(&mut self, file: File, bytes: u64, with: &mut OnPiece<'_>) -> io::Result<()> {
         entries(BufReader::new(file), bytes, &mut self.window, with)
     }
 
     /// Calls a function with each piece of what a reader gives.
-    pub(super) fn each_of(&mut self, reader: &mut dyn Read, by_line: bool, with: &mut With<'_>) -> io::Result<()> {
+    pub(super) fn each_of(&mut self, reader: &mut dyn Read, by_line: bool, with: &mut OnPiece<'_>) -> io::Result<()> {
         open(reader, Level { depth: 0, by_line, left: None }, &mut self.window, with)
     }
 }
@@ -152,7 +152,7 @@ impl Level<'_> {
 }
 
 /// Detects the kind of the bytes, and calls a function with each piece of them.
-fn open(reader: &mut dyn Read, level: Level<'_>, window: &mut Vec<u8>, with: &mut With<'_>) -> io::Result<()> {
+fn open(reader: &mut dyn Read, level: Level<'_>, window: &mut Vec<u8>, with: &mut OnPiece<'_>) -> io::Result<()> {
     let mut start = Vec::with_capacity(kind::START);
     let mut early = Ok(());
     if let Err(error) = (&mut *reader).take(kind::START as u64).read_to_end(&mut start) {
@@ -204,7 +204,7 @@ fn open(reader: &mut dyn Read, level: Level<'_>, window: &mut Vec<u8>, with: &mu
 }
 
 /// Calls a function with each piece of each file in an archive. A file that can't be read doesn't keep the others from being read.
-fn entries(archive: impl Read + Seek, bytes: u64, window: &mut Vec<u8>, with: &mut With<'_>) -> io::Result<()> {
+fn entries(archive: impl Read + Seek, bytes: u64, window: &mut Vec<u8>, with: &mut OnPiece<'_>) -> io::Result<()> {
     let mut archive = ZipArchive::new(archive).map_err(io::Error::other)?;
     let left = Cell::new(LARGEST_INSIDE.max(bytes.saturating_mul(100)));
     for index in 0..archive.len() {
@@ -257,13 +257,13 @@ fn read_into(reader: &mut impl Read, space: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Decompresses the bytes in one call. Returns `None` if they aren't a single gzip member of at most [`IN_ONE_GO`].
-fn inflate<'r>(decompressor: &mut Decompressor, compressed: &[u8], room: &'r mut Room) -> io::Result<Option<&'r [u8]>> {
+fn inflate<'r>(decompressor: &mut Decompressor, compressed: &[u8], buffer: &'r mut Buffer) -> io::Result<Option<&'r [u8]>> {
     // The last four bytes are the size of the contents modulo 2^32; with several members, that of the last one.
     let size = compressed.last_chunk().map(|size| u32::from_le_bytes(*size) as usize);
     let Some(size) = size.filter(|size| compressed.starts_with(GZIP_MAGIC) && *size <= IN_ONE_GO) else {
         return Ok(None);
     };
-    let space = room.of(size)?;
+    let space = buffer.of(size)?;
     let outcome = decompressor.gzip_decompress(compressed, space);
     Ok((outcome == Ok(size) && !may_have_another_member(compressed)).then_some(space))
 }
@@ -276,7 +276,7 @@ fn may_have_another_member(compressed: &[u8]) -> bool {
 }
 
 /// Calls a function with each frame of bytes that are complete.
-fn each_frame_in(bytes: &[u8], mut frames: Frames, with: &mut With<'_>) {
+fn each_frame_in(bytes: &[u8], mut frames: Frames, with: &mut OnPiece<'_>) {
     let mut rest = bytes;
     loop {
         let (used, frame) = frames.next(rest, true);
@@ -333,7 +333,7 @@ impl<'r> Window<'r> {
 }
 
 /// Calls a function with each frame of what a reader returns.
-fn each_frame(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut frames: Frames, in_text: bool, with: &mut With<'_>) -> io::Result<()> {
+fn each_frame(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut frames: Frames, in_text: bool, with: &mut OnPiece<'_>) -> io::Result<()> {
     let mut window = Window::new(reader, buffer);
     loop {
         let (used, frame) = frames.next(window.bytes(), window.last);
@@ -356,7 +356,7 @@ fn each_frame(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut frames: Frames, i
 }
 
 /// Calls a function with each row of a table.
-fn each_row(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut table: Table, with: &mut With<'_>) -> io::Result<()> {
+fn each_row(reader: &mut dyn Read, buffer: &mut Vec<u8>, mut table: Table, with: &mut OnPiece<'_>) -> io::Result<()> {
     let mut window = Window::new(reader, buffer);
     loop {
         let (used, row) = table.next(window.bytes(), window.last);
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_by_what_it_is() {
+    fn what_is_no_json_is_reported_by_its_kind() {
         assert_eq!(read(b"PAR1\x15\0").0, ["Parquet"]);
         assert_eq!(read(b"2026 {\"a\":1}\nplain").0, ["line 2026 {\"a\":1}", "line plain"]);
         assert_eq!(read(b"eventName,x\nConverse,1\n").0, [r#"row {"eventName":"Converse","x":"1"}"#]);
@@ -510,7 +510,7 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
         encoder.write_all(&[b"{\"a\":\"".as_slice(), GZIP_MAGIC, b"\"}"].concat()).unwrap();
         let one = encoder.finish().unwrap();
-        let in_one_go = |compressed: Vec<u8>| inflate(&mut Decompressor::new(), &compressed, &mut Room::default()).unwrap().is_some();
+        let in_one_go = |compressed: Vec<u8>| inflate(&mut Decompressor::new(), &compressed, &mut Buffer::default()).unwrap().is_some();
         assert!(in_one_go(one.clone()));
         assert!(!in_one_go([one.clone(), one.clone()].concat()), "two of the same size");
         assert!(!in_one_go([one.clone(), b"junk".to_vec(), one].concat()), "whatever stands between them");

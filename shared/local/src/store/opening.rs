@@ -10,34 +10,34 @@ use super::VERSION;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Attempts after which a run notifies the user that it waits. A shorter wait isn't worth a message.
-const SAYS_SO: i32 = 10;
+const NOTIFIES_AFTER: i32 = 10;
 
 /// Attempts after which a run gives up: one minute at [`PAUSE`].
-const PATIENCE: i32 = 1200;
+const GIVES_UP_AFTER: i32 = 1200;
 
 /// The function that is called when a run has to wait.
-static TOLD: OnceLock<fn()> = OnceLock::new();
+static ON_WAIT: OnceLock<fn()> = OnceLock::new();
 
 /// Sets the function that is called once whenever a run has to wait for another one that is writing to its store.
-pub fn when_waiting(tell: fn()) {
+pub fn on_wait(notify: fn()) {
     // The first function that was set stays.
-    let _ = TOLD.set(tell);
+    let _ = ON_WAIT.set(notify);
 }
 
 /// SQLite's busy handler: SQLite calls it while the store is locked, with the number of attempts so far, and gives up when it returns
 /// false. SQLite passes nothing else on, so the function to notify is the same for all stores.
-pub(super) fn wait(looks: i32) -> bool {
-    if looks == SAYS_SO
-        && let Some(tell) = TOLD.get()
+pub(super) fn wait(attempts: i32) -> bool {
+    if attempts == NOTIFIES_AFTER
+        && let Some(notify) = ON_WAIT.get()
     {
-        tell();
+        notify();
     }
     std::thread::sleep(PAUSE);
-    looks < PATIENCE
+    attempts < GIVES_UP_AFTER
 }
 
 /// What a file is.
-pub(super) enum Found {
+pub(super) enum FileKind {
     Store,
     Nothing,
     /// Another database, or a store of another version, with the version of its tables.
@@ -45,12 +45,12 @@ pub(super) enum Found {
 }
 
 /// Determines what a file is.
-pub(super) fn looked_at(transaction: &Transaction<'_>) -> Result<Found, rusqlite::Error> {
+pub(super) fn file_kind(transaction: &Transaction<'_>) -> Result<FileKind, rusqlite::Error> {
     let number = |query: &str| transaction.query_row(query, [], |row| row.get::<_, i64>(0));
     let (version, tables) = (number("PRAGMA user_version")?, number("SELECT count(*) FROM sqlite_schema")?);
     Ok(match (version, tables) {
-        (VERSION, _) => Found::Store,
-        (0, 0) => Found::Nothing,
-        (found, _) => Found::Other(found),
+        (VERSION, _) => FileKind::Store,
+        (0, 0) => FileKind::Nothing,
+        (found, _) => FileKind::Other(found),
     })
 }

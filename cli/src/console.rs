@@ -14,22 +14,22 @@ use crate::{exit::QuotedError, output::Clean};
 
 /// Writes warnings and notes, unless `--quiet` is set. Errors are written even then.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Talk {
+pub(crate) struct Console {
     quiet: bool,
 }
 
 /// Records that can't be read and that warnings name at most. All are counted.
 const NAMED: usize = 20;
 
-impl Talk {
+impl Console {
     pub(crate) fn new(quiet: bool) -> Self {
-        Talk { quiet }
+        Console { quiet }
     }
 
     /// Warns of something that the user should check.
     pub(crate) fn warn(self, message: impl Display) {
         if !self.quiet {
-            say("warning", AnsiColor::Yellow, &message);
+            write_line("warning", AnsiColor::Yellow, &message);
         }
     }
 
@@ -43,7 +43,7 @@ impl Talk {
     /// Notes something that is useful to know.
     pub(crate) fn note(self, message: impl Display) {
         if !self.quiet {
-            say("note", AnsiColor::Cyan, &message);
+            write_line("note", AnsiColor::Cyan, &message);
         }
     }
 
@@ -118,8 +118,8 @@ impl Drop for Spinner {
 }
 
 /// Notes that another run is writing to the store.
-pub(crate) fn waiting() {
-    say("note", AnsiColor::Cyan, &"another run is writing to the store; waiting");
+pub(crate) fn note_waiting() {
+    write_line("note", AnsiColor::Cyan, &"another run is writing to the store; waiting");
 }
 
 /// Writes the error that ended the program, with its causes.
@@ -136,7 +136,7 @@ pub(crate) fn error(error: &anyhow::Error) {
         let lines: Vec<String> = message.lines().map(in_one_line).collect();
         write("error", AnsiColor::Red, &lines.join("\n"));
     } else {
-        say("error", AnsiColor::Red, &message);
+        write_line("error", AnsiColor::Red, &message);
     }
 }
 
@@ -158,7 +158,7 @@ fn stderr() -> Clean<anstream::AutoStream<std::io::Stderr>> {
 }
 
 /// Writes a message as one line: a line break in the name of a file must not start another one.
-fn say(kind: &str, color: AnsiColor, message: &dyn Display) {
+fn write_line(kind: &str, color: AnsiColor, message: &dyn Display) {
     write(kind, color, &in_one_line(&message.to_string()));
 }
 
