@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::tools::{AWS, said};
+use crate::tools::{AWS, output_of};
 
 /// The result of parsing a command.
 #[derive(Clone, Debug, Deserialize)]
@@ -109,7 +109,7 @@ pub fn parse(commands: &[Vec<String>], folder: &Path) -> Vec<Parsed> {
     let mut child = python.spawn().unwrap();
     child.stdin.take().unwrap().write_all(serde_json::to_string(commands).unwrap().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_of(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// A request that the double received.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct ApiRequest {
     /// The service that the request was signed for: `organizations`, `bedrock` (also for agents), `cloudtrail`, `events`, `account`, `sts`.
     pub service: String,
     /// The operation, where the protocol names it (`DescribePolicy`); otherwise the method and the path (`GET /guardrails`).
@@ -39,16 +39,16 @@ pub struct Answer {
     body: String,
 }
 
-type Script = dyn Fn(&Asked) -> Answer + Send + Sync;
+type Script = dyn Fn(&ApiRequest) -> Answer + Send + Sync;
 
 /// A double that serves requests until it is dropped.
 #[derive(Clone)]
 pub struct Double {
     port: u16,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<ApiRequest>>>,
 }
 
-impl Asked {
+impl ApiRequest {
     /// A member of the body, as text.
     #[must_use]
     pub fn text(&self, member: &str) -> &str {
@@ -91,7 +91,7 @@ impl Answer {
     /// The security token service's response to GetCallerIdentity and AssumeRole: the caller is the owner of the key, and a role's
     /// credentials are those of its account.
     #[must_use]
-    pub fn identity(asked: &Asked) -> Self {
+    pub fn identity(asked: &ApiRequest) -> Self {
         let body = if asked.operation == "GetCallerIdentity" {
             format!(
                 "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::{0}:user/u</Arn><UserId>U</UserId>\
@@ -114,7 +114,7 @@ impl Answer {
 impl Double {
     /// Opens a double that answers by this script.
     #[must_use]
-    pub fn open(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn open(script: impl Fn(&ApiRequest) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let double = Double { port: listener.local_addr().unwrap().port(), asked: Arc::default() };
         let (script, asked): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&double.asked));
@@ -136,7 +136,7 @@ impl Double {
 
     /// Returns the requests since the last call of this function.
     #[must_use]
-    pub fn take_asked(&self) -> Vec<Asked> {
+    pub fn take_requests(&self) -> Vec<ApiRequest> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
@@ -156,7 +156,7 @@ impl Double {
 }
 
 /// Answers the requests of a connection one after the other.
-fn serve(mut stream: &TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+fn serve(mut stream: &TcpStream, script: &Script, log: &Mutex<Vec<ApiRequest>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
@@ -182,7 +182,7 @@ fn serve(mut stream: &TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> st
     }
 }
 
-fn asked(first: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> Asked {
+fn asked(first: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> ApiRequest {
     let header = |name: &str| headers.get(name).map_or("", String::as_str);
     let mut words = first.split_whitespace();
     let (method, uri) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -202,7 +202,7 @@ fn asked(first: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> Asked 
         ("", None) => format!("{method} {path}"),
         (target, _) => target.to_owned(),
     };
-    Asked {
+    ApiRequest {
         service: in_scope(3),
         operation,
         account: in_scope(0),

@@ -131,7 +131,12 @@ fn make_environment(python: &Path, home: &Path) {
         let _ = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
     }
     let last = make(&[]).unwrap();
-    assert!(last.status.success(), "python3 can't make a virtual environment, install python3-venv: {}{}", said(&first), said(&last));
+    assert!(
+        last.status.success(),
+        "python3 can't make a virtual environment, install python3-venv: {}{}",
+        output_of(&first),
+        output_of(&last)
+    );
 }
 
 /// The folder that cargo builds into.
@@ -143,13 +148,13 @@ pub fn target() -> PathBuf {
 /// Runs a command that must succeed.
 pub fn succeed(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, said(&output));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, output_of(&output));
     output
 }
 
 /// The output of a command.
 #[must_use]
-pub fn said(output: &Output) -> String {
+pub fn output_of(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -182,6 +187,6 @@ mod tests {
         let home = folder.path().join("home");
         make_environment(&python, &home);
         let version = succeed(Command::new(home.join("bin/pip")).arg("--version"));
-        assert!(said(&version).contains(home.to_str().unwrap()), "{}", said(&version));
+        assert!(output_of(&version).contains(home.to_str().unwrap()), "{}", output_of(&version));
     }
 }

@@ -64,7 +64,7 @@ fn item(pk: &str, entity: Option<&str>) -> Value {
 }
 
 #[test]
-fn alerts_hear_of_findings_that_come_change_and_go_and_of_nothing_else() {
+fn alerts_receive_findings_that_are_new_changed_or_removed_and_nothing_else() {
     let engine = Engine::start();
     let client = engine.client(HUB);
     let all = mappings();
@@ -90,7 +90,7 @@ fn alerts_hear_of_findings_that_come_change_and_go_and_of_nothing_else() {
 
 /// The other mappings have no filter: every change of evidence counts, and a queue's mapping deletes the messages that it filters out.
 #[test]
-fn no_fact_and_no_message_is_filtered_out() {
+fn no_evidence_and_no_message_is_filtered_out() {
     for (function, patterns) in mappings() {
         assert!(patterns.is_empty() || function == "guardrail-audit-send-alerts", "{function}: {patterns:?}");
     }

@@ -208,7 +208,7 @@ fn patterns_of_changes_name_only_what_is_judged() {
 }
 
 #[test]
-fn data_events_come_only_where_they_touch_evidence() {
+fn data_events_match_only_where_they_concern_evidence() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();
     let queues = |service: &str, name: &str, parameters: Value| {
@@ -229,7 +229,7 @@ fn data_events_come_only_where_they_touch_evidence() {
 /// The known ways to bypass guardrails, service by service.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of events")]
-fn the_catalogue_reaches_a_queue() {
+fn known_bypasses_reach_a_queue() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();
     let changes: &[(&str, &[&str])] = &[
@@ -429,7 +429,7 @@ fn only_calls_reach_the_queue_of_calls() {
 }
 
 #[test]
-fn operations_that_nobody_has_heard_of_are_calls_where_they_are_judged_as_such() {
+fn unknown_operations_are_calls_where_they_are_judged_as_such() {
     let client = ENGINE.client(MEMBER);
     let rules: Vec<_> = rules().into_iter().filter(|rule| rule.queue == "calls").collect();
     let found = |service: &str, name: &str, host: &str| {

@@ -15,7 +15,7 @@ use end_to_end::{
     documents::{document, full_access},
     engine::Engine,
     template::{Template, root, text},
-    tools::{AWS, CFN_LINT, path_with, said, succeed},
+    tools::{AWS, CFN_LINT, output_of, path_with, succeed},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ fn publish_in(regions: &str, folder: &Path, template: &Path, endpoint: Option<&s
 fn a_dry_run_says_what_it_would_do() {
     let (folder, template) = binaries();
     let output = publish(folder.path(), &template, None, &["--dry-run"]);
-    let said = said(&output);
+    let said = output_of(&output);
     for part in [
         "s3api create-bucket --bucket guardrail-audit-code-111122223333-us-east-1 --region us-east-1",
         "s3api create-bucket --bucket guardrail-audit-code-111122223333-eu-west-1 --create-bucket-configuration LocationConstraint=eu-west-1",
@@ -77,7 +77,7 @@ fn a_dry_run_says_what_it_would_do() {
 fn the_printed_commands_are_what_the_command_line_takes() {
     for regions in ["us-east-1", "us-east-1,eu-west-1,ap-southeast-2", "cn-north-1,cn-northwest-1", "us-gov-west-1,us-gov-east-1"] {
         let (folder, template) = binaries();
-        let said = said(&publish_in(regions, folder.path(), &template, None, &["--dry-run"]));
+        let said = output_of(&publish_in(regions, folder.path(), &template, None, &["--dry-run"]));
         let commands = commands_in(&said);
         let parsed = parse(&commands, folder.path());
         for (command, parsed) in commands.iter().zip(&parsed) {
@@ -143,7 +143,7 @@ fn the_printed_commands_are_what_the_command_line_takes() {
 fn a_member_is_set_up_from_what_is_published() {
     let engine = Engine::start();
     let (folder, template) = binaries();
-    let output = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
+    let output = output_of(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
     let url = output.split("--template-url ").nth(1).unwrap().split_whitespace().next().unwrap();
     let first = std::fs::read_to_string(&template).unwrap();
 
@@ -175,12 +175,12 @@ fn a_member_is_set_up_from_what_is_published() {
     assert_eq!(outputs["ReaderRoleArn"], "arn:aws:iam::111122223333:role/guardrail-audit/guardrail-audit-reader");
 
     // Publishing the same again changes nothing: no file is uploaded twice, and the template stays the same.
-    let again = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
+    let again = output_of(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
     assert!(!again.contains("put-object") && !again.contains("create-bucket"), "{again}");
     assert_eq!(std::fs::read_to_string(&template).unwrap(), first);
     // Other code becomes other objects, and the earlier ones stay for a rollback.
     std::fs::write(folder.path().join("audit-changes/bootstrap"), "#!/bin/sh\n").unwrap();
-    let upgrade = said(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
+    let upgrade = output_of(&publish(folder.path(), &template, Some(&engine.endpoint()), &[]));
     assert_eq!(upgrade.matches("put-object").count(), 3, "one function in two Regions and the template: {upgrade}");
 
     let policy = hub.in_region("eu-west-1").send("s3", "GET", "/guardrail-audit-code-111122223333-eu-west-1?policy", &[], &[]).unwrap();

@@ -21,7 +21,7 @@ use end_to_end::{
 use serde_json::{Value, json};
 
 /// The longest time to wait for a result, more than it takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(3);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// A case of `events/`, moved to another account.
 struct Happened {
@@ -83,7 +83,7 @@ impl Deployed {
 
 /// Waits until these findings of an account exist, and returns all findings of the account.
 fn wait_for(hub: &Client, account: &str, rules: &BTreeSet<String>) -> Vec<Value> {
-    until(PATIENCE, "the findings are there", || {
+    until(TIMEOUT, "the findings are there", || {
         let found = findings(hub, account);
         let has = |rule: &String| found.iter().any(|item| item["gsi_rule"]["S"] == **rule);
         rules.iter().all(has).then_some(found)
@@ -122,7 +122,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     }
     let mut alerted = BTreeSet::new();
     while alerted != *rules {
-        let alert: Value = serde_json::from_str(&hub.receive(&tool, PATIENCE)).unwrap();
+        let alert: Value = serde_json::from_str(&hub.receive(&tool, TIMEOUT)).unwrap();
         for finding in alert["findings"].as_array().unwrap() {
             assert_eq!(finding["account"], account, "the filter lets only this account's through");
             assert!(alerted.insert(finding["rule"].as_str().unwrap().to_owned()), "alerted twice: {finding}");
@@ -150,7 +150,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     let gone = findings(hub, account).iter().find(told).unwrap().clone();
     let key = json!({"TableName": "guardrail-audit-findings", "Key": {"pk": gone["pk"], "sk": gone["sk"]}});
     hub.json("dynamodb", "DynamoDB_20120810.DeleteItem", &key).unwrap();
-    let alert: Value = serde_json::from_str(&hub.receive(&tool, PATIENCE)).unwrap();
+    let alert: Value = serde_json::from_str(&hub.receive(&tool, TIMEOUT)).unwrap();
     assert_eq!((&alert["kind"], &alert["findings"][0]["id"]), (&json!("withdrawn"), &gone["sk"]["S"]), "{alert}");
 }
 
@@ -203,12 +203,12 @@ fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
     let (id, created) = (made["guardrailId"].as_str().unwrap(), second(&made["createdAt"]));
     hub.send_message(&outputs["ChangesQueueUrl"], &change("CreateGuardrail", 1, &created, &made).to_string());
     let hour = format!("{HUB}#us-east-1#{}", &created[..13]);
-    until(PATIENCE, "the guardrail as it was made is known", || {
+    until(TIMEOUT, "the guardrail as it was made is known", || {
         let facts = hub.items("guardrail-audit-observations", &hour);
         facts.iter().any(|fact| fact["sk"]["S"].as_str().unwrap().starts_with("state#")).then_some(())
     });
     // CloudTrail's times are whole seconds, so the next change must come in another one.
-    let updated = until(PATIENCE, "the next second begins", || {
+    let updated = until(TIMEOUT, "the next second begins", || {
         let updated = bedrock("PUT", &format!("/guardrails/{id}"), &guardrail("LOW"));
         (second(&updated["updatedAt"]) != created).then_some(updated)
     });
@@ -228,7 +228,7 @@ fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
 fn world(of: &str) -> Value {
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
     let bucket = &outputs["WorldBucketName"];
-    until(PATIENCE, "it is in the world", || {
+    until(TIMEOUT, "it is in the world", || {
         let list = hub.send("s3", "GET", &format!("/{bucket}?list-type=2&prefix=world/{of}@"), &[], &[]).unwrap();
         let list = String::from_utf8(list).unwrap();
         let (_, key) = list.rsplit_once("<Key>")?;
@@ -284,7 +284,7 @@ fn a_member_reports_to_the_hub() {
         member.send_message(&of_member["CallsQueueUrl"], &event.to_string());
     }
     wait_for(hub, MEMBER, &case.rules);
-    until(PATIENCE, "what is judged is off the queue", || (member.messages_in(&of_member["CallsQueueUrl"]) == 0).then_some(()));
+    until(TIMEOUT, "what is judged is off the queue", || (member.messages_in(&of_member["CallsQueueUrl"]) == 0).then_some(()));
 
     // The same credentials for other calls.
     let [gate, _] = &gates;
@@ -355,7 +355,7 @@ fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
 
     // `sam delete` looks for its artifacts under S3's own name, which here is another.
     account.query("cloudformation", &[("Action", "DeleteStack"), ("StackName", "guardrail-audit")]).unwrap();
-    until(PATIENCE, "the stack is gone", || {
+    until(TIMEOUT, "the stack is gone", || {
         account.query("cloudformation", &[("Action", "DescribeStacks"), ("StackName", "guardrail-audit")]).err()
     });
     assert!(account.send("lambda", "GET", "/2015-03-31/functions/guardrail-audit-report/configuration", &[], &[]).is_err());

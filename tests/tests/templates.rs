@@ -6,14 +6,14 @@ use std::process::Command;
 
 use end_to_end::{
     template::root,
-    tools::{CFN_LINT, CHECKOV, SAM, said},
+    tools::{CFN_LINT, CHECKOV, SAM, output_of},
 };
 
 const TEMPLATES: [&str; 2] = ["template.yaml", "member.yaml"];
 
 fn passes(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}\n{}", said(&output));
+    assert!(output.status.success(), "{command:?}\n{}", output_of(&output));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use audit_aws::{
     place::{Place, Source},
 };
 use audit_core::moment::Moment;
-use end_to_end::double::{Answer, Asked, Double};
+use end_to_end::double::{Answer, ApiRequest, Double};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -41,7 +41,7 @@ struct Switches {
     policies: AtomicU32,
 }
 
-fn page(asked: &Asked, list: &str, items: &[Value], token: Option<&str>) -> Answer {
+fn page(asked: &ApiRequest, list: &str, items: &[Value], token: Option<&str>) -> Answer {
     // Every list has two pages: the token of the first asks for the second.
     let given = asked.body["NextToken"].as_str().or(asked.query.get("nextToken").map(String::as_str));
     let (first, second) = items.split_at(items.len().min(1));
@@ -64,7 +64,7 @@ fn policy_document(region: &str) -> String {
 }
 
 /// Answers for an organization with one root, one OU and three active accounts.
-fn organization(asked: &Asked, switches: &Switches) -> Answer {
+fn organization(asked: &ApiRequest, switches: &Switches) -> Answer {
     let (token, none): (Option<&str>, &[Value]) = (Some("more"), &[]);
     let policy = |id: &str| json!({"Id": id, "Name": id, "Type": "BEDROCK_POLICY", "AwsManaged": false});
     match asked.operation.as_str() {
@@ -106,7 +106,7 @@ fn organization(asked: &Asked, switches: &Switches) -> Answer {
 }
 
 /// Answers of CloudTrail and EventBridge: everything is set up in us-east-1, and there is no trail elsewhere.
-fn telemetry(asked: &Asked) -> Answer {
+fn telemetry(asked: &ApiRequest) -> Answer {
     let trail = "arn:aws:cloudtrail:us-east-1:111122223333:trail/organization";
     let rule = |name: &str, state: &str, calls: &[&str]| {
         let pattern = json!({"source": ["aws.bedrock"], "detail": {"eventName": calls}});
@@ -156,7 +156,7 @@ fn now() -> String {
 }
 
 /// Answers of Bedrock: guardrails, a profile, an agent and a flow in the shop's us-east-1; elsewhere in Europe nothing may be read.
-fn bedrock(asked: &Asked, switches: &Switches) -> Answer {
+fn bedrock(asked: &ApiRequest, switches: &Switches) -> Answer {
     let has_things = asked.region == "us-east-1" && asked.account == SHOP;
     let required = asked.region == "us-east-1" && asked.account == MANAGEMENT;
     let guardrail = |id: &str, version: &str| {
@@ -200,7 +200,7 @@ fn aws() -> (Double, Arc<Switches>) {
     (Double::open(move |asked| answer(asked, &of_script)), switches)
 }
 
-fn answer(asked: &Asked, switches: &Switches) -> Answer {
+fn answer(asked: &ApiRequest, switches: &Switches) -> Answer {
     match asked.service.as_str() {
         "sts" if asked.query.get("RoleArn").is_some_and(|role| role.contains(CLOSED)) => Answer::role_denied(),
         "sts" => Answer::identity(asked),
@@ -388,11 +388,11 @@ fn a_snapshot_that_was_killed_goes_on() {
     text.push_str("effective-policies/1111");
     std::fs::write(&journal, text).unwrap();
 
-    let _ = double.take_asked();
+    let _ = double.take_requests();
     let resumed = run_as(&double, MANAGEMENT, &arguments);
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     assert!(resumed.stderr.contains("went on with the run") && resumed.json()["resumed"].is_string(), "{}", resumed.stderr);
-    let again: Vec<String> = double.take_asked().into_iter().map(|asked| asked.operation).collect();
+    let again: Vec<String> = double.take_requests().into_iter().map(|asked| asked.operation).collect();
     for once in ["DescribePolicy", "DescribeEffectivePolicy", "DescribeOrganization", "GetEventSelectors", "GET /guardrails/first1234567"] {
         assert!(!again.iter().any(|asked| asked.starts_with(once)), "{once} was answered before: {again:?}");
     }

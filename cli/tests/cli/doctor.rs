@@ -48,7 +48,7 @@ fn no_text_of_a_record_is_shown() {
 }
 
 #[test]
-fn the_sample_data_is_looked_at() {
+fn the_sample_data_is_read() {
     let ran = run(&["doctor", &demo("AWSLogs"), "--format", "json"]);
     let report = ran.json();
     assert!(report["records"]["calls"].as_u64().unwrap() > 100, "{}", ran.stderr);

@@ -106,6 +106,6 @@ fn a_file_is_written_whole_and_nothing_else_is_said() {
 }
 
 #[test]
-fn nothing_is_coloured_where_nobody_looks() {
+fn nothing_is_coloured_outside_of_a_terminal() {
     assert!(!in_format("table").contains('\x1b'));
 }

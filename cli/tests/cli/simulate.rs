@@ -280,7 +280,7 @@ fn replacing(replacement: &serde_json::Value, more: &[&str]) -> Ran {
 }
 
 #[test]
-fn each_effect_of_a_replaced_policy_is_told() {
+fn each_effect_of_a_replaced_policy_is_reported() {
     let with = |version: &str, more: serde_json::Value| {
         let mut config = json!({"identifier": {"@@assign": corporate(version)}});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -69,7 +69,7 @@ fn check(deployment: &Deployment, expected: Decision, calls: &[Call]) {
 }
 
 #[test]
-fn members_report_their_own_facts() {
+fn members_report_their_own_evidence() {
     let mut calls = Vec::new();
     for account in [MEMBER, MANAGEMENT, HUB] {
         for function in ["invocations", "changes"] {

@@ -15,7 +15,7 @@ use audit_core::iam::{Call, Condition, Decision, Policies, Quantifier, Test};
 use end_to_end::{
     documents::{document, full_access},
     template::root,
-    tools::{IAM_SIMULATE, said},
+    tools::{IAM_SIMULATE, output_of},
 };
 use proptest::{
     prelude::*,
@@ -412,7 +412,7 @@ fn simulated(cases: &[Case]) -> Vec<String> {
     let mut input = node.stdin.take().unwrap();
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
     let output = node.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_of(&output));
     writer.join().unwrap().unwrap();
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }

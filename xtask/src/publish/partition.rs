@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_tells_its_partition() -> anyhow::Result<()> {
+    fn a_region_belongs_to_its_partition() -> anyhow::Result<()> {
         for (region, name, suffix) in [
             ("us-east-1", "aws", "amazonaws.com"),
             ("us-gov-east-1", "aws-us-gov", "amazonaws.com"),
