@@ -9,6 +9,7 @@ mod copy;
 mod outcome;
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     process::{Command, ExitCode},
     time::{Duration, Instant},
@@ -102,29 +103,29 @@ fn picked(all: &[Mutant], count: usize, seed: u64) -> Vec<Mutant> {
 }
 
 impl Bench {
-    fn mutants(&self) -> Command {
+    /// cargo-mutants, for the mutants of files.
+    fn mutants(&self, files: &str) -> Command {
         let mut command = Command::new(&self.tool);
         command.arg("mutants").arg("--dir").arg(&self.tree).current_dir(&self.tree);
-        command.args(["--no-config", "--package", "audit-core", "--file", DECIDING]);
+        command.args(["--no-config", "--package", "audit-core", "--file", files]);
         command.args(LEFT_OUT.iter().flat_map(|left_out| ["--exclude", left_out]));
         command.env("CARGO_TARGET_DIR", &self.build).env("CARGO_PROFILE_DEV_DEBUG", "0").env("INSTA_UPDATE", "no");
         command
     }
 
-    /// All mutants that could be tried.
+    /// The mutants that could be tried: all, or those in lines that differ from a commit, or whose name contains a text.
     fn list(&self, args: &Args) -> anyhow::Result<Vec<Mutant>> {
-        let mut command = self.mutants();
-        command.args(["--list", "--json"]);
+        let mut all = listed(self.mutants(DECIDING))?;
         if let Some(reference) = &args.in_diff {
             let diff = Command::new("git").args(["diff", reference]).current_dir(root()).output()?;
             ensure!(diff.status.success(), "`git diff {reference}` failed");
             let file = self.output.join("in.diff");
             std::fs::write(&file, diff.stdout)?;
+            let mut command = self.mutants(DECIDING);
             command.arg("--in-diff").arg(file);
+            let changed: BTreeSet<String> = listed(command)?.into_iter().map(|mutant| mutant.name).collect();
+            all.retain(|mutant| changed.contains(&mutant.name));
         }
-        let listed = command.output().context("failed to start cargo-mutants")?;
-        ensure!(listed.status.success(), "cargo-mutants lists nothing: {}", String::from_utf8_lossy(&listed.stderr));
-        let mut all: Vec<Mutant> = serde_json::from_slice(&listed.stdout)?;
         all.retain(|mutant| args.only.as_ref().is_none_or(|only| mutant.name.contains(only)));
         Ok(all)
     }
@@ -161,22 +162,28 @@ impl Bench {
         Ok(Duration::from_mins(1) + 5 * start.elapsed())
     }
 
+    /// Tries mutants, each by a run of its own: of its file the one shard that holds nothing else. By `--re` cargo-mutants would try all
+    /// deletions of a struct's fields besides, which it doesn't select by name.
     fn try_at(&self, stage: &Stage, mutants: &[Mutant], limit: Duration) -> anyhow::Result<Vec<Outcome>> {
-        let mut command = self.mutants();
-        command.args(["--in-place", "--baseline", "skip", "--no-shuffle", "--colors", "never", "--test-package", stage.package]);
-        command.arg("--timeout").arg(limit.as_secs().to_string()).arg("--output").arg(&self.output);
+        let mut outcomes = Vec::new();
         for mutant in mutants {
-            command.arg("--re").arg(format!("^{}$", literally(&mutant.name)));
+            let of_file = listed(self.mutants(&mutant.file))?;
+            let number = of_file.iter().position(|listed| listed == mutant).with_context(|| format!("{} is not listed", mutant.name))?;
+            let mut command = self.mutants(&mutant.file);
+            command.args(["--in-place", "--baseline", "skip", "--no-shuffle", "--colors", "never", "--test-package", stage.package]);
+            command.args(["--sharding", "round-robin", "--shard"]).arg(format!("{number}/{}", of_file.len()));
+            command.arg("--timeout").arg(limit.as_secs().to_string()).arg("--output").arg(&self.output).arg("--").args(stage.tests);
+            command.stdout(std::io::stderr());
+            // It fails where the mutant is missed: what it writes down tells more.
+            command.status().context("failed to start cargo-mutants")?;
+            outcomes.extend(outcome::read(&self.output.join("mutants.out/outcomes.json"))?);
         }
-        command.arg("--").args(stage.tests);
-        command.stdout(std::io::stderr());
-        // It fails where some mutant is missed: what it writes down tells more.
-        command.status().context("failed to start cargo-mutants")?;
-        outcome::read(&self.output.join("mutants.out/outcomes.json"))
+        Ok(outcomes)
     }
 }
 
-/// A text as a pattern that matches only itself.
-fn literally(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_alphanumeric() || c == ' ' { vec![c] } else { vec!['\\', c] }).collect()
+fn listed(mut command: Command) -> anyhow::Result<Vec<Mutant>> {
+    let listed = command.args(["--list", "--json"]).output().context("failed to start cargo-mutants")?;
+    ensure!(listed.status.success(), "cargo-mutants lists nothing: {}", String::from_utf8_lossy(&listed.stderr));
+    Ok(serde_json::from_slice(&listed.stdout)?)
 }

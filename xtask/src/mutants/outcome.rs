@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub(super) struct Mutant {
     /// `file:line:column: what is replaced by what in which function`.
     pub(super) name: String,
+    pub(super) file: String,
 }
 
 /// What became of a mutant, as cargo-mutants writes it down.
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn what_compiles_and_no_test_notices_is_left() {
-        let mutants: Vec<Mutant> = ["a", "b", "c", "d"].iter().map(|name| Mutant { name: (*name).to_owned() }).collect();
+        let mutants: Vec<Mutant> =
+            ["a", "b", "c", "d"].iter().map(|name| Mutant { name: (*name).to_owned(), file: "a.rs".to_owned() }).collect();
         let outcome = |name: &str, summary: &str| Outcome { scenario: json!({"Mutant": {"name": name}}), summary: summary.to_owned() };
         let outcomes = [
             Outcome { scenario: json!("Baseline"), summary: "Success".to_owned() },
