@@ -226,6 +226,33 @@ mod tests {
             "stricter is fine"
         );
     }
+
+    #[test]
+    fn a_list_of_models_narrows_where_one_that_was_meant_no_longer_is() {
+        let models = |included: &[&str], excluded: &[&str]| {
+            config("abc:3", &json!({"model_enforcement": {"included_models": included, "excluded_models": excluded}}))
+        };
+        let all = &["ALL"][..];
+        for (before, after, is_lost) in [
+            (models(all, &[]), models(all, &[]), false),
+            (models(all, &[]), models(&["a.b"], &[]), true),
+            (models(&["a.b"], &[]), models(all, &[]), false),
+            (models(&["a.b"], &[]), models(&["a.b"], &[]), false),
+            (models(&["a.b"], &[]), models(&["a.b", "c.d"], &[]), false),
+            (models(&["a.b", "c.d"], &[]), models(&["a.b"], &[]), true),
+            (models(&["a.b"], &[]), models(&["c.d"], &[]), true),
+            (models(all, &[]), models(all, &["a.b"]), true),
+            (models(all, &["a.b"]), models(all, &["a.b"]), false),
+            (models(all, &["a.b"]), models(all, &[]), false),
+            (models(all, &["a.b"]), models(all, &["c.d"]), true),
+            (models(&["a.b"], &[]), models(&["a.b"], &["c.d"]), false),
+            (models(&["a.b"], &[]), models(&["a.b"], &["a.b"]), true),
+        ] {
+            let expected: &[&str] = if is_lost { &["us-east-1 model_enforcement"] } else { &[] };
+            assert_eq!(lost(&before, Some(&after)), expected, "{before} to {after}");
+        }
+    }
+
     #[test]
     fn the_system_prompt_and_the_messages_are_guarded_apart() {
         let guarding = |system: &str, messages: &str| {

@@ -252,3 +252,29 @@ fn what_a_loss_reaches_decides_how_bad_it_is() {
     );
     assert_eq!(finding.first_seen, Some(at("09:00")));
 }
+
+#[test]
+fn a_trail_that_delivers_elsewhere_than_its_account_s_evidence_was_kept_is_seen() {
+    let selectors = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]);
+    let trail = json!({"TrailARN": "arn:aws:cloudtrail:us-east-1:111122223333:trail/o", "Name": "o", "S3BucketName": "evidence", "IsLogging": true, "AdvancedEventSelectors": selectors});
+    let of = |account: &str| Given::nothing().file(&format!("telemetry/{account}/us-east-1.json"), trail.clone());
+    let redirected = |number, time: &str, bucket: &str| {
+        change(number, time, "UpdateTrail", json!({"name": "o", "s3BucketName": bucket})).from_service("cloudtrail")
+    };
+    for (what, given, records, expected) in [
+        ("to the same", of(ACCOUNT), vec![redirected(1, "09:00", "evidence")], ""),
+        ("to another", of(ACCOUNT), vec![redirected(1, "09:00", "mine")], "log-store-changed MEDIUM OPEN ×1"),
+        ("nothing known of this account", of("999988887777"), vec![redirected(1, "09:00", "evidence")], ""),
+        ("as an event set it", Given::nothing(), vec![redirected(1, "09:00", "mine"), redirected(2, "10:00", "mine")], ""),
+        (
+            "other than an event set it",
+            Given::nothing(),
+            vec![redirected(1, "09:00", "evidence"), redirected(2, "10:00", "mine")],
+            "log-store-changed MEDIUM OPEN ×1",
+        ),
+    ] {
+        assert_eq!(given.records(records).line_of("log-store-changed"), expected, "{what}");
+    }
+    let blind = |given: Given| given.records([redirected(1, "09:00", "evidence")]).blind().contains(&"log_stores");
+    assert!(blind(of("999988887777")) && blind(Given::nothing()) && !blind(of(ACCOUNT)));
+}
