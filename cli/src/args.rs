@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use audit_core::{auditor::Selection, finding::Status, framework::Framework, moment::Moment, report::Filter, severity::Severity};
+use audit_core::{auditor::Selection, finding::Status, framework::Framework, report::Filter, severity::Severity, timestamp::Timestamp};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
@@ -83,7 +83,7 @@ pub(crate) struct BasisArgs {
 
     /// "Now", for the end dates of exceptions [default: the time of the run]
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(crate) now: Option<Moment>,
+    pub(crate) now: Option<Timestamp>,
 }
 
 /// Which calls to look at.
@@ -91,11 +91,11 @@ pub(crate) struct BasisArgs {
 pub(crate) struct SelectionArgs {
     /// Only calls at or after this time (RFC 3339, or a date)
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Moment>,
+    since: Option<Timestamp>,
 
     /// Only calls before this time
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<Moment>,
+    until: Option<Timestamp>,
 
     /// Only calls of these accounts: ids, or names that only one has
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
@@ -218,7 +218,7 @@ pub(crate) struct ExplainArgs {
 
     /// When it is made [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(crate) at: Option<Moment>,
+    pub(crate) at: Option<Timestamp>,
 
     #[command(flatten)]
     pub(crate) basis: BasisArgs,
@@ -307,7 +307,7 @@ pub(crate) enum PolicyCommand {
         policy_type: String,
         /// As of this time [default: the end of all that is known]
         #[arg(long, value_name = "TIME", value_parser = moment)]
-        at: Option<Moment>,
+        at: Option<Timestamp>,
         /// How the result looks
         #[arg(long, default_value = "table")]
         format: PlainFormat,
@@ -464,7 +464,7 @@ pub(crate) enum ExceptionsCommand {
         store: Option<PathBuf>,
         /// "Now" [default: the time of the run]
         #[arg(long, value_name = "TIME", value_parser = moment)]
-        now: Option<Moment>,
+        now: Option<Timestamp>,
     },
 }
 
@@ -577,8 +577,8 @@ pub(crate) struct DemoArgs {
     pub(crate) format: Format,
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
-    Moment::parse(text).ok_or_else(|| "not a time (RFC 3339, such as 2026-11-20T10:00:00Z, or a date)".to_owned())
+fn moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "not a time (RFC 3339, such as 2026-11-20T10:00:00Z, or a date)".to_owned())
 }
 
 fn account(text: &str) -> Result<String, String> {

@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use audit_core::{config::Configuration, json::printable, moment::Moment};
+use audit_core::{config::Configuration, json::printable, timestamp::Timestamp};
 use audit_local::{
     encoding::to_utf8,
     world::{self, LoadedWorld, Problem},
@@ -124,6 +124,6 @@ fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
 }
 
 /// Returns the time given by `--now`, or else the clock's.
-fn now(given: Option<Moment>) -> Moment {
-    given.unwrap_or_else(|| Moment::from_seconds(jiff::Timestamp::now().as_second()))
+fn now(given: Option<Timestamp>) -> Timestamp {
+    given.unwrap_or_else(|| Timestamp::from_seconds(jiff::Timestamp::now().as_second()))
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use audit_core::{
     arn::{AccountId, Region, is_account_id},
     auditor::Selection,
-    moment::Moment,
     nearest::nearest,
     region::{is_known, nearest_regions},
+    timestamp::Timestamp,
     world::SnapshotPath,
 };
 use audit_local::world::LoadedWorld;
@@ -26,7 +26,7 @@ pub(crate) struct Choices {
     /// The accounts and Regions that something was read of.
     read: BTreeSet<(AccountId, Region)>,
     /// The first and the last time that something was read of.
-    span: Option<(Moment, Moment)>,
+    span: Option<(Timestamp, Timestamp)>,
 }
 
 impl Choices {
@@ -51,7 +51,7 @@ impl Choices {
     }
 
     /// Adds accounts and Regions that something was read of, and their time span.
-    pub(crate) fn and_read(mut self, places: impl IntoIterator<Item = (AccountId, Region)>, span: Option<(Moment, Moment)>) -> Self {
+    pub(crate) fn and_read(mut self, places: impl IntoIterator<Item = (AccountId, Region)>, span: Option<(Timestamp, Timestamp)>) -> Self {
         for (account, region) in places {
             self.accounts.entry(account.clone()).or_default();
             self.read.insert((account, region));
@@ -190,7 +190,7 @@ mod tests {
     fn choices() -> Choices {
         let named = [("222233334444", "shop"), ("333344445555", "bank"), ("444455556666", "bank"), ("555566667777", "")];
         let read = [("222233334444", "us-east-1"), ("333344445555", "eu-west-1")];
-        let at = |time| Moment::parse(time).unwrap();
+        let at = |time| Timestamp::parse(time).unwrap();
         Choices::default().and_named(named.map(|(account, name)| (account.into(), name.to_owned()))).and_read(
             read.map(|(account, region)| (account.into(), region.into())),
             Some((at("2026-11-01T00:00:00Z"), at("2026-11-08T00:00:00Z"))),
@@ -202,8 +202,8 @@ mod tests {
         Selection {
             accounts: choices().resolve_accounts(&texts(accounts), Console::new(true)),
             regions: resolve_regions(&texts(regions)),
-            since: since.map(|time| Moment::parse(time).unwrap()),
-            until: until.map(|time| Moment::parse(time).unwrap()),
+            since: since.map(|time| Timestamp::parse(time).unwrap()),
+            until: until.map(|time| Timestamp::parse(time).unwrap()),
         }
     }
 

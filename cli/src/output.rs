@@ -138,7 +138,7 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<
     ];
     let mut table = csv::Writer::new(out, LineEnding::Lf, &heading)?;
     for finding in findings {
-        let time = |time: Option<audit_core::moment::Moment>| time.map(|time| time.to_string()).unwrap_or_default();
+        let time = |time: Option<audit_core::timestamp::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
         let (principals, models, apis) = (finding.principals.to_string(), finding.models.to_string(), finding.apis.to_string());
         let (count, first_seen, last_seen) = (finding.count.to_string(), time(finding.first_seen), time(finding.last_seen));
         let row: [&str; 19] = [

@@ -129,7 +129,7 @@ fn recorded_events_reach_their_queue() {
             let name = event["detail"]["eventName"].as_str().unwrap();
             let queues: BTreeSet<_> = matching(&client, &rules, &event).iter().map(|rule| rule.queue.clone()).collect();
             let record: Record<'_> = serde_json::from_str(&record).unwrap();
-            let is_call = operations::Reach::of(&record).is_some() || name == api::APPLY_GUARDRAIL;
+            let is_call = operations::OperationCoverage::of(&record).is_some() || name == api::APPLY_GUARDRAIL;
             // The end of a stream is recorded a second time, as an event of the service; it is no call.
             let expected = match (is_call, Change::from_record(&record)) {
                 (true, _) if event["detail-type"] == API_CALL => Some("calls"),
@@ -436,7 +436,7 @@ fn unknown_operations_are_calls_where_they_are_judged_as_such() {
         let mut event = of(service, name);
         event["detail"]["tlsDetails"] = json!({"tlsVersion": "TLSv1.3", "clientProvidedHostHeader": host});
         let record = event["detail"].to_string();
-        let is_judged = operations::Reach::of(&serde_json::from_str(&record).unwrap()).is_some();
+        let is_judged = operations::OperationCoverage::of(&serde_json::from_str(&record).unwrap()).is_some();
         let is_brought = !matching(&client, &rules, &event).is_empty();
         assert_eq!(is_judged, is_brought, "{service} {name} at {host}");
         is_judged

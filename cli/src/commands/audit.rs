@@ -8,11 +8,11 @@ use std::{
 use anyhow::Context as _;
 use audit_core::{
     arn::AccountId,
-    auditor::{self, Audit, Selection, Terms},
+    auditor::{self, Audit, AuditOptions, Selection},
     config::Configuration,
-    facts::Facts,
-    moment::Moment,
+    facts::EvidenceRows,
     report::{Records, Report, Tool, Unreadable},
+    timestamp::Timestamp,
     world::World,
 };
 use audit_local::{
@@ -141,7 +141,7 @@ pub(crate) struct Read {
 }
 
 impl Outcome {
-    pub(crate) fn into_report(self, generated_at: Moment) -> Report {
+    pub(crate) fn into_report(self, generated_at: Timestamp) -> Report {
         let Outcome { audit, records, unreadable, world_unreadable, nothing: _ } = self;
         Report {
             tool: tool(),
@@ -167,7 +167,7 @@ pub(crate) fn tool() -> Tool {
 pub(crate) struct Run<'r> {
     pub(crate) configuration: &'r Configuration,
     pub(crate) selection: &'r Selection,
-    pub(crate) now: Moment,
+    pub(crate) now: Timestamp,
     pub(crate) threads: usize,
     pub(crate) console: Console,
     /// Files that the program itself writes, the store and the report: they are no logs.
@@ -175,8 +175,8 @@ pub(crate) struct Run<'r> {
 }
 
 impl Run<'_> {
-    pub(crate) fn options(&self) -> Terms<'_> {
-        Terms { configuration: self.configuration, selection: self.selection, now: self.now, threads: self.threads }
+    pub(crate) fn options(&self) -> AuditOptions<'_> {
+        AuditOptions { configuration: self.configuration, selection: self.selection, now: self.now, threads: self.threads }
     }
 
     /// Reads the files, but those whose digest is known.
@@ -291,7 +291,7 @@ impl Run<'_> {
             let stored = stored_world(&store)?;
             let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
             let of_earlier: Vec<Problem> = of_earlier.cloned().chain(stored.missing_policies()).collect();
-            let of_all = auditor::audit(evidence_of(&store)?, stored.world, &Terms { selection: &everything, ..self.options() });
+            let of_all = auditor::audit(evidence_of(&store)?, stored.world, &AuditOptions { selection: &everything, ..self.options() });
             if store.conclude_unless_changed(&of_all, revision).with_context(context)? {
                 break (of_all, of_earlier);
             }
@@ -328,8 +328,8 @@ fn with_unopened(mut outcome: Outcome, inputs: &[InputSummary]) -> Outcome {
 }
 
 /// Loads the evidence of a store.
-pub(crate) fn evidence_of(store: &Store) -> anyhow::Result<Facts> {
-    let mut facts = Facts::default();
+pub(crate) fn evidence_of(store: &Store) -> anyhow::Result<EvidenceRows> {
+    let mut facts = EvidenceRows::default();
     store.load_facts(&mut facts)?;
     Ok(facts)
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
     }
     let world = at("world");
     let configuration = configuration(Some(&at("guardrail-audit.toml")))?;
-    let now = super::now(audit_core::moment::Moment::parse(NOW));
+    let now = super::now(audit_core::timestamp::Timestamp::parse(NOW));
     let run = Run {
         configuration: &configuration,
         selection: &Selection::default(),

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use audit_core::{
     config::Exception,
     finding::{Finding, Status},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 use audit_local::store::Store;
 
@@ -41,7 +41,7 @@ fn findings_in(path: &Path) -> anyhow::Result<Vec<Finding>> {
     Ok(Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?.findings()?)
 }
 
-fn row(exception: &Exception, findings: Option<&[Finding]>, now: Moment) -> Vec<String> {
+fn row(exception: &Exception, findings: Option<&[Finding]>, now: Timestamp) -> Vec<String> {
     let suppressed = findings.map(|findings| findings.iter().filter(|finding| is_suppressed_by(finding, exception)).count());
     let state = if !exception.is_live(now) {
         "ended"

@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use audit_core::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
     auditor::{self, Selection},
-    facts::Facts,
+    facts::EvidenceRows,
     model::Model,
-    operations::Reach,
+    operations::OperationCoverage,
     verdict::{Call, Requested},
 };
 use audit_local::{scan, store::Store};
@@ -40,7 +40,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Re
         Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), console, own_files: [None, None] };
     let options = run.options();
     // The evidence is loaded twice: to find the finding, and to explain the call behind it.
-    let evidence = || -> anyhow::Result<(Facts, audit_core::world::World)> {
+    let evidence = || -> anyhow::Result<(EvidenceRows, audit_core::world::World)> {
         if let Some(path) = &args.store {
             let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
             return Ok((evidence_of(&store)?, world_of(&store, console)?));
@@ -95,14 +95,15 @@ fn explain_call(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
     } else {
         let loaded = load_world(args.basis.world.as_ref(), console)?;
         let choices = Choices::of_world(&loaded);
-        (Facts::default(), loaded.world, choices)
+        (EvidenceRows::default(), loaded.world, choices)
     };
     let (account, region) = (choices.resolve_account(account, console), Region::from(region.trim().to_lowercase()));
     console.warn_of_each(&choices.doubts(&account, &region));
     let requested = args.guardrail.as_deref().map(|named| requested(named, &account, &region)).transpose()?;
     let call = Call {
         time: Some(args.at.unwrap_or_else(|| now(args.basis.now))),
-        reach: Reach::of_operation(&args.api).ok_or_else(|| UsageError(format!("`{}` is no operation that runs a model", args.api)))?,
+        reach: OperationCoverage::of_operation(&args.api)
+            .ok_or_else(|| UsageError(format!("`{}` is no operation that runs a model", args.api)))?,
         api: args.api.clone(),
         model: Model::parse(model),
         requested,

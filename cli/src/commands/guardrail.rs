@@ -4,7 +4,7 @@ use std::{io::Write as _, path::Path};
 
 use anyhow::Context as _;
 use audit_core::{
-    guardrail::{Canonical, Comparison, Difference, Direction, Effect, attribute_changes, compare, diff, form},
+    guardrail::{CanonicalGuardrail, Comparison, Difference, Direction, Effect, attribute_changes, compare, diff, form},
     json::without_mark,
 };
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
     Ok(if compared.is_at_least_as_strong() { Exit::Clean } else { Exit::Findings })
 }
 
-fn read(path: &Path) -> anyhow::Result<Canonical> {
+fn read(path: &Path) -> anyhow::Result<CanonicalGuardrail> {
     let context = || format!("failed to read the guardrail `{}`", path.display());
     let text = std::fs::read(path).with_context(context)?;
     let json: Value = serde_json::from_slice(without_mark(&text)).with_context(context)?;
@@ -37,13 +37,13 @@ fn read(path: &Path) -> anyhow::Result<Canonical> {
 
 /// Two guardrails and the differences between them.
 struct Compared {
-    before: Canonical,
-    after: Canonical,
+    before: CanonicalGuardrail,
+    after: CanonicalGuardrail,
     differences: Vec<Difference>,
 }
 
 impl Compared {
-    fn of(before: Canonical, after: Canonical) -> Self {
+    fn of(before: CanonicalGuardrail, after: CanonicalGuardrail) -> Self {
         let differences = diff(&before, &after);
         Compared { before, after, differences }
     }
@@ -113,7 +113,7 @@ impl Compared {
             .map(|(name, before, after)| json!({"attribute": name, "before": before, "after": after}))
             .collect();
         let changes: Vec<Value> = self.differences.iter().map(difference_json).collect();
-        let why_not = |guardrail: &Canonical| {
+        let why_not = |guardrail: &CanonicalGuardrail| {
             let unsettled = || guardrail.why_not_settled().map(|status| format!("is {status}"));
             guardrail.why_not_enforceable().map(str::to_owned).or_else(unsettled)
         };

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, io::Write as _, path::PathBuf};
 
 use audit_core::{
     arn::AccountId,
-    moment::Moment,
     policy::{BEDROCK_POLICY, EFFECTIVE_POLICY_TYPES},
+    timestamp::Timestamp,
     world::InForce,
 };
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn effective(
     world: &PathBuf,
     only: Option<&str>,
     policy_type: &str,
-    at: Option<Moment>,
+    at: Option<Timestamp>,
     format: PlainFormat,
     console: Console,
 ) -> anyhow::Result<Exit> {
@@ -56,9 +56,9 @@ fn effective(
     let mut policies: BTreeMap<AccountId, Option<Value>> = BTreeMap::new();
     let mut not_known: Vec<AccountId> = Vec::new();
     if policy_type == BEDROCK_POLICY {
-        let state = world.settle();
+        let state = world.resolve();
         for account in state.accounts() {
-            match state.policy(account, at.unwrap_or(Moment::END)) {
+            match state.policy(account, at.unwrap_or(Timestamp::END)) {
                 InForce::Known(policy) | InForce::Assumed(policy) => {
                     policies.insert(account.clone(), policy.policy.as_ref().map(|policy| policy.document.clone()));
                 }
@@ -66,7 +66,7 @@ fn effective(
             }
         }
     } else {
-        for (account, computed) in world.computed_policies(policy_type, at.unwrap_or(Moment::END)) {
+        for (account, computed) in world.computed_policies(policy_type, at.unwrap_or(Timestamp::END)) {
             match computed {
                 Some(policy) => {
                     policies.insert(account, policy.map(|policy| policy.document.clone()));

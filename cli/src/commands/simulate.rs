@@ -12,7 +12,7 @@ use audit_core::{
     auditor::Selection,
     change::{OrganizationChange, WorldChange},
     enforcement::Enforcement,
-    facts::Facts,
+    facts::EvidenceRows,
     json::{At as _, without_mark},
     policy::{
         BEDROCK_POLICY,
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &SimulateArgs, console: Console) -> anyhow::Result<Exit>
     let run =
         Run { configuration: &configuration, selection: &everything, now, threads: scan::processors(), console, own_files: [None, None] };
     let mut is_incomplete = false;
-    let (facts, world, choices, nothing): (Facts, World, Choices, Option<String>) = if let Some(path) = &args.store {
+    let (facts, world, choices, nothing): (EvidenceRows, World, Choices, Option<String>) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
         (evidence_of(&store)?, world_of(&store, console)?, choices_in(&store)?, None)
     } else {

@@ -268,7 +268,7 @@ pub(crate) fn finding(out: &mut impl Write, finding: &Finding) -> io::Result<()>
     let style = severity_style(finding.severity);
     writeln!(out, "{style}{}{style:#} {}: {}", finding.severity, finding.rule, finding.title)?;
     let mut row = |name: &str, value: String| if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<13}{}", wrapped(&value, 15)) };
-    let time = |time: Option<audit_core::moment::Moment>| time.map(|time| time.to_string()).unwrap_or_default();
+    let time = |time: Option<audit_core::timestamp::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     row("id", finding.id.clone())?;
     row("status", finding.status.as_str().to_owned())?;
     row("where", format!("{}/{}", finding.account, finding.region))?;

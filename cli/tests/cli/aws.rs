@@ -14,9 +14,9 @@ use std::{
 
 use audit_aws::{
     fact::{Content, Fact, HeartbeatFact},
-    place::{Place, Source},
+    place::{AccountRegion, Source},
 };
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use end_to_end::double::{Answer, ApiRequest, Double};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -152,7 +152,7 @@ fn telemetry(asked: &ApiRequest) -> Answer {
 
 fn now() -> String {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    Moment::from_seconds(i64::try_from(seconds).unwrap()).to_string()
+    Timestamp::from_seconds(i64::try_from(seconds).unwrap()).to_string()
 }
 
 /// Answers of Bedrock: guardrails, a profile, an agent and a flow in the shop's us-east-1; elsewhere in Europe nothing may be read.
@@ -471,9 +471,9 @@ fn the_doctor_says_where_the_way_of_an_event_ends() {
 
 /// A table of observations with a heartbeat of the shop that is `age` seconds old.
 fn with_a_heartbeat(age: i64) -> Double {
-    let time = Moment::parse(&now()).unwrap().plus_seconds(-age);
+    let time = Timestamp::parse(&now()).unwrap().plus_seconds(-age);
     let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned(), dead_letters: BTreeMap::new() });
-    let fact = Fact::new(Source::Account, Place::new(SHOP, "us-east-1"), Some(time), heartbeat);
+    let fact = Fact::new(Source::Account, AccountRegion::new(SHOP, "us-east-1"), Some(time), heartbeat);
     let item = fact.item(1).unwrap();
     let item: serde_json::Map<String, Value> = item
         .into_iter()

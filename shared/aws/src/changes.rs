@@ -12,7 +12,7 @@ use audit_core::{
     change::{Change, WorldChange},
     cloudtrail::wanted::Wanted,
     facts::{Collector, Taken},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use crate::{
     lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{Place, Source},
+    place::{AccountRegion, Source},
     queue::{Queue, SqsQueue},
     reconcile::Task,
     settings::Environment,
@@ -130,7 +130,7 @@ const SAME_EVENT_SECONDS: i64 = 30;
 /// A resource whose state is read after its last change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Subject {
-    place: Place,
+    place: AccountRegion,
     path: String,
     question: Question,
 }
@@ -172,9 +172,9 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
     /// Takes a batch in, and answers with the messages that failed. A state to which several events of the batch lead is read once. It is
     /// read only for `own`, the account and Region of the function: an account that forwards its events here has a state of its own, which
     /// the hub reads.
-    pub async fn take(&self, own: Option<&Place>, messages: &[Message<'_>]) -> Outcome {
+    pub async fn take(&self, own: Option<&AccountRegion>, messages: &[Message<'_>]) -> Outcome {
         let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
-        let mut subjects: BTreeMap<Subject, Vec<(Moment, String, &str)>> = BTreeMap::new();
+        let mut subjects: BTreeMap<Subject, Vec<(Timestamp, String, &str)>> = BTreeMap::new();
         let mut failed: BTreeSet<&str> = BTreeSet::new();
         let mut organization: Vec<&str> = Vec::new();
         for message in messages {
@@ -256,7 +256,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
     }
 
     /// The state of a resource after the last of these events, as soon as AWS reports that it is no longer being changed.
-    async fn state_after(&self, subject: &Subject, events: &[(Moment, String, &str)]) -> Result<Option<Fact>, CallError> {
+    async fn state_after(&self, subject: &Subject, events: &[(Timestamp, String, &str)]) -> Result<Option<Fact>, CallError> {
         let Some((last, ..)) = events.last() else { return Ok(None) };
         let mut json = Vec::new();
         for read in 0..READS {
@@ -297,7 +297,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
 /// The resources whose state to read after a change, with their paths in the world.
 fn subjects_of(change: &Change) -> Vec<Subject> {
     let (account, region) = (change.account.as_str(), change.region.as_str());
-    let place = Place::new(account, region);
+    let place = AccountRegion::new(account, region);
     let subject = |path: String, question: Question| vec![Subject { place: place.clone(), path, question }];
     let text = |key: &str| change.text(key).or_else(|| change.response.get(key)?.as_str());
     let guardrail = |version: &str| {
@@ -346,13 +346,13 @@ fn is_being_changed(json: &[u8]) -> bool {
     matches!(status, Some("CREATING" | "UPDATING" | "VERSIONING"))
 }
 
-fn updated_at(json: &[u8]) -> Option<Moment> {
+fn updated_at(json: &[u8]) -> Option<Timestamp> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Updated {
         updated_at: Option<String>,
     }
-    Moment::parse(&serde_json::from_slice::<Updated>(json).ok()?.updated_at?)
+    Timestamp::parse(&serde_json::from_slice::<Updated>(json).ok()?.updated_at?)
 }
 
 impl<S: ReadState, Q: Queue> Handler<Input, Answer> for ChangeAuditor<S, Q> {
@@ -369,7 +369,7 @@ impl<S: ReadState, Q: Queue> Handler<Input, Answer> for ChangeAuditor<S, Q> {
             Input::Queue(event) => event,
         };
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(Place::of_function(function_arn).as_ref(), &messages).await;
+        let outcome = self.take(AccountRegion::of_function(function_arn).as_ref(), &messages).await;
         self.metrics.flow(outcome.flow);
         self.metrics.emit(&[("facts", outcome.facts), ("failed", outcome.failed.len() as u64)]);
         let mut response = SqsBatchResponse::default();

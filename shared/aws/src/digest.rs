@@ -7,7 +7,7 @@
 
 use std::io::Read as _;
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -16,9 +16,9 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
     /// The first moment that it covers.
-    pub start: Moment,
+    pub start: Timestamp,
     /// The moment at which its coverage ends.
-    pub end: Moment,
+    pub end: Timestamp,
     /// The log files that CloudTrail delivered in that time.
     pub files: Vec<LogFile>,
     /// The digest before this one; `None` for the first after validation was turned on.
@@ -103,7 +103,7 @@ pub enum Broken {
     Deleted,
     /// The previous digest ends before this one begins.
     #[error("leaves out what was from {0} on")]
-    Gap(Moment),
+    Gap(Timestamp),
 }
 
 /// The algorithm with which CloudTrail signs digests.
@@ -147,7 +147,7 @@ impl Digest {
         let json = unpack(packed)?;
         let format = |problem: &str| Broken::Format(problem.to_owned());
         let document: Document = serde_json::from_slice(&json).map_err(|error| Broken::Format(error.to_string()))?;
-        let time = |text: &str| Moment::parse(text).ok_or_else(|| Broken::Format(format!("`{text}` is no time")));
+        let time = |text: &str| Timestamp::parse(text).ok_or_else(|| Broken::Format(format!("`{text}` is no time")));
         let (start, end) = (time(&document.digest_start_time)?, time(&document.digest_end_time)?);
         if end <= start {
             return Err(format("it ends before it begins"));
@@ -370,7 +370,7 @@ mod tests {
         let mut late = second(&first());
         late["digestStartTime"] = json!("2026-11-20T11:50:00Z");
         let (before, signature) = signed(&first());
-        let end = Moment::parse("2026-11-20T11:12:00Z").unwrap();
+        let end = Timestamp::parse("2026-11-20T11:12:00Z").unwrap();
         assert_eq!(Digest::read(&signed(&late).0).unwrap().follows(&before, Some(&signature)), Err(Broken::Gap(end)));
     }
 

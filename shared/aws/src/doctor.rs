@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use audit_core::{
     arn::partition_of,
     doctor::{Check, Heartbeat, Inspection, RuleSeen, check::Station},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::{
     fact::Content,
     invocations::HEARTBEAT_MODEL,
     observations::Observations,
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     snapshot::{assumed, identity},
     state::{AwsState, Question, ReadState as _},
 };
@@ -96,7 +96,7 @@ pub async fn doctor(aws: Arc<Aws>, options: &Options, inspection: &mut Inspectio
             let probe = Probe {
                 aws: Arc::new(of_account.in_region(region)),
                 hub: Arc::new(aws.in_region(&home)),
-                place: Place::new(account.as_str(), region.as_str()),
+                place: AccountRegion::new(account.as_str(), region.as_str()),
                 options,
                 now: clock.now(),
             };
@@ -110,9 +110,9 @@ pub async fn doctor(aws: Arc<Aws>, options: &Options, inspection: &mut Inspectio
 struct Probe<'o> {
     aws: Arc<Aws>,
     hub: Arc<Aws>,
-    place: Place,
+    place: AccountRegion,
     options: &'o Options,
-    now: Moment,
+    now: Timestamp,
 }
 
 impl Probe<'_> {
@@ -182,7 +182,7 @@ impl Probe<'_> {
             let record: Value = serde_json::from_str(record).ok()?;
             let model = record.pointer("/requestParameters/modelId")?.as_str()?;
             let refused = record.get("errorCode").and_then(Value::as_str).is_some_and(|code| code.starts_with("AccessDenied"));
-            (model == HEARTBEAT_MODEL && refused).then(|| Moment::parse(record.get("eventTime")?.as_str()?)).flatten()
+            (model == HEARTBEAT_MODEL && refused).then(|| Timestamp::parse(record.get("eventTime")?.as_str()?)).flatten()
         };
         let enough = |records: &[String]| records.iter().any(|record| heartbeat(record).is_some());
         let records = self.history(LookupAttributeKey::Username, HEARTBEAT_SESSION, since, PAGES_TO_A_HEARTBEAT, enough).await?;
@@ -206,7 +206,7 @@ impl Probe<'_> {
         Ok(self.heartbeat("heartbeat-arrived", "the table of observations", last, since))
     }
 
-    fn heartbeat(&self, check: &'static str, seen_in: &str, last: Option<Moment>, since: Moment) -> Check {
+    fn heartbeat(&self, check: &'static str, seen_in: &str, last: Option<Timestamp>, since: Timestamp) -> Check {
         self.station().heartbeat(&Heartbeat { check, seen_in, last, since, now: self.now, minutes: self.options.heartbeat_minutes })
     }
 
@@ -215,7 +215,7 @@ impl Probe<'_> {
         &self,
         key: LookupAttributeKey,
         value: &str,
-        since: Moment,
+        since: Timestamp,
         pages: usize,
         enough: impl Fn(&[String]) -> bool,
     ) -> Result<Vec<String>, CallError> {

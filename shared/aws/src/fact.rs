@@ -5,7 +5,7 @@ mod content;
 
 use std::collections::HashMap;
 
-use audit_core::{facts::packed, moment::Moment};
+use audit_core::{facts::packed, timestamp::Timestamp};
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +13,7 @@ use self::content::{CHANGE, PACKET};
 pub use self::content::{ChangeFact, Content, GapFact, HeartbeatFact, HistoryRead, ReadFact, STATE, StateFact, VerifiedFact};
 use crate::{
     clock::{hour_of, seconds, start_of},
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     settings::FACTS_TTL_DAYS,
 };
 
@@ -61,13 +61,13 @@ pub enum FactError {
 impl Fact {
     /// A fact about something that happened in an account and Region at a moment.
     #[must_use]
-    pub fn new(source: Source, place: Place, time: Option<Moment>, content: Content) -> Self {
+    pub fn new(source: Source, place: AccountRegion, time: Option<Timestamp>, content: Content) -> Self {
         Fact { partition: Partition { source, place, hour: time.map(hour_of) }, content }
     }
 
     /// The latest moment that the fact tells about; `None` if it tells about none.
     #[must_use]
-    pub fn latest(&self) -> Option<Moment> {
+    pub fn latest(&self) -> Option<Timestamp> {
         match &self.content {
             Content::Calls(bytes) => packed::latest(bytes, self.partition.hour),
             Content::Change(fact) => Some(fact.time),
@@ -228,7 +228,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// Whether a path in the world is about this account, and about this Region where it names one.
-fn is_path_of(path: &str, place: &Place) -> bool {
+fn is_path_of(path: &str, place: &AccountRegion) -> bool {
     match *path.trim_end_matches(".json").split('/').collect::<Vec<_>>() {
         ["effective-policies", account] => account == place.account,
         ["enforced-configurations" | "telemetry", account, region]
@@ -246,12 +246,12 @@ mod tests {
 
     use super::*;
 
-    fn place() -> Place {
-        Place::new("222233334444", "us-east-1")
+    fn place() -> AccountRegion {
+        AccountRegion::new("222233334444", "us-east-1")
     }
 
-    fn time() -> Moment {
-        Moment::parse("2026-11-20T10:00:00Z").unwrap()
+    fn time() -> Timestamp {
+        Timestamp::parse("2026-11-20T10:00:00Z").unwrap()
     }
 
     fn state(path: &str) -> Fact {

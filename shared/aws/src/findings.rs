@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use audit_core::{
     finding::{Finding, Status},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -123,9 +123,9 @@ pub struct Page<'p> {
     /// The value of the index's partition key.
     pub value: &'p str,
     /// Only findings that were last seen at this moment or later.
-    pub since: Option<Moment>,
+    pub since: Option<Timestamp>,
     /// Only findings that were last seen before this moment.
-    pub until: Option<Moment>,
+    pub until: Option<Timestamp>,
     /// The number of items at most.
     pub limit: i32,
     /// The key of the last item of the page before.

@@ -36,12 +36,12 @@ use std::{
 };
 
 use audit_core::{
-    auditor::{self, Selection, Terms},
+    auditor::{self, AuditOptions, Selection},
     change::{Change, WorldChange},
     config::Configuration,
     finding::Finding,
-    moment::Moment,
     organization::Organization,
+    timestamp::Timestamp,
     world::World,
 };
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ use crate::{
     findings::{Findings, Rollup, Stored},
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{Partition, Place, Source, hour_text},
+    place::{AccountRegion, Partition, Source, hour_text},
     queue::{Queue, SqsQueue},
     reconcile::Task,
     settings::Environment,
@@ -114,7 +114,7 @@ pub struct Folded {
 }
 
 /// The hours whose rollups to make again, by account and Region; `None` for calls without a time.
-type Hours = BTreeSet<(Place, Option<i64>)>;
+type Hours = BTreeSet<(AccountRegion, Option<i64>)>;
 
 impl Fold<S3Bucket> {
     /// Makes the function from its environment variables.
@@ -226,11 +226,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     async fn request_reconcile(&self, account: &str, effects: &[RecordEffect<'_>]) -> Result<(), CallError> {
         let Some(queue) = &self.reconcile else { return Ok(()) };
         let reported = |effect: &&RecordEffect<'_>| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account);
-        let mut places: BTreeSet<&Place> =
+        let mut places: BTreeSet<&AccountRegion> =
             effects.iter().filter(reported).filter(|effect| effect.world_changed).map(|effect| &effect.place).collect();
-        let known: BTreeSet<Place> = self.findings.partitions(account).await?.into_iter().map(|partition| partition.place).collect();
+        let known: BTreeSet<AccountRegion> =
+            self.findings.partitions(account).await?.into_iter().map(|partition| partition.place).collect();
         places.extend(effects.iter().filter(reported).map(|effect| &effect.place).filter(|place| !known.contains(place)));
-        let task = |place: &Place| Task::Place { account: place.account.clone(), region: place.region.clone() };
+        let task = |place: &AccountRegion| Task::AccountRegion { account: place.account.clone(), region: place.region.clone() };
         let tasks: Vec<String> = places.into_iter().map(|place| serde_json::json!(task(place)).to_string()).collect();
         queue.send(&tasks, 0).await
     }
@@ -246,14 +247,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
         let world = world_of(read.chain(evidence.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
         let configuration = self.configuration().await?;
-        let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
+        let options = AuditOptions { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
 
-        let audit = auditor::audit(evidence.facts.clone(), world.clone(), &terms);
+        let audit = auditor::audit(evidence.facts.clone(), world.clone(), &options);
         self.notify_affected_accounts(account, &audit.findings, &evidence).await?;
         self.record_draft_callers(account, &evidence, ticket).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
         let organization = organization_in(&files);
-        found.extend(self.own_findings(account, &evidence, &world, organization.as_ref(), &terms));
+        found.extend(self.own_findings(account, &evidence, &world, organization.as_ref(), &options));
         let units = organization.map(|organization| units_of(&organization, account)).unwrap_or_default();
         let folded = self.write(account, found, &units, &evidence, ticket).await?;
 
@@ -304,7 +305,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// The moment before which facts have expired.
-    fn oldest(&self) -> Moment {
+    fn oldest(&self) -> Timestamp {
         self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400)
     }
 
@@ -319,14 +320,21 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    fn rollup(&self, place: &Place, evidence: &AccountEvidence, world: &World, configuration: &Configuration, hour: Option<i64>) -> Rollup {
+    fn rollup(
+        &self,
+        place: &AccountRegion,
+        evidence: &AccountEvidence,
+        world: &World,
+        configuration: &Configuration,
+        hour: Option<i64>,
+    ) -> Rollup {
         let selection = Selection {
             regions: BTreeSet::from([place.region.as_str().into()]),
             since: hour.map(start_of),
-            until: Some(hour.map_or(Moment::BEGINNING, |hour| start_of(hour + 1))),
+            until: Some(hour.map_or(Timestamp::BEGINNING, |hour| start_of(hour + 1))),
             ..Selection::default()
         };
-        let terms = Terms { configuration, selection: &selection, now: self.clock.now(), threads: 1 };
+        let options = AuditOptions { configuration, selection: &selection, now: self.clock.now(), threads: 1 };
         let mut facts = evidence.changes.clone();
         // An evaluation may be recorded in the hour after its call, so both hours are needed to tell whether it is missing.
         for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
@@ -335,7 +343,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 let _ = facts.unpack(&place.account, &place.region, hour, bytes, *self_reported);
             }
         }
-        let audit = auditor::audit(facts, world.clone(), &terms);
+        let audit = auditor::audit(facts, world.clone(), &options);
         Rollup { invocations: audit.invocations, coverage: audit.coverage }
     }
 

@@ -4,12 +4,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use audit_core::{
-    auditor::{self, Selection, Terms},
+    auditor::{self, AuditOptions, Selection},
     change::{Change, ChangeKey},
     cloudtrail::{Item, Principal, Record, wanted::Wanted},
     config::Configuration,
     facts::{
-        Collector, Facts, Taken,
+        Collector, EvidenceRows, Taken,
         packed::{EventIds, Packet},
     },
     verdict::Invocations,
@@ -26,7 +26,7 @@ use crate::{
     lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     settings::Environment,
     state::{AwsState, ReadState},
     world::OwnWorld,
@@ -111,7 +111,7 @@ impl<S: ReadState> InvocationAuditor<S> {
     /// Takes a batch in. A message that can't be parsed fails alone. A fact that can't be written fails all messages of its account and
     /// Region; writing their other facts again changes nothing. Calls are judged only for `own`, the account and Region of the function: an
     /// account that forwards its events here has a state of its own, by which the hub judges.
-    pub async fn take(&self, own: Option<&Place>, messages: &[Message<'_>]) -> Outcome {
+    pub async fn take(&self, own: Option<&AccountRegion>, messages: &[Message<'_>]) -> Outcome {
         let mut outcome = Outcome { flow: Flow { taken_in: messages.len() as u64, ..Flow::default() }, ..Outcome::default() };
         let mut collector = Collector::new(&self.wanted);
         let mut facts: Vec<Fact> = Vec::new();
@@ -129,7 +129,7 @@ impl<S: ReadState> InvocationAuditor<S> {
             }
         }
         facts.extend(self.facts_of(&collector.into_facts(), own).await);
-        let mut lost: BTreeSet<Place> = BTreeSet::new();
+        let mut lost: BTreeSet<AccountRegion> = BTreeSet::new();
         for fact in &facts {
             match self.observations.put(fact).await {
                 Ok(units) => {
@@ -150,10 +150,10 @@ impl<S: ReadState> InvocationAuditor<S> {
     }
 
     /// The facts to write. Those of `own` carry the verdicts of this auditor; others carry none.
-    async fn facts_of(&self, facts: &Facts, own: Option<&Place>) -> Vec<Fact> {
+    async fn facts_of(&self, facts: &EvidenceRows, own: Option<&AccountRegion>) -> Vec<Fact> {
         let mut reported = changes_in(facts, Source::Account);
         for packet in facts.pack(EventIds::All, &Invocations::default()) {
-            let place = Place::new(packet.account.as_str(), packet.region.as_str());
+            let place = AccountRegion::new(packet.account.as_str(), packet.region.as_str());
             let packets = if own == Some(&place) { self.judged(&packet, self.world.of(&place).await) } else { vec![packet] };
             reported.extend(packets.into_iter().map(|packet| {
                 let partition = Partition { source: Source::Account, place: place.clone(), hour: packet.hour };
@@ -165,13 +165,13 @@ impl<S: ReadState> InvocationAuditor<S> {
 
     /// A packet with the verdicts of its calls. If no call gives a finding, only the first and last event ids are kept.
     fn judged(&self, packet: &Packet, world: World) -> Vec<Packet> {
-        let mut facts = Facts::default();
+        let mut facts = EvidenceRows::default();
         if facts.unpack(&packet.account, &packet.region, packet.hour, &packet.bytes, false).is_err() {
             return vec![packet.clone()];
         }
         let (configuration, selection) = (Configuration::default(), Selection::default());
-        let terms = Terms { configuration: &configuration, selection: &selection, now: self.clock.now(), threads: 1 };
-        let audit = auditor::audit(facts.clone(), world, &terms);
+        let options = AuditOptions { configuration: &configuration, selection: &selection, now: self.clock.now(), threads: 1 };
+        let audit = auditor::audit(facts.clone(), world, &options);
         let event_ids = if audit.findings.is_empty() { EventIds::FirstAndLast } else { EventIds::All };
         facts.pack(event_ids, &audit.invocations)
     }
@@ -205,30 +205,30 @@ pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
 }
 
 /// The changes among collected evidence, each as a fact of its own.
-pub(crate) fn changes_in(facts: &Facts, source: Source) -> Vec<Fact> {
+pub(crate) fn changes_in(facts: &EvidenceRows, source: Source) -> Vec<Fact> {
     let fact = |(key, change): (ChangeKey, Change)| {
-        let place = Place::new(change.account.as_str(), change.region.as_str());
+        let place = AccountRegion::new(change.account.as_str(), change.region.as_str());
         let change_fact = ChangeFact::fitting(key.time, key.event_id, change);
         Fact::new(source, place, Some(key.time), Content::Change(change_fact))
     };
     facts.changes().into_iter().map(fact).collect()
 }
 
-fn place_of(body: &str) -> Option<Place> {
+fn place_of(body: &str) -> Option<AccountRegion> {
     Item::parse(body.as_bytes(), |item| match item {
         Ok(Item::Record(record)) => Some(place_of_record(&record)),
         _ => None,
     })
 }
 
-fn place_of_record(record: &Record<'_>) -> Place {
-    Place::new(record.account_id(), record.region_code())
+fn place_of_record(record: &Record<'_>) -> AccountRegion {
+    AccountRegion::new(record.account_id(), record.region_code())
 }
 
 impl<S: ReadState> Handler<SqsEvent, SqsBatchResponse> for InvocationAuditor<S> {
     async fn handle(&self, event: SqsEvent, function_arn: &str) -> Result<SqsBatchResponse, BoxError> {
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(Place::of_function(function_arn).as_ref(), &messages).await;
+        let outcome = self.take(AccountRegion::of_function(function_arn).as_ref(), &messages).await;
         self.metrics.flow(outcome.flow);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some write units")]
         self.metrics.emit(&[

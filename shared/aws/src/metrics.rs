@@ -75,19 +75,19 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use audit_core::moment::Moment;
+    use audit_core::timestamp::Timestamp;
 
     use super::*;
 
     #[test]
     fn without_a_name_space_the_counts_are_written_all_the_same() {
-        let metrics = Metrics::new(NO_NAMESPACE.into(), "audit-changes", Clock::At(Moment::from_seconds(5)));
+        let metrics = Metrics::new(NO_NAMESPACE.into(), "audit-changes", Clock::At(Timestamp::from_seconds(5)));
         assert_eq!(metrics.line(&[("in", 3)]), r#"{"function":"audit-changes","in":3}"#);
     }
 
     #[test]
     fn a_line_names_its_metrics_and_holds_their_values() {
-        let metrics = Metrics::new("GuardrailAudit".into(), "audit-invocations", Clock::At(Moment::from_seconds(5)));
+        let metrics = Metrics::new("GuardrailAudit".into(), "audit-invocations", Clock::At(Timestamp::from_seconds(5)));
         let line: Value = serde_json::from_str(&metrics.line(&[("in", 3), ("judged", 2)])).unwrap();
         assert_eq!(
             line["_aws"]["CloudWatchMetrics"][0]["Metrics"],

@@ -3,13 +3,13 @@
 //! An account's auditor may write only under keys that begin with its account id and `#` (`dynamodb:LeadingKeys`). What the hub read
 //! itself, or took from the organization's trail, lies under `hub#`, where no member may write.
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 
 use crate::clock::{hour_of, start_of};
 
 /// An account and Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct AccountRegion {
     /// The account id; `unknown` if a record has none.
     pub account: String,
     /// The Region's code.
@@ -31,7 +31,7 @@ pub struct Partition {
     /// Who vouches for its facts.
     pub source: Source,
     /// The account and Region that they are about.
-    pub place: Place,
+    pub place: AccountRegion,
     /// The hour in which it happened, counted since 1970; `None` if that isn't known.
     pub hour: Option<i64>,
 }
@@ -39,10 +39,10 @@ pub struct Partition {
 const HUB: &str = "hub#";
 const UNDATED: &str = "undated";
 
-impl Place {
+impl AccountRegion {
     /// From account and Region.
     pub fn new(account: impl Into<String>, region: impl Into<String>) -> Self {
-        Place { account: account.into(), region: region.into() }
+        AccountRegion { account: account.into(), region: region.into() }
     }
 
     /// Account and Region in the ARN of a Lambda function.
@@ -50,7 +50,7 @@ impl Place {
     pub fn of_function(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':').skip(3);
         let (region, account) = (parts.next()?, parts.next()?);
-        (!region.is_empty() && !account.is_empty()).then(|| Place::new(account, region))
+        (!region.is_empty() && !account.is_empty()).then(|| AccountRegion::new(account, region))
     }
 
     /// The key `<account>#<region>`.
@@ -59,12 +59,12 @@ impl Place {
         format!("{}#{}", self.account, self.region)
     }
 
-    /// Parses what [`Place::key`] writes.
+    /// Parses what [`AccountRegion::key`] writes.
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         let (account, region) = key.split_once('#')?;
         let plain = |text: &str| !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        (plain(account) && plain(region)).then(|| Place::new(account, region))
+        (plain(account) && plain(region)).then(|| AccountRegion::new(account, region))
     }
 }
 
@@ -81,7 +81,7 @@ impl Partition {
     pub fn parse(key: &str) -> Option<Self> {
         let (source, rest) = key.strip_prefix(HUB).map_or((Source::Account, key), |rest| (Source::Hub, rest));
         let (place, hour) = rest.rsplit_once('#')?;
-        Some(Partition { source, place: Place::parse(place)?, hour: parse_hour(hour)? })
+        Some(Partition { source, place: AccountRegion::parse(place)?, hour: parse_hour(hour)? })
     }
 }
 
@@ -100,7 +100,7 @@ pub fn parse_hour(text: &str) -> Option<Option<i64>> {
     if text.len() != 13 {
         return None;
     }
-    let hour = hour_of(Moment::parse(&format!("{text}:00:00Z"))?);
+    let hour = hour_of(Timestamp::parse(&format!("{text}:00:00Z"))?);
     (hour_text(Some(hour)) == text).then_some(Some(hour))
 }
 
@@ -110,23 +110,23 @@ mod tests {
 
     #[test]
     fn a_key_says_whose_word_it_is() {
-        let hour = Moment::parse("2026-11-20T10:59:59Z").map(hour_of);
+        let hour = Timestamp::parse("2026-11-20T10:59:59Z").map(hour_of);
         for source in [Source::Account, Source::Hub] {
             for hour in [hour, None] {
-                let partition = Partition { source, place: Place::new("222233334444", "us-east-1"), hour };
+                let partition = Partition { source, place: AccountRegion::new("222233334444", "us-east-1"), hour };
                 assert_eq!(Partition::parse(&partition.key()), Some(partition));
             }
         }
-        let partition = Partition { source: Source::Account, place: Place::new("222233334444", "us-east-1"), hour };
+        let partition = Partition { source: Source::Account, place: AccountRegion::new("222233334444", "us-east-1"), hour };
         assert_eq!(partition.key(), "222233334444#us-east-1#2026-11-20T10");
     }
 
     #[test]
     fn a_function_says_where_it_runs() {
         let arn = "arn:aws-cn:lambda:cn-north-1:222233334444:function:guardrail-audit-changes";
-        assert_eq!(Place::of_function(arn), Some(Place::new("222233334444", "cn-north-1")));
+        assert_eq!(AccountRegion::of_function(arn), Some(AccountRegion::new("222233334444", "cn-north-1")));
         for arn in ["", "guardrail-audit-changes", "arn:aws:lambda:::function:x"] {
-            assert_eq!(Place::of_function(arn), None, "{arn}");
+            assert_eq!(AccountRegion::of_function(arn), None, "{arn}");
         }
     }
 

@@ -37,7 +37,7 @@ use crate::{
     lambda::Handler,
     metrics::Metrics,
     observations::Observations,
-    place::{Place, Source},
+    place::{AccountRegion, Source},
     queue::{Queue, SqsQueue},
     settings::Environment,
     snapshots::Snapshots,
@@ -51,7 +51,7 @@ pub enum Task {
     /// Send a task for each account and Region.
     Plan,
     /// Read an account and Region.
-    Place {
+    AccountRegion {
         /// The account.
         account: String,
         /// The Region.
@@ -151,7 +151,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     pub async fn carry_out(&self, task: &Task) -> Result<(), CallError> {
         match task {
             Task::Plan => self.plan().await,
-            Task::Place { account, region } => self.place(&Place::new(account.as_str(), region.as_str())).await,
+            Task::AccountRegion { account, region } => self.place(&AccountRegion::new(account.as_str(), region.as_str())).await,
             Task::Organization => self.organization().await,
             Task::Account { account } => self.account(account).await,
             Task::InvalidPolicies { token } => self.invalid_policies(token.as_deref()).await,
@@ -166,7 +166,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         }
         for account in self.accounts().await? {
             for region in &self.settings.regions {
-                tasks.push(json!(Task::Place { account: account.clone(), region: region.clone() }).to_string());
+                tasks.push(json!(Task::AccountRegion { account: account.clone(), region: region.clone() }).to_string());
             }
         }
         self.metrics.emit(&[("places", tasks.len() as u64)]);
@@ -191,7 +191,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 
     /// Reads an account and Region. A part that fails doesn't keep the others from being done: an account that refuses to be read needs its
     /// event history and heartbeats watched all the more.
-    async fn place(&self, place: &Place) -> Result<(), CallError> {
+    async fn place(&self, place: &AccountRegion) -> Result<(), CallError> {
         let (state, recorder) = (self.reader.state(place).await, self.recorder());
         let inventory = Inventory::new(&state, &recorder);
         let own_policy = async {
@@ -211,7 +211,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// Reports as a gap what could be read before and is refused now: its snapshots grow old, and changes go unnoticed.
-    async fn report_refused(&self, place: &Place, outcome: &ReadOutcome) -> Result<(), CallError> {
+    async fn report_refused(&self, place: &AccountRegion, outcome: &ReadOutcome) -> Result<(), CallError> {
         let mut lost: Vec<&str> = Vec::new();
         for stem in &outcome.refused {
             if self.world.latest(stem).await?.is_some() {
@@ -228,7 +228,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 
     /// Writes the fact that the hub read an account and Region, which makes the stream fold the account. Then returns the first answer that
     /// was unusable as an error, so that the task is delivered again.
-    async fn report_read(&self, place: &Place, outcome: ReadOutcome) -> Result<(), CallError> {
+    async fn report_read(&self, place: &AccountRegion, outcome: ReadOutcome) -> Result<(), CallError> {
         let ReadOutcome { changed, failed, complete, history, .. } = outcome;
         let time = self.clock.now();
         let read = Fact::new(Source::Hub, place.clone(), Some(time), Content::Read(ReadFact { time, changed, complete, history }));

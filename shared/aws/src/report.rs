@@ -7,8 +7,8 @@ mod scoreboard;
 use std::{collections::BTreeMap, sync::Arc};
 
 use audit_core::{
-    moment::Moment,
     report::{BlindRow, v1},
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -184,7 +184,7 @@ impl<B: Bucket> Reports<B> {
         let mut coverage = self.coverage(account, hourly).await?;
         for (name, keep) in [("since", std::cmp::Ordering::Less), ("until", std::cmp::Ordering::Greater)] {
             if let Some(bound) = parameters.get(name) {
-                let moment = Moment::parse(bound).ok_or_else(|| Problem::Asked(format!("`{name}` is no time: {bound}")))?.to_string();
+                let moment = Timestamp::parse(bound).ok_or_else(|| Problem::Asked(format!("`{name}` is no time: {bound}")))?.to_string();
                 coverage.retain(|row| row.period.as_str().cmp(moment.get(..row.period.len()).unwrap_or_default()) != keep);
             }
         }

@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use audit_core::{arn::partition_of, moment::Moment};
+use audit_core::{arn::partition_of, timestamp::Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ use crate::{
     clock::Clock,
     error::{CallError, ErrorKind, failed},
     inventory::{Inventory, Policies},
-    place::Place,
+    place::AccountRegion,
     state::{AwsState, Question, ReadState},
 };
 
@@ -65,7 +65,7 @@ pub struct Outcome {
     /// The account whose credentials were used.
     pub account: String,
     /// When the unfinished run began that this one resumed.
-    pub resumed: Option<Moment>,
+    pub resumed: Option<Timestamp>,
     /// The counts of answers, by the first part of their paths in the world.
     pub read: BTreeMap<String, Count>,
     /// What could not be read, and why.
@@ -161,7 +161,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
     let mut places = VecDeque::new();
     for (account, aws) in roles {
         for region in regions(&account, &aws, &home, &options.regions, &writer).await {
-            places.push_back((Place::new(account.as_str(), region.as_str()), Arc::new(aws.in_region(&region))));
+            places.push_back((AccountRegion::new(account.as_str(), region.as_str()), Arc::new(aws.in_region(&region))));
         }
     }
     read_places(places, options.at_once, &writer).await?;
@@ -232,7 +232,7 @@ pub(crate) async fn enabled_regions(aws: &Aws) -> Result<BTreeSet<String>, CallE
     }
 }
 
-async fn read_places(places: VecDeque<(Place, Arc<Aws>)>, at_once: usize, writer: &Arc<Writer>) -> Result<(), SnapshotError> {
+async fn read_places(places: VecDeque<(AccountRegion, Arc<Aws>)>, at_once: usize, writer: &Arc<Writer>) -> Result<(), SnapshotError> {
     writer.progress.all_places.store(places.len() as u64, Ordering::Relaxed);
     let places = Arc::new(Mutex::new(places));
     let unreachable = Arc::new(Mutex::new(BTreeSet::new()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use serde_json::Value;
 
 use crate::{bucket::Bucket, clock::Clock, error::CallError, state::NO_GUARDRAIL};
@@ -13,7 +13,7 @@ pub struct Written {
     /// Whether it differs from the latest snapshot.
     pub is_new: bool,
     /// The time of the snapshot that holds it; `None` if it holds from the beginning.
-    pub since: Option<Moment>,
+    pub since: Option<Timestamp>,
 }
 
 /// Snapshots below a prefix of a bucket.
@@ -31,17 +31,17 @@ impl<B: Bucket> Snapshots<B> {
     }
 
     /// The latest snapshot with a stem: its time and its content.
-    pub async fn latest(&self, stem: &str) -> Result<Option<(Option<Moment>, Vec<u8>)>, CallError> {
+    pub async fn latest(&self, stem: &str) -> Result<Option<(Option<Timestamp>, Vec<u8>)>, CallError> {
         let prefix = format!("{}{stem}", self.prefix);
         let listed = self.bucket.list(&prefix).await?;
         let time = |key: &str| {
             let rest = key.strip_prefix(&prefix)?.strip_suffix(".json")?;
-            if rest.is_empty() { Some(Moment::BEGINNING) } else { Moment::parse_basic(rest.strip_prefix('@')?) }
+            if rest.is_empty() { Some(Timestamp::BEGINNING) } else { Timestamp::parse_basic(rest.strip_prefix('@')?) }
         };
         let latest = listed.iter().filter_map(|listed| Some((time(&listed.key)?, &listed.key))).max();
         let Some((time, key)) = latest else { return Ok(None) };
         let content = self.bucket.get(key).await?;
-        Ok(content.map(|content| (Some(time).filter(|time| *time > Moment::BEGINNING), content)))
+        Ok(content.map(|content| (Some(time).filter(|time| *time > Timestamp::BEGINNING), content)))
     }
 
     /// The stems of all snapshots below a folder.
@@ -111,9 +111,9 @@ fn same_content(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// The time at which AWS updated the resource.
-fn updated_at(json: &[u8]) -> Option<Moment> {
+fn updated_at(json: &[u8]) -> Option<Timestamp> {
     let answer: Value = serde_json::from_slice(json).ok()?;
     let direct = answer.get("updatedAt");
     let configured = answer.pointer("/guardrailsConfig/0/updatedAt");
-    Moment::parse(direct.or(configured)?.as_str()?)
+    Timestamp::parse(direct.or(configured)?.as_str()?)
 }

@@ -1,6 +1,6 @@
 //! Functions behind a stream of DynamoDB: what Lambda invokes them with, and what a record of the stream says.
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use aws_lambda_events::{
     dynamodb::{Event, EventRecord},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
@@ -54,7 +54,7 @@ pub struct StreamRecord {
     /// Its sequence number within the shard.
     pub sequence: String,
     /// When the change was made, to the second.
-    pub time: Option<Moment>,
+    pub time: Option<Timestamp>,
     /// The item before the change; empty if there was none.
     pub old: Item,
     /// The item after the change; empty if it was removed.
@@ -92,7 +92,7 @@ fn record(record: EventRecord) -> StreamRecord {
     let time = change.approximate_creation_date_time.timestamp();
     StreamRecord {
         sequence: change.sequence_number.unwrap_or_default(),
-        time: (time > 0).then(|| Moment::from_seconds(time)),
+        time: (time > 0).then(|| Timestamp::from_seconds(time)),
         old: item(change.old_image),
         new: item(change.new_image),
         by_service,
@@ -134,6 +134,6 @@ mod tests {
         let [record] = &*records(serde_json::from_value(event).unwrap()) else { panic!() };
         assert_eq!((record.sequence.as_str(), record.pk(), record.sk(), record.by_service), ("7", "a", "b", true));
         assert_eq!(record.old["f"].as_b().unwrap().as_ref(), [1, 2, 3]);
-        assert_eq!(record.time, Some(Moment::from_seconds(1_795_300_000)));
+        assert_eq!(record.time, Some(Timestamp::from_seconds(1_795_300_000)));
     }
 }

@@ -12,8 +12,8 @@ use std::{path::PathBuf, sync::Arc};
 use audit_core::{
     auditor,
     cloudtrail::wanted::Wanted,
-    facts::{Facts, packed::EventIds},
-    moment::Moment,
+    facts::{EvidenceRows, packed::EventIds},
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 use audit_local::{
@@ -38,7 +38,7 @@ use crate::{
     lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     settings::Environment,
 };
 
@@ -110,7 +110,7 @@ impl TrailAuditor<S3, CloudTrailKeys> {
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("OBSERVATIONS_TABLE")?;
         let ttl_days = environment.facts_ttl_days()?;
-        let settle = environment.flag("TRAIL_SETTLE")?;
+        let resolve = environment.flag("TRAIL_SETTLE")?;
         let verify = environment.parsed("TRAIL_VERIFY", true)?;
         let scope = Scope {
             organization: environment.optional("ORGANIZATION_ID"),
@@ -121,7 +121,7 @@ impl TrailAuditor<S3, CloudTrailKeys> {
         let hub_region = environment.optional("HUB_REGION");
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
-        let verification = match (settle, verify) {
+        let verification = match (resolve, verify) {
             (false, _) => Verification::Never,
             (true, false) => Verification::ByHashes,
             (true, true) => Verification::BySignatures(CloudTrailKeys::new(Arc::clone(&aws))),
@@ -280,7 +280,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
             Err(broken) => return Ok(Err(broken)),
         };
         let Verification::BySignatures(keys) = &self.verification else { return Ok(Ok(digest)) };
-        let made_late = metadata.get(MADE_LATE).filter(|_| key.backfill).and_then(|time| Moment::parse(time));
+        let made_late = metadata.get(MADE_LATE).filter(|_| key.backfill).and_then(|time| Timestamp::parse(time));
         let (from, until) =
             made_late.map_or((digest.start, digest.end.plus_seconds(HOUR)), |made| (made.plus_seconds(-HOUR), made.plus_seconds(HOUR)));
         let Some(public_key) = keys.key(&key.place.region, &digest.fingerprint, from, until).await? else {
@@ -306,7 +306,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
     }
 
     /// Reports broken files as a gap.
-    async fn report(&self, place: &Place, time: Moment, broken: &[String]) -> Result<(), CallError> {
+    async fn report(&self, place: &AccountRegion, time: Timestamp, broken: &[String]) -> Result<(), CallError> {
         let hour = start_of(hour_of(time));
         let detail = format!("{} files of the organization's trail: {}", broken.len(), broken.first().map_or("", String::as_str));
         let gap = GapFact { missing: "trail".to_owned(), time: hour, detail, count: broken.len() as u64 };
@@ -314,7 +314,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
     }
 
     /// The current time.
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 }
@@ -330,9 +330,9 @@ impl Drop for Temporary {
 }
 
 /// Collected evidence as facts of the hub.
-pub(crate) fn facts_in(facts: &Facts) -> Vec<Fact> {
+pub(crate) fn facts_in(facts: &EvidenceRows) -> Vec<Fact> {
     let packets = facts.pack(EventIds::All, &Invocations::default()).into_iter().map(|packet| {
-        let place = Place::new(packet.account, packet.region);
+        let place = AccountRegion::new(packet.account, packet.region);
         Fact { partition: Partition { source: Source::Hub, place, hour: packet.hour }, content: Content::Calls(packet.bytes) }
     });
     packets.chain(changes_in(facts, Source::Hub)).collect()

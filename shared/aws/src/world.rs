@@ -6,7 +6,7 @@ use std::{
 };
 
 use audit_core::{
-    moment::Moment,
+    timestamp::Timestamp,
     world::{SnapshotPath, World},
 };
 use tokio::sync::Mutex;
@@ -15,7 +15,7 @@ use crate::{
     bucket::Bucket,
     clock::Clock,
     error::{self, CallError},
-    place::Place,
+    place::AccountRegion,
     state::{Question, ReadState},
 };
 
@@ -27,7 +27,7 @@ const FRESH_SECONDS: i64 = 5 * 60;
 pub struct OwnWorld<S> {
     state: S,
     clock: Clock,
-    read: Mutex<BTreeMap<Place, (Moment, World)>>,
+    read: Mutex<BTreeMap<AccountRegion, (Timestamp, World)>>,
 }
 
 impl<S: ReadState> OwnWorld<S> {
@@ -37,7 +37,7 @@ impl<S: ReadState> OwnWorld<S> {
     }
 
     /// The world of an account and Region as it is now.
-    pub async fn of(&self, place: &Place) -> World {
+    pub async fn of(&self, place: &AccountRegion) -> World {
         let now = self.clock.now();
         let mut read = self.read.lock().await;
         if let Some((read_at, world)) = read.get(place)
@@ -46,7 +46,7 @@ impl<S: ReadState> OwnWorld<S> {
             return world.clone();
         }
         let mut world = World::default();
-        let Place { account, region } = place;
+        let AccountRegion { account, region } = place;
         for (question, path) in [
             (Question::EffectivePolicy(account.clone()), format!("effective-policies/{account}.json")),
             (Question::EnforcedConfigurations, format!("enforced-configurations/{account}/{region}.json")),

@@ -11,14 +11,14 @@ use audit_aws::{
     fact::{Content, Fact, ReadFact},
     fold::Trust,
     invocations::Message,
-    place::{Place, Source},
+    place::{AccountRegion, Source},
 };
 use audit_core::{
-    auditor::{self, Selection, Terms},
+    auditor::{self, AuditOptions, Selection},
     config::Configuration,
     facts::{Collector, Taken},
     finding::Finding,
-    moment::Moment,
+    timestamp::Timestamp,
 };
 use cases::Case;
 use serde_json::Value;
@@ -31,7 +31,7 @@ datatest_stable::harness! {
 fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()> {
     let case = Case::of_event(event);
     let bodies: Vec<String> = case.events()?.iter().map(Value::to_string).collect();
-    let times: Vec<Moment> = bodies.iter().filter_map(|body| time_of(body)).collect();
+    let times: Vec<Timestamp> = bodies.iter().filter_map(|body| time_of(body)).collect();
     let configuration = case.configuration_file().map(std::fs::read_to_string).transpose()?;
     let world = world_of(&case);
 
@@ -42,8 +42,8 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
             let _: Taken = collector.value(body.as_bytes());
         }
         let configuration = configuration.as_deref().map(Configuration::parse).transpose()?.unwrap_or_default();
-        let terms = Terms { configuration: &configuration, selection: &Selection::default(), now: now(), threads: 1 };
-        let mut findings = auditor::audit(collector.into_facts(), world.world.clone(), &terms).findings;
+        let options = AuditOptions { configuration: &configuration, selection: &Selection::default(), now: now(), threads: 1 };
+        let mut findings = auditor::audit(collector.into_facts(), world.world.clone(), &options).findings;
         findings.sort_by(|a, b| a.id.cmp(&b.id));
         findings
     };
@@ -61,7 +61,7 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
         for account in accounts(&world.files) {
             for time in [times.iter().min(), times.iter().max()].into_iter().flatten() {
                 let read = Content::Read(ReadFact { time: *time, changed: Vec::new(), complete: false, history: None });
-                let fact = Fact::new(Source::Hub, Place::new(account.as_str(), "us-east-1"), Some(*time), read);
+                let fact = Fact::new(Source::Hub, AccountRegion::new(account.as_str(), "us-east-1"), Some(*time), read);
                 tables.observations().put(&fact).await.unwrap();
             }
         }
@@ -76,9 +76,9 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
     Ok(())
 }
 
-fn time_of(body: &str) -> Option<Moment> {
+fn time_of(body: &str) -> Option<Timestamp> {
     let json: Value = serde_json::from_str(body).ok()?;
-    Moment::parse(json.get("detail").unwrap_or(&json).get("eventTime")?.as_str()?)
+    Timestamp::parse(json.get("detail").unwrap_or(&json).get("eventTime")?.as_str()?)
 }
 
 /// The accounts that a world speaks of.

@@ -8,7 +8,7 @@ mod client;
 use crate::{
     cloudtrail::{InferenceParameters, Record},
     model::{Alias, Model},
-    operations::{self, Mediator, Reach, Role},
+    operations::{self, Mediator, OperationCoverage, Role},
 };
 use client::Client;
 
@@ -25,7 +25,7 @@ const CLAUDE_PLATFORM: &str = "aws-external-anthropic";
 /// something. They are looked for in host names only, because user agents contain them too.
 const RUNTIME_ENDPOINTS: &[&str] = &["bedrock-runtime", "bedrock-agent-runtime", "bedrock-data-automation-runtime"];
 
-impl Reach {
+impl OperationCoverage {
     /// Whether enforcement applies to an operation, by its name alone. `None` if the operation isn't known to run a model.
     #[must_use]
     pub fn of_operation(name: &str) -> Option<Self> {
@@ -42,7 +42,7 @@ impl Reach {
             return None;
         }
         match operations::role(source, name) {
-            Some(Role::Runs(Reach::Covered)) => Some(Self::of_covered(name, record)),
+            Some(Role::Runs(OperationCoverage::Covered)) => Some(Self::of_covered(name, record)),
             Some(Role::Runs(reach)) => Some(reach),
             Some(_) => None,
             None => Self::of_unknown(source, name, record),
@@ -54,12 +54,12 @@ impl Reach {
         // What an OpenAI client called stays open, whatever the record's name. An empty user agent is evidence of a client; a missing one
         // is not.
         match Client::of(record.user_agent.0.as_deref()) {
-            Client::SpeaksOpenAi => return Reach::Ambiguous,
+            Client::SpeaksOpenAi => return OperationCoverage::Ambiguous,
             Client::Other if name.starts_with("InvokeModel") => {}
-            Client::Other | Client::WithoutResponses => return Reach::Covered,
+            Client::Other | Client::WithoutResponses => return OperationCoverage::Covered,
         }
         let parameters: InferenceParameters<'_> = record.parameters();
-        if parameters.model().is_none_or(may_serve_responses) { Reach::Ambiguous } else { Reach::Covered }
+        if parameters.model().is_none_or(may_serve_responses) { OperationCoverage::Ambiguous } else { OperationCoverage::Covered }
     }
 
     /// Classifies an operation that the table doesn't have.
@@ -76,11 +76,11 @@ impl Reach {
             return None;
         }
         Some(match source {
-            MANTLE | CLAUDE_PLATFORM => Reach::Unsupported,
-            _ if endpoint == Some(MANTLE) => Reach::Unsupported,
-            AGENTCORE => Reach::Mediated(Mediator::AgentCore),
-            _ if name.contains("Response") => Reach::Unsupported,
-            _ => Reach::Uncovered,
+            MANTLE | CLAUDE_PLATFORM => OperationCoverage::Unsupported,
+            _ if endpoint == Some(MANTLE) => OperationCoverage::Unsupported,
+            AGENTCORE => OperationCoverage::Mediated(Mediator::AgentCore),
+            _ if name.contains("Response") => OperationCoverage::Unsupported,
+            _ => OperationCoverage::Uncovered,
         })
     }
 }
@@ -264,11 +264,11 @@ mod tests {
 
     use super::*;
 
-    fn reach_of(record: &Value) -> Option<Reach> {
-        Reach::of(&serde_json::from_str(&record.to_string()).unwrap())
+    fn reach_of(record: &Value) -> Option<OperationCoverage> {
+        OperationCoverage::of(&serde_json::from_str(&record.to_string()).unwrap())
     }
 
-    fn reach(source: &str, name: &str, host: &str, agent: &str) -> Option<Reach> {
+    fn reach(source: &str, name: &str, host: &str, agent: &str) -> Option<OperationCoverage> {
         reach_of(&json!({"eventSource": source, "eventName": name, "userAgent": agent, "tlsDetails": {"clientProvidedHostHeader": host}}))
     }
 
@@ -282,26 +282,26 @@ mod tests {
     #[test]
     fn roads_to_a_model_are_told_apart() {
         for (source, name, host, agent, expected) in [
-            (SOURCE, "Converse", RUNTIME, "Boto3/1", Some(Reach::Covered)),
-            (SOURCE, "Converse", RUNTIME, "curl/8", Some(Reach::Covered)),
-            (SOURCE, "Converse", RUNTIME, "OpenAI/Python 1.50.0", Some(Reach::Ambiguous)),
-            (SOURCE, "InvokeModel", "", "OpenAI/Python 1.50.0", Some(Reach::Ambiguous)),
-            (SOURCE, "InvokeModelWithResponseStream", "", "curl/8", Some(Reach::Ambiguous)),
-            (SOURCE, "InvokeModelWithBidirectionalStream", "", "curl/8", Some(Reach::Uncovered)),
-            (SOURCE, "StartAsyncInvoke", "", "", Some(Reach::Uncovered)),
-            (SOURCE, "StartIngestionJob", "", "", Some(Reach::Uncovered)),
-            (SOURCE, "InvokeDataAutomationAsync", "", "", Some(Reach::Uncovered)),
-            (SOURCE, "StartAutomatedReasoningPolicyBuildWorkflow", "", "", Some(Reach::Uncovered)),
-            (SOURCE, "InvokeAgent", "", "", Some(Reach::Mediated(Mediator::Agent))),
-            (MANTLE, "CreateInference", "", "", Some(Reach::Unsupported)),
-            (MANTLE, "CreateFineTuningJob", "", "", Some(Reach::Uncovered)),
-            (CLAUDE, "CreateInference", "", "", Some(Reach::Unsupported)),
-            (CLAUDE, "CreateBatchInference", "", "", Some(Reach::Unsupported)),
-            (CORE, "InvokeHarness", "", "", Some(Reach::Mediated(Mediator::AgentCore))),
-            (CORE, "InvokeGateway", "", "", Some(Reach::Mediated(Mediator::AgentCore))),
-            (CORE, "Evaluate", "", "", Some(Reach::Uncovered)),
+            (SOURCE, "Converse", RUNTIME, "Boto3/1", Some(OperationCoverage::Covered)),
+            (SOURCE, "Converse", RUNTIME, "curl/8", Some(OperationCoverage::Covered)),
+            (SOURCE, "Converse", RUNTIME, "OpenAI/Python 1.50.0", Some(OperationCoverage::Ambiguous)),
+            (SOURCE, "InvokeModel", "", "OpenAI/Python 1.50.0", Some(OperationCoverage::Ambiguous)),
+            (SOURCE, "InvokeModelWithResponseStream", "", "curl/8", Some(OperationCoverage::Ambiguous)),
+            (SOURCE, "InvokeModelWithBidirectionalStream", "", "curl/8", Some(OperationCoverage::Uncovered)),
+            (SOURCE, "StartAsyncInvoke", "", "", Some(OperationCoverage::Uncovered)),
+            (SOURCE, "StartIngestionJob", "", "", Some(OperationCoverage::Uncovered)),
+            (SOURCE, "InvokeDataAutomationAsync", "", "", Some(OperationCoverage::Uncovered)),
+            (SOURCE, "StartAutomatedReasoningPolicyBuildWorkflow", "", "", Some(OperationCoverage::Uncovered)),
+            (SOURCE, "InvokeAgent", "", "", Some(OperationCoverage::Mediated(Mediator::Agent))),
+            (MANTLE, "CreateInference", "", "", Some(OperationCoverage::Unsupported)),
+            (MANTLE, "CreateFineTuningJob", "", "", Some(OperationCoverage::Uncovered)),
+            (CLAUDE, "CreateInference", "", "", Some(OperationCoverage::Unsupported)),
+            (CLAUDE, "CreateBatchInference", "", "", Some(OperationCoverage::Unsupported)),
+            (CORE, "InvokeHarness", "", "", Some(OperationCoverage::Mediated(Mediator::AgentCore))),
+            (CORE, "InvokeGateway", "", "", Some(OperationCoverage::Mediated(Mediator::AgentCore))),
+            (CORE, "Evaluate", "", "", Some(OperationCoverage::Uncovered)),
             ("sagemaker.amazonaws.com", "InvokeEndpoint", "", "", None),
-            ("", "InvokeModel", "", "Boto3/1", Some(Reach::Covered)),
+            ("", "InvokeModel", "", "Boto3/1", Some(OperationCoverage::Covered)),
             ("", "PutObject", "", "", None),
             ("", "StartInstances", "", "", None),
         ] {
@@ -314,33 +314,33 @@ mod tests {
         let vpc = "vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com";
         let fips = "bedrock-runtime-fips.us-east-1.amazonaws.com";
         for (source, name, host, expected) in [
-            (SOURCE, "CreateResponse", RUNTIME, Reach::Unsupported),
-            (SOURCE, "CreateResponseStream", "", Reach::Unsupported),
-            (SOURCE, "SomethingNew", vpc, Reach::Uncovered),
-            (SOURCE, "SomethingNew", fips, Reach::Uncovered),
-            ("", "SomethingNew", RUNTIME, Reach::Uncovered),
-            (SOURCE, "CreateThought", AGENT_RUNTIME, Reach::Uncovered),
-            (SOURCE, "InvokeSwarm", AGENT_RUNTIME, Reach::Uncovered),
-            (SOURCE, "InvokeSwarm", "", Reach::Uncovered),
-            ("bedrock-agent-runtime.amazonaws.com", "CreateThought", "", Reach::Uncovered),
-            ("bedrock-video.amazonaws.com", "GenerateFilm", "", Reach::Uncovered),
-            (SOURCE, "ConverseWithTools", "", Reach::Uncovered),
-            (SOURCE, "CreateChatCompletion", "", Reach::Uncovered),
-            (SOURCE, "GenerateImages", "", Reach::Uncovered),
-            (SOURCE, "StartVideoGeneration", "", Reach::Uncovered),
-            (MANTLE, "CreateResponse", "", Reach::Unsupported),
-            (MANTLE, "CreateEmbedding", "", Reach::Unsupported),
-            (MANTLE, "InvokeSomething", "", Reach::Unsupported),
-            (MANTLE, "CreateThought", "", Reach::Unsupported),
-            (CLAUDE, "CreateStreamInference", "", Reach::Unsupported),
-            (CLAUDE, "InvokeAgent", "", Reach::Unsupported),
-            (CORE, "InvokeOrchestrator", "", Reach::Mediated(Mediator::AgentCore)),
-            (CORE, "StartSimulation", "", Reach::Mediated(Mediator::AgentCore)),
+            (SOURCE, "CreateResponse", RUNTIME, OperationCoverage::Unsupported),
+            (SOURCE, "CreateResponseStream", "", OperationCoverage::Unsupported),
+            (SOURCE, "SomethingNew", vpc, OperationCoverage::Uncovered),
+            (SOURCE, "SomethingNew", fips, OperationCoverage::Uncovered),
+            ("", "SomethingNew", RUNTIME, OperationCoverage::Uncovered),
+            (SOURCE, "CreateThought", AGENT_RUNTIME, OperationCoverage::Uncovered),
+            (SOURCE, "InvokeSwarm", AGENT_RUNTIME, OperationCoverage::Uncovered),
+            (SOURCE, "InvokeSwarm", "", OperationCoverage::Uncovered),
+            ("bedrock-agent-runtime.amazonaws.com", "CreateThought", "", OperationCoverage::Uncovered),
+            ("bedrock-video.amazonaws.com", "GenerateFilm", "", OperationCoverage::Uncovered),
+            (SOURCE, "ConverseWithTools", "", OperationCoverage::Uncovered),
+            (SOURCE, "CreateChatCompletion", "", OperationCoverage::Uncovered),
+            (SOURCE, "GenerateImages", "", OperationCoverage::Uncovered),
+            (SOURCE, "StartVideoGeneration", "", OperationCoverage::Uncovered),
+            (MANTLE, "CreateResponse", "", OperationCoverage::Unsupported),
+            (MANTLE, "CreateEmbedding", "", OperationCoverage::Unsupported),
+            (MANTLE, "InvokeSomething", "", OperationCoverage::Unsupported),
+            (MANTLE, "CreateThought", "", OperationCoverage::Unsupported),
+            (CLAUDE, "CreateStreamInference", "", OperationCoverage::Unsupported),
+            (CLAUDE, "InvokeAgent", "", OperationCoverage::Unsupported),
+            (CORE, "InvokeOrchestrator", "", OperationCoverage::Mediated(Mediator::AgentCore)),
+            (CORE, "StartSimulation", "", OperationCoverage::Mediated(Mediator::AgentCore)),
         ] {
             assert_eq!(reach(source, name, host, "Boto3/1"), Some(expected), "{source} {name} {host}");
         }
         let data = json!({"eventSource": SOURCE, "eventName": "CreateThought", "eventCategory": "Data"});
-        assert_eq!(reach_of(&data), Some(Reach::Uncovered));
+        assert_eq!(reach_of(&data), Some(OperationCoverage::Uncovered));
     }
 
     #[test]
@@ -394,9 +394,9 @@ mod tests {
             "newvendor.model-1".to_owned(),
             "gpt-oss-120b".to_owned(),
         ] {
-            assert_eq!(of(json!(model)), Some(Reach::Ambiguous), "{model}");
+            assert_eq!(of(json!(model)), Some(OperationCoverage::Ambiguous), "{model}");
         }
-        assert_eq!(of(Value::Null), Some(Reach::Ambiguous), "not shown");
+        assert_eq!(of(Value::Null), Some(OperationCoverage::Ambiguous), "not shown");
         for model in [
             arn("application-inference-profile", "abcdef123456"),
             arn("provisioned-model", "p1"),
@@ -407,7 +407,7 @@ mod tests {
             "us.cohere.embed-v4:0".to_owned(),
             "stability.sd3-5-large-v1:0".to_owned(),
         ] {
-            assert_eq!(of(json!(model)), Some(Reach::Covered), "{model}");
+            assert_eq!(of(json!(model)), Some(OperationCoverage::Covered), "{model}");
         }
     }
 
@@ -415,9 +415,9 @@ mod tests {
     fn a_record_without_user_agent_says_no_more_than_its_name() {
         let mut record =
             json!({"eventSource": SOURCE, "eventName": "InvokeModel", "requestParameters": {"modelId": "amazon.nova-pro-v1:0"}});
-        assert_eq!(reach_of(&record), Some(Reach::Covered), "a sample that was cut down");
+        assert_eq!(reach_of(&record), Some(OperationCoverage::Covered), "a sample that was cut down");
         record["userAgent"] = json!("");
-        assert_eq!(reach_of(&record), Some(Reach::Ambiguous), "a client that sent none");
+        assert_eq!(reach_of(&record), Some(OperationCoverage::Ambiguous), "a client that sent none");
     }
 
     #[test]

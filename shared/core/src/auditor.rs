@@ -3,15 +3,15 @@
 mod account_region;
 mod changes;
 mod classes;
-mod draft;
+mod correlation;
 mod exceptions;
-mod matter;
+mod finding_builder;
+mod match_text;
+mod options;
 mod place;
+mod relevance;
 mod resolution;
 mod shared;
-mod story;
-mod terms;
-mod told;
 
 use std::{
     cmp::Reverse,
@@ -23,28 +23,27 @@ use hashbrown::HashMap;
 
 use crate::{
     arn::{AccountId, Region},
-    blindness::Blindness,
     change::{Change, ChangeKey, WorldChange},
+    change_history::{self, ChangeHistory, Heartbeats, RuleContext},
     cloudtrail::wanted::Wanted,
     config::Configuration,
-    facts::{Facts, KeptChanges, Listed, Places, Rows, Strings, Symbol, Texts},
+    facts::{EvidenceRows, PackedChange, PackedChanges, Places, Rows, Strings, Symbol, Texts},
     finding::Finding,
-    join::Place,
-    moment::Moment,
-    operations,
+    join::AccountRegionEvidence,
+    missing_evidence::MissingEvidence,
+    operations, parallel,
     report::{BlindRow, CoverageRow},
     rule::Traffic,
     rules::{self, RULES},
-    scene::{self, Heartbeats, Scene, Surroundings},
-    side_by_side,
+    timestamp::Timestamp,
     verdict::{self, Call, Evidence, Invocations},
     world::{State, World},
 };
 use account_region::{PlaceAudit, PlaceOutcome, SeenPlace};
-use changes::Looking;
-use matter::Matter;
+use changes::ChangeRules;
+use relevance::Relevance;
 
-pub use self::{exceptions::except, terms::Terms};
+pub use self::{exceptions::except, options::AuditOptions};
 pub use crate::join::Selection;
 
 /// The operations whose records are looked at, with the default configuration.
@@ -79,7 +78,7 @@ pub struct Audit {
     /// The accounts and Regions that records were read of, selected or not.
     pub met: BTreeSet<(AccountId, Region)>,
     /// From the first to the last record, selected or not.
-    pub span: Option<(Moment, Moment)>,
+    pub span: Option<(Timestamp, Timestamp)>,
     /// The calls, by verdict.
     pub invocations: Invocations,
     /// The calls, by all that a verdict says.
@@ -93,21 +92,21 @@ pub struct Audit {
     /// What looks wrong about the configuration.
     pub warnings: Vec<String>,
     /// When the next silence will have lasted too long, unless somebody is heard by then; `None` if none is waited for.
-    pub silent_at: Option<Moment>,
+    pub silent_at: Option<Timestamp>,
 }
 
 /// Audits what was collected.
 #[must_use]
-pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
+pub fn audit(mut facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Audit {
     facts.close();
     let duplicates = facts.changes.put_in_order(facts.texts.strings());
-    let state = settle(&facts, world);
+    let state = resolve(&facts, world);
     let mut audit = Audit {
         judged: facts.changes.len() as u64,
         duplicates,
         met: facts.met(),
         accounts: account_names(&state),
-        warnings: terms.configuration.warnings(terms.now),
+        warnings: options.configuration.warnings(options.now),
         ..Audit::default()
     };
     let drafts_requested = facts.drafts_requested();
@@ -117,7 +116,7 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     let mut excepted: BTreeSet<usize> = BTreeSet::new();
     let (mut findings, mut coverage) = (Vec::new(), Vec::new());
     let mut seen: Vec<SeenPlace> = Vec::new();
-    for outcome in judge_places(facts.places, &texts, &kept, &state, terms) {
+    for outcome in judge_places(facts.places, &texts, &kept, &state, options) {
         horizon.include(outcome.span);
         excepted.extend(outcome.excepted);
         audit.judged += outcome.met.judged;
@@ -131,10 +130,10 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     }
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
     audit.span = horizon.0;
-    let is_publication = |listed: &Listed<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
-    let published = scene::published(kept.iter(texts.strings()).filter(is_publication).map(Listed::to_change));
-    let stems: Vec<String> = terms.configuration.auditor.stems().collect();
-    let (matter, unread_identities) = Matter::of(&kept, texts.strings(), &state, &stems);
+    let is_publication = |listed: &PackedChange<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
+    let published = change_history::published(kept.iter(texts.strings()).filter(is_publication).map(PackedChange::to_change));
+    let stems: Vec<String> = options.configuration.auditor.stems().collect();
+    let (relevance, unread_identities) = Relevance::of(&kept, texts.strings(), &state, &stems);
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());
@@ -142,24 +141,24 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
     // What happens to the organization and to trails concerns all accounts. The rest is put together piece by piece: Bedrock keeps things by
     // Region; what IAM and the auditor's own services keep can bear on all of an account.
     let mut of_all: Vec<(ChangeKey, Change)> = Vec::new();
-    let mut by_owner: BTreeMap<(&str, Option<&str>), Vec<Listed<'_>>> = BTreeMap::new();
-    for listed in kept.iter(texts.strings()).filter(|listed| matter.is(listed)) {
+    let mut by_owner: BTreeMap<(&str, Option<&str>), Vec<PackedChange<'_>>> = BTreeMap::new();
+    for listed in kept.iter(texts.strings()).filter(|listed| relevance.is(listed)) {
         match listed.operation().0 {
             "organizations" | "cloudtrail" => of_all.push(listed.to_change()),
             "bedrock" => by_owner.entry((listed.account(), Some(listed.region()))).or_default().push(listed),
             _ => by_owner.entry((listed.account(), None)).or_default().push(listed),
         }
     }
-    let stores = scene::log_stores(&state, of_all.iter().map(|(_, change)| change));
+    let stores = change_history::log_stores(&state, of_all.iter().map(|(_, change)| change));
     let heard = |place: &SeenPlace| {
-        let mut heard: Vec<Moment> = place.heartbeats.iter().map(|(time, _)| *time).collect();
+        let mut heard: Vec<Timestamp> = place.heartbeats.iter().map(|(time, _)| *time).collect();
         heard.sort_unstable();
         ((place.account.clone(), place.region.clone()), heard)
     };
     let heartbeats: Heartbeats = seen.iter().map(heard).filter(|(_, heard)| !heard.is_empty()).collect();
-    let surroundings = Surroundings {
+    let context = RuleContext {
         state: &state,
-        configuration: terms.configuration,
+        configuration: options.configuration,
         regions: &regions,
         horizon: horizon.ends(),
         log_stores: &stores,
@@ -168,30 +167,30 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         drafts_requested: &drafts_requested,
         named: &OnceLock::new(),
     };
-    let mut looking = Looking::default();
-    let scene = Scene::new(surroundings, &of_all);
-    looking.at_changes(&scene, terms);
-    let traffic = traffic(&seen, &state, terms.selection);
-    looking.at_states(&scene, &traffic, terms);
+    let mut looking = ChangeRules::default();
+    let history = ChangeHistory::new(context, &of_all);
+    looking.at_changes(&history, options);
+    let traffic = traffic(&seen, &state, options.selection);
+    looking.at_states(&history, &traffic, options);
     let enabled = kept.iter(texts.strings()).filter(|listed| listed.operation() == ("account", "EnableRegion"));
-    audit.silent_at = rules::silent_at(&traffic, enabled.map(Listed::time), &scene);
+    audit.silent_at = rules::silent_at(&traffic, enabled.map(PackedChange::time), &history);
     let mut by_owner: Vec<_> = by_owner.into_values().collect();
     by_owner.sort_by_key(|listed| Reverse(listed.len()));
-    let look = |listed: Vec<Listed<'_>>| {
-        let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(Listed::to_change).collect();
-        let mut looking = Looking::default();
-        looking.at_changes(&Scene::new(surroundings, &own), terms);
+    let look = |listed: Vec<PackedChange<'_>>| {
+        let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(PackedChange::to_change).collect();
+        let mut looking = ChangeRules::default();
+        looking.at_changes(&ChangeHistory::new(context, &own), options);
         looking
     };
-    let looking = side_by_side::each(terms.threads, by_owner, look).into_iter().fold(looking, Looking::and);
+    let looking = parallel::map(options.threads, by_owner, look).into_iter().fold(looking, ChangeRules::and);
     // What is concluded takes their room.
     drop((kept, texts));
-    let mut changes = looking.conclude(&state, terms, &mut excepted);
-    let unread_identities = unread_identities.into_iter().filter(|(account, region)| terms.selection.selects_place(account, region));
-    changes.blind.extend(unread_identities.map(|(account, region)| (account, region, Blindness::IdentityPolicies)));
+    let mut changes = looking.conclude(&state, options, &mut excepted);
+    let unread_identities = unread_identities.into_iter().filter(|(account, region)| options.selection.selects_place(account, region));
+    changes.blind.extend(unread_identities.map(|(account, region)| (account, region, MissingEvidence::IdentityPolicies)));
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
     audit.blind = blind.into_iter().collect();
-    audit.findings = story::tell(findings, changes.findings);
+    audit.findings = correlation::tell(findings, changes.findings);
     audit.coverage.reserve_exact(coverage.iter().map(Vec::len).sum());
     audit.coverage.extend(coverage.into_iter().flatten());
     audit.coverage.sort_unstable();
@@ -200,29 +199,34 @@ pub fn audit(mut facts: Facts, world: World, terms: &Terms<'_>) -> Audit {
         let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
         worst_first(a).cmp(&worst_first(b)).then(by_place)
     });
-    audit.warnings.extend(unmatched(&state, &regions, &excepted, terms));
+    audit.warnings.extend(unmatched(&state, &regions, &excepted, options));
     audit
 }
 
 /// What of the configuration selects nothing.
-fn unmatched(state: &State, regions: &BTreeMap<AccountId, BTreeSet<Region>>, excepted: &BTreeSet<usize>, terms: &Terms<'_>) -> Vec<String> {
+fn unmatched(
+    state: &State,
+    regions: &BTreeMap<AccountId, BTreeSet<Region>>,
+    excepted: &BTreeSet<usize>,
+    options: &AuditOptions<'_>,
+) -> Vec<String> {
     let has_records = |account: &AccountId| regions.contains_key(account);
-    let requirements = terms.configuration.requirements.iter().flat_map(|requirement| {
+    let requirements = options.configuration.requirements.iter().flat_map(|requirement| {
         let unknown = requirement.unknown_names(state.organization(), has_records);
         unknown.into_iter().map(|why| format!("line {}: a name in [[require]] selects nothing: {why}", requirement.line))
     });
-    let exceptions = terms.configuration.exceptions.iter().enumerate();
-    let exceptions = exceptions.filter(|(index, exception)| exception.is_live(terms.now) && !excepted.contains(index));
+    let exceptions = options.configuration.exceptions.iter().enumerate();
+    let exceptions = exceptions.filter(|(index, exception)| exception.is_live(options.now) && !excepted.contains(index));
     let exceptions =
         exceptions.map(|(_, exception)| format!("line {}: the exception for {} matches no open finding", exception.line, exception.rule));
     requirements.chain(exceptions).collect()
 }
 
 /// From the first to the last record.
-struct Horizon(Option<(Moment, Moment)>);
+struct Horizon(Option<(Timestamp, Timestamp)>);
 
 impl Horizon {
-    fn include(&mut self, span: Option<(Moment, Moment)>) {
+    fn include(&mut self, span: Option<(Timestamp, Timestamp)>) {
         if let Some((first, last)) = span {
             let (from, until) = self.0.unwrap_or((first, last));
             self.0 = Some((from.min(first), until.max(last)));
@@ -230,8 +234,8 @@ impl Horizon {
     }
 
     /// Everything, if there was no record.
-    fn ends(&self) -> (Moment, Moment) {
-        self.0.unwrap_or((Moment::BEGINNING, Moment::END))
+    fn ends(&self) -> (Timestamp, Timestamp) {
+        self.0.unwrap_or((Timestamp::BEGINNING, Timestamp::END))
     }
 }
 
@@ -252,22 +256,22 @@ fn traffic<'a>(seen: &'a [SeenPlace], state: &'a State, selection: &Selection) -
 
 /// Explains a call that need not have been made, by the state at its time.
 #[must_use]
-pub fn explain_call(call: &Call, facts: &Facts, world: World, configuration: &Configuration) -> Vec<String> {
-    verdict::explain(call, &Evidence::default(), &settle(facts, world), &configuration.requirements)
+pub fn explain_call(call: &Call, facts: &EvidenceRows, world: World, configuration: &Configuration) -> Vec<String> {
+    verdict::explain(call, &Evidence::default(), &resolve(facts, world), &configuration.requirements)
 }
 
 /// Explains a finding: of one about calls the latest call behind it, step by step. `None` if there is no such finding.
 #[must_use]
-pub fn explain_finding(id: &str, facts: Facts, world: World, terms: &Terms<'_>) -> Option<Vec<String>> {
-    let state = settle(&facts, world);
+pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Option<Vec<String>> {
+    let state = resolve(&facts, world);
     let latest = latest_changes(&facts.changes, facts.texts.strings());
     let places = in_order(facts.places, &facts.texts).into_iter();
-    places.map(|place| place_audit(place, &facts.texts, &state, terms, &latest)).find_map(|mut place| place.explain(id))
+    places.map(|place| place_audit(place, &facts.texts, &state, options, &latest)).find_map(|mut place| place.explain(id))
 }
 
 /// Explains a finding about changes or states, by all that it says.
 #[must_use]
-pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
+pub fn explain_change(finding: &Finding, options: &AuditOptions<'_>) -> Vec<String> {
     let Some(rule) = rules::find(&finding.rule) else {
         return Vec::new();
     };
@@ -291,8 +295,8 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
     }
     let mut severity = format!(
         "{} by {}",
-        rule.severity_in(terms.configuration),
-        if terms.configuration.severities.contains_key(rule.id) { "configuration" } else { "default" }
+        rule.severity_in(options.configuration),
+        if options.configuration.severities.contains_key(rule.id) { "configuration" } else { "default" }
     );
     let reasons = [
         (finding.expected, "made by an administrator whom the configuration names"),
@@ -303,7 +307,7 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
         severity.push_str("; ");
         severity.push_str(reason);
     }
-    steps.push(format!("Severity {}: {severity}. Reach, where it counts, is said above.", finding.severity));
+    steps.push(format!("Severity {}: {severity}. OperationCoverage, where it counts, is said above.", finding.severity));
     if let Some(at) = finding.resolved_at {
         steps.push(format!("Resolved at {at}: the state was read, or set, and is right again."));
     }
@@ -311,22 +315,22 @@ pub fn explain_change(finding: &Finding, terms: &Terms<'_>) -> Vec<String> {
 }
 
 /// The world, with the changes that were read.
-fn settle(facts: &Facts, mut world: World) -> State {
+fn resolve(facts: &EvidenceRows, mut world: World) -> State {
     // Of the other services nothing changes what verdicts rest on.
-    let bears = |listed: &Listed<'_>| ["bedrock", "organizations", "cloudtrail"].contains(&listed.operation().0);
-    for (key, change) in facts.changes.iter(facts.texts.strings()).filter(bears).map(Listed::to_change) {
+    let bears = |listed: &PackedChange<'_>| ["bedrock", "organizations", "cloudtrail"].contains(&listed.operation().0);
+    for (key, change) in facts.changes.iter(facts.texts.strings()).filter(bears).map(PackedChange::to_change) {
         match &change.effect {
             Some(effect) if !change.is_refused() => world.apply(key.time, &key.event_id, effect),
             Some(WorldChange::Organization(attempt)) => world.attempt(key.time, &key.event_id, attempt),
             _ => {}
         }
     }
-    world.settle()
+    world.resolve()
 }
 
-fn judge_places(places: Places, texts: &Texts, kept: &KeptChanges, state: &State, terms: &Terms<'_>) -> Vec<PlaceOutcome> {
+fn judge_places(places: Places, texts: &Texts, kept: &PackedChanges, state: &State, options: &AuditOptions<'_>) -> Vec<PlaceOutcome> {
     let latest = latest_changes(kept, texts.strings());
-    side_by_side::each(terms.threads, in_order(places, texts), |place| place_audit(place, texts, state, terms, &latest).audit())
+    parallel::map(options.threads, in_order(places, texts), |place| place_audit(place, texts, state, options, &latest).audit())
 }
 
 /// The accounts and Regions, the smallest first: the rows of each are let go when it is judged, and what the largest needs besides its
@@ -344,18 +348,18 @@ fn place_audit<'a>(
     ((account, region), rows): NamedRows,
     texts: &'a Texts,
     state: &'a State,
-    terms: &'a Terms<'a>,
+    options: &'a AuditOptions<'a>,
     latest: &LatestChanges<'_>,
 ) -> PlaceAudit<'a> {
     let (account, region) = (texts.get(account), texts.get(region));
-    let place = Place::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
-    PlaceAudit::new(place, texts, state, terms)
+    let place = AccountRegionEvidence::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
+    PlaceAudit::new(place, texts, state, options)
 }
 
 /// When the latest change was made, by account and Region.
-type LatestChanges<'s> = HashMap<(&'s str, &'s str), Moment>;
+type LatestChanges<'s> = HashMap<(&'s str, &'s str), Timestamp>;
 
-fn latest_changes<'s>(kept: &'s KeptChanges, strings: &'s Strings) -> LatestChanges<'s> {
+fn latest_changes<'s>(kept: &'s PackedChanges, strings: &'s Strings) -> LatestChanges<'s> {
     let mut latest = LatestChanges::new();
     for listed in kept.iter(strings) {
         let of_place = latest.entry((listed.account(), listed.region())).or_insert(listed.time());

@@ -16,7 +16,7 @@ pub use read::kept_operation;
 use crate::{
     arn::{AccountId, Region, short},
     json::At,
-    moment::Moment,
+    timestamp::Timestamp,
 };
 
 /// A control-plane event.
@@ -53,7 +53,7 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeKey {
     /// When.
-    pub time: Moment,
+    pub time: Timestamp,
     /// The record's event id, or what stands for it.
     pub event_id: String,
     /// The account that the record was delivered to.

@@ -11,10 +11,10 @@ pub use auditor::Auditor;
 use crate::{
     arn::{AccountId, Region},
     cloudtrail::without_session,
-    moment::Moment,
     organization::Organization,
     requirement::{AccountSelector, Requirement},
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 /// The configuration, checked.
@@ -66,12 +66,12 @@ pub struct Exception {
 
 /// A day, to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Day(pub(crate) Moment);
+pub struct Day(pub(crate) Timestamp);
 
 impl Day {
     /// Whether the day has passed at a moment.
     #[must_use]
-    pub fn is_over(self, now: Moment) -> bool {
+    pub fn is_over(self, now: Timestamp) -> bool {
         now >= self.0.plus_seconds(24 * 60 * 60)
     }
 }
@@ -85,7 +85,7 @@ impl fmt::Display for Day {
 impl Exception {
     /// Whether it is still in force.
     #[must_use]
-    pub fn is_live(&self, now: Moment) -> bool {
+    pub fn is_live(&self, now: Timestamp) -> bool {
         !self.until.is_over(now)
     }
 
@@ -116,7 +116,7 @@ impl Configuration {
 
     /// What looks wrong but doesn't keep the configuration from being used.
     #[must_use]
-    pub fn warnings(&self, now: Moment) -> Vec<String> {
+    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let expired = self.exceptions.iter().filter(|exception| !exception.is_live(now));
         expired
             .map(|exception| {

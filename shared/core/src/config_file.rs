@@ -14,10 +14,10 @@ use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn, Region, is_account_id},
     config::{Auditor, Configuration, DEFAULT_API_KEY_DAYS, Day, Exception},
     enforcement::{Guarding, GuardingMode, ModelScope},
-    moment::Moment,
     requirement::{AccountSelector, Requirement},
     rules,
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 /// What is wrong with a configuration, with line and caret.
@@ -303,7 +303,7 @@ impl<'de> Deserialize<'de> for Until {
             Raw::Text(text) => text,
         };
         let day = text.get(..10).filter(|_| text.len() == 10 || text.get(10..11) == Some("T"));
-        let day = day.and_then(Moment::parse).ok_or_else(|| D::Error::custom(format_args!("`{text}` is not a date (YYYY-MM-DD)")))?;
+        let day = day.and_then(Timestamp::parse).ok_or_else(|| D::Error::custom(format_args!("`{text}` is not a date (YYYY-MM-DD)")))?;
         Ok(Until(Day(day)))
     }
 }
@@ -312,8 +312,8 @@ impl<'de> Deserialize<'de> for Until {
 mod tests {
     use super::*;
 
-    fn at(time: &str) -> Moment {
-        Moment::parse(time).unwrap()
+    fn at(time: &str) -> Timestamp {
+        Timestamp::parse(time).unwrap()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
-pub(crate) use changes::{KeptChanges, Listed};
+pub(crate) use changes::{PackedChange, PackedChanges};
 pub use collect::{Collector, Ignored, Taken};
 use distinct::Distinct;
 pub(crate) use rows::{Columns, PackedId, Row, Rows};
@@ -25,20 +25,20 @@ pub(crate) use strings::{Strings, Symbol, Symbol24};
 use crate::{
     arn::{AccountId, GuardrailKey, Region},
     change::{Change, ChangeKey},
-    moment::Moment,
-    operations::{Mediator, Reach},
+    operations::{Mediator, OperationCoverage},
+    timestamp::Timestamp,
 };
 
 /// What was kept of all records read.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct EvidenceRows {
     pub(crate) texts: Texts,
     /// The rows by account and Region.
     pub(crate) places: Places,
     last_place: usize,
-    pub(crate) changes: KeptChanges,
+    pub(crate) changes: PackedChanges,
     /// The first and last time at which the caller looked for records, apart from the records' own times.
-    pub(crate) looked: Option<(Moment, Moment)>,
+    pub(crate) looked: Option<(Timestamp, Timestamp)>,
     /// ARNs of guardrails whose DRAFT is requested by calls that are stored elsewhere.
     drafts: BTreeSet<String>,
 }
@@ -78,7 +78,7 @@ impl Default for Form {
     /// The value for all forms beyond the number that fits: a call that nothing covers.
     fn default() -> Self {
         Form {
-            kind: Kind::Call(Reach::Uncovered),
+            kind: Kind::Call(OperationCoverage::Uncovered),
             api: Symbol::NONE,
             error: Symbol::NONE,
             bearer_key: false,
@@ -104,7 +104,7 @@ const DRAFT: &str = "DRAFT";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     /// A call that runs a model, and whether enforcement applies to it.
-    Call(Reach),
+    Call(OperationCoverage),
     /// An evaluation by guardrails.
     Evaluation,
     /// The invocation log of a call.
@@ -114,7 +114,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether the subject is an agent, a flow or a resource of AgentCore rather than a model.
     pub(crate) fn is_mediated(self) -> bool {
-        matches!(self, Kind::Call(Reach::Mediated(Mediator::Agent | Mediator::Flow | Mediator::AgentCore)))
+        matches!(self, Kind::Call(OperationCoverage::Mediated(Mediator::Agent | Mediator::Flow | Mediator::AgentCore)))
     }
 }
 
@@ -175,7 +175,7 @@ impl Texts {
     }
 }
 
-impl Facts {
+impl EvidenceRows {
     fn push(&mut self, account: &str, region: &str, row: Row) {
         // Consecutive records are mostly of the same account and Region.
         if let Some(((last_account, last_region), rows)) = self.places.get_index_mut(self.last_place)
@@ -199,7 +199,7 @@ impl Facts {
     }
 
     /// Appends the facts of another reader.
-    pub fn absorb(&mut self, other: Facts) {
+    pub fn absorb(&mut self, other: EvidenceRows) {
         let symbols = self.texts.strings.absorb(&other.texts.strings);
         let new = |symbol: Symbol| symbols.get(symbol.0 as usize).copied().unwrap_or_default();
         let forms = self.texts.forms.absorb(&other.texts.forms, |form| Form { api: new(form.api), error: new(form.error), ..form });
@@ -227,7 +227,7 @@ impl Facts {
     }
 
     /// Records that the caller looked for records up to a time, so that silence before it is meaningful.
-    pub fn looked_at(&mut self, moment: Moment) {
+    pub fn looked_at(&mut self, moment: Timestamp) {
         let (first, last) = self.looked.unwrap_or((moment, moment));
         self.looked = Some((first.min(moment), last.max(moment)));
     }
@@ -277,7 +277,7 @@ impl Facts {
     pub fn changes(&self) -> Vec<(ChangeKey, Change)> {
         let mut changes = self.changes.clone();
         changes.put_in_order(&self.texts.strings);
-        changes.iter(&self.texts.strings).map(changes::Listed::to_change).collect()
+        changes.iter(&self.texts.strings).map(changes::PackedChange::to_change).collect()
     }
 
     /// The number of records and changes kept, copies included.

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     arn::{AccountId, PolicyId, Region, TargetId},
     control_change::ControlChange,
-    moment::Moment,
     severity::Severity,
+    timestamp::Timestamp,
     verdict::{Grade, Missing, Reason, Verdict},
 };
 
@@ -57,9 +57,9 @@ pub struct Finding {
     /// Findings of the same story.
     pub linked: Vec<String>,
     /// The time of the first event; absent if no event has one.
-    pub first_seen: Option<Moment>,
+    pub first_seen: Option<Timestamp>,
     /// The time of the latest event.
-    pub last_seen: Option<Moment>,
+    pub last_seen: Option<Timestamp>,
     /// How many calls or changes.
     pub count: u64,
     /// The ids of the first and the latest event.
@@ -73,7 +73,7 @@ pub struct Finding {
     /// How often it was resolved, or suppressed, and came back.
     pub reopened: u64,
     /// When evidence showed that all is right again.
-    pub resolved_at: Option<Moment>,
+    pub resolved_at: Option<Timestamp>,
     /// The exception that suppresses it.
     pub suppression: Option<Suppression>,
 }
@@ -117,7 +117,7 @@ pub struct JudgedAgainst {
     /// `described`, `computed` or `last_valid`.
     pub basis: String,
     /// From when that policy held; absent if from the beginning.
-    pub since: Option<Moment>,
+    pub since: Option<Timestamp>,
     /// The guardrail version that it names for the Region.
     pub identifier: Option<String>,
     /// The policy that set it, if it was computed.

@@ -8,6 +8,6 @@ pub mod form;
 mod reader;
 pub mod sharing;
 
-pub use canonical::Canonical;
+pub use canonical::CanonicalGuardrail;
 pub use control::{Control, Effect, Side};
 pub use diff::{Comparison, Difference, Direction, attribute_changes, compare, diff};

@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region},
     json::{At, Object, Text},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 
 /// A model invocation log, reduced to evidence.
@@ -24,7 +24,7 @@ pub struct InvocationLog {
     /// The Region of the call.
     pub region: Option<Region>,
     /// The time of the call.
-    pub time: Option<Moment>,
+    pub time: Option<Timestamp>,
     /// The guardrails in the trace.
     pub guardrails: Vec<TracedGuardrail>,
     /// A guardrail evaluated the call, but the log doesn't show which one, or shows only that it evaluated the response.
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for InvocationLog {
             request_id: raw.request_id.or_empty().to_owned(),
             account: raw.account_id.get().map(AccountId::from),
             region: raw.region.get().map(Region::from),
-            time: raw.timestamp.get().and_then(Moment::parse),
+            time: raw.timestamp.get().and_then(Timestamp::parse),
             ..InvocationLog::default()
         };
         let output = unquoted(raw.output.map_or("null", RawValue::get));

@@ -2,7 +2,7 @@
 //!
 //! AWS documents no key that joins an evaluation to its call (docs/aws/cloudtrail-records.md#evaluations). The join uses the request id and
 //! nothing else: an evaluation whose request id no call has proves nothing about any call. If no evaluation of an account and Region joins,
-//! [`Place::expectation`] compares counts by principal and hour, which can cast doubt on a call but never clear it.
+//! [`AccountRegionEvidence::expectation`] compares counts by principal and hour, which can cast doubt on a call but never clear it.
 
 use std::{
     cmp::Ordering,
@@ -17,8 +17,8 @@ use crate::{
     cloudtrail::HIDDEN,
     facts::{Columns, Form, Kind, PackedId, Row, Rows, Symbol, Symbol24, Texts},
     invocation_log::{BODY_ELSEWHERE, ENFORCED, UNNAMED},
-    moment::Moment,
     telemetry::{EvaluationsSeen, LoggedEvent, Recorded, Telemetry},
+    timestamp::Timestamp,
     verdict::{Evaluated, Evidence, Expectation, Requested},
     world::{InForce, State},
 };
@@ -31,9 +31,9 @@ pub struct Selection {
     /// These Regions; empty for all.
     pub regions: BTreeSet<Region>,
     /// From this time on.
-    pub since: Option<Moment>,
+    pub since: Option<Timestamp>,
     /// Before this time.
-    pub until: Option<Moment>,
+    pub until: Option<Timestamp>,
 }
 
 impl Selection {
@@ -45,7 +45,7 @@ impl Selection {
 
     /// Whether calls of this time are selected. A call without a time always is.
     #[must_use]
-    pub fn selects_time(&self, time: Option<Moment>) -> bool {
+    pub fn selects_time(&self, time: Option<Timestamp>) -> bool {
         time.is_none_or(|time| self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until))
     }
 
@@ -58,15 +58,15 @@ impl Selection {
 
 /// An account and Region with its calls, evaluations and logs.
 #[derive(Debug)]
-pub(crate) struct Place<'t> {
+pub(crate) struct AccountRegionEvidence<'t> {
     pub(crate) account: AccountId,
     pub(crate) region: Region,
     texts: &'t Texts,
     rows: Rows,
     /// The times at which the state changed.
-    boundaries: Vec<Moment>,
+    boundaries: Vec<Timestamp>,
     /// The time of the latest record, changes included.
-    horizon: Option<Moment>,
+    horizon: Option<Timestamp>,
     /// Whether trails recorded evaluations at some time, so that a missing one may prove something.
     pub(crate) watched: bool,
     /// The periods in which evaluations were recorded, whatever is known of trails.
@@ -92,31 +92,31 @@ pub(crate) struct Place<'t> {
 }
 
 /// The fields of a call that its account could report falsely.
-type Forgeable = (Columns, Option<Moment>);
+type Forgeable = (Columns, Option<Timestamp>);
 
 /// A call joined with its evidence.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MetCall {
+pub(crate) struct JoinedCall {
     pub(crate) columns: Columns,
     pub(crate) form: Form,
-    pub(crate) seen: Sighting,
-    /// The number of the period of constant state, see [`Place::moment_of`]; `None` if the record has no time.
+    pub(crate) seen: Occurrence,
+    /// The number of the period of constant state, see [`AccountRegionEvidence::moment_of`]; `None` if the record has no time.
     pub(crate) epoch: Option<u32>,
-    /// The number of its evidence, see [`Place::found`]; zero if there is none.
+    /// The number of its evidence, see [`AccountRegionEvidence::found`]; zero if there is none.
     pub(crate) evidence: u32,
 }
 
 /// The time and event id of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sighting {
+pub(crate) struct Occurrence {
     /// The time; `None` if the record has none.
-    pub(crate) time: Option<Moment>,
+    pub(crate) time: Option<Timestamp>,
     pub(crate) event: PackedId,
 }
 
 /// The counts of one pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Met {
+pub(crate) struct JoinCounts {
     /// Calls, evaluations and logs, each once.
     pub(crate) judged: u64,
     /// Copies.
@@ -143,14 +143,14 @@ const DELIVERY_SECONDS: i64 = 15 * 60;
 /// Calls of one principal in an hour that are unlikely to lack evaluations by chance, if other principals have some.
 const MANY_CALLS: u64 = 20;
 
-impl Sighting {
+impl Occurrence {
     /// Orders by time, then by event id, so that the result doesn't depend on the order of reading.
-    pub(crate) fn order(&self, other: &Sighting, texts: &Texts) -> Ordering {
+    pub(crate) fn order(&self, other: &Occurrence, texts: &Texts) -> Ordering {
         self.time.cmp(&other.time).then_with(|| self.event.compare(other.event, texts.strings()))
     }
 }
 
-impl<'t> Place<'t> {
+impl<'t> AccountRegionEvidence<'t> {
     /// `latest_change` is the time of the latest change in this account and Region.
     pub(crate) fn new(
         account: AccountId,
@@ -158,13 +158,13 @@ impl<'t> Place<'t> {
         rows: Rows,
         texts: &'t Texts,
         state: &State,
-        latest_change: Option<Moment>,
+        latest_change: Option<Timestamp>,
     ) -> Self {
         let boundaries = state.boundaries(&account, &region);
-        let mut moments = boundaries.iter().copied().chain([Moment::BEGINNING]);
+        let mut moments = boundaries.iter().copied().chain([Timestamp::BEGINNING]);
         let may_record = |telemetry: &Telemetry| telemetry.records(LoggedEvent::EVALUATION) != Recorded::No;
         let watched = moments.any(|at| state.telemetry(&account, &region, at).state().is_some_and(may_record));
-        let of_trails: Vec<Moment> = state.telemetry_boundaries(&account, &region).collect();
+        let of_trails: Vec<Timestamp> = state.telemetry_boundaries(&account, &region).collect();
         let is_proof = |row: &&Row| {
             let form = texts.form(&row.columns);
             form.kind == Kind::Evaluation && !form.self_reported
@@ -174,7 +174,7 @@ impl<'t> Place<'t> {
         let evaluations = looked_at.filter(is_proof).filter_map(|row| row.time(texts.strings()));
         let evaluations = EvaluationsSeen::new(of_trails, evaluations);
         let horizon = rows.iter().filter_map(|row| row.time(texts.strings())).chain(latest_change).max();
-        Place {
+        AccountRegionEvidence {
             account,
             region,
             texts,
@@ -197,9 +197,9 @@ impl<'t> Place<'t> {
     }
 
     /// Calls a function with each call once, whatever copies of it were read, and with its evidence.
-    pub(crate) fn each_call(&mut self, selection: &Selection, mut with: impl FnMut(&Place<'_>, &MetCall)) -> Met {
+    pub(crate) fn each_call(&mut self, selection: &Selection, mut with: impl FnMut(&AccountRegionEvidence<'_>, &JoinedCall)) -> JoinCounts {
         let mut rows = std::mem::take(&mut self.rows);
-        let mut met = Met::default();
+        let mut met = JoinCounts::default();
         if selection.selects_place(&self.account, &self.region) {
             rows.each_request(|request| self.take(request, selection, &mut met, &mut with));
         } else {
@@ -214,7 +214,13 @@ impl<'t> Place<'t> {
     }
 
     /// Processes all rows of one request. The selection of times applies to calls; evidence belongs to its call whatever its time.
-    fn take(&mut self, rows: &[Row], selection: &Selection, met: &mut Met, with: &mut impl FnMut(&Place<'_>, &MetCall)) {
+    fn take(
+        &mut self,
+        rows: &[Row],
+        selection: &Selection,
+        met: &mut JoinCounts,
+        with: &mut impl FnMut(&AccountRegionEvidence<'_>, &JoinedCall),
+    ) {
         if let [row] = rows
             && let form @ Form { kind: Kind::Call(_), .. } = self.texts.form(&row.columns)
         {
@@ -227,7 +233,7 @@ impl<'t> Place<'t> {
             return with(self, &self.met(row, form, 0));
         }
         let mut calls: BTreeMap<(Symbol, Option<Forgeable>), (Form, Row)> = BTreeMap::new();
-        let mut evidence: BTreeMap<(Columns, PackedId), Option<Moment>> = BTreeMap::new();
+        let mut evidence: BTreeMap<(Columns, PackedId), Option<Timestamp>> = BTreeMap::new();
         for row in rows {
             let form = self.texts.form(&row.columns);
             let copied = match form.kind {
@@ -285,7 +291,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    fn time(&self, row: &Row) -> Option<Moment> {
+    fn time(&self, row: &Row) -> Option<Timestamp> {
         row.time(self.texts.strings())
     }
 
@@ -302,19 +308,19 @@ impl<'t> Place<'t> {
         }
     }
 
-    fn met(&self, row: &Row, form: Form, evidence: u32) -> MetCall {
+    fn met(&self, row: &Row, form: Form, evidence: u32) -> JoinedCall {
         let time = self.time(row);
-        MetCall {
+        JoinedCall {
             columns: row.columns,
             form,
-            seen: Sighting { time, event: row.event() },
+            seen: Occurrence { time, event: row.event() },
             epoch: time.map(|time| self.epoch_at(time)),
             evidence,
         }
     }
 
     /// Of copies that differ, the one with the most information is kept. The choice doesn't depend on the order of reading.
-    fn rank(&self, row: &Row) -> (bool, bool, bool, u8, Option<Moment>, String, [String; 4]) {
+    fn rank(&self, row: &Row) -> (bool, bool, bool, u8, Option<Timestamp>, String, [String; 4]) {
         let Columns { principal, subject, .. } = row.columns;
         let requested = self.texts.requested(&row.columns);
         let text = |symbol| self.texts.get(symbol).to_owned();
@@ -339,7 +345,7 @@ impl<'t> Place<'t> {
     }
 
     /// Counts the logs of a request that have no call or no response.
-    fn count_logs(&mut self, evidence: &BTreeMap<(Columns, PackedId), Option<Moment>>, alone: bool, selection: &Selection) {
+    fn count_logs(&mut self, evidence: &BTreeMap<(Columns, PackedId), Option<Timestamp>>, alone: bool, selection: &Selection) {
         let is_log = |columns: &Columns| self.texts.form(columns).kind == Kind::Log;
         let mut logs = evidence.iter().filter(|((columns, _), time)| is_log(columns) && selection.selects_time(**time)).peekable();
         let only_logged = alone && logs.peek().is_some();
@@ -471,34 +477,34 @@ impl<'t> Place<'t> {
     }
 
     /// A time within a period of constant state, for looking up the state.
-    pub(crate) fn moment_of(&self, epoch: u32) -> Moment {
-        (epoch as usize).checked_sub(1).and_then(|index| self.boundaries.get(index)).copied().unwrap_or(Moment::BEGINNING)
+    pub(crate) fn moment_of(&self, epoch: u32) -> Timestamp {
+        (epoch as usize).checked_sub(1).and_then(|index| self.boundaries.get(index)).copied().unwrap_or(Timestamp::BEGINNING)
     }
 
     /// The times of the first and the last record.
-    pub(crate) fn span(&self) -> Option<(Moment, Moment)> {
+    pub(crate) fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let times = || self.rows.iter().filter_map(|row| self.time(row));
         Some((times().min()?, times().max()?))
     }
 
     /// The times at which the state changed.
-    pub(crate) fn boundaries(&self) -> &[Moment] {
+    pub(crate) fn boundaries(&self) -> &[Timestamp] {
         &self.boundaries
     }
 
     /// Whether events of a kind were recorded here at a time, from what is known of trails and from the records read.
-    pub(crate) fn records(&self, event: LoggedEvent<'_>, state: &State, at: Moment) -> InForce<Recorded> {
+    pub(crate) fn records(&self, event: LoggedEvent<'_>, state: &State, at: Timestamp) -> InForce<Recorded> {
         state
             .telemetry(&self.account, &self.region, at)
             .map(|telemetry| if self.evaluations.around(at) { telemetry.records_as_seen(event) } else { telemetry.records(event) })
     }
 
-    fn epoch_at(&self, time: Moment) -> u32 {
+    fn epoch_at(&self, time: Timestamp) -> u32 {
         u32::try_from(self.boundaries.partition_point(|boundary| *boundary <= time)).unwrap_or(u32::MAX)
     }
 
     /// What a missing evaluation proves about a call that enforcement covers. Needs a complete pass over all calls.
-    pub(crate) fn expectation(&self, met: &MetCall, unobserved: &Unobserved, state: &State) -> Expectation {
+    pub(crate) fn expectation(&self, met: &JoinedCall, unobserved: &Unobserved, state: &State) -> Expectation {
         let (Some(time), Some(epoch), Some(horizon)) = (met.seen.time, met.epoch, self.horizon) else {
             return Expectation::None;
         };
@@ -527,13 +533,13 @@ impl<'t> Place<'t> {
 pub(crate) struct Unobserved(HashMap<(Symbol24, i64), u64>);
 
 impl Unobserved {
-    pub(crate) fn add(&mut self, met: &MetCall) {
+    pub(crate) fn add(&mut self, met: &JoinedCall) {
         if let Some(time) = met.seen.time.filter(|_| met.evidence == 0) {
             *self.0.entry((met.columns.principal, hour_of(time))).or_default() += 1;
         }
     }
 }
 
-fn hour_of(time: Moment) -> i64 {
+fn hour_of(time: Timestamp) -> i64 {
     time.as_micros().div_euclid(3_600_000_000)
 }

@@ -14,14 +14,14 @@
 //!
 //! | Layer | Modules | Says |
 //! |---|---|---|
-//! | 1 words | `arn`, `control_change`, `framework`, `json`, `moment`, `nearest`, `operations`, `region`, `severity`, `side_by_side`, `uuid` | what things are called |
+//! | 1 words | `arn`, `control_change`, `framework`, `json`, `timestamp`, `nearest`, `operations`, `region`, `severity`, `parallel`, `uuid` | what things are called |
 //! | 2 AWS documents | `enforcement`, `guardrail`, `iam`, `identity`, `invocation_log`, `model`, `organization`, `policy`, `requirement`, `telemetry` | what an answer of AWS says |
 //! | 3 records | `api`, `change`, `cloudtrail` | what happened |
 //! | 4 state | `world` | what was in force when |
 //! | 5 verdicts | `verdict` | whether the required guardrail was applied to a call |
 //! | 6 evidence | `facts`, `join` | what belongs to which call, kept small |
-//! | 7 reported | `blindness`, `config`, `finding`, `report` | what is said |
-//! | 8 rules | `rule`, `rules`, `scene` | what is wrong |
+//! | 7 reported | `missing_evidence`, `config`, `finding`, `report` | what is said |
+//! | 8 rules | `rule`, `rules`, `history` | what is wrong |
 //! | 9 runs | `auditor`, `config_file`, `doctor`, `simulate` | the pipelines |
 
 // 1. Words
@@ -29,12 +29,12 @@ pub mod arn;
 pub mod control_change;
 pub mod framework;
 pub mod json;
-pub mod moment;
 pub mod nearest;
 pub mod operations;
+pub mod parallel;
 pub mod region;
 pub mod severity;
-pub mod side_by_side;
+pub mod timestamp;
 mod uuid;
 
 // 2. AWS documents
@@ -65,15 +65,15 @@ pub mod facts;
 mod join;
 
 // 7. Reported
-pub mod blindness;
 pub mod config;
 pub mod finding;
+pub mod missing_evidence;
 pub mod report;
 
 // 8. Rules
+mod change_history;
 pub mod rule;
 pub mod rules;
-mod scene;
 
 // 9. Runs
 pub mod auditor;

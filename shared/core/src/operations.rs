@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
-pub use role::{Api, Group, Mediator, Reach, Role};
+pub use role::{Api, Group, Mediator, OperationCoverage, Role};
 
 /// The APIs of Bedrock's services, and of the services beside Bedrock that run models.
 const BEDROCK_APIS: &[Api] = &[
@@ -86,7 +86,7 @@ pub fn is_bedrocks(source: &str) -> bool {
 }
 
 /// The operations that run a model or lead to one: service, name, and whether enforcement applies.
-pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, Reach)> {
+pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, OperationCoverage)> {
     all().filter_map(|(source, name, role)| if let Role::Runs(reach) = role { Some((source, name, reach)) } else { None })
 }
 
@@ -114,14 +114,14 @@ enum Which {
 
 impl Which {
     const fn selects(self, role: Role) -> bool {
-        match (self, role) {
+        matches!(
+            (self, role),
             (Which::EveryCall, Role::Runs(_))
-            | (Which::Covered, Role::Runs(Reach::Covered))
-            | (Which::Unsupported, Role::Runs(Reach::Unsupported))
-            | (Which::OthersNotCovered, Role::Runs(Reach::Uncovered | Reach::Mediated(_)))
-            | (Which::OfAuditor, Role::ChangesAuditor | Role::ChangesAuditorItem) => true,
-            _ => false,
-        }
+                | (Which::Covered, Role::Runs(OperationCoverage::Covered))
+                | (Which::Unsupported, Role::Runs(OperationCoverage::Unsupported))
+                | (Which::OthersNotCovered, Role::Runs(OperationCoverage::Uncovered | OperationCoverage::Mediated(_)))
+                | (Which::OfAuditor, Role::ChangesAuditor | Role::ChangesAuditorItem)
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 
 /// The Region in records of Organizations, which is a global service (docs/aws/bedrock-policies.md#records-of-organizations).
@@ -58,7 +58,7 @@ pub struct Attachment {
     /// The policy.
     pub policy: PolicyId,
     /// When it was attached, if known.
-    pub attached_at: Option<Moment>,
+    pub attached_at: Option<Timestamp>,
 }
 
 /// Steps to the root at most. OUs nest five deep (docs/aws/bedrock-policies.md#limits), so more steps mean a cycle.
@@ -104,7 +104,7 @@ impl Organization {
     }
 
     /// Attaches a policy, behind those that are attached already.
-    pub fn attach(&mut self, target: &TargetId, policy: PolicyId, attached_at: Option<Moment>) {
+    pub fn attach(&mut self, target: &TargetId, policy: PolicyId, attached_at: Option<Timestamp>) {
         let attachments = self.attachments.entry(target.clone()).or_default();
         if attachments.iter().all(|attachment| attachment.policy != policy) {
             attachments.push(Attachment { policy, attached_at });
@@ -126,7 +126,7 @@ impl Organization {
 
     /// Removes the attachments made after a moment and returns them ordered by time; those of the same time and target stay in the order of
     /// the list.
-    pub fn split_off_later(&mut self, moment: Moment) -> Vec<(Moment, TargetId, PolicyId)> {
+    pub fn split_off_later(&mut self, moment: Timestamp) -> Vec<(Timestamp, TargetId, PolicyId)> {
         let mut later = Vec::new();
         for (target, attachments) in &mut self.attachments {
             attachments.retain(|attachment| match attachment.attached_at {
@@ -182,7 +182,7 @@ mod tests {
         };
         assert_eq!(order(&organization), ["p-1", "p-2"]);
         let mut earlier = organization.clone();
-        let later = earlier.split_off_later(Moment::parse("2026-10-01T12:00:00Z").unwrap());
+        let later = earlier.split_off_later(Timestamp::parse("2026-10-01T12:00:00Z").unwrap());
         assert_eq!((order(&earlier), later.len()), (vec!["p-1".to_owned()], 1));
         assert_eq!(organization.targets_of(&"p-1".into()).count(), 2);
         organization.detach(&"r-ab12".into(), &"p-1".into());
@@ -197,7 +197,7 @@ mod tests {
         let list = json!({"Roots": [{"Id": "r-1"}], "Attachments": [attached("p-z", 1), attached("p-m", 1), attached("p-a", 1), attached("p-first", 0)]});
         let mut organization = Organization::from_json(&list).unwrap();
         let later: Vec<String> =
-            organization.split_off_later(Moment::BEGINNING).into_iter().map(|(_, _, policy)| policy.to_string()).collect();
+            organization.split_off_later(Timestamp::BEGINNING).into_iter().map(|(_, _, policy)| policy.to_string()).collect();
         assert_eq!(later, ["p-first", "p-z", "p-m", "p-a"]);
     }
 

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     arn::{AccountId, Region},
-    blindness::Blindness,
     finding::{Finding, Status},
-    moment::Moment,
+    missing_evidence::MissingEvidence,
     severity::Severity,
+    timestamp::Timestamp,
     verdict::{Grade, Invocations, Reason, Verdict},
 };
 
@@ -22,7 +22,7 @@ pub struct Report {
     /// What made it.
     pub tool: Tool,
     /// When.
-    pub generated_at: Moment,
+    pub generated_at: Timestamp,
     /// What it is limited to; absent if it is about everything.
     pub filter: Option<Filter>,
     /// Why nobody should rest on it: nothing was read, or there is nothing of what was asked for.
@@ -51,9 +51,9 @@ pub struct Filter {
     /// Only these Regions.
     pub regions: Vec<Region>,
     /// Only calls at or after this time.
-    pub since: Option<Moment>,
+    pub since: Option<Timestamp>,
     /// Only calls before this time.
-    pub until: Option<Moment>,
+    pub until: Option<Timestamp>,
     /// Only findings of at least this severity.
     pub severity: Option<Severity>,
     /// Only findings of this status.
@@ -160,7 +160,7 @@ pub struct BlindRow {
     /// Where.
     pub region: Region,
     /// What.
-    pub missing: Blindness,
+    pub missing: MissingEvidence,
     /// How to see it.
     #[serde(default)]
     pub remedy: String,
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_filter_says_what_it_leaves_in() {
-        let time = Moment::parse("2026-11-01T00:00:00Z");
+        let time = Timestamp::parse("2026-11-01T00:00:00Z");
         let filter = Filter {
             accounts: vec!["222233334444".into()],
             regions: vec!["us-east-1".into(), "eu-west-1".into()],

@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::{
     arn::{AccountId, Region},
+    change_history::{ChangeHistory, ChangeInContext, Outcome},
     config::Configuration,
     finding::{Bounded, Finding, FindingKey, Status},
     framework::Control,
-    moment::Moment,
-    scene::{Outcome, Scene, Seen},
     severity::Severity,
+    timestamp::Timestamp,
     verdict::{Call, Judgement, Reason, Verdict},
     world::InForce,
 };
@@ -185,7 +185,7 @@ pub enum Check {
     /// At the state as it was read.
     State(StateCheck),
     /// At what was seen of an account and Region.
-    Place(PlaceCheck),
+    AccountRegion(PlaceCheck),
 }
 
 /// Looks at a change.
@@ -195,14 +195,14 @@ pub struct ChangeCheck {
     /// Whether a change by an administrator whom the configuration names is expected, and so only informational.
     pub(crate) expected_of_administrators: bool,
     /// Looks at it.
-    pub(crate) look: fn(&Seen<'_>) -> Vec<Outcome>,
+    pub(crate) look: fn(&ChangeInContext<'_>) -> Vec<Outcome>,
 }
 
 /// Looks at the state.
-pub struct StateCheck(pub(crate) fn(&Scene<'_>) -> Vec<Outcome>);
+pub struct StateCheck(pub(crate) fn(&ChangeHistory<'_>) -> Vec<Outcome>);
 
 /// Looks at an account and Region.
-pub struct PlaceCheck(pub(crate) fn(&Traffic<'_>, &Scene<'_>) -> Vec<Outcome>);
+pub struct PlaceCheck(pub(crate) fn(&Traffic<'_>, &ChangeHistory<'_>) -> Vec<Outcome>);
 
 macro_rules! opaque {
     ($($name:ident),*) => {
@@ -221,9 +221,9 @@ pub(crate) struct Traffic<'a> {
     pub(crate) account: &'a AccountId,
     pub(crate) region: &'a Region,
     /// When the auditor's own refused calls came through, in order, and whether that is more than the account's own word.
-    pub(crate) heartbeats: Vec<(Moment, bool)>,
+    pub(crate) heartbeats: Vec<(Timestamp, bool)>,
     /// When calls were made that metrics count, in order. Only where there are metrics to compare.
-    pub(crate) counted: Vec<Moment>,
+    pub(crate) counted: Vec<Timestamp>,
 }
 
 /// A call with its judgement, and what rules look at besides.
@@ -242,7 +242,7 @@ pub struct JudgedCall<'a> {
     /// Whether the account's effective policy demands anything in this Region. False of an account that is not active.
     pub policy_is_silent: InForce<bool>,
     /// The guardrail that the call asked for, if an earlier event shows that it was made in this account.
-    pub made_here: Option<String>,
+    pub created_in_account: Option<String>,
     /// Whether the account's trails record evaluations, if that is known.
     pub evaluations_recorded: InForce<bool>,
 }

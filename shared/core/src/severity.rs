@@ -38,7 +38,7 @@ impl Severity {
 
     /// So many steps above it, or below it; steps stop at the ends.
     #[must_use]
-    pub fn stepped(self, steps: i8) -> Self {
+    pub fn severity_steps(self, steps: i8) -> Self {
         let mut severity = self;
         for _ in 0..steps.unsigned_abs() {
             let next = Self::ALL.into_iter().rfind(|other| *other < severity).filter(|_| steps < 0);
@@ -67,10 +67,10 @@ mod tests {
 
     #[test]
     fn steps_stop_at_the_ends() {
-        assert_eq!(Severity::High.stepped(-2), Severity::Low);
-        assert_eq!(Severity::Low.stepped(-3), Severity::Informational);
-        assert_eq!(Severity::High.stepped(1), Severity::Critical);
-        assert_eq!(Severity::Critical.stepped(1), Severity::Critical);
-        assert_eq!(Severity::Medium.stepped(0), Severity::Medium);
+        assert_eq!(Severity::High.severity_steps(-2), Severity::Low);
+        assert_eq!(Severity::Low.severity_steps(-3), Severity::Informational);
+        assert_eq!(Severity::High.severity_steps(1), Severity::Critical);
+        assert_eq!(Severity::Critical.severity_steps(1), Severity::Critical);
+        assert_eq!(Severity::Medium.severity_steps(0), Severity::Medium);
     }
 }

@@ -13,15 +13,15 @@ use serde::Serialize;
 
 use crate::{
     arn::{AccountId, Region},
-    auditor::{self, Terms},
+    auditor::{self, AuditOptions},
     change::WorldChange,
     control_change::ControlChange,
-    facts::Facts,
+    facts::EvidenceRows,
     model::Model,
-    moment::Moment,
-    operations::Reach,
+    operations::OperationCoverage,
     report::CoverageRow,
     severity::Severity,
+    timestamp::Timestamp,
     verdict::{Call, Evidence, Grade, Judgement, Reason, Verdict, judge},
     world::{State, World},
 };
@@ -159,11 +159,11 @@ impl Outlook {
 /// Calls are taken to request no guardrail of their own. With `permitted`, two things that no world contains are assumed: the policies of
 /// callers let them apply guardrails of other accounts, and guardrail profiles are shared wherever inference may run.
 pub fn simulate(
-    facts: Facts,
+    facts: EvidenceRows,
     mut world: World,
     supposed: &[WorldChange],
     permitted: bool,
-    terms: &Terms<'_>,
+    options: &AuditOptions<'_>,
 ) -> Result<Simulation, Impossible> {
     let changes = facts.changes();
     for (key, change) in &changes {
@@ -171,18 +171,18 @@ pub fn simulate(
             world.apply(key.time, &key.event_id, effect);
         }
     }
-    let at = changes.iter().map(|(key, _)| key.time).max().map_or(terms.now, |latest| latest.max(terms.now)).plus_seconds(1);
-    let before = world.clone().settle();
+    let at = changes.iter().map(|(key, _)| key.time).max().map_or(options.now, |latest| latest.max(options.now)).plus_seconds(1);
+    let before = world.clone().resolve();
     let mut supposing = world.clone();
     let mut history: BTreeMap<(AccountId, Region, String, String), u64> = BTreeMap::new();
-    for CoverageRow { account, region, model, api, count, .. } in auditor::audit(facts, world, terms).coverage {
+    for CoverageRow { account, region, model, api, count, .. } in auditor::audit(facts, world, options).coverage {
         *history.entry((account, region, model.to_string(), api.to_string())).or_default() += count;
     }
     for (number, change) in supposed.iter().enumerate() {
-        is_possible(change, &supposing.clone().settle(), at, |account| history.keys().any(|(of, ..)| of == account))?;
+        is_possible(change, &supposing.clone().resolve(), at, |account| history.keys().any(|(of, ..)| of == account))?;
         supposing.apply(at, &format!("supposed-{number:03}"), change);
     }
-    let change = Change { before: &before, after: &supposing.settle(), at, permitted, terms };
+    let change = Change { before: &before, after: &supposing.resolve(), at, permitted, options };
     let mut simulation = Simulation { elsewhere: change.elsewhere(&history), ..Simulation::default() };
     for ((account, region, model, api), calls) in history {
         let row = change.of_calls(account, region, model, api, calls);
@@ -206,18 +206,18 @@ pub fn simulate(
 struct Change<'s> {
     before: &'s State,
     after: &'s State,
-    at: Moment,
+    at: Timestamp,
     permitted: bool,
-    terms: &'s Terms<'s>,
+    options: &'s AuditOptions<'s>,
 }
 
 impl Change<'_> {
     fn of_calls(&self, account: AccountId, region: Region, model: String, api: String, calls: u64) -> Row {
-        let call = |time: Moment| Call {
+        let call = |time: Timestamp| Call {
             account: account.clone(),
             region: region.clone(),
             time: Some(time),
-            reach: Reach::of_operation(&api).unwrap_or(Reach::Uncovered),
+            reach: OperationCoverage::of_operation(&api).unwrap_or(OperationCoverage::Uncovered),
             api: api.clone(),
             model: Model::parse(&model),
             requested: None,
@@ -226,13 +226,13 @@ impl Change<'_> {
         };
         let (then, now) = (self.at.just_before(), self.at);
         let (call_then, call_now) = (call(then), call(now));
-        let requirements = &self.terms.configuration.requirements;
+        let requirements = &self.options.configuration.requirements;
         let was = judge(&call_then, &Evidence::default(), self.before, requirements);
         let becomes = judge(&call_now, &Evidence::default(), self.after, requirements);
         let lost = softening(&region, &enforced(self.before, &call_then, then), &enforced(self.after, &call_now, now), self.after);
         let failed = prospect(self.before, &call_then, then, Scope::OfPlace, self.permitted);
         let fails = prospect(self.after, &call_now, now, Scope::OfModel, self.permitted);
-        let Told { effect, why, changes, not_known } = effect_of(&was, &becomes, &failed, fails, lost);
+        let GroupEffect { effect, why, changes, not_known } = effect_of(&was, &becomes, &failed, fails, lost);
         Row { effect, account, region, model, api, calls, before: Outlook::of(&was), after: Outlook::of(&becomes), why, changes, not_known }
     }
 
@@ -241,7 +241,7 @@ impl Change<'_> {
         let mut elsewhere = Vec::new();
         let accounts: BTreeSet<&AccountId> = self.before.accounts().chain(self.after.accounts()).collect();
         for account in accounts {
-            let policy = |state: &State, at: Moment| state.policy(account, at).state().and_then(|in_force| in_force.policy.clone());
+            let policy = |state: &State, at: Timestamp| state.policy(account, at).state().and_then(|in_force| in_force.policy.clone());
             let (was, becomes) = (policy(self.before, self.at.just_before()), policy(self.after, self.at));
             let regions = was.iter().flat_map(|policy| policy.regions.keys());
             let is_quiet = |region: &&Region| !history.keys().any(|(of, at, ..)| of == account && at == *region);
@@ -256,16 +256,16 @@ impl Change<'_> {
 }
 
 /// The effect on a group of calls.
-struct Told {
+struct GroupEffect {
     effect: Effect,
     why: Option<String>,
     changes: Vec<ControlChange>,
     not_known: Vec<String>,
 }
 
-fn effect_of(was: &Judgement, becomes: &Judgement, failed: &Prospect, fails: Prospect, lost: Softening) -> Told {
+fn effect_of(was: &Judgement, becomes: &Judgement, failed: &Prospect, fails: Prospect, lost: Softening) -> GroupEffect {
     if let (Some(why), None) = (&fails.fails, &failed.fails) {
-        return Told { effect: Effect::StartsToFail, why: Some(why.clone()), changes: lost.changes, not_known: lost.not_known };
+        return GroupEffect { effect: Effect::StartsToFail, why: Some(why.clone()), changes: lost.changes, not_known: lost.not_known };
     }
     // A question that is open after the change and was open before it too doesn't make the effect unknown.
     let mut not_known: Vec<String> =
@@ -296,5 +296,5 @@ fn effect_of(was: &Judgement, becomes: &Judgement, failed: &Prospect, fails: Pro
         _ => not_known.clone(),
     };
     let why = (!said.is_empty()).then(|| said.join("; "));
-    Told { effect, why, changes: lost.changes, not_known }
+    GroupEffect { effect, why, changes: lost.changes, not_known }
 }

@@ -21,8 +21,8 @@ pub use judge::judge;
 use crate::{
     arn::GuardrailKey,
     enforcement::Guarding,
-    moment::Moment,
     policy::{Origin, Unusable},
+    timestamp::Timestamp,
     world::PolicyBasis,
 };
 
@@ -235,7 +235,7 @@ pub struct PolicyReference {
     /// How the policy is known.
     pub basis: PolicyBasis,
     /// When it came into force.
-    pub since: Moment,
+    pub since: Timestamp,
     /// The identifier that it names for the Region; `None` if it names none.
     pub identifier: Option<String>,
     /// Why that identifier can't be enforced; `None` if it can.

@@ -1,6 +1,6 @@
 //! The state that verdicts rest on: timelines of AWS API responses, updated by events.
 //!
-//! [`World`] takes snapshots ([`World::add`]) and changes ([`World::apply`]) in any order. [`World::settle`] then computes what was in force at
+//! [`World`] takes snapshots ([`World::add`]) and changes ([`World::apply`]) in any order. [`World::resolve`] then computes what was in force at
 //! each time, as [`State`]. An entity without a snapshot is *not known*, which differs from *none*: every look-up returns [`InForce`],
 //! which shows whether the answer is only assumed from a later snapshot.
 
@@ -8,7 +8,7 @@ mod answer;
 mod error;
 mod mediated;
 mod path;
-mod settle;
+mod resolve;
 mod timeline;
 mod validation;
 
@@ -23,7 +23,7 @@ pub use error::WorldError;
 use error::shape;
 pub use mediated::{MediatedGuardrail, PartGuardrail};
 pub use path::{Doubt, Entity, SnapshotPath};
-pub use settle::{AccountEffect, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, Standing, State};
+pub use resolve::{AccountEffect, AccountPlacement, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, State};
 pub use timeline::{InForce, Source, Timeline};
 pub use validation::Validation;
 
@@ -31,14 +31,14 @@ use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
     change::{OrganizationChange, WorldChange},
     enforcement::Enforcement,
-    guardrail::Canonical,
+    guardrail::CanonicalGuardrail,
     identity::{self, IdentityPolicy},
     json::At,
     model::Model,
-    moment::Moment,
     organization::Organization,
     policy::{BEDROCK_POLICY, Document, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
+    timestamp::Timestamp,
 };
 
 /// A trail that an event changed.
@@ -57,31 +57,31 @@ pub struct World {
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
     /// When the effective policy of a reading came into force, by account and time of the reading.
-    described_since: BTreeMap<(AccountId, Moment), Moment>,
+    described_since: BTreeMap<(AccountId, Timestamp), Timestamp>,
     /// AWS's validation of effective policies, by account and time of the reading.
-    validations: BTreeMap<AccountId, BTreeMap<Moment, Validation>>,
+    validations: BTreeMap<AccountId, BTreeMap<Timestamp, Validation>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
     guardrails: BTreeMap<GuardrailVersionArn, GuardrailTimeline>,
     /// When guardrails were created, as far as events show.
-    made: BTreeMap<GuardrailKey, Moment>,
+    made: BTreeMap<GuardrailKey, Timestamp>,
     /// Resource policies of guardrails and guardrail profiles; empty if there is none.
     resource_policies: BTreeMap<GuardrailKey, Timeline<String>>,
     logging: BTreeMap<(AccountId, Region), Timeline<InvocationLogging>>,
     /// IAM documents, by account and the name of the entity's file.
     identities: BTreeMap<(AccountId, String), Timeline<IdentityDocuments>>,
-    metrics: BTreeMap<(AccountId, Region), BTreeMap<Moment, MetricCount>>,
+    metrics: BTreeMap<(AccountId, Region), BTreeMap<Timestamp, MetricCount>>,
     profiles: BTreeMap<(AccountId, Region, String), Vec<Model>>,
     telemetry: BTreeMap<(AccountId, Region), Timeline<Telemetry>>,
-    trail_changes: BTreeSet<(Moment, String, ChangedTrail)>,
+    trail_changes: BTreeSet<(Timestamp, String, ChangedTrail)>,
     agents: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     flows: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
-    organization_changes: BTreeSet<(Moment, String, OrganizationChange)>,
+    organization_changes: BTreeSet<(Timestamp, String, OrganizationChange)>,
     /// Refused changes of the organization. They change nothing; rules examine what they would have changed.
-    organization_attempts: BTreeSet<(Moment, String, OrganizationChange)>,
+    organization_attempts: BTreeSet<(Timestamp, String, OrganizationChange)>,
 }
 
 /// The content of a guardrail version over time; `None` in a state if the version didn't exist.
-pub type GuardrailTimeline = Timeline<Option<Arc<Canonical>>>;
+pub type GuardrailTimeline = Timeline<Option<Arc<CanonicalGuardrail>>>;
 
 /// The policy documents of a role, user, group or managed policy, each with its name.
 pub type IdentityDocuments = Vec<(String, IdentityPolicy)>;
@@ -134,7 +134,7 @@ impl World {
 
     /// Makes the state of an entity unknown from a time on, until the next snapshot.
     fn forget(&mut self, at: &SnapshotPath) {
-        fn forget<K: Ord, T: PartialEq>(timelines: &mut BTreeMap<K, Timeline<T>>, key: K, time: Moment) {
+        fn forget<K: Ord, T: PartialEq>(timelines: &mut BTreeMap<K, Timeline<T>>, key: K, time: Timestamp) {
             timelines.entry(key).or_default().insert(time, Source::Snapshot, None);
         }
         let time = at.time;
@@ -174,7 +174,7 @@ impl World {
             }
             Entity::EffectivePolicy(account) => {
                 let described = described_policy(json, account)?.map(Arc::new);
-                let since = json.at("/EffectivePolicy/LastUpdatedTimestamp").as_str().and_then(Moment::parse);
+                let since = json.at("/EffectivePolicy/LastUpdatedTimestamp").as_str().and_then(Timestamp::parse);
                 if let Some(since) = since {
                     self.described_since.insert((account.clone(), time), since);
                 }
@@ -240,7 +240,7 @@ impl World {
     }
 
     /// Applies a change that an event reports. Refused changes must not be passed here; they change nothing.
-    pub fn apply(&mut self, time: Moment, event_id: &str, change: &WorldChange) {
+    pub fn apply(&mut self, time: Timestamp, event_id: &str, change: &WorldChange) {
         let from_event = || Source::event(event_id);
         match change {
             WorldChange::Organization(change) => {
@@ -296,7 +296,7 @@ impl World {
     }
 
     /// Adds a refused change of the organization.
-    pub fn attempt(&mut self, time: Moment, event_id: &str, change: &OrganizationChange) {
+    pub fn attempt(&mut self, time: Timestamp, event_id: &str, change: &OrganizationChange) {
         self.organization_attempts.insert((time, event_id.to_owned(), change.clone()));
     }
 
@@ -315,19 +315,19 @@ impl World {
     }
 
     /// The readings of an identity's documents, ordered by time.
-    pub fn identity_readings(&self, account: &AccountId, entity: &str) -> impl Iterator<Item = (Moment, &IdentityDocuments)> {
+    pub fn identity_readings(&self, account: &AccountId, entity: &str) -> impl Iterator<Item = (Timestamp, &IdentityDocuments)> {
         let timeline = self.identities.get(&(account.clone(), entity.to_owned())).into_iter();
         timeline.flat_map(Timeline::entries).filter_map(|(time, _, documents)| Some((time, documents?)))
     }
 
     /// The readings of the organization, ordered by time.
-    pub fn organization_readings(&self) -> impl Iterator<Item = (Moment, &Organization)> {
+    pub fn organization_readings(&self) -> impl Iterator<Item = (Timestamp, &Organization)> {
         self.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?)))
     }
 
     /// The time when the effective policy of a reading came into force, from AWS's `LastUpdatedTimestamp`.
     #[must_use]
-    pub fn described_since(&self, account: &AccountId, read: Moment) -> Option<Moment> {
+    pub fn described_since(&self, account: &AccountId, read: Timestamp) -> Option<Timestamp> {
         self.described_since.get(&(account.clone(), read)).copied()
     }
 
@@ -339,11 +339,11 @@ impl World {
 }
 
 /// Reads GetMetricData's response: for each period, the sum of all series of invocations.
-fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldError> {
+fn metric_counts(json: &Value) -> Result<BTreeMap<Timestamp, MetricCount>, WorldError> {
     let results = json.at("/MetricDataResults").as_array().ok_or_else(|| shape("GetMetricData", "no `MetricDataResults` list"))?;
-    let mut sums: BTreeMap<Moment, u64> = BTreeMap::new();
+    let mut sums: BTreeMap<Timestamp, u64> = BTreeMap::new();
     for result in results.iter().filter(|result| counts_invocations(result)) {
-        let times = result["Timestamps"].as_array().into_iter().flatten().map(|time| time.as_str().and_then(Moment::parse));
+        let times = result["Timestamps"].as_array().into_iter().flatten().map(|time| time.as_str().and_then(Timestamp::parse));
         let values = result["Values"].as_array().into_iter().flatten().map(Value::as_f64);
         for (time, value) in times.zip(values) {
             let (Some(time), Some(value)) = (time, value) else {
@@ -355,7 +355,7 @@ fn metric_counts(json: &Value) -> Result<BTreeMap<Moment, MetricCount>, WorldErr
         }
     }
     // A response doesn't contain its period, so it is the distance between neighbouring values; an hour if there is only one value.
-    let times: Vec<Moment> = sums.keys().copied().collect();
+    let times: Vec<Timestamp> = sums.keys().copied().collect();
     let apart = times.windows(2).filter_map(|pair| Some(pair.get(1)?.seconds_since(*pair.first()?)));
     let period = apart.filter(|seconds| *seconds > 0).min().unwrap_or(3600);
     Ok(sums.into_iter().map(|(time, calls)| (time, MetricCount { calls, period })).collect())
@@ -423,13 +423,13 @@ fn is_of(operation: &'static str, said: &Value, expected: &str) -> Result<(), Wo
 }
 
 /// Reads GetGuardrail's response, or `{"guardrailId": null}`, which stands for `ResourceNotFoundException`.
-fn guardrail(json: &Value, named: &GuardrailVersionArn) -> Result<Option<Canonical>, WorldError> {
+fn guardrail(json: &Value, named: &GuardrailVersionArn) -> Result<Option<CanonicalGuardrail>, WorldError> {
     match json.get("guardrailId").or_else(|| json.get("guardrailArn")) {
         Some(Value::Null) => Ok(None),
         Some(_) => {
             is_of("GetGuardrail", &json["guardrailId"], &named.key.id)?;
             is_of("GetGuardrail", &json["version"], &named.version.to_string())?;
-            Ok(Some(Canonical::from_get_guardrail(json)))
+            Ok(Some(CanonicalGuardrail::from_get_guardrail(json)))
         }
         None => Err(shape("GetGuardrail", "no `guardrailId`")),
     }
@@ -521,7 +521,7 @@ mod tests {
         let key = GuardrailKey { account: "1".into(), region: "us-east-1".into(), id: "abc".into() };
         let later = SnapshotPath::parse("guardrails/1/us-east-1/abc/2@20261120T050000Z.json").unwrap();
         assert!(world.add(&later, b"{").is_err());
-        let state = world.settle();
+        let state = world.resolve();
         let is_known =
             |hour| matches!(state.guardrail(&key.version(GuardrailVersion::Numbered(2)), testing::hour(hour)), InForce::Known(Some(_)));
         assert!(is_known(4) && !is_known(5));
@@ -554,7 +554,7 @@ pub(crate) mod testing {
     }
 
     /// The given hour on 2026-11-20.
-    pub(crate) fn hour(hour: u8) -> Moment {
-        Moment::parse(&format!("2026-11-20T{hour:02}:00:00Z")).unwrap()
+    pub(crate) fn hour(hour: u8) -> Timestamp {
+        Timestamp::parse(&format!("2026-11-20T{hour:02}:00:00Z")).unwrap()
     }
 }

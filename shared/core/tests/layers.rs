@@ -12,7 +12,7 @@ use source::Source;
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "words",
-        &["arn", "control_change", "framework", "json", "moment", "nearest", "operations", "region", "severity", "side_by_side", "uuid"],
+        &["arn", "control_change", "framework", "json", "timestamp", "nearest", "operations", "region", "severity", "parallel", "uuid"],
     ),
     (
         "AWS documents",
@@ -22,8 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["world"]),
     ("verdicts", &["verdict"]),
     ("evidence", &["facts", "join"]),
-    ("reported", &["blindness", "config", "finding", "report"]),
-    ("rules", &["rule", "rules", "scene"]),
+    ("reported", &["missing_evidence", "config", "finding", "report"]),
+    ("rules", &["rule", "rules", "history"]),
     ("runs", &["auditor", "config_file", "doctor", "simulate"]),
 ];
 

@@ -51,7 +51,7 @@ const WAYS_OUT: &[&str] = &[
 
 /// Files that may name one of them all the same, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[(
-    "side_by_side.rs",
+    "parallel.rs",
     "std::thread",
     "threads of one call, which all end before it returns: what it computes doesn't depend on how many there are",
 )];

@@ -15,9 +15,9 @@ use std::{
 
 use audit_core::{
     cloudtrail::{UnreadableRecord, wanted::Wanted},
-    facts::{Collector, Facts, Ignored, Taken},
+    facts::{Collector, EvidenceRows, Ignored, Taken},
+    parallel,
     report::Unreadable,
-    side_by_side,
 };
 use bytes::Contents;
 use kind::Foreign;
@@ -87,7 +87,7 @@ impl Drop for Ending<'_> {
 #[derive(Debug, Default)]
 pub struct Scanned {
     /// The evidence that was kept.
-    pub facts: Facts,
+    pub facts: EvidenceRows,
     /// How much was read.
     pub counts: Counts,
     /// What could not be read, at most 1,000 entries for each input, ordered by file name and record number.
@@ -183,7 +183,7 @@ pub fn scan(inputs: &[Input], wanted: &Wanted, options: &Options<'_>) -> Scanned
     order.sort_by_key(|input| std::cmp::Reverse(input.bytes()));
     let next = AtomicUsize::new(0);
     let _ending = options.progress.map(Ending);
-    let read = side_by_side::by(options.threads.min(order.len()), || read_some(&order, &next, wanted, options));
+    let read = parallel::run_on(options.threads.min(order.len()), || read_some(&order, &next, wanted, options));
     let mut scanned = read.into_iter().reduce(Scanned::and).unwrap_or_default();
     scanned.problems.sort();
     scanned.inputs.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));

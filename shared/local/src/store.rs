@@ -11,10 +11,10 @@ use std::{collections::BTreeMap, path::Path};
 use audit_core::{
     auditor::Audit,
     change::{Change, ChangeKey},
-    facts::{Facts, Ignored, StoredRecord},
+    facts::{EvidenceRows, Ignored, StoredRecord},
     finding::Finding,
-    moment::Moment,
     report::{BlindRow, CoverageRow, Records, Unreadable},
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 pub use opening::on_wait;
@@ -150,7 +150,7 @@ impl Store {
     }
 
     /// Adds all evidence of the store to `facts`.
-    pub fn load_facts(&self, facts: &mut Facts) -> Result<(), StoreError> {
+    pub fn load_facts(&self, facts: &mut EvidenceRows) -> Result<(), StoreError> {
         self.load_records(facts).map_err(failed("read the stored records"))?;
         let mut statement = self
             .connection
@@ -159,7 +159,7 @@ impl Store {
         let mut rows = statement.query([]).map_err(failed("read the stored changes"))?;
         while let Some(row) = rows.next().map_err(failed("read the stored changes"))? {
             let read = || -> Result<(ChangeKey, String), rusqlite::Error> {
-                let key = ChangeKey { time: Moment::from_micros(row.get(0)?), event_id: row.get(1)?, account: row.get(2)? };
+                let key = ChangeKey { time: Timestamp::from_micros(row.get(0)?), event_id: row.get(1)?, account: row.get(2)? };
                 Ok((key, row.get(3)?))
             };
             let (key, json) = read().map_err(failed("read the stored changes"))?;
@@ -169,7 +169,7 @@ impl Store {
         Ok(())
     }
 
-    fn load_records(&self, facts: &mut Facts) -> Result<(), rusqlite::Error> {
+    fn load_records(&self, facts: &mut EvidenceRows) -> Result<(), rusqlite::Error> {
         let texts = {
             let mut statement = self.connection.prepare("SELECT id, text FROM texts")?;
             let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
@@ -188,7 +188,7 @@ impl Store {
                 event_id: row.get(1)?,
                 event_time: Some(row.get(2)?)
                     .filter(|millis| *millis > NO_TIME)
-                    .map(|millis: i64| Moment::from_micros(millis.saturating_mul(1000))),
+                    .map(|millis: i64| Timestamp::from_micros(millis.saturating_mul(1000))),
                 bearer_key: flags & 1 != 0,
                 refused_by_guardrail: flags & 2 != 0,
                 partially_guarded: flags & 4 != 0,
@@ -237,7 +237,7 @@ impl Store {
     }
 
     /// Adds what a run read: all of it or, if something fails, nothing.
-    pub fn add(&mut self, facts: &Facts, inputs: &[(Digest, InputSummary)], world: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+    pub fn add(&mut self, facts: &EvidenceRows, inputs: &[(Digest, InputSummary)], world: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         let transaction = self.writing().map_err(failed("add to the store"))?;
         add_records(&transaction, facts).map_err(failed("add records to the store"))?;
         add_changes(&transaction, facts)?;
@@ -408,7 +408,7 @@ impl TextIds<'_> {
     }
 }
 
-fn add_records(transaction: &Transaction<'_>, facts: &Facts) -> Result<(), rusqlite::Error> {
+fn add_records(transaction: &Transaction<'_>, facts: &EvidenceRows) -> Result<(), rusqlite::Error> {
     let mut texts = TextIds { ids: std::collections::HashMap::new(), transaction };
     let mut statement = transaction.prepare(
         "INSERT INTO records (request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
@@ -442,7 +442,7 @@ fn add_records(transaction: &Transaction<'_>, facts: &Facts) -> Result<(), rusql
     Ok(())
 }
 
-fn add_changes(transaction: &Transaction<'_>, facts: &Facts) -> Result<(), StoreError> {
+fn add_changes(transaction: &Transaction<'_>, facts: &EvidenceRows) -> Result<(), StoreError> {
     let added = "add changes to the store";
     let mut statement = transaction
         .prepare("INSERT INTO changes (event_time, event_id, account, change) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
@@ -525,7 +525,7 @@ fn write_conclusions(transaction: &Transaction<'_>, audit: &Audit, findings: &[(
 #[cfg(test)]
 mod tests {
     use audit_core::{
-        auditor::{self, Selection, Terms},
+        auditor::{self, AuditOptions, Selection},
         config::Configuration,
         world::{SnapshotPath, World},
     };
@@ -562,7 +562,7 @@ mod tests {
         let scanned = scan(&[input], &auditor::wanted(), &Options { known: Some(&is_known), ..Options::default() });
         let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
         store.add(&scanned.facts, &new, &world_files()).unwrap();
-        let mut facts = Facts::default();
+        let mut facts = EvidenceRows::default();
         store.load_facts(&mut facts).unwrap();
         let mut world = World::default();
         for (path, json) in store.load_world().unwrap() {
@@ -572,7 +572,7 @@ mod tests {
         let audit = auditor::audit(
             facts,
             world,
-            &Terms { configuration: &configuration, selection: &selection, now: Moment::from_seconds(0), threads: 1 },
+            &AuditOptions { configuration: &configuration, selection: &selection, now: Timestamp::from_seconds(0), threads: 1 },
         );
         store.conclude(&audit).unwrap();
         audit
@@ -643,7 +643,7 @@ mod tests {
                 let open = || {
                     together.wait();
                     let mut store = Store::open(&path)?;
-                    store.add(&Facts::default(), &[], &world_files())
+                    store.add(&EvidenceRows::default(), &[], &world_files())
                 };
                 let opened: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
                 for opened in opened {
@@ -669,7 +669,7 @@ mod tests {
                 other.execute_batch("COMMIT").unwrap();
             });
             assert!(Store::open_existing(&path).unwrap().findings().unwrap().is_empty());
-            store.add(&Facts::default(), &[], &world_files()).unwrap();
+            store.add(&EvidenceRows::default(), &[], &world_files()).unwrap();
         });
         assert!(WAITED.load(std::sync::atomic::Ordering::SeqCst), "and it is said");
     }
@@ -680,9 +680,9 @@ mod tests {
         let path = folder.path().join("s.db");
         let (mut one, mut other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
         let before = one.revision().unwrap();
-        one.add(&Facts::default(), &[], &world_files()).unwrap();
+        one.add(&EvidenceRows::default(), &[], &world_files()).unwrap();
         assert_eq!(one.revision().unwrap(), before, "what it writes itself is no news");
-        other.add(&Facts::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
+        other.add(&EvidenceRows::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
         assert!(!one.conclude_unless_changed(&Audit::default(), before).unwrap());
         let after = one.revision().unwrap();
         assert!(one.conclude_unless_changed(&Audit::default(), after).unwrap());

@@ -8,8 +8,8 @@ use std::{
 
 use audit_core::{
     arn::PolicyId,
-    moment::Moment,
     report::Unreadable,
+    timestamp::Timestamp,
     world::{Doubt, Entity, SnapshotPath, World},
 };
 use walkdir::WalkDir;
@@ -27,7 +27,7 @@ pub struct LoadedWorld {
     /// The problems with files.
     pub problems: Vec<Problem>,
     /// The files that the organization was read from, by the time from which each is valid.
-    organizations: BTreeMap<Moment, PathBuf>,
+    organizations: BTreeMap<Timestamp, PathBuf>,
 }
 
 /// A problem with a file of a world.
@@ -119,7 +119,7 @@ impl LoadedWorld {
         let Some(meant) = SnapshotPath::meant_by(path) else { return };
         let name = meant.rsplit('/').next().unwrap_or(&meant);
         let why = format!("not read: the name of a snapshot ends in `.json` alone, as in `{name}`");
-        match SnapshotPath::parse(&meant).filter(|at| at.time > Moment::BEGINNING && at.doubt().is_none()) {
+        match SnapshotPath::parse(&meant).filter(|at| at.time > Timestamp::BEGINNING && at.doubt().is_none()) {
             Some(_) => self.lose(meant, shown_as, why),
             None => self.problem(shown_as, why, false),
         }
@@ -232,9 +232,9 @@ mod tests {
             used,
             [in_us_east_1(""), in_us_east_1("@20261101T000000Z"), "enforced-configurations/222233334444/us-west-9.json".to_owned()]
         );
-        let state = loaded.world.settle();
+        let state = loaded.world.resolve();
         let known =
-            |time| state.configurations(&"222233334444".into(), &"us-east-1".into(), Moment::parse(time).unwrap()).state().is_some();
+            |time| state.configurations(&"222233334444".into(), &"us-east-1".into(), Timestamp::parse(time).unwrap()).state().is_some();
         assert!(known("2026-10-31T00:00:00Z") && !known("2026-11-01T00:00:00Z"), "what was written then is not read");
     }
 

@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 
 use audit_core::{
-    auditor::{self, Audit, Selection, Terms},
+    auditor::{self, Audit, AuditOptions, Selection},
     config::Configuration,
-    facts::Facts,
-    moment::Moment,
+    facts::EvidenceRows,
+    timestamp::Timestamp,
     world::World,
 };
 use audit_local::{
@@ -342,10 +342,10 @@ fn found(audit: &Audit) -> String {
     json!({"findings": findings, "coverage": coverage, "blind": blind, "invocations": invocations}).to_string()
 }
 
-fn judge(facts: Facts, known: WorldParts, threads: usize) -> Audit {
+fn judge(facts: EvidenceRows, known: WorldParts, threads: usize) -> Audit {
     let (configuration, selection) = (configuration(), Selection::default());
-    let now = Moment::parse("2026-11-22T00:00:00Z").unwrap();
-    auditor::audit(facts, world(known), &Terms { configuration: &configuration, selection: &selection, now, threads })
+    let now = Timestamp::parse("2026-11-22T00:00:00Z").unwrap();
+    auditor::audit(facts, world(known), &AuditOptions { configuration: &configuration, selection: &selection, now, threads })
 }
 
 fn scan_folder(folder: &std::path::Path, options: &Options<'_>) -> scan::Scanned {
@@ -397,7 +397,7 @@ proptest! {
             let new: Vec<_> = run.inputs.into_iter().filter(|(digest, _)| !is_known(digest)).collect();
             store.add(&run.facts, &new, &[]).unwrap();
         }
-        let mut stored = Facts::default();
+        let mut stored = EvidenceRows::default();
         store.load_facts(&mut stored).unwrap();
         prop_assert_eq!(found(&judge(stored, known, in_runs.threads)), found(&judge(at_once.facts, known, once.threads)));
     }

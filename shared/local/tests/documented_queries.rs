@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use audit_core::{
-    auditor::{self, Selection, Terms},
+    auditor::{self, AuditOptions, Selection},
     config::Configuration,
-    facts::Facts,
-    moment::Moment,
+    facts::EvidenceRows,
+    timestamp::Timestamp,
 };
 use audit_local::{
     input,
@@ -30,12 +30,16 @@ fn demo(store: &Path) {
     let world = world::load(&in_repository("events/demo/world")).unwrap();
     let mut store = Store::open(store).unwrap();
     store.add(&scanned.facts, &scanned.inputs, &world.files).unwrap();
-    let mut facts = Facts::default();
+    let mut facts = EvidenceRows::default();
     store.load_facts(&mut facts).unwrap();
     let (configuration, selection) = (Configuration::default(), Selection::default());
-    let now = Moment::parse("2026-11-16T00:00:00Z").unwrap();
+    let now = Timestamp::parse("2026-11-16T00:00:00Z").unwrap();
     store
-        .conclude(&auditor::audit(facts, world.world, &Terms { configuration: &configuration, selection: &selection, now, threads: 1 }))
+        .conclude(&auditor::audit(
+            facts,
+            world.world,
+            &AuditOptions { configuration: &configuration, selection: &selection, now, threads: 1 },
+        ))
         .unwrap();
 }
 

@@ -67,7 +67,7 @@ pub(super) fn message(format: Format, alerts: &[&Alert]) -> Message {
 fn text_body(alerts: &[&Alert]) -> String {
     if let [alert] = alerts {
         let finding = &alert.stored.finding;
-        let time = |time: Option<audit_core::moment::Moment>| time.map_or("not known".to_owned(), |time| time.to_string());
+        let time = |time: Option<audit_core::timestamp::Timestamp>| time.map_or("not known".to_owned(), |time| time.to_string());
         let mut lines = vec![
             format!("{} ({})", finding.title, alert.kind.as_str()),
             String::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use audit_core::{
     change::{Change, ChangeKey},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub enum Content {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFact {
     /// The record's event time.
-    pub time: Moment,
+    pub time: Timestamp,
     /// The record's event id, or a substitute where it has none.
     pub event_id: String,
     /// The change.
@@ -46,9 +46,9 @@ pub struct StateFact {
     /// The path of its snapshot in the world, without a time.
     pub path: String,
     /// The moment from which the state holds: the event's time, or `updatedAt`.
-    pub since: Moment,
+    pub since: Timestamp,
     /// The moment at which it was read.
-    pub read_at: Moment,
+    pub read_at: Timestamp,
     /// The answer of AWS, verbatim.
     pub json: String,
     /// The ids of the events after which this state was read. With more than one, the states after the earlier ones are not known.
@@ -59,7 +59,7 @@ pub struct StateFact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatFact {
     /// The event time of its call.
-    pub time: Moment,
+    pub time: Timestamp,
     /// The event id of its call.
     pub event_id: String,
     /// The number of messages in each of the account's dead-letter queues that wasn't empty; `None` for a queue that couldn't be read.
@@ -71,7 +71,7 @@ pub struct HeartbeatFact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadFact {
     /// The time of reading.
-    pub time: Moment,
+    pub time: Timestamp,
     /// The paths of snapshots that were written because an answer differs from the one before.
     pub changed: Vec<String>,
     /// Whether everything that the hub asked for could be read.
@@ -97,9 +97,9 @@ pub enum HistoryRead {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedFact {
     /// The first moment of the stretch.
-    pub time: Moment,
+    pub time: Timestamp,
     /// The moment at which it ends.
-    pub until: Moment,
+    pub until: Timestamp,
     /// The number of log files.
     pub files: u64,
     /// The trail and its home Region, as the digest's key names them.
@@ -116,7 +116,7 @@ pub struct GapFact {
     /// What is missing: `heartbeat`, `reports`, `state` or `trail`.
     pub missing: String,
     /// When it was noticed. For all but `state` the start of the hour, so that an hour has one such fact at most.
-    pub time: Moment,
+    pub time: Timestamp,
     /// What was found instead, for people.
     pub detail: String,
     /// The number of missing reports or broken files.
@@ -133,7 +133,7 @@ pub const STATE: usize = 300 * 1024;
 impl ChangeFact {
     /// A change that fits into an item: where it doesn't, the largest parameters are left out, and are not known.
     #[must_use]
-    pub fn fitting(time: Moment, event_id: String, change: Change) -> Self {
+    pub fn fitting(time: Timestamp, event_id: String, change: Change) -> Self {
         let mut fact = ChangeFact { time, event_id, change };
         while serde_json::to_vec(&fact).is_ok_and(|json| json.len() > CHANGE) && fact.change.leave_out_the_largest() {}
         fact

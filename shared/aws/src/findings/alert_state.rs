@@ -1,6 +1,6 @@
 //! The state of each finding's alert, and the alerts that wait for the next digest.
 
-use audit_core::{finding::Finding, moment::Moment};
+use audit_core::{finding::Finding, timestamp::Timestamp};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub struct AlertState {
     #[serde(default)]
     pub sent: Vec<String>,
     /// When the pending state was claimed.
-    pub since: Moment,
+    pub since: Timestamp,
     /// Counts writes. A write succeeds only on the version that its writer has read, so that two instances can't both claim an alert.
     pub version: i64,
     /// The number of times that a withdrawal of the finding was published.

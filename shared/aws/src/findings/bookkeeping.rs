@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{CallError, ErrorKind, failed},
     observations::{Item, query_all},
-    place::{Partition, Place},
+    place::{AccountRegion, Partition},
 };
 
 /// A note about an item of the table of observations that was tampered with or isn't a valid fact. The hub keeps it, since the item may be
@@ -27,7 +27,7 @@ pub struct Note {
     /// The Region in the item's key.
     pub region: String,
     /// When the stream reported it; for a `flood` the start of its hour.
-    pub time: Moment,
+    pub time: Timestamp,
     /// The item's partition and sort key.
     pub item: String,
     /// What is wrong, for people.
@@ -131,7 +131,7 @@ impl Findings {
     }
 
     /// Records a moment at which something happened. Answers whether no later moment is known.
-    pub async fn note_moment(&self, moment: Moment) -> Result<bool, CallError> {
+    pub async fn note_moment(&self, moment: Timestamp) -> Result<bool, CallError> {
         let mut item = key(HORIZON, HORIZON);
         item.insert("latest".to_owned(), number(moment));
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
@@ -141,19 +141,19 @@ impl Findings {
     }
 
     /// The latest moment at which anything happened in any account.
-    pub async fn latest_moment(&self) -> Result<Option<Moment>, CallError> {
+    pub async fn latest_moment(&self) -> Result<Option<Timestamp>, CallError> {
         Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| moment(&item, "latest")))
     }
 
     /// Records from when on an account counts as silent if nothing more is reported, unless a later fold of the account has.
-    pub async fn put_silent_at(&self, account: &str, at: Option<Moment>, ticket: i64) -> Result<bool, CallError> {
+    pub async fn put_silent_at(&self, account: &str, at: Option<Timestamp>, ticket: i64) -> Result<bool, CallError> {
         let mut item = key("QUIET", account);
         item.extend(at.map(|at| ("silent_at".to_owned(), number(at))));
         self.put_if_latest(item, ticket, "note when an account is silent").await
     }
 
     /// The moments from which on accounts count as silent, by account.
-    pub async fn quiet(&self) -> Result<Vec<(String, Moment)>, CallError> {
+    pub async fn quiet(&self) -> Result<Vec<(String, Timestamp)>, CallError> {
         let items = query_all(&self.aws, &self.table, "QUIET", None, true).await?;
         Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), moment(item, "silent_at")?))).collect())
     }
@@ -164,9 +164,9 @@ impl Findings {
     }
 
     /// All accounts and Regions with facts.
-    pub async fn places(&self) -> Result<BTreeSet<Place>, CallError> {
+    pub async fn places(&self) -> Result<BTreeSet<AccountRegion>, CallError> {
         let items = query_all(&self.aws, &self.table, "PLACES", None, false).await?;
-        Ok(items.iter().filter_map(|item| Place::parse(text(item, "sk")?)).collect())
+        Ok(items.iter().filter_map(|item| AccountRegion::parse(text(item, "sk")?)).collect())
     }
 
     /// Keeps a copy of an observation that was rewritten or removed. It still counts as evidence.

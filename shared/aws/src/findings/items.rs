@@ -1,6 +1,6 @@
 //! Items of the table of findings: their keys, and conversion of values to attributes and back.
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -38,12 +38,12 @@ pub(super) fn written<T>(answer: Result<T, CallError>) -> Result<bool, CallError
     }
 }
 
-pub(super) fn number(moment: Moment) -> AttributeValue {
+pub(super) fn number(moment: Timestamp) -> AttributeValue {
     AttributeValue::N(moment.as_micros().to_string())
 }
 
-pub(super) fn moment(item: &Item, name: &str) -> Option<Moment> {
-    item.get(name)?.as_n().ok()?.parse().ok().map(Moment::from_micros)
+pub(super) fn moment(item: &Item, name: &str) -> Option<Timestamp> {
+    item.get(name)?.as_n().ok()?.parse().ok().map(Timestamp::from_micros)
 }
 
 pub(super) fn account_key(account: &str) -> String {

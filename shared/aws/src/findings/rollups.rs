@@ -10,7 +10,7 @@ use super::{
     Findings,
     items::{account_key, from_json, key, text, to_json},
 };
-use crate::{error::CallError, observations::query_all, place::Place};
+use crate::{error::CallError, observations::query_all, place::AccountRegion};
 
 /// The calls of an account and Region in an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub const OTHERS: &str = "(others)";
 
 impl Findings {
     /// Writes a rollup, unless a later fold has. The counts are attributes of their own, so that queries need no JSON.
-    pub async fn put_rollup(&self, place: &Place, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
+    pub async fn put_rollup(&self, place: &AccountRegion, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
         let mut item = key(&rollup_key(place), hour);
         item.insert("rollup".to_owned(), AttributeValue::S(rollup_json(rollup)?));
         item.insert("entity".to_owned(), AttributeValue::S("ROLLUP".to_owned()));
@@ -43,7 +43,7 @@ impl Findings {
     }
 
     /// The rollups of an account and Region, by hour.
-    pub async fn rollups(&self, place: &Place) -> Result<BTreeMap<String, Rollup>, CallError> {
+    pub async fn rollups(&self, place: &AccountRegion) -> Result<BTreeMap<String, Rollup>, CallError> {
         let items = query_all(&self.aws, &self.table, &rollup_key(place), None, false).await?;
         items
             .iter()
@@ -67,7 +67,7 @@ impl Findings {
     }
 }
 
-fn rollup_key(place: &Place) -> String {
+fn rollup_key(place: &AccountRegion) -> String {
     format!("ROLLUP#{}", place.key())
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use audit_core::{arn::GuardrailVersionArn, finding::Finding, moment::Moment, organization::GLOBAL_REGION};
+use audit_core::{arn::GuardrailVersionArn, finding::Finding, organization::GLOBAL_REGION, timestamp::Timestamp};
 
 use super::{Fold, evidence::AccountEvidence, organization_in};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     error::CallError,
     fact::{Content, Fact, ReadFact, digest},
     findings::Requested,
-    place::{Place, Source},
+    place::{AccountRegion, Source},
     queue::Queue,
 };
 
@@ -27,7 +27,7 @@ const LONGEST: usize = 256;
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Writes a fact for each account, so that the stream folds them all, in parallel: a change of the organization may concern any of
     /// them.
-    pub(super) async fn refold_all_accounts(&self, management: &str, time: Moment, event_id: &str) -> Result<(), CallError> {
+    pub(super) async fn refold_all_accounts(&self, management: &str, time: Timestamp, event_id: &str) -> Result<(), CallError> {
         let files = self.world.files(&["organization".to_owned()]).await?;
         let mut accounts: BTreeSet<String> = organization_in(&files)
             .into_iter()
@@ -37,7 +37,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         accounts.extend(self.findings.places().await?.into_iter().map(|place| place.account));
         accounts.remove(management);
         for account in accounts {
-            self.request_refold(Place::new(account, GLOBAL_REGION), time, vec![format!("organization, by event {event_id}")]).await?;
+            self.request_refold(AccountRegion::new(account, GLOBAL_REGION), time, vec![format!("organization, by event {event_id}")])
+                .await?;
         }
         Ok(())
     }
@@ -54,7 +55,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             for (time, partition) in finding.events.iter().filter_map(|event| evidence.own_changes.get(event)) {
                 // The fact is the same each time, so that only the first one makes the stream fold the other account.
                 self.findings.note_concern(&finding.account, partition).await?;
-                let place = Place::new(finding.account.as_str(), finding.region.as_str());
+                let place = AccountRegion::new(finding.account.as_str(), finding.region.as_str());
                 self.request_refold(place, *time, vec![format!("something in {}", partition.key())]).await?;
             }
         }
@@ -86,14 +87,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 let which = digest(asked_for.into_iter().collect::<Vec<_>>().join(" ").as_bytes());
                 let what = format!("drafts that {account} asks for, version {version}: {which}");
                 let time = evidence.latest.unwrap_or_else(|| self.clock.now());
-                self.request_refold(Place::new(owner.as_str(), GLOBAL_REGION), time, vec![what]).await?;
+                self.request_refold(AccountRegion::new(owner.as_str(), GLOBAL_REGION), time, vec![what]).await?;
             }
         }
         self.findings.put_requested(account, &Requested { of, version }, ticket).await.map(|_| ())
     }
 
     /// Records the latest moment that a batch tells about. Answers whether no later one is known.
-    pub(super) async fn note_moment(&self, moment: Option<Moment>) -> Result<bool, CallError> {
+    pub(super) async fn note_moment(&self, moment: Option<Timestamp>) -> Result<bool, CallError> {
         match moment {
             Some(moment) => self.findings.note_moment(moment).await,
             None => Ok(false),
@@ -101,27 +102,27 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Makes the stream fold accounts that count as silent from now on: nothing happens in them that would.
-    pub(super) async fn refold_silent_accounts(&self, now: Moment) -> Result<(), CallError> {
+    pub(super) async fn refold_silent_accounts(&self, now: Timestamp) -> Result<(), CallError> {
         for (account, at) in self.findings.quiet().await?.into_iter().filter(|(_, at)| *at <= now) {
             // The fact is the same each time, so that only the first one makes the stream fold the account.
-            self.request_refold(Place::new(account, GLOBAL_REGION), at, Vec::new()).await?;
+            self.request_refold(AccountRegion::new(account, GLOBAL_REGION), at, Vec::new()).await?;
         }
         Ok(())
     }
 
     /// Records from when on an account counts as silent.
-    pub(super) async fn note_silence_deadline(&self, account: &str, silent_at: Option<Moment>, ticket: i64) -> Result<(), CallError> {
+    pub(super) async fn note_silence_deadline(&self, account: &str, silent_at: Option<Timestamp>, ticket: i64) -> Result<(), CallError> {
         self.findings.put_silent_at(account, silent_at, ticket).await?;
         // That moment may have passed before it was recorded; then nothing else would fold the account.
         if let Some(at) = silent_at
             && self.findings.latest_moment().await?.is_some_and(|latest| latest >= at)
         {
-            self.request_refold(Place::new(account, GLOBAL_REGION), at, Vec::new()).await?;
+            self.request_refold(AccountRegion::new(account, GLOBAL_REGION), at, Vec::new()).await?;
         }
         Ok(())
     }
 
-    async fn request_refold(&self, place: Place, time: Moment, changed: Vec<String>) -> Result<(), CallError> {
+    async fn request_refold(&self, place: AccountRegion, time: Timestamp, changed: Vec<String>) -> Result<(), CallError> {
         let read = ReadFact { time, changed, complete: false, history: None };
         self.observations.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await.map(|_| ())
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
     change::{Change, ChangeKey},
-    facts::Facts,
-    moment::Moment,
+    facts::EvidenceRows,
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 
@@ -22,7 +22,7 @@ use crate::{
     fact::{Content, Fact, GapFact, HistoryRead},
     findings::{Basis, Note},
     observations::Read,
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     queue::Queue,
 };
 
@@ -36,31 +36,31 @@ pub(super) type PacketOf = (Vec<u8>, bool);
 /// The evidence about an account.
 #[derive(Debug, Default)]
 pub(super) struct AccountEvidence {
-    pub(super) facts: Facts,
+    pub(super) facts: EvidenceRows,
     /// All of `facts` but the calls.
-    pub(super) changes: Facts,
+    pub(super) changes: EvidenceRows,
     /// The calls of each hour.
-    pub(super) packets: BTreeMap<(Place, Option<i64>), Vec<PacketOf>>,
+    pub(super) packets: BTreeMap<(AccountRegion, Option<i64>), Vec<PacketOf>>,
     /// The calls of packets that the account's own auditor judged as covered altogether.
-    pub(super) claimed_covered: Facts,
+    pub(super) claimed_covered: EvidenceRows,
     pub(super) changes_of_hub: BTreeSet<ChangeKey>,
     /// The account's own changes by event id: their times and partitions.
-    pub(super) own_changes: BTreeMap<String, (Moment, Partition)>,
+    pub(super) own_changes: BTreeMap<String, (Timestamp, Partition)>,
     /// The guardrails whose DRAFTs the account's own calls request.
     pub(super) drafts_requested: BTreeSet<String>,
     /// The latest moment at which anything happened in any account.
-    pub(super) latest: Option<Moment>,
+    pub(super) latest: Option<Timestamp>,
     /// Other accounts whose changes concern this account.
     pub(super) concerning: BTreeSet<String>,
     /// The heartbeats that the hub read itself or believes.
-    pub(super) heartbeats: BTreeMap<Place, BTreeSet<Moment>>,
+    pub(super) heartbeats: BTreeMap<AccountRegion, BTreeSet<Timestamp>>,
     /// The dead-letter counts of all heartbeats, believed or not: a count can only make things worse.
-    pub(super) dead_letters: BTreeMap<Place, BTreeMap<Moment, DeadLetters>>,
+    pub(super) dead_letters: BTreeMap<AccountRegion, BTreeMap<Timestamp, DeadLetters>>,
     /// The latest read of event history, and how much of it was read.
-    pub(super) histories: BTreeMap<Place, (Moment, HistoryRead)>,
+    pub(super) histories: BTreeMap<AccountRegion, (Timestamp, HistoryRead)>,
     /// The times at which the hub could read everything that it asked for.
-    pub(super) complete_reads: BTreeMap<Place, BTreeSet<Moment>>,
-    pub(super) gaps: BTreeMap<(Place, String), Vec<GapFact>>,
+    pub(super) complete_reads: BTreeMap<AccountRegion, BTreeSet<Timestamp>>,
+    pub(super) gaps: BTreeMap<(AccountRegion, String), Vec<GapFact>>,
     /// The states that are believed, as files of the world.
     pub(super) states: BTreeMap<String, Vec<u8>>,
     /// Notes about facts that were tampered with, items that aren't valid facts, and floods.
@@ -233,7 +233,7 @@ fn note_of_partition(kind: &str, partition: &Partition, item: String, detail: St
         kind: kind.to_owned(),
         account: partition.place.account.clone(),
         region: partition.place.region.clone(),
-        time: partition.hour.map_or(Moment::BEGINNING, start_of),
+        time: partition.hour.map_or(Timestamp::BEGINNING, start_of),
         item,
         detail,
     }

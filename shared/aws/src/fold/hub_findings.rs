@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
     arn::Region,
-    auditor::{self, Selection, Terms},
-    blindness::Blindness,
+    auditor::{self, AuditOptions, Selection},
     config::Configuration,
     finding::{Finding, FindingKey, Status},
-    moment::Moment,
+    missing_evidence::MissingEvidence,
     organization::Organization,
     report::BlindRow,
     rules,
+    timestamp::Timestamp,
     verdict::Verdict,
     world::World,
 };
 
 use super::{Fold, evidence::AccountEvidence};
-use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, place::Place, queue::Queue};
+use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, place::AccountRegion, queue::Queue};
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// The findings that only the hub can make. Severities and exceptions of the configuration apply to them as to all others.
@@ -27,14 +27,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence: &AccountEvidence,
         world: &World,
         organization: Option<&Organization>,
-        terms: &Terms<'_>,
+        options: &AuditOptions<'_>,
     ) -> Vec<Finding> {
-        let mut found = altered_observations(account, evidence, terms.configuration);
+        let mut found = altered_observations(account, evidence, options.configuration);
         for ((place, missing), gaps) in &evidence.gaps {
             let because = gaps.iter().max_by_key(|gap| gap.time).map(|gap| gap.detail.clone()).unwrap_or_default();
             let count = gaps.iter().map(|gap| gap.count).sum();
-            let times: Vec<Moment> = gaps.iter().map(|gap| gap.time).collect();
-            let finding = own_finding("telemetry-gap", place, missing, because, count, &times, terms.configuration);
+            let times: Vec<Timestamp> = gaps.iter().map(|gap| gap.time).collect();
+            let finding = own_finding("telemetry-gap", place, missing, because, count, &times, options.configuration);
             // Evidence that it works again resolves the finding, unless only the account itself vouches for it.
             let seen = match missing.as_str() {
                 "heartbeat" => evidence.heartbeats.get(place),
@@ -43,10 +43,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             };
             found.extend(finding.map(|finding| resolved_after(finding, seen)));
         }
-        found.extend(unjudged_messages(evidence, terms.configuration));
-        found.extend(self.differing_verdicts(account, evidence, world, terms.configuration));
+        found.extend(unjudged_messages(evidence, options.configuration));
+        found.extend(self.differing_verdicts(account, evidence, world, options.configuration));
         for finding in &mut found {
-            auditor::except(finding, organization, terms);
+            auditor::except(finding, organization, options);
         }
         found
     }
@@ -55,19 +55,19 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// requirements, which that auditor doesn't know, are left out.
     fn differing_verdicts(&self, account: &str, evidence: &AccountEvidence, world: &World, configuration: &Configuration) -> Vec<Finding> {
         let plain = Configuration::default();
-        let terms = Terms { configuration: &plain, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
-        let audit = auditor::audit(evidence.claimed_covered.clone(), world.clone(), &terms);
+        let options = AuditOptions { configuration: &plain, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
+        let audit = auditor::audit(evidence.claimed_covered.clone(), world.clone(), &options);
         let mut by_region: BTreeMap<Region, Vec<&Finding>> = BTreeMap::new();
         for finding in audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation)) {
             by_region.entry(finding.region.clone()).or_default().push(finding);
         }
         let differing = by_region.into_iter().filter_map(|(region, violations)| {
             let count = violations.iter().map(|finding| finding.count).sum();
-            let times: Vec<Moment> = violations.iter().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten().collect();
+            let times: Vec<Timestamp> = violations.iter().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten().collect();
             let rules: BTreeSet<&str> = violations.iter().map(|finding| finding.rule.as_str()).collect();
             let rules: Vec<&str> = rules.into_iter().collect();
             let because = format!("{count} calls that the account's own auditor judged as covered are violations ({})", rules.join(", "));
-            own_finding("verdicts-differ", &Place::new(account, region.as_str()), "", because, count, &times, configuration)
+            own_finding("verdicts-differ", &AccountRegion::new(account, region.as_str()), "", because, count, &times, configuration)
         });
         differing.collect()
     }
@@ -75,16 +75,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
 /// Facts that were rewritten, removed before they expired, or aren't valid.
 fn altered_observations(account: &str, evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
-    let mut notes: BTreeMap<Place, BTreeSet<&Note>> = BTreeMap::new();
+    let mut notes: BTreeMap<AccountRegion, BTreeSet<&Note>> = BTreeMap::new();
     for note in &evidence.notes {
-        notes.entry(Place::new(account, note.region.as_str())).or_default().insert(note);
+        notes.entry(AccountRegion::new(account, note.region.as_str())).or_default().insert(note);
     }
     let altered = notes.iter().filter_map(|(place, notes)| {
         let first = notes.iter().min_by_key(|note| (note.time, &note.item))?;
         let kinds: BTreeSet<&str> = notes.iter().map(|note| note.kind.as_str()).collect();
         let kinds: Vec<&str> = kinds.into_iter().collect();
         let because = format!("{} facts: {}; the first: {} ({})", notes.len(), kinds.join(", "), first.item, first.detail);
-        let times: Vec<Moment> = notes.iter().map(|note| note.time).filter(|time| *time > Moment::BEGINNING).collect();
+        let times: Vec<Timestamp> = notes.iter().map(|note| note.time).filter(|time| *time > Timestamp::BEGINNING).collect();
         own_finding("observation-altered", place, "", because, notes.len() as u64, &times, configuration)
     });
     altered.collect()
@@ -100,7 +100,7 @@ fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) 
             dead_letters::in_words(latest)
         );
         let count = latest.values().flatten().fold(0, |sum: u64, count| sum.saturating_add(*count));
-        let times: Vec<Moment> = told.keys().copied().collect();
+        let times: Vec<Timestamp> = told.keys().copied().collect();
         let finding = own_finding("telemetry-gap", place, "dead-letters", because, count.max(1), &times, configuration)?;
         Some(resolved_after(finding, evidence.heartbeats.get(place)))
     });
@@ -108,7 +108,7 @@ fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) 
 }
 
 /// The finding, resolved by the first of these moments after it was last seen.
-fn resolved_after(mut finding: Finding, restored_at: Option<&BTreeSet<Moment>>) -> Finding {
+fn resolved_after(mut finding: Finding, restored_at: Option<&BTreeSet<Timestamp>>) -> Finding {
     if let Some(at) = restored_at.into_iter().flatten().copied().find(|time| Some(*time) > finding.last_seen) {
         (finding.status, finding.resolved_at) = (Status::Resolved, Some(at));
     }
@@ -121,19 +121,19 @@ pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<I
     truncated.map(|(place, _)| BlindRow {
         account: place.account.as_str().into(),
         region: place.region.as_str().into(),
-        missing: Blindness::EventHistory,
-        remedy: Blindness::EventHistory.remedy().to_owned(),
+        missing: MissingEvidence::EventHistory,
+        remedy: MissingEvidence::EventHistory.remedy().to_owned(),
     })
 }
 
 /// A finding of a rule that the hub checks; `None` if there is no such rule.
 fn own_finding(
     rule: &str,
-    place: &Place,
+    place: &AccountRegion,
     discriminator: &str,
     because: String,
     count: u64,
-    times: &[Moment],
+    times: &[Timestamp],
     configuration: &Configuration,
 ) -> Option<Finding> {
     let rule = rules::find(rule)?;

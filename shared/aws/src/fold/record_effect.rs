@@ -1,6 +1,6 @@
 //! What a record of the stream means: new evidence about an account, or tampering with a fact.
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 
 use super::is_of_organization;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     fact::{Content, Fact, end_of, may_end},
     findings::Note,
     observations::Item,
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     stream::StreamRecord,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct AccountRecords<'r> {
 /// The meaning of a record.
 #[derive(Debug)]
 pub(super) struct RecordEffect<'r> {
-    pub(super) place: Place,
+    pub(super) place: AccountRegion,
     pub(super) partition: Option<Partition>,
     /// An item that was rewritten or removed, and still counts.
     pub(super) keep: Option<&'r Item>,
@@ -36,13 +36,13 @@ pub(super) struct RecordEffect<'r> {
     pub(super) malformed: bool,
     pub(super) world_changed: bool,
     /// The latest moment that the record tells about, if it isn't later than now.
-    pub(super) latest: Option<Moment>,
-    pub(super) organization_changed: Option<(Moment, String)>,
+    pub(super) latest: Option<Timestamp>,
+    pub(super) organization_changed: Option<(Timestamp, String)>,
 }
 
 impl<'r> RecordEffect<'r> {
     /// Reads a record. `facts_ttl_days` are the days that the hub's own settings keep facts.
-    pub(super) fn of(record: &'r StreamRecord, now: Moment, facts_ttl_days: i64) -> Self {
+    pub(super) fn of(record: &'r StreamRecord, now: Timestamp, facts_ttl_days: i64) -> Self {
         let partition = Partition::parse(record.pk());
         let place = partition.as_ref().map_or_else(|| place_of_broken_key(record.pk()), |partition| partition.place.clone());
         let mut effect = RecordEffect {
@@ -56,7 +56,7 @@ impl<'r> RecordEffect<'r> {
             organization_changed: None,
         };
         let time = record.time.unwrap_or(now);
-        let note = |place: &Place, kind: &str, detail: String| Note {
+        let note = |place: &AccountRegion, kind: &str, detail: String| Note {
             kind: kind.to_owned(),
             account: place.account.clone(),
             region: place.region.clone(),
@@ -67,7 +67,7 @@ impl<'r> RecordEffect<'r> {
         // Only valid facts are kept: an invalid one is no loss, and its key or size might not fit into an item.
         let fact = |item: &'r Item| Fact::from_item(item).is_ok().then_some(item);
         if record.new.is_empty() {
-            let was_due = end_in(&record.old).is_some_and(|at| Moment::from_seconds(at) <= time);
+            let was_due = end_in(&record.old).is_some_and(|at| Timestamp::from_seconds(at) <= time);
             if !(record.by_service && was_due) {
                 effect.note = Some(note(&effect.place, "removed", "removed before its time".to_owned()));
                 effect.keep = fact(&record.old);
@@ -148,9 +148,9 @@ impl Rewriting {
 }
 
 /// The account in a key that isn't that of a fact. Members can write only keys that begin with their own account id.
-fn place_of_broken_key(pk: &str) -> Place {
+fn place_of_broken_key(pk: &str) -> AccountRegion {
     let account = pk.split('#').next().filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()));
-    Place::new(account.unwrap_or("unknown"), "unknown")
+    AccountRegion::new(account.unwrap_or("unknown"), "unknown")
 }
 
 /// The expiry of an item, in seconds since 1970.

@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 
 use super::Hours;
 use crate::{
     clock::{hour_of, start_of},
     fact::{Content, GapFact, VerifiedFact},
     observations::Read,
-    place::{Partition, Place},
+    place::{AccountRegion, Partition},
 };
 
 /// Hours by which CloudTrail may deliver an event late. It delivers files some minutes after the events (docs/aws/delivery.md#trails), so
@@ -21,14 +21,14 @@ const LATE_HOURS: i64 = 1;
 
 /// The verified hours: those that lie in a stretch of digests without a gap.
 pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
-    let mut stretches: BTreeMap<&Place, BTreeSet<(Moment, Moment)>> = BTreeMap::new();
+    let mut stretches: BTreeMap<&AccountRegion, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
         stretches.entry(&partition.place).or_default().insert((fact.time, fact.until));
     }
     let mut hours = Hours::new();
     for (place, stretches) in stretches {
         // A digest begins at the minute at which the one before ends.
-        let mut joined: Vec<(Moment, Moment)> = Vec::new();
+        let mut joined: Vec<(Timestamp, Timestamp)> = Vec::new();
         for (from, until) in stretches {
             match joined.last_mut().filter(|(_, end)| from <= *end) {
                 Some((_, end)) => *end = until.max(*end),
@@ -55,8 +55,8 @@ fn verified_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = 
 }
 
 /// The places where a trail's chain of digests begins anew. Nothing vouches for the time since the chain before ended.
-pub(super) fn broken_chains(read: &[(Partition, Arc<Vec<Read>>)]) -> Vec<(Place, GapFact)> {
-    let mut chains: BTreeMap<(&Place, &str), Vec<&VerifiedFact>> = BTreeMap::new();
+pub(super) fn broken_chains(read: &[(Partition, Arc<Vec<Read>>)]) -> Vec<(AccountRegion, GapFact)> {
+    let mut chains: BTreeMap<(&AccountRegion, &str), Vec<&VerifiedFact>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
         chains.entry((&partition.place, fact.trail.as_str())).or_default().push(fact);
     }

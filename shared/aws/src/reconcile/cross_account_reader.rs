@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use aws_sdk_cloudtrail::{
     operation::lookup_events::{LookupEventsOutput, builders::LookupEventsFluentBuilder},
     types::{LookupAttribute, LookupAttributeKey},
@@ -12,7 +12,7 @@ use aws_smithy_types::retry::RetryConfig;
 use crate::{
     aws::Aws,
     error::{CallError, ErrorKind, failed},
-    place::Place,
+    place::AccountRegion,
     state::{AwsState, ReadState},
 };
 
@@ -21,11 +21,11 @@ pub trait CrossAccountReader: Send + Sync {
     /// Answers questions with the identity of a reader role.
     type State: ReadState;
     /// The state of an account and Region.
-    fn state(&self, place: &Place) -> impl Future<Output = Self::State> + Send;
+    fn state(&self, place: &AccountRegion) -> impl Future<Output = Self::State> + Send;
     /// The records of CloudTrail's event history since a moment, as JSON, and whether these are all.
-    fn history(&self, place: &Place, since: Moment) -> impl Future<Output = Result<(Vec<String>, bool), CallError>> + Send;
+    fn history(&self, place: &AccountRegion, since: Timestamp) -> impl Future<Output = Result<(Vec<String>, bool), CallError>> + Send;
     /// The record with an event id from CloudTrail's event history, as JSON; `None` if it isn't there, or not yet.
-    fn event(&self, place: &Place, event_id: &str) -> impl Future<Output = Result<Option<String>, CallError>> + Send;
+    fn event(&self, place: &AccountRegion, event_id: &str) -> impl Future<Output = Result<Option<String>, CallError>> + Send;
 }
 
 /// Reads with IAM roles that the member stacks create.
@@ -39,11 +39,11 @@ pub struct ReaderRoles {
 impl CrossAccountReader for ReaderRoles {
     type State = AwsState;
 
-    async fn state(&self, place: &Place) -> AwsState {
+    async fn state(&self, place: &AccountRegion) -> AwsState {
         AwsState(self.aws_of(place).await)
     }
 
-    async fn history(&self, place: &Place, since: Moment) -> Result<(Vec<String>, bool), CallError> {
+    async fn history(&self, place: &AccountRegion, since: Timestamp) -> Result<(Vec<String>, bool), CallError> {
         let aws = self.aws_of(place).await;
         let source = attribute(LookupAttributeKey::EventSource, "bedrock.amazonaws.com")?;
         let since = aws_smithy_types::DateTime::from_secs(crate::clock::seconds(since));
@@ -61,7 +61,7 @@ impl CrossAccountReader for ReaderRoles {
         Ok((records, false))
     }
 
-    async fn event(&self, place: &Place, event_id: &str) -> Result<Option<String>, CallError> {
+    async fn event(&self, place: &AccountRegion, event_id: &str) -> Result<Option<String>, CallError> {
         let aws = self.aws_of(place).await;
         let request = aws.cloudtrail().lookup_events().lookup_attributes(attribute(LookupAttributeKey::EventId, event_id)?);
         let page = look_up(&aws, &request).await?;
@@ -106,7 +106,7 @@ impl ReaderRoles {
         ReaderRoles { aws, role }
     }
 
-    async fn aws_of(&self, place: &Place) -> Arc<Aws> {
+    async fn aws_of(&self, place: &AccountRegion) -> Arc<Aws> {
         let partition = audit_core::arn::partition_of(&place.region);
         let role = format!("arn:{partition}:iam::{}:role{}", place.account, self.role);
         Arc::new(self.aws.as_role(&role, &place.region).await)

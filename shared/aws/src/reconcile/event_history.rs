@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
-    facts::{Collector, Facts, Taken},
-    moment::Moment,
+    facts::{Collector, EvidenceRows, Taken},
+    timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::{
     clock::{hour_of, start_of},
     error::{self, CallError, ErrorKind},
     fact::{Content, Fact, GapFact, HistoryRead},
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     queue::Queue,
     trail::facts_in,
 };
@@ -29,13 +29,13 @@ const HISTORY_BEGINS: i64 = 6 * 60 * 60;
 /// The moment up to which event history was read.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Cursor {
-    pub(super) read_until: Moment,
+    pub(super) read_until: Timestamp,
 }
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// Writes what event history holds since it was last read as facts of the hub, and reports what the account didn't. Answers with how
     /// much was read; `None` if reading is refused.
-    pub(super) async fn history(&self, place: &Place) -> Result<Option<HistoryRead>, CallError> {
+    pub(super) async fn history(&self, place: &AccountRegion) -> Result<Option<HistoryRead>, CallError> {
         let cursor_key = format!("state/history/{}/{}.json", place.account, place.region);
         let now = self.clock.now();
         let cursor = self.world.bucket().get(&cursor_key).await?.and_then(|json| serde_json::from_slice::<Cursor>(&json).ok());
@@ -71,7 +71,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// Reports calls and changes that are old enough to have been reported, and weren't.
-    async fn report_gap(&self, place: &Place, seen: &Facts, now: Moment) -> Result<(), CallError> {
+    async fn report_gap(&self, place: &AccountRegion, seen: &EvidenceRows, now: Timestamp) -> Result<(), CallError> {
         let due = now.plus_seconds(-HISTORY_LAG);
         let mut missing: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
         for record in seen.stored_records().filter(|record| record.kind == "call") {
@@ -86,7 +86,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         }
         for (hour, mut missing) in missing {
             let partition = Partition { source: Source::Account, place: place.clone(), hour: Some(hour) };
-            let mut reported = Facts::default();
+            let mut reported = EvidenceRows::default();
             for read in self.observations.query(&partition, None).await? {
                 match read.fact.map(|fact| fact.content) {
                     Ok(Content::Calls(bytes)) => {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use audit_core::{
-    facts::{Facts, StoredRecord},
-    moment::Moment,
+    facts::{EvidenceRows, StoredRecord},
+    timestamp::Timestamp,
 };
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::{
     error::{self, CallError, ErrorKind},
     fact::{Content, Fact, GapFact, HeartbeatFact},
     invocations::{HEARTBEAT_MODEL, heartbeat_in},
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     queue::Queue,
 };
 
@@ -30,7 +30,7 @@ const LOOKED_FOR: usize = 8;
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// Reports a gap if heartbeats are due and none came through lately.
-    pub(super) async fn heartbeat(&self, place: &Place) -> Result<(), CallError> {
+    pub(super) async fn heartbeat(&self, place: &AccountRegion) -> Result<(), CallError> {
         let minutes = self.settings.heartbeat_minutes;
         if minutes == 0 {
             return Ok(());
@@ -64,7 +64,13 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 
     /// The heartbeats since a moment in the partitions of the account or of the hub: their times by event id. Later ones than now don't
     /// count.
-    async fn heartbeats(&self, place: &Place, source: Source, since: Moment, now: Moment) -> Result<BTreeMap<String, Moment>, CallError> {
+    async fn heartbeats(
+        &self,
+        place: &AccountRegion,
+        source: Source,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, Timestamp>, CallError> {
         let mut heartbeats = BTreeMap::new();
         for hour in hour_of(since)..=hour_of(now) {
             let partition = Partition { source, place: place.clone(), hour: Some(hour) };
@@ -80,7 +86,13 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// Whether the hub itself saw the call of one of these heartbeats. The account's own word proves nothing.
-    async fn is_proven(&self, place: &Place, reported: &BTreeMap<String, Moment>, since: Moment, now: Moment) -> Result<bool, CallError> {
+    async fn is_proven(
+        &self,
+        place: &AccountRegion,
+        reported: &BTreeMap<String, Timestamp>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, CallError> {
         if reported.is_empty() {
             return Ok(false);
         }
@@ -90,7 +102,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         }
         // Event history may have been truncated before them. Heartbeats that must be in it by now are looked up first, the latest of them
         // before the others.
-        let mut candidates: Vec<(&String, &Moment)> = reported.iter().collect();
+        let mut candidates: Vec<(&String, &Timestamp)> = reported.iter().collect();
         candidates.sort_by_key(|(event_id, time)| (**time > now.plus_seconds(-HISTORY_LAG), Reverse(**time), *event_id));
         for (event_id, _) in candidates.into_iter().take(LOOKED_FOR) {
             let record = match self.reader.event(place, event_id).await {
@@ -111,10 +123,10 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// Whether the hub read the call of one of these heartbeats in the organization's trail.
-    async fn is_in_the_trail(&self, place: &Place, reported: &BTreeMap<String, Moment>) -> Result<bool, CallError> {
+    async fn is_in_the_trail(&self, place: &AccountRegion, reported: &BTreeMap<String, Timestamp>) -> Result<bool, CallError> {
         for hour in reported.values().map(|time| hour_of(*time)).collect::<BTreeSet<i64>>() {
             let partition = Partition { source: Source::Hub, place: place.clone(), hour: Some(hour) };
-            let mut facts = Facts::default();
+            let mut facts = EvidenceRows::default();
             for read in self.observations.query(&partition, Some("calls#")).await? {
                 if let Ok(Fact { content: Content::Calls(bytes), .. }) = read.fact {
                     // Packed calls that can't be parsed prove nothing.
@@ -133,12 +145,12 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// The heartbeat in a record of event history, if it belongs to this account and Region.
-    pub(super) fn heartbeat_in(&self, record: &str, place: &Place) -> Option<HeartbeatFact> {
+    pub(super) fn heartbeat_in(&self, record: &str, place: &AccountRegion) -> Option<HeartbeatFact> {
         let fact = heartbeat_in(record, &self.settings.heartbeat_role).filter(|fact| fact.partition.place == *place)?;
         if let Content::Heartbeat(heartbeat) = fact.content { Some(heartbeat) } else { None }
     }
 
-    pub(super) async fn put_heartbeat(&self, place: &Place, heartbeat: HeartbeatFact) -> Result<(), CallError> {
+    pub(super) async fn put_heartbeat(&self, place: &AccountRegion, heartbeat: HeartbeatFact) -> Result<(), CallError> {
         let fact = Fact::new(Source::Hub, place.clone(), Some(heartbeat.time), Content::Heartbeat(heartbeat));
         self.observations.put(&fact).await.map(|_| ())
     }

@@ -11,7 +11,7 @@ use crate::{
     bucket::Bucket,
     error::{self, CallError, ErrorKind},
     inventory::{INVALID_POLICIES, Inventory, Policies, texts},
-    place::Place,
+    place::AccountRegion,
     queue::Queue,
     state::{Question, ReadState as _},
 };
@@ -19,7 +19,7 @@ use crate::{
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     pub(super) async fn organization(&self) -> Result<(), CallError> {
         let Some(management) = &self.settings.management_account else { return Ok(()) };
-        let place = Place::new(management.as_str(), GLOBAL_REGION);
+        let place = AccountRegion::new(management.as_str(), GLOBAL_REGION);
         let (state, recorder) = (self.reader.state(&place).await, self.recorder());
         let Some(organization) = Inventory::new(&state, &recorder).organization(Policies::Attached).await? else {
             return recorder.into_outcome().failed.map_or(Ok(()), Err);
@@ -36,7 +36,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// stays in force.
     pub(super) async fn account(&self, account: &str) -> Result<(), CallError> {
         let management = self.settings.management_account.as_deref().unwrap_or(account);
-        let (state, recorder) = (self.reader.state(&Place::new(management, GLOBAL_REGION)).await, self.recorder());
+        let (state, recorder) = (self.reader.state(&AccountRegion::new(management, GLOBAL_REGION)).await, self.recorder());
         Inventory::new(&state, &recorder).effective_policy(account).await?;
         self.report_changes(account, recorder).await
     }
@@ -73,7 +73,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         if outcome.is_empty() {
             return Ok(());
         }
-        self.report_read(&Place::new(account, GLOBAL_REGION), outcome).await
+        self.report_read(&AccountRegion::new(account, GLOBAL_REGION), outcome).await
     }
 
     async fn send(&self, tasks: &[Task]) -> Result<(), CallError> {
@@ -84,7 +84,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// State as the management account sees it; `None` if there is no organization.
     async fn management(&self) -> Option<E::State> {
         let management = self.settings.management_account.as_ref()?;
-        Some(self.reader.state(&Place::new(management.as_str(), GLOBAL_REGION)).await)
+        Some(self.reader.state(&AccountRegion::new(management.as_str(), GLOBAL_REGION)).await)
     }
 
     /// The accounts whose latest snapshot has validation errors.

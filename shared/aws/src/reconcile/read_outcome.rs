@@ -6,7 +6,7 @@ use std::{
 };
 
 use audit_core::{
-    moment::Moment,
+    timestamp::Timestamp,
     world::{SnapshotPath, World},
 };
 
@@ -49,12 +49,12 @@ impl ReadOutcome {
 #[derive(Debug)]
 pub(super) struct ReadRecorder<'w, B> {
     world: &'w Snapshots<B>,
-    now: Moment,
+    now: Timestamp,
     outcome: Mutex<ReadOutcome>,
 }
 
 impl<'w, B: Bucket> ReadRecorder<'w, B> {
-    pub(super) fn new(world: &'w Snapshots<B>, now: Moment) -> Self {
+    pub(super) fn new(world: &'w Snapshots<B>, now: Timestamp) -> Self {
         ReadRecorder { world, now, outcome: Mutex::default() }
     }
 

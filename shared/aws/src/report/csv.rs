@@ -1,9 +1,9 @@
 //! Findings and the scoreboard as CSV.
 
 use audit_core::{
-    moment::Moment,
     report::csv::{self, LineEnding},
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 use super::scoreboard::Score;
@@ -39,7 +39,7 @@ pub(super) fn findings_csv(all: &[Stored]) -> Result<String, CallError> {
         "basis",
         "remediation",
     ];
-    let time = |time: Option<Moment>| time.map(|time| time.to_string()).unwrap_or_default();
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     csv_of(
         header,
         all.iter().map(|stored| {

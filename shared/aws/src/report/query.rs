@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use audit_core::{finding::Status, moment::Moment, severity::Severity};
+use audit_core::{finding::Status, severity::Severity, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::findings::Stored;
@@ -16,8 +16,8 @@ pub(super) struct Query {
     pub(super) rule: Option<String>,
     pub(super) severity: Option<Severity>,
     pub(super) status: Option<Status>,
-    pub(super) since: Option<Moment>,
-    pub(super) until: Option<Moment>,
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
     pub(super) principal: Option<String>,
     pub(super) guardrail: Option<String>,
     pub(super) csv: bool,
@@ -63,7 +63,7 @@ impl Query {
         let mut query = Query { limit: 100, ..Query::default() };
         for (name, value) in parameters {
             let wrong = |what: &str| format!("`{name}` is no {what}: {value}");
-            let time = || Moment::parse(value).ok_or_else(|| wrong("time"));
+            let time = || Timestamp::parse(value).ok_or_else(|| wrong("time"));
             match name.as_str() {
                 "account" => query.account = Some(value.clone()),
                 "ou" => query.ou = Some(value.clone()),

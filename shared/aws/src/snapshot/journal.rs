@@ -8,7 +8,7 @@ use std::{
     sync::Mutex,
 };
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::locked;
@@ -18,7 +18,7 @@ use crate::folder::Folder;
 pub(super) struct Journal {
     pub(super) path: PathBuf,
     file: Mutex<fs::File>,
-    pub(super) resumed: Option<Moment>,
+    pub(super) resumed: Option<Timestamp>,
     done: BTreeSet<String>,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Debug for Journal {
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 struct Heading {
-    started: Moment,
+    started: Timestamp,
 }
 
 /// The name of the file. Readers of worlds ignore it, because it doesn't end in `.json`.
@@ -41,7 +41,7 @@ const JOURNAL: &str = "snapshot.journal";
 const RESUMED_SECONDS: i64 = 24 * 60 * 60;
 
 impl Journal {
-    pub(super) fn open(folder: &Folder, path: &Path, now: Moment) -> io::Result<Self> {
+    pub(super) fn open(folder: &Folder, path: &Path, now: Timestamp) -> io::Result<Self> {
         let path = path.join(JOURNAL);
         let before = fs::read_to_string(&path).unwrap_or_default();
         let mut lines = before.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -18,8 +18,8 @@ pub trait PublicKeys: Send + Sync {
         &self,
         region: &str,
         fingerprint: &str,
-        from: Moment,
-        until: Moment,
+        from: Timestamp,
+        until: Timestamp,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>> + Send;
 }
 
@@ -39,14 +39,14 @@ impl CloudTrailKeys {
 }
 
 impl PublicKeys for CloudTrailKeys {
-    async fn key(&self, region: &str, fingerprint: &str, from: Moment, until: Moment) -> Result<Option<Vec<u8>>, CallError> {
+    async fn key(&self, region: &str, fingerprint: &str, from: Timestamp, until: Timestamp) -> Result<Option<Vec<u8>>, CallError> {
         let wanted = (region.to_owned(), fingerprint.to_owned());
         let mut known = self.known.lock().await;
         if let Some(key) = known.get(&wanted) {
             return Ok(Some(key.clone()));
         }
         let aws = self.aws.in_region(region);
-        let time = |moment: Moment| aws_smithy_types::DateTime::from_secs(seconds(moment));
+        let time = |moment: Timestamp| aws_smithy_types::DateTime::from_secs(seconds(moment));
         let mut token = None;
         loop {
             let request = aws.cloudtrail().list_public_keys().start_time(time(from)).end_time(time(until)).set_next_token(token);

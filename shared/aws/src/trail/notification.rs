@@ -1,12 +1,12 @@
 //! Notifications of new objects: which objects they name, and what each object is according to its key (docs/aws/delivery.md#s3-keys).
 
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::{
     error::{BoxError, CallError, ErrorKind},
-    place::Place,
+    place::AccountRegion,
 };
 
 /// An object that a notification names.
@@ -30,9 +30,9 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LogKey {
     /// The account and Region whose events the file holds.
-    pub(super) place: Place,
+    pub(super) place: AccountRegion,
     /// When CloudTrail delivered it, to the minute.
-    pub(super) delivered: Option<Moment>,
+    pub(super) delivered: Option<Timestamp>,
 }
 
 impl LogKey {
@@ -40,8 +40,8 @@ impl LogKey {
         // `<account>_CloudTrail_<region>_20261120T1015Z_<random>.json.gz`: the time has no seconds.
         let minute = name
             .split('_')
-            .find_map(|part| Moment::parse_basic(&format!("{}00Z", part.strip_suffix('Z').filter(|part| part.len() == 13)?)));
-        LogKey { place: Place::new(account, region), delivered: minute }
+            .find_map(|part| Timestamp::parse_basic(&format!("{}00Z", part.strip_suffix('Z').filter(|part| part.len() == 13)?)));
+        LogKey { place: AccountRegion::new(account, region), delivered: minute }
     }
 }
 
@@ -49,13 +49,13 @@ impl LogKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DigestKey {
     /// The account and Region whose log files it lists.
-    pub(super) place: Place,
+    pub(super) place: AccountRegion,
     /// The folder above the account's, which is the organization's id for an organization's trail.
     pub(super) above: String,
     /// The trail and its home Region.
     pub(super) trail: String,
     /// The end of the time that it covers.
-    pub(super) end: Moment,
+    pub(super) end: Timestamp,
     /// Whether it lists files that came too late for the digest of their hour.
     pub(super) backfill: bool,
 }
@@ -65,9 +65,9 @@ impl DigestKey {
         let rest = name.strip_prefix(&format!("{account}_CloudTrail-Digest_{region}_"))?.strip_suffix(".json.gz")?;
         let (rest, backfill) = rest.strip_suffix("_backfill").map_or((rest, false), |rest| (rest, true));
         let (trail, end) = rest.rsplit_once('_')?;
-        let end = Moment::parse_basic(end)?;
+        let end = Timestamp::parse_basic(end)?;
         let above = above.copied().unwrap_or_default().to_owned();
-        Some(DigestKey { place: Place::new(account, region), above, trail: trail.to_owned(), end, backfill })
+        Some(DigestKey { place: AccountRegion::new(account, region), above, trail: trail.to_owned(), end, backfill })
     }
 }
 
@@ -140,17 +140,17 @@ mod tests {
 
     #[test]
     fn what_isnt_a_log_of_cloudtrail_is_told_by_its_key() {
-        let place = Place::new("222233334444", "us-east-1");
+        let place = AccountRegion::new("222233334444", "us-east-1");
         let log = |name: &str| kind_of(&format!("p/AWSLogs/o-ab/222233334444/CloudTrail/us-east-1/2026/11/20/{name}.json.gz"));
         assert_eq!(log("x"), Kind::Log(LogKey { place: place.clone(), delivered: None }));
-        let delivered = Moment::parse("2026-11-20T10:15:00Z");
+        let delivered = Timestamp::parse("2026-11-20T10:15:00Z");
         assert_eq!(log("222233334444_CloudTrail_us-east-1_20261120T1015Z_abcdEFGH"), Kind::Log(LogKey { place: place.clone(), delivered }));
         let digest = "AWSLogs/o-ab/222233334444/CloudTrail-Digest/us-east-1/2026/11/20/222233334444_CloudTrail-Digest_us-east-1_my_trail_us-west-2_20261120T101200Z";
         let expected = DigestKey {
             place,
             above: "o-ab".to_owned(),
             trail: "my_trail_us-west-2".to_owned(),
-            end: Moment::parse("2026-11-20T10:12:00Z").unwrap(),
+            end: Timestamp::parse("2026-11-20T10:12:00Z").unwrap(),
             backfill: false,
         };
         assert_eq!(kind_of(&format!("{digest}.json.gz")), Kind::Digest(expected.clone()));

@@ -11,13 +11,13 @@ use audit_aws::{
     error::ErrorKind,
     fact::Content,
     invocations::{HEARTBEAT_ROLE, Message},
-    place::Place,
+    place::AccountRegion,
     queue::MemoryQueue,
     reconcile::{CrossAccountReader as _, ReaderRoles, Task},
     state::{AwsState, Question, ReadState as _},
     trail::{CloudTrailKeys, PublicKeys as _},
 };
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -196,12 +196,12 @@ async fn the_errors_of_a_policy_are_read_with_all_pages() {
     assert_eq!(read(&double, &question).await, Err(ErrorKind::Retryable));
 }
 
-fn since() -> Moment {
-    Moment::parse("2026-11-20T09:00:00Z").unwrap()
+fn since() -> Timestamp {
+    Timestamp::parse("2026-11-20T09:00:00Z").unwrap()
 }
 
-fn member() -> Place {
-    Place::new(MEMBER, "us-east-1")
+fn member() -> AccountRegion {
+    AccountRegion::new(MEMBER, "us-east-1")
 }
 
 fn events(number: u64, next: Option<&str>) -> Answer {
@@ -433,7 +433,7 @@ async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
     ] {
         double.says(operation, answer);
     }
-    let place = Task::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
+    let place = Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
     hub.task(&place, "2026-11-20T10:00:00Z").await.unwrap();
     let (key, gone) = hub.world(&known).await.pop().unwrap();
     assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({"guardrailId": null})));
@@ -503,7 +503,7 @@ async fn an_event_is_looked_up_by_its_id() {
         [Answer::Json(json!({"Events": [{"EventId": "e1", "CloudTrailEvent": "{}"}]})), Answer::Json(json!({"Events": []}))],
     );
     let reader = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
-    let place = Place::new(MEMBER, "us-east-1");
+    let place = AccountRegion::new(MEMBER, "us-east-1");
     assert_eq!(reader.event(&place, "e1").await.unwrap().as_deref(), Some("{}"));
     assert_eq!(reader.event(&place, "e2").await.unwrap(), None);
     let asked = double.asked("LookupEvents");

@@ -8,7 +8,7 @@ use audit_aws::{
     fold::{Fold, Request, Trust},
     invocations::Message,
     observations::Item,
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     queue::MemoryQueue,
     stream::{StreamHandler as _, StreamRecord},
 };
@@ -16,8 +16,8 @@ use audit_core::{
     auditor,
     facts::{Collector, packed::EventIds},
     finding::{Finding, Status},
-    moment::Moment,
     severity::Severity,
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
@@ -33,12 +33,12 @@ fn organization() -> Trust {
     Trust { organization: true, hub_account: HUB.to_owned(), management_account: Some(MANAGEMENT.to_owned()), members_are_believed: false }
 }
 
-fn time(minute: i64) -> Moment {
-    Moment::parse("2026-11-20T10:00:00Z").unwrap().plus_seconds(minute * 60)
+fn time(minute: i64) -> Timestamp {
+    Timestamp::parse("2026-11-20T10:00:00Z").unwrap().plus_seconds(minute * 60)
 }
 
-fn member() -> Place {
-    Place::new(MEMBER, "us-east-1")
+fn member() -> AccountRegion {
+    AccountRegion::new(MEMBER, "us-east-1")
 }
 
 /// An open finding about three calls of a member on which nothing is enforced.
@@ -95,7 +95,7 @@ fn forged(records: &[Value], claimed: Invocations) -> Vec<Fact> {
     }
     let packets = collector.into_facts().pack(EventIds::All, &claimed);
     let fact = |packet: audit_core::facts::packed::Packet| Fact {
-        partition: Partition { source: Source::Account, place: Place::new(packet.account, packet.region), hour: packet.hour },
+        partition: Partition { source: Source::Account, place: AccountRegion::new(packet.account, packet.region), hour: packet.hour },
         content: Content::Calls(packet.bytes),
     };
     packets.into_iter().map(fact).collect()
@@ -139,7 +139,7 @@ async fn another_word_for_the_same_call_hides_nothing() {
     let of_hub: Vec<Fact> = packets
         .into_iter()
         .map(|packet| Fact {
-            partition: Partition { source: Source::Hub, place: Place::new(packet.account, packet.region), hour: packet.hour },
+            partition: Partition { source: Source::Hub, place: AccountRegion::new(packet.account, packet.region), hour: packet.hour },
             content: Content::Calls(packet.bytes),
         })
         .collect();
@@ -296,7 +296,7 @@ fn gap(missing: &str) -> GapFact {
 #[tokio::test]
 async fn what_was_written_before_it_happened_never_counts() {
     let scene = Scene::new().await;
-    let beat = |number: u64, time: Moment| {
+    let beat = |number: u64, time: Timestamp| {
         let parameters = json!({"modelId": audit_aws::invocations::HEARTBEAT_MODEL});
         let mut beat = story::record(MEMBER, "Converse", number, 0, &parameters);
         beat["eventTime"] = json!(time.to_string());

@@ -6,15 +6,15 @@ use audit_aws::{
     fact::{Content, Fact, HeartbeatFact, StateFact},
     findings::{AlertState, Basis, Findings, Note, OTHERS, Page, Requested, Rollup, Stored},
     observations::Observations,
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
 };
 use audit_core::{
-    auditor::{self, Audit, Selection, Terms},
+    auditor::{self, Audit, AuditOptions, Selection},
     config::Configuration,
-    facts::{Collector, Facts, packed::EventIds},
+    facts::{Collector, EvidenceRows, packed::EventIds},
     finding::Finding,
-    moment::Moment,
     report::CoverageRow,
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 use audit_local::{store::Store, world::LoadedWorld};
@@ -29,9 +29,9 @@ use crate::support::{
 /// A store, as far as both are one.
 trait EvidenceStore {
     /// Adds evidence behind what is there.
-    async fn add(&mut self, facts: &Facts);
+    async fn add(&mut self, facts: &EvidenceRows);
     /// All evidence.
-    async fn facts(&self) -> Facts;
+    async fn facts(&self) -> EvidenceRows;
     /// Replaces what was concluded.
     async fn conclude(&mut self, audit: &Audit);
     /// What was concluded.
@@ -39,12 +39,12 @@ trait EvidenceStore {
 }
 
 impl EvidenceStore for Store {
-    async fn add(&mut self, facts: &Facts) {
+    async fn add(&mut self, facts: &EvidenceRows) {
         Store::add(self, facts, &[], &[]).unwrap();
     }
 
-    async fn facts(&self) -> Facts {
-        let mut facts = Facts::default();
+    async fn facts(&self) -> EvidenceRows {
+        let mut facts = EvidenceRows::default();
         self.load_facts(&mut facts).unwrap();
         facts
     }
@@ -68,14 +68,19 @@ struct Dynamo {
 const ACCOUNTS: [&str; 2] = [MEMBER, MANAGEMENT];
 
 impl EvidenceStore for Dynamo {
-    async fn add(&mut self, facts: &Facts) {
+    async fn add(&mut self, facts: &EvidenceRows) {
         let packets = facts.pack(EventIds::All, &Invocations::default()).into_iter().map(|packet| Fact {
-            partition: Partition { source: Source::Account, place: Place::new(packet.account, packet.region), hour: packet.hour },
+            partition: Partition { source: Source::Account, place: AccountRegion::new(packet.account, packet.region), hour: packet.hour },
             content: Content::Calls(packet.bytes),
         });
         let changes = facts.changes().into_iter().map(|(key, change)| {
             let fact = audit_aws::fact::ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
-            Fact::new(Source::Account, Place::new(change.account.as_str(), change.region.as_str()), Some(key.time), Content::Change(fact))
+            Fact::new(
+                Source::Account,
+                AccountRegion::new(change.account.as_str(), change.region.as_str()),
+                Some(key.time),
+                Content::Change(fact),
+            )
         });
         for fact in packets.chain(changes) {
             self.observations.put(&fact).await.unwrap();
@@ -83,8 +88,8 @@ impl EvidenceStore for Dynamo {
         }
     }
 
-    async fn facts(&self) -> Facts {
-        let mut facts = Facts::default();
+    async fn facts(&self) -> EvidenceRows {
+        let mut facts = EvidenceRows::default();
         for partition in &self.partitions {
             let Partition { place, hour, .. } = partition;
             for read in self.observations.query(partition, None).await.unwrap() {
@@ -122,7 +127,7 @@ impl EvidenceStore for Dynamo {
     }
 }
 
-fn collected(records: &[Value]) -> Facts {
+fn collected(records: &[Value]) -> EvidenceRows {
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
     for record in records {
@@ -131,13 +136,17 @@ fn collected(records: &[Value]) -> Facts {
     collector.into_facts()
 }
 
-fn audited(facts: Facts) -> Audit {
+fn audited(facts: EvidenceRows) -> Audit {
     let mut world = LoadedWorld::default();
     for (path, json) in story::bare_world() {
         world.take(path.clone(), json, std::path::Path::new(&path));
     }
     let configuration = Configuration::default();
-    auditor::audit(facts, world.world, &Terms { configuration: &configuration, selection: &Selection::default(), now: now(), threads: 1 })
+    auditor::audit(
+        facts,
+        world.world,
+        &AuditOptions { configuration: &configuration, selection: &Selection::default(), now: now(), threads: 1 },
+    )
 }
 
 fn a_finding() -> Finding {
@@ -228,15 +237,15 @@ async fn no_two_folds_have_one_ticket(tables: &Tables) {
 /// More than the megabyte that an engine answers with at once; and the same again is the same.
 async fn a_partition_is_read_to_its_end(tables: &Tables) {
     let observations = tables.observations();
-    let time = Moment::parse("2026-11-20T10:00:00Z").unwrap();
+    let time = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
     let state = |number: usize| {
         let json = format!("{{\"number\": {number}, \"text\": \"{}\"}}", "é".repeat(130_000));
         let path = format!("guardrails/{MEMBER}/us-east-1/g{number}/DRAFT.json");
         let state = StateFact { path, since: time, read_at: time, json, events: vec![String::new()] };
-        Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), Content::State(state))
+        Fact::new(Source::Account, AccountRegion::new(MEMBER, "us-east-1"), Some(time), Content::State(state))
     };
     let heartbeat = Content::Heartbeat(HeartbeatFact { time, event_id: "e".to_owned(), dead_letters: BTreeMap::new() });
-    let heartbeat = Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), heartbeat);
+    let heartbeat = Fact::new(Source::Account, AccountRegion::new(MEMBER, "us-east-1"), Some(time), heartbeat);
     let mut expected: Vec<Fact> = (0..6).map(state).collect();
     expected.push(heartbeat.clone());
     for fact in expected.iter().chain(&expected) {
@@ -321,7 +330,7 @@ async fn what_has_no_place_in_an_index_is_kept_all_the_same(tables: &Tables) {
 
 async fn rollups_of_any_number_of_models_are_kept(tables: &Tables) {
     let findings = tables.findings();
-    let place = Place::new(MEMBER, "us-east-1");
+    let place = AccountRegion::new(MEMBER, "us-east-1");
     let row = audited(collected(&history())).coverage.remove(0);
     let coverage: Vec<_> =
         (1..=4000).map(|number| CoverageRow { model: format!("model-{number:04}").into(), count: number, ..row.clone() }).collect();
@@ -343,8 +352,8 @@ async fn rollups_of_any_number_of_models_are_kept(tables: &Tables) {
 
 async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     let findings = tables.findings();
-    let time = Moment::parse("2026-11-20T10:00:00Z").unwrap();
-    let place = Place::new(MEMBER, "us-east-1");
+    let time = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
+    let place = AccountRegion::new(MEMBER, "us-east-1");
     let partition = |hour| Partition { source: Source::Account, place: place.clone(), hour };
     let partitions = BTreeSet::from([partition(None), partition(Some(494_000))]);
     for partition in partitions.iter().chain(&partitions) {
@@ -399,7 +408,7 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
 
 async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) {
     let findings = tables.findings();
-    let at = |minute: i64| Moment::parse("2026-11-20T10:00:00.5Z").unwrap().plus_seconds(minute * 60);
+    let at = |minute: i64| Timestamp::parse("2026-11-20T10:00:00.5Z").unwrap().plus_seconds(minute * 60);
     assert_eq!(findings.latest_moment().await.unwrap(), None);
     for (minute, is_latest) in [(5, true), (3, false), (5, true), (9, true), (5, false)] {
         assert_eq!(findings.note_moment(at(minute)).await.unwrap(), is_latest, "{minute}");
@@ -424,7 +433,7 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
     assert!(!findings.put_requested(MEMBER, &Requested::default(), 1).await.unwrap());
     assert_eq!(findings.requested(MEMBER).await.unwrap(), requested);
 
-    let partition = Partition { source: Source::Account, place: Place::new("444455556666", "us-east-1"), hour: Some(1) };
+    let partition = Partition { source: Source::Account, place: AccountRegion::new("444455556666", "us-east-1"), hour: Some(1) };
     assert!(!findings.is_known("444455556666").await.unwrap());
     findings.note_partition(&partition).await.unwrap();
     assert!(findings.is_known("444455556666").await.unwrap() && !findings.is_known("44445555666").await.unwrap());
@@ -436,7 +445,7 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
 
 async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
     let findings = tables.findings();
-    let since = Moment::parse("2026-11-20T10:00:00Z").unwrap();
+    let since = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
     let state =
         |version| AlertState { notified: None, pending: Some("OPEN#HIGH#0".to_owned()), sent: Vec::new(), since, version, withdrawn: 0 };
     assert_eq!(findings.alert_state("f").await.unwrap(), None);

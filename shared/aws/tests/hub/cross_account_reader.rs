@@ -14,17 +14,17 @@ use audit_aws::{
     fact::{Content, Fact, HeartbeatFact},
     fold::Trust,
     invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, heartbeat_in},
-    place::{Partition, Place, Source},
+    place::{AccountRegion, Partition, Source},
     queue::MemoryQueue,
     reconcile::{CrossAccountReader, Reconciler, Settings, Task},
     state::{Question, ReadState},
 };
 use audit_core::{
     auditor,
-    blindness::Blindness,
-    facts::{Collector, Facts, packed::EventIds},
+    facts::{Collector, EvidenceRows, packed::EventIds},
     finding::Status,
-    moment::Moment,
+    missing_evidence::MissingEvidence,
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 use serde_json::{Value, json};
@@ -61,17 +61,17 @@ impl ReadState for Answers {
 impl CrossAccountReader for Seen {
     type State = Answers;
 
-    async fn state(&self, _: &Place) -> Answers {
+    async fn state(&self, _: &AccountRegion) -> Answers {
         self.answers.clone()
     }
 
-    async fn history(&self, _: &Place, since: Moment) -> Result<(Vec<String>, bool), CallError> {
-        let after = |record: &&Value| Moment::parse(record["eventTime"].as_str().unwrap()).unwrap() >= since;
+    async fn history(&self, _: &AccountRegion, since: Timestamp) -> Result<(Vec<String>, bool), CallError> {
+        let after = |record: &&Value| Timestamp::parse(record["eventTime"].as_str().unwrap()).unwrap() >= since;
         let is_whole = self.beyond_reach.lock().unwrap().is_empty();
         Ok((self.history.lock().unwrap().iter().filter(after).map(Value::to_string).collect(), is_whole))
     }
 
-    async fn event(&self, _: &Place, event_id: &str) -> Result<Option<String>, CallError> {
+    async fn event(&self, _: &AccountRegion, event_id: &str) -> Result<Option<String>, CallError> {
         self.looked_for.lock().unwrap().push(event_id.to_owned());
         let (history, beyond_reach) = (self.history.lock().unwrap(), self.beyond_reach.lock().unwrap());
         Ok(history.iter().chain(beyond_reach.iter()).find(|record| record["eventID"] == event_id).map(Value::to_string))
@@ -88,13 +88,13 @@ struct Seen {
     looked_for: Arc<Mutex<Vec<String>>>,
 }
 
-fn time(text: &str) -> Moment {
-    Moment::parse(text).unwrap()
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
 }
 
 pub(crate) async fn facts_of(tables: &Tables, source: Source, account: &str, at: &str) -> Vec<Content> {
     let hour = Some(time(at).as_micros() / 3_600_000_000);
-    let partition = Partition { source, place: Place::new(account, "us-east-1"), hour };
+    let partition = Partition { source, place: AccountRegion::new(account, "us-east-1"), hour };
     let read = tables.observations().query(&partition, None).await.unwrap();
     read.into_iter().map(|read| read.fact.unwrap().content).collect()
 }
@@ -207,7 +207,7 @@ impl Hub {
 }
 
 fn place() -> Task {
-    Task::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() }
+    Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() }
 }
 
 #[tokio::test]
@@ -338,9 +338,9 @@ async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
     let other = story::call(MEMBER, 900, 150);
     *hub.seen.history.lock().unwrap() = vec![other.clone()];
     hub.reported(std::slice::from_ref(&other)).await;
-    let forged = |time: Moment, event_id: &str| {
+    let forged = |time: Timestamp, event_id: &str| {
         let heartbeat = HeartbeatFact { time, event_id: event_id.to_owned(), dead_letters: BTreeMap::new() };
-        Fact::new(Source::Account, Place::new(MEMBER, "us-east-1"), Some(time), Content::Heartbeat(heartbeat))
+        Fact::new(Source::Account, AccountRegion::new(MEMBER, "us-east-1"), Some(time), Content::Heartbeat(heartbeat))
     };
     for hour in 0..24 * 7 {
         let time = time("2026-11-20T11:30:00Z").plus_seconds(hour * 3_600);
@@ -385,7 +385,7 @@ async fn an_account_with_more_events_than_are_read_is_alive_and_partly_unseen() 
     let blind = async || {
         hub.tables.fold_all(&hub.tables.fold(&world, organization())).await;
         let rows = hub.tables.findings().blind(MEMBER).await.unwrap();
-        rows.into_iter().filter(|row| row.missing == Blindness::EventHistory).map(|row| row.region.to_string()).collect::<Vec<_>>()
+        rows.into_iter().filter(|row| row.missing == MissingEvidence::EventHistory).map(|row| row.region.to_string()).collect::<Vec<_>>()
     };
     hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     assert_eq!(blind().await, Vec::<String>::new());
@@ -411,7 +411,7 @@ async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
     let mut collector = Collector::new(&wanted);
     collector.value(story::envelope(&beat).as_bytes());
     for packet in collector.into_facts().pack(EventIds::All, &Invocations::default()) {
-        let place = Place::new(packet.account, packet.region);
+        let place = AccountRegion::new(packet.account, packet.region);
         let partition = Partition { source: Source::Hub, place, hour: packet.hour };
         hub.tables.observations().put(&Fact { partition, content: Content::Calls(packet.bytes) }).await.unwrap();
     }
@@ -441,7 +441,7 @@ async fn dead_letters_are_a_finding_until_there_are_none() {
 /// The hub's copy of the functions takes what members forward. What it can read is the hub's own state, and says nothing of theirs.
 #[tokio::test]
 async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
-    let here = Place::new(HUB, "us-east-1");
+    let here = AccountRegion::new(HUB, "us-east-1");
     let tables = tables().await;
     // The hub's own configuration would cover the call.
     let enforced =
@@ -456,7 +456,7 @@ async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
     let claims = async |tables: &Tables| {
         let facts = facts_of(tables, Source::Account, MEMBER, "2026-11-20T10:00:00Z").await;
         let [Content::Calls(bytes)] = facts.as_slice() else { panic!("{facts:?}") };
-        let mut unpacked = Facts::default();
+        let mut unpacked = EvidenceRows::default();
         let claimed = unpacked.unpack(MEMBER, "us-east-1", Some(0), bytes, true).unwrap().claimed;
         (claimed, unpacked.stored_records().filter(|record| !record.event_id.is_empty()).count())
     };
@@ -508,7 +508,7 @@ async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
     let beat = beat(9, 130, "guardrail-audit");
     let body = story::envelope(&beat);
     let forwarded = invocation_auditor(&hub.tables, StateOf::default());
-    forwarded.take(Some(&Place::new(HUB, "us-east-1")), &[Message { id: "m", body: &body }]).await;
+    forwarded.take(Some(&AccountRegion::new(HUB, "us-east-1")), &[Message { id: "m", body: &body }]).await;
     hub.seen.history.lock().unwrap().push(beat);
     hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0, "it beats");

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use audit_aws::{
     aws::Aws,
     error::ErrorKind,
-    place::Place,
+    place::AccountRegion,
     reconcile::{CrossAccountReader as _, ReaderRoles, Task},
     state::{Question, ReadState as _},
 };
@@ -113,7 +113,7 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
     bedrock(&member, "POST", &format!("/guardrails/{id}"), b"{}");
     let elsewhere = bedrock(&ENGINE.client("333344445555"), "POST", "/guardrails", &guardrail("theirs", "LOW"));
     let hub = Hub::seeing_by(aws()).await;
-    let place = Task::Place { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
+    let place = Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
     hub.task(&place, "2026-11-20T10:00:00Z").await.unwrap();
     let below = format!("guardrails/{MEMBER}/us-east-1/");
     let world = hub.world("guardrails/").await;
@@ -126,7 +126,7 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
 
     // A version is what was published, whatever becomes of the draft.
     let reader = ReaderRoles::new(aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
-    let state = reader.state(&Place::new(MEMBER, "us-east-1")).await;
+    let state = reader.state(&AccountRegion::new(MEMBER, "us-east-1")).await;
     let read = async |id: &str, version: &str| -> Result<Value, ErrorKind> {
         let question = Question::Guardrail { id: id.to_owned(), version: version.to_owned() };
         let answer = state.read(&question).await.map_err(|error| error.kind)?;
@@ -137,7 +137,7 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
     assert_eq!(strength(&read(id, "1").await.unwrap()), "HIGH");
     assert_eq!(strength(&read(id, "DRAFT").await.unwrap()), "LOW");
     assert_eq!(read(id, "2").await, Ok(json!({"guardrailId": null})), "that there is none is an answer");
-    let other_region = reader.state(&Place::new(MEMBER, "eu-west-1")).await;
+    let other_region = reader.state(&AccountRegion::new(MEMBER, "eu-west-1")).await;
     let listed: Value = serde_json::from_slice(&other_region.read(&Question::Guardrails).await.unwrap()).unwrap();
     assert_eq!(listed["guardrails"], json!([]));
 

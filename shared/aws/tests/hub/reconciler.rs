@@ -11,7 +11,7 @@ use audit_aws::{
     queue::MemoryQueue,
     reconcile::{ReaderRoles, Reconciler, Settings, Task},
 };
-use audit_core::moment::Moment;
+use audit_core::timestamp::Timestamp;
 use serde_json::Value;
 
 use crate::support::{HUB, Tables, metrics, story::MANAGEMENT, tables};
@@ -38,7 +38,7 @@ impl Hub {
             heartbeat_role: HEARTBEAT_ROLE.to_owned(),
         };
         let reader = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
-        let clock = Clock::At(Moment::parse(now).unwrap());
+        let clock = Clock::At(Timestamp::parse(now).unwrap());
         let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
         let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), reader, settings, metrics("reconcile"), clock);
         reconciler.carry_out(task).await.map_err(|error| error.kind)

@@ -12,7 +12,7 @@ use audit_aws::{
 };
 use audit_core::{
     finding::{Finding, Status},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 use rsa::{Generate as _, PrivateKey, pkcs1::EncodeRsaPublicKey as _};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ struct Keys {
 }
 
 impl PublicKeys for Keys {
-    async fn key(&self, region: &str, fingerprint: &str, from: Moment, until: Moment) -> Result<Option<Vec<u8>>, CallError> {
+    async fn key(&self, region: &str, fingerprint: &str, from: Timestamp, until: Timestamp) -> Result<Option<Vec<u8>>, CallError> {
         if self.denied {
             return Err(CallError::new("ListPublicKeys", ErrorKind::Denied, "not allowed"));
         }
@@ -361,7 +361,7 @@ async fn an_object_that_isnt_there_comes_again_and_what_cant_be_read_is_a_gap() 
     let found = folded(&tables).await;
     let gap = gap(&found).unwrap();
     assert!(gap.detail.contains("_abc.json.gz holds 1 records that can't be read"), "{}", gap.detail);
-    assert_eq!(gap.last_seen, Moment::parse("2026-11-20T10:00:00Z"));
+    assert_eq!(gap.last_seen, Timestamp::parse("2026-11-20T10:00:00Z"));
 }
 
 #[tokio::test]

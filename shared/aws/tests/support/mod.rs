@@ -20,11 +20,11 @@ use audit_aws::{
     invocations::InvocationAuditor,
     metrics::Metrics,
     observations::{Item, Observations},
-    place::Place,
+    place::AccountRegion,
     state::{Question, ReadState},
     stream::{StreamHandler as _, StreamRecord},
 };
-use audit_core::{finding::Finding, moment::Moment};
+use audit_core::{finding::Finding, timestamp::Timestamp};
 use audit_local::world::LoadedWorld;
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -43,8 +43,8 @@ pub const NOW: &str = cases::NOW;
 /// The hub's account in tests.
 pub const HUB: &str = "999988887777";
 
-pub fn now() -> Moment {
-    Moment::parse(NOW).unwrap()
+pub fn now() -> Timestamp {
+    Timestamp::parse(NOW).unwrap()
 }
 
 /// Two tables of their own.
@@ -285,7 +285,7 @@ impl Tables {
     }
 
     /// The same, of facts that were written at another time.
-    pub async fn fold_all_written_at(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>, written: Moment) {
+    pub async fn fold_all_written_at(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>, written: Timestamp) {
         let mut known = std::collections::BTreeSet::new();
         loop {
             let new = self.inserted().await.into_iter().filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned())));
@@ -411,13 +411,13 @@ pub fn metrics(function: &'static str) -> Metrics {
 /// State as a world has it.
 #[derive(Clone, Debug, Default)]
 pub struct StateOf {
-    pub place: Option<Place>,
+    pub place: Option<AccountRegion>,
     pub files: std::collections::BTreeMap<String, Vec<u8>>,
 }
 
 impl ReadState for StateOf {
     async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
-        let place = self.place.clone().unwrap_or_else(|| Place::new("222233334444", "us-east-1"));
+        let place = self.place.clone().unwrap_or_else(|| AccountRegion::new("222233334444", "us-east-1"));
         let path = match question {
             Question::EffectivePolicy(account) => format!("effective-policies/{account}.json"),
             Question::EnforcedConfigurations => format!("enforced-configurations/{}/{}.json", place.account, place.region),
@@ -428,8 +428,8 @@ impl ReadState for StateOf {
 }
 
 /// Where the functions of tests run, unless a test says otherwise.
-pub fn own() -> Place {
-    Place::new(story::MEMBER, "us-east-1")
+pub fn own() -> AccountRegion {
+    AccountRegion::new(story::MEMBER, "us-east-1")
 }
 
 pub fn invocation_auditor<S: ReadState>(tables: &Tables, state: S) -> InvocationAuditor<S> {

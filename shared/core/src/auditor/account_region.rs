@@ -9,44 +9,44 @@ use hashbrown::HashMap;
 
 use super::{
     classes::{Classes, Judged},
-    draft::Draft,
+    correlation::{self, CallFinding},
     exceptions,
+    finding_builder::FindingBuilder,
+    options::AuditOptions,
     place::View,
-    resolution::{Covers, Resolver},
+    resolution::{CoverageTimes, Resolver},
     shared::SharedTexts,
-    story::{self, CallFinding},
-    terms::Terms,
 };
 use crate::{
     arn::{AccountId, Region},
-    blindness::Blindness,
     facts::{Kind, Symbol, Symbol24, Texts},
     finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status},
-    join::{Met, MetCall, Place, Selection, Unobserved},
+    join::{AccountRegionEvidence, JoinCounts, JoinedCall, Selection, Unobserved},
+    missing_evidence::MissingEvidence,
     model::Model,
-    moment::Moment,
-    operations::{Mediator, Reach},
+    operations::{Mediator, OperationCoverage},
     report::{BlindRow, CoverageRow},
     rule::{Group, Observed},
     telemetry::{LoggedEvent, Recorded},
+    timestamp::Timestamp,
     verdict::{self, Call, Expectation, Grade, Invocations, Judgement, Missing, PolicyReference, Reason, Verdict},
     world::{InForce, MediatorKind, PolicyBasis, State},
 };
 
 /// An account and Region to audit.
 pub(super) struct PlaceAudit<'a> {
-    place: Place<'a>,
+    place: AccountRegionEvidence<'a>,
     texts: &'a Texts,
     state: &'a State,
-    terms: &'a Terms<'a>,
+    options: &'a AuditOptions<'a>,
     is_metered: bool,
 }
 
 /// What the audit of an account and Region found out.
 pub(super) struct PlaceOutcome {
     /// From the first to the last record.
-    pub(super) span: Option<(Moment, Moment)>,
-    pub(super) met: Met,
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+    pub(super) met: JoinCounts,
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) blind: Vec<BlindRow>,
@@ -61,23 +61,23 @@ pub(super) struct PlaceOutcome {
 pub(super) struct SeenPlace {
     pub(super) account: AccountId,
     pub(super) region: Region,
-    pub(super) heartbeats: Vec<(Moment, bool)>,
-    pub(super) counted: Vec<Moment>,
+    pub(super) heartbeats: Vec<(Timestamp, bool)>,
+    pub(super) counted: Vec<Timestamp>,
 }
 
 /// The calls of a place, folded: grows with what is distinct, not with the calls.
 #[derive(Default)]
 struct Fold {
-    met: Met,
+    met: JoinCounts,
     invocations: Invocations,
     coverage: HashMap<CoverageKey, u64>,
     missing: BTreeSet<Missing>,
     epochs: BTreeSet<Option<u32>>,
     /// By rule and discriminator.
-    drafts: BTreeMap<&'static str, BTreeMap<String, Draft>>,
-    covers: Covers,
-    heartbeats: Vec<(Moment, bool)>,
-    counted: Vec<Moment>,
+    builders: BTreeMap<&'static str, BTreeMap<String, FindingBuilder>>,
+    covers: CoverageTimes,
+    heartbeats: Vec<(Timestamp, bool)>,
+    counted: Vec<Timestamp>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,13 +93,13 @@ struct CoverageKey {
 }
 
 impl<'a> PlaceAudit<'a> {
-    pub(super) fn new(place: Place<'a>, texts: &'a Texts, state: &'a State, terms: &'a Terms<'a>) -> Self {
+    pub(super) fn new(place: AccountRegionEvidence<'a>, texts: &'a Texts, state: &'a State, options: &'a AuditOptions<'a>) -> Self {
         let is_metered = state.metrics(&place.account, &place.region).is_some();
-        PlaceAudit { place, texts, state, terms, is_metered }
+        PlaceAudit { place, texts, state, options, is_metered }
     }
 
     fn view(&self) -> View<'_> {
-        View { place: &self.place, texts: self.texts, state: self.state, terms: self.terms, is_metered: self.is_metered }
+        View { place: &self.place, texts: self.texts, state: self.state, options: self.options, is_metered: self.is_metered }
     }
 
     /// Judges all calls, applies the rules and concludes.
@@ -127,15 +127,15 @@ impl<'a> PlaceAudit<'a> {
     /// Explains the latest call behind a finding, if it is one of this account and Region.
     pub(super) fn explain(&mut self, id: &str) -> Option<Vec<String>> {
         let fold = self.fold();
-        let (_, draft) =
-            fold.drafts().find(|((rule, discriminator), draft)| self.view().key(rule, discriminator, &draft.observed).id() == id)?;
-        let latest = draft.last;
+        let (_, builder) =
+            fold.builders().find(|((rule, discriminator), builder)| self.view().key(rule, discriminator, &builder.observed).id() == id)?;
+        let latest = builder.last;
         let mut explanation = None;
         self.each_judged(|view, met, _, expectation| {
             if met.seen == latest && explanation.is_none() {
                 let call = Call { time: met.seen.time, ..view.call_of(met) };
                 let evidence = view.evidence(met.evidence, expectation);
-                explanation = Some(verdict::explain(&call, &evidence, view.state, &view.terms.configuration.requirements));
+                explanation = Some(verdict::explain(&call, &evidence, view.state, &view.options.configuration.requirements));
             }
         });
         explanation
@@ -149,28 +149,28 @@ impl<'a> PlaceAudit<'a> {
 
     /// Calls a function with each call and its judgement. What the lack of an evaluation means can be told only after all calls were
     /// met, so where it may mean something they are met twice.
-    fn each_judged(&mut self, mut with: impl FnMut(View<'_>, &MetCall, &Rc<Judged>, Expectation)) -> Met {
-        let PlaceAudit { place, texts, state, terms, is_metered } = self;
-        let (texts, state, terms, is_metered) = (*texts, *state, *terms, *is_metered);
-        let mut classes = Classes::new(View { place, texts, state, terms, is_metered });
+    fn each_judged(&mut self, mut with: impl FnMut(View<'_>, &JoinedCall, &Rc<Judged>, Expectation)) -> JoinCounts {
+        let PlaceAudit { place, texts, state, options, is_metered } = self;
+        let (texts, state, options, is_metered) = (*texts, *state, *options, *is_metered);
+        let mut classes = Classes::new(View { place, texts, state, options, is_metered });
         let mut unobserved = Unobserved::default();
-        let rests_on_enforcement = |met: &MetCall, judged: &Judged| {
+        let rests_on_enforcement = |met: &JoinedCall, judged: &Judged| {
             judged.judgement.verdict == Verdict::Compliant
                 && matches!(judged.judgement.grade, Grade::Enforced | Grade::Assumed)
                 && !met.form.kind.is_mediated()
         };
         if place.watched {
             // What a call is compared with doesn't depend on the times that are looked at.
-            let at_all_times = Selection { since: None, until: None, ..terms.selection.clone() };
+            let at_all_times = Selection { since: None, until: None, ..options.selection.clone() };
             place.each_call(&at_all_times, |place, met| {
-                if rests_on_enforcement(met, &classes.judge(View { place, texts, state, terms, is_metered }, met, Expectation::None)) {
+                if rests_on_enforcement(met, &classes.judge(View { place, texts, state, options, is_metered }, met, Expectation::None)) {
                     unobserved.add(met);
                 }
             });
         }
         let watched = place.watched;
-        place.each_call(terms.selection, |place, met| {
-            let view = View { place, texts, state, terms, is_metered };
+        place.each_call(options.selection, |place, met| {
+            let view = View { place, texts, state, options, is_metered };
             let mut judged = classes.judge(view, met, Expectation::None);
             let mut expectation = Expectation::None;
             if watched && rests_on_enforcement(met, &judged) {
@@ -185,7 +185,7 @@ impl<'a> PlaceAudit<'a> {
 }
 
 impl Fold {
-    fn add(&mut self, view: View<'_>, met: &MetCall, judged: &Rc<Judged>) {
+    fn add(&mut self, view: View<'_>, met: &JoinedCall, judged: &Rc<Judged>) {
         let Judgement { verdict, grade, reason, ref missing, .. } = judged.judgement;
         let (kind, subject, api) = (met.form.kind, met.columns.subject, met.form.api);
         self.invocations.add(verdict, 1);
@@ -201,13 +201,13 @@ impl Fold {
         self.missing.extend(missing);
         self.epochs.insert(met.epoch);
         for (rule, observed) in &judged.observed {
-            let by_discriminator = self.drafts.entry(rule.id).or_default();
+            let by_discriminator = self.builders.entry(rule.id).or_default();
             // Most calls are like one before: the key is made only if not.
             if !by_discriminator.contains_key(&observed.discriminator) {
-                by_discriminator.insert(observed.discriminator.clone(), Draft::new(rule, met, judged, observed));
+                by_discriminator.insert(observed.discriminator.clone(), FindingBuilder::new(rule, met, judged, observed));
             }
-            if let Some(draft) = by_discriminator.get_mut(&observed.discriminator) {
-                draft.add(met, judged, observed, view.texts);
+            if let Some(builder) = by_discriminator.get_mut(&observed.discriminator) {
+                builder.add(met, judged, observed, view.texts);
             }
         }
         self.covers.add(view, met, judged);
@@ -215,8 +215,10 @@ impl Fold {
 }
 
 impl Fold {
-    fn drafts(&self) -> impl Iterator<Item = ((&'static str, &str), &Draft)> {
-        self.drafts.iter().flat_map(|(rule, drafts)| drafts.iter().map(|(discriminator, draft)| ((*rule, discriminator.as_str()), draft)))
+    fn builders(&self) -> impl Iterator<Item = ((&'static str, &str), &FindingBuilder)> {
+        self.builders
+            .iter()
+            .flat_map(|(rule, builders)| builders.iter().map(|(discriminator, builder)| ((*rule, discriminator.as_str()), builder)))
     }
 }
 
@@ -252,12 +254,12 @@ impl View<'_> {
         let text = self.texts.long(subject);
         let (account, region) = (&self.place.account, &self.place.region);
         let mediator = match kind {
-            Kind::Call(Reach::Mediated(Mediator::Agent)) => Some((MediatorKind::Agent, "agent")),
-            Kind::Call(Reach::Mediated(Mediator::Flow)) => Some((MediatorKind::Flow, "flow")),
+            Kind::Call(OperationCoverage::Mediated(Mediator::Agent)) => Some((MediatorKind::Agent, "agent")),
+            Kind::Call(OperationCoverage::Mediated(Mediator::Flow)) => Some((MediatorKind::Flow, "flow")),
             _ => None,
         };
         if let Some((mediator, word)) = mediator {
-            let at = epoch.map_or(Moment::END, |epoch| self.place.moment_of(epoch));
+            let at = epoch.map_or(Timestamp::END, |epoch| self.place.moment_of(epoch));
             let model = self.state.mediated(mediator, account, region, text, at).state().and_then(|mediated| mediated.model.as_ref());
             return model.map_or_else(|| format!("{word}/{text}"), ToString::to_string);
         }
@@ -272,21 +274,21 @@ impl View<'_> {
     }
 
     fn blind_spots(&self, fold: &Fold) -> Vec<BlindRow> {
-        let mut missing: BTreeSet<Blindness> = fold.missing.iter().copied().map(Blindness::Evidence).collect();
+        let mut missing: BTreeSet<MissingEvidence> = fold.missing.iter().copied().map(MissingEvidence::Evidence).collect();
         for epoch in &fold.epochs {
-            missing.extend(self.blind_at(epoch.map_or(Moment::END, |epoch| self.place.moment_of(epoch))));
+            missing.extend(self.blind_at(epoch.map_or(Timestamp::END, |epoch| self.place.moment_of(epoch))));
         }
-        let row = |missing: Blindness| BlindRow {
+        let row = |missing: MissingEvidence| BlindRow {
             account: self.place.account.clone(),
             region: self.place.region.clone(),
             missing,
             remedy: missing.remedy().to_owned(),
         };
         let counted = [
-            (self.place.only_logged, Blindness::CallsNotRead, "calls that only a model invocation log tells of"),
+            (self.place.only_logged, MissingEvidence::CallsNotRead, "calls that only a model invocation log tells of"),
             (
                 self.place.answers_elsewhere,
-                Blindness::LogBodies,
+                MissingEvidence::LogBodies,
                 "invocation logs whose answers, with their traces, lie in objects of their own",
             ),
         ];
@@ -296,29 +298,29 @@ impl View<'_> {
         missing.into_iter().map(row).chain(counted).collect()
     }
 
-    fn blind_at(&self, at: Moment) -> Vec<Blindness> {
+    fn blind_at(&self, at: Timestamp) -> Vec<MissingEvidence> {
         let (account, region) = (&self.place.account, &self.place.region);
         let mut missing = Vec::new();
         if matches!(self.state.policy(account, at), InForce::NotKnown) {
-            missing.push(Blindness::Evidence(Missing::EffectivePolicy));
+            missing.push(MissingEvidence::Evidence(Missing::EffectivePolicy));
         }
         if matches!(self.state.configurations(account, region, at), InForce::NotKnown) {
-            missing.push(Blindness::Evidence(Missing::EnforcedConfiguration));
+            missing.push(MissingEvidence::Evidence(Missing::EnforcedConfiguration));
         }
         let Some(telemetry) = self.state.telemetry(account, region, at).state() else {
-            missing.push(Blindness::Telemetry);
+            missing.push(MissingEvidence::Telemetry);
             return missing;
         };
         let logs_are_off = telemetry.invocation_logging.as_ref().is_some_and(|logging| !logging.on);
-        missing.extend(logs_are_off.then_some(Blindness::InvocationLogsOff));
+        missing.extend(logs_are_off.then_some(MissingEvidence::InvocationLogsOff));
         let recorded = |event: &LoggedEvent<'_>| self.place.records(*event, self.state, at).state().unwrap_or(Recorded::NotKnown);
         for (events, blindness) in [
-            (&[LoggedEvent::EVALUATION][..], Blindness::EvaluationsNotRecorded),
-            (&LoggedEvent::OTHER_INFERENCE[..], Blindness::DataEventsNotRecorded),
+            (&[LoggedEvent::EVALUATION][..], MissingEvidence::EvaluationsNotRecorded),
+            (&LoggedEvent::OTHER_INFERENCE[..], MissingEvidence::DataEventsNotRecorded),
         ] {
             match events.iter().map(recorded).min() {
                 Some(Recorded::No) => missing.push(blindness),
-                Some(Recorded::NotKnown) => missing.push(Blindness::Telemetry),
+                Some(Recorded::NotKnown) => missing.push(MissingEvidence::Telemetry),
                 Some(Recorded::Yes) | None => {}
             }
         }
@@ -336,55 +338,56 @@ impl View<'_> {
     }
 
     fn findings(&self, fold: &Fold, excepted: &mut BTreeSet<usize>) -> Vec<CallFinding> {
-        let resolver = Resolver::new(*self, &fold.covers, fold.drafts().map(|(_, draft)| draft));
-        let finding = |((rule, discriminator), draft): ((&'static str, &str), &Draft)| {
-            let mut finding = self.finding(&self.key(rule, discriminator, &draft.observed), draft);
-            (finding.resolved_at, finding.reopened) = resolver.resolve(draft);
+        let resolver = Resolver::new(*self, &fold.covers, fold.builders().map(|(_, builder)| builder));
+        let finding = |((rule, discriminator), builder): ((&'static str, &str), &FindingBuilder)| {
+            let mut finding = self.finding(&self.key(rule, discriminator, &builder.observed), builder);
+            (finding.resolved_at, finding.reopened) = resolver.resolve(builder);
             if finding.resolved_at.is_some() {
                 finding.status = Status::Resolved;
             } else {
-                let principals: BTreeSet<&str> = draft.principals.keys().map(|principal| self.texts.long(*principal)).collect();
-                exceptions::apply(&mut finding, &principals, self.state.organization(), self.terms, excepted);
+                let principals: BTreeSet<&str> = builder.principals.keys().map(|principal| self.texts.long(*principal)).collect();
+                exceptions::apply(&mut finding, &principals, self.state.organization(), self.options, excepted);
             }
-            let spans = story::when(&finding, draft.strands.values().copied());
-            CallFinding { rule: draft.rule, finding, spans }
+            let spans = correlation::when(&finding, builder.call_groups.values().copied());
+            CallFinding { rule: builder.rule, finding, spans }
         };
-        fold.drafts().map(finding).collect()
+        fold.builders().map(finding).collect()
     }
 
-    fn finding(&self, key: &FindingKey, draft: &Draft) -> Finding {
-        let rule = draft.rule;
+    fn finding(&self, key: &FindingKey, builder: &FindingBuilder) -> Finding {
+        let rule = builder.rule;
         let by_name = |counts: &mut dyn Iterator<Item = (String, u64)>| {
             let mut by_name: BTreeMap<String, u64> = BTreeMap::new();
             counts.for_each(|(name, count)| *by_name.entry(name).or_default() += count);
             Bounded::of(&by_name)
         };
-        let principals = by_name(&mut draft.principals.iter().map(|(principal, count)| (self.texts.long(*principal).to_owned(), *count)));
-        let models = by_name(&mut draft.subjects.iter().map(|((kind, subject), count)| (self.subject_name(*kind, *subject, None), *count)));
-        let apis = by_name(&mut draft.apis.iter().map(|(api, count)| (self.texts.get(*api).to_owned(), *count)));
+        let principals = by_name(&mut builder.principals.iter().map(|(principal, count)| (self.texts.long(*principal).to_owned(), *count)));
+        let models =
+            by_name(&mut builder.subjects.iter().map(|((kind, subject), count)| (self.subject_name(*kind, *subject, None), *count)));
+        let apis = by_name(&mut builder.apis.iter().map(|(api, count)| (self.texts.get(*api).to_owned(), *count)));
         // A verdict is about calls; a rule of another group only met them.
         let is_about_calls = rule.group == Group::Invocation;
-        let of_one_kind = if draft.verdicts.len() == 1 && is_about_calls { draft.verdicts.first().copied() } else { None };
-        let calls = if draft.count == 1 { "call" } else { "calls" };
-        let mut events = vec![draft.first.event.text(self.texts.strings()), draft.last.event.text(self.texts.strings())];
+        let of_one_kind = if builder.verdicts.len() == 1 && is_about_calls { builder.verdicts.first().copied() } else { None };
+        let calls = if builder.count == 1 { "call" } else { "calls" };
+        let mut events = vec![builder.first.event.text(self.texts.strings()), builder.last.event.text(self.texts.strings())];
         events.dedup();
         events.retain(|event| !event.is_empty());
-        let of_rule = rule.finding(key.clone(), self.terms.configuration);
+        let of_rule = rule.finding(key.clone(), self.options.configuration);
         Finding {
-            detail: format!("{} {calls} of {apis} with {models} by {principals}: {}", draft.count, draft.observed.because),
-            remediation: draft.observed.remediation.clone().unwrap_or_else(|| of_rule.remediation.clone()),
+            detail: format!("{} {calls} of {apis} with {models} by {principals}: {}", builder.count, builder.observed.because),
+            remediation: builder.observed.remediation.clone().unwrap_or_else(|| of_rule.remediation.clone()),
             principals,
             models,
             apis,
             verdict: of_one_kind.map(|(verdict, _)| verdict),
-            grade: is_about_calls.then_some(draft.grade),
+            grade: is_about_calls.then_some(builder.grade),
             reason: of_one_kind.and_then(|(_, reason)| reason),
-            missing: draft.latest.judgement.missing.iter().copied().collect(),
-            first_seen: draft.first.time,
-            last_seen: draft.last.time,
-            count: draft.count,
+            missing: builder.latest.judgement.missing.iter().copied().collect(),
+            first_seen: builder.first.time,
+            last_seen: builder.last.time,
+            count: builder.count,
             events,
-            policy: draft.latest.judgement.policy.as_ref().map(judged_against),
+            policy: builder.latest.judgement.policy.as_ref().map(judged_against),
             ..of_rule
         }
     }
@@ -398,7 +401,7 @@ fn judged_against(policy: &PolicyReference) -> JudgedAgainst {
     };
     JudgedAgainst {
         basis: basis.to_owned(),
-        since: (policy.since > Moment::BEGINNING).then_some(policy.since),
+        since: (policy.since > Timestamp::BEGINNING).then_some(policy.since),
         identifier: policy.identifier.clone(),
         policy: policy.origin.as_ref().map(|origin| origin.policy.clone()),
         attached_to: policy.origin.as_ref().map(|origin| origin.attached_to.clone()),

@@ -7,21 +7,21 @@ use std::{
 
 use super::{
     exceptions,
+    match_text::{MatchText, MatchTexts},
+    options::AuditOptions,
     shared::SharedTexts,
-    terms::Terms,
-    told::{Told, Words},
 };
 use crate::{
     arn::{AccountId, Region},
-    blindness::Blindness,
     change::{Change, ChangeKey},
+    change_history::{ChangeHistory, Outcome, RuleMatch},
     finding::{Bounded, Finding, FindingKey, Status},
-    moment::Moment,
+    missing_evidence::MissingEvidence,
     report::BlindRow,
     rule::{Check, Resolved, Rule, Traffic},
     rules::RULES,
-    scene::{Outcome, Scene, Sighting},
     severity::Severity,
+    timestamp::Timestamp,
     verdict::Grade,
     world::State,
 };
@@ -45,7 +45,7 @@ const AFTER_AN_ATTEMPT: &str = "Nothing was changed, so nothing has to be put ba
 pub(super) struct Changes {
     /// With the moments of changes that were made, not only attempted.
     pub(super) findings: Vec<ChangeFinding>,
-    pub(super) blind: BTreeSet<(AccountId, Region, Blindness)>,
+    pub(super) blind: BTreeSet<(AccountId, Region, MissingEvidence)>,
 }
 
 /// A finding about changes.
@@ -53,29 +53,29 @@ pub(super) struct ChangeFinding {
     pub(super) rule: &'static Rule,
     pub(super) finding: Finding,
     /// When it was done, not only attempted, by somebody who may not: what a story can begin with.
-    pub(super) done: Vec<Moment>,
+    pub(super) done: Vec<Timestamp>,
 }
 
 /// All that a rule said of one thing.
-struct Draft {
+struct ChangeFindingBuilder {
     rule: &'static Rule,
-    said: Vec<Said>,
+    said: Vec<Match>,
     /// In words, of changes that were made.
-    of_done: Told,
+    of_done: MatchTexts,
     /// Of changes that were refused.
-    of_attempts: Told,
+    of_attempts: MatchTexts,
     /// Of what the state shows.
-    of_states: Told,
+    of_states: MatchTexts,
 }
 
 /// One thing that a rule said, with the change that it said it of.
-struct Said {
-    of: Option<Arc<Made>>,
+struct Match {
+    of: Option<Arc<ChangeRef>>,
     /// When it was, if it is not about a change.
-    time: Option<Moment>,
+    time: Option<Timestamp>,
     steps: i8,
     unverified: bool,
-    righted: Option<Moment>,
+    restored_at: Option<Timestamp>,
     /// It can't be told that it was this principal.
     anonymous: bool,
     models: Vec<String>,
@@ -83,8 +83,8 @@ struct Said {
 
 /// What of a change a finding needs.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Made {
-    time: Moment,
+struct ChangeRef {
+    time: Timestamp,
     event_id: Box<str>,
     account: Arc<str>,
     principal: Arc<str>,
@@ -92,16 +92,22 @@ struct Made {
     refused: bool,
 }
 
-impl Draft {
+impl ChangeFindingBuilder {
     fn of(rule: &'static Rule) -> Self {
-        Draft { rule, said: Vec::new(), of_done: Told::default(), of_attempts: Told::default(), of_states: Told::default() }
+        ChangeFindingBuilder {
+            rule,
+            said: Vec::new(),
+            of_done: MatchTexts::default(),
+            of_attempts: MatchTexts::default(),
+            of_states: MatchTexts::default(),
+        }
     }
 
-    fn add(&mut self, sighting: Sighting, of: Option<Arc<Made>>) {
-        let Sighting { because, changes, remediation, time, steps, unverified, righted, anonymous, models, .. } = sighting;
-        let said = Said { of, time, steps, unverified, righted, anonymous, models };
+    fn add(&mut self, sighting: RuleMatch, of: Option<Arc<ChangeRef>>) {
+        let RuleMatch { because, changes, remediation, time, steps, unverified, restored_at, anonymous, models, .. } = sighting;
+        let said = Match { of, time, steps, unverified, restored_at, anonymous, models };
         let event_id = said.of.as_ref().map(|made| made.event_id.clone()).unwrap_or_default();
-        let words = Words { time: said.time(), event_id, because: shortened(because), changes, remediation, unverified };
+        let words = MatchText { time: said.time(), event_id, because: shortened(because), changes, remediation, unverified };
         let told = match &said.of {
             None => &mut self.of_states,
             Some(made) if made.refused => &mut self.of_attempts,
@@ -111,7 +117,7 @@ impl Draft {
         self.said.push(said);
     }
 
-    fn and(&mut self, other: Draft) {
+    fn and(&mut self, other: ChangeFindingBuilder) {
         self.said.extend(other.said);
         self.of_done.and(other.of_done);
         self.of_attempts.and(other.of_attempts);
@@ -119,7 +125,7 @@ impl Draft {
     }
 }
 
-impl Said {
+impl Match {
     fn is_attempt(&self) -> bool {
         self.of.as_ref().is_some_and(|made| made.refused)
     }
@@ -129,14 +135,14 @@ impl Said {
         self.of.as_ref().filter(|_| !self.anonymous).map(|made| &*made.principal)
     }
 
-    fn time(&self) -> Option<Moment> {
-        self.of.as_ref().map(|made| made.time).or(self.time).filter(|time| *time > Moment::BEGINNING)
+    fn time(&self) -> Option<Timestamp> {
+        self.of.as_ref().map(|made| made.time).or(self.time).filter(|time| *time > Timestamp::BEGINNING)
     }
 
     /// The order of time, whatever order they were said in.
-    fn order(&self) -> (Option<Moment>, &str, Option<Moment>, i8, bool) {
+    fn order(&self) -> (Option<Timestamp>, &str, Option<Timestamp>, i8, bool) {
         let event_id = self.of.as_ref().map_or("", |made| &*made.event_id);
-        (self.time(), event_id, self.righted, self.steps, self.unverified)
+        (self.time(), event_id, self.restored_at, self.steps, self.unverified)
     }
 }
 
@@ -151,24 +157,24 @@ fn shortened(mut text: String) -> String {
 
 /// What rules said so far.
 #[derive(Default)]
-pub(super) struct Looking {
-    drafts: BTreeMap<FindingKey, Draft>,
+pub(super) struct ChangeRules {
+    builders: BTreeMap<FindingKey, ChangeFindingBuilder>,
     texts: SharedTexts,
-    blind: BTreeSet<(AccountId, Region, Blindness)>,
+    blind: BTreeSet<(AccountId, Region, MissingEvidence)>,
 }
 
-impl Looking {
+impl ChangeRules {
     /// Shows the rules every change of a scene.
-    pub(super) fn at_changes(&mut self, scene: &Scene<'_>, terms: &Terms<'_>) {
-        for seen in scene.seen().filter(|seen| terms.selection.selects_time(Some(seen.key.time))) {
-            let mut of: Option<Arc<Made>> = None;
+    pub(super) fn at_changes(&mut self, history: &ChangeHistory<'_>, options: &AuditOptions<'_>) {
+        for seen in history.seen().filter(|seen| options.selection.selects_time(Some(seen.key.time))) {
+            let mut of: Option<Arc<ChangeRef>> = None;
             for rule in RULES.iter().copied().filter(|rule| rule.revealed_by.contains(&seen.change.operation.as_str())) {
                 for check in rule.checks {
                     if let Check::Change(check) = check {
                         let outcomes = (check.look)(&seen);
                         if !outcomes.is_empty() {
-                            let made = of.get_or_insert_with(|| Arc::new(Made::of(seen.key, seen.change, &mut self.texts)));
-                            self.take(rule, Some(made), outcomes, terms);
+                            let made = of.get_or_insert_with(|| Arc::new(ChangeRef::of(seen.key, seen.change, &mut self.texts)));
+                            self.take(rule, Some(made), outcomes, options);
                         }
                     }
                 }
@@ -177,25 +183,25 @@ impl Looking {
     }
 
     /// Shows the rules the state, and what was seen of each account and Region.
-    pub(super) fn at_states(&mut self, scene: &Scene<'_>, traffic: &[Traffic<'_>], terms: &Terms<'_>) {
+    pub(super) fn at_states(&mut self, history: &ChangeHistory<'_>, traffic: &[Traffic<'_>], options: &AuditOptions<'_>) {
         for rule in RULES.iter().copied() {
             for check in rule.checks {
                 match check {
                     Check::Call(_) | Check::Change(_) => {}
-                    Check::State(check) => self.take(rule, None, check.0(scene), terms),
-                    Check::Place(check) => traffic.iter().for_each(|place| self.take(rule, None, check.0(place, scene), terms)),
+                    Check::State(check) => self.take(rule, None, check.0(history), options),
+                    Check::AccountRegion(check) => traffic.iter().for_each(|place| self.take(rule, None, check.0(place, history), options)),
                 }
             }
         }
     }
 
-    fn take(&mut self, rule: &'static Rule, of: Option<&Arc<Made>>, outcomes: Vec<Outcome>, terms: &Terms<'_>) {
+    fn take(&mut self, rule: &'static Rule, of: Option<&Arc<ChangeRef>>, outcomes: Vec<Outcome>, options: &AuditOptions<'_>) {
         for outcome in outcomes {
             match outcome {
-                Outcome::Blind(account, region, blindness) => {
+                Outcome::MissingEvidence(account, region, blindness) => {
                     self.blind.insert((account, region, blindness));
                 }
-                Outcome::Fires(sighting) if !terms.selection.selects_place(&sighting.account, &sighting.region) => {}
+                Outcome::Fires(sighting) if !options.selection.selects_place(&sighting.account, &sighting.region) => {}
                 Outcome::Fires(sighting) => {
                     let key = FindingKey {
                         rule: rule.id,
@@ -204,32 +210,32 @@ impl Looking {
                         resource: shortened(sighting.resource.clone()),
                         discriminator: sighting.discriminator.clone(),
                     };
-                    self.drafts.entry(key).or_insert_with(|| Draft::of(rule)).add(*sighting, of.cloned());
+                    self.builders.entry(key).or_insert_with(|| ChangeFindingBuilder::of(rule)).add(*sighting, of.cloned());
                 }
             }
         }
     }
 
     /// Adds what they said elsewhere.
-    pub(super) fn and(mut self, other: Looking) -> Looking {
-        for (key, draft) in other.drafts {
-            self.drafts.entry(key).or_insert_with(|| Draft::of(draft.rule)).and(draft);
+    pub(super) fn and(mut self, other: ChangeRules) -> ChangeRules {
+        for (key, builder) in other.builders {
+            self.builders.entry(key).or_insert_with(|| ChangeFindingBuilder::of(builder.rule)).and(builder);
         }
         self.blind.extend(other.blind);
         self
     }
 
     /// Folds what they said into findings.
-    pub(super) fn conclude(self, state: &State, terms: &Terms<'_>, excepted: &mut BTreeSet<usize>) -> Changes {
-        let bursts = bursts(&self.drafts);
-        let fold = |(key, draft): (&FindingKey, &Draft)| finding(key, draft, &bursts, state, terms, excepted);
-        Changes { findings: self.drafts.iter().map(fold).collect(), blind: self.blind }
+    pub(super) fn conclude(self, state: &State, options: &AuditOptions<'_>, excepted: &mut BTreeSet<usize>) -> Changes {
+        let bursts = bursts(&self.builders);
+        let fold = |(key, builder): (&FindingKey, &ChangeFindingBuilder)| finding(key, builder, &bursts, state, options, excepted);
+        Changes { findings: self.builders.iter().map(fold).collect(), blind: self.blind }
     }
 }
 
-impl Made {
+impl ChangeRef {
     fn of(key: &ChangeKey, change: &Change, texts: &mut SharedTexts) -> Self {
-        Made {
+        ChangeRef {
             time: key.time,
             event_id: key.event_id.as_str().into(),
             account: texts.share(&key.account),
@@ -240,20 +246,20 @@ impl Made {
     }
 
     /// The identity of the change, in the order of [`ChangeKey`].
-    fn key(&self) -> (Moment, &str, &str) {
+    fn key(&self) -> (Timestamp, &str, &str) {
         (self.time, &self.event_id, &self.account)
     }
 }
 
 /// The attempts that belong to a burst.
-fn bursts(drafts: &BTreeMap<FindingKey, Draft>) -> BTreeSet<Arc<Made>> {
-    let mut attempts: BTreeMap<&str, BTreeMap<_, &Arc<Made>>> = BTreeMap::new();
-    for made in drafts.values().flat_map(|draft| &draft.said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
+fn bursts(builders: &BTreeMap<FindingKey, ChangeFindingBuilder>) -> BTreeSet<Arc<ChangeRef>> {
+    let mut attempts: BTreeMap<&str, BTreeMap<_, &Arc<ChangeRef>>> = BTreeMap::new();
+    for made in builders.values().flat_map(|builder| &builder.said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
         attempts.entry(&made.principal).or_default().insert(made.key(), made);
     }
     let mut bursts = BTreeSet::new();
     for attempts in attempts.into_values() {
-        let attempts: Vec<&Arc<Made>> = attempts.into_values().collect();
+        let attempts: Vec<&Arc<ChangeRef>> = attempts.into_values().collect();
         for window in attempts.windows(BURST) {
             if let (Some(first), Some(last)) = (window.first(), window.last())
                 && last.time.seconds_since(first.time) < BURST_SECONDS
@@ -268,32 +274,33 @@ fn bursts(drafts: &BTreeMap<FindingKey, Draft>) -> BTreeSet<Arc<Made>> {
 /// Folds what a rule said of one thing.
 fn finding(
     key: &FindingKey,
-    draft: &Draft,
-    bursts: &BTreeSet<Arc<Made>>,
+    builder: &ChangeFindingBuilder,
+    bursts: &BTreeSet<Arc<ChangeRef>>,
     state: &State,
-    terms: &Terms<'_>,
+    options: &AuditOptions<'_>,
     excepted: &mut BTreeSet<usize>,
 ) -> ChangeFinding {
-    let rule = draft.rule;
-    let mut said: Vec<&Said> = draft.said.iter().collect();
+    let rule = builder.rule;
+    let mut said: Vec<&Match> = builder.said.iter().collect();
     said.sort_by(|a, b| a.order().cmp(&b.order()));
     // What the state shows adds nothing to a change that made it so, except that it is still so.
-    let is_made = |said: &&Said| said.of.is_some() && !said.is_attempt();
-    let still_so = said.iter().any(|said| said.of.is_none() && said.righted.is_none());
+    let is_made = |said: &&Match| said.of.is_some() && !said.is_attempt();
+    let still_so = said.iter().any(|said| said.of.is_none() && said.restored_at.is_none());
     let by_change = said.iter().any(is_made);
     if by_change {
         said.retain(|said| said.of.is_some());
     }
     let administrators_may = rule.is_expected_of_administrators();
-    let may = |said: &Said| administrators_may && said.principal().is_some_and(|principal| terms.configuration.is_administrator(principal));
-    let base = rule.severity_in(terms.configuration);
-    let severity = |said: &Said| {
+    let may =
+        |said: &Match| administrators_may && said.principal().is_some_and(|principal| options.configuration.is_administrator(principal));
+    let base = rule.severity_in(options.configuration);
+    let severity = |said: &Match| {
         let in_burst = said.of.as_ref().is_some_and(|made| bursts.contains(made));
         let attempt = i8::from(said.is_attempt() && !in_burst);
-        if may(said) { Severity::Informational } else { base.stepped(said.steps - i8::from(said.unverified) - attempt) }
+        if may(said) { Severity::Informational } else { base.severity_steps(said.steps - i8::from(said.unverified) - attempt) }
     };
     // What was done says more than what was attempted.
-    let done: Vec<&Said> = said.iter().copied().filter(|said| !said.is_attempt()).collect();
+    let done: Vec<&Match> = said.iter().copied().filter(|said| !said.is_attempt()).collect();
     let telling = if done.is_empty() { &said } else { &done };
     let worst = telling.iter().copied().rev().max_by_key(|said| severity(said)).map_or(base, severity);
     let mut principals: BTreeMap<String, u64> = BTreeMap::new();
@@ -322,14 +329,14 @@ fn finding(
     let unverified = !telling.is_empty() && telling.iter().all(|said| said.unverified);
     let attempted = done.is_empty();
     let told = match (attempted, by_change) {
-        (true, _) => &draft.of_attempts,
-        (false, true) => &draft.of_done,
-        (false, false) => &draft.of_states,
+        (true, _) => &builder.of_attempts,
+        (false, true) => &builder.of_done,
+        (false, false) => &builder.of_states,
     };
     let remediation = told.latest().and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
-    let (resolved_at, reopened) = righted(rule, telling);
+    let (resolved_at, reopened) = restored_at(rule, telling);
     let resolved_at = resolved_at.filter(|_| !(by_change && still_so));
-    let of_rule = rule.finding(key.clone(), terms.configuration);
+    let of_rule = rule.finding(key.clone(), options.configuration);
     let mut finding = Finding {
         severity: worst,
         title: if attempted { rule.attempt() } else { rule.title }.to_owned(),
@@ -353,14 +360,14 @@ fn finding(
     };
     if finding.status == Status::Open {
         let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.principal()).collect();
-        exceptions::apply(&mut finding, &principals, state.organization(), terms, excepted);
+        exceptions::apply(&mut finding, &principals, state.organization(), options, excepted);
     }
     let done = done.iter().filter(|said| said.of.is_some() && !may(said)).filter_map(|said| said.time()).collect();
     ChangeFinding { rule, finding, done }
 }
 
 /// When all is right again, and how often it was before.
-fn righted(rule: &Rule, said: &[&Said]) -> (Option<Moment>, u64) {
+fn restored_at(rule: &Rule, said: &[&Match]) -> (Option<Timestamp>, u64) {
     if rule.resolved == Resolved::Never {
         return (None, 0);
     }
@@ -373,13 +380,13 @@ fn righted(rule: &Rule, said: &[&Said]) -> (Option<Moment>, u64) {
             return (None, reopened);
         }
         // What was refused changed nothing that could be put right.
-        let righted = said.righted.filter(|_| !said.is_attempt());
-        resolved_at = righted.map(|at: Moment| resolved_at.map_or(at, |before: Moment| before.max(at)));
+        let restored_at = said.restored_at.filter(|_| !said.is_attempt());
+        resolved_at = restored_at.map(|at: Timestamp| resolved_at.map_or(at, |before: Timestamp| before.max(at)));
     }
     (resolved_at, reopened)
 }
 
-fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, told: &Told) -> String {
+fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, told: &MatchTexts) -> String {
     let mut detail = String::new();
     if !apis.shown.is_empty() {
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
@@ -391,6 +398,6 @@ fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, t
     detail
 }
 
-pub(super) fn blind_row((account, region, missing): (AccountId, Region, Blindness)) -> BlindRow {
+pub(super) fn blind_row((account, region, missing): (AccountId, Region, MissingEvidence)) -> BlindRow {
     BlindRow { account, region, missing, remedy: missing.remedy().to_owned() }
 }

@@ -12,7 +12,7 @@ use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::ModelScope,
     facts::{Columns, Kind, Symbol, Symbol24},
-    join::MetCall,
+    join::JoinedCall,
     model::{Alias, Deployed, Model},
     rule::{Check, Observed, Rule},
     rules::RULES,
@@ -80,7 +80,7 @@ pub(super) struct Classes {
 
 impl Classes {
     pub(super) fn new(view: View<'_>) -> Self {
-        let requirements = &view.terms.configuration.requirements;
+        let requirements = &view.options.configuration.requirements;
         let enforcements: Vec<_> = view.state.all_enforcements(&view.place.account, &view.place.region).collect();
         let scopes = enforcements.iter().map(|(_, scope)| scope).chain(requirements.iter().map(|requirement| &requirement.models));
         let guardrails = enforcements.iter().filter_map(|(key, _)| key.as_ref());
@@ -93,7 +93,7 @@ impl Classes {
     }
 
     /// The judgement of a call.
-    pub(super) fn judge(&mut self, view: View<'_>, met: &MetCall, expectation: Expectation) -> Rc<Judged> {
+    pub(super) fn judge(&mut self, view: View<'_>, met: &JoinedCall, expectation: Expectation) -> Rc<Judged> {
         let class = Class {
             epoch: met.epoch,
             kind: met.form.kind,
@@ -163,7 +163,7 @@ impl Classes {
     }
 }
 
-fn error_class(view: View<'_>, met: &MetCall) -> ErrorClass {
+fn error_class(view: View<'_>, met: &JoinedCall) -> ErrorClass {
     match view.texts.get(met.form.error) {
         "" => ErrorClass::None,
         _ if met.form.refused_by_guardrail => ErrorClass::OfGuardrail(met.form.error, met.columns.requested),
@@ -171,14 +171,14 @@ fn error_class(view: View<'_>, met: &MetCall) -> ErrorClass {
     }
 }
 
-fn judge_one(view: View<'_>, met: &MetCall, expectation: Expectation) -> Judged {
+fn judge_one(view: View<'_>, met: &JoinedCall, expectation: Expectation) -> Judged {
     let call = view.call_of(met);
     let judgement = view.judge(&call, met.evidence, expectation);
     let observed = view.with_judged_call(&call, met, &judgement, |seen| {
         let checks = RULES.iter().flat_map(|rule| rule.checks.iter().map(move |check| (*rule, check)));
         let observe = |(rule, check): (&'static Rule, &Check)| match check {
             Check::Call(check) => Some((rule, check(seen)?)),
-            Check::Change(_) | Check::State(_) | Check::Place(_) => None,
+            Check::Change(_) | Check::State(_) | Check::AccountRegion(_) => None,
         };
         checks.filter_map(observe).collect()
     });

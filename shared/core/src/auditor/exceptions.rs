@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::terms::Terms;
+use super::options::AuditOptions;
 use crate::{
     config::Exception,
     finding::{Finding, Status, Suppression},
@@ -11,10 +11,10 @@ use crate::{
 
 /// Does to an open finding that was not made here what the configuration's exceptions do to all others: it is suppressed, or open again.
 /// It has no principals, or all of them are shown.
-pub fn except(finding: &mut Finding, organization: Option<&Organization>, terms: &Terms<'_>) {
+pub fn except(finding: &mut Finding, organization: Option<&Organization>, options: &AuditOptions<'_>) {
     if finding.status == Status::Open {
         let shown = finding.principals.shown.clone();
-        apply(finding, &shown.iter().map(String::as_str).collect(), organization, terms, &mut BTreeSet::new());
+        apply(finding, &shown.iter().map(String::as_str).collect(), organization, options, &mut BTreeSet::new());
     }
 }
 
@@ -24,18 +24,18 @@ pub(super) fn apply(
     finding: &mut Finding,
     principals: &BTreeSet<&str>,
     organization: Option<&Organization>,
-    terms: &Terms<'_>,
+    options: &AuditOptions<'_>,
     excepted: &mut BTreeSet<usize>,
 ) {
     let meant = |exceptions: &[(usize, &Exception)]| {
         principals.iter().all(|principal| exceptions.iter().any(|(_, exception)| exception.selects_principal(principal)))
     };
-    let selecting = terms.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
+    let selecting = options.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
         let selects_some = principals.iter().any(|principal| exception.selects_principal(principal));
         exception.selects(&finding.rule, &finding.account, &finding.region, organization)
             && (selects_some || principals.is_empty() && exception.principals.is_empty())
     });
-    let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(terms.now));
+    let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(options.now));
     excepted.extend(live.iter().map(|(index, _)| *index));
     let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
     if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {

@@ -1,16 +1,16 @@
 //! An account and Region as it is judged: its calls, with all that bears on each.
 
-use super::terms::Terms;
+use super::options::AuditOptions;
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     facts::{Kind, Symbol, Symbol24, Texts},
-    join::{MetCall, Place},
+    join::{AccountRegionEvidence, JoinedCall},
     model::Model,
-    moment::Moment,
-    operations::Reach,
+    operations::OperationCoverage,
     policy::GuardrailInference,
     rule::{GuardrailRefusal, JudgedCall},
     telemetry::{LoggedEvent, Recorded},
+    timestamp::Timestamp,
     verdict::{self, Call, Evidence, Expectation, Judgement, Requested},
     world::{InForce, PolicyInForce, State},
 };
@@ -18,17 +18,17 @@ use crate::{
 /// An account and Region to look at, with all that bears on it.
 #[derive(Clone, Copy)]
 pub(super) struct View<'v> {
-    pub(super) place: &'v Place<'v>,
+    pub(super) place: &'v AccountRegionEvidence<'v>,
     pub(super) texts: &'v Texts,
     pub(super) state: &'v State,
-    pub(super) terms: &'v Terms<'v>,
+    pub(super) options: &'v AuditOptions<'v>,
     /// Bedrock's metrics of this account and Region are known.
     pub(super) is_metered: bool,
 }
 
 impl View<'_> {
     /// A call, as far as its judgement goes: its time is one at which the state was the same.
-    pub(super) fn call_of(&self, met: &MetCall) -> Call {
+    pub(super) fn call_of(&self, met: &JoinedCall) -> Call {
         let (account, region) = (&self.place.account, &self.place.region);
         let texts = self.texts.requested(&met.columns);
         let error = self.texts.get(met.form.error);
@@ -47,7 +47,7 @@ impl View<'_> {
     pub(super) fn call_like(&self, kind: Kind, subject: Symbol24, api: Symbol) -> Call {
         let reach = match kind {
             Kind::Call(reach) => reach,
-            Kind::Evaluation | Kind::Log => Reach::Uncovered,
+            Kind::Evaluation | Kind::Log => OperationCoverage::Uncovered,
         };
         let subject = self.texts.long(subject);
         Call {
@@ -64,13 +64,13 @@ impl View<'_> {
     }
 
     /// Whether it is a refused call by which an auditor shows that it is alive (docs/glossary.md#heartbeat).
-    pub(super) fn is_heartbeat(&self, met: &MetCall) -> bool {
+    pub(super) fn is_heartbeat(&self, met: &JoinedCall) -> bool {
         !self.texts.get(met.form.error).is_empty()
-            && self.terms.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))
+            && self.options.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))
     }
 
     pub(super) fn judge(&self, call: &Call, evidence: u32, expectation: Expectation) -> Judgement {
-        verdict::judge(call, &self.evidence(evidence, expectation), self.state, &self.terms.configuration.requirements)
+        verdict::judge(call, &self.evidence(evidence, expectation), self.state, &self.options.configuration.requirements)
     }
 
     pub(super) fn evidence(&self, number: u32, expectation: Expectation) -> Evidence {
@@ -81,7 +81,7 @@ impl View<'_> {
     pub(super) fn with_judged_call<T>(
         &self,
         call: &Call,
-        met: &MetCall,
+        met: &JoinedCall,
         judgement: &Judgement,
         with: impl FnOnce(&JudgedCall<'_>) -> T,
     ) -> T {
@@ -101,8 +101,8 @@ impl View<'_> {
                 Some(time) if call.region_is_known() => self.policy_is_silent(time),
                 _ => InForce::NotKnown,
             },
-            made_here: self.made_here(call),
-            evaluations_recorded: match self.place.records(LoggedEvent::EVALUATION, self.state, call.time.unwrap_or(Moment::END)) {
+            created_in_account: self.created_in_account(call),
+            evaluations_recorded: match self.place.records(LoggedEvent::EVALUATION, self.state, call.time.unwrap_or(Timestamp::END)) {
                 InForce::Known(Recorded::NotKnown) | InForce::Assumed(Recorded::NotKnown) => InForce::NotKnown,
                 recorded => recorded.map(|recorded| recorded == Recorded::Yes),
             },
@@ -110,9 +110,9 @@ impl View<'_> {
     }
 
     /// Whether the account's effective policy demands nothing in this Region. An account that isn't active is not asked.
-    pub(super) fn policy_is_silent(&self, at: Moment) -> InForce<bool> {
+    pub(super) fn policy_is_silent(&self, at: Timestamp) -> InForce<bool> {
         let (account, region) = (&self.place.account, &self.place.region);
-        let is_active = self.state.standing(account, at).state().is_none_or(|standing| standing.active);
+        let is_active = self.state.placement(account, at).state().is_none_or(|placement| placement.active);
         let policy = self.state.policy(account, at);
         let demands = |in_force: &PolicyInForce| in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_in(region));
         if policy.state().is_some_and(|in_force| demands(in_force).is_none()) {
@@ -122,7 +122,7 @@ impl View<'_> {
     }
 
     /// The guardrail that a call asks for, if an event before it shows that it was made in the caller's account.
-    fn made_here(&self, call: &Call) -> Option<String> {
+    fn created_in_account(&self, call: &Call) -> Option<String> {
         let key = call.requested.as_ref()?.guardrail.as_ref().filter(|key| key.account == call.account)?;
         let made = self.state.guardrail_made(key)?;
         (call.time? >= made).then(|| key.arn())
@@ -130,7 +130,7 @@ impl View<'_> {
 
     /// The ARNs of the guardrails that are enforced for a call; `None` if that isn't known.
     fn enforced_for(&self, call: &Call) -> Option<Vec<String>> {
-        let at = call.time.unwrap_or(Moment::END);
+        let at = call.time.unwrap_or(Timestamp::END);
         let policy = self.state.policy(&call.account, at);
         let configurations = self.state.configurations(&call.account, &call.region, at);
         let by_policy = policy.state().and_then(|policy| policy.policy.as_deref()?.regions.get(&call.region));

@@ -9,26 +9,26 @@ use hashbrown::HashMap;
 
 use super::{
     classes::Judged,
-    draft::{CallKind, Draft, Span, Strand},
+    finding_builder::{CallGroup, CallKind, FindingBuilder, Span},
     place::View,
 };
 use crate::{
     facts::{Symbol, Symbol24},
-    join::MetCall,
+    join::JoinedCall,
     model::Model,
-    moment::Moment,
     rule::Resolved,
+    timestamp::Timestamp,
     verdict::{Call, Evidence, Grade, Verdict, judge},
     world::InForce,
 };
 
 /// When calls were covered, by kind and stretch of time, for everybody or for a principal.
 #[derive(Default)]
-pub(super) struct Covers(HashMap<(CallKind, Cover, Option<u32>), Span>);
+pub(super) struct CoverageTimes(HashMap<(CallKind, CoverageSource, Option<u32>), Span>);
 
 /// How a call was covered, and so for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Cover {
+enum CoverageSource {
     /// By what is enforced on everybody.
     OfEverybody,
     /// By what the principal requests, or what is enforced on it.
@@ -37,9 +37,9 @@ enum Cover {
     ObservedOf(Symbol24),
 }
 
-impl Covers {
+impl CoverageTimes {
     /// Takes note of a call. What is enforced covers everybody, what is requested only who requests it.
-    pub(super) fn add(&mut self, view: View<'_>, met: &MetCall, judged: &Judged) {
+    pub(super) fn add(&mut self, view: View<'_>, met: &JoinedCall, judged: &Judged) {
         let (verdict, grade) = (judged.judgement.verdict, judged.judgement.grade);
         // What an account says of itself resolves nothing.
         if met.form.self_reported || verdict != Verdict::Compliant || grade > Grade::Requested {
@@ -51,9 +51,9 @@ impl Covers {
         let shows_enforcement = shown.enforced_evaluation || shown.evaluated.iter().any(|evaluated| evaluated.enforced);
         let principal = met.columns.principal;
         let by_enforcement = grade == Grade::Enforced || (grade == Grade::Observed && shows_enforcement);
-        let everybody = (by_enforcement && !requested).then_some(Cover::OfEverybody);
-        let observed = (grade == Grade::Observed).then_some(Cover::ObservedOf(principal));
-        for cover in [Some(Cover::Of(principal)), everybody, observed].into_iter().flatten() {
+        let everybody = (by_enforcement && !requested).then_some(CoverageSource::OfEverybody);
+        let observed = (grade == Grade::Observed).then_some(CoverageSource::ObservedOf(principal));
+        for cover in [Some(CoverageSource::Of(principal)), everybody, observed].into_iter().flatten() {
             self.0.entry((CallKind::of(met), cover, met.epoch)).or_default().include(met.seen.time);
         }
     }
@@ -63,7 +63,7 @@ impl Covers {
 pub(super) struct Resolver<'v> {
     view: View<'v>,
     /// By the name of the model and the operation: several forms of a model cover each other.
-    covers: BTreeMap<(String, Symbol), Vec<(Cover, Span)>>,
+    covers: BTreeMap<(String, Symbol), Vec<(CoverageSource, Span)>>,
 }
 
 /// What happened to a strand at a moment. At one moment a violation comes last.
@@ -74,10 +74,10 @@ enum Step {
 }
 
 impl<'v> Resolver<'v> {
-    pub(super) fn new<'d>(view: View<'v>, covers: &Covers, drafts: impl Iterator<Item = &'d Draft>) -> Self {
-        let strands = drafts.flat_map(|draft| draft.strands.keys());
-        let concerned: BTreeSet<(String, Symbol)> = strands.map(|(strand, _)| name_of(view, strand.kind)).collect();
-        let mut by_name: BTreeMap<(String, Symbol), Vec<(Cover, Span)>> = BTreeMap::new();
+    pub(super) fn new<'d>(view: View<'v>, covers: &CoverageTimes, builders: impl Iterator<Item = &'d FindingBuilder>) -> Self {
+        let call_groups = builders.flat_map(|builder| builder.call_groups.keys());
+        let concerned: BTreeSet<(String, Symbol)> = call_groups.map(|(call_group, _)| name_of(view, call_group.kind)).collect();
+        let mut by_name: BTreeMap<(String, Symbol), Vec<(CoverageSource, Span)>> = BTreeMap::new();
         for ((kind, cover, _), span) in &covers.0 {
             let name = name_of(view, *kind);
             if concerned.contains(&name) {
@@ -88,69 +88,69 @@ impl<'v> Resolver<'v> {
     }
 
     /// When the finding was resolved for good, if it was, and how often it came back before.
-    pub(super) fn resolve(&self, draft: &Draft) -> (Option<Moment>, u64) {
-        let resolved = draft.resolved();
-        let right_by = |cover: Cover, principal: Symbol24| match resolved {
-            Resolved::ByCover => cover == Cover::OfEverybody || cover == Cover::Of(principal),
-            Resolved::ByCoverOfTheSamePrincipal => cover == Cover::Of(principal),
-            Resolved::ByObservationOfTheSamePrincipal => cover == Cover::ObservedOf(principal),
+    pub(super) fn resolve(&self, builder: &FindingBuilder) -> (Option<Timestamp>, u64) {
+        let resolved = builder.resolved();
+        let right_by = |cover: CoverageSource, principal: Symbol24| match resolved {
+            Resolved::ByCover => cover == CoverageSource::OfEverybody || cover == CoverageSource::Of(principal),
+            Resolved::ByCoverOfTheSamePrincipal => cover == CoverageSource::Of(principal),
+            Resolved::ByObservationOfTheSamePrincipal => cover == CoverageSource::ObservedOf(principal),
             Resolved::ByPolicy | Resolved::ByState | Resolved::Never => false,
         };
-        let mut strands: BTreeMap<Strand, Vec<Span>> = BTreeMap::new();
-        for ((strand, _), span) in &draft.strands {
-            strands.entry(*strand).or_default().push(*span);
+        let mut call_groups: BTreeMap<CallGroup, Vec<Span>> = BTreeMap::new();
+        for ((call_group, _), span) in &builder.call_groups {
+            call_groups.entry(*call_group).or_default().push(*span);
         }
-        let mut steps: Vec<(Moment, Step, usize)> = Vec::new();
-        for (number, (strand, spans)) in strands.iter().enumerate() {
+        let mut steps: Vec<(Timestamp, Step, usize)> = Vec::new();
+        for (number, (call_group, spans)) in call_groups.iter().enumerate() {
             steps.extend(spans.iter().flat_map(Span::ends).map(|time| (time, Step::Violated, number)));
-            let all = self.covers.get(&name_of(self.view, strand.kind)).into_iter().flatten();
-            let covering = all.filter(|(cover, _)| right_by(*cover, strand.principal));
+            let all = self.covers.get(&name_of(self.view, call_group.kind)).into_iter().flatten();
+            let covering = all.filter(|(cover, _)| right_by(*cover, call_group.principal));
             steps.extend(covering.flat_map(|(_, span)| span.ends()).map(|time| (time, Step::Covered, number)));
         }
         steps.sort_unstable();
         // Strands that were never seen at a known time stay open.
-        let untimed = strands.values().enumerate().filter(|(_, spans)| spans.iter().all(|span| span.ends().next().is_none()));
+        let untimed = call_groups.values().enumerate().filter(|(_, spans)| spans.iter().all(|span| span.ends().next().is_none()));
         let mut open: BTreeSet<usize> = untimed.map(|(number, _)| number).collect();
         let mut reopened = 0;
         let mut was_right = false;
-        let mut covered: BTreeMap<usize, Moment> = BTreeMap::new();
-        for (time, step, strand) in steps {
+        let mut covered: BTreeMap<usize, Timestamp> = BTreeMap::new();
+        for (time, step, call_group) in steps {
             match step {
                 Step::Violated => {
                     reopened += u64::from(std::mem::take(&mut was_right));
-                    covered.remove(&strand);
-                    open.insert(strand);
+                    covered.remove(&call_group);
+                    open.insert(call_group);
                 }
                 Step::Covered => {
-                    if open.remove(&strand) {
-                        covered.insert(strand, time);
+                    if open.remove(&call_group) {
+                        covered.insert(call_group, time);
                         was_right = open.is_empty();
                     }
                 }
             }
         }
         // The earliest evidence counts, strand by strand.
-        let mut right_again = strands.iter().enumerate().map(|(number, (strand, spans))| {
-            let by_state = || self.right_again(*strand, spans).filter(|_| resolved == Resolved::ByCover);
+        let mut right_again = call_groups.iter().enumerate().map(|(number, (call_group, spans))| {
+            let by_state = || self.right_again(*call_group, spans).filter(|_| resolved == Resolved::ByCover);
             covered.get(&number).copied().into_iter().chain(by_state()).min()
         });
-        let mut resolved_at = right_again.try_fold(Moment::BEGINNING, |latest, at| Some(latest.max(at?)));
+        let mut resolved_at = right_again.try_fold(Timestamp::BEGINNING, |latest, at| Some(latest.max(at?)));
         if resolved == Resolved::ByPolicy {
-            let last = strands.values().flatten().copied().flat_map(|span| span.ends().collect::<Vec<_>>()).max();
+            let last = call_groups.values().flatten().copied().flat_map(|span| span.ends().collect::<Vec<_>>()).max();
             let later = self.view.place.boundaries().iter().rev().take_while(|moment| Some(**moment) > last);
-            let demands = |moment: &&Moment| self.view.policy_is_silent(**moment) == InForce::Known(false);
+            let demands = |moment: &&Timestamp| self.view.policy_is_silent(**moment) == InForce::Known(false);
             resolved_at = last.and_then(|_| later.take_while(demands).last().copied());
         }
         (resolved_at, reopened)
     }
 
     /// The moment after a strand's last violation from which the state, as it was read, covers calls like it to this day.
-    fn right_again(&self, strand: Strand, spans: &[Span]) -> Option<Moment> {
+    fn right_again(&self, call_group: CallGroup, spans: &[Span]) -> Option<Timestamp> {
         let last = spans.iter().flat_map(Span::ends).max()?;
-        let call = self.view.call_like(strand.kind.kind, strand.kind.subject, strand.kind.api);
-        let is_covered = |moment: &Moment| {
+        let call = self.view.call_like(call_group.kind.kind, call_group.kind.subject, call_group.kind.api);
+        let is_covered = |moment: &Timestamp| {
             let again = Call { time: Some(*moment), ..call.clone() };
-            let judgement = judge(&again, &Evidence::default(), self.view.state, &self.view.terms.configuration.requirements);
+            let judgement = judge(&again, &Evidence::default(), self.view.state, &self.view.options.configuration.requirements);
             (judgement.verdict, judgement.grade) == (Verdict::Compliant, Grade::Enforced)
         };
         // Backwards from today, as far as it is covered without a break.

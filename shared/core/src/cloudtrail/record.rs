@@ -9,7 +9,7 @@ use super::principal::Identity;
 use crate::{
     arn::{AccountId, Region},
     json::{Flag, List, Object, Text, without_duplicates},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 
 /// A CloudTrail record, borrowed from the bytes it was read from (docs/aws/cloudtrail-records.md#common-members).
@@ -194,8 +194,8 @@ impl Record<'_> {
 
     /// The time of the request. `None` if it is missing or unreadable.
     #[must_use]
-    pub fn time(&self) -> Option<Moment> {
-        self.event_time.get().and_then(Moment::parse)
+    pub fn time(&self) -> Option<Timestamp> {
+        self.event_time.get().and_then(Timestamp::parse)
     }
 
     /// Whether the record shows the parameters of the request. CloudTrail may leave them out or mask them

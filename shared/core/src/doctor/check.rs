@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::{
     json::At as _,
-    moment::Moment,
     operations,
     telemetry::{DATA_ROADS, LoggedEvent, Recorded, Telemetry},
+    timestamp::Timestamp,
 };
 
 /// The result of one check.
@@ -194,11 +194,11 @@ pub struct Heartbeat<'a> {
     /// The place that was searched, for the report.
     pub seen_in: &'a str,
     /// The time of the last heartbeat.
-    pub last: Option<Moment>,
+    pub last: Option<Timestamp>,
     /// The start of the period that was searched.
-    pub since: Moment,
+    pub since: Timestamp,
     /// The current time.
-    pub now: Moment,
+    pub now: Timestamp,
     /// Minutes between two heartbeats.
     pub minutes: i64,
 }
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_must_be_recent() {
-        let time = |text: &str| Moment::parse(text).unwrap();
+        let time = |text: &str| Timestamp::parse(text).unwrap();
         let seen = |last: Option<&str>| {
             let now = time("2026-11-20T12:00:00Z");
             let heartbeat = Heartbeat {

@@ -16,8 +16,8 @@ use crate::{
     cloudtrail::{HIDDEN, Item, Unwrapped, wanted::Wanted},
     json::{At as _, printable},
     model::is_of_geography,
-    moment::Moment,
-    operations::{self, Reach},
+    operations::{self, OperationCoverage},
+    timestamp::Timestamp,
 };
 pub use answers::{Answer, Settled};
 
@@ -82,13 +82,13 @@ pub struct Inspection {
 /// A call that runs a model.
 #[derive(Debug)]
 struct Call {
-    place: Place,
+    place: AccountRegion,
     name: String,
     event_id: String,
     request_id: String,
-    time: Option<Moment>,
+    time: Option<Timestamp>,
     principal: String,
-    reach: Option<Reach>,
+    reach: Option<OperationCoverage>,
     failed: bool,
     names_guardrail: bool,
     by_profile: bool,
@@ -98,11 +98,11 @@ struct Call {
 /// An evaluation by guardrails.
 #[derive(Debug)]
 struct Evaluation {
-    place: Place,
+    place: AccountRegion,
     event_id: String,
     shared_event_id: String,
     request_id: String,
-    time: Option<Moment>,
+    time: Option<Timestamp>,
     principal: String,
     caller: String,
     /// `guardrailIdentifier` is `ENFORCED`: no client requested the evaluation, so it was made within a call.
@@ -115,7 +115,7 @@ struct Evaluation {
 }
 
 /// Account and Region.
-type Place = (String, String);
+type AccountRegion = (String, String);
 
 /// Calls, and evaluations, that are kept at most. So many show everything that they can.
 const MOST: usize = 500_000;
@@ -207,7 +207,7 @@ impl Inspection {
         let name = text(record, "/eventName");
         let source = text(record, "/eventSource");
         if text(record, "/eventType") == "AwsServiceEvent" {
-            if Reach::of_operation(name).is_some() {
+            if OperationCoverage::of_operation(name).is_some() {
                 let has_parent = !text(record, "/serviceEventDetails/parentRequestId").is_empty();
                 self.streams_ended.add(has_parent, &event_id);
             }
@@ -241,12 +241,12 @@ impl Inspection {
         }
     }
 
-    fn call(&mut self, record: &Value, place: Place, event_id: String, failed: bool) {
+    fn call(&mut self, record: &Value, place: AccountRegion, event_id: String, failed: bool) {
         let json = record.to_string();
         let Ok(parsed) = serde_json::from_str(&json) else { return };
-        let Some(reach) = Reach::of(&parsed) else { return };
+        let Some(reach) = OperationCoverage::of(&parsed) else { return };
         let name = owned(record, "/eventName");
-        if reach == Reach::Ambiguous {
+        if reach == OperationCoverage::Ambiguous {
             self.openai.entry(name.clone()).or_default().add(&event_id);
         }
         if self.calls.len() >= MOST {
@@ -262,7 +262,7 @@ impl Inspection {
             name,
             event_id,
             request_id: owned(record, "/requestID"),
-            time: Moment::parse(text(record, "/eventTime")),
+            time: Timestamp::parse(text(record, "/eventTime")),
             principal: owned(record, "/userIdentity/arn"),
             reach: Some(reach),
             failed,
@@ -272,7 +272,7 @@ impl Inspection {
         });
     }
 
-    fn evaluation(&mut self, record: &Value, place: Place, event_id: String) {
+    fn evaluation(&mut self, record: &Value, place: AccountRegion, event_id: String) {
         if self.evaluations.len() >= MOST {
             self.left_out += 1;
             return;
@@ -287,7 +287,7 @@ impl Inspection {
             event_id,
             shared_event_id: owned(record, "/sharedEventID"),
             request_id: owned(record, "/requestID"),
-            time: Moment::parse(text(record, "/eventTime")),
+            time: Timestamp::parse(text(record, "/eventTime")),
             principal: owned(record, "/userIdentity/arn"),
             caller: owned(record, "/userIdentity/accountId"),
             enforced: text(record, "/requestParameters/guardrailIdentifier") == "ENFORCED",

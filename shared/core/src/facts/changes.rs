@@ -18,12 +18,12 @@ use super::{
 use crate::{
     arn::AccountId,
     change::{Change, ChangeKey, OrganizationChange, WorldChange},
-    moment::Moment,
+    timestamp::Timestamp,
 };
 
 /// The stored form of one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct KeptChange {
+struct ChangeRow {
     /// The time in microseconds since 1970.
     time: [u8; 8],
     event: [u8; 16],
@@ -55,12 +55,12 @@ const NAME: &str = "policyName";
 
 /// All changes that were read, copies included.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct KeptChanges {
+pub(crate) struct PackedChanges {
     deeds: Distinct<Deed>,
-    changes: Vec<KeptChange>,
+    changes: Vec<ChangeRow>,
 }
 
-impl KeptChanges {
+impl PackedChanges {
     pub(super) fn push(&mut self, key: &ChangeKey, change: &Change, strings: &mut Strings) {
         let deed = Deed {
             account: strings.intern(&key.account),
@@ -70,7 +70,7 @@ impl KeptChanges {
             invoked_by: strings.intern(change.invoked_by.as_deref().unwrap_or_default()),
             error: strings.intern(change.error.as_deref().unwrap_or_default()),
         };
-        self.changes.push(KeptChange {
+        self.changes.push(ChangeRow {
             time: key.time.as_micros().to_be_bytes(),
             event: PackedId::pack(&key.event_id, strings).to_bytes(),
             deed: self.deeds.intern(deed),
@@ -85,7 +85,7 @@ impl KeptChanges {
         });
     }
 
-    pub(super) fn absorb(&mut self, other: KeptChanges, symbols: &[Symbol]) {
+    pub(super) fn absorb(&mut self, other: PackedChanges, symbols: &[Symbol]) {
         let new = |symbol: Symbol| symbols.get(symbol.0 as usize).copied().unwrap_or_default();
         let new24 = |symbol: Symbol24| Symbol24::from(new(symbol.into()));
         let deeds = self.deeds.absorb(&other.deeds, |deed| Deed {
@@ -96,7 +96,7 @@ impl KeptChanges {
             invoked_by: new(deed.invoked_by),
             error: new(deed.error),
         });
-        self.changes.extend(other.changes.into_iter().map(|kept| KeptChange {
+        self.changes.extend(other.changes.into_iter().map(|kept| ChangeRow {
             time: kept.time,
             event: PackedId::from_bytes(kept.event).renamed(symbols).to_bytes(),
             deed: deeds.get(kept.deed as usize).copied().unwrap_or(0),
@@ -119,13 +119,13 @@ impl KeptChanges {
     /// are both kept, in an order that doesn't depend on the order of reading.
     pub(crate) fn put_in_order(&mut self, strings: &Strings) -> u64 {
         let deeds = &self.deeds;
-        let rest = |kept: &KeptChange| {
+        let rest = |kept: &ChangeRow| {
             let Deed { account, operation, region, principal, invoked_by, error } = deeds.get(kept.deed);
-            let KeptChange { name, parameters, response, effect, .. } = *kept;
+            let ChangeRow { name, parameters, response, effect, .. } = *kept;
             let [name, parameters, response, effect] = [name, parameters, response, effect].map(Symbol::from);
             [account, operation, region, principal, invoked_by, error, name, parameters, response, effect]
         };
-        let order = |a: &KeptChange, b: &KeptChange| {
+        let order = |a: &ChangeRow, b: &ChangeRow| {
             let ids = || PackedId::from_bytes(a.event).compare(PackedId::from_bytes(b.event), strings);
             let texts = || {
                 rest(a)
@@ -144,14 +144,14 @@ impl KeptChanges {
     }
 
     /// All changes in their stored form.
-    pub(crate) fn iter<'s>(&'s self, strings: &'s Strings) -> impl Iterator<Item = Listed<'s>> {
-        self.changes.iter().map(move |kept| Listed { kept, deeds: &self.deeds, strings })
+    pub(crate) fn iter<'s>(&'s self, strings: &'s Strings) -> impl Iterator<Item = PackedChange<'s>> {
+        self.changes.iter().map(move |kept| PackedChange { kept, deeds: &self.deeds, strings })
     }
 }
 
-impl KeptChange {
-    fn time(&self) -> Moment {
-        Moment::from_micros(i64::from_be_bytes(self.time))
+impl ChangeRow {
+    fn time(&self) -> Timestamp {
+        Timestamp::from_micros(i64::from_be_bytes(self.time))
     }
 }
 
@@ -187,18 +187,18 @@ fn is_name(value: &Value) -> bool {
 
 /// A change in its stored form, with what is needed to restore it.
 #[derive(Clone, Copy)]
-pub(crate) struct Listed<'s> {
-    kept: &'s KeptChange,
+pub(crate) struct PackedChange<'s> {
+    kept: &'s ChangeRow,
     deeds: &'s Distinct<Deed>,
     strings: &'s Strings,
 }
 
-impl<'s> Listed<'s> {
+impl<'s> PackedChange<'s> {
     fn deed(self) -> Deed {
         self.deeds.get(self.kept.deed)
     }
 
-    pub(crate) fn time(self) -> Moment {
+    pub(crate) fn time(self) -> Timestamp {
         self.kept.time()
     }
 
@@ -217,7 +217,7 @@ impl<'s> Listed<'s> {
 
     /// Whether its parameters or response, as JSON, contain a text.
     pub(crate) fn mentions(self, text: &str) -> bool {
-        let KeptChange { name, parameters, response, effect, .. } = *self.kept;
+        let ChangeRow { name, parameters, response, effect, .. } = *self.kept;
         [name, parameters, response, effect].into_iter().any(|symbol| self.strings.get(symbol.into()).contains(text))
     }
 
@@ -227,7 +227,7 @@ impl<'s> Listed<'s> {
         let (service, operation) = self.operation();
         // A text that can't be parsed was stored when there were too many to distinguish. The change's effect is not known then, nor the
         // state after it.
-        let KeptChange { name, parameters, response, effect, .. } = *self.kept;
+        let ChangeRow { name, parameters, response, effect, .. } = *self.kept;
         let [name, parameters, response, effect] = [name, parameters, response, effect].map(Symbol::from);
         let known = self.json(parameters).zip(self.json(response));
         let is_known = known.is_some();
@@ -285,13 +285,13 @@ mod tests {
 
     #[test]
     fn a_change_is_40_bytes() {
-        assert_eq!(size_of::<KeptChange>(), 40);
+        assert_eq!(size_of::<ChangeRow>(), 40);
     }
 
     #[test]
     fn a_change_whose_text_is_lost_leaves_nothing_known() {
         let mut strings = Strings::default();
-        let mut kept = KeptChanges::default();
+        let mut kept = PackedChanges::default();
         let (account, region) = (AccountId::from("222233334444"), Region::from("us-east-1"));
         for (service, operation) in
             [("bedrock", "DeleteEnforcedGuardrailConfiguration"), ("organizations", "DetachPolicy"), ("lambda", "DeleteFunction")]
@@ -308,7 +308,7 @@ mod tests {
                 response: Value::Null,
                 effect: None,
             };
-            let key = ChangeKey { time: Moment::from_seconds(0), event_id: operation.to_owned(), account: account.to_string() };
+            let key = ChangeKey { time: Timestamp::from_seconds(0), event_id: operation.to_owned(), account: account.to_string() };
             kept.push(&key, &change, &mut strings);
         }
         let lost = strings.intern("(one of too many to tell apart)").into();

@@ -1,4 +1,4 @@
-//! Reads JSON values and adds what they show to [`Facts`].
+//! Reads JSON values and adds what they show to [`EvidenceRows`].
 
 use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Facts, Form, Kind, Requested,
+    EvidenceRows, Form, Kind, Requested,
     rows::{Columns, PackedId, PackedTime, Row},
     strings::Symbol24,
 };
@@ -18,16 +18,16 @@ use crate::{
     invocation_log::{BODY_ELSEWHERE, ENFORCED, InvocationLog, UNNAMED},
     json::{Text, percent_decoded},
     model::Model,
-    operations::{self, Mediator, Reach, Role},
+    operations::{self, Mediator, OperationCoverage, Role},
 };
 
-/// Reads values into [`Facts`].
+/// Reads values into [`EvidenceRows`].
 #[derive(Debug)]
 pub struct Collector<'w> {
     wanted: &'w Wanted,
     keep_session_names: bool,
     reject_early: bool,
-    facts: Facts,
+    facts: EvidenceRows,
     /// A buffer for names of principals, reused to save allocations.
     buffer: String,
 }
@@ -98,7 +98,7 @@ impl<'w> Collector<'w> {
     /// Makes an empty collector.
     #[must_use]
     pub fn new(wanted: &'w Wanted) -> Self {
-        Collector { wanted, keep_session_names: false, reject_early: true, facts: Facts::default(), buffer: String::new() }
+        Collector { wanted, keep_session_names: false, reject_early: true, facts: EvidenceRows::default(), buffer: String::new() }
     }
 
     /// Keeps the names of sessions, which are often e-mail addresses.
@@ -115,7 +115,7 @@ impl<'w> Collector<'w> {
 
     /// Returns the collected facts.
     #[must_use]
-    pub fn into_facts(self) -> Facts {
+    pub fn into_facts(self) -> EvidenceRows {
         self.facts
     }
 
@@ -166,7 +166,7 @@ impl<'w> Collector<'w> {
         let event_type = record.event_type();
         let source = record.event_source.get().map(operations::source);
         let is_evaluation = source.and_then(|source| operations::role(source, name)) == Some(Role::Evaluates);
-        let reach = Reach::of(record);
+        let reach = OperationCoverage::of(record);
         if reach.is_none() && !is_evaluation {
             return match Change::from_record_if(record, |parameters| self.wanted.concerns(parameters)) {
                 Some(change) => self.change(record, &change),
@@ -216,17 +216,19 @@ impl<'w> Collector<'w> {
         self.facts.texts.intern_long(&self.buffer)
     }
 
-    fn call(&mut self, record: &Record<'_>, reach: Reach) {
+    fn call(&mut self, record: &Record<'_>, reach: OperationCoverage) {
         let parameters: InferenceParameters<'_> = record.parameters();
         // A request that names no guardrail differs from one whose parameters aren't shown.
-        let may_name = matches!(reach, Reach::Covered | Reach::Ambiguous);
+        let may_name = matches!(reach, OperationCoverage::Covered | OperationCoverage::Ambiguous);
         let is_hidden = may_name && (!record.shows_parameters() || parameters.hide_guardrail());
         let (guardrail, version) = parameters.guardrail().unwrap_or(if is_hidden { (HIDDEN, "") } else { ("", "") });
         let guardrail = percent_decoded(guardrail);
         let subject = match reach {
-            Reach::Mediated(Mediator::Agent) => parameters.agent_id.get().or_else(|| resource_id(record, ":agent-alias/")),
-            Reach::Mediated(Mediator::Flow) => parameters.flow_identifier.get().map(last_part).or_else(|| resource_id(record, ":flow/")),
-            Reach::Mediated(Mediator::AgentCore) => resource_of_agentcore(record),
+            OperationCoverage::Mediated(Mediator::Agent) => parameters.agent_id.get().or_else(|| resource_id(record, ":agent-alias/")),
+            OperationCoverage::Mediated(Mediator::Flow) => {
+                parameters.flow_identifier.get().map(last_part).or_else(|| resource_id(record, ":flow/"))
+            }
+            OperationCoverage::Mediated(Mediator::AgentCore) => resource_of_agentcore(record),
             _ => parameters.model(),
         };
         let subject = percent_decoded(subject.unwrap_or_default());

@@ -8,7 +8,7 @@ mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Facts;
+use super::EvidenceRows;
 use crate::{
     uuid::{uuid, uuid_text},
     verdict::Invocations,
@@ -143,7 +143,7 @@ impl Id {
 /// The account, Region and hour of a packet.
 type PlaceAndHour = (String, String, Option<i64>);
 
-impl Facts {
+impl EvidenceRows {
     /// Packs the calls, evaluations and logs. The result depends on the set of records only, not on their order. `claimed`, the sender's
     /// verdicts on all calls, goes into every packet.
     #[must_use]

@@ -7,7 +7,7 @@ use std::{
 
 use super::strings::{Strings, Symbol, Symbol24};
 use crate::{
-    moment::Moment,
+    timestamp::Timestamp,
     uuid::{uuid, uuid_text},
 };
 
@@ -106,7 +106,7 @@ impl Row {
     }
 
     /// The time, to the millisecond.
-    pub(crate) fn time(&self, strings: &Strings) -> Option<Moment> {
+    pub(crate) fn time(&self, strings: &Strings) -> Option<Timestamp> {
         self.time.moment(strings)
     }
 
@@ -127,7 +127,7 @@ pub(super) struct PackedTime([u8; 4]);
 const ODD_TIME: u32 = 0xf000_0000;
 
 impl PackedTime {
-    pub(super) fn pack(time: Option<Moment>, strings: &mut Strings) -> Self {
+    pub(super) fn pack(time: Option<Timestamp>, strings: &mut Strings) -> Self {
         let number = time.map_or(0, |time| {
             let millis = time.as_micros().div_euclid(1000);
             let second = if millis % 1000 == 0 { u32::try_from(millis / 1000 + 1).ok() } else { None };
@@ -137,14 +137,14 @@ impl PackedTime {
     }
 
     /// The text of one of too many values doesn't parse, so its time is not known.
-    fn moment(self, strings: &Strings) -> Option<Moment> {
+    fn moment(self, strings: &Strings) -> Option<Timestamp> {
         match u32::from_be_bytes(self.0) {
             0 => None,
             odd @ ODD_TIME.. => {
                 let millis: i64 = strings.get(Symbol(odd & !ODD_TIME)).parse().ok()?;
-                Some(Moment::from_micros(millis.saturating_mul(1000)))
+                Some(Timestamp::from_micros(millis.saturating_mul(1000)))
             }
-            second => Some(Moment::from_seconds(i64::from(second) - 1)),
+            second => Some(Timestamp::from_seconds(i64::from(second) - 1)),
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn times_come_back_to_the_millisecond() {
         let mut strings = Strings::default();
-        let mut packed = |time: Option<Moment>| PackedTime::pack(time, &mut strings);
+        let mut packed = |time: Option<Timestamp>| PackedTime::pack(time, &mut strings);
         let times = [
             "1901-01-01T00:00:00Z",
             "1969-12-31T23:59:59Z",
@@ -276,7 +276,7 @@ mod tests {
             "2106-02-07T06:28:15Z",
             "3999-01-01T00:00:00Z",
         ];
-        let times = times.map(Moment::parse).into_iter().chain([None, Some(Moment::from_micros(i64::MIN / 1000 * 1000))]);
+        let times = times.map(Timestamp::parse).into_iter().chain([None, Some(Timestamp::from_micros(i64::MIN / 1000 * 1000))]);
         let all: Vec<_> = times.map(|time| (time, packed(time))).collect();
         for (time, packed) in &all {
             assert_eq!(packed.moment(&strings), *time);
@@ -296,7 +296,7 @@ mod tests {
         let [a, b] = ["a8beb2cf-33a5-4c22-a0ed-f3ca6b134b7d", "b"].map(|id| PackedId::pack(id, &mut strings));
         let mut rows = Rows::default();
         for round in 0..i64::try_from(LAST_CHUNK).unwrap() * 3 {
-            let time = PackedTime::pack(Some(Moment::from_seconds(round)), &mut strings);
+            let time = PackedTime::pack(Some(Timestamp::from_seconds(round)), &mut strings);
             rows.push(Row::new(if round == 3 { b } else { a }, columns(), time, b));
         }
         let mut other = Rows::default();

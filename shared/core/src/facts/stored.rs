@@ -1,12 +1,12 @@
 //! The form in which a store keeps facts: texts that people can query, and that any version can read back.
 
 use super::{
-    Facts, Form, Kind, Requested,
+    EvidenceRows, Form, Kind, Requested,
     rows::{Columns, PackedId, PackedTime, Row},
 };
 use crate::{
-    moment::Moment,
-    operations::{Mediator, Reach},
+    operations::{Mediator, OperationCoverage},
+    timestamp::Timestamp,
 };
 
 /// A call, an evaluation or an invocation log. Fields that its kind lacks are empty.
@@ -21,7 +21,7 @@ pub struct StoredRecord<'s> {
     /// `eventID`.
     pub event_id: String,
     /// `eventTime`, to the millisecond.
-    pub event_time: Option<Moment>,
+    pub event_time: Option<Timestamp>,
     /// The account that received the record.
     pub account: &'s str,
     /// The Region.
@@ -52,18 +52,18 @@ pub struct StoredRecord<'s> {
     pub self_reported: bool,
 }
 
-const REACHES: &[(Reach, &str)] = &[
-    (Reach::Covered, "covered"),
-    (Reach::Ambiguous, "ambiguous"),
-    (Reach::Uncovered, "uncovered"),
-    (Reach::Unsupported, "unsupported"),
-    (Reach::Mediated(Mediator::Agent), "agent"),
-    (Reach::Mediated(Mediator::Flow), "flow"),
-    (Reach::Mediated(Mediator::Request), "request"),
-    (Reach::Mediated(Mediator::AgentCore), "agentcore"),
+const REACHES: &[(OperationCoverage, &str)] = &[
+    (OperationCoverage::Covered, "covered"),
+    (OperationCoverage::Ambiguous, "ambiguous"),
+    (OperationCoverage::Uncovered, "uncovered"),
+    (OperationCoverage::Unsupported, "unsupported"),
+    (OperationCoverage::Mediated(Mediator::Agent), "agent"),
+    (OperationCoverage::Mediated(Mediator::Flow), "flow"),
+    (OperationCoverage::Mediated(Mediator::Request), "request"),
+    (OperationCoverage::Mediated(Mediator::AgentCore), "agentcore"),
 ];
 
-impl Facts {
+impl EvidenceRows {
     /// All calls, evaluations and logs.
     pub fn stored_records(&self) -> impl Iterator<Item = StoredRecord<'_>> {
         let texts = &self.texts;
@@ -108,7 +108,9 @@ impl Facts {
             "evaluation" => Kind::Evaluation,
             "log" => Kind::Log,
             // A value that a later version wrote and this one doesn't know counts as not covered.
-            _ => Kind::Call(REACHES.iter().find(|(_, word)| *word == stored.reach).map_or(Reach::Uncovered, |(reach, _)| *reach)),
+            _ => {
+                Kind::Call(REACHES.iter().find(|(_, word)| *word == stored.reach).map_or(OperationCoverage::Uncovered, |(reach, _)| *reach))
+            }
         };
         let texts = &mut self.texts;
         let requested = Requested {
@@ -145,13 +147,13 @@ mod tests {
 
     #[test]
     fn what_is_stored_comes_back_as_it_was() {
-        let mut facts = Facts::default();
+        let mut facts = EvidenceRows::default();
         let record = StoredRecord {
             kind: "call",
             reach: "covered",
             request_id: "r-1".into(),
             event_id: "a8beb2cf-33a5-4c22-a0ed-f3ca6b134b7d".into(),
-            event_time: Moment::parse("2026-11-20T10:00:00Z"),
+            event_time: Timestamp::parse("2026-11-20T10:00:00Z"),
             account: "222233334444",
             region: "us-east-1",
             principal: "arn:aws:iam::222233334444:role/app",
@@ -171,7 +173,7 @@ mod tests {
             ..StoredRecord { request_id: "r-2".into(), ..StoredRecord::default() }
         });
         assert_eq!(facts.stored_records().next(), Some(record.clone()));
-        let mut other = Facts::default();
+        let mut other = EvidenceRows::default();
         other.restore(&StoredRecord { account: "9", ..record.clone() });
         other.absorb(facts);
         assert!(other.stored_records().any(|stored| stored == record), "numbers are renamed when facts are put together");

@@ -14,7 +14,7 @@ use crate::json::printable;
 
 /// A guardrail in canonical form. A control that is off is left out, so absent and switched off are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Canonical {
+pub struct CanonicalGuardrail {
     /// The effect of each control that is on.
     pub controls: BTreeMap<Control, Effect>,
     /// Settings that don't guard content but matter otherwise: key, cross-Region profile, messages (as hashes), status.
@@ -39,20 +39,20 @@ const PROTECTS_NOTHING: &[(&str, &str)] = &[
 /// The member of GetGuardrail's response that holds automated-reasoning policies.
 const AUTOMATED_REASONING: &str = "automatedReasoningPolicy";
 
-impl Canonical {
+impl CanonicalGuardrail {
     /// Reads GetGuardrail's response. Never fails: what isn't understood is kept as unknown, at any depth.
     #[must_use]
     pub fn from_get_guardrail(json: &Value) -> Self {
-        let mut canonical = Canonical::default();
+        let mut canonical = CanonicalGuardrail::default();
         let mut answer = Reader::of(json);
         canonical.read_attributes(&mut answer);
         for (policy, read) in [
-            ("contentPolicy", Canonical::read_content as fn(&mut Canonical, Reader<'_>)),
-            ("topicPolicy", Canonical::read_topics),
-            ("wordPolicy", Canonical::read_words),
-            ("sensitiveInformationPolicy", Canonical::read_sensitive_information),
-            ("contextualGroundingPolicy", Canonical::read_grounding),
-            (AUTOMATED_REASONING, Canonical::read_reasoning),
+            ("contentPolicy", CanonicalGuardrail::read_content as fn(&mut CanonicalGuardrail, Reader<'_>)),
+            ("topicPolicy", CanonicalGuardrail::read_topics),
+            ("wordPolicy", CanonicalGuardrail::read_words),
+            ("sensitiveInformationPolicy", CanonicalGuardrail::read_sensitive_information),
+            ("contextualGroundingPolicy", CanonicalGuardrail::read_grounding),
+            (AUTOMATED_REASONING, CanonicalGuardrail::read_reasoning),
         ] {
             if let Some(policy) = answer.object(policy) {
                 read(&mut canonical, policy);
@@ -382,7 +382,7 @@ mod tests {
     use super::*;
 
     fn effect(json: &Value, name: &str, side: Option<Side>) -> Option<Effect> {
-        Canonical::from_get_guardrail(json).controls.remove(&Control { name: name.into(), side })
+        CanonicalGuardrail::from_get_guardrail(json).controls.remove(&Control { name: name.into(), side })
     }
 
     #[test]
@@ -420,7 +420,7 @@ mod tests {
             "sensitiveInformationPolicy": {"regexes": [{"name": "n", "pattern": "Bluebird-\\d+", "action": "REDACT"}]},
             "topicPolicy": {"topics": [{"name": "t", "definition": "about Bluebird", "examples": ["Bluebird?"], "type": "DENY"}]},
             "codePolicy": {"language": "Bluebird"}});
-        let canonical = Canonical::from_get_guardrail(&guardrail);
+        let canonical = CanonicalGuardrail::from_get_guardrail(&guardrail);
         assert!(!format!("{canonical:?}").contains("luebird"), "{canonical:?}");
         assert!(canonical.controls.keys().any(|control| control.name == "codePolicy"));
         assert!(canonical.controls.values().any(|effect| *effect == Effect::Unknown("REDACT".into())));
@@ -432,7 +432,7 @@ mod tests {
         let one = json!({"name": "a", "wordPolicy": {"words": [word("x"), word("y")]}});
         let other = json!({"name": "b", "wordPolicy": {"words": [word("Y"), word("x")]}});
         let third = json!({"wordPolicy": {"words": [word("x")]}});
-        let fingerprint = |json| Canonical::from_get_guardrail(json).fingerprint();
+        let fingerprint = |json| CanonicalGuardrail::from_get_guardrail(json).fingerprint();
         assert_eq!(fingerprint(&one), fingerprint(&other));
         assert_ne!(fingerprint(&one), fingerprint(&third));
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    canonical::Canonical,
+    canonical::CanonicalGuardrail,
     control::{Action, Control, Effect, Side},
 };
 
@@ -65,7 +65,7 @@ pub enum Comparison {
 
 /// Lists the controls that differ, ordered by name. Topics are compared by definition and examples, whatever their names.
 #[must_use]
-pub fn diff(before: &Canonical, after: &Canonical) -> Vec<Difference> {
+pub fn diff(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<Difference> {
     let controls: BTreeSet<&Control> = before.controls.keys().chain(after.controls.keys()).collect();
     let is_topic = |effect: Option<&Effect>| effect.is_none_or(|effect| matches!(effect, Effect::Topic { .. }));
     let (topics, others): (Vec<&Control>, Vec<&Control>) =
@@ -92,7 +92,7 @@ struct Topics<'c> {
 }
 
 impl<'c> Topics<'c> {
-    fn of(guardrail: &'c Canonical, controls: &[&'c Control]) -> Self {
+    fn of(guardrail: &'c CanonicalGuardrail, controls: &[&'c Control]) -> Self {
         let mut topics = Topics::default();
         for control in controls {
             if let Some((control, Effect::Topic { action, content })) = guardrail.controls.get_key_value(*control) {
@@ -143,7 +143,7 @@ fn diff_of_topics<'c>(before: &Topics<'c>, after: &Topics<'c>) -> Vec<Difference
 
 /// The order of the second guardrail relative to the first.
 #[must_use]
-pub fn compare(before: &Canonical, after: &Canonical) -> Comparison {
+pub fn compare(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Comparison {
     let differences = diff(before, after);
     if differences.is_empty() {
         Comparison::Equal
@@ -158,7 +158,7 @@ pub fn compare(before: &Canonical, after: &Canonical) -> Comparison {
 
 /// The attributes that differ, which guard no content: name, value before, value after.
 #[must_use]
-pub fn attribute_changes(before: &Canonical, after: &Canonical) -> Vec<(&'static str, Option<String>, Option<String>)> {
+pub fn attribute_changes(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<(&'static str, Option<String>, Option<String>)> {
     let names: BTreeSet<&'static str> = before.attributes.keys().chain(after.attributes.keys()).copied().collect();
     names
         .into_iter()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::Canonical;
+use super::CanonicalGuardrail;
 
 /// JSON that doesn't contain the content of a guardrail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub struct NoGuardrail(Cow<'static, str>);
 const GET: &str = "`aws bedrock get-guardrail --guardrail-identifier ID --guardrail-version VERSION`";
 
 /// Reads the content of a guardrail from GetGuardrail's response, or from a request of CreateGuardrail or UpdateGuardrail.
-pub fn read(json: &Value) -> Result<Canonical, NoGuardrail> {
+pub fn read(json: &Value) -> Result<CanonicalGuardrail, NoGuardrail> {
     let members = match json {
         Value::Object(members) => members,
         Value::Array(values) => match values.as_slice() {
@@ -30,14 +30,14 @@ pub fn read(json: &Value) -> Result<Canonical, NoGuardrail> {
         return Err(NoGuardrail(format!("it is one page of a list, and its token says that more follows; give what {GET} prints").into()));
     }
     if is_request(members) {
-        return Ok(Canonical::from_get_guardrail(&answer_of_request(members)));
+        return Ok(CanonicalGuardrail::from_get_guardrail(&answer_of_request(members)));
     }
     if ["guardrailId", "guardrailArn"].into_iter().any(|name| members.get(name).is_some_and(Value::is_string)) {
         return match of_writing(members) {
             Some(operation) => {
                 Err(NoGuardrail(format!("it is an answer of {operation}, which holds no content; give what {GET} prints").into()))
             }
-            None => Ok(Canonical::from_get_guardrail(json)),
+            None => Ok(CanonicalGuardrail::from_get_guardrail(json)),
         };
     }
     // An envelope such as `{"guardrail": {…}}`.

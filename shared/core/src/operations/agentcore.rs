@@ -1,6 +1,6 @@
 //! AgentCore's data plane: gateways, harnesses and runtimes, which may call models of any provider.
 
-use super::role::{Api, ENDS, Group, Mediator, READS, Reach, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
 
 /// The operations in the SDKs' service model.
 pub(super) const AGENTCORE: Api = Api {
@@ -9,7 +9,7 @@ pub(super) const AGENTCORE: Api = Api {
     is_modelled: true,
     groups: &[
         Group {
-            role: Role::Runs(Reach::Uncovered),
+            role: Role::Runs(OperationCoverage::Uncovered),
             operations: &[
                 "Evaluate",
                 "IngestData",
@@ -20,7 +20,7 @@ pub(super) const AGENTCORE: Api = Api {
             ],
         },
         Group {
-            role: Role::Runs(Reach::Mediated(Mediator::AgentCore)),
+            role: Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
             operations: &[
                 "CreateABTest",
                 "CreateEvent",
@@ -123,7 +123,7 @@ pub(super) const RECORDED: Api = Api {
     is_modelled: false,
     groups: &[
         Group {
-            role: Role::Runs(Reach::Mediated(Mediator::AgentCore)),
+            role: Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
             operations: &[
                 "InvokeGateway",
                 "InvokeAgentRuntimeForUser",

@@ -1,6 +1,6 @@
 //! AgentCore's control plane.
 
-use super::role::{Api, ENDS, Group, Mediator, READS, Reach, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
 
 /// Gateways, harnesses, runtimes, memories, policies, evaluators.
 pub(super) const AGENTCORE_CONTROL: Api = Api {
@@ -24,9 +24,9 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
                 "DeleteResourcePolicy",
             ],
         },
-        Group { role: Role::Runs(Reach::Uncovered), operations: &["StartPolicyGeneration"] },
+        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["StartPolicyGeneration"] },
         Group {
-            role: Role::Runs(Reach::Mediated(Mediator::AgentCore)),
+            role: Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
             operations: &["CreateOnlineEvaluationConfig", "UpdateAgentInsightStore", "UpdateOnlineEvaluationConfig"],
         },
         Group {

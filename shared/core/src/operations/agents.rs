@@ -1,6 +1,6 @@
 //! Agents, flows, knowledge bases and prompts of Bedrock.
 
-use super::role::{Api, ENDS, Group, Mediator, READS, Reach, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
 
 /// The control plane.
 pub(super) const AGENTS: Api = Api {
@@ -9,7 +9,7 @@ pub(super) const AGENTS: Api = Api {
     is_modelled: true,
     groups: &[
         Group { role: Role::ChangesState, operations: &["CreateFlowVersion", "UpdateFlowAlias"] },
-        Group { role: Role::Runs(Reach::Uncovered), operations: &["IngestKnowledgeBaseDocuments", "StartIngestionJob"] },
+        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["IngestKnowledgeBaseDocuments", "StartIngestionJob"] },
         Group {
             role: Role::Changes,
             operations: &[
@@ -121,11 +121,11 @@ pub(super) const AGENTS_RUNTIME: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group { role: Role::Runs(Reach::Uncovered), operations: &["GenerateQuery", "OptimizePrompt", "Rerank"] },
-        Group { role: Role::Runs(Reach::Mediated(Mediator::Agent)), operations: &["InvokeAgent"] },
-        Group { role: Role::Runs(Reach::Mediated(Mediator::Flow)), operations: &["InvokeFlow", "StartFlowExecution"] },
+        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["GenerateQuery", "OptimizePrompt", "Rerank"] },
+        Group { role: Role::Runs(OperationCoverage::Mediated(Mediator::Agent)), operations: &["InvokeAgent"] },
+        Group { role: Role::Runs(OperationCoverage::Mediated(Mediator::Flow)), operations: &["InvokeFlow", "StartFlowExecution"] },
         Group {
-            role: Role::Runs(Reach::Mediated(Mediator::Request)),
+            role: Role::Runs(OperationCoverage::Mediated(Mediator::Request)),
             operations: &["AgenticRetrieveStream", "InvokeInlineAgent", "Retrieve", "RetrieveAndGenerate", "RetrieveAndGenerateStream"],
         },
         Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },

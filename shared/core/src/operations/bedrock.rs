@@ -1,6 +1,6 @@
 //! Bedrock itself: models, guardrails, and its runtime endpoint.
 
-use super::role::{Api, ENDS, Group, READS, Reach, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
 
 /// The control plane: guardrails, models, jobs.
 pub(super) const BEDROCK: Api = Api {
@@ -9,7 +9,7 @@ pub(super) const BEDROCK: Api = Api {
     is_modelled: true,
     groups: &[
         Group {
-            role: Role::Runs(Reach::Uncovered),
+            role: Role::Runs(OperationCoverage::Uncovered),
             operations: &[
                 "CreateAdvancedPromptOptimizationJob",
                 "CreateEvaluationJob",
@@ -176,10 +176,10 @@ pub(super) const RUNTIME: Api = Api {
     is_modelled: true,
     groups: &[
         Group {
-            role: Role::Runs(Reach::Covered),
+            role: Role::Runs(OperationCoverage::Covered),
             operations: &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"],
         },
-        Group { role: Role::Runs(Reach::Uncovered), operations: &["InvokeModelWithBidirectionalStream", "StartAsyncInvoke"] },
+        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["InvokeModelWithBidirectionalStream", "StartAsyncInvoke"] },
         Group { role: Role::Evaluates, operations: &["ApplyGuardrail"] },
         Group { role: Role::Nothing("checks content against guardrails, without a model"), operations: &["InvokeGuardrailChecks"] },
         Group { role: Role::Nothing(READS), operations: &["CountTokens", "GetAsyncInvoke", "ListAsyncInvokes"] },
@@ -194,10 +194,10 @@ pub(super) const RECORDED: Api = Api {
     is_modelled: false,
     groups: &[
         Group {
-            role: Role::Runs(Reach::Uncovered),
+            role: Role::Runs(OperationCoverage::Uncovered),
             operations: &["CreateModelEvaluationJob", "InvokeBlueprintRecommendationAsync", "InvokeBuilder"],
         },
-        Group { role: Role::Runs(Reach::Unsupported), operations: &["CreateResponse"] },
+        Group { role: Role::Runs(OperationCoverage::Unsupported), operations: &["CreateResponse"] },
         Group {
             role: Role::Nothing("part of an evaluation, which has a record of its own"),
             operations: &["InvokeAutomatedReasoningPolicy"],

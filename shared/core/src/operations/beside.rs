@@ -1,7 +1,7 @@
 //! Services beside Bedrock's own endpoints: bedrock-mantle and Claude Platform on AWS. Guardrails apply to neither. The SDKs have no
 //! service models of them, so the operations are those that IAM authorises (docs/aws/iam.md#actions-of-bedrock).
 
-use super::role::{Api, ENDS, Group, READS, Reach, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
 
 /// The endpoint `bedrock-mantle.<region>.api.aws`.
 pub(super) const MANTLE: Api = Api {
@@ -10,8 +10,8 @@ pub(super) const MANTLE: Api = Api {
     is_modelled: false,
     groups: &[
         Group { role: Role::Changes, operations: &["CreateProject"] },
-        Group { role: Role::Runs(Reach::Uncovered), operations: &["CreateFineTuningJob"] },
-        Group { role: Role::Runs(Reach::Unsupported), operations: &["CreateInference"] },
+        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["CreateFineTuningJob"] },
+        Group { role: Role::Runs(OperationCoverage::Unsupported), operations: &["CreateInference"] },
         Group {
             role: Role::Nothing(SETS_UP),
             operations: &[
@@ -71,7 +71,7 @@ pub(super) const CLAUDE_PLATFORM: Api = Api {
     is_modelled: false,
     groups: &[
         Group {
-            role: Role::Runs(Reach::Unsupported),
+            role: Role::Runs(OperationCoverage::Unsupported),
             operations: &["CreateBatchInference", "CreateInference", "CreateSession", "UpdateSession"],
         },
         Group {

@@ -1,6 +1,6 @@
 //! Bedrock Data Automation, which extracts data from documents, images, audio and video with models that AWS chooses.
 
-use super::role::{Api, ENDS, Group, READS, Reach, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
 
 /// The control plane: projects, blueprints and libraries.
 pub(super) const DATA_AUTOMATION: Api = Api {
@@ -9,7 +9,7 @@ pub(super) const DATA_AUTOMATION: Api = Api {
     is_modelled: true,
     groups: &[
         Group {
-            role: Role::Runs(Reach::Uncovered),
+            role: Role::Runs(OperationCoverage::Uncovered),
             operations: &["InvokeBlueprintOptimizationAsync", "InvokeDataAutomationLibraryIngestionJob"],
         },
         Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },
@@ -53,7 +53,7 @@ pub(super) const DATA_AUTOMATION_RUNTIME: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group { role: Role::Runs(Reach::Uncovered), operations: &["InvokeDataAutomation", "InvokeDataAutomationAsync"] },
+        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["InvokeDataAutomation", "InvokeDataAutomationAsync"] },
         Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },
         Group { role: Role::Nothing(READS), operations: &["GetDataAutomationStatus", "ListTagsForResource"] },
     ],

@@ -26,7 +26,7 @@ pub struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It runs a model, or leads to one: every call is judged.
-    Runs(Reach),
+    Runs(OperationCoverage),
     /// It evaluates content with guardrails: evidence of the call that it belongs to.
     Evaluates,
     /// It changes something that a rule reports: kept as a change.
@@ -45,7 +45,7 @@ pub enum Role {
 
 /// Whether enforcement applies to an operation that runs a model (docs/aws/enforcement.md#coverage).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reach {
+pub enum OperationCoverage {
     /// One of the four operations that AWS names as covered (docs/aws/enforcement.md#coverage).
     Covered,
     /// An operation with the name of a covered one, whose client may have called the Responses API. Guardrails don't apply to that API, and

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::{Account, Organization, Unit};
 use crate::{
     arn::{AccountId, TargetId, is_account_id},
-    moment::Moment,
     nearest::nearest,
+    timestamp::Timestamp,
 };
 
 /// The members of the file, of which it must have at least one.
@@ -69,7 +69,7 @@ struct RawAttachment {
     policy_id: String,
     target_id: String,
     #[serde(default)]
-    attached_at: Option<Moment>,
+    attached_at: Option<Timestamp>,
 }
 
 impl Organization {
@@ -263,7 +263,7 @@ impl Reading {
         if self.loose.len() > before {
             self.read.loose.push((TargetId::from(""), None));
         }
-        let mut at: BTreeMap<(String, String), Option<Moment>> = BTreeMap::new();
+        let mut at: BTreeMap<(String, String), Option<Timestamp>> = BTreeMap::new();
         let mut nowhere: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for RawAttachment { policy_id, target_id, attached_at } in attachments {
             self.shape("a policy", &policy_id, policy_id.starts_with("p-"), "p-…");

@@ -10,9 +10,8 @@ use serde::Serialize;
 
 use crate::{
     arn::AccountId,
-    control_change, finding,
-    moment::Moment,
-    report,
+    control_change, finding, report,
+    timestamp::Timestamp,
     verdict::{self, Grade, Missing, Reason, Verdict},
 };
 
@@ -29,7 +28,7 @@ pub struct Report<'r> {
     pub tool: Tool<'r>,
     /// When it was made.
     #[cfg_attr(test, schemars(with = "Time"))]
-    pub generated_at: Moment,
+    pub generated_at: Timestamp,
     /// What the report is limited to; absent if it is about everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Filter<'r>"))]
@@ -77,11 +76,11 @@ pub struct Filter<'r> {
     /// Only calls at or after this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Time"))]
-    pub since: Option<Moment>,
+    pub since: Option<Timestamp>,
     /// Only calls before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Time"))]
-    pub until: Option<Moment>,
+    pub until: Option<Timestamp>,
     /// Only findings of at least this severity.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Words<crate::severity::Severity>"))]
@@ -225,10 +224,10 @@ pub struct Finding<'r> {
     pub linked: &'r [String],
     /// The time of the first event, if an event has one.
     #[cfg_attr(test, schemars(with = "Option<Time>"))]
-    pub first_seen: Option<Moment>,
+    pub first_seen: Option<Timestamp>,
     /// The time of the latest event.
     #[cfg_attr(test, schemars(with = "Option<Time>"))]
-    pub last_seen: Option<Moment>,
+    pub last_seen: Option<Timestamp>,
     /// The number of calls or changes.
     pub count: u64,
     /// The ids of the first and the latest event.
@@ -243,7 +242,7 @@ pub struct Finding<'r> {
     pub reopened: u64,
     /// When evidence showed that all is right again.
     #[cfg_attr(test, schemars(with = "Option<Time>"))]
-    pub resolved_at: Option<Moment>,
+    pub resolved_at: Option<Timestamp>,
     /// The exception that suppresses it.
     pub suppression: Option<Suppression<'r>>,
 }
@@ -270,7 +269,7 @@ pub struct JudgedAgainst<'r> {
     pub basis: &'r str,
     /// Since when the policy holds; null if nothing else is known to have held before.
     #[cfg_attr(test, schemars(with = "Option<Time>"))]
-    pub since: Option<Moment>,
+    pub since: Option<Timestamp>,
     /// The guardrail version that the policy names for the Region.
     pub identifier: Option<&'r str>,
     /// The id of the policy that set it, if the effective policy was computed.

@@ -1,13 +1,13 @@
 //! An account's enforced guardrail configuration was deleted.
 
 use crate::{
+    change_history::{
+        ChangeInContext, Outcome,
+        account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
+    },
     framework::PROTECTION_WEAKENED,
     policy::weakening_of,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{
-        Outcome, Seen,
-        account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
-    },
     severity::Severity,
 };
 
@@ -33,9 +33,9 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let (account, region) = (&seen.change.account, &seen.change.region);
-    let before = seen.scene.state.configurations(account, region, seen.before()).state();
+    let before = seen.history.state.configurations(account, region, seen.before()).state();
     let because = match before {
         Some([]) => return Vec::new(),
         Some([enforced, ..]) => {
@@ -44,12 +44,12 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         }
         None => format!("it {} gone, and what it enforced is not known", seen.did("is", "would be")),
     };
-    let righted = before.and_then(|before| {
+    let restored_at = before.and_then(|before| {
         configuration_right_again(seen, |after| {
             before.iter().all(|old| {
-                after.iter().any(|new| weakening_of(region, old, new, &|a, b| seen.scene.compare(a, b, seen.key.time)).is_none())
+                after.iter().any(|new| weakening_of(region, old, new, &|a, b| seen.history.compare(a, b, seen.key.time)).is_none())
             })
         })
     });
-    vec![seen.sighting(ENFORCED_CONFIGURATION, because).unverified(before.is_none()).righted(righted).fires()]
+    vec![seen.sighting(ENFORCED_CONFIGURATION, because).unverified(before.is_none()).restored_at(restored_at).fires()]
 }

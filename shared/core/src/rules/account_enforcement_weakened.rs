@@ -3,15 +3,15 @@
 use crate::{
     arn::GuardrailVersionArn,
     change::WorldChange,
+    change_history::{
+        ChangeInContext, Outcome,
+        account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
+        guardrail_versions::is_upgrade,
+    },
     enforcement::Enforcement,
     framework::PROTECTION_WEAKENED,
     policy::{Weakening, weakening_of},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{
-        Outcome, Seen,
-        account_enforcement::{ENFORCED_CONFIGURATION, configuration_right_again},
-        guardrail_versions::is_upgrade,
-    },
     severity::Severity,
 };
 
@@ -39,16 +39,16 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let Some(WorldChange::ConfigurationPut { account, region, enforcement }) = &seen.change.effect else {
         return Vec::new();
     };
-    let state = seen.scene.state;
+    let state = seen.history.state;
     let before = state.configurations(account, region, seen.before()).state();
     // The next response of ListEnforcedGuardrailsConfiguration shows what the record masks.
     let read_later = || state.configurations(account, region, seen.key.time).state().and_then(<[Enforcement]>::first);
     let after = enforcement.as_ref().or_else(|| read_later().filter(|_| !seen.change.is_refused()));
-    let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.scene.compare(a, b, seen.key.time);
+    let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.history.compare(a, b, seen.key.time);
     // Whether a higher version of the same guardrail is weaker, or unknown, is reported by the rules about guardrails.
     let compare_now = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
         let compared = compare(a, b);
@@ -73,10 +73,10 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         (None, _) => (format!("it {put} again, and what the account enforced before is not known"), Vec::new(), true),
         (_, None) => (format!("it {put} again, and with what is not in the record"), Vec::new(), true),
     };
-    let righted = before.and_then(|before| {
+    let restored_at = before.and_then(|before| {
         configuration_right_again(seen, |now| {
             before.iter().all(|old| now.iter().any(|new| weakening_of(region, old, new, &compare).is_none()))
         })
     });
-    vec![seen.sighting(ENFORCED_CONFIGURATION, because).changing(changes).unverified(unverified).righted(righted).fires()]
+    vec![seen.sighting(ENFORCED_CONFIGURATION, because).changing(changes).unverified(unverified).restored_at(restored_at).fires()]
 }

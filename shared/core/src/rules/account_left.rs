@@ -1,11 +1,11 @@
 //! An account left the organization, or was removed or closed, while an enforced guardrail covered it.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::POLICY_WEAKENED,
-    moment::Moment,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting},
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     // LeaveOrganization is recorded in the member account that leaves (docs/aws/bedrock-policies.md#records-of-organizations).
     let is_of_caller = ["LeaveOrganization", "DeleteOrganization"].contains(&change.operation.as_str());
@@ -46,8 +46,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         Some(account) if !is_of_caller => account.into(),
         _ => change.account.clone(),
     };
-    let demands = |at: Moment| {
-        let in_force = seen.scene.state.policy(&account, at).state()?;
+    let demands = |at: Timestamp| {
+        let in_force = seen.history.state.policy(&account, at).state()?;
         in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_anything())
     };
     let because = match demands(seen.before()) {
@@ -56,8 +56,8 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         None => "and what that demands is not known",
     };
     let because = format!("it {} out of reach of its effective policy, {because}", seen.did("got", "would have got"));
-    let later = seen.scene.policy_boundaries(&account, &change.region, seen.key.time);
-    let righted = later.into_iter().find(|at| demands(*at) == Some(true)).filter(|_| !change.is_refused());
+    let later = seen.history.policy_boundaries(&account, &change.region, seen.key.time);
+    let restored_at = later.into_iter().find(|at| demands(*at) == Some(true)).filter(|_| !change.is_refused());
     let resource = format!("AWS::::Account:{account}");
-    vec![Sighting::new(&account, &change.region, resource, because).righted(righted).fires()]
+    vec![RuleMatch::new(&account, &change.region, resource, because).restored_at(restored_at).fires()]
 }

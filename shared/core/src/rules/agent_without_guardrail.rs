@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::{
     arn::Arn,
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
     json::At,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
     world::MediatorKind,
 };
@@ -37,9 +37,9 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
-    let (account, region, state) = (&change.account, &change.region, seen.scene.state);
+    let (account, region, state) = (&change.account, &change.region, seen.history.state);
     if change.service != "bedrock" || names_guardrail(change) {
         return Vec::new();
     }
@@ -65,14 +65,15 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
             (seen.did(done, "it would have been updated without a guardrail; whether it has one is not known"), 0, true)
         }
     };
-    let righted = id
-        .and_then(|_| seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true)));
+    let restored_at = id.and_then(|_| {
+        seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true))
+    });
     let resource = id.map_or("agent".to_owned(), |id| format!("agent/{id}"));
-    vec![seen.sighting(resource, because).stepped(steps).unverified(unverified).righted(righted).fires()]
+    vec![seen.sighting(resource, because).severity_steps(steps).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// Another agent was associated as a collaborator, which generates text on this agent's behalf.
-fn joined(seen: &Seen<'_>) -> Option<Outcome> {
+fn joined(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     let change = seen.change;
     let supervisor = change.text("agentId").unwrap_or("unknown");
     // arn:…:agent-alias/<agent>/<alias>
@@ -80,7 +81,7 @@ fn joined(seen: &Seen<'_>) -> Option<Outcome> {
     let agent = alias.as_ref().and_then(|arn| Some((arn, arn.resource.strip_prefix("agent-alias/")?.split('/').next()?)));
     let has_guardrail = agent.and_then(|(arn, id)| {
         let (account, region) = (arn.account.into(), arn.region.into());
-        let known = seen.scene.state.mediated(MediatorKind::Agent, &account, &region, id, seen.before()).state()?;
+        let known = seen.history.state.mediated(MediatorKind::Agent, &account, &region, id, seen.before()).state()?;
         Some(known.guardrails().next().is_some())
     });
     let joins = seen.did("joined it", "would have joined it");

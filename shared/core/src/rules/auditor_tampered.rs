@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::{
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::{GOVERN_1_5, IMPAIR_TOOLS, ISO_OPERATION, LENS_MONITORING, MANAGE_4_1},
     operations,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -77,9 +77,9 @@ const NAMES: &[&str] = &[
     "eventBusName",
 ];
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
-    let auditor = &seen.scene.configuration.auditor;
+    let auditor = &seen.history.configuration.auditor;
     if !SERVICES.contains(&change.service.as_str()) {
         return Vec::new();
     }
@@ -94,11 +94,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let because = format!("{resource} is the auditor's, and this {} its deployment", seen.did("was not", "would not have been"));
-    vec![seen.sighting(resource, because).apart_by(change.service.clone()).fires()]
+    vec![seen.sighting(resource, because).discriminator(change.service.clone()).fires()]
 }
 
 /// Whether the auditor's own function wrote its own item.
-fn is_own_work(change: &Change, seen: &Seen<'_>) -> bool {
+fn is_own_work(change: &Change, seen: &ChangeInContext<'_>) -> bool {
     let writes_item = change.service == "dynamodb" && ["UpdateItem", "DeleteItem"].contains(&change.operation.as_str());
-    writes_item && change.parameters != Value::Null && seen.scene.configuration.auditor.owns(&change.principal)
+    writes_item && change.parameters != Value::Null && seen.history.configuration.auditor.owns(&change.principal)
 }

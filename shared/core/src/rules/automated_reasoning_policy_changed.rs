@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::{
     arn::{GuardrailKey, short},
-    blindness::Blindness,
+    change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::PROTECTION_WEAKENED,
-    guardrail::Canonical,
+    guardrail::CanonicalGuardrail,
+    missing_evidence::MissingEvidence,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
 
@@ -40,7 +40,7 @@ pub(super) static RULE: Rule = Rule {
 /// The start of the names of automated-reasoning controls.
 const CONTROL: &str = "automated reasoning ";
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let deed = match change.operation.as_str() {
         "DeleteAutomatedReasoningPolicy" => seen.did("was deleted", "would have been deleted"),
@@ -52,10 +52,12 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return vec![seen.sighting("automated-reasoning policy", because).unverified(true).fires()];
     };
     let (mut any_read, mut users) = (false, BTreeSet::<&GuardrailKey>::new());
-    let here = seen.scene.state.guardrails().filter(|(named, _)| named.key.account == change.account && named.key.region == change.region);
+    let here =
+        seen.history.state.guardrails().filter(|(named, _)| named.key.account == change.account && named.key.region == change.region);
     for (named, timeline) in here {
         let mut contents = timeline.entries().filter_map(|(_, _, content)| content?.as_deref());
-        let holds = |content: &Canonical| content.controls.keys().any(|control| control.name.strip_prefix(CONTROL) == Some(policy));
+        let holds =
+            |content: &CanonicalGuardrail| content.controls.keys().any(|control| control.name.strip_prefix(CONTROL) == Some(policy));
         any_read = true;
         if contents.any(holds) {
             users.insert(&named.key);
@@ -64,16 +66,16 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let id = short(policy);
     let of_user = |user: &&GuardrailKey| {
         let because = format!("the policy {id} {deed}, which the guardrail {} holds", user.id);
-        Sighting::new(&user.account, &user.region, user.arn(), because).apart_by(id).fires()
+        RuleMatch::new(&user.account, &user.region, user.arn(), because).discriminator(id).fires()
     };
     if !users.is_empty() {
         return users.iter().map(of_user).collect();
     }
     if !any_read {
-        return vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::GuardrailContents)];
+        return vec![Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::GuardrailContents)];
     }
     let because = format!("it {deed}; no guardrail that was read holds it, one that does would make it reach calls");
-    vec![seen.sighting(format!("automated-reasoning-policy/{id}"), because).stepped(-2).fires()]
+    vec![seen.sighting(format!("automated-reasoning-policy/{id}"), because).severity_steps(-2).fires()]
 }
 
 /// The ARN of a policy without its version: `…:automated-reasoning-policy/<id>` of `…:automated-reasoning-policy/<id>:<version>`.

@@ -2,9 +2,9 @@
 
 use crate::{
     arn::short,
+    change_history::{ChangeInContext, Outcome},
     framework::{ADDITIONAL_CREDENTIALS, ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -42,7 +42,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     // Without a user name, CreateAccessKey creates a key for the caller (docs/aws/iam.md#actions-of-bedrock).
     let user = change.text("userName").unwrap_or_else(|| short(&change.principal));

@@ -1,9 +1,9 @@
 //! The delegation of managing the organization's policies was changed.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome},
     framework::{ADDITIONAL_ROLES, GOVERN_1_2, TENANT_POLICY},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -37,7 +37,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     if !["organizations", "cloudtrail"].contains(&change.service.as_str()) {
         return Vec::new();
@@ -65,7 +65,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
             ("delegation policy".to_owned(), format!("who may manage policies for the organization {changed}"))
         }
     };
-    vec![seen.sighting(resource, because).stepped(steps).fires()]
+    vec![seen.sighting(resource, because).severity_steps(steps).fires()]
 }
 
 /// The services whose delegated administrators can affect guardrails, evidence or auditors.

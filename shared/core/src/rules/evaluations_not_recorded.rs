@@ -2,10 +2,10 @@
 
 use crate::{
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::LOGS_IMPAIRED,
     operations,
     rule::{ChangeCheck, Check, Correlation, Group, JudgedCall, Observed, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
     telemetry::{LoggedEvent, Selectors},
     verdict::{Grade, Verdict},
@@ -49,7 +49,7 @@ fn check_call(judged: &JudgedCall<'_>) -> Option<Observed> {
     })
 }
 
-fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let trail = super::trail_stopped::trail_of(seen.change);
     let (Some(after), Some(before)) =
         (super::trail_stopped::selectors_of(seen.change), super::trail_stopped::selectors_before(seen, trail))
@@ -77,15 +77,15 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
         let lost: Vec<_> = events.iter().filter(|event| before.records(**event) && !after.records(**event)).copied().collect();
         let names: Vec<&str> = lost.iter().map(|event| event.event_name).collect();
         let because = super::trail_stopped::left_out(seen, &after, &lost, &format!("{what} ({})", names.join(", ")));
-        seen.sighting(format!("trail/{trail}"), because).apart_by(kind).righted(again(events)).fires()
+        seen.sighting(format!("trail/{trail}"), because).discriminator(kind).restored_at(again(events)).fires()
     };
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
 }
 
 /// What the account's other logging trails record, as last read and as later events set them.
-fn other_trails(seen: &Seen<'_>, trail: &str) -> Vec<Selectors> {
+fn other_trails(seen: &ChangeInContext<'_>, trail: &str) -> Vec<Selectors> {
     const SWITCHES: [&str; 3] = ["StartLogging", "StopLogging", "DeleteTrail"];
-    let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
+    let of_account = seen.history.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
     let read = of_account.filter_map(|(_, timeline)| {
         let earlier = timeline.entries().take_while(|(time, ..)| *time < seen.key.time);
         earlier.filter_map(|(_, _, telemetry)| telemetry).last()

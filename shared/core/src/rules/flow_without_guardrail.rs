@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::{
     arn::short,
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::{ATLAS_GUARDRAILS, EXCESSIVE_AGENCY, LENS_GUARDRAILS, OUTPUT_HANDLING, PROMPT_INJECTION},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
     world::{MediatedGuardrail, MediatorKind},
 };
@@ -35,12 +35,12 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     if change.service != "bedrock" {
         return Vec::new();
     }
-    let (account, region, state) = (&change.account, &change.region, seen.scene.state);
+    let (account, region, state) = (&change.account, &change.region, seen.history.state);
     let id = change.text("flowIdentifier").or_else(|| change.answer("id").as_str()).map(short);
     let unguarded = |at| id.and_then(|id| state.mediated(MediatorKind::Flow, account, region, id, at).state())?.generates_unguarded();
     let written_in = |change: &Change| {
@@ -61,12 +61,12 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         Some(true) => (format!("a node {} text without a guardrail", seen.did("generates", "would generate")), false),
         None => (format!("what its nodes {} is not known", seen.did("are", "would be")), true),
     };
-    let read_again = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| unguarded(*at) == Some(false));
+    let read_again = seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| unguarded(*at) == Some(false));
     let guarded = |later: &Change| later.operation == "UpdateFlow" && written_in(later) == Some(false);
     let written_again = id.and_then(|id| seen.later(id, guarded)).map(|(key, _)| key.time);
-    let righted = read_again.into_iter().chain(written_again).min();
+    let restored_at = read_again.into_iter().chain(written_again).min();
     let resource = id.map_or("flow".to_owned(), |id| format!("flow/{id}"));
-    vec![seen.sighting(resource, because).unverified(unverified).righted(righted).fires()]
+    vec![seen.sighting(resource, because).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// The definition without its agents, which have a rule of their own.

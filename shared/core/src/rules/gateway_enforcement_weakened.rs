@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::{
     arn::short,
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::{EXCESSIVE_AGENCY, GOVERN_1_2, IMPAIR_TOOLS, LENS_GUARDRAILS},
     json::printable,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -38,7 +38,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     if seen.change.service != "bedrock-agentcore" {
         return Vec::new();
     }
@@ -59,7 +59,7 @@ fn engine_of(change: &Change) -> Option<(&str, &str)> {
     Some((text("arn"), text("mode")))
 }
 
-fn of_gateway(seen: &Seen<'_>) -> Option<Outcome> {
+fn of_gateway(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     const ENFORCE: &str = "ENFORCE";
     let change = seen.change;
     let gateway = change.text("gatewayIdentifier").or_else(|| change.answer("gatewayId").as_str()).map(short);
@@ -87,14 +87,14 @@ fn of_gateway(seen: &Seen<'_>) -> Option<Outcome> {
         seen.later(gateway, enforces)
     });
     let resource = format!("gateway/{}", gateway.unwrap_or("unknown"));
-    Some(seen.sighting(resource, because).stepped(steps).unverified(unverified).righted(again.map(|(key, _)| key.time)).fires())
+    Some(seen.sighting(resource, because).severity_steps(steps).unverified(unverified).restored_at(again.map(|(key, _)| key.time)).fires())
 }
 
 fn is_written(operation: &str) -> bool {
     ["CreateGateway", "UpdateGateway"].contains(&operation)
 }
 
-fn of_engine(seen: &Seen<'_>) -> Option<Outcome> {
+fn of_engine(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     let change = seen.change;
     let named = |key: &str| change.text(key).or_else(|| change.answer(key).as_str()).map_or("unknown", short);
     let engine = format!("policy-engine/{}", named("policyEngineId"));
@@ -117,7 +117,7 @@ fn of_engine(seen: &Seen<'_>) -> Option<Outcome> {
 }
 
 /// Reports a change of the resource policy, which decides who may use a gateway or an engine.
-fn of_resource_policy(seen: &Seen<'_>) -> Option<Outcome> {
+fn of_resource_policy(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     let resource = seen.change.text("resourceArn");
     let concerns = resource.is_none_or(|arn| [":gateway/", ":policy-engine/"].iter().any(|kind| arn.contains(kind)));
     let deleted = seen.change.operation == "DeleteResourcePolicy";

@@ -2,15 +2,15 @@
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
-    control_change::ControlChange,
-    framework::{ATLAS_GUARDRAILS, IMPAIR_TOOLS, LENS_GUARDRAILS, LENS_MONITORING, MEASURE_2_7},
-    guardrail::Canonical,
-    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{
-        Outcome, Reach, Seen, Sighting,
+    change_history::{
+        ChangeInContext, Exposure, Outcome, RuleMatch,
         guardrail_versions::{draft_before_and_after, is_upgrade, refused_version, replaced_guardrails, version_before_and_after},
         published_version, redefined,
     },
+    control_change::ControlChange,
+    framework::{ATLAS_GUARDRAILS, IMPAIR_TOOLS, LENS_GUARDRAILS, LENS_MONITORING, MEASURE_2_7},
+    guardrail::CanonicalGuardrail,
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     severity::Severity,
 };
 
@@ -40,18 +40,18 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     match seen.change.operation.as_str() {
         "UpdateGuardrail" => draft(seen).into_iter().collect(),
         "CreateGuardrailVersion" => version(seen).into_iter().collect(),
         _ => enforced(seen),
     }
     .into_iter()
-    .map(Sighting::fires)
+    .map(RuleMatch::fires)
     .collect()
 }
 
-fn draft(seen: &Seen<'_>) -> Option<Sighting> {
+fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let Some((key, before, after)) = draft_before_and_after(seen) else {
         return Some(
             seen.sighting(
@@ -62,7 +62,7 @@ fn draft(seen: &Seen<'_>) -> Option<Sighting> {
         );
     };
     let (steps, reaches) = seen.reach_of_draft(&key).steps("a published version of it that a policy or configuration names would");
-    let sighting = |what: &str| Sighting::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}")).stepped(steps);
+    let sighting = |what: &str| RuleMatch::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}")).severity_steps(steps);
     if seen.change.is_refused() {
         return Some(sighting("what the update would have changed is not known"));
     }
@@ -77,11 +77,11 @@ fn draft(seen: &Seen<'_>) -> Option<Sighting> {
 /// The phrase for controls that can't be compared.
 const OTHERWISE: &str = "some controls mean something else, and whether that is weaker only people can tell";
 
-fn incomparable(before: &Canonical, after: &Canonical) -> Option<Vec<ControlChange>> {
+fn incomparable(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Option<Vec<ControlChange>> {
     Some(redefined(before, after)).filter(|changes| !changes.is_empty())
 }
 
-fn version(seen: &Seen<'_>) -> Option<Sighting> {
+fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let Some(key) = seen.guardrail() else {
         return Some(
             seen.sighting(
@@ -115,26 +115,26 @@ fn version(seen: &Seen<'_>) -> Option<Sighting> {
         },
     };
     let reach = match made {
-        Some(made) => seen.scene.reach_of(&key, Some(made), seen.key.time),
-        None if seen.change.is_refused() => Reach::Nothing,
-        None => Reach::Unknown,
+        Some(made) => seen.history.reach_of(&key, Some(made), seen.key.time),
+        None if seen.change.is_refused() => Exposure::Nothing,
+        None => Exposure::Unknown,
     };
     let (steps, reaches) = reach.steps("a policy or configuration that names it would");
-    Some(Sighting::new(&key.account, &key.region, key.arn(), format!("{because}; {reaches}")).changing(changes).stepped(steps))
+    Some(RuleMatch::new(&key.account, &key.region, key.arn(), format!("{because}; {reaches}")).changing(changes).severity_steps(steps))
 }
 
 /// Reports that a higher version of the same guardrail is enforced whose content isn't known or can't be compared.
-fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
+fn enforced(seen: &ChangeInContext<'_>) -> Vec<RuleMatch> {
     let unread = |(old, new): (GuardrailVersionArn, GuardrailVersionArn)| {
-        let unverified = seen.scene.compare(&old, &new, seen.key.time).unverified;
-        let contents = [&old, &new].map(|named| seen.scene.content_of(named, seen.key.time));
+        let unverified = seen.history.compare(&old, &new, seen.key.time).unverified;
+        let contents = [&old, &new].map(|named| seen.history.content_of(named, seen.key.time));
         let (why, changes) = match contents {
             [Some(_), Some(_)] => (OTHERWISE, unverified.clone()),
             _ => ("the content of one of them is not known", Vec::new()),
         };
         let is = seen.did("is", "would be");
         let because = format!("version {} {is} enforced in place of {}, and {why}", new.version, old.version);
-        let sighting = || Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because).changing(changes);
+        let sighting = || RuleMatch::new(&new.key.account, &new.key.region, new.key.arn(), because).changing(changes);
         (is_upgrade(&old, &new) && !unverified.is_empty()).then(sighting)
     };
     replaced_guardrails(seen).into_iter().filter_map(unread).collect()

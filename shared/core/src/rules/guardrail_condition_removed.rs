@@ -2,10 +2,10 @@
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
+    change_history::{ChangeInContext, Outcome, identity_changes::Concern},
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
     identity::{IdentityPolicy, Lost, Named, NewlyPassing},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, identity_changes::Concern},
     severity::Severity,
 };
 
@@ -74,24 +74,24 @@ static CONCERN: Concern = Concern {
     tells_blindness: true,
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     CONCERN.look(seen)
 }
 
 /// The lost requests without those that name an enforced or required guardrail version, because these have what is demanded.
-fn lost_in(seen: &Seen<'_>, lost: &Lost) -> Vec<NewlyPassing> {
+fn lost_in(seen: &ChangeInContext<'_>, lost: &Lost) -> Vec<NewlyPassing> {
     let is_required = |named: &GuardrailVersionArn| {
-        seen.scene.configuration.requirements.iter().any(|required| {
+        seen.history.configuration.requirements.iter().any(|required| {
             let lowest = GuardrailVersion::Numbered(required.minimum_version.unwrap_or(1));
             required.guardrail.as_ref() == Some(&named.key) && named.version != GuardrailVersion::Draft && named.version >= lowest
         })
     };
-    let is_enforced = |named: &GuardrailVersionArn| seen.scene.enforced_versions(&named.key, seen.key.time).contains(&named.version);
+    let is_enforced = |named: &GuardrailVersionArn| seen.history.enforced_versions(&named.key, seen.key.time).contains(&named.version);
     let is_demanded = |newly: &&NewlyPassing| newly.named().version().is_some_and(|named| is_enforced(&named) || is_required(&named));
     lost.inference.iter().filter(|newly| !is_demanded(newly)).cloned().collect()
 }
 
-fn because(seen: &Seen<'_>, newly: &[NewlyPassing]) -> String {
+fn because(seen: &ChangeInContext<'_>, newly: &[NewlyPassing]) -> String {
     let what = if newly.iter().all(NewlyPassing::is_out_of_reach) {
         "inference where guardrails don't reach"
     } else if newly.iter().any(|newly| *newly.named() == Named::Nothing) {

@@ -2,9 +2,9 @@
 
 use crate::{
     arn::GuardrailVersion,
+    change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::PROTECTION_WEAKENED,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
 
@@ -32,14 +32,15 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let deleted = seen.did("was deleted", "would have been deleted");
     let Some(key) = seen.guardrail() else {
         return vec![seen.sighting("guardrail", format!("which guardrail {deleted} is not in the record")).unverified(true).fires()];
     };
     let version = seen.change.text("guardrailVersion").and_then(GuardrailVersion::parse);
-    let (steps, reaches) = seen.scene.reach_of(&key, version, seen.before()).steps_of_loss("a policy or configuration that names it would");
+    let (steps, reaches) =
+        seen.history.reach_of(&key, version, seen.before()).steps_of_loss("a policy or configuration that names it would");
     let what = version.map_or("the guardrail".to_owned(), |version| format!("version {version} of"));
     let because = format!("{what} {} {deleted}; {reaches}", key.id);
-    vec![Sighting::new(&key.account, &key.region, key.arn(), because).stepped(steps).fires()]
+    vec![RuleMatch::new(&key.account, &key.region, key.arn(), because).severity_steps(steps).fires()]
 }

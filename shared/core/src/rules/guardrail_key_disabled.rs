@@ -2,10 +2,10 @@
 
 use crate::{
     arn::{AccountId, Arn, GuardrailVersionArn, Region, short},
-    blindness::Blindness,
+    change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
+    missing_evidence::MissingEvidence,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
 
@@ -42,7 +42,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     if change.service != "kms" {
         return Vec::new();
@@ -50,28 +50,34 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let texts: Vec<&str> = ["keyId", "targetKeyId", "aliasName"].iter().filter_map(|key| change.text(key)).collect();
     let named: Vec<&str> = texts.iter().map(|text| short(text)).collect();
     let keys: Vec<Key<'_>> = texts.iter().map(|text| Key::named(text, &change.account, &change.region)).collect();
-    let mut encrypted = seen.scene.state.guardrails().filter_map(|(GuardrailVersionArn { key, .. }, timeline)| {
+    let mut encrypted = seen.history.state.guardrails().filter_map(|(GuardrailVersionArn { key, .. }, timeline)| {
         let contents = timeline.entries().filter_map(|(_, _, content)| content?.as_deref());
         let mut used = contents.filter_map(|content| content.attributes.get("KMS key"));
         used.any(|used| keys.contains(&Key::named(used, &key.account, &key.region))).then_some(key)
     });
     let Some(guardrail) = encrypted.next() else {
-        let any_known = seen.scene.state.guardrails().next().is_some();
+        let any_known = seen.history.state.guardrails().next().is_some();
         return if any_known {
             Vec::new()
         } else {
-            vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::GuardrailKeys)]
+            vec![Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::GuardrailKeys)]
         };
     };
     let (steps, reaches) =
-        seen.scene.reach_of(guardrail, None, seen.key.time).steps_of_loss("a policy or configuration that names it would");
+        seen.history.reach_of(guardrail, None, seen.key.time).steps_of_loss("a policy or configuration that names it would");
     let enabled_again = seen.later(named.first().copied().unwrap_or_default(), |later| later.operation == "EnableKey");
     let can_be_enabled = ["DisableKey", "ScheduleKeyDeletion"].contains(&change.operation.as_str());
     let unread = ["PutKeyPolicy", "UpdateAlias", "DeleteAlias"].contains(&change.operation.as_str());
     let (done, would_be) = deed(&change.operation);
     let because = format!("the key of {} {}; {reaches}", guardrail.arn(), seen.did(done, would_be));
-    let sighting = Sighting::new(&guardrail.account, &guardrail.region, guardrail.arn(), because).apart_by(named.join(" "));
-    vec![sighting.stepped(steps).unverified(unread).righted(enabled_again.filter(|_| can_be_enabled).map(|(key, _)| key.time)).fires()]
+    let sighting = RuleMatch::new(&guardrail.account, &guardrail.region, guardrail.arn(), because).discriminator(named.join(" "));
+    vec![
+        sighting
+            .severity_steps(steps)
+            .unverified(unread)
+            .restored_at(enabled_again.filter(|_| can_be_enabled).map(|(key, _)| key.time))
+            .fires(),
+    ]
 }
 
 /// The effect of an operation on the key, for an applied and for a refused change.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::{
     arn::GuardrailVersionArn,
+    change_history::{ChangeHistory, Outcome, RuleMatch},
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
-    moment::Moment,
     policy::GuardrailInference,
     rule::{Check, Correlation, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Sighting},
     severity::Severity,
+    timestamp::Timestamp,
     world::Source,
 };
 
@@ -31,18 +31,18 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::State(StateCheck(check))],
 };
 
-fn check(scene: &Scene<'_>) -> Vec<Outcome> {
-    let state = scene.state;
-    let in_force = state.accounts().filter_map(|account| state.policy(account, Moment::END).state()?.policy.as_deref());
+fn check(history: &ChangeHistory<'_>) -> Vec<Outcome> {
+    let state = history.state;
+    let in_force = state.accounts().filter_map(|account| state.policy(account, Timestamp::END).state()?.policy.as_deref());
     let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
     let by_account =
-        state.configured().filter_map(|(account, region)| state.configurations(account, region, Moment::END).state()).flatten().cloned();
+        state.configured().filter_map(|(account, region)| state.configurations(account, region, Timestamp::END).state()).flatten().cloned();
     let enforced: BTreeSet<GuardrailVersionArn> = by_policy.chain(by_account).map(|enforcement| enforcement.guardrail).collect();
-    enforced.into_iter().filter_map(|named| unusable(scene, &named)).collect()
+    enforced.into_iter().filter_map(|named| unusable(history, &named)).collect()
 }
 
-fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
-    let timeline = scene.state.guardrail_timeline(named)?;
+fn unusable(history: &ChangeHistory<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
+    let timeline = history.state.guardrail_timeline(named)?;
     // A version that an event deleted is reported by another rule.
     let (time, _, content) = timeline.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
     let why = match content? {
@@ -51,7 +51,7 @@ fn unusable(scene: &Scene<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
     };
     let (account, region) = (&named.key.account, &named.key.region);
     Some(
-        Sighting::new(account, region, named.to_string(), format!("the enforced version {} of {} {why}", named.version, named.key.id))
+        RuleMatch::new(account, region, named.to_string(), format!("the enforced version {} of {} {why}", named.version, named.key.id))
             .at(time)
             .fires(),
     )

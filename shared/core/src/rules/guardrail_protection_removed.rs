@@ -1,10 +1,10 @@
 //! A policy no longer denies changes of guardrails, or of what enforces and records them.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome, identity_changes::Concern},
     framework::{ADDITIONAL_ROLES, ATLAS_CONTROL_ACCESS, IMPAIR_TOOLS, LENS_LEAST_PRIVILEGE},
     identity::{IdentityPolicy, Lost, NewlyPassing},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, identity_changes::Concern},
     severity::Severity,
 };
 
@@ -48,15 +48,15 @@ static CONCERN: Concern = Concern {
     tells_blindness: false,
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     CONCERN.look(seen)
 }
 
-fn lost_in(_: &Seen<'_>, lost: &Lost) -> Vec<NewlyPassing> {
+fn lost_in(_: &ChangeInContext<'_>, lost: &Lost) -> Vec<NewlyPassing> {
     lost.protection.clone()
 }
 
-fn because(seen: &Seen<'_>, _: &[NewlyPassing]) -> String {
+fn because(seen: &ChangeInContext<'_>, _: &[NewlyPassing]) -> String {
     let refused = seen.did("are no longer refused", "would no longer be refused");
     format!("changes of guardrails, or of what enforces and records them, {refused}")
 }

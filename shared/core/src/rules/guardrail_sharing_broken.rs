@@ -3,10 +3,10 @@
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersionArn},
     change::WorldChange,
+    change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_OPERATION, LENS_GUARDRAILS},
     guardrail::sharing::{Sharing, shares_resource_with},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
 
@@ -35,7 +35,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let is_unnamed = ["resourceArn", "resourceARN"].iter().all(|key| seen.change.text(key).is_none());
     if seen.change.service == "bedrock" && is_unnamed {
         return vec![
@@ -47,11 +47,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let (Some(WorldChange::ResourcePolicyChanged { key, policy }), "bedrock") = (&seen.change.effect, seen.change.service.as_str()) else {
         return Vec::new();
     };
-    let state = seen.scene.state;
+    let state = seen.history.state;
     let read_later = || state.resource_policy(key, seen.key.time).state().filter(|_| !seen.change.is_refused());
     let policy = policy.as_ref().or_else(read_later);
     let resource = seen.change.text("resourceArn").or_else(|| seen.change.text("resourceARN")).map_or_else(|| key.arn(), str::to_owned);
-    let sighting = |because: String| Sighting::new(&key.account, &key.region, resource.clone(), because);
+    let sighting = |because: String| RuleMatch::new(&key.account, &key.region, resource.clone(), because);
     let Some(needing) = needing(seen, key) else {
         // A policy for the whole organization serves every account that needs it.
         let serves_all =
@@ -82,14 +82,15 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let later = state.resource_policy_boundaries(key).filter(|moment| *moment > seen.key.time);
-    let righted = later.into_iter().find(|moment| state.resource_policy(key, *moment).state().is_some_and(|policy| cut(policy).is_empty()));
+    let restored_at =
+        later.into_iter().find(|moment| state.resource_policy(key, *moment).state().is_some_and(|policy| cut(policy).is_empty()));
     let may = seen.did("may no longer apply", "would no longer be allowed to apply");
-    vec![sighting(format!("{} {may} the guardrail that their effective policy names", list(&lost))).righted(righted).fires()]
+    vec![sighting(format!("{} {may} the guardrail that their effective policy names", list(&lost))).restored_at(restored_at).fires()]
 }
 
 /// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if they aren't known.
-fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
-    let state = seen.scene.state;
+fn needing(seen: &ChangeInContext<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
+    let state = seen.history.state;
     let (mut any, mut all_known) = (false, true);
     let mut needing = Vec::new();
     for account in state.accounts() {
@@ -120,12 +121,12 @@ fn needing(seen: &Seen<'_>, key: &GuardrailKey) -> Option<Vec<AccountId>> {
 }
 
 /// Whether a guardrail uses a guardrail profile; `None` if its content isn't known.
-fn uses_profile(seen: &Seen<'_>, named: &GuardrailVersionArn, profile: &GuardrailKey) -> Option<bool> {
+fn uses_profile(seen: &ChangeInContext<'_>, named: &GuardrailVersionArn, profile: &GuardrailKey) -> Option<bool> {
     // Ids of guardrails contain no dot (docs/aws/guardrails.md#getguardrail), ids of guardrail profiles do.
     if named.key.account != profile.account || !profile.id.contains('.') {
         return Some(false);
     }
-    let content = seen.scene.content_of(named, seen.before())?;
+    let content = seen.history.content_of(named, seen.before())?;
     Some(content.attributes.get("cross-Region profile").is_some_and(|used| **used == *profile.id))
 }
 

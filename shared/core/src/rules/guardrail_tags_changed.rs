@@ -1,9 +1,9 @@
 //! Tags that decide who may use or change a guardrail were changed.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::{ADDITIONAL_ROLES, LENS_LEAST_PRIVILEGE},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting},
     severity::Severity,
 };
 
@@ -29,8 +29,8 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
-    let deciding = &seen.scene.configuration.access_tags;
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
+    let deciding = &seen.history.configuration.access_tags;
     let resource = seen.change.text("resourceARN").or_else(|| seen.change.text("resourceArn")).unwrap_or_default();
     if deciding.is_empty() || seen.change.service != "bedrock" || !resource.contains(":guardrail/") {
         return Vec::new();
@@ -44,6 +44,6 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         Some(_) if changed.is_empty() => return Vec::new(),
         Some(_) => format!("the tags {} {changed_by}", changed.iter().take(10).copied().collect::<Vec<_>>().join(", ")),
     };
-    let sighting: Sighting = seen.sighting(resource, because).unverified(changed.is_empty());
+    let sighting: RuleMatch = seen.sighting(resource, because).unverified(changed.is_empty());
     vec![sighting.fires()]
 }

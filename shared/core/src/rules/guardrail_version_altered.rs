@@ -2,12 +2,12 @@
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
+    change_history::{ChangeHistory, Outcome, RuleMatch, control_change},
     framework::PROTECTION_WEAKENED,
-    guardrail::{Canonical, Effect, diff},
-    moment::Moment,
+    guardrail::{CanonicalGuardrail, Effect, diff},
     rule::{Check, Correlation, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Sighting, control_change},
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -30,16 +30,17 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::State(StateCheck(check))],
 };
 
-fn check(scene: &Scene<'_>) -> Vec<Outcome> {
+fn check(history: &ChangeHistory<'_>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    for (GuardrailVersionArn { key, version }, timeline) in scene.state.guardrails() {
+    for (GuardrailVersionArn { key, version }, timeline) in history.state.guardrails() {
         if *version != GuardrailVersion::Draft {
             let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
             let mut read = read.filter(|(_, content)| content.is_ready());
             let Some((_, first)) = read.next() else {
                 continue;
             };
-            let others: Vec<(Moment, &Canonical)> = read.filter(|(_, other)| first.fingerprint() != other.fingerprint()).collect();
+            let others: Vec<(Timestamp, &CanonicalGuardrail)> =
+                read.filter(|(_, other)| first.fingerprint() != other.fingerprint()).collect();
             let altered = others.iter().find(|(_, other)| !only_shows_more(first, other));
             let Some((time, other)) = altered.or(others.first()) else {
                 continue;
@@ -51,7 +52,9 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
                 (-2, format!("version {version} of {} is immutable, and AWS now shows what it didn't show before", key.id))
             };
             let changes = diff(first, other).into_iter().map(control_change).collect();
-            outcomes.push(Sighting::new(&key.account, &key.region, resource, because).changing(changes).stepped(steps).at(*time).fires());
+            outcomes.push(
+                RuleMatch::new(&key.account, &key.region, resource, because).changing(changes).severity_steps(steps).at(*time).fires(),
+            );
         }
     }
     outcomes
@@ -59,6 +62,6 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
 
 /// Whether the later response only has additional members, which this version of the auditor doesn't know. AWS may have begun to return
 /// what the version contained from the beginning.
-fn only_shows_more(first: &Canonical, later: &Canonical) -> bool {
+fn only_shows_more(first: &CanonicalGuardrail, later: &CanonicalGuardrail) -> bool {
     diff(first, later).iter().all(|difference| difference.before.is_none() && difference.after.as_ref().is_some_and(Effect::is_unknown))
 }

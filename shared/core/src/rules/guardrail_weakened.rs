@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
-    framework::PROTECTION_WEAKENED,
-    guardrail::Canonical,
-    moment::Moment,
-    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{
-        Outcome, Seen, Sighting,
+    change_history::{
+        ChangeInContext, Outcome, RuleMatch,
         guardrail_versions::{draft_before_and_after, refused_version, replaced_again, replaced_guardrails, version_before_and_after},
         lowered,
     },
+    framework::PROTECTION_WEAKENED,
+    guardrail::CanonicalGuardrail,
+    rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -46,31 +46,31 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     match seen.change.operation.as_str() {
         "UpdateGuardrail" => draft(seen).into_iter().collect(),
         "CreateGuardrailVersion" => version(seen).into_iter().collect(),
         _ => enforced(seen),
     }
     .into_iter()
-    .map(Sighting::fires)
+    .map(RuleMatch::fires)
     .collect()
 }
 
-fn draft(seen: &Seen<'_>) -> Option<Sighting> {
+fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let (key, before, after) = draft_before_and_after(seen)?;
     let (steps, reaches) = seen.reach_of_draft(&key).steps("a published version of it that a policy or configuration names would");
-    let weakened = |before: &Canonical, what: &str| {
+    let weakened = |before: &CanonicalGuardrail, what: &str| {
         let changes = lowered(before, after?);
-        let righted = seen.scene.draft_right_again(&key, seen.key.time, before);
-        let sighting = Sighting::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}"));
-        (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps).righted(righted))
+        let restored_at = seen.history.draft_right_again(&key, seen.key.time, before);
+        let sighting = RuleMatch::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}"));
+        (!changes.is_empty()).then(|| sighting.changing(changes).severity_steps(steps).restored_at(restored_at))
     };
     if let Some(before) = before {
         return weakened(before, "the DRAFT was weakened");
     }
     // Several updates happened between two readings: together they weakened it, but it isn't known which of them did.
-    let (before, updates) = seen.scene.updates_since_reading(&key, seen.key.time)?;
+    let (before, updates) = seen.history.updates_since_reading(&key, seen.key.time)?;
     let principals: BTreeSet<&str> = updates.iter().map(|update| update.principal.as_str()).collect();
     let (count, whose) = (updates.len(), principals.len());
     let what = match whose {
@@ -79,38 +79,38 @@ fn draft(seen: &Seen<'_>) -> Option<Sighting> {
             "the DRAFT was weakened by {count} updates of {whose} principals between two readings; which of them did it can't be told"
         ),
     };
-    let may_all = principals.iter().all(|principal| seen.scene.configuration.is_administrator(principal));
+    let may_all = principals.iter().all(|principal| seen.history.configuration.is_administrator(principal));
     weakened(before, &what).map(|sighting| sighting.anonymous(whose > 1 && !may_all))
 }
 
-fn version(seen: &Seen<'_>) -> Option<Sighting> {
+fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     if let Some((before, old, draft)) = refused_version(seen) {
         let because = format!("the DRAFT, which is weaker than version {}, would have been published", before.version);
-        let sighting = Sighting::new(&before.key.account, &before.key.region, before.key.arn(), because).apart_by("version");
+        let sighting = RuleMatch::new(&before.key.account, &before.key.region, before.key.arn(), because).discriminator("version");
         let changes = lowered(old, draft);
-        return (!changes.is_empty()).then(|| sighting.changing(changes).stepped(-2));
+        return (!changes.is_empty()).then(|| sighting.changing(changes).severity_steps(-2));
     }
     let (made, before, after) = version_before_and_after(seen)?;
     let changes = lowered(before.1?, after?);
-    let reach = seen.scene.reach_of(&made.key, Some(made.version), seen.key.time);
+    let reach = seen.history.reach_of(&made.key, Some(made.version), seen.key.time);
     let (steps, reaches) = reach.steps("a policy or configuration that names it would");
     let because = format!("version {} was published weaker than {}; {reaches}", made.version, before.0.version);
     let sighting =
-        Sighting::new(&made.key.account, &made.key.region, made.key.arn(), because).apart_by(format!("version {}", made.version));
-    (!changes.is_empty()).then(|| sighting.changing(changes).stepped(steps))
+        RuleMatch::new(&made.key.account, &made.key.region, made.key.arn(), because).discriminator(format!("version {}", made.version));
+    (!changes.is_empty()).then(|| sighting.changing(changes).severity_steps(steps))
 }
 
 /// Reports that an enforced version was replaced by a weaker one of the same guardrail.
-fn enforced(seen: &Seen<'_>) -> Vec<Sighting> {
+fn enforced(seen: &ChangeInContext<'_>) -> Vec<RuleMatch> {
     let weaker = |(old, new): (GuardrailVersionArn, GuardrailVersionArn)| {
         let same = old.key == new.key && new.version != GuardrailVersion::Draft;
-        let changes = if same { seen.scene.compare(&old, &new, seen.key.time).changes } else { Vec::new() };
+        let changes = if same { seen.history.compare(&old, &new, seen.key.time).changes } else { Vec::new() };
         let replaced = seen.did("was replaced", "would have been replaced");
         let because = format!("the enforced version {} {replaced} by the weaker {}", old.version, new.version);
-        let righted = || replaced_again(seen, &new, seen.key.time, Moment::END);
+        let restored_at = || replaced_again(seen, &new, seen.key.time, Timestamp::END);
         (!changes.is_empty()).then(|| {
-            let sighting = Sighting::new(&new.key.account, &new.key.region, new.key.arn(), because).apart_by("enforced");
-            sighting.changing(changes).stepped(1).righted(righted())
+            let sighting = RuleMatch::new(&new.key.account, &new.key.region, new.key.arn(), because).discriminator("enforced");
+            sighting.changing(changes).severity_steps(1).restored_at(restored_at())
         })
     };
     replaced_guardrails(seen).into_iter().filter_map(weaker).collect()

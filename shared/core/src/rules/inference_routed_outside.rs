@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::{
     arn::short,
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::{ATLAS_CONTROL_ACCESS, EXCESSIVE_AGENCY, GOVERN_1_2, LENS_GUARDRAILS},
     json::{At, printable},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -48,7 +48,7 @@ enum Route {
     NotKnown,
 }
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let named = |keys: &[&str]| {
         let name = keys.iter().find_map(|key| change.text(key).or_else(|| change.answer(key).as_str()));

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::{
     change::WorldChange,
+    change_history::{ChangeInContext, Outcome},
     framework::LOGS_IMPAIRED,
-    moment::Moment,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
     telemetry::InvocationLogging,
+    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -35,12 +35,12 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let Some(WorldChange::InvocationLoggingChanged { account, region, logging }) = &seen.change.effect else {
         return Vec::new();
     };
-    let state = seen.scene.state;
-    let logging_at = |at: Moment| state.invocation_logging(account, region, at).state();
+    let state = seen.history.state;
+    let logging_at = |at: Timestamp| state.invocation_logging(account, region, at).state();
     let before = logging_at(seen.before());
     let deleted = seen.change.operation.starts_with("Delete");
     let after = if logging.is_null() {
@@ -68,9 +68,9 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         }
     };
     let later = state.invocation_logging_boundaries(account, region).into_iter().filter(|at| *at > seen.key.time);
-    let right = |at: &Moment| logging_at(*at).is_some_and(|now| before.is_none_or(|before| !loses(before, now)) && now.on && now.text);
-    let righted = later.into_iter().find(right);
-    vec![seen.sighting("model invocation logging", because).unverified(unverified).righted(righted).fires()]
+    let right = |at: &Timestamp| logging_at(*at).is_some_and(|now| before.is_none_or(|before| !loses(before, now)) && now.on && now.text);
+    let restored_at = later.into_iter().find(right);
+    vec![seen.sighting("model invocation logging", because).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// Whether the second configuration logs less than the first, or elsewhere.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    blindness::Blindness,
+    change_history::{ChangeInContext, Outcome},
     framework::{INDICATOR_REMOVAL, ISO_EVENT_LOGS, LENS_MONITORING, MANAGE_4_1},
+    missing_evidence::MissingEvidence,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
     telemetry::store_name,
 };
@@ -57,7 +57,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     if change.is("cloudtrail", &["UpdateTrail"]) {
         return trail_redirected(seen).into_iter().collect();
@@ -67,7 +67,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     };
     let is_enabling = change.operation == "PutBucketVersioning" && change.parameter("VersioningConfiguration")["Status"] == "Enabled";
-    let known = seen.scene.log_stores;
+    let known = seen.history.log_stores;
     let looks_like_one = store.starts_with("aws-cloudtrail-logs-")
         || store.starts_with("aws-cloudtrail-logs")
         || change.operation.starts_with("DeleteObject");
@@ -78,7 +78,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         // Keys have many other uses, so an unknown key is no evidence of anything.
         let is_blind = known.is_empty() && change.service != "kms";
         return if is_blind {
-            vec![Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::LogStores)]
+            vec![Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::LogStores)]
         } else {
             Vec::new()
         };
@@ -90,11 +90,11 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let became =
         if is_gone { seen.did("was deleted", "would have been deleted") } else { seen.did("was changed", "would have been changed") };
     let because = format!("evidence is kept in {store}{object}, which {became}{days}");
-    vec![seen.sighting(store, because).apart_by(change.operation.clone()).fires()]
+    vec![seen.sighting(store, because).discriminator(change.operation.clone()).fires()]
 }
 
 /// Reports a trail whose destination changed.
-fn trail_redirected(seen: &Seen<'_>) -> Option<Outcome> {
+fn trail_redirected(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     const DESTINATIONS: [&str; 3] = ["s3BucketName", "cloudWatchLogsLogGroupArn", "kmsKeyId"];
     let change = seen.change;
     let trail = super::trail_stopped::trail_of(change);
@@ -108,7 +108,7 @@ fn trail_redirected(seen: &Seen<'_>) -> Option<Outcome> {
         let is_same = match set {
             Some(earlier) => earlier.text(key).map(store_name).unwrap_or_default() == now,
             None if known.is_empty() => {
-                return Some(Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::LogStores));
+                return Some(Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::LogStores));
             }
             None => known.contains(now),
         };
@@ -117,12 +117,12 @@ fn trail_redirected(seen: &Seen<'_>) -> Option<Outcome> {
         }
     }
     let because = format!("what the trail records {} to {} instead", seen.did("goes", "would go"), elsewhere.join(", "));
-    (!elsewhere.is_empty()).then(|| seen.sighting(format!("trail/{trail}"), because).apart_by(change.operation.clone()).fires())
+    (!elsewhere.is_empty()).then(|| seen.sighting(format!("trail/{trail}"), because).discriminator(change.operation.clone()).fires())
 }
 
 /// The buckets, log groups and keys of the account's evidence before a change, as far as they were read.
-fn stores_before(seen: &Seen<'_>) -> BTreeSet<String> {
-    let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
+fn stores_before(seen: &ChangeInContext<'_>) -> BTreeSet<String> {
+    let of_account = seen.history.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
     let read = of_account.filter_map(|(_, timeline)| {
         let earlier = timeline.entries().take_while(|(time, ..)| *time < seen.key.time);
         earlier.filter_map(|(_, _, telemetry)| telemetry).last()

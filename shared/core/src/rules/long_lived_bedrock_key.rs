@@ -2,9 +2,9 @@
 
 use crate::{
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::{ADDITIONAL_CREDENTIALS, ATLAS_CONTROL_ACCESS, LENS_LEAST_PRIVILEGE, UNBOUNDED_CONSUMPTION},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -35,7 +35,7 @@ pub(super) static RULE: Rule = Rule {
 /// The services whose service-specific credentials run models.
 const SERVICES: &[&str] = &["bedrock.amazonaws.com", "aws-external-anthropic.amazonaws.com"];
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let user = change.text("userName").unwrap_or("unknown");
     let (service, life, because) = if change.operation == "CreateServiceSpecificCredential" {
@@ -59,7 +59,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         };
         (service, life, format!("{deed}, and {}", life.told(seen)))
     };
-    if service.is_some_and(|service| !SERVICES.contains(&service)) || life.is_within(seen.scene.configuration.api_key_days) {
+    if service.is_some_and(|service| !SERVICES.contains(&service)) || life.is_within(seen.history.configuration.api_key_days) {
         return Vec::new();
     }
     let unverified = service.is_none() || life == Life::NotKnown;
@@ -91,8 +91,8 @@ impl Life {
         matches!(self, Life::Days(days) if days <= allowed)
     }
 
-    fn told(self, seen: &Seen<'_>) -> String {
-        let allowed = seen.scene.configuration.api_key_days;
+    fn told(self, seen: &ChangeInContext<'_>) -> String {
+        let allowed = seen.history.configuration.api_key_days;
         match self {
             Life::Days(days) => format!("it {} for {days} days, and {allowed} are allowed", seen.did("lives", "would live")),
             Life::Endless => format!("it never {}", seen.did("ends", "would end")),

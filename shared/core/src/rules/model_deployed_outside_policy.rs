@@ -1,12 +1,12 @@
 //! A model was deployed that the policy isn't known to cover.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome},
     enforcement::Enforcement,
     framework::{ATLAS_CONTROL_ACCESS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
     model::normalised,
     policy::GuardrailInference,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -45,7 +45,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     const NAMES: &[&str] = &[
         "provisionedModelArn",
         "customModelDeploymentArn",
@@ -70,7 +70,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let named: Vec<&str> = NAMES.iter().filter_map(|key| change.answer(key).as_str().or_else(|| change.text(key))).collect();
-    let (account, region, state) = (&change.account, &change.region, seen.scene.state);
+    let (account, region, state) = (&change.account, &change.region, seen.history.state);
     let policy = state.policy(account, seen.key.time).state();
     let by_policy = policy
         .and_then(|in_force| in_force.policy.as_ref()?.regions.get(region))

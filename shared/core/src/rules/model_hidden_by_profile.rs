@@ -2,12 +2,12 @@
 
 use crate::{
     arn::short,
-    blindness::Blindness,
+    change_history::{ChangeInContext, Outcome},
     framework::{ATLAS_CONTROL_ACCESS, GOVERN_1_2, ISO_INTENDED_USE, LENS_GUARDRAILS},
     json::At,
+    missing_evidence::MissingEvidence,
     model::Model,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
     verdict::Missing,
     world::InForce,
@@ -36,9 +36,9 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
-    let (account, region, state) = (&change.account, &change.region, seen.scene.state);
+    let (account, region, state) = (&change.account, &change.region, seen.history.state);
     let copied = change.parameters.at("/modelSource/copyFrom").as_str().into_iter();
     let listed = change.parameter("models").as_array().into_iter().flatten().chain(change.parameters.get("fallbackModel"));
     let named: Vec<Model> = copied.chain(listed.filter_map(|model| model["modelArn"].as_str())).map(Model::parse).collect();
@@ -58,25 +58,25 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
     let configured = state.configurations(account, region, seen.key.time).state().unwrap_or_default();
     let Some(in_force) = policy.state() else {
         return if configured.is_empty() {
-            vec![Outcome::Blind(account.clone(), region.clone(), Blindness::Evidence(Missing::EffectivePolicy))]
+            vec![Outcome::MissingEvidence(account.clone(), region.clone(), MissingEvidence::Evidence(Missing::EffectivePolicy))]
         } else {
             Vec::new()
         };
     };
     let enforces = !configured.is_empty() || in_force.policy.as_ref().is_some_and(|policy| policy.demands_in(region) != Some(false));
     let left_out = |at| -> Vec<String> {
-        let uncovered = models.iter().filter(|model| seen.scene.covers(account, region, model, at) == InForce::Known(false));
+        let uncovered = models.iter().filter(|model| seen.history.covers(account, region, model, at) == InForce::Known(false));
         uncovered.map(ToString::to_string).collect()
     };
     let hidden = left_out(seen.key.time);
     if !enforces || hidden.is_empty() {
         return Vec::new();
     }
-    let righted = seen.scene.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| left_out(*at).is_empty());
+    let restored_at = seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| left_out(*at).is_empty());
     vec![
         seen.sighting(resource, format!("it {stands} for {}, which enforcement leaves out", hidden.join(", ")))
             .of_models(hidden)
-            .righted(righted)
+            .restored_at(restored_at)
             .fires(),
     ]
 }

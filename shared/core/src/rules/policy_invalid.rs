@@ -3,16 +3,16 @@
 use crate::{
     arn::{AccountId, PolicyId, Region},
     change::{Change, OrganizationChange, WorldChange},
+    change_history::{ChangeHistory, ChangeInContext, Outcome, RuleMatch},
     framework::POLICY_WEAKENED,
-    moment::Moment,
     organization::GLOBAL_REGION,
     policy::{
         BEDROCK_POLICY,
         lint::{Level, Lint, lint, lints_of_effective},
     },
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Seen, Sighting},
     severity::Severity,
+    timestamp::Timestamp,
     world::Validation,
 };
 
@@ -48,14 +48,17 @@ pub(super) static RULE: Rule = Rule {
     ],
 };
 
-fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let Some(WorldChange::Organization(change)) = &seen.change.effect else {
         // A policy whose creation was refused has no id.
         let is_ours = seen.change.is("organizations", &["CreatePolicy"]) && seen.change.text("type") == Some(BEDROCK_POLICY);
-        let errors = seen.change.text("content").filter(|_| is_ours).and_then(|content| errors_of(content, seen.scene));
-        return errors.map(|errors| seen.sighting("new policy", format!("{errors}{UNATTACHED}")).stepped(-2).fires()).into_iter().collect();
+        let errors = seen.change.text("content").filter(|_| is_ours).and_then(|content| errors_of(content, seen.history));
+        return errors
+            .map(|errors| seen.sighting("new policy", format!("{errors}{UNATTACHED}")).severity_steps(-2).fires())
+            .into_iter()
+            .collect();
     };
-    let state = seen.scene.state;
+    let state = seen.history.state;
     let type_of = |policy: &_| state.organization_policy(policy, seen.key.time).state().map(|policy| policy.policy_type.clone());
     let written = match change {
         OrganizationChange::EffectivePolicyValidation { account, valid } => {
@@ -70,54 +73,54 @@ fn check_change(seen: &Seen<'_>) -> Vec<Outcome> {
     let Some((policy, Some(content))) = written else {
         return Vec::new();
     };
-    let Some(errors) = errors_of(content, seen.scene) else {
+    let Some(errors) = errors_of(content, seen.history) else {
         return Vec::new();
     };
     let (steps, reach) = if is_attached(seen, policy) { (0, "") } else { (-2, UNATTACHED) };
-    let righted = corrected(seen.scene, policy, seen.key.time);
-    vec![seen.sighting(policy.as_str(), format!("{errors}{reach}")).stepped(steps).righted(righted).fires()]
+    let restored_at = corrected(seen.history, policy, seen.key.time);
+    vec![seen.sighting(policy.as_str(), format!("{errors}{reach}")).severity_steps(steps).restored_at(restored_at).fires()]
 }
 
 /// The phrase for a policy that isn't attached.
 const UNATTACHED: &str = "; it is attached nowhere yet: an attachment would make it reach accounts";
 
 /// Whether a policy is, or may be, attached now or later.
-fn is_attached(seen: &Seen<'_>, policy: &PolicyId) -> bool {
+fn is_attached(seen: &ChangeInContext<'_>, policy: &PolicyId) -> bool {
     let attaches = |change: &Change| match &change.effect {
         Some(WorldChange::Organization(OrganizationChange::AttachPolicy { policy: attached, .. })) => {
             attached == policy && !change.is_refused()
         }
         _ => false,
     };
-    let known = match seen.scene.state.organization() {
+    let known = match seen.history.state.organization() {
         Some(organization) => organization.targets_of(policy).next().is_some(),
         // A policy that was just created isn't attached; for others it isn't known.
         None => seen.change.operation != "CreatePolicy",
     };
-    known || seen.scene.changes.iter().any(|(_, change)| attaches(change))
+    known || seen.history.changes.iter().any(|(_, change)| attaches(change))
 }
 
 const INVALID: &str = "AWS reports the effective policy as invalid, and the last valid one stays in force";
 
-fn invalid(seen: &Seen<'_>, account: &AccountId) -> Outcome {
-    let valid_again = seen.scene.state.validity(account).iter().find(|(time, valid)| *valid && *time > seen.key.time);
-    Sighting::new(account, &seen.change.region, "effective policy", INVALID).righted(valid_again.map(|(time, _)| *time)).fires()
+fn invalid(seen: &ChangeInContext<'_>, account: &AccountId) -> Outcome {
+    let valid_again = seen.history.state.validity(account).iter().find(|(time, valid)| *valid && *time > seen.key.time);
+    RuleMatch::new(account, &seen.change.region, "effective policy", INVALID).restored_at(valid_again.map(|(time, _)| *time)).fires()
 }
 
 /// Reports errors in attached policies, and in described effective policies whose source policies aren't known.
-fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
-    let state = scene.state;
+fn check_state(history: &ChangeHistory<'_>) -> Vec<Outcome> {
+    let state = history.state;
     let region = Region::from(GLOBAL_REGION);
     let mut outcomes = Vec::new();
     if let Some(organization) = state.organization() {
         let owner = organization.management_account.clone().unwrap_or_else(|| AccountId::from("unknown"));
         for (policy, version) in
-            state.organization_policies(Moment::END).filter(|(policy, _)| organization.targets_of(policy).next().is_some())
+            state.organization_policies(Timestamp::END).filter(|(policy, _)| organization.targets_of(policy).next().is_some())
         {
             if version.policy_type == BEDROCK_POLICY
-                && let Some(errors) = errors_of(&version.content, scene)
+                && let Some(errors) = errors_of(&version.content, history)
             {
-                outcomes.push(Sighting::new(&owner, &region, policy.as_str(), errors).fires());
+                outcomes.push(RuleMatch::new(&owner, &region, policy.as_str(), errors).fires());
             }
         }
     }
@@ -126,21 +129,21 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
             continue;
         };
         let attributed = state.computed_policy(account, time).state().is_some();
-        if !attributed && let Some(errors) = told(&lints_of_effective(policy, scene.management_account())) {
-            outcomes.push(Sighting::new(account, &region, "effective policy", errors).at(time).fires());
+        if !attributed && let Some(errors) = told(&lints_of_effective(policy, history.management_account())) {
+            outcomes.push(RuleMatch::new(account, &region, "effective policy", errors).at(time).fires());
         }
     }
-    outcomes.extend(state.validations().flat_map(|(account, validations)| said_to_be_invalid(scene, account, validations)));
+    outcomes.extend(state.validations().flat_map(|(account, validations)| said_to_be_invalid(history, account, validations)));
     outcomes
 }
 
 /// The periods in which AWS reports an account's policy as invalid, each with the last report.
 fn said_to_be_invalid<'v>(
-    scene: &Scene<'_>,
+    history: &ChangeHistory<'_>,
     account: &AccountId,
-    validations: impl Iterator<Item = (Moment, &'v Validation)>,
+    validations: impl Iterator<Item = (Timestamp, &'v Validation)>,
 ) -> Vec<Outcome> {
-    let mut stretches: Vec<(Moment, &Validation)> = Vec::new();
+    let mut stretches: Vec<(Timestamp, &Validation)> = Vec::new();
     let mut was_valid = true;
     for (time, validation) in validations {
         match stretches.last_mut().filter(|_| !was_valid) {
@@ -150,17 +153,17 @@ fn said_to_be_invalid<'v>(
         }
         was_valid = validation.is_valid();
     }
-    let outcome = |(since, validation): (Moment, &Validation)| {
+    let outcome = |(since, validation): (Timestamp, &Validation)| {
         let because = format!("{INVALID}: {}", validation.told());
-        let valid_again = scene.state.validity(account).iter().find(|(time, valid)| *valid && *time > since);
-        let sighting = Sighting::new(account, &Region::from(GLOBAL_REGION), "effective policy", because);
-        sighting.at(since).righted(valid_again.map(|(time, _)| *time)).fires()
+        let valid_again = history.state.validity(account).iter().find(|(time, valid)| *valid && *time > since);
+        let sighting = RuleMatch::new(account, &Region::from(GLOBAL_REGION), "effective policy", because);
+        sighting.at(since).restored_at(valid_again.map(|(time, _)| *time)).fires()
     };
     stretches.into_iter().map(outcome).collect()
 }
 
-fn errors_of(content: &str, scene: &Scene<'_>) -> Option<String> {
-    told(&lint(content, scene.management_account()).unwrap_or_default())
+fn errors_of(content: &str, history: &ChangeHistory<'_>) -> Option<String> {
+    told(&lint(content, history.management_account()).unwrap_or_default())
 }
 
 fn told(lints: &[Lint]) -> Option<String> {
@@ -171,16 +174,17 @@ fn told(lints: &[Lint]) -> Option<String> {
 }
 
 /// The time from which the policy had no error any more.
-fn corrected(scene: &Scene<'_>, policy: &PolicyId, after: Moment) -> Option<Moment> {
-    let mut versions = scene.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| {
-        match &change.effect {
-            Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { policy: updated, content: Some(content) }))
-                if updated == policy =>
-            {
-                Some((key.time, content))
+fn corrected(history: &ChangeHistory<'_>, policy: &PolicyId, after: Timestamp) -> Option<Timestamp> {
+    let mut versions =
+        history.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| {
+            match &change.effect {
+                Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { policy: updated, content: Some(content) }))
+                    if updated == policy =>
+                {
+                    Some((key.time, content))
+                }
+                _ => None,
             }
-            _ => None,
-        }
-    });
-    versions.find(|(_, content)| errors_of(content, scene).is_none()).map(|(time, _)| time)
+        });
+    versions.find(|(_, content)| errors_of(content, history).is_none()).map(|(time, _)| time)
 }

@@ -2,14 +2,14 @@
 
 use crate::{
     arn::{AccountId, Region},
+    change_history::{ChangeHistory, Outcome, RuleMatch, effective_policies::PROPAGATION_SECONDS},
     control_change::ControlChange,
     framework::{GOVERN_1_5, LENS_MONITORING, TENANT_POLICY},
-    moment::Moment,
     organization::GLOBAL_REGION,
     policy::{EffectivePolicy, GuardrailInference, Identifier},
     rule::{Check, Correlation, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Sighting, effective_policies::SETTLING_SECONDS},
     severity::Severity,
+    timestamp::Timestamp,
     world::{InForce, PolicyBasis},
 };
 
@@ -32,31 +32,32 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::State(StateCheck(check))],
 };
 
-fn check(scene: &Scene<'_>) -> Vec<Outcome> {
-    let state = scene.state;
+fn check(history: &ChangeHistory<'_>) -> Vec<Outcome> {
+    let state = history.state;
     let region = Region::from(GLOBAL_REGION);
     let mut outcomes = Vec::new();
     for account in state.accounts() {
-        let differs = |read: Moment, described: Option<&EffectivePolicy>| {
-            let time = compared_at(scene, account, read)?;
+        let differs = |read: Timestamp, described: Option<&EffectivePolicy>| {
+            let time = compared_at(history, account, read)?;
             let InForce::Known(computed) = state.computed_policy(account, time) else {
                 return None;
             };
             let is_invalid = state.validity(account).iter().rev().find(|(at, _)| *at <= time).is_some_and(|(_, valid)| !valid);
-            let settled = time == Moment::BEGINNING
-                || state.computed_policy(account, time.plus_seconds(-SETTLING_SECONDS)) == InForce::Known(computed.clone());
+            let settled = time == Timestamp::BEGINNING
+                || state.computed_policy(account, time.plus_seconds(-PROPAGATION_SECONDS)) == InForce::Known(computed.clone());
             (!is_invalid && settled).then(|| demands(described) != demands(computed.as_deref())).map(|differs| (time, differs, computed))
         };
         let mut readings = state.described(account).filter_map(|(time, described)| Some((described, differs(time, described.as_deref())?)));
         let Some((described, (time, _, computed))) = readings.by_ref().find(|(_, (_, differs, _))| *differs) else {
             continue;
         };
-        let righted = readings.find(|(_, (_, differs, _))| !differs).map(|(_, (time, ..))| time);
+        let restored_at = readings.find(|(_, (_, differs, _))| !differs).map(|(_, (time, ..))| time);
         let (computed, described) = (demands(computed.as_deref()), demands(described.as_deref()));
         let change = ControlChange { control: "effective policy".to_owned(), side: None, before: Some(computed), after: Some(described) };
         let because = "computed and described effective policy differ";
-        outcomes
-            .push(Sighting::new(account, &region, "effective policy", because).changing(vec![change]).at(time).righted(righted).fires());
+        outcomes.push(
+            RuleMatch::new(account, &region, "effective policy", because).changing(vec![change]).at(time).restored_at(restored_at).fires(),
+        );
     }
     outcomes
 }
@@ -64,20 +65,20 @@ fn check(scene: &Scene<'_>) -> Vec<Outcome> {
 /// The time at which a reading and the computed policy can be compared: the time of the reading. For a reading without a time it is the
 /// time at which AWS last updated the policy, or the last dated attachment if nothing changed in the organization until then; the beginning
 /// of time if no attachment has a date.
-fn compared_at(scene: &Scene<'_>, account: &AccountId, read: Moment) -> Option<Moment> {
-    if read > Moment::BEGINNING {
+fn compared_at(history: &ChangeHistory<'_>, account: &AccountId, read: Timestamp) -> Option<Timestamp> {
+    if read > Timestamp::BEGINNING {
         return Some(read);
     }
-    let state = scene.state;
+    let state = history.state;
     if let Some(since) = state.world().described_since(account, read) {
-        return Some(since.plus_seconds(SETTLING_SECONDS));
+        return Some(since.plus_seconds(PROPAGATION_SECONDS));
     }
     let organizations = state.world().organization_readings().map(|(_, organization)| organization);
     let attachments = organizations.flat_map(|organization| organization.attachments.values().flatten());
     let Some(last) = attachments.filter_map(|attachment| attachment.attached_at).max() else {
         return Some(read);
     };
-    let at = last.plus_seconds(SETTLING_SECONDS);
+    let at = last.plus_seconds(PROPAGATION_SECONDS);
     let still_holds = state.policy(account, at).state().is_some_and(|now| now.basis == PolicyBasis::Described && now.since == read);
     still_holds.then_some(at)
 }

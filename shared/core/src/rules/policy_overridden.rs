@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use crate::{
     arn::{AccountId, GuardrailVersionArn, PolicyId, Region},
     change::WorldChange,
+    change_history::{
+        ChangeHistory, ChangeInContext, Outcome, RuleMatch, effective_policies::weaker_policies, guardrail_versions::is_upgrade,
+    },
     framework::POLICY_WEAKENED,
-    moment::Moment,
     organization::{GLOBAL_REGION, Organization},
     policy::{Attached, BEDROCK_POLICY, EffectivePolicy, GuardrailInference, Origin, Weakening, inherit, weakening},
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule, StateCheck},
-    scene::{Outcome, Scene, Seen, Sighting, effective_policies::weaker_policies, guardrail_versions::is_upgrade},
     severity::Severity,
+    timestamp::Timestamp,
     world::{PolicyBasis, State},
 };
 
@@ -42,19 +44,19 @@ pub(super) static RULE: Rule = Rule {
     ],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     weaker_policies(seen, &format!("what is demanded higher in the tree {} replaced or weakened", seen.did("is", "would be")))
 }
 
 /// Reports overrides that existed before the input. Changes in the input are reported by their own rules.
-fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
-    let state = scene.state;
+fn check_state(history: &ChangeHistory<'_>) -> Vec<Outcome> {
+    let state = history.state;
     let Some(organization) = state.organization() else {
         return Vec::new();
     };
     let region = Region::from(GLOBAL_REGION);
-    let mut touched: BTreeMap<AccountId, Moment> = BTreeMap::new();
-    for (key, change) in scene.changes.iter().filter(|(_, change)| !change.is_refused()) {
+    let mut touched: BTreeMap<AccountId, Timestamp> = BTreeMap::new();
+    for (key, change) in history.changes.iter().filter(|(_, change)| !change.is_refused()) {
         if let Some(WorldChange::Organization(organization_change)) = &change.effect {
             for account in state.effect_of(key.time, &key.event_id, organization_change).accounts {
                 touched.entry(account.account).or_insert(key.time);
@@ -67,22 +69,22 @@ fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
             continue;
         };
         let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
-            let compared = scene.compare(a, b, Moment::END);
+            let compared = history.compare(a, b, Timestamp::END);
             if is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
         };
-        let lost_at = |at: Moment| {
+        let lost_at = |at: Timestamp| {
             let now = state.policy(account, at).state().filter(|now| now.basis != PolicyBasis::LastValid)?;
             Some(weakening(Some(&upper), now.policy.as_deref(), &compare)).filter(|lost| !lost.is_none())
         };
         let before_changes = touched.get(account).map(|time| time.just_before());
-        let Some(lost) = lost_at(Moment::END).filter(|_| before_changes.is_none_or(|at| lost_at(at).is_some())) else {
+        let Some(lost) = lost_at(Timestamp::END).filter(|_| before_changes.is_none_or(|at| lost_at(at).is_some())) else {
             continue;
         };
         let unverified = lost.changes.is_empty();
         let changes = if unverified { lost.unverified } else { lost.changes };
         let because = format!("attached to {}, it replaces or weakens what is demanded higher in the tree", overriding.attached_to);
         outcomes
-            .push(Sighting::new(account, &region, overriding.policy.as_str(), because).changing(changes).unverified(unverified).fires());
+            .push(RuleMatch::new(account, &region, overriding.policy.as_str(), because).changing(changes).unverified(unverified).fires());
     }
     outcomes
 }
@@ -96,7 +98,7 @@ fn higher_and_lower(state: &State, organization: &Organization, account: &Accoun
     for target in path {
         let attachments = organization.attachments.get(&target).into_iter().flatten();
         let of_policy = |policy: &PolicyId| {
-            state.organization_policy(policy, Moment::END).state().filter(|version| version.policy_type == BEDROCK_POLICY)
+            state.organization_policy(policy, Timestamp::END).state().filter(|version| version.policy_type == BEDROCK_POLICY)
         };
         let level: Vec<Attached<'_>> = attachments
             .filter_map(|attachment| {

@@ -1,9 +1,9 @@
 //! BEDROCK_POLICY was disabled on the root.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome, effective_policies::weaker_policies},
     framework::POLICY_WEAKENED,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
 
@@ -29,7 +29,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     match seen.change.text("policyType") {
         Some(crate::policy::BEDROCK_POLICY) => {
             sure_of_effect(weaker_policies(seen, &format!("no Bedrock policy {} in force any more", seen.did("is", "would be"))))
@@ -46,7 +46,7 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
 fn sure_of_effect(outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let sure = |outcome| match outcome {
         Outcome::Fires(sighting) => Outcome::Fires(Box::new(sighting.unverified(false))),
-        blind @ Outcome::Blind(..) => blind,
+        blind @ Outcome::MissingEvidence(..) => blind,
     };
     outcomes.into_iter().map(sure).collect()
 }

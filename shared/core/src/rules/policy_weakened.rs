@@ -1,9 +1,9 @@
 //! A Bedrock policy was updated so that an account's effective policy is weaker.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome, effective_policies::weaker_policies},
     framework::POLICY_WEAKENED,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, effective_policies::weaker_policies},
     severity::Severity,
 };
 
@@ -31,6 +31,6 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     weaker_policies(seen, &format!("its effective policy {} less than before", seen.did("demands", "would demand")))
 }

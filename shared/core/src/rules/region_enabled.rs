@@ -2,11 +2,11 @@
 
 use crate::{
     arn::{AccountId, Region},
+    change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::{GOVERN_1_2, LENS_GUARDRAILS, UNUSED_REGIONS},
-    moment::Moment,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen, Sighting},
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -32,7 +32,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     let account: AccountId = change.text("accountId").map_or_else(|| change.account.clone(), AccountId::from);
     let Some(region) = change.text("regionName").map(Region::from) else {
@@ -42,17 +42,17 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
                 .fires(),
         ];
     };
-    let covers = |at: Moment| {
-        let in_force = seen.scene.state.policy(&account, at).state()?;
+    let covers = |at: Timestamp| {
+        let in_force = seen.history.state.policy(&account, at).state()?;
         in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_in(&region))
     };
     let covered = covers(seen.key.time);
-    let heard = seen.scene.heartbeats.get(&(account.clone(), region.clone())).into_iter().flatten().find(|time| **time >= seen.key.time);
-    let longest = super::telemetry_gap::longest_silence(seen.scene);
+    let heard = seen.history.heartbeats.get(&(account.clone(), region.clone())).into_iter().flatten().find(|time| **time >= seen.key.time);
+    let longest = super::telemetry_gap::longest_silence(seen.history);
     let is_silent = !change.is_refused()
         && longest.is_some_and(|longest| {
             heard.is_none_or(|heard| heard.seconds_since(seen.key.time) > longest)
-                && seen.scene.horizon.1.seconds_since(seen.key.time) > longest
+                && seen.history.horizon.1.seconds_since(seen.key.time) > longest
         });
     if covered == Some(true) && !is_silent {
         return Vec::new();
@@ -65,12 +65,17 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
         None => format!("{region} {enabled}, and whether the effective policy names it is not known"),
     };
     let disabled = seen.later(&region, |later| later.operation == "DisableRegion").map(|(key, _)| key.time);
-    let later = seen.scene.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));
+    let later = seen.history.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));
     let right_again = match covered {
         Some(true) => heard.copied(),
         _ if is_silent => later.zip(heard).map(|(covered, heard)| covered.max(*heard)),
         _ => later,
     };
-    let righted = disabled.into_iter().chain(right_again).min();
-    vec![Sighting::new(&account, &region, format!("Region {region}"), because).unverified(covered.is_none()).righted(righted).fires()]
+    let restored_at = disabled.into_iter().chain(right_again).min();
+    vec![
+        RuleMatch::new(&account, &region, format!("Region {region}"), because)
+            .unverified(covered.is_none())
+            .restored_at(restored_at)
+            .fires(),
+    ]
 }

@@ -2,12 +2,12 @@
 
 use crate::{
     arn::Region,
+    change_history::{ChangeHistory, Outcome, RuleMatch},
     framework::LOGS_IMPAIRED,
-    moment::Moment,
     organization::GLOBAL_REGION,
     rule::{Check, Correlation, Group, PlaceCheck, Resolved, Rule, StateCheck, Traffic},
-    scene::{Outcome, Scene, Sighting},
     severity::Severity,
+    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -28,77 +28,81 @@ pub(super) static RULE: Rule = Rule {
     resolved: Resolved::ByState,
     correlation: Correlation::Independent,
     controls: LOGS_IMPAIRED,
-    checks: &[Check::Place(PlaceCheck(check)), Check::State(StateCheck(check_state))],
+    checks: &[Check::AccountRegion(PlaceCheck(check)), Check::State(StateCheck(check_state))],
 };
 
 /// Seconds within which CloudTrail usually delivers (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
-fn check(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<Outcome> {
-    let silences = silences(place, scene).into_iter().map(|(from, until)| {
+fn check(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Vec<Outcome> {
+    let silences = silences(place, history).into_iter().map(|(from, until)| {
         // A heartbeat that only the account itself reports ends a silence, but doesn't prove that events arrive.
-        let proof = |until: Moment| place.heartbeats.iter().find(|(time, is_proof)| *time >= until && *is_proof).map(|(time, _)| *time);
+        let proof = |until: Timestamp| place.heartbeats.iter().find(|(time, is_proof)| *time >= until && *is_proof).map(|(time, _)| *time);
         let because = match until {
             Some(until) => format!("no heartbeat between {from} and {until}"),
             None => format!("no heartbeat since {from}"),
         };
-        Sighting::new(place.account, place.region, "heartbeat", because).at(from).righted(until.and_then(proof)).fires()
+        RuleMatch::new(place.account, place.region, "heartbeat", because).at(from).restored_at(until.and_then(proof)).fires()
     });
-    silences.chain(uncounted(place, scene)).collect()
+    silences.chain(uncounted(place, history)).collect()
 }
 
 /// Reports active accounts of the organization from which nothing was received, if heartbeats are expected of all accounts.
-fn check_state(scene: &Scene<'_>) -> Vec<Outcome> {
-    let (first, last) = scene.horizon;
-    let is_expected = longest_silence(scene).is_some_and(|longest| first > Moment::BEGINNING && last.seconds_since(first) > longest);
-    let Some(organization) = scene.state.organization().filter(|_| is_expected) else {
+fn check_state(history: &ChangeHistory<'_>) -> Vec<Outcome> {
+    let (first, last) = history.horizon;
+    let is_expected = longest_silence(history).is_some_and(|longest| first > Timestamp::BEGINNING && last.seconds_since(first) > longest);
+    let Some(organization) = history.state.organization().filter(|_| is_expected) else {
         return Vec::new();
     };
     let silent = organization.accounts.iter().filter(|(account, known)| {
-        let is_met = scene.regions.contains_key(*account) || scene.state.metered().any(|(metered, _)| metered == *account);
+        let is_met = history.regions.contains_key(*account) || history.state.metered().any(|(metered, _)| metered == *account);
         known.active && !is_met
     });
     let region = Region::from(GLOBAL_REGION);
     let because = format!("no heartbeat from any Region since {first}");
-    silent.map(|(account, _)| Sighting::new(account, &region, "heartbeat", because.clone()).at(first).fires()).collect()
+    silent.map(|(account, _)| RuleMatch::new(account, &region, "heartbeat", because.clone()).at(first).fires()).collect()
 }
 
 /// Seconds that an auditor may be silent at most; `None` if no heartbeats are expected.
-pub(super) fn longest_silence(scene: &Scene<'_>) -> Option<i64> {
-    scene.configuration.auditor.heartbeat_role.as_ref().map(|_| longest(scene))
+pub(super) fn longest_silence(history: &ChangeHistory<'_>) -> Option<i64> {
+    history.configuration.auditor.heartbeat_role.as_ref().map(|_| longest(history))
 }
 
 /// The time, beyond the end of the input, at which the first silent account and Region will have been silent for too long. `enabled` are
 /// the times at which Regions were enabled, where an auditor is expected too.
-pub(crate) fn silent_at(traffic: &[Traffic<'_>], enabled: impl Iterator<Item = Moment>, scene: &Scene<'_>) -> Option<Moment> {
-    let (_, last) = scene.horizon;
+pub(crate) fn silent_at(
+    traffic: &[Traffic<'_>],
+    enabled: impl Iterator<Item = Timestamp>,
+    history: &ChangeHistory<'_>,
+) -> Option<Timestamp> {
+    let (_, last) = history.horizon;
     let quiet_since =
-        traffic.iter().filter_map(|place| place.heartbeats.last().map(|(time, _)| *time).or_else(|| expected_since(place, scene)));
-    let quiet = quiet_since.map(|since| since.plus_seconds(longest(scene) + 1));
-    let enabled = enabled.filter_map(|at| Some(at.plus_seconds(longest_silence(scene)? + 1)));
+        traffic.iter().filter_map(|place| place.heartbeats.last().map(|(time, _)| *time).or_else(|| expected_since(place, history)));
+    let quiet = quiet_since.map(|since| since.plus_seconds(longest(history) + 1));
+    let enabled = enabled.filter_map(|at| Some(at.plus_seconds(longest_silence(history)? + 1)));
     quiet.chain(enabled).filter(|at| *at > last).min()
 }
 
 /// The time from which heartbeats are expected; `None` if none are.
-fn expected_since(place: &Traffic<'_>, scene: &Scene<'_>) -> Option<Moment> {
-    let (first, _) = scene.horizon;
-    let is_expected = scene.configuration.auditor.heartbeat_role.is_some();
+fn expected_since(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Timestamp> {
+    let (first, _) = history.horizon;
+    let is_expected = history.configuration.auditor.heartbeat_role.is_some();
     match place.heartbeats.first() {
         // If no role is configured, heartbeats are expected from the first one on.
         Some((time, _)) => Some(if is_expected { first } else { *time }),
-        None => Some(first).filter(|first| is_expected && *first > Moment::BEGINNING),
+        None => Some(first).filter(|first| is_expected && *first > Timestamp::BEGINNING),
     }
 }
 
-fn longest(scene: &Scene<'_>) -> i64 {
-    scene.configuration.auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS
+fn longest(history: &ChangeHistory<'_>) -> i64 {
+    history.configuration.auditor.heartbeat_minutes * 60 + DELIVERY_SECONDS
 }
 
 /// The periods without a heartbeat, each with the heartbeat that ended it.
-fn silences(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<(Moment, Option<Moment>)> {
-    let (_, last) = scene.horizon;
-    let Some(mut since) = expected_since(place, scene) else { return Vec::new() };
-    let longest = longest(scene);
+fn silences(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Vec<(Timestamp, Option<Timestamp>)> {
+    let (_, last) = history.horizon;
+    let Some(mut since) = expected_since(place, history) else { return Vec::new() };
+    let longest = longest(history);
     let mut silences = Vec::new();
     for (heartbeat, _) in &place.heartbeats {
         if heartbeat.seconds_since(since) > longest {
@@ -113,11 +117,11 @@ fn silences(place: &Traffic<'_>, scene: &Scene<'_>) -> Vec<(Moment, Option<Momen
 }
 
 /// Reports periods in which metrics count more calls than were read.
-fn uncounted(place: &Traffic<'_>, scene: &Scene<'_>) -> Option<Outcome> {
-    let (first, last) = scene.horizon;
+fn uncounted(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Outcome> {
+    let (first, last) = history.horizon;
     let mut missed = 0;
     let mut since = None;
-    for (start, counted) in scene.state.metrics(place.account, place.region)? {
+    for (start, counted) in history.state.metrics(place.account, place.region)? {
         let end = start.plus_seconds(counted.period);
         if end <= first || *start > last {
             continue;
@@ -132,5 +136,5 @@ fn uncounted(place: &Traffic<'_>, scene: &Scene<'_>) -> Option<Outcome> {
     }
     let since = since?;
     let because = format!("Bedrock's metrics count {missed} more calls than events show");
-    Some(Sighting::new(place.account, place.region, "metrics", because).at(since).fires())
+    Some(RuleMatch::new(place.account, place.region, "metrics", because).at(since).fires())
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::{
     arn::short,
     change::Change,
+    change_history::{ChangeInContext, Outcome},
     framework::LOGS_IMPAIRED,
-    moment::Moment,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
     telemetry::{LoggedEvent, Selectors},
+    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -38,7 +38,7 @@ pub(super) static RULE: Rule = Rule {
     })],
 };
 
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
     if change.operation == "DisableAWSServiceAccess" {
         return access_disabled(seen).into_iter().collect();
@@ -66,12 +66,12 @@ fn check(seen: &Seen<'_>) -> Vec<Outcome> {
             Some(after) => (left_out(seen, &after, &LoggedEvent::INVOCATIONS, "calls of models"), false),
         },
     };
-    let righted = righted(seen, trail);
-    vec![seen.sighting(format!("trail/{trail}"), because).unverified(unverified).righted(righted).fires()]
+    let restored_at = restored_at(seen, trail);
+    vec![seen.sighting(format!("trail/{trail}"), because).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// A phrase for the events that selectors no longer record, with the conditions of those that still select some.
-pub(super) fn left_out(seen: &Seen<'_>, selectors: &Selectors, events: &[LoggedEvent<'_>], what: &str) -> String {
+pub(super) fn left_out(seen: &ChangeInContext<'_>, selectors: &Selectors, events: &[LoggedEvent<'_>], what: &str) -> String {
     let narrowed: BTreeSet<String> = events.iter().filter_map(|event| selectors.narrowed(*event)).collect();
     if narrowed.is_empty() {
         return format!("it {} {what}", seen.did("no longer records", "would no longer record"));
@@ -82,7 +82,7 @@ pub(super) fn left_out(seen: &Seen<'_>, selectors: &Selectors, events: &[LoggedE
 }
 
 /// Reports that CloudTrail's access to the organization was disabled.
-fn access_disabled(seen: &Seen<'_>) -> Option<Outcome> {
+fn access_disabled(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     let service = seen.change.text("servicePrincipal");
     let concerns = seen.change.service == "organizations" && service.is_none_or(|service| service == "cloudtrail.amazonaws.com");
     let may = seen.did("may no longer", "would no longer be allowed to");
@@ -103,11 +103,11 @@ pub(super) fn selectors_of(change: &Change) -> Option<Selectors> {
 }
 
 /// The selectors before a change: those that an earlier event set, or else those in the world.
-pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors> {
+pub(super) fn selectors_before(seen: &ChangeInContext<'_>, trail: &str) -> Option<Selectors> {
     if let Some(set) = seen.earlier(trail, |earlier| earlier.operation == "PutEventSelectors") {
         return selectors_of(set);
     }
-    let of_account = seen.scene.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
+    let of_account = seen.history.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
     let read = of_account.filter_map(|(_, timeline)| timeline.at(seen.before()).state());
     let trails: Vec<_> = read.flat_map(|telemetry| &telemetry.trails).collect();
     let named = trails.iter().find(|known| known.name.as_deref() == Some(trail));
@@ -117,13 +117,13 @@ pub(super) fn selectors_before(seen: &Seen<'_>, trail: &str) -> Option<Selectors
 }
 
 /// The time from which the trail records calls again, by StartLogging, new selectors or a later reading.
-fn righted(seen: &Seen<'_>, trail: &str) -> Option<Moment> {
+fn restored_at(seen: &ChangeInContext<'_>, trail: &str) -> Option<Timestamp> {
     let records_again = |later: &Change| {
         later.operation == "StartLogging"
             || (later.operation == "PutEventSelectors" && selectors_of(later).is_some_and(|selectors| selectors.record_invocations()))
     };
     let started = seen.later(trail, records_again).map(|(key, _)| key.time);
-    let of_account = seen.scene.state.all_telemetry().filter(|((of, _), _)| *of == seen.change.account);
+    let of_account = seen.history.state.all_telemetry().filter(|((of, _), _)| *of == seen.change.account);
     let records = |trails: &[crate::telemetry::Trail]| {
         let is_this = |known: &&crate::telemetry::Trail| known.name.as_deref().is_none_or(|name| name == trail);
         let records = |known: &crate::telemetry::Trail| known.selectors.as_ref().is_some_and(Selectors::record_invocations);

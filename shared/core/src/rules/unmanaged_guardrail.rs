@@ -28,11 +28,15 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
-    let made_here = judged.made_here.as_ref().filter(|_| judged.ran() && judged.judgement.verdict == Verdict::Violation)?;
+    let created_in_account =
+        judged.created_in_account.as_ref().filter(|_| judged.ran() && judged.judgement.verdict == Verdict::Violation)?;
     Some(Observed {
-        discriminator: made_here.clone(),
-        because: format!("asked for {made_here}, which this account made itself, in place of {}", judged.judgement.required_guardrail()),
-        resource: Some(made_here.clone()),
+        discriminator: created_in_account.clone(),
+        because: format!(
+            "asked for {created_in_account}, which this account made itself, in place of {}",
+            judged.judgement.required_guardrail()
+        ),
+        resource: Some(created_in_account.clone()),
         ..Observed::default()
     })
 }

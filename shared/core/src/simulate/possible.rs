@@ -4,9 +4,9 @@ use crate::{
     arn::{AccountId, GuardrailVersion, GuardrailVersionArn, PolicyId, TargetId},
     change::{OrganizationChange, WorldChange},
     enforcement::Enforcement,
-    moment::Moment,
     organization::Organization,
     policy::BEDROCK_POLICY,
+    timestamp::Timestamp,
     world::State,
 };
 
@@ -53,7 +53,7 @@ pub enum Impossible {
 pub(super) fn is_possible(
     change: &WorldChange,
     state: &State,
-    at: Moment,
+    at: Timestamp,
     has_calls: impl Fn(&AccountId) -> bool,
 ) -> Result<(), Impossible> {
     let organization = || state.organization().ok_or(Impossible::NoOrganization);

@@ -7,9 +7,9 @@ use crate::{
     enforcement::{Enforcement, Meant},
     guardrail::sharing::{Sharing, shares_with},
     model::Model,
-    moment::Moment,
-    operations::Reach,
+    operations::OperationCoverage,
     policy::{GuardrailInference, Identifier, Unusable},
+    timestamp::Timestamp,
     verdict::Call,
     world::State,
 };
@@ -50,8 +50,8 @@ pub(super) enum Scope {
 }
 
 /// The enforcements of the effective policy and of the account's configuration for a call, except those that can't be enforced.
-pub(super) fn enforced<'s>(state: &'s State, call: &'s Call, at: Moment) -> Vec<Enforcement> {
-    if call.reach != Reach::Covered {
+pub(super) fn enforced<'s>(state: &'s State, call: &'s Call, at: Timestamp) -> Vec<Enforcement> {
+    if call.reach != OperationCoverage::Covered {
         return Vec::new();
     }
     let by_policy = inferences(state, call, at).iter().filter_map(GuardrailInference::enforcement).collect::<Vec<_>>();
@@ -59,16 +59,16 @@ pub(super) fn enforced<'s>(state: &'s State, call: &'s Call, at: Moment) -> Vec<
     by_policy.into_iter().chain(configured).filter(|enforcement| enforcement.models.means(&call.model) != Meant::No).collect()
 }
 
-fn inferences<'s>(state: &'s State, call: &Call, at: Moment) -> &'s [GuardrailInference] {
+fn inferences<'s>(state: &'s State, call: &Call, at: Timestamp) -> &'s [GuardrailInference] {
     let policy = state.policy(&call.account, at).state().and_then(|in_force| in_force.policy.as_deref());
     policy.and_then(|policy| policy.regions.get(&call.region)).map_or(&[], Vec::as_slice)
 }
 
 /// Decides why a call fails or may fail: because a guardrail that is enforced for it can't be applied. With `permitted`, the callers' own
 /// permission and the sharing of guardrail profiles are assumed.
-pub(super) fn prospect(state: &State, call: &Call, at: Moment, scope: Scope, permitted: bool) -> Prospect {
+pub(super) fn prospect(state: &State, call: &Call, at: Timestamp, scope: Scope, permitted: bool) -> Prospect {
     let mut prospect = Prospect::default();
-    if call.reach != Reach::Covered {
+    if call.reach != OperationCoverage::Covered {
         return prospect;
     }
     let is_meant = |models: &crate::enforcement::ModelScope| scope == Scope::OfPlace || models.means(&call.model) != Meant::No;
@@ -109,7 +109,7 @@ impl Prospect {
         self.open.insert(question, text);
     }
 
-    fn apply(&mut self, state: &State, call: &Call, guardrail: &GuardrailVersionArn, at: Moment, permitted: bool) {
+    fn apply(&mut self, state: &State, call: &Call, guardrail: &GuardrailVersionArn, at: Timestamp, permitted: bool) {
         if guardrail.key.region != call.region {
             return self.fail(format!("{guardrail} is of another Region"));
         }
@@ -142,7 +142,7 @@ impl Prospect {
 
     /// Checks that callers of another account may apply a guardrail. Its resource policy and the callers' own policies must both allow it,
     /// and so must the resource policies of its guardrail profile wherever inference may run.
-    fn reach(&mut self, state: &State, call: &Call, key: &GuardrailKey, profile: Option<&str>, at: Moment, permitted: bool) {
+    fn reach(&mut self, state: &State, call: &Call, key: &GuardrailKey, profile: Option<&str>, at: Timestamp, permitted: bool) {
         let sharing = |key: &GuardrailKey| {
             let policy = state.resource_policy(key, at).state()?;
             Some(shares_with(policy, Some(&call.account), state.organization()))

@@ -2,11 +2,11 @@
 
 use crate::{
     arn::{GuardrailVersionArn, Region},
+    change_history::{lowered_where_enforced, redefined},
     control_change::ControlChange,
     enforcement::{Enforcement, ModelScope},
-    guardrail::Canonical,
+    guardrail::CanonicalGuardrail,
     policy::{EffectivePolicy, Weakening, weakening, weakening_of},
-    scene::{lowered_where_enforced, redefined},
     world::State,
 };
 
@@ -86,7 +86,7 @@ fn compare(old: &GuardrailVersionArn, new: &GuardrailVersionArn, state: &State) 
 }
 
 /// The content of a version. Published versions never change, so any reading of it is right.
-fn content<'s>(named: &GuardrailVersionArn, state: &'s State) -> Option<&'s Canonical> {
+fn content<'s>(named: &GuardrailVersionArn, state: &'s State) -> Option<&'s CanonicalGuardrail> {
     let timeline = state.guardrail_timeline(named)?;
     timeline.entries().find_map(|(_, _, content)| content?.as_deref().filter(|content| content.is_ready()))
 }

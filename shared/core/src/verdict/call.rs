@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
     model::Model,
-    moment::Moment,
-    operations::Reach,
+    operations::OperationCoverage,
+    timestamp::Timestamp,
 };
 
 /// A call that runs a model, as its record shows it.
@@ -17,11 +17,11 @@ pub struct Call {
     /// The Region of the call. Guardrails are evaluated there, wherever inference runs (docs/aws/enforcement.md#coverage).
     pub region: Region,
     /// The time of the call; `None` if the record has none that can be read.
-    pub time: Option<Moment>,
+    pub time: Option<Timestamp>,
     /// The operation.
     pub api: String,
     /// Whether enforcement applies to the operation.
-    pub reach: Reach,
+    pub reach: OperationCoverage,
     /// The model that was called.
     pub model: Model,
     /// The guardrail in the request.

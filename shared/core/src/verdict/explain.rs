@@ -8,16 +8,16 @@ use crate::{
     arn::Region,
     enforcement::{Enforcement, Guarding, Meant, Unclear},
     model::Model,
-    moment::Moment,
     policy::{GuardrailInference, Identifier},
     requirement::{Requirement, Selected},
+    timestamp::Timestamp,
     world::{InForce, PolicyBasis, State},
 };
 
 /// Explains the verdict on a call, one sentence per step. A call without a time is judged as of the last known state.
 #[must_use]
 pub fn explain(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> Vec<String> {
-    let at = call.time.unwrap_or(Moment::END);
+    let at = call.time.unwrap_or(Timestamp::END);
     let situation = Situation::of(call, evidence, state, requirements, at);
     let mut steps = vec![the_call(call)];
     let judgement = judge(call, evidence, state, requirements);

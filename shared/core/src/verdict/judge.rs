@@ -23,9 +23,9 @@ use super::{Call, Evidence, Grade, Judgement, Missing, PolicyReference, Reason, 
 use crate::{
     enforcement::ModelScope,
     model::{Alias, Deployed, Model},
-    moment::Moment,
     policy::{GuardrailInference, Identifier},
     requirement::Requirement,
+    timestamp::Timestamp,
     world::{InForce, State},
 };
 
@@ -41,7 +41,7 @@ pub fn judge(call: &Call, evidence: &Evidence, state: &State, requirements: &[Re
 /// Judges a call of unknown time in every state that was ever in force for it.
 fn judge_at_any_time(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> Judgement {
     let mut moments = state.boundaries(&call.account, &call.region);
-    moments.push(Moment::BEGINNING);
+    moments.push(Timestamp::BEGINNING);
     let judgements = moments.into_iter().map(|moment| Situation::of(call, evidence, state, requirements, moment).judge());
     let Some(first) = judgements.clone().next() else {
         return Judgement::not_provable([Missing::EventTime]);

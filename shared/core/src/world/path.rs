@@ -2,9 +2,9 @@
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region, is_account_id},
-    moment::Moment,
     nearest::nearest,
     region::{is_known, looks_like_a_region, nearest_regions},
+    timestamp::Timestamp,
 };
 
 /// The paths of snapshots other than `organization.json`.
@@ -29,7 +29,7 @@ pub struct SnapshotPath {
     /// The entity that it is about.
     pub entity: Entity,
     /// The time from which it holds; the beginning of time if the path has none.
-    pub time: Moment,
+    pub time: Timestamp,
 }
 
 /// An entity whose state a snapshot holds.
@@ -69,8 +69,8 @@ impl SnapshotPath {
     pub fn parse(path: &str) -> Option<Self> {
         let stem = path.strip_suffix(".json")?;
         let (stem, time) = match stem.rsplit_once('@') {
-            Some((stem, time)) => (stem, Moment::parse_basic(time)?),
-            None => (stem, Moment::BEGINNING),
+            Some((stem, time)) => (stem, Timestamp::parse_basic(time)?),
+            None => (stem, Timestamp::BEGINNING),
         };
         let entity = match *stem.split('/').collect::<Vec<_>>() {
             ["organization"] => Entity::Organization,
@@ -100,7 +100,7 @@ impl SnapshotPath {
     #[must_use]
     pub fn misplaced(path: &str) -> String {
         let stem = path.strip_suffix(".json").unwrap_or(path);
-        if let Some((_, time)) = stem.rsplit_once('@').filter(|(_, time)| Moment::parse_basic(time).is_none()) {
+        if let Some((_, time)) = stem.rsplit_once('@').filter(|(_, time)| Timestamp::parse_basic(time).is_none()) {
             return format!("`{time}` is no time of a snapshot: they are written as 20261101T000000Z");
         }
         let folder = path.split('/').next().unwrap_or_default();
@@ -220,10 +220,10 @@ mod tests {
     #[test]
     fn a_file_says_what_it_is_about_and_from_when() {
         let parse = |path| SnapshotPath::parse(path).unwrap();
-        assert_eq!(parse("organization.json"), SnapshotPath { entity: Entity::Organization, time: Moment::BEGINNING });
+        assert_eq!(parse("organization.json"), SnapshotPath { entity: Entity::Organization, time: Timestamp::BEGINNING });
         let timed = parse("policies/p-bedrock1@20261101T000000Z.json");
         assert_eq!(timed.entity, Entity::Policy("p-bedrock1".into()));
-        assert_eq!(timed.time, Moment::parse("2026-11-01T00:00:00Z").unwrap());
+        assert_eq!(timed.time, Timestamp::parse("2026-11-01T00:00:00Z").unwrap());
         assert_eq!(parse("invalid-policies/222233334444@20261101T000000Z.json").entity, Entity::InvalidPolicy("222233334444".into()));
         let key = GuardrailKey { account: "1".into(), region: "us-east-1".into(), id: "abc".into() };
         assert_eq!(parse("guardrails/1/us-east-1/abc/DRAFT.json").entity, Entity::Guardrail(key.version(GuardrailVersion::Draft)));

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{moment::Moment, uuid::uuid};
+use crate::{timestamp::Timestamp, uuid::uuid};
 
 /// The origin of a state. At the same time an event comes before a snapshot, because the snapshot was read after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +35,7 @@ impl Source {
 /// States ordered by time, each in force until the next. `None` is a state that is not known, such as after a change that the event masks.
 #[derive(Clone, Debug)]
 pub struct Timeline<T> {
-    entries: Vec<(Moment, Source, Option<T>)>,
+    entries: Vec<(Timestamp, Source, Option<T>)>,
 }
 
 impl<T> Default for Timeline<T> {
@@ -86,7 +86,7 @@ impl<T> InForce<T> {
 impl<T: PartialEq> Timeline<T> {
     /// Adds a state from a time on. Adding the same state from the same source again changes nothing. If two events of the same time leave
     /// different states, the state is not known, because their order isn't.
-    pub fn insert(&mut self, time: Moment, source: Source, state: Option<T>) {
+    pub fn insert(&mut self, time: Timestamp, source: Source, state: Option<T>) {
         let is_event = matches!(source, Source::Event(_));
         let at = self.entries.partition_point(|(t, s, _)| (t, s) < (&time, &source));
         if self.entries.get(at).is_some_and(|(t, s, known)| *t == time && *s == source && (!is_event || *known == state)) {
@@ -101,7 +101,7 @@ impl<T: PartialEq> Timeline<T> {
 
     /// The state at a time.
     #[must_use]
-    pub fn at(&self, moment: Moment) -> InForce<&T> {
+    pub fn at(&self, moment: Timestamp) -> InForce<&T> {
         let after = self.entries.partition_point(|(time, _, _)| *time <= moment);
         let current = after.checked_sub(1).and_then(|index| self.entries.get(index));
         if let Some((time, source, state)) = current {
@@ -118,12 +118,12 @@ impl<T: PartialEq> Timeline<T> {
     }
 
     /// The times at which the state may change.
-    pub fn boundaries(&self) -> impl Iterator<Item = Moment> {
+    pub fn boundaries(&self) -> impl Iterator<Item = Timestamp> {
         self.entries.iter().map(|(time, _, _)| *time)
     }
 
     /// All states with their times and sources.
-    pub fn entries(&self) -> impl Iterator<Item = (Moment, &Source, Option<&T>)> {
+    pub fn entries(&self) -> impl Iterator<Item = (Timestamp, &Source, Option<&T>)> {
         self.entries.iter().map(|(time, source, state)| (*time, source, state.as_ref()))
     }
 }
@@ -132,8 +132,8 @@ impl<T: PartialEq> Timeline<T> {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Moment {
-        Moment::from_seconds(seconds)
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
     }
 
     fn event(id: &str) -> Source {
@@ -144,7 +144,7 @@ mod tests {
     fn a_state_holds_until_the_next() {
         let mut timeline = Timeline::default();
         timeline.insert(at(20), event("e"), Some("b"));
-        timeline.insert(Moment::BEGINNING, Source::Snapshot, Some("a"));
+        timeline.insert(Timestamp::BEGINNING, Source::Snapshot, Some("a"));
         timeline.insert(at(30), event("f"), None);
         assert_eq!(timeline.at(at(19)), InForce::Known(&"a"));
         assert_eq!(timeline.at(at(20)), InForce::Known(&"b"), "from the very moment");

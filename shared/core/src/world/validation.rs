@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::error::{WorldError, shape};
-use crate::{moment::Moment, policy::BEDROCK_POLICY};
+use crate::{policy::BEDROCK_POLICY, timestamp::Timestamp};
 
 /// One response: the errors of the policy; none if it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validation {
     /// When AWS evaluated the policy, if the response contains it.
-    pub evaluated: Option<Moment>,
+    pub evaluated: Option<Timestamp>,
     /// Each error as a phrase: its code, message, path and the policies that cause it.
     pub errors: Vec<String>,
 }
@@ -30,9 +30,9 @@ impl Validation {
         }
         // The API returns seconds since 1970, the AWS CLI a text.
         let evaluated = match json.get("EvaluationTimestamp") {
-            Some(Value::String(time)) => Moment::parse(time),
+            Some(Value::String(time)) => Timestamp::parse(time),
             #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]
-            Some(Value::Number(seconds)) => seconds.as_f64().map(|seconds| Moment::from_seconds(seconds as i64)),
+            Some(Value::Number(seconds)) => seconds.as_f64().map(|seconds| Timestamp::from_seconds(seconds as i64)),
             _ => None,
         };
         Ok(Validation { evaluated, errors: errors.iter().map(in_words).collect() })
@@ -41,8 +41,8 @@ impl Validation {
     /// The time from which the validation holds, if it was read at the given time. AWS evaluates a policy when it changes, so it was
     /// invalid since then, not since the response was read.
     #[must_use]
-    pub fn since(&self, read: Moment) -> Moment {
-        match self.evaluated.filter(|evaluated| !self.is_valid() && (*evaluated < read || read == Moment::BEGINNING)) {
+    pub fn since(&self, read: Timestamp) -> Timestamp {
+        match self.evaluated.filter(|evaluated| !self.is_valid() && (*evaluated < read || read == Timestamp::BEGINNING)) {
             Some(evaluated) => evaluated,
             None => read,
         }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_answer_says_what_is_wrong_and_since_when() {
         let error = json!({"ErrorCode": "ELEMENTS_TOO_MANY", "ErrorMessage": "too many", "PathToError": "/bedrock", "ContributingPolicies": ["p-1", "p-2"]});
-        let expected = Moment::parse("2026-11-20T10:00:00Z");
+        let expected = Timestamp::parse("2026-11-20T10:00:00Z");
         for time in [json!("2026-11-20T10:00:00Z"), json!(1_795_168_800.0), json!(1_795_168_800)] {
             let answer = json!({"AccountId": "222233334444", "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": time, "EffectivePolicyValidationErrors": [error]});
             let validation = Validation::from_json(&answer).unwrap();

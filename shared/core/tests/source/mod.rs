@@ -11,7 +11,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// `["world", "settle"]` is the module `world::settle`; the crate itself is empty.
+/// `["world", "resolve"]` is the module `world::resolve`; the crate itself is empty.
 pub(crate) type ModulePath = Vec<String>;
 
 /// All modules, inline ones included.

@@ -1,11 +1,11 @@
 //! Small histories, and what an audit says of them, a line each.
 
 use audit_core::{
-    auditor::{self, Audit, Selection, Terms},
+    auditor::{self, Audit, AuditOptions, Selection},
     config::Configuration,
-    facts::{Collector, Facts},
+    facts::{Collector, EvidenceRows},
     finding::Finding,
-    moment::Moment,
+    timestamp::Timestamp,
     world::{SnapshotPath, World},
 };
 use serde_json::{Value, json};
@@ -27,8 +27,8 @@ pub(crate) struct Given {
 }
 
 /// A moment, by its time of day: `12:00`, `12:00:30`.
-pub(crate) fn at(time: &str) -> Moment {
-    Moment::parse(&timestamp(time)).unwrap()
+pub(crate) fn at(time: &str) -> Timestamp {
+    Timestamp::parse(&timestamp(time)).unwrap()
 }
 
 fn timestamp(time: &str) -> String {
@@ -121,15 +121,19 @@ impl Given {
         world
     }
 
-    fn with_terms<T>(&self, with: impl FnOnce(Facts, World, &Terms<'_>) -> T) -> T {
+    fn with_terms<T>(&self, with: impl FnOnce(EvidenceRows, World, &AuditOptions<'_>) -> T) -> T {
         let configuration = Configuration::parse(&self.configuration).unwrap();
         let wanted = auditor::wanted_in(&configuration, &self.world());
         let mut collector = Collector::new(&wanted);
         for record in &self.records {
             collector.value(record.to_string().as_bytes());
         }
-        let now = Moment::parse("2026-11-22T00:00:00Z").unwrap();
-        with(collector.into_facts(), self.world(), &Terms { configuration: &configuration, selection: &self.selection, now, threads: 1 })
+        let now = Timestamp::parse("2026-11-22T00:00:00Z").unwrap();
+        with(
+            collector.into_facts(),
+            self.world(),
+            &AuditOptions { configuration: &configuration, selection: &self.selection, now, threads: 1 },
+        )
     }
 
     pub(crate) fn audit(&self) -> Audit {
@@ -185,8 +189,8 @@ impl Given {
     /// How a finding comes about.
     pub(crate) fn explained(&self, rule: &str) -> Vec<String> {
         let finding = self.finding(rule);
-        self.with_terms(|facts, world, terms| {
-            auditor::explain_finding(&finding.id, facts, world, terms).unwrap_or_else(|| auditor::explain_change(&finding, terms))
+        self.with_terms(|facts, world, options| {
+            auditor::explain_finding(&finding.id, facts, world, options).unwrap_or_else(|| auditor::explain_change(&finding, options))
         })
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 use serde::Serialize;
 
-use super::{Call, Evaluation, Inspection, Place, Side, Sides};
-use crate::{moment::Moment, operations::Reach};
+use super::{AccountRegion, Call, Evaluation, Inspection, Side, Sides};
+use crate::{operations::OperationCoverage, timestamp::Timestamp};
 
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -185,12 +185,12 @@ impl Inspection {
                 }),
             }
         };
-        let covered = |call: &Call| matches!(call.reach, Some(Reach::Covered | Reach::Ambiguous));
+        let covered = |call: &Call| matches!(call.reach, Some(OperationCoverage::Covered | OperationCoverage::Ambiguous));
         let is_enforced = |at: usize| evaluated(at).iter().any(|evaluation| evaluation.enforced);
-        let enforcing: BTreeSet<&Place> =
+        let enforcing: BTreeSet<&AccountRegion> =
             self.calls.iter().enumerate().filter(|(at, call)| covered(call) && is_enforced(*at)).map(|(_, call)| &call.place).collect();
-        let ambiguous = |call: &Call| call.reach == Some(Reach::Ambiguous);
-        let other = |call: &Call| matches!(call.reach, Some(Reach::Uncovered | Reach::Unsupported)) && !call.failed;
+        let ambiguous = |call: &Call| call.reach == Some(OperationCoverage::Ambiguous);
+        let other = |call: &Call| matches!(call.reach, Some(OperationCoverage::Uncovered | OperationCoverage::Unsupported)) && !call.failed;
         let mut openai = Side::default();
         for side in self.openai.values() {
             openai.count += side.count;
@@ -314,7 +314,7 @@ struct Joined<'i> {
     /// The index of a call by account and request id.
     calls: HashMap<(&'i str, &'i str), usize>,
     /// The times of calls by account, Region and principal.
-    times: HashMap<(&'i Place, &'i str), Vec<Moment>>,
+    times: HashMap<(&'i AccountRegion, &'i str), Vec<Timestamp>>,
     /// The evaluations of each call, by the call's index.
     evaluations: Vec<Vec<&'i Evaluation>>,
 }

@@ -5,8 +5,8 @@ use super::{
     TEXT, Unpacked, VERSION, WHOLE_SECONDS,
 };
 use crate::{
-    facts::{Facts, StoredRecord},
-    moment::Moment,
+    facts::{EvidenceRows, StoredRecord},
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 
@@ -69,7 +69,7 @@ impl<'b> In<'b> {
     }
 }
 
-impl Facts {
+impl EvidenceRows {
     /// Adds the records of a packet. The account and Region come from the packet's address, never from its content.
     pub fn unpack(
         &mut self,
@@ -94,7 +94,7 @@ pub fn check(bytes: &[u8]) -> Result<Unpacked, PackedError> {
 
 /// The time of the latest record in a packet. `None` if no record has one, or if the packet can't be read.
 #[must_use]
-pub fn latest(bytes: &[u8], hour: Option<i64>) -> Option<Moment> {
+pub fn latest(bytes: &[u8], hour: Option<i64>) -> Option<Timestamp> {
     let mut latest = None;
     read(bytes, hour, &mut |record| latest = latest.max(record.event_time)).ok()?;
     latest
@@ -177,7 +177,7 @@ fn read_group(
             Some(if index > 0 && millis == last { last_event.clone() } else { first_event.clone() })
         });
         let event_time =
-            hour.map(|hour| Moment::from_micros(hour.saturating_mul(MILLIS_AN_HOUR).saturating_add(millis).saturating_mul(1000)));
+            hour.map(|hour| Timestamp::from_micros(hour.saturating_mul(MILLIS_AN_HOUR).saturating_add(millis).saturating_mul(1000)));
         unpacked.records += 1;
         unpacked.calls += u64::from(kind == "call");
         with(StoredRecord {

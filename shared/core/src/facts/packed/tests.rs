@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{facts::StoredRecord, moment::Moment};
+use crate::{facts::StoredRecord, timestamp::Timestamp};
 
 const ACCOUNT: &str = "222233334444";
 
@@ -17,7 +17,7 @@ fn call(number: u64, millis: i64) -> StoredRecord<'static> {
         reach: "covered",
         request_id: uuid(number),
         event_id: uuid(number + 1_000_000),
-        event_time: Some(Moment::from_micros((1_795_300_000_000 + millis) * 1000)),
+        event_time: Some(Timestamp::from_micros((1_795_300_000_000 + millis) * 1000)),
         account: ACCOUNT,
         region: "us-east-1",
         principal: "arn:aws:iam::222233334444:role/application/team-backend-service",
@@ -27,14 +27,14 @@ fn call(number: u64, millis: i64) -> StoredRecord<'static> {
     }
 }
 
-fn facts<'s>(records: impl IntoIterator<Item = StoredRecord<'s>>) -> Facts {
-    let mut facts = Facts::default();
+fn facts<'s>(records: impl IntoIterator<Item = StoredRecord<'s>>) -> EvidenceRows {
+    let mut facts = EvidenceRows::default();
     records.into_iter().for_each(|record| facts.restore(&record));
     facts
 }
 
 fn unpacked(packets: &[Packet]) -> Vec<StoredRecordOwned> {
-    let mut facts = Facts::default();
+    let mut facts = EvidenceRows::default();
     for packet in packets {
         facts.unpack(&packet.account, &packet.region, packet.hour, &packet.bytes, false).unwrap();
     }
@@ -43,7 +43,7 @@ fn unpacked(packets: &[Packet]) -> Vec<StoredRecordOwned> {
 
 type StoredRecordOwned = String;
 
-fn owned(facts: &Facts) -> Vec<StoredRecordOwned> {
+fn owned(facts: &EvidenceRows) -> Vec<StoredRecordOwned> {
     let mut records: Vec<String> = facts.stored_records().map(|record| format!("{record:?}")).collect();
     records.sort();
     records
@@ -64,9 +64,9 @@ fn twenty_calls_alike_fit_into_one_write_unit_with_room_to_spare() {
 fn the_first_and_the_latest_event_keep_their_names() {
     let records = [call(3, 5000), call(1, 0), call(9, 0), call(4, 90_000), call(2, 90_000)];
     let packets = facts(records).pack(EventIds::FirstAndLast, &Invocations::default());
-    let mut back = Facts::default();
+    let mut back = EvidenceRows::default();
     back.unpack(ACCOUNT, "us-east-1", packets[0].hour, &packets[0].bytes, false).unwrap();
-    let mut seen: Vec<(Moment, String)> = back.stored_records().map(|record| (record.event_time.unwrap(), record.event_id)).collect();
+    let mut seen: Vec<(Timestamp, String)> = back.stored_records().map(|record| (record.event_time.unwrap(), record.event_id)).collect();
     seen.sort();
     assert_eq!((seen[0].1.as_str(), seen[4].1.as_str()), (uuid(1_000_001).as_str(), uuid(1_000_004).as_str()));
     assert!(seen.iter().all(|(_, id)| [uuid(1_000_001), uuid(1_000_004)].contains(id)));
@@ -109,7 +109,7 @@ proptest! {
             request_id: if flags & 16 == 0 { uuid(*number) } else { text.clone() },
             principal: text,
             subject: text,
-            event_time: timed.then(|| Moment::from_micros((1_795_300_000_000 + millis) * 1000)),
+            event_time: timed.then(|| Timestamp::from_micros((1_795_300_000_000 + millis) * 1000)),
             bearer_key: flags & 1 != 0,
             refused_by_guardrail: flags & 2 != 0,
             partially_guarded: flags & 4 != 0,

@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn canonical(json: &Value) -> Canonical {
-    Canonical::from_get_guardrail(json)
+fn canonical(json: &Value) -> CanonicalGuardrail {
+    CanonicalGuardrail::from_get_guardrail(json)
 }
 
 fn filter(input: &str, action: &str) -> Value {
@@ -40,7 +40,7 @@ fn an_edited_topic_is_for_people_to_look_at_and_a_removed_one_is_weaker() {
     let topic = |definition| json!({"topicPolicy": {"topics": [{"name": "t", "definition": definition, "type": "DENY"}]}});
     let edited = diff(&canonical(&topic("a")), &canonical(&topic("b")));
     assert!(edited.iter().all(|difference| difference.direction == Direction::Changed) && edited.len() == 2);
-    assert_eq!(compare(&canonical(&topic("a")), &Canonical::default()), Comparison::Weaker);
+    assert_eq!(compare(&canonical(&topic("a")), &CanonicalGuardrail::default()), Comparison::Weaker);
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn standard_to_classic_is_weaker() {
 #[test]
 fn a_control_that_we_do_not_know_is_missed_when_it_is_gone() {
     let with = canonical(&json!({"codePolicy": {"language": "any"}}));
-    assert_eq!(compare(&with, &Canonical::default()), Comparison::Weaker);
-    assert_eq!(compare(&Canonical::default(), &with), Comparison::Incomparable, "what it does isn't known");
+    assert_eq!(compare(&with, &CanonicalGuardrail::default()), Comparison::Weaker);
+    assert_eq!(compare(&CanonicalGuardrail::default(), &with), Comparison::Incomparable, "what it does isn't known");
     assert_eq!(compare(&with, &canonical(&json!({"codePolicy": {"language": "none"}}))), Comparison::Incomparable);
 }
 
@@ -160,7 +160,7 @@ fn a_list_that_is_not_known_is_compared_entry_by_entry() {
         compare(&both, &entities(json!([{"type": "DESK", "action": "BLOCK"}, {"action": "BLOCK", "type": "BADGE"}]))),
         Comparison::Equal
     );
-    let names = |before: &Canonical, after: &Canonical| {
+    let names = |before: &CanonicalGuardrail, after: &CanonicalGuardrail| {
         let differences = diff(before, after);
         differences.into_iter().map(|difference| (difference.control.name, difference.direction)).collect::<Vec<_>>()
     };
@@ -342,7 +342,7 @@ proptest! {
     #[test]
     fn weaker_than_is_transitive(a in guardrail(), b in guardrail(), c in guardrail()) {
         let (a, b, c) = (canonical(&a), canonical(&b), canonical(&c));
-        let at_most = |x: &Canonical, y: &Canonical| matches!(compare(x, y), Comparison::Equal | Comparison::Stronger);
+        let at_most = |x: &CanonicalGuardrail, y: &CanonicalGuardrail| matches!(compare(x, y), Comparison::Equal | Comparison::Stronger);
         if at_most(&a, &b) && at_most(&b, &c) {
             prop_assert!(at_most(&a, &c));
         }
@@ -386,7 +386,7 @@ proptest! {
 
     #[test]
     fn taking_all_away_is_never_stronger(a in guardrail()) {
-        let comparison = compare(&canonical(&a), &Canonical::default());
+        let comparison = compare(&canonical(&a), &CanonicalGuardrail::default());
         prop_assert!(matches!(comparison, Comparison::Equal | Comparison::Weaker | Comparison::Incomparable));
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::{
-    operations::{self, Mediator, Reach, Role},
+    operations::{self, Mediator, OperationCoverage, Role},
     rule::Rule,
     rules::RULES,
 };
@@ -18,11 +18,11 @@ pub fn markdown() -> String {
         let named = || api.groups.iter().flat_map(|group| group.operations.iter().map(|name| (*name, group.role)));
         for (name, role) in named() {
             let rules = match role {
-                Role::Runs(Reach::Unsupported) => "[endpoint-not-covered](rules/endpoint-not-covered.md)".to_owned(),
-                Role::Runs(Reach::Uncovered | Reach::Mediated(Mediator::Agent | Mediator::Flow | Mediator::Request)) => {
-                    "[api-not-covered](rules/api-not-covered.md)".to_owned()
-                }
-                Role::Runs(Reach::Mediated(Mediator::AgentCore)) => {
+                Role::Runs(OperationCoverage::Unsupported) => "[endpoint-not-covered](rules/endpoint-not-covered.md)".to_owned(),
+                Role::Runs(
+                    OperationCoverage::Uncovered | OperationCoverage::Mediated(Mediator::Agent | Mediator::Flow | Mediator::Request),
+                ) => "[api-not-covered](rules/api-not-covered.md)".to_owned(),
+                Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)) => {
                     "[invocation-not-provable](rules/invocation-not-provable.md)".to_owned()
                 }
                 Role::Runs(_) => "every rule of invocations".to_owned(),
@@ -69,13 +69,13 @@ fn rules_of(name: &str, source: &str) -> String {
 /// The phrase for a role.
 fn in_words(role: Role) -> &'static str {
     match role {
-        Role::Runs(Reach::Covered | Reach::Ambiguous) => "call of a model that enforcement covers",
-        Role::Runs(Reach::Uncovered) => "call of a model that enforcement is not documented to reach",
-        Role::Runs(Reach::Unsupported) => "call of a model where guardrails don't reach",
-        Role::Runs(Reach::Mediated(Mediator::Agent)) => "call of a model through an agent, which brings a guardrail or none",
-        Role::Runs(Reach::Mediated(Mediator::Flow)) => "call of a model through a flow, whose nodes bring guardrails or none",
-        Role::Runs(Reach::Mediated(Mediator::Request)) => "call of a model that may name a guardrail in its request",
-        Role::Runs(Reach::Mediated(Mediator::AgentCore)) => "leads to models; what it calls of Bedrock has records of its own",
+        Role::Runs(OperationCoverage::Covered | OperationCoverage::Ambiguous) => "call of a model that enforcement covers",
+        Role::Runs(OperationCoverage::Uncovered) => "call of a model that enforcement is not documented to reach",
+        Role::Runs(OperationCoverage::Unsupported) => "call of a model where guardrails don't reach",
+        Role::Runs(OperationCoverage::Mediated(Mediator::Agent)) => "call of a model through an agent, which brings a guardrail or none",
+        Role::Runs(OperationCoverage::Mediated(Mediator::Flow)) => "call of a model through a flow, whose nodes bring guardrails or none",
+        Role::Runs(OperationCoverage::Mediated(Mediator::Request)) => "call of a model that may name a guardrail in its request",
+        Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)) => "leads to models; what it calls of Bedrock has records of its own",
         Role::Evaluates => "evaluation by guardrails: evidence",
         Role::Changes => "change, kept",
         Role::ChangesState => "change of the state that others are judged by, kept",

@@ -1,9 +1,9 @@
 //! TODO: what is wrong, in a sentence.
 
 use crate::{
+    change_history::{ChangeInContext, Outcome},
     framework::POLICY_WEAKENED,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
-    scene::{Outcome, Seen},
     severity::Severity,
 };
 
@@ -29,7 +29,7 @@ pub(in crate::rules) static RULE: Rule = Rule {
 };
 
 /// Looks at each change of the operations above, refused or not.
-fn check(seen: &Seen<'_>) -> Vec<Outcome> {
+fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     // TODO: the parameter that names what was changed; `change/parameters.rs` says which parameters are kept.
     let Some(name) = seen.change.text("name") else {
         let because = format!("what {} is not in the record", seen.did("was changed", "would have been changed"));

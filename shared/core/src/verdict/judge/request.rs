@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
-    operations::{Mediator, Reach},
+    operations::{Mediator, OperationCoverage},
     verdict::{Grade, Missing, Reason, Requested},
     world::{InForce, MediatedGuardrail, MediatorKind, PartGuardrail},
 };
@@ -28,7 +28,7 @@ impl<'a> Situation<'a> {
     }
 
     pub(super) fn mediated(&self, need: &Need) -> Layer {
-        let Reach::Mediated(mediator) = self.call.reach else {
+        let OperationCoverage::Mediated(mediator) = self.call.reach else {
             return Layer::Failed(Reason::ApiNotCovered, self.policy_grade());
         };
         if mediator == Mediator::Request {
@@ -61,8 +61,8 @@ impl<'a> Situation<'a> {
 
     pub(super) fn mediated_by(&self) -> Option<InForce<&'a MediatedGuardrail>> {
         let kind = match self.call.reach {
-            Reach::Mediated(Mediator::Agent) => MediatorKind::Agent,
-            Reach::Mediated(Mediator::Flow) => MediatorKind::Flow,
+            OperationCoverage::Mediated(Mediator::Agent) => MediatorKind::Agent,
+            OperationCoverage::Mediated(Mediator::Flow) => MediatorKind::Flow,
             _ => return None,
         };
         Some(self.state.mediated(kind, &self.call.account, &self.call.region, self.call.mediator.as_deref()?, self.at))

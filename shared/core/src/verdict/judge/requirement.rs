@@ -10,7 +10,7 @@ use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::{Guarding, Meant},
     model::Model,
-    operations::Reach,
+    operations::OperationCoverage,
     policy::{GuardrailInference, Identifier},
     requirement::{Requirement, Selected},
     verdict::{Expectation, Grade, Missing, Reason},
@@ -45,7 +45,7 @@ impl Situation<'_> {
 
     /// How a requirement applies to the call, given the account's position in the organization at its time.
     pub(in super::super) fn selected_by(&self, requirement: &Requirement, model: &Model) -> Selected {
-        requirement.selects(&self.call.account, &self.call.region, model, self.standing.map(|standing| &*standing.path))
+        requirement.selects(&self.call.account, &self.call.region, model, self.placement.map(|placement| &*placement.path))
     }
 
     /// The outcome under the default requirement: a guardrail must be enforced, namely the policy's if the policy names one.
@@ -153,7 +153,8 @@ impl Situation<'_> {
     /// A missing evaluation refutes a verdict that rests on enforcement alone. It does so too if the policy is only assumed: had it not
     /// been in force, nothing was.
     fn unless_an_evaluation_lacks(&self, grade: Grade) -> Outcome {
-        let by_enforcement = matches!(grade, Grade::Enforced | Grade::Assumed) && !matches!(self.call.reach, Reach::Mediated(_));
+        let by_enforcement =
+            matches!(grade, Grade::Enforced | Grade::Assumed) && !matches!(self.call.reach, OperationCoverage::Mediated(_));
         match self.evidence.expectation {
             Expectation::Evaluation if by_enforcement => Outcome::Violation(Reason::NotObserved, grade),
             Expectation::Doubt if by_enforcement => Outcome::not_provable([Missing::Evaluations]),
@@ -163,7 +164,7 @@ impl Situation<'_> {
 
     /// A log may show that a guardrail evaluated the call without naming it. It may be the required one, unless the request names another.
     fn unless_some_guardrail_ran(&self, need: &Need, reason: Reason, grade: Grade) -> Outcome {
-        let ran = self.evidence.unnamed_evaluation && matches!(self.call.reach, Reach::Covered | Reach::Ambiguous);
+        let ran = self.evidence.unnamed_evaluation && matches!(self.call.reach, OperationCoverage::Covered | OperationCoverage::Ambiguous);
         let other_requested = self.requested().is_some_and(|requested| requested.guardrail.is_some());
         match need.guardrail {
             Some(_) if ran && !other_requested => Outcome::not_provable([Missing::RequestedGuardrail]),
@@ -187,11 +188,11 @@ impl Situation<'_> {
     /// The results of the policy, the account's configuration and the request.
     pub(in super::super) fn layers(&self, need: &Need, model: &Model) -> Vec<Layer> {
         match self.call.reach {
-            Reach::Unsupported => vec![Layer::Failed(Reason::EndpointNotCovered, self.policy_grade())],
-            Reach::Uncovered => vec![Layer::Failed(Reason::ApiNotCovered, self.policy_grade())],
-            Reach::Mediated(_) => vec![self.mediated(need)],
-            Reach::Covered => vec![self.by_policy(need, model), self.by_configuration(need, model), self.by_request(need)],
-            Reach::Ambiguous => {
+            OperationCoverage::Unsupported => vec![Layer::Failed(Reason::EndpointNotCovered, self.policy_grade())],
+            OperationCoverage::Uncovered => vec![Layer::Failed(Reason::ApiNotCovered, self.policy_grade())],
+            OperationCoverage::Mediated(_) => vec![self.mediated(need)],
+            OperationCoverage::Covered => vec![self.by_policy(need, model), self.by_configuration(need, model), self.by_request(need)],
+            OperationCoverage::Ambiguous => {
                 let layers = [self.by_policy(need, model), self.by_configuration(need, model), self.by_request(need)];
                 let doubted = |layer| match layer {
                     Layer::Satisfied(_) => Layer::Unknown(Missing::OpenAiInterface),

@@ -2,11 +2,11 @@
 
 use crate::{
     enforcement::Enforcement,
-    moment::Moment,
     policy::GuardrailInference,
     requirement::Requirement,
+    timestamp::Timestamp,
     verdict::{Call, Evidence},
-    world::{InForce, PolicyInForce, Standing, State},
+    world::{AccountPlacement, InForce, PolicyInForce, State},
 };
 
 /// A call with all that the verdict depends on at one time.
@@ -16,11 +16,11 @@ pub(in crate::verdict) struct Situation<'a> {
     pub(in crate::verdict) evidence: &'a Evidence,
     pub(in crate::verdict) requirements: &'a [Requirement],
     pub(in crate::verdict) state: &'a State,
-    pub(in crate::verdict) at: Moment,
+    pub(in crate::verdict) at: Timestamp,
     pub(in crate::verdict) policy: InForce<&'a PolicyInForce>,
     pub(in crate::verdict) configurations: InForce<&'a [Enforcement]>,
     /// The account's position in the organization, if it is known.
-    pub(in crate::verdict) standing: Option<&'a Standing>,
+    pub(in crate::verdict) placement: Option<&'a AccountPlacement>,
     /// The index of the configuration that is assumed to apply, if the policy has several for the Region; `None` for all of them.
     pub(super) choice: Option<usize>,
 }
@@ -31,7 +31,7 @@ impl<'a> Situation<'a> {
         evidence: &'a Evidence,
         state: &'a State,
         requirements: &'a [Requirement],
-        at: Moment,
+        at: Timestamp,
     ) -> Self {
         Situation {
             call,
@@ -41,7 +41,7 @@ impl<'a> Situation<'a> {
             at,
             policy: state.policy(&call.account, at),
             configurations: state.configurations(&call.account, &call.region, at),
-            standing: state.standing(&call.account, at).state(),
+            placement: state.placement(&call.account, at).state(),
             choice: None,
         }
     }

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::{Guarding, GuardingMode},
-    operations::{Mediator, Reach},
+    operations::{Mediator, OperationCoverage},
     requirement::AccountSelector,
     verdict::{Evaluated, Expectation, Requested},
     world::testing::{described, hour, world},
@@ -45,7 +45,7 @@ fn configuration(id: &str, version: &str) -> Value {
 fn state(policy: Option<Value>, configuration: Option<Value>) -> State {
     let policy = policy.map(|policy| ("effective-policies/222233334444.json", policy));
     let configuration = configuration.map(|configuration| ("enforced-configurations/222233334444/us-east-1.json", configuration));
-    world(&policy.into_iter().chain(configuration).collect::<Vec<_>>()).settle()
+    world(&policy.into_iter().chain(configuration).collect::<Vec<_>>()).resolve()
 }
 
 fn call() -> Call {
@@ -54,7 +54,7 @@ fn call() -> Call {
         region: "us-east-1".into(),
         time: Some(hour(12)),
         api: "Converse".into(),
-        reach: Reach::Covered,
+        reach: OperationCoverage::Covered,
         model: Model::parse(HAIKU),
         requested: None,
         mediator: None,
@@ -93,7 +93,12 @@ fn without_a_world_nothing_is_provable() {
     let nothing = State::default();
     assert_eq!(by_default(&call(), &nothing), "not_provable effective_policy");
     assert_eq!(by_default(&requesting("org", "2"), &nothing), "not_provable effective_policy");
-    for reach in [Reach::Uncovered, Reach::Unsupported, Reach::Ambiguous, Reach::Mediated(Mediator::Agent)] {
+    for reach in [
+        OperationCoverage::Uncovered,
+        OperationCoverage::Unsupported,
+        OperationCoverage::Ambiguous,
+        OperationCoverage::Mediated(Mediator::Agent),
+    ] {
         assert_eq!(by_default(&Call { reach, ..call() }, &nothing), "not_provable effective_policy");
     }
     assert_eq!(verdict(&call(), &seen(&["org"]), &nothing, &[]), "not_provable effective_policy");
@@ -118,7 +123,7 @@ fn an_enforced_policy_covers_its_region_and_models() {
         ("effective-policies/222233334444.json", org_guardrail()),
         ("enforced-configurations/222233334444/eu-west-1.json", no_configuration()),
     ];
-    assert_eq!(by_default(&elsewhere, &world(&files).settle()), "violation/enforced region_not_covered");
+    assert_eq!(by_default(&elsewhere, &world(&files).resolve()), "violation/enforced region_not_covered");
     assert_eq!(by_default(&elsewhere, &enforced), "not_provable enforced_configuration", "the account may have one of its own there");
 }
 
@@ -128,7 +133,7 @@ fn a_model_that_the_policy_exempts_needs_no_guardrail_unless_the_team_says_so() 
         "model_enforcement": {"included_models": ["ALL"], "excluded_models": [HAIKU]}}));
     let excluding = state(Some(excluding), Some(no_configuration()));
     assert_eq!(by_default(&call(), &excluding), "not_applicable/enforced");
-    assert_eq!(by_default(&Call { reach: Reach::Unsupported, ..call() }, &excluding), "not_applicable/enforced");
+    assert_eq!(by_default(&Call { reach: OperationCoverage::Unsupported, ..call() }, &excluding), "not_applicable/enforced");
     assert_eq!(verdict(&call(), &Evidence::default(), &excluding, &[require("org")]), "violation/enforced model_excluded");
     assert_eq!(verdict(&requesting("org", "2"), &Evidence::default(), &excluding, &[require("org")]), "compliant/requested");
     let exempt = Requirement { models: ModelScope::new(["ALL"], [HAIKU]), ..require("org") };
@@ -217,10 +222,10 @@ fn the_system_prompt_and_the_messages_are_required_apart() {
 fn ways_around_the_four_operations_are_not_covered() {
     let enforced = state(Some(org_guardrail()), Some(no_configuration()));
     let over = |reach| by_default(&Call { reach, ..call() }, &enforced);
-    assert_eq!(over(Reach::Unsupported), "violation/enforced endpoint_not_covered");
-    assert_eq!(over(Reach::Uncovered), "violation/enforced api_not_covered");
-    assert_eq!(over(Reach::Ambiguous), "not_provable openai_interface");
-    let mantle = Call { reach: Reach::Unsupported, ..call() };
+    assert_eq!(over(OperationCoverage::Unsupported), "violation/enforced endpoint_not_covered");
+    assert_eq!(over(OperationCoverage::Uncovered), "violation/enforced api_not_covered");
+    assert_eq!(over(OperationCoverage::Ambiguous), "not_provable openai_interface");
+    let mantle = Call { reach: OperationCoverage::Unsupported, ..call() };
     assert_eq!(verdict(&mantle, &Evidence::default(), &State::default(), &[require("org")]), "violation/none endpoint_not_covered");
     assert_eq!(verdict(&mantle, &seen(&["org"]), &enforced, &[]), "compliant/observed", "what was observed was observed");
 }
@@ -333,7 +338,7 @@ fn a_guardrail_that_cannot_be_applied_proves_nothing() {
             ("enforced-configurations/222233334444/us-east-1.json", no_configuration()),
             (&path, content),
         ])
-        .settle()
+        .resolve()
     };
     let failed = json!({"guardrailId": "org", "version": "2", "status": "FAILED"});
     let reasoning = json!({"guardrailId": "org", "version": "2", "status": "READY",
@@ -363,7 +368,7 @@ fn a_requirement_for_an_ou_is_for_those_who_were_in_it() {
         ("effective-policies/222233334444.json", org_guardrail()),
         ("enforced-configurations/222233334444/us-east-1.json", no_configuration()),
     ]);
-    let moved = moved.settle();
+    let moved = moved.resolve();
     let of_unit = Requirement { accounts: AccountSelector::new(["ou-1".to_owned()]), ..require("need") };
     assert_eq!(verdict(&call(), &Evidence::default(), &moved, std::slice::from_ref(&of_unit)), "violation/enforced wrong_guardrail");
     let later = Call { time: Some(hour(19)), ..call() };
@@ -383,7 +388,7 @@ fn the_lack_of_an_evaluation_counts_only_where_one_is_expected() {
         ("effective-policies/222233334444@20261120T230000Z.json", org_guardrail()),
         ("enforced-configurations/222233334444/us-east-1.json", no_configuration()),
     ]);
-    let later = later.settle();
+    let later = later.resolve();
     assert_eq!(verdict(&call(), &lacking(Expectation::Evaluation), &later, &[]), "violation/assumed not_observed");
     assert_eq!(verdict(&call(), &lacking(Expectation::Doubt), &later, &[]), "not_provable evaluations");
 }
@@ -409,7 +414,7 @@ fn an_unknown_model_is_judged_over_all_it_may_be() {
             json!({"models": [{"modelArn": format!("arn:aws:bedrock:us-east-1::foundation-model/{HAIKU}")}]}),
         ),
     ]);
-    assert_eq!(by_default(&profile, &resolved.settle()), "not_applicable/enforced", "the world resolves it");
+    assert_eq!(by_default(&profile, &resolved.resolve()), "not_applicable/enforced", "the world resolves it");
 }
 
 #[test]
@@ -435,7 +440,7 @@ fn what_cannot_be_enforced_is_not_in_force() {
         ("effective-policies/222233334444.json", org_guardrail()),
         ("enforced-configurations/222233334444/us-east-1.json", no_configuration()),
     ]);
-    assert_eq!(by_default(&call(), &foreign.settle()), "violation/enforced no_guardrail", "not a guardrail of the management account");
+    assert_eq!(by_default(&call(), &foreign.resolve()), "violation/enforced no_guardrail", "not a guardrail of the management account");
 }
 
 #[test]
@@ -465,7 +470,8 @@ fn what_aws_does_not_document_is_never_compliant() {
 
 #[test]
 fn mediated_calls_are_judged_by_the_guardrail_of_the_mediator() {
-    let agent = Call { reach: Reach::Mediated(Mediator::Agent), mediator: Some("AGENT12345".into()), model: Model::Unknown, ..call() };
+    let agent =
+        Call { reach: OperationCoverage::Mediated(Mediator::Agent), mediator: Some("AGENT12345".into()), model: Model::Unknown, ..call() };
     let with_agent = |guardrail: Value| {
         let files = [
             ("effective-policies/222233334444.json", org_guardrail()),
@@ -474,7 +480,7 @@ fn mediated_calls_are_judged_by_the_guardrail_of_the_mediator() {
                 json!({"agent": {"agentId": "AGENT12345", "foundationModel": HAIKU, "guardrailConfiguration": guardrail}}),
             ),
         ];
-        by_default(&agent, &world(&files).settle())
+        by_default(&agent, &world(&files).resolve())
     };
     let named = |id: &str, version: &str| json!({"guardrailIdentifier": guardrail(id).arn(), "guardrailVersion": version});
     assert_eq!(with_agent(named("org", "2")), "compliant/requested");
@@ -483,19 +489,20 @@ fn mediated_calls_are_judged_by_the_guardrail_of_the_mediator() {
     assert_eq!(with_agent(named("org", "DRAFT")), "violation/enforced draft_version");
     assert_eq!(with_agent(Value::Null), "violation/enforced api_not_covered");
     assert_eq!(by_default(&agent, &state(Some(org_guardrail()), None)), "not_provable mediated_guardrail");
-    let inline = Call { reach: Reach::Mediated(Mediator::Request), ..requesting("org", "2") };
+    let inline = Call { reach: OperationCoverage::Mediated(Mediator::Request), ..requesting("org", "2") };
     assert_eq!(by_default(&inline, &state(Some(org_guardrail()), None)), "compliant/requested");
 }
 
 #[test]
 fn every_node_of_a_flow_has_to_be_guarded() {
-    let flow = Call { reach: Reach::Mediated(Mediator::Flow), mediator: Some("FLOW123456".into()), model: Model::Unknown, ..call() };
+    let flow =
+        Call { reach: OperationCoverage::Mediated(Mediator::Flow), mediator: Some("FLOW123456".into()), model: Model::Unknown, ..call() };
     let with_nodes = |nodes: Value| {
         let files = [
             ("effective-policies/222233334444.json", org_guardrail()),
             ("flows/222233334444/us-east-1/FLOW123456.json", json!({"id": "FLOW123456", "definition": {"nodes": nodes}})),
         ];
-        by_default(&flow, &world(&files).settle())
+        by_default(&flow, &world(&files).resolve())
     };
     let prompt = |id: &str| {
         let named = json!({"guardrailIdentifier": guardrail(id).arn(), "guardrailVersion": "2"});
@@ -517,7 +524,7 @@ fn every_node_of_a_flow_has_to_be_guarded() {
 #[test]
 fn a_state_read_later_is_only_assumed() {
     let later = |path: &'static str, json: Value| {
-        world(&[(path, json), ("enforced-configurations/222233334444/us-east-1.json", no_configuration())]).settle()
+        world(&[(path, json), ("enforced-configurations/222233334444/us-east-1.json", no_configuration())]).resolve()
     };
     assert_eq!(by_default(&call(), &later("effective-policies/222233334444@20261120T230000Z.json", org_guardrail())), "compliant/assumed");
     assert_eq!(
@@ -535,7 +542,7 @@ fn a_call_without_a_time_is_judged_at_all_times() {
         ("effective-policies/222233334444@20261120T100000Z.json", no_policy()),
         ("enforced-configurations/222233334444/us-east-1.json", no_configuration()),
     ]);
-    assert_eq!(by_default(&untimed, &changing.settle()), "not_provable event_time");
+    assert_eq!(by_default(&untimed, &changing.resolve()), "not_provable event_time");
     assert_eq!(by_default(&Call { region: "unknown".into(), ..call() }, &state(Some(org_guardrail()), None)), "not_provable region");
 }
 

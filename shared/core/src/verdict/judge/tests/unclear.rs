@@ -86,7 +86,7 @@ fn no_key_that_is_not_known_reads_as_compliant_or_as_a_violation() {
             ("enforced-configurations/222233334444/eu-west-1.json", no_configuration()),
         ]);
         let expected = if is_of_all { "not_provable unknown_policy_keys" } else { "violation/enforced region_not_covered" };
-        assert_eq!(by_default(&elsewhere, &everywhere.settle()), expected, "{member}/{key} elsewhere");
+        assert_eq!(by_default(&elsewhere, &everywhere.resolve()), expected, "{member}/{key} elsewhere");
     }
     for document in [
         json!({"bedrok": {}}),

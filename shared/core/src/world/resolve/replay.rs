@@ -9,9 +9,9 @@ use super::policies::{AccountHistory, Computed};
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     change::OrganizationChange,
-    moment::Moment,
     organization::Organization,
     policy::{Attached, BEDROCK_POLICY, Document, EffectivePolicy, Origin, inherit},
+    timestamp::Timestamp,
     world::{PolicyVersion, Timeline, World},
 };
 
@@ -45,9 +45,9 @@ pub(super) struct Replay<'w> {
     contents: usize,
     accounts: BTreeMap<AccountId, AccountHistory>,
     /// The times of events that may concern any account.
-    touched_all: Vec<Moment>,
+    touched_all: Vec<Timestamp>,
     cache: HashMap<Vec<(TargetId, usize)>, Option<Arc<EffectivePolicy>>>,
-    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
+    effects: BTreeMap<(Timestamp, String, OrganizationChange), Touched>,
     /// Whether this is a copy that computes the effect of a supposed change.
     supposing: bool,
     /// Whether the state of the organization is lost: an event changed it without showing how, or a snapshot can't be understood.
@@ -76,9 +76,9 @@ enum Concerned {
 /// The result of [`Replay`].
 pub(super) struct Replayed {
     pub(super) accounts: BTreeMap<AccountId, AccountHistory>,
-    touched_all: Vec<Moment>,
+    touched_all: Vec<Timestamp>,
     pub(super) organization: Option<Organization>,
-    pub(super) effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
+    pub(super) effects: BTreeMap<(Timestamp, String, OrganizationChange), Touched>,
 }
 
 impl Replayed {
@@ -108,7 +108,7 @@ impl<'w> Replay<'w> {
             lost: false,
         };
         replay.assume_what_is_only_read_later();
-        replay.record(Moment::BEGINNING, &Concerned::Everybody);
+        replay.record(Timestamp::BEGINNING, &Concerned::Everybody);
         let mut steps = replay.steps();
         steps.sort_by(|(a, x, _), (b, y, _)| (a, x).cmp(&(b, y)));
         for (time, _, step) in steps {
@@ -126,7 +126,7 @@ impl<'w> Replay<'w> {
         Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization, effects: replay.effects }
     }
 
-    fn steps(&self) -> Vec<(Moment, (u8, String), Step<'w>)> {
+    fn steps(&self) -> Vec<(Timestamp, (u8, String), Step<'w>)> {
         let mut steps = Vec::new();
         for (time, event_id, change) in &self.world.organization_changes {
             steps.push((*time, (1, event_id.clone()), Step::Change(event_id, change)));
@@ -139,7 +139,7 @@ impl<'w> Replay<'w> {
                 steps.push((time, (2, policy.to_string()), Step::Policy(policy, version)));
             }
         }
-        let mut dated = |organization: &Organization, after: Moment, before: Moment| {
+        let mut dated = |organization: &Organization, after: Timestamp, before: Timestamp| {
             for (at, target, policy) in organization.clone().split_off_later(after) {
                 if at < before {
                     // Attachments of the same time keep the order of the list, because the first one wins
@@ -150,10 +150,10 @@ impl<'w> Replay<'w> {
         };
         let mut snapshots = self.world.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?))).peekable();
         if let Some((time, organization)) = snapshots.peek().filter(|_| self.organization_assumed) {
-            dated(organization, Moment::BEGINNING, *time);
+            dated(organization, Timestamp::BEGINNING, *time);
         }
         while let Some((time, organization)) = snapshots.next() {
-            dated(organization, time, snapshots.peek().map_or(Moment::END, |(next, _)| *next));
+            dated(organization, time, snapshots.peek().map_or(Timestamp::END, |(next, _)| *next));
         }
         let snapshots = self.world.organizations.entries();
         steps.extend(snapshots.map(|(time, _, organization)| (time, (3, String::new()), Step::Organization(organization))));
@@ -162,20 +162,20 @@ impl<'w> Replay<'w> {
 
     /// Assumes that the first snapshot of an entity also holds before its time, unless an event shows a change in between.
     fn assume_what_is_only_read_later(&mut self) {
-        let first_change = self.world.organization_changes.iter().next().map_or(Moment::END, |(time, ..)| *time);
+        let first_change = self.world.organization_changes.iter().next().map_or(Timestamp::END, |(time, ..)| *time);
         if let Some((time, _, Some(organization))) = self.world.organizations.entries().next()
-            && time > Moment::BEGINNING
+            && time > Timestamp::BEGINNING
             && time <= first_change
         {
             let mut organization = organization.clone();
-            organization.split_off_later(Moment::BEGINNING);
+            organization.split_off_later(Timestamp::BEGINNING);
             self.organization = Some(organization);
             self.organization_assumed = true;
         }
         for (id, timeline) in &self.world.policies {
             if let Some((time, _, Some(version))) = timeline.entries().next()
-                && time > Moment::BEGINNING
-                && !self.written_within(id, Moment::BEGINNING, time)
+                && time > Timestamp::BEGINNING
+                && !self.written_within(id, Timestamp::BEGINNING, time)
             {
                 let policy = self.policy_of(version, true);
                 self.policies.insert(id.clone(), policy);
@@ -189,7 +189,7 @@ impl<'w> Replay<'w> {
     }
 
     /// Whether an event wrote the policy after one time and up to another.
-    fn written_within(&self, policy: &PolicyId, after: Moment, until: Moment) -> bool {
+    fn written_within(&self, policy: &PolicyId, after: Timestamp, until: Timestamp) -> bool {
         self.world.organization_changes.iter().any(|(time, _, change)| {
             *time > after
                 && *time <= until
@@ -198,7 +198,7 @@ impl<'w> Replay<'w> {
     }
 
     /// Applies one step to the organization.
-    fn take(&mut self, time: Moment, step: &Step<'w>) -> Concerned {
+    fn take(&mut self, time: Timestamp, step: &Step<'w>) -> Concerned {
         match step {
             Step::Organization(None) => {
                 self.lost = true;
@@ -248,7 +248,7 @@ impl<'w> Replay<'w> {
     }
 
     /// Computes the effect that a change would have at this point.
-    fn suppose(&mut self, time: Moment, change: &OrganizationChange) -> Touched {
+    fn suppose(&mut self, time: Timestamp, change: &OrganizationChange) -> Touched {
         let mut after = Replay { supposing: true, ..self.clone() };
         let concerned = after.change(time, change);
         let (accounts, everybody) = after.accounts_of(&concerned);
@@ -269,7 +269,7 @@ impl<'w> Replay<'w> {
         }
     }
 
-    fn change(&mut self, time: Moment, change: &OrganizationChange) -> Concerned {
+    fn change(&mut self, time: Timestamp, change: &OrganizationChange) -> Concerned {
         use OrganizationChange as Change;
         // The concerned accounts are determined before and after the change: an account that loses a policy is as concerned as one that
         // gains it.
@@ -377,7 +377,7 @@ impl<'w> Replay<'w> {
     }
 
     /// The policy after an update: with the content in the event, or else that of the next snapshot if nothing was written in between.
-    fn updated(&mut self, id: &PolicyId, time: Moment, content: Option<&str>) -> Policy {
+    fn updated(&mut self, id: &PolicyId, time: Timestamp, content: Option<&str>) -> Policy {
         let policy_type = self.policies.get(id).and_then(|policy| policy.policy_type.clone());
         let unread = Policy { policy_type: policy_type.clone(), ..Policy::default() };
         if let Some(content) = content {
@@ -420,7 +420,7 @@ impl<'w> Replay<'w> {
     }
 
     /// Records the policies of the concerned accounts, if they changed.
-    fn record(&mut self, time: Moment, concerned: &Concerned) {
+    fn record(&mut self, time: Timestamp, concerned: &Concerned) {
         let accounts: Vec<AccountId> = match concerned {
             Concerned::Nobody => return,
             Concerned::Accounts(accounts) => accounts.clone(),

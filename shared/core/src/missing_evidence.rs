@@ -9,7 +9,7 @@ use crate::{telemetry::DATA_ROADS, verdict::Missing};
 /// What can't be seen of an account and Region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Blindness {
+pub enum MissingEvidence {
     /// What the trails record.
     Telemetry,
     /// Evaluations: the trails don't record them.
@@ -44,23 +44,23 @@ static SELECT_DATA_ROADS: LazyLock<String> = LazyLock::new(|| {
     format!("add data event selectors for {} and {last}", others.join(", "))
 });
 
-impl Blindness {
+impl MissingEvidence {
     /// The word for it in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Blindness::Evidence(missing) => missing.as_str(),
-            Blindness::Telemetry => "telemetry",
-            Blindness::EvaluationsNotRecorded => "evaluations_not_recorded",
-            Blindness::DataEventsNotRecorded => "data_events_not_recorded",
-            Blindness::InvocationLogsOff => "invocation_logs_off",
-            Blindness::GuardrailKeys => "guardrail_keys",
-            Blindness::GuardrailContents => "guardrail_contents",
-            Blindness::IdentityPolicies => "identity_policies",
-            Blindness::LogStores => "log_stores",
-            Blindness::CallsNotRead => "calls_not_read",
-            Blindness::LogBodies => "log_bodies",
-            Blindness::EventHistory => "event_history",
+            MissingEvidence::Evidence(missing) => missing.as_str(),
+            MissingEvidence::Telemetry => "telemetry",
+            MissingEvidence::EvaluationsNotRecorded => "evaluations_not_recorded",
+            MissingEvidence::DataEventsNotRecorded => "data_events_not_recorded",
+            MissingEvidence::InvocationLogsOff => "invocation_logs_off",
+            MissingEvidence::GuardrailKeys => "guardrail_keys",
+            MissingEvidence::GuardrailContents => "guardrail_contents",
+            MissingEvidence::IdentityPolicies => "identity_policies",
+            MissingEvidence::LogStores => "log_stores",
+            MissingEvidence::CallsNotRead => "calls_not_read",
+            MissingEvidence::LogBodies => "log_bodies",
+            MissingEvidence::EventHistory => "event_history",
         }
     }
 
@@ -68,23 +68,29 @@ impl Blindness {
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Blindness::Evidence(missing) => missing.remedy(),
-            Blindness::Telemetry => "read the trails' selectors and status (GetEventSelectors, GetTrailStatus) into world/telemetry/",
-            Blindness::EvaluationsNotRecorded => {
+            MissingEvidence::Evidence(missing) => missing.remedy(),
+            MissingEvidence::Telemetry => "read the trails' selectors and status (GetEventSelectors, GetTrailStatus) into world/telemetry/",
+            MissingEvidence::EvaluationsNotRecorded => {
                 "add a data event selector for AWS::Bedrock::Guardrail to a trail: $1.00 per million events"
             }
-            Blindness::DataEventsNotRecorded => &SELECT_DATA_ROADS,
-            Blindness::CallsNotRead => "give the CloudTrail records of the same time too; a call without one may be missing from the trail",
-            Blindness::LogBodies => {
+            MissingEvidence::DataEventsNotRecorded => &SELECT_DATA_ROADS,
+            MissingEvidence::CallsNotRead => {
+                "give the CloudTrail records of the same time too; a call without one may be missing from the trail"
+            }
+            MissingEvidence::LogBodies => {
                 "they are not read: let CloudTrail record evaluations (a data event selector for AWS::Bedrock::Guardrail)"
             }
-            Blindness::GuardrailKeys | Blindness::GuardrailContents => "read the guardrails (GetGuardrail) into world/guardrails/",
-            Blindness::IdentityPolicies => "read the policies of roles, users and groups into world/iam/",
-            Blindness::LogStores => "read the trails (DescribeTrails, GetEventSelectors) and invocation logging into world/telemetry/",
-            Blindness::EventHistory => {
+            MissingEvidence::GuardrailKeys | MissingEvidence::GuardrailContents => {
+                "read the guardrails (GetGuardrail) into world/guardrails/"
+            }
+            MissingEvidence::IdentityPolicies => "read the policies of roles, users and groups into world/iam/",
+            MissingEvidence::LogStores => {
+                "read the trails (DescribeTrails, GetEventSelectors) and invocation logging into world/telemetry/"
+            }
+            MissingEvidence::EventHistory => {
                 "event history holds more events than are read in one look (5,000): let the hub read the organization's trail, or look more often"
             }
-            Blindness::InvocationLogsOff => "switch model invocation logging on (PutModelInvocationLoggingConfiguration)",
+            MissingEvidence::InvocationLogsOff => "switch model invocation logging on (PutModelInvocationLoggingConfiguration)",
         }
     }
 }
@@ -96,12 +102,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_one_word_in_json() {
         for (blindness, json) in [
-            (Blindness::Evidence(Missing::EffectivePolicy), r#""effective_policy""#),
-            (Blindness::EvaluationsNotRecorded, r#""evaluations_not_recorded""#),
-            (Blindness::CallsNotRead, r#""calls_not_read""#),
+            (MissingEvidence::Evidence(Missing::EffectivePolicy), r#""effective_policy""#),
+            (MissingEvidence::EvaluationsNotRecorded, r#""evaluations_not_recorded""#),
+            (MissingEvidence::CallsNotRead, r#""calls_not_read""#),
         ] {
             assert_eq!(serde_json::to_string(&blindness).unwrap(), json);
-            assert_eq!(serde_json::from_str::<Blindness>(json).unwrap(), blindness);
+            assert_eq!(serde_json::from_str::<MissingEvidence>(json).unwrap(), blindness);
             assert_eq!(format!("\"{}\"", blindness.as_str()), json);
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    moment::Moment,
     policy::EffectivePolicy,
+    timestamp::Timestamp,
     world::{InForce, Timeline},
 };
 
@@ -16,7 +16,7 @@ pub struct PolicyInForce {
     /// How it is known.
     pub basis: PolicyBasis,
     /// When it came into force.
-    pub since: Moment,
+    pub since: Timestamp,
 }
 
 /// How an effective policy is known.
@@ -50,21 +50,21 @@ impl Computed {
 /// What the replay shows about one account.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AccountHistory {
-    pub(super) computed: Vec<(Moment, Computed)>,
+    pub(super) computed: Vec<(Timestamp, Computed)>,
     /// The times of events that concern it.
-    pub(super) touched: Vec<Moment>,
+    pub(super) touched: Vec<Timestamp>,
     /// When its effective policy became invalid (false) or valid again (true).
-    pub(super) validity: Vec<(Moment, bool)>,
+    pub(super) validity: Vec<(Timestamp, bool)>,
 }
 
 /// Combines described and computed policies into what was in force at each time.
 pub(super) fn in_force(
     described: &Timeline<Option<Arc<EffectivePolicy>>>,
     history: &AccountHistory,
-) -> Vec<(Moment, InForce<PolicyInForce>)> {
-    let snapshots: Vec<(Moment, Option<&Option<Arc<EffectivePolicy>>>)> =
+) -> Vec<(Timestamp, InForce<PolicyInForce>)> {
+    let snapshots: Vec<(Timestamp, Option<&Option<Arc<EffectivePolicy>>>)> =
         described.entries().map(|(time, _, policy)| (time, policy)).collect();
-    let mut boundaries: Vec<Moment> = vec![Moment::BEGINNING];
+    let mut boundaries: Vec<Timestamp> = vec![Timestamp::BEGINNING];
     boundaries.extend(snapshots.iter().map(|(time, _)| *time));
     boundaries.extend(history.computed.iter().map(|(time, _)| *time));
     boundaries.extend(&history.touched);
@@ -72,8 +72,8 @@ pub(super) fn in_force(
     boundaries.sort_unstable();
     boundaries.dedup();
 
-    let touched_within = |after: Moment, until: Moment| history.touched.iter().any(|touch| *touch > after && *touch <= until);
-    let mut states: Vec<(Moment, InForce<PolicyInForce>)> = Vec::new();
+    let touched_within = |after: Timestamp, until: Timestamp| history.touched.iter().any(|touch| *touch > after && *touch <= until);
+    let mut states: Vec<(Timestamp, InForce<PolicyInForce>)> = Vec::new();
     for now in boundaries {
         let past = snapshots.partition_point(|(time, _)| *time <= now);
         let last = past.checked_sub(1).and_then(|index| snapshots.get(index)).filter(|(time, _)| !touched_within(*time, now));
@@ -82,7 +82,7 @@ pub(super) fn in_force(
         let became_invalid =
             history.validity.iter().rev().find(|(time, _)| *time <= now).filter(|(_, valid)| !valid).map(|(time, _)| *time);
 
-        let describe = |(since, policy): (Moment, &Option<Arc<EffectivePolicy>>)| PolicyInForce {
+        let describe = |(since, policy): (Timestamp, &Option<Arc<EffectivePolicy>>)| PolicyInForce {
             policy: policy.clone(),
             basis: PolicyBasis::Described,
             since,
@@ -113,7 +113,7 @@ pub(super) fn in_force(
 }
 
 /// The policy in force before the change that made the policy invalid. AWS doesn't name that change; the last one before is assumed.
-fn last_valid(states: &[(Moment, InForce<PolicyInForce>)], touched: &[Moment], invalid_since: Moment) -> InForce<PolicyInForce> {
+fn last_valid(states: &[(Timestamp, InForce<PolicyInForce>)], touched: &[Timestamp], invalid_since: Timestamp) -> InForce<PolicyInForce> {
     let changed = touched.iter().rev().find(|touch| **touch <= invalid_since).copied().unwrap_or(invalid_since);
     match states.iter().rev().find(|(time, _)| *time < changed) {
         Some((_, InForce::Known(policy) | InForce::Assumed(policy))) => {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{changes::ChangeFinding, draft::Span};
+use super::{changes::ChangeFinding, finding_builder::Span};
 use crate::{
     finding::Finding,
-    moment::Moment,
     rule::{Correlation, Group, Rule},
+    timestamp::Timestamp,
     verdict::Verdict,
 };
 
@@ -103,7 +103,7 @@ fn is_use(calls: &Finding) -> bool {
 }
 
 /// Whether calls were made after a moment, and within the window.
-fn followed(done: Moment, spans: &[Span]) -> bool {
+fn followed(done: Timestamp, spans: &[Span]) -> bool {
     let until = done.plus_seconds(WINDOW_SECONDS);
     spans.iter().any(|span| span.last >= done && span.first <= until)
 }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn spans(hours: &[(i64, i64)]) -> Vec<Span> {
-        let at = |hour: i64| Moment::from_seconds(hour * 3600);
+        let at = |hour: i64| Timestamp::from_seconds(hour * 3600);
         hours.iter().map(|(first, last)| Span { first: at(*first), last: at(*last) }).collect()
     }
 
@@ -123,7 +123,7 @@ mod tests {
         fn what_is_joined_says_the_same(hours in proptest::collection::vec((0_i64..300, 0_i64..60), 0..12), done in -50_i64..350) {
             let hours: Vec<_> = hours.into_iter().map(|(first, length)| (first, first + length)).collect();
             let joined = joined(spans(&hours).into_iter());
-            let done = Moment::from_seconds(done * 3600);
+            let done = Timestamp::from_seconds(done * 3600);
             proptest::prop_assert_eq!(followed(done, &joined), followed(done, &spans(&hours)));
             let apart = |pair: &[Span]| pair[1].first.seconds_since(pair[0].last) > WINDOW_SECONDS;
             proptest::prop_assert!(joined.windows(2).all(apart), "{joined:?}");

@@ -7,23 +7,23 @@ use hashbrown::HashMap;
 use super::classes::Judged;
 use crate::{
     facts::{Kind, Symbol, Symbol24, Texts},
-    join::{MetCall, Sighting},
-    moment::Moment,
+    join::{JoinedCall, Occurrence},
     rule::{Observed, Resolved, Rule},
+    timestamp::Timestamp,
     verdict::{Grade, Missing, Reason, Verdict},
 };
 
 /// All that one finding is made of.
-pub(super) struct Draft {
+pub(super) struct FindingBuilder {
     pub(super) rule: &'static Rule,
     pub(super) principals: HashMap<Symbol24, u64>,
     pub(super) subjects: HashMap<(Kind, Symbol24), u64>,
     pub(super) apis: HashMap<Symbol, u64>,
     /// When each strand was seen, in each stretch of time.
-    pub(super) strands: HashMap<(Strand, Option<u32>), Span>,
+    pub(super) call_groups: HashMap<(CallGroup, Option<u32>), Span>,
     pub(super) count: u64,
-    pub(super) first: Sighting,
-    pub(super) last: Sighting,
+    pub(super) first: Occurrence,
+    pub(super) last: Occurrence,
     /// What the rule says of the latest call.
     pub(super) observed: Observed,
     /// How the latest call was judged.
@@ -35,7 +35,7 @@ pub(super) struct Draft {
 
 /// Calls that one remedy would put right: of a principal, with a model, by an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Strand {
+pub(super) struct CallGroup {
     pub(super) principal: Symbol24,
     pub(super) kind: CallKind,
 }
@@ -51,24 +51,24 @@ pub(super) struct CallKind {
 /// From the first to the last time that something was seen. Without any time, it begins after it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
-    pub(super) first: Moment,
-    pub(super) last: Moment,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
 }
 
 impl CallKind {
-    pub(super) fn of(met: &MetCall) -> Self {
+    pub(super) fn of(met: &JoinedCall) -> Self {
         CallKind { kind: met.form.kind, subject: met.columns.subject, api: met.form.api }
     }
 }
 
 impl Default for Span {
     fn default() -> Self {
-        Span { first: Moment::END, last: Moment::BEGINNING }
+        Span { first: Timestamp::END, last: Timestamp::BEGINNING }
     }
 }
 
 impl Span {
-    pub(super) fn include(&mut self, time: Option<Moment>) {
+    pub(super) fn include(&mut self, time: Option<Timestamp>) {
         if let Some(time) = time {
             self.first = self.first.min(time);
             self.last = self.last.max(time);
@@ -76,19 +76,19 @@ impl Span {
     }
 
     /// Its ends, if it has any.
-    pub(super) fn ends(&self) -> impl Iterator<Item = Moment> {
+    pub(super) fn ends(&self) -> impl Iterator<Item = Timestamp> {
         [self.first, self.last].into_iter().filter(|_| self.first <= self.last)
     }
 }
 
-impl Draft {
-    pub(super) fn new(rule: &'static Rule, met: &MetCall, judged: &Rc<Judged>, observed: &Observed) -> Self {
-        Draft {
+impl FindingBuilder {
+    pub(super) fn new(rule: &'static Rule, met: &JoinedCall, judged: &Rc<Judged>, observed: &Observed) -> Self {
+        FindingBuilder {
             rule,
             principals: HashMap::new(),
             subjects: HashMap::new(),
             apis: HashMap::new(),
-            strands: HashMap::new(),
+            call_groups: HashMap::new(),
             count: 0,
             first: met.seen,
             last: met.seen,
@@ -99,13 +99,13 @@ impl Draft {
         }
     }
 
-    pub(super) fn add(&mut self, met: &MetCall, judged: &Rc<Judged>, observed: &Observed, texts: &Texts) {
+    pub(super) fn add(&mut self, met: &JoinedCall, judged: &Rc<Judged>, observed: &Observed, texts: &Texts) {
         let (columns, judgement) = (&met.columns, &judged.judgement);
         *self.principals.entry(columns.principal).or_default() += 1;
         *self.subjects.entry((met.form.kind, columns.subject)).or_default() += 1;
         *self.apis.entry(met.form.api).or_default() += 1;
-        let strand = Strand { principal: columns.principal, kind: CallKind::of(met) };
-        self.strands.entry((strand, met.epoch)).or_default().include(met.seen.time);
+        let call_group = CallGroup { principal: columns.principal, kind: CallKind::of(met) };
+        self.call_groups.entry((call_group, met.epoch)).or_default().include(met.seen.time);
         self.count += 1;
         self.grade = self.grade.min(judgement.grade);
         self.verdicts.insert((judgement.verdict, judgement.reason));

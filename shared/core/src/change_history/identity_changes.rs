@@ -1,27 +1,27 @@
 //! What a change of policies took away: of an identity, or of accounts of the organization.
 
 use super::{
-    Outcome, Seen,
+    ChangeInContext, Outcome,
     identity_history::{Before, entity},
     service_control::Loss,
 };
 use crate::{
     arn::{AccountId, short},
-    blindness::Blindness,
     change::Change,
     identity::{IdentityPolicy, Lost, NewlyPassing, Silence, in_words, lost},
+    missing_evidence::MissingEvidence,
 };
 
 /// What a rule looks for in what policies lost.
 pub(crate) struct Concern {
     /// What of it matters.
-    pub(crate) of: fn(&Seen<'_>, &Lost) -> Vec<NewlyPassing>,
+    pub(crate) of: fn(&ChangeInContext<'_>, &Lost) -> Vec<NewlyPassing>,
     /// Whether it is open whether something of it was lost.
     pub(crate) is_open: fn(&Lost) -> bool,
     /// Whether a policy guards it.
     pub(crate) is_guarded_by: fn(&IdentityPolicy) -> bool,
     /// What it means that these pass.
-    pub(crate) because: fn(&Seen<'_>, &[NewlyPassing]) -> String,
+    pub(crate) because: fn(&ChangeInContext<'_>, &[NewlyPassing]) -> String,
     /// What a policy did that can't be read any more.
     pub(crate) did: &'static str,
     /// Whether it says so where the policy before isn't known.
@@ -33,7 +33,7 @@ const OPEN_MANAGED_POLICIES: &[&str] = &["AdministratorAccess", "PowerUserAccess
 
 impl Concern {
     /// What a change says of it.
-    pub(crate) fn look(&self, seen: &Seen<'_>) -> Vec<Outcome> {
+    pub(crate) fn look(&self, seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         match seen.change.service.as_str() {
             "iam" => self.at_identity(seen).into_iter().collect(),
             "organizations" => self.at_organization(seen).into_iter().collect(),
@@ -41,15 +41,15 @@ impl Concern {
         }
     }
 
-    fn at_identity(&self, seen: &Seen<'_>) -> Option<Outcome> {
+    fn at_identity(&self, seen: &ChangeInContext<'_>) -> Option<Outcome> {
         let change = seen.change;
         let before = seen.identity_before();
         let effect = Effect::of(change, before)?;
         let resource = entity(change).map_or("policy".to_owned(), |(kind, name)| format!("{kind}/{name}"));
-        let sighting = |because: String| seen.sighting(resource.clone(), because).apart_by(seen.name("policyName"));
+        let sighting = |because: String| seen.sighting(resource.clone(), because).discriminator(seen.name("policyName"));
         match effect {
             Effect::NotKnown => {
-                let blind = || Outcome::Blind(change.account.clone(), change.region.clone(), Blindness::IdentityPolicies);
+                let blind = || Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::IdentityPolicies);
                 self.tells_blindness.then(blind)
             }
             Effect::Unreadable(before) if (self.is_guarded_by)(&before) => Some(
@@ -68,18 +68,18 @@ impl Concern {
                 if newly.is_empty() {
                     return (self.is_open)(&took).then(|| sighting(self.too_much(seen)).unverified(true).fires());
                 }
-                let righted = seen.identity_righted(right);
-                Some(sighting((self.because)(seen, &newly)).changing(in_words(&newly)).righted(righted).fires())
+                let restored_at = seen.identity_righted(right);
+                Some(sighting((self.because)(seen, &newly)).changing(in_words(&newly)).restored_at(restored_at).fires())
             }
         }
     }
 
     /// Service and resource control policies: what they deny, or allow only with a condition.
-    fn at_organization(&self, seen: &Seen<'_>) -> Option<Outcome> {
+    fn at_organization(&self, seen: &ChangeInContext<'_>) -> Option<Outcome> {
         let resource = seen.change.text("policyId").or_else(|| seen.change.text("accountId")).map(short).unwrap_or_default();
         let sighting = |because: String| seen.sighting(resource, because);
         match seen.service_control_loss()? {
-            Loss::Of { accounts, lost, righted } => {
+            Loss::Of { accounts, lost, restored_at } => {
                 let newly = (self.of)(seen, lost);
                 let (known, of) = if accounts.is_empty() {
                     (false, "in accounts that are not known".to_owned())
@@ -90,7 +90,7 @@ impl Concern {
                     return (self.is_open)(lost).then(|| sighting(format!("{} {of}", self.too_much(seen))).unverified(true).fires());
                 }
                 let sighting = sighting(format!("{} {of}", (self.because)(seen, &newly))).changing(in_words(&newly));
-                Some(sighting.unverified(!known).righted(righted.filter(|_| known)).fires())
+                Some(sighting.unverified(!known).restored_at(restored_at.filter(|_| known)).fires())
             }
             Loss::Unattached(lost) => {
                 let newly = (self.of)(seen, lost);
@@ -98,7 +98,7 @@ impl Concern {
                     "{}, were it attached; it is attached nowhere, an attachment would make it reach accounts",
                     (self.because)(seen, &newly)
                 );
-                (!newly.is_empty()).then(|| sighting(because).changing(in_words(&newly)).stepped(-2).fires())
+                (!newly.is_empty()).then(|| sighting(because).changing(in_words(&newly)).severity_steps(-2).fires())
             }
             Loss::NotKnown { accounts, before } => {
                 // Where not even that is known what it said, one rule says so.
@@ -110,7 +110,7 @@ impl Concern {
         }
     }
 
-    fn too_much(&self, seen: &Seen<'_>) -> String {
+    fn too_much(&self, seen: &ChangeInContext<'_>) -> String {
         format!("it {}, and asks for too much to tell whether it still {}", self.did, seen.did("does", "would have"))
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::{
     arn::{AccountId, TargetId},
     change::OrganizationChange,
-    moment::Moment,
     organization::{Organization, Unit},
+    timestamp::Timestamp,
     world::{Source, Timeline, World},
 };
 
 /// The position of an account in the organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct AccountPlacement {
     /// The targets from the root down to the account itself.
     pub path: Vec<TargetId>,
     /// Whether the account is active. An account in another state (`SUSPENDED`, `CLOSED`, …) can't run inference.
@@ -22,18 +22,18 @@ pub struct Standing {
 /// Operations that move accounts, although their records may not show which account.
 const MOVES_ACCOUNTS: &[&str] = &["MoveAccount", "RemoveAccountFromOrganization"];
 
-impl Standing {
+impl AccountPlacement {
     fn of(organization: &Organization, account: &AccountId) -> Option<Self> {
         let active = organization.accounts.get(account)?.active;
-        Some(Standing { path: organization.path_to(account)?, active })
+        Some(AccountPlacement { path: organization.path_to(account)?, active })
     }
 }
 
 /// Computes positions from snapshots and changes of the tree. At the same time, changes come first.
-pub(super) fn standings(world: &World) -> BTreeMap<AccountId, Timeline<Standing>> {
+pub(super) fn placements(world: &World) -> BTreeMap<AccountId, Timeline<AccountPlacement>> {
     let changes = world.organization_changes.iter().map(|(time, event_id, change)| (*time, Step::Change(event_id, change)));
     let snapshots = world.organizations.entries().filter_map(|(time, _, read)| Some((time, Step::Snapshot(read?))));
-    let mut steps: Vec<(Moment, Step<'_>)> = changes.chain(snapshots).collect();
+    let mut steps: Vec<(Timestamp, Step<'_>)> = changes.chain(snapshots).collect();
     steps.sort_by_key(|(time, step)| (*time, matches!(step, Step::Snapshot(_))));
     let mut followed = Followed::default();
     for (time, step) in steps {
@@ -42,7 +42,7 @@ pub(super) fn standings(world: &World) -> BTreeMap<AccountId, Timeline<Standing>
             Step::Change(event_id, change) => followed.change(time, event_id, change),
         }
     }
-    followed.standings
+    followed.placements
 }
 
 enum Step<'w> {
@@ -53,20 +53,20 @@ enum Step<'w> {
 #[derive(Default)]
 struct Followed {
     tree: Option<Organization>,
-    standings: BTreeMap<AccountId, Timeline<Standing>>,
+    placements: BTreeMap<AccountId, Timeline<AccountPlacement>>,
 }
 
 impl Followed {
-    fn read(&mut self, time: Moment, organization: &Organization) {
-        let known: Vec<AccountId> = organization.accounts.keys().chain(self.standings.keys()).cloned().collect();
+    fn read(&mut self, time: Timestamp, organization: &Organization) {
+        let known: Vec<AccountId> = organization.accounts.keys().chain(self.placements.keys()).cloned().collect();
         for account in known {
-            self.note(time, &Source::Snapshot, &account, Standing::of(organization, &account));
+            self.note(time, &Source::Snapshot, &account, AccountPlacement::of(organization, &account));
         }
         // Attachments don't affect positions.
         self.tree = Some(Organization { attachments: BTreeMap::new(), ..organization.clone() });
     }
 
-    fn change(&mut self, time: Moment, event_id: &str, change: &OrganizationChange) {
+    fn change(&mut self, time: Timestamp, event_id: &str, change: &OrganizationChange) {
         let source = Source::event(event_id);
         match change {
             OrganizationChange::CreateOrganizationalUnit { unit, name, parent } => {
@@ -78,8 +78,8 @@ impl Followed {
                 if let Some(moved) = self.tree.as_mut().and_then(|tree| tree.accounts.get_mut(account)) {
                     moved.parent = destination.clone();
                 }
-                let standing = self.tree.as_ref().and_then(|tree| Standing::of(tree, account));
-                self.note(time, &source, account, standing);
+                let placement = self.tree.as_ref().and_then(|tree| AccountPlacement::of(tree, account));
+                self.note(time, &source, account, placement);
             }
             OrganizationChange::AccountLeft { account } => {
                 if let Some(tree) = &mut self.tree {
@@ -88,7 +88,7 @@ impl Followed {
                 self.note(time, &source, account, None);
             }
             OrganizationChange::NotReadable { event_name } if MOVES_ACCOUNTS.contains(&event_name.as_str()) => {
-                let known: Vec<AccountId> = self.standings.keys().cloned().collect();
+                let known: Vec<AccountId> = self.placements.keys().cloned().collect();
                 for account in known {
                     self.note(time, &source, &account, None);
                 }
@@ -99,11 +99,11 @@ impl Followed {
     }
 
     /// Records an account's position, if it changed.
-    fn note(&mut self, time: Moment, source: &Source, account: &AccountId, standing: Option<Standing>) {
-        let timeline = self.standings.entry(account.clone()).or_default();
-        let is_news = timeline.entries().last().is_none_or(|(at, _, known)| at == time || known != standing.as_ref());
+    fn note(&mut self, time: Timestamp, source: &Source, account: &AccountId, placement: Option<AccountPlacement>) {
+        let timeline = self.placements.entry(account.clone()).or_default();
+        let is_news = timeline.entries().last().is_none_or(|(at, _, known)| at == time || known != placement.as_ref());
         if is_news {
-            timeline.insert(time, source.clone(), standing);
+            timeline.insert(time, source.clone(), placement);
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     arn::{AccountId, PolicyId, TargetId},
     change::{Change, ChangeKey, OrganizationChange, WorldChange},
     identity::{IdentityPolicy, Lost, Silence, lost},
-    moment::Moment,
     organization::Organization,
+    timestamp::Timestamp,
     world::State,
 };
 
@@ -32,7 +32,7 @@ pub(crate) enum Loss {
         accounts: Vec<AccountId>,
         lost: Lost,
         /// From when on it was refused again in all of them.
-        righted: Option<Moment>,
+        restored_at: Option<Timestamp>,
     },
     /// A policy lost it that is attached nowhere.
     Unattached(Lost),
@@ -87,12 +87,12 @@ impl ServiceControl {
 }
 
 impl Pass<'_> {
-    fn read(&mut self, time: Moment, organization: &Organization) {
+    fn read(&mut self, time: Timestamp, organization: &Organization) {
         self.organization = Some(organization.clone());
         self.put_right(time);
     }
 
-    fn meet(&mut self, index: usize, time: Moment, change: &OrganizationChange, refused: bool) {
+    fn meet(&mut self, index: usize, time: Timestamp, change: &OrganizationChange, refused: bool) {
         if self.takes_away(time, change)
             && let Some(loss) = self.loss(index, time, change)
         {
@@ -113,7 +113,7 @@ impl Pass<'_> {
     }
 
     /// Whether a change can take a guard away that service or resource control policies are.
-    fn takes_away(&self, time: Moment, change: &OrganizationChange) -> bool {
+    fn takes_away(&self, time: Timestamp, change: &OrganizationChange) -> bool {
         match change {
             OrganizationChange::UpdatePolicy { policy, .. } | OrganizationChange::DetachPolicy { policy, .. } => {
                 self.document(policy, time.just_before()).is_some_and(|(_, before)| before.guards())
@@ -129,7 +129,7 @@ impl Pass<'_> {
     }
 
     /// A service or resource control policy at a moment, with its type. Of policies whose type isn't known none is one.
-    fn document(&self, policy: &PolicyId, at: Moment) -> Option<(&'static str, IdentityPolicy)> {
+    fn document(&self, policy: &PolicyId, at: Timestamp) -> Option<(&'static str, IdentityPolicy)> {
         if let Some((policy_type, _)) = TYPES.iter().find(|(_, full_access)| *full_access == policy.as_str()) {
             return Some((policy_type, IdentityPolicy::open_to_all()));
         }
@@ -138,7 +138,7 @@ impl Pass<'_> {
         Some((policy_type, IdentityPolicy::parse(&serde_json::Value::String(version.content.clone()))?))
     }
 
-    fn loss(&mut self, index: usize, time: Moment, change: &OrganizationChange) -> Option<Loss> {
+    fn loss(&mut self, index: usize, time: Timestamp, change: &OrganizationChange) -> Option<Loss> {
         let before = time.just_before();
         let supposed: Supposed<'_> = match change {
             OrganizationChange::UpdatePolicy { policy, content } => {
@@ -182,11 +182,11 @@ impl Pass<'_> {
         }
         let named = accounts.iter().map(|(account, _)| account.clone()).collect();
         self.pending.push(Pending { index, accounts });
-        Some(Loss::Of { accounts: named, lost: all, righted: None })
+        Some(Loss::Of { accounts: named, lost: all, restored_at: None })
     }
 
     /// Where the tree isn't known: what the policy by itself lost, for whom nobody knows.
-    fn loss_of_document(&self, change: &OrganizationChange, before: Moment, supposed: Supposed<'_>) -> Option<Loss> {
+    fn loss_of_document(&self, change: &OrganizationChange, before: Timestamp, supposed: Supposed<'_>) -> Option<Loss> {
         let nothing = IdentityPolicy::default();
         let lost = match (change, supposed) {
             (OrganizationChange::UpdatePolicy { policy, .. }, Some((_, Some(written)))) => {
@@ -204,14 +204,14 @@ impl Pass<'_> {
                 return Some(Loss::NotKnown { accounts: Vec::new(), before });
             }
         };
-        (!lost.is_empty()).then_some(Loss::Of { accounts: Vec::new(), lost, righted: None })
+        (!lost.is_empty()).then_some(Loss::Of { accounts: Vec::new(), lost, restored_at: None })
     }
 
     fn levels(
         &self,
         organization: &Organization,
         account: &AccountId,
-        at: Moment,
+        at: Timestamp,
         supposed: Option<&(&PolicyId, Option<IdentityPolicy>)>,
     ) -> Levels {
         let document = |policy: &PolicyId| {
@@ -231,7 +231,7 @@ impl Pass<'_> {
     }
 
     /// What is refused again.
-    fn put_right(&mut self, time: Moment) {
+    fn put_right(&mut self, time: Timestamp) {
         let Some(organization) = self.organization.clone().filter(|_| !self.pending.is_empty()) else {
             return;
         };
@@ -242,8 +242,8 @@ impl Pass<'_> {
                     && lost(before, &self.levels(&organization, account, time, None), Silence::Allows).is_empty()
             };
             if pending.accounts.iter().all(is_right) {
-                if let Some(Loss::Of { righted, .. }) = self.losses.get_mut(&pending.index) {
-                    *righted = Some(time);
+                if let Some(Loss::Of { restored_at, .. }) = self.losses.get_mut(&pending.index) {
+                    *restored_at = Some(time);
                 }
             } else {
                 self.pending.push(pending);
@@ -259,7 +259,7 @@ fn alone(before: &IdentityPolicy, after: &IdentityPolicy) -> Lost {
 
 /// The policies that are attached on the way from the root to an account. Neither service nor resource control policies bind
 /// the management account.
-fn attached(organization: &Organization, account: &AccountId, at: Moment) -> Vec<Vec<PolicyId>> {
+fn attached(organization: &Organization, account: &AccountId, at: Timestamp) -> Vec<Vec<PolicyId>> {
     let path = organization.path_to(account).filter(|_| organization.management_account.as_ref() != Some(account));
     let of_target = |target: TargetId| {
         let attachments = organization.attachments.get(&target).into_iter().flatten();
@@ -287,7 +287,7 @@ fn concerned(organization: &Organization, change: &OrganizationChange) -> Vec<Ac
     accounts.into_iter().cloned().collect()
 }
 
-fn apply(organization: &mut Organization, time: Moment, change: &OrganizationChange, state: &State) {
+fn apply(organization: &mut Organization, time: Timestamp, change: &OrganizationChange, state: &State) {
     match change {
         OrganizationChange::AttachPolicy { policy, target } => organization.attach(target, policy.clone(), Some(time)),
         OrganizationChange::DetachPolicy { policy, target } => organization.detach(target, policy),

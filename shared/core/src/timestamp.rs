@@ -2,29 +2,29 @@
 
 use std::fmt;
 
-use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use jiff::{civil::DateTime, tz::Offset};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A point in time in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(i64);
+pub struct Timestamp(i64);
 
-impl Moment {
+impl Timestamp {
     /// Before everything: a snapshot without a time holds from here.
-    pub const BEGINNING: Moment = Moment(i64::MIN);
+    pub const BEGINNING: Timestamp = Timestamp(i64::MIN);
     /// After everything.
-    pub const END: Moment = Moment(i64::MAX);
+    pub const END: Timestamp = Timestamp(i64::MAX);
 
     /// From microseconds since the epoch.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
-        Moment(micros)
+        Timestamp(micros)
     }
 
     /// From seconds since the epoch.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
-        Moment(seconds.saturating_mul(1_000_000))
+        Timestamp(seconds.saturating_mul(1_000_000))
     }
 
     /// Microseconds since the epoch.
@@ -36,19 +36,19 @@ impl Moment {
     /// The last moment before this one.
     #[must_use]
     pub const fn just_before(self) -> Self {
-        Moment(self.0.saturating_sub(1))
+        Timestamp(self.0.saturating_sub(1))
     }
 
     /// How many whole seconds lie between an earlier moment and this one.
     #[must_use]
-    pub const fn seconds_since(self, earlier: Moment) -> i64 {
+    pub const fn seconds_since(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0) / 1_000_000
     }
 
-    /// This many seconds later (or earlier, if negative); stops at [`Moment::BEGINNING`] and [`Moment::END`].
+    /// This many seconds later (or earlier, if negative); stops at [`Timestamp::BEGINNING`] and [`Timestamp::END`].
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
-        Moment(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+        Timestamp(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
     /// Parses what is found in `eventTime` and in AWS responses: `2024-10-17T20:11:24Z`, an offset instead of `Z`, a blank instead
@@ -65,15 +65,15 @@ impl Moment {
             }
             None => text,
         };
-        if let Ok(timestamp) = text.parse::<Timestamp>() {
-            return Some(Moment(timestamp.as_microsecond()));
+        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+            return Some(Timestamp(timestamp.as_microsecond()));
         }
         let civil = match text.parse::<DateTime>() {
             Ok(civil) => civil,
             // "2024-10-17 20:11:24 UTC", as some pipelines print it.
             Err(_) => text.strip_suffix("UTC")?.trim_end().parse::<DateTime>().ok()?,
         };
-        Some(Moment(Offset::UTC.to_timestamp(civil).ok()?.as_microsecond()))
+        Some(Timestamp(Offset::UTC.to_timestamp(civil).ok()?.as_microsecond()))
     }
 
     /// Parses RFC 3339 in basic form, as the world's file names carry it: `20261101T000000Z`.
@@ -99,32 +99,32 @@ fn cut_long_fraction(text: &str) -> Option<String> {
     })
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_microsecond(self.0) {
+        match jiff::Timestamp::from_microsecond(self.0) {
             Ok(timestamp) => timestamp.fmt(f),
-            Err(_) if *self == Moment::BEGINNING => f.write_str("the beginning"),
+            Err(_) if *self == Timestamp::BEGINNING => f.write_str("the beginning"),
             Err(_) => f.write_str("the end"),
         }
     }
 }
 
-impl fmt::Debug for Moment {
+impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Moment::parse(&text).ok_or_else(|| D::Error::custom(format_args!("`{text}` is not an RFC 3339 time")))
+        Timestamp::parse(&text).ok_or_else(|| D::Error::custom(format_args!("`{text}` is not an RFC 3339 time")))
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_forms_of_event_time_mean_the_same_moment() {
-        let expected = Moment::parse("2025-01-21T17:49:47Z").unwrap();
+        let expected = Timestamp::parse("2025-01-21T17:49:47Z").unwrap();
         for form in [
             "2025-01-21 17:49:47.000000000",
             "2025-01-21 17:49:47",
@@ -147,23 +147,23 @@ mod tests {
             "20250121T174947Z",
             "2025-01-21 17:49:47 UTC",
         ] {
-            assert_eq!(Moment::parse(form), Some(expected), "{form}");
+            assert_eq!(Timestamp::parse(form), Some(expected), "{form}");
         }
-        assert_eq!(Moment::parse("2025-01-21"), Moment::parse("2025-01-21T00:00:00Z"));
+        assert_eq!(Timestamp::parse("2025-01-21"), Timestamp::parse("2025-01-21T00:00:00Z"));
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
         for form in ["", "yesterday", "2025-13-01T00:00:00Z", "1737481787", "2025-01-21T17:49:47.Z"] {
-            assert_eq!(Moment::parse(form), None, "{form}");
+            assert_eq!(Timestamp::parse(form), None, "{form}");
         }
     }
 
     #[test]
     fn fractions_are_kept_to_the_microsecond() {
-        let moment = Moment::parse("2025-01-21T17:49:47.123456789012Z").unwrap();
+        let moment = Timestamp::parse("2025-01-21T17:49:47.123456789012Z").unwrap();
         assert_eq!(moment.to_string(), "2025-01-21T17:49:47.123456Z");
         assert_eq!(moment.to_basic(), "20250121T174947.123456Z");
-        assert_eq!(Moment::parse_basic("20261101T000000Z").unwrap().to_basic(), "20261101T000000Z");
+        assert_eq!(Timestamp::parse_basic("20261101T000000Z").unwrap().to_basic(), "20261101T000000Z");
     }
 }

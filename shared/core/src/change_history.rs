@@ -20,22 +20,22 @@ use service_control::{Loss, ServiceControl};
 
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, GuardrailVersionArn, Region, short},
-    blindness::Blindness,
     change::{Change, ChangeKey},
     config::Configuration,
     control_change::ControlChange,
     enforcement::Enforcement,
-    guardrail::{self, Canonical, Direction},
+    guardrail::{self, CanonicalGuardrail, Direction},
     identity::IdentityPolicy,
+    missing_evidence::MissingEvidence,
     model::Model,
-    moment::Moment,
     policy::{GuardrailInference, Weakening},
     telemetry::store_name,
+    timestamp::Timestamp,
     world::{InForce, Source, State},
 };
 
 /// All changes and the state, with the ways to look things up in them.
-pub(crate) struct Scene<'a> {
+pub(crate) struct ChangeHistory<'a> {
     pub(crate) state: &'a State,
     pub(crate) configuration: &'a Configuration,
     /// In the order of time.
@@ -45,7 +45,7 @@ pub(crate) struct Scene<'a> {
     /// The Regions that each account was seen in.
     pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
     /// From the first to the last record.
-    pub(crate) horizon: (Moment, Moment),
+    pub(crate) horizon: (Timestamp, Timestamp),
     /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
     pub(crate) log_stores: &'a BTreeSet<String>,
     /// When versions of guardrails were published, as far as events say.
@@ -60,11 +60,11 @@ pub(crate) struct Scene<'a> {
 
 /// What all scenes share.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct RuleContext<'a> {
     pub(crate) state: &'a State,
     pub(crate) configuration: &'a Configuration,
     pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
-    pub(crate) horizon: (Moment, Moment),
+    pub(crate) horizon: (Timestamp, Timestamp),
     pub(crate) log_stores: &'a BTreeSet<String>,
     pub(crate) published: &'a Published,
     pub(crate) heartbeats: &'a Heartbeats,
@@ -75,14 +75,14 @@ pub(crate) struct Surroundings<'a> {
 }
 
 /// When versions of guardrails were published.
-pub(crate) type Published = BTreeMap<GuardrailVersionArn, Moment>;
+pub(crate) type Published = BTreeMap<GuardrailVersionArn, Timestamp>;
 
 /// When auditors were heard, in order, by account and Region.
-pub(crate) type Heartbeats = BTreeMap<(AccountId, Region), Vec<Moment>>;
+pub(crate) type Heartbeats = BTreeMap<(AccountId, Region), Vec<Timestamp>>;
 
 /// A change, with the scene that it happened in.
-pub(crate) struct Seen<'s> {
-    pub(crate) scene: &'s Scene<'s>,
+pub(crate) struct ChangeInContext<'s> {
+    pub(crate) history: &'s ChangeHistory<'s>,
     pub(crate) key: &'s ChangeKey,
     pub(crate) change: &'s Change,
     /// Its place among all changes.
@@ -92,14 +92,14 @@ pub(crate) struct Seen<'s> {
 /// What a rule says.
 pub(crate) enum Outcome {
     /// It fires.
-    Fires(Box<Sighting>),
+    Fires(Box<RuleMatch>),
     /// It can't tell, because something can't be seen.
-    Blind(AccountId, Region, Blindness),
+    MissingEvidence(AccountId, Region, MissingEvidence),
 }
 
 /// What is wrong, where.
 #[derive(Clone, Debug)]
-pub(crate) struct Sighting {
+pub(crate) struct RuleMatch {
     pub(crate) account: AccountId,
     pub(crate) region: Region,
     pub(crate) resource: String,
@@ -112,9 +112,9 @@ pub(crate) struct Sighting {
     /// The effect could not be read: one step lower, and said so.
     pub(crate) unverified: bool,
     /// When it was, if it is not about a change.
-    pub(crate) time: Option<Moment>,
+    pub(crate) time: Option<Timestamp>,
     /// From when on evidence shows that it is right again.
-    pub(crate) righted: Option<Moment>,
+    pub(crate) restored_at: Option<Timestamp>,
     /// It can't be told that it was this principal: others may have done it.
     pub(crate) anonymous: bool,
     pub(crate) models: Vec<String>,
@@ -124,7 +124,7 @@ pub(crate) struct Sighting {
 
 /// How far a change of a guardrail reaches, which decides its severity (docs/evidence.md#severity).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum Exposure {
     /// Something enforces or references it: which.
     Production(String),
     /// Nothing does, as far as the state that was read goes.
@@ -133,9 +133,9 @@ pub(crate) enum Reach {
     Unknown,
 }
 
-impl Sighting {
+impl RuleMatch {
     pub(crate) fn new(account: &AccountId, region: &Region, resource: impl Into<String>, because: impl Into<String>) -> Self {
-        Sighting {
+        RuleMatch {
             account: account.clone(),
             region: region.clone(),
             resource: resource.into(),
@@ -145,14 +145,14 @@ impl Sighting {
             steps: 0,
             unverified: false,
             time: None,
-            righted: None,
+            restored_at: None,
             anonymous: false,
             models: Vec::new(),
             remediation: None,
         }
     }
 
-    pub(crate) fn stepped(mut self, steps: i8) -> Self {
+    pub(crate) fn severity_steps(mut self, steps: i8) -> Self {
         self.steps += steps;
         self
     }
@@ -168,8 +168,8 @@ impl Sighting {
         self
     }
 
-    pub(crate) fn righted(mut self, at: Option<Moment>) -> Self {
-        self.righted = at;
+    pub(crate) fn restored_at(mut self, at: Option<Timestamp>) -> Self {
+        self.restored_at = at;
         self
     }
 
@@ -179,12 +179,12 @@ impl Sighting {
         self
     }
 
-    pub(crate) fn at(mut self, time: Moment) -> Self {
+    pub(crate) fn at(mut self, time: Timestamp) -> Self {
         self.time = Some(time);
         self
     }
 
-    pub(crate) fn apart_by(mut self, discriminator: impl Into<String>) -> Self {
+    pub(crate) fn discriminator(mut self, discriminator: impl Into<String>) -> Self {
         self.discriminator = discriminator.into();
         self
     }
@@ -199,17 +199,16 @@ impl Sighting {
     }
 }
 
-impl<'a> Scene<'a> {
-    pub(crate) fn new(surroundings: Surroundings<'a>, changes: &'a [(ChangeKey, Change)]) -> Self {
-        let Surroundings { state, configuration, regions, horizon, log_stores, published, heartbeats, drafts_requested, named } =
-            surroundings;
+impl<'a> ChangeHistory<'a> {
+    pub(crate) fn new(context: RuleContext<'a>, changes: &'a [(ChangeKey, Change)]) -> Self {
+        let RuleContext { state, configuration, regions, horizon, log_stores, published, heartbeats, drafts_requested, named } = context;
         let changes: Vec<(&ChangeKey, &Change)> = changes.iter().map(|(key, change)| (key, change)).collect();
         let mut by_subject: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
             let subject = change.subject().unwrap_or_default();
             by_subject.entry(format!("{} {} {subject}", change.account, change.service)).or_default().push(index);
         }
-        Scene {
+        ChangeHistory {
             state,
             configuration,
             changes,
@@ -226,8 +225,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    pub(crate) fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
-        self.changes.iter().enumerate().map(|(index, (key, change))| Seen { scene: self, key, change, index })
+    pub(crate) fn seen(&self) -> impl Iterator<Item = ChangeInContext<'_>> {
+        self.changes.iter().enumerate().map(|(index, (key, change))| ChangeInContext { history: self, key, change, index })
     }
 
     /// Where the changes of one thing stand among all.
@@ -241,18 +240,18 @@ impl<'a> Scene<'a> {
     }
 
     /// How far a change of a guardrail reaches at a moment; with a version, a change of that version of it.
-    pub(crate) fn reach_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Moment) -> Reach {
+    pub(crate) fn reach_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Timestamp) -> Exposure {
         match self.user_of(key, version, at) {
-            Some(how) => Reach::Production(how),
-            None if self.knows_users_of(key, at) => Reach::Nothing,
-            None => Reach::Unknown,
+            Some(how) => Exposure::Production(how),
+            None if self.knows_users_of(key, at) => Exposure::Nothing,
+            None => Exposure::Unknown,
         }
     }
 
     /// Whether enough was read to say that nothing uses a guardrail: the effective policies of all accounts of the organization, or, where
     /// that isn't known, of all that were seen; the configuration where the guardrail is; and what the agents and flows there use that are
     /// known to exist.
-    fn knows_users_of(&self, key: &GuardrailKey, at: Moment) -> bool {
+    fn knows_users_of(&self, key: &GuardrailKey, at: Timestamp) -> bool {
         let seen = self.regions.keys().filter(|_| self.state.organization().is_none());
         let accounts = self.state.accounts().chain(seen).chain([&key.account]);
         accounts.into_iter().all(|account| self.state.policy(account, at).state().is_some())
@@ -261,7 +260,7 @@ impl<'a> Scene<'a> {
     }
 
     /// What enforces or references a guardrail at a moment, as far as is known; with a version, only that version of it.
-    pub(crate) fn user_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Moment) -> Option<String> {
+    pub(crate) fn user_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Timestamp) -> Option<String> {
         let meant = |named: &GuardrailVersionArn| named.key == *key && version.is_none_or(|version| version == named.version);
         let enforcer = if self.was_ever_named(key) { self.enforcer_of(&meant, key, at) } else { None };
         enforcer.or_else(|| self.consumer_of(&meant, at))
@@ -274,7 +273,7 @@ impl<'a> Scene<'a> {
     }
 
     /// A policy or configuration that enforces a guardrail.
-    fn enforcer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, key: &GuardrailKey, at: Moment) -> Option<String> {
+    fn enforcer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, key: &GuardrailKey, at: Timestamp) -> Option<String> {
         let by_policy = self.state.accounts().find_map(|account| {
             let policy = self.state.policy(account, at).state()?.policy.as_deref()?;
             let inferences = policy.regions.values().flatten().filter_map(GuardrailInference::enforcement);
@@ -300,14 +299,14 @@ impl<'a> Scene<'a> {
     }
 
     /// An agent or flow that uses a guardrail.
-    fn consumer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Moment) -> Option<String> {
+    fn consumer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Timestamp) -> Option<String> {
         let (name, _) = self.state.consumers(at).find(|(_, mediated)| mediated.guardrails().any(meant))?;
         Some(format!("{name} uses it"))
     }
 
     /// What one guardrail version protects less than another, by what is known of both at a moment, where one is enforced in place of the
     /// other.
-    pub(crate) fn compare(&self, before: &GuardrailVersionArn, after: &GuardrailVersionArn, at: Moment) -> Weakening {
+    pub(crate) fn compare(&self, before: &GuardrailVersionArn, after: &GuardrailVersionArn, at: Timestamp) -> Weakening {
         let Some((old, new)) = self.content_of(before, at).zip(self.content_of(after, at)) else {
             let change = ControlChange {
                 control: "guardrail".to_owned(),
@@ -325,7 +324,7 @@ impl<'a> Scene<'a> {
     }
 
     /// What a version says at a moment. A version that was not read says what the DRAFT said when it was published.
-    pub(crate) fn content_of(&self, named: &GuardrailVersionArn, at: Moment) -> Option<&'a Canonical> {
+    pub(crate) fn content_of(&self, named: &GuardrailVersionArn, at: Timestamp) -> Option<&'a CanonicalGuardrail> {
         match named.version {
             GuardrailVersion::Draft => self.draft(&named.key, at),
             // Versions never change, so any snapshot will do.
@@ -337,7 +336,7 @@ impl<'a> Scene<'a> {
 
     /// What the DRAFT of a guardrail says at a moment. What was read while something was being done to it says nothing
     /// (docs/aws/guardrails.md#getguardrail).
-    pub(crate) fn draft(&self, key: &GuardrailKey, at: Moment) -> Option<&'a Canonical> {
+    pub(crate) fn draft(&self, key: &GuardrailKey, at: Timestamp) -> Option<&'a CanonicalGuardrail> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         if let InForce::Known(Some(content)) = timeline.at(at)
             && content.is_ready()
@@ -351,13 +350,13 @@ impl<'a> Scene<'a> {
     }
 
     /// A version as it was read first.
-    pub(crate) fn any_snapshot(&self, named: &GuardrailVersionArn) -> Option<&'a Canonical> {
+    pub(crate) fn any_snapshot(&self, named: &GuardrailVersionArn) -> Option<&'a CanonicalGuardrail> {
         self.state.guardrail_timeline(named)?.entries().find_map(|(_, _, content)| content?.as_deref().filter(|content| content.is_ready()))
     }
 
     /// The updates of a guardrail after the last reading of its DRAFT before this one, which is among them: what was read, and the changes.
     /// `None` if it is the only one, or if nothing was read before.
-    pub(crate) fn updates_since_reading(&self, key: &GuardrailKey, last: Moment) -> Option<(&'a Canonical, Vec<&'a Change>)> {
+    pub(crate) fn updates_since_reading(&self, key: &GuardrailKey, last: Timestamp) -> Option<(&'a CanonicalGuardrail, Vec<&'a Change>)> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         let earlier = timeline.entries().take_while(|(time, ..)| *time < last);
         let ready = earlier.filter_map(|(time, _, content)| Some((time, content?.as_deref().filter(|content| content.is_ready())?)));
@@ -371,7 +370,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The versions of a guardrail that policies and configurations enforce at a moment, as far as known.
-    pub(crate) fn enforced_versions(&self, key: &GuardrailKey, at: Moment) -> BTreeSet<GuardrailVersion> {
+    pub(crate) fn enforced_versions(&self, key: &GuardrailKey, at: Timestamp) -> BTreeSet<GuardrailVersion> {
         if !self.was_ever_named(key) {
             return BTreeSet::new();
         }
@@ -392,16 +391,17 @@ impl<'a> Scene<'a> {
     }
 
     /// When the DRAFT of a guardrail was read again and nothing of it was weaker than before.
-    pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Moment, before: &Canonical) -> Option<Moment> {
+    pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Timestamp, before: &CanonicalGuardrail) -> Option<Timestamp> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
-        let right = |(time, content): &(Moment, &Canonical)| *time > after && content.is_ready() && lowered(before, content).is_empty();
+        let right =
+            |(time, content): &(Timestamp, &CanonicalGuardrail)| *time > after && content.is_ready() && lowered(before, content).is_empty();
         read.into_iter().find(right).map(|(time, _)| time)
     }
 
     /// Moments after one at which what is enforced may change: in an account and Region, and for any account by the organization.
-    pub(crate) fn all_boundaries(&self, account: &AccountId, region: &Region, after: Moment) -> Vec<Moment> {
-        let mut moments: Vec<Moment> = self.state.accounts().flat_map(|other| self.policy_boundaries(other, region, after)).collect();
+    pub(crate) fn all_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
+        let mut moments: Vec<Timestamp> = self.state.accounts().flat_map(|other| self.policy_boundaries(other, region, after)).collect();
         moments.extend(self.policy_boundaries(account, region, after));
         moments.sort_unstable();
         moments.dedup();
@@ -409,14 +409,14 @@ impl<'a> Scene<'a> {
     }
 
     /// Moments at which an account's effective policy may change, after a moment.
-    pub(crate) fn policy_boundaries(&self, account: &AccountId, region: &Region, after: Moment) -> Vec<Moment> {
+    pub(crate) fn policy_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
         let mut moments = self.state.boundaries(account, region);
         moments.retain(|moment| *moment > after);
         moments
     }
 
     /// Whether an account and Region has some enforcement that means a model, as far as is known.
-    pub(crate) fn covers(&self, account: &AccountId, region: &Region, model: &Model, at: Moment) -> InForce<bool> {
+    pub(crate) fn covers(&self, account: &AccountId, region: &Region, model: &Model, at: Timestamp) -> InForce<bool> {
         use crate::enforcement::Meant;
         // What isn't understood may be what leaves a model out, or brings it in.
         let means_it = |enforcement: &Enforcement| enforcement.unclear.is_empty().then(|| enforcement.models.means(model) == Meant::Yes);
@@ -441,42 +441,45 @@ impl<'a> Scene<'a> {
     }
 }
 
-impl Seen<'_> {
+impl ChangeInContext<'_> {
     /// The latest successful change of the same thing before this one that passes.
     pub(crate) fn earlier(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<&Change> {
-        let all = self.scene.indexes_of(&self.change.account, &self.change.service, subject);
+        let all = self.history.indexes_of(&self.change.account, &self.change.service, subject);
         let before = all.get(..all.partition_point(|index| *index < self.index)).unwrap_or_default();
         before
             .iter()
             .rev()
-            .filter_map(|index| self.scene.changes.get(*index))
+            .filter_map(|index| self.history.changes.get(*index))
             .map(|(_, change)| *change)
             .find(|change| !change.is_refused() && passes(change))
     }
 
     /// The first successful change of the same thing after this one that passes.
     pub(crate) fn later(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<(&ChangeKey, &Change)> {
-        let all = self.scene.indexes_of(&self.change.account, &self.change.service, subject);
+        let all = self.history.indexes_of(&self.change.account, &self.change.service, subject);
         let after = all.get(all.partition_point(|index| *index <= self.index)..).unwrap_or_default();
-        after.iter().filter_map(|index| self.scene.changes.get(*index).copied()).find(|(_, change)| !change.is_refused() && passes(change))
+        after
+            .iter()
+            .filter_map(|index| self.history.changes.get(*index).copied())
+            .find(|(_, change)| !change.is_refused() && passes(change))
     }
 
     /// What was known of an identity's policies before the change.
     pub(crate) fn identity_before(&self) -> Before {
-        self.scene.identities.get_or_init(|| History::of(&self.scene.changes, self.scene.state)).before(self.index)
+        self.history.identities.get_or_init(|| History::of(&self.history.changes, self.history.state)).before(self.index)
     }
 
     /// When what the change did to an identity's policies was right again.
-    pub(crate) fn identity_righted(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Moment> {
-        self.scene.identities.get()?.righted(self.index, self.change, self.scene.state, right)
+    pub(crate) fn identity_righted(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Timestamp> {
+        self.history.identities.get()?.restored_at(self.index, self.change, self.history.state, right)
     }
 
     /// What the change took away from what service control policies refuse.
     pub(crate) fn service_control_loss(&self) -> Option<&Loss> {
-        self.scene.service_control.get_or_init(|| ServiceControl::of(&self.scene.changes, self.scene.state)).loss(self.index)
+        self.history.service_control.get_or_init(|| ServiceControl::of(&self.history.changes, self.history.state)).loss(self.index)
     }
 
-    pub(crate) fn before(&self) -> Moment {
+    pub(crate) fn before(&self) -> Timestamp {
         self.key.time.just_before()
     }
 
@@ -486,15 +489,15 @@ impl Seen<'_> {
     }
 
     /// How far a change of a guardrail's DRAFT reaches: it can't be enforced, so only who asks for it by name is concerned.
-    pub(crate) fn reach_of_draft(&self, key: &GuardrailKey) -> Reach {
-        let reach = self.scene.reach_of(key, Some(GuardrailVersion::Draft), self.key.time);
-        let is_requested = !matches!(reach, Reach::Production(_)) && self.scene.is_draft_requested(key);
-        if is_requested { Reach::Production("calls ask for its DRAFT".to_owned()) } else { reach }
+    pub(crate) fn reach_of_draft(&self, key: &GuardrailKey) -> Exposure {
+        let reach = self.history.reach_of(key, Some(GuardrailVersion::Draft), self.key.time);
+        let is_requested = !matches!(reach, Exposure::Production(_)) && self.history.is_draft_requested(key);
+        if is_requested { Exposure::Production("calls ask for its DRAFT".to_owned()) } else { reach }
     }
 
     /// A sighting of this change in its own account and Region.
-    pub(crate) fn sighting(&self, resource: impl Into<String>, because: impl Into<String>) -> Sighting {
-        Sighting::new(&self.change.account, &self.change.region, resource, because)
+    pub(crate) fn sighting(&self, resource: impl Into<String>, because: impl Into<String>) -> RuleMatch {
+        RuleMatch::new(&self.change.account, &self.change.region, resource, because)
     }
 
     /// The guardrail that the change names.
@@ -508,20 +511,20 @@ impl Seen<'_> {
     }
 }
 
-impl Reach {
+impl Exposure {
     /// The steps that it takes from the severity of a change that reaches nobody by itself, and what to say of it.
     pub(crate) fn steps(&self, would_reach: &str) -> (i8, String) {
         match self {
-            Reach::Production(how) => (0, format!("it reaches production: {how}")),
-            Reach::Nothing => (-2, format!("nothing that was read enforces or references it; {would_reach}")),
-            Reach::Unknown => (-1, "whether something enforces or references it is not known".to_owned()),
+            Exposure::Production(how) => (0, format!("it reaches production: {how}")),
+            Exposure::Nothing => (-2, format!("nothing that was read enforces or references it; {would_reach}")),
+            Exposure::Unknown => (-1, "whether something enforces or references it is not known".to_owned()),
         }
     }
 
     /// The same of a change that every user of the guardrail meets at once: not to know of one is no reason to be calm.
     pub(crate) fn steps_of_loss(&self, would_reach: &str) -> (i8, String) {
         match self {
-            Reach::Unknown => (0, "whether something enforces or references it is not known, so it may reach production".to_owned()),
+            Exposure::Unknown => (0, "whether something enforces or references it is not known, so it may reach production".to_owned()),
             _ => self.steps(would_reach),
         }
     }
@@ -563,20 +566,20 @@ fn guardrail_of(change: &Change) -> Option<GuardrailKey> {
 }
 
 /// The controls that got weaker.
-pub(crate) fn lowered(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
+pub(crate) fn lowered(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<ControlChange> {
     let weaker = guardrail::diff(before, after).into_iter().filter(guardrail::Difference::is_weaker);
     weaker.map(control_change).collect()
 }
 
 /// The same, where one is enforced in the place of the other: a guardrail with automated reasoning can't be, so without it nothing is lost.
-pub(crate) fn lowered_where_enforced(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
+pub(crate) fn lowered_where_enforced(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<ControlChange> {
     let all = guardrail::diff(before, after).into_iter();
     all.filter(|difference| difference.is_weaker() && !difference.is_about_reasoning()).map(control_change).collect()
 }
 
 /// The controls that say something else, of which nobody can tell whether it is weaker. That a guardrail can't be enforced with automated
 /// reasoning is said of the version that is.
-pub(crate) fn redefined(before: &Canonical, after: &Canonical) -> Vec<ControlChange> {
+pub(crate) fn redefined(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<ControlChange> {
     let all = guardrail::diff(before, after).into_iter();
     all.filter(|difference| difference.direction == Direction::Changed && !difference.is_about_reasoning()).map(control_change).collect()
 }

@@ -32,8 +32,8 @@ fn organization(attachments: &Value) -> Value {
 }
 
 /// What is in force, in short: `known a`, `assumed none`, `?`.
-fn in_force(world: World, at: Moment) -> String {
-    let state = world.settle();
+fn in_force(world: World, at: Timestamp) -> String {
+    let state = world.resolve();
     let name = |policy: &PolicyInForce| match &policy.policy {
         None => "none".to_owned(),
         Some(policy) => policy
@@ -227,18 +227,18 @@ fn an_account_stands_where_it_stood() {
     world = with(world, 10, OrganizationChange::MoveAccount { account: ACCOUNT.into(), destination: "ou-2".into() });
     world = with(world, 12, OrganizationChange::UpdatePolicy { policy: "p-1".into(), content: None });
     world = with(world, 14, OrganizationChange::NotReadable { event_name: "MoveAccount".into() });
-    let state = world.settle();
+    let state = world.resolve();
     let at = |at: u8| {
-        let path = state.standing(&ACCOUNT.into(), hour(at)).state().map(|standing| standing.path.clone());
+        let path = state.placement(&ACCOUNT.into(), hour(at)).state().map(|placement| placement.path.clone());
         path.map(|path| path.iter().map(ToString::to_string).collect::<Vec<_>>().join("/"))
     };
     assert_eq!(at(9).as_deref(), Some("r-1/ou-1/222233334444"));
     assert_eq!(at(10).as_deref(), Some("r-1/ou-2/222233334444"));
     assert_eq!(at(13).as_deref(), Some("r-1/ou-2/222233334444"), "a policy moves nobody");
     assert_eq!(at(14), None, "who was moved isn't in the record");
-    let left = with(root_policy(), 10, OrganizationChange::AccountLeft { account: ACCOUNT.into() }).settle();
-    assert!(left.standing(&ACCOUNT.into(), hour(9)).state().is_some());
-    assert_eq!(left.standing(&ACCOUNT.into(), hour(10)), InForce::NotKnown);
+    let left = with(root_policy(), 10, OrganizationChange::AccountLeft { account: ACCOUNT.into() }).resolve();
+    assert!(left.placement(&ACCOUNT.into(), hour(9)).state().is_some());
+    assert_eq!(left.placement(&ACCOUNT.into(), hour(10)), InForce::NotKnown);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn only_changes_of_listed_trails_end_what_is_known_of_them() {
     let records = |telemetry: Value, account: &str, arn: Option<&str>| {
         let mut world = world(&[("telemetry/222233334444/us-east-1.json", telemetry), ("organization.json", organization(&json!([])))]);
         world.apply(hour(10), "e", &WorldChange::TelemetryChanged { account: account.into(), trail: arn.map(str::to_owned) });
-        let state = world.settle();
+        let state = world.resolve();
         let telemetry = state.telemetry(&ACCOUNT.into(), &"us-east-1".into(), hour(11));
         matches!(telemetry, InForce::Known(telemetry) if telemetry.records(LoggedEvent::EVALUATION) == Recorded::Yes)
     };
@@ -277,7 +277,7 @@ fn other_policy_types_can_be_computed_too() {
         ("organization.json", organization(&json!([{"PolicyId": "p-1", "TargetId": "r-1"}]))),
         ("policies/p-1.json", policy("TAG_POLICY", &json!({"tags": {"a": {"tag_key": {"@@assign": "A"}}}}))),
     ]);
-    let computed = tags.computed_policies("TAG_POLICY", Moment::END);
+    let computed = tags.computed_policies("TAG_POLICY", Timestamp::END);
     assert_eq!(computed[&AccountId::from(ACCOUNT)].as_ref().unwrap().as_ref().unwrap().document, json!({"tags": {"a": {"tag_key": "A"}}}));
-    assert_eq!(tags.computed_policies("BEDROCK_POLICY", Moment::END)[&AccountId::from(ACCOUNT)], Some(None));
+    assert_eq!(tags.computed_policies("BEDROCK_POLICY", Timestamp::END)[&AccountId::from(ACCOUNT)], Some(None));
 }

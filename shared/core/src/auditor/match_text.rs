@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::{control_change::ControlChange, finding::Bounded, moment::Moment};
+use crate::{control_change::ControlChange, finding::Bounded, timestamp::Timestamp};
 
 /// What a rule said of one change, or of the state.
 #[derive(Clone, Debug)]
-pub(super) struct Words {
-    pub(super) time: Option<Moment>,
+pub(super) struct MatchText {
+    pub(super) time: Option<Timestamp>,
     pub(super) event_id: Box<str>,
     /// A sentence without its full stop.
     pub(super) because: String,
@@ -20,17 +20,17 @@ pub(super) struct Words {
 /// Different things that were said, the latest of each, and of these the latest [`Bounded::MOST`]: there can be thousands. What is kept
 /// doesn't depend on the order in which they were said.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
-    words: Vec<Words>,
+pub(super) struct MatchTexts {
+    words: Vec<MatchText>,
     left_out: bool,
 }
 
-impl Words {
-    fn order(&self) -> (Option<Moment>, &str, &str) {
+impl MatchText {
+    fn order(&self) -> (Option<Timestamp>, &str, &str) {
         (self.time, &self.event_id, &self.because)
     }
 
-    fn says_the_same_as(&self, other: &Words) -> bool {
+    fn says_the_same_as(&self, other: &MatchText) -> bool {
         self.because == other.because && self.changes == other.changes
     }
 
@@ -42,8 +42,8 @@ impl Words {
     }
 }
 
-impl Told {
-    pub(super) fn add(&mut self, new: Words) {
+impl MatchTexts {
+    pub(super) fn add(&mut self, new: MatchText) {
         match self.words.iter_mut().find(|words| words.says_the_same_as(&new)) {
             Some(same) if same.order() < new.order() => *same = new,
             Some(_) => {}
@@ -59,12 +59,12 @@ impl Told {
         }
     }
 
-    pub(super) fn and(&mut self, other: Told) {
+    pub(super) fn and(&mut self, other: MatchTexts) {
         self.left_out |= other.left_out;
         other.words.into_iter().for_each(|words| self.add(words));
     }
 
-    pub(super) fn latest(&self) -> Option<&Words> {
+    pub(super) fn latest(&self) -> Option<&MatchText> {
         self.words.last()
     }
 
@@ -110,11 +110,11 @@ fn listed(changes: &[&ControlChange]) -> String {
 mod tests {
     use super::*;
 
-    fn words(second: i64, because: &str, control: Option<&str>) -> Words {
+    fn words(second: i64, because: &str, control: Option<&str>) -> MatchText {
         let change =
             |control: &str| ControlChange { control: control.to_owned(), side: None, before: Some("HIGH".to_owned()), after: None };
-        Words {
-            time: Some(Moment::from_seconds(second)),
+        MatchText {
+            time: Some(Timestamp::from_seconds(second)),
             event_id: "e".into(),
             because: because.to_owned(),
             changes: control.map(change).into_iter().collect(),
@@ -123,8 +123,8 @@ mod tests {
         }
     }
 
-    fn told(all: impl IntoIterator<Item = Words>) -> Told {
-        let mut told = Told::default();
+    fn told(all: impl IntoIterator<Item = MatchText>) -> MatchTexts {
+        let mut told = MatchTexts::default();
         all.into_iter().for_each(|words| told.add(words));
         told
     }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_said_whatever_order_they_come_in() {
-        let all: Vec<Words> = (0..30).map(|second| words(second, &format!("thing {}", second % 15), None)).collect();
+        let all: Vec<MatchText> = (0..30).map(|second| words(second, &format!("thing {}", second % 15), None)).collect();
         let expected = told(all.clone());
         let mut apart = told(all.iter().skip(11).rev().cloned());
         apart.and(told(all.iter().take(11).cloned()));

@@ -9,7 +9,7 @@ use crate::{
     change::{Change, ChangeKey},
     identity::IdentityPolicy,
     json::At,
-    moment::Moment,
+    timestamp::Timestamp,
     world::{IdentityDocuments, State},
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Before {
     pub(crate) replacement: Option<IdentityPolicy>,
     /// All that counts after it: the documents of the entity, the default version of the policy, or the boundary.
     after: Option<IdentityPolicy>,
-    time: Option<Moment>,
+    time: Option<Timestamp>,
 }
 
 /// Of each change of an identity, by its place among all changes, what was known before.
@@ -87,7 +87,13 @@ impl History {
     }
 
     /// When what a change did was right again: by a later change of the same thing, or by a reading of its documents.
-    pub(crate) fn righted(&self, index: usize, change: &Change, state: &State, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Moment> {
+    pub(crate) fn restored_at(
+        &self,
+        index: usize,
+        change: &Change,
+        state: &State,
+        right: impl Fn(&IdentityPolicy) -> bool,
+    ) -> Option<Timestamp> {
         let thing = thing(change)?;
         let since = self.before.get(&index)?.time?;
         let later = self.of.get(&thing).into_iter().flatten().filter(|other| **other > index).filter_map(|other| self.before.get(other));
@@ -116,7 +122,7 @@ struct Pass<'s> {
 
 impl Pass<'_> {
     /// What is known before a change; the change then counts, unless it was refused.
-    fn meet(&mut self, before: Moment, change: &Change) -> Option<Before> {
+    fn meet(&mut self, before: Timestamp, change: &Change) -> Option<Before> {
         let written = IdentityPolicy::parse(change.parameter("policyDocument"));
         let operation = change.operation.as_str();
         if operation == "CreatePolicy" {
@@ -177,7 +183,7 @@ impl Pass<'_> {
         Some(Before { document, others, boundary, replacement, after, time: None })
     }
 
-    fn meet_managed(&mut self, before: Moment, change: &Change, name: &str, written: Option<IdentityPolicy>) -> Before {
+    fn meet_managed(&mut self, before: Timestamp, change: &Change, name: &str, written: Option<IdentityPolicy>) -> Before {
         let document = self.managed_at(before, &change.account, name);
         let managed = self.managed.entry((change.account.clone(), name.to_owned())).or_default();
         let wanted = change.text("versionId").unwrap_or_default();
@@ -205,7 +211,7 @@ impl Pass<'_> {
         Before { document, replacement, after, ..Before::default() }
     }
 
-    fn managed_at(&self, before: Moment, account: &AccountId, name: &str) -> Option<IdentityPolicy> {
+    fn managed_at(&self, before: Timestamp, account: &AccountId, name: &str) -> Option<IdentityPolicy> {
         let written = self.managed.get(&(account.clone(), name.to_owned())).and_then(|managed| managed.default.clone());
         written.or_else(|| {
             snapshot(self.state, before, account, "policy", name)
@@ -214,7 +220,7 @@ impl Pass<'_> {
     }
 
     /// The entity, with the latest snapshot of it if there is one that was not taken in yet.
-    fn entity_at(&mut self, before: Moment, account: &AccountId, kind: &'static str, name: &str) -> &mut Entity {
+    fn entity_at(&mut self, before: Timestamp, account: &AccountId, kind: &'static str, name: &str) -> &mut Entity {
         let entity = self.entities.entry((account.clone(), kind, name.to_owned())).or_default();
         if let Some(documents) = snapshot(self.state, before, account, kind, name) {
             let read = std::ptr::from_ref(documents).addr();
@@ -237,7 +243,7 @@ impl Entity {
 }
 
 /// The documents of an entity in the world, by the names that its file may have.
-fn snapshot<'s>(state: &'s State, before: Moment, account: &AccountId, kind: &str, name: &str) -> Option<&'s IdentityDocuments> {
+fn snapshot<'s>(state: &'s State, before: Timestamp, account: &AccountId, kind: &str, name: &str) -> Option<&'s IdentityDocuments> {
     if !state.knows_identities_of(account) {
         return None;
     }

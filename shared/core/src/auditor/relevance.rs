@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::{
     arn::{AccountId, Region, short},
-    facts::{KeptChanges, Listed, Strings},
+    facts::{PackedChange, PackedChanges, Strings},
     identity::GUARDS,
     world::State,
 };
 
 /// Accounts and Regions.
-pub(super) type PlaceNames = BTreeSet<(AccountId, Region)>;
+pub(super) type AccountRegions = BTreeSet<(AccountId, Region)>;
 
 /// Which changes some rule can say something of. Most changes of identities are about roles and users that nothing guards.
-pub(super) struct Matter<'m> {
+pub(super) struct Relevance<'m> {
     /// A document that doesn't guard only matters where another one does.
     guards: String,
     stems: &'m [String],
@@ -21,16 +21,16 @@ pub(super) struct Matter<'m> {
     guarded: BTreeSet<(AccountId, String)>,
 }
 
-impl<'m> Matter<'m> {
+impl<'m> Relevance<'m> {
     /// Looks through all changes. With the places whose documents allow inference while their identities aren't known: a blind spot.
-    pub(super) fn of(kept: &KeptChanges, strings: &Strings, state: &State, stems: &'m [String]) -> (Self, PlaceNames) {
+    pub(super) fn of(kept: &PackedChanges, strings: &Strings, state: &State, stems: &'m [String]) -> (Self, AccountRegions) {
         let guarded = state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
-        let mut matter = Matter { guards: format!("\"{GUARDS}\":true"), stems, guarded };
+        let mut relevance = Relevance { guards: format!("\"{GUARDS}\":true"), stems, guarded };
         let mut blind = BTreeSet::new();
         for listed in kept.iter(strings).filter(|listed| listed.operation().0 == "iam") {
-            if is_rare(&listed) || matter.is_said_by(&listed) {
+            if is_rare(&listed) || relevance.is_said_by(&listed) {
                 let (_, change) = listed.to_change();
-                matter.guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
+                relevance.guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
             } else if listed.mentions("\"Effect\"") {
                 let place = (AccountId::from(listed.account()), Region::from(listed.region()));
                 if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
@@ -38,19 +38,19 @@ impl<'m> Matter<'m> {
                 }
             }
         }
-        (matter, blind)
+        (relevance, blind)
     }
 
-    pub(super) fn is(&self, listed: &Listed<'_>) -> bool {
+    pub(super) fn is(&self, listed: &PackedChange<'_>) -> bool {
         is_rare(listed) || self.is_said_by(listed) || (!self.guarded.is_empty() && self.is_concerned_by(listed))
     }
 
-    fn is_said_by(&self, listed: &Listed<'_>) -> bool {
+    fn is_said_by(&self, listed: &PackedChange<'_>) -> bool {
         [self.guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.mentions(text))
             || self.stems.iter().any(|stem| listed.mentions(stem))
     }
 
-    fn is_concerned_by(&self, listed: &Listed<'_>) -> bool {
+    fn is_concerned_by(&self, listed: &PackedChange<'_>) -> bool {
         let (_, change) = listed.to_change();
         let keys = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"];
         let mut names = keys.iter().filter_map(|key| change.text(key)).map(short);
@@ -59,7 +59,7 @@ impl<'m> Matter<'m> {
 }
 
 /// What is neither a policy nor attached to one is rare.
-fn is_rare(listed: &Listed<'_>) -> bool {
+fn is_rare(listed: &PackedChange<'_>) -> bool {
     let (service, operation) = listed.operation();
     service != "iam" || !operation.ends_with("Policy") && !operation.ends_with("PolicyVersion")
 }

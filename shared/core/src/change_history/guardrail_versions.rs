@@ -1,60 +1,64 @@
 //! Which contents of a guardrail a change is compared with: its DRAFT before and after, the version that was published or would have been,
 //! and the versions that enforcement put in the place of others.
 
-use super::{Seen, published_version};
+use super::{ChangeInContext, published_version};
 use crate::{
     arn::{GuardrailKey, GuardrailVersion, GuardrailVersionArn},
     change::WorldChange,
-    guardrail::Canonical,
-    moment::Moment,
+    guardrail::CanonicalGuardrail,
     policy::GuardrailInference,
+    timestamp::Timestamp,
 };
 
 /// Of an update: the guardrail, and its DRAFT before and after, as far as known.
-pub(crate) fn draft_before_and_after<'s>(seen: &Seen<'s>) -> Option<(GuardrailKey, Option<&'s Canonical>, Option<&'s Canonical>)> {
+pub(crate) fn draft_before_and_after<'s>(
+    seen: &ChangeInContext<'s>,
+) -> Option<(GuardrailKey, Option<&'s CanonicalGuardrail>, Option<&'s CanonicalGuardrail>)> {
     let key = seen.guardrail()?;
-    let read = |at: Moment| seen.scene.draft(&key, at);
+    let read = |at: Timestamp| seen.history.draft(&key, at);
     let (before, after) = (read(seen.before()), if seen.change.is_refused() { None } else { read(seen.key.time) });
     Some((key, before, after))
 }
 
 /// A version that was published, what it is compared with, and the contents of both.
-type Published<'s> = (GuardrailVersionArn, (GuardrailVersionArn, Option<&'s Canonical>), Option<&'s Canonical>);
+type Published<'s> = (GuardrailVersionArn, (GuardrailVersionArn, Option<&'s CanonicalGuardrail>), Option<&'s CanonicalGuardrail>);
 
 /// Of a version that was published: it, what it is compared with, and the contents of both, as far as known. It is compared with the
 /// version that is enforced, else with the one before it.
-pub(crate) fn version_before_and_after<'s>(seen: &Seen<'s>) -> Option<Published<'s>> {
+pub(crate) fn version_before_and_after<'s>(seen: &ChangeInContext<'s>) -> Option<Published<'s>> {
     let key = seen.guardrail()?;
     let made = published_version(seen.change)?;
     let GuardrailVersion::Numbered(number) = made else {
         return None;
     };
-    let (scene, time) = (seen.scene, seen.key.time);
-    let enforced = scene.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < made).max();
+    let (history, time) = (seen.history, seen.key.time);
+    let enforced = history.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < made).max();
     let before = enforced.or_else(|| number.checked_sub(1).filter(|number| *number > 0).map(GuardrailVersion::Numbered))?;
     let before = key.version(before);
-    let content_before = scene.content_of(&before, time);
+    let content_before = history.content_of(&before, time);
     let made = GuardrailVersionArn { key, version: made };
-    let content = scene.content_of(&made, time).or_else(|| scene.draft(&made.key, time));
+    let content = history.content_of(&made, time).or_else(|| history.draft(&made.key, time));
     Some((made, (before, content_before), content))
 }
 
 /// Of a version whose publication was refused: what the DRAFT that it would have been is compared with, and the contents of both. It is
 /// compared with the version that is enforced, else with the latest that was read.
-pub(crate) fn refused_version<'s>(seen: &Seen<'s>) -> Option<(GuardrailVersionArn, &'s Canonical, &'s Canonical)> {
+pub(crate) fn refused_version<'s>(
+    seen: &ChangeInContext<'s>,
+) -> Option<(GuardrailVersionArn, &'s CanonicalGuardrail, &'s CanonicalGuardrail)> {
     let key = seen.guardrail().filter(|_| seen.change.is_refused())?;
     let read =
-        || seen.scene.state.versions_of(&key).map(|(version, _)| version).filter(|version| *version != GuardrailVersion::Draft).last();
-    let before = seen.scene.enforced_versions(&key, seen.before()).into_iter().max().or_else(read)?;
-    let draft = seen.scene.draft(&key, seen.key.time)?;
+        || seen.history.state.versions_of(&key).map(|(version, _)| version).filter(|version| *version != GuardrailVersion::Draft).last();
+    let before = seen.history.enforced_versions(&key, seen.before()).into_iter().max().or_else(read)?;
+    let draft = seen.history.draft(&key, seen.key.time)?;
     let before = GuardrailVersionArn { key, version: before };
-    let content_before = seen.scene.content_of(&before, seen.key.time)?;
+    let content_before = seen.history.content_of(&before, seen.key.time)?;
     Some((before, content_before, draft))
 }
 
 /// The guardrail versions that a change of enforcement put in the place of others, each once.
-pub(crate) fn replaced_guardrails(seen: &Seen<'_>) -> Vec<(GuardrailVersionArn, GuardrailVersionArn)> {
-    let state = seen.scene.state;
+pub(crate) fn replaced_guardrails(seen: &ChangeInContext<'_>) -> Vec<(GuardrailVersionArn, GuardrailVersionArn)> {
+    let state = seen.history.state;
     let mut replaced = Vec::new();
     match &seen.change.effect {
         Some(WorldChange::ConfigurationPut { account, region, enforcement: Some(after) }) => {
@@ -86,12 +90,17 @@ pub(crate) fn replaced_guardrails(seen: &Seen<'_>) -> Vec<(GuardrailVersionArn, 
 }
 
 /// When the version that was put in the place of a stronger one was no longer enforced in the place that the change concerns.
-pub(crate) fn replaced_again(seen: &Seen<'_>, weaker: &GuardrailVersionArn, after: Moment, until: Moment) -> Option<Moment> {
-    let state = seen.scene.state;
+pub(crate) fn replaced_again(
+    seen: &ChangeInContext<'_>,
+    weaker: &GuardrailVersionArn,
+    after: Timestamp,
+    until: Timestamp,
+) -> Option<Timestamp> {
+    let state = seen.history.state;
     let (account, region) = (&seen.change.account, &seen.change.region);
-    let boundaries = seen.scene.all_boundaries(account, region, after);
+    let boundaries = seen.history.all_boundaries(account, region, after);
     boundaries.into_iter().filter(|at| *at < until).find(|at| {
-        let enforced = seen.scene.enforced_versions(&weaker.key, *at);
+        let enforced = seen.history.enforced_versions(&weaker.key, *at);
         let is_known = state.configurations(account, region, *at).state().is_some() || state.accounts().next().is_some();
         is_known && !enforced.is_empty() && !enforced.contains(&weaker.version)
     })

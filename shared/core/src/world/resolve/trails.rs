@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     arn::{AccountId, Arn, Region, short},
-    moment::Moment,
     telemetry::{LoggedEvent, Recorded, Telemetry, Trail},
+    timestamp::Timestamp,
     world::{ChangedTrail, Source, Timeline, World},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn with_changes(world: &World) -> ByPlace {
     telemetry
 }
 
-fn insert(timeline: &mut Timeline<Telemetry>, time: Moment, event_id: &str, state: Option<Telemetry>) {
+fn insert(timeline: &mut Timeline<Telemetry>, time: Timestamp, event_id: &str, state: Option<Telemetry>) {
     timeline.insert(time, Source::event(event_id), state);
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 /// What so many threads come to, of which the calling one is the first: what is let go of there is room for what comes after, which the
 /// memory of other threads is not. There may be fewer than asked for, so what is to be done is shared among those that there are.
-pub fn by<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
+pub fn run_on<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
     thread::scope(|scope| {
         // What the system has no thread for the others do.
         let others: Vec<_> = (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, &work).ok()).collect();
@@ -21,12 +21,12 @@ pub fn by<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
 }
 
 /// What a function makes of each item, in the order of the items. They are begun in that order too.
-pub fn each<T: Send, R: Send>(threads: usize, items: Vec<T>, make: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub fn map<T: Send, R: Send>(threads: usize, items: Vec<T>, make: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.min(items.len());
     let waiting = Mutex::new(items.into_iter().enumerate());
     // Whoever panicked did so outside of the lock.
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let answers = by(threads, || -> Vec<(usize, R)> { iter::from_fn(next).map(|(index, item)| (index, make(item))).collect() });
+    let answers = run_on(threads, || -> Vec<(usize, R)> { iter::from_fn(next).map(|(index, item)| (index, make(item))).collect() });
     let mut answers: Vec<_> = answers.into_iter().flatten().collect();
     answers.sort_unstable_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, answer)| answer).collect()
@@ -42,16 +42,16 @@ mod tests {
     fn the_answers_come_in_the_order_of_the_items_by_any_number_of_threads() {
         let squares: Vec<u64> = (0..100).map(|number| number * number).collect();
         for threads in [0, 1, 2, 7, 1000] {
-            assert_eq!(each(threads, (0..100).collect(), |number: u64| number * number), squares, "{threads} threads");
+            assert_eq!(map(threads, (0..100).collect(), |number: u64| number * number), squares, "{threads} threads");
         }
-        assert_eq!(each(2, Vec::new(), |number: u64| number), Vec::<u64>::new());
+        assert_eq!(map(2, Vec::new(), |number: u64| number), Vec::<u64>::new());
     }
 
     #[test]
     fn two_threads_work_at_the_same_time() {
         // Neither gets past the barrier before the other has come to it.
         let barrier = Barrier::new(2);
-        let by = each(2, vec![(), ()], |()| {
+        let by = map(2, vec![(), ()], |()| {
             barrier.wait();
             format!("{:?}", thread::current().id())
         });
@@ -61,6 +61,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "three")]
     fn a_panic_of_another_thread_is_not_lost() {
-        each(2, vec![1, 2, 3], |number| assert_ne!(number, 3, "three"));
+        map(2, vec![1, 2, 3], |number| assert_ne!(number, 3, "three"));
     }
 }

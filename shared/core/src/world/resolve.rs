@@ -4,9 +4,9 @@
 //! by each event. And they are *described* by DescribeEffectivePolicy. A described policy takes precedence until an Organizations event
 //! concerns the account; from then on the computed policy holds, until the next description.
 
+mod placement;
 mod policies;
 mod replay;
-mod standing;
 #[cfg(test)]
 mod tests;
 mod trails;
@@ -16,10 +16,10 @@ use std::{
     sync::Arc,
 };
 
+pub use placement::AccountPlacement;
 use policies::{AccountHistory, Computed, in_force};
 pub use policies::{PolicyBasis, PolicyInForce};
 use replay::{Replay, Touched};
-pub use standing::Standing;
 
 use super::{
     GuardrailTimeline, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
@@ -28,22 +28,22 @@ use super::{
 use crate::{
     arn::{AccountId, Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, Region},
     enforcement::{Enforcement, ModelScope},
-    guardrail::Canonical,
+    guardrail::CanonicalGuardrail,
     model::{Alias, Model},
-    moment::Moment,
     organization::Organization,
     policy::{BEDROCK_POLICY, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
+    timestamp::Timestamp,
 };
 
 /// What was in force at each time.
 #[derive(Debug, Default)]
 pub struct State {
     world: World,
-    policies: BTreeMap<AccountId, Vec<(Moment, InForce<PolicyInForce>)>>,
+    policies: BTreeMap<AccountId, Vec<(Timestamp, InForce<PolicyInForce>)>>,
     organization: Option<Organization>,
-    standings: BTreeMap<AccountId, Timeline<Standing>>,
-    effects: BTreeMap<(Moment, String, OrganizationChange), Touched>,
+    placements: BTreeMap<AccountId, Timeline<AccountPlacement>>,
+    effects: BTreeMap<(Timestamp, String, OrganizationChange), Touched>,
     replayed: BTreeMap<AccountId, AccountHistory>,
     contents: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
 }
@@ -71,7 +71,7 @@ pub struct AccountEffect {
 impl World {
     /// Computes what was in force at each time.
     #[must_use]
-    pub fn settle(self) -> State {
+    pub fn resolve(self) -> State {
         let replayed = Replay::of(&self, BEDROCK_POLICY);
         let accounts: BTreeSet<&AccountId> = self.described.keys().chain(replayed.accounts.keys()).collect();
         let policies = accounts
@@ -85,7 +85,7 @@ impl World {
         State {
             policies,
             organization: replayed.organization,
-            standings: standing::standings(&self),
+            placements: placement::placements(&self),
             effects: replayed.effects,
             replayed: replayed.accounts,
             contents: self.contents(),
@@ -116,7 +116,7 @@ impl World {
     /// Computes the effective policies of any management policy type at one time, by account. The outer `None` means that it isn't known,
     /// the inner one that there is no policy.
     #[must_use]
-    pub fn computed_policies(&self, policy_type: &str, at: Moment) -> BTreeMap<AccountId, Option<Option<Arc<EffectivePolicy>>>> {
+    pub fn computed_policies(&self, policy_type: &str, at: Timestamp) -> BTreeMap<AccountId, Option<Option<Arc<EffectivePolicy>>>> {
         let replayed = Replay::of(self, policy_type);
         let last = |history: &AccountHistory| match history.computed.iter().rev().find(|(time, _)| *time <= at) {
             Some((_, Computed::Policy { policy, .. })) => Some(policy.clone()),
@@ -129,7 +129,7 @@ impl World {
 impl State {
     /// The effective Bedrock policy of an account.
     #[must_use]
-    pub fn policy(&self, account: &AccountId, at: Moment) -> InForce<&PolicyInForce> {
+    pub fn policy(&self, account: &AccountId, at: Timestamp) -> InForce<&PolicyInForce> {
         let Some(history) = self.policies.get(account) else {
             return InForce::NotKnown;
         };
@@ -143,11 +143,11 @@ impl State {
 
     /// The effect of an applied or refused change of the organization on the accounts that it concerns.
     #[must_use]
-    pub fn effect_of(&self, time: Moment, event_id: &str, change: &OrganizationChange) -> OrganizationEffect {
+    pub fn effect_of(&self, time: Timestamp, event_id: &str, change: &OrganizationChange) -> OrganizationEffect {
         let Some(touched) = self.effects.get(&(time, event_id.to_owned(), change.clone())) else {
             return OrganizationEffect::default();
         };
-        let in_force = |account: &AccountId, at: Moment| self.policy(account, at).map(|in_force| in_force.policy.clone());
+        let in_force = |account: &AccountId, at: Timestamp| self.policy(account, at).map(|in_force| in_force.policy.clone());
         let effect = |(index, account): (usize, &AccountId)| {
             let supposed = touched.supposed.as_ref().and_then(|supposed| supposed.get(index));
             let (before, after) = match supposed {
@@ -161,26 +161,26 @@ impl State {
 
     /// The effective policy computed from the organization, whatever was described.
     #[must_use]
-    pub fn computed_policy(&self, account: &AccountId, at: Moment) -> InForce<Option<Arc<EffectivePolicy>>> {
+    pub fn computed_policy(&self, account: &AccountId, at: Timestamp) -> InForce<Option<Arc<EffectivePolicy>>> {
         let history = self.replayed.get(account);
         let computed = history.and_then(|history| history.computed.iter().rev().find(|(time, _)| *time <= at));
         computed.map_or(InForce::NotKnown, |(_, computed)| computed.in_force())
     }
 
     /// DescribeEffectivePolicy's responses with the times of their reading.
-    pub fn described(&self, account: &AccountId) -> impl Iterator<Item = (Moment, &Option<Arc<EffectivePolicy>>)> {
+    pub fn described(&self, account: &AccountId) -> impl Iterator<Item = (Timestamp, &Option<Arc<EffectivePolicy>>)> {
         let timeline = self.world.described.get(account);
         timeline.into_iter().flat_map(Timeline::entries).filter_map(|(time, _, policy)| Some((time, policy?)))
     }
 
     /// When an account's effective policy became invalid (false) or valid (true).
     #[must_use]
-    pub fn validity(&self, account: &AccountId) -> &[(Moment, bool)] {
+    pub fn validity(&self, account: &AccountId) -> &[(Timestamp, bool)] {
         self.replayed.get(account).map_or(&[], |history| history.validity.as_slice())
     }
 
     /// AWS's validations of effective policies by account, each with the time from which it holds.
-    pub fn validations(&self) -> impl Iterator<Item = (&AccountId, impl Iterator<Item = (Moment, &Validation)>)> {
+    pub fn validations(&self) -> impl Iterator<Item = (&AccountId, impl Iterator<Item = (Timestamp, &Validation)>)> {
         self.world.validations.iter().map(|(account, validations)| {
             let since = validations.iter().map(|(read, validation)| (validation.since(*read), validation));
             (account, since)
@@ -194,26 +194,33 @@ impl State {
 
     /// The enforced configurations of an account and Region; AWS documents one at most.
     #[must_use]
-    pub fn configurations(&self, account: &AccountId, region: &Region, at: Moment) -> InForce<&[Enforcement]> {
+    pub fn configurations(&self, account: &AccountId, region: &Region, at: Timestamp) -> InForce<&[Enforcement]> {
         let timeline = self.world.configurations.get(&(account.clone(), region.clone()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at).map(Vec::as_slice))
     }
 
     /// The telemetry of an account and Region.
     #[must_use]
-    pub fn telemetry(&self, account: &AccountId, region: &Region, at: Moment) -> InForce<&Telemetry> {
+    pub fn telemetry(&self, account: &AccountId, region: &Region, at: Timestamp) -> InForce<&Telemetry> {
         let timeline = self.world.telemetry.get(&(account.clone(), region.clone()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
     /// The times at which the telemetry may change.
-    pub fn telemetry_boundaries(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = Moment> {
+    pub fn telemetry_boundaries(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = Timestamp> {
         self.world.telemetry.get(&(account.clone(), region.clone())).into_iter().flat_map(Timeline::boundaries)
     }
 
     /// The guardrails of an agent or a flow.
     #[must_use]
-    pub fn mediated(&self, kind: MediatorKind, account: &AccountId, region: &Region, id: &str, at: Moment) -> InForce<&MediatedGuardrail> {
+    pub fn mediated(
+        &self,
+        kind: MediatorKind,
+        account: &AccountId,
+        region: &Region,
+        id: &str,
+        at: Timestamp,
+    ) -> InForce<&MediatedGuardrail> {
         let timelines = match kind {
             MediatorKind::Agent => &self.world.agents,
             MediatorKind::Flow => &self.world.flows,
@@ -224,7 +231,7 @@ impl State {
 
     /// A guardrail version; `None` in the state if it didn't exist.
     #[must_use]
-    pub fn guardrail(&self, named: &GuardrailVersionArn, at: Moment) -> InForce<&Option<Arc<Canonical>>> {
+    pub fn guardrail(&self, named: &GuardrailVersionArn, at: Timestamp) -> InForce<&Option<Arc<CanonicalGuardrail>>> {
         self.guardrail_timeline(named).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
@@ -246,31 +253,31 @@ impl State {
 
     /// When a guardrail was created, if an event showed it.
     #[must_use]
-    pub fn guardrail_made(&self, key: &GuardrailKey) -> Option<Moment> {
+    pub fn guardrail_made(&self, key: &GuardrailKey) -> Option<Timestamp> {
         self.world.made.get(key).copied()
     }
 
     /// The resource policy of a guardrail or guardrail profile; empty if it has none.
     #[must_use]
-    pub fn resource_policy(&self, key: &GuardrailKey, at: Moment) -> InForce<&String> {
+    pub fn resource_policy(&self, key: &GuardrailKey, at: Timestamp) -> InForce<&String> {
         self.world.resource_policies.get(key).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
     /// The times at which the resource policy may change.
-    pub fn resource_policy_boundaries(&self, key: &GuardrailKey) -> impl Iterator<Item = Moment> {
+    pub fn resource_policy_boundaries(&self, key: &GuardrailKey) -> impl Iterator<Item = Timestamp> {
         self.world.resource_policies.get(key).into_iter().flat_map(Timeline::boundaries)
     }
 
     /// The model invocation logging of an account and Region.
     #[must_use]
-    pub fn invocation_logging(&self, account: &AccountId, region: &Region, at: Moment) -> InForce<&InvocationLogging> {
+    pub fn invocation_logging(&self, account: &AccountId, region: &Region, at: Timestamp) -> InForce<&InvocationLogging> {
         let timeline = self.world.logging.get(&(account.clone(), region.clone()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
     /// The times at which model invocation logging may change.
     #[must_use]
-    pub fn invocation_logging_boundaries(&self, account: &AccountId, region: &Region) -> Vec<Moment> {
+    pub fn invocation_logging_boundaries(&self, account: &AccountId, region: &Region) -> Vec<Timestamp> {
         let timeline = self.world.logging.get(&(account.clone(), region.clone()));
         timeline.into_iter().flat_map(Timeline::boundaries).collect()
     }
@@ -284,7 +291,7 @@ impl State {
 
     /// The policy documents of a role, user, group or managed policy, given by the name of its file in the world.
     #[must_use]
-    pub fn identity_documents(&self, account: &AccountId, entity: &str, at: Moment) -> InForce<&IdentityDocuments> {
+    pub fn identity_documents(&self, account: &AccountId, entity: &str, at: Timestamp) -> InForce<&IdentityDocuments> {
         self.world.identities.get(&(account.clone(), entity.to_owned())).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
@@ -304,7 +311,7 @@ impl State {
     }
 
     /// The agents and flows that are known at one time.
-    pub fn consumers(&self, at: Moment) -> impl Iterator<Item = (String, &MediatedGuardrail)> {
+    pub fn consumers(&self, at: Timestamp) -> impl Iterator<Item = (String, &MediatedGuardrail)> {
         let all = [("agent", &self.world.agents), ("flow", &self.world.flows)]
             .into_iter()
             .flat_map(|(word, of)| of.iter().map(move |entry| (word, entry)));
@@ -313,7 +320,7 @@ impl State {
 
     /// Whether an account has an agent or flow in a Region whose configuration isn't known.
     #[must_use]
-    pub fn has_unread_consumers(&self, account: &AccountId, region: &Region, at: Moment) -> bool {
+    pub fn has_unread_consumers(&self, account: &AccountId, region: &Region, at: Timestamp) -> bool {
         let is_unread = |of: &BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>| {
             let all_from = of.range((account.clone(), region.clone(), String::new())..);
             let mut here = all_from.take_while(|((owner, place, _), _)| owner == account && place == region);
@@ -340,7 +347,7 @@ impl State {
 
     /// The counts of Bedrock's metrics, by the start of each period.
     #[must_use]
-    pub fn metrics(&self, account: &AccountId, region: &Region) -> Option<&BTreeMap<Moment, MetricCount>> {
+    pub fn metrics(&self, account: &AccountId, region: &Region) -> Option<&BTreeMap<Timestamp, MetricCount>> {
         self.world.metrics.get(&(account.clone(), region.clone()))
     }
 
@@ -351,12 +358,12 @@ impl State {
 
     /// A policy of the organization.
     #[must_use]
-    pub fn organization_policy(&self, policy: &PolicyId, at: Moment) -> InForce<&PolicyVersion> {
+    pub fn organization_policy(&self, policy: &PolicyId, at: Timestamp) -> InForce<&PolicyVersion> {
         self.contents.get(policy).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
     /// All policies of the organization at one time.
-    pub fn organization_policies(&self, at: Moment) -> impl Iterator<Item = (&PolicyId, &PolicyVersion)> {
+    pub fn organization_policies(&self, at: Timestamp) -> impl Iterator<Item = (&PolicyId, &PolicyVersion)> {
         self.contents.iter().filter_map(move |(policy, timeline)| Some((policy, timeline.at(at).state()?)))
     }
 
@@ -402,8 +409,8 @@ impl State {
 
     /// The position of an account in the organization.
     #[must_use]
-    pub fn standing(&self, account: &AccountId, at: Moment) -> InForce<&Standing> {
-        self.standings.get(account).map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    pub fn placement(&self, account: &AccountId, at: Timestamp) -> InForce<&AccountPlacement> {
+        self.placements.get(account).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
     /// The management account, if the organization is known.
@@ -420,16 +427,16 @@ impl State {
 
     /// The times at which anything that verdicts of this account and Region depend on may change, ordered.
     #[must_use]
-    pub fn boundaries(&self, account: &AccountId, region: &Region) -> Vec<Moment> {
-        fn of<'a, T: PartialEq + 'a>(timeline: Option<&'a Timeline<T>>) -> impl Iterator<Item = Moment> + 'a {
+    pub fn boundaries(&self, account: &AccountId, region: &Region) -> Vec<Timestamp> {
+        fn of<'a, T: PartialEq + 'a>(timeline: Option<&'a Timeline<T>>) -> impl Iterator<Item = Timestamp> + 'a {
             timeline.into_iter().flat_map(Timeline::boundaries)
         }
         let here = (account.clone(), region.clone());
         let mediators = [&self.world.agents, &self.world.flows].into_iter().flatten();
-        let mut moments: Vec<Moment> = self.policies.get(account).into_iter().flatten().map(|(time, _)| *time).collect();
+        let mut moments: Vec<Timestamp> = self.policies.get(account).into_iter().flatten().map(|(time, _)| *time).collect();
         moments.extend(of(self.world.configurations.get(&here)));
         moments.extend(of(self.world.telemetry.get(&here)));
-        moments.extend(of(self.standings.get(account)));
+        moments.extend(of(self.placements.get(account)));
         let enforced: BTreeSet<GuardrailKey> = self.all_enforcements(account, region).filter_map(|(key, _)| key).collect();
         let versions = enforced.iter().flat_map(|key| self.versions_of(key));
         moments.extend(versions.flat_map(|(_, timeline)| of(Some(timeline))));

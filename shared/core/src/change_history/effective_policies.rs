@@ -1,25 +1,25 @@
 //! Which accounts' effective policies a change of the organization makes weaker, and when each of them was right again.
 
-use super::{Outcome, Seen, Sighting, guardrail_versions::is_upgrade};
+use super::{ChangeInContext, Outcome, RuleMatch, guardrail_versions::is_upgrade};
 use crate::{
     arn::{AccountId, GuardrailVersionArn, PolicyId, TargetId},
     change::{OrganizationChange, WorldChange},
-    moment::Moment,
     policy::{BEDROCK_POLICY, Weakening, weakening},
+    timestamp::Timestamp,
     world::{PolicyBasis, PolicyInForce},
 };
 
 /// AWS takes its time to apply a change, and to describe what it did.
-pub(crate) const SETTLING_SECONDS: i64 = 15 * 60;
+pub(crate) const PROPAGATION_SECONDS: i64 = 15 * 60;
 
 /// Where the effect of a change of the organization on effective policies is for the worse: one sighting for each account.
-pub(crate) fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
+pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<Outcome> {
     let Some(WorldChange::Organization(change)) = &seen.change.effect else {
         return Vec::new();
     };
-    let effect = seen.scene.state.effect_of(seen.key.time, &seen.key.event_id, change);
+    let effect = seen.history.state.effect_of(seen.key.time, &seen.key.event_id, change);
     let effect_is_empty = effect.accounts.is_empty() && !effect.everybody;
-    let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.scene.compare(a, b, seen.key.time);
+    let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.history.compare(a, b, seen.key.time);
     // What a higher version of the same guardrail says may not be known, or not be comparable, and that is another rule's.
     let compare_now = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
         let compared = compare(a, b);
@@ -43,21 +43,21 @@ pub(crate) fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
         };
         let lost = weakening(before.as_deref(), after.as_deref(), &compare_now);
         // An invalid policy only holds what was valid before off, and AWS takes its time to describe what a change did.
-        let right = |at: &Moment| {
+        let right = |at: &Timestamp| {
             let is_evidence = |now: &&PolicyInForce| match now.basis {
                 PolicyBasis::Computed => true,
-                PolicyBasis::Described => now.since.seconds_since(seen.key.time) >= SETTLING_SECONDS,
+                PolicyBasis::Described => now.since.seconds_since(seen.key.time) >= PROPAGATION_SECONDS,
                 PolicyBasis::LastValid => false,
             };
-            let now = seen.scene.state.policy(&account.account, *at).state().filter(is_evidence);
+            let now = seen.history.state.policy(&account.account, *at).state().filter(is_evidence);
             now.is_some_and(|now| weakening(before.as_deref(), now.policy.as_deref(), &compare).is_none())
         };
-        let righted = || seen.scene.policy_boundaries(&account.account, region, seen.key.time).into_iter().find(right);
-        let sighting = || Sighting::new(&account.account, region, resource(), because);
+        let restored_at = || seen.history.policy_boundaries(&account.account, region, seen.key.time).into_iter().find(right);
+        let sighting = || RuleMatch::new(&account.account, region, resource(), because);
         if !lost.changes.is_empty() {
-            outcomes.push(sighting().changing(lost.changes).righted(righted()).fires());
+            outcomes.push(sighting().changing(lost.changes).restored_at(restored_at()).fires());
         } else if !lost.unverified.is_empty() {
-            outcomes.push(sighting().changing(lost.unverified).unverified(true).righted(righted()).fires());
+            outcomes.push(sighting().changing(lost.unverified).unverified(true).restored_at(restored_at()).fires());
         }
     }
     if effect_is_empty && let Some((policy, target)) = unknown_target(seen, change) {
@@ -67,7 +67,7 @@ pub(crate) fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
     // One cause, one alarm: where nothing can be read, the accounts are named together.
     match unverified.as_slice() {
         [] if !effect.everybody || !outcomes.is_empty() => {}
-        [account] if !effect.everybody => outcomes.push(Sighting::new(account, region, resource(), because).unverified(true).fires()),
+        [account] if !effect.everybody => outcomes.push(RuleMatch::new(account, region, resource(), because).unverified(true).fires()),
         accounts => {
             let named: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
             let of = if named.is_empty() { "accounts that are not known".to_owned() } else { named.join(", ") };
@@ -78,11 +78,11 @@ pub(crate) fn weaker_policies(seen: &Seen<'_>, because: &str) -> Vec<Outcome> {
 }
 
 /// A Bedrock policy that is detached from something, or attached to something, that the tree doesn't have.
-fn unknown_target<'c>(seen: &Seen<'_>, change: &'c OrganizationChange) -> Option<(&'c PolicyId, &'c TargetId)> {
+fn unknown_target<'c>(seen: &ChangeInContext<'_>, change: &'c OrganizationChange) -> Option<(&'c PolicyId, &'c TargetId)> {
     let (OrganizationChange::DetachPolicy { policy, target } | OrganizationChange::AttachPolicy { policy, target }) = change else {
         return None;
     };
-    let state = seen.scene.state;
+    let state = seen.history.state;
     let organization = state.organization()?;
     let is_known = organization.units.contains_key(target)
         || organization.policy_types.contains_key(target)
