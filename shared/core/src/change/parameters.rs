@@ -156,6 +156,9 @@ const MOST_CHARACTERS: usize = 64 * 1024;
 /// is enforced, so it is kept by its name as a member of the configuration, whose reader reports what it doesn't understand.
 const CONFIGURATION: &str = "guardrailInferenceConfig";
 
+/// The name of the configuration that a request changes. It enforces nothing itself.
+const CONFIGURATION_ID: &str = "configId";
+
 /// The most parameters beside a configuration that are kept by name.
 const MOST_BESIDE: usize = 20;
 
@@ -192,9 +195,14 @@ impl<'de> Deserialize<'de> for Kept {
                         members.next_value::<IgnoredAny>()?;
                     }
                 }
-                if let Some((_, Value::Object(configuration))) = kept.iter_mut().find(|(key, _)| key == CONFIGURATION) {
-                    let beside = left_out.iter().map(Text::or_empty).filter(|name| !name.ends_with("Token"));
-                    configuration.extend(beside.take(MOST_BESIDE).map(|name| (clipped(name), Value::String(NOT_KEPT.to_owned()))));
+                if let Some(at) = kept.iter().position(|(key, value)| key == CONFIGURATION && value.is_object()) {
+                    let (_, mut configuration) = kept.swap_remove(at);
+                    let others = kept.iter().map(|(key, _)| key.as_str()).filter(|key| *key != CONFIGURATION_ID);
+                    let beside = others.chain(left_out.iter().map(Text::or_empty)).filter(|name| !name.ends_with("Token"));
+                    for name in beside.take(MOST_BESIDE) {
+                        configuration[clipped(name)] = Value::String(NOT_KEPT.to_owned());
+                    }
+                    kept.push((CONFIGURATION.to_owned(), configuration));
                 }
                 kept.sort_by(|(a, _), (b, _)| a.cmp(b));
                 Ok(Kept(Value::Object(kept.into_iter().collect())))
