@@ -198,7 +198,7 @@ impl Hub {
             metrics("reconcile"),
             clock,
         );
-        reconciler.carry_out(task).await
+        Box::pin(reconciler.carry_out(task)).await
     }
 
     async fn world(&self) -> Vec<String> {

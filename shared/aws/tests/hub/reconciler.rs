@@ -28,7 +28,7 @@ impl Hub {
         Hub { tables: tables().await, bucket: MemoryBucket::default(), aws, queue: MemoryQueue::default() }
     }
 
-    /// Carries out an order at a time.
+    /// Carries out a task at a time.
     pub(crate) async fn task(&self, task: &Task, now: &str) -> Result<(), ErrorKind> {
         let settings = Settings {
             regions: vec!["us-east-1".to_owned()],
@@ -41,10 +41,10 @@ impl Hub {
         let clock = Clock::At(Timestamp::parse(now).unwrap());
         let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
         let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), reader, settings, metrics("reconcile"), clock);
-        reconciler.carry_out(task).await.map_err(|error| error.kind)
+        Box::pin(reconciler.carry_out(task)).await.map_err(|error| error.kind)
     }
 
-    /// The orders that were given since the last time.
+    /// The tasks that were sent since the last time.
     pub(crate) fn tasks(&self) -> Vec<Task> {
         self.queue.take().iter().map(|(task, _)| serde_json::from_str(task).unwrap()).collect()
     }
