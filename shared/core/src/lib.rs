@@ -14,14 +14,14 @@
 //!
 //! | Layer | Modules | Says |
 //! |---|---|---|
-//! | 1 words | `arn`, `control_change`, `framework`, `json`, `timestamp`, `nearest`, `operations`, `region`, `severity`, `parallel`, `uuid` | what things are called |
+//! | 1 words | `arn`, `control_change`, `framework`, `json`, `nearest`, `operations`, `parallel`, `region`, `severity`, `timestamp`, `uuid` | what things are called |
 //! | 2 AWS documents | `enforcement`, `guardrail`, `iam`, `identity`, `invocation_log`, `model`, `organization`, `policy`, `requirement`, `telemetry` | what an answer of AWS says |
 //! | 3 records | `api`, `change`, `cloudtrail` | what happened |
 //! | 4 state | `world` | what was in force when |
 //! | 5 verdicts | `verdict` | whether the required guardrail was applied to a call |
 //! | 6 evidence | `facts`, `join` | what belongs to which call, kept small |
-//! | 7 reported | `missing_evidence`, `config`, `finding`, `report` | what is said |
-//! | 8 rules | `rule`, `rules`, `history` | what is wrong |
+//! | 7 reported | `config`, `finding`, `missing_evidence`, `report` | what is said |
+//! | 8 rules | `change_history`, `rule`, `rules` | what is wrong |
 //! | 9 runs | `auditor`, `config_file`, `doctor`, `simulate` | the pipelines |
 
 // 1. Words

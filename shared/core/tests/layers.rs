@@ -12,7 +12,7 @@ use source::Source;
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "words",
-        &["arn", "control_change", "framework", "json", "timestamp", "nearest", "operations", "region", "severity", "parallel", "uuid"],
+        &["arn", "control_change", "framework", "json", "nearest", "operations", "parallel", "region", "severity", "timestamp", "uuid"],
     ),
     (
         "AWS documents",
@@ -22,8 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["world"]),
     ("verdicts", &["verdict"]),
     ("evidence", &["facts", "join"]),
-    ("reported", &["missing_evidence", "config", "finding", "report"]),
-    ("rules", &["rule", "rules", "history"]),
+    ("reported", &["config", "finding", "missing_evidence", "report"]),
+    ("rules", &["change_history", "rule", "rules"]),
     ("runs", &["auditor", "config_file", "doctor", "simulate"]),
 ];
 
