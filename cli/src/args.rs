@@ -82,7 +82,7 @@ pub(crate) struct BasisArgs {
     pub(crate) config: Option<PathBuf>,
 
     /// "Now", for the end dates of exceptions [default: the time of the run]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) now: Option<Timestamp>,
 }
 
@@ -90,11 +90,11 @@ pub(crate) struct BasisArgs {
 #[derive(Args, Debug)]
 pub(crate) struct SelectionArgs {
     /// Only calls at or after this time (RFC 3339, or a date)
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
     since: Option<Timestamp>,
 
     /// Only calls before this time
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
     until: Option<Timestamp>,
 
     /// Only calls of these accounts: ids, or names that only one has
@@ -217,7 +217,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) guardrail: Option<String>,
 
     /// When it is made [default: now]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) at: Option<Timestamp>,
 
     #[command(flatten)]
@@ -306,7 +306,7 @@ pub(crate) enum PolicyCommand {
         #[arg(long = "type", value_name = "TYPE", default_value = "BEDROCK_POLICY")]
         policy_type: String,
         /// As of this time [default: the end of all that is known]
-        #[arg(long, value_name = "TIME", value_parser = moment)]
+        #[arg(long, value_name = "TIME", value_parser = timestamp)]
         at: Option<Timestamp>,
         /// How the result looks
         #[arg(long, default_value = "table")]
@@ -463,7 +463,7 @@ pub(crate) enum ExceptionsCommand {
         #[arg(long, value_name = "FILE")]
         store: Option<PathBuf>,
         /// "Now" [default: the time of the run]
-        #[arg(long, value_name = "TIME", value_parser = moment)]
+        #[arg(long, value_name = "TIME", value_parser = timestamp)]
         now: Option<Timestamp>,
     },
 }
@@ -577,7 +577,7 @@ pub(crate) struct DemoArgs {
     pub(crate) format: Format,
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+fn timestamp(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "not a time (RFC 3339, such as 2026-11-20T10:00:00Z, or a date)".to_owned())
 }
 

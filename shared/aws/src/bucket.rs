@@ -12,7 +12,7 @@ use crate::{
 
 /// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     /// Its key.
     pub key: String,
     /// Its ETag, which changes when its content does.
@@ -25,7 +25,7 @@ pub type Metadata = BTreeMap<String, String>;
 /// The operations on a bucket that this crate needs.
 pub trait Bucket: Send + Sync {
     /// The objects whose keys begin with a prefix, ordered by key.
-    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Listed>, CallError>> + Send;
+    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<ListedObject>, CallError>> + Send;
     /// The content of an object; `None` if there is none.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>> + Send;
     /// The content of an object with its metadata, which is empty for buckets that keep none.
@@ -37,7 +37,7 @@ pub trait Bucket: Send + Sync {
 }
 
 impl<B: Bucket> Bucket for Arc<B> {
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
         B::list(self, prefix).await
     }
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
@@ -52,7 +52,7 @@ impl<B: Bucket> Bucket for Arc<B> {
 }
 
 impl<B: Bucket> Bucket for &B {
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
         B::list(self, prefix).await
     }
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
@@ -79,17 +79,15 @@ impl S3Bucket {
 }
 
 impl Bucket for S3Bucket {
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
         let mut listed = Vec::new();
         let mut token = None;
         loop {
             let request = self.aws.s3().list_objects_v2().bucket(&self.name).prefix(prefix).set_continuation_token(token);
             let page = request.send().await.map_err(failed(format!("list s3://{}/{prefix}", self.name)))?;
-            listed.extend(
-                page.contents().iter().filter_map(|object| {
-                    Some(Listed { key: object.key()?.to_owned(), etag: object.e_tag().unwrap_or_default().to_owned() })
-                }),
-            );
+            listed.extend(page.contents().iter().filter_map(|object| {
+                Some(ListedObject { key: object.key()?.to_owned(), etag: object.e_tag().unwrap_or_default().to_owned() })
+            }));
             token = page.next_continuation_token().map(str::to_owned);
             if token.is_none() {
                 return Ok(listed);
@@ -144,10 +142,10 @@ impl MemoryBucket {
 }
 
 impl Bucket for MemoryBucket {
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
         Ok(self.with(|objects| {
             let of_prefix = objects.iter().filter(|(key, _)| key.starts_with(prefix));
-            of_prefix.map(|(key, (content, _))| Listed { key: key.clone(), etag: crate::fact::digest(content) }).collect()
+            of_prefix.map(|(key, (content, _))| ListedObject { key: key.clone(), etag: crate::fact::digest(content) }).collect()
         }))
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    bucket::{Bucket, Listed},
+    bucket::{Bucket, ListedObject},
     error::{CallError, ErrorKind},
 };
 
@@ -32,7 +32,7 @@ impl Folder {
         }
     }
 
-    fn list_below(&self, folder: &str, prefix: &str, listed: &mut Vec<Listed>) -> io::Result<()> {
+    fn list_below(&self, folder: &str, prefix: &str, listed: &mut Vec<ListedObject>) -> io::Result<()> {
         let path = if folder.is_empty() { self.0.clone() } else { self.at(folder.trim_end_matches('/'))? };
         let entries = match fs::read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -49,7 +49,7 @@ impl Folder {
                 }
             } else if key.starts_with(prefix) {
                 let modified = kind.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-                listed.push(Listed { key, etag: format!("{}-{}", kind.len(), modified.as_nanos()) });
+                listed.push(ListedObject { key, etag: format!("{}-{}", kind.len(), modified.as_nanos()) });
             }
         }
         Ok(())
@@ -77,7 +77,7 @@ fn failed(action: String) -> impl FnOnce(io::Error) -> CallError {
 }
 
 impl Bucket for Folder {
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, CallError> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
         let mut listed = Vec::new();
         // Only the folder that the prefix leads to is read.
         let start = prefix.rfind('/').map_or("", |at| prefix.get(..=at).unwrap_or_default());

@@ -119,7 +119,7 @@ pub enum SnapshotError {
     },
     /// An answer could not be written.
     #[error("failed to keep what was read")]
-    Keep(#[source] CallError),
+    Write(#[source] CallError),
     /// A concurrent task was cancelled or panicked.
     #[error("failed to read an account and Region")]
     Worker(#[source] tokio::task::JoinError),
@@ -137,7 +137,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
     let writer = Arc::new(writer);
     let state = AwsState(Arc::clone(&aws));
 
-    let organization = Inventory::new(&state, &*writer).organization(Policies::All).await.map_err(SnapshotError::Keep)?;
+    let organization = Inventory::new(&state, &*writer).organization(Policies::All).await.map_err(SnapshotError::Write)?;
     let accounts = accounts(&own, organization.as_ref(), &options.accounts, &writer);
     let mut roles = BTreeMap::new();
     for account in accounts {
@@ -155,7 +155,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
         };
         // The management account can read every effective policy; with other credentials, each account reads its own.
         let state = Either(&state, of_account.clone().filter(|_| account != own).map(AwsState));
-        Inventory::new(&state, &*writer).effective_policy(&account).await.map_err(SnapshotError::Keep)?;
+        Inventory::new(&state, &*writer).effective_policy(&account).await.map_err(SnapshotError::Write)?;
         roles.extend(of_account.map(|aws| (account, aws)));
     }
     let mut places = VecDeque::new();
@@ -250,7 +250,7 @@ async fn read_places(places: VecDeque<(AccountRegion, Arc<Aws>)>, at_once: usize
         });
     }
     while let Some(worker) = workers.join_next().await {
-        worker.map_err(SnapshotError::Worker)?.map_err(SnapshotError::Keep)?;
+        worker.map_err(SnapshotError::Worker)?.map_err(SnapshotError::Write)?;
     }
     Ok(())
 }

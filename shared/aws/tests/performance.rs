@@ -15,9 +15,9 @@ use std::time::Instant;
 use audit_aws::{fold::Trust, invocations::Message, stream::StreamHandler as _};
 use serde_json::json;
 use support::{
-    StateOf, bucket_with, invocation_auditor, own,
-    story::{self, GUARDRAIL, MEMBER},
-    tables,
+    StateOf, bucket_with,
+    history::{self, GUARDRAIL, MEMBER},
+    invocation_auditor, own, tables,
 };
 
 /// Calls of three roles with two models, as an application makes them.
@@ -25,10 +25,10 @@ fn calls(count: u64) -> Vec<String> {
     let call = |number: u64| {
         let model =
             if number.is_multiple_of(2) { "anthropic.claude-3-haiku-20240307-v1:0" } else { "us.anthropic.claude-sonnet-4-20250514-v1:0" };
-        let mut record = story::record(MEMBER, "Converse", number, 5, &json!({"modelId": model}));
+        let mut record = history::record(MEMBER, "Converse", number, 5, &json!({"modelId": model}));
         record["userIdentity"] = json!({"type": "AssumedRole", "arn": format!("arn:aws:sts::{MEMBER}:assumed-role/application-{}/session", number % 3),
             "accountId": MEMBER, "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/team/application-{}", number % 3)}}});
-        story::envelope(&record)
+        history::envelope(&record)
     };
     (0..count).map(call).collect()
 }
@@ -38,7 +38,7 @@ fn covered() -> StateOf {
 }
 
 fn covered_world() -> Vec<(String, Vec<u8>)> {
-    let mut world = story::world(&story::enforced_policy(GUARDRAIL));
+    let mut world = history::world(&history::enforced_policy(GUARDRAIL));
     world.retain(|(path, _)| path != "organization.json");
     world
 }
@@ -59,7 +59,7 @@ async fn write_units(bodies: &[String], batch: usize, state: StateOf) -> f64 {
 #[tokio::test]
 async fn write_units_by_call() {
     let bodies = calls(2_000);
-    let uncovered = || StateOf { place: None, files: story::bare_world().into_iter().collect() };
+    let uncovered = || StateOf { place: None, files: history::bare_world().into_iter().collect() };
     for batch in [20, 100, 500, 2_000] {
         let compliant = write_units(&bodies, batch, covered()).await;
         let violating = write_units(&bodies, batch, uncovered()).await;

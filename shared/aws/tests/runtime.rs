@@ -11,7 +11,7 @@ use lambda::Services;
 use serde_json::{Value, json};
 use support::{
     HUB, Tables, endpoint,
-    story::{self, GUARDRAIL, MEMBER},
+    history::{self, GUARDRAIL, MEMBER},
     tables_at,
 };
 
@@ -84,9 +84,9 @@ async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
 
     let services = Services::default();
     let function = services.start("audit-invocations", &endpoint, &common).await;
-    let mut bodies: Vec<String> = (0..3).map(|number| story::envelope(&story::call(MEMBER, number, number))).collect();
+    let mut bodies: Vec<String> = (0..3).map(|number| history::envelope(&history::call(MEMBER, number, number))).collect();
     bodies.push("{\"detail\": ".to_owned());
-    bodies.push(story::envelope(&story::record(MEMBER, "ListGuardrails", 9, 9, &json!({}))));
+    bodies.push(history::envelope(&history::record(MEMBER, "ListGuardrails", 9, 9, &json!({}))));
     let answer = function.invoke(queue_event(&bodies)).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m3"}]}), "only what can't be read comes again");
     assert_eq!(tables.items(&observations).await.len(), 1);
@@ -95,7 +95,7 @@ async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
     assert_eq!(tables.items(&observations).await.len(), 1, "delivered again, the same fact");
 
     let services = Services::default();
-    for (path, json) in story::bare_world() {
+    for (path, json) in history::bare_world() {
         services.objects.lock().unwrap().insert(format!("world/{path}"), json);
     }
     let fold = services.start("fold-findings", &endpoint, &common).await;
@@ -147,8 +147,8 @@ async fn a_change_goes_through_its_binary_and_what_it_hides_is_not_made_up() {
     let services = Services::default();
     let function = services.start("audit-changes", &endpoint, &[("OBSERVATIONS_TABLE", &tables.observations), ("HUB_ACCOUNT", HUB)]).await;
     let parameters = json!({"guardrailInferenceConfig": {"guardrailIdentifier": GUARDRAIL, "guardrailVersion": "1"}});
-    let put = story::record(MEMBER, "PutEnforcedGuardrailConfiguration", 1, 1, &parameters);
-    let answer = function.invoke(queue_event(&[story::envelope(&put), "nonsense".to_owned()])).await.unwrap();
+    let put = history::record(MEMBER, "PutEnforcedGuardrailConfiguration", 1, 1, &parameters);
+    let answer = function.invoke(queue_event(&[history::envelope(&put), "nonsense".to_owned()])).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
     let kinds: Vec<String> = tables
         .items(&tables.observations)
@@ -188,7 +188,7 @@ async fn what_a_timeout_cuts_off_is_done_by_the_next_delivery() {
     let endpoint = endpoint().await;
     let tables = tables_at(&endpoint).await;
     let variables = [("OBSERVATIONS_TABLE", tables.observations.as_str()), ("HUB_ACCOUNT", HUB)];
-    let event = queue_event(&[story::envelope(&story::call(MEMBER, 1, 1))]);
+    let event = queue_event(&[history::envelope(&history::call(MEMBER, 1, 1))]);
     // A store that takes the call and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let services = Services::default();

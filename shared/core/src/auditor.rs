@@ -190,7 +190,7 @@ pub fn audit(mut facts: EvidenceRows, world: World, options: &AuditOptions<'_>) 
     changes.blind.extend(unread_identities.map(|(account, region)| (account, region, MissingEvidence::IdentityPolicies)));
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
     audit.blind = blind.into_iter().collect();
-    audit.findings = correlation::tell(findings, changes.findings);
+    audit.findings = correlation::correlate(findings, changes.findings);
     audit.coverage.reserve_exact(coverage.iter().map(Vec::len).sum());
     audit.coverage.extend(coverage.into_iter().flatten());
     audit.coverage.sort_unstable();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Findings,
-    items::{account_key, from_json, key, moment, number, text, to_json, written},
+    items::{account_key, from_json, key, number, text, timestamp, to_json, written},
 };
 use crate::{
     error::{CallError, ErrorKind, failed},
@@ -142,7 +142,7 @@ impl Findings {
 
     /// The latest moment at which anything happened in any account.
     pub async fn latest_moment(&self) -> Result<Option<Timestamp>, CallError> {
-        Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| moment(&item, "latest")))
+        Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| timestamp(&item, "latest")))
     }
 
     /// Records from when on an account counts as silent if nothing more is reported, unless a later fold of the account has.
@@ -155,7 +155,7 @@ impl Findings {
     /// The moments from which on accounts count as silent, by account.
     pub async fn quiet(&self) -> Result<Vec<(String, Timestamp)>, CallError> {
         let items = query_all(&self.aws, &self.table, "QUIET", None, true).await?;
-        Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), moment(item, "silent_at")?))).collect())
+        Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), timestamp(item, "silent_at")?))).collect())
     }
 
     /// Whether an account ever reported a fact, or was the subject of one.

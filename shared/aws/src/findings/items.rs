@@ -42,7 +42,7 @@ pub(super) fn number(moment: Timestamp) -> AttributeValue {
     AttributeValue::N(moment.as_micros().to_string())
 }
 
-pub(super) fn moment(item: &Item, name: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(item: &Item, name: &str) -> Option<Timestamp> {
     item.get(name)?.as_n().ok()?.parse().ok().map(Timestamp::from_micros)
 }
 

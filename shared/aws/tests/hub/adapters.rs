@@ -26,9 +26,8 @@ use crate::{
     support::{
         Tables,
         double::{Answer, Double},
-        metrics, now, own,
-        story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-        tables,
+        history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+        metrics, now, own, tables,
     },
 };
 use audit_aws::place::Source;
@@ -206,7 +205,7 @@ fn member() -> AccountRegion {
 
 fn events(number: u64, next: Option<&str>) -> Answer {
     let mut page =
-        json!({"Events": [{"EventId": number.to_string(), "CloudTrailEvent": story::call(MEMBER, number, 5).to_string(), "Unheard": 1}]});
+        json!({"Events": [{"EventId": number.to_string(), "CloudTrailEvent": history::call(MEMBER, number, 5).to_string(), "Unheard": 1}]});
     if let Some(next) = next {
         page["NextToken"] = json!(next);
     }
@@ -278,7 +277,7 @@ async fn changed(tables: &Tables, aws: &Arc<Aws>, records: &[Value]) -> Vec<Stri
     let state = AwsState(Arc::clone(aws));
     let queue: Option<MemoryQueue> = None;
     let auditor = ChangeAuditor::new(tables.observations(), state, queue, metrics("audit-changes"), Clock::At(now()));
-    let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+    let bodies: Vec<String> = records.iter().map(history::envelope).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     auditor.waiting(Duration::ZERO).take(Some(&own()), &messages).await.failed
 }
@@ -347,7 +346,7 @@ async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_
 
     // The policy is detached: the event makes the hub read again, and what was known is known no longer.
     let account = Task::Account { account: MEMBER.to_owned() };
-    double.says(DESCRIBE, story::enforced_policy(GUARDRAIL));
+    double.says(DESCRIBE, history::enforced_policy(GUARDRAIL));
     hub.task(&account, "2026-11-20T10:00:00Z").await.unwrap();
     double.on(DESCRIBE, [Answer::Error(400, "TooManyRequestsException")]);
     assert_eq!(hub.task(&account, "2026-11-20T11:00:00Z").await, Err(ErrorKind::Retryable));
@@ -361,7 +360,7 @@ async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_
 #[tokio::test]
 async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_nothing_is_wrong() {
     let (hub, double) = scripted().await;
-    for (path, json) in story::world(&story::enforced_policy(GUARDRAIL)) {
+    for (path, json) in history::world(&history::enforced_policy(GUARDRAIL)) {
         hub.bucket.put(&format!("world/{path}"), json).await.unwrap();
     }
     let page =
@@ -396,7 +395,7 @@ async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_not
     assert!(detail.contains("KEY_REQUIRED at /bedrock: scripted (p-1)"), "{detail}");
 
     // It is listed no longer. That alone says nothing; it is asked about once more because it was invalid.
-    let organization: Value = serde_json::from_slice(&story::bare_world()[0].1).unwrap();
+    let organization: Value = serde_json::from_slice(&history::bare_world()[0].1).unwrap();
     double.says("DescribeOrganization", organization.clone());
     double.says("ListRoots", json!({"Roots": []}));
     double.says("ListPolicies", json!({"Policies": []}));

@@ -24,9 +24,9 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};
 
 use crate::support::{
-    HUB, StateOf, Tables, bucket_with, inserted, invocation_auditor, metrics, now, own,
-    story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    tables,
+    HUB, StateOf, Tables, bucket_with,
+    history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    inserted, invocation_auditor, metrics, now, own, tables,
 };
 
 fn organization() -> Trust {
@@ -42,24 +42,24 @@ fn member() -> AccountRegion {
 }
 
 /// An open finding about three calls of a member on which nothing is enforced.
-struct Scene {
+struct Setting {
     tables: Tables,
     fold: Fold<MemoryBucket, MemoryQueue>,
     before: Vec<Finding>,
 }
 
-impl Scene {
+impl Setting {
     async fn new() -> Self {
         let tables = tables().await;
-        let bucket = bucket_with(story::bare_world(), None).await;
+        let bucket = bucket_with(history::bare_world(), None).await;
         let fold = tables.fold(&bucket, organization());
-        report(&tables, &(0..3).map(|number| story::call(MEMBER, number, number)).collect::<Vec<_>>()).await;
+        report(&tables, &(0..3).map(|number| history::call(MEMBER, number, number)).collect::<Vec<_>>()).await;
         tables.fold_all(&fold).await;
         let mut before = tables.all_findings().await;
         assert_eq!(rules(&before), ["invocation-without-guardrail"]);
         before.retain(|finding| finding.rule == "invocation-without-guardrail");
         assert_eq!((before[0].status, before[0].count), (Status::Open, 3));
-        Scene { tables, fold, before }
+        Setting { tables, fold, before }
     }
 
     /// Writes facts as the member's auditor role may, and folds them.
@@ -80,8 +80,8 @@ fn rules(findings: &[Finding]) -> Vec<&str> {
 }
 
 async fn report(tables: &Tables, records: &[Value]) {
-    let state = StateOf { place: None, files: story::bare_world().into_iter().collect() };
-    let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+    let state = StateOf { place: None, files: history::bare_world().into_iter().collect() };
+    let bodies: Vec<String> = records.iter().map(history::envelope).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     assert!(invocation_auditor(tables, state).take(Some(&own()), &messages).await.failed.is_empty());
 }
@@ -91,7 +91,7 @@ fn forged(records: &[Value], claimed: Invocations) -> Vec<Fact> {
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
     for record in records {
-        collector.value(story::envelope(record).as_bytes());
+        collector.value(history::envelope(record).as_bytes());
     }
     let packets = collector.into_facts().pack(EventIds::All, &claimed);
     let fact = |packet: audit_core::facts::packed::Packet| Fact {
@@ -103,37 +103,37 @@ fn forged(records: &[Value], claimed: Invocations) -> Vec<Fact> {
 
 #[tokio::test]
 async fn calls_that_look_covered_resolve_nothing() {
-    let scene = Scene::new().await;
-    let mut records: Vec<Value> = (100..130).map(|number| story::guarded_call(MEMBER, number, 50, GUARDRAIL)).collect();
+    let setting = Setting::new().await;
+    let mut records: Vec<Value> = (100..130).map(|number| history::guarded_call(MEMBER, number, 50, GUARDRAIL)).collect();
     // Evaluations of the very calls that were not evaluated, and of the new ones.
-    records.extend((0..3).chain(100..130).map(|number| story::evaluation(MEMBER, number, 50, GUARDRAIL)));
-    let after = scene.write(&forged(&records, Invocations { compliant: 33, ..Invocations::default() })).await;
-    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    records.extend((0..3).chain(100..130).map(|number| history::evaluation(MEMBER, number, 50, GUARDRAIL)));
+    let after = setting.write(&forged(&records, Invocations { compliant: 33, ..Invocations::default() })).await;
+    let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
     assert_eq!(still.status, Status::Open);
     assert!(still.count >= 3, "none of the calls is cleared");
 }
 
 #[tokio::test]
 async fn another_word_for_the_same_call_hides_nothing() {
-    let scene = Scene::new().await;
+    let setting = Setting::new().await;
     let mut records = Vec::new();
     for number in 0..3 {
         // The very calls again: refused, with another model, with a guardrail, at another time.
-        let mut refused = story::call(MEMBER, number, number);
+        let mut refused = history::call(MEMBER, number, number);
         refused["errorCode"] = json!("AccessDeniedException");
-        let mut other = story::call(MEMBER, number, number);
+        let mut other = history::call(MEMBER, number, number);
         other["requestParameters"]["modelId"] = json!("a.a");
-        records.extend([refused, other, story::guarded_call(MEMBER, number, number, GUARDRAIL), story::call(MEMBER, number, 0)]);
+        records.extend([refused, other, history::guarded_call(MEMBER, number, number, GUARDRAIL), history::call(MEMBER, number, 0)]);
     }
-    let after = scene.write(&forged(&records, Invocations { compliant: 12, ..Invocations::default() })).await;
-    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    let after = setting.write(&forged(&records, Invocations { compliant: 12, ..Invocations::default() })).await;
+    let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
     assert_eq!(still.status, Status::Open);
     assert!(still.count >= 3 && still.models.shown.contains(&"anthropic.claude-3-haiku-20240307-v1:0".to_owned()), "{still:?}");
     // What the hub knows of a call is all there is to it.
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
     for number in 0..3 {
-        collector.value(story::envelope(&story::call(MEMBER, number, number)).as_bytes());
+        collector.value(history::envelope(&history::call(MEMBER, number, number)).as_bytes());
     }
     let packets = collector.into_facts().pack(EventIds::All, &Invocations::default());
     let of_hub: Vec<Fact> = packets
@@ -143,20 +143,20 @@ async fn another_word_for_the_same_call_hides_nothing() {
             content: Content::Calls(packet.bytes),
         })
         .collect();
-    let after = scene.write(&of_hub).await;
-    assert_eq!(after.iter().find(|finding| finding.id == scene.before[0].id).unwrap().count, 3);
+    let after = setting.write(&of_hub).await;
+    assert_eq!(after.iter().find(|finding| finding.id == setting.before[0].id).unwrap().count, 3);
 }
 
 #[tokio::test]
 async fn a_state_of_its_own_making_resolves_nothing() {
-    let scene = Scene::new().await;
+    let setting = Setting::new().await;
     let since = time(30);
-    let policy = story::enforced_policy(GUARDRAIL);
+    let policy = history::enforced_policy(GUARDRAIL);
     let state = |path: String, json: &Value| {
         let state = StateFact { path, since, read_at: since, json: json.to_string(), events: Vec::new() };
         Fact::new(Source::Account, member(), Some(since), Content::State(state))
     };
-    let put = story::record(
+    let put = history::record(
         MEMBER,
         "PutEnforcedGuardrailConfiguration",
         500,
@@ -165,7 +165,7 @@ async fn a_state_of_its_own_making_resolves_nothing() {
     );
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
-    collector.value(story::envelope(&put).as_bytes());
+    collector.value(history::envelope(&put).as_bytes());
     let facts = collector.into_facts();
     let changes = facts.changes().into_iter().map(|(key, change)| {
         let fact = ChangeFact { time: key.time, event_id: key.event_id.clone(), change: change.clone() };
@@ -178,113 +178,113 @@ async fn a_state_of_its_own_making_resolves_nothing() {
         format!("enforced-configurations/{MEMBER}/us-east-1.json"),
         &json!({"guardrailsConfig": [{"configId": "c", "guardrailArn": GUARDRAIL, "guardrailId": "required1", "guardrailVersion": "1"}]}),
     ));
-    let after = scene.write(&forged).await;
-    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
-    assert_eq!((still.status, still.count, still.severity), (Status::Open, 3, scene.before[0].severity));
+    let after = setting.write(&forged).await;
+    let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
+    assert_eq!((still.status, still.count, still.severity), (Status::Open, 3, setting.before[0].severity));
 }
 
 #[tokio::test]
 async fn the_organization_is_not_a_members_to_change() {
-    let scene = Scene::new().await;
+    let setting = Setting::new().await;
     let content =
         json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {"identifier": {"@@assign": format!("{GUARDRAIL}:1")}}}}}});
     let mut create =
-        story::record(MEMBER, "CreatePolicy", 600, 0, &json!({"name": "p", "type": "BEDROCK_POLICY", "content": content.to_string()}));
+        history::record(MEMBER, "CreatePolicy", 600, 0, &json!({"name": "p", "type": "BEDROCK_POLICY", "content": content.to_string()}));
     create["responseElements"] =
         json!({"policy": {"policySummary": {"id": "p-forged01", "type": "BEDROCK_POLICY"}, "content": content.to_string()}});
-    let attach = story::record(MEMBER, "AttachPolicy", 601, 0, &json!({"policyId": "p-forged01", "targetId": MEMBER}));
-    report(&scene.tables, &[create, attach]).await;
-    let after = scene.write(&[]).await;
-    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    let attach = history::record(MEMBER, "AttachPolicy", 601, 0, &json!({"policyId": "p-forged01", "targetId": MEMBER}));
+    report(&setting.tables, &[create, attach]).await;
+    let after = setting.write(&[]).await;
+    let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
     assert_eq!((still.status, still.count), (Status::Open, 3));
 }
 
 #[tokio::test]
 async fn a_fact_that_is_rewritten_still_counts_and_is_a_finding() {
-    let scene = Scene::new().await;
-    let old = scene.tables.items(&scene.tables.observations).await.remove(0);
-    let innocent = forged(&[story::call(MEMBER, 900, 0)], Invocations { compliant: 1, ..Invocations::default() }).remove(0);
+    let setting = Setting::new().await;
+    let old = setting.tables.items(&setting.tables.observations).await.remove(0);
+    let innocent = forged(&[history::call(MEMBER, 900, 0)], Invocations { compliant: 1, ..Invocations::default() }).remove(0);
     let mut new = old.clone();
     new.insert("f".to_owned(), innocent.item(400).unwrap()["f"].clone());
-    write(&scene.tables, &new).await;
+    write(&setting.tables, &new).await;
     let change = StreamRecord { old, new, ..inserted(7, Item::new()) };
-    assert_eq!(scene.fold.take(&[change]).await, None);
-    let after = scene.tables.all_findings().await;
+    assert_eq!(setting.fold.take(&[change]).await, None);
+    let after = setting.tables.all_findings().await;
     assert_eq!(rules(&after), ["invocation-without-guardrail", "observation-altered"]);
-    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
     assert_eq!((still.status, still.count), (Status::Open, 3), "what was said first counts");
-    scene.fold.rebuild(None).await.unwrap();
-    assert_eq!(scene.tables.all_findings().await, after, "made again, the findings are the same");
+    setting.fold.rebuild(None).await.unwrap();
+    assert_eq!(setting.tables.all_findings().await, after, "made again, the findings are the same");
 }
 
 /// What was no fact before it was rewritten needs no keeping, and couldn't be kept: its key is as long as any key may be.
 #[tokio::test]
 async fn an_item_that_was_no_fact_stalls_nobody_when_it_is_rewritten() {
-    let scene = Scene::new().await;
-    let mut old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    let setting = Setting::new().await;
+    let mut old = setting.tables.items(&setting.tables.observations).await.remove(0);
     old.insert("sk".to_owned(), AttributeValue::S("x".repeat(1024)));
     let mut new = old.clone();
     new.insert("j".to_owned(), AttributeValue::S("y".to_owned()));
-    write(&scene.tables, &new).await;
-    assert_eq!(scene.fold.take(&[StreamRecord { old, new, ..inserted(7, Item::new()) }]).await, None);
-    assert_eq!(rules(&scene.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
+    write(&setting.tables, &new).await;
+    assert_eq!(setting.fold.take(&[StreamRecord { old, new, ..inserted(7, Item::new()) }]).await, None);
+    assert_eq!(rules(&setting.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
 }
 
 #[tokio::test]
 async fn a_time_to_live_that_is_cut_short_is_a_finding() {
-    let scene = Scene::new().await;
-    let old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    let setting = Setting::new().await;
+    let old = setting.tables.items(&setting.tables.observations).await.remove(0);
     let mut new = old.clone();
     new.insert("expires_at".to_owned(), AttributeValue::N("1".to_owned()));
-    write(&scene.tables, &new).await;
-    assert_eq!(scene.fold.take(&[StreamRecord { old, new, ..inserted(7, Item::new()) }]).await, None);
-    assert_eq!(rules(&scene.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
+    write(&setting.tables, &new).await;
+    assert_eq!(setting.fold.take(&[StreamRecord { old, new, ..inserted(7, Item::new()) }]).await, None);
+    assert_eq!(rules(&setting.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
 }
 
 /// An operator who changes for how long facts are kept accuses nobody: the same fact, written again, only has another end.
 #[tokio::test]
 async fn another_end_of_the_same_fact_is_no_finding() {
     for (before, after) in [(400, 90), (90, 400), (400, 3_650)] {
-        let scene = Scene::new().await;
+        let setting = Setting::new().await;
         let mut records = Vec::new();
         let of_hub = Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap("reports")));
-        scene.write(std::slice::from_ref(&of_hub)).await;
-        for item in scene.tables.items(&scene.tables.observations).await {
+        setting.write(std::slice::from_ref(&of_hub)).await;
+        for item in setting.tables.items(&setting.tables.observations).await {
             let fact = Fact::from_item(&item).unwrap();
             let (old, new) = (fact.item(before).unwrap(), fact.item(after).unwrap());
             assert_ne!(old["expires_at"], new["expires_at"]);
-            write(&scene.tables, &new).await;
+            write(&setting.tables, &new).await;
             records.push(StreamRecord { old, new, ..inserted(records.len(), Item::new()) });
         }
         assert!(records.len() > 1);
-        assert_eq!(scene.fold.take(&records).await, None);
-        let after = scene.tables.all_findings().await;
+        assert_eq!(setting.fold.take(&records).await, None);
+        let after = setting.tables.all_findings().await;
         assert_eq!(rules(&after), ["invocation-without-guardrail", "telemetry-gap"], "{before}");
         // A real rewriting is one still, whatever end it has.
-        let innocent = forged(&[story::call(MEMBER, 900, 0)], Invocations { compliant: 1, ..Invocations::default() }).remove(0);
+        let innocent = forged(&[history::call(MEMBER, 900, 0)], Invocations { compliant: 1, ..Invocations::default() }).remove(0);
         let record = records.iter_mut().find(|record| record.sk().starts_with("calls#")).unwrap();
         record.new.insert("f".to_owned(), innocent.item(400).unwrap()["f"].clone());
-        write(&scene.tables, &record.new).await;
-        assert_eq!(scene.fold.take(std::slice::from_ref(record)).await, None);
-        assert!(rules(&scene.tables.all_findings().await).contains(&"observation-altered"));
+        write(&setting.tables, &record.new).await;
+        assert_eq!(setting.fold.take(std::slice::from_ref(record)).await, None);
+        assert!(rules(&setting.tables.all_findings().await).contains(&"observation-altered"));
     }
 }
 
 /// Whoever has facts end as early as may be configured is rid of them then, but what they said goes on to count.
 #[tokio::test]
 async fn an_end_that_is_brought_forward_takes_nothing_away() {
-    let scene = Scene::new().await;
-    for old in scene.tables.items(&scene.tables.observations).await {
+    let setting = Setting::new().await;
+    for old in setting.tables.items(&setting.tables.observations).await {
         let new = Fact::from_item(&old).unwrap().item(1).unwrap();
-        write(&scene.tables, &new).await;
+        write(&setting.tables, &new).await;
         let brought_forward = StreamRecord { old, new: new.clone(), ..inserted(7, Item::new()) };
-        assert_eq!(scene.fold.take(&[brought_forward]).await, None);
-        remove(&scene.tables, &new).await;
+        assert_eq!(setting.fold.take(&[brought_forward]).await, None);
+        remove(&setting.tables, &new).await;
         let gone = StreamRecord { old: new, new: Item::new(), by_service: true, ..inserted(8, Item::new()) };
-        assert_eq!(scene.fold.take(&[gone]).await, None);
+        assert_eq!(setting.fold.take(&[gone]).await, None);
     }
-    let after = scene.tables.all_findings().await;
-    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    let after = setting.tables.all_findings().await;
+    let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
     assert_eq!((still.status, still.count), (Status::Open, 3));
 }
 
@@ -295,10 +295,10 @@ fn gap(missing: &str) -> GapFact {
 /// A year of heartbeats, written ahead. None of them counts, not even when its time has come.
 #[tokio::test]
 async fn what_was_written_before_it_happened_never_counts() {
-    let scene = Scene::new().await;
+    let setting = Setting::new().await;
     let beat = |number: u64, time: Timestamp| {
         let parameters = json!({"modelId": audit_aws::invocations::HEARTBEAT_MODEL});
-        let mut beat = story::record(MEMBER, "Converse", number, 0, &parameters);
+        let mut beat = history::record(MEMBER, "Converse", number, 0, &parameters);
         beat["eventTime"] = json!(time.to_string());
         beat["errorCode"] = json!("AccessDenied");
         beat["userIdentity"] = json!({"type": "AssumedRole", "accountId": MEMBER,
@@ -309,8 +309,8 @@ async fn what_was_written_before_it_happened_never_counts() {
     // The last that is true, and then one for each hour of the days to come.
     let mut beats = vec![beat(500, now().plus_seconds(-60))];
     beats.extend((1..72).map(|hour| beat(500 + hour, now().plus_seconds(i64::try_from(hour).unwrap() * 3_600))));
-    scene.write(&forged(&beats, Invocations::default())).await;
-    let after = scene.tables.all_findings().await;
+    setting.write(&forged(&beats, Invocations::default())).await;
+    let after = setting.tables.all_findings().await;
     assert!(rules(&after).contains(&"observation-altered"), "{after:?}");
     let altered = after.iter().find(|finding| finding.rule == "observation-altered").unwrap();
     assert_eq!(altered.count, 71);
@@ -318,10 +318,10 @@ async fn what_was_written_before_it_happened_never_counts() {
 
     // Two days later, when others are heard of.
     let later = now().plus_seconds(48 * 3_600);
-    let (world, key) = (bucket_with(story::bare_world(), None).await, "configuration/guardrail-audit.toml".to_owned());
+    let (world, key) = (bucket_with(history::bare_world(), None).await, "configuration/guardrail-audit.toml".to_owned());
     let fold: Fold<MemoryBucket, MemoryQueue> = Fold::new(
-        scene.tables.observations(),
-        scene.tables.findings(),
+        setting.tables.observations(),
+        setting.tables.findings(),
         world,
         key,
         organization(),
@@ -330,9 +330,9 @@ async fn what_was_written_before_it_happened_never_counts() {
         audit_aws::clock::Clock::At(later),
     );
     let looked = audit_aws::fact::ReadFact { time: later, changed: Vec::new(), complete: false, history: None };
-    scene.tables.observations().put(&Fact::new(Source::Hub, member(), Some(later), Content::Read(looked))).await.unwrap();
-    scene.tables.fold_all(&fold).await;
-    let silent = scene.tables.all_findings().await.into_iter().find(|finding| finding.rule == "telemetry-gap");
+    setting.tables.observations().put(&Fact::new(Source::Hub, member(), Some(later), Content::Read(looked))).await.unwrap();
+    setting.tables.fold_all(&fold).await;
+    let silent = setting.tables.all_findings().await.into_iter().find(|finding| finding.rule == "telemetry-gap");
     assert!(silent.is_some_and(|silent| silent.status == Status::Open), "it has been silent for two days");
 }
 
@@ -366,9 +366,9 @@ async fn the_hub_s_own_findings_meet_the_configuration() {
         "#
     );
     let tables = tables().await;
-    let bucket = bucket_with(story::bare_world(), Some(&configuration)).await;
+    let bucket = bucket_with(history::bare_world(), Some(&configuration)).await;
     let fold = tables.fold(&bucket, organization());
-    let lies = forged(&[story::call(MEMBER, 300, 5)], Invocations { compliant: 1, ..Invocations::default() });
+    let lies = forged(&[history::call(MEMBER, 300, 5)], Invocations { compliant: 1, ..Invocations::default() });
     let gap = Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap("heartbeat")));
     for fact in lies.iter().chain([&gap]) {
         tables.observations().put(fact).await.unwrap();
@@ -401,8 +401,8 @@ async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
     let severity = |word: &str| format!("[rules.invocation-without-guardrail]\nseverity = \"{word}\"\n");
     let tables = tables().await;
     let key = "configuration/guardrail-audit.toml";
-    let bucket = bucket_with(story::bare_world(), Some("[[exception]")).await;
-    report(&tables, &[story::call(MEMBER, 1, 1)]).await;
+    let bucket = bucket_with(history::bare_world(), Some("[[exception]")).await;
+    report(&tables, &[history::call(MEMBER, 1, 1)]).await;
     let stream = tables.inserted().await;
     let of = async |fold: &Fold<MemoryBucket, MemoryQueue>| {
         assert_eq!(fold.take(&stream).await, None);
@@ -437,29 +437,29 @@ fn scene_severity() -> Severity {
 
 #[tokio::test]
 async fn a_fact_that_is_removed_before_its_time_still_counts_and_is_a_finding() {
-    let scene = Scene::new().await;
-    let old = scene.tables.items(&scene.tables.observations).await.remove(0);
-    remove(&scene.tables, &old).await;
+    let setting = Setting::new().await;
+    let old = setting.tables.items(&setting.tables.observations).await.remove(0);
+    remove(&setting.tables, &old).await;
     // By the service, but before its time: somebody set the clock of the table's time to live.
     let removal = StreamRecord { old, by_service: true, new: Item::new(), ..inserted(7, Item::new()) };
-    assert_eq!(scene.fold.take(&[removal]).await, None);
-    let after = scene.tables.all_findings().await;
+    assert_eq!(setting.fold.take(&[removal]).await, None);
+    let after = setting.tables.all_findings().await;
     assert_eq!(rules(&after), ["invocation-without-guardrail", "observation-altered"]);
-    assert_eq!(after.iter().find(|finding| finding.id == scene.before[0].id).unwrap().count, 3);
+    assert_eq!(after.iter().find(|finding| finding.id == setting.before[0].id).unwrap().count, 3);
 }
 
 #[tokio::test]
 async fn a_fact_that_goes_when_its_time_is_up_is_no_finding() {
-    let scene = Scene::new().await;
-    let mut old = scene.tables.items(&scene.tables.observations).await.remove(0);
+    let setting = Setting::new().await;
+    let mut old = setting.tables.items(&setting.tables.observations).await.remove(0);
     old.insert("expires_at".to_owned(), AttributeValue::N((now().as_micros() / 1_000_000 - 5).to_string()));
-    assert_eq!(scene.fold.take(&[StreamRecord { old, by_service: true, ..inserted(7, Item::new()) }]).await, None);
-    assert_eq!(rules(&scene.tables.all_findings().await), ["invocation-without-guardrail"]);
+    assert_eq!(setting.fold.take(&[StreamRecord { old, by_service: true, ..inserted(7, Item::new()) }]).await, None);
+    assert_eq!(rules(&setting.tables.all_findings().await), ["invocation-without-guardrail"]);
 }
 
 #[tokio::test]
 async fn facts_that_are_none_are_a_finding_and_stall_nobody() {
-    let scene = Scene::new().await;
+    let setting = Setting::new().await;
     let key = |sk: &str| {
         Item::from([
             ("pk".to_owned(), AttributeValue::S(format!("{MEMBER}#us-east-1#2026-11-20T10"))),
@@ -478,56 +478,57 @@ async fn facts_that_are_none_are_a_finding_and_stall_nobody() {
         Fact::new(Source::Account, member(), Some(time(0)), Content::Gap(hub_only)).item(400).unwrap(),
     ];
     for item in &broken {
-        write(&scene.tables, item).await;
+        write(&setting.tables, item).await;
     }
     // A key that is none at all, as far as the member may choose it.
     let stray = Item::from([
         ("pk".to_owned(), AttributeValue::S(format!("{MEMBER}#what#ever#else"))),
         ("sk".to_owned(), AttributeValue::S("x".to_owned())),
     ]);
-    write(&scene.tables, &stray).await;
-    report(&scene.tables, &[story::call("333344445555", 40, 5)]).await;
-    let after = scene.write(&[]).await;
+    write(&setting.tables, &stray).await;
+    report(&setting.tables, &[history::call("333344445555", 40, 5)]).await;
+    let after = setting.write(&[]).await;
     assert_eq!(rules(&after).iter().filter(|rule| **rule == "observation-altered").count(), 2, "one for the Region, one for the stray key");
     assert!(after.iter().any(|finding| finding.account.as_str() == "333344445555"), "others' facts are folded");
-    let still = after.iter().find(|finding| finding.id == scene.before[0].id).unwrap();
+    let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
     assert_eq!((still.status, still.count), (Status::Open, 3));
 }
 
 #[tokio::test]
 async fn its_own_heartbeats_prove_nothing() {
-    let scene = Scene::new().await;
+    let setting = Setting::new().await;
     let gap = gap("heartbeat");
     let beat = |minute| {
         let heartbeat = HeartbeatFact { time: time(minute), event_id: "e".into(), dead_letters: BTreeMap::new() };
         Fact::new(Source::Account, member(), Some(time(minute)), Content::Heartbeat(heartbeat))
     };
-    let after = scene.write(&[Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap)), beat(5), beat(70)]).await;
+    let after = setting.write(&[Fact::new(Source::Hub, member(), Some(time(0)), Content::Gap(gap)), beat(5), beat(70)]).await;
     let silent = after.iter().find(|finding| finding.rule == "telemetry-gap").unwrap();
     assert_eq!(silent.status, Status::Open);
 }
 
 #[tokio::test]
 async fn a_verdict_that_the_hub_cant_share_is_a_finding() {
-    let scene = Scene::new().await;
-    let lies = forged(&[story::call(MEMBER, 300, 5), story::call(MEMBER, 301, 6)], Invocations { compliant: 2, ..Invocations::default() });
-    let after = scene.write(&lies).await;
+    let setting = Setting::new().await;
+    let lies =
+        forged(&[history::call(MEMBER, 300, 5), history::call(MEMBER, 301, 6)], Invocations { compliant: 2, ..Invocations::default() });
+    let after = setting.write(&lies).await;
     let differs = after.iter().find(|finding| finding.rule == "verdicts-differ").unwrap();
     assert_eq!((differs.count, differs.account.as_str()), (2, MEMBER));
-    assert_eq!(after.iter().find(|finding| finding.id == scene.before[0].id).unwrap().count, 5, "and the calls count");
+    assert_eq!(after.iter().find(|finding| finding.id == setting.before[0].id).unwrap().count, 5, "and the calls count");
 }
 
 #[tokio::test]
 async fn what_only_the_account_says_may_make_things_worse() {
     let tables = tables().await;
-    let mut world = story::world(&story::enforced_policy(GUARDRAIL));
+    let mut world = history::world(&history::enforced_policy(GUARDRAIL));
     world.retain(|(path, _)| path != "organization.json");
     let bucket = bucket_with(world, None).await;
     let fold = tables.fold(&bucket, organization());
-    report(&tables, &[story::call(MEMBER, 1, 1)]).await;
+    report(&tables, &[history::call(MEMBER, 1, 1)]).await;
     tables.fold_all(&fold).await;
     assert_eq!(rules(&tables.all_findings().await), Vec::<&str>::new(), "the hub's own world covers the call");
-    report(&tables, &[story::record(MEMBER, "InvokeModelWithBidirectionalStream", 2, 2, &json!({"modelId": "amazon.nova-sonic-v1:0"}))])
+    report(&tables, &[history::record(MEMBER, "InvokeModelWithBidirectionalStream", 2, 2, &json!({"modelId": "amazon.nova-sonic-v1:0"}))])
         .await;
     tables.fold_all(&fold).await;
     assert_eq!(rules(&tables.all_findings().await), ["api-not-covered"]);
@@ -536,7 +537,7 @@ async fn what_only_the_account_says_may_make_things_worse() {
 #[tokio::test]
 async fn what_an_account_says_of_its_state_makes_the_hub_look_for_itself() {
     let (tables, queue) = (tables().await, MemoryQueue::default());
-    let bucket = bucket_with(story::bare_world(), None).await;
+    let bucket = bucket_with(history::bare_world(), None).await;
     let fold = tables.fold(&bucket, organization()).with_reconcile_queue(Some(queue.clone()));
     let look = json!({"kind": "place", "account": MEMBER, "region": "us-east-1"});
     let asked = || queue.take().into_iter().map(|(task, _)| serde_json::from_str::<Value>(&task).unwrap()).collect::<Vec<_>>();
@@ -544,12 +545,12 @@ async fn what_an_account_says_of_its_state_makes_the_hub_look_for_itself() {
         let records = tables.inserted().await;
         assert_eq!(fold.take(&records).await, None);
     };
-    report(&tables, &[story::call(MEMBER, 1, 1)]).await;
+    report(&tables, &[history::call(MEMBER, 1, 1)]).await;
     stream().await;
     assert_eq!(asked(), std::slice::from_ref(&look), "never looked at before");
     stream().await;
     assert_eq!(asked(), Vec::<Value>::new());
-    report(&tables, &[story::record(MEMBER, "DeleteEnforcedGuardrailConfiguration", 2, 2, &json!({"configId": "c"}))]).await;
+    report(&tables, &[history::record(MEMBER, "DeleteEnforcedGuardrailConfiguration", 2, 2, &json!({"configId": "c"}))]).await;
     stream().await;
     assert_eq!(asked(), [look]);
 }

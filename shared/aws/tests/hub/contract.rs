@@ -21,9 +21,9 @@ use audit_local::{store::Store, world::LoadedWorld};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Tables, now,
-    story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    tables, tables_at,
+    Tables,
+    history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    now, tables, tables_at,
 };
 
 /// A store, as far as both are one.
@@ -131,14 +131,14 @@ fn collected(records: &[Value]) -> EvidenceRows {
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
     for record in records {
-        collector.value(story::envelope(record).as_bytes());
+        collector.value(history::envelope(record).as_bytes());
     }
     collector.into_facts()
 }
 
 fn audited(facts: EvidenceRows) -> Audit {
     let mut world = LoadedWorld::default();
-    for (path, json) in story::bare_world() {
+    for (path, json) in history::bare_world() {
         world.take(path.clone(), json, std::path::Path::new(&path));
     }
     let configuration = Configuration::default();
@@ -159,18 +159,18 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 fn history() -> Vec<Value> {
-    let mut untimed = story::call(MEMBER, 90, 1);
+    let mut untimed = history::call(MEMBER, 90, 1);
     untimed["eventTime"] = Value::Null;
-    let mut unnamed = story::call(MEMBER, 91, 1);
+    let mut unnamed = history::call(MEMBER, 91, 1);
     unnamed["requestID"] = json!("not-a-uuid");
-    let mut records: Vec<Value> = (0..6).map(|number| story::call(MEMBER, number, number * 25)).collect();
+    let mut records: Vec<Value> = (0..6).map(|number| history::call(MEMBER, number, number * 25)).collect();
     records.extend([
         untimed,
         unnamed,
-        story::guarded_call(MEMBER, 20, 30, GUARDRAIL),
-        story::evaluation(MEMBER, 3, 76, GUARDRAIL),
-        story::record(MEMBER, "DeleteEnforcedGuardrailConfiguration", 30, 40, &json!({"configId": "c"})),
-        story::record(MANAGEMENT, "DetachPolicy", 31, 50, &json!({"policyId": "p-1", "targetId": MEMBER})),
+        history::guarded_call(MEMBER, 20, 30, GUARDRAIL),
+        history::evaluation(MEMBER, 3, 76, GUARDRAIL),
+        history::record(MEMBER, "DeleteEnforcedGuardrailConfiguration", 30, 40, &json!({"configId": "c"})),
+        history::record(MANAGEMENT, "DetachPolicy", 31, 50, &json!({"policyId": "p-1", "targetId": MEMBER})),
     ]);
     records
 }

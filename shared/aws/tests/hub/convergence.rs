@@ -23,9 +23,9 @@ use audit_core::severity::Severity;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Failure, Random, StateOf, Tables, Unreliable, bucket_with, endpoint, invocation_auditor, metrics, now, own,
-    story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    tables_at,
+    Failure, Random, StateOf, Tables, Unreliable, bucket_with, endpoint,
+    history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    invocation_auditor, metrics, now, own, tables_at,
 };
 
 /// A topic in memory.
@@ -60,16 +60,18 @@ fn history(random: &mut Random) -> Vec<Value> {
     for number in 0..(4 + random.below(12)) {
         let (account, minute) = (if random.below(3) == 0 { "333344445555" } else { MEMBER }, random.below(150));
         match random.below(7) {
-            0 => records.push(story::guarded_call(account, number, minute, GUARDRAIL)),
-            1 => records.push(story::evaluation(account, random.below(number + 1), minute, GUARDRAIL)),
+            0 => records.push(history::guarded_call(account, number, minute, GUARDRAIL)),
+            1 => records.push(history::evaluation(account, random.below(number + 1), minute, GUARDRAIL)),
             2 => {
-                let mut refused = story::call(account, number, minute);
+                let mut refused = history::call(account, number, minute);
                 refused["errorCode"] = json!("AccessDeniedException");
                 records.push(refused);
             }
-            3 => records.push(story::record(account, "DeleteEnforcedGuardrailConfiguration", number, minute, &json!({"configId": "c1"}))),
-            4 => records.push(story::record(MANAGEMENT, "AttachPolicy", number, minute, &json!({"policyId": "p-1", "targetId": account}))),
-            _ => records.push(story::call(account, number, minute)),
+            3 => records.push(history::record(account, "DeleteEnforcedGuardrailConfiguration", number, minute, &json!({"configId": "c1"}))),
+            4 => {
+                records.push(history::record(MANAGEMENT, "AttachPolicy", number, minute, &json!({"policyId": "p-1", "targetId": account})));
+            }
+            _ => records.push(history::call(account, number, minute)),
         }
     }
     records
@@ -95,14 +97,14 @@ fn trust() -> Trust {
 impl Installation {
     async fn new(endpoint: &str) -> Self {
         let tables = tables_at(endpoint).await;
-        let bucket = bucket_with(story::bare_world(), None).await;
+        let bucket = bucket_with(history::bare_world(), None).await;
         let working = tables.clone();
         Installation { working, tables, bucket, topic: Topic::default(), instances: Vec::new(), turns: AtomicUsize::new(0) }
     }
 
     /// Takes messages off the queue until none is left.
     async fn audit(&self, bodies: &[String]) {
-        let state = StateOf { place: None, files: story::bare_world().into_iter().collect() };
+        let state = StateOf { place: None, files: history::bare_world().into_iter().collect() };
         let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
         let mut left: Vec<Message<'_>> = ids.iter().zip(bodies).map(|(id, body)| Message { id, body }).collect();
         for _ in 0..5 {
@@ -178,7 +180,7 @@ impl Installation {
 }
 
 fn bodies(records: &[Value]) -> Vec<String> {
-    records.iter().map(story::envelope).collect()
+    records.iter().map(history::envelope).collect()
 }
 
 async fn clean_pass(endpoint: &str, records: &[Value]) -> Installation {
@@ -232,7 +234,7 @@ async fn a_fold_reads_again_only_where_something_was_done() {
     let endpoint = endpoint().await;
     let installation = Installation::new(&endpoint).await;
     let (working, connection) = installation.tables.unreliable(&endpoint);
-    let records: Vec<Value> = (0..14).map(|number| story::call(MEMBER, number, number * 60)).collect();
+    let records: Vec<Value> = (0..14).map(|number| history::call(MEMBER, number, number * 60)).collect();
     installation.audit(&bodies(&records)).await;
     installation.fold_everything().await;
     let fold = working.fold(&installation.bucket, trust());
@@ -244,7 +246,7 @@ async fn a_fold_reads_again_only_where_something_was_done() {
     let (first, second) = (calls().await, calls().await);
     assert_eq!(first, second + 14, "fourteen hours needn't be read again");
     let before = installation.tables.inserted().await;
-    installation.audit(&bodies(&[story::call(MEMBER, 99, 0)])).await;
+    installation.audit(&bodies(&[history::call(MEMBER, 99, 0)])).await;
     let mut new = installation.tables.inserted().await;
     new.retain(|record| !before.iter().any(|known| (known.pk(), known.sk()) == (record.pk(), record.sk())));
     installation.fold(&new).await;
@@ -254,9 +256,9 @@ async fn a_fold_reads_again_only_where_something_was_done() {
 #[tokio::test]
 async fn a_partition_is_read_until_its_facts_have_expired() {
     let installation = Installation::new(&endpoint().await).await;
-    let mut old = story::call(MEMBER, 1, 0);
+    let mut old = history::call(MEMBER, 1, 0);
     old["eventTime"] = json!("2025-01-01T10:00:00Z");
-    installation.audit(&bodies(&[old, story::call(MEMBER, 2, 0)])).await;
+    installation.audit(&bodies(&[old, history::call(MEMBER, 2, 0)])).await;
     installation.fold_everything().await;
     let hours = async || -> Vec<Option<i64>> {
         let partitions = installation.tables.findings().partitions(MEMBER).await.unwrap();
@@ -311,7 +313,7 @@ async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
             let mut anything_failed = false;
             // Each step meets the failure at this call of its own, then goes on from what is left, as its source delivers it again.
             connection.fail_at(call, failure);
-            let (state, all) = (StateOf { place: None, files: story::bare_world().into_iter().collect() }, bodies(&records));
+            let (state, all) = (StateOf { place: None, files: history::bare_world().into_iter().collect() }, bodies(&records));
             let messages: Vec<Message<'_>> = all.iter().map(|body| Message { id: "m", body }).collect();
             invocation_auditor(&installation.working, state).take(Some(&own()), &messages).await;
             anything_failed |= connection.recover();

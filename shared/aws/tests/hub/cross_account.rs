@@ -9,9 +9,9 @@ use cases::Case;
 use serde_json::{Value, json};
 
 use crate::support::{
-    HUB, StateOf, bucket_with, invocation_auditor, own,
-    story::{self, MANAGEMENT, MEMBER},
-    tables, world_of,
+    HUB, StateOf, bucket_with,
+    history::{self, MANAGEMENT, MEMBER},
+    invocation_auditor, own, tables, world_of,
 };
 
 const OTHER: &str = "333344445555";
@@ -29,7 +29,7 @@ async fn found(files: &Files, trust: Trust, batches: &[Vec<Value>]) -> Vec<Findi
     let fold = tables.fold(&bucket_with(files.clone(), None).await, trust);
     let mut known = BTreeSet::new();
     for batch in batches {
-        let bodies: Vec<String> = batch.iter().map(story::envelope).collect();
+        let bodies: Vec<String> = batch.iter().map(history::envelope).collect();
         let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "1", body }).collect();
         let state = StateOf { place: None, files: files.iter().cloned().collect() };
         assert!(invocation_auditor(&tables, state).take(Some(&own()), &messages).await.failed.is_empty());
@@ -67,7 +67,7 @@ fn case(name: &str) -> (Vec<Value>, Files) {
 }
 
 fn heartbeat(account: &str, number: u64, minute: u64) -> Value {
-    let mut record = story::record(account, "Converse", number, minute, &json!({"modelId": "guardrail-audit.heartbeat"}));
+    let mut record = history::record(account, "Converse", number, minute, &json!({"modelId": "guardrail-audit.heartbeat"}));
     let role = format!("arn:aws:iam::{account}:role/guardrail-audit-heartbeat");
     record["errorCode"] = json!("AccessDeniedException");
     record["userIdentity"] = json!({"type": "AssumedRole", "accountId": account,
@@ -78,8 +78,8 @@ fn heartbeat(account: &str, number: u64, minute: u64) -> Value {
 
 #[tokio::test]
 async fn that_others_are_heard_shows_who_is_silent() {
-    let files = story::bare_world();
-    let silent = [heartbeat(MEMBER, 1, 0), story::call(OTHER, 2, 60), story::call(OTHER, 3, 180)];
+    let files = history::bare_world();
+    let silent = [heartbeat(MEMBER, 1, 0), history::call(OTHER, 2, 60), history::call(OTHER, 3, 180)];
     let findings = found_in_any_order(&files, organization(false), &silent).await;
     let gaps = about(&findings, "telemetry-gap", MEMBER);
     assert_eq!(gaps.len(), 1, "{findings:?}");
@@ -91,9 +91,9 @@ async fn that_others_are_heard_shows_who_is_silent() {
 
 #[tokio::test]
 async fn what_is_still_to_come_makes_nobody_silent() {
-    let mut early = story::call(OTHER, 2, 0);
+    let mut early = history::call(OTHER, 2, 0);
     early["eventTime"] = json!("2027-11-20T10:00:00Z");
-    let findings = found_in_any_order(&story::bare_world(), organization(false), &[heartbeat(MEMBER, 1, 0), early]).await;
+    let findings = found_in_any_order(&history::bare_world(), organization(false), &[heartbeat(MEMBER, 1, 0), early]).await;
     assert_eq!(about(&findings, "telemetry-gap", MEMBER).len(), 0, "{findings:?}");
 }
 

@@ -30,9 +30,9 @@ use audit_core::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    HUB, StateOf, Tables, bucket_with, invocation_auditor, metrics, now, own,
-    story::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    tables,
+    HUB, StateOf, Tables, bucket_with,
+    history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    invocation_auditor, metrics, now, own, tables,
 };
 
 /// Answers by question, the last of each again and again.
@@ -58,7 +58,7 @@ impl ReadState for Answers {
     }
 }
 
-impl CrossAccountReader for Seen {
+impl CrossAccountReader for ScriptedReader {
     type State = Answers;
 
     async fn state(&self, _: &AccountRegion) -> Answers {
@@ -79,7 +79,7 @@ impl CrossAccountReader for Seen {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct ScriptedReader {
     answers: Answers,
     history: Arc<Mutex<Vec<Value>>>,
     /// What history holds besides, and a look is cut before.
@@ -100,7 +100,7 @@ pub(crate) async fn facts_of(tables: &Tables, source: Source, account: &str, at:
 }
 
 pub(crate) fn update(number: u64, minute: u64) -> Value {
-    let mut update = story::record(
+    let mut update = history::record(
         MEMBER,
         "UpdateGuardrail",
         number,
@@ -117,7 +117,7 @@ fn draft() -> Question {
 
 async fn changed(tables: &Tables, answers: &Answers, queue: Option<MemoryQueue>, records: &[Value]) -> Vec<String> {
     let auditor = ChangeAuditor::new(tables.observations(), answers.clone(), queue, metrics("audit-changes"), Clock::At(now()));
-    let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+    let bodies: Vec<String> = records.iter().map(history::envelope).collect();
     let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
     let messages: Vec<Message<'_>> = ids.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
     auditor.waiting(Duration::ZERO).take(Some(&own()), &messages).await.failed
@@ -157,7 +157,7 @@ async fn of_two_updates_between_two_reads_the_state_is_the_later_ones() {
 #[tokio::test]
 async fn a_change_in_the_organization_is_looked_after_four_times() {
     let (tables, answers, queue) = (tables().await, Answers::default(), MemoryQueue::default());
-    let attach = story::record(MANAGEMENT, "DetachPolicy", 1, 1, &json!({"policyId": "p-1", "targetId": MEMBER}));
+    let attach = history::record(MANAGEMENT, "DetachPolicy", 1, 1, &json!({"policyId": "p-1", "targetId": MEMBER}));
     assert_eq!(changed(&tables, &answers, Some(queue.clone()), &[attach]).await, Vec::<String>::new());
     let tasks = queue.take();
     assert_eq!(tasks.iter().map(|(_, delay)| *delay).collect::<Vec<_>>(), [0, 60, 300, 900]);
@@ -170,14 +170,14 @@ pub(crate) fn organization() -> Trust {
 
 struct Hub {
     tables: Tables,
-    seen: Seen,
+    seen: ScriptedReader,
     bucket: MemoryBucket,
     queue: MemoryQueue,
 }
 
 impl Hub {
     async fn new() -> Self {
-        Hub { tables: tables().await, seen: Seen::default(), bucket: MemoryBucket::default(), queue: MemoryQueue::default() }
+        Hub { tables: tables().await, seen: ScriptedReader::default(), bucket: MemoryBucket::default(), queue: MemoryQueue::default() }
     }
 
     async fn task(&self, task: &Task, now: &str) -> Result<(), CallError> {
@@ -272,8 +272,8 @@ async fn guardrails_with_their_versions_and_what_uses_them_are_read() {
 #[tokio::test]
 async fn what_history_shows_and_the_account_never_reported_is_a_gap_and_a_fact() {
     let hub = Hub::new().await;
-    *hub.seen.history.lock().unwrap() = vec![story::call(MEMBER, 1, 5), story::call(MEMBER, 2, 50)];
-    let world = bucket_with(story::bare_world(), None).await;
+    *hub.seen.history.lock().unwrap() = vec![history::call(MEMBER, 1, 5), history::call(MEMBER, 2, 50)];
+    let world = bucket_with(history::bare_world(), None).await;
     hub.task(&place(), "2026-11-20T11:00:00Z").await.unwrap();
     hub.tables.fold_all(&hub.tables.fold(&world, organization())).await;
     let found = hub.tables.all_findings().await;
@@ -284,7 +284,7 @@ async fn what_history_shows_and_the_account_never_reported_is_a_gap_and_a_fact()
 
 /// The record of a heartbeat, in a session of this name.
 fn beat(number: u64, minute: u64, session: &str) -> Value {
-    let mut beat = story::record(MEMBER, "Converse", number, minute, &json!({"modelId": HEARTBEAT_MODEL}));
+    let mut beat = history::record(MEMBER, "Converse", number, minute, &json!({"modelId": HEARTBEAT_MODEL}));
     beat["errorCode"] = json!("AccessDenied");
     beat["userIdentity"] = json!({"type": "AssumedRole", "accountId": MEMBER, "arn": format!("arn:aws:sts::{MEMBER}:assumed-role/{HEARTBEAT_ROLE}/{session}"),
         "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/{HEARTBEAT_ROLE}")}}});
@@ -294,7 +294,7 @@ fn beat(number: u64, minute: u64, session: &str) -> Value {
 impl Hub {
     /// The account reports what its queue delivers.
     async fn reported(&self, records: &[Value]) {
-        let bodies: Vec<String> = records.iter().map(story::envelope).collect();
+        let bodies: Vec<String> = records.iter().map(history::envelope).collect();
         let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
         let outcome = invocation_auditor(&self.tables, StateOf::default()).take(Some(&own()), &messages).await;
         assert!(outcome.failed.is_empty());
@@ -312,7 +312,7 @@ impl Hub {
 
     /// What is found about gaps: where it stands, and what it says.
     async fn gap(&self) -> Option<(Status, String)> {
-        let world = bucket_with(story::bare_world(), None).await;
+        let world = bucket_with(history::bare_world(), None).await;
         self.tables.fold_all(&self.tables.fold(&world, organization())).await;
         let found = self.tables.all_findings().await;
         found.into_iter().find(|finding| finding.rule == "telemetry-gap").map(|finding| (finding.status, finding.detail))
@@ -335,7 +335,7 @@ async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
     let hub = Hub::new().await;
     hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     // A call that everybody may see isn't a heartbeat because somebody calls it one.
-    let other = story::call(MEMBER, 900, 150);
+    let other = history::call(MEMBER, 900, 150);
     *hub.seen.history.lock().unwrap() = vec![other.clone()];
     hub.reported(std::slice::from_ref(&other)).await;
     let forged = |time: Timestamp, event_id: &str| {
@@ -381,7 +381,7 @@ async fn an_honest_account_is_never_silent() {
 #[tokio::test]
 async fn an_account_with_more_events_than_are_read_is_alive_and_partly_unseen() {
     let hub = Hub::new().await;
-    let world = bucket_with(story::bare_world(), None).await;
+    let world = bucket_with(history::bare_world(), None).await;
     let blind = async || {
         hub.tables.fold_all(&hub.tables.fold(&world, organization())).await;
         let rows = hub.tables.findings().blind(MEMBER).await.unwrap();
@@ -409,7 +409,7 @@ async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
     hub.reported(std::slice::from_ref(&beat)).await;
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
-    collector.value(story::envelope(&beat).as_bytes());
+    collector.value(history::envelope(&beat).as_bytes());
     for packet in collector.into_facts().pack(EventIds::All, &Invocations::default()) {
         let place = AccountRegion::new(packet.account, packet.region);
         let partition = Partition { source: Source::Hub, place, hour: packet.hour };
@@ -424,7 +424,7 @@ async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
 async fn dead_letters_are_a_finding_until_there_are_none() {
     let hub = Hub::new().await;
     let lost = beat(1, 5, "calls=3,undelivered=unread");
-    let Content::Heartbeat(heartbeat) = heartbeat_in(&story::envelope(&lost), HEARTBEAT_ROLE).unwrap().content else { panic!() };
+    let Content::Heartbeat(heartbeat) = heartbeat_in(&history::envelope(&lost), HEARTBEAT_ROLE).unwrap().content else { panic!() };
     assert_eq!(heartbeat.dead_letters, BTreeMap::from([("calls".to_owned(), Some(3)), ("undelivered".to_owned(), None)]));
     hub.reported(&[lost]).await;
     let (status, detail) = hub.gap().await.unwrap();
@@ -448,9 +448,9 @@ async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
         json!({"guardrailsConfig": [{"configId": "c", "guardrailArn": GUARDRAIL, "guardrailId": "required1", "guardrailVersion": "1"}]});
     let answers = Answers::default();
     answers.set(&Question::EnforcedConfigurations, std::slice::from_ref(&enforced));
-    answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[story::enforced_policy(GUARDRAIL)]);
+    answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[history::enforced_policy(GUARDRAIL)]);
     answers.set(&draft(), &[json!({"status": "READY", "name": "the hub's"})]);
-    let bodies: Vec<String> = (0..5).map(|number| story::envelope(&story::call(MEMBER, number, number))).collect();
+    let bodies: Vec<String> = (0..5).map(|number| history::envelope(&history::call(MEMBER, number, number))).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     let auditor = invocation_auditor(&tables, answers.clone());
     let claims = async |tables: &Tables| {
@@ -469,14 +469,14 @@ async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
     assert!(claimed != Invocations::default() && event_ids <= 5, "{claimed:?} {event_ids}");
 
     let change = ChangeAuditor::new(tables.observations(), answers, None::<MemoryQueue>, metrics("audit-changes"), Clock::At(now()));
-    let body = story::envelope(&update(9, 65));
+    let body = history::envelope(&update(9, 65));
     let outcome = change.waiting(Duration::ZERO).take(Some(&here), &[Message { id: "m", body: &body }]).await;
     assert!(outcome.failed.is_empty());
     let facts = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T11:00:00Z").await;
     assert!(matches!(facts.as_slice(), [Content::Change(_)]), "the change, and no state: {facts:?}");
 
     // So the hub accuses nobody of lying.
-    let world = bucket_with(story::bare_world(), None).await;
+    let world = bucket_with(history::bare_world(), None).await;
     tables.fold_all(&tables.fold(&world, organization())).await;
     let found = tables.all_findings().await;
     assert!(!found.iter().any(|finding| finding.rule == "verdicts-differ"), "{found:?}");
@@ -486,12 +486,12 @@ async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
 #[tokio::test]
 async fn the_organization_is_read_and_each_account_sent_for() {
     let hub = Hub::new().await;
-    let organization: Value = serde_json::from_slice(&story::bare_world()[0].1).unwrap();
+    let organization: Value = serde_json::from_slice(&history::bare_world()[0].1).unwrap();
     hub.seen.answers.set(&Question::Organization, std::slice::from_ref(&organization));
     hub.task(&Task::Organization, "2026-11-20T10:00:00Z").await.unwrap();
     let tasks: Vec<Task> = hub.queue.take().iter().map(|(task, _)| serde_json::from_str(task).unwrap()).collect();
     assert_eq!(tasks, [Task::Account { account: MEMBER.to_owned() }, Task::InvalidPolicies { token: None }]);
-    hub.seen.answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[story::enforced_policy(GUARDRAIL)]);
+    hub.seen.answers.set(&Question::EffectivePolicy(MEMBER.to_owned()), &[history::enforced_policy(GUARDRAIL)]);
     hub.task(&tasks[0], "2026-11-20T10:00:00Z").await.unwrap();
     let time = "20261120T100000Z";
     assert_eq!(hub.world().await, [format!("world/effective-policies/{MEMBER}@{time}.json"), format!("world/organization@{time}.json")]);
@@ -506,7 +506,7 @@ async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
     hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
     // The refused call in the member comes by the hub's bus to the copy of the functions that takes what is forwarded.
     let beat = beat(9, 130, "guardrail-audit");
-    let body = story::envelope(&beat);
+    let body = history::envelope(&beat);
     let forwarded = invocation_auditor(&hub.tables, StateOf::default());
     forwarded.take(Some(&AccountRegion::new(HUB, "us-east-1")), &[Message { id: "m", body: &body }]).await;
     hub.seen.history.lock().unwrap().push(beat);
@@ -531,7 +531,7 @@ async fn what_may_be_read_no_longer_is_a_gap_until_it_may_be_read_again() {
             answers.set(&question, &[answer]);
         }
     };
-    let world = bucket_with(story::bare_world(), None).await;
+    let world = bucket_with(history::bare_world(), None).await;
     let fold = hub.tables.fold(&world, organization());
     let found = async || {
         hub.tables.fold_all(&fold).await;

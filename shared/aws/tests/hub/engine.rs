@@ -18,7 +18,7 @@ use crate::{
     reconciler::Hub,
     support::{
         aws_at,
-        story::{MANAGEMENT, MEMBER},
+        history::{MANAGEMENT, MEMBER},
     },
 };
 

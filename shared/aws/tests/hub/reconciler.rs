@@ -14,7 +14,7 @@ use audit_aws::{
 use audit_core::timestamp::Timestamp;
 use serde_json::Value;
 
-use crate::support::{HUB, Tables, metrics, story::MANAGEMENT, tables};
+use crate::support::{HUB, Tables, history::MANAGEMENT, metrics, tables};
 
 pub(crate) struct Hub {
     pub(crate) tables: Tables,

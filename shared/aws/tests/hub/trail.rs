@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::{
-    HUB, Tables, bucket_with, metrics, now,
-    story::{self, MANAGEMENT, MEMBER},
-    tables,
+    HUB, Tables, bucket_with,
+    history::{self, MANAGEMENT, MEMBER},
+    metrics, now, tables,
 };
 
 /// CloudTrail's key pair of the Region, as far as these tests go.
@@ -136,7 +136,7 @@ fn scope() -> Scope {
 }
 
 /// Tells the auditor of these objects. Those that must come again.
-async fn tell(trail: &Trail, tables: &Tables, verification: Verification<Keys>, keys: &[&str]) -> Vec<String> {
+async fn notify(trail: &Trail, tables: &Tables, verification: Verification<Keys>, keys: &[&str]) -> Vec<String> {
     let buckets = OneBucket(trail.bucket.clone());
     let auditor = TrailAuditor::new(tables.observations(), buckets, scope(), verification, metrics("audit-trail"), Clock::At(now()));
     let bodies: Vec<String> = keys.iter().map(|key| notification(key)).collect();
@@ -153,7 +153,7 @@ fn organization() -> Trust {
 }
 
 async fn folded(tables: &Tables) -> Vec<Finding> {
-    let world = bucket_with(story::bare_world(), None).await;
+    let world = bucket_with(history::bare_world(), None).await;
     tables.fold_all(&tables.fold(&world, organization())).await;
     tables.all_findings().await
 }
@@ -169,8 +169,8 @@ fn gap(findings: &[Finding]) -> Option<&Finding> {
 
 /// The account reports one call that never was beside one that was.
 async fn account_reports(tables: &Tables) {
-    let state = crate::support::StateOf { place: None, files: story::bare_world().into_iter().collect() };
-    let bodies: Vec<String> = [1, 77].iter().map(|number| story::envelope(&story::call(MEMBER, *number, 5))).collect();
+    let state = crate::support::StateOf { place: None, files: history::bare_world().into_iter().collect() };
+    let bodies: Vec<String> = [1, 77].iter().map(|number| history::envelope(&history::call(MEMBER, *number, 5))).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     crate::support::invocation_auditor(tables, state).take(Some(&crate::support::own()), &messages).await;
 }
@@ -181,12 +181,12 @@ async fn what_the_trail_verifies_replaces_what_the_account_said() {
     account_reports(&tables).await;
     assert_eq!(violations(&folded(&tables).await), 2);
     // It kept two silent.
-    let calls = [story::call(MEMBER, 1, 5), story::call(MEMBER, 2, 6), story::call(MEMBER, 3, 37)];
+    let calls = [history::call(MEMBER, 1, 5), history::call(MEMBER, 2, 6), history::call(MEMBER, 3, 37)];
     let (early, late) = (trail.log("a", &calls[..2]).await, trail.log("b", &calls[2..]).await);
     let digests = [trail.digest(9, &[early]), trail.digest(10, &[late]), trail.digest(11, &[])];
-    assert_eq!(tell(&trail, &tables, signed(), &[&digests[0], &digests[1]]).await, Vec::<String>::new());
+    assert_eq!(notify(&trail, &tables, signed(), &[&digests[0], &digests[1]]).await, Vec::<String>::new());
     assert_eq!(violations(&folded(&tables).await), 4, "until the hour after is there, files may be late");
-    assert_eq!(tell(&trail, &tables, signed(), &[&digests[2]]).await, Vec::<String>::new());
+    assert_eq!(notify(&trail, &tables, signed(), &[&digests[2]]).await, Vec::<String>::new());
     let found = folded(&tables).await;
     assert_eq!((violations(&found), gap(&found)), (3, None), "verified");
 }
@@ -195,12 +195,12 @@ async fn what_the_trail_verifies_replaces_what_the_account_said() {
 async fn an_hour_is_verified_only_if_digests_vouch_for_all_of_it() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
-    let log = trail.log("a", &[story::call(MEMBER, 1, 5)]).await;
+    let log = trail.log("a", &[history::call(MEMBER, 1, 5)]).await;
     // Of the hour's first twelve minutes, in which the calls were, the digest before speaks; it never came.
     let digests = [trail.digest(9, &[log]), trail.digest(10, &[]), trail.digest(11, &[])];
-    tell(&trail, &tables, signed(), &[&digests[1], &digests[2]]).await;
+    notify(&trail, &tables, signed(), &[&digests[1], &digests[2]]).await;
     assert_eq!(violations(&folded(&tables).await), 2, "not yet");
-    tell(&trail, &tables, signed(), &[&digests[0]]).await;
+    notify(&trail, &tables, signed(), &[&digests[0]]).await;
     assert_eq!(violations(&folded(&tables).await), 1, "whatever order they come in");
 }
 
@@ -215,12 +215,12 @@ async fn whatever_isnt_as_it_was_is_a_gap_and_verifies_nothing() {
     }
     let cases: [(&str, Tamper); 9] = [
         ("a.json.gz was altered", |trail, _, log| {
-            let other = json!({"Records": [story::guarded_call(MEMBER, 1, 5, story::GUARDRAIL)]}).to_string();
+            let other = json!({"Records": [history::guarded_call(MEMBER, 1, 5, history::GUARDRAIL)]}).to_string();
             trail.bucket.put_with_metadata(&log.0, gzip(other.as_bytes()), BTreeMap::new());
         }),
         ("a.json.gz was deleted", |trail, _, log| trail.bucket.remove(&log.0)),
         ("a.json.gz has something behind its end", |trail, _, log| {
-            let log_file = json!({"Records": [story::call(MEMBER, 1, 5)]}).to_string();
+            let log_file = json!({"Records": [history::call(MEMBER, 1, 5)]}).to_string();
             let longer = [gzip(log_file.as_bytes()), gzip(br#"{"Records": []}"#)].concat();
             trail.bucket.put_with_metadata(&log.0, longer, BTreeMap::new());
         }),
@@ -245,11 +245,11 @@ async fn whatever_isnt_as_it_was_is_a_gap_and_verifies_nothing() {
     for (expected, tamper) in cases {
         let (tables, mut trail) = (tables().await, Trail::new());
         account_reports(&tables).await;
-        let log = trail.log("a", &[story::call(MEMBER, 1, 5)]).await;
+        let log = trail.log("a", &[history::call(MEMBER, 1, 5)]).await;
         let digests = [trail.digest(9, std::slice::from_ref(&log)), trail.digest(10, &[]), trail.digest(11, &[])];
         tamper(&mut trail, &digests, &log);
         let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
-        assert_eq!(tell(&trail, &tables, signed(), &digests).await, Vec::<String>::new(), "{expected}");
+        assert_eq!(notify(&trail, &tables, signed(), &digests).await, Vec::<String>::new(), "{expected}");
         let found = folded(&tables).await;
         let gap = gap(&found).unwrap_or_else(|| panic!("{expected}"));
         assert!(gap.detail.contains(expected) || gap.count > 1, "{expected}: {}", gap.detail);
@@ -300,7 +300,7 @@ async fn a_broken_chain_is_a_gap() {
         let (tables, mut trail) = (tables().await, Trail::new());
         let digests = tell_of(&mut trail);
         let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
-        assert_eq!(tell(&trail, &tables, signed(), &digests).await, Vec::<String>::new());
+        assert_eq!(notify(&trail, &tables, signed(), &digests).await, Vec::<String>::new());
         let found = folded(&tables).await;
         let detail = gap(&found).map(|gap| gap.detail.clone());
         assert!(detail.as_ref().is_some_and(|detail| detail.contains(expected)), "{expected}: {detail:?}");
@@ -310,12 +310,12 @@ async fn a_broken_chain_is_a_gap() {
 #[tokio::test]
 async fn a_digest_of_late_files_adds_to_its_hour_and_verifies_nothing() {
     let (tables, mut trail) = (tables().await, Trail::new());
-    let late = trail.log("late", &[story::call(MEMBER, 1, 5)]).await;
+    let late = trail.log("late", &[history::call(MEMBER, 1, 5)]).await;
     let key = trail.digest_with(9, &[late], |digest| digest["digestS3Object"] = json!(digest_key(9, "_backfill")));
     let (content, mut metadata) = trail.bucket.get_with_metadata(&key).await.unwrap().unwrap();
     metadata.insert("backfill-generation-timestamp".to_owned(), "2026-11-21T00:00:00Z".to_owned());
     trail.bucket.put_with_metadata(&key, content, metadata);
-    assert_eq!(tell(&trail, &tables, signed(), &[&key]).await, Vec::<String>::new());
+    assert_eq!(notify(&trail, &tables, signed(), &[&key]).await, Vec::<String>::new());
     let found = folded(&tables).await;
     assert_eq!((violations(&found), gap(&found)), (1, None));
     let verified =
@@ -334,7 +334,7 @@ async fn the_digest_of_a_trail_that_a_member_made_verifies_nothing() {
         })
         .collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    assert_eq!(tell(&trail, &tables, signed(), &keys).await, Vec::<String>::new());
+    assert_eq!(notify(&trail, &tables, signed(), &keys).await, Vec::<String>::new());
     assert_eq!(violations(&folded(&tables).await), 2, "signed well, and of a trail that may leave out anything");
 }
 
@@ -343,11 +343,11 @@ async fn a_signature_that_cant_be_looked_at_verifies_nothing_and_comes_again() {
     let (tables, mut trail) = (tables().await, Trail::new());
     let digest = trail.digest(10, &[]);
     let denied = Verification::BySignatures(Keys { denied: true });
-    assert_eq!(tell(&trail, &tables, denied, &[&digest]).await, [digest.as_str()]);
+    assert_eq!(notify(&trail, &tables, denied, &[&digest]).await, [digest.as_str()]);
     assert_eq!(tables.items(&tables.observations).await.len(), 0, "neither verified nor a gap: nobody looked");
-    assert_eq!(tell(&trail, &tables, Verification::Never, &[&digest]).await, Vec::<String>::new());
+    assert_eq!(notify(&trail, &tables, Verification::Never, &[&digest]).await, Vec::<String>::new());
     assert_eq!(tables.items(&tables.observations).await.len(), 0);
-    assert_eq!(tell(&trail, &tables, Verification::ByHashes, &[&digest]).await, Vec::<String>::new());
+    assert_eq!(notify(&trail, &tables, Verification::ByHashes, &[&digest]).await, Vec::<String>::new());
     assert_eq!(tables.items(&tables.observations).await.len(), 1, "who asks for no signature gets none checked");
 }
 
@@ -357,7 +357,7 @@ async fn an_object_that_isnt_there_comes_again_and_what_cant_be_read_is_a_gap() 
     let broken = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/{MEMBER}_CloudTrail_us-east-1_20261120T1015Z_abc.json.gz");
     trail.bucket.put(&broken, b"\x1f\x8b\x08nonsense".to_vec()).await.unwrap();
     let gone = format!("{FOLDER}/CloudTrail/us-east-1/2026/gone.json.gz");
-    assert_eq!(tell(&trail, &tables, Verification::Never, &[&gone, "readme.txt", &broken]).await, [gone.as_str()]);
+    assert_eq!(notify(&trail, &tables, Verification::Never, &[&gone, "readme.txt", &broken]).await, [gone.as_str()]);
     let found = folded(&tables).await;
     let gap = gap(&found).unwrap();
     assert!(gap.detail.contains("_abc.json.gz holds 1 records that can't be read"), "{}", gap.detail);
@@ -369,10 +369,10 @@ async fn a_log_that_cant_be_read_to_its_end_verifies_nothing() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     let strange = json!({"eventSource": "bedrock.amazonaws.com", "is": "Converse"});
-    let log = trail.log("a", &[story::call(MEMBER, 1, 5), strange]).await;
+    let log = trail.log("a", &[history::call(MEMBER, 1, 5), strange]).await;
     let digests = [trail.digest(9, &[log]), trail.digest(10, &[]), trail.digest(11, &[])];
     let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
-    assert_eq!(tell(&trail, &tables, signed(), &digests).await, Vec::<String>::new());
+    assert_eq!(notify(&trail, &tables, signed(), &digests).await, Vec::<String>::new());
     let found = folded(&tables).await;
     assert_eq!(violations(&found), 2, "what can't be read may be what the account said");
     assert!(gap(&found).unwrap().detail.contains("a.json.gz holds 1 records"), "{:?}", gap(&found));
@@ -396,7 +396,7 @@ impl Buckets for Only {
 async fn a_replica_of_the_trail_s_bucket_verifies_as_the_bucket_does() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
-    let log = trail.log("a", &[story::call(MEMBER, 1, 5)]).await;
+    let log = trail.log("a", &[history::call(MEMBER, 1, 5)]).await;
     let digests = [trail.digest(9, &[log]), trail.digest(10, &[]), trail.digest(11, &[])];
     let scope = Scope { replica_of: Some("trail".to_owned()), ..scope() };
     let buckets = Only("replica", trail.bucket.clone());

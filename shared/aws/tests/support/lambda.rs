@@ -16,7 +16,7 @@ use tokio::{
 
 /// What a function did.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct Received {
     /// When it asked for the first event.
     pub first_poll: Option<Instant>,
     /// What it answered, in order.
@@ -33,7 +33,7 @@ pub struct Seen {
 #[derive(Clone, Debug, Default)]
 pub struct Services {
     events: Arc<Mutex<VecDeque<Value>>>,
-    pub seen: Arc<Mutex<Seen>>,
+    pub seen: Arc<Mutex<Received>>,
     pub objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
@@ -255,7 +255,7 @@ impl Function {
     }
 
     /// Waits for something to be seen.
-    pub async fn until<T>(&self, what: &str, look: impl Fn(&Seen) -> Option<T>) -> T {
+    pub async fn until<T>(&self, what: &str, look: impl Fn(&Received) -> Option<T>) -> T {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(seen) = look(&self.services.seen.lock().unwrap()) {

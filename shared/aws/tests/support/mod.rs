@@ -312,7 +312,7 @@ impl Tables {
 }
 
 /// A history to tell: records of CloudTrail, as EventBridge delivers them.
-pub mod story {
+pub mod history {
     use serde_json::{Value, json};
 
     pub const MANAGEMENT: &str = "111122223333";
@@ -429,7 +429,7 @@ impl ReadState for StateOf {
 
 /// Where the functions of tests run, unless a test says otherwise.
 pub fn own() -> AccountRegion {
-    AccountRegion::new(story::MEMBER, "us-east-1")
+    AccountRegion::new(history::MEMBER, "us-east-1")
 }
 
 pub fn invocation_auditor<S: ReadState>(tables: &Tables, state: S) -> InvocationAuditor<S> {

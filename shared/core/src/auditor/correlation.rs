@@ -22,7 +22,7 @@ pub(super) struct CallFinding {
 }
 
 /// Links what belongs together.
-pub(super) fn tell(calls: Vec<CallFinding>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
+pub(super) fn correlate(calls: Vec<CallFinding>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
     let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut link = |a: &Finding, b: &Finding| {
         links.entry(a.id.clone()).or_default().push(b.id.clone());

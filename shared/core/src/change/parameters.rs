@@ -196,13 +196,13 @@ impl<'de> Deserialize<'de> for Kept {
                     }
                 }
                 if let Some(at) = kept.iter().position(|(key, value)| key == CONFIGURATION && value.is_object()) {
-                    let (_, mut configuration) = kept.swap_remove(at);
+                    let (name, mut configuration) = kept.swap_remove(at);
                     let others = kept.iter().map(|(key, _)| key.as_str()).filter(|key| *key != CONFIGURATION_ID);
                     let beside = others.chain(left_out.iter().map(Text::or_empty)).filter(|name| !name.ends_with("Token"));
-                    for name in beside.take(MOST_BESIDE) {
-                        configuration[clipped(name)] = Value::String(NOT_KEPT.to_owned());
+                    if let Value::Object(members) = &mut configuration {
+                        members.extend(beside.take(MOST_BESIDE).map(|name| (clipped(name), Value::String(NOT_KEPT.to_owned()))));
                     }
-                    kept.push((CONFIGURATION.to_owned(), configuration));
+                    kept.push((name, configuration));
                 }
                 kept.sort_by(|(a, _), (b, _)| a.cmp(b));
                 Ok(Kept(Value::Object(kept.into_iter().collect())))

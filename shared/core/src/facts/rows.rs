@@ -107,7 +107,7 @@ impl Row {
 
     /// The time, to the millisecond.
     pub(crate) fn time(&self, strings: &Strings) -> Option<Timestamp> {
-        self.time.moment(strings)
+        self.time.timestamp(strings)
     }
 
     pub(super) fn renamed(mut self, symbols: &[Symbol], rename: impl FnOnce(Columns) -> Columns) -> Self {
@@ -137,7 +137,7 @@ impl PackedTime {
     }
 
     /// The text of one of too many values doesn't parse, so its time is not known.
-    fn moment(self, strings: &Strings) -> Option<Timestamp> {
+    fn timestamp(self, strings: &Strings) -> Option<Timestamp> {
         match u32::from_be_bytes(self.0) {
             0 => None,
             odd @ ODD_TIME.. => {
@@ -279,14 +279,14 @@ mod tests {
         let times = times.map(Timestamp::parse).into_iter().chain([None, Some(Timestamp::from_micros(i64::MIN / 1000 * 1000))]);
         let all: Vec<_> = times.map(|time| (time, packed(time))).collect();
         for (time, packed) in &all {
-            assert_eq!(packed.moment(&strings), *time);
+            assert_eq!(packed.timestamp(&strings), *time);
         }
         // The same with symbols of another reader.
         let mut others = Strings::default();
         others.intern("something else");
         let symbols = others.absorb(&strings);
         for (time, packed) in all {
-            assert_eq!(packed.renamed(&symbols).moment(&others), time);
+            assert_eq!(packed.renamed(&symbols).timestamp(&others), time);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[cfg(test)]
-use self::tests::{Time, Words};
+use self::tests::{EnumText, Time};
 
 /// A whole report.
 #[derive(Debug, Serialize)]
@@ -83,11 +83,11 @@ pub struct Filter<'r> {
     pub until: Option<Timestamp>,
     /// Only findings of at least this severity.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Words<crate::severity::Severity>"))]
+    #[cfg_attr(test, schemars(with = "EnumText<crate::severity::Severity>"))]
     pub severity: Option<&'static str>,
     /// Only findings of this status.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Words<finding::Status>"))]
+    #[cfg_attr(test, schemars(with = "EnumText<finding::Status>"))]
     pub status: Option<&'static str>,
     /// Only findings of these rules.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -146,13 +146,13 @@ pub struct CoverageRow<'r> {
     /// The operation.
     pub api: &'r str,
     /// The verdict.
-    #[cfg_attr(test, schemars(with = "Words<Verdict>"))]
+    #[cfg_attr(test, schemars(with = "EnumText<Verdict>"))]
     pub verdict: &'static str,
     /// What the verdict rests on.
-    #[cfg_attr(test, schemars(with = "Words<Grade>"))]
+    #[cfg_attr(test, schemars(with = "EnumText<Grade>"))]
     pub grade: &'static str,
     /// Why it is a violation, if it is one.
-    #[cfg_attr(test, schemars(with = "Option<Words<Reason>>"))]
+    #[cfg_attr(test, schemars(with = "Option<EnumText<Reason>>"))]
     pub reason: Option<&'static str>,
     /// The number of calls.
     pub count: u64,
@@ -181,7 +181,7 @@ pub struct Finding<'r> {
     /// The rule's id.
     pub rule: &'r str,
     /// How bad it is.
-    #[cfg_attr(test, schemars(with = "Words<crate::severity::Severity>"))]
+    #[cfg_attr(test, schemars(with = "EnumText<crate::severity::Severity>"))]
     pub severity: &'static str,
     /// What is wrong, in general.
     pub title: &'r str,
@@ -190,7 +190,7 @@ pub struct Finding<'r> {
     /// What to do.
     pub remediation: &'r str,
     /// Whether it is open, suppressed by an exception or resolved by evidence.
-    #[cfg_attr(test, schemars(with = "Words<finding::Status>"))]
+    #[cfg_attr(test, schemars(with = "EnumText<finding::Status>"))]
     pub status: &'static str,
     /// The account that is concerned.
     pub account: &'r str,
@@ -205,16 +205,16 @@ pub struct Finding<'r> {
     /// The operations, likewise.
     pub apis: Vec<String>,
     /// Of calls, the verdict.
-    #[cfg_attr(test, schemars(with = "Option<Words<Verdict>>"))]
+    #[cfg_attr(test, schemars(with = "Option<EnumText<Verdict>>"))]
     pub verdict: Option<&'static str>,
     /// Of calls, what the verdict rests on.
-    #[cfg_attr(test, schemars(with = "Option<Words<Grade>>"))]
+    #[cfg_attr(test, schemars(with = "Option<EnumText<Grade>>"))]
     pub grade: Option<&'static str>,
     /// Of violations, why they are.
-    #[cfg_attr(test, schemars(with = "Option<Words<Reason>>"))]
+    #[cfg_attr(test, schemars(with = "Option<EnumText<Reason>>"))]
     pub reason: Option<&'static str>,
     /// Of calls that are not provable, which evidence is missing.
-    #[cfg_attr(test, schemars(with = "Vec<Words<Missing>>"))]
+    #[cfg_attr(test, schemars(with = "Vec<EnumText<Missing>>"))]
     pub missing: Vec<&'static str>,
     /// Whether it is about changes that were refused.
     pub attempted: bool,
@@ -474,11 +474,11 @@ mod tests {
     use crate::{finding::Status, severity::Severity};
 
     /// A text that is one of the words of an enumeration.
-    pub(super) struct Words<T>(PhantomData<T>);
+    pub(super) struct EnumText<T>(PhantomData<T>);
 
     macro_rules! words {
         ($($of:ty),*) => {
-            $(impl JsonSchema for Words<$of> {
+            $(impl JsonSchema for EnumText<$of> {
                 fn schema_name() -> Cow<'static, str> {
                     stringify!($of).into()
                 }

@@ -35,7 +35,7 @@ fn answers(records: &[Value]) -> BTreeMap<&'static str, Answer> {
     answers.into_iter().map(|answer| (answer.id, answer)).collect()
 }
 
-fn settled(records: &[Value], id: &str) -> Settled {
+fn answered(records: &[Value], id: &str) -> Settled {
     answers(records)[id].settled
 }
 
@@ -74,26 +74,26 @@ fn an_enforced_evaluation_inside_a_call_settles_most() {
 #[test]
 fn request_ids_that_differ_are_settled_only_beside_a_call() {
     let foreign = evaluation(MEMBER, "e1", "other", "ENFORCED", "INPUT");
-    assert_eq!(settled(std::slice::from_ref(&foreign), "request-id-joins"), Settled::NotSeen, "no call was seen");
+    assert_eq!(answered(std::slice::from_ref(&foreign), "request-id-joins"), Settled::NotSeen, "no call was seen");
     let mut earlier = record(MEMBER, "Converse", "c1", "r1");
     earlier["eventTime"] = json!("2026-11-20T08:00:00Z");
-    assert_eq!(settled(&[foreign.clone(), earlier], "request-id-joins"), Settled::NotSeen, "that call is another one");
+    assert_eq!(answered(&[foreign.clone(), earlier], "request-id-joins"), Settled::NotSeen, "that call is another one");
     let call = record(MEMBER, "Converse", "c2", "r2");
-    assert_eq!(settled(&[foreign, call.clone()], "request-id-joins"), Settled::No);
+    assert_eq!(answered(&[foreign, call.clone()], "request-id-joins"), Settled::No);
     let direct = evaluation(MEMBER, "e2", "own", "abcd1234efgh", "INPUT");
-    assert_eq!(settled(&[direct, call], "request-id-joins"), Settled::NotSeen, "a direct evaluation has a request of its own");
+    assert_eq!(answered(&[direct, call], "request-id-joins"), Settled::NotSeen, "a direct evaluation has a request of its own");
 }
 
 #[test]
 fn whether_a_call_names_its_guardrail_is_settled_by_one_that_had_one() {
     let mut named = record(MEMBER, "InvokeModel", "c1", "r1");
     named["requestParameters"]["guardrailIdentifier"] = json!("abcd1234efgh");
-    assert_eq!(settled(&[named], "invoke-names-guardrail"), Settled::Yes);
+    assert_eq!(answered(&[named], "invoke-names-guardrail"), Settled::Yes);
     let asked = [record(MEMBER, "Converse", "c1", "r1"), evaluation(MEMBER, "e1", "r1", "abcd1234efgh", "INPUT")];
-    assert_eq!(settled(&asked, "converse-names-guardrail"), Settled::No);
+    assert_eq!(answered(&asked, "converse-names-guardrail"), Settled::No);
     let mut named = record(MEMBER, "Converse", "c2", "r2");
     named["requestParameters"]["guardrailConfig"] = json!({"guardrailIdentifier": "abcd1234efgh"});
-    assert_eq!(settled(&[&asked[..], &[named]].concat(), "converse-names-guardrail"), Settled::Both);
+    assert_eq!(answered(&[&asked[..], &[named]].concat(), "converse-names-guardrail"), Settled::Both);
 }
 
 #[test]
@@ -104,9 +104,9 @@ fn copies_for_owners_are_seen_by_their_shared_id_or_missed_where_they_would_show
         copy["sharedEventID"] = json!("s1");
         copy
     };
-    assert_eq!(settled(&[shared(MEMBER, "e1"), shared(OWNER, "e2")], "owner-copy"), Settled::Yes);
+    assert_eq!(answered(&[shared(MEMBER, "e1"), shared(OWNER, "e2")], "owner-copy"), Settled::Yes);
     let (of_member, of_owner) = (shared(MEMBER, "e1"), evaluation(OWNER, "e3", "r3", "ENFORCED", "INPUT"));
-    assert_eq!(settled(&[of_member, of_owner], "owner-copy"), Settled::No);
+    assert_eq!(answered(&[of_member, of_owner], "owner-copy"), Settled::No);
 }
 
 #[test]
@@ -118,30 +118,30 @@ fn changes_show_or_hide_what_they_set() {
     };
     let shown = with(CONFIGURATION, "p1", json!({"guardrailInferenceConfig": {"guardrailIdentifier": "abcd1234efgh"}}));
     let hidden = with(CONFIGURATION, "p2", json!({"guardrailInferenceConfig": HIDDEN}));
-    assert_eq!(settled(std::slice::from_ref(&shown), "configuration-shown"), Settled::Yes);
-    assert_eq!(settled(std::slice::from_ref(&hidden), "configuration-shown"), Settled::No);
+    assert_eq!(answered(std::slice::from_ref(&shown), "configuration-shown"), Settled::Yes);
+    assert_eq!(answered(std::slice::from_ref(&hidden), "configuration-shown"), Settled::No);
     let mut refused = hidden.clone();
     refused["errorCode"] = json!("AccessDenied");
-    assert_eq!(settled(&[refused], "configuration-shown"), Settled::NotSeen, "it set nothing");
+    assert_eq!(answered(&[refused], "configuration-shown"), Settled::NotSeen, "it set nothing");
     let arn = "arn:aws:bedrock:us-east-1:1:guardrail/a";
     assert_eq!(
-        settled(&[with(RESOURCE_POLICY, "p", json!({"resourceArn": arn, "resourcePolicy": HIDDEN}))], "resource-policy-shown"),
+        answered(&[with(RESOURCE_POLICY, "p", json!({"resourceArn": arn, "resourcePolicy": HIDDEN}))], "resource-policy-shown"),
         Settled::No
     );
     let secret = with(RESOURCE_POLICY, "p", json!({"resourceArn": "arn:aws:secretsmanager:us-east-1:1:secret:a", "resourcePolicy": "{}"}));
-    assert_eq!(settled(&[secret], "resource-policy-shown"), Settled::NotSeen, "another service's");
+    assert_eq!(answered(&[secret], "resource-policy-shown"), Settled::NotSeen, "another service's");
     let update = with("UpdateGuardrail", "u", json!({"guardrailIdentifier": "a", "name": HIDDEN}));
-    assert_eq!(settled(&[update], "guardrail-content-shown"), Settled::No);
+    assert_eq!(answered(&[update], "guardrail-content-shown"), Settled::No);
 }
 
 #[test]
 fn other_roads_are_settled_where_enforcement_is_seen() {
     let asynchronous = record(MEMBER, "StartAsyncInvoke", "a1", "r9");
-    assert_eq!(settled(std::slice::from_ref(&asynchronous), "other-endpoints-evaluated"), Settled::NotSeen, "nothing may be enforced");
+    assert_eq!(answered(std::slice::from_ref(&asynchronous), "other-endpoints-evaluated"), Settled::NotSeen, "nothing may be enforced");
     let enforced = [record(MEMBER, "Converse", "c1", "r1"), evaluation(MEMBER, "e1", "r1", "ENFORCED", "INPUT")];
-    assert_eq!(settled(&[&enforced[..], std::slice::from_ref(&asynchronous)].concat(), "other-endpoints-evaluated"), Settled::No);
+    assert_eq!(answered(&[&enforced[..], std::slice::from_ref(&asynchronous)].concat(), "other-endpoints-evaluated"), Settled::No);
     let guarded = [asynchronous, evaluation(MEMBER, "e9", "r9", "ENFORCED", "INPUT")];
-    assert_eq!(settled(&guarded, "other-endpoints-evaluated"), Settled::Yes);
+    assert_eq!(answered(&guarded, "other-endpoints-evaluated"), Settled::Yes);
 }
 
 #[test]
@@ -153,12 +153,12 @@ fn calls_of_other_clients_are_settled_by_their_evaluations() {
         call
     };
     let curl = [by("curl/8.5.0", "o1", "r2")];
-    assert_eq!(settled(&curl, "other-clients-evaluated"), Settled::NotSeen, "nothing may be enforced");
-    assert_eq!(settled(&[&enforced[..], &curl].concat(), "other-clients-evaluated"), Settled::No);
+    assert_eq!(answered(&curl, "other-clients-evaluated"), Settled::NotSeen, "nothing may be enforced");
+    assert_eq!(answered(&[&enforced[..], &curl].concat(), "other-clients-evaluated"), Settled::No);
     let guarded = [&curl[..], &[evaluation(MEMBER, "e2", "r2", "ENFORCED", "INPUT")]].concat();
-    assert_eq!(settled(&guarded, "other-clients-evaluated"), Settled::Yes);
+    assert_eq!(answered(&guarded, "other-clients-evaluated"), Settled::Yes);
     let sdk = [&enforced[..], &[by("aws-sdk-go-v2/1.30.0", "o2", "r3")]].concat();
-    assert_eq!(settled(&sdk, "other-clients-evaluated"), Settled::NotSeen, "an AWS SDK creates no responses");
+    assert_eq!(answered(&sdk, "other-clients-evaluated"), Settled::NotSeen, "an AWS SDK creates no responses");
     let seen = answers(&[by("AsyncOpenAI/Python 2.1.0", "o1", "r1"), by("litellm/1.70.0", "o2", "r2")]);
     assert_eq!(seen["openai-event-names"].detail.as_deref(), Some("InvokeModel (2)"));
 }
