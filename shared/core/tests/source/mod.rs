@@ -289,7 +289,7 @@ fn text_end(rest: &str) -> usize {
 
 /// All paths of a `use`, each with the name that it brings in.
 fn flatten(tree: &UseTree, before: &mut Vec<String>, names: &mut Vec<(String, Vec<String>)>) {
-    let mut named = |name: String, last: Option<String>| {
+    let mut add = |name: String, last: Option<String>| {
         let path: Vec<String> = before.iter().cloned().chain(last).collect();
         names.push((name, path));
     };
@@ -299,10 +299,10 @@ fn flatten(tree: &UseTree, before: &mut Vec<String>, names: &mut Vec<(String, Ve
             flatten(&path.tree, before, names);
             before.pop();
         }
-        UseTree::Name(name) if name.ident == "self" => named(before.last().cloned().unwrap_or_default(), None),
-        UseTree::Name(name) => named(name.ident.to_string(), Some(name.ident.to_string())),
-        UseTree::Rename(rename) => named(rename.rename.to_string(), Some(rename.ident.to_string())),
-        UseTree::Glob(_) => named("*".to_owned(), None),
+        UseTree::Name(name) if name.ident == "self" => add(before.last().cloned().unwrap_or_default(), None),
+        UseTree::Name(name) => add(name.ident.to_string(), Some(name.ident.to_string())),
+        UseTree::Rename(rename) => add(rename.rename.to_string(), Some(rename.ident.to_string())),
+        UseTree::Glob(_) => add("*".to_owned(), None),
         UseTree::Group(group) => group.items.iter().for_each(|tree| flatten(tree, before, names)),
     }
 }
