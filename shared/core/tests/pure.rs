@@ -1,5 +1,7 @@
 //! The domain is pure: the same records, world, configuration and "now" give the same findings, wherever it runs.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
+
 #[expect(dead_code, reason = "what files import of each other is another test's")]
 mod source;
 

@@ -17,7 +17,7 @@ fn on(number: usize, time: &str) -> Record {
 
 /// Somebody else than its deployment disables a rule of the auditor.
 fn tampering(number: usize, time: &str) -> Record {
-    change(number, time, "DisableRule", json!({"name": "guardrail-audit-events"})).from_service("events")
+    change(number, time, "DisableRule", json!({"name": "guardrail-audit-events"})).of_service("events")
 }
 
 const LOGGING: &str = "invocation-logging-disabled";
@@ -216,7 +216,7 @@ fn uncovered_calls_within_a_day_of_a_tampering_are_linked_with_it() {
 
 #[test]
 fn what_rules_say_of_one_event_is_linked() {
-    let deleted = change(1, "09:00", "DeleteBucket", json!({"bucketName": "aws-cloudtrail-logs-1"})).from_service("s3");
+    let deleted = change(1, "09:00", "DeleteBucket", json!({"bucketName": "aws-cloudtrail-logs-1"})).of_service("s3");
     let own = Given::nothing().configured("[auditor]\nnames = [\"aws-cloudtrail-logs-*\"]\n").records([deleted]);
     let (stop, tamper) = (own.finding("log-store-changed"), own.finding("auditor-tampered"));
     assert_eq!((stop.linked, tamper.linked), (vec![tamper.id], vec![stop.id]));
@@ -259,7 +259,7 @@ fn a_trail_that_delivers_elsewhere_than_its_account_s_evidence_was_kept_is_seen(
     let trail = json!({"TrailARN": "arn:aws:cloudtrail:us-east-1:111122223333:trail/o", "Name": "o", "S3BucketName": "evidence", "IsLogging": true, "AdvancedEventSelectors": selectors});
     let of = |account: &str| Given::nothing().file(&format!("telemetry/{account}/us-east-1.json"), trail.clone());
     let redirected = |number, time: &str, bucket: &str| {
-        change(number, time, "UpdateTrail", json!({"name": "o", "s3BucketName": bucket})).from_service("cloudtrail")
+        change(number, time, "UpdateTrail", json!({"name": "o", "s3BucketName": bucket})).of_service("cloudtrail")
     };
     for (what, given, records, expected) in [
         ("to the same", of(ACCOUNT), vec![redirected(1, "09:00", "evidence")], ""),

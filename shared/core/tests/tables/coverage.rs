@@ -26,7 +26,7 @@ fn what_differs_in_anything_that_is_said_is_a_row_of_its_own() {
         .records(calls(0, 2, |call| call))
         .records(calls(2, 3, |call| call.model(NOVA)))
         .records(calls(3, 6, |call| call.of("InvokeModel")))
-        .records(calls(6, 7, |call| call.refused()))
+        .records(calls(6, 7, Record::refused))
         .records(calls(7, 9, |call| call.of("InvokeModelWithBidirectionalStream")));
     assert_eq!(
         given.coverage(),
@@ -99,10 +99,10 @@ fn what_is_not_selected_is_counted_as_such() {
 fn what_mediates_a_call_goes_by_its_model_where_that_is_known() {
     let agent = |call: Record| call.of("InvokeAgent").asking("agentId", json!("AGENT1")).asking("modelId", json!(null));
     let flow = |call: Record| call.of("InvokeFlow").asking("flowIdentifier", json!("FLOW1")).asking("modelId", json!(null));
-    let of_runtime = |call: Record| call.of("InvokeAgent").from_service("bedrock-agent-runtime");
+    let of_runtime = |call: Record| call.of("InvokeAgent").of_service("bedrock-agent-runtime");
     let given = Given::demanded()
         .records(calls(0, 2, |call| of_runtime(agent(call))))
-        .records(calls(2, 5, |call| flow(call).from_service("bedrock-agent-runtime")));
+        .records(calls(2, 5, |call| flow(call).of_service("bedrock-agent-runtime")));
     assert_eq!(given.coverage(), ["InvokeAgent agent/AGENT1 not_provable/none ×2", "InvokeFlow flow/FLOW1 not_provable/none ×3"]);
     let answer = json!({"agent": {"agentId": "AGENT1", "foundationModel": HAIKU}});
     let known = given.file(&format!("agents/{ACCOUNT}/us-east-1/AGENT1.json"), answer);

@@ -197,17 +197,11 @@ impl Given {
 
 fn line(finding: &Finding) -> String {
     let Finding { rule, severity, status, count, .. } = finding;
-    let mut line = format!("{rule} {severity} {} ×{count}", status.as_str());
-    for (holds, word) in [(finding.attempted, " attempted"), (finding.expected, " expected")] {
-        line.push_str(if holds { word } else { "" });
-    }
-    if finding.reopened > 0 {
-        line.push_str(&format!(" reopened {}", finding.reopened));
-    }
-    if let Some(at) = finding.resolved_at {
-        line.push_str(&format!(" resolved {at}"));
-    }
-    line
+    let attempted = if finding.attempted { " attempted" } else { "" };
+    let expected = if finding.expected { " expected" } else { "" };
+    let reopened = if finding.reopened > 0 { format!(" reopened {}", finding.reopened) } else { String::new() };
+    let resolved = finding.resolved_at.map(|at| format!(" resolved {at}")).unwrap_or_default();
+    format!("{rule} {severity} {} ×{count}{attempted}{expected}{reopened}{resolved}", status.as_str())
 }
 
 /// A CloudTrail record.
@@ -264,7 +258,7 @@ impl Record {
         self.with("eventName", json!(operation))
     }
 
-    pub(crate) fn from_service(self, service: &str) -> Self {
+    pub(crate) fn of_service(self, service: &str) -> Self {
         self.with("eventSource", json!(format!("{service}.amazonaws.com")))
     }
 

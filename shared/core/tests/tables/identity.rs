@@ -8,7 +8,7 @@ use crate::given::{ACCOUNT, Given, REQUIRED, Record, change};
 const LOST: &str = "guardrail-condition-removed";
 
 fn iam(number: usize, time: &str, operation: &str, parameters: Value) -> Record {
-    change(number, time, operation, parameters).from_service("iam").in_region("us-east-1")
+    change(number, time, operation, parameters).of_service("iam").in_region("us-east-1")
 }
 
 fn document(statements: &[Value]) -> String {
@@ -118,7 +118,7 @@ fn what_a_replaced_document_lets_through_is_told() {
             assert!(found[0].contains(words) && found[0].contains("InvokeModel"), "{what}: {found:?}");
         }
     }
-    assert_eq!(replaced(&[pinned.clone()], &[allow(json!({}))]).first().map(|told| told.contains(two)), Some(true));
+    assert_eq!(replaced(std::slice::from_ref(&pinned), &[allow(json!({}))]).first().map(|told| told.contains(two)), Some(true));
 }
 
 #[test]
