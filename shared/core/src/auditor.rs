@@ -41,7 +41,8 @@ use crate::{
 };
 use account_region::{PlaceAudit, PlaceOutcome, SeenPlace};
 use changes::ChangeRules;
-use relevance::Relevance;
+use correlation::CallFinding;
+use relevance::{AccountRegions, Relevance};
 
 pub use self::{exceptions::except, options::AuditOptions};
 pub use crate::join::Selection;
@@ -95,12 +96,66 @@ pub struct Audit {
     pub silent_at: Option<Timestamp>,
 }
 
-/// Audits what was collected.
+/// Audits what was collected, in five stages, each of which takes the value of the one before it.
 #[must_use]
-pub fn audit(mut facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Audit {
+pub fn audit(facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Audit {
+    let ordered = order(facts);
+    let resolved = resolve_state(ordered, world);
+    let judged = judge(resolved, options);
+    let checked = check_changes(judged, options);
+    conclude(checked, options)
+}
+
+/// The changes in the order of time, each once.
+struct Ordered {
+    facts: EvidenceRows,
+    /// Copies of changes.
+    duplicates: u64,
+}
+
+/// Puts the changes in order.
+fn order(mut facts: EvidenceRows) -> Ordered {
     facts.close();
     let duplicates = facts.changes.put_in_order(facts.texts.strings());
-    let state = resolve(&facts, world);
+    Ordered { facts, duplicates }
+}
+
+/// The changes, with the state at each time.
+struct Resolved {
+    ordered: Ordered,
+    state: State,
+}
+
+/// Works out the state that the snapshots and the changes amount to.
+fn resolve_state(ordered: Ordered, world: World) -> Resolved {
+    let state = resolve(&ordered.facts, world);
+    Resolved { ordered, state }
+}
+
+/// What the audits of all accounts and Regions found out. Their rows are gone; the changes are still to be checked.
+struct Judged {
+    audit: Audit,
+    state: State,
+    kept: PackedChanges,
+    texts: Texts,
+    drafts_requested: BTreeSet<String>,
+    horizon: Horizon,
+    seen: Vec<SeenPlace>,
+    verdicts: Verdicts,
+}
+
+/// What is concluded of calls, by account and Region.
+#[derive(Default)]
+struct Verdicts {
+    findings: Vec<CallFinding>,
+    coverage: Vec<Vec<CoverageRow>>,
+    /// The live exceptions that mean one of the findings, by their place in the configuration.
+    excepted: BTreeSet<usize>,
+}
+
+/// Judges the calls of each account and Region, and applies the rules about calls.
+fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
+    let Resolved { ordered: Ordered { mut facts, duplicates }, state } = resolved;
     let mut audit = Audit {
         judged: facts.changes.len() as u64,
         duplicates,
@@ -113,23 +168,39 @@ pub fn audit(mut facts: EvidenceRows, world: World, options: &AuditOptions<'_>) 
     let kept = std::mem::take(&mut facts.changes);
     let texts = std::mem::take(&mut facts.texts);
     let mut horizon = Horizon(facts.looked);
-    let mut excepted: BTreeSet<usize> = BTreeSet::new();
-    let (mut findings, mut coverage) = (Vec::new(), Vec::new());
+    let mut verdicts = Verdicts::default();
     let mut seen: Vec<SeenPlace> = Vec::new();
     for outcome in judge_places(facts.places, &texts, &kept, &state, options) {
         horizon.include(outcome.span);
-        excepted.extend(outcome.excepted);
         audit.judged += outcome.met.judged;
         audit.duplicates += outcome.met.duplicates;
         audit.not_selected += outcome.met.not_selected;
         audit.invocations.add_all(&outcome.invocations);
-        coverage.push(outcome.coverage);
         audit.blind.extend(outcome.blind);
-        findings.extend(outcome.findings);
+        verdicts.excepted.extend(outcome.excepted);
+        verdicts.coverage.push(outcome.coverage);
+        verdicts.findings.extend(outcome.findings);
         seen.push(outcome.seen);
     }
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
     audit.span = horizon.0;
+    Judged { audit, state, kept, texts, drafts_requested, horizon, seen, verdicts }
+}
+
+/// What the rules found in changes and states. The changes are gone: what is concluded takes their room.
+struct Checked {
+    audit: Audit,
+    state: State,
+    verdicts: Verdicts,
+    rules: ChangeRules,
+    regions: BTreeMap<AccountId, BTreeSet<Region>>,
+    /// Where documents of identities allow inference while the identities aren't known.
+    unread_identities: AccountRegions,
+}
+
+/// Applies the rules about changes and states.
+fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
+    let Judged { mut audit, state, kept, texts, drafts_requested, horizon, seen, verdicts } = judged;
     let is_publication = |listed: &PackedChange<'_>| listed.operation() == ("bedrock", "CreateGuardrailVersion");
     let published = change_history::published(kept.iter(texts.strings()).filter(is_publication).map(PackedChange::to_change));
     let stems: Vec<String> = options.configuration.auditor.stems().collect();
@@ -182,10 +253,14 @@ pub fn audit(mut facts: EvidenceRows, world: World, options: &AuditOptions<'_>) 
         looking.at_changes(&ChangeHistory::new(context, &own), options);
         looking
     };
-    let looking = parallel::map(options.threads, by_owner, look).into_iter().fold(looking, ChangeRules::and);
-    // What is concluded takes their room.
-    drop((kept, texts));
-    let mut changes = looking.conclude(&state, options, &mut excepted);
+    let rules = parallel::map(options.threads, by_owner, look).into_iter().fold(looking, ChangeRules::and);
+    Checked { audit, state, verdicts, rules, regions, unread_identities }
+}
+
+/// Makes findings of what was found, correlates them, and puts everything in the order of reports.
+fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
+    let Checked { mut audit, state, verdicts: Verdicts { findings, coverage, mut excepted }, rules, regions, unread_identities } = checked;
+    let mut changes = rules.conclude(&state, options, &mut excepted);
     let unread_identities = unread_identities.into_iter().filter(|(account, region)| options.selection.selects_place(account, region));
     changes.blind.extend(unread_identities.map(|(account, region)| (account, region, MissingEvidence::IdentityPolicies)));
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
