@@ -1,4 +1,6 @@
-//! What is reported: one finding per rule, account, Region and resource, however often it was seen.
+//! Findings: what a run reports as wrong.
+//!
+//! There is one finding per rule, account, Region, resource and discriminator ([`FindingKey`]), however many calls or changes show it.
 
 use std::collections::BTreeMap;
 
@@ -16,85 +18,85 @@ use crate::{
 /// A finding (docs/formats.md#a-finding). Two runs over the same set of records give the same findings, byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The same for the same rule, account, Region, resource and discriminator, in every run.
+    /// [`FindingKey::id`]: a hash of rule, account, Region, resource and discriminator, so it is the same in every run.
     pub id: String,
-    /// The rule's id.
+    /// The rule's id, such as `api-not-covered`.
     pub rule: String,
-    /// How bad.
+    /// The severity under the configuration, after steps for attempts and for effects that could not be verified.
     pub severity: Severity,
-    /// What is wrong, in general.
+    /// The title of the rule, or what it says of refused changes.
     pub title: String,
-    /// What was seen.
+    /// One sentence about the calls or changes behind this finding, without its full stop.
     pub detail: String,
-    /// The way back.
+    /// What to do about it.
     pub remediation: String,
-    /// Where it stands.
+    /// Whether it is open, suppressed by an exception, or resolved.
     pub status: Status,
-    /// The account that is concerned.
+    /// The account in which the calls were made, or whose resource was changed.
     pub account: AccountId,
-    /// Where.
+    /// The Region, likewise.
     pub region: Region,
-    /// What is concerned.
+    /// The ARN or id of the resource, or `AWS::::Account:` with the account's id.
     pub resource: String,
-    /// Roles and users, those with most calls first.
+    /// The ARNs of roles and users that made the calls or changes, those with most of them first.
     pub principals: Bounded,
-    /// Models, likewise.
+    /// The ids of the models that were called, likewise.
     pub models: Bounded,
-    /// Operations, likewise.
+    /// The names of the API operations, likewise.
     pub apis: Bounded,
-    /// Of calls: the verdict.
+    /// The verdict that all calls behind the finding share; `None` for findings about changes.
     pub verdict: Option<Verdict>,
-    /// What it rests on.
+    /// The strongest grade of evidence behind the calls; of changes, `none` if no effect of them could be verified.
     pub grade: Option<Grade>,
-    /// Why.
+    /// The reason that all calls behind the finding share.
     pub reason: Option<Reason>,
-    /// Of calls that are not provable, what is missing.
+    /// The evidence that the verdict on the latest call lacked.
     pub missing: Vec<Missing>,
-    /// A change that was refused.
+    /// Whether every change behind the finding was refused: its record has an `errorCode`.
     pub attempted: bool,
-    /// Made by a principal who may.
+    /// Whether every change was made by an administrator whom the configuration names.
     pub expected: bool,
-    /// Findings of the same story.
+    /// The ids of correlated findings (docs/glossary.md#correlation), sorted.
     pub linked: Vec<String>,
     /// The time of the first event; absent if no event has one.
     pub first_seen: Option<Timestamp>,
     /// The time of the latest event.
     pub last_seen: Option<Timestamp>,
-    /// How many calls or changes.
+    /// The number of calls or changes behind the finding. Copies of a record count once.
     pub count: u64,
-    /// The ids of the first and the latest event.
+    /// The `eventID` of the first and of the latest record; one id if they are the same.
     pub events: Vec<String>,
-    /// For weakening: what changed.
+    /// The controls that changed, with their strength before and after. Only rules that compare guardrails or policies fill it.
     pub changes: Vec<ControlChange>,
-    /// The policy that it was judged against.
+    /// The effective policy that the latest call was judged against.
     pub policy: Option<JudgedAgainst>,
-    /// Ids in the frameworks that the rule maps to.
+    /// The entries of frameworks that the rule maps to, such as `owasp-llm:LLM01`.
     pub controls: Vec<String>,
-    /// How often it was resolved, or suppressed, and came back.
+    /// How many times the finding was open again after it had been resolved or suppressed.
     pub reopened: u64,
-    /// When evidence showed that all is right again.
+    /// The time of the evidence that resolves the finding: a covered call, or a state that was read.
     pub resolved_at: Option<Timestamp>,
-    /// The exception that suppresses it.
+    /// The exception of the configuration that suppresses the finding.
     pub suppression: Option<Suppression>,
 }
 
-/// Where a finding stands.
+/// The status of a finding, as version 1 of the JSON report writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// To be dealt with.
+    /// Nothing shows yet that it is put right.
     Open,
-    /// The team lives with it for a while.
+    /// An exception of the configuration accepts it until a date.
     Suppressed,
-    /// Evidence shows that all is right again.
+    /// Evidence shows that it is put right. The absence of further events never resolves a finding.
     Resolved,
 }
 
 impl Status {
-    /// All.
+    /// All statuses, in the order of reports.
     pub const ALL: [Status; 3] = [Status::Open, Status::Suppressed, Status::Resolved];
 
-    /// The word for it.
+    /// Its name in JSON and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -104,7 +106,7 @@ impl Status {
         }
     }
 
-    /// By its word, in any case.
+    /// Parses a name of [`Status::as_str`], in upper or lower case.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(word))
@@ -114,46 +116,47 @@ impl Status {
 /// The effective policy that a finding's latest call was judged against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgedAgainst {
-    /// `described`, `computed` or `last_valid`.
+    /// `described` if AWS answered the effective policy itself, `computed` if it was merged from the attached policies, `last_valid` if the
+    /// current one is invalid and the last valid one holds.
     pub basis: String,
-    /// From when that policy held; absent if from the beginning.
+    /// The time from which that policy was in force; `None` if it is not known to have been another.
     pub since: Option<Timestamp>,
-    /// The guardrail version that it names for the Region.
+    /// The `identifier` (ARN and version of a guardrail) that the policy names for the Region.
     pub identifier: Option<String>,
-    /// The policy that set it, if it was computed.
+    /// The attached policy that the identifier comes from; `None` if the effective policy was described.
     pub policy: Option<PolicyId>,
-    /// Where that is attached.
+    /// The root, organizational unit or account that this policy is attached to.
     pub attached_to: Option<TargetId>,
 }
 
-/// An exception, as far as it concerns a finding.
+/// The fields of an exception that a suppressed finding repeats, so that its reader needn't have the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppression {
-    /// The last day.
+    /// The last day on which it holds, as `YYYY-MM-DD` (UTC).
     pub until: String,
-    /// Why.
+    /// Why the team accepts the finding.
     pub reason: String,
-    /// Who answers for it.
+    /// The person or team that answers for the exception.
     pub owner: String,
-    /// Where it was decided.
+    /// The ticket in which it was decided.
     pub ticket: Option<String>,
 }
 
-/// The first of a list, and how many more there are.
+/// The first names of a list, and the number of those that are left out. It keeps a finding small however many callers there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct Bounded {
-    /// At most [`Bounded::MOST`].
+    /// The first names, at most [`Bounded::MOST`].
     pub shown: Vec<String>,
-    /// Those left out.
+    /// The number of names that are left out.
     pub more: usize,
 }
 
 impl Bounded {
-    /// How many are shown.
+    /// The number of names that are kept.
     pub const MOST: usize = 10;
 
-    /// The most frequent, ties by name.
+    /// Keeps the names with the highest counts. Equal counts are ordered by name, so that runs agree.
     #[must_use]
     pub fn of(counts: &BTreeMap<String, u64>) -> Self {
         let mut names: Vec<(&String, &u64)> = counts.iter().collect();
@@ -170,7 +173,7 @@ impl std::fmt::Display for Bounded {
     }
 }
 
-/// In JSON, a list whose last member is "and N more" if there are more.
+/// In JSON, a list of strings. If names were left out, its last string is "and N more".
 impl From<Bounded> for Vec<String> {
     fn from(bounded: Bounded) -> Self {
         let more = (bounded.more > 0).then(|| format!("and {} more", bounded.more));
@@ -188,18 +191,18 @@ impl From<Vec<String>> for Bounded {
     }
 }
 
-/// What makes two findings one.
+/// The identity of a finding: what has an equal key is folded into one finding. Another field here gives every finding another id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FindingKey {
-    /// The rule's id.
+    /// The rule's id, such as `api-not-covered`.
     pub rule: &'static str,
-    /// The account that is concerned.
+    /// The account in which the calls were made, or whose resource was changed.
     pub account: AccountId,
-    /// Where.
+    /// The Region, likewise.
     pub region: Region,
-    /// What is concerned.
+    /// The ARN or id of the resource, or `AWS::::Account:` with the account's id.
     pub resource: String,
-    /// What the rule sets findings apart by.
+    /// A text by which the rule separates findings that agree in all other fields; often empty.
     pub discriminator: String,
 }
 
@@ -209,7 +212,7 @@ impl FindingKey {
     pub fn id(&self) -> String {
         let mut hasher = Sha256::new();
         for part in [self.rule, &self.account, &self.region, &self.resource, &self.discriminator] {
-            // Lengths keep parts from running into each other.
+            // The length before each part keeps ("1", "us") and ("1u", "s") from giving one hash.
             hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(part.as_bytes());
         }

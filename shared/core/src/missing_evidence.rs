@@ -1,4 +1,6 @@
-//! What can't be seen of an account and Region, and how to see it.
+//! The kinds of evidence that can be missing for an account and Region, each with the step that makes it available.
+//!
+//! A report lists them under `blind` (docs/glossary.md#blind-spot), so that the absence of findings isn't mistaken for compliance.
 
 use std::sync::LazyLock;
 
@@ -6,38 +8,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::{telemetry::DATA_ROADS, verdict::Missing};
 
-/// What can't be seen of an account and Region.
+/// A kind of evidence that is missing for an account and Region. The names of the variants, in snake case, are values in the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingEvidence {
-    /// What the trails record.
+    /// The event selectors and the status of the account's CloudTrail trails, so that nobody knows which events they record.
     Telemetry,
-    /// Evaluations: the trails don't record them.
+    /// ApplyGuardrail data events: no trail of the account selects them.
     EvaluationsNotRecorded,
-    /// Roads to a model that are data events: the trails don't record some of them.
+    /// Data events of operations that run a model (such as InvokeAgent): no trail of the account selects all of them.
     DataEventsNotRecorded,
-    /// What guardrails did: model invocation logging is off.
+    /// Invocation logs, and the guardrail traces in them: model invocation logging is off in the Region.
     InvocationLogsOff,
-    /// Which keys guardrails are encrypted with, so that a change of a key can't be told to matter.
+    /// The KMS key of each guardrail, without which it isn't known whether a change of a key affects a guardrail.
     GuardrailKeys,
-    /// What guardrails hold, so that a change of something that they may hold can't be told to matter.
+    /// The answers of GetGuardrail, without which it isn't known whether a changed automated reasoning policy is part of a guardrail.
     GuardrailContents,
-    /// What an identity's policy said before, so that a change of it can't be told to loosen it.
+    /// The IAM policies of an identity before a change, without which it isn't known whether the change loosens them.
     IdentityPolicies,
-    /// Where evidence is kept, so that a change of a bucket, log group or key can't be told to matter.
+    /// The buckets, log groups and keys that trails and invocation logging write with, without which it isn't known whether a change of one
+    /// affects evidence.
     LogStores,
-    /// Calls that only their invocation logs tell of: nobody judged them.
+    /// The CloudTrail records of calls of which only invocation logs were given: such calls are not judged.
     CallsNotRead,
-    /// What guardrails did, where invocation logs leave answers to objects of their own.
+    /// Guardrail traces of answers that invocation logging put into S3 objects of their own, which are not read.
     LogBodies,
-    /// The older part of CloudTrail's event history: there were more events since the last look than the hub reads in one.
+    /// The older part of CloudTrail's event history: since it was read last, there were more events than the hub reads in one go.
     EventHistory,
-    /// What is needed for verdicts.
+    /// Evidence that a verdict needs: calls are `not_provable` without it.
     #[serde(untagged)]
     Evidence(Missing),
 }
 
-/// The selectors of all roads to a model that are data events.
+/// The remedy for [`MissingEvidence::DataEventsNotRecorded`]. It names the resource type of each selector in [`DATA_ROADS`].
 static SELECT_DATA_ROADS: LazyLock<String> = LazyLock::new(|| {
     let kinds: Vec<&str> = DATA_ROADS.iter().map(|road| road.event.resource_type).collect();
     let (last, others) = kinds.split_last().unwrap_or((&"", &[]));
@@ -45,7 +48,7 @@ static SELECT_DATA_ROADS: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl MissingEvidence {
-    /// The word for it in JSON.
+    /// Its name in JSON, the same as serde writes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,7 +67,7 @@ impl MissingEvidence {
         }
     }
 
-    /// How to see it.
+    /// An instruction for the reader of a report: what to enable, or to read into the world, so that the evidence is there.
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {

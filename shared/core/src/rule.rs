@@ -1,4 +1,6 @@
-//! What a rule is: a value, one file each under [`rules`](crate::rules), with everything that people and programs need to know of it.
+//! The type of a rule: a static value with its check, its texts and the facts that other modules need to know about it.
+//!
+//! Each rule is one file below [`rules`](crate::rules). No other module lists ids of rules: what sets a rule apart is a field here.
 
 use std::fmt;
 
@@ -14,36 +16,38 @@ use crate::{
     world::InForce,
 };
 
-/// A rule. `guardrail-audit rules <id>` and `docs/rules/<id>.md` show these very fields.
+/// A rule. The command `guardrail-audit rules <id>` and the page `docs/rules/<id>.md` are made from these fields.
 #[derive(Debug)]
 pub struct Rule {
-    /// What findings carry; also the name of the rule's file, without underscores.
+    /// The rule's id, such as `api-not-covered`. Findings carry it, and exceptions name it. The rule's file has the same name, with
+    /// underscores for hyphens.
     pub id: &'static str,
-    /// What is wrong, in one line.
+    /// What is wrong, in one line: the title of its findings.
     pub title: &'static str,
-    /// The default; the configuration can change it.
+    /// The severity of its findings, unless the configuration sets another one.
     pub severity: Severity,
-    /// The part of the catalogue that it stands in.
+    /// The part of the catalogue (docs/rules/) that lists the rule.
     pub group: Group,
-    /// The operations whose records it looks at.
+    /// The API operations whose CloudTrail records the rule needs. A [`Check::Change`] is called only with changes by these operations, and
+    /// records of an operation that neither a rule nor the table in [`operations`](crate::operations) needs are dropped unread.
     pub revealed_by: &'static [&'static str],
-    /// When exactly it fires.
+    /// The condition under which the rule reports a finding.
     pub fires: &'static str,
-    /// What must be known for that, and what happens if it isn't.
+    /// The evidence that the condition needs, and what is reported if that is missing.
     pub evidence: &'static str,
-    /// Why it matters.
+    /// Why it matters to a security team.
     pub rationale: &'static str,
-    /// The way back.
+    /// What to do about a finding.
     pub remediation: &'static str,
-    /// Where the facts come from.
+    /// URLs of the AWS documentation that the rule rests on.
     pub references: &'static [&'static str],
-    /// What resolves its findings.
+    /// The evidence that resolves its findings.
     pub resolved: Resolved,
-    /// Which findings of other rules belong together with its own.
+    /// Which findings of other rules its findings are linked to.
     pub correlation: Correlation,
     /// The entries of frameworks that its findings are evidence about.
     pub controls: &'static [Control],
-    /// How it looks. None: only the hub can, because it compares what members report.
+    /// The functions that detect what is wrong. A rule without any is checked by the hub only, which compares what members report.
     pub checks: &'static [Check],
 }
 
@@ -54,13 +58,13 @@ impl PartialEq for Rule {
 }
 
 impl Rule {
-    /// What is wrong, in one line, of changes that were refused.
+    /// The title of findings about changes that were all refused.
     #[must_use]
     pub fn attempt(&self) -> &'static str {
         self.change_checks().next().map_or(self.title, |check| check.attempt)
     }
 
-    /// Whether changes by administrators whom the configuration names are expected.
+    /// Whether changes by administrators whom the configuration names are expected, and so only informational.
     #[must_use]
     pub fn is_expected_of_administrators(&self) -> bool {
         self.change_checks().all(|check| check.expected_of_administrators)
@@ -70,13 +74,14 @@ impl Rule {
         self.checks.iter().filter_map(|check| if let Check::Change(check) = check { Some(check) } else { None })
     }
 
-    /// The severity of its findings under a configuration, before any steps.
+    /// The severity of its findings under a configuration, before it is lowered or raised for attempts and unverified effects.
     #[must_use]
     pub fn severity_in(&self, configuration: &Configuration) -> Severity {
         configuration.severities.get(self.id).copied().unwrap_or(self.severity)
     }
 
-    /// An open finding of this rule about what the key names, with all that the rule and the configuration say of it, and nothing seen yet.
+    /// An open finding of this rule with the given key: texts, severity and framework entries are filled, and all fields about calls or
+    /// changes are empty. All findings are made from it, so that none lacks what the rule or the configuration says.
     #[must_use]
     pub fn finding(&self, key: FindingKey, configuration: &Configuration) -> Finding {
         Finding {
@@ -114,20 +119,21 @@ impl Rule {
     }
 }
 
-/// What resolves a finding. Nothing is ever resolved because nothing was heard.
+/// The evidence that resolves a finding. The absence of further events never does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolved {
-    /// Later calls of the same kind are covered, or the state was read and covers them.
+    /// A later call of the same kind is covered, by the same principal or by what is enforced on everybody; or a state that was read after
+    /// the last violation covers such calls.
     ByCover,
     /// A later call of the same kind by the same principal is covered.
     ByCoverOfTheSamePrincipal,
     /// An evaluation shows that a later call of the same kind by the same principal is covered.
     ByObservationOfTheSamePrincipal,
-    /// The account's effective policy, as it was read, demands a guardrail here.
+    /// The account's effective policy, read after the last violation, demands a guardrail in the Region.
     ByPolicy,
-    /// The state that was changed is as it was before, or stronger.
+    /// The changed resource is again as strong as before the change, or stronger.
     ByState,
-    /// Only an exception ends it.
+    /// Nothing does: the event can't be undone. Only an exception of the configuration can suppress the finding.
     Never,
 }
 
@@ -135,17 +141,18 @@ pub enum Resolved {
 /// same event are linked, and so are changes of the organization with the accounts that [`Correlation::NoGuardrailRequired`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correlation {
-    /// A change takes a protection, or the evidence of it, away: violations within a day after it are its use.
+    /// A change removes a protection, or the evidence of it: it is linked to violations within a day after it, which may make use of it.
     RemovesProtection,
-    /// No policy requires a guardrail of an account in a Region: violations there follow from this.
+    /// No policy requires a guardrail of an account in a Region: it is linked to findings of [`Correlation::FollowsFromNoneRequired`]
+    /// there.
     NoGuardrailRequired,
-    /// Calls lack a guardrail, which follows from the finding that none is required of the account, if there is one.
+    /// Calls lack a guardrail: it is linked to the finding that no policy requires one there, if there is such a finding.
     FollowsFromNoneRequired,
-    /// None of these.
+    /// No links besides those that all rules have.
     Independent,
 }
 
-/// The parts of the catalogue.
+/// The parts of the catalogue of rules, in the order of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     /// Calls that run a model.
@@ -175,33 +182,33 @@ impl fmt::Display for Group {
     }
 }
 
-/// How a rule looks for what is wrong.
+/// The function that detects what a rule is about, by what it is called with.
 #[derive(Debug)]
 pub enum Check {
-    /// At a call that was judged.
+    /// Called with each class of calls and their verdict.
     Call(fn(&JudgedCall<'_>) -> Option<Observed>),
-    /// At a change, refused or not.
+    /// Called with each change, whether it was refused or not, by an operation of [`Rule::revealed_by`].
     Change(ChangeCheck),
-    /// At the state as it was read.
+    /// Called once with all states of the world and the changes between them.
     State(StateCheck),
-    /// At what was seen of an account and Region.
+    /// Called with the traffic of each account and Region.
     AccountRegion(PlaceCheck),
 }
 
-/// Looks at a change.
+/// A check of a single change.
 pub struct ChangeCheck {
-    /// What the rule's title is of a change that was refused: what would have been.
+    /// The title of a finding about changes that were refused. It must not claim that they were made.
     pub(crate) attempt: &'static str,
     /// Whether a change by an administrator whom the configuration names is expected, and so only informational.
     pub(crate) expected_of_administrators: bool,
-    /// Looks at it.
+    /// The check itself. It returns an empty list if the rule doesn't concern the change.
     pub(crate) look: fn(&ChangeInContext<'_>) -> Vec<Outcome>,
 }
 
-/// Looks at the state.
+/// A check of the state, independent of any single change.
 pub struct StateCheck(pub(crate) fn(&ChangeHistory<'_>) -> Vec<Outcome>);
 
-/// Looks at an account and Region.
+/// A check of the traffic of an account and Region.
 pub struct PlaceCheck(pub(crate) fn(&Traffic<'_>, &ChangeHistory<'_>) -> Vec<Outcome>);
 
 macro_rules! opaque {
@@ -215,70 +222,71 @@ macro_rules! opaque {
 }
 opaque!(ChangeCheck, StateCheck, PlaceCheck);
 
-/// What was seen of an account and Region, besides verdicts.
+/// The times of calls in an account and Region, for rules about gaps in what is recorded.
 #[derive(Clone, Debug)]
 pub(crate) struct Traffic<'a> {
     pub(crate) account: &'a AccountId,
     pub(crate) region: &'a Region,
-    /// When the auditor's own refused calls came through, in order, and whether that is more than the account's own word.
+    /// The times of the auditor's heartbeats (docs/glossary.md#heartbeat), sorted; `true` if the organization's trail recorded it, and not
+    /// only the account itself reported it.
     pub(crate) heartbeats: Vec<(Timestamp, bool)>,
-    /// When calls were made that metrics count, in order. Only where there are metrics to compare.
+    /// The times of calls that CloudWatch's Bedrock metrics count, sorted. Empty if the world has no metrics of this account and Region.
     pub(crate) counted: Vec<Timestamp>,
 }
 
-/// A call with its judgement, and what rules look at besides.
+/// A call with its verdict, and with the facts beyond the verdict that rules need.
 #[derive(Debug)]
 pub struct JudgedCall<'a> {
     /// The call.
     pub call: &'a Call,
-    /// Its verdict.
+    /// Its verdict, with grade, reason and missing evidence.
     pub judgement: &'a Judgement,
-    /// A Bedrock API key was used.
+    /// The call was authenticated by a Bedrock API key (a bearer token) instead of a signature.
     pub bearer_key: bool,
-    /// Its invocation log shows fewer guarded characters than there were.
+    /// Its invocation log shows that the guardrail evaluated fewer characters than the call had.
     pub partially_guarded: bool,
-    /// How it was refused, if its error speaks of guardrails.
+    /// The refusal, if the call's error is about a guardrail.
     pub guardrail_refusal: Option<GuardrailRefusal<'a>>,
-    /// Whether the account's effective policy demands anything in this Region. False of an account that is not active.
+    /// True if the account's effective policy demands no guardrail in this Region. False for an account that is not active.
     pub policy_is_silent: InForce<bool>,
-    /// The guardrail that the call asked for, if an earlier event shows that it was made in this account.
+    /// The ARN of the guardrail that the call requests, if an earlier record shows that it was created in the caller's account.
     pub created_in_account: Option<String>,
-    /// Whether the account's trails record evaluations, if that is known.
+    /// Whether the account's trails record ApplyGuardrail data events.
     pub evaluations_recorded: InForce<bool>,
 }
 
 /// A call that was refused because of a guardrail.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardrailRefusal<'a> {
-    /// `errorCode`.
+    /// The record's `errorCode`.
     pub error_code: &'a str,
-    /// The ARN that `errorMessage` names, if it names one.
+    /// The ARN of the guardrail that the record's `errorMessage` names, if any.
     pub names: Option<&'a str>,
-    /// The guardrails that are enforced for the call: `None` if that isn't known.
+    /// The ARNs of the guardrails that are enforced for the call; `None` if that isn't known.
     pub enforced: Option<&'a [String]>,
 }
 
-/// What a rule saw.
+/// What a rule reports about a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Sets findings of one rule, account and Region apart.
+    /// Separates findings of one rule, account, Region and resource; often empty.
     pub discriminator: String,
-    /// What it means here, as the end of a sentence about the calls.
+    /// The end of the finding's `detail`, behind the calls and a colon.
     pub because: String,
-    /// The way back, where it is another than the rule's.
+    /// The remediation, where it differs from the rule's.
     pub remediation: Option<String>,
-    /// What is concerned, if it is not the account.
+    /// The ARN or id of the resource that the finding is about, if it is not the account.
     pub resource: Option<String>,
 }
 
 impl JudgedCall<'_> {
-    /// For the rule of one reason: what to say if the call is a violation for this reason.
+    /// The report of a rule that stands for one reason of violations: `None`, unless the call is a violation for this reason.
     #[must_use]
     pub fn violates(&self, reason: Reason, because: impl FnOnce(&Judgement) -> String) -> Option<Observed> {
         (self.judgement.reason == Some(reason)).then(|| Observed { because: because(self.judgement), ..Observed::default() })
     }
 
-    /// Whether the call may have run a model.
+    /// Whether the call may have run a model: its error, if any, doesn't show that it ended before inference.
     #[must_use]
     pub fn ran(&self) -> bool {
         !self.call.failed
@@ -292,13 +300,14 @@ impl JudgedCall<'_> {
 }
 
 impl Judgement {
-    /// The required guardrail, as the object of a sentence.
+    /// The ARN of the required guardrail, or "an enforced guardrail", to be put into the sentence of a finding.
     #[must_use]
     pub fn required_guardrail(&self) -> String {
         self.required.as_ref().map_or("an enforced guardrail".to_owned(), crate::arn::GuardrailKey::arn)
     }
 
-    /// What the effective policy names instead, and where that comes from.
+    /// The part of a finding's sentence that names the guardrail of the effective policy and the policy that sets it; empty if it names
+    /// none.
     #[must_use]
     pub fn policy_names(&self) -> String {
         match self.policy.as_ref().and_then(|policy| Some((policy, policy.identifier.as_ref()?))) {
