@@ -1,4 +1,7 @@
-//! The pipeline behind the facts: join, judge, apply the rules, fold into findings.
+//! The audit: from the collected records and the world to verdicts, findings and blind spots.
+//!
+//! [`audit`] resolves the state at each time, judges the calls of each account and Region, applies the rules to calls, changes and states,
+//! and correlates the findings. It has no clock and no I/O: equal input gives an equal [`Audit`].
 
 mod account_region;
 mod changes;
@@ -47,13 +50,13 @@ use relevance::{AccountRegions, Relevance};
 pub use self::{exceptions::except, options::AuditOptions};
 pub use crate::join::Selection;
 
-/// The operations whose records are looked at, with the default configuration.
+/// The operations whose records an audit needs, under the default configuration.
 #[must_use]
 pub fn wanted() -> Wanted {
     wanted_for(&Configuration::default())
 }
 
-/// The operations whose records are looked at.
+/// The operations whose records an audit needs, under a configuration: it names the auditor's own resources, changes of which are findings.
 #[must_use]
 pub fn wanted_for(configuration: &Configuration) -> Wanted {
     let by_rules = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied());
@@ -61,38 +64,39 @@ pub fn wanted_for(configuration: &Configuration) -> Wanted {
     Wanted::new(by_table.chain(by_rules)).only_with(operations::changes_of_auditor(), configuration.auditor.stems())
 }
 
-/// The same, where a world says in which buckets evidence is kept: what is done to their objects matters too.
+/// The same for a world that names the buckets in which evidence is kept: data events on the objects in them are needed as well.
 #[must_use]
 pub fn wanted_in(configuration: &Configuration, world: &World) -> Wanted {
     wanted_for(configuration).with_stores(world.log_stores())
 }
 
-/// What a run found out. A pure function of the set of records, the world and the terms.
+/// The result of an audit. It depends on the set of records, the world and the [`AuditOptions`] only, not on the order of the records.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Audit {
-    /// Calls, evidence and changes, each once.
+    /// The number of calls, evaluations, invocation logs and changes that were used, without copies.
     pub judged: u64,
-    /// Copies of them.
+    /// The number of their copies.
     pub duplicates: u64,
-    /// Those that were left out because they were not selected.
+    /// The number of records that [`Selection`] leaves out.
     pub not_selected: u64,
-    /// The accounts and Regions that records were read of, selected or not.
+    /// The accounts and Regions that have records, selected or not.
     pub met: BTreeSet<(AccountId, Region)>,
-    /// From the first to the last record, selected or not.
+    /// The times of the first and of the last record, selected or not.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// The calls, by verdict.
+    /// The number of calls by verdict.
     pub invocations: Invocations,
-    /// The calls, by all that a verdict says.
+    /// The number of calls by account, Region, model, operation, verdict, grade and reason.
     pub coverage: Vec<CoverageRow>,
-    /// What could not be seen.
+    /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow>,
     /// The names of accounts, where the organization is known.
     pub accounts: BTreeMap<AccountId, String>,
-    /// What is wrong, worst first.
+    /// The findings, open ones first, and of these the most severe.
     pub findings: Vec<Finding>,
-    /// What looks wrong about the configuration.
+    /// Warnings about the configuration, such as exceptions that ended or that match no finding.
     pub warnings: Vec<String>,
-    /// When the next silence will have lasted too long, unless somebody is heard by then; `None` if none is waited for.
+    /// The next time at which a missing heartbeat becomes a finding, if none is recorded until then; `None` if none is expected. The hub
+    /// schedules its next fold by it.
     pub silent_at: Option<Timestamp>,
 }
 
@@ -106,33 +110,33 @@ pub fn audit(facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> A
     conclude(checked, options)
 }
 
-/// The changes in the order of time, each once.
+/// The collected rows, with their changes in the order of time and without copies.
 struct Ordered {
     facts: EvidenceRows,
-    /// Copies of changes.
+    /// The number of copies of changes.
     duplicates: u64,
 }
 
-/// Puts the changes in order.
+/// Sorts the changes by time and drops copies.
 fn order(mut facts: EvidenceRows) -> Ordered {
     facts.close();
     let duplicates = facts.changes.put_in_order(facts.texts.strings());
     Ordered { facts, duplicates }
 }
 
-/// The changes, with the state at each time.
+/// The rows, with the state at each time.
 struct Resolved {
     ordered: Ordered,
     state: State,
 }
 
-/// Works out the state that the snapshots and the changes amount to.
+/// Computes the state at each time from the snapshots of the world and the changes.
 fn resolve_state(ordered: Ordered, world: World) -> Resolved {
     let state = resolve(&ordered.facts, world);
     Resolved { ordered, state }
 }
 
-/// What the audits of all accounts and Regions found out. Their rows are gone; the changes are still to be checked.
+/// The results for all accounts and Regions, merged. The rows of calls are freed by now; the changes are not checked yet.
 struct Judged {
     audit: Audit,
     state: State,
@@ -144,12 +148,12 @@ struct Judged {
     verdicts: Verdicts,
 }
 
-/// What is concluded of calls, by account and Region.
+/// The findings and counts about calls, of all accounts and Regions.
 #[derive(Default)]
 struct Verdicts {
     findings: Vec<CallFinding>,
     coverage: Vec<Vec<CoverageRow>>,
-    /// The live exceptions that mean one of the findings, by their place in the configuration.
+    /// The live exceptions that match one of the findings, by their index in the configuration.
     excepted: BTreeSet<usize>,
 }
 
@@ -187,14 +191,14 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
     Judged { audit, state, kept, texts, drafts_requested, horizon, seen, verdicts }
 }
 
-/// What the rules found in changes and states. The changes are gone: what is concluded takes their room.
+/// What the rules reported about changes and states. The changes are freed by now, so that the findings can use their memory.
 struct Checked {
     audit: Audit,
     state: State,
     verdicts: Verdicts,
     rules: ChangeRules,
     regions: BTreeMap<AccountId, BTreeSet<Region>>,
-    /// Where documents of identities allow inference while the identities aren't known.
+    /// The accounts and Regions where a changed IAM policy may allow inference, and the account's identities were not read.
     unread_identities: AccountRegions,
 }
 
@@ -209,8 +213,8 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
     for place in &seen {
         regions.entry(place.account.clone()).or_default().insert(place.region.clone());
     }
-    // What happens to the organization and to trails concerns all accounts. The rest is put together piece by piece: Bedrock keeps things by
-    // Region; what IAM and the auditor's own services keep can bear on all of an account.
+    // Changes of the organization and of trails concern all accounts, so they form one history. The others form a history for each owner of
+    // the resources: an account and Region for Bedrock, and an account for IAM and the services that the auditor runs on.
     let mut of_all: Vec<(ChangeKey, Change)> = Vec::new();
     let mut by_owner: BTreeMap<(&str, Option<&str>), Vec<PackedChange<'_>>> = BTreeMap::new();
     for listed in kept.iter(texts.strings()).filter(|listed| relevance.is(listed)) {
@@ -257,7 +261,7 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
     Checked { audit, state, verdicts, rules, regions, unread_identities }
 }
 
-/// Makes findings of what was found, correlates them, and puts everything in the order of reports.
+/// Builds the findings about changes, correlates all findings, and sorts everything in the order of reports.
 fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
     let Checked { mut audit, state, verdicts: Verdicts { findings, coverage, mut excepted }, rules, regions, unread_identities } = checked;
     let mut changes = rules.conclude(&state, options, &mut excepted);
@@ -278,7 +282,7 @@ fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
     audit
 }
 
-/// What of the configuration selects nothing.
+/// Warnings about names in requirements that select nothing, and about live exceptions that match no open finding.
 fn unmatched(
     state: &State,
     regions: &BTreeMap<AccountId, BTreeSet<Region>>,
@@ -297,7 +301,7 @@ fn unmatched(
     requirements.chain(exceptions).collect()
 }
 
-/// From the first to the last record.
+/// The times of the first and of the last record; `None` as long as there is none.
 struct Horizon(Option<(Timestamp, Timestamp)>);
 
 impl Horizon {
@@ -308,13 +312,13 @@ impl Horizon {
         }
     }
 
-    /// Everything, if there was no record.
+    /// Both times; all of time, if there was no record.
     fn ends(&self) -> (Timestamp, Timestamp) {
         self.0.unwrap_or((Timestamp::BEGINNING, Timestamp::END))
     }
 }
 
-/// What was seen of each account and Region, also of those of which only metrics are known.
+/// The traffic of each selected account and Region that has calls or, in the world, metrics.
 fn traffic<'a>(seen: &'a [SeenPlace], state: &'a State, selection: &Selection) -> Vec<Traffic<'a>> {
     let mut traffic: BTreeMap<(&AccountId, &Region), Traffic<'_>> = BTreeMap::new();
     for (account, region) in state.metered().filter(|(account, region)| selection.selects_place(account, region)) {
@@ -329,13 +333,13 @@ fn traffic<'a>(seen: &'a [SeenPlace], state: &'a State, selection: &Selection) -
     traffic.into_values().collect()
 }
 
-/// Explains a call that need not have been made, by the state at its time.
+/// Explains the verdict on a call by the state at its time. The call needn't have been made: no record of it is looked up.
 #[must_use]
 pub fn explain_call(call: &Call, facts: &EvidenceRows, world: World, configuration: &Configuration) -> Vec<String> {
     verdict::explain(call, &Evidence::default(), &resolve(facts, world), &configuration.requirements)
 }
 
-/// Explains a finding: of one about calls the latest call behind it, step by step. `None` if there is no such finding.
+/// Explains a finding about calls by the steps of the verdict on the latest call behind it. `None` if no finding about calls has this id.
 #[must_use]
 pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Option<Vec<String>> {
     let state = resolve(&facts, world);
@@ -344,7 +348,7 @@ pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &Au
     places.map(|place| place_audit(place, &facts.texts, &state, options, &latest)).find_map(|mut place| place.explain(id))
 }
 
-/// Explains a finding about changes or states, by all that it says.
+/// Explains a finding about changes or states: the rule's condition, the events, what changed, and how its severity came about.
 #[must_use]
 pub fn explain_change(finding: &Finding, options: &AuditOptions<'_>) -> Vec<String> {
     let Some(rule) = rules::find(&finding.rule) else {
@@ -389,9 +393,9 @@ pub fn explain_change(finding: &Finding, options: &AuditOptions<'_>) -> Vec<Stri
     steps
 }
 
-/// The world, with the changes that were read.
+/// The state at each time: the snapshots of the world, with the changes applied to them.
 fn resolve(facts: &EvidenceRows, mut world: World) -> State {
-    // Of the other services nothing changes what verdicts rest on.
+    // Changes in other services have no effect on the world.
     let bears = |listed: &PackedChange<'_>| ["bedrock", "organizations", "cloudtrail"].contains(&listed.operation().0);
     for (key, change) in facts.changes.iter(facts.texts.strings()).filter(bears).map(PackedChange::to_change) {
         match &change.effect {
@@ -408,15 +412,15 @@ fn judge_places(places: Places, texts: &Texts, kept: &PackedChanges, state: &Sta
     parallel::map(options.threads, in_order(places, texts), |place| place_audit(place, texts, state, options, &latest).audit())
 }
 
-/// The accounts and Regions, the smallest first: the rows of each are let go when it is judged, and what the largest needs besides its
-/// rows takes the room of the others.
+/// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
+/// last, finds the memory of the others free; another order raises the peak of memory.
 fn in_order(places: Places, texts: &Texts) -> Vec<NamedRows> {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
     places
 }
 
-/// What was read of an account and Region.
+/// The rows of an account and Region, with the symbols of their names.
 type NamedRows = ((Symbol, Symbol), Rows);
 
 fn place_audit<'a>(
@@ -431,7 +435,7 @@ fn place_audit<'a>(
     PlaceAudit::new(place, texts, state, options)
 }
 
-/// When the latest change was made, by account and Region.
+/// The time of the latest change in each account and Region.
 type LatestChanges<'s> = HashMap<(&'s str, &'s str), Timestamp>;
 
 fn latest_changes<'s>(kept: &'s PackedChanges, strings: &'s Strings) -> LatestChanges<'s> {

@@ -1,4 +1,4 @@
-//! The audit of one account and Region, and what it concludes: nothing that is judged there depends on calls made elsewhere.
+//! The audit of the calls of one account and Region. It needs no calls from elsewhere, so accounts and Regions are audited in parallel.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,7 +33,7 @@ use crate::{
     world::{InForce, MediatorKind, PolicyBasis, State},
 };
 
-/// An account and Region to audit.
+/// The input of the audit of an account and Region.
 pub(super) struct PlaceAudit<'a> {
     place: AccountRegionEvidence<'a>,
     texts: &'a Texts,
@@ -42,22 +42,22 @@ pub(super) struct PlaceAudit<'a> {
     is_metered: bool,
 }
 
-/// What the audit of an account and Region found out.
+/// The result of the audit of an account and Region.
 pub(super) struct PlaceOutcome {
-    /// From the first to the last record.
+    /// The times of the first and of the last record.
     pub(super) span: Option<(Timestamp, Timestamp)>,
     pub(super) met: JoinCounts,
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) blind: Vec<BlindRow>,
-    /// With when their calls were made.
+    /// The findings about calls, with the times of the calls.
     pub(super) findings: Vec<CallFinding>,
-    /// The live exceptions that mean one of them.
+    /// The indexes of the live exceptions that match one of the findings.
     pub(super) excepted: BTreeSet<usize>,
     pub(super) seen: SeenPlace,
 }
 
-/// What was seen of an account and Region.
+/// The times of heartbeats and of metered calls in an account and Region, of which [`Traffic`](crate::rule::Traffic) is made.
 pub(super) struct SeenPlace {
     pub(super) account: AccountId,
     pub(super) region: Region,
@@ -65,7 +65,7 @@ pub(super) struct SeenPlace {
     pub(super) counted: Vec<Timestamp>,
 }
 
-/// The calls of a place, folded: grows with what is distinct, not with the calls.
+/// The calls of an account and Region, folded: it grows with the number of distinct rows, not with the number of calls.
 #[derive(Default)]
 struct Fold {
     met: JoinCounts,
@@ -73,7 +73,7 @@ struct Fold {
     coverage: HashMap<CoverageKey, u64>,
     missing: BTreeSet<Missing>,
     epochs: BTreeSet<Option<u32>>,
-    /// By rule and discriminator.
+    /// The findings so far, by rule and discriminator.
     builders: BTreeMap<&'static str, BTreeMap<String, FindingBuilder>>,
     covers: CoverageTimes,
     heartbeats: Vec<(Timestamp, bool)>,
@@ -84,7 +84,7 @@ struct Fold {
 struct CoverageKey {
     kind: Kind,
     subject: Symbol24,
-    /// The model behind an agent depends on the time.
+    /// The epoch of the state, for calls of agents and flows only: their model may change from one to the next.
     epoch: Option<u32>,
     api: Symbol,
     verdict: Verdict,
@@ -102,7 +102,7 @@ impl<'a> PlaceAudit<'a> {
         View { place: &self.place, texts: self.texts, state: self.state, options: self.options, is_metered: self.is_metered }
     }
 
-    /// Judges all calls, applies the rules and concludes.
+    /// Judges all calls, applies the rules about calls, and builds the findings.
     pub(super) fn audit(mut self) -> PlaceOutcome {
         let fold = self.fold();
         let view = self.view();
@@ -124,7 +124,7 @@ impl<'a> PlaceAudit<'a> {
         }
     }
 
-    /// Explains the latest call behind a finding, if it is one of this account and Region.
+    /// Explains the verdict on the latest call behind a finding; `None` if no finding here has this id.
     pub(super) fn explain(&mut self, id: &str) -> Option<Vec<String>> {
         let fold = self.fold();
         let (_, builder) =
@@ -147,8 +147,8 @@ impl<'a> PlaceAudit<'a> {
         fold
     }
 
-    /// Calls a function with each call and its judgement. What the lack of an evaluation means can be told only after all calls were
-    /// met, so where it may mean something they are met twice.
+    /// Calls a function with each call and its verdict. What a missing evaluation proves depends on all other calls, so where trails may
+    /// record evaluations, a first pass over the calls counts those without one.
     fn each_judged(&mut self, mut with: impl FnMut(View<'_>, &JoinedCall, &Rc<Judged>, Expectation)) -> JoinCounts {
         let PlaceAudit { place, texts, state, options, is_metered } = self;
         let (texts, state, options, is_metered) = (*texts, *state, *options, *is_metered);
@@ -160,7 +160,7 @@ impl<'a> PlaceAudit<'a> {
                 && !met.form.kind.is_mediated()
         };
         if place.watched {
-            // What a call is compared with doesn't depend on the times that are looked at.
+            // The count includes calls outside of the selected times, so that a selection changes no verdict.
             let at_all_times = Selection { since: None, until: None, ..options.selection.clone() };
             place.each_call(&at_all_times, |place, met| {
                 if rests_on_enforcement(met, &classes.judge(View { place, texts, state, options, is_metered }, met, Expectation::None)) {
@@ -202,7 +202,7 @@ impl Fold {
         self.epochs.insert(met.epoch);
         for (rule, observed) in &judged.observed {
             let by_discriminator = self.builders.entry(rule.id).or_default();
-            // Most calls are like one before: the key is made only if not.
+            // Most calls belong to a known finding, so the discriminator is cloned only for a new one.
             if !by_discriminator.contains_key(&observed.discriminator) {
                 by_discriminator.insert(observed.discriminator.clone(), FindingBuilder::new(rule, met, judged, observed));
             }
@@ -237,7 +237,7 @@ impl View<'_> {
         };
         let mut rows: Vec<CoverageRow> = counts.iter().map(row).collect();
         rows.sort_unstable();
-        // Several forms of one model are one row.
+        // An alias and an ARN of one model have the same name here, so their rows are merged.
         rows.dedup_by(|row, before| {
             let same = row.is_like(before);
             if same {
@@ -249,7 +249,8 @@ impl View<'_> {
         rows
     }
 
-    /// The model to report: what an alias stands for, if that is one model; of an agent or flow, its model, else itself.
+    /// The name of the model to report: of an alias, the model that it stands for, if that is a single one; of an agent or flow, its model,
+    /// or its own name if the model isn't known.
     fn subject_name(&self, kind: Kind, subject: Symbol24, epoch: Option<u32>) -> String {
         let text = self.texts.long(subject);
         let (account, region) = (&self.place.account, &self.place.region);
@@ -365,7 +366,7 @@ impl View<'_> {
         let models =
             by_name(&mut builder.subjects.iter().map(|((kind, subject), count)| (self.subject_name(*kind, *subject, None), *count)));
         let apis = by_name(&mut builder.apis.iter().map(|(api, count)| (self.texts.get(*api).to_owned(), *count)));
-        // A verdict is about calls; a rule of another group only met them.
+        // Only rules about invocations report a verdict: to a rule of another group, a call shows that something else is wrong.
         let is_about_calls = rule.group == Group::Invocation;
         let of_one_kind = if builder.verdicts.len() == 1 && is_about_calls { builder.verdicts.first().copied() } else { None };
         let calls = if builder.count == 1 { "call" } else { "calls" };

@@ -1,7 +1,8 @@
-//! Calls of one class are judged once.
+//! Sorts calls into classes whose verdict is the same, so that each class is judged once.
 //!
-//! Of a model a verdict depends only on whether some list names it, and of what kind it is; of a requested guardrail only on whether
-//! something requires it, and on what kind of version it is. So the thousands of combinations that callers make fall into a few classes.
+//! A verdict depends on a model only by its kind and by whether a list of some enforcement or requirement names it; and on a requested
+//! guardrail only by the kind of its version and by whether something requires it. So the millions of calls of an account fall into a few
+//! classes.
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -19,14 +20,14 @@ use crate::{
     verdict::{Call, Expectation, Judgement},
 };
 
-/// How the calls of a class were judged, and what rules say of them.
+/// The verdict on the calls of a class, and what the rules report about them.
 #[derive(Debug, PartialEq)]
 pub(super) struct Judged {
     pub(super) judgement: Judgement,
     pub(super) observed: Vec<(&'static Rule, Observed)>,
 }
 
-/// All of a call that bears on its verdict or on what rules say.
+/// Everything about a call that its verdict or a rule depends on. A field that is missing here gives calls another call's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Class {
     epoch: Option<u32>,
@@ -41,7 +42,7 @@ struct Class {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum SubjectClass {
-    /// A model that some list names, that the world resolves, or an agent or flow: like no other.
+    /// A model that a list names, an alias that the world resolves, or an agent or flow: a class of its own.
     Itself(Symbol24),
     OtherFoundation,
     OtherAlias(Alias),
@@ -52,7 +53,7 @@ enum SubjectClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum RequestedClass {
     None,
-    /// A guardrail that something requires or enforces, or a request that can't be read: like no other.
+    /// A guardrail that something requires or enforces, that was created in the account, or that can't be parsed: a class of its own.
     Itself(Symbol24),
     OtherNumbered,
     OtherDraft,
@@ -61,14 +62,14 @@ enum RequestedClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ErrorClass {
     None,
-    /// Rules look at what such an error says.
+    /// The call was refused by a guardrail. Rules read the error's code and the guardrail that it names.
     OfGuardrail(Symbol, Symbol24),
     Other {
         before_inference: bool,
     },
 }
 
-/// Judges the calls of one account and Region.
+/// The classes of the calls of one account and Region, with the verdict on each.
 #[derive(Default)]
 pub(super) struct Classes {
     named_models: BTreeSet<String>,
@@ -92,7 +93,7 @@ impl Classes {
         }
     }
 
-    /// The judgement of a call.
+    /// The verdict on a call: that of its class, which is judged at its first call.
     pub(super) fn judge(&mut self, view: View<'_>, met: &JoinedCall, expectation: Expectation) -> Rc<Judged> {
         let class = Class {
             epoch: met.epoch,
@@ -105,7 +106,7 @@ impl Classes {
             expectation,
         };
         if let Some(judged) = self.judged.get(&class) {
-            // What a class leaves out must not matter: every test judges each call of its own besides.
+            // In tests, each call is judged by itself as well, which shows a verdict that depends on more than its class.
             debug_assert_eq!(**judged, judge_one(view, met, expectation), "{class:?}");
             return Rc::clone(judged);
         }

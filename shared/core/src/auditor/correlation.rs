@@ -1,4 +1,6 @@
-//! Findings that belong to one story are linked. Their severities stay what the catalogue and the configuration say.
+//! Correlation: links a finding to those that it led to, or that are about the same event (docs/glossary.md#correlation).
+//!
+//! A link changes no severity: that stays what the rule and the configuration set.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +12,18 @@ use crate::{
     verdict::Verdict,
 };
 
-/// Uncovered calls this long after a tampering are taken as its use.
+/// Seconds after the removal of a protection within which violations are taken as its use.
 const WINDOW_SECONDS: i64 = 24 * 60 * 60;
 
 /// A finding about calls.
 pub(super) struct CallFinding {
     pub(super) rule: &'static Rule,
     pub(super) finding: Finding,
-    /// When the calls were made, if they are such that a change can have led to them.
+    /// The times of the calls, if they are violations, which a change can have made possible; else empty.
     pub(super) spans: Vec<Span>,
 }
 
-/// Links what belongs together.
+/// Links the findings about calls and changes, and returns all of them.
 pub(super) fn correlate(calls: Vec<CallFinding>, changes: Vec<ChangeFinding>) -> Vec<Finding> {
     let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut link = |a: &Finding, b: &Finding| {
@@ -48,7 +50,7 @@ pub(super) fn correlate(calls: Vec<CallFinding>, changes: Vec<ChangeFinding>) ->
         let of_organization = |change: &&ChangeFinding| change.finding.account == cause.account && change.rule.group == Group::Organization;
         changes.iter().filter(of_organization).for_each(|change| link(&change.finding, cause));
     }
-    // Rules that say different things of one event belong together.
+    // Findings of several rules about one event are linked.
     let mut by_event: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in changes.iter().map(|change| &change.finding) {
         finding.events.iter().for_each(|event| by_event.entry(event).or_default().push(finding));
@@ -74,15 +76,15 @@ pub(super) fn correlate(calls: Vec<CallFinding>, changes: Vec<ChangeFinding>) ->
     .collect()
 }
 
-/// The most findings that one is linked to.
+/// The most links of a finding. Without it, a thousand findings about one event would carry a million links.
 const MOST_LINKS: usize = 20;
 
-/// When the calls behind a finding were made, as far as a story needs to know.
+/// The times of the calls behind a finding, as far as [`correlate`] needs them.
 pub(super) fn when(calls: &Finding, spans: impl Iterator<Item = Span>) -> Vec<Span> {
     if is_use(calls) { joined(spans) } else { Vec::new() }
 }
 
-/// What lies closer together than the window as one.
+/// Merges spans that lie no further apart than [`WINDOW_SECONDS`]; [`followed`] gives the same answer for the result.
 fn joined(spans: impl Iterator<Item = Span>) -> Vec<Span> {
     let mut spans: Vec<Span> = spans.filter(|span| span.ends().next().is_some()).collect();
     spans.sort_unstable_by_key(|span| span.first);
@@ -97,12 +99,12 @@ fn joined(spans: impl Iterator<Item = Span>) -> Vec<Span> {
     spans
 }
 
-/// Whether a tampering can have been used by these calls.
+/// Whether these calls can make use of a removed protection: they are violations.
 fn is_use(calls: &Finding) -> bool {
     calls.verdict == Some(Verdict::Violation)
 }
 
-/// Whether calls were made after a moment, and within the window.
+/// Whether calls were made within [`WINDOW_SECONDS`] after a change.
 fn followed(done: Timestamp, spans: &[Span]) -> bool {
     let until = done.plus_seconds(WINDOW_SECONDS);
     spans.iter().any(|span| span.last >= done && span.first <= until)

@@ -1,4 +1,4 @@
-//! Which findings the team lives with for a while.
+//! Applies the exceptions of the configuration, which suppress findings until a date.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::{
     organization::Organization,
 };
 
-/// Does to an open finding that was not made here what the configuration's exceptions do to all others: it is suppressed, or open again.
-/// It has no principals, or all of them are shown.
+/// Applies the exceptions to an open finding that [`audit`](super::audit) didn't make, such as the hub's own. The finding has no
+/// principals, or shows all of them: exceptions are matched against those that it shows.
 pub fn except(finding: &mut Finding, organization: Option<&Organization>, options: &AuditOptions<'_>) {
     if finding.status == Status::Open {
         let shown = finding.principals.shown.clone();
@@ -18,8 +18,9 @@ pub fn except(finding: &mut Finding, organization: Option<&Organization>, option
     }
 }
 
-/// Suppresses a finding if live exceptions mean each of its principals; one that an ended exception meant is open again. A finding
-/// without principals is meant by exceptions that name none. Takes note of the live exceptions that select it.
+/// Suppresses a finding if each of its principals is matched by a live exception. If only exceptions that ended match them, the finding
+/// counts as reopened. A finding without principals is matched by exceptions that name none. Adds the indexes of matching live exceptions
+/// to `excepted`; the others are reported as unused.
 pub(super) fn apply(
     finding: &mut Finding,
     principals: &BTreeSet<&str>,
@@ -46,7 +47,7 @@ pub(super) fn apply(
     }
 }
 
-/// The exception, as a finding shows it.
+/// The fields of an exception that a finding shows.
 fn suppression(exception: &Exception) -> Suppression {
     Suppression {
         until: exception.until.to_string(),

@@ -1,4 +1,4 @@
-//! A finding in the making.
+//! Accumulates the calls of one finding.
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -13,34 +13,34 @@ use crate::{
     verdict::{Grade, Missing, Reason, Verdict},
 };
 
-/// All that one finding is made of.
+/// The calls of one finding, folded: it grows with distinct principals, models and operations, not with the number of calls.
 pub(super) struct FindingBuilder {
     pub(super) rule: &'static Rule,
     pub(super) principals: HashMap<Symbol24, u64>,
     pub(super) subjects: HashMap<(Kind, Symbol24), u64>,
     pub(super) apis: HashMap<Symbol, u64>,
-    /// When each strand was seen, in each stretch of time.
+    /// The first and last call of each group, by the epoch of the state ([`JoinedCall::epoch`]).
     pub(super) call_groups: HashMap<(CallGroup, Option<u32>), Span>,
     pub(super) count: u64,
     pub(super) first: Occurrence,
     pub(super) last: Occurrence,
-    /// What the rule says of the latest call.
+    /// The rule's report about the latest call.
     pub(super) observed: Observed,
-    /// How the latest call was judged.
+    /// The verdict on the latest call.
     pub(super) latest: Rc<Judged>,
-    /// The strongest.
+    /// The strongest grade of all calls.
     pub(super) grade: Grade,
     pub(super) verdicts: BTreeSet<(Verdict, Option<Reason>)>,
 }
 
-/// Calls that one remedy would put right: of a principal, with a model, by an operation.
+/// The calls of one principal, with one model, by one operation. A finding is resolved only when all of its groups are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct CallGroup {
     pub(super) principal: Symbol24,
     pub(super) kind: CallKind,
 }
 
-/// What calls share that cover each other, whoever makes them.
+/// The model and the operation of calls. A covered call is evidence about later calls of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct CallKind {
     pub(super) kind: Kind,
@@ -48,7 +48,7 @@ pub(super) struct CallKind {
     pub(super) api: Symbol,
 }
 
-/// From the first to the last time that something was seen. Without any time, it begins after it ends.
+/// The times of the first and of the last of some calls. If no time is known, `first` is later than `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) first: Timestamp,
@@ -75,7 +75,7 @@ impl Span {
         }
     }
 
-    /// Its ends, if it has any.
+    /// Both times, or none if no time is known.
     pub(super) fn ends(&self) -> impl Iterator<Item = Timestamp> {
         [self.first, self.last].into_iter().filter(|_| self.first <= self.last)
     }
@@ -112,7 +112,7 @@ impl FindingBuilder {
         if met.seen.order(&self.first, texts).is_lt() {
             self.first = met.seen;
         }
-        // Of calls in the same instant and event, the one whose words come last: any choice will do that reading doesn't change.
+        // If calls have equal times and event ids, the later text wins, so that the order of reading doesn't change the finding.
         if met.seen.order(&self.last, texts).then_with(|| observed.because.cmp(&self.observed.because)).is_ge() {
             self.last = met.seen;
             if self.observed != *observed {
@@ -121,7 +121,8 @@ impl FindingBuilder {
             self.latest = Rc::clone(judged);
         }
     }
-    /// What resolves it: where evaluations are missed, only an evaluation does, whatever the rule says.
+    /// The evidence that resolves the finding. If the latest call lacks an evaluation, only an evaluation of a later call does, whatever
+    /// the rule says.
     pub(super) fn resolved(&self) -> Resolved {
         if self.latest.judgement.missing.contains(&Missing::Evaluations) {
             Resolved::ByObservationOfTheSamePrincipal

@@ -1,24 +1,24 @@
-//! What a finding about changes says in words: each thing that a rule said, in the order of time.
+//! The `detail` of a finding about changes: the sentences of the rule's matches, in the order of time.
 
 use std::fmt::Write as _;
 
 use crate::{control_change::ControlChange, finding::Bounded, timestamp::Timestamp};
 
-/// What a rule said of one change, or of the state.
+/// The sentence of a rule's match in a change or in the state, with what is shown beside it.
 #[derive(Clone, Debug)]
 pub(super) struct MatchText {
     pub(super) time: Option<Timestamp>,
     pub(super) event_id: Box<str>,
-    /// A sentence without its full stop.
+    /// The sentence, without its full stop.
     pub(super) because: String,
     pub(super) changes: Vec<ControlChange>,
     pub(super) remediation: Option<String>,
-    /// The effect could not be read.
+    /// The effect of the change could not be read from its record or from snapshots.
     pub(super) unverified: bool,
 }
 
-/// Different things that were said, the latest of each, and of these the latest [`Bounded::MOST`]: there can be thousands. What is kept
-/// doesn't depend on the order in which they were said.
+/// The distinct sentences of a finding's matches: of equal ones the latest, and of these the latest [`Bounded::MOST`], because a finding
+/// can have thousands of matches. The result doesn't depend on the order in which matches are added.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MatchTexts {
     words: Vec<MatchText>,
@@ -34,7 +34,7 @@ impl MatchText {
         self.because == other.because && self.changes == other.changes
     }
 
-    /// The sentence. Of a refused change it never claims that it was done, whatever the rule says.
+    /// The sentence. If the change was refused, it never claims that the change was made, even where the rule's words do.
     fn sentence(&self, attempted: bool) -> String {
         let would = if attempted && !self.because.contains("would") { "had it not been refused, it would mean: " } else { "" };
         let unverified = if self.unverified { "; effect not verified" } else { "" };
@@ -68,7 +68,7 @@ impl MatchTexts {
         self.words.last()
     }
 
-    /// The controls that changed, each change once.
+    /// The controls that changed, without duplicates, at most so many.
     pub(super) fn changes(&self, most: usize) -> Vec<ControlChange> {
         let mut changes: Vec<ControlChange> = Vec::new();
         for change in self.words.iter().flat_map(|words| &words.changes) {
@@ -79,7 +79,7 @@ impl MatchTexts {
         changes
     }
 
-    /// All of it as one sentence.
+    /// All sentences, joined by "; then". Neighbours that differ only in their controls become one.
     pub(super) fn sentence(&self, attempted: bool) -> String {
         let mut said: Vec<(String, Vec<&ControlChange>)> = Vec::new();
         for words in &self.words {
@@ -95,7 +95,7 @@ impl MatchTexts {
     }
 }
 
-/// The controls, behind a sentence.
+/// The list of controls that follows a sentence, the first [`Bounded::MOST`] of them.
 fn listed(changes: &[&ControlChange]) -> String {
     let shown: Vec<String> = changes.iter().take(Bounded::MOST).map(ToString::to_string).collect();
     let mut listed = if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) };

@@ -1,16 +1,16 @@
-//! What a run rests on besides the records and the world.
+//! The inputs of an audit besides the records and the world.
 
 use crate::{config::Configuration, join::Selection, timestamp::Timestamp};
 
-/// What a run rests on besides the records and the world.
+/// The inputs of an audit besides the records and the world.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditOptions<'a> {
-    /// What the team requires and excepts.
+    /// The team's requirements, exceptions and severities.
     pub configuration: &'a Configuration,
-    /// Which calls to look at.
+    /// The accounts, Regions and times to which calls and findings are limited.
     pub selection: &'a Selection,
-    /// "Now", for end dates.
+    /// The present time, by which exceptions end. An argument, because this crate reads no clock.
     pub now: Timestamp,
-    /// How many threads judge. What they find out doesn't depend on it.
+    /// The number of threads. The result doesn't depend on it.
     pub threads: usize,
 }

@@ -1,4 +1,4 @@
-//! An account and Region as it is judged: its calls, with all that bears on each.
+//! Judges calls of one account and Region: builds the call from its row, finds its evidence, and calls the rules with the verdict.
 
 use super::options::AuditOptions;
 use crate::{
@@ -15,19 +15,20 @@ use crate::{
     world::{InForce, PolicyInForce, State},
 };
 
-/// An account and Region to look at, with all that bears on it.
+/// The evidence of an account and Region, with what is needed to judge its calls.
 #[derive(Clone, Copy)]
 pub(super) struct View<'v> {
     pub(super) place: &'v AccountRegionEvidence<'v>,
     pub(super) texts: &'v Texts,
     pub(super) state: &'v State,
     pub(super) options: &'v AuditOptions<'v>,
-    /// Bedrock's metrics of this account and Region are known.
+    /// Whether the world has Bedrock's CloudWatch metrics of this account and Region.
     pub(super) is_metered: bool,
 }
 
 impl View<'_> {
-    /// A call, as far as its judgement goes: its time is one at which the state was the same.
+    /// The call, as far as its verdict depends on it. Its time is not its own, but the beginning of the epoch in which the state was the
+    /// same, so that equal calls of an epoch are one class.
     pub(super) fn call_of(&self, met: &JoinedCall) -> Call {
         let (account, region) = (&self.place.account, &self.place.region);
         let texts = self.texts.requested(&met.columns);
@@ -43,7 +44,7 @@ impl View<'_> {
         }
     }
 
-    /// A call of this kind that requests nothing.
+    /// A call of this model and operation that requests no guardrail.
     pub(super) fn call_like(&self, kind: Kind, subject: Symbol24, api: Symbol) -> Call {
         let reach = match kind {
             Kind::Call(reach) => reach,
@@ -63,7 +64,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether it is a refused call by which an auditor shows that it is alive (docs/glossary.md#heartbeat).
+    /// Whether it is a heartbeat (docs/glossary.md#heartbeat): a refused call by the role that sends them.
     pub(super) fn is_heartbeat(&self, met: &JoinedCall) -> bool {
         !self.texts.get(met.form.error).is_empty()
             && self.options.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))
@@ -77,7 +78,7 @@ impl View<'_> {
         Evidence { expectation, ..self.place.found(number).evidence.clone() }
     }
 
-    /// Shows a call to rules.
+    /// Calls a function with what rules need to know about a call. The argument borrows from evidence, so it can't be returned.
     pub(super) fn with_judged_call<T>(
         &self,
         call: &Call,
@@ -109,7 +110,7 @@ impl View<'_> {
         })
     }
 
-    /// Whether the account's effective policy demands nothing in this Region. An account that isn't active is not asked.
+    /// Whether the account's effective policy demands no guardrail in this Region. False for an account that is not active.
     pub(super) fn policy_is_silent(&self, at: Timestamp) -> InForce<bool> {
         let (account, region) = (&self.place.account, &self.place.region);
         let is_active = self.state.placement(account, at).state().is_none_or(|placement| placement.active);
@@ -121,7 +122,7 @@ impl View<'_> {
         policy.map(|in_force| is_active && demands(in_force) == Some(false))
     }
 
-    /// The guardrail that a call asks for, if an event before it shows that it was made in the caller's account.
+    /// The ARN of the guardrail that a call requests, if an earlier record shows that it was created in the caller's account.
     fn created_in_account(&self, call: &Call) -> Option<String> {
         let key = call.requested.as_ref()?.guardrail.as_ref().filter(|key| key.account == call.account)?;
         let made = self.state.guardrail_made(key)?;

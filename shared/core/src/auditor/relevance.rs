@@ -1,4 +1,4 @@
-//! Which of all changes are put together and shown to the rules.
+//! Selects the changes that rules are called with: an account can have millions of IAM changes, and few of them can lead to a finding.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +12,19 @@ use crate::{
 /// Accounts and Regions.
 pub(super) type AccountRegions = BTreeSet<(AccountId, Region)>;
 
-/// Which changes some rule can say something of. Most changes of identities are about roles and users that nothing guards.
+/// Decides which changes some rule can report. Most IAM changes are about roles and users without a policy on guardrails.
 pub(super) struct Relevance<'m> {
-    /// A document that doesn't guard only matters where another one does.
+    /// The text in the kept part of a policy document that demands or protects a guardrail. Other documents matter only for identities that
+    /// have such a document too.
     guards: String,
     stems: &'m [String],
-    /// The identities that something guards, by account.
+    /// The identities with a document that demands or protects a guardrail, by account.
     guarded: BTreeSet<(AccountId, String)>,
 }
 
 impl<'m> Relevance<'m> {
-    /// Looks through all changes. With the places whose documents allow inference while their identities aren't known: a blind spot.
+    /// Searches all changes for such documents. Also returns the accounts and Regions where a document that allows inference was written
+    /// and the identities were not read, which is a blind spot.
     pub(super) fn of(kept: &PackedChanges, strings: &Strings, state: &State, stems: &'m [String]) -> (Self, AccountRegions) {
         let guarded = state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
         let mut relevance = Relevance { guards: format!("\"{GUARDS}\":true"), stems, guarded };
@@ -58,7 +60,7 @@ impl<'m> Relevance<'m> {
     }
 }
 
-/// What is neither a policy nor attached to one is rare.
+/// Whether a change is of a rare kind, which is always relevant: any but IAM's changes and attachments of policies.
 fn is_rare(listed: &PackedChange<'_>) -> bool {
     let (service, operation) = listed.operation();
     service != "iam" || !operation.ends_with("Policy") && !operation.ends_with("PolicyVersion")

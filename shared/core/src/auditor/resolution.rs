@@ -1,7 +1,7 @@
-//! When a finding is resolved: on positive evidence only, never because nothing was heard.
+//! Resolves findings about calls: on positive evidence only, never because further calls are absent.
 //!
-//! A finding about calls has *strands*: a principal, a model and an operation each. A strand is right again when a later call like it was
-//! covered, or when the state was read and covers it. A finding is resolved when all its strands are right again.
+//! The calls of a finding form groups by principal, model and operation ([`CallGroup`]). A group is resolved when a later call of the same
+//! kind was covered, or when a state that was read covers such calls. A finding is resolved when all of its groups are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,32 +22,32 @@ use crate::{
     world::InForce,
 };
 
-/// When calls were covered, by kind and stretch of time, for everybody or for a principal.
+/// The first and last covered call, by model and operation, by whom it is evidence for, and by the epoch of the state.
 #[derive(Default)]
 pub(super) struct CoverageTimes(HashMap<(CallKind, CoverageSource, Option<u32>), Span>);
 
-/// How a call was covered, and so for whom.
+/// What covered a call, which decides whose calls it is evidence for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum CoverageSource {
-    /// By what is enforced on everybody.
+    /// An enforcement, which covers every principal.
     OfEverybody,
-    /// By what the principal requests, or what is enforced on it.
+    /// The request of this principal, or an enforcement: evidence for this principal only.
     Of(Symbol24),
-    /// As the evaluation of this principal's call shows.
+    /// An evaluation shows that a call of this principal was covered.
     ObservedOf(Symbol24),
 }
 
 impl CoverageTimes {
-    /// Takes note of a call. What is enforced covers everybody, what is requested only who requests it.
+    /// Adds a call, if it was covered. A call that requests a guardrail is evidence for its principal only.
     pub(super) fn add(&mut self, view: View<'_>, met: &JoinedCall, judged: &Judged) {
         let (verdict, grade) = (judged.judgement.verdict, judged.judgement.grade);
-        // What an account says of itself resolves nothing.
+        // A record that only the account itself reported resolves nothing: an account could close its own findings.
         if met.form.self_reported || verdict != Verdict::Compliant || grade > Grade::Requested {
             return;
         }
         let requested = view.texts.requested(&met.columns).guardrail.some().is_some();
         let shown = &view.place.found(met.evidence).evidence;
-        // An evaluation may be by what only the request brought in, although the record of the call doesn't show that.
+        // Not every evaluation shows an enforcement: it may come from a requested guardrail, even if the call's record lacks the request.
         let shows_enforcement = shown.enforced_evaluation || shown.evaluated.iter().any(|evaluated| evaluated.enforced);
         let principal = met.columns.principal;
         let by_enforcement = grade == Grade::Enforced || (grade == Grade::Observed && shows_enforcement);
@@ -59,14 +59,14 @@ impl CoverageTimes {
     }
 }
 
-/// Knows which calls were covered, and so which findings are resolved.
+/// Decides by the covered calls which findings are resolved.
 pub(super) struct Resolver<'v> {
     view: View<'v>,
-    /// By the name of the model and the operation: several forms of a model cover each other.
+    /// By the name of the model and the operation. An alias and an ARN of one model have the same name here.
     covers: BTreeMap<(String, Symbol), Vec<(CoverageSource, Span)>>,
 }
 
-/// What happened to a strand at a moment. At one moment a violation comes last.
+/// What happened to a group of calls. The order matters: at equal times, a violation is taken as the later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Covered,
@@ -87,7 +87,7 @@ impl<'v> Resolver<'v> {
         Resolver { view, covers: by_name }
     }
 
-    /// When the finding was resolved for good, if it was, and how often it came back before.
+    /// The time at which the finding was resolved, if it still is, and how many times it was open again before.
     pub(super) fn resolve(&self, builder: &FindingBuilder) -> (Option<Timestamp>, u64) {
         let resolved = builder.resolved();
         let right_by = |cover: CoverageSource, principal: Symbol24| match resolved {
@@ -108,7 +108,7 @@ impl<'v> Resolver<'v> {
             steps.extend(covering.flat_map(|(_, span)| span.ends()).map(|time| (time, Step::Covered, number)));
         }
         steps.sort_unstable();
-        // Strands that were never seen at a known time stay open.
+        // Groups without any call at a known time stay open.
         let untimed = call_groups.values().enumerate().filter(|(_, spans)| spans.iter().all(|span| span.ends().next().is_none()));
         let mut open: BTreeSet<usize> = untimed.map(|(number, _)| number).collect();
         let mut reopened = 0;
@@ -129,7 +129,7 @@ impl<'v> Resolver<'v> {
                 }
             }
         }
-        // The earliest evidence counts, strand by strand.
+        // Each group is resolved by its earliest evidence.
         let mut right_again = call_groups.iter().enumerate().map(|(number, (call_group, spans))| {
             let by_state = || self.right_again(*call_group, spans).filter(|_| resolved == Resolved::ByCover);
             covered.get(&number).copied().into_iter().chain(by_state()).min()
@@ -144,7 +144,7 @@ impl<'v> Resolver<'v> {
         (resolved_at, reopened)
     }
 
-    /// The moment after a strand's last violation from which the state, as it was read, covers calls like it to this day.
+    /// The time, after the last violation of a group, from which the states that were read cover such calls without a break.
     fn right_again(&self, call_group: CallGroup, spans: &[Span]) -> Option<Timestamp> {
         let last = spans.iter().flat_map(Span::ends).max()?;
         let call = self.view.call_like(call_group.kind.kind, call_group.kind.subject, call_group.kind.api);
@@ -153,7 +153,7 @@ impl<'v> Resolver<'v> {
             let judgement = judge(&again, &Evidence::default(), self.view.state, &self.view.options.configuration.requirements);
             (judgement.verdict, judgement.grade) == (Verdict::Compliant, Grade::Enforced)
         };
-        // Backwards from today, as far as it is covered without a break.
+        // From the latest change of the state backwards, as long as each state covers the calls.
         let later = self.view.place.boundaries().iter().rev().take_while(|moment| **moment > last);
         later.take_while(|moment| is_covered(moment)).last().copied()
     }

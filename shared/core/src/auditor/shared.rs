@@ -1,15 +1,15 @@
-//! Texts that many things of an audit carry, in memory that they share.
+//! Interned texts: tens of thousands of rows and changes repeat a few names, and each name is allocated once.
 
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-/// Each distinct text once, for as long as somebody carries it.
+/// A set of distinct texts, each in an allocation that all holders of the text share.
 #[derive(Default)]
 pub(super) struct SharedTexts(HashSet<Arc<str>>);
 
 impl SharedTexts {
-    /// The text, to be carried.
+    /// A shared copy of the text, allocated if it is new.
     pub(super) fn share(&mut self, text: &str) -> Arc<str> {
         Arc::clone(self.0.get_or_insert_with(text, |text| Arc::from(text)))
     }
