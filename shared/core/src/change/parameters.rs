@@ -397,7 +397,7 @@ mod tests {
             let name = beside.as_object().unwrap().keys().next().unwrap();
             assert_eq!(read[name], "not kept", "{beside}");
         }
-        assert_eq!(kept(r#"{"enforcementMode": "x"}"#), json!({}), "without a configuration there is nothing that it could change");
+        assert_eq!(kept(r#"{"somethingNew": "x"}"#), json!({}), "without a configuration there is nothing that it could change");
     }
 
     #[test]
