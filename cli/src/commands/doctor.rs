@@ -118,7 +118,7 @@ fn write(checks: &[Check], answers: &[Answer], inspection: &Inspection) -> anyho
     let (calls, evaluations, left_out) = inspection.counts();
     let of = |count: u64, what| counted(usize::try_from(count).unwrap_or(usize::MAX), what);
     let more = if left_out > 0 { format!("; {left_out} more were left out") } else { String::new() };
-    table::heading(&mut out, &format!("What {} and {} resolve{more}", of(calls, "call"), of(evaluations, "evaluation")))?;
+    table::heading(&mut out, &format!("What {} and {} settle{more}", of(calls, "call"), of(evaluations, "evaluation")))?;
     for answer in answers {
         writeln!(out, "  {:<13}{}", answer.settled.as_str(), wrapped(answer.question, 15))?;
         let shown = if answer.settled == Settled::NotSeen {

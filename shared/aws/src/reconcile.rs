@@ -51,6 +51,7 @@ pub enum Task {
     /// Send a task for each account and Region.
     Plan,
     /// Read an account and Region.
+    #[serde(rename = "place")]
     AccountRegion {
         /// The account.
         account: String,

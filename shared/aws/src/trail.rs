@@ -96,10 +96,10 @@ pub struct TrailAuditor<B, K> {
     clock: Clock,
 }
 
-/// The name of the signature in a digest's metadata.
+/// The key of the signature in a digest's metadata.
 const SIGNATURE: &str = "signature";
 
-/// The name of the time at which CloudTrail made a backfill digest, in its metadata. The digest was signed with the key of that time.
+/// The key, in its metadata, of the time at which CloudTrail made a backfill digest. The digest was signed with the key of that time.
 const MADE_LATE: &str = "backfill-generation-timestamp";
 
 /// Seconds that a digest covers.
@@ -110,8 +110,8 @@ impl TrailAuditor<S3, CloudTrailKeys> {
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("OBSERVATIONS_TABLE")?;
         let ttl_days = environment.facts_ttl_days()?;
-        let resolve = environment.flag("TRAIL_SETTLE")?;
-        let verify = environment.parsed("TRAIL_VERIFY", true)?;
+        let verifies_hours = environment.flag("TRAIL_SETTLE")?;
+        let checks_signatures = environment.parsed("TRAIL_VERIFY", true)?;
         let scope = Scope {
             organization: environment.optional("ORGANIZATION_ID"),
             hub_account: environment.optional_account("HUB_ACCOUNT")?.unwrap_or_default(),
@@ -121,7 +121,7 @@ impl TrailAuditor<S3, CloudTrailKeys> {
         let hub_region = environment.optional("HUB_REGION");
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
-        let verification = match (resolve, verify) {
+        let verification = match (verifies_hours, checks_signatures) {
             (false, _) => Verification::Never,
             (true, false) => Verification::ByHashes,
             (true, true) => Verification::BySignatures(CloudTrailKeys::new(Arc::clone(&aws))),

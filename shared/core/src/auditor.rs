@@ -386,7 +386,7 @@ pub fn explain_change(finding: &Finding, options: &AuditOptions<'_>) -> Vec<Stri
         severity.push_str("; ");
         severity.push_str(reason);
     }
-    steps.push(format!("Severity {}: {severity}. OperationCoverage, where it counts, is said above.", finding.severity));
+    steps.push(format!("Severity {}: {severity}. Reach, where it counts, is said above.", finding.severity));
     if let Some(at) = finding.resolved_at {
         steps.push(format!("Resolved at {at}: the state was read, or set, and is right again."));
     }

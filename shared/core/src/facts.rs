@@ -1,4 +1,4 @@
-//! Compact storage of what records show: 49 bytes a call, and each distinct text once.
+//! Compact storage of what records show: 47 bytes a call, and each distinct text once.
 //!
 //! A verdict may depend on a change in a file that is read later, so all calls are kept until everything is read. They are grouped by
 //! account and Region, because nothing joins calls across these: each group is sorted in place, judged and freed before the next.

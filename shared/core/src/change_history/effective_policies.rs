@@ -9,10 +9,11 @@ use crate::{
     world::{PolicyBasis, PolicyInForce},
 };
 
-/// AWS takes its time to apply a change, and to describe what it did.
+/// Seconds after a change of the organization from which a described effective policy counts as showing it. AWS documents no time, so this
+/// is an assumption (docs/aws/bedrock-policies.md#limits): a shorter one would take an old description for evidence that a change was put right.
 pub(crate) const PROPAGATION_SECONDS: i64 = 15 * 60;
 
-/// Where the effect of a change of the organization on effective policies is for the worse: one sighting for each account.
+/// Where the effect of a change of the organization on effective policies is for the worse: one match for each account.
 pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<Outcome> {
     let Some(WorldChange::Organization(change)) = &seen.change.effect else {
         return Vec::new();

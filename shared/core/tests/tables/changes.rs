@@ -107,7 +107,7 @@ fn an_explanation_tells_all_that_the_severity_rests_on() {
                  00000000-0000-4000-b000-000000000001."
             ),
             format!("DeleteModelInvocationLoggingConfiguration by arn:aws:iam::{ACCOUNT}:role/admin: nothing is logged any more."),
-            "Severity HIGH: HIGH by default. OperationCoverage, where it counts, is said above.".to_owned(),
+            "Severity HIGH: HIGH by default. Reach, where it counts, is said above.".to_owned(),
             "Resolved at 2026-11-20T09:30:00Z: the state was read, or set, and is right again.".to_owned(),
         ]
     );
@@ -125,7 +125,7 @@ fn an_explanation_tells_all_that_the_severity_rests_on() {
     assert_eq!(
         twice[3],
         "Severity HIGH: CRITICAL by configuration; it was refused: one step lower, unless it belongs to a burst of five within an hour. \
-         OperationCoverage, where it counts, is said above."
+         Reach, where it counts, is said above."
     );
     assert_eq!(twice.len(), 4);
 }
