@@ -1,7 +1,8 @@
-//! A control-plane event, kept as a fact: who did what to what, and whether it was refused.
+//! A change: the kept part of a CloudTrail record of a control-plane operation, with its principal, its parameters and whether it was
+//! refused.
 //!
-//! Of a record's parameters only those are kept that some rule looks at: names, settings and policy documents. Texts of customers, such
-//! as prompts, instructions and descriptions, and whatever could be a secret, never get past [`Change::from_record`].
+//! Only parameters that some rule needs are kept: names, settings and policy documents. [`Change::from_record`] drops customers' texts,
+//! such as prompts, instructions and descriptions, and whatever could be a secret, so that no store or report can contain them.
 
 mod effect;
 mod parameters;
@@ -19,49 +20,50 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// A control-plane event.
+/// A control-plane event that a rule or verdict depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Change {
-    /// The service, without `.amazonaws.com`.
+    /// The service of the record's `eventSource`, without `.amazonaws.com` ([`source`](crate::operations::source)).
     pub service: String,
     /// The operation, without the API date that Lambda adds (docs/aws/cloudtrail-records.md#common-members).
     pub operation: String,
     /// The account that the record was delivered to.
     pub account: AccountId,
-    /// Where.
+    /// The record's `awsRegion`.
     pub region: Region,
-    /// The role, user or service.
+    /// The role, user or service that made the request.
     pub principal: String,
-    /// The service that called on the principal's behalf.
+    /// The AWS service that made the request on the principal's behalf: `userIdentity.invokedBy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoked_by: Option<String>,
-    /// `errorCode`: the change was refused and nothing changed.
+    /// The record's `errorCode`. If there is one, the change was refused and had no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What of `requestParameters` is looked at. Null if there were none.
+    /// The kept members of `requestParameters`; null if there were none.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub parameters: Value,
-    /// What of `responseElements` is looked at.
+    /// The kept members of `responseElements`; null if there were none.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub response: Value,
-    /// What it does to the state that verdicts rest on; of a refused change, what it would have done.
+    /// The change's effect on the state that verdicts rest on; of a refused change, the effect that it would have had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<WorldChange>,
 }
 
-/// The identity of a change: the same event read twice is one change. In the order of time, then of event ids.
+/// The identity of a change, by which copies of a record count once. Ordered by time, then by event id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeKey {
-    /// When.
+    /// The record's `eventTime`.
     pub time: Timestamp,
-    /// The record's event id, or what stands for it.
+    /// The record's `eventID`, or its `requestID` if it has none.
     pub event_id: String,
     /// The account that the record was delivered to.
     pub account: String,
 }
 
 impl Change {
-    /// Leaves the largest parameter out, where there is no room for all: what is left out is not known. Whether there was any.
+    /// Drops the largest parameter, for stores whose items are limited in size: its value is not known from then on. Returns false if there
+    /// was nothing left to drop.
     pub fn leave_out_the_largest(&mut self) -> bool {
         let size = |value: &Value| value.to_string().len();
         let largest = |of: &Value| of.as_object()?.iter().map(|(key, value)| (size(value), key.clone())).max();
@@ -71,41 +73,41 @@ impl Change {
         if removed.is_some() {
             return true;
         }
-        // Nothing is left but what it does to the world, which was made from what is left out.
+        // Without parameters, the effect is the only part of any size.
         self.effect.take().is_some()
     }
 
-    /// Whether it was refused.
+    /// Whether the change was refused, and so had no effect.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.error.is_some()
     }
 
-    /// Whether it is this operation of this service.
+    /// Whether it is one of these operations of this service.
     #[must_use]
     pub fn is(&self, service: &str, operations: &[&str]) -> bool {
         self.service == service && operations.contains(&self.operation.as_str())
     }
 
-    /// A parameter; null if there is none of the name.
+    /// The request parameter of this name; null if there is none.
     #[must_use]
     pub fn parameter(&self, key: &str) -> &Value {
         self.parameters.get(key).unwrap_or(&Value::Null)
     }
 
-    /// A member of the response; null if there is none of the name.
+    /// The response element of this name; null if there is none.
     #[must_use]
     pub fn answer(&self, key: &str) -> &Value {
         self.response.get(key).unwrap_or(&Value::Null)
     }
 
-    /// A text among the parameters.
+    /// The request parameter of this name, if it is a string and not empty.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {
         self.parameters.get(key)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// What is changed, in short: an id or name without account and Region, so that an ARN and a name of one thing are the same.
+    /// The id or name of the resource that is changed. An ARN is cut to its last part, so that an ARN and a name of one resource are equal.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         const KEYS: &[&str] = &[

@@ -1,4 +1,7 @@
-//! Findings about changes and states: each rule is shown every change, what it says is folded by finding, and severities are stepped.
+//! Findings about changes and states.
+//!
+//! Each rule is called with every change by its operations and with the state. Its matches are folded by [`FindingKey`], and the severity
+//! of a finding is lowered for changes that were refused or whose effect could not be verified.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,24 +29,27 @@ use crate::{
     world::State,
 };
 
-/// So many refused changes by one principal within [`BURST_SECONDS`] are no slip of the hand.
+/// The number of refused changes by one principal within [`BURST_SECONDS`] that counts as an attack instead of a mistake: their severity is
+/// not lowered.
 const BURST: usize = 5;
+/// Seconds within which the changes of a burst are made.
 const BURST_SECONDS: i64 = 60 * 60;
 
-/// The most controls that one finding lists.
+/// The most changed controls that one finding lists.
 const MOST_CHANGES: usize = 50;
 
-/// The most characters of one thing that is said, and of the name of what is concerned: records can hold any text.
+/// The most characters of a match's sentence, and of a resource's name. Callers choose the texts in records, which would otherwise make a
+/// finding of any size.
 const MOST_CHARACTERS: usize = 2_000;
 
-/// The way back from a change that was refused.
+/// The remediation of findings about refused changes.
 const AFTER_AN_ATTEMPT: &str = "Nothing was changed, so nothing has to be put back. Find out who is behind the principal and why it was tried, and see \
     that it stays refused.";
 
-/// What rules about changes and states found out.
+/// The result of the rules about changes and states.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// With the moments of changes that were made, not only attempted.
+    /// The findings, with the times of changes that correlation needs.
     pub(super) findings: Vec<ChangeFinding>,
     pub(super) blind: BTreeSet<(AccountId, Region, MissingEvidence)>,
 }
@@ -52,36 +58,36 @@ pub(super) struct Changes {
 pub(super) struct ChangeFinding {
     pub(super) rule: &'static Rule,
     pub(super) finding: Finding,
-    /// When it was done, not only attempted, by somebody who may not: what a story can begin with.
+    /// The times of successful changes by principals who are no administrators. Only these are taken as causes of later violations.
     pub(super) done: Vec<Timestamp>,
 }
 
-/// All that a rule said of one thing.
+/// Accumulates the matches of a rule that have one [`FindingKey`].
 struct ChangeFindingBuilder {
     rule: &'static Rule,
     said: Vec<Match>,
-    /// In words, of changes that were made.
+    /// The sentences about successful changes.
     of_done: MatchTexts,
-    /// Of changes that were refused.
+    /// The sentences about refused changes.
     of_attempts: MatchTexts,
-    /// Of what the state shows.
+    /// The sentences about the state.
     of_states: MatchTexts,
 }
 
-/// One thing that a rule said, with the change that it said it of.
+/// One match of a rule, with the change that it is about; without one, it is about the state.
 struct Match {
     of: Option<Arc<ChangeRef>>,
-    /// When it was, if it is not about a change.
+    /// The time, for a match that is about the state.
     time: Option<Timestamp>,
     steps: i8,
     unverified: bool,
     restored_at: Option<Timestamp>,
-    /// It can't be told that it was this principal.
+    /// Whether it isn't known that the principal of the change is the cause.
     anonymous: bool,
     models: Vec<String>,
 }
 
-/// What of a change a finding needs.
+/// The fields of a change that a finding needs. It is kept for all matches, when the change itself is freed.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct ChangeRef {
     time: Timestamp,
@@ -130,7 +136,7 @@ impl Match {
         self.of.as_ref().is_some_and(|made| made.refused)
     }
 
-    /// Who did it, where that can be told.
+    /// The principal of the change, if it is known to be the cause.
     fn principal(&self) -> Option<&str> {
         self.of.as_ref().filter(|_| !self.anonymous).map(|made| &*made.principal)
     }
@@ -139,14 +145,14 @@ impl Match {
         self.of.as_ref().map(|made| made.time).or(self.time).filter(|time| *time > Timestamp::BEGINNING)
     }
 
-    /// The order of time, whatever order they were said in.
+    /// The sort key: by time, then by all that tells matches apart, so that the order in which they were added doesn't matter.
     fn order(&self) -> (Option<Timestamp>, &str, Option<Timestamp>, i8, bool) {
         let event_id = self.of.as_ref().map_or("", |made| &*made.event_id);
         (self.time(), event_id, self.restored_at, self.steps, self.unverified)
     }
 }
 
-/// No longer than what a finding can hold.
+/// The text, cut to [`MOST_CHARACTERS`].
 fn shortened(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(MOST_CHARACTERS) {
         text.truncate(end);
@@ -155,7 +161,7 @@ fn shortened(mut text: String) -> String {
     text
 }
 
-/// What rules said so far.
+/// The matches of all rules about changes and states so far, and the evidence that they lacked.
 #[derive(Default)]
 pub(super) struct ChangeRules {
     builders: BTreeMap<FindingKey, ChangeFindingBuilder>,
@@ -164,7 +170,7 @@ pub(super) struct ChangeRules {
 }
 
 impl ChangeRules {
-    /// Shows the rules every change of a scene.
+    /// Calls the rules with every selected change of a history.
     pub(super) fn at_changes(&mut self, history: &ChangeHistory<'_>, options: &AuditOptions<'_>) {
         for seen in history.seen().filter(|seen| options.selection.selects_time(Some(seen.key.time))) {
             let mut of: Option<Arc<ChangeRef>> = None;
@@ -182,7 +188,7 @@ impl ChangeRules {
         }
     }
 
-    /// Shows the rules the state, and what was seen of each account and Region.
+    /// Calls the rules with the state, and with the traffic of each account and Region.
     pub(super) fn at_states(&mut self, history: &ChangeHistory<'_>, traffic: &[Traffic<'_>], options: &AuditOptions<'_>) {
         for rule in RULES.iter().copied() {
             for check in rule.checks {
@@ -216,7 +222,7 @@ impl ChangeRules {
         }
     }
 
-    /// Adds what they said elsewhere.
+    /// Adds the matches in another history.
     pub(super) fn and(mut self, other: ChangeRules) -> ChangeRules {
         for (key, builder) in other.builders {
             self.builders.entry(key).or_insert_with(|| ChangeFindingBuilder::of(builder.rule)).and(builder);
@@ -225,7 +231,7 @@ impl ChangeRules {
         self
     }
 
-    /// Folds what they said into findings.
+    /// Builds the findings.
     pub(super) fn conclude(self, state: &State, options: &AuditOptions<'_>, excepted: &mut BTreeSet<usize>) -> Changes {
         let bursts = bursts(&self.builders);
         let fold = |(key, builder): (&FindingKey, &ChangeFindingBuilder)| finding(key, builder, &bursts, state, options, excepted);
@@ -251,7 +257,7 @@ impl ChangeRef {
     }
 }
 
-/// The attempts that belong to a burst.
+/// The refused changes that belong to a burst.
 fn bursts(builders: &BTreeMap<FindingKey, ChangeFindingBuilder>) -> BTreeSet<Arc<ChangeRef>> {
     let mut attempts: BTreeMap<&str, BTreeMap<_, &Arc<ChangeRef>>> = BTreeMap::new();
     for made in builders.values().flat_map(|builder| &builder.said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
@@ -271,7 +277,7 @@ fn bursts(builders: &BTreeMap<FindingKey, ChangeFindingBuilder>) -> BTreeSet<Arc
     bursts
 }
 
-/// Folds what a rule said of one thing.
+/// Builds the finding of the matches that have one key.
 fn finding(
     key: &FindingKey,
     builder: &ChangeFindingBuilder,
@@ -283,7 +289,8 @@ fn finding(
     let rule = builder.rule;
     let mut said: Vec<&Match> = builder.said.iter().collect();
     said.sort_by(|a, b| a.order().cmp(&b.order()));
-    // What the state shows adds nothing to a change that made it so, except that it is still so.
+    // If a change explains the state, matches in the state show only that it lasts: they keep the finding open, but aren't counted or
+    // listed.
     let is_made = |said: &&Match| said.of.is_some() && !said.is_attempt();
     let still_so = said.iter().any(|said| said.of.is_none() && said.restored_at.is_none());
     let by_change = said.iter().any(is_made);
@@ -299,7 +306,7 @@ fn finding(
         let attempt = i8::from(said.is_attempt() && !in_burst);
         if may(said) { Severity::Informational } else { base.severity_steps(said.steps - i8::from(said.unverified) - attempt) }
     };
-    // What was done says more than what was attempted.
+    // If some changes were successful, the refused ones don't raise the severity.
     let done: Vec<&Match> = said.iter().copied().filter(|said| !said.is_attempt()).collect();
     let telling = if done.is_empty() { &said } else { &done };
     let worst = telling.iter().copied().rev().max_by_key(|said| severity(said)).map_or(base, severity);
@@ -366,7 +373,7 @@ fn finding(
     ChangeFinding { rule, finding, done }
 }
 
-/// When all is right again, and how often it was before.
+/// The time at which everything is restored, if it is, and how many times the finding was open again before.
 fn restored_at(rule: &Rule, said: &[&Match]) -> (Option<Timestamp>, u64) {
     if rule.resolved == Resolved::Never {
         return (None, 0);
@@ -376,10 +383,10 @@ fn restored_at(rule: &Rule, said: &[&Match]) -> (Option<Timestamp>, u64) {
         if index > 0 && resolved_at.is_some_and(|at| said.time().is_some_and(|time| time >= at)) {
             reopened += 1;
         } else if index > 0 && resolved_at.is_none() {
-            // One before is still wrong, whatever comes of this one.
+            // An earlier change is not restored, so the finding stays open whatever follows this one.
             return (None, reopened);
         }
-        // What was refused changed nothing that could be put right.
+        // A refused change changed nothing that could be restored.
         let restored_at = said.restored_at.filter(|_| !said.is_attempt());
         resolved_at = restored_at.map(|at: Timestamp| resolved_at.map_or(at, |before: Timestamp| before.max(at)));
     }

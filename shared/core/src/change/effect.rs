@@ -1,4 +1,4 @@
-//! What a change does to the state that verdicts rest on.
+//! The effect of a change on the state that verdicts rest on.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,95 +8,96 @@ use crate::{
     enforcement::Enforcement,
 };
 
-/// A change of the state that verdicts rest on. Of a refused call, what it would have done.
+/// The effect of a change on the state that verdicts rest on. For a refused change, it is the effect that the change would have had.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum WorldChange {
-    /// Something in the organization's tree or policies.
+    /// A change of the organization's tree, or of its policies.
     Organization(OrganizationChange),
     /// PutEnforcedGuardrailConfiguration.
     ConfigurationPut {
-        /// Whose configuration.
+        /// The account that enforces the configuration.
         account: AccountId,
-        /// Where.
+        /// The Region.
         region: Region,
-        /// What it enforces; `None` if the record hides it (facts README, unknown 10).
+        /// The enforcement that it sets; `None` if CloudTrail masks it in the record.
         enforcement: Option<Enforcement>,
     },
     /// DeleteEnforcedGuardrailConfiguration: there is at most one per account and Region (docs/aws/enforcement.md#account-configuration).
     ConfigurationDeleted {
-        /// Whose configuration.
+        /// The account that enforces the configuration.
         account: AccountId,
-        /// Where.
+        /// The Region.
         region: Region,
     },
     /// CreateInferenceProfile.
     InferenceProfileCreated {
-        /// Whose profile.
+        /// The account of the profile.
         account: AccountId,
-        /// Where.
+        /// The Region.
         region: Region,
-        /// Its id.
+        /// The profile's id.
         id: String,
         /// The model or system profile that it was copied from.
         model: String,
     },
     /// CreateAgent, UpdateAgent.
     AgentChanged {
-        /// Whose agent.
+        /// The account of the agent.
         account: AccountId,
-        /// Where.
+        /// The Region.
         region: Region,
-        /// Its id.
+        /// The agent's id.
         id: String,
-        /// The guardrail that the record names; without one the agent's guardrail is not known: it may have been left out or masked.
+        /// The guardrail that the record names. `None` means that the agent's guardrail is not known, since it may be masked or left out.
         guardrail: Option<GuardrailVersionArn>,
     },
-    /// UpdateFlow and its like: what nodes a flow has is not in the record.
+    /// UpdateFlow and similar operations. Their records lack the nodes, so the guardrails of the flow are not known afterwards.
     FlowChanged {
-        /// Whose flow.
+        /// The account of the flow.
         account: AccountId,
-        /// Where.
+        /// The Region.
         region: Region,
-        /// Its id.
+        /// The flow's id.
         id: String,
     },
-    /// CreateGuardrail, UpdateGuardrail: what the DRAFT says from here on is not in the record
+    /// CreateGuardrail, UpdateGuardrail. Their records lack the new content of the DRAFT
     /// (docs/aws/cloudtrail-records.md#guardrail-changes).
     GuardrailChanged {
-        /// Which.
+        /// The guardrail.
         key: GuardrailKey,
-        /// It was made by this.
+        /// Whether the operation is CreateGuardrail.
         created: bool,
     },
     /// DeleteGuardrail.
     GuardrailDeleted {
-        /// Which.
+        /// The guardrail.
         key: GuardrailKey,
-        /// Only this version of it.
+        /// The version, if only one was deleted.
         version: Option<GuardrailVersion>,
     },
     /// PutResourcePolicy, DeleteResourcePolicy on a guardrail or guardrail profile.
     ResourcePolicyChanged {
-        /// Which.
+        /// The guardrail.
         key: GuardrailKey,
-        /// What it says; `None` if the record hides it.
+        /// The policy document; `None` if CloudTrail masks it in the record.
         policy: Option<String>,
     },
     /// Put- and DeleteModelInvocationLoggingConfiguration.
     InvocationLoggingChanged {
-        /// Whose.
+        /// The account that logs.
         account: AccountId,
-        /// Where.
+        /// The Region.
         region: Region,
-        /// `loggingConfig`: an empty object if there is none any more, null if the record hides it.
+        /// The record's `loggingConfig`: an empty object after a deletion, null if CloudTrail masks it.
         logging: Value,
     },
-    /// Something about a trail: what it records from here on is not known until it is read again.
+    /// A change of a trail. Its record doesn't show everything that the trail records afterwards, so that isn't known until the trail is
+    /// read.
     TelemetryChanged {
-        /// In whose events.
+        /// The account in whose records the change is.
         account: AccountId,
-        /// The trail's ARN; `None` if the record doesn't say which it is.
+        /// The trail's ARN; `None` if the record doesn't name the trail.
         #[serde(default)]
         trail: Option<String>,
     },
@@ -113,7 +114,7 @@ pub enum OrganizationChange {
         name: String,
         content: Option<String>,
     },
-    /// Without content, what the policy says from here on is not known.
+    /// If there is no content in the record, the policy's content is not known afterwards.
     UpdatePolicy {
         policy: PolicyId,
         content: Option<String>,
@@ -153,7 +154,7 @@ pub enum OrganizationChange {
     AccountLeft {
         account: AccountId,
     },
-    /// One of those that can take cover away, whose record doesn't say from whom: from here on nothing is known until it is read.
+    /// An operation that can remove coverage, whose record lacks the accounts concerned. No effective policy is known until it is read.
     NotReadable {
         event_name: String,
     },

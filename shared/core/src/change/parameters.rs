@@ -1,4 +1,4 @@
-//! What of parameters is kept: what some rule looks at, and nothing that a customer wrote for people or models.
+//! Reduces the parameters of a change to those that some rule needs. Texts that a customer wrote for people or models are dropped.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use crate::{
     json::{At, Text, printable},
 };
 
-/// The parameters that are kept, of requests and of responses. Whole, unless [`reduced`] knows better.
+/// The names of the parameters that are kept, of requests and of responses. [`reduced`] drops parts of some of them.
 const KEPT_KEYS: &[&str] = &[
     // Bedrock
     "guardrailIdentifier",
@@ -116,7 +116,7 @@ const KEPT_KEYS: &[&str] = &[
     "kmsKeyId",
     "memberAccountId",
     "delegatedAdminAccountId",
-    // Others: what is concerned
+    // Ids and names of resources in other services
     "id",
     "keyId",
     "targetKeyId",
@@ -149,23 +149,24 @@ const KEPT_KEYS: &[&str] = &[
 
 static KEPT_KEY_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| KEPT_KEYS.iter().copied().collect());
 
-/// The most characters of one parameter. Policies of Organizations and IAM are shorter (docs/aws/bedrock-policies.md#limits).
+/// The most bytes of a parameter that is kept. Policies of Organizations and IAM are shorter (docs/aws/bedrock-policies.md#limits).
 const MOST_CHARACTERS: usize = 64 * 1024;
 
-/// The configuration that PutEnforcedGuardrailConfiguration asks for. A parameter beside it that this version doesn't know may change what
-/// is enforced, so it is kept by its name as a member of the configuration, whose reader reports what it doesn't understand.
+/// The parameter of PutEnforcedGuardrailConfiguration that holds the configuration. A parameter beside it that is not known here may change
+/// what is enforced, so its name is added to the configuration's members: [`Enforcement`](crate::enforcement::Enforcement) reports members
+/// that it doesn't understand.
 const CONFIGURATION: &str = "guardrailInferenceConfig";
 
-/// The name of the configuration that a request changes. It enforces nothing itself.
+/// The parameter with the id of the configuration that is changed. It has no influence on what is enforced.
 const CONFIGURATION_ID: &str = "configId";
 
-/// The most parameters beside a configuration that are kept by name.
+/// The most parameters beside a configuration whose names are kept.
 const MOST_BESIDE: usize = 20;
 
 /// Stands for the value of a parameter that is kept by its name only.
 const NOT_KEPT: &str = "not kept";
 
-/// The members that are looked at, in the order of their names. What is left out is never put together.
+/// The kept members of an object, sorted by name. The others are skipped while parsing, and never allocated.
 #[derive(Default)]
 pub(super) struct Kept(pub(super) Value);
 
@@ -226,12 +227,12 @@ fn reduced(key: &str, value: Value) -> Value {
     }
 }
 
-/// Texts that are JSON themselves: policy documents. AWS keeps the white space that they were sent with
+/// Parameters that are JSON in a string: policy documents, with the white space that they were sent with
 /// (docs/aws/bedrock-policies.md#limits).
 const DOCUMENTS: &[&str] = &["content", "resourcePolicy", "policy"];
 
-/// A member's value, printable. Line breaks between the parts of a document steer nothing, and without them it stays the document that it
-/// is: its own texts are what is made printable.
+/// The value of a member, with control characters replaced. A policy document is parsed first and only its strings are cleaned: replaced
+/// line breaks between its parts would make it invalid JSON.
 fn clean_member(key: &str, value: Value) -> Value {
     if DOCUMENTS.contains(&key)
         && let Value::String(text) = &value
@@ -242,7 +243,7 @@ fn clean_member(key: &str, value: Value) -> Value {
     clean(value)
 }
 
-/// Printable, with members in the order of their names.
+/// The value with control characters replaced and with members sorted by name.
 fn clean(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(printable(&text).into_owned()),
@@ -260,7 +261,7 @@ fn clean(value: Value) -> Value {
     }
 }
 
-/// Of invocation logging: what is logged and where to. No rule looks at the prefix, or at the role that delivers.
+/// A `loggingConfig` without prefixes and roles, which no rule needs: what is logged and where to.
 fn without_prefixes_and_roles(settings: Value) -> Value {
     fn inside(value: Value) -> Value {
         match value {
@@ -272,13 +273,13 @@ fn without_prefixes_and_roles(settings: Value) -> Value {
         }
     }
     match settings {
-        // One that says anything at all stays one that does.
+        // The outermost members are all kept: a configuration that isn't empty must not become empty, which would mean that logging is off.
         Value::Object(members) => Value::Object(members.into_iter().map(|(key, value)| (key, inside(value))).collect()),
         other => other,
     }
 }
 
-/// Of a flow: which nodes there are, also inside of loops, and of each the guardrail and whether it names a model. Prompts stay out.
+/// The definition of a flow, reduced to its nodes, also those in loops, with the type, guardrail and model of each. Prompts are dropped.
 fn flow_without_texts(definition: &Value) -> Value {
     fn node(node: &Value, depth: u8) -> Value {
         let configuration = node["configuration"].as_object().into_iter().flatten();
@@ -302,15 +303,15 @@ fn flow_without_texts(definition: &Value) -> Value {
     flow(definition, DEEPEST_FLOW)
 }
 
-/// AWS allows no loop inside of a loop; what nests deeper is not kept.
+/// The deepest nesting of definitions in a flow that is kept. AWS allows one: a loop can't contain a loop.
 const DEEPEST_FLOW: u8 = 4;
 
-/// Of an agent: its id, guardrail and model.
+/// An agent, reduced to its id, guardrail and model.
 fn agent_without_texts(agent: &Value) -> Value {
     members(agent, &["agentId", "foundationModel", "guardrailConfiguration"])
 }
 
-/// Of an object, only these members; secrets are among the others.
+/// An object with these members only. Others may be secrets.
 fn members(value: &Value, keys: &[&str]) -> Value {
     if value.is_object() {
         Value::Object(keys.iter().filter_map(|key| Some(((*key).to_owned(), clean(value.get(*key)?.clone())))).collect())
@@ -319,8 +320,8 @@ fn members(value: &Value, keys: &[&str]) -> Value {
     }
 }
 
-/// Of a gateway's target or a harness's model: where calls go, and which kinds of members there are besides. Schemas, headers and keys stay
-/// out, and so does what an address holds behind its host.
+/// The target of an AgentCore gateway or the model of a harness, reduced to the hosts that calls go to and the names of members. Schemas,
+/// headers, keys, and the paths of addresses are dropped.
 fn route(value: &Value, depth: u8) -> Value {
     const KINDS: &[&str] = &["inference", "http", "connector", "source", "provider", "operations", "passthrough", "bedrockModelConfig"];
     const TEXTS: &[&str] = &["connectorId", "protocolType", "path", "apiFormat"];
@@ -342,26 +343,28 @@ fn route(value: &Value, depth: u8) -> Value {
     }
 }
 
-/// A name or text of a customer's, printable and of bounded length.
+/// A customer's name or text, with control characters replaced, cut to [`MOST_OF_A_ROUTE`].
 fn clipped(text: &str) -> String {
     printable(text).chars().take(MOST_OF_A_ROUTE).collect()
 }
 
-/// The most characters, members and levels of a route that are kept.
+/// The most characters of a text in a route that are kept.
 const MOST_OF_A_ROUTE: usize = 200;
+/// The most members of an object or list in a route that are kept.
 const MOST_ROUTES: usize = 50;
+/// The most levels of a route that are kept.
 const DEEPEST_ROUTE: u8 = 6;
 
-/// The scheme and the host of an address.
+/// The scheme and the host of a URL, without path, query, user and password.
 fn host_of(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("https", address));
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // A user and a password may stand before the host.
+    // `user:password@` may precede the host.
     let host = host.rsplit('@').next().unwrap_or_default();
     format!("{scheme}://{host}")
 }
 
-/// The keys of tags, whatever form they come in: values are the customer's.
+/// The keys of tags, which come as a list or as an object. Values are dropped, since they are the customer's.
 fn keys_of_tags(tags: &Value) -> Value {
     let text = |key: &str| Value::String(printable(key).into_owned());
     match tags {

@@ -1,4 +1,4 @@
-//! Reads what CloudTrail's records say of changes: which are kept, with which parameters, and as much of the new state as a record carries.
+//! Reads changes from CloudTrail records: whether the change is kept, its parameters, and as much of the new state as the record contains.
 
 use serde_json::Value;
 
@@ -13,17 +13,17 @@ use crate::{
 };
 
 impl Change {
-    /// The change that a record reports or attempts; `None` if it is none that is kept.
+    /// The change that a record reports, successful or refused; `None` if its operation is not kept.
     #[must_use]
     pub fn from_record(record: &Record<'_>) -> Option<Self> {
         Self::from_record_if(record, |_| false)
     }
 
-    /// The same; of data events on single items also those whose parameters pass.
+    /// The same, and also data events on S3 objects and table items whose parameters concern evidence by the given function.
     #[must_use]
     pub(crate) fn from_record_if(record: &Record<'_>, concerns_evidence: impl Fn(&Value) -> bool) -> Option<Self> {
         let (service, operation, role) = kept_operation(record)?;
-        // Organizations tells results of what was asked for before as events of its own.
+        // Organizations reports the results of earlier requests in events of their own (AwsServiceEvent).
         let may_be_result = service == "organizations" && record.event_type() != EventType::EndpointPassage;
         if !record.event_type().is_request() && !may_be_result {
             return None;
@@ -32,7 +32,7 @@ impl Change {
         if service != "cloudtrail"
             && let Value::Object(members) = &mut parameters
         {
-            // Whose key is disabled is told by the guardrail's own answer; only of a trail is its key evidence.
+            // Only a trail's key is needed from records. A guardrail's key is read from GetGuardrail.
             members.shift_remove("kmsKeyId");
         }
         if role.is_of_item() && !is_about_evidence(&parameters) && !concerns_evidence(&parameters) {
@@ -57,7 +57,7 @@ impl Change {
     }
 }
 
-/// The service and the operation of a record with its role, if changes of the kind are kept.
+/// The service and the operation of a record, and the operation's role, if it is kept as a change.
 #[must_use]
 pub fn kept_operation<'r>(record: &'r Record<'_>) -> Option<(&'r str, &'r str, Role)> {
     let service = operations::source(record.event_source.get()?);
@@ -76,7 +76,7 @@ fn is_about_evidence(parameters: &Value) -> bool {
 const TRAIL_OPERATIONS: &[&str] = &["CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging", "PutEventSelectors"];
 
 impl WorldChange {
-    /// What the change that a record reports does to the world, refused or not. `None` if it does nothing that is read here.
+    /// The effect on the world of the change that a record reports, refused or not; `None` if it has none.
     #[must_use]
     pub(crate) fn from_record(record: &Record<'_>, change: &Change) -> Option<Self> {
         if change.service != "organizations" {
@@ -94,8 +94,8 @@ impl WorldChange {
         of_organization.map(WorldChange::Organization)
     }
 
-    /// What a change does to the world as far as that follows from what is kept of it. Of AWS Organizations' changes nothing does: there
-    /// it matters what a record leaves out.
+    /// The effect of a change on the world, as far as its kept parameters show it. For changes in AWS Organizations it is `None`: their
+    /// effect also depends on which parameters the record lacks.
     #[must_use]
     pub(crate) fn implied_by(change: &Change) -> Option<Self> {
         match change.service.as_str() {
@@ -108,7 +108,7 @@ impl WorldChange {
     }
 }
 
-/// The ARN of the trail that a change is about. A bare name is one of the account and Region.
+/// The ARN of the trail that a change is about. A bare name means a trail of the record's account and Region.
 fn trail_arn(change: &Change) -> Option<String> {
     let answered = change.answer("trailARN").as_str().filter(|arn| arn.starts_with("arn:"));
     let named = || ["name", "trailName"].iter().find_map(|key| change.parameter(key).as_str());
@@ -179,10 +179,10 @@ fn bedrock(change: &Change) -> Option<WorldChange> {
     })
 }
 
-/// An UpdatePolicy of a name or description alone: parameters that are left out are left alone
+/// Whether an UpdatePolicy changes only the name or the description. Parameters that a request leaves out stay as they were
 /// (docs/aws/bedrock-policies.md#records-of-organizations).
 fn only_renames(record: &Record<'_>, response: &Value) -> bool {
-    // Of parameters that are masked nothing is kept, so the record itself is asked.
+    // A masked `content` is not kept, so it can only be told from an absent one in the record itself.
     let written: Value = record.parameters();
     record.event_name.get() == Some("UpdatePolicy")
         && written.get("policyId").is_some()
@@ -190,7 +190,7 @@ fn only_renames(record: &Record<'_>, response: &Value) -> bool {
         && !response.at("/policy/content").is_string()
 }
 
-/// A change that may take cover away from anybody, for all that its record says.
+/// The effect of an operation that may remove coverage from any account, because its record lacks the parameters.
 fn not_readable(record: &Record<'_>) -> Option<OrganizationChange> {
     const TAKES_COVER: &[&str] = &[
         "UpdatePolicy",
@@ -233,8 +233,8 @@ fn organizations(record: &Record<'_>, parameters: &Value, response: &Value) -> O
         },
         "DeleteOrganizationalUnit" => Change::DeleteOrganizationalUnit { unit: text("organizationalUnitId")?.into() },
         "MoveAccount" => Change::MoveAccount { account: text("accountId")?.into(), destination: text("destinationParentId")?.into() },
-        // A leaving member's own account records LeaveOrganization. Only the management account is left of an organization that can be
-        // deleted.
+        // LeaveOrganization is recorded in the account that leaves. DeleteOrganization is possible only when the management account, which
+        // records it, is the last one.
         "LeaveOrganization" | "DeleteOrganization" => Change::AccountLeft { account: record.account() },
         "RemoveAccountFromOrganization" => Change::AccountLeft { account: text("accountId")?.into() },
         "EffectivePolicyValidation" => {
