@@ -1,4 +1,5 @@
-//! What rules about changes and states look at: every change that was read, in order, and the state before and after each.
+//! The history of changes, which rules about changes and states are called with: all changes in the order of time, and the state before and
+//! after each.
 
 pub(crate) mod account_enforcement;
 pub(crate) mod effective_policies;
@@ -34,23 +35,23 @@ use crate::{
     world::{InForce, Source, State},
 };
 
-/// All changes and the state, with the ways to look things up in them.
+/// Changes in the order of time and the state, with lookups that several rules need.
 pub(crate) struct ChangeHistory<'a> {
     pub(crate) state: &'a State,
     pub(crate) configuration: &'a Configuration,
-    /// In the order of time.
+    /// The changes in the order of time.
     pub(crate) changes: Vec<(&'a ChangeKey, &'a Change)>,
-    /// The changes of one thing, by account, service and subject.
+    /// The indexes of the changes of each resource, by account, service and [`Change::subject`].
     by_subject: HashMap<String, Vec<usize>>,
-    /// The Regions that each account was seen in.
+    /// The Regions in which each account has records.
     pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
-    /// From the first to the last record.
+    /// The times of the first and of the last record.
     pub(crate) horizon: (Timestamp, Timestamp),
-    /// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
+    /// The names of the buckets, log groups and keys that evidence is kept with, from the world and from all records about trails.
     pub(crate) log_stores: &'a BTreeSet<String>,
-    /// When versions of guardrails were published, as far as events say.
+    /// The times at which versions of guardrails were published, as far as records show.
     published: &'a Published,
-    /// When auditors were heard, by account and Region.
+    /// The times of the auditor's heartbeats, by account and Region.
     pub(crate) heartbeats: &'a Heartbeats,
     drafts_requested: &'a BTreeSet<String>,
     identities: OnceCell<History>,
@@ -58,7 +59,7 @@ pub(crate) struct ChangeHistory<'a> {
     named: &'a OnceLock<BTreeSet<GuardrailKey>>,
 }
 
-/// What all scenes share.
+/// The part that the histories of an audit share.
 #[derive(Clone, Copy)]
 pub(crate) struct RuleContext<'a> {
     pub(crate) state: &'a State,
@@ -68,68 +69,68 @@ pub(crate) struct RuleContext<'a> {
     pub(crate) log_stores: &'a BTreeSet<String>,
     pub(crate) published: &'a Published,
     pub(crate) heartbeats: &'a Heartbeats,
-    /// The guardrails of which some call asks for the DRAFT, by ARN.
+    /// The ARNs of the guardrails whose DRAFT some call requests.
     pub(crate) drafts_requested: &'a BTreeSet<String>,
-    /// The guardrails that something ever enforced, once somebody asked.
+    /// The guardrails that some policy or configuration ever named. Computed at the first lookup.
     pub(crate) named: &'a OnceLock<BTreeSet<GuardrailKey>>,
 }
 
-/// When versions of guardrails were published.
+/// The time at which each guardrail version was published.
 pub(crate) type Published = BTreeMap<GuardrailVersionArn, Timestamp>;
 
-/// When auditors were heard, in order, by account and Region.
+/// The times of heartbeats by account and Region, sorted.
 pub(crate) type Heartbeats = BTreeMap<(AccountId, Region), Vec<Timestamp>>;
 
-/// A change, with the scene that it happened in.
+/// A change, with the history that it belongs to.
 pub(crate) struct ChangeInContext<'s> {
     pub(crate) history: &'s ChangeHistory<'s>,
     pub(crate) key: &'s ChangeKey,
     pub(crate) change: &'s Change,
-    /// Its place among all changes.
+    /// Its index among all changes of the history.
     index: usize,
 }
 
-/// What a rule says.
+/// The answer of a rule about a change or a state.
 pub(crate) enum Outcome {
-    /// It fires.
+    /// The rule matches: this is or becomes a finding.
     Fires(Box<RuleMatch>),
-    /// It can't tell, because something can't be seen.
+    /// The rule can't decide, because this evidence is missing for the account and Region.
     MissingEvidence(AccountId, Region, MissingEvidence),
 }
 
-/// What is wrong, where.
+/// A match of a rule: what is wrong with which resource. Matches with one [`FindingKey`](crate::finding::FindingKey) become one finding.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleMatch {
     pub(crate) account: AccountId,
     pub(crate) region: Region,
     pub(crate) resource: String,
     pub(crate) discriminator: String,
-    /// What it means here, as a sentence without its full stop.
+    /// A sentence about what is wrong, without its full stop.
     pub(crate) because: String,
     pub(crate) changes: Vec<ControlChange>,
-    /// Steps above the rule's severity, or below it.
+    /// The number of steps by which the severity differs from the rule's; negative if it is lower.
     pub(crate) steps: i8,
-    /// The effect could not be read: one step lower, and said so.
+    /// Whether the effect could not be read. The severity is one step lower, and the finding mentions it.
     pub(crate) unverified: bool,
-    /// When it was, if it is not about a change.
+    /// The time, for a match that is about the state.
     pub(crate) time: Option<Timestamp>,
-    /// From when on evidence shows that it is right again.
+    /// The time from which evidence shows that it is restored.
     pub(crate) restored_at: Option<Timestamp>,
-    /// It can't be told that it was this principal: others may have done it.
+    /// Whether it isn't known that the principal of the change is the cause, since others may be.
     pub(crate) anonymous: bool,
     pub(crate) models: Vec<String>,
-    /// The way back, where it is another than the rule's.
+    /// The remediation, where it differs from the rule's.
     pub(crate) remediation: Option<String>,
 }
 
-/// How far a change of a guardrail reaches, which decides its severity (docs/evidence.md#severity).
+/// Whether a guardrail that is changed is in use, which decides the severity (docs/evidence.md#severity).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exposure {
-    /// Something enforces or references it: which.
+    /// Something enforces or references it. Holds a phrase that names it.
     Production(String),
-    /// Nothing does, as far as the state that was read goes.
+    /// Nothing does, by the state that was read.
     Nothing,
-    /// Not enough is known of who enforces what.
+    /// Too little of the state was read to decide.
     Unknown,
 }
 
@@ -162,7 +163,7 @@ impl RuleMatch {
         self
     }
 
-    /// The effect could not be read.
+    /// Sets whether the effect could not be read.
     pub(crate) fn unverified(mut self, unverified: bool) -> Self {
         self.unverified = unverified;
         self
@@ -173,7 +174,7 @@ impl RuleMatch {
         self
     }
 
-    /// Who did it can't be told.
+    /// Sets whether it isn't known that the principal of the change is the cause.
     pub(crate) fn anonymous(mut self, anonymous: bool) -> Self {
         self.anonymous = anonymous;
         self
@@ -229,7 +230,7 @@ impl<'a> ChangeHistory<'a> {
         self.changes.iter().enumerate().map(|(index, (key, change))| ChangeInContext { history: self, key, change, index })
     }
 
-    /// Where the changes of one thing stand among all.
+    /// The indexes of the changes of a resource, in the order of time.
     fn indexes_of(&self, account: &AccountId, service: &str, subject: &str) -> &[usize] {
         self.by_subject.get(&format!("{account} {service} {subject}")).map_or(&[], Vec::as_slice)
     }
@@ -239,7 +240,7 @@ impl<'a> ChangeHistory<'a> {
         self.state.management_account()
     }
 
-    /// How far a change of a guardrail reaches at a moment; with a version, a change of that version of it.
+    /// Whether a guardrail is in use at a time; with a version, whether that version is.
     pub(crate) fn reach_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Timestamp) -> Exposure {
         match self.user_of(key, version, at) {
             Some(how) => Exposure::Production(how),
@@ -248,9 +249,9 @@ impl<'a> ChangeHistory<'a> {
         }
     }
 
-    /// Whether enough was read to say that nothing uses a guardrail: the effective policies of all accounts of the organization, or, where
-    /// that isn't known, of all that were seen; the configuration where the guardrail is; and what the agents and flows there use that are
-    /// known to exist.
+    /// Whether enough was read to conclude that nothing uses a guardrail: the effective policies of all accounts of the organization (or,
+    /// if the organization isn't known, of all accounts with records), the configuration of the guardrail's account and Region, and the
+    /// guardrails of all agents and flows that are known to exist there.
     fn knows_users_of(&self, key: &GuardrailKey, at: Timestamp) -> bool {
         let seen = self.regions.keys().filter(|_| self.state.organization().is_none());
         let accounts = self.state.accounts().chain(seen).chain([&key.account]);
@@ -259,20 +260,19 @@ impl<'a> ChangeHistory<'a> {
             && !self.state.has_unread_consumers(&key.account, &key.region, at)
     }
 
-    /// What enforces or references a guardrail at a moment, as far as is known; with a version, only that version of it.
+    /// A phrase that names what enforces or references a guardrail at a time, if anything known does; with a version, only that version.
     pub(crate) fn user_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Timestamp) -> Option<String> {
         let meant = |named: &GuardrailVersionArn| named.key == *key && version.is_none_or(|version| version == named.version);
         let enforcer = if self.was_ever_named(key) { self.enforcer_of(&meant, key, at) } else { None };
         enforcer.or_else(|| self.consumer_of(&meant, at))
     }
 
-    /// Whether some policy or configuration ever named a guardrail. Most that are changed weren't: then all accounts need not be gone
-    /// through.
+    /// Whether some policy or configuration ever named a guardrail. Most guardrails were never named, which saves a search of all accounts.
     fn was_ever_named(&self, key: &GuardrailKey) -> bool {
         self.named.get_or_init(|| self.state.ever_named()).contains(key)
     }
 
-    /// A policy or configuration that enforces a guardrail.
+    /// A phrase that names the policy or configuration that enforces a guardrail.
     fn enforcer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, key: &GuardrailKey, at: Timestamp) -> Option<String> {
         let by_policy = self.state.accounts().find_map(|account| {
             let policy = self.state.policy(account, at).state()?.policy.as_deref()?;
@@ -281,7 +281,7 @@ impl<'a> ChangeHistory<'a> {
             Some(format!("the effective policy of {account} enforces version {}", named.version))
         });
         let by_configuration = || {
-            // An account's own configuration can name guardrails of others too.
+            // An account configuration can name a guardrail of another account.
             let seen = self.regions.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)));
             let places: BTreeSet<(&AccountId, &Region)> = seen.chain([(&key.account, &key.region)]).collect();
             self.state.configured().chain(places).find_map(|(account, region)| {
@@ -293,19 +293,18 @@ impl<'a> ChangeHistory<'a> {
         by_policy.or_else(by_configuration)
     }
 
-    /// Whether some call asks for the DRAFT of a guardrail.
+    /// Whether some call requests the DRAFT of a guardrail.
     pub(crate) fn is_draft_requested(&self, key: &GuardrailKey) -> bool {
         self.drafts_requested.contains(&key.arn())
     }
 
-    /// An agent or flow that uses a guardrail.
+    /// A phrase that names an agent or flow that uses a guardrail.
     fn consumer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, at: Timestamp) -> Option<String> {
         let (name, _) = self.state.consumers(at).find(|(_, mediated)| mediated.guardrails().any(meant))?;
         Some(format!("{name} uses it"))
     }
 
-    /// What one guardrail version protects less than another, by what is known of both at a moment, where one is enforced in place of the
-    /// other.
+    /// The controls that get weaker when one guardrail version is enforced in place of another, by their contents as known at a time.
     pub(crate) fn compare(&self, before: &GuardrailVersionArn, after: &GuardrailVersionArn, at: Timestamp) -> Weakening {
         let Some((old, new)) = self.content_of(before, at).zip(self.content_of(after, at)) else {
             let change = ControlChange {
@@ -323,18 +322,19 @@ impl<'a> ChangeHistory<'a> {
         }
     }
 
-    /// What a version says at a moment. A version that was not read says what the DRAFT said when it was published.
+    /// The content of a version at a time. If the version was not read, it is the content that the DRAFT had when the version was
+    /// published.
     pub(crate) fn content_of(&self, named: &GuardrailVersionArn, at: Timestamp) -> Option<&'a CanonicalGuardrail> {
         match named.version {
             GuardrailVersion::Draft => self.draft(&named.key, at),
-            // Versions never change, so any snapshot will do.
+            // A numbered version never changes, so every snapshot of it is equal.
             GuardrailVersion::Numbered(_) => {
                 self.any_snapshot(named).or_else(|| self.published.get(named).and_then(|published| self.draft(&named.key, *published)))
             }
         }
     }
 
-    /// What the DRAFT of a guardrail says at a moment. What was read while something was being done to it says nothing
+    /// The content of a guardrail's DRAFT at a time. Snapshots taken while the guardrail was being changed are skipped
     /// (docs/aws/guardrails.md#getguardrail).
     pub(crate) fn draft(&self, key: &GuardrailKey, at: Timestamp) -> Option<&'a CanonicalGuardrail> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
@@ -343,19 +343,19 @@ impl<'a> ChangeHistory<'a> {
         {
             return Some(content);
         }
-        // What an event hid, the next snapshot shows, unless another event lies between.
+        // Records of updates lack the content. The next snapshot shows it, unless there was another update before that.
         let later = timeline.entries().skip_while(|(time, ..)| *time <= at);
         let mut read = later.take_while(|(_, source, _)| **source == Source::Snapshot).map(|(.., content)| content);
         read.find_map(|content| content?.as_deref().filter(|content| content.is_ready()))
     }
 
-    /// A version as it was read first.
+    /// The content in the first snapshot of a version.
     pub(crate) fn any_snapshot(&self, named: &GuardrailVersionArn) -> Option<&'a CanonicalGuardrail> {
         self.state.guardrail_timeline(named)?.entries().find_map(|(_, _, content)| content?.as_deref().filter(|content| content.is_ready()))
     }
 
-    /// The updates of a guardrail after the last reading of its DRAFT before this one, which is among them: what was read, and the changes.
-    /// `None` if it is the only one, or if nothing was read before.
+    /// The successful updates of a guardrail since the last snapshot of its DRAFT before the update at `last`, that one included, with the
+    /// content in the snapshot. `None` if there is no snapshot, or no update besides it.
     pub(crate) fn updates_since_reading(&self, key: &GuardrailKey, last: Timestamp) -> Option<(&'a CanonicalGuardrail, Vec<&'a Change>)> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         let earlier = timeline.entries().take_while(|(time, ..)| *time < last);
@@ -369,7 +369,7 @@ impl<'a> ChangeHistory<'a> {
         (updates.len() > 1).then_some((before, updates))
     }
 
-    /// The versions of a guardrail that policies and configurations enforce at a moment, as far as known.
+    /// The versions of a guardrail that known policies and configurations enforce at a time.
     pub(crate) fn enforced_versions(&self, key: &GuardrailKey, at: Timestamp) -> BTreeSet<GuardrailVersion> {
         if !self.was_ever_named(key) {
             return BTreeSet::new();
@@ -390,7 +390,7 @@ impl<'a> ChangeHistory<'a> {
             .collect()
     }
 
-    /// When the DRAFT of a guardrail was read again and nothing of it was weaker than before.
+    /// The time of the first snapshot, after a change, in which no control of the guardrail's DRAFT is weaker than before the change.
     pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Timestamp, before: &CanonicalGuardrail) -> Option<Timestamp> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
@@ -399,7 +399,8 @@ impl<'a> ChangeHistory<'a> {
         read.into_iter().find(right).map(|(time, _)| time)
     }
 
-    /// Moments after one at which what is enforced may change: in an account and Region, and for any account by the organization.
+    /// The times after `after` at which an enforcement may change: in this account and Region, or in the Region for any account of the
+    /// organization.
     pub(crate) fn all_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
         let mut moments: Vec<Timestamp> = self.state.accounts().flat_map(|other| self.policy_boundaries(other, region, after)).collect();
         moments.extend(self.policy_boundaries(account, region, after));
@@ -408,17 +409,17 @@ impl<'a> ChangeHistory<'a> {
         moments
     }
 
-    /// Moments at which an account's effective policy may change, after a moment.
+    /// The times after `after` at which an account's effective policy may change.
     pub(crate) fn policy_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
         let mut moments = self.state.boundaries(account, region);
         moments.retain(|moment| *moment > after);
         moments
     }
 
-    /// Whether an account and Region has some enforcement that means a model, as far as is known.
+    /// Whether an enforcement of the account and Region covers a model.
     pub(crate) fn covers(&self, account: &AccountId, region: &Region, model: &Model, at: Timestamp) -> InForce<bool> {
         use crate::enforcement::Meant;
-        // What isn't understood may be what leaves a model out, or brings it in.
+        // A member of the enforcement that isn't understood may exclude or include the model, so the answer isn't known.
         let means_it = |enforcement: &Enforcement| enforcement.unclear.is_empty().then(|| enforcement.models.means(model) == Meant::Yes);
         let any = |mut answers: Vec<Option<bool>>| {
             answers.sort_unstable();
@@ -442,7 +443,7 @@ impl<'a> ChangeHistory<'a> {
 }
 
 impl ChangeInContext<'_> {
-    /// The latest successful change of the same thing before this one that passes.
+    /// The latest successful change of the resource before this one that fulfils a condition.
     pub(crate) fn earlier(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<&Change> {
         let all = self.history.indexes_of(&self.change.account, &self.change.service, subject);
         let before = all.get(..all.partition_point(|index| *index < self.index)).unwrap_or_default();
@@ -454,7 +455,7 @@ impl ChangeInContext<'_> {
             .find(|change| !change.is_refused() && passes(change))
     }
 
-    /// The first successful change of the same thing after this one that passes.
+    /// The first successful change of the resource after this one that fulfils a condition.
     pub(crate) fn later(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<(&ChangeKey, &Change)> {
         let all = self.history.indexes_of(&self.change.account, &self.change.service, subject);
         let after = all.get(all.partition_point(|index| *index <= self.index)..).unwrap_or_default();
@@ -464,17 +465,17 @@ impl ChangeInContext<'_> {
             .find(|(_, change)| !change.is_refused() && passes(change))
     }
 
-    /// What was known of an identity's policies before the change.
+    /// The policies of the identity before the change, as far as known.
     pub(crate) fn identity_before(&self) -> Before {
         self.history.identities.get_or_init(|| History::of(&self.history.changes, self.history.state)).before(self.index)
     }
 
-    /// When what the change did to an identity's policies was right again.
+    /// The time at which the policies of the identity fulfil a condition again after the change.
     pub(crate) fn identity_righted(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Timestamp> {
         self.history.identities.get()?.restored_at(self.index, self.change, self.history.state, right)
     }
 
-    /// What the change took away from what service control policies refuse.
+    /// The protection by service and resource control policies that the change removed; `None` if it removed none.
     pub(crate) fn service_control_loss(&self) -> Option<&Loss> {
         self.history.service_control.get_or_init(|| ServiceControl::of(&self.history.changes, self.history.state)).loss(self.index)
     }
@@ -483,19 +484,19 @@ impl ChangeInContext<'_> {
         self.key.time.just_before()
     }
 
-    /// Of a verb, the form that is true of this change: a refused one has done nothing.
+    /// The form of a verb that is true of this change: a refused change only would have had the effect.
     pub(crate) fn did(&self, done: &'static str, would_have: &'static str) -> &'static str {
         if self.change.is_refused() { would_have } else { done }
     }
 
-    /// How far a change of a guardrail's DRAFT reaches: it can't be enforced, so only who asks for it by name is concerned.
+    /// Whether a guardrail's DRAFT is in use. It can't be enforced, so only agents, flows and calls that name it use it.
     pub(crate) fn reach_of_draft(&self, key: &GuardrailKey) -> Exposure {
         let reach = self.history.reach_of(key, Some(GuardrailVersion::Draft), self.key.time);
         let is_requested = !matches!(reach, Exposure::Production(_)) && self.history.is_draft_requested(key);
         if is_requested { Exposure::Production("calls ask for its DRAFT".to_owned()) } else { reach }
     }
 
-    /// A sighting of this change in its own account and Region.
+    /// A match about this change, in the change's account and Region.
     pub(crate) fn sighting(&self, resource: impl Into<String>, because: impl Into<String>) -> RuleMatch {
         RuleMatch::new(&self.change.account, &self.change.region, resource, because)
     }
@@ -505,14 +506,15 @@ impl ChangeInContext<'_> {
         guardrail_of(self.change)
     }
 
-    /// The subject, or nothing.
+    /// The parameter of this name, cut to its last part if it is an ARN; empty if there is none.
     pub(crate) fn name(&self, key: &str) -> &str {
         self.change.text(key).map(short).unwrap_or_default()
     }
 }
 
 impl Exposure {
-    /// The steps that it takes from the severity of a change that reaches nobody by itself, and what to say of it.
+    /// The steps by which the severity differs from the rule's, and a phrase about the use. For changes that have no effect on users of the
+    /// guardrail by themselves: `would_reach` says what would make them have one.
     pub(crate) fn steps(&self, would_reach: &str) -> (i8, String) {
         match self {
             Exposure::Production(how) => (0, format!("it reaches production: {how}")),
@@ -521,7 +523,7 @@ impl Exposure {
         }
     }
 
-    /// The same of a change that every user of the guardrail meets at once: not to know of one is no reason to be calm.
+    /// The same for changes that affect every user of the guardrail at once: the severity isn't lowered if the users aren't known.
     pub(crate) fn steps_of_loss(&self, would_reach: &str) -> (i8, String) {
         match self {
             Exposure::Unknown => (0, "whether something enforces or references it is not known, so it may reach production".to_owned()),
@@ -530,7 +532,7 @@ impl Exposure {
     }
 }
 
-/// The buckets, log groups and keys that evidence is kept in, by the world and by all events that name them.
+/// The names of the buckets, log groups and keys that evidence is kept with, from the world and from all records about trails.
 pub(crate) fn log_stores<'c>(state: &State, changes: impl Iterator<Item = &'c Change>) -> BTreeSet<String> {
     let mut stores = state.world().log_stores();
     for change in changes.filter(|change| change.service == "cloudtrail") {
@@ -540,7 +542,7 @@ pub(crate) fn log_stores<'c>(state: &State, changes: impl Iterator<Item = &'c Ch
     stores
 }
 
-/// When versions were published, by all events, in the order of time.
+/// The times at which versions were published, by the given CreateGuardrailVersion records in the order of time.
 pub(crate) fn published(publications: impl Iterator<Item = (ChangeKey, Change)>) -> Published {
     let mut published = Published::new();
     for (of, change) in publications.filter(|(_, change)| !change.is_refused()) {
@@ -551,7 +553,7 @@ pub(crate) fn published(publications: impl Iterator<Item = (ChangeKey, Change)>)
     published
 }
 
-/// The version that CreateGuardrailVersion answers.
+/// The version in the response of CreateGuardrailVersion.
 pub(crate) fn published_version(change: &Change) -> Option<GuardrailVersion> {
     let version = change.answer("version");
     let version = version.as_str().map_or_else(|| version.as_u64().map(|number| number.to_string()), |text| Some(text.to_owned()))?;
@@ -565,26 +567,27 @@ fn guardrail_of(change: &Change) -> Option<GuardrailKey> {
     GuardrailKey::from_identifier(named, &change.account, &change.region)
 }
 
-/// The controls that got weaker.
+/// The controls that are weaker in `after` than in `before`.
 pub(crate) fn lowered(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<ControlChange> {
     let weaker = guardrail::diff(before, after).into_iter().filter(guardrail::Difference::is_weaker);
     weaker.map(control_change).collect()
 }
 
-/// The same, where one is enforced in the place of the other: a guardrail with automated reasoning can't be, so without it nothing is lost.
+/// The same for a version that is enforced in place of another. Automated reasoning is left out: a guardrail that has it can't be enforced,
+/// so no protection is lost with it.
 pub(crate) fn lowered_where_enforced(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<ControlChange> {
     let all = guardrail::diff(before, after).into_iter();
     all.filter(|difference| difference.is_weaker() && !difference.is_about_reasoning()).map(control_change).collect()
 }
 
-/// The controls that say something else, of which nobody can tell whether it is weaker. That a guardrail can't be enforced with automated
-/// reasoning is said of the version that is.
+/// The controls that differ in a way that is neither weaker nor stronger, such as the definition of a denied topic. Automated reasoning is
+/// left out, as in [`lowered_where_enforced`].
 pub(crate) fn redefined(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<ControlChange> {
     let all = guardrail::diff(before, after).into_iter();
     all.filter(|difference| difference.direction == Direction::Changed && !difference.is_about_reasoning()).map(control_change).collect()
 }
 
-/// A control with what it did and does.
+/// The control of a difference, in the form that findings list.
 pub(crate) fn control_change(difference: guardrail::Difference) -> ControlChange {
     ControlChange {
         control: difference.control.name,

@@ -1,12 +1,12 @@
-//! When an account's own enforcement was right again after a change.
+//! Finds the time at which an account configuration is restored after a change.
 
 use super::ChangeInContext;
 use crate::{enforcement::Enforcement, timestamp::Timestamp};
 
-/// What findings about an account's own enforcement are about: there is at most one configuration per account and Region.
+/// The resource of findings about account configurations. It needs no id, since there is at most one per account and Region.
 pub(crate) const ENFORCED_CONFIGURATION: &str = "enforced guardrail configuration";
 
-/// The first moment after a change at which the account's configuration was known and right.
+/// The first time after a change at which the account configuration is known and fulfils a condition.
 pub(crate) fn configuration_right_again(seen: &ChangeInContext<'_>, right: impl Fn(&[Enforcement]) -> bool) -> Option<Timestamp> {
     let (account, region) = (&seen.change.account, &seen.change.region);
     let later = seen.history.policy_boundaries(account, region, seen.key.time);

@@ -1,4 +1,4 @@
-//! Which accounts' effective policies a change of the organization makes weaker, and when each of them was right again.
+//! Finds the accounts whose effective policies a change of the organization makes weaker, and the time at which each is restored.
 
 use super::{ChangeInContext, Outcome, RuleMatch, guardrail_versions::is_upgrade};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// is an assumption (docs/aws/bedrock-policies.md#limits): a shorter one would take an old description for evidence that a change was put right.
 pub(crate) const PROPAGATION_SECONDS: i64 = 15 * 60;
 
-/// Where the effect of a change of the organization on effective policies is for the worse: one match for each account.
+/// A match for each account whose effective policy a change of the organization makes weaker.
 pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<Outcome> {
     let Some(WorldChange::Organization(change)) = &seen.change.effect else {
         return Vec::new();
@@ -21,7 +21,7 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
     let effect = seen.history.state.effect_of(seen.key.time, &seen.key.event_id, change);
     let effect_is_empty = effect.accounts.is_empty() && !effect.everybody;
     let compare = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| seen.history.compare(a, b, seen.key.time);
-    // What a higher version of the same guardrail says may not be known, or not be comparable, and that is another rule's.
+    // A higher version of the same guardrail whose content isn't known or comparable is reported by another rule.
     let compare_now = |a: &GuardrailVersionArn, b: &GuardrailVersionArn| {
         let compared = compare(a, b);
         if is_upgrade(a, b) { Weakening { unverified: Vec::new(), ..compared } } else { compared }
@@ -36,14 +36,14 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
     for account in effect.accounts {
         let (before, after) = (account.before.state(), account.after.state());
         let (Some(before), Some(after)) = (before.clone(), after) else {
-            // Who had no policy can't lose one.
+            // An account that had no policy can't lose one.
             if before != Some(None) {
                 unverified.push(account.account);
             }
             continue;
         };
         let lost = weakening(before.as_deref(), after.as_deref(), &compare_now);
-        // An invalid policy only holds what was valid before off, and AWS takes its time to describe what a change did.
+        // While the current policy is invalid, the last valid one in force is no evidence; nor is an answer that AWS gave too early.
         let right = |at: &Timestamp| {
             let is_evidence = |now: &&PolicyInForce| match now.basis {
                 PolicyBasis::Computed => true,
@@ -65,7 +65,7 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
         let because = format!("{because}, for whatever lies below {target}, which the tree doesn't show");
         outcomes.push(seen.sighting(policy.as_str(), because).unverified(true).fires());
     }
-    // One cause, one alarm: where nothing can be read, the accounts are named together.
+    // Accounts whose effective policies aren't known share one match, because the change that is their cause is one.
     match unverified.as_slice() {
         [] if !effect.everybody || !outcomes.is_empty() => {}
         [account] if !effect.everybody => outcomes.push(RuleMatch::new(account, region, resource(), because).unverified(true).fires()),
@@ -78,7 +78,7 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
     outcomes
 }
 
-/// A Bedrock policy that is detached from something, or attached to something, that the tree doesn't have.
+/// The Bedrock policy and the target of an attachment or detachment whose target is not in the organization's tree as it was read.
 fn unknown_target<'c>(seen: &ChangeInContext<'_>, change: &'c OrganizationChange) -> Option<(&'c PolicyId, &'c TargetId)> {
     let (OrganizationChange::DetachPolicy { policy, target } | OrganizationChange::AttachPolicy { policy, target }) = change else {
         return None;

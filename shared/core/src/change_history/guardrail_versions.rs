@@ -1,5 +1,5 @@
-//! Which contents of a guardrail a change is compared with: its DRAFT before and after, the version that was published or would have been,
-//! and the versions that enforcement put in the place of others.
+//! Finds the two contents of a guardrail that a change is judged by: the DRAFT before and after an update, a published version and the one
+//! before it, or the versions that a change of enforcement replaces.
 
 use super::{ChangeInContext, published_version};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Of an update: the guardrail, and its DRAFT before and after, as far as known.
+/// The guardrail that an update changes, and the content of its DRAFT before and after, as far as known.
 pub(crate) fn draft_before_and_after<'s>(
     seen: &ChangeInContext<'s>,
 ) -> Option<(GuardrailKey, Option<&'s CanonicalGuardrail>, Option<&'s CanonicalGuardrail>)> {
@@ -20,11 +20,11 @@ pub(crate) fn draft_before_and_after<'s>(
     Some((key, before, after))
 }
 
-/// A version that was published, what it is compared with, and the contents of both.
+/// A published version, then the version that it is compared with and its content, then the content of the first.
 type Published<'s> = (GuardrailVersionArn, (GuardrailVersionArn, Option<&'s CanonicalGuardrail>), Option<&'s CanonicalGuardrail>);
 
-/// Of a version that was published: it, what it is compared with, and the contents of both, as far as known. It is compared with the
-/// version that is enforced, else with the one before it.
+/// The version that a change publishes and the version that it is compared with, with their contents as far as known. It is compared with
+/// the highest version that is enforced, or else with the version before it.
 pub(crate) fn version_before_and_after<'s>(seen: &ChangeInContext<'s>) -> Option<Published<'s>> {
     let key = seen.guardrail()?;
     let made = published_version(seen.change)?;
@@ -41,8 +41,8 @@ pub(crate) fn version_before_and_after<'s>(seen: &ChangeInContext<'s>) -> Option
     Some((made, (before, content_before), content))
 }
 
-/// Of a version whose publication was refused: what the DRAFT that it would have been is compared with, and the contents of both. It is
-/// compared with the version that is enforced, else with the latest that was read.
+/// For a publication that was refused: the version that the DRAFT is compared with, and the contents of that version and of the DRAFT. It
+/// is compared with the highest version that is enforced, or else with the highest that was read.
 pub(crate) fn refused_version<'s>(
     seen: &ChangeInContext<'s>,
 ) -> Option<(GuardrailVersionArn, &'s CanonicalGuardrail, &'s CanonicalGuardrail)> {
@@ -56,7 +56,7 @@ pub(crate) fn refused_version<'s>(
     Some((before, content_before, draft))
 }
 
-/// The guardrail versions that a change of enforcement put in the place of others, each once.
+/// The pairs of an old and a new guardrail version that a change of enforcement replaces one by the other, without duplicates.
 pub(crate) fn replaced_guardrails(seen: &ChangeInContext<'_>) -> Vec<(GuardrailVersionArn, GuardrailVersionArn)> {
     let state = seen.history.state;
     let mut replaced = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn replaced_guardrails(seen: &ChangeInContext<'_>) -> Vec<(GuardrailV
     replaced
 }
 
-/// When the version that was put in the place of a stronger one was no longer enforced in the place that the change concerns.
+/// The first time in a period at which another version than the weaker one is known to be enforced.
 pub(crate) fn replaced_again(
     seen: &ChangeInContext<'_>,
     weaker: &GuardrailVersionArn,
@@ -106,7 +106,7 @@ pub(crate) fn replaced_again(
     })
 }
 
-/// A higher version of the same guardrail.
+/// Whether the new version is a higher one of the same guardrail.
 pub(crate) fn is_upgrade(old: &GuardrailVersionArn, new: &GuardrailVersionArn) -> bool {
     old.key == new.key && old.version < new.version && new.version != GuardrailVersion::Draft
 }

@@ -1,4 +1,4 @@
-//! What a change of policies took away: of an identity, or of accounts of the organization.
+//! Finds what a change of IAM policies, or of service and resource control policies, newly allows.
 
 use super::{
     ChangeInContext, Outcome,
@@ -12,19 +12,19 @@ use crate::{
     missing_evidence::MissingEvidence,
 };
 
-/// What a rule looks for in what policies lost.
+/// The protection by policies whose loss a rule reports.
 pub(crate) struct Concern {
-    /// What of it matters.
+    /// The requests that newly pass and that the rule reports.
     pub(crate) of: fn(&ChangeInContext<'_>, &Lost) -> Vec<NewlyPassing>,
-    /// Whether it is open whether something of it was lost.
+    /// Whether it isn't known if the rule's protection was lost.
     pub(crate) is_open: fn(&Lost) -> bool,
-    /// Whether a policy guards it.
+    /// Whether a policy contains the rule's protection.
     pub(crate) is_guarded_by: fn(&IdentityPolicy) -> bool,
-    /// What it means that these pass.
+    /// The sentence of the match, for requests that newly pass.
     pub(crate) because: fn(&ChangeInContext<'_>, &[NewlyPassing]) -> String,
-    /// What a policy did that can't be read any more.
+    /// A verb phrase for the protection, for sentences about a policy whose new content isn't known.
     pub(crate) did: &'static str,
-    /// Whether it says so where the policy before isn't known.
+    /// Whether the rule reports missing evidence if the policy before the change isn't known. One rule does, to report it once.
     pub(crate) tells_blindness: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Concern {
 const OPEN_MANAGED_POLICIES: &[&str] = &["AdministratorAccess", "PowerUserAccess", "AmazonBedrockFullAccess", "AmazonBedrockLimitedAccess"];
 
 impl Concern {
-    /// What a change says of it.
+    /// The matches of the rule in a change.
     pub(crate) fn look(&self, seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         match seen.change.service.as_str() {
             "iam" => self.at_identity(seen).into_iter().collect(),
@@ -74,7 +74,7 @@ impl Concern {
         }
     }
 
-    /// Service and resource control policies: what they deny, or allow only with a condition.
+    /// The match in a change of service or resource control policies.
     fn at_organization(&self, seen: &ChangeInContext<'_>) -> Option<Outcome> {
         let resource = seen.change.text("policyId").or_else(|| seen.change.text("accountId")).map(short).unwrap_or_default();
         let sighting = |because: String| seen.sighting(resource, because);
@@ -101,7 +101,7 @@ impl Concern {
                 (!newly.is_empty()).then(|| sighting(because).changing(in_words(&newly)).severity_steps(-2).fires())
             }
             Loss::NotKnown { accounts, before } => {
-                // Where not even that is known what it said, one rule says so.
+                // If the old content isn't known either, only one rule reports it.
                 let guarded = before.as_ref().map_or(self.tells_blindness, self.is_guarded_by);
                 let of = if accounts.is_empty() { String::new() } else { format!(" in {}", named(accounts)) };
                 let because = format!("it {}{of}, and what it {} is not known", self.did, seen.did("says now", "would have said"));
@@ -115,19 +115,19 @@ impl Concern {
     }
 }
 
-/// What counts before a change of an identity, and after it.
+/// The policies of an identity before and after a change.
 enum Effect {
     Known {
         before: IdentityPolicy,
         after: IdentityPolicy,
     },
-    /// What took the place of this can't be read.
+    /// The policies before the change; the new document can't be read.
     Unreadable(IdentityPolicy),
     NotKnown,
 }
 
 impl Effect {
-    /// `None` if it can take nothing away.
+    /// The effect of a change; `None` if it can't remove a protection.
     fn of(change: &Change, before: Before) -> Option<Self> {
         let written = IdentityPolicy::parse(change.parameter("policyDocument"));
         let others = before.others.unwrap_or_default();
@@ -136,9 +136,9 @@ impl Effect {
         let nothing = IdentityPolicy::default();
         let replaced = |before: Option<IdentityPolicy>, after: Option<IdentityPolicy>| match (before, after) {
             (Some(before), Some(after)) => known(&before, &after),
-            // A new document beside others: it opens what they ask for.
+            // A new document that allows inference bypasses the condition of the others.
             (None, Some(after)) if others.guards() && after.opens() => known(&nothing, &after),
-            // Neither side speaks of guardrails, as far as one can see.
+            // The new document neither protects nor allows anything here, and the old one isn't known.
             (None, Some(after)) if !after.guards() && !after.opens() => None,
             (Some(before), None) => Some(Effect::Unreadable(others.and(&before))),
             (None, _) => Some(Effect::NotKnown),
@@ -157,7 +157,7 @@ impl Effect {
                     None => Some(Effect::NotKnown),
                 }
             }
-            // A boundary allows at most what it names: without it, all that the other policies give. What they refuse stays refused.
+            // A boundary limits what the other policies allow. Without it, all of that is allowed, except for what they deny.
             operation if operation.ends_with("PermissionsBoundary") => {
                 let boundary = before.boundary.filter(IdentityPolicy::guards)?;
                 let denied = others.denials();
@@ -170,7 +170,7 @@ impl Effect {
                     None => Some(Effect::Unreadable(boundary)),
                 }
             }
-            // Put…Policy and CreatePolicyVersion.
+            // PutRolePolicy, PutUserPolicy, PutGroupPolicy and CreatePolicyVersion.
             _ => replaced(before.document, written),
         }
     }

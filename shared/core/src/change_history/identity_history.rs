@@ -1,4 +1,4 @@
-//! What the policies of identities said before each change: one pass over all changes, in order.
+//! Computes the IAM policies of identities before each change, in one pass over all changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,53 +13,53 @@ use crate::{
     world::{IdentityDocuments, State},
 };
 
-/// What was known before a change, and from it on.
+/// The policies before a change, and after it, as far as known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Before {
     /// The document that the change replaces, deletes, attaches or detaches.
     pub(crate) document: Option<IdentityPolicy>,
-    /// The other documents of the entity, those of attached policies included, as far as known.
+    /// The other documents of the role, user or group, with those of attached policies, merged.
     pub(crate) others: Option<IdentityPolicy>,
-    /// The permissions boundary.
+    /// The permissions boundary before the change.
     pub(crate) boundary: Option<IdentityPolicy>,
-    /// The document that takes its place, where it isn't in the record: another version, another boundary.
+    /// The document that replaces it, where the record only names it: another version of the policy, or another boundary.
     pub(crate) replacement: Option<IdentityPolicy>,
-    /// All that counts after it: the documents of the entity, the default version of the policy, or the boundary.
+    /// The policies after the change: all documents of the entity, the default version of the policy, or the boundary.
     after: Option<IdentityPolicy>,
     time: Option<Timestamp>,
 }
 
-/// Of each change of an identity, by its place among all changes, what was known before.
+/// The policies before each change of an identity, by the index of the change.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     before: HashMap<usize, Before>,
-    /// The changes of one thing, in order.
+    /// The indexes of the successful changes of each thing, in the order of time.
     of: HashMap<Thing, Vec<usize>>,
 }
 
-/// Whose documents, and whether its boundary.
+/// The subject of IAM changes: account, kind (such as `role`), name, and whether it is its boundary instead of its documents.
 type Thing = (AccountId, &'static str, String, bool);
 
-/// A role, user or group.
+/// The policies of a role, user or group at one point of the pass.
 #[derive(Default)]
 struct Entity {
-    /// By the names of inline policies; as files of the world have them, maybe without a name.
+    /// The documents by the names of inline policies. A document from a file of the world may have an empty name.
     documents: BTreeMap<String, IdentityPolicy>,
-    /// Managed policies that events attached.
+    /// The names of managed policies that changes attached.
     attached: BTreeSet<String>,
     boundary: Option<String>,
-    /// The snapshot that the documents were taken from.
+    /// The address of the snapshot that the documents were taken from, so that each snapshot is taken over once.
     read: Option<usize>,
 }
 
-/// A managed policy.
+/// A managed policy, as changes wrote it.
 #[derive(Default)]
 struct Managed {
     default: Option<IdentityPolicy>,
     versions: BTreeMap<String, IdentityPolicy>,
 }
 
-/// Whose documents an operation changes.
+/// The kind and the name of what a change is about: a role, user, group or managed policy.
 pub(crate) fn entity(change: &Change) -> Option<(&'static str, &str)> {
     let kinds = [("role", "roleName"), ("user", "userName"), ("group", "groupName"), ("policy", "policyArn")];
     kinds.into_iter().find_map(|(kind, key)| Some((kind, short(change.text(key)?))))
@@ -86,7 +86,7 @@ impl History {
         self.before.get(&index).cloned().unwrap_or_default()
     }
 
-    /// When what a change did was right again: by a later change of the same thing, or by a reading of its documents.
+    /// The first time after a change at which a condition is fulfilled again, by a later change of the same thing or by a snapshot.
     pub(crate) fn restored_at(
         &self,
         index: usize,
@@ -108,7 +108,7 @@ impl History {
     }
 }
 
-/// What a change is about.
+/// The subject of a change.
 fn thing(change: &Change) -> Option<Thing> {
     let (kind, name) = entity(change)?;
     Some((change.account.clone(), kind, name.to_owned(), change.operation.ends_with("PermissionsBoundary")))
@@ -121,7 +121,7 @@ struct Pass<'s> {
 }
 
 impl Pass<'_> {
-    /// What is known before a change; the change then counts, unless it was refused.
+    /// The policies before a change. Afterwards the change is applied, unless it was refused.
     fn meet(&mut self, before: Timestamp, change: &Change) -> Option<Before> {
         let written = IdentityPolicy::parse(change.parameter("policyDocument"));
         let operation = change.operation.as_str();
@@ -219,7 +219,7 @@ impl Pass<'_> {
         })
     }
 
-    /// The entity, with the latest snapshot of it if there is one that was not taken in yet.
+    /// The entity. If there is a newer snapshot of it before the given time, its documents replace those from changes.
     fn entity_at(&mut self, before: Timestamp, account: &AccountId, kind: &'static str, name: &str) -> &mut Entity {
         let entity = self.entities.entry((account.clone(), kind, name.to_owned())).or_default();
         if let Some(documents) = snapshot(self.state, before, account, kind, name) {
@@ -242,7 +242,7 @@ impl Entity {
     }
 }
 
-/// The documents of an entity in the world, by the names that its file may have.
+/// The documents of an entity in the latest snapshot before a time. The file of the world may have several names.
 fn snapshot<'s>(state: &'s State, before: Timestamp, account: &AccountId, kind: &str, name: &str) -> Option<&'s IdentityDocuments> {
     if !state.knows_identities_of(account) {
         return None;

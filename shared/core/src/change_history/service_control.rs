@@ -1,8 +1,8 @@
-//! What service and resource control policies refuse in each account, before and after each change of the organization: one pass over all
+//! Computes what each change of the organization removes from the protection by service and resource control policies, in one pass over all
 //! changes.
 //!
-//! A call must be allowed at every level of the tree, and a Deny at any level refuses it. So what one policy loses only matters where it
-//! is attached, and where no other attachment on the way from the root to the account says the same.
+//! A request must be allowed at every level of the organization's tree, and a Deny at any level refuses it. So a statement that a policy
+//! loses matters only in accounts below its attachments, and only if no other policy between the root and the account refuses the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,39 +15,39 @@ use crate::{
     world::State,
 };
 
-/// The policy types that refuse, each with AWS's policy that allows everything: it is attached to every target, unless somebody detached
-/// it.
+/// The two policy types, each with the id of AWS's policy that allows everything. AWS attaches that policy to every target, until somebody
+/// detaches it.
 const TYPES: [(&str, &str); 2] = [("SERVICE_CONTROL_POLICY", "p-FullAWSAccess"), ("RESOURCE_CONTROL_POLICY", "p-RCPFullAWSAccess")];
 
-/// What changes of the organization took away, by their place among all changes.
+/// The losses by the index of the change that caused them.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceControl(BTreeMap<usize, Loss>);
 
-/// What a change took away.
+/// The protection that a change removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// Something is no longer refused.
+    /// Requests that were refused are no longer refused.
     Of {
-        /// In these accounts; empty if it isn't known in which.
+        /// The accounts concerned; empty if they aren't known.
         accounts: Vec<AccountId>,
         lost: Lost,
-        /// From when on it was refused again in all of them.
+        /// The time from which the same requests are refused again in all of these accounts.
         restored_at: Option<Timestamp>,
     },
-    /// A policy lost it that is attached nowhere.
+    /// The policy that lost it is attached to nothing.
     Unattached(Lost),
-    /// A policy that guards these accounts says something that isn't known.
+    /// The new content of a policy that is attached above these accounts isn't known.
     NotKnown {
         accounts: Vec<AccountId>,
-        /// What it said.
+        /// The content before the change, if that is known.
         before: Option<IdentityPolicy>,
     },
 }
 
-/// The policies on the way from the root to an account, level by level, those of each type apart.
+/// The policies that apply to an account: one merged document for each level from the root to the account and each policy type.
 type Levels = Vec<IdentityPolicy>;
 
-/// What is to be refused again, where.
+/// A loss that is not restored yet, with the policies that the accounts had before it.
 struct Pending {
     index: usize,
     accounts: Vec<(AccountId, Levels)>,
@@ -60,7 +60,7 @@ struct Pass<'s> {
     losses: BTreeMap<usize, Loss>,
 }
 
-/// A policy as a change would have it.
+/// The policy that a change rewrites, with its new content if that is known.
 type Supposed<'c> = Option<(&'c PolicyId, Option<IdentityPolicy>)>;
 
 impl ServiceControl {
@@ -80,7 +80,7 @@ impl ServiceControl {
         ServiceControl(pass.losses)
     }
 
-    /// What a change took away, if anything.
+    /// The protection that the change at this index removed, if any.
     pub(crate) fn loss(&self, index: usize) -> Option<&Loss> {
         self.0.get(&index)
     }
@@ -99,7 +99,7 @@ impl Pass<'_> {
             self.losses.insert(index, loss);
         }
         if refused {
-            // What was refused took nothing away that could come back.
+            // A refused change removed nothing that could be restored.
             self.pending.retain(|pending| pending.index != index);
         } else {
             if let Some(organization) = &mut self.organization {
@@ -112,14 +112,14 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether a change can take a guard away that service or resource control policies are.
+    /// Whether a change can remove a protection by service or resource control policies.
     fn takes_away(&self, time: Timestamp, change: &OrganizationChange) -> bool {
         match change {
             OrganizationChange::UpdatePolicy { policy, .. } | OrganizationChange::DetachPolicy { policy, .. } => {
                 self.document(policy, time.just_before()).is_some_and(|(_, before)| before.guards())
             }
             OrganizationChange::DisablePolicyType { policy_type, .. } => TYPES.iter().any(|(known, _)| known == policy_type),
-            // What allows everything, beside what asks, opens a level.
+            // A policy that allows everything, attached beside one with a condition, makes the condition void at that level.
             OrganizationChange::AttachPolicy { policy, .. } => self.document(policy, time).is_some_and(|(_, attached)| attached.opens()),
             OrganizationChange::MoveAccount { account, .. } => self.organization.as_ref().is_some_and(|organization| {
                 self.levels(organization, account, time.just_before(), None).iter().any(IdentityPolicy::guards)
@@ -128,7 +128,7 @@ impl Pass<'_> {
         }
     }
 
-    /// A service or resource control policy at a moment, with its type. Of policies whose type isn't known none is one.
+    /// The content of a service or resource control policy at a time, with its type; `None` for other policies and for unknown types.
     fn document(&self, policy: &PolicyId, at: Timestamp) -> Option<(&'static str, IdentityPolicy)> {
         if let Some((policy_type, _)) = TYPES.iter().find(|(_, full_access)| *full_access == policy.as_str()) {
             return Some((policy_type, IdentityPolicy::open_to_all()));
@@ -164,7 +164,7 @@ impl Pass<'_> {
         }
         let mut accounts = Vec::new();
         let mut all = Lost::default();
-        // Accounts in one place have the same policies.
+        // Accounts with equal attachments have equal policies, so these are computed once.
         let mut known: BTreeMap<Vec<Vec<PolicyId>>, (Levels, Lost)> = BTreeMap::new();
         for account in concerned {
             let (levels, lost) = known.entry(attached(organization, &account, before)).or_insert_with(|| {
@@ -185,7 +185,7 @@ impl Pass<'_> {
         Some(Loss::Of { accounts: named, lost: all, restored_at: None })
     }
 
-    /// Where the tree isn't known: what the policy by itself lost, for whom nobody knows.
+    /// The loss if the organization's tree isn't known: what the policy by itself lost, without the accounts concerned.
     fn loss_of_document(&self, change: &OrganizationChange, before: Timestamp, supposed: Supposed<'_>) -> Option<Loss> {
         let nothing = IdentityPolicy::default();
         let lost = match (change, supposed) {
@@ -230,7 +230,7 @@ impl Pass<'_> {
         levels
     }
 
-    /// What is refused again.
+    /// Sets the time of restoration for pending losses that the current policies make up for.
     fn put_right(&mut self, time: Timestamp) {
         let Some(organization) = self.organization.clone().filter(|_| !self.pending.is_empty()) else {
             return;
@@ -252,13 +252,13 @@ impl Pass<'_> {
     }
 }
 
-/// What a policy by itself lost.
+/// What the change of a single policy loses, regardless of other policies.
 fn alone(before: &IdentityPolicy, after: &IdentityPolicy) -> Lost {
     lost(std::slice::from_ref(before), std::slice::from_ref(after), Silence::Allows)
 }
 
-/// The policies that are attached on the way from the root to an account. Neither service nor resource control policies bind
-/// the management account.
+/// The ids of the policies that are attached at each level from the root to an account. None for the management account, to which neither
+/// service nor resource control policies apply.
 fn attached(organization: &Organization, account: &AccountId, at: Timestamp) -> Vec<Vec<PolicyId>> {
     let path = organization.path_to(account).filter(|_| organization.management_account.as_ref() != Some(account));
     let of_target = |target: TargetId| {
@@ -271,7 +271,7 @@ fn attached(organization: &Organization, account: &AccountId, at: Timestamp) -> 
     path.unwrap_or_default().into_iter().map(of_target).collect()
 }
 
-/// The accounts for which a change can make a difference.
+/// The accounts whose policies a change can alter.
 fn concerned(organization: &Organization, change: &OrganizationChange) -> Vec<AccountId> {
     let targets: Vec<&TargetId> = match change {
         OrganizationChange::UpdatePolicy { policy, .. } => organization.targets_of(policy).collect(),
