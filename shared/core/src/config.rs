@@ -1,4 +1,6 @@
-//! What the team requires, what it excepts and until when, and which resources are the auditor's own.
+//! The configuration as the audit uses it: requirements, exceptions, severities, and the auditor's own resources.
+//!
+//! [`config_file`](crate::config_file) reads it from `guardrail-audit.toml`.
 
 mod auditor;
 
@@ -17,59 +19,60 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// The configuration, checked.
+/// A valid configuration.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// `[[require]]`, in the order of the file.
+    /// The `[[require]]` tables, in the order of the file.
     pub requirements: Vec<Requirement>,
-    /// `[[exception]]`, in the order of the file.
+    /// The `[[exception]]` tables, in the order of the file.
     pub exceptions: Vec<Exception>,
-    /// `[rules.<id>]`: severities that differ from the default.
+    /// The severities in `[rules.<id>]` tables, by rule. They replace the defaults.
     pub severities: BTreeMap<&'static str, Severity>,
-    /// Keep the names of sessions in findings.
+    /// Whether findings contain the session names of assumed roles, which often are names of people.
     pub keep_session_names: bool,
-    /// Roles that may change guardrails, enforcement, policies and identities: full ARNs, `*` stands for any characters.
+    /// The ARNs of roles whose changes of guardrails, enforcements, policies and identities are expected. `*` stands for any characters.
     pub administrators: Vec<WildMatch>,
-    /// What the auditor itself consists of.
+    /// The auditor's own resources and roles.
     pub auditor: Auditor,
-    /// Keys of tags that decide who may use or change a guardrail.
+    /// The keys of tags by which IAM policies decide who may use or change a guardrail.
     pub access_tags: Vec<String>,
-    /// The longest life of a Bedrock API key, in days.
+    /// The longest validity of a Bedrock API key that is no finding, in days.
     pub api_key_days: u64,
 }
 
-/// AWS offers 1, 5, 30, 90 and 365 days, and no end; a quarter is what most teams rotate keys by.
+/// The longest validity of a Bedrock API key unless configured, in days. Of those that AWS offers (1, 5, 30, 90 and 365 days, or none), it
+/// is the one that fits a quarterly rotation.
 pub(crate) const DEFAULT_API_KEY_DAYS: u64 = 90;
 
-/// A finding that the team lives with for a while: it stays, marked as suppressed, until the date.
+/// An exception: findings that the team accepts until a date. They stay in reports with the status `SUPPRESSED`.
 #[derive(Clone, Debug)]
 pub struct Exception {
-    /// The rule that it excepts.
+    /// The id of the rule whose findings are accepted.
     pub rule: String,
-    /// Whose findings.
+    /// The accounts.
     pub accounts: AccountSelector,
-    /// Where; empty means everywhere.
+    /// The Regions; empty means all.
     pub regions: Vec<Region>,
-    /// Of which roles and users; empty means all. `*` stands for any characters.
+    /// The ARNs of roles and users; empty means all. `*` stands for any characters.
     pub principals: Vec<WildMatch>,
-    /// The last day.
+    /// The last day on which it holds.
     pub until: Day,
-    /// Why.
+    /// Why the findings are accepted.
     pub reason: String,
-    /// Who answers for it.
+    /// The person or team that answers for it.
     pub owner: String,
-    /// Where it was decided.
+    /// The ticket in which it was decided.
     pub ticket: Option<String>,
-    /// The line of the file that it starts on.
+    /// The line of the file on which its table starts, from 1. Warnings name it.
     pub line: usize,
 }
 
-/// A day, to its end.
+/// A day in UTC, stored as its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(pub(crate) Timestamp);
 
 impl Day {
-    /// Whether the day has passed at a moment.
+    /// Whether the whole day has passed.
     #[must_use]
     pub fn is_over(self, now: Timestamp) -> bool {
         now >= self.0.plus_seconds(24 * 60 * 60)
@@ -83,13 +86,14 @@ impl fmt::Display for Day {
 }
 
 impl Exception {
-    /// Whether it is still in force.
+    /// Whether it has not ended.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         !self.until.is_over(now)
     }
 
-    /// Whether it means findings of this rule, account and Region. A place in the organization that isn't known is not excepted.
+    /// Whether it selects findings of this rule, account and Region. If it names an organizational unit, and the account's path in the
+    /// organization isn't known, it doesn't.
     #[must_use]
     pub fn selects(&self, rule: &str, account: &AccountId, region: &Region, organization: Option<&Organization>) -> bool {
         self.rule == rule
@@ -97,24 +101,24 @@ impl Exception {
             && self.accounts.selects(account, organization.and_then(|organization| organization.path_to(account)).as_deref()) == Some(true)
     }
 
-    /// Whether it means this role or user.
+    /// Whether it selects this role or user.
     #[must_use]
     pub fn selects_principal(&self, principal: &str) -> bool {
-        // The name of a session, kept behind a blank where the configuration asks for it, doesn't count.
+        // A session name, which follows a blank if the configuration keeps session names, is not part of the ARN.
         let role = without_session(principal);
         self.principals.is_empty() || self.principals.iter().any(|pattern| pattern.matches(role))
     }
 }
 
 impl Configuration {
-    /// Whether a principal, as findings name it, may change guardrails.
+    /// Whether a principal, in the form of findings, is an administrator whose changes are expected.
     #[must_use]
     pub fn is_administrator(&self, principal: &str) -> bool {
         let role = without_session(principal);
         self.administrators.iter().any(|pattern| pattern.matches(role))
     }
 
-    /// What looks wrong but doesn't keep the configuration from being used.
+    /// Warnings about a configuration that can be used, such as exceptions that ended.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let expired = self.exceptions.iter().filter(|exception| !exception.is_live(now));

@@ -1,7 +1,7 @@
-//! `guardrail-audit.toml`, the text of the configuration.
+//! Reads the configuration from the text of `guardrail-audit.toml`.
 //!
-//! The text is read into the shapes of the file and checked there, so that every mistake is shown with its line; what comes out is
-//! ready to use.
+//! The types here mirror the tables of the file and validate each value while it is parsed, so that an error shows its line. The result is
+//! a [`Configuration`].
 
 mod quoted;
 
@@ -20,13 +20,13 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// What is wrong with a configuration, with line and caret.
+/// An error in the text of a configuration. Its message quotes the line, with a caret below the mistake.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigurationError(String);
 
 impl Configuration {
-    /// Reads the text of a configuration.
+    /// Parses the text of a configuration.
     pub fn parse(text: &str) -> Result<Self, ConfigurationError> {
         let file: File = toml::from_str(text).map_err(|error| ConfigurationError(quoted::quoted(&error, text)))?;
         let lines = Lines::of(text);
@@ -68,7 +68,7 @@ struct Require {
     guarding: Guarding,
 }
 
-/// One word for the system prompt and the messages, or one for each: `{ system = "selective", messages = "comprehensive" }`.
+/// Parses one mode for both the system prompt and the messages, or one for each: `{ system = "selective", messages = "comprehensive" }`.
 fn required_guarding<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Guarding, D::Error> {
     let guarding = Guarding::deserialize(deserializer)?;
     let is_word = |(_, mode)| mode != GuardingMode::NotKnown;
@@ -149,7 +149,7 @@ impl AuditorTable {
     }
 }
 
-/// The full ARN of a role or user; a short name could be anybody's.
+/// The full ARN of a role or user. A bare name is refused: it would also select a role of that name in another account.
 #[derive(Debug)]
 struct RoleArn(String);
 
@@ -181,7 +181,7 @@ impl Require {
     }
 }
 
-/// Where the lines of a text begin.
+/// The byte offsets of the line feeds in a text.
 struct Lines(Vec<usize>);
 
 impl Lines {
@@ -189,7 +189,7 @@ impl Lines {
         Lines(text.match_indices('\n').map(|(at, _)| at).collect())
     }
 
-    /// The line that something starts on, from 1.
+    /// The number of the line on which a value starts, from 1.
     fn of_start<T>(&self, spanned: &toml::Spanned<T>) -> usize {
         self.0.partition_point(|end| *end < spanned.span().start) + 1
     }
@@ -220,7 +220,7 @@ fn selector(accounts: Option<Vec<Selector>>) -> AccountSelector {
     accounts.map_or_else(AccountSelector::default, |accounts| AccountSelector::new(accounts.into_iter().map(|selector| selector.0)))
 }
 
-/// Text that says something.
+/// A string that isn't blank.
 #[derive(Debug)]
 struct Text(String);
 
@@ -246,7 +246,7 @@ impl<'de> Deserialize<'de> for Selector {
     }
 }
 
-/// A guardrail's ARN; a version at its end is a minimum.
+/// The ARN of a guardrail, and the version at its end, if any, which is the lowest that meets the requirement.
 #[derive(Debug)]
 struct GuardrailName(crate::arn::GuardrailKey, Option<u32>);
 
@@ -274,7 +274,7 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// The id of a rule that exists: a typo must not become a silent exception.
+/// The id of an existing rule. Any other is refused, since an exception with a typo would have no effect.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RuleId(&'static str);
 
@@ -286,7 +286,7 @@ impl<'de> Deserialize<'de> for RuleId {
     }
 }
 
-/// A date, as TOML's own or as text.
+/// A date, as a TOML date or as a string.
 #[derive(Debug)]
 struct Until(Day);
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// A framework.
+/// A framework of risks or controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Framework {
     /// OWASP Top 10 for LLM Applications 2025.
@@ -22,7 +22,7 @@ pub enum Framework {
 }
 
 impl Framework {
-    /// All, in the order of reports.
+    /// All frameworks, in the order of reports.
     pub const ALL: [Framework; 6] = [
         Framework::OwaspLlm,
         Framework::NistAiRmf,
@@ -32,7 +32,7 @@ impl Framework {
         Framework::AwsGenerativeAiLens,
     ];
 
-    /// The word for it on the command line and at the head of a control's id.
+    /// Its name on the command line, and before the colon in [`Control`]'s text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Framework {
         }
     }
 
-    /// Its name.
+    /// Its full name, for reports.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Framework {
         }
     }
 
-    /// Where it is published.
+    /// The URL where its publisher publishes it.
     #[must_use]
     pub const fn source(self) -> &'static str {
         match self {
@@ -71,25 +71,25 @@ impl Framework {
         }
     }
 
-    /// By its word.
+    /// Parses a name of [`Framework::as_str`], in upper or lower case.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|framework| framework.as_str().eq_ignore_ascii_case(word))
     }
 }
 
-/// An entry of a framework.
+/// An entry of a framework: a risk, a technique, a mitigation or a control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Control {
-    /// Of which.
+    /// The framework.
     pub framework: Framework,
-    /// Its id there.
+    /// The publisher's id of the entry, such as `LLM01`.
     pub id: &'static str,
-    /// Its title there.
+    /// The publisher's title of the entry.
     pub title: &'static str,
 }
 
-/// As findings carry it: `owasp-llm:LLM01`.
+/// The text in findings, such as `owasp-llm:LLM01`.
 impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.framework.as_str(), self.id)
@@ -100,84 +100,84 @@ const fn control(framework: Framework, id: &'static str, title: &'static str) ->
     Control { framework, id, title }
 }
 
-/// Content filters and prompt-attack filters are the control against it.
+/// A finding shows that content filters or prompt-attack filters, the controls against this risk, are missing.
 pub const PROMPT_INJECTION: Control = control(Framework::OwaspLlm, "LLM01", "Prompt Injection");
-/// Sensitive-information filters are the control against it.
+/// A finding shows that sensitive-information filters, the control against this risk, are missing.
 pub const SENSITIVE_INFORMATION: Control = control(Framework::OwaspLlm, "LLM02", "Sensitive Information Disclosure");
-/// Output filters are the control against it.
+/// A finding shows that filters of model output, the control against this risk, are missing.
 pub const OUTPUT_HANDLING: Control = control(Framework::OwaspLlm, "LLM05", "Improper Output Handling");
-/// Agents that act without filters.
+/// A finding shows an agent, flow or gateway that acts without the intended guardrail.
 pub const EXCESSIVE_AGENCY: Control = control(Framework::OwaspLlm, "LLM06", "Excessive Agency");
-/// Who may run models, and how much, is not under control.
+/// A finding shows that access to models isn't limited as intended.
 pub const UNBOUNDED_CONSUMPTION: Control = control(Framework::OwaspLlm, "LLM10", "Unbounded Consumption");
 
-/// Policies and procedures are in place.
+/// A finding shows that policies of the organization are bypassed, or not in force as intended.
 pub const GOVERN_1_2: Control =
     control(Framework::NistAiRmf, "GOVERN 1.2", "Characteristics of trustworthy AI are integrated into organizational policies");
-/// Monitoring is planned, and who does it is defined.
+/// A finding shows a gap in the planned monitoring.
 pub const GOVERN_1_5: Control = control(Framework::NistAiRmf, "GOVERN 1.5", "Ongoing monitoring and periodic review are planned");
-/// What runs in production is monitored.
+/// A finding shows calls in production whose guardrail is missing, failing or not monitored.
 pub const MEASURE_2_4: Control =
     control(Framework::NistAiRmf, "MEASURE 2.4", "Functionality and behavior are monitored when in production");
-/// Security and resilience.
+/// A finding shows a protection that got weaker.
 pub const MEASURE_2_7: Control = control(Framework::NistAiRmf, "MEASURE 2.7", "Security and resilience are evaluated and documented");
-/// Monitoring after deployment.
+/// A finding shows a gap in monitoring after deployment.
 pub const MANAGE_4_1: Control = control(Framework::NistAiRmf, "MANAGE 4.1", "Post-deployment monitoring plans are implemented");
 
-/// Operation and monitoring.
+/// A finding shows a system in operation whose guardrail or monitoring doesn't work.
 pub const ISO_OPERATION: Control = control(Framework::Iso42001, "A.6.2.6", "AI system operation and monitoring");
-/// Event logs.
+/// A finding shows that events aren't logged.
 pub const ISO_EVENT_LOGS: Control = control(Framework::Iso42001, "A.6.2.8", "AI system recording of event logs");
-/// Responsible use.
+/// A finding shows that the organization's processes for responsible use are bypassed.
 pub const ISO_RESPONSIBLE_USE: Control = control(Framework::Iso42001, "A.9.2", "Processes for responsible use of AI systems");
-/// Intended use.
+/// A finding shows a use of models or guardrails that the organization doesn't manage.
 pub const ISO_INTENDED_USE: Control = control(Framework::Iso42001, "A.9.4", "Intended use of the AI system");
 
-/// A tool of defence is switched off or changed.
+/// A finding shows that a guardrail, an enforcement or the auditor was disabled or changed.
 pub const IMPAIR_TOOLS: Control = control(Framework::MitreAttack, "T1562.001", "Impair Defenses: Disable or Modify Tools");
-/// Logs of the cloud are switched off or changed.
+/// A finding shows that CloudTrail or invocation logging was disabled or changed.
 pub const IMPAIR_CLOUD_LOGS: Control = control(Framework::MitreAttack, "T1562.008", "Impair Defenses: Disable or Modify Cloud Logs");
-/// Policies of the whole organization are changed.
+/// A finding shows a change of the organization's policies, or of who administers them.
 pub const TENANT_POLICY: Control = control(Framework::MitreAttack, "T1484", "Domain or Tenant Policy Modification");
-/// Regions that nobody watches.
+/// A finding shows a Region that was enabled and may be neither covered nor monitored.
 pub const UNUSED_REGIONS: Control = control(Framework::MitreAttack, "T1535", "Unused/Unsupported Cloud Regions");
-/// Credentials are added.
+/// A finding shows that credentials were added.
 pub const ADDITIONAL_CREDENTIALS: Control =
     control(Framework::MitreAttack, "T1098.001", "Account Manipulation: Additional Cloud Credentials");
-/// Permissions are added.
+/// A finding shows that permissions were added.
 pub const ADDITIONAL_ROLES: Control = control(Framework::MitreAttack, "T1098.003", "Account Manipulation: Additional Cloud Roles");
-/// Tokens instead of credentials.
+/// A finding shows a bearer token in use instead of signed requests.
 pub const ACCESS_TOKEN: Control =
     control(Framework::MitreAttack, "T1550.001", "Use Alternate Authentication Material: Application Access Token");
-/// Evidence is destroyed.
+/// A finding shows that evidence was deleted, altered or withheld, or can be.
 pub const INDICATOR_REMOVAL: Control = control(Framework::MitreAttack, "T1070", "Indicator Removal");
 
-/// The mitigation that guardrails are.
+/// A finding shows that the mitigation, a guardrail, is missing or weaker.
 pub const ATLAS_GUARDRAILS: Control = control(Framework::MitreAtlas, "AML.M0020", "Generative AI Guardrails");
-/// Control of access to models.
+/// A finding shows that access to models isn't controlled as intended.
 pub const ATLAS_CONTROL_ACCESS: Control = control(Framework::MitreAtlas, "AML.M0019", "Control Access to AI Models and Data in Production");
-/// Logs of what models are asked.
+/// A finding shows that requests to models aren't logged.
 pub const ATLAS_TELEMETRY: Control = control(Framework::MitreAtlas, "AML.M0024", "AI Telemetry Logging");
 
-/// Least privilege on models.
+/// A finding shows permissions on models beyond least privilege.
 pub const LENS_LEAST_PRIVILEGE: Control =
     control(Framework::AwsGenerativeAiLens, "GENSEC01-BP01", "Grant least privilege access to foundation model endpoints");
-/// Guardrails.
+/// A finding shows that a guardrail is missing or weaker.
 pub const LENS_GUARDRAILS: Control =
     control(Framework::AwsGenerativeAiLens, "GENSEC02-BP01", "Implement guardrails to mitigate harmful or incorrect model responses");
-/// Monitoring of control plane and access.
+/// A finding shows a gap in the monitoring of the control plane or of access to models.
 pub const LENS_MONITORING: Control =
     control(Framework::AwsGenerativeAiLens, "GENSEC03-BP01", "Implement control plane and generative AI data access monitoring");
 
-/// A call that a guardrail didn't cover.
+/// The entries for rules about calls without the required guardrail.
 pub const UNCOVERED_CALL: &[Control] =
     &[PROMPT_INJECTION, SENSITIVE_INFORMATION, OUTPUT_HANDLING, MEASURE_2_4, ISO_OPERATION, ATLAS_GUARDRAILS, LENS_GUARDRAILS];
-/// A protection that was weakened or removed.
+/// The entries for rules about a protection that got weaker or was removed.
 pub const PROTECTION_WEAKENED: &[Control] =
     &[PROMPT_INJECTION, SENSITIVE_INFORMATION, OUTPUT_HANDLING, MEASURE_2_7, IMPAIR_TOOLS, ATLAS_GUARDRAILS, LENS_GUARDRAILS];
-/// A policy of the organization that no longer does what it should.
+/// The entries for rules about policies of the organization that require less than before.
 pub const POLICY_WEAKENED: &[Control] = &[GOVERN_1_2, ISO_RESPONSIBLE_USE, TENANT_POLICY, ATLAS_GUARDRAILS, LENS_GUARDRAILS];
-/// Evidence that is no longer recorded.
+/// The entries for rules about evidence that is no longer recorded.
 pub const LOGS_IMPAIRED: &[Control] = &[GOVERN_1_5, MANAGE_4_1, ISO_EVENT_LOGS, IMPAIR_CLOUD_LOGS, ATLAS_TELEMETRY, LENS_MONITORING];
 
 #[cfg(test)]

@@ -1,28 +1,25 @@
 //! The domain of Guardrail Audit.
 //!
-//! Records go in, verdicts and findings come out:
+//! It turns CloudTrail records and snapshots of AWS configuration into verdicts and findings:
 //!
 //! ```text
 //! bytes ── cloudtrail ──► facts ──┬── join ──► verdict ──► rules ──► finding ──► report
 //!          policy, guardrail ──► world ──┘
 //! ```
 //!
-//! There is no AWS SDK, no async runtime, no clock and no input or output here: the same records, world, configuration and "now" give
-//! the same findings, whoever asks.
+//! This crate has no AWS SDK, no async runtime, no clock and no I/O. Equal records, world, configuration and present time give equal
+//! findings, on the command line as in the hub; the test `pure` fails on an import that breaks this.
 //!
-//! A module names modules of its own layer and of those below it, and no files name each other in a circle; the test `layers` holds that.
+//! A module imports only modules of its own layer and of those below it, and no files import each other in a circle. The test `layers`
+//! fails if one does.
 //!
-//! | Layer | Modules | Says |
-//! |---|---|---|
-//! | 1 words | `arn`, `control_change`, `framework`, `json`, `nearest`, `operations`, `parallel`, `region`, `severity`, `timestamp`, `uuid` | what things are called |
-//! | 2 AWS documents | `enforcement`, `guardrail`, `iam`, `identity`, `invocation_log`, `model`, `organization`, `policy`, `requirement`, `telemetry` | what an answer of AWS says |
-//! | 3 records | `api`, `change`, `cloudtrail` | what happened |
-//! | 4 state | `world` | what was in force when |
-//! | 5 verdicts | `verdict` | whether the required guardrail was applied to a call |
-//! | 6 evidence | `facts`, `join` | what belongs to which call, kept small |
-//! | 7 reported | `config`, `finding`, `missing_evidence`, `report` | what is said |
-//! | 8 rules | `change_history`, `rule`, `rules` | what is wrong |
-//! | 9 runs | `auditor`, `config_file`, `doctor`, `simulate` | the pipelines |
+//! | Layer | Modules | Says | |---|---|---| | 1 words | `arn`, `control_change`, `framework`, `json`, `nearest`, `operations`, `parallel`,
+//! `region`, `severity`, `timestamp`, `uuid` | what things are called | | 2 AWS documents | `enforcement`, `guardrail`, `iam`, `identity`,
+//! `invocation_log`, `model`, `organization`, `policy`, `requirement`, `telemetry` | what an answer of AWS says | | 3 records | `api`,
+//! `change`, `cloudtrail` | what happened | | 4 state | `world` | what was in force when | | 5 verdicts | `verdict` | whether the required
+//! guardrail was applied to a call | | 6 evidence | `facts`, `join` | what belongs to which call, kept small | | 7 reported | `config`,
+//! `finding`, `missing_evidence`, `report` | what is said | | 8 rules | `change_history`, `rule`, `rules` | what is wrong | | 9 runs |
+//! `auditor`, `config_file`, `doctor`, `simulate` | the pipelines |
 
 // 1. Words
 pub mod arn;

@@ -1,4 +1,4 @@
-//! Work on things that don't depend on each other, by several threads.
+//! Runs independent work on several threads.
 
 use std::{
     iter,
@@ -7,24 +7,27 @@ use std::{
     thread,
 };
 
-/// What so many threads come to, of which the calling one is the first: what is let go of there is room for what comes after, which the
-/// memory of other threads is not. There may be fewer than asked for, so what is to be done is shared among those that there are.
+/// Runs a function once on each of `threads` threads and returns the results, that of the calling thread first.
+///
+/// The calling thread takes part, because memory that it frees can be used by what it does next, while allocators keep memory that other
+/// threads free for those threads. If the system starts fewer threads, the function runs fewer times: it must take its work from a shared
+/// queue, as [`map`] does, instead of counting on the number of threads.
 pub fn run_on<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
     thread::scope(|scope| {
-        // What the system has no thread for the others do.
+        // Stops at the first thread that the system refuses to start.
         let others: Vec<_> = (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, &work).ok()).collect();
         let own = work();
-        // One that panics took things with it: better no answer than one without them.
+        // A panic is passed on: the items that its thread took would be missing from the results.
         let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         iter::once(own).chain(others).collect()
     })
 }
 
-/// What a function makes of each item, in the order of the items. They are begun in that order too.
+/// Applies a function to each item on several threads, and returns the results in the order of the items. Items are started in that order.
 pub fn map<T: Send, R: Send>(threads: usize, items: Vec<T>, make: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.min(items.len());
     let waiting = Mutex::new(items.into_iter().enumerate());
-    // Whoever panicked did so outside of the lock.
+    // A poisoned lock can be used: `make` isn't called while it is held, so a panic leaves the iterator intact.
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     let answers = run_on(threads, || -> Vec<(usize, R)> { iter::from_fn(next).map(|(index, item)| (index, make(item))).collect() });
     let mut answers: Vec<_> = answers.into_iter().flatten().collect();

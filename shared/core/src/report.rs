@@ -1,4 +1,4 @@
-//! The result of a run. What programs read of it is [`v1`].
+//! The report of a run, with what was read and what was found. [`v1`] is its form in JSON, which is versioned apart from these types.
 
 pub mod csv;
 pub mod v1;
@@ -16,34 +16,34 @@ use crate::{
     verdict::{Grade, Invocations, Reason, Verdict},
 };
 
-/// A whole report.
+/// A report, before it is written in one of the output formats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// What made it.
+    /// The program that made it.
     pub tool: Tool,
-    /// When.
+    /// The time at which it was made.
     pub generated_at: Timestamp,
-    /// What it is limited to; absent if it is about everything.
+    /// The limits of what it covers; `None` if there are none.
     pub filter: Option<Filter>,
-    /// Why nobody should rest on it: nothing was read, or there is nothing of what was asked for.
+    /// The reasons why the absence of findings proves nothing: no record was read, or none of the selected accounts, Regions or times.
     pub incomplete: Vec<String>,
-    /// What was read.
+    /// The number of records that were read, by what became of them.
     pub records: Records,
-    /// The calls, by verdict.
+    /// The number of calls by verdict.
     pub invocations: Invocations,
-    /// The calls, by all that a verdict says.
+    /// The number of calls by account, Region, model, operation, verdict, grade and reason.
     pub coverage: Vec<CoverageRow>,
-    /// What could not be seen.
+    /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow>,
-    /// What is wrong.
+    /// The findings, in the order of [`Audit`](crate::auditor::Audit).
     pub findings: Vec<Finding>,
-    /// What could not be read: the first thousand.
+    /// The first thousand files and records that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// The names of accounts, where the organization is known.
     pub accounts: BTreeMap<AccountId, String>,
 }
 
-/// What a report is limited to. It says nothing about the rest.
+/// The limits of a report. Accounts, times and findings beyond them are absent from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only these accounts; empty means all. The same goes for the other lists.
@@ -60,12 +60,12 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Only findings of these rules.
     pub rules: Vec<String>,
-    /// How many findings are left out, where that is known.
+    /// The number of findings that these limits leave out, if it is known.
     pub left_out: Option<u64>,
 }
 
 impl Filter {
-    /// Whether it leaves nothing out.
+    /// Whether there are no limits.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         Filter { left_out: None, ..self.clone() } == Filter::default()
@@ -93,7 +93,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// What made a report.
+/// The program that made a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
     /// `guardrail-audit`.
@@ -102,48 +102,48 @@ pub struct Tool {
     pub version: String,
 }
 
-/// Every record that was read is accounted for: read = judged + ignored + unreadable.
+/// The numbers of records that were read. Each record is counted once: `read` is the sum of `judged`, `ignored` and `unreadable`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
-    /// All.
+    /// All records.
     pub read: u64,
-    /// Calls, evidence and changes, each once.
+    /// Calls, evaluations, invocation logs and changes that were used, without copies.
     pub judged: u64,
-    /// The others.
+    /// Records that were read and not used.
     pub ignored: u64,
-    /// What could not be read.
+    /// Records that could not be read.
     pub unreadable: u64,
-    /// Copies of calls and evidence that were read already; a part of `ignored`.
+    /// Copies of records that were used; a part of `ignored`.
     pub duplicates: u64,
-    /// Why records were ignored.
+    /// The number of ignored records by the reason.
     pub ignored_because: BTreeMap<String, u64>,
-    /// Files in folders that were looked at and are no logs, by kind. They hold no records, so they count as none.
+    /// The number of files in the given folders that are no logs, by kind. They hold no records, so they aren't part of `read`.
     pub left_out: BTreeMap<String, u64>,
 }
 
-/// Calls that were judged alike. There can be tens of thousands, so their texts are shared.
+/// The number of calls with equal verdicts. There can be tens of thousands of rows, so their texts are shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CoverageRow {
-    /// Whose.
+    /// The account that made the calls.
     pub account: AccountId,
-    /// Where.
+    /// The Region that was called.
     pub region: Region,
-    /// With which model: the bare id of a foundation model, else what was called.
+    /// The id of the foundation model, or else the id or ARN that was called.
     pub model: Arc<str>,
-    /// By which operation.
+    /// The operation.
     pub api: Arc<str>,
     /// The verdict.
     pub verdict: Verdict,
-    /// What it rests on.
+    /// The grade of the evidence behind the verdict.
     pub grade: Grade,
-    /// Of a violation, why.
+    /// The reason, if the verdict is a violation.
     pub reason: Option<Reason>,
-    /// How many.
+    /// The number of calls.
     pub count: u64,
 }
 
 impl CoverageRow {
-    /// Whether only the counts differ.
+    /// Whether the rows are equal except for their counts.
     #[must_use]
     pub fn is_like(&self, other: &CoverageRow) -> bool {
         let key = |row: &CoverageRow| (row.verdict, row.grade, row.reason);
@@ -152,28 +152,28 @@ impl CoverageRow {
     }
 }
 
-/// Something that could not be seen.
+/// A kind of evidence that is missing for an account and Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BlindRow {
-    /// Whose.
+    /// The account.
     pub account: AccountId,
-    /// Where.
+    /// The Region.
     pub region: Region,
-    /// What.
+    /// The kind of evidence.
     pub missing: MissingEvidence,
-    /// How to see it.
+    /// An instruction that makes the evidence available.
     #[serde(default)]
     pub remedy: String,
 }
 
-/// Something that could not be read.
+/// A file or record that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unreadable {
-    /// The file.
+    /// The path or address of the file.
     pub file: String,
-    /// The number of the record in it, from 1; absent if it is the file itself.
+    /// The number of the record in the file, from 1; `None` if the file itself could not be read.
     pub record: Option<u64>,
-    /// Why.
+    /// Why it could not be read.
     pub reason: String,
 }
 

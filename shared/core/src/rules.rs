@@ -1,4 +1,4 @@
-//! All rules, one file each.
+//! The registry of rules. Each rule is a static value in a file of its own.
 //!
 //! To add one: `cargo xtask rule new <id>` writes `rules/<id>.rs`, its `mod` line here, and its cases under `events/<id>/`.
 
@@ -65,7 +65,7 @@ pub(crate) use telemetry_gap::silent_at;
 
 use crate::rule::Rule;
 
-/// All rules, in the order of reports.
+/// All rules, in the order of the catalogue. A rule that is missing here is never checked.
 pub static RULES: &[&Rule] = &[
     // Invocation
     &invocation_without_guardrail::RULE,
@@ -129,7 +129,7 @@ pub static RULES: &[&Rule] = &[
     &region_enabled::RULE,
 ];
 
-/// The rule of an id.
+/// The rule with this id, such as `api-not-covered`.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)

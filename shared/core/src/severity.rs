@@ -1,30 +1,30 @@
-//! How bad a finding is.
+//! The severity of a finding.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// ASFF's labels, lowest first.
+/// A severity, by the labels of the AWS Security Finding Format. The order of the variants is the order of severity, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
-    /// No action needed.
+    /// No action is needed.
     Informational,
-    /// Worth a look.
+    /// It should be reviewed.
     Low,
-    /// To be mended in time.
+    /// It should be fixed in the course of regular work.
     Medium,
-    /// To be mended soon.
+    /// It should be fixed with priority.
     High,
-    /// To be mended now.
+    /// It should be fixed immediately.
     Critical,
 }
 
 impl Severity {
-    /// All, lowest first.
+    /// All severities, lowest first.
     pub const ALL: [Severity; 5] = [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
-    /// The label.
+    /// The label in reports and in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl Severity {
         }
     }
 
-    /// So many steps above it, or below it; steps stop at the ends.
+    /// The severity that is this many steps higher, or lower if negative. It stops at the lowest and the highest.
     #[must_use]
     pub fn severity_steps(self, steps: i8) -> Self {
         let mut severity = self;
@@ -48,7 +48,7 @@ impl Severity {
         severity
     }
 
-    /// By its label, in any case.
+    /// Parses a label, in upper or lower case.
     #[must_use]
     pub fn parse(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|severity| severity.as_str().eq_ignore_ascii_case(label))

@@ -10,53 +10,53 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Before everything: a snapshot without a time holds from here.
+    /// A time before all others. The state in a snapshot without a time holds from here.
     pub const BEGINNING: Timestamp = Timestamp(i64::MIN);
-    /// After everything.
+    /// A time after all others.
     pub const END: Timestamp = Timestamp(i64::MAX);
 
-    /// From microseconds since the epoch.
+    /// The time this many microseconds after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         Timestamp(micros)
     }
 
-    /// From seconds since the epoch.
+    /// The time this many seconds after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Timestamp(seconds.saturating_mul(1_000_000))
     }
 
-    /// Microseconds since the epoch.
+    /// The number of microseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// The last moment before this one.
+    /// The time one microsecond earlier.
     #[must_use]
     pub const fn just_before(self) -> Self {
         Timestamp(self.0.saturating_sub(1))
     }
 
-    /// How many whole seconds lie between an earlier moment and this one.
+    /// The number of whole seconds since an earlier time.
     #[must_use]
     pub const fn seconds_since(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0) / 1_000_000
     }
 
-    /// This many seconds later (or earlier, if negative); stops at [`Timestamp::BEGINNING`] and [`Timestamp::END`].
+    /// The time this many seconds later, or earlier if negative. It stops at [`Timestamp::BEGINNING`] and [`Timestamp::END`].
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Timestamp(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
-    /// Parses what is found in `eventTime` and in AWS responses: `2024-10-17T20:11:24Z`, an offset instead of `Z`, a blank instead
-    /// of `T`, no zone at all (then UTC), any number of fraction digits (beyond microseconds they are cut off), or a bare date.
+    /// Parses the forms that occur in `eventTime` and in AWS responses: RFC 3339 (`2024-10-17T20:11:24Z`), with an offset instead of `Z`, a
+    /// blank instead of `T`, no zone at all (which means UTC) or any number of fraction digits (cut to microseconds), or a bare date.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        // jiff reads at most nine fraction digits; pipelines have been seen to write more.
+        // jiff parses at most nine fraction digits, and some log pipelines write more.
         let shortened;
         let text = match cut_long_fraction(text) {
             Some(cut) => {
@@ -70,26 +70,26 @@ impl Timestamp {
         }
         let civil = match text.parse::<DateTime>() {
             Ok(civil) => civil,
-            // "2024-10-17 20:11:24 UTC", as some pipelines print it.
+            // Some log pipelines write "2024-10-17 20:11:24 UTC".
             Err(_) => text.strip_suffix("UTC")?.trim_end().parse::<DateTime>().ok()?,
         };
         Some(Timestamp(Offset::UTC.to_timestamp(civil).ok()?.as_microsecond()))
     }
 
-    /// Parses RFC 3339 in basic form, as the world's file names carry it: `20261101T000000Z`.
+    /// Parses the basic form of RFC 3339 in the file names of the world, such as `20261101T000000Z`.
     #[must_use]
     pub fn parse_basic(text: &str) -> Option<Self> {
         Self::parse(text)
     }
 
-    /// RFC 3339 in basic form, to the second: `20261101T000000Z`.
+    /// The basic form of RFC 3339, without punctuation, such as `20261101T000000Z`.
     #[must_use]
     pub fn to_basic(self) -> String {
         self.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
     }
 }
 
-/// The text with its fraction cut to nine digits, if it has more.
+/// The text with its fraction cut to nine digits; `None` if it has no more than that.
 fn cut_long_fraction(text: &str) -> Option<String> {
     let (head, tail) = text.split_once('.')?;
     let digits = tail.bytes().take_while(u8::is_ascii_digit).count();

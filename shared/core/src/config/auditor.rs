@@ -1,19 +1,19 @@
-//! `[auditor]`: which resources and roles are the auditor's own.
+//! The `[auditor]` table of the configuration: the auditor's own resources and roles. Changes of them by others are findings.
 
 use wildmatch::WildMatch;
 
 use crate::cloudtrail::without_session;
 
-/// What the auditor consists of, and who may change it.
+/// The auditor's resources, and the role that may change them.
 #[derive(Clone, Debug)]
 pub struct Auditor {
-    /// Names of its resources: rules, functions, queues, tables, topics, roles, stacks, buckets. `*` stands for any characters.
+    /// The names of its EventBridge rules, functions, queues, tables, topics, roles, stacks and buckets. `*` stands for any characters.
     pub names: Vec<WildMatch>,
-    /// The role that deploys it: full ARN, `*` stands for any characters. CloudFormation acting for it may change the auditor.
+    /// The full ARN of the role that deploys it; `*` stands for any characters. Changes by CloudFormation on its behalf are no findings.
     pub deployment_role: Option<WildMatch>,
-    /// The role whose refused calls show that an auditor is alive.
+    /// The ARN of the role that sends heartbeats (docs/glossary.md#heartbeat).
     pub heartbeat_role: Option<WildMatch>,
-    /// How many minutes lie between two of them.
+    /// The number of minutes between two heartbeats.
     pub heartbeat_minutes: i64,
 }
 
@@ -24,20 +24,21 @@ impl Default for Auditor {
 }
 
 impl Auditor {
-    /// Whether a name, ARN, URL or path is that of one of its resources.
+    /// Whether a name, ARN, URL or path names one of its resources.
     #[must_use]
     pub fn owns(&self, resource: &str) -> bool {
         let mut parts = resource.split(['/', ':']).filter(|part| !part.is_empty());
         parts.any(|part| self.names.iter().any(|name| name.matches(part)))
     }
 
-    /// What each name of its resources begins with: a text without any of these names none of them.
+    /// The beginning of each of its resources' names, up to the first `*` or `?`. A text that contains none of them names none of its
+    /// resources.
     pub fn stems(&self) -> impl Iterator<Item = String> {
         self.names.iter().map(|name| name.pattern().split(['*', '?']).next().unwrap_or_default().to_owned())
     }
 
-    /// Whether a principal, as findings name it, is the role that sends heartbeats. Without one configured: a role among its resources
-    /// whose name speaks of a heartbeat.
+    /// Whether a principal, in the form of findings, is the role that sends heartbeats. If none is configured, it is a role among the
+    /// auditor's resources with `heartbeat` in its name.
     #[must_use]
     pub fn is_heartbeat_role(&self, principal: &str) -> bool {
         let role = without_session(principal);
@@ -47,7 +48,7 @@ impl Auditor {
         }
     }
 
-    /// Whether a principal is the role that deploys it.
+    /// Whether a principal is the role that deploys the auditor.
     #[must_use]
     pub fn is_deployed_by(&self, principal: &str) -> bool {
         self.deployment_role.as_ref().is_some_and(|role| role.matches(principal))

@@ -1,16 +1,16 @@
-//! A mistake in a configuration, with the line that it stands on.
+//! Formats an error in a configuration, with the line that contains it.
 
 use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
 use crate::json::printable;
 
-/// A line or a word of at most so many characters is quoted whole.
+/// The most characters of a line or message that is shown in full.
 const WHOLE: usize = 240;
 
-/// Of a longer line, so many characters before and behind the beginning of the mistake are quoted.
+/// The number of characters that are shown before and after the beginning of the mistake, if the line is longer than [`WHOLE`].
 const AROUND: usize = 60;
 
-/// What is wrong, as `toml` says it; but it would quote a line of any length whole.
+/// The error in the form of the `toml` crate, but with long lines shortened: `toml` would print a line of any length.
 pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
     let message = repeated_in_one_line(error.message());
     let said = error.to_string().replace(error.message(), &message);
@@ -41,14 +41,14 @@ pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
     quoted
 }
 
-/// A message whose words from the file, in backticks, can't begin another line.
+/// The message with control characters replaced in the parts in backticks, which repeat the file and could otherwise forge further lines.
 fn repeated_in_one_line(message: &str) -> String {
     let parts = message.split('`').enumerate();
     let parts: Vec<Cow<'_, str>> = parts.map(|(number, part)| if number % 2 == 1 { printable(part) } else { part.into() }).collect();
     parts.join("`")
 }
 
-/// Of a list with a wrong text in it, `toml` gives the place of the list: the place of the text that the message begins with.
+/// The span of the wrong string in a list. `toml` reports the span of the whole list, and begins its message with the string.
 fn narrowed(span: Range<usize>, message: &str, text: &str) -> Range<usize> {
     let word = message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(word, _)| format!("\"{word}\""));
     let within = word.as_ref().zip(text.get(span.clone())).and_then(|(word, within)| within.find(word.as_str()));
@@ -58,7 +58,7 @@ fn narrowed(span: Range<usize>, message: &str, text: &str) -> Range<usize> {
     }
 }
 
-/// A message that repeats something very long, without its middle.
+/// The message without its middle, if it repeats a very long value.
 fn shortened(message: &str) -> String {
     let count = message.chars().count();
     if count <= WHOLE {

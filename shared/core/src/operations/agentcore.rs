@@ -1,4 +1,4 @@
-//! AgentCore's data plane: gateways, harnesses and runtimes, which may call models of any provider.
+//! The operations of AgentCore's data plane: gateways, harnesses and runtimes, which may call models of any provider.
 
 use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
 

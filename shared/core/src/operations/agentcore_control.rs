@@ -1,8 +1,8 @@
-//! AgentCore's control plane.
+//! The operations of AgentCore's control plane.
 
 use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
 
-/// Gateways, harnesses, runtimes, memories, policies, evaluators.
+/// The control plane of gateways, harnesses, runtimes, memories, policies and evaluators.
 pub(super) const AGENTCORE_CONTROL: Api = Api {
     name: "bedrock-agentcore-control",
     source: "bedrock-agentcore",

@@ -1,8 +1,8 @@
-//! Agents, flows, knowledge bases and prompts of Bedrock.
+//! The operations of Bedrock's agents, flows, knowledge bases and prompts.
 
 use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
 
-/// The control plane.
+/// The control plane, which creates and changes them.
 pub(super) const AGENTS: Api = Api {
     name: "bedrock-agent",
     source: "bedrock",
@@ -115,7 +115,7 @@ pub(super) const AGENTS: Api = Api {
     ],
 };
 
-/// The data plane.
+/// The data plane, which runs them.
 pub(super) const AGENTS_RUNTIME: Api = Api {
     name: "bedrock-agent-runtime",
     source: "bedrock",

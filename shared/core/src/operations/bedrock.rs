@@ -1,8 +1,8 @@
-//! Bedrock itself: models, guardrails, and its runtime endpoint.
+//! The operations of Bedrock's control plane for models and guardrails, and of its runtime endpoint.
 
 use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
 
-/// The control plane: guardrails, models, jobs.
+/// The control plane: guardrails, models and jobs.
 pub(super) const BEDROCK: Api = Api {
     name: "bedrock",
     source: "bedrock",

@@ -1,5 +1,5 @@
-//! Services beside Bedrock's own endpoints: bedrock-mantle and Claude Platform on AWS. Guardrails apply to neither. The SDKs have no
-//! service models of them, so the operations are those that IAM authorises (docs/aws/iam.md#actions-of-bedrock).
+//! The operations of services beside Bedrock's own endpoints: bedrock-mantle and Claude Platform on AWS. Guardrails apply to neither. The
+//! SDKs have no service models of them, so the operations are those that IAM authorises (docs/aws/iam.md#actions-of-bedrock).
 
 use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
 
@@ -64,7 +64,7 @@ pub(super) const MANTLE: Api = Api {
     ],
 };
 
-/// Models that Anthropic runs. A session of a managed agent runs one for each event that is added to it.
+/// Claude Platform on AWS, whose models Anthropic runs. A session of a managed agent runs one for each event that is added to it.
 pub(super) const CLAUDE_PLATFORM: Api = Api {
     name: "aws-external-anthropic",
     source: "aws-external-anthropic",
@@ -162,7 +162,7 @@ pub(super) const CLAUDE_PLATFORM: Api = Api {
     ],
 };
 
-/// Tools that search the web and fetch pages.
+/// The service behind tools that search the web and fetch pages.
 pub(super) const WEB_SEARCH: Api = Api {
     name: "bedrock-websearch",
     source: "bedrock-websearch",

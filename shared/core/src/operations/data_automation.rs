@@ -1,4 +1,4 @@
-//! Bedrock Data Automation, which extracts data from documents, images, audio and video with models that AWS chooses.
+//! The operations of Bedrock Data Automation, which extracts data from documents, images, audio and video with models that AWS chooses.
 
 use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
 
@@ -47,7 +47,7 @@ pub(super) const DATA_AUTOMATION: Api = Api {
     ],
 };
 
-/// The data plane.
+/// The data plane, which runs the models.
 pub(super) const DATA_AUTOMATION_RUNTIME: Api = Api {
     name: "bedrock-data-automation-runtime",
     source: "bedrock",

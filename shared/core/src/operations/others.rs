@@ -1,4 +1,4 @@
-//! Operations of other services that rules need.
+//! The operations of services other than Bedrock's that rules or verdicts need.
 
 use super::role::{Api, Group, Role};
 

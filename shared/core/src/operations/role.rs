@@ -1,4 +1,4 @@
-//! What an operation is to the auditor, and how far enforcement reaches one that runs a model.
+//! The role of an operation for the auditor, and whether enforcement applies to one that runs a model.
 
 /// An API with operations of its own.
 #[derive(Debug)]

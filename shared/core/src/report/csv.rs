@@ -1,27 +1,27 @@
-//! Tables as CSV, for spreadsheets.
+//! Writes tables as CSV that is safe to open in a spreadsheet.
 
 use std::{borrow::Cow, io};
 
 use crate::json::printable;
 
-/// Writes a table row by row.
+/// A writer of a CSV table.
 pub struct Writer<W: io::Write>(csv::Writer<W>);
 
-/// What ends a row.
+/// The end of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineEnding {
-    /// A line feed, as terminals and their tools have it.
+    /// A line feed, as Unix tools expect it.
     Lf,
-    /// A carriage return and a line feed, as RFC 4180 has it.
+    /// A carriage return and a line feed, as RFC 4180 requires.
     CrLf,
 }
 
 impl<W: io::Write> Writer<W> {
-    /// Begins a table by its heading.
+    /// Starts a table by writing its header row.
     ///
     /// # Errors
     ///
-    /// If it can't be written.
+    /// Fails if the row can't be written.
     pub fn new(out: W, ending: LineEnding, heading: &[&str]) -> io::Result<Self> {
         let terminator = match ending {
             LineEnding::Lf => csv::Terminator::Any(b'\n'),
@@ -32,11 +32,11 @@ impl<W: io::Write> Writer<W> {
         Ok(Writer(csv))
     }
 
-    /// Adds a row, of as many cells as the heading has.
+    /// Writes a row with as many cells as the header row.
     ///
     /// # Errors
     ///
-    /// If it can't be written, or has another number of cells.
+    /// Fails if the row can't be written, or has another number of cells.
     pub fn row(&mut self, cells: &[&str]) -> io::Result<()> {
         for cell in cells {
             self.0.write_field(&*harmless(cell))?;
@@ -44,21 +44,21 @@ impl<W: io::Write> Writer<W> {
         Ok(self.0.write_record(None::<&[u8]>)?)
     }
 
-    /// Writes whatever is left to write.
+    /// Flushes buffered rows.
     ///
     /// # Errors
     ///
-    /// If it can't be written.
+    /// Fails if they can't be written.
     pub fn finish(mut self) -> io::Result<()> {
         self.0.flush()
     }
 }
 
-/// A whole table as text.
+/// Writes a whole table into a string.
 ///
 /// # Errors
 ///
-/// Never, as long as there is memory.
+/// Doesn't fail: all rows have the same number of cells, and a string takes all writes.
 pub fn text<const N: usize>(ending: LineEnding, heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> io::Result<String> {
     let mut text = Vec::new();
     let mut table = Writer::new(&mut text, ending, &heading)?;
@@ -69,8 +69,8 @@ pub fn text<const N: usize>(ending: LineEnding, heading: [&str; N], rows: impl I
     String::from_utf8(text).map_err(io::Error::other)
 }
 
-/// Puts a cell into one line and escapes one that begins like a formula, because spreadsheets run it, and callers choose the words in parts
-/// of a finding (owasp.org/www-community/attacks/CSV_Injection).
+/// Replaces control characters in a cell, and puts `'` before one that begins like a formula. A spreadsheet would execute it, and callers
+/// choose some of the texts in a finding (owasp.org/www-community/attacks/CSV_Injection).
 fn harmless(cell: &str) -> Cow<'_, str> {
     let cell = printable(cell);
     if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { cell }
@@ -89,7 +89,7 @@ mod tests {
             ("=1+1", "'=1+1"),
             ("@sum", "'@sum"),
             ("two\nlines", "two\u{fffd}lines"),
-            // What a spreadsheet skips before a formula.
+            // A spreadsheet skips these characters before a formula.
             ("\t=1", "\u{fffd}=1"),
             ("\r=1", "\u{fffd}=1"),
         ] {
