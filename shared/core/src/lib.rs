@@ -13,13 +13,17 @@
 //! A module imports only modules of its own layer and of those below it, and no files import each other in a circle. The test `layers`
 //! fails if one does.
 //!
-//! | Layer | Modules | Says | |---|---|---| | 1 words | `arn`, `control_change`, `framework`, `json`, `nearest`, `operations`, `parallel`,
-//! `region`, `severity`, `timestamp`, `uuid` | what things are called | | 2 AWS documents | `enforcement`, `guardrail`, `iam`, `identity`,
-//! `invocation_log`, `model`, `organization`, `policy`, `requirement`, `telemetry` | what an answer of AWS says | | 3 records | `api`,
-//! `change`, `cloudtrail` | what happened | | 4 state | `world` | what was in force when | | 5 verdicts | `verdict` | whether the required
-//! guardrail was applied to a call | | 6 evidence | `facts`, `join` | what belongs to which call, kept small | | 7 reported | `config`,
-//! `finding`, `missing_evidence`, `report` | what is said | | 8 rules | `change_history`, `rule`, `rules` | what is wrong | | 9 runs |
-//! `auditor`, `config_file`, `doctor`, `simulate` | the pipelines |
+//! | Layer | Modules | Contents |
+//! |---|---|---|
+//! | 1 words | `arn`, `control_change`, `framework`, `json`, `nearest`, `operations`, `parallel`, `region`, `severity`, `timestamp`, `uuid` | names and values |
+//! | 2 AWS documents | `enforcement`, `guardrail`, `iam`, `identity`, `invocation_log`, `model`, `organization`, `policy`, `requirement`, `telemetry` | answers of AWS, parsed |
+//! | 3 records | `api`, `change`, `cloudtrail` | CloudTrail records and the changes in them |
+//! | 4 state | `world` | what was in force at each time |
+//! | 5 verdicts | `verdict` | whether the required guardrail was applied to a call |
+//! | 6 evidence | `facts`, `join` | the records of each call, joined and stored compactly |
+//! | 7 reported | `config`, `finding`, `missing_evidence`, `report` | findings, reports, and the settings that shape them |
+//! | 8 rules | `change_history`, `rule`, `rules` | what counts as wrong |
+//! | 9 runs | `auditor`, `config_file`, `doctor`, `simulate` | the commands' pipelines |
 
 // 1. Words
 pub mod arn;
