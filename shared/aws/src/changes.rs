@@ -222,7 +222,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
                     error::warn("state could not be read yet", &error);
                     failed.extend(events.iter().map(|(.., id)| *id));
                 }
-                // What may not be read here is read by the hub.
+                // The hub reads the state that this function isn't allowed to read.
                 Err(error) => error::warn("state can't be read", &error),
             }
         }

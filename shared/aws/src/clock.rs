@@ -1,10 +1,10 @@
-//! The current time. Core never asks for it: it is handed the time as a value, so that the same input gives the same result.
+//! The current time. `audit_core` reads no clock: it takes the time as an argument, so that equal input gives an equal result.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use audit_core::timestamp::Timestamp;
 
-/// Tells the time.
+/// A source of the current time.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Clock {
     /// The system's clock.
@@ -28,19 +28,19 @@ impl Clock {
     }
 }
 
-/// Whole hours from 1970 to a moment.
+/// The number of whole hours from 1970 to a time.
 #[must_use]
 pub fn hour_of(moment: Timestamp) -> i64 {
     moment.as_micros().div_euclid(3_600_000_000)
 }
 
-/// The first moment of an hour, counted since 1970.
+/// The start of an hour that is counted from 1970.
 #[must_use]
 pub fn start_of(hour: i64) -> Timestamp {
     Timestamp::from_micros(hour.saturating_mul(3_600_000_000))
 }
 
-/// Whole seconds from 1970 to a moment.
+/// The number of whole seconds from 1970 to a time.
 #[must_use]
 pub fn seconds(moment: Timestamp) -> i64 {
     moment.as_micros().div_euclid(1_000_000)

@@ -15,9 +15,9 @@ use sha2::{Digest as _, Sha256};
 /// A parsed digest file. Nothing in it is trustworthy before its signature is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
-    /// The first moment that it covers.
+    /// The start of the period that it covers.
     pub start: Timestamp,
-    /// The moment at which its coverage ends.
+    /// The end of that period.
     pub end: Timestamp,
     /// The log files that CloudTrail delivered in that time.
     pub files: Vec<LogFile>,
@@ -49,7 +49,7 @@ pub struct LogFile {
     pub hash_algorithm: String,
 }
 
-/// What a digest says about its predecessor.
+/// The fields of a digest that identify the one before it in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Previous {
     /// The bucket.

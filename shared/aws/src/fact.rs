@@ -22,7 +22,7 @@ use crate::{
 pub struct Fact {
     /// The partition that holds it.
     pub partition: Partition,
-    /// What it says.
+    /// Its kind and its values.
     pub content: Content,
 }
 
@@ -59,13 +59,13 @@ pub enum FactError {
 }
 
 impl Fact {
-    /// A fact about something that happened in an account and Region at a moment.
+    /// A fact about something that happened in an account and Region at a time.
     #[must_use]
     pub fn new(source: Source, place: AccountRegion, time: Option<Timestamp>, content: Content) -> Self {
         Fact { partition: Partition { source, place, hour: time.map(hour_of) }, content }
     }
 
-    /// The latest moment that the fact tells about; `None` if it tells about none.
+    /// The latest time in the fact; `None` if there is none.
     #[must_use]
     pub fn latest(&self) -> Option<Timestamp> {
         match &self.content {
@@ -109,7 +109,7 @@ impl Fact {
         Ok(item)
     }
 
-    /// Parses an item. Size, hash, place and time are checked, because members write these items.
+    /// Parses an item. Size, hash, account, Region and time are checked, because members write these items.
     pub fn from_item(item: &HashMap<String, AttributeValue>) -> Result<Self, FactError> {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
         let partition = text("pk").and_then(Partition::parse).ok_or(FactError::Partition)?;

@@ -47,7 +47,7 @@ pub struct Stored {
     pub basis: Basis,
 }
 
-/// Who vouches for calls.
+/// The source that vouches for the calls behind a finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
@@ -122,9 +122,9 @@ pub struct Page<'p> {
     pub index: &'static str,
     /// The value of the index's partition key.
     pub value: &'p str,
-    /// Only findings that were last seen at this moment or later.
+    /// Only findings that were last seen at this time or later.
     pub since: Option<Timestamp>,
-    /// Only findings that were last seen before this moment.
+    /// Only findings that were last seen before this time.
     pub until: Option<Timestamp>,
     /// The number of items at most.
     pub limit: i32,

@@ -304,7 +304,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(folded)
     }
 
-    /// The moment before which facts have expired.
+    /// The time before which facts have expired.
     fn oldest(&self) -> Timestamp {
         self.clock.now().plus_seconds(-self.facts_ttl_days * 86_400)
     }

@@ -1,7 +1,7 @@
-//! Guardrail Audit in AWS: what its Lambda functions do, and the adapters that they do it with.
+//! Guardrail Audit in AWS: its Lambda functions, and the adapters to the AWS services that they use.
 //!
-//! Judging is [`audit_core`]'s alone; this crate carries facts to it and carries on what it finds. Each function has one module, and
-//! functions reach each other only through queues, tables and the bucket:
+//! Only [`audit_core`] judges; this crate supplies it with facts and stores and reports what it finds. Each function is one module, and
+//! functions communicate only through queues, tables and the bucket:
 //!
 //! ```text
 //! each account and Region            hub

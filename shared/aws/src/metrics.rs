@@ -11,7 +11,7 @@ pub struct Flow {
     pub taken_in: u64,
     /// Records that are evidence.
     pub judged: u64,
-    /// Records that no rule looks at.
+    /// Records that no rule needs.
     pub ignored: u64,
     /// Records that can't be parsed.
     pub unreadable: u64,

@@ -1,4 +1,4 @@
-//! Partition keys of the table of observations. They say who vouches for a fact.
+//! Partition keys of the table of observations. A key shows who vouches for the facts in its partition.
 //!
 //! An account's auditor may write only under keys that begin with its account id and `#` (`dynamodb:LeadingKeys`). What the hub read
 //! itself, or took from the organization's trail, lies under `hub#`, where no member may write.
@@ -16,7 +16,7 @@ pub struct AccountRegion {
     pub region: String,
 }
 
-/// Who vouches for a fact.
+/// The source that vouches for a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// The account's own auditor.
@@ -28,7 +28,7 @@ pub enum Source {
 /// A partition of the table of observations.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
-    /// Who vouches for its facts.
+    /// The source that vouches for its facts.
     pub source: Source,
     /// The account and Region that they are about.
     pub place: AccountRegion,
@@ -40,7 +40,7 @@ const HUB: &str = "hub#";
 const UNDATED: &str = "undated";
 
 impl AccountRegion {
-    /// From account and Region.
+    /// Combines an account and a Region.
     pub fn new(account: impl Into<String>, region: impl Into<String>) -> Self {
         AccountRegion { account: account.into(), region: region.into() }
     }

@@ -4,7 +4,7 @@
 //! ```text
 //! SQS ─► Task
 //!         ├─ Plan, Organization, InvalidPolicies     send further tasks, one for each account
-//!         ├─ Place            inventory of an account and Region, event_history, heartbeats
+//!         ├─ AccountRegion    inventory of an account and Region, event_history, heartbeats
 //!         └─ Account, PolicyValidation               one answer of Organizations      (organization)
 //!               │
 //!               ├─ cross_account_reader   how the hub reads in another account
@@ -92,7 +92,7 @@ pub struct Reconciler<E, B, Q> {
     clock: Clock,
 }
 
-/// What to read.
+/// The accounts and Regions to read.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The Regions.

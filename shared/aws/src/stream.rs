@@ -1,4 +1,4 @@
-//! Functions behind a stream of DynamoDB: what Lambda invokes them with, and what a record of the stream says.
+//! The events with which Lambda invokes functions behind a DynamoDB stream, and the records in them.
 
 use audit_core::timestamp::Timestamp;
 use aws_lambda_events::{

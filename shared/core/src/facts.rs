@@ -29,7 +29,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// What was kept of all records read.
+/// The kept parts of all records that were read.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceRows {
     pub(crate) texts: Texts,
@@ -37,7 +37,7 @@ pub struct EvidenceRows {
     pub(crate) places: Places,
     last_place: usize,
     pub(crate) changes: PackedChanges,
-    /// The first and last time at which the caller looked for records, apart from the records' own times.
+    /// The first and the last time up to which the caller reported to have searched for records, apart from the records' own times.
     pub(crate) looked: Option<(Timestamp, Timestamp)>,
     /// ARNs of guardrails whose DRAFT is requested by calls that are stored elsewhere.
     drafts: BTreeSet<String>,
@@ -226,7 +226,7 @@ impl EvidenceRows {
         }
     }
 
-    /// Records that the caller looked for records up to a time, so that silence before it is meaningful.
+    /// Notes that the caller searched for records up to a time, so that their absence before that time is evidence.
     pub fn looked_at(&mut self, moment: Timestamp) {
         let (first, last) = self.looked.unwrap_or((moment, moment));
         self.looked = Some((first.min(moment), last.max(moment)));

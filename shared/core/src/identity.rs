@@ -1,4 +1,4 @@
-//! What IAM policies, SCPs and RCPs demand and protect about guardrails.
+//! The guardrails that IAM policies, SCPs and RCPs demand, and the operations on guardrails that they protect.
 //!
 //! A team can demand a guardrail of every caller with the condition key `bedrock:GuardrailIdentifier`: each Allow of inference has the
 //! condition, or a Deny refuses calls without it. A Deny can also protect guardrails, and what enforces and records them, from changes. To

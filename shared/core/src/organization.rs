@@ -124,7 +124,7 @@ impl Organization {
         self.attachments.iter().filter(move |(_, attached)| attached.iter().any(|a| a.policy == *policy)).map(|(target, _)| target)
     }
 
-    /// Removes the attachments made after a moment and returns them ordered by time; those of the same time and target stay in the order of
+    /// Removes the attachments made after a time and returns them ordered by time; those of the same time and target stay in the order of
     /// the list.
     pub fn split_off_later(&mut self, moment: Timestamp) -> Vec<(Timestamp, TargetId, PolicyId)> {
         let mut later = Vec::new();

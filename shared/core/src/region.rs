@@ -1,4 +1,4 @@
-//! The Regions of AWS: which exist, and what the code of a new one looks like.
+//! The Regions of AWS: the known ones, and the form that the code of a new one has.
 
 use crate::nearest::nearest;
 

@@ -1,4 +1,5 @@
-//! The catalogue is complete: each rule has its file, its page and its cases, and each operation that matters has a case.
+//! Checks that the catalogue is complete: each rule has a file, a page and cases, and each operation that a rule needs has a case.
+//! Generated pages are compared with what generates them.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -20,7 +21,7 @@ fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// Compares a page with what it is made from, or writes it under `UPDATE_DOCS=1`.
+/// Compares a page with its generated text, or writes it if `UPDATE_DOCS` is set.
 fn assert_page(name: &str, text: &str) {
     let path = in_repository("docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -185,7 +186,7 @@ fn each_operation_of_the_bypass_catalogue_has_a_case() {
     assert_eq!(missing, [], "operations without a case");
 }
 
-/// Each operation that is kept is some rule's, or one that changes what others are judged by, and the table says which.
+/// Each operation that is kept belongs to a rule, or changes state that verdicts depend on, as its role in the table states.
 #[test]
 fn what_is_kept_reveals_something_or_is_state() {
     let by_rules: BTreeSet<&str> = RULES.iter().flat_map(|rule| rule.revealed_by.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! AWS's worked examples of policy inheritance, and cases that follow from its rules: `inheritance-cases.json` is the oracle.
+//! Checks policy inheritance against `inheritance-cases.json`: AWS's own examples, and cases that follow from its rules.
 
 use audit_core::policy::{Attached, Document, Origin, inherit};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ struct Case {
     id: String,
     attachments: Vec<Attachment>,
     effective: Value,
-    /// Other results that are right too, where AWS is unclear.
+    /// Other accepted results, where AWS's documentation is unclear.
     #[serde(default)]
     also_accept: Vec<Value>,
     #[serde(default)]

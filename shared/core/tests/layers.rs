@@ -1,4 +1,5 @@
-//! The domain lies in layers: a module may name its own layer and those below, and no files name each other in a circle.
+//! Checks that the modules of this crate form layers: each imports only its own layer and those below, and no files import each other in a
+//! circle.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
 
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 
 use source::Source;
 
-/// The layers from the bottom up. `lib.rs` shows the same table.
+/// The layers from the bottom up, with their modules. The head of `lib.rs` has the same table.
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "words",

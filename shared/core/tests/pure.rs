@@ -1,4 +1,4 @@
-//! The domain is pure: the same records, world, configuration and "now" give the same findings, wherever it runs.
+//! Checks that this crate is pure: it has no dependency and no import by which a finding could depend on the machine or the time.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
 
@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, process::Command};
 
 use source::Source;
 
-/// Crates that talk to AWS, run tasks, read files, open sockets, tell the time, or roll dice. (flate2 is none of them: what CloudWatch Logs
-/// delivers is gzip inside of JSON, and it is unpacked in memory.)
+/// Crates that call AWS, run async tasks, read files, open sockets, read the clock, or generate random numbers. flate2 is allowed: it
+/// unpacks in memory what CloudWatch Logs delivers as gzip inside of JSON.
 const UNWANTED: &[&str] = &[
     "aws-",
     "tokio",
@@ -35,7 +35,7 @@ const UNWANTED: &[&str] = &[
     "log ",
 ];
 
-/// Ways out of the program that need no crate.
+/// The parts of the standard library that do the same.
 const WAYS_OUT: &[&str] = &[
     "std::fs",
     "std::net",
@@ -51,7 +51,7 @@ const WAYS_OUT: &[&str] = &[
     "dbg",
 ];
 
-/// Files that may name one of them all the same, and why.
+/// The files that may import one of them, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[(
     "parallel.rs",
     "std::thread",

@@ -1,5 +1,5 @@
-//! What a fact says: its kinds, and the content of each. Content is JSON in the table, whose names are kept by `serde(rename)` when
-//! fields are renamed here.
+//! The kinds of facts, and the content of each. The table holds content as JSON, so a field that is renamed here needs `serde(rename)`, or
+//! stored facts can't be read.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +40,14 @@ pub struct ChangeFact {
     pub change: Change,
 }
 
-/// The state of a resource at a moment.
+/// The state of a resource at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StateFact {
     /// The path of its snapshot in the world, without a time.
     pub path: String,
-    /// The moment from which the state holds: the event's time, or `updatedAt`.
+    /// The time from which the state holds: the event's time, or `updatedAt`.
     pub since: Timestamp,
-    /// The moment at which it was read.
+    /// The time at which it was read.
     pub read_at: Timestamp,
     /// The answer of AWS, verbatim.
     pub json: String,
@@ -93,12 +93,12 @@ pub enum HistoryRead {
     Truncated,
 }
 
-/// The hub read all log files that CloudTrail delivered in a stretch of time.
+/// The hub read all log files that CloudTrail delivered in a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedFact {
-    /// The first moment of the stretch.
+    /// The start of the period.
     pub time: Timestamp,
-    /// The moment at which it ends.
+    /// The end of the period.
     pub until: Timestamp,
     /// The number of log files.
     pub files: u64,
@@ -115,7 +115,7 @@ pub struct VerifiedFact {
 pub struct GapFact {
     /// What is missing: `heartbeat`, `reports`, `state` or `trail`.
     pub missing: String,
-    /// When it was noticed. For all but `state` the start of the hour, so that an hour has one such fact at most.
+    /// The time at which it was noticed. For all but `state` it is the start of the hour, so that an hour has one such fact at most.
     pub time: Timestamp,
     /// What was found instead, for people.
     pub detail: String,

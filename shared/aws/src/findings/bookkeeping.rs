@@ -26,7 +26,7 @@ pub struct Note {
     pub account: String,
     /// The Region in the item's key.
     pub region: String,
-    /// When the stream reported it; for a `flood` the start of its hour.
+    /// The time at which the stream reported it; for a `flood` the start of its hour.
     pub time: Timestamp,
     /// The item's partition and sort key.
     pub item: String,
@@ -117,7 +117,7 @@ impl Findings {
         Ok(noted.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    /// What an account last recorded with the owners of guardrails.
+    /// The requests for guardrails of other accounts that an account last recorded with their owners.
     pub async fn requested(&self, account: &str) -> Result<Requested, CallError> {
         match self.get_item(&account_key(account), "REQUESTED").await? {
             Some(item) => from_json(text(&item, "requested").unwrap_or_default()),
@@ -125,12 +125,12 @@ impl Findings {
         }
     }
 
-    /// Records what an account has recorded with the owners of guardrails, unless a later fold of the account has.
+    /// Stores the requests that an account recorded with the owners of guardrails, unless a later fold of the account did.
     pub async fn put_requested(&self, account: &str, requested: &Requested, ticket: i64) -> Result<bool, CallError> {
         self.put_of_fold(key(&account_key(account), "REQUESTED"), "requested", requested, ticket).await
     }
 
-    /// Records a moment at which something happened. Answers whether no later moment is known.
+    /// Stores the time of an event, if no later one is known. Returns whether that was so.
     pub async fn note_moment(&self, moment: Timestamp) -> Result<bool, CallError> {
         let mut item = key(HORIZON, HORIZON);
         item.insert("latest".to_owned(), number(moment));
@@ -140,7 +140,7 @@ impl Findings {
         written(request.send().await.map_err(failed("note the latest moment")))
     }
 
-    /// The latest moment at which anything happened in any account.
+    /// The time of the latest event in any account.
     pub async fn latest_moment(&self) -> Result<Option<Timestamp>, CallError> {
         Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| timestamp(&item, "latest")))
     }
@@ -152,7 +152,7 @@ impl Findings {
         self.put_if_latest(item, ticket, "note when an account is silent").await
     }
 
-    /// The moments from which on accounts count as silent, by account.
+    /// The times from which accounts count as silent, by account.
     pub async fn quiet(&self) -> Result<Vec<(String, Timestamp)>, CallError> {
         let items = query_all(&self.aws, &self.table, "QUIET", None, true).await?;
         Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), timestamp(item, "silent_at")?))).collect())
@@ -227,7 +227,7 @@ impl Findings {
     }
 }
 
-/// The key of the latest moment.
+/// The key of the item with the time of the latest event.
 const HORIZON: &str = "HORIZON";
 
 fn kept_key(account: &str) -> String {

@@ -93,7 +93,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.findings.put_requested(account, &Requested { of, version }, ticket).await.map(|_| ())
     }
 
-    /// Records the latest moment that a batch tells about. Answers whether no later one is known.
+    /// Stores the latest time in a batch, if no later one is known. Returns whether that was so.
     pub(super) async fn note_moment(&self, moment: Option<Timestamp>) -> Result<bool, CallError> {
         match moment {
             Some(moment) => self.findings.note_moment(moment).await,
@@ -101,7 +101,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
     }
 
-    /// Makes the stream fold accounts that count as silent from now on: nothing happens in them that would.
+    /// Makes the stream fold accounts that count as silent from now on. No event in them would, since they are silent.
     pub(super) async fn refold_silent_accounts(&self, now: Timestamp) -> Result<(), CallError> {
         for (account, at) in self.findings.quiet().await?.into_iter().filter(|(_, at)| *at <= now) {
             // The fact is the same each time, so that only the first one makes the stream fold the account.
@@ -110,10 +110,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// Records from when on an account counts as silent.
+    /// Stores the time from which an account counts as silent.
     pub(super) async fn note_silence_deadline(&self, account: &str, silent_at: Option<Timestamp>, ticket: i64) -> Result<(), CallError> {
         self.findings.put_silent_at(account, silent_at, ticket).await?;
-        // That moment may have passed before it was recorded; then nothing else would fold the account.
+        // That time may have passed before it was recorded; then nothing else would fold the account.
         if let Some(at) = silent_at
             && self.findings.latest_moment().await?.is_some_and(|latest| latest >= at)
         {

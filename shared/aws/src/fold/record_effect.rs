@@ -1,4 +1,4 @@
-//! What a record of the stream means: new evidence about an account, or tampering with a fact.
+//! Interprets a record of the table's stream: as new evidence about an account, or as tampering with a fact.
 
 use audit_core::timestamp::Timestamp;
 
@@ -35,7 +35,7 @@ pub(super) struct RecordEffect<'r> {
     pub(super) note: Option<Note>,
     pub(super) malformed: bool,
     pub(super) world_changed: bool,
-    /// The latest moment that the record tells about, if it isn't later than now.
+    /// The latest time in the record, if it isn't later than now.
     pub(super) latest: Option<Timestamp>,
     pub(super) organization_changed: Option<(Timestamp, String)>,
 }

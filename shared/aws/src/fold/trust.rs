@@ -1,10 +1,10 @@
-//! Whose facts the hub believes.
+//! Decides which accounts' facts the hub believes.
 
 use audit_core::change::{Change, OrganizationChange, WorldChange};
 
 use crate::place::{Partition, Source};
 
-/// Whose facts the hub believes.
+/// The settings that decide which accounts' facts the hub believes.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     /// Whether members report to this hub. Otherwise the hub is an installation for its own account, whose auditor it believes.

@@ -54,7 +54,8 @@ fn verified_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = 
     read.iter().flat_map(|(partition, facts)| facts.iter().filter_map(verified).map(move |verified| (partition, verified)))
 }
 
-/// The places where a trail's chain of digests begins anew. Nothing vouches for the time since the chain before ended.
+/// The gaps where a trail's chain of digests begins anew, by account and Region. No digest vouches for the time since the end of the chain
+/// before.
 pub(super) fn broken_chains(read: &[(Partition, Arc<Vec<Read>>)]) -> Vec<(AccountRegion, GapFact)> {
     let mut chains: BTreeMap<(&AccountRegion, &str), Vec<&VerifiedFact>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {

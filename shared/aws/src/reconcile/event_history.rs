@@ -20,13 +20,13 @@ use crate::{
     trail::facts_in,
 };
 
-/// Seconds that an event takes at most to show in event history (docs/aws/delivery.md#lookupevents).
+/// Seconds that an event takes at most to appear in event history (docs/aws/delivery.md#lookupevents).
 pub(super) const HISTORY_LAG: i64 = 20 * 60;
 
 /// Seconds of event history that are read where none was read before.
 const HISTORY_BEGINS: i64 = 6 * 60 * 60;
 
-/// The moment up to which event history was read.
+/// The time up to which event history was read.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Cursor {
     pub(super) read_until: Timestamp,

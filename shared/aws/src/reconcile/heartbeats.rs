@@ -25,7 +25,8 @@ use crate::{
     queue::Queue,
 };
 
-/// Heartbeats that are looked up one by one. An honest account's first one is found; more than one is needed only if others were made up.
+/// The most heartbeats that are looked up one by one. Of an honest account, the first one is found; the others are for accounts that forged
+/// some.
 const LOOKED_FOR: usize = 8;
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
@@ -62,7 +63,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
     }
 
-    /// The heartbeats since a moment in the partitions of the account or of the hub: their times by event id. Later ones than now don't
+    /// The times of heartbeats since a time, by event id, from the partitions of the account or of the hub. Those later than now don't
     /// count.
     async fn heartbeats(
         &self,

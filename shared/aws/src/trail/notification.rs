@@ -18,7 +18,7 @@ pub struct Object {
     pub key: String,
 }
 
-/// What an object of a trail's bucket is.
+/// The kind of an object in a trail's bucket, by its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Log(LogKey),
@@ -26,12 +26,12 @@ pub(super) enum Kind {
     Other,
 }
 
-/// What the key of a log file says.
+/// The fields in the key of a log file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LogKey {
     /// The account and Region whose events the file holds.
     pub(super) place: AccountRegion,
-    /// When CloudTrail delivered it, to the minute.
+    /// The time at which CloudTrail delivered it, to the minute.
     pub(super) delivered: Option<Timestamp>,
 }
 
@@ -45,7 +45,7 @@ impl LogKey {
     }
 }
 
-/// What the key of a digest says.
+/// The fields in the key of a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DigestKey {
     /// The account and Region whose log files it lists.

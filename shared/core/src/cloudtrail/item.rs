@@ -77,7 +77,7 @@ pub struct Unwrapped<'a> {
     pub on_bus: bool,
 }
 
-/// Reads an invocation log, also one that says something twice.
+/// Reads an invocation log, also one with duplicate members.
 pub(super) fn read_log(json: &str) -> Result<InvocationLog, serde_json::Error> {
     serde_json::from_str(json).or_else(|error| {
         let once = without_duplicates(json.as_bytes()).ok_or(error)?;

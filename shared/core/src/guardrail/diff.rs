@@ -30,7 +30,7 @@ pub enum Direction {
     Weaker,
     /// One component is lower and another higher. Counts as weaker.
     Mixed,
-    /// No component is lower or higher, or the direction isn't known: the content differs, and people have to look at it.
+    /// No component is lower or higher, or the direction isn't known: the content differs, and people have to compare it.
     Changed,
     /// Some component is higher and none is lower.
     Stronger,

@@ -23,7 +23,7 @@ impl EvaluationsSeen {
         seen
     }
 
-    /// Whether evaluations were recorded in the period that contains a moment.
+    /// Whether evaluations were recorded in the period that contains a time.
     pub(crate) fn around(&self, moment: Timestamp) -> bool {
         self.stretches.contains(&self.stretch_of(moment))
     }

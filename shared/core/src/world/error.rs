@@ -1,4 +1,4 @@
-//! Why an answer of AWS could not be used.
+//! The errors in answers of AWS that make them unusable.
 
 /// Why a file of the world can't be used.
 #[derive(Debug, thiserror::Error)]

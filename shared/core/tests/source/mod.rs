@@ -1,4 +1,4 @@
-//! The source of this crate as a tree of modules, and the paths that each of them names: in `use`, in code, and inside of macros.
+//! Parses the source of this crate into a tree of modules, with the paths in each of them: in `use`, in code, and inside of macros.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -14,7 +14,7 @@ use syn::{
 /// `["world", "resolve"]` is the module `world::resolve`; the crate itself is empty.
 pub(crate) type ModulePath = Vec<String>;
 
-/// All modules, inline ones included.
+/// All modules of the crate, inline ones included.
 #[derive(Default)]
 pub(crate) struct Source {
     pub(crate) modules: BTreeMap<ModulePath, Module>,
@@ -22,20 +22,20 @@ pub(crate) struct Source {
 
 #[derive(Default)]
 pub(crate) struct Module {
-    /// Relative to `src`.
+    /// The path of its file, relative to `src`.
     pub(crate) file: String,
     /// The modules that it declares.
     children: BTreeSet<String>,
-    /// What `use` brings in and doesn't pass on, as written.
+    /// The paths in `use`, as written, except for those in `pub use`.
     pub(crate) uses: BTreeSet<Vec<String>>,
-    /// Each path in code, as written. One of a single name is a name of the module itself, or was brought in.
+    /// The paths in code, as written. A path of one segment names an item of the module itself, or an imported one.
     pub(crate) paths: BTreeSet<Vec<String>>,
-    /// What `pub use` passes on, by the name that it has here.
+    /// The paths in `pub use`, by the exported name.
     pub(crate) exports: BTreeMap<String, Vec<String>>,
 }
 
 impl Source {
-    /// Reads `src` of this crate.
+    /// Reads and parses `src` of this crate.
     pub(crate) fn read() -> Self {
         let mut source = Source::default();
         source.read_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "lib.rs", Vec::new());
@@ -55,18 +55,18 @@ impl Source {
         }
     }
 
-    /// The files, each with the module that it is.
+    /// The files, each with the path of its module.
     pub(crate) fn files(&self) -> BTreeMap<&str, &[String]> {
         let mut files = BTreeMap::new();
         for (path, module) in &self.modules {
-            // The shortest path of a file comes first: the others are modules inside of it.
+            // The shortest path is that of the file's own module; longer ones are inline modules in the file.
             files.entry(module.file.as_str()).or_insert(path.as_slice());
         }
         files
     }
 
-    /// For each file, the other files of the crate that it imports something of. What a module passes on counts as imported from where
-    /// it is defined. That a module declares its children and passes on what is theirs is no import, unless it uses it itself.
+    /// The files of the crate that each file imports from. A re-exported item counts as imported from the file that defines it. A module
+    /// that declares a child and re-exports its items doesn't import them, unless it uses them itself.
     pub(crate) fn imports(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut used: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for module in self.modules.values() {
@@ -89,7 +89,7 @@ impl Source {
         imports
     }
 
-    /// The file that defines what a path names inside of a module; `None` if that is no part of this crate, or a name of the file itself.
+    /// The file that defines the item that a path in a module names; `None` if that is in another crate or in the module's own file.
     fn file_of(&self, from: &[String], path: &[String], depth: usize) -> Option<&str> {
         assert!(depth < 20, "{} passes itself on", path.join("::"));
         let (first, _) = path.split_first()?;
@@ -99,7 +99,7 @@ impl Source {
             "crate" => at.clear(),
             "self" | "super" => {}
             name => {
-                // A child of the module, or of one around it in the same file.
+                // A child of the module, or of an enclosing one in the same file.
                 let file = &self.modules.get(from)?.file;
                 while !self.modules.get(&at)?.children.contains(name) {
                     at.pop()?;
@@ -133,7 +133,7 @@ impl Source {
     }
 }
 
-/// Circles in what files import: of each set of files that reach each other, its size and the shortest way around.
+/// The circles of imports: for each set of files that all reach each other, its size and its shortest circle.
 pub(crate) fn circles<'s>(imports: &BTreeMap<&'s str, BTreeSet<&'s str>>) -> Vec<(usize, Vec<&'s str>)> {
     let all: BTreeMap<&str, _> = imports.keys().map(|file| (*file, reached(imports, file))).collect();
     let reaches = |from: &str, to: &str| all.get(from).is_some_and(|reached| reached.contains_key(to));
@@ -148,7 +148,7 @@ pub(crate) fn circles<'s>(imports: &BTreeMap<&'s str, BTreeSet<&'s str>>) -> Vec
     circles
 }
 
-/// The files that a file reaches in one step or more, each with the one before it on the shortest way.
+/// The files that a file reaches by one import or more, each with its predecessor on the shortest path.
 fn reached<'s>(imports: &BTreeMap<&'s str, BTreeSet<&'s str>>, from: &str) -> BTreeMap<&'s str, &'s str> {
     let mut before = BTreeMap::new();
     let mut next: VecDeque<&str> = imports.get_key_value(from).map(|(from, _)| *from).into_iter().collect();
@@ -175,7 +175,7 @@ fn way_around<'s>(before: &BTreeMap<&'s str, &'s str>, start: &'s str) -> Option
     Some(way)
 }
 
-/// Reads the modules of a file.
+/// Collects the modules in a file.
 struct Reader<'s> {
     source: &'s mut Source,
     file: String,
@@ -228,10 +228,10 @@ impl Visit<'_> for Reader<'_> {
         visit::visit_path(self, path);
     }
 
-    /// `pub(super)` and `pub(in crate::world)` import nothing.
+    /// Skips paths in `pub(super)` and `pub(in crate::world)`, which import nothing.
     fn visit_vis_restricted(&mut self, _: &VisRestricted) {}
 
-    /// What is inside of a macro is not parsed, but its paths are seen: names with `::` between them.
+    /// Finds paths inside of a macro call, whose tokens are not parsed: names with `::` between them.
     fn visit_macro(&mut self, item: &Macro) {
         visit::visit_macro(self, item);
         let tokens = item.tokens.to_string();
@@ -256,7 +256,7 @@ impl Visit<'_> for Reader<'_> {
     }
 }
 
-/// Splits tokens, which are printed with or without spaces between them, into names, `::` and the rest.
+/// Splits printed tokens, which may or may not have spaces between them, into names, `::` and others.
 fn separate(tokens: &str) -> impl Iterator<Item = &str> {
     let mut rest = tokens;
     std::iter::from_fn(move || {
@@ -274,7 +274,7 @@ fn separate(tokens: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the text that begins with a quotation mark ends: what stands in it names nothing.
+/// The offset of the end of a string literal, which is skipped, because paths in it are no imports.
 fn text_end(rest: &str) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
@@ -287,7 +287,7 @@ fn text_end(rest: &str) -> usize {
     rest.len()
 }
 
-/// All paths of a `use`, each with the name that it brings in.
+/// Adds all paths of a `use`, each with the name that it imports.
 fn flatten(tree: &UseTree, before: &mut Vec<String>, names: &mut Vec<(String, Vec<String>)>) {
     let mut add = |name: String, last: Option<String>| {
         let path: Vec<String> = before.iter().cloned().chain(last).collect();

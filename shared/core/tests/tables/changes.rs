@@ -1,4 +1,4 @@
-//! Findings about changes: how bad they are, who is behind them, when they are over, and what they are linked with.
+//! Tests findings about changes: their severity, principals, resolution and links.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fn on(number: usize, time: &str) -> Record {
     change(number, time, "PutModelInvocationLoggingConfiguration", json!({ "loggingConfig": config }))
 }
 
-/// Somebody else than its deployment disables a rule of the auditor.
+/// A principal other than the deployment role disables an EventBridge rule of the auditor.
 fn tampering(number: usize, time: &str) -> Record {
     change(number, time, "DisableRule", json!({"name": "guardrail-audit-events"})).of_service("events")
 }

@@ -1,4 +1,4 @@
-//! How calls are counted: by verdict, and by all that a verdict says.
+//! Tests the counts of calls, by verdict and by row of coverage.
 
 use audit_core::auditor::Selection;
 use serde_json::json;
@@ -47,7 +47,7 @@ fn accounts_and_regions_add_up() {
         .records(calls(0, 3, |call| call))
         .records(calls(3, 5, |call| call.in_region("eu-west-1")))
         .records(calls(5, 9, |call| call.with("recipientAccountId", json!("999988887777"))))
-        // Copies, by another trail.
+        // Copies from another trail.
         .records(calls(1, 3, |call| call))
         .records(calls(4, 5, |call| call.in_region("eu-west-1")));
     let audit = given.audit();

@@ -1,10 +1,10 @@
-//! What is told of how a verdict comes about: every sentence.
+//! Tests every sentence of the explanation of a verdict.
 
 use serde_json::{Value, json};
 
 use crate::given::{ACCOUNT, Given, HAIKU, REQUIRED, Record, call, evaluation};
 
-/// The steps of the one call's finding, without the first, which names the call, and without the verdict.
+/// The steps of the explanation, without the first, which names the call, and without the verdict.
 fn steps(given: &Given, rule: &str) -> Vec<String> {
     let mut steps = given.explained(rule);
     assert!(steps[0].starts_with("Call: Converse of "), "{steps:?}");

@@ -1,4 +1,4 @@
-//! Small histories, and what an audit says of them, a line each.
+//! Builds small inputs of an audit, and shows its results as lines.
 
 use audit_core::{
     auditor::{self, Audit, AuditOptions, Selection},
@@ -26,7 +26,7 @@ pub(crate) struct Given {
     selection: Selection,
 }
 
-/// A moment, by its time of day: `12:00`, `12:00:30`.
+/// The time on 2026-11-20 at this time of day: `12:00`, `12:00:30`.
 pub(crate) fn at(time: &str) -> Timestamp {
     Timestamp::parse(&timestamp(time)).unwrap()
 }
@@ -36,7 +36,7 @@ fn timestamp(time: &str) -> String {
     format!("2026-11-20T{time}{seconds}Z")
 }
 
-/// The time of day so many minutes after midnight.
+/// The time of day this many minutes after midnight.
 pub(crate) fn minute(minute: usize) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
@@ -58,7 +58,7 @@ impl Given {
         Given::unconfigured().policy("00:00", None)
     }
 
-    /// DescribeEffectivePolicy answered this at a time; at midnight is from the beginning.
+    /// Adds an answer of DescribeEffectivePolicy at a time. One at midnight holds from the beginning.
     pub(crate) fn policy(self, time: &str, content: Option<&Value>) -> Self {
         let policy = content.map(|content| json!({"PolicyContent": content.to_string(), "PolicyType": "BEDROCK_POLICY"}));
         let stamp = if time == "00:00" { String::new() } else { format!("@20261120T{}00Z", time.replace(':', "")) };
@@ -72,7 +72,7 @@ impl Given {
         Given::nothing().file(&path("us-east-1"), none.clone()).file(&path("eu-west-1"), none)
     }
 
-    /// A trail of the account records management events, and evaluations if it is told to.
+    /// Adds a trail of the account that records management events, and on request evaluations.
     pub(crate) fn trail(self, evaluations: bool) -> Self {
         let selector = |category: &str, more: &[Value]| {
             let category = json!({"Field": "eventCategory", "Equals": [category]});
@@ -140,7 +140,7 @@ impl Given {
         self.with_terms(auditor::audit)
     }
 
-    /// The findings, a line each: rule, severity, status, count, and whatever of `attempted`, `expected`, `reopened` and `resolved` is so.
+    /// A line for each finding: rule, severity, status, count, and those of `attempted`, `expected`, `reopened` and `resolved` that apply.
     pub(crate) fn findings(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.audit().findings.iter().map(line).collect();
         lines.sort();
@@ -155,12 +155,12 @@ impl Given {
         of_rule[0].clone()
     }
 
-    /// The finding of a rule as a line, or nothing.
+    /// The line of the rule's finding; empty if there is none.
     pub(crate) fn line_of(&self, rule: &str) -> String {
         self.findings().into_iter().filter(|line| line.starts_with(&format!("{rule} "))).collect::<Vec<_>>().join("; ")
     }
 
-    /// The calls, a line each: operation, model, verdict/grade, reason, count.
+    /// A line for each row of coverage: operation, model, verdict/grade, reason, count.
     pub(crate) fn coverage(&self) -> Vec<String> {
         let rows = self.audit().coverage;
         let reason = |reason: Option<audit_core::verdict::Reason>| reason.map(|reason| format!(" {reason}")).unwrap_or_default();
@@ -170,7 +170,7 @@ impl Given {
         rows.iter().map(line).collect()
     }
 
-    /// The calls by verdict.
+    /// The number of calls by verdict.
     pub(crate) fn verdicts(&self) -> [(&'static str, u64); 4] {
         let counted = self.audit().invocations;
         [
@@ -181,12 +181,12 @@ impl Given {
         ]
     }
 
-    /// What could not be seen, by its word in JSON.
+    /// The missing evidence, by its names in JSON.
     pub(crate) fn blind(&self) -> Vec<&'static str> {
         self.audit().blind.iter().map(|row| row.missing.as_str()).collect()
     }
 
-    /// How a finding comes about.
+    /// The explanation of the rule's finding.
     pub(crate) fn explained(&self, rule: &str) -> Vec<String> {
         let finding = self.finding(rule);
         self.with_terms(|facts, world, options| {

@@ -1,5 +1,5 @@
-//! Policies of identities that asked for a guardrail, and what comes of changing them. A request counts as lost protection only where a
-//! policy refused it for its guardrail before, and nothing does now.
+//! Tests findings about changed IAM policies that demand a guardrail. A protection counts as lost only if requests were refused for their
+//! guardrail before the change and are not refused after it.
 
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn any() -> Value {
     json!({"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"})
 }
 
-/// `severity: what passes now`, for each finding; nothing if there is none.
+/// A line for each finding: its severity and the requests that newly pass.
 fn lost(records: Vec<Record>) -> Vec<String> {
     let findings = Given::nothing().records(records).audit().findings;
     let of_rule = findings.into_iter().filter(|finding| finding.rule == LOST);

@@ -1,4 +1,4 @@
-//! Which calls, evaluations and invocation logs belong together, and what the lack of an evaluation means.
+//! Tests which calls, evaluations and invocation logs are joined, and what a missing evaluation means.
 
 use audit_core::auditor::Selection;
 use serde_json::json;
@@ -91,7 +91,7 @@ fn calls_that_only_a_log_tells_of_are_a_blind_spot() {
     assert_eq!(rows(none.clone()).iter().filter(|row| row.contains("only a model invocation log")).count(), 0, "{:?}", rows(none));
 }
 
-/// Calls of `app` from a minute of the day on.
+/// Calls by the role `app`, one a minute, from a minute of the day on.
 fn calls(count: usize, from: usize) -> Vec<Record> {
     (0..count).map(|number| call(number, &minute(from + number))).collect()
 }

@@ -1,4 +1,4 @@
-//! What is said of policies that look wrong: every lint that a document has, whole.
+//! Tests the lints of policies: for each document, all of them with their full messages.
 
 use audit_core::policy::lint::{Lint, lint, lint_configuration, lint_effective};
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ fn policy(configuration: &Value) -> Value {
         "us-east-1": {"@@operators_allowed_for_child_policies": locked, "c": configuration}}}})
 }
 
-/// `level kind pointer: message`, with what stands for the configuration's place. What lower policies can still change is another lint's.
+/// A line for each lint: `level kind pointer: message`, with `…` for the pointer of the configuration. Lints about overrides by lower
+/// policies are left out.
 fn told(lints: Vec<Lint>) -> Vec<String> {
     let lints = lints.into_iter().filter(|lint| lint.kind != "open-to-overrides");
     lints.map(|lint| format!("{} {} {}: {}", lint.level, lint.kind, lint.pointer.replace(HERE, "…"), lint.message)).collect()

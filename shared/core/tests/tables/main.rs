@@ -1,5 +1,5 @@
-//! Tables of small histories: the records that were read and the world they were made in on one side, on the other what an audit says of
-//! them. They know nothing of how an audit is put together, so they hold while that changes.
+//! Tables of small inputs (records and a world) and the results of their audit. They use only the public interface of an audit, so they
+//! stay valid when its parts change.
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![expect(clippy::needless_pass_by_value, clippy::too_many_lines, reason = "tables are read more easily without borrows, and whole")]

@@ -1,4 +1,4 @@
-//! What could not be seen, and what is said of it.
+//! Tests the blind spots of an audit: which evidence is reported as missing, with which remedy.
 
 use serde_json::json;
 

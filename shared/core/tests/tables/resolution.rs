@@ -1,4 +1,4 @@
-//! When findings about calls are over: on positive evidence only.
+//! Tests the resolution of findings about calls, which needs positive evidence.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! A lint: how bad it is, where it is, and what it says.
+//! A lint of a policy: its level, its position in the document, and its message.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! A call with everything that bears on it at one moment.
+//! A call with the policies, configurations and requirements that apply to it at its time.
 
 use crate::{
     enforcement::Enforcement,

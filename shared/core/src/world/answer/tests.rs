@@ -1,4 +1,4 @@
-//! What is said of files that are no answers.
+//! The errors about files that are no answers of AWS.
 
 use crate::world::{SnapshotPath, World};
 

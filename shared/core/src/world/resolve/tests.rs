@@ -1,4 +1,4 @@
-//! What is in force in small worlds, in any order of their parts.
+//! The policies in force in small worlds, whatever the order of their snapshots and changes.
 
 use serde_json::{Value, json};
 

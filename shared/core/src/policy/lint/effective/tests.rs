@@ -1,4 +1,4 @@
-//! Effective policies, with what is said of them.
+//! Effective policies, with their lints.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Policies, with what is said of them.
+//! Policies, with their lints.
 
 use serde_json::json;
 
