@@ -266,7 +266,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         self.observations.put(&Fact::new(Source::Hub, key.place.clone(), Some(digest.start), Content::Verified(verified))).await.map(|_| ())
     }
 
-    /// Parses a digest and verifies it as far as is required. The inner error says what is wrong with it.
+    /// Parses a digest and verifies it as far as is required. The inner error is the fault of the digest.
     async fn checked(
         &self,
         object: &Object,

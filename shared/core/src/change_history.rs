@@ -514,7 +514,7 @@ impl ChangeInContext<'_> {
 
 impl Exposure {
     /// The steps by which the severity differs from the rule's, and a phrase about the use. For changes that have no effect on users of the
-    /// guardrail by themselves: `would_reach` says what would make them have one.
+    /// guardrail by themselves: `would_reach` is a phrase about what would make them have one.
     pub(crate) fn steps(&self, would_reach: &str) -> (i8, String) {
         match self {
             Exposure::Production(how) => (0, format!("it reaches production: {how}")),

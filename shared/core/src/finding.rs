@@ -24,7 +24,7 @@ pub struct Finding {
     pub rule: String,
     /// The severity under the configuration, after steps for attempts and for effects that could not be verified.
     pub severity: Severity,
-    /// The title of the rule, or what it says of refused changes.
+    /// The title of the rule, or its title for refused changes.
     pub title: String,
     /// One sentence about the calls or changes behind this finding, without its full stop.
     pub detail: String,
@@ -84,11 +84,11 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// Nothing shows yet that it is put right.
+    /// No evidence shows yet that it is resolved.
     Open,
     /// An exception of the configuration accepts it until a date.
     Suppressed,
-    /// Evidence shows that it is put right. The absence of further events never resolves a finding.
+    /// Evidence shows that the fault is gone. The absence of further events never resolves a finding.
     Resolved,
 }
 

@@ -81,7 +81,7 @@ impl Rule {
     }
 
     /// An open finding of this rule with the given key: texts, severity and framework entries are filled, and all fields about calls or
-    /// changes are empty. All findings are made from it, so that none lacks what the rule or the configuration says.
+    /// changes are empty. All findings are made from it, so that each has the rule's texts and the configured severity.
     #[must_use]
     pub fn finding(&self, key: FindingKey, configuration: &Configuration) -> Finding {
         Finding {

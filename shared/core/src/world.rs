@@ -1,8 +1,8 @@
 //! The state that verdicts rest on: timelines of AWS API responses, updated by events.
 //!
-//! [`World`] takes snapshots ([`World::add`]) and changes ([`World::apply`]) in any order. [`World::resolve`] then computes what was in force at
-//! each time, as [`State`]. An entity without a snapshot is *not known*, which differs from *none*: every look-up returns [`InForce`],
-//! which shows whether the answer is only assumed from a later snapshot.
+//! [`World`] takes snapshots ([`World::add`]) and changes ([`World::apply`]) in any order. [`World::resolve`] then computes what was in
+//! force at each time, as [`State`]. An entity without a snapshot is *not known*, which differs from *none*: every look-up returns
+//! [`InForce`], which shows whether the answer is only assumed from a later snapshot.
 
 mod answer;
 mod error;
@@ -56,13 +56,13 @@ pub struct World {
     organizations: Timeline<Organization>,
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
-    /// When the effective policy of a reading came into force, by account and time of the reading.
+    /// The time at which the effective policy of a reading came into force, by account and time of the reading.
     described_since: BTreeMap<(AccountId, Timestamp), Timestamp>,
     /// AWS's validation of effective policies, by account and time of the reading.
     validations: BTreeMap<AccountId, BTreeMap<Timestamp, Validation>>,
     configurations: BTreeMap<(AccountId, Region), Timeline<Vec<Enforcement>>>,
     guardrails: BTreeMap<GuardrailVersionArn, GuardrailTimeline>,
-    /// When guardrails were created, as far as events show.
+    /// The times at which guardrails were created, as far as records show.
     made: BTreeMap<GuardrailKey, Timestamp>,
     /// Resource policies of guardrails and guardrail profiles; empty if there is none.
     resource_policies: BTreeMap<GuardrailKey, Timeline<String>>,

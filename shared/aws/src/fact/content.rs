@@ -23,7 +23,7 @@ pub enum Content {
     Heartbeat(HeartbeatFact),
     /// The hub read an account and Region. The fact makes the stream fold the account.
     Read(ReadFact),
-    /// CloudTrail's digests vouch for all log files of a stretch of time.
+    /// CloudTrail's digests vouch for all log files of a period.
     Verified(VerifiedFact),
     /// Evidence that the hub misses: something happened, or should have, that the account's auditor didn't report.
     Gap(GapFact),

@@ -19,7 +19,7 @@ use crate::{
 /// an hour is verified once digests cover the next hour as well.
 const LATE_HOURS: i64 = 1;
 
-/// The verified hours: those that lie in a stretch of digests without a gap.
+/// The verified hours: those that lie in a period that digests cover without a gap.
 pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
     let mut stretches: BTreeMap<&AccountRegion, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
@@ -36,7 +36,7 @@ pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
             }
         }
         for (from, until) in joined {
-            // The first hour that begins in the stretch.
+            // The first hour that begins in the period.
             let first = hour_of(from.plus_seconds(3_599));
             hours.extend((first..hour_of(until) - LATE_HOURS).map(|hour| (place.clone(), Some(hour))));
         }

@@ -64,7 +64,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             ("history_incomplete", u64::from(!complete)),
         ]);
         // The lag is read again next time, which gives the same items. If there was too much to read, the older events are left to the
-        // organization's trail, and a blind spot says so.
+        // organization's trail, and a blind spot is reported.
         let cursor = Cursor { read_until: now.plus_seconds(-HISTORY_LAG) };
         self.world.bucket().put(&cursor_key, json!(cursor).to_string().into_bytes()).await?;
         Ok(Some(if complete { HistoryRead::Complete } else { HistoryRead::Truncated }))

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::locked;
 use crate::folder::Folder;
 
-/// A file with a heading that says when the run began, and a line for each answer.
+/// A file with the start time of the run in its first line, and a line for each answer.
 pub(super) struct Journal {
     pub(super) path: PathBuf,
     file: Mutex<fs::File>,

@@ -121,7 +121,7 @@ impl SnapshotSink for Writer {
     }
 }
 
-/// Whether an answer says that there is no such thing.
+/// Whether an answer means that the requested resource doesn't exist.
 fn says_none(json: &[u8]) -> bool {
     let Ok(answer) = serde_json::from_slice::<Value>(json) else { return false };
     let is_empty = |list: Option<&Value>| list.and_then(Value::as_array).is_some_and(Vec::is_empty);

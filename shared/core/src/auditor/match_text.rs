@@ -68,7 +68,7 @@ impl MatchTexts {
         self.words.last()
     }
 
-    /// The controls that changed, without duplicates, at most so many.
+    /// The changed controls without duplicates, the first `most` of them.
     pub(super) fn changes(&self, most: usize) -> Vec<ControlChange> {
         let mut changes: Vec<ControlChange> = Vec::new();
         for change in self.words.iter().flat_map(|words| &words.changes) {

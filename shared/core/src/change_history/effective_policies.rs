@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Seconds after a change of the organization from which a described effective policy counts as showing it. AWS documents no time, so this
-/// is an assumption (docs/aws/bedrock-policies.md#limits): a shorter one would take an old description for evidence that a change was put right.
+/// is an assumption (docs/aws/bedrock-policies.md#limits): a shorter one would take an old description for evidence that the policy is
+/// restored.
 pub(crate) const PROPAGATION_SECONDS: i64 = 15 * 60;
 
 /// A match for each account whose effective policy a change of the organization makes weaker.

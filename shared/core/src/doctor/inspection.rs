@@ -117,7 +117,7 @@ struct Evaluation {
 /// Account and Region.
 type AccountRegion = (String, String);
 
-/// Calls, and evaluations, that are kept at most. So many show everything that they can.
+/// The most calls, and the most evaluations, that are kept. More of them would show nothing further to the checks.
 const MOST: usize = 500_000;
 
 const CONFIGURATION: &str = "PutEnforcedGuardrailConfiguration";

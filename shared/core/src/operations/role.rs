@@ -5,7 +5,7 @@
 pub struct Api {
     /// The name of its service model in the SDKs; without a service model, a description.
     pub name: &'static str,
-    /// The service in its records, see [`source`].
+    /// The service in its records, see [`source`](super::source).
     pub source: &'static str,
     /// Whether the SDKs have a service model of this name that contains all of its operations.
     pub is_modelled: bool,
