@@ -1,6 +1,7 @@
 //! The type of a rule: a static value with its check, its texts and the facts that other modules need to know about it.
 //!
-//! Each rule is one file below [`rules`](crate::rules). No other module lists ids of rules: what sets a rule apart is a field here.
+//! Each rule is one file below [`rules`](crate::rules). What other modules have to know about a rule is a field here, so that
+//! they need no lists of ids.
 
 use std::fmt;
 
@@ -137,8 +138,8 @@ pub enum Resolved {
     Never,
 }
 
-/// Which findings of other rules belong together with those of a rule, so that reports link them. Whatever this says, findings about the
-/// same event are linked, and so are changes of the organization with the accounts that [`Correlation::NoGuardrailRequired`] is about.
+/// The findings of other rules that a rule's findings are linked to. Regardless of it, findings about the same event are linked, and
+/// changes of the organization are linked to findings of [`Correlation::NoGuardrailRequired`] about the same account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correlation {
     /// A change removes a protection, or the evidence of it: it is linked to violations within a day after it, which may make use of it.
@@ -189,7 +190,7 @@ pub enum Check {
     Call(fn(&JudgedCall<'_>) -> Option<Observed>),
     /// Called with each change, whether it was refused or not, by an operation of [`Rule::revealed_by`].
     Change(ChangeCheck),
-    /// Called once with all states of the world and the changes between them.
+    /// Called once with the state, and with the changes of the organization and of trails.
     State(StateCheck),
     /// Called with the traffic of each account and Region.
     AccountRegion(PlaceCheck),
@@ -269,7 +270,8 @@ pub struct GuardrailRefusal<'a> {
 /// What a rule reports about a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Separates findings of one rule, account, Region and resource; often empty.
+    /// Separates findings of one rule, account and Region; often empty. Calls with equal discriminators become one finding, so different
+    /// resources need different ones.
     pub discriminator: String,
     /// The end of the finding's `detail`, behind the calls and a colon.
     pub because: String,
