@@ -16,7 +16,7 @@ pub(super) static RULE: Rule = Rule {
         of something that was still to come when it was written.",
     evidence: "The table's stream of changes, with the images before and after. It exists only in AWS: files show nothing of it.",
     rationale: "Members may only add facts. Whoever rewrites one hides what was seen.",
-    remediation: "Look at what the item said before, which the finding keeps, and at who holds the member's role; settle the hour from the organization's trail.",
+    remediation: "Look at what the item said before, which the finding keeps, and at who holds the member's role; verify the hour by the organization's trail.",
     references: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html"],
     resolved: Resolved::Never,
     correlation: Correlation::Independent,
