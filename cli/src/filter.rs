@@ -103,7 +103,7 @@ impl Choices {
         let accounts = selection.accounts.iter().filter(|account| !has_account(account)).map(|account| self.lacks_account(account));
         let regions = selection.regions.iter().filter(|region| !has_region(region)).map(|region| self.lacks_region(region));
         let mut lacks: Vec<String> = accounts.chain(regions).collect();
-        if lacks.is_empty() && !self.read.iter().any(|(account, region)| selection.selects_place(account, region)) {
+        if lacks.is_empty() && !self.read.iter().any(|(account, region)| selection.selects_account_region(account, region)) {
             lacks.push("no records of these accounts in these Regions were read".to_owned());
         }
         lacks.extend(self.lacks_time(selection));

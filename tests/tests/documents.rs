@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use audit_core::telemetry::{DATA_ROADS, LoggedEvent, Recorded, Telemetry};
+use audit_core::telemetry::{DATA_RESOURCES, LoggedEvent, Recorded, Telemetry};
 use end_to_end::{
     commands::{commands_in, parse},
     template::{Template, files_below, root, text},
@@ -143,7 +143,7 @@ fn the_selectors_leave_no_blind_spot() {
     let (_, trail) = stack.of_type("AWS::CloudTrail::Trail").next().unwrap();
     for (whose, selectors) in [("docs/operating.md", &by_text), ("template.yaml", &trail["AdvancedEventSelectors"])] {
         let telemetry = Telemetry::from_json(&json!({"IsLogging": true, "AdvancedEventSelectors": selectors})).unwrap();
-        let events = DATA_ROADS.iter().map(|road| road.event).chain([LoggedEvent::EVALUATION]).chain(LoggedEvent::INVOCATIONS);
+        let events = DATA_RESOURCES.iter().map(|road| road.event).chain([LoggedEvent::EVALUATION]).chain(LoggedEvent::INVOCATIONS);
         let unseen: Vec<_> = events.filter(|event| telemetry.records(*event) != Recorded::Yes).map(|event| event.resource_type).collect();
         assert!(unseen.is_empty(), "the selectors of {whose} lack {unseen:?}");
     }

@@ -52,7 +52,8 @@ pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
         Some(path) => run.with_store(&args.paths, args.basis.world.as_ref(), &world, path)?,
     };
     console.unreadable(&outcome.unreadable, outcome.records.unreadable);
-    let choices = choices.and_named(outcome.audit.accounts.clone()).and_read(outcome.audit.met.iter().cloned(), outcome.audit.span);
+    let choices =
+        choices.and_named(outcome.audit.accounts.clone()).and_read(outcome.audit.regions_read.iter().cloned(), outcome.audit.span);
     let mut incomplete = outcome.nothing.clone().into_iter().collect::<Vec<_>>();
     if incomplete.is_empty() {
         incomplete = nothing_of(&selection, &choices, outcome.audit.coverage.is_empty() && outcome.audit.findings.is_empty());

@@ -24,7 +24,7 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
             };
             let selection = filter.selection(&choices, console);
             let all = findings.len();
-            findings.retain(|finding| filter.passes(finding) && selection.selects_place(&finding.account, &finding.region));
+            findings.retain(|finding| filter.passes(finding) && selection.selects_account_region(&finding.account, &finding.region));
             console.warn_of_each(&nothing_of(&selection, &choices, false));
             let words = filter.to_filter(&selection);
             if !words.is_everything() {

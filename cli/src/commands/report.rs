@@ -30,10 +30,10 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     let selection = args.filter.selection(&choices, console);
     let mut findings = store.findings()?;
     let all = findings.len();
-    findings.retain(|finding| args.filter.passes(finding) && selection.selects_place(&finding.account, &finding.region));
+    findings.retain(|finding| args.filter.passes(finding) && selection.selects_account_region(&finding.account, &finding.region));
     let (mut coverage, mut blind) = (store.coverage()?, store.blind()?);
-    coverage.retain(|row| selection.selects_place(&row.account, &row.region));
-    blind.retain(|row| selection.selects_place(&row.account, &row.region));
+    coverage.retain(|row| selection.selects_account_region(&row.account, &row.region));
+    blind.retain(|row| selection.selects_account_region(&row.account, &row.region));
     let filter = Filter { left_out: Some((all - findings.len()) as u64), ..args.filter.to_filter(&selection) };
     let mut incomplete = nothing_of(&selection, &choices, coverage.is_empty() && findings.is_empty());
     if summary.records.read == 0 {

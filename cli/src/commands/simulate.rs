@@ -63,7 +63,7 @@ pub(crate) fn run(args: &SimulateArgs, console: Console) -> anyhow::Result<Exit>
         let world = load_world(args.basis.world.as_ref(), console)?;
         let Read { scanned, nothing } = run.read(&args.paths, args.basis.world.as_ref(), None, &world.world)?;
         is_incomplete = !world.problems.is_empty() || !scanned.problems.is_empty();
-        let choices = Choices::of_world(&world).and_read(scanned.facts.met(), None);
+        let choices = Choices::of_world(&world).and_read(scanned.facts.regions_read(), None);
         (scanned.facts, world.world, choices, nothing)
     };
     let selection = args.selection.selection(&choices, console);

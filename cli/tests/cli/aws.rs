@@ -14,7 +14,7 @@ use std::{
 
 use audit_aws::{
     fact::{Content, Fact, HeartbeatFact},
-    place::{AccountRegion, Source},
+    partition::{AccountRegion, Source},
 };
 use audit_core::timestamp::Timestamp;
 use end_to_end::double::{Answer, ApiRequest, Double};

@@ -28,7 +28,7 @@ use crate::{
     lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{AccountRegion, Source},
+    partition::{AccountRegion, Source},
     queue::{Queue, SqsQueue},
     reconcile::Task,
     settings::Environment,

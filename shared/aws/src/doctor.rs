@@ -21,7 +21,7 @@ use crate::{
     fact::Content,
     invocations::HEARTBEAT_MODEL,
     observations::Observations,
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     snapshot::{assumed, identity},
     state::{AwsState, Question, ReadState as _},
 };

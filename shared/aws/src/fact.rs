@@ -13,7 +13,7 @@ use self::content::{CHANGE, PACKET};
 pub use self::content::{ChangeFact, Content, GapFact, HeartbeatFact, HistoryRead, ReadFact, STATE, StateFact, VerifiedFact};
 use crate::{
     clock::{hour_of, seconds, start_of},
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     settings::FACTS_TTL_DAYS,
 };
 

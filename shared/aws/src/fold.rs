@@ -61,7 +61,7 @@ use crate::{
     findings::{Findings, Rollup, Stored},
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{AccountRegion, Partition, Source, hour_text},
+    partition::{AccountRegion, Partition, Source, hour_text},
     queue::{Queue, SqsQueue},
     reconcile::Task,
     settings::Environment,
@@ -386,7 +386,7 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
         let mut failed: Option<&str> = None;
         let first = accounts.values().map(|touched| touched.first).reduce(earlier);
         // Recorded before anything is folded: a fold judges silence as of the latest known moment.
-        let is_latest = match self.note_moment(latest).await {
+        let is_latest = match self.note_time(latest).await {
             Ok(is_latest) => is_latest,
             Err(error) => {
                 tracing::error!(error = chain(&error), "the latest moment could not be recorded");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     error::CallError,
-    place::AccountRegion,
+    partition::AccountRegion,
     state::{Question, ReadState},
 };
 

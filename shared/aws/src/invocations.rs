@@ -26,7 +26,7 @@ use crate::{
     lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     settings::Environment,
     state::{AwsState, ReadState},
     world::OwnWorld,
@@ -143,7 +143,7 @@ impl<S: ReadState> InvocationAuditor<S> {
             }
         }
         if !lost.is_empty() {
-            let of_lost = messages.iter().filter(|message| place_of(message.body).is_some_and(|place| lost.contains(&place)));
+            let of_lost = messages.iter().filter(|message| account_region_of(message.body).is_some_and(|place| lost.contains(&place)));
             outcome.failed.extend(of_lost.map(|message| message.id.to_owned()));
         }
         outcome
@@ -200,7 +200,7 @@ pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
         let time = record.time()?;
         let dead_letters = dead_letters::of_session(session.as_deref().unwrap_or_default());
         let heartbeat = HeartbeatFact { time, event_id: record.event_id.or_empty().to_owned(), dead_letters };
-        Some(Fact::new(Source::Account, place_of_record(&record), Some(time), Content::Heartbeat(heartbeat)))
+        Some(Fact::new(Source::Account, account_region_of_record(&record), Some(time), Content::Heartbeat(heartbeat)))
     })
 }
 
@@ -214,14 +214,14 @@ pub(crate) fn changes_in(facts: &EvidenceRows, source: Source) -> Vec<Fact> {
     facts.changes().into_iter().map(fact).collect()
 }
 
-fn place_of(body: &str) -> Option<AccountRegion> {
+fn account_region_of(body: &str) -> Option<AccountRegion> {
     Item::parse(body.as_bytes(), |item| match item {
-        Ok(Item::Record(record)) => Some(place_of_record(&record)),
+        Ok(Item::Record(record)) => Some(account_region_of_record(&record)),
         _ => None,
     })
 }
 
-fn place_of_record(record: &Record<'_>) -> AccountRegion {
+fn account_region_of_record(record: &Record<'_>) -> AccountRegion {
     AccountRegion::new(record.account_id(), record.region_code())
 }
 

@@ -56,7 +56,7 @@ pub mod invocations;
 pub mod lambda;
 pub mod metrics;
 pub mod observations;
-pub mod place;
+pub mod partition;
 pub mod queue;
 #[cfg(feature = "command-line")]
 pub mod rate_limit;

@@ -8,7 +8,7 @@ use crate::{
     aws::Aws,
     error::{CallError, ErrorKind, failed},
     fact::{Fact, FactError},
-    place::Partition,
+    partition::Partition,
 };
 
 /// An item of DynamoDB.

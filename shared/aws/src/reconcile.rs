@@ -37,7 +37,7 @@ use crate::{
     lambda::Handler,
     metrics::Metrics,
     observations::Observations,
-    place::{AccountRegion, Source},
+    partition::{AccountRegion, Source},
     queue::{Queue, SqsQueue},
     settings::Environment,
     snapshots::Snapshots,

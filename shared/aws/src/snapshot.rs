@@ -27,7 +27,7 @@ use crate::{
     clock::Clock,
     error::{CallError, ErrorKind, failed},
     inventory::{Inventory, Policies},
-    place::AccountRegion,
+    partition::AccountRegion,
     state::{AwsState, Question, ReadState},
 };
 
@@ -164,7 +164,7 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
             places.push_back((AccountRegion::new(account.as_str(), region.as_str()), Arc::new(aws.in_region(&region))));
         }
     }
-    read_places(places, options.at_once, &writer).await?;
+    read_accounts_and_regions(places, options.at_once, &writer).await?;
     writer.finish(own)
 }
 
@@ -232,7 +232,11 @@ pub(crate) async fn enabled_regions(aws: &Aws) -> Result<BTreeSet<String>, CallE
     }
 }
 
-async fn read_places(places: VecDeque<(AccountRegion, Arc<Aws>)>, at_once: usize, writer: &Arc<Writer>) -> Result<(), SnapshotError> {
+async fn read_accounts_and_regions(
+    places: VecDeque<(AccountRegion, Arc<Aws>)>,
+    at_once: usize,
+    writer: &Arc<Writer>,
+) -> Result<(), SnapshotError> {
     writer.progress.all_places.store(places.len() as u64, Ordering::Relaxed);
     let places = Arc::new(Mutex::new(places));
     let unreachable = Arc::new(Mutex::new(BTreeSet::new()));

@@ -38,7 +38,7 @@ use crate::{
     lambda::Handler,
     metrics::{Flow, Metrics},
     observations::Observations,
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     settings::Environment,
 };
 

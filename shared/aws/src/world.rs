@@ -15,7 +15,7 @@ use crate::{
     bucket::Bucket,
     clock::Clock,
     error::{self, CallError},
-    place::AccountRegion,
+    partition::AccountRegion,
     state::{Question, ReadState},
 };
 

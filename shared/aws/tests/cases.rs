@@ -11,7 +11,7 @@ use audit_aws::{
     fact::{Content, Fact, ReadFact},
     fold::Trust,
     invocations::Message,
-    place::{AccountRegion, Source},
+    partition::{AccountRegion, Source},
 };
 use audit_core::{
     auditor::{self, AuditOptions, Selection},

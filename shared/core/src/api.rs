@@ -264,12 +264,14 @@ mod tests {
 
     use super::*;
 
-    fn reach_of(record: &Value) -> Option<OperationCoverage> {
+    fn coverage_of(record: &Value) -> Option<OperationCoverage> {
         OperationCoverage::of(&serde_json::from_str(&record.to_string()).unwrap())
     }
 
     fn reach(source: &str, name: &str, host: &str, agent: &str) -> Option<OperationCoverage> {
-        reach_of(&json!({"eventSource": source, "eventName": name, "userAgent": agent, "tlsDetails": {"clientProvidedHostHeader": host}}))
+        coverage_of(
+            &json!({"eventSource": source, "eventName": name, "userAgent": agent, "tlsDetails": {"clientProvidedHostHeader": host}}),
+        )
     }
 
     const SOURCE: &str = "bedrock.amazonaws.com";
@@ -340,7 +342,7 @@ mod tests {
             assert_eq!(reach(source, name, host, "Boto3/1"), Some(expected), "{source} {name} {host}");
         }
         let data = json!({"eventSource": SOURCE, "eventName": "CreateThought", "eventCategory": "Data"});
-        assert_eq!(reach_of(&data), Some(OperationCoverage::Uncovered));
+        assert_eq!(coverage_of(&data), Some(OperationCoverage::Uncovered));
     }
 
     #[test]
@@ -381,7 +383,7 @@ mod tests {
     #[test]
     fn only_models_that_the_responses_api_may_serve_are_ambiguous() {
         let of = |model: Value| {
-            reach_of(
+            coverage_of(
                 &json!({"eventSource": SOURCE, "eventName": "InvokeModel", "userAgent": "curl/8.5.0", "requestParameters": {"modelId": model}}),
             )
         };
@@ -415,9 +417,9 @@ mod tests {
     fn a_record_without_user_agent_says_no_more_than_its_name() {
         let mut record =
             json!({"eventSource": SOURCE, "eventName": "InvokeModel", "requestParameters": {"modelId": "amazon.nova-pro-v1:0"}});
-        assert_eq!(reach_of(&record), Some(OperationCoverage::Covered), "a sample that was cut down");
+        assert_eq!(coverage_of(&record), Some(OperationCoverage::Covered), "a sample that was cut down");
         record["userAgent"] = json!("");
-        assert_eq!(reach_of(&record), Some(OperationCoverage::Ambiguous), "a client that sent none");
+        assert_eq!(coverage_of(&record), Some(OperationCoverage::Ambiguous), "a client that sent none");
     }
 
     #[test]

@@ -11,10 +11,10 @@ mod exceptions;
 mod finding_builder;
 mod match_text;
 mod options;
-mod place;
 mod relevance;
 mod resolution;
 mod shared;
+mod view;
 
 use std::{
     cmp::Reverse,
@@ -42,7 +42,7 @@ use crate::{
     verdict::{self, Call, Evidence, Invocations},
     world::{State, World},
 };
-use account_region::{PlaceAudit, PlaceOutcome, SeenPlace};
+use account_region::{AccountRegionAudit, AccountRegionSummary, PlaceOutcome};
 use changes::ChangeRules;
 use correlation::CallFinding;
 use relevance::{AccountRegions, Relevance};
@@ -80,7 +80,7 @@ pub struct Audit {
     /// The number of records that [`Selection`] leaves out.
     pub not_selected: u64,
     /// The accounts and Regions that have records, selected or not.
-    pub met: BTreeSet<(AccountId, Region)>,
+    pub regions_read: BTreeSet<(AccountId, Region)>,
     /// The times of the first and of the last record, selected or not.
     pub span: Option<(Timestamp, Timestamp)>,
     /// The number of calls by verdict.
@@ -144,7 +144,7 @@ struct Judged {
     texts: Texts,
     drafts_requested: BTreeSet<String>,
     horizon: Horizon,
-    seen: Vec<SeenPlace>,
+    seen: Vec<AccountRegionSummary>,
     verdicts: Verdicts,
 }
 
@@ -163,7 +163,7 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
     let mut audit = Audit {
         judged: facts.changes.len() as u64,
         duplicates,
-        met: facts.met(),
+        regions_read: facts.regions_read(),
         accounts: account_names(&state),
         warnings: options.configuration.warnings(options.now),
         ..Audit::default()
@@ -173,12 +173,12 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
     let texts = std::mem::take(&mut facts.texts);
     let mut horizon = Horizon(facts.looked);
     let mut verdicts = Verdicts::default();
-    let mut seen: Vec<SeenPlace> = Vec::new();
-    for outcome in judge_places(facts.places, &texts, &kept, &state, options) {
+    let mut seen: Vec<AccountRegionSummary> = Vec::new();
+    for outcome in judge_accounts_and_regions(facts.places, &texts, &kept, &state, options) {
         horizon.include(outcome.span);
-        audit.judged += outcome.met.judged;
-        audit.duplicates += outcome.met.duplicates;
-        audit.not_selected += outcome.met.not_selected;
+        audit.judged += outcome.counts.judged;
+        audit.duplicates += outcome.counts.duplicates;
+        audit.not_selected += outcome.counts.not_selected;
         audit.invocations.add_all(&outcome.invocations);
         audit.blind.extend(outcome.blind);
         verdicts.excepted.extend(outcome.excepted);
@@ -225,7 +225,7 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
         }
     }
     let stores = change_history::log_stores(&state, of_all.iter().map(|(_, change)| change));
-    let heard = |place: &SeenPlace| {
+    let heard = |place: &AccountRegionSummary| {
         let mut heard: Vec<Timestamp> = place.heartbeats.iter().map(|(time, _)| *time).collect();
         heard.sort_unstable();
         ((place.account.clone(), place.region.clone()), heard)
@@ -265,7 +265,8 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
 fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
     let Checked { mut audit, state, verdicts: Verdicts { findings, coverage, mut excepted }, rules, regions, unread_identities } = checked;
     let mut changes = rules.conclude(&state, options, &mut excepted);
-    let unread_identities = unread_identities.into_iter().filter(|(account, region)| options.selection.selects_place(account, region));
+    let unread_identities =
+        unread_identities.into_iter().filter(|(account, region)| options.selection.selects_account_region(account, region));
     changes.blind.extend(unread_identities.map(|(account, region)| (account, region, MissingEvidence::IdentityPolicies)));
     let blind: BTreeSet<BlindRow> = changes.blind.into_iter().map(changes::blind_row).chain(std::mem::take(&mut audit.blind)).collect();
     audit.blind = blind.into_iter().collect();
@@ -319,12 +320,12 @@ impl Horizon {
 }
 
 /// The traffic of each selected account and Region that has calls or, in the world, metrics.
-fn traffic<'a>(seen: &'a [SeenPlace], state: &'a State, selection: &Selection) -> Vec<Traffic<'a>> {
+fn traffic<'a>(seen: &'a [AccountRegionSummary], state: &'a State, selection: &Selection) -> Vec<Traffic<'a>> {
     let mut traffic: BTreeMap<(&AccountId, &Region), Traffic<'_>> = BTreeMap::new();
-    for (account, region) in state.metered().filter(|(account, region)| selection.selects_place(account, region)) {
+    for (account, region) in state.metered().filter(|(account, region)| selection.selects_account_region(account, region)) {
         traffic.insert((account, region), Traffic { account, region, heartbeats: Vec::new(), counted: Vec::new() });
     }
-    for SeenPlace { account, region, heartbeats, counted } in seen {
+    for AccountRegionSummary { account, region, heartbeats, counted } in seen {
         let (mut heartbeats, mut counted) = (heartbeats.clone(), counted.clone());
         heartbeats.sort_unstable();
         counted.sort_unstable();
@@ -345,7 +346,7 @@ pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &Au
     let state = resolve(&facts, world);
     let latest = latest_changes(&facts.changes, facts.texts.strings());
     let places = in_order(facts.places, &facts.texts).into_iter();
-    places.map(|place| place_audit(place, &facts.texts, &state, options, &latest)).find_map(|mut place| place.explain(id))
+    places.map(|place| audit_account_region(place, &facts.texts, &state, options, &latest)).find_map(|mut place| place.explain(id))
 }
 
 /// Explains a finding about changes or states: the rule's condition, the events, what changed, and how its severity came about.
@@ -407,9 +408,15 @@ fn resolve(facts: &EvidenceRows, mut world: World) -> State {
     world.resolve()
 }
 
-fn judge_places(places: Places, texts: &Texts, kept: &PackedChanges, state: &State, options: &AuditOptions<'_>) -> Vec<PlaceOutcome> {
+fn judge_accounts_and_regions(
+    places: Places,
+    texts: &Texts,
+    kept: &PackedChanges,
+    state: &State,
+    options: &AuditOptions<'_>,
+) -> Vec<PlaceOutcome> {
     let latest = latest_changes(kept, texts.strings());
-    parallel::map(options.threads, in_order(places, texts), |place| place_audit(place, texts, state, options, &latest).audit())
+    parallel::map(options.threads, in_order(places, texts), |place| audit_account_region(place, texts, state, options, &latest).audit())
 }
 
 /// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
@@ -423,16 +430,16 @@ fn in_order(places: Places, texts: &Texts) -> Vec<NamedRows> {
 /// The rows of an account and Region, with the symbols of their names.
 type NamedRows = ((Symbol, Symbol), Rows);
 
-fn place_audit<'a>(
+fn audit_account_region<'a>(
     ((account, region), rows): NamedRows,
     texts: &'a Texts,
     state: &'a State,
     options: &'a AuditOptions<'a>,
     latest: &LatestChanges<'_>,
-) -> PlaceAudit<'a> {
+) -> AccountRegionAudit<'a> {
     let (account, region) = (texts.get(account), texts.get(region));
     let place = AccountRegionEvidence::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
-    PlaceAudit::new(place, texts, state, options)
+    AccountRegionAudit::new(place, texts, state, options)
 }
 
 /// The time of the latest change in each account and Region.

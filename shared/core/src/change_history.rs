@@ -241,7 +241,7 @@ impl<'a> ChangeHistory<'a> {
     }
 
     /// Whether a guardrail is in use at a time; with a version, whether that version is.
-    pub(crate) fn reach_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Timestamp) -> Exposure {
+    pub(crate) fn exposure_of(&self, key: &GuardrailKey, version: Option<GuardrailVersion>, at: Timestamp) -> Exposure {
         match self.user_of(key, version, at) {
             Some(how) => Exposure::Production(how),
             None if self.knows_users_of(key, at) => Exposure::Nothing,
@@ -391,7 +391,7 @@ impl<'a> ChangeHistory<'a> {
     }
 
     /// The time of the first snapshot, after a change, in which no control of the guardrail's DRAFT is weaker than before the change.
-    pub(crate) fn draft_right_again(&self, key: &GuardrailKey, after: Timestamp, before: &CanonicalGuardrail) -> Option<Timestamp> {
+    pub(crate) fn draft_restored_at(&self, key: &GuardrailKey, after: Timestamp, before: &CanonicalGuardrail) -> Option<Timestamp> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
         let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
         let right =
@@ -471,7 +471,7 @@ impl ChangeInContext<'_> {
     }
 
     /// The time at which the policies of the identity fulfil a condition again after the change.
-    pub(crate) fn identity_righted(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Timestamp> {
+    pub(crate) fn identity_restored_at(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Timestamp> {
         self.history.identities.get()?.restored_at(self.index, self.change, self.history.state, right)
     }
 
@@ -490,14 +490,14 @@ impl ChangeInContext<'_> {
     }
 
     /// Whether a guardrail's DRAFT is in use. It can't be enforced, so only agents, flows and calls that name it use it.
-    pub(crate) fn reach_of_draft(&self, key: &GuardrailKey) -> Exposure {
-        let reach = self.history.reach_of(key, Some(GuardrailVersion::Draft), self.key.time);
+    pub(crate) fn exposure_of_draft(&self, key: &GuardrailKey) -> Exposure {
+        let reach = self.history.exposure_of(key, Some(GuardrailVersion::Draft), self.key.time);
         let is_requested = !matches!(reach, Exposure::Production(_)) && self.history.is_draft_requested(key);
         if is_requested { Exposure::Production("calls ask for its DRAFT".to_owned()) } else { reach }
     }
 
     /// A match about this change, in the change's account and Region.
-    pub(crate) fn sighting(&self, resource: impl Into<String>, because: impl Into<String>) -> RuleMatch {
+    pub(crate) fn rule_match(&self, resource: impl Into<String>, because: impl Into<String>) -> RuleMatch {
         RuleMatch::new(&self.change.account, &self.change.region, resource, because)
     }
 

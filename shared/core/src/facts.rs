@@ -259,7 +259,7 @@ impl EvidenceRows {
 
     /// The accounts and Regions of all records and changes.
     #[must_use]
-    pub fn met(&self) -> BTreeSet<(AccountId, Region)> {
+    pub fn regions_read(&self) -> BTreeSet<(AccountId, Region)> {
         let calls = self.places.keys().map(|(account, region)| (self.texts.get(*account), self.texts.get(*region)));
         let changes = self.changes.iter(self.texts.strings()).map(|listed| (listed.account(), listed.region()));
         // There may be millions of changes, but few accounts and Regions.

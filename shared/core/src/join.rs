@@ -39,7 +39,7 @@ pub struct Selection {
 impl Selection {
     /// Whether calls of this account and Region are selected.
     #[must_use]
-    pub fn selects_place(&self, account: &AccountId, region: &Region) -> bool {
+    pub fn selects_account_region(&self, account: &AccountId, region: &Region) -> bool {
         (self.accounts.is_empty() || self.accounts.contains(account)) && (self.regions.is_empty() || self.regions.contains(region))
     }
 
@@ -100,7 +100,7 @@ pub(crate) struct JoinedCall {
     pub(crate) columns: Columns,
     pub(crate) form: Form,
     pub(crate) seen: Occurrence,
-    /// The number of the period of constant state, see [`AccountRegionEvidence::moment_of`]; `None` if the record has no time.
+    /// The number of the period of constant state, see [`AccountRegionEvidence::time_of`]; `None` if the record has no time.
     pub(crate) epoch: Option<u32>,
     /// The number of its evidence, see [`AccountRegionEvidence::found`]; zero if there is none.
     pub(crate) evidence: u32,
@@ -199,18 +199,18 @@ impl<'t> AccountRegionEvidence<'t> {
     /// Calls a function with each call once, whatever copies of it were read, and with its evidence.
     pub(crate) fn each_call(&mut self, selection: &Selection, mut with: impl FnMut(&AccountRegionEvidence<'_>, &JoinedCall)) -> JoinCounts {
         let mut rows = std::mem::take(&mut self.rows);
-        let mut met = JoinCounts::default();
-        if selection.selects_place(&self.account, &self.region) {
-            rows.each_request(|request| self.take(request, selection, &mut met, &mut with));
+        let mut joined = JoinCounts::default();
+        if selection.selects_account_region(&self.account, &self.region) {
+            rows.each_request(|request| self.take(request, selection, &mut joined, &mut with));
         } else {
-            met.not_selected = rows.len() as u64;
+            joined.not_selected = rows.len() as u64;
         }
         self.rows = rows;
         if !self.passed {
             self.passed = true;
             self.count_named();
         }
-        met
+        joined
     }
 
     /// Processes all rows of one request. The selection of times applies to calls; evidence belongs to its call whatever its time.
@@ -218,7 +218,7 @@ impl<'t> AccountRegionEvidence<'t> {
         &mut self,
         rows: &[Row],
         selection: &Selection,
-        met: &mut JoinCounts,
+        joined: &mut JoinCounts,
         with: &mut impl FnMut(&AccountRegionEvidence<'_>, &JoinedCall),
     ) {
         if let [row] = rows
@@ -226,11 +226,11 @@ impl<'t> AccountRegionEvidence<'t> {
         {
             self.note_request(row);
             if !selection.selects_time(self.time(row)) {
-                met.not_selected += 1;
+                joined.not_selected += 1;
                 return;
             }
-            met.judged += 1;
-            return with(self, &self.met(row, form, 0));
+            joined.judged += 1;
+            return with(self, &self.joined(row, form, 0));
         }
         let mut calls: BTreeMap<(Symbol, Option<Forgeable>), (Form, Row)> = BTreeMap::new();
         let mut evidence: BTreeMap<(Columns, PackedId), Option<Timestamp>> = BTreeMap::new();
@@ -254,7 +254,7 @@ impl<'t> AccountRegionEvidence<'t> {
                     copied
                 }
             };
-            met.duplicates += u64::from(copied);
+            joined.duplicates += u64::from(copied);
         }
         if !self.passed {
             self.count_logs(&evidence, calls.is_empty(), selection);
@@ -262,11 +262,11 @@ impl<'t> AccountRegionEvidence<'t> {
         let proved: BTreeSet<Symbol> = calls.keys().filter(|(_, forgeable)| forgeable.is_none()).map(|(api, _)| *api).collect();
         let before = calls.len();
         calls.retain(|(api, forgeable), _| forgeable.is_none() || !proved.contains(api));
-        met.duplicates += (before - calls.len()) as u64;
+        joined.duplicates += (before - calls.len()) as u64;
         if calls.is_empty() {
             let selected = evidence.values().filter(|time| selection.selects_time(**time)).count() as u64;
-            met.judged += selected;
-            met.not_selected += evidence.len() as u64 - selected;
+            joined.judged += selected;
+            joined.not_selected += evidence.len() as u64 - selected;
             return rows.iter().for_each(|row| self.count_unjoined(row));
         }
         for (_, row) in calls.values() {
@@ -280,14 +280,14 @@ impl<'t> AccountRegionEvidence<'t> {
         let all = calls.len() as u64;
         calls.retain(|_, (_, row)| selection.selects_time(self.time(row)));
         let selected = calls.len() as u64;
-        met.not_selected += all - selected;
+        joined.not_selected += all - selected;
         if selected == 0 {
-            met.not_selected += records;
+            joined.not_selected += records;
             return;
         }
-        met.judged += selected + records;
+        joined.judged += selected + records;
         for (form, row) in calls.into_values() {
-            with(self, &self.met(&row, form, number));
+            with(self, &self.joined(&row, form, number));
         }
     }
 
@@ -308,7 +308,7 @@ impl<'t> AccountRegionEvidence<'t> {
         }
     }
 
-    fn met(&self, row: &Row, form: Form, evidence: u32) -> JoinedCall {
+    fn joined(&self, row: &Row, form: Form, evidence: u32) -> JoinedCall {
         let time = self.time(row);
         JoinedCall {
             columns: row.columns,
@@ -477,7 +477,7 @@ impl<'t> AccountRegionEvidence<'t> {
     }
 
     /// A time within a period of constant state, for looking up the state.
-    pub(crate) fn moment_of(&self, epoch: u32) -> Timestamp {
+    pub(crate) fn time_of(&self, epoch: u32) -> Timestamp {
         (epoch as usize).checked_sub(1).and_then(|index| self.boundaries.get(index)).copied().unwrap_or(Timestamp::BEGINNING)
     }
 
@@ -504,19 +504,19 @@ impl<'t> AccountRegionEvidence<'t> {
     }
 
     /// What a missing evaluation proves about a call that enforcement covers. Needs a complete pass over all calls.
-    pub(crate) fn expectation(&self, met: &JoinedCall, unobserved: &Unobserved, state: &State) -> Expectation {
-        let (Some(time), Some(epoch), Some(horizon)) = (met.seen.time, met.epoch, self.horizon) else {
+    pub(crate) fn expectation(&self, joined: &JoinedCall, unobserved: &Unobserved, state: &State) -> Expectation {
+        let (Some(time), Some(epoch), Some(horizon)) = (joined.seen.time, joined.epoch, self.horizon) else {
             return Expectation::None;
         };
         let delivered = time.plus_seconds(DELIVERY_SECONDS) <= horizon;
-        let recorded = self.records(LoggedEvent::EVALUATION, state, self.moment_of(epoch)) == InForce::Known(Recorded::Yes);
-        if met.evidence != 0 || !delivered || !recorded {
+        let recorded = self.records(LoggedEvent::EVALUATION, state, self.time_of(epoch)) == InForce::Known(Recorded::Yes);
+        if joined.evidence != 0 || !delivered || !recorded {
             return Expectation::None;
         }
         if self.joined {
             return Expectation::Evaluation;
         }
-        let (principal, window) = (met.columns.principal, hour_of(time));
+        let (principal, window) = (joined.columns.principal, hour_of(time));
         let of_principal = self.unjoined.get(&(principal, window)).copied().unwrap_or(0);
         let of_others = self.unjoined.keys().any(|(other, hour)| *hour == window && *other != principal);
         let calls = unobserved.0.get(&(principal, window)).copied().unwrap_or(0);
@@ -533,9 +533,9 @@ impl<'t> AccountRegionEvidence<'t> {
 pub(crate) struct Unobserved(HashMap<(Symbol24, i64), u64>);
 
 impl Unobserved {
-    pub(crate) fn add(&mut self, met: &JoinedCall) {
-        if let Some(time) = met.seen.time.filter(|_| met.evidence == 0) {
-            *self.0.entry((met.columns.principal, hour_of(time))).or_default() += 1;
+    pub(crate) fn add(&mut self, joined: &JoinedCall) {
+        if let Some(time) = joined.seen.time.filter(|_| joined.evidence == 0) {
+            *self.0.entry((joined.columns.principal, hour_of(time))).or_default() += 1;
         }
     }
 }

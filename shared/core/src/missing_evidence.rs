@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{telemetry::DATA_ROADS, verdict::Missing};
+use crate::{telemetry::DATA_RESOURCES, verdict::Missing};
 
 /// A kind of evidence that is missing for an account and Region. The names of the variants, in snake case, are values in the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,9 +40,9 @@ pub enum MissingEvidence {
     Evidence(Missing),
 }
 
-/// The remedy for [`MissingEvidence::DataEventsNotRecorded`]. It names the resource type of each selector in [`DATA_ROADS`].
+/// The remedy for [`MissingEvidence::DataEventsNotRecorded`]. It names the resource type of each selector in [`DATA_RESOURCES`].
 static SELECT_DATA_ROADS: LazyLock<String> = LazyLock::new(|| {
-    let kinds: Vec<&str> = DATA_ROADS.iter().map(|road| road.event.resource_type).collect();
+    let kinds: Vec<&str> = DATA_RESOURCES.iter().map(|road| road.event.resource_type).collect();
     let (last, others) = kinds.split_last().unwrap_or((&"", &[]));
     format!("add data event selectors for {} and {last}", others.join(", "))
 });

@@ -143,13 +143,13 @@ impl LoggedEvent<'_> {
         events
     };
 
-    /// The events of [`DATA_ROADS`].
+    /// The events of [`DATA_RESOURCES`].
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
-    pub const OTHER_INFERENCE: [LoggedEvent<'static>; DATA_ROADS.len()] = {
-        let mut events = [LoggedEvent::EVALUATION; DATA_ROADS.len()];
+    pub const OTHER_INFERENCE: [LoggedEvent<'static>; DATA_RESOURCES.len()] = {
+        let mut events = [LoggedEvent::EVALUATION; DATA_RESOURCES.len()];
         let mut at = 0;
         while at < events.len() {
-            events[at] = DATA_ROADS[at].event;
+            events[at] = DATA_RESOURCES[at].event;
             at += 1;
         }
         events
@@ -162,7 +162,7 @@ impl LoggedEvent<'_> {
 
 /// A way to run a model that CloudTrail records as data events: an account's trails show these calls only if they select them.
 #[derive(Clone, Copy, Debug)]
-pub struct DataRoad {
+pub struct DataResource {
     /// The name of the check in `doctor`.
     pub station: &'static str,
     /// A phrase for the calls that aren't recorded without it.
@@ -183,13 +183,13 @@ const fn road(
     kind: &'static str,
     operation: &'static str,
     read_only: bool,
-) -> DataRoad {
+) -> DataResource {
     let event = LoggedEvent { category: "Data", resource_type: kind, event_name: operation, event_source: source, read_only };
-    DataRoad { station, calls, event }
+    DataResource { station, calls, event }
 }
 
 /// All of these ways, with CloudTrail's resource type for each (docs/aws/cloudtrail-records.md#categories).
-pub const DATA_ROADS: &[DataRoad] = &[
+pub const DATA_RESOURCES: &[DataResource] = &[
     road("selector-model", "bidirectional calls", BEDROCK, "AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream", true),
     road("selector-async", "asynchronous calls", BEDROCK, "AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke", true),
     road("selector-agents", "calls of agents", BEDROCK, "AWS::Bedrock::AgentAlias", "InvokeAgent", true),

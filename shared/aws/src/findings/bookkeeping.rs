@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{CallError, ErrorKind, failed},
     observations::{Item, query_all},
-    place::{AccountRegion, Partition},
+    partition::{AccountRegion, Partition},
 };
 
 /// A note about an item of the table of observations that was tampered with or isn't a valid fact. The hub keeps it, since the item may be
@@ -131,7 +131,7 @@ impl Findings {
     }
 
     /// Stores the time of an event, if no later one is known. Returns whether that was so.
-    pub async fn note_moment(&self, moment: Timestamp) -> Result<bool, CallError> {
+    pub async fn note_time(&self, moment: Timestamp) -> Result<bool, CallError> {
         let mut item = key(HORIZON, HORIZON);
         item.insert("latest".to_owned(), number(moment));
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
@@ -141,7 +141,7 @@ impl Findings {
     }
 
     /// The time of the latest event in any account.
-    pub async fn latest_moment(&self) -> Result<Option<Timestamp>, CallError> {
+    pub async fn latest_time(&self) -> Result<Option<Timestamp>, CallError> {
         Ok(self.get_item(HORIZON, HORIZON).await?.and_then(|item| timestamp(&item, "latest")))
     }
 

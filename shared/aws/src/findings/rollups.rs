@@ -10,7 +10,7 @@ use super::{
     Findings,
     items::{account_key, from_json, key, text, to_json},
 };
-use crate::{error::CallError, observations::query_all, place::AccountRegion};
+use crate::{error::CallError, observations::query_all, partition::AccountRegion};
 
 /// The calls of an account and Region in an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use crate::{
     error::CallError,
     fact::{Content, Fact, ReadFact, digest},
     findings::Requested,
-    place::{AccountRegion, Source},
+    partition::{AccountRegion, Source},
     queue::Queue,
 };
 
@@ -94,9 +94,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Stores the latest time in a batch, if no later one is known. Returns whether that was so.
-    pub(super) async fn note_moment(&self, moment: Option<Timestamp>) -> Result<bool, CallError> {
+    pub(super) async fn note_time(&self, moment: Option<Timestamp>) -> Result<bool, CallError> {
         match moment {
-            Some(moment) => self.findings.note_moment(moment).await,
+            Some(moment) => self.findings.note_time(moment).await,
             None => Ok(false),
         }
     }
@@ -115,7 +115,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.findings.put_silent_at(account, silent_at, ticket).await?;
         // That time may have passed before it was recorded; then nothing else would fold the account.
         if let Some(at) = silent_at
-            && self.findings.latest_moment().await?.is_some_and(|latest| latest >= at)
+            && self.findings.latest_time().await?.is_some_and(|latest| latest >= at)
         {
             self.request_refold(AccountRegion::new(account, GLOBAL_REGION), at, Vec::new()).await?;
         }

@@ -22,7 +22,7 @@ use crate::{
     fact::{Content, Fact, GapFact, HistoryRead},
     findings::{Basis, Note},
     observations::Read,
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     queue::Queue,
 };
 
@@ -124,7 +124,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence.basis = if all_verified { Basis::Verified } else { Basis::Reported };
         self.add_organization(&mut evidence, account).await?;
         self.findings.drafts(account).await?.iter().for_each(|guardrail| evidence.facts.add_draft_request(guardrail));
-        evidence.latest = self.findings.latest_moment().await?;
+        evidence.latest = self.findings.latest_time().await?;
         evidence.latest.into_iter().for_each(|latest| evidence.facts.looked_at(latest));
         for partition in self.findings.concerns(account).await? {
             evidence.concerning.insert(partition.place.account.clone());

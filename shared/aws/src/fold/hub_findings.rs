@@ -17,7 +17,7 @@ use audit_core::{
 };
 
 use super::{Fold, evidence::AccountEvidence};
-use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, place::AccountRegion, queue::Queue};
+use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, partition::AccountRegion, queue::Queue};
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// The findings that only the hub can make. Severities and exceptions of the configuration apply to them as to all others.

@@ -15,7 +15,7 @@ use crate::{
     error::{CallError, ErrorKind},
     fact::Content,
     observations::{Observations, Read},
-    place::Partition,
+    partition::Partition,
 };
 
 /// Partitions that are read concurrently.

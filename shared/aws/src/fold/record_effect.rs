@@ -8,7 +8,7 @@ use crate::{
     fact::{Content, Fact, end_of, may_end},
     findings::Note,
     observations::Item,
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     stream::StreamRecord,
 };
 
@@ -44,7 +44,7 @@ impl<'r> RecordEffect<'r> {
     /// Reads a record. `facts_ttl_days` are the days that the hub's own settings keep facts.
     pub(super) fn of(record: &'r StreamRecord, now: Timestamp, facts_ttl_days: i64) -> Self {
         let partition = Partition::parse(record.pk());
-        let place = partition.as_ref().map_or_else(|| place_of_broken_key(record.pk()), |partition| partition.place.clone());
+        let place = partition.as_ref().map_or_else(|| account_region_of_broken_key(record.pk()), |partition| partition.place.clone());
         let mut effect = RecordEffect {
             place,
             partition,
@@ -148,7 +148,7 @@ impl Rewriting {
 }
 
 /// The account in a key that isn't that of a fact. Members can write only keys that begin with their own account id.
-fn place_of_broken_key(pk: &str) -> AccountRegion {
+fn account_region_of_broken_key(pk: &str) -> AccountRegion {
     let account = pk.split('#').next().filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()));
     AccountRegion::new(account.unwrap_or("unknown"), "unknown")
 }

@@ -2,7 +2,7 @@
 
 use audit_core::change::{Change, OrganizationChange, WorldChange};
 
-use crate::place::{Partition, Source};
+use crate::partition::{Partition, Source};
 
 /// The settings that decide which accounts' facts the hub believes.
 #[derive(Clone, Debug, Default)]

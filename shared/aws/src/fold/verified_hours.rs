@@ -12,7 +12,7 @@ use crate::{
     clock::{hour_of, start_of},
     fact::{Content, GapFact, VerifiedFact},
     observations::Read,
-    place::{AccountRegion, Partition},
+    partition::{AccountRegion, Partition},
 };
 
 /// Hours by which CloudTrail may deliver an event late. It delivers files some minutes after the events (docs/aws/delivery.md#trails), so

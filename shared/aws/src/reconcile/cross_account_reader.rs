@@ -12,7 +12,7 @@ use aws_smithy_types::retry::RetryConfig;
 use crate::{
     aws::Aws,
     error::{CallError, ErrorKind, failed},
-    place::AccountRegion,
+    partition::AccountRegion,
     state::{AwsState, ReadState},
 };
 

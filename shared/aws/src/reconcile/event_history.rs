@@ -15,7 +15,7 @@ use crate::{
     clock::{hour_of, start_of},
     error::{self, CallError, ErrorKind},
     fact::{Content, Fact, GapFact, HistoryRead},
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     queue::Queue,
     trail::facts_in,
 };

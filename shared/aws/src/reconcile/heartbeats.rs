@@ -21,7 +21,7 @@ use crate::{
     error::{self, CallError, ErrorKind},
     fact::{Content, Fact, GapFact, HeartbeatFact},
     invocations::{HEARTBEAT_MODEL, heartbeat_in},
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     queue::Queue,
 };
 

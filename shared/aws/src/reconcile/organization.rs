@@ -11,7 +11,7 @@ use crate::{
     bucket::Bucket,
     error::{self, CallError, ErrorKind},
     inventory::{INVALID_POLICIES, Inventory, Policies, texts},
-    place::AccountRegion,
+    partition::AccountRegion,
     queue::Queue,
     state::{Question, ReadState as _},
 };

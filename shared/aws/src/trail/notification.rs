@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     error::{BoxError, CallError, ErrorKind},
-    place::AccountRegion,
+    partition::AccountRegion,
 };
 
 /// An object that a notification names.

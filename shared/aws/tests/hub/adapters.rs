@@ -11,7 +11,7 @@ use audit_aws::{
     error::ErrorKind,
     fact::Content,
     invocations::{HEARTBEAT_ROLE, Message},
-    place::AccountRegion,
+    partition::AccountRegion,
     queue::MemoryQueue,
     reconcile::{CrossAccountReader as _, ReaderRoles, Task},
     state::{AwsState, Question, ReadState as _},
@@ -30,7 +30,7 @@ use crate::{
         metrics, now, own, tables,
     },
 };
-use audit_aws::place::Source;
+use audit_aws::partition::Source;
 
 async fn read(double: &Double, question: &Question) -> Result<Value, ErrorKind> {
     let answer = AwsState(double.aws()).read(question).await.map_err(|error| error.kind)?;

@@ -8,7 +8,7 @@ use audit_aws::{
     fold::{Fold, Request, Trust},
     invocations::Message,
     observations::Item,
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     queue::MemoryQueue,
     stream::{StreamHandler as _, StreamRecord},
 };
@@ -428,10 +428,10 @@ async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
     bucket.put(key, severity("CRITICAL").into_bytes()).await.unwrap();
     assert_eq!(of(&fold).await, Severity::Critical, "what can be read is used by the next fold");
     bucket.remove(key);
-    assert_eq!(of(&fold).await, scene_severity(), "without one, the defaults");
+    assert_eq!(of(&fold).await, severity_in(), "without one, the defaults");
 }
 
-fn scene_severity() -> Severity {
+fn severity_in() -> Severity {
     audit_core::rules::find("invocation-without-guardrail").unwrap().severity
 }
 

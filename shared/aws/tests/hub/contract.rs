@@ -6,7 +6,7 @@ use audit_aws::{
     fact::{Content, Fact, HeartbeatFact, StateFact},
     findings::{AlertState, Basis, Findings, Note, OTHERS, Page, Requested, Rollup, Stored},
     observations::Observations,
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
 };
 use audit_core::{
     auditor::{self, Audit, AuditOptions, Selection},
@@ -409,11 +409,11 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
 async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) {
     let findings = tables.findings();
     let at = |minute: i64| Timestamp::parse("2026-11-20T10:00:00.5Z").unwrap().plus_seconds(minute * 60);
-    assert_eq!(findings.latest_moment().await.unwrap(), None);
+    assert_eq!(findings.latest_time().await.unwrap(), None);
     for (minute, is_latest) in [(5, true), (3, false), (5, true), (9, true), (5, false)] {
-        assert_eq!(findings.note_moment(at(minute)).await.unwrap(), is_latest, "{minute}");
+        assert_eq!(findings.note_time(at(minute)).await.unwrap(), is_latest, "{minute}");
     }
-    assert_eq!(findings.latest_moment().await.unwrap(), Some(at(9)));
+    assert_eq!(findings.latest_time().await.unwrap(), Some(at(9)));
 
     assert!(findings.put_silent_at(MEMBER, Some(at(70)), 2).await.unwrap());
     assert!(findings.put_silent_at(MANAGEMENT, None, 1).await.unwrap());

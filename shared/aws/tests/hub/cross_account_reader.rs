@@ -14,7 +14,7 @@ use audit_aws::{
     fact::{Content, Fact, HeartbeatFact},
     fold::Trust,
     invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, heartbeat_in},
-    place::{AccountRegion, Partition, Source},
+    partition::{AccountRegion, Partition, Source},
     queue::MemoryQueue,
     reconcile::{CrossAccountReader, Reconciler, Settings, Task},
     state::{Question, ReadState},

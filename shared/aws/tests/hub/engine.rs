@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use audit_aws::{
     aws::Aws,
     error::ErrorKind,
-    place::AccountRegion,
+    partition::AccountRegion,
     reconcile::{CrossAccountReader as _, ReaderRoles, Task},
     state::{Question, ReadState as _},
 };

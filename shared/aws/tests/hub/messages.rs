@@ -38,10 +38,10 @@ async fn put(tables: &Tables, finding: &Finding, ticket: i64) -> StreamRecord {
     let units = vec!["r-ab12".to_owned(), "ou-ab12-prodprod".to_owned()];
     let stored = Stored { finding: finding.clone(), ticket, units, basis: Basis::Reported };
     assert!(tables.findings().put(&stored).await.unwrap());
-    let place = audit_aws::place::AccountRegion::new(finding.account.as_str(), finding.region.as_str());
+    let place = audit_aws::partition::AccountRegion::new(finding.account.as_str(), finding.region.as_str());
     tables
         .findings()
-        .note_partition(&audit_aws::place::Partition { source: audit_aws::place::Source::Account, place, hour: None })
+        .note_partition(&audit_aws::partition::Partition { source: audit_aws::partition::Source::Account, place, hour: None })
         .await
         .unwrap();
     let items = tables.items(&tables.findings).await;

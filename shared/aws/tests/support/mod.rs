@@ -20,7 +20,7 @@ use audit_aws::{
     invocations::InvocationAuditor,
     metrics::Metrics,
     observations::{Item, Observations},
-    place::AccountRegion,
+    partition::AccountRegion,
     state::{Question, ReadState},
     stream::{StreamHandler as _, StreamRecord},
 };

@@ -13,9 +13,9 @@ use super::{
     exceptions,
     finding_builder::FindingBuilder,
     options::AuditOptions,
-    place::View,
     resolution::{CoverageTimes, Resolver},
     shared::SharedTexts,
+    view::View,
 };
 use crate::{
     arn::{AccountId, Region},
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// The input of the audit of an account and Region.
-pub(super) struct PlaceAudit<'a> {
+pub(super) struct AccountRegionAudit<'a> {
     place: AccountRegionEvidence<'a>,
     texts: &'a Texts,
     state: &'a State,
@@ -46,7 +46,7 @@ pub(super) struct PlaceAudit<'a> {
 pub(super) struct PlaceOutcome {
     /// The times of the first and of the last record.
     pub(super) span: Option<(Timestamp, Timestamp)>,
-    pub(super) met: JoinCounts,
+    pub(super) counts: JoinCounts,
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) blind: Vec<BlindRow>,
@@ -54,11 +54,11 @@ pub(super) struct PlaceOutcome {
     pub(super) findings: Vec<CallFinding>,
     /// The indexes of the live exceptions that match one of the findings.
     pub(super) excepted: BTreeSet<usize>,
-    pub(super) seen: SeenPlace,
+    pub(super) seen: AccountRegionSummary,
 }
 
 /// The times of heartbeats and of metered calls in an account and Region, of which [`Traffic`](crate::rule::Traffic) is made.
-pub(super) struct SeenPlace {
+pub(super) struct AccountRegionSummary {
     pub(super) account: AccountId,
     pub(super) region: Region,
     pub(super) heartbeats: Vec<(Timestamp, bool)>,
@@ -68,7 +68,7 @@ pub(super) struct SeenPlace {
 /// The calls of an account and Region, folded: it grows with the number of distinct rows, not with the number of calls.
 #[derive(Default)]
 struct Fold {
-    met: JoinCounts,
+    counts: JoinCounts,
     invocations: Invocations,
     coverage: HashMap<CoverageKey, u64>,
     missing: BTreeSet<Missing>,
@@ -92,10 +92,10 @@ struct CoverageKey {
     reason: Option<Reason>,
 }
 
-impl<'a> PlaceAudit<'a> {
+impl<'a> AccountRegionAudit<'a> {
     pub(super) fn new(place: AccountRegionEvidence<'a>, texts: &'a Texts, state: &'a State, options: &'a AuditOptions<'a>) -> Self {
         let is_metered = state.metrics(&place.account, &place.region).is_some();
-        PlaceAudit { place, texts, state, options, is_metered }
+        AccountRegionAudit { place, texts, state, options, is_metered }
     }
 
     fn view(&self) -> View<'_> {
@@ -109,13 +109,13 @@ impl<'a> PlaceAudit<'a> {
         let mut excepted = BTreeSet::new();
         PlaceOutcome {
             span: view.place.span(),
-            met: fold.met,
+            counts: fold.counts,
             invocations: fold.invocations,
             coverage: view.coverage(&fold.coverage),
             blind: view.blind_spots(&fold),
             findings: view.findings(&fold, &mut excepted),
             excepted,
-            seen: SeenPlace {
+            seen: AccountRegionSummary {
                 account: view.place.account.clone(),
                 region: view.place.region.clone(),
                 heartbeats: fold.heartbeats,
@@ -131,10 +131,10 @@ impl<'a> PlaceAudit<'a> {
             fold.builders().find(|((rule, discriminator), builder)| self.view().key(rule, discriminator, &builder.observed).id() == id)?;
         let latest = builder.last;
         let mut explanation = None;
-        self.each_judged(|view, met, _, expectation| {
-            if met.seen == latest && explanation.is_none() {
-                let call = Call { time: met.seen.time, ..view.call_of(met) };
-                let evidence = view.evidence(met.evidence, expectation);
+        self.each_judged(|view, joined, _, expectation| {
+            if joined.seen == latest && explanation.is_none() {
+                let call = Call { time: joined.seen.time, ..view.call_of(joined) };
+                let evidence = view.evidence(joined.evidence, expectation);
                 explanation = Some(verdict::explain(&call, &evidence, view.state, &view.options.configuration.requirements));
             }
         });
@@ -143,74 +143,77 @@ impl<'a> PlaceAudit<'a> {
 
     fn fold(&mut self) -> Fold {
         let mut fold = Fold::default();
-        fold.met = self.each_judged(|view, met, judged, _| fold.add(view, met, judged));
+        fold.counts = self.each_judged(|view, joined, judged, _| fold.add(view, joined, judged));
         fold
     }
 
     /// Calls a function with each call and its verdict. What a missing evaluation proves depends on all other calls, so where trails may
     /// record evaluations, a first pass over the calls counts those without one.
     fn each_judged(&mut self, mut with: impl FnMut(View<'_>, &JoinedCall, &Rc<Judged>, Expectation)) -> JoinCounts {
-        let PlaceAudit { place, texts, state, options, is_metered } = self;
+        let AccountRegionAudit { place, texts, state, options, is_metered } = self;
         let (texts, state, options, is_metered) = (*texts, *state, *options, *is_metered);
         let mut classes = Classes::new(View { place, texts, state, options, is_metered });
         let mut unobserved = Unobserved::default();
-        let rests_on_enforcement = |met: &JoinedCall, judged: &Judged| {
+        let rests_on_enforcement = |joined: &JoinedCall, judged: &Judged| {
             judged.judgement.verdict == Verdict::Compliant
                 && matches!(judged.judgement.grade, Grade::Enforced | Grade::Assumed)
-                && !met.form.kind.is_mediated()
+                && !joined.form.kind.is_mediated()
         };
         if place.watched {
             // The count includes calls outside of the selected times, so that a selection changes no verdict.
             let at_all_times = Selection { since: None, until: None, ..options.selection.clone() };
-            place.each_call(&at_all_times, |place, met| {
-                if rests_on_enforcement(met, &classes.judge(View { place, texts, state, options, is_metered }, met, Expectation::None)) {
-                    unobserved.add(met);
+            place.each_call(&at_all_times, |place, joined| {
+                if rests_on_enforcement(
+                    joined,
+                    &classes.judge(View { place, texts, state, options, is_metered }, joined, Expectation::None),
+                ) {
+                    unobserved.add(joined);
                 }
             });
         }
         let watched = place.watched;
-        place.each_call(options.selection, |place, met| {
+        place.each_call(options.selection, |place, joined| {
             let view = View { place, texts, state, options, is_metered };
-            let mut judged = classes.judge(view, met, Expectation::None);
+            let mut judged = classes.judge(view, joined, Expectation::None);
             let mut expectation = Expectation::None;
-            if watched && rests_on_enforcement(met, &judged) {
-                expectation = place.expectation(met, &unobserved, state);
+            if watched && rests_on_enforcement(joined, &judged) {
+                expectation = place.expectation(joined, &unobserved, state);
                 if expectation != Expectation::None {
-                    judged = classes.judge(view, met, expectation);
+                    judged = classes.judge(view, joined, expectation);
                 }
             }
-            with(view, met, &judged, expectation);
+            with(view, joined, &judged, expectation);
         })
     }
 }
 
 impl Fold {
-    fn add(&mut self, view: View<'_>, met: &JoinedCall, judged: &Rc<Judged>) {
+    fn add(&mut self, view: View<'_>, joined: &JoinedCall, judged: &Rc<Judged>) {
         let Judgement { verdict, grade, reason, ref missing, .. } = judged.judgement;
-        let (kind, subject, api) = (met.form.kind, met.columns.subject, met.form.api);
+        let (kind, subject, api) = (joined.form.kind, joined.columns.subject, joined.form.api);
         self.invocations.add(verdict, 1);
-        let epoch = met.epoch.filter(|_| kind.is_mediated());
+        let epoch = joined.epoch.filter(|_| kind.is_mediated());
         *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += 1;
-        if let Some(time) = met.seen.time {
-            if view.is_heartbeat(met) {
-                self.heartbeats.push((time, !met.form.self_reported));
+        if let Some(time) = joined.seen.time {
+            if view.is_heartbeat(joined) {
+                self.heartbeats.push((time, !joined.form.self_reported));
             } else if view.is_metered {
                 self.counted.push(time);
             }
         }
         self.missing.extend(missing);
-        self.epochs.insert(met.epoch);
+        self.epochs.insert(joined.epoch);
         for (rule, observed) in &judged.observed {
             let by_discriminator = self.builders.entry(rule.id).or_default();
             // Most calls belong to a known finding, so the discriminator is cloned only for a new one.
             if !by_discriminator.contains_key(&observed.discriminator) {
-                by_discriminator.insert(observed.discriminator.clone(), FindingBuilder::new(rule, met, judged, observed));
+                by_discriminator.insert(observed.discriminator.clone(), FindingBuilder::new(rule, joined, judged, observed));
             }
             if let Some(builder) = by_discriminator.get_mut(&observed.discriminator) {
-                builder.add(met, judged, observed, view.texts);
+                builder.add(joined, judged, observed, view.texts);
             }
         }
-        self.covers.add(view, met, judged);
+        self.covers.add(view, joined, judged);
     }
 }
 
@@ -260,7 +263,7 @@ impl View<'_> {
             _ => None,
         };
         if let Some((mediator, word)) = mediator {
-            let at = epoch.map_or(Timestamp::END, |epoch| self.place.moment_of(epoch));
+            let at = epoch.map_or(Timestamp::END, |epoch| self.place.time_of(epoch));
             let model = self.state.mediated(mediator, account, region, text, at).state().and_then(|mediated| mediated.model.as_ref());
             return model.map_or_else(|| format!("{word}/{text}"), ToString::to_string);
         }
@@ -277,7 +280,7 @@ impl View<'_> {
     fn blind_spots(&self, fold: &Fold) -> Vec<BlindRow> {
         let mut missing: BTreeSet<MissingEvidence> = fold.missing.iter().copied().map(MissingEvidence::Evidence).collect();
         for epoch in &fold.epochs {
-            missing.extend(self.blind_at(epoch.map_or(Timestamp::END, |epoch| self.place.moment_of(epoch))));
+            missing.extend(self.blind_at(epoch.map_or(Timestamp::END, |epoch| self.place.time_of(epoch))));
         }
         let row = |missing: MissingEvidence| BlindRow {
             account: self.place.account.clone(),

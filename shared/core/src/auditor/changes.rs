@@ -109,8 +109,8 @@ impl ChangeFindingBuilder {
         }
     }
 
-    fn add(&mut self, sighting: RuleMatch, of: Option<Arc<ChangeRef>>) {
-        let RuleMatch { because, changes, remediation, time, steps, unverified, restored_at, anonymous, models, .. } = sighting;
+    fn add(&mut self, rule_match: RuleMatch, of: Option<Arc<ChangeRef>>) {
+        let RuleMatch { because, changes, remediation, time, steps, unverified, restored_at, anonymous, models, .. } = rule_match;
         let said = Match { of, time, steps, unverified, restored_at, anonymous, models };
         let event_id = said.of.as_ref().map(|made| made.event_id.clone()).unwrap_or_default();
         let words = MatchText { time: said.time(), event_id, because: shortened(because), changes, remediation, unverified };
@@ -207,16 +207,16 @@ impl ChangeRules {
                 Outcome::MissingEvidence(account, region, blindness) => {
                     self.blind.insert((account, region, blindness));
                 }
-                Outcome::Fires(sighting) if !options.selection.selects_place(&sighting.account, &sighting.region) => {}
-                Outcome::Fires(sighting) => {
+                Outcome::Fires(rule_match) if !options.selection.selects_account_region(&rule_match.account, &rule_match.region) => {}
+                Outcome::Fires(rule_match) => {
                     let key = FindingKey {
                         rule: rule.id,
-                        account: sighting.account.clone(),
-                        region: sighting.region.clone(),
-                        resource: shortened(sighting.resource.clone()),
-                        discriminator: sighting.discriminator.clone(),
+                        account: rule_match.account.clone(),
+                        region: rule_match.region.clone(),
+                        resource: shortened(rule_match.resource.clone()),
+                        discriminator: rule_match.discriminator.clone(),
                     };
-                    self.builders.entry(key).or_insert_with(|| ChangeFindingBuilder::of(rule)).add(*sighting, of.cloned());
+                    self.builders.entry(key).or_insert_with(|| ChangeFindingBuilder::of(rule)).add(*rule_match, of.cloned());
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use hashbrown::HashMap;
 
-use super::place::View;
+use super::view::View;
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::ModelScope,
@@ -94,23 +94,23 @@ impl Classes {
     }
 
     /// The verdict on a call: that of its class, which is judged at its first call.
-    pub(super) fn judge(&mut self, view: View<'_>, met: &JoinedCall, expectation: Expectation) -> Rc<Judged> {
+    pub(super) fn judge(&mut self, view: View<'_>, joined: &JoinedCall, expectation: Expectation) -> Rc<Judged> {
         let class = Class {
-            epoch: met.epoch,
-            kind: met.form.kind,
-            bearer_key: met.form.bearer_key,
-            subject: self.subject_class(view, met.form.kind, met.columns.subject),
-            requested: self.requested_class(view, &met.columns),
-            error: error_class(view, met),
-            evidence: met.evidence,
+            epoch: joined.epoch,
+            kind: joined.form.kind,
+            bearer_key: joined.form.bearer_key,
+            subject: self.subject_class(view, joined.form.kind, joined.columns.subject),
+            requested: self.requested_class(view, &joined.columns),
+            error: error_class(view, joined),
+            evidence: joined.evidence,
             expectation,
         };
         if let Some(judged) = self.judged.get(&class) {
             // In tests, each call is judged by itself as well, which shows a verdict that depends on more than its class.
-            debug_assert_eq!(**judged, judge_one(view, met, expectation), "{class:?}");
+            debug_assert_eq!(**judged, judge_one(view, joined, expectation), "{class:?}");
             return Rc::clone(judged);
         }
-        let judged = Rc::new(judge_one(view, met, expectation));
+        let judged = Rc::new(judge_one(view, joined, expectation));
         self.judged.insert(class, Rc::clone(&judged));
         judged
     }
@@ -164,18 +164,18 @@ impl Classes {
     }
 }
 
-fn error_class(view: View<'_>, met: &JoinedCall) -> ErrorClass {
-    match view.texts.get(met.form.error) {
+fn error_class(view: View<'_>, joined: &JoinedCall) -> ErrorClass {
+    match view.texts.get(joined.form.error) {
         "" => ErrorClass::None,
-        _ if met.form.refused_by_guardrail => ErrorClass::OfGuardrail(met.form.error, met.columns.requested),
+        _ if joined.form.refused_by_guardrail => ErrorClass::OfGuardrail(joined.form.error, joined.columns.requested),
         code => ErrorClass::Other { before_inference: Call::failed_before_inference(code) },
     }
 }
 
-fn judge_one(view: View<'_>, met: &JoinedCall, expectation: Expectation) -> Judged {
-    let call = view.call_of(met);
-    let judgement = view.judge(&call, met.evidence, expectation);
-    let observed = view.with_judged_call(&call, met, &judgement, |seen| {
+fn judge_one(view: View<'_>, joined: &JoinedCall, expectation: Expectation) -> Judged {
+    let call = view.call_of(joined);
+    let judgement = view.judge(&call, joined.evidence, expectation);
+    let observed = view.with_judged_call(&call, joined, &judgement, |seen| {
         let checks = RULES.iter().flat_map(|rule| rule.checks.iter().map(move |check| (*rule, check)));
         let observe = |(rule, check): (&'static Rule, &Check)| match check {
             Check::Call(check) => Some((rule, check(seen)?)),

@@ -56,8 +56,8 @@ pub(super) struct Span {
 }
 
 impl CallKind {
-    pub(super) fn of(met: &JoinedCall) -> Self {
-        CallKind { kind: met.form.kind, subject: met.columns.subject, api: met.form.api }
+    pub(super) fn of(joined: &JoinedCall) -> Self {
+        CallKind { kind: joined.form.kind, subject: joined.columns.subject, api: joined.form.api }
     }
 }
 
@@ -82,7 +82,7 @@ impl Span {
 }
 
 impl FindingBuilder {
-    pub(super) fn new(rule: &'static Rule, met: &JoinedCall, judged: &Rc<Judged>, observed: &Observed) -> Self {
+    pub(super) fn new(rule: &'static Rule, joined: &JoinedCall, judged: &Rc<Judged>, observed: &Observed) -> Self {
         FindingBuilder {
             rule,
             principals: HashMap::new(),
@@ -90,8 +90,8 @@ impl FindingBuilder {
             apis: HashMap::new(),
             call_groups: HashMap::new(),
             count: 0,
-            first: met.seen,
-            last: met.seen,
+            first: joined.seen,
+            last: joined.seen,
             observed: observed.clone(),
             latest: Rc::clone(judged),
             grade: Grade::None,
@@ -99,22 +99,22 @@ impl FindingBuilder {
         }
     }
 
-    pub(super) fn add(&mut self, met: &JoinedCall, judged: &Rc<Judged>, observed: &Observed, texts: &Texts) {
-        let (columns, judgement) = (&met.columns, &judged.judgement);
+    pub(super) fn add(&mut self, joined: &JoinedCall, judged: &Rc<Judged>, observed: &Observed, texts: &Texts) {
+        let (columns, judgement) = (&joined.columns, &judged.judgement);
         *self.principals.entry(columns.principal).or_default() += 1;
-        *self.subjects.entry((met.form.kind, columns.subject)).or_default() += 1;
-        *self.apis.entry(met.form.api).or_default() += 1;
-        let call_group = CallGroup { principal: columns.principal, kind: CallKind::of(met) };
-        self.call_groups.entry((call_group, met.epoch)).or_default().include(met.seen.time);
+        *self.subjects.entry((joined.form.kind, columns.subject)).or_default() += 1;
+        *self.apis.entry(joined.form.api).or_default() += 1;
+        let call_group = CallGroup { principal: columns.principal, kind: CallKind::of(joined) };
+        self.call_groups.entry((call_group, joined.epoch)).or_default().include(joined.seen.time);
         self.count += 1;
         self.grade = self.grade.min(judgement.grade);
         self.verdicts.insert((judgement.verdict, judgement.reason));
-        if met.seen.order(&self.first, texts).is_lt() {
-            self.first = met.seen;
+        if joined.seen.order(&self.first, texts).is_lt() {
+            self.first = joined.seen;
         }
         // If calls have equal times and event ids, the later text wins, so that the order of reading doesn't change the finding.
-        if met.seen.order(&self.last, texts).then_with(|| observed.because.cmp(&self.observed.because)).is_ge() {
-            self.last = met.seen;
+        if joined.seen.order(&self.last, texts).then_with(|| observed.because.cmp(&self.observed.because)).is_ge() {
+            self.last = joined.seen;
             if self.observed != *observed {
                 self.observed.clone_from(observed);
             }

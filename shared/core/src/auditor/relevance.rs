@@ -30,7 +30,7 @@ impl<'m> Relevance<'m> {
         let mut relevance = Relevance { guards: format!("\"{GUARDS}\":true"), stems, guarded };
         let mut blind = BTreeSet::new();
         for listed in kept.iter(strings).filter(|listed| listed.operation().0 == "iam") {
-            if is_rare(&listed) || relevance.is_said_by(&listed) {
+            if is_rare(&listed) || relevance.is_named_by(&listed) {
                 let (_, change) = listed.to_change();
                 relevance.guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
             } else if listed.mentions("\"Effect\"") {
@@ -44,10 +44,10 @@ impl<'m> Relevance<'m> {
     }
 
     pub(super) fn is(&self, listed: &PackedChange<'_>) -> bool {
-        is_rare(listed) || self.is_said_by(listed) || (!self.guarded.is_empty() && self.is_concerned_by(listed))
+        is_rare(listed) || self.is_named_by(listed) || (!self.guarded.is_empty() && self.is_concerned_by(listed))
     }
 
-    fn is_said_by(&self, listed: &PackedChange<'_>) -> bool {
+    fn is_named_by(&self, listed: &PackedChange<'_>) -> bool {
         [self.guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.mentions(text))
             || self.stems.iter().any(|stem| listed.mentions(stem))
     }

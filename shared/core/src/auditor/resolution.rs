@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::{
     classes::Judged,
     finding_builder::{CallGroup, CallKind, FindingBuilder, Span},
-    place::View,
+    view::View,
 };
 use crate::{
     facts::{Symbol, Symbol24},
@@ -39,22 +39,22 @@ enum CoverageSource {
 
 impl CoverageTimes {
     /// Adds a call, if it was covered. A call that requests a guardrail is evidence for its principal only.
-    pub(super) fn add(&mut self, view: View<'_>, met: &JoinedCall, judged: &Judged) {
+    pub(super) fn add(&mut self, view: View<'_>, joined: &JoinedCall, judged: &Judged) {
         let (verdict, grade) = (judged.judgement.verdict, judged.judgement.grade);
         // A record that only the account itself reported resolves nothing: an account could close its own findings.
-        if met.form.self_reported || verdict != Verdict::Compliant || grade > Grade::Requested {
+        if joined.form.self_reported || verdict != Verdict::Compliant || grade > Grade::Requested {
             return;
         }
-        let requested = view.texts.requested(&met.columns).guardrail.some().is_some();
-        let shown = &view.place.found(met.evidence).evidence;
+        let requested = view.texts.requested(&joined.columns).guardrail.some().is_some();
+        let shown = &view.place.found(joined.evidence).evidence;
         // Not every evaluation shows an enforcement: it may come from a requested guardrail, even if the call's record lacks the request.
         let shows_enforcement = shown.enforced_evaluation || shown.evaluated.iter().any(|evaluated| evaluated.enforced);
-        let principal = met.columns.principal;
+        let principal = joined.columns.principal;
         let by_enforcement = grade == Grade::Enforced || (grade == Grade::Observed && shows_enforcement);
         let everybody = (by_enforcement && !requested).then_some(CoverageSource::OfEverybody);
         let observed = (grade == Grade::Observed).then_some(CoverageSource::ObservedOf(principal));
         for cover in [Some(CoverageSource::Of(principal)), everybody, observed].into_iter().flatten() {
-            self.0.entry((CallKind::of(met), cover, met.epoch)).or_default().include(met.seen.time);
+            self.0.entry((CallKind::of(joined), cover, joined.epoch)).or_default().include(joined.seen.time);
         }
     }
 }
@@ -130,11 +130,11 @@ impl<'v> Resolver<'v> {
             }
         }
         // Each group is resolved by its earliest evidence.
-        let mut right_again = call_groups.iter().enumerate().map(|(number, (call_group, spans))| {
-            let by_state = || self.right_again(*call_group, spans).filter(|_| resolved == Resolved::ByCover);
+        let mut restored_at = call_groups.iter().enumerate().map(|(number, (call_group, spans))| {
+            let by_state = || self.restored_at(*call_group, spans).filter(|_| resolved == Resolved::ByCover);
             covered.get(&number).copied().into_iter().chain(by_state()).min()
         });
-        let mut resolved_at = right_again.try_fold(Timestamp::BEGINNING, |latest, at| Some(latest.max(at?)));
+        let mut resolved_at = restored_at.try_fold(Timestamp::BEGINNING, |latest, at| Some(latest.max(at?)));
         if resolved == Resolved::ByPolicy {
             let last = call_groups.values().flatten().copied().flat_map(|span| span.ends().collect::<Vec<_>>()).max();
             let later = self.view.place.boundaries().iter().rev().take_while(|moment| Some(**moment) > last);
@@ -145,7 +145,7 @@ impl<'v> Resolver<'v> {
     }
 
     /// The time, after the last violation of a group, from which the states that were read cover such calls without a break.
-    fn right_again(&self, call_group: CallGroup, spans: &[Span]) -> Option<Timestamp> {
+    fn restored_at(&self, call_group: CallGroup, spans: &[Span]) -> Option<Timestamp> {
         let last = spans.iter().flat_map(Span::ends).max()?;
         let call = self.view.call_like(call_group.kind.kind, call_group.kind.subject, call_group.kind.api);
         let is_covered = |moment: &Timestamp| {

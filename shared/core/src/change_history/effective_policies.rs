@@ -55,16 +55,16 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
             now.is_some_and(|now| weakening(before.as_deref(), now.policy.as_deref(), &compare).is_none())
         };
         let restored_at = || seen.history.policy_boundaries(&account.account, region, seen.key.time).into_iter().find(right);
-        let sighting = || RuleMatch::new(&account.account, region, resource(), because);
+        let rule_match = || RuleMatch::new(&account.account, region, resource(), because);
         if !lost.changes.is_empty() {
-            outcomes.push(sighting().changing(lost.changes).restored_at(restored_at()).fires());
+            outcomes.push(rule_match().changing(lost.changes).restored_at(restored_at()).fires());
         } else if !lost.unverified.is_empty() {
-            outcomes.push(sighting().changing(lost.unverified).unverified(true).restored_at(restored_at()).fires());
+            outcomes.push(rule_match().changing(lost.unverified).unverified(true).restored_at(restored_at()).fires());
         }
     }
     if effect_is_empty && let Some((policy, target)) = unknown_target(seen, change) {
         let because = format!("{because}, for whatever lies below {target}, which the tree doesn't show");
-        outcomes.push(seen.sighting(policy.as_str(), because).unverified(true).fires());
+        outcomes.push(seen.rule_match(policy.as_str(), because).unverified(true).fires());
     }
     // Accounts whose effective policies aren't known share one match, because the change that is their cause is one.
     match unverified.as_slice() {
@@ -73,7 +73,7 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
         accounts => {
             let named: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
             let of = if named.is_empty() { "accounts that are not known".to_owned() } else { named.join(", ") };
-            outcomes.push(seen.sighting(resource(), format!("{because}, for {of}")).unverified(true).fires());
+            outcomes.push(seen.rule_match(resource(), format!("{because}, for {of}")).unverified(true).fires());
         }
     }
     outcomes

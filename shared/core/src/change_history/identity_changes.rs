@@ -25,7 +25,7 @@ pub(crate) struct Concern {
     /// A verb phrase for the protection, for sentences about a policy whose new content isn't known.
     pub(crate) did: &'static str,
     /// Whether the rule reports missing evidence if the policy before the change isn't known. One rule does, to report it once.
-    pub(crate) tells_blindness: bool,
+    pub(crate) is_missing_evidence: bool,
 }
 
 /// AWS's own policies that allow inference without a condition.
@@ -46,14 +46,14 @@ impl Concern {
         let before = seen.identity_before();
         let effect = Effect::of(change, before)?;
         let resource = entity(change).map_or("policy".to_owned(), |(kind, name)| format!("{kind}/{name}"));
-        let sighting = |because: String| seen.sighting(resource.clone(), because).discriminator(seen.name("policyName"));
+        let rule_match = |because: String| seen.rule_match(resource.clone(), because).discriminator(seen.name("policyName"));
         match effect {
             Effect::NotKnown => {
                 let blind = || Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::IdentityPolicies);
-                self.tells_blindness.then(blind)
+                self.is_missing_evidence.then(blind)
             }
             Effect::Unreadable(before) if (self.is_guarded_by)(&before) => Some(
-                sighting(format!("it {}, and what it {} is not known", self.did, seen.did("says now", "would have said")))
+                rule_match(format!("it {}, and what it {} is not known", self.did, seen.did("says now", "would have said")))
                     .unverified(true)
                     .fires(),
             ),
@@ -66,10 +66,10 @@ impl Concern {
                     !(self.is_open)(&lost) && (self.of)(seen, &lost).is_empty()
                 };
                 if newly.is_empty() {
-                    return (self.is_open)(&took).then(|| sighting(self.too_much(seen)).unverified(true).fires());
+                    return (self.is_open)(&took).then(|| rule_match(self.too_much(seen)).unverified(true).fires());
                 }
-                let restored_at = seen.identity_righted(right);
-                Some(sighting((self.because)(seen, &newly)).changing(in_words(&newly)).restored_at(restored_at).fires())
+                let restored_at = seen.identity_restored_at(right);
+                Some(rule_match((self.because)(seen, &newly)).changing(in_words(&newly)).restored_at(restored_at).fires())
             }
         }
     }
@@ -77,7 +77,7 @@ impl Concern {
     /// The match in a change of service or resource control policies.
     fn at_organization(&self, seen: &ChangeInContext<'_>) -> Option<Outcome> {
         let resource = seen.change.text("policyId").or_else(|| seen.change.text("accountId")).map(short).unwrap_or_default();
-        let sighting = |because: String| seen.sighting(resource, because);
+        let rule_match = |because: String| seen.rule_match(resource, because);
         match seen.service_control_loss()? {
             Loss::Of { accounts, lost, restored_at } => {
                 let newly = (self.of)(seen, lost);
@@ -87,10 +87,10 @@ impl Concern {
                     (true, format!("in {}", named(accounts)))
                 };
                 if newly.is_empty() {
-                    return (self.is_open)(lost).then(|| sighting(format!("{} {of}", self.too_much(seen))).unverified(true).fires());
+                    return (self.is_open)(lost).then(|| rule_match(format!("{} {of}", self.too_much(seen))).unverified(true).fires());
                 }
-                let sighting = sighting(format!("{} {of}", (self.because)(seen, &newly))).changing(in_words(&newly));
-                Some(sighting.unverified(!known).restored_at(restored_at.filter(|_| known)).fires())
+                let rule_match = rule_match(format!("{} {of}", (self.because)(seen, &newly))).changing(in_words(&newly));
+                Some(rule_match.unverified(!known).restored_at(restored_at.filter(|_| known)).fires())
             }
             Loss::Unattached(lost) => {
                 let newly = (self.of)(seen, lost);
@@ -98,14 +98,14 @@ impl Concern {
                     "{}, were it attached; it is attached nowhere, an attachment would make it reach accounts",
                     (self.because)(seen, &newly)
                 );
-                (!newly.is_empty()).then(|| sighting(because).changing(in_words(&newly)).severity_steps(-2).fires())
+                (!newly.is_empty()).then(|| rule_match(because).changing(in_words(&newly)).severity_steps(-2).fires())
             }
             Loss::NotKnown { accounts, before } => {
                 // If the old content isn't known either, only one rule reports it.
-                let guarded = before.as_ref().map_or(self.tells_blindness, self.is_guarded_by);
+                let guarded = before.as_ref().map_or(self.is_missing_evidence, self.is_guarded_by);
                 let of = if accounts.is_empty() { String::new() } else { format!(" in {}", named(accounts)) };
                 let because = format!("it {}{of}, and what it {} is not known", self.did, seen.did("says now", "would have said"));
-                guarded.then(|| sighting(because).unverified(true).fires())
+                guarded.then(|| rule_match(because).unverified(true).fires())
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     json::At as _,
     operations,
-    telemetry::{DATA_ROADS, LoggedEvent, Recorded, Telemetry},
+    telemetry::{DATA_RESOURCES, LoggedEvent, Recorded, Telemetry},
     timestamp::Timestamp,
 };
 
@@ -102,7 +102,7 @@ impl Station<'_> {
             self.check("read-events", Status::Fail, saw, "Select management events of both kinds: calls of models are read-only ones.")
         });
         checks.push(self.selector("selector-guardrail", "evaluations by guardrails", LoggedEvent::EVALUATION, &read));
-        checks.extend(DATA_ROADS.iter().map(|road| self.selector(road.station, road.calls, road.event, &read)));
+        checks.extend(DATA_RESOURCES.iter().map(|road| self.selector(road.station, road.calls, road.event, &read)));
         checks.push(match &read.invocation_logging {
             None => self.unknown("invocation-logging", "the configuration of model invocation logging was not read"),
             Some(logging) if !logging.on => {

@@ -51,5 +51,5 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
             })
         })
     });
-    vec![seen.sighting(ENFORCED_CONFIGURATION, because).unverified(before.is_none()).restored_at(restored_at).fires()]
+    vec![seen.rule_match(ENFORCED_CONFIGURATION, because).unverified(before.is_none()).restored_at(restored_at).fires()]
 }

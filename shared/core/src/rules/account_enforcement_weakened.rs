@@ -78,5 +78,5 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
             before.iter().all(|old| now.iter().any(|new| weakening_of(region, old, new, &compare).is_none()))
         })
     });
-    vec![seen.sighting(ENFORCED_CONFIGURATION, because).changing(changes).unverified(unverified).restored_at(restored_at).fires()]
+    vec![seen.rule_match(ENFORCED_CONFIGURATION, because).changing(changes).unverified(unverified).restored_at(restored_at).fires()]
 }

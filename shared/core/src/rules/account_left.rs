@@ -37,7 +37,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let is_of_caller = ["LeaveOrganization", "DeleteOrganization"].contains(&change.operation.as_str());
     if !is_of_caller && change.text("accountId").is_none() {
         return vec![
-            seen.sighting("account", format!("which account {} is not in the record", seen.did("left", "would have left")))
+            seen.rule_match("account", format!("which account {} is not in the record", seen.did("left", "would have left")))
                 .unverified(true)
                 .fires(),
         ];

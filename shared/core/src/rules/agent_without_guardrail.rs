@@ -69,7 +69,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true))
     });
     let resource = id.map_or("agent".to_owned(), |id| format!("agent/{id}"));
-    vec![seen.sighting(resource, because).severity_steps(steps).unverified(unverified).restored_at(restored_at).fires()]
+    vec![seen.rule_match(resource, because).severity_steps(steps).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// Another agent was associated as a collaborator, which generates text on this agent's behalf.
@@ -92,7 +92,7 @@ fn joined(seen: &ChangeInContext<'_>) -> Option<Outcome> {
         (None, _) if change.parameters.is_object() && change.operation.starts_with("Update") => return None,
         (None, _) => (format!("which agent {joins} is not in the record"), true),
     };
-    Some(seen.sighting(format!("agent/{supervisor}"), because).unverified(unverified).fires())
+    Some(seen.rule_match(format!("agent/{supervisor}"), because).unverified(unverified).fires())
 }
 
 fn names_guardrail(change: &Change) -> bool {

@@ -94,7 +94,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let because = format!("{resource} is the auditor's, and this {} its deployment", seen.did("was not", "would not have been"));
-    vec![seen.sighting(resource, because).discriminator(change.service.clone()).fires()]
+    vec![seen.rule_match(resource, because).discriminator(change.service.clone()).fires()]
 }
 
 /// Whether the auditor's own function wrote its own item.

@@ -49,7 +49,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     };
     let Some(policy) = change.text("policyArn").or_else(|| change.answer("policyArn").as_str()).map(without_version) else {
         let because = format!("which policy {deed} is not in the record");
-        return vec![seen.sighting("automated-reasoning policy", because).unverified(true).fires()];
+        return vec![seen.rule_match("automated-reasoning policy", because).unverified(true).fires()];
     };
     let (mut any_read, mut users) = (false, BTreeSet::<&GuardrailKey>::new());
     let here =
@@ -75,7 +75,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         return vec![Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::GuardrailContents)];
     }
     let because = format!("it {deed}; no guardrail that was read holds it, one that does would make it reach calls");
-    vec![seen.sighting(format!("automated-reasoning-policy/{id}"), because).severity_steps(-2).fires()]
+    vec![seen.rule_match(format!("automated-reasoning-policy/{id}"), because).severity_steps(-2).fires()]
 }
 
 /// The ARN of a policy without its version: `…:automated-reasoning-policy/<id>` of `…:automated-reasoning-policy/<id>:<version>`.

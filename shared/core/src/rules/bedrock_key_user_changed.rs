@@ -67,5 +67,5 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         "AttachUserPolicy" => named("policy", "policyArn"),
         _ => named("policy", "policyName"),
     };
-    vec![seen.sighting(format!("user/{user}"), format!("{user} {} {what}", seen.did("got", "would have got"))).fires()]
+    vec![seen.rule_match(format!("user/{user}"), format!("{user} {} {what}", seen.did("got", "would have got"))).fires()]
 }

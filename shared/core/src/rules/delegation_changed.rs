@@ -65,7 +65,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
             ("delegation policy".to_owned(), format!("who may manage policies for the organization {changed}"))
         }
     };
-    vec![seen.sighting(resource, because).severity_steps(steps).fires()]
+    vec![seen.rule_match(resource, because).severity_steps(steps).fires()]
 }
 
 /// The services whose delegated administrators can affect guardrails, evidence or auditors.

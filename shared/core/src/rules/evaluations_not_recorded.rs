@@ -77,7 +77,7 @@ fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         let lost: Vec<_> = events.iter().filter(|event| before.records(**event) && !after.records(**event)).copied().collect();
         let names: Vec<&str> = lost.iter().map(|event| event.event_name).collect();
         let because = super::trail_stopped::left_out(seen, &after, &lost, &format!("{what} ({})", names.join(", ")));
-        seen.sighting(format!("trail/{trail}"), because).discriminator(kind).restored_at(again(events)).fires()
+        seen.rule_match(format!("trail/{trail}"), because).discriminator(kind).restored_at(again(events)).fires()
     };
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
 }

@@ -53,7 +53,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         let is_unguarded = written.or_else(|| unguarded(seen.before())).or_else(before) == Some(true);
         let because = format!("it {} live, and a node generates text without a guardrail", seen.did("was made", "would have been made"));
         let resource = format!("flow/{}", id.unwrap_or_default());
-        return if is_unguarded { vec![seen.sighting(resource, because).fires()] } else { Vec::new() };
+        return if is_unguarded { vec![seen.rule_match(resource, because).fires()] } else { Vec::new() };
     }
     let read = || unguarded(seen.key.time).filter(|_| !change.is_refused());
     let (because, unverified) = match written.or_else(read) {
@@ -66,7 +66,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let written_again = id.and_then(|id| seen.later(id, guarded)).map(|(key, _)| key.time);
     let restored_at = read_again.into_iter().chain(written_again).min();
     let resource = id.map_or("flow".to_owned(), |id| format!("flow/{id}"));
-    vec![seen.sighting(resource, because).unverified(unverified).restored_at(restored_at).fires()]
+    vec![seen.rule_match(resource, because).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// The definition without its agents, which have a rule of their own.

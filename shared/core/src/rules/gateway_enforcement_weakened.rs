@@ -87,7 +87,9 @@ fn of_gateway(seen: &ChangeInContext<'_>) -> Option<Outcome> {
         seen.later(gateway, enforces)
     });
     let resource = format!("gateway/{}", gateway.unwrap_or("unknown"));
-    Some(seen.sighting(resource, because).severity_steps(steps).unverified(unverified).restored_at(again.map(|(key, _)| key.time)).fires())
+    Some(
+        seen.rule_match(resource, because).severity_steps(steps).unverified(unverified).restored_at(again.map(|(key, _)| key.time)).fires(),
+    )
 }
 
 fn is_written(operation: &str) -> bool {
@@ -113,7 +115,7 @@ fn of_engine(seen: &ChangeInContext<'_>) -> Option<Outcome> {
         }
         _ => return None,
     };
-    Some(seen.sighting(engine, because).unverified(unverified).fires())
+    Some(seen.rule_match(engine, because).unverified(unverified).fires())
 }
 
 /// Reports a change of the resource policy, which decides who may use a gateway or an engine.
@@ -123,5 +125,5 @@ fn of_resource_policy(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     let deleted = seen.change.operation == "DeleteResourcePolicy";
     let deed = if deleted { seen.did("was deleted", "would have been deleted") } else { seen.did("was put", "would have been put") };
     let because = format!("its resource policy {deed}, and whom that lets in is not read");
-    concerns.then(|| seen.sighting(resource.unwrap_or("AgentCore resource"), because).unverified(true).fires())
+    concerns.then(|| seen.rule_match(resource.unwrap_or("AgentCore resource"), because).unverified(true).fires())
 }

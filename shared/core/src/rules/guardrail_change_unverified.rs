@@ -54,23 +54,23 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
 fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let Some((key, before, after)) = draft_before_and_after(seen) else {
         return Some(
-            seen.sighting(
+            seen.rule_match(
                 "guardrail",
                 format!("which guardrail {} is not in the record", seen.did("was updated", "would have been updated")),
             )
             .unverified(true),
         );
     };
-    let (steps, reaches) = seen.reach_of_draft(&key).steps("a published version of it that a policy or configuration names would");
-    let sighting = |what: &str| RuleMatch::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}")).severity_steps(steps);
+    let (steps, reaches) = seen.exposure_of_draft(&key).steps("a published version of it that a policy or configuration names would");
+    let rule_match = |what: &str| RuleMatch::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}")).severity_steps(steps);
     if seen.change.is_refused() {
-        return Some(sighting("what the update would have changed is not known"));
+        return Some(rule_match("what the update would have changed is not known"));
     }
     match (before, after) {
-        (Some(before), Some(after)) => incomparable(before, after).map(|changes| sighting(OTHERWISE).changing(changes)),
-        (None, None) => Some(sighting("its content before and after is not known")),
-        (None, Some(_)) => Some(sighting("its content before is not known")),
-        (Some(_), None) => Some(sighting("its content after is not known")),
+        (Some(before), Some(after)) => incomparable(before, after).map(|changes| rule_match(OTHERWISE).changing(changes)),
+        (None, None) => Some(rule_match("its content before and after is not known")),
+        (None, Some(_)) => Some(rule_match("its content before is not known")),
+        (Some(_), None) => Some(rule_match("its content after is not known")),
     }
 }
 
@@ -84,7 +84,7 @@ fn incomparable(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Opti
 fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let Some(key) = seen.guardrail() else {
         return Some(
-            seen.sighting(
+            seen.rule_match(
                 "guardrail",
                 format!("of which guardrail a version {} is not in the record", seen.did("was published", "would have been published")),
             )
@@ -115,7 +115,7 @@ fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
         },
     };
     let reach = match made {
-        Some(made) => seen.history.reach_of(&key, Some(made), seen.key.time),
+        Some(made) => seen.history.exposure_of(&key, Some(made), seen.key.time),
         None if seen.change.is_refused() => Exposure::Nothing,
         None => Exposure::Unknown,
     };
@@ -134,8 +134,8 @@ fn enforced(seen: &ChangeInContext<'_>) -> Vec<RuleMatch> {
         };
         let is = seen.did("is", "would be");
         let because = format!("version {} {is} enforced in place of {}, and {why}", new.version, old.version);
-        let sighting = || RuleMatch::new(&new.key.account, &new.key.region, new.key.arn(), because).changing(changes);
-        (is_upgrade(&old, &new) && !unverified.is_empty()).then(sighting)
+        let rule_match = || RuleMatch::new(&new.key.account, &new.key.region, new.key.arn(), because).changing(changes);
+        (is_upgrade(&old, &new) && !unverified.is_empty()).then(rule_match)
     };
     replaced_guardrails(seen).into_iter().filter_map(unread).collect()
 }

@@ -71,7 +71,7 @@ static CONCERN: Concern = Concern {
     is_guarded_by: IdentityPolicy::asks,
     because,
     did: "asked for a guardrail",
-    tells_blindness: true,
+    is_missing_evidence: true,
 };
 
 fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {

@@ -35,11 +35,11 @@ pub(super) static RULE: Rule = Rule {
 fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let deleted = seen.did("was deleted", "would have been deleted");
     let Some(key) = seen.guardrail() else {
-        return vec![seen.sighting("guardrail", format!("which guardrail {deleted} is not in the record")).unverified(true).fires()];
+        return vec![seen.rule_match("guardrail", format!("which guardrail {deleted} is not in the record")).unverified(true).fires()];
     };
     let version = seen.change.text("guardrailVersion").and_then(GuardrailVersion::parse);
     let (steps, reaches) =
-        seen.history.reach_of(&key, version, seen.before()).steps_of_loss("a policy or configuration that names it would");
+        seen.history.exposure_of(&key, version, seen.before()).steps_of_loss("a policy or configuration that names it would");
     let what = version.map_or("the guardrail".to_owned(), |version| format!("version {version} of"));
     let because = format!("{what} {} {deleted}; {reaches}", key.id);
     vec![RuleMatch::new(&key.account, &key.region, key.arn(), because).severity_steps(steps).fires()]

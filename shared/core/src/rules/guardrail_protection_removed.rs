@@ -45,7 +45,7 @@ static CONCERN: Concern = Concern {
     is_guarded_by: IdentityPolicy::protects,
     because,
     did: "refused changes of guardrails or of what enforces and records them",
-    tells_blindness: false,
+    is_missing_evidence: false,
 };
 
 fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {

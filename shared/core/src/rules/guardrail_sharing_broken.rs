@@ -39,9 +39,12 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let is_unnamed = ["resourceArn", "resourceARN"].iter().all(|key| seen.change.text(key).is_none());
     if seen.change.service == "bedrock" && is_unnamed {
         return vec![
-            seen.sighting("guardrail", format!("whose policy {} is not in the record", seen.did("was changed", "would have been changed")))
-                .unverified(true)
-                .fires(),
+            seen.rule_match(
+                "guardrail",
+                format!("whose policy {} is not in the record", seen.did("was changed", "would have been changed")),
+            )
+            .unverified(true)
+            .fires(),
         ];
     }
     let (Some(WorldChange::ResourcePolicyChanged { key, policy }), "bedrock") = (&seen.change.effect, seen.change.service.as_str()) else {
@@ -51,14 +54,14 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let read_later = || state.resource_policy(key, seen.key.time).state().filter(|_| !seen.change.is_refused());
     let policy = policy.as_ref().or_else(read_later);
     let resource = seen.change.text("resourceArn").or_else(|| seen.change.text("resourceARN")).map_or_else(|| key.arn(), str::to_owned);
-    let sighting = |because: String| RuleMatch::new(&key.account, &key.region, resource.clone(), because);
+    let rule_match = |because: String| RuleMatch::new(&key.account, &key.region, resource.clone(), because);
     let Some(needing) = needing(seen, key) else {
         // A policy for the whole organization serves every account that needs it.
         let serves_all =
             policy.is_some_and(|policy| shares_resource_with(policy, &resource, None, state.organization()) == Sharing::Reaches);
         let changed = seen.did("was changed", "would have been changed");
         let because = format!("its policy {changed}, and which accounts need the guardrail is not known");
-        return if serves_all { Vec::new() } else { vec![sighting(because).unverified(true).fires()] };
+        return if serves_all { Vec::new() } else { vec![rule_match(because).unverified(true).fires()] };
     };
     if needing.is_empty() {
         return Vec::new();
@@ -66,7 +69,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let Some(policy) = policy else {
         let says = seen.did("says now", "would say");
         let because = format!("what the policy {says} is not known; {} need it", list(&needing));
-        return vec![sighting(because).unverified(true).fires()];
+        return vec![rule_match(because).unverified(true).fires()];
     };
     let cut = |policy: &str| {
         needing
@@ -85,7 +88,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let restored_at =
         later.into_iter().find(|moment| state.resource_policy(key, *moment).state().is_some_and(|policy| cut(policy).is_empty()));
     let may = seen.did("may no longer apply", "would no longer be allowed to apply");
-    vec![sighting(format!("{} {may} the guardrail that their effective policy names", list(&lost))).restored_at(restored_at).fires()]
+    vec![rule_match(format!("{} {may} the guardrail that their effective policy names", list(&lost))).restored_at(restored_at).fires()]
 }
 
 /// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if they aren't known.

@@ -44,6 +44,6 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         Some(_) if changed.is_empty() => return Vec::new(),
         Some(_) => format!("the tags {} {changed_by}", changed.iter().take(10).copied().collect::<Vec<_>>().join(", ")),
     };
-    let sighting: RuleMatch = seen.sighting(resource, because).unverified(changed.is_empty());
-    vec![sighting.fires()]
+    let rule_match: RuleMatch = seen.rule_match(resource, because).unverified(changed.is_empty());
+    vec![rule_match.fires()]
 }

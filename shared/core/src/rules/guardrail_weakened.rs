@@ -59,12 +59,12 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
 
 fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let (key, before, after) = draft_before_and_after(seen)?;
-    let (steps, reaches) = seen.reach_of_draft(&key).steps("a published version of it that a policy or configuration names would");
+    let (steps, reaches) = seen.exposure_of_draft(&key).steps("a published version of it that a policy or configuration names would");
     let weakened = |before: &CanonicalGuardrail, what: &str| {
         let changes = lowered(before, after?);
-        let restored_at = seen.history.draft_right_again(&key, seen.key.time, before);
-        let sighting = RuleMatch::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}"));
-        (!changes.is_empty()).then(|| sighting.changing(changes).severity_steps(steps).restored_at(restored_at))
+        let restored_at = seen.history.draft_restored_at(&key, seen.key.time, before);
+        let rule_match = RuleMatch::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}"));
+        (!changes.is_empty()).then(|| rule_match.changing(changes).severity_steps(steps).restored_at(restored_at))
     };
     if let Some(before) = before {
         return weakened(before, "the DRAFT was weakened");
@@ -80,24 +80,24 @@ fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
         ),
     };
     let may_all = principals.iter().all(|principal| seen.history.configuration.is_administrator(principal));
-    weakened(before, &what).map(|sighting| sighting.anonymous(whose > 1 && !may_all))
+    weakened(before, &what).map(|rule_match| rule_match.anonymous(whose > 1 && !may_all))
 }
 
 fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     if let Some((before, old, draft)) = refused_version(seen) {
         let because = format!("the DRAFT, which is weaker than version {}, would have been published", before.version);
-        let sighting = RuleMatch::new(&before.key.account, &before.key.region, before.key.arn(), because).discriminator("version");
+        let rule_match = RuleMatch::new(&before.key.account, &before.key.region, before.key.arn(), because).discriminator("version");
         let changes = lowered(old, draft);
-        return (!changes.is_empty()).then(|| sighting.changing(changes).severity_steps(-2));
+        return (!changes.is_empty()).then(|| rule_match.changing(changes).severity_steps(-2));
     }
     let (made, before, after) = version_before_and_after(seen)?;
     let changes = lowered(before.1?, after?);
-    let reach = seen.history.reach_of(&made.key, Some(made.version), seen.key.time);
+    let reach = seen.history.exposure_of(&made.key, Some(made.version), seen.key.time);
     let (steps, reaches) = reach.steps("a policy or configuration that names it would");
     let because = format!("version {} was published weaker than {}; {reaches}", made.version, before.0.version);
-    let sighting =
+    let rule_match =
         RuleMatch::new(&made.key.account, &made.key.region, made.key.arn(), because).discriminator(format!("version {}", made.version));
-    (!changes.is_empty()).then(|| sighting.changing(changes).severity_steps(steps))
+    (!changes.is_empty()).then(|| rule_match.changing(changes).severity_steps(steps))
 }
 
 /// Reports that an enforced version was replaced by a weaker one of the same guardrail.
@@ -109,8 +109,8 @@ fn enforced(seen: &ChangeInContext<'_>) -> Vec<RuleMatch> {
         let because = format!("the enforced version {} {replaced} by the weaker {}", old.version, new.version);
         let restored_at = || replaced_again(seen, &new, seen.key.time, Timestamp::END);
         (!changes.is_empty()).then(|| {
-            let sighting = RuleMatch::new(&new.key.account, &new.key.region, new.key.arn(), because).discriminator("enforced");
-            sighting.changing(changes).severity_steps(1).restored_at(restored_at())
+            let rule_match = RuleMatch::new(&new.key.account, &new.key.region, new.key.arn(), because).discriminator("enforced");
+            rule_match.changing(changes).severity_steps(1).restored_at(restored_at())
         })
     };
     replaced_guardrails(seen).into_iter().filter_map(weaker).collect()

@@ -72,7 +72,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         Route::Outside(to) => (format!("its calls {} to {to}", seen.did("go", "would go")), false),
         Route::NotKnown => (format!("where its calls {} is not known", seen.did("go", "would go")), true),
     };
-    vec![seen.sighting(resource, because).unverified(unverified).fires()]
+    vec![seen.rule_match(resource, because).unverified(unverified).fires()]
 }
 
 /// Reads `targetConfiguration`: tools (`mcp`), HTTP, or inference.

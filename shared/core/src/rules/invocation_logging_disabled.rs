@@ -70,7 +70,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let later = state.invocation_logging_boundaries(account, region).into_iter().filter(|at| *at > seen.key.time);
     let right = |at: &Timestamp| logging_at(*at).is_some_and(|now| before.is_none_or(|before| !loses(before, now)) && now.on && now.text);
     let restored_at = later.into_iter().find(right);
-    vec![seen.sighting("model invocation logging", because).unverified(unverified).restored_at(restored_at).fires()]
+    vec![seen.rule_match("model invocation logging", because).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// Whether the second configuration logs less than the first, or elsewhere.

@@ -90,7 +90,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let became =
         if is_gone { seen.did("was deleted", "would have been deleted") } else { seen.did("was changed", "would have been changed") };
     let because = format!("evidence is kept in {store}{object}, which {became}{days}");
-    vec![seen.sighting(store, because).discriminator(change.operation.clone()).fires()]
+    vec![seen.rule_match(store, because).discriminator(change.operation.clone()).fires()]
 }
 
 /// Reports a trail whose destination changed.
@@ -117,7 +117,7 @@ fn trail_redirected(seen: &ChangeInContext<'_>) -> Option<Outcome> {
         }
     }
     let because = format!("what the trail records {} to {} instead", seen.did("goes", "would go"), elsewhere.join(", "));
-    (!elsewhere.is_empty()).then(|| seen.sighting(format!("trail/{trail}"), because).discriminator(change.operation.clone()).fires())
+    (!elsewhere.is_empty()).then(|| seen.rule_match(format!("trail/{trail}"), because).discriminator(change.operation.clone()).fires())
 }
 
 /// The buckets, log groups and keys of the account's evidence before a change, as far as they were read.

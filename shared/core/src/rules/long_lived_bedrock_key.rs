@@ -63,7 +63,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let unverified = service.is_none() || life == Life::NotKnown;
-    vec![seen.sighting(format!("user/{user}"), because).unverified(unverified).fires()]
+    vec![seen.rule_match(format!("user/{user}"), because).unverified(unverified).fires()]
 }
 
 /// The id of the credential in a record.

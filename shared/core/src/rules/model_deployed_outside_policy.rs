@@ -101,6 +101,6 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let resource = named.first().copied().unwrap_or("deployment");
     let models =
         ["desiredModelId", "modelId", "modelArn", "modelSourceIdentifier", "sourceModelArn"].iter().find_map(|key| change.text(key));
-    let sighting = seen.sighting(resource, format!("{deployed}; {why}"));
-    vec![sighting.of_models(models.map(str::to_owned).into_iter().collect()).unverified(policy.is_none() && configured.is_none()).fires()]
+    let rule_match = seen.rule_match(resource, format!("{deployed}; {why}"));
+    vec![rule_match.of_models(models.map(str::to_owned).into_iter().collect()).unverified(policy.is_none() && configured.is_none()).fires()]
 }

@@ -52,7 +52,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let resource = arn.unwrap_or("inference-profile");
     let stands = seen.did("stands", "would stand");
     if models.is_empty() || models.iter().any(|model| matches!(model, Model::Unknown)) {
-        return vec![seen.sighting(resource, format!("which model it {stands} for is not known")).fires()];
+        return vec![seen.rule_match(resource, format!("which model it {stands} for is not known")).fires()];
     }
     let policy = state.policy(account, seen.key.time);
     let configured = state.configurations(account, region, seen.key.time).state().unwrap_or_default();
@@ -74,7 +74,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     }
     let restored_at = seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| left_out(*at).is_empty());
     vec![
-        seen.sighting(resource, format!("it {stands} for {}, which enforcement leaves out", hidden.join(", ")))
+        seen.rule_match(resource, format!("it {stands} for {}, which enforcement leaves out", hidden.join(", ")))
             .of_models(hidden)
             .restored_at(restored_at)
             .fires(),

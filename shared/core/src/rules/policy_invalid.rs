@@ -54,7 +54,7 @@ fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         let is_ours = seen.change.is("organizations", &["CreatePolicy"]) && seen.change.text("type") == Some(BEDROCK_POLICY);
         let errors = seen.change.text("content").filter(|_| is_ours).and_then(|content| errors_of(content, seen.history));
         return errors
-            .map(|errors| seen.sighting("new policy", format!("{errors}{UNATTACHED}")).severity_steps(-2).fires())
+            .map(|errors| seen.rule_match("new policy", format!("{errors}{UNATTACHED}")).severity_steps(-2).fires())
             .into_iter()
             .collect();
     };
@@ -78,7 +78,7 @@ fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     };
     let (steps, reach) = if is_attached(seen, policy) { (0, "") } else { (-2, UNATTACHED) };
     let restored_at = corrected(seen.history, policy, seen.key.time);
-    vec![seen.sighting(policy.as_str(), format!("{errors}{reach}")).severity_steps(steps).restored_at(restored_at).fires()]
+    vec![seen.rule_match(policy.as_str(), format!("{errors}{reach}")).severity_steps(steps).restored_at(restored_at).fires()]
 }
 
 /// The phrase for a policy that isn't attached.
@@ -156,8 +156,8 @@ fn said_to_be_invalid<'v>(
     let outcome = |(since, validation): (Timestamp, &Validation)| {
         let because = format!("{INVALID}: {}", validation.told());
         let valid_again = history.state.validity(account).iter().find(|(time, valid)| *valid && *time > since);
-        let sighting = RuleMatch::new(account, &Region::from(GLOBAL_REGION), "effective policy", because);
-        sighting.at(since).restored_at(valid_again.map(|(time, _)| *time)).fires()
+        let rule_match = RuleMatch::new(account, &Region::from(GLOBAL_REGION), "effective policy", because);
+        rule_match.at(since).restored_at(valid_again.map(|(time, _)| *time)).fires()
     };
     stretches.into_iter().map(outcome).collect()
 }

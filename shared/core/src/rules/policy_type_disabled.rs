@@ -45,7 +45,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
 /// Makes the findings certain, because the operation's name shows its effect.
 fn sure_of_effect(outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let sure = |outcome| match outcome {
-        Outcome::Fires(sighting) => Outcome::Fires(Box::new(sighting.unverified(false))),
+        Outcome::Fires(rule_match) => Outcome::Fires(Box::new(rule_match.unverified(false))),
         blind @ Outcome::MissingEvidence(..) => blind,
     };
     outcomes.into_iter().map(sure).collect()

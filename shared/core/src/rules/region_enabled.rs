@@ -37,7 +37,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let account: AccountId = change.text("accountId").map_or_else(|| change.account.clone(), AccountId::from);
     let Some(region) = change.text("regionName").map(Region::from) else {
         return vec![
-            seen.sighting("Region", format!("which Region {} is not in the record", seen.did("was enabled", "would have been enabled")))
+            seen.rule_match("Region", format!("which Region {} is not in the record", seen.did("was enabled", "would have been enabled")))
                 .unverified(true)
                 .fires(),
         ];
@@ -66,12 +66,12 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     };
     let disabled = seen.later(&region, |later| later.operation == "DisableRegion").map(|(key, _)| key.time);
     let later = seen.history.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));
-    let right_again = match covered {
+    let restored_at = match covered {
         Some(true) => heard.copied(),
         _ if is_silent => later.zip(heard).map(|(covered, heard)| covered.max(*heard)),
         _ => later,
     };
-    let restored_at = disabled.into_iter().chain(right_again).min();
+    let restored_at = disabled.into_iter().chain(restored_at).min();
     vec![
         RuleMatch::new(&account, &region, format!("Region {region}"), because)
             .unverified(covered.is_none())

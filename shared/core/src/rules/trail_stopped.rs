@@ -67,7 +67,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         },
     };
     let restored_at = restored_at(seen, trail);
-    vec![seen.sighting(format!("trail/{trail}"), because).unverified(unverified).restored_at(restored_at).fires()]
+    vec![seen.rule_match(format!("trail/{trail}"), because).unverified(unverified).restored_at(restored_at).fires()]
 }
 
 /// A phrase for the events that selectors no longer record, with the conditions of those that still select some.
@@ -90,7 +90,7 @@ fn access_disabled(seen: &ChangeInContext<'_>) -> Option<Outcome> {
         Some(_) => format!("CloudTrail {may} act for the organization"),
         None => format!("which service {may} act for the organization is not in the record"),
     };
-    concerns.then(|| seen.sighting("trails of the organization", because).unverified(service.is_none()).fires())
+    concerns.then(|| seen.rule_match("trails of the organization", because).unverified(service.is_none()).fires())
 }
 
 pub(super) fn trail_of(change: &Change) -> &str {

@@ -54,7 +54,7 @@ fn accounts_and_regions_add_up() {
     assert_eq!((audit.judged, audit.duplicates, audit.not_selected), (9, 3, 0));
     assert_eq!(given.verdicts(), [("compliant", 3), ("violation", 2), ("not_provable", 4), ("not_applicable", 0)]);
     assert_eq!(audit.span, Some((at("10:00"), at("10:08"))));
-    let met: Vec<String> = audit.met.iter().map(|(account, region)| format!("{account}/{region}")).collect();
+    let met: Vec<String> = audit.regions_read.iter().map(|(account, region)| format!("{account}/{region}")).collect();
     assert_eq!(met, ["222233334444/eu-west-1", "222233334444/us-east-1", "999988887777/us-east-1"]);
 }
 

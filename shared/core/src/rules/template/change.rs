@@ -33,8 +33,8 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     // TODO: the parameter that names what was changed; `change/parameters.rs` says which parameters are kept.
     let Some(name) = seen.change.text("name") else {
         let because = format!("what {} is not in the record", seen.did("was changed", "would have been changed"));
-        return vec![seen.sighting("TODO: the kind of resource", because).unverified(true).fires()];
+        return vec![seen.rule_match("TODO: the kind of resource", because).unverified(true).fires()];
     };
     let because = format!("TODO {}", seen.did("was changed", "would have been changed"));
-    vec![seen.sighting(name, because).fires()]
+    vec![seen.rule_match(name, because).fires()]
 }

@@ -29,18 +29,18 @@ pub(super) struct View<'v> {
 impl View<'_> {
     /// The call, as far as its verdict depends on it. Its time is not its own, but the beginning of the epoch in which the state was the
     /// same, so that equal calls of an epoch are one class.
-    pub(super) fn call_of(&self, met: &JoinedCall) -> Call {
+    pub(super) fn call_of(&self, joined: &JoinedCall) -> Call {
         let (account, region) = (&self.place.account, &self.place.region);
-        let texts = self.texts.requested(&met.columns);
-        let error = self.texts.get(met.form.error);
+        let texts = self.texts.requested(&joined.columns);
+        let error = self.texts.get(joined.form.error);
         Call {
-            time: met.epoch.map(|epoch| self.place.moment_of(epoch)),
+            time: joined.epoch.map(|epoch| self.place.time_of(epoch)),
             requested: texts.guardrail.some().map(|guardrail| Requested {
                 guardrail: GuardrailKey::from_identifier(self.texts.get(guardrail), account, region),
                 version: GuardrailVersion::parse(self.texts.get(texts.version)),
             }),
             failed: !error.is_empty() && Call::failed_before_inference(error),
-            ..self.call_like(met.form.kind, met.columns.subject, met.form.api)
+            ..self.call_like(joined.form.kind, joined.columns.subject, joined.form.api)
         }
     }
 
@@ -65,9 +65,9 @@ impl View<'_> {
     }
 
     /// Whether it is a heartbeat (docs/glossary.md#heartbeat): a refused call by the role that sends them.
-    pub(super) fn is_heartbeat(&self, met: &JoinedCall) -> bool {
-        !self.texts.get(met.form.error).is_empty()
-            && self.options.configuration.auditor.is_heartbeat_role(self.texts.long(met.columns.principal))
+    pub(super) fn is_heartbeat(&self, joined: &JoinedCall) -> bool {
+        !self.texts.get(joined.form.error).is_empty()
+            && self.options.configuration.auditor.is_heartbeat_role(self.texts.long(joined.columns.principal))
     }
 
     pub(super) fn judge(&self, call: &Call, evidence: u32, expectation: Expectation) -> Judgement {
@@ -82,20 +82,20 @@ impl View<'_> {
     pub(super) fn with_judged_call<T>(
         &self,
         call: &Call,
-        met: &JoinedCall,
+        joined: &JoinedCall,
         judgement: &Judgement,
         with: impl FnOnce(&JudgedCall<'_>) -> T,
     ) -> T {
-        let form = met.form;
+        let form = joined.form;
         let enforced = if form.refused_by_guardrail { self.enforced_for(call) } else { None };
         with(&JudgedCall {
             call,
             judgement,
             bearer_key: form.bearer_key,
-            partially_guarded: self.place.found(met.evidence).partially_guarded,
+            partially_guarded: self.place.found(joined.evidence).partially_guarded,
             guardrail_refusal: form.refused_by_guardrail.then(|| GuardrailRefusal {
                 error_code: self.texts.get(form.error),
-                names: self.texts.requested(&met.columns).refusing.some().map(|arn| self.texts.get(arn)),
+                names: self.texts.requested(&joined.columns).refusing.some().map(|arn| self.texts.get(arn)),
                 enforced: enforced.as_deref(),
             }),
             policy_is_silent: match call.time {
