@@ -128,13 +128,16 @@ fn the_examples_for_the_log_archive_let_the_hub_read() {
 }
 
 /// The operations that the code calls, by the names in its errors.
-fn operations_in(files: &[&str]) -> BTreeSet<String> {
-    let named = |file: &&str| -> Vec<String> {
-        let source = std::fs::read_to_string(root().join("shared/aws/src").join(file)).unwrap_or_default();
+fn operations_in(modules: &[&str]) -> BTreeSet<String> {
+    let named = |module: &&str| -> Vec<String> {
+        let sources = root().join("shared/aws/src");
+        let below = walkdir::WalkDir::new(sources.join(module)).into_iter().filter_map(Result::ok).map(walkdir::DirEntry::into_path);
+        let files = below.filter(|path| path.is_file()).chain([sources.join(module).with_extension("rs")]);
+        let source: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
         let names = source.split("failed(").skip(1).filter_map(|rest| rest.trim_start_matches("format!(").strip_prefix('"'));
         names.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
     };
-    files.iter().flat_map(named).filter(|name: &String| !name.is_empty()).collect()
+    modules.iter().flat_map(named).filter(|name: &String| !name.is_empty()).collect()
 }
 
 /// The example is enough for `snapshot` and `doctor`: it allows the calls that they make and no others, and it allows no change.
@@ -147,7 +150,7 @@ fn the_snapshot_policy_is_what_is_asked() {
         let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
         granted.extend(actions.iter().map(|action| text(action).split_once(':').unwrap().1.to_owned()));
     }
-    let mut asked = operations_in(&["state.rs", "snapshot.rs", "doctor.rs"]);
+    let mut asked = operations_in(&["state", "snapshot", "doctor"]);
     // It needs no permission.
     assert!(asked.remove("GetCallerIdentity"));
     // Only the hub asks AWS for validation errors of policies.
@@ -193,7 +196,7 @@ fn the_snapshot_policy_is_what_is_asked() {
 /// The reader role may make every call by which the hub's code reads an account.
 #[test]
 fn whatever_the_code_reads_the_reader_may_read() {
-    let operations = operations_in(&["state.rs"]);
+    let operations = operations_in(&["state"]);
     assert!(operations.len() > 15, "{operations:?}");
     let deployment = Deployment::of_an_organization();
     let reader = role(MANAGEMENT, "guardrail-audit-reader");
