@@ -33,7 +33,8 @@ pub struct Wanted {
     names: HashSet<&'static str>,
     /// The search for all marks at once. `None` on processors that have no instructions for it: then nothing is rejected.
     marks: Option<packed::Searcher>,
-    services: [Finder<'static>; 2],
+    /// The search for all services at once.
+    services: Option<packed::Searcher>,
     /// Operations that are needed only if the record contains one of `stems`: a part of the name of the auditor's own resources.
     own: HashSet<&'static str>,
     stems: Vec<Finder<'static>>,
@@ -47,7 +48,7 @@ impl Wanted {
         Wanted {
             names: names.into_iter().collect(),
             marks: packed::Searcher::new(MARKS),
-            services: SERVICES.map(|service| Finder::new(service.as_bytes())),
+            services: packed::Searcher::new(SERVICES),
             own: HashSet::new(),
             stems: Vec::new(),
             stores: BTreeSet::new(),
@@ -105,7 +106,7 @@ impl Wanted {
     /// Whether a text begins with a name of Bedrock's services, or holds it behind a dot, as hosts do.
     fn names_a_service(&self, value: &[u8]) -> bool {
         let begins_or_is_a_label = |at: usize| matches!(at.checked_sub(1).and_then(|before| value.get(before)), Some(b'"' | b'.'));
-        self.services.iter().any(|service| service.find_iter(value).any(begins_or_is_a_label))
+        self.services.as_ref().is_none_or(|services| services.find_iter(value).any(|found| begins_or_is_a_label(found.start())))
     }
 
     fn is_unwanted(&self, event_name: &str, value: &[u8]) -> bool {
