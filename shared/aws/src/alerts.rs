@@ -1,9 +1,9 @@
 //! `send-alerts`: publishes each transition of a finding once: that it is new, reopened, escalated, resolved or withdrawn.
 //!
 //! The state of a finding that was last published is kept beside it ([`AlertState`]). The function claims an alert with a conditional write
-//! before it publishes, and marks it as sent with a second one. If it dies in between, the alert stays claimed and is published again. A
-//! topic whose name ends in `.fifo` drops that copy; on other topics this is the one way to receive an alert twice, and both copies carry
-//! the same `id`.
+//! before it publishes, and marks it as sent with a second one. If it dies in between, or SNS refuses, the alert stays claimed and the
+//! stream delivers it again, until it goes to the dead-letter queue. A topic whose name ends in `.fifo` drops that copy; on other topics
+//! this is the one way to receive an alert twice, and both copies carry the same `id`.
 
 mod messages;
 mod topics;
@@ -120,7 +120,7 @@ impl<P: Publish> Alerts<P> {
         Ok(Some(Claimed { alert: Alert { kind, stored: subject, turn }, state }))
     }
 
-    /// Publishes what was claimed, several alerts of one rule and kind in one message. Answers with the sequence number of the first record
+    /// Publishes what was claimed, several alerts of one rule and kind in one message. Returns the sequence number of the first record
     /// whose alert failed.
     async fn send_all(&self, claimed: Vec<(Claimed, &str)>) -> Option<String> {
         let mut groups: BTreeMap<(String, Kind), Vec<(Claimed, &str)>> = BTreeMap::new();
@@ -200,7 +200,7 @@ impl<P: Publish> Alerts<P> {
         Ok(())
     }
 
-    /// Publishes the alerts that were put aside, in one message. Answers with their number.
+    /// Publishes the alerts that were put aside, in one message. Returns their number.
     pub async fn send_digest(&self) -> Result<usize, CallError> {
         #[derive(Deserialize)]
         struct Aside {

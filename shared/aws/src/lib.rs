@@ -22,9 +22,11 @@
 //! ```text
 //! lambda                              the loop, logs and settings of every function
 //!    ▼
-//! invocations  changes  trail  reconcile  fold  alerts  report         one for each function
+//! invocations  changes  trail  reconcile  fold  alerts  report         one for each function: audit-invocations,
+//!                                                                      audit-changes, audit-trail, reconcile,
+//!                                                                      fold-findings, send-alerts, report
 //!    │
-//!    ├─► observations ─► fact ─► place            the table of facts
+//!    ├─► observations ─► fact ─► partition        the table of facts
 //!    ├─► findings                                 the table of findings
 //!    ├─► inventory ─► state ─► aws                which questions AWS is asked, and how
 //!    ├─► world, snapshots ─► bucket               its answers, kept as files

@@ -38,7 +38,7 @@ impl Observations {
         Observations { aws, table, ttl_days }
     }
 
-    /// Writes a fact. Writing it again changes nothing. Answers with the write capacity units, where DynamoDB reports them.
+    /// Writes a fact. Writing it again changes nothing. Returns the write capacity units, where DynamoDB reports them.
     pub async fn put(&self, fact: &Fact) -> Result<f64, CallError> {
         let item = fact.item(self.ttl_days).map_err(|error| CallError::new("write a fact", ErrorKind::Refused, error))?;
         let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));

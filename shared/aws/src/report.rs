@@ -243,7 +243,7 @@ impl<B: Bucket> Reports<B> {
             .collect())
     }
 
-    /// Writes all reports, in a folder of the day and in the folder `latest`. Answers with the number of findings.
+    /// Writes all reports, in a folder of the day and in the folder `latest`. Returns the number of findings.
     pub async fn write(&self) -> Result<usize, CallError> {
         let all = self.all().await?;
         let scores = scoreboard(&all);

@@ -143,7 +143,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         TrailAuditor { wanted: auditor::wanted(), observations, buckets, scope, verification, metrics, clock }
     }
 
-    /// Takes a batch of notifications. Answers with the ids of messages that SQS has to deliver again.
+    /// Takes a batch of notifications. Returns the ids of messages that SQS has to deliver again.
     pub async fn take(&self, messages: &[Message<'_>]) -> Vec<String> {
         let mut failed = Vec::new();
         for message in messages {
@@ -198,7 +198,7 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
         })
     }
 
-    /// Writes everything in a log file as facts. Answers with a description of what can't be parsed, if anything.
+    /// Writes everything in a log file as facts. Returns a description of what can't be parsed, if anything.
     async fn take_log(&self, object: &Object, content: &[u8], flow: &mut Flow) -> Result<Option<String>, CallError> {
         let scanned = self.scan(object, content)?;
         flow.taken_in += scanned.counts.read;

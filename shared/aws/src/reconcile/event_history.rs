@@ -33,7 +33,7 @@ pub(super) struct Cursor {
 }
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
-    /// Writes what event history holds since it was last read as facts of the hub, and reports what the account didn't. Answers with how
+    /// Writes what event history holds since it was last read as facts of the hub, and reports what the account didn't. Returns how
     /// much was read; `None` if reading is refused.
     pub(super) async fn history(&self, place: &AccountRegion) -> Result<Option<HistoryRead>, CallError> {
         let cursor_key = format!("state/history/{}/{}.json", place.account, place.region);
