@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use clap::{Subcommand, ValueEnum};
 
 use crate::{
-    case::new::{Operation, create},
+    case::new::{Operation, Subject, create},
     command::root,
 };
 
@@ -44,6 +44,15 @@ enum Kind {
     Change,
 }
 
+impl Kind {
+    fn subject(self) -> Subject {
+        match self {
+            Kind::Call => Subject::Call,
+            Kind::Change => Subject::Change,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let Args::New(new) = args;
     for line in add(&root().join("shared/core/src"), &cases::folder(), new)? {
@@ -66,12 +75,16 @@ fn add(core: &Path, events: &Path, New { id, operation, at }: &New) -> anyhow::R
     std::fs::write(&file, skeleton(id, operation, *at)).with_context(|| format!("failed to write `{}`", file.display()))?;
     std::fs::write(&registry, registered).context("failed to write rules.rs")?;
     for case in ["fires", "near-miss", "refused", "evidence-missing"] {
-        create(events, id, case, Some(operation))?;
+        create(events, id, case, Some((operation, at.subject())))?;
     }
     Ok(vec![
         format!("written: shared/core/src/rules/{module}.rs, its `mod` line in rules.rs, and four cases in events/{id}/"),
         format!("left:    `&{module}::RULE,` in RULES of rules.rs, at the place where reports list it"),
-        format!("         {}:{} in shared/core/src/operations/, if it isn't there yet", operation.service, operation.name),
+        format!(
+            "         {}:{} in the group of its role in shared/core/src/operations/: it may be in another",
+            operation.service, operation.name
+        ),
+        "         its parameters in KEPT_KEYS of change/parameters.rs, for a rule about changes".to_owned(),
         "         whatever is marked with TODO; docs/adding-a-rule.md has the rest".to_owned(),
     ])
 }

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let events = cases::folder();
-    let folder = create(&events, &args.rule, &args.case, args.operation.as_ref())?;
+    let folder = create(&events, &args.rule, &args.case, args.operation.as_ref().map(|operation| (operation, Subject::Change)))?;
     println!("{} is written: what it must still say is marked with {TO_WRITE}. Then:", folder.display());
     println!("  cargo xtask case run {}/{}", args.rule, args.case);
     Ok(())
@@ -54,28 +54,51 @@ impl std::str::FromStr for Operation {
     }
 }
 
+/// What the rule of a case looks at, which decides what becomes of a refused request and of one whose evidence is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A call of a model. A refused one is not applicable, and one whose evidence is missing is not provable: the rule stays quiet.
+    Call,
+    /// A change. The rule fires also for one that was refused or whose effect isn't known, with a severity that is one step lower.
+    Change,
+}
+
 /// Writes the skeleton of a case into a folder of cases, and says where.
-pub(crate) fn create(events: &Path, rule: &str, case: &str, operation: Option<&Operation>) -> anyhow::Result<PathBuf> {
+pub(crate) fn create(events: &Path, rule: &str, case: &str, operation: Option<(&Operation, Subject)>) -> anyhow::Result<PathBuf> {
     let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     ensure!(is_name(rule) && is_name(case), "names of rules and cases are made of small letters, digits and hyphens");
     let folder = events.join(rule).join(case);
     ensure!(!folder.exists(), "`{}` exists", folder.display());
     let fires = events.join(rule).join("fires");
     let (mut events, mut expected) = match operation {
-        Some(operation) => (envelope(operation), expected(rule)),
+        Some((operation, subject)) => (envelope(operation), expected(rule, subject)),
         None => from_case(&fires)?,
     };
     expected["about"] = json!(format!("{TO_WRITE}: what this case shows, in a sentence."));
+    let is_call = expected["invocations"]["violation"].as_u64().is_some_and(|count| count > 0);
     // The four kinds differ from `fires` in one thing each.
     if case.starts_with("near-miss") {
         expected["findings"] = json!([]);
+        move_violations(&mut expected, "compliant");
     } else if case.starts_with("refused") {
         refuse(&mut events);
+        move_violations(&mut expected, "not_applicable");
+        if is_call {
+            expected["findings"] = json!([]);
+        }
         for finding in expected["findings"].as_array_mut().into_iter().flatten() {
             finding["attempted"] = json!(true);
+            lower_severity(finding);
         }
     } else if case.starts_with("evidence-missing") {
         expected["world"] = json!("nothing-known");
+        move_violations(&mut expected, "not_provable");
+        if is_call {
+            let finding =
+                json!({"rule": "invocation-not-provable", "severity": "LOW", "status": "OPEN", "account": SHOP, "region": "us-east-1"});
+            expected["findings"] = json!([finding]);
+        }
+        expected["findings"].as_array_mut().into_iter().flatten().filter(|_| !is_call).for_each(lower_severity);
         if let Some(fields) = expected.as_object_mut() {
             fields.shift_remove("without");
         }
@@ -172,13 +195,33 @@ fn envelope(operation: &Operation) -> Value {
     })
 }
 
-fn expected(rule: &str) -> Value {
+fn expected(rule: &str, subject: Subject) -> Value {
+    let mut finding = json!({"rule": rule, "severity": "MEDIUM", "status": "OPEN", "account": SHOP, "region": "us-east-1"});
+    if subject == Subject::Change {
+        finding["attempted"] = json!(false);
+    }
     json!({
         "about": "",
         "world": "nothing-known",
-        "invocations": {"compliant": 0, "violation": 0, "not_provable": 0, "not_applicable": 0},
-        "findings": [{"rule": rule, "severity": "MEDIUM", "status": "OPEN", "account": SHOP, "region": "us-east-1", "attempted": false}]
+        "invocations": {"compliant": 0, "violation": u8::from(subject == Subject::Call), "not_provable": 0, "not_applicable": 0},
+        "findings": [finding]
     })
+}
+
+/// Counts the calls that were violations under another verdict.
+fn move_violations(expected: &mut Value, verdict: &str) {
+    let invocations = &mut expected["invocations"];
+    let count = |of: &Value| of.as_u64().unwrap_or_default();
+    invocations[verdict] = json!(count(&invocations[verdict]) + count(&invocations["violation"]));
+    invocations["violation"] = json!(0);
+}
+
+/// Lowers the severity of a finding by one step, as an attempt or an effect that isn't known does.
+fn lower_severity(finding: &mut Value) {
+    const STEPS: &[[&str; 2]] = &[["CRITICAL", "HIGH"], ["HIGH", "MEDIUM"], ["MEDIUM", "LOW"], ["LOW", "INFORMATIONAL"]];
+    if let Some([_, lower]) = STEPS.iter().find(|[severity, _]| finding["severity"] == *severity) {
+        finding["severity"] = json!(lower);
+    }
 }
 
 /// Makes the last request one that IAM refused, as CloudTrail records it.
@@ -214,8 +257,8 @@ mod tests {
         std::fs::create_dir_all(events.path().join("worlds/nothing-known")).unwrap();
         let operation = operation.map(|operation| operation.parse::<Operation>().unwrap());
         let first: Operation = "organizations:LeaveOrganization".parse().unwrap();
-        create(events.path(), "account-left", "fires", Some(&first)).unwrap();
-        let folder = create(events.path(), "account-left", case, operation.as_ref());
+        create(events.path(), "account-left", "fires", Some((&first, Subject::Change))).unwrap();
+        let folder = create(events.path(), "account-left", case, operation.as_ref().map(|operation| (operation, Subject::Change)));
         (events, folder.map(|folder| Case::of_event(&folder.join("event.json"))))
     }
 
@@ -244,7 +287,26 @@ mod tests {
         let (events, expected) = of("refused-by-scp");
         assert_eq!((&events[0]["detail"]["errorCode"], &expected.findings[0]["attempted"]), (&json!("AccessDenied"), &json!(true)));
         assert_eq!(events[0]["detail"]["eventName"], "LeaveOrganization");
-        assert_eq!(of("evidence-missing").1.world, "nothing-known");
+        assert_eq!(expected.findings[0]["severity"], "LOW", "an attempt is one step lower");
+        let missing = of("evidence-missing").1;
+        assert_eq!((missing.world.as_str(), &missing.findings[0]["severity"]), ("nothing-known", &json!("LOW")));
+    }
+
+    #[test]
+    fn a_call_that_was_refused_or_lacks_evidence_is_no_violation() {
+        let events = tempfile::tempdir().unwrap();
+        let operation: Operation = "bedrock:Converse".parse().unwrap();
+        let of = |case: &str| {
+            let folder = create(events.path(), "region-not-covered", case, Some((&operation, Subject::Call))).unwrap();
+            let expected = Case::of_event(&folder.join("event.json")).expected().unwrap();
+            let counts =
+                ["compliant", "violation", "not_provable", "not_applicable"].map(|verdict| expected.invocations[verdict].as_u64().unwrap());
+            (counts, expected.rules().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(of("fires"), ([0, 1, 0, 0], vec!["region-not-covered".to_owned()]));
+        assert_eq!(of("near-miss"), ([1, 0, 0, 0], vec![]));
+        assert_eq!(of("refused"), ([0, 0, 0, 1], vec![]));
+        assert_eq!(of("evidence-missing"), ([0, 0, 1, 0], vec!["invocation-not-provable".to_owned()]));
     }
 
     #[test]
