@@ -38,6 +38,8 @@ fn each_case_says_what_it_is_about() {
     for case in Case::all().unwrap() {
         let about = case.expected().unwrap().about;
         assert!(about.len() > 10 && !about.contains("TODO"), "events/{}/{}: {about}", case.rule(), case.name());
+        let events = serde_json::to_string(&case.events().unwrap()).unwrap();
+        assert!(!events.contains("TODO"), "events/{}/{}: its event isn't written to its end", case.rule(), case.name());
     }
 }
 
