@@ -322,6 +322,9 @@ fn mirrored(direction: Direction) -> Direction {
 }
 
 proptest! {
+    // Most pairs differ in something unknown on one side only, and the law about swapping leaves those out.
+    #![proptest_config(ProptestConfig { max_global_rejects: 65_536, ..ProptestConfig::default() })]
+
     #[test]
     fn nothing_differs_from_itself(a in guardrail()) {
         prop_assert_eq!(diff(&canonical(&a), &canonical(&a)), []);
