@@ -80,7 +80,7 @@ impl IdentityPolicy {
         Some(json!({"Statement": relevant, GUARDS: IdentityPolicy::parse(&document)?.guards()}))
     }
 
-    /// Like [`IdentityPolicy::relevant_part`], for a document as it stands in a record. Most documents are strings that only allow; those
+    /// Like `relevant_part`, for a document as it stands in a record. Most documents are strings that only allow; those
     /// are reduced without parsing them into a tree.
     #[must_use]
     pub fn relevant_part_of(document: &RawValue) -> Option<Value> {
