@@ -15,14 +15,14 @@ use serde_json::{Value, json, value::RawValue};
 use super::operations::{INFERENCE, is_ours};
 use crate::{iam::matches, json::printable};
 
-/// The marker in the result of `relevant_part` that shows whether the document demands or protects anything.
+/// The marker in the result of `IdentityPolicy::relevant_part` that shows whether the document demands or protects anything.
 pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 
 /// The text that every condition on the guardrail contains, in any case.
 static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(["guardrailidentifier"]).ok());
 
-/// The result of `relevant_part`(super::IdentityPolicy::relevant_part) for a document that only allows; `None` for any
+/// The result of `IdentityPolicy::relevant_part` for a document that only allows; `None` for any
 /// other.
 pub(super) fn relevant_part(text: &str) -> Option<Value> {
     if memchr::memchr(b'\\', text.as_bytes()).is_some() || !text.trim_start().starts_with('{') {
