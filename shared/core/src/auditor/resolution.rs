@@ -108,9 +108,11 @@ impl<'v> Resolver<'v> {
             steps.extend(covering.flat_map(|(_, span)| span.ends()).map(|time| (time, Step::Covered, number)));
         }
         steps.sort_unstable();
-        // Groups without any call at a known time stay open.
-        let untimed = call_groups.values().enumerate().filter(|(_, spans)| spans.iter().all(|span| span.ends().next().is_none()));
-        let mut open: BTreeSet<usize> = untimed.map(|(number, _)| number).collect();
+        // Groups with a call at an unknown time stay open: it may have been made after everything that covers such calls.
+        let is_untimed = |spans: &[Span]| spans.iter().any(|span| span.ends().next().is_none());
+        let untimed: BTreeSet<usize> =
+            call_groups.values().enumerate().filter(|(_, spans)| is_untimed(spans)).map(|(number, _)| number).collect();
+        let mut open = untimed.clone();
         let mut reopened = 0;
         let mut was_right = false;
         let mut covered: BTreeMap<usize, Timestamp> = BTreeMap::new();
@@ -122,7 +124,7 @@ impl<'v> Resolver<'v> {
                     open.insert(call_group);
                 }
                 Step::Covered => {
-                    if open.remove(&call_group) {
+                    if !untimed.contains(&call_group) && open.remove(&call_group) {
                         covered.insert(call_group, time);
                         was_right = open.is_empty();
                     }
@@ -131,7 +133,7 @@ impl<'v> Resolver<'v> {
         }
         // Each group is resolved by its earliest evidence.
         let mut restored_at = call_groups.iter().enumerate().map(|(number, (call_group, spans))| {
-            let by_state = || self.restored_at(*call_group, spans).filter(|_| resolved == Resolved::ByCover);
+            let by_state = || self.restored_at(*call_group, spans).filter(|_| resolved == Resolved::ByCover && !is_untimed(spans));
             covered.get(&number).copied().into_iter().chain(by_state()).min()
         });
         let mut resolved_at = restored_at.try_fold(Timestamp::BEGINNING, |latest, at| Some(latest.max(at?)));
@@ -139,7 +141,7 @@ impl<'v> Resolver<'v> {
             let last = call_groups.values().flatten().copied().flat_map(|span| span.ends().collect::<Vec<_>>()).max();
             let later = self.view.place.boundaries().iter().rev().take_while(|moment| Some(**moment) > last);
             let demands = |moment: &&Timestamp| self.view.policy_is_silent(**moment) == InForce::Known(false);
-            resolved_at = last.and_then(|_| later.take_while(demands).last().copied());
+            resolved_at = last.filter(|_| untimed.is_empty()).and_then(|_| later.take_while(demands).last().copied());
         }
         (resolved_at, reopened)
     }

@@ -67,5 +67,10 @@ fn a_call_without_a_time_is_judged_and_stays_open() {
     assert_eq!(line(&given, WITHOUT), "OPEN ×1");
     let finding = given.finding(WITHOUT);
     assert_eq!((finding.first_seen, finding.last_seen), (None, None));
+    // Whoever leaves the time out of a record may have called after everything that covers such calls.
+    let requesting = call(2, "23:00").requesting(REQUIRED, "2");
+    let with_cover = |records: Vec<Record>| line(&required().records(records), WITHOUT);
+    assert_eq!(with_cover(vec![untimed(call(1, "10:00")), requesting.clone()]), "OPEN ×1");
+    assert_eq!(with_cover(vec![call(3, "09:00"), untimed(call(1, "10:00")), requesting]), "OPEN ×2", "beside one with a time");
     assert_eq!(given.verdicts(), [("compliant", 0), ("violation", 1), ("not_provable", 0), ("not_applicable", 0)]);
 }
