@@ -248,6 +248,10 @@ fn configurations_of_accounts_and_effective_policies_have_lints_too() {
         configuration(json!({"guardrailVersion": null})),
         ["error malformed-identifier : it doesn't name one guardrail in one numbered version"]
     );
+    assert_eq!(
+        configuration(json!({"guardrailVersion": "DRAFT"})),
+        ["error draft-version /guardrailVersion: `DRAFT`: names DRAFT, which can't be enforced: enforce a numbered version"]
+    );
     let selective = configuration(json!({"selectiveContentGuarding": {"system": "SELECTIVE", "messages": "COMPREHENSIVE"}}));
     assert_eq!(selective, ["note selective : callers choose what of the system prompt is evaluated: without tags, nothing is"]);
     let effective = |document: &Value| told(lint_effective(&document.to_string(), Some(&"111122223333".into())).unwrap());

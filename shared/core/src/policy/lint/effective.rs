@@ -2,7 +2,7 @@
 
 use super::entry::{Level, Lint, about_identifier, note_of_side};
 use crate::{
-    arn::AccountId,
+    arn::{AccountId, GuardrailVersion},
     enforcement::{Enforcement, Guarding, GuardingMode, pointer},
     policy::{EffectivePolicy, Identifier, Unusable},
 };
@@ -36,7 +36,11 @@ pub(super) fn lints(policy: &EffectivePolicy, management_account: Option<&Accoun
 }
 
 pub(super) fn lints_of_configuration(enforcement: &Enforcement) -> Vec<Lint> {
-    enforcement.unclear.iter().map(Lint::about).chain(notes(enforcement.guarding, &pointer(&[]))).collect()
+    let draft = (enforcement.guardrail.version == GuardrailVersion::Draft)
+        .then(|| Identifier::Unusable { text: "DRAFT".to_owned(), why: Unusable::Draft })
+        .and_then(|identifier| about_identifier(&identifier, None))
+        .map(|(kind, message)| Lint::at(Level::Error, kind, pointer(&["guardrailVersion"]), message));
+    draft.into_iter().chain(enforcement.unclear.iter().map(Lint::about)).chain(notes(enforcement.guarding, &pointer(&[]))).collect()
 }
 
 /// Notes about the content that selective guarding leaves to the caller.
