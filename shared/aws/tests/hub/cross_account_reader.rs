@@ -16,7 +16,7 @@ use audit_aws::{
     invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, heartbeat_in},
     partition::{AccountRegion, Partition, Source},
     queue::MemoryQueue,
-    reconcile::{CrossAccountReader, Reconciler, Settings, Task},
+    reconcile::{CrossAccountReader, Reconciler, Task},
     state::{Question, ReadState},
 };
 use audit_core::{
@@ -29,6 +29,7 @@ use audit_core::{
 };
 use serde_json::{Value, json};
 
+use crate::reconciler::settings;
 use crate::support::{
     HUB, StateOf, Tables, bucket_with,
     history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
@@ -181,20 +182,13 @@ impl Hub {
     }
 
     async fn task(&self, task: &Task, now: &str) -> Result<(), CallError> {
-        let settings = Settings {
-            regions: vec!["us-east-1".to_owned()],
-            hub_account: HUB.to_owned(),
-            management_account: Some(MANAGEMENT.to_owned()),
-            heartbeat_minutes: 60,
-            heartbeat_role: HEARTBEAT_ROLE.to_owned(),
-        };
         let clock = Clock::At(time(now));
         let reconciler = Reconciler::new(
             self.tables.observations(),
             self.bucket.clone(),
             self.queue.clone(),
             self.seen.clone(),
-            settings,
+            settings(),
             metrics("reconcile"),
             clock,
         );

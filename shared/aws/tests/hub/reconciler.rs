@@ -23,6 +23,17 @@ pub(crate) struct Hub {
     queue: MemoryQueue,
 }
 
+/// The settings of a hub in an organization of one Region, with a heartbeat each hour.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        regions: vec!["us-east-1".to_owned()],
+        hub_account: HUB.to_owned(),
+        management_account: Some(MANAGEMENT.to_owned()),
+        heartbeat_minutes: 60,
+        heartbeat_role: HEARTBEAT_ROLE.to_owned(),
+    }
+}
+
 impl Hub {
     pub(crate) async fn seeing_by(aws: Arc<Aws>) -> Self {
         Hub { tables: tables().await, bucket: MemoryBucket::default(), aws, queue: MemoryQueue::default() }
@@ -30,17 +41,10 @@ impl Hub {
 
     /// Carries out a task at a time.
     pub(crate) async fn task(&self, task: &Task, now: &str) -> Result<(), ErrorKind> {
-        let settings = Settings {
-            regions: vec!["us-east-1".to_owned()],
-            hub_account: HUB.to_owned(),
-            management_account: Some(MANAGEMENT.to_owned()),
-            heartbeat_minutes: 60,
-            heartbeat_role: HEARTBEAT_ROLE.to_owned(),
-        };
         let reader = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
         let clock = Clock::At(Timestamp::parse(now).unwrap());
         let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
-        let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), reader, settings, metrics("reconcile"), clock);
+        let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), reader, settings(), metrics("reconcile"), clock);
         Box::pin(reconciler.carry_out(task)).await.map_err(|error| error.kind)
     }
 
