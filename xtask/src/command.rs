@@ -29,7 +29,7 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Runs a command, shows what it prints, and keeps what `pick` returns for each line.
+/// Runs a command, shows what it prints line by line, so that commands can run side by side, and keeps what `pick` returns for each line.
 pub(crate) fn run(command: &mut Command, mut pick: impl FnMut(&str) -> Option<String>) -> anyhow::Result<Run> {
     let shown = shown(command);
     println!("$ {shown}");
@@ -38,13 +38,11 @@ pub(crate) fn run(command: &mut Command, mut pick: impl FnMut(&str) -> Option<St
     // The command holds ends of the pipe for further children. The pipe ends with the child only if they are dropped.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut kept = Vec::new();
-    let mut out = std::io::stdout().lock();
     for line in BufReader::new(reader).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
-        writeln!(out, "{line}")?;
+        writeln!(std::io::stdout(), "{line}")?;
         kept.extend(pick(line.trim_end()));
     }
-    drop(out);
     Ok(Run { passed: child.wait()?.success(), kept })
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: runs one step after the other, then shows the summary of each runner and how long everything took beside its budget.
+//! `cargo xtask test`: runs the steps, then shows the summary of each runner and how long everything took beside its budget.
 
 mod budget;
 mod dependencies;
@@ -25,36 +25,60 @@ struct Step {
     run: fn() -> anyhow::Result<Run>,
 }
 
-/// The steps in the order in which they run: those that fail soonest come first.
-static STEPS: &[&Step] = &[&format::STEP, &lints::STEP, &runners::STEP, &documentation::STEP, &dependencies::STEP];
+/// The steps that run one after the other: those that fail soonest come first.
+static FIRST: &[&Step] = &[&format::STEP, &lints::STEP];
+
+/// The steps behind [`FIRST`], in lanes that run side by side, because the tests often wait and leave a processor idle. The documentation
+/// comes last in its lane: cargo builds one thing at a time in a folder, and it must be the tests that build first.
+static SIDE_BY_SIDE: [&[&Step]; 2] = [&[&runners::STEP], &[&dependencies::STEP, &documentation::STEP]];
+
+fn all_steps() -> impl Iterator<Item = &'static Step> {
+    FIRST.iter().chain(SIDE_BY_SIDE.into_iter().flatten()).copied()
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Run only these steps
-    #[arg(value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(STEPS.iter().map(|step| {
+    #[arg(value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(all_steps().map(|step| {
         clap::builder::PossibleValue::new(step.name).help(step.what)
     })))]
     steps: Vec<String>,
 }
 
+/// A step that has ended.
+struct Outcome {
+    step: &'static Step,
+    run: Run,
+    took: Duration,
+}
+
 /// Runs every step, also after one that failed, so that one run shows everything that is wrong.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let wanted = |step: &&&Step| args.steps.is_empty() || args.steps.iter().any(|name| name == step.name);
-    let mut outcomes = Vec::new();
-    for step in STEPS.iter().filter(wanted) {
-        println!("\n== {}: {}", step.name, step.what);
-        let start = Instant::now();
-        let run = (step.run)().unwrap_or_else(|error| Run { passed: false, kept: vec![format!("{error:#}")] });
-        outcomes.push((*step, run, start.elapsed()));
-    }
+    let start = Instant::now();
+    let wanted = |step: &&Step| args.steps.is_empty() || args.steps.iter().any(|name| name == step.name);
+    let run_lane = |lane: &[&'static Step]| lane.iter().copied().filter(wanted).map(run_step).collect::<Vec<_>>();
+    let mut outcomes = run_lane(FIRST);
+    std::thread::scope(|scope| {
+        for lane in SIDE_BY_SIDE.map(|lane| scope.spawn(move || run_lane(lane))) {
+            // A lane that panics has printed why, and the panic goes on here.
+            outcomes.extend(lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+    });
     println!("\n== summary");
-    for (step, run, took) in &outcomes {
-        sum_up(step, run, *took);
+    for outcome in &outcomes {
+        outcome.sum_up();
     }
-    let whole: Duration = outcomes.iter().map(|(_, _, took)| *took).sum();
+    let whole = start.elapsed();
     println!("{}", budget::WHOLE.sentence("all steps", whole));
-    let passed = outcomes.iter().all(|(_, run, _)| run.passed) && budget::WHOLE.holds(whole);
+    let passed = outcomes.iter().all(|outcome| outcome.run.passed) && budget::WHOLE.holds(whole);
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_step(step: &'static Step) -> Outcome {
+    println!("\n== {}: {}", step.name, step.what);
+    let start = Instant::now();
+    let run = (step.run)().unwrap_or_else(|error| Run { passed: false, kept: vec![format!("{error:#}")] });
+    Outcome { step, run, took: start.elapsed() }
 }
 
 /// Returns a function that picks the lines with this start.
@@ -62,9 +86,12 @@ fn starting_with(start: &'static str) -> impl Fn(&str) -> Option<String> {
     move |line| line.starts_with(start).then(|| line.to_owned())
 }
 
-fn sum_up(step: &Step, run: &Run, took: Duration) {
-    println!("{:<4} {}", if run.passed { "ok" } else { "FAIL" }, budget::of_step(step.name).sentence(step.name, took));
-    for line in &run.kept {
-        println!("       {line}");
+impl Outcome {
+    fn sum_up(&self) {
+        let Outcome { step, run, took } = self;
+        println!("{:<4} {}", if run.passed { "ok" } else { "FAIL" }, budget::of_step(step.name).sentence(step.name, *took));
+        for line in &run.kept {
+            println!("       {line}");
+        }
     }
 }

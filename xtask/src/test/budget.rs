@@ -13,13 +13,13 @@ pub(crate) struct Budget(Duration);
 /// The budget of all steps together, compilation included.
 pub(crate) const WHOLE: Budget = Budget::minutes(45);
 
-/// The budgets of steps, with what they compile on a fresh machine.
+/// The budgets of steps, with what they compile on a fresh machine. The last two run beside the tests.
 const STEPS: &[(&str, Budget)] = &[
     ("format", Budget::seconds(15)),
     ("lints", Budget::minutes(8)),
-    ("tests", Budget::minutes(28)),
-    ("documentation", Budget::minutes(3)),
-    ("dependencies", Budget::minutes(5)),
+    ("tests", Budget::minutes(36)),
+    ("documentation", Budget::minutes(20)),
+    ("dependencies", Budget::minutes(10)),
 ];
 
 /// The budgets of suites that need more than [`SUITE`], without their compilation.
@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn the_steps_together_fit_into_the_whole() {
-        let steps: Duration = STEPS.iter().map(|(_, budget)| budget.0).sum();
-        assert!(WHOLE.holds(steps), "{steps:?}");
+        let sum = |steps: &[&str]| steps.iter().map(|step| of_step(step).0).sum::<Duration>();
+        let whole = sum(&["format", "lints"]) + sum(&["tests"]).max(sum(&["dependencies", "documentation"]));
+        assert!(WHOLE.holds(whole), "{whole:?}");
     }
 }
