@@ -17,6 +17,7 @@ use audit_core::{
     finding::Finding,
     report::{
         Report,
+        columns::{self, Column},
         csv::{self, LineEnding},
         v1,
     },
@@ -113,56 +114,34 @@ pub(crate) fn jsonl(out: &mut (impl Write + ?Sized), values: &[impl Serialize]) 
     Ok(())
 }
 
+/// The columns of findings as CSV. New ones are added at the end, for programs that count columns.
+const CSV_COLUMNS: &[Column] = &[
+    columns::ID,
+    columns::RULE,
+    columns::SEVERITY,
+    columns::STATUS,
+    columns::ACCOUNT,
+    columns::REGION,
+    columns::RESOURCE,
+    columns::PRINCIPALS,
+    columns::MODELS,
+    columns::APIS,
+    columns::VERDICT,
+    columns::GRADE,
+    columns::REASON,
+    columns::COUNT,
+    columns::FIRST_SEEN,
+    columns::LAST_SEEN,
+    columns::TITLE,
+    columns::DETAIL,
+    columns::REMEDIATION,
+];
+
 /// Writes findings as CSV, one row each.
 pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<()> {
-    let heading = [
-        "id",
-        "rule",
-        "severity",
-        "status",
-        "account",
-        "region",
-        "resource",
-        "principals",
-        "models",
-        "apis",
-        "verdict",
-        "grade",
-        "reason",
-        "count",
-        "first_seen",
-        "last_seen",
-        "title",
-        "detail",
-        "remediation",
-    ];
-    let mut table = csv::Writer::new(out, LineEnding::Lf, &heading)?;
+    let mut table = csv::Writer::new(out, LineEnding::Lf, CSV_COLUMNS.iter().map(|column| column.heading))?;
     for finding in findings {
-        let time = |time: Option<audit_core::timestamp::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
-        let (principals, models, apis) = (finding.principals.to_string(), finding.models.to_string(), finding.apis.to_string());
-        let (count, first_seen, last_seen) = (finding.count.to_string(), time(finding.first_seen), time(finding.last_seen));
-        let row: [&str; 19] = [
-            &finding.id,
-            &finding.rule,
-            finding.severity.as_str(),
-            finding.status.as_str(),
-            &finding.account,
-            &finding.region,
-            &finding.resource,
-            &principals,
-            &models,
-            &apis,
-            finding.verdict.map_or("", audit_core::verdict::Verdict::as_str),
-            finding.grade.map_or("", audit_core::verdict::Grade::as_str),
-            finding.reason.map_or("", audit_core::verdict::Reason::as_str),
-            &count,
-            &first_seen,
-            &last_seen,
-            &finding.title,
-            &finding.detail,
-            &finding.remediation,
-        ];
-        table.row(&row)?;
+        table.row(CSV_COLUMNS.iter().map(|column| (column.cell)(finding)))?;
     }
     Ok(table.finish()?)
 }

@@ -141,7 +141,7 @@ fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
         "after_reason",
         "why",
     ];
-    let mut table = csv::Writer::new(out, LineEnding::Lf, &heading)?;
+    let mut table = csv::Writer::new(out, LineEnding::Lf, heading)?;
     for row in rows {
         let calls = row.calls.to_string();
         let reason = |outlook: &Outlook| outlook.reason.map_or("", |reason| reason.as_str());
@@ -161,7 +161,7 @@ fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
             reason(&row.after),
             row.why.as_deref().unwrap_or_default(),
         ];
-        table.row(&columns)?;
+        table.row(columns)?;
     }
     Ok(table.finish()?)
 }

@@ -1,5 +1,6 @@
 //! The report of a run, with what was read and what was found. [`v1`] is its form in JSON, which is versioned apart from these types.
 
+pub mod columns;
 pub mod csv;
 pub mod v1;
 

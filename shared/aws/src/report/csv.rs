@@ -1,9 +1,11 @@
 //! Findings and the scoreboard as CSV.
 
 use audit_core::{
-    report::csv::{self, LineEnding},
+    report::{
+        columns::{self, Column},
+        csv::{self, LineEnding},
+    },
     severity::Severity,
-    timestamp::Timestamp,
 };
 
 use super::scoreboard::Score;
@@ -12,59 +14,35 @@ use crate::{
     findings::Stored,
 };
 
-/// A table as CSV, with the line ends of RFC 4180.
-fn csv_of<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<String, CallError> {
-    let failed = |error| CallError::new("write a table as CSV", ErrorKind::Refused, error);
-    csv::text(LineEnding::CrLf, heading, rows).map_err(failed)
-}
+/// The columns of findings. The hub's own column `basis` stands before the last one.
+const COLUMNS: &[Column] = &[
+    columns::ID,
+    columns::RULE,
+    columns::SEVERITY,
+    columns::STATUS,
+    columns::ACCOUNT,
+    columns::REGION,
+    columns::RESOURCE,
+    columns::TITLE,
+    columns::DETAIL,
+    columns::PRINCIPALS,
+    columns::MODELS,
+    columns::COUNT,
+    columns::FIRST_SEEN,
+    columns::LAST_SEEN,
+    columns::REOPENED,
+];
+const LAST_COLUMN: Column = columns::REMEDIATION;
 
-/// Findings as CSV, a line for each.
+/// Findings as CSV, a line for each, with the line ends of RFC 4180.
 pub(super) fn findings_csv(all: &[Stored]) -> Result<String, CallError> {
-    let header = [
-        "id",
-        "rule",
-        "severity",
-        "status",
-        "account",
-        "region",
-        "resource",
-        "title",
-        "detail",
-        "principals",
-        "models",
-        "count",
-        "first_seen",
-        "last_seen",
-        "reopened",
-        "basis",
-        "remediation",
-    ];
-    let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
-    csv_of(
-        header,
-        all.iter().map(|stored| {
-            let finding = &stored.finding;
-            [
-                finding.id.clone(),
-                finding.rule.clone(),
-                finding.severity.to_string(),
-                finding.status.as_str().to_owned(),
-                finding.account.to_string(),
-                finding.region.to_string(),
-                finding.resource.clone(),
-                finding.title.clone(),
-                finding.detail.clone(),
-                finding.principals.to_string(),
-                finding.models.to_string(),
-                finding.count.to_string(),
-                time(finding.first_seen),
-                time(finding.last_seen),
-                finding.reopened.to_string(),
-                serde_json::to_value(stored.basis).ok().and_then(|basis| basis.as_str().map(str::to_owned)).unwrap_or_default(),
-                finding.remediation.clone(),
-            ]
-        }),
-    )
+    let heading = COLUMNS.iter().map(|column| column.heading).chain(["basis", LAST_COLUMN.heading]);
+    let row = |stored: &Stored| {
+        let cell = |column: &Column| (column.cell)(&stored.finding).into_owned();
+        let basis = serde_json::to_value(stored.basis).ok().and_then(|basis| basis.as_str().map(str::to_owned)).unwrap_or_default();
+        COLUMNS.iter().map(cell).chain([basis, cell(&LAST_COLUMN)]).collect::<Vec<_>>()
+    };
+    csv::text(LineEnding::CrLf, heading, all.iter().map(row)).map_err(not_written)
 }
 
 /// The scoreboard as CSV, a line for each account.
@@ -76,5 +54,10 @@ pub(super) fn scoreboard_csv(scores: &[Score]) -> Result<String, CallError> {
         let (bypasses, modifications) = (score.bypasses.to_string(), score.modifications.to_string());
         [rank, account, weighed, bypasses, modifications, critical, high, medium, low, informational]
     });
-    csv_of(["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational"], rows)
+    let heading = ["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational"];
+    csv::text(LineEnding::CrLf, heading, rows).map_err(not_written)
+}
+
+fn not_written(error: std::io::Error) -> CallError {
+    CallError::new("write a table as CSV", ErrorKind::Refused, error)
 }

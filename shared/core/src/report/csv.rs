@@ -22,7 +22,7 @@ impl<W: io::Write> Writer<W> {
     /// # Errors
     ///
     /// Fails if the row can't be written.
-    pub fn new(out: W, ending: LineEnding, heading: &[&str]) -> io::Result<Self> {
+    pub fn new(out: W, ending: LineEnding, heading: impl IntoIterator<Item: AsRef<[u8]>>) -> io::Result<Self> {
         let terminator = match ending {
             LineEnding::Lf => csv::Terminator::Any(b'\n'),
             LineEnding::CrLf => csv::Terminator::CRLF,
@@ -37,9 +37,9 @@ impl<W: io::Write> Writer<W> {
     /// # Errors
     ///
     /// Fails if the row can't be written, or has another number of cells.
-    pub fn row(&mut self, cells: &[&str]) -> io::Result<()> {
+    pub fn row(&mut self, cells: impl IntoIterator<Item: AsRef<str>>) -> io::Result<()> {
         for cell in cells {
-            self.0.write_field(&*harmless(cell))?;
+            self.0.write_field(&*harmless(cell.as_ref()))?;
         }
         Ok(self.0.write_record(None::<&[u8]>)?)
     }
@@ -58,12 +58,16 @@ impl<W: io::Write> Writer<W> {
 ///
 /// # Errors
 ///
-/// Doesn't fail: all rows have the same number of cells, and a string takes all writes.
-pub fn text<const N: usize>(ending: LineEnding, heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> io::Result<String> {
+/// Fails if a row has another number of cells than the header row.
+pub fn text(
+    ending: LineEnding,
+    heading: impl IntoIterator<Item: AsRef<[u8]>>,
+    rows: impl IntoIterator<Item: IntoIterator<Item: AsRef<str>>>,
+) -> io::Result<String> {
     let mut text = Vec::new();
-    let mut table = Writer::new(&mut text, ending, &heading)?;
+    let mut table = Writer::new(&mut text, ending, heading)?;
     for row in rows {
-        table.row(&row.each_ref().map(String::as_str))?;
+        table.row(row)?;
     }
     table.finish()?;
     String::from_utf8(text).map_err(io::Error::other)
@@ -95,8 +99,8 @@ mod tests {
         ] {
             for (ending, end) in [(LineEnding::Lf, "\n"), (LineEnding::CrLf, "\r\n")] {
                 let mut out = Vec::new();
-                let mut table = Writer::new(&mut out, ending, &["one", "two"]).unwrap();
-                table.row(&["x", cell]).unwrap();
+                let mut table = Writer::new(&mut out, ending, ["one", "two"]).unwrap();
+                table.row(["x", cell]).unwrap();
                 table.finish().unwrap();
                 assert_eq!(String::from_utf8(out).unwrap(), format!("one,two{end}x,{written}{end}"));
             }
