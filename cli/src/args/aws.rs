@@ -1,0 +1,106 @@
+//! The arguments of the commands that call AWS: `snapshot` and `doctor`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{output::PlainFormat, values::account};
+
+/// The credentials that AWS is called with.
+#[derive(Args, Debug)]
+pub(crate) struct Credentials {
+    /// Profile of the AWS configuration [default: as the environment says]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Role to assume in other accounts: its name, with its path if it has one
+    #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-snapshot")]
+    pub(crate) role_name: String,
+}
+
+/// The credentials that AWS is called with, and the accounts and Regions to read.
+#[derive(Args, Debug)]
+pub(crate) struct AwsArgs {
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+
+    /// Only these accounts [default: all active accounts of the organization; without one, the caller's]
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', value_parser = account)]
+    pub(crate) accounts: Vec<String>,
+
+    /// Only these Regions [default: those that are enabled in each account]
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    pub(crate) regions: Vec<String>,
+}
+
+/// Reads the organization, its policies, every account's effective policy, and in each account and Region what is enforced, what is
+/// recorded, guardrails and what uses them. A run that was killed goes on where it stopped, if it is started again within a day.
+#[derive(Args, Debug)]
+#[command(after_help = "Needs a build with the feature `aws`: cargo install --path cli --features aws. The permissions are in \
+deploy/snapshot.policy.json.")]
+pub(crate) struct SnapshotArgs {
+    /// The world: a folder, which may hold earlier snapshots
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+
+    /// How many accounts and Regions to read at once
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) at_once: u8,
+
+    /// How the summary looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+
+    /// Exit with 4 if something could not be read
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// With PATH, looks at records in files and asks nobody. Without, asks AWS: are the trails there, do read-only events reach the rule, are
+/// data events selected, does the heartbeat come through; and looks at CloudTrail's event history.
+#[derive(Args, Debug)]
+#[command(after_help = "Exits with 3 if a check fails. Asking AWS needs a build with the feature `aws`: cargo install --path cli \
+--features aws.")]
+pub(crate) struct DoctorArgs {
+    /// Files, folders of them, or `-` for standard input, as `audit` reads them; data events are only there
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Ask AWS, too, when files are given
+    #[arg(long)]
+    pub(crate) with_aws: bool,
+
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+
+    /// Look at these accounts [default: the caller's]
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', value_parser = account)]
+    pub(crate) accounts: Vec<String>,
+
+    /// Look at these Regions [default: the one that is configured]
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    pub(crate) regions: Vec<String>,
+
+    /// Look at so many days of event history
+    #[arg(long, value_name = "DAYS", default_value = "7", value_parser = clap::value_parser!(u16).range(1..=90))]
+    pub(crate) days: u16,
+
+    /// How often a heartbeat is due, in minutes
+    #[arg(long, value_name = "MINUTES", default_value = "60")]
+    pub(crate) heartbeat_minutes: u16,
+
+    /// Look for heartbeats in the hub's table of observations, too: with the hub's credentials
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) observations_table: Option<String>,
+
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+
+    /// Exit with 4 if something could not be looked at
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
