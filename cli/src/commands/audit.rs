@@ -11,7 +11,7 @@ use audit_core::{
     auditor::{self, Audit, AuditOptions, Selection},
     config::Configuration,
     facts::EvidenceRows,
-    report::{Records, Report, Tool, Unreadable},
+    report::{Records, Report, Tool, UNREADABLE_NAMED, Unreadable},
     timestamp::Timestamp,
     world::World,
 };
@@ -30,9 +30,6 @@ use crate::{
     filter::Choices,
     output::{self, text::counted},
 };
-
-/// Records that can't be read and that a report names at most.
-pub(crate) const NAMED_IN_REPORT: usize = 1000;
 
 pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
     let configuration = configuration(args.basis.config.as_deref())?;
@@ -154,8 +151,9 @@ impl Outcome {
             coverage: audit.coverage,
             blind: audit.blind,
             findings: audit.findings,
-            unreadable: world_unreadable.into_iter().chain(unreadable).take(NAMED_IN_REPORT).collect(),
+            unreadable: world_unreadable.into_iter().chain(unreadable).take(UNREADABLE_NAMED).collect(),
             accounts: audit.accounts,
+            units: audit.units,
         }
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
-    report::{Filter, Report, Unreadable, v1},
+    report::{Filter, Report, UNREADABLE_NAMED, Unreadable, v1},
     rule::Rule,
     rules::page,
     verdict::Invocations,
@@ -13,7 +13,7 @@ use audit_local::store::Store;
 use serde_json::json;
 
 use super::{
-    audit::{NAMED_IN_REPORT, choices_in, conclude, ends, note_filter, nothing_of, stored_world, tool},
+    audit::{choices_in, conclude, ends, note_filter, nothing_of, stored_world, tool},
     now,
 };
 use crate::{
@@ -46,6 +46,8 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     for row in &coverage {
         invocations.add(row.verdict, row.count);
     }
+    // The store keeps no placement of accounts; its world says it as of the latest reading.
+    let units = stored.world.organization_readings().last().map(|(_, organization)| organization.unit_names()).unwrap_or_default();
     let report = Report {
         tool: tool(),
         generated_at: now(None),
@@ -60,9 +62,10 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
             .unreadable()
             .chain(missing.iter().map(Unreadable::from))
             .chain(summary.unreadable)
-            .take(NAMED_IN_REPORT)
+            .take(UNREADABLE_NAMED)
             .collect(),
         accounts: summary.accounts,
+        units,
     };
     note_filter(&report, args.output.format, console);
     match args.framework {

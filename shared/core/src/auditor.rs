@@ -34,7 +34,9 @@ use crate::{
     finding::Finding,
     join::AccountRegionEvidence,
     missing_evidence::MissingEvidence,
-    operations, parallel,
+    operations,
+    organization::Organization,
+    parallel,
     report::{BlindRow, CoverageRow},
     rule::Traffic,
     rules::{self, RULES},
@@ -91,6 +93,8 @@ pub struct Audit {
     pub blind: Vec<BlindRow>,
     /// The names of accounts, where the organization is known.
     pub accounts: BTreeMap<AccountId, String>,
+    /// The names of the OUs above each account, likewise.
+    pub units: BTreeMap<AccountId, Vec<String>>,
     /// The findings, open ones first, and of these the most severe.
     pub findings: Vec<Finding>,
     /// Warnings about the configuration, such as exceptions that ended or that match no finding.
@@ -165,6 +169,7 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
         duplicates,
         regions_read: facts.regions_read(),
         accounts: account_names(&state),
+        units: state.organization().map(Organization::unit_names).unwrap_or_default(),
         warnings: options.configuration.warnings(options.now),
         ..Audit::default()
     };

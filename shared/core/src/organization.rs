@@ -84,6 +84,17 @@ impl Organization {
         None
     }
 
+    /// The names of the OUs above each account, the outermost first and without the root. An account whose path isn't known is left out.
+    #[must_use]
+    pub fn unit_names(&self) -> BTreeMap<AccountId, Vec<String>> {
+        let named = |step: &TargetId| {
+            let unit = self.units.get(step)?;
+            Some(if unit.name.is_empty() { step.to_string() } else { unit.name.clone() })
+        };
+        let of = |account: &AccountId| Some((account.clone(), self.path_to(account)?.iter().filter_map(named).collect()));
+        self.accounts.keys().filter_map(of).collect()
+    }
+
     /// Whether the target is the account, or is above it in the tree.
     #[must_use]
     pub fn reaches(&self, target: &str, account: &AccountId) -> bool {
@@ -170,6 +181,10 @@ mod tests {
         assert_eq!(path.iter().map(TargetId::as_str).collect::<Vec<_>>(), ["r-ab12", "ou-prod", "ou-shop", "222233334444"]);
         assert_eq!(organization.path_to(&"333344445555".into()), None, "a loop has no root");
         assert_eq!(organization.path_to(&"999999999999".into()), None);
+        let names = organization.unit_names();
+        assert_eq!(names.get("222233334444"), Some(&vec!["prod".to_owned(), "shop".to_owned()]));
+        assert_eq!(names.get("111122223333"), Some(&Vec::new()), "directly under the root");
+        assert_eq!(names.get("333344445555"), None);
         assert!(organization.is_enabled("BEDROCK_POLICY", &path) && !organization.is_enabled("TAG_POLICY", &path));
         assert_eq!(organization.accounts_under("ou-prod").map(AccountId::as_str).collect::<Vec<_>>(), ["222233334444"]);
     }

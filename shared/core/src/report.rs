@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod csv;
+pub mod headline;
 pub mod v1;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -38,11 +39,16 @@ pub struct Report {
     pub blind: Vec<BlindRow>,
     /// The findings, in the order of [`Audit`](crate::auditor::Audit).
     pub findings: Vec<Finding>,
-    /// The first thousand files and records that could not be read.
+    /// The first files and records that could not be read, at most [`UNREADABLE_NAMED`].
     pub unreadable: Vec<Unreadable>,
     /// The names of accounts, where the organization is known.
     pub accounts: BTreeMap<AccountId, String>,
+    /// The names of the OUs above each account, the outermost first and without the root, where the organization is known.
+    pub units: BTreeMap<AccountId, Vec<String>>,
 }
+
+/// Files and records that could not be read and that a report names at most.
+pub const UNREADABLE_NAMED: usize = 1000;
 
 /// The limits of a report. Accounts, times and findings beyond them are absent from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
