@@ -11,7 +11,7 @@ use audit_core::{
     auditor::{self, Audit, AuditOptions, Selection},
     config::Configuration,
     facts::EvidenceRows,
-    report::{Records, Report, Tool, UNREADABLE_NAMED, Unreadable},
+    report::{self, Records, Report, Tool, UNREADABLE_NAMED, Unreadable},
     timestamp::Timestamp,
     world::World,
 };
@@ -149,6 +149,7 @@ impl Outcome {
             records,
             invocations: audit.invocations,
             coverage: audit.coverage,
+            timeline: report::timeline(&audit.days),
             blind: audit.blind,
             findings: audit.findings,
             unreadable: world_unreadable.into_iter().chain(unreadable).take(UNREADABLE_NAMED).collect(),

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
-    report::{Filter, Report, UNREADABLE_NAMED, Unreadable, v1},
+    report::{self, Filter, Report, UNREADABLE_NAMED, Unreadable, v1},
     rule::Rule,
     rules::page,
     verdict::Invocations,
@@ -31,8 +31,9 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     let mut findings = store.findings()?;
     let all = findings.len();
     findings.retain(|finding| args.filter.passes(finding) && selection.selects_account_region(&finding.account, &finding.region));
-    let (mut coverage, mut blind) = (store.coverage()?, store.blind()?);
+    let (mut coverage, mut days, mut blind) = (store.coverage()?, store.days()?, store.blind()?);
     coverage.retain(|row| selection.selects_account_region(&row.account, &row.region));
+    days.retain(|row| selection.selects_account_region(&row.account, &row.region));
     blind.retain(|row| selection.selects_account_region(&row.account, &row.region));
     let filter = Filter { left_out: Some((all - findings.len()) as u64), ..args.filter.to_filter(&selection) };
     let mut incomplete = nothing_of(&selection, &choices, coverage.is_empty() && findings.is_empty());
@@ -56,6 +57,7 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
         records: summary.records,
         invocations,
         coverage,
+        timeline: report::timeline(&days),
         blind,
         findings,
         unreadable: stored

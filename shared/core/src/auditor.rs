@@ -37,7 +37,7 @@ use crate::{
     operations,
     organization::Organization,
     parallel,
-    report::{BlindRow, CoverageRow},
+    report::{BlindRow, CoverageRow, DayRow},
     rule::Traffic,
     rules::{self, RULES},
     timestamp::Timestamp,
@@ -89,6 +89,8 @@ pub struct Audit {
     pub invocations: Invocations,
     /// The number of calls by account, Region, model, operation, verdict, grade and reason.
     pub coverage: Vec<CoverageRow>,
+    /// The number of calls by day, account, Region, verdict and grade.
+    pub days: Vec<DayRow>,
     /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow>,
     /// The names of accounts, where the organization is known.
@@ -157,6 +159,7 @@ struct Judged {
 struct Verdicts {
     findings: Vec<CallFinding>,
     coverage: Vec<Vec<CoverageRow>>,
+    days: Vec<Vec<DayRow>>,
     /// The live exceptions that match one of the findings, by their index in the configuration.
     excepted: BTreeSet<usize>,
 }
@@ -188,6 +191,7 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
         audit.blind.extend(outcome.blind);
         verdicts.excepted.extend(outcome.excepted);
         verdicts.coverage.push(outcome.coverage);
+        verdicts.days.push(outcome.days);
         verdicts.findings.extend(outcome.findings);
         seen.push(outcome.seen);
     }
@@ -268,7 +272,8 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
 
 /// Builds the findings about changes, correlates all findings, and sorts everything in the order of reports.
 fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
-    let Checked { mut audit, state, verdicts: Verdicts { findings, coverage, mut excepted }, rules, regions, unread_identities } = checked;
+    let Checked { mut audit, state, verdicts: Verdicts { findings, coverage, days, mut excepted }, rules, regions, unread_identities } =
+        checked;
     let mut changes = rules.conclude(&state, options, &mut excepted);
     let unread_identities =
         unread_identities.into_iter().filter(|(account, region)| options.selection.selects_account_region(account, region));
@@ -279,6 +284,8 @@ fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
     audit.coverage.reserve_exact(coverage.iter().map(Vec::len).sum());
     audit.coverage.extend(coverage.into_iter().flatten());
     audit.coverage.sort_unstable();
+    audit.days = days.into_iter().flatten().collect();
+    audit.days.sort_unstable();
     audit.findings.sort_by(|a, b| {
         let worst_first = |finding: &Finding| (finding.status, Reverse(finding.severity));
         let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));

@@ -3,12 +3,14 @@
 pub mod columns;
 pub mod csv;
 pub mod headline;
+mod timeline;
 pub mod v1;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::timeline::{DayRow, OTHERS, TimelineRow, timeline};
 use crate::{
     arn::{AccountId, Region},
     finding::{Finding, Status},
@@ -35,6 +37,8 @@ pub struct Report {
     pub invocations: Invocations,
     /// The number of calls by account, Region, model, operation, verdict, grade and reason.
     pub coverage: Vec<CoverageRow>,
+    /// The number of calls by day, account, verdict and grade: [`timeline()`] of the same calls.
+    pub timeline: Vec<TimelineRow>,
     /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow>,
     /// The findings, in the order of [`Audit`](crate::auditor::Audit).

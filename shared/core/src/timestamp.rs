@@ -89,6 +89,64 @@ impl Timestamp {
     }
 }
 
+/// A day in UTC, as the number of days since 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i32);
+
+impl Day {
+    const MICROS: i64 = 86_400_000_000;
+
+    /// The day on which a time lies.
+    #[must_use]
+    pub fn of(time: Timestamp) -> Self {
+        Day(i32::try_from(time.0.div_euclid(Self::MICROS)).unwrap_or(if time.0 < 0 { i32::MIN } else { i32::MAX }))
+    }
+
+    /// Parses `2026-11-12`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == "2026-11-12".len()).then(|| Timestamp::parse(text).map(Day::of))?
+    }
+
+    /// Its first moment.
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        Timestamp(i64::from(self.0).saturating_mul(Self::MICROS))
+    }
+
+    /// The day this many days later, or earlier if negative.
+    #[must_use]
+    pub fn plus(self, days: i32) -> Self {
+        Day(self.0.saturating_add(days))
+    }
+
+    /// The number of days from an earlier day to this one.
+    #[must_use]
+    pub fn since(self, earlier: Day) -> i32 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = self.start().to_string();
+        f.write_str(start.split('T').next().unwrap_or_default())
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Day::parse(&text).ok_or_else(|| D::Error::custom(format_args!("`{text}` is not a day")))
+    }
+}
+
 /// The text with its fraction cut to nine digits; `None` if it has no more than that.
 fn cut_long_fraction(text: &str) -> Option<String> {
     let (head, tail) = text.split_once('.')?;
@@ -150,6 +208,16 @@ mod tests {
             assert_eq!(Timestamp::parse(form), Some(expected), "{form}");
         }
         assert_eq!(Timestamp::parse("2025-01-21"), Timestamp::parse("2025-01-21T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_day_holds_the_times_of_its_date() {
+        let day = |time| Day::of(Timestamp::parse(time).unwrap());
+        assert_eq!(day("2026-11-12T23:59:59.999999Z").to_string(), "2026-11-12");
+        assert_eq!(day("2026-11-13T00:00:00Z").since(day("2026-11-12T00:00:00Z")), 1);
+        assert_eq!(day("1969-12-31T23:00:00Z").to_string(), "1969-12-31");
+        assert_eq!(Day::parse("2026-02-28").unwrap().plus(1).to_string(), "2026-03-01");
+        assert_eq!(Day::parse("2026-11-12T00:00:00Z"), None);
     }
 
     #[test]

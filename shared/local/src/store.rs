@@ -9,11 +9,12 @@ mod opening;
 use std::{collections::BTreeMap, path::Path};
 
 use audit_core::{
+    arn::AccountId,
     auditor::Audit,
     change::{Change, ChangeKey},
     facts::{EvidenceRows, Ignored, StoredRecord},
     finding::Finding,
-    report::{BlindRow, CoverageRow, Records, Unreadable},
+    report::{BlindRow, CoverageRow, DayRow, Records, Unreadable},
     timestamp::Timestamp,
     verdict::Invocations,
 };
@@ -23,13 +24,16 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, Trans
 
 use crate::scan::{Counts, Digest, InputSummary};
 
-/// The version of the tables. A store of another version is refused and left unchanged.
-const VERSION: i64 = 1;
+/// The version of the tables. A store of version 1 is brought to it; one of any other version is refused and left unchanged.
+const VERSION: i64 = 2;
 
 /// Stands for a missing time, because a primary key can't hold NULL.
 const NO_TIME: i64 = i64::MIN;
 
 const SCHEMA: &str = include_str!("store/schema.sql");
+
+/// The statements that bring a store of version 1 to [`VERSION`].
+const UPGRADE: &str = include_str!("store/upgrade.sql");
 
 /// An open store.
 #[derive(Debug)]
@@ -93,7 +97,7 @@ pub struct Summary {
     /// What could not be read, as far as it is kept.
     pub unreadable: Vec<Unreadable>,
     /// The names of accounts.
-    pub accounts: BTreeMap<audit_core::arn::AccountId, String>,
+    pub accounts: BTreeMap<AccountId, String>,
 }
 
 impl Store {
@@ -113,12 +117,13 @@ impl Store {
         match connection.transaction().and_then(|transaction| file_kind(&transaction)).map_err(failed("open the store"))? {
             FileKind::Store => {}
             FileKind::Nothing if !make => return Err(StoreError::Empty),
-            FileKind::Nothing => {
-                // Two runs may both see a missing store: the second one finds the tables that the first one created.
+            FileKind::Nothing | FileKind::Older => {
+                // Two runs may both see a missing or an older store: the second one finds the tables that the first one created.
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("open the store"))?;
                 match file_kind(&transaction).map_err(failed("open the store"))? {
                     FileKind::Store => {}
                     FileKind::Nothing => transaction.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
+                    FileKind::Older => transaction.execute_batch(UPGRADE).map_err(failed("bring the store to this version"))?,
                     FileKind::Other(found) => return Err(StoreError::Version { found }),
                 }
                 transaction.commit().map_err(failed("make the tables of the store"))?;
@@ -309,6 +314,15 @@ impl Store {
         )
     }
 
+    /// The calls, counted by day, account, Region, verdict and grade. Empty in a store that no audit of this version has concluded.
+    pub fn days(&self) -> Result<Vec<DayRow>, StoreError> {
+        self.json_rows(
+            "SELECT json_object('day', day, 'account', account, 'region', region, 'verdict', verdict, 'grade', grade, 'count', count)
+                FROM days ORDER BY position",
+            "row of calls by day",
+        )
+    }
+
     /// The evidence that is missing, by account and Region.
     pub fn blind(&self) -> Result<Vec<BlindRow>, StoreError> {
         self.json_rows(
@@ -468,7 +482,7 @@ fn add_inputs(transaction: &Transaction<'_>, inputs: &[(Digest, InputSummary)]) 
 }
 
 fn write_conclusions(transaction: &Transaction<'_>, audit: &Audit, findings: &[(&Finding, String)]) -> Result<(), rusqlite::Error> {
-    transaction.execute_batch("DELETE FROM findings; DELETE FROM coverage; DELETE FROM blind; DELETE FROM summary;")?;
+    transaction.execute_batch("DELETE FROM findings; DELETE FROM coverage; DELETE FROM days; DELETE FROM blind; DELETE FROM summary;")?;
     let mut statement = transaction.prepare(
         "INSERT INTO findings (position, id, rule, severity, status, account, region, resource, verdict, grade, reason, count, first_seen,
                 last_seen, title, detail, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
@@ -510,6 +524,12 @@ fn write_conclusions(transaction: &Transaction<'_>, audit: &Audit, findings: &[(
             reason,
             row.count
         ])?;
+    }
+    let mut statement = transaction
+        .prepare("INSERT INTO days (position, day, account, region, verdict, grade, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    for (position, row) in audit.days.iter().enumerate() {
+        let (day, verdict, grade) = (row.day.map(|day| day.to_string()), row.verdict.as_str(), row.grade.as_str());
+        statement.execute(params![position, day, row.account.as_str(), row.region.as_str(), verdict, grade, row.count])?;
     }
     let mut statement =
         transaction.prepare("INSERT INTO blind (position, account, region, missing, remedy) VALUES (?1, ?2, ?3, ?4, ?5)")?;
@@ -581,7 +601,7 @@ mod tests {
     fn dump(path: &Path) -> Vec<String> {
         let connection = Connection::open(path).unwrap();
         let mut all = Vec::new();
-        for table in ["texts", "records", "changes", "world", "inputs", "findings", "coverage", "blind", "summary"] {
+        for table in ["texts", "records", "changes", "world", "inputs", "findings", "coverage", "days", "blind", "summary"] {
             let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
             let columns = statement.column_count();
             let mut rows = statement.query([]).unwrap();
@@ -617,6 +637,8 @@ mod tests {
         assert_eq!(several.findings().unwrap(), last.findings);
         assert_eq!(several.coverage().unwrap(), last.coverage);
         assert_eq!(several.blind().unwrap(), last.blind);
+        assert_eq!(several.days().unwrap(), last.days);
+        assert!(last.days.iter().map(|row| row.count).sum::<u64>() == 4 && last.days.iter().all(|row| row.day.is_some()));
         let summary = several.summary().unwrap();
         assert_eq!((summary.records.read, summary.records.judged, summary.records.duplicates), (6, 5, 1));
         assert_eq!(summary.records.read, summary.records.judged + summary.records.ignored + summary.records.unreadable);
@@ -686,6 +708,22 @@ mod tests {
         assert!(!one.conclude_unless_changed(&Audit::default(), before).unwrap());
         let after = one.revision().unwrap();
         assert!(one.conclude_unless_changed(&Audit::default(), after).unwrap());
+    }
+
+    #[test]
+    fn a_store_of_version_1_is_brought_to_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+        let mut store = Store::open(&path).unwrap();
+        let audit = run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z")]);
+        drop(store);
+        let version_1 = "DROP TABLE days; PRAGMA user_version = 1;";
+        Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
+        let mut store = Store::open_existing(&path).unwrap();
+        assert_eq!((store.findings().unwrap(), store.days().unwrap()), (audit.findings.clone(), Vec::new()));
+        assert_eq!(store.summary().unwrap().invocations, audit.invocations);
+        store.conclude(&audit).unwrap();
+        assert_eq!(store.days().unwrap(), audit.days);
     }
 
     #[test]

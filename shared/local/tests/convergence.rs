@@ -338,8 +338,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// The result of an audit as text, for comparison.
 fn found(audit: &Audit) -> String {
-    let Audit { findings, coverage, blind, invocations, .. } = audit;
-    json!({"findings": findings, "coverage": coverage, "blind": blind, "invocations": invocations}).to_string()
+    let Audit { findings, coverage, days, blind, invocations, .. } = audit;
+    json!({"findings": findings, "coverage": coverage, "days": days, "blind": blind, "invocations": invocations}).to_string()
 }
 
 fn judge(facts: EvidenceRows, known: WorldParts, threads: usize) -> Audit {

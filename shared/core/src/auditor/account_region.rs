@@ -25,10 +25,10 @@ use crate::{
     missing_evidence::MissingEvidence,
     model::Model,
     operations::{Mediator, OperationCoverage},
-    report::{BlindRow, CoverageRow},
+    report::{BlindRow, CoverageRow, DayRow},
     rule::{Group, Observed},
     telemetry::{LoggedEvent, Recorded},
-    timestamp::Timestamp,
+    timestamp::{Day, Timestamp},
     verdict::{self, Call, Expectation, Grade, Invocations, Judgement, Missing, PolicyReference, Reason, Verdict},
     world::{InForce, MediatorKind, PolicyBasis, State},
 };
@@ -49,6 +49,7 @@ pub(super) struct PlaceOutcome {
     pub(super) counts: JoinCounts,
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
+    pub(super) days: Vec<DayRow>,
     pub(super) blind: Vec<BlindRow>,
     /// The findings about calls, with the times of the calls.
     pub(super) findings: Vec<CallFinding>,
@@ -71,6 +72,7 @@ struct Fold {
     counts: JoinCounts,
     invocations: Invocations,
     coverage: HashMap<CoverageKey, u64>,
+    days: HashMap<(Option<Day>, Verdict, Grade), u64>,
     missing: BTreeSet<Missing>,
     epochs: BTreeSet<Option<u32>>,
     /// The findings so far, by rule and discriminator.
@@ -112,6 +114,7 @@ impl<'a> AccountRegionAudit<'a> {
             counts: fold.counts,
             invocations: fold.invocations,
             coverage: view.coverage(&fold.coverage),
+            days: view.days(&fold.days),
             blind: view.blind_spots(&fold),
             findings: view.findings(&fold, &mut excepted),
             excepted,
@@ -194,6 +197,7 @@ impl Fold {
         self.invocations.add(verdict, 1);
         let epoch = joined.epoch.filter(|_| kind.is_mediated());
         *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += 1;
+        *self.days.entry((joined.seen.time.map(Day::of), verdict, grade)).or_default() += 1;
         if let Some(time) = joined.seen.time {
             if view.is_heartbeat(joined) {
                 self.heartbeats.push((time, !joined.form.self_reported));
@@ -250,6 +254,19 @@ impl View<'_> {
         });
         rows.shrink_to_fit();
         rows
+    }
+
+    fn days(&self, counts: &HashMap<(Option<Day>, Verdict, Grade), u64>) -> Vec<DayRow> {
+        let (account, region) = (&self.place.account, &self.place.region);
+        let row = |(&(day, verdict, grade), &count): (&(Option<Day>, Verdict, Grade), &u64)| DayRow {
+            day,
+            account: account.clone(),
+            region: region.clone(),
+            verdict,
+            grade,
+            count,
+        };
+        counts.iter().map(row).collect()
     }
 
     /// The name of the model to report: of an alias, the model that it stands for, if that is a single one; of an agent or flow, its model,

@@ -11,12 +11,12 @@ use serde::Serialize;
 use crate::{
     arn::AccountId,
     control_change, finding, report,
-    timestamp::Timestamp,
+    timestamp::{Day, Timestamp},
     verdict::{self, Grade, Missing, Reason, Verdict},
 };
 
 #[cfg(test)]
-use self::tests::{EnumText, Time};
+use self::tests::{Date, EnumText, Time};
 
 /// A whole report.
 #[derive(Debug, Serialize)]
@@ -42,6 +42,8 @@ pub struct Report<'r> {
     pub invocations: Invocations,
     /// The same calls, by all that a verdict says.
     pub coverage: Vec<CoverageRow<'r>>,
+    /// The same calls by day: of the 20 accounts with most calls that weren't provably guarded, and of all others together.
+    pub timeline: Vec<TimelineRow<'r>>,
     /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow<'r>>,
     /// The findings, worst first.
@@ -51,6 +53,9 @@ pub struct Report<'r> {
     /// The names of accounts, where the organization is known.
     #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
     pub accounts: &'r BTreeMap<AccountId, String>,
+    /// The names of the OUs above accounts, the topmost first, where the organization is known.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, Vec<String>>"))]
+    pub units: &'r BTreeMap<AccountId, Vec<String>>,
 }
 
 /// What made a report.
@@ -154,6 +159,25 @@ pub struct CoverageRow<'r> {
     /// Why it is a violation, if it is one.
     #[cfg_attr(test, schemars(with = "Option<EnumText<Reason>>"))]
     pub reason: Option<&'static str>,
+    /// The number of calls.
+    pub count: u64,
+}
+
+/// The calls of a day that were judged alike.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TimelineRow<'r> {
+    /// The day in UTC; null for calls whose records have no time, and for those before the last 400 days with calls.
+    #[cfg_attr(test, schemars(with = "Option<Date>"))]
+    pub day: Option<Day>,
+    /// The account that was called from, or `(others)`.
+    pub account: &'r str,
+    /// The verdict.
+    #[cfg_attr(test, schemars(with = "EnumText<Verdict>"))]
+    pub verdict: &'static str,
+    /// What the verdict rests on.
+    #[cfg_attr(test, schemars(with = "EnumText<Grade>"))]
+    pub grade: &'static str,
     /// The number of calls.
     pub count: u64,
 }
@@ -315,10 +339,12 @@ impl<'r> From<&'r report::Report> for Report<'r> {
             records: Records::from(&report.records),
             invocations: Invocations::from(&report.invocations),
             coverage: report.coverage.iter().map(CoverageRow::from).collect(),
+            timeline: report.timeline.iter().map(TimelineRow::from).collect(),
             blind: report.blind.iter().map(BlindRow::from).collect(),
             findings: findings(&report.findings),
             unreadable: report.unreadable.iter().map(Unreadable::from).collect(),
             accounts: &report.accounts,
+            units: &report.units,
         }
     }
 }
@@ -377,6 +403,13 @@ impl<'r> From<&'r report::CoverageRow> for CoverageRow<'r> {
             reason: row.reason.map(Reason::as_str),
             count: row.count,
         }
+    }
+}
+
+impl<'r> From<&'r report::TimelineRow> for TimelineRow<'r> {
+    fn from(row: &'r report::TimelineRow) -> Self {
+        let report::TimelineRow { day, account, verdict, grade, count } = row;
+        TimelineRow { day: *day, account, verdict: verdict.as_str(), grade: grade.as_str(), count: *count }
     }
 }
 
@@ -506,6 +539,21 @@ mod tests {
         }
         fn json_schema(_: &mut SchemaGenerator) -> Schema {
             json_schema!({"type": "string", "format": "date-time"})
+        }
+    }
+
+    /// A date in RFC 3339.
+    pub(super) struct Date;
+
+    impl JsonSchema for Date {
+        fn schema_name() -> Cow<'static, str> {
+            "Date".into()
+        }
+        fn inline_schema() -> bool {
+            true
+        }
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({"type": "string", "format": "date"})
         }
     }
 

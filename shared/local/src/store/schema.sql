@@ -1,4 +1,4 @@
--- The tables of a guardrail-audit store, version 1. docs/store.md shows queries for them.
+-- The tables of a guardrail-audit store, version 2. docs/store.md shows queries for them.
 --
 -- Evidence: every run adds to it, and nothing of it ever changes.
 
@@ -85,6 +85,17 @@ CREATE TABLE coverage (
     count    INTEGER NOT NULL
 );
 
+-- Calls by day. day is a date, and NULL for calls without a time.
+CREATE TABLE days (
+    position INTEGER PRIMARY KEY,
+    day      TEXT,
+    account  TEXT NOT NULL,
+    region   TEXT NOT NULL,
+    verdict  TEXT NOT NULL,
+    grade    TEXT NOT NULL,
+    count    INTEGER NOT NULL
+);
+
 CREATE TABLE blind (
     position INTEGER PRIMARY KEY,
     account  TEXT NOT NULL,
@@ -122,4 +133,4 @@ JOIN texts identifier ON identifier.id = r.guardrail_identifier
 JOIN texts version    ON version.id = r.guardrail_version
 JOIN texts error      ON error.id = r.error_code;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
