@@ -8,9 +8,9 @@ pub(super) const AGENTCORE: Api = Api {
     source: "bedrock-agentcore",
     is_modelled: true,
     groups: &[
-        Group {
-            role: Role::Runs(OperationCoverage::Uncovered),
-            operations: &[
+        Group::of(
+            Role::Runs(OperationCoverage::Uncovered),
+            &[
                 "Evaluate",
                 "IngestData",
                 "StartBatchEvaluation",
@@ -18,10 +18,10 @@ pub(super) const AGENTCORE: Api = Api {
                 "StartMemoryExtractionJob",
                 "StartRecommendation",
             ],
-        },
-        Group {
-            role: Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
-            operations: &[
+        ),
+        Group::of(
+            Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
+            &[
                 "CreateABTest",
                 "CreateEvent",
                 "InvokeAgentRuntime",
@@ -31,10 +31,10 @@ pub(super) const AGENTCORE: Api = Api {
                 "SearchRegistryRecords",
                 "UpdateABTest",
             ],
-        },
-        Group {
-            role: Role::Nothing("runs code or drives a browser, not a model"),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing("runs code or drives a browser, not a model"),
+            &[
                 "InvokeBrowser",
                 "InvokeCodeInterpreter",
                 "SaveBrowserSessionProfile",
@@ -42,11 +42,11 @@ pub(super) const AGENTCORE: Api = Api {
                 "StartCodeInterpreterSession",
                 "UpdateBrowserStream",
             ],
-        },
-        Group { role: Role::Nothing("searches the web, without a model"), operations: &["InvokeWebSearch"] },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &[
+        ),
+        Group::of(Role::Nothing("searches the web, without a model"), &["InvokeWebSearch"]),
+        Group::of(
+            Role::Nothing(SETS_UP),
+            &[
                 "BatchCreateMemoryRecords",
                 "BatchUpdateMemoryRecords",
                 "CompleteResourceTokenAuth",
@@ -55,10 +55,10 @@ pub(super) const AGENTCORE: Api = Api {
                 "ProcessPayment",
                 "UpdateAgentInsight",
             ],
-        },
-        Group {
-            role: Role::Nothing(ENDS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(ENDS),
+            &[
                 "BatchDeleteMemoryRecords",
                 "DeleteABTest",
                 "DeleteBatchEvaluation",
@@ -74,10 +74,10 @@ pub(super) const AGENTCORE: Api = Api {
                 "StopCodeInterpreterSession",
                 "StopRuntimeSession",
             ],
-        },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "GetABTest",
                 "GetAgentCard",
                 "GetAgentInsight",
@@ -112,7 +112,7 @@ pub(super) const AGENTCORE: Api = Api {
                 "ListRecommendations",
                 "ListSessions",
             ],
-        },
+        ),
     ],
 };
 
@@ -122,21 +122,21 @@ pub(super) const RECORDED: Api = Api {
     source: "bedrock-agentcore",
     is_modelled: false,
     groups: &[
-        Group {
-            role: Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
-            operations: &[
+        Group::of(
+            Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
+            &[
                 "InvokeGateway",
                 "InvokeAgentRuntimeForUser",
                 "InvokeAgentRuntimeCommandShell",
                 "InvokeAgentRuntimeWithWebSocketStream",
                 "InvokeAgentRuntimeWithWebSocketStreamForUser",
             ],
-        },
-        Group {
-            role: Role::Nothing("runs code or drives a browser, not a model"),
-            operations: &["ConnectBrowserAutomationStream", "ConnectBrowserLiveViewStream"],
-        },
-        Group { role: Role::Nothing("looks up what a registry lists"), operations: &["InvokeRegistryMcp"] },
-        Group { role: Role::Nothing(READS), operations: &["AuthorizeAction", "PartiallyAuthorizeActions"] },
+        ),
+        Group::of(
+            Role::Nothing("runs code or drives a browser, not a model"),
+            &["ConnectBrowserAutomationStream", "ConnectBrowserLiveViewStream"],
+        ),
+        Group::of(Role::Nothing("looks up what a registry lists"), &["InvokeRegistryMcp"]),
+        Group::of(Role::Nothing(READS), &["AuthorizeAction", "PartiallyAuthorizeActions"]),
     ],
 };

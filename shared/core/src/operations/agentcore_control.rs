@@ -8,10 +8,10 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
     source: "bedrock-agentcore",
     is_modelled: true,
     groups: &[
-        Group { role: Role::ChangesState, operations: &["CreateGateway"] },
-        Group {
-            role: Role::Changes,
-            operations: &[
+        Group::of(Role::ChangesState, &["CreateGateway"]),
+        Group::of(
+            Role::Changes,
+            &[
                 "UpdateGateway",
                 "CreateGatewayTarget",
                 "UpdateGatewayTarget",
@@ -23,15 +23,15 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
                 "PutResourcePolicy",
                 "DeleteResourcePolicy",
             ],
-        },
-        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["StartPolicyGeneration"] },
-        Group {
-            role: Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
-            operations: &["CreateOnlineEvaluationConfig", "UpdateAgentInsightStore", "UpdateOnlineEvaluationConfig"],
-        },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &[
+        ),
+        Group::of(Role::Runs(OperationCoverage::Uncovered), &["StartPolicyGeneration"]),
+        Group::of(
+            Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),
+            &["CreateOnlineEvaluationConfig", "UpdateAgentInsightStore", "UpdateOnlineEvaluationConfig"],
+        ),
+        Group::of(
+            Role::Nothing(SETS_UP),
+            &[
                 "AddDatasetExamples",
                 "BatchPutGatewayRateLimits",
                 "CreateAgentRuntime",
@@ -89,10 +89,10 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
                 "UpdateRegistryRecordStatus",
                 "UpdateWorkloadIdentity",
             ],
-        },
-        Group {
-            role: Role::Nothing(ENDS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(ENDS),
+            &[
                 "DeleteAgentRuntime",
                 "DeleteAgentRuntimeEndpoint",
                 "DeleteApiKeyCredentialProvider",
@@ -121,10 +121,10 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
                 "DeleteRegistryRecord",
                 "DeleteWorkloadIdentity",
             ],
-        },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "GetAgentInsightStore",
                 "GetAgentRuntime",
                 "GetAgentRuntimeEndpoint",
@@ -203,6 +203,6 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
                 "ListTagsForResource",
                 "ListWorkloadIdentities",
             ],
-        },
+        ),
     ],
 };

@@ -8,11 +8,11 @@ pub(super) const AGENTS: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group { role: Role::ChangesState, operations: &["CreateFlowVersion", "UpdateFlowAlias"] },
-        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["IngestKnowledgeBaseDocuments", "StartIngestionJob"] },
-        Group {
-            role: Role::Changes,
-            operations: &[
+        Group::of(Role::ChangesState, &["CreateFlowVersion", "UpdateFlowAlias"]),
+        Group::of(Role::Runs(OperationCoverage::Uncovered), &["IngestKnowledgeBaseDocuments", "StartIngestionJob"]),
+        Group::of(
+            Role::Changes,
+            &[
                 "CreateAgent",
                 "CreateFlow",
                 "DeleteResourcePolicy",
@@ -26,10 +26,10 @@ pub(super) const AGENTS: Api = Api {
                 "PrepareFlow",
                 "CreateFlowAlias",
             ],
-        },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(SETS_UP),
+            &[
                 "PrepareAgent",
                 "CreateAgentAlias",
                 "UpdateAgentAlias",
@@ -49,10 +49,10 @@ pub(super) const AGENTS: Api = Api {
                 "UpdatePrompt",
                 "UpdateRetrievalInstruction",
             ],
-        },
-        Group {
-            role: Role::Nothing(ENDS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(ENDS),
+            &[
                 "DeleteAgent",
                 "DeleteAgentActionGroup",
                 "DeleteAgentAlias",
@@ -70,10 +70,10 @@ pub(super) const AGENTS: Api = Api {
                 "DisassociateAgentKnowledgeBase",
                 "StopIngestionJob",
             ],
-        },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "GetAgent",
                 "GetAgentActionGroup",
                 "GetAgentAlias",
@@ -111,7 +111,7 @@ pub(super) const AGENTS: Api = Api {
                 "ListVpcConfigurations",
                 "ValidateFlowDefinition",
             ],
-        },
+        ),
     ],
 };
 
@@ -121,23 +121,20 @@ pub(super) const AGENTS_RUNTIME: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["GenerateQuery", "OptimizePrompt", "Rerank"] },
-        Group { role: Role::Runs(OperationCoverage::Mediated(Mediator::Agent)), operations: &["InvokeAgent"] },
-        Group { role: Role::Runs(OperationCoverage::Mediated(Mediator::Flow)), operations: &["InvokeFlow", "StartFlowExecution"] },
-        Group {
-            role: Role::Runs(OperationCoverage::Mediated(Mediator::Request)),
-            operations: &["AgenticRetrieveStream", "InvokeInlineAgent", "Retrieve", "RetrieveAndGenerate", "RetrieveAndGenerateStream"],
-        },
-        Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },
-        Group {
-            role: Role::Nothing("keeps a conversation that a client had elsewhere"),
-            operations: &["CreateInvocation", "PutInvocationStep"],
-        },
-        Group { role: Role::Nothing(SETS_UP), operations: &["CreateSession", "UpdateSession"] },
-        Group { role: Role::Nothing(ENDS), operations: &["DeleteAgentMemory", "DeleteSession", "EndSession", "StopFlowExecution"] },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        Group::of(Role::Runs(OperationCoverage::Uncovered), &["GenerateQuery", "OptimizePrompt", "Rerank"]),
+        Group::of(Role::Runs(OperationCoverage::Mediated(Mediator::Agent)), &["InvokeAgent"]),
+        Group::of(Role::Runs(OperationCoverage::Mediated(Mediator::Flow)), &["InvokeFlow", "StartFlowExecution"]),
+        Group::of(
+            Role::Runs(OperationCoverage::Mediated(Mediator::Request)),
+            &["AgenticRetrieveStream", "InvokeInlineAgent", "Retrieve", "RetrieveAndGenerate", "RetrieveAndGenerateStream"],
+        ),
+        Group::of(Role::Changes, &["TagResource", "UntagResource"]),
+        Group::of(Role::Nothing("keeps a conversation that a client had elsewhere"), &["CreateInvocation", "PutInvocationStep"]),
+        Group::of(Role::Nothing(SETS_UP), &["CreateSession", "UpdateSession"]),
+        Group::of(Role::Nothing(ENDS), &["DeleteAgentMemory", "DeleteSession", "EndSession", "StopFlowExecution"]),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "CheckIngestedDocumentAcl",
                 "GetAgentMemory",
                 "GetDocumentContent",
@@ -153,6 +150,6 @@ pub(super) const AGENTS_RUNTIME: Api = Api {
                 "ListSessions",
                 "ListTagsForResource",
             ],
-        },
+        ),
     ],
 };

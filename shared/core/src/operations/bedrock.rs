@@ -8,9 +8,9 @@ pub(super) const BEDROCK: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group {
-            role: Role::Runs(OperationCoverage::Uncovered),
-            operations: &[
+        Group::of(
+            Role::Runs(OperationCoverage::Uncovered),
+            &[
                 "CreateAdvancedPromptOptimizationJob",
                 "CreateEvaluationJob",
                 "CreateModelCustomizationJob",
@@ -18,10 +18,10 @@ pub(super) const BEDROCK: Api = Api {
                 "StartAutomatedReasoningPolicyBuildWorkflow",
                 "StartAutomatedReasoningPolicyTestWorkflow",
             ],
-        },
-        Group {
-            role: Role::Changes,
-            operations: &[
+        ),
+        Group::of(
+            Role::Changes,
+            &[
                 "CreateCustomModelDeployment",
                 "CreateGuardrail",
                 "CreateGuardrailVersion",
@@ -51,10 +51,10 @@ pub(super) const BEDROCK: Api = Api {
                 "UpdateProvisionedModelThroughput",
                 "UpdateAutomatedReasoningPolicyAnnotations",
             ],
-        },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(SETS_UP),
+            &[
                 "CreateAutomatedReasoningPolicy",
                 "CreateAutomatedReasoningPolicyTestCase",
                 "CreateAutomatedReasoningPolicyVersion",
@@ -73,10 +73,10 @@ pub(super) const BEDROCK: Api = Api {
                 "UpdateAutomatedReasoningPolicyTestCase",
                 "UpdateProject",
             ],
-        },
-        Group {
-            role: Role::Nothing(ENDS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(ENDS),
+            &[
                 "ArchiveProject",
                 "BatchDeleteAdvancedPromptOptimizationJob",
                 "BatchDeleteEvaluationJob",
@@ -100,10 +100,10 @@ pub(super) const BEDROCK: Api = Api {
                 "StopModelCustomizationJob",
                 "StopModelInvocationJob",
             ],
-        },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "ExportAutomatedReasoningPolicyVersion",
                 "GetAccountDataRetention",
                 "GetAccountDataRetentionStorage",
@@ -165,7 +165,7 @@ pub(super) const BEDROCK: Api = Api {
                 "ListTagsForResource",
                 "ListTrustedAccessPrograms",
             ],
-        },
+        ),
     ],
 };
 
@@ -175,14 +175,11 @@ pub(super) const RUNTIME: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group {
-            role: Role::Runs(OperationCoverage::Covered),
-            operations: &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"],
-        },
-        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["InvokeModelWithBidirectionalStream", "StartAsyncInvoke"] },
-        Group { role: Role::Evaluates, operations: &["ApplyGuardrail"] },
-        Group { role: Role::Nothing("checks content against guardrails, without a model"), operations: &["InvokeGuardrailChecks"] },
-        Group { role: Role::Nothing(READS), operations: &["CountTokens", "GetAsyncInvoke", "ListAsyncInvokes"] },
+        Group::of(Role::Runs(OperationCoverage::Covered), &["InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"]),
+        Group::of(Role::Runs(OperationCoverage::Uncovered), &["InvokeModelWithBidirectionalStream", "StartAsyncInvoke"]),
+        Group::of(Role::Evaluates, &["ApplyGuardrail"]),
+        Group::of(Role::Nothing("checks content against guardrails, without a model"), &["InvokeGuardrailChecks"]),
+        Group::of(Role::Nothing(READS), &["CountTokens", "GetAsyncInvoke", "ListAsyncInvokes"]),
     ],
 };
 
@@ -193,28 +190,22 @@ pub(super) const RECORDED: Api = Api {
     source: "bedrock",
     is_modelled: false,
     groups: &[
-        Group {
-            role: Role::Runs(OperationCoverage::Uncovered),
-            operations: &["CreateModelEvaluationJob", "InvokeBlueprintRecommendationAsync", "InvokeBuilder"],
-        },
-        Group { role: Role::Runs(OperationCoverage::Unsupported), operations: &["CreateResponse"] },
-        Group {
-            role: Role::Nothing("part of an evaluation, which has a record of its own"),
-            operations: &["InvokeAutomatedReasoningPolicy"],
-        },
-        Group { role: Role::Nothing("fills in a prompt; the call that it is for has a record of its own"), operations: &["RenderPrompt"] },
-        Group { role: Role::Nothing("runs a tool, not a model"), operations: &["InvokeTool"] },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &["AssociateThirdPartyKnowledgeBase", "CreateDataSourceToken", "PutFoundationModelEntitlement"],
-        },
-        Group {
-            role: Role::Nothing(ENDS),
-            operations: &["CancelInvoke", "DeleteInvoke", "CancelResponse", "DeleteResponse", "DeleteMarketplaceModelAgreement"],
-        },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        Group::of(
+            Role::Runs(OperationCoverage::Uncovered),
+            &["CreateModelEvaluationJob", "InvokeBlueprintRecommendationAsync", "InvokeBuilder"],
+        ),
+        Group::of(Role::Runs(OperationCoverage::Unsupported), &["CreateResponse"]),
+        Group::of(Role::Nothing("part of an evaluation, which has a record of its own"), &["InvokeAutomatedReasoningPolicy"]),
+        Group::of(Role::Nothing("fills in a prompt; the call that it is for has a record of its own"), &["RenderPrompt"]),
+        Group::of(Role::Nothing("runs a tool, not a model"), &["InvokeTool"]),
+        Group::of(Role::Nothing(SETS_UP), &["AssociateThirdPartyKnowledgeBase", "CreateDataSourceToken", "PutFoundationModelEntitlement"]),
+        Group::of(
+            Role::Nothing(ENDS),
+            &["CancelInvoke", "DeleteInvoke", "CancelResponse", "DeleteResponse", "DeleteMarketplaceModelAgreement"],
+        ),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "DetectGeneratedContent",
                 "GetInvoke",
                 "GetResponse",
@@ -225,6 +216,6 @@ pub(super) const RECORDED: Api = Api {
                 "GetModelEvaluationJob",
                 "ListModelEvaluationJobs",
             ],
-        },
+        ),
     ],
 };

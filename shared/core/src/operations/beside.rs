@@ -9,12 +9,12 @@ pub(super) const MANTLE: Api = Api {
     source: "bedrock-mantle",
     is_modelled: false,
     groups: &[
-        Group { role: Role::Changes, operations: &["CreateProject"] },
-        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["CreateFineTuningJob"] },
-        Group { role: Role::Runs(OperationCoverage::Unsupported), operations: &["CreateInference"] },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &[
+        Group::of(Role::Changes, &["CreateProject"]),
+        Group::of(Role::Runs(OperationCoverage::Uncovered), &["CreateFineTuningJob"]),
+        Group::of(Role::Runs(OperationCoverage::Unsupported), &["CreateInference"]),
+        Group::of(
+            Role::Nothing(SETS_UP),
+            &[
                 "AssociateCustomizedModel",
                 "CreateCustomizedModel",
                 "CreateFile",
@@ -25,10 +25,10 @@ pub(super) const MANTLE: Api = Api {
                 "UpdateProject",
                 "UpdateReservation",
             ],
-        },
-        Group {
-            role: Role::Nothing(ENDS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(ENDS),
+            &[
                 "ArchiveProject",
                 "CancelFineTuningJob",
                 "CancelInference",
@@ -38,10 +38,10 @@ pub(super) const MANTLE: Api = Api {
                 "DeleteReservation",
                 "DisassociateCustomizedModel",
             ],
-        },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "CountTokens",
                 "GetAccountDataRetention",
                 "GetCustomizedModel",
@@ -60,7 +60,7 @@ pub(super) const MANTLE: Api = Api {
                 "ListReservations",
                 "ListTagsForResource",
             ],
-        },
+        ),
     ],
 };
 
@@ -70,13 +70,13 @@ pub(super) const CLAUDE_PLATFORM: Api = Api {
     source: "aws-external-anthropic",
     is_modelled: false,
     groups: &[
-        Group {
-            role: Role::Runs(OperationCoverage::Unsupported),
-            operations: &["CreateBatchInference", "CreateInference", "CreateSession", "UpdateSession"],
-        },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &[
+        Group::of(
+            Role::Runs(OperationCoverage::Unsupported),
+            &["CreateBatchInference", "CreateInference", "CreateSession", "UpdateSession"],
+        ),
+        Group::of(
+            Role::Nothing(SETS_UP),
+            &[
                 "AssumeConsole",
                 "CreateAgent",
                 "CreateEnvironment",
@@ -104,10 +104,10 @@ pub(super) const CLAUDE_PLATFORM: Api = Api {
                 "UpdateWebhook",
                 "UpdateWorkspace",
             ],
-        },
-        Group {
-            role: Role::Nothing(ENDS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(ENDS),
+            &[
                 "ArchiveAgent",
                 "ArchiveEnvironment",
                 "ArchiveMemoryStore",
@@ -124,10 +124,10 @@ pub(super) const CLAUDE_PLATFORM: Api = Api {
                 "DeleteVault",
                 "DeleteWebhook",
             ],
-        },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        ),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "CountTokens",
                 "GetAccountStatus",
                 "GetAgent",
@@ -158,7 +158,7 @@ pub(super) const CLAUDE_PLATFORM: Api = Api {
                 "ListWebhooks",
                 "ListWorkspaces",
             ],
-        },
+        ),
     ],
 };
 
@@ -167,8 +167,5 @@ pub(super) const WEB_SEARCH: Api = Api {
     name: "bedrock-websearch",
     source: "bedrock-websearch",
     is_modelled: false,
-    groups: &[Group {
-        role: Role::Nothing("searches the web, without a model"),
-        operations: &["InvokeSearch", "InvokeFetch", "ExternalWebAccess"],
-    }],
+    groups: &[Group::of(Role::Nothing("searches the web, without a model"), &["InvokeSearch", "InvokeFetch", "ExternalWebAccess"])],
 };

@@ -8,14 +8,14 @@ pub(super) const DATA_AUTOMATION: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group {
-            role: Role::Runs(OperationCoverage::Uncovered),
-            operations: &["InvokeBlueprintOptimizationAsync", "InvokeDataAutomationLibraryIngestionJob"],
-        },
-        Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },
-        Group {
-            role: Role::Nothing(SETS_UP),
-            operations: &[
+        Group::of(
+            Role::Runs(OperationCoverage::Uncovered),
+            &["InvokeBlueprintOptimizationAsync", "InvokeDataAutomationLibraryIngestionJob"],
+        ),
+        Group::of(Role::Changes, &["TagResource", "UntagResource"]),
+        Group::of(
+            Role::Nothing(SETS_UP),
+            &[
                 "CopyBlueprintStage",
                 "CreateBlueprint",
                 "CreateBlueprintVersion",
@@ -25,11 +25,11 @@ pub(super) const DATA_AUTOMATION: Api = Api {
                 "UpdateDataAutomationLibrary",
                 "UpdateDataAutomationProject",
             ],
-        },
-        Group { role: Role::Nothing(ENDS), operations: &["DeleteBlueprint", "DeleteDataAutomationLibrary", "DeleteDataAutomationProject"] },
-        Group {
-            role: Role::Nothing(READS),
-            operations: &[
+        ),
+        Group::of(Role::Nothing(ENDS), &["DeleteBlueprint", "DeleteDataAutomationLibrary", "DeleteDataAutomationProject"]),
+        Group::of(
+            Role::Nothing(READS),
+            &[
                 "GetBlueprint",
                 "GetBlueprintOptimizationStatus",
                 "GetDataAutomationLibrary",
@@ -43,7 +43,7 @@ pub(super) const DATA_AUTOMATION: Api = Api {
                 "ListDataAutomationProjects",
                 "ListTagsForResource",
             ],
-        },
+        ),
     ],
 };
 
@@ -53,8 +53,8 @@ pub(super) const DATA_AUTOMATION_RUNTIME: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group { role: Role::Runs(OperationCoverage::Uncovered), operations: &["InvokeDataAutomation", "InvokeDataAutomationAsync"] },
-        Group { role: Role::Changes, operations: &["TagResource", "UntagResource"] },
-        Group { role: Role::Nothing(READS), operations: &["GetDataAutomationStatus", "ListTagsForResource"] },
+        Group::of(Role::Runs(OperationCoverage::Uncovered), &["InvokeDataAutomation", "InvokeDataAutomationAsync"]),
+        Group::of(Role::Changes, &["TagResource", "UntagResource"]),
+        Group::of(Role::Nothing(READS), &["GetDataAutomationStatus", "ListTagsForResource"]),
     ],
 };

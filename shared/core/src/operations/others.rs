@@ -9,10 +9,10 @@ pub(super) const OTHERS: &[Api] = &[
         source: "organizations",
         is_modelled: false,
         groups: &[
-            Group { role: Role::ChangesState, operations: &["EnablePolicyType", "CreateOrganizationalUnit", "DeleteOrganizationalUnit"] },
-            Group {
-                role: Role::Changes,
-                operations: &[
+            Group::of(Role::ChangesState, &["EnablePolicyType", "CreateOrganizationalUnit", "DeleteOrganizationalUnit"]),
+            Group::of(
+                Role::Changes,
+                &[
                     "CreatePolicy",
                     "UpdatePolicy",
                     "DeletePolicy",
@@ -31,7 +31,7 @@ pub(super) const OTHERS: &[Api] = &[
                     "DeleteOrganization",
                     "DisableAWSServiceAccess",
                 ],
-            },
+            ),
         ],
     },
     Api {
@@ -39,10 +39,10 @@ pub(super) const OTHERS: &[Api] = &[
         source: "cloudtrail",
         is_modelled: false,
         groups: &[
-            Group { role: Role::ChangesState, operations: &["CreateTrail", "StartLogging"] },
-            Group {
-                role: Role::Changes,
-                operations: &[
+            Group::of(Role::ChangesState, &["CreateTrail", "StartLogging"]),
+            Group::of(
+                Role::Changes,
+                &[
                     "UpdateTrail",
                     "DeleteTrail",
                     "StopLogging",
@@ -50,7 +50,7 @@ pub(super) const OTHERS: &[Api] = &[
                     "RegisterOrganizationDelegatedAdmin",
                     "DeregisterOrganizationDelegatedAdmin",
                 ],
-            },
+            ),
         ],
     },
     Api {
@@ -58,10 +58,10 @@ pub(super) const OTHERS: &[Api] = &[
         source: "iam",
         is_modelled: false,
         groups: &[
-            Group { role: Role::ChangesState, operations: &["CreatePolicy", "DeletePolicy"] },
-            Group {
-                role: Role::Changes,
-                operations: &[
+            Group::of(Role::ChangesState, &["CreatePolicy", "DeletePolicy"]),
+            Group::of(
+                Role::Changes,
+                &[
                     "PutRolePolicy",
                     "PutUserPolicy",
                     "PutGroupPolicy",
@@ -92,7 +92,7 @@ pub(super) const OTHERS: &[Api] = &[
                     "UpdateAccessKey",
                     "UpdateUser",
                 ],
-            },
+            ),
         ],
     },
     Api {
@@ -100,10 +100,10 @@ pub(super) const OTHERS: &[Api] = &[
         source: "kms",
         is_modelled: false,
         groups: &[
-            Group { role: Role::ChangesState, operations: &["EnableKey"] },
-            Group {
-                role: Role::Changes,
-                operations: &[
+            Group::of(Role::ChangesState, &["EnableKey"]),
+            Group::of(
+                Role::Changes,
+                &[
                     "DisableKey",
                     "ScheduleKeyDeletion",
                     "PutKeyPolicy",
@@ -113,16 +113,16 @@ pub(super) const OTHERS: &[Api] = &[
                     "DeleteAlias",
                     "DeleteImportedKeyMaterial",
                 ],
-            },
+            ),
         ],
     },
     Api {
         name: "logs",
         source: "logs",
         is_modelled: false,
-        groups: &[Group {
-            role: Role::Changes,
-            operations: &[
+        groups: &[Group::of(
+            Role::Changes,
+            &[
                 "DeleteLogGroup",
                 "DeleteLogStream",
                 "PutRetentionPolicy",
@@ -131,16 +131,16 @@ pub(super) const OTHERS: &[Api] = &[
                 "AssociateKmsKey",
                 "DisassociateKmsKey",
             ],
-        }],
+        )],
     },
     Api {
         name: "s3",
         source: "s3",
         is_modelled: false,
         groups: &[
-            Group {
-                role: Role::Changes,
-                operations: &[
+            Group::of(
+                Role::Changes,
+                &[
                     "DeleteBucket",
                     "PutBucketPolicy",
                     "DeleteBucketPolicy",
@@ -151,17 +151,17 @@ pub(super) const OTHERS: &[Api] = &[
                     "DeleteBucketEncryption",
                     "PutBucketNotification",
                 ],
-            },
-            Group { role: Role::ChangesEvidenceItem, operations: &["DeleteObject", "DeleteObjects"] },
+            ),
+            Group::of(Role::ChangesEvidenceItem, &["DeleteObject", "DeleteObjects"]),
         ],
     },
     Api {
         name: "events",
         source: "events",
         is_modelled: false,
-        groups: &[Group {
-            role: Role::ChangesAuditor,
-            operations: &[
+        groups: &[Group::of(
+            Role::ChangesAuditor,
+            &[
                 "DisableRule",
                 "DeleteRule",
                 "PutRule",
@@ -172,15 +172,15 @@ pub(super) const OTHERS: &[Api] = &[
                 "UpdateEventBus",
                 "DeleteEventBus",
             ],
-        }],
+        )],
     },
     Api {
         name: "lambda",
         source: "lambda",
         is_modelled: false,
-        groups: &[Group {
-            role: Role::ChangesAuditor,
-            operations: &[
+        groups: &[Group::of(
+            Role::ChangesAuditor,
+            &[
                 "UpdateFunctionCode",
                 "UpdateFunctionConfiguration",
                 "DeleteFunction",
@@ -190,59 +190,45 @@ pub(super) const OTHERS: &[Api] = &[
                 "UpdateEventSourceMapping",
                 "DeleteEventSourceMapping",
             ],
-        }],
+        )],
     },
     Api {
         name: "sqs",
         source: "sqs",
         is_modelled: false,
-        groups: &[Group {
-            role: Role::ChangesAuditor,
-            operations: &["DeleteQueue", "SetQueueAttributes", "PurgeQueue", "AddPermission", "RemovePermission"],
-        }],
+        groups: &[Group::of(
+            Role::ChangesAuditor,
+            &["DeleteQueue", "SetQueueAttributes", "PurgeQueue", "AddPermission", "RemovePermission"],
+        )],
     },
     Api {
         name: "dynamodb",
         source: "dynamodb",
         is_modelled: false,
         groups: &[
-            Group {
-                role: Role::ChangesAuditor,
-                operations: &[
-                    "DeleteTable",
-                    "UpdateTable",
-                    "UpdateTimeToLive",
-                    "UpdateContinuousBackups",
-                    "PutResourcePolicy",
-                    "DeleteResourcePolicy",
-                ],
-            },
-            Group { role: Role::ChangesAuditorItem, operations: &["DeleteItem", "UpdateItem"] },
+            Group::of(
+                Role::ChangesAuditor,
+                &["DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups", "PutResourcePolicy", "DeleteResourcePolicy"],
+            ),
+            Group::of(Role::ChangesAuditorItem, &["DeleteItem", "UpdateItem"]),
         ],
     },
     Api {
         name: "sns",
         source: "sns",
         is_modelled: false,
-        groups: &[Group {
-            role: Role::ChangesAuditor,
-            operations: &[
-                "DeleteTopic",
-                "Unsubscribe",
-                "SetTopicAttributes",
-                "SetSubscriptionAttributes",
-                "AddPermission",
-                "RemovePermission",
-            ],
-        }],
+        groups: &[Group::of(
+            Role::ChangesAuditor,
+            &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "SetSubscriptionAttributes", "AddPermission", "RemovePermission"],
+        )],
     },
     Api {
         name: "cloudformation",
         source: "cloudformation",
         is_modelled: false,
-        groups: &[Group {
-            role: Role::ChangesAuditor,
-            operations: &[
+        groups: &[Group::of(
+            Role::ChangesAuditor,
+            &[
                 "DeleteStack",
                 "UpdateStack",
                 "ExecuteChangeSet",
@@ -252,21 +238,18 @@ pub(super) const OTHERS: &[Api] = &[
                 "DeleteStackSet",
                 "UpdateTerminationProtection",
             ],
-        }],
+        )],
     },
     Api {
         name: "scheduler",
         source: "scheduler",
         is_modelled: false,
-        groups: &[Group { role: Role::ChangesAuditor, operations: &["DeleteSchedule", "UpdateSchedule"] }],
+        groups: &[Group::of(Role::ChangesAuditor, &["DeleteSchedule", "UpdateSchedule"])],
     },
     Api {
         name: "account",
         source: "account",
         is_modelled: false,
-        groups: &[
-            Group { role: Role::Changes, operations: &["EnableRegion"] },
-            Group { role: Role::ChangesState, operations: &["DisableRegion"] },
-        ],
+        groups: &[Group::of(Role::Changes, &["EnableRegion"]), Group::of(Role::ChangesState, &["DisableRegion"])],
     },
 ];

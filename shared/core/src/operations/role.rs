@@ -22,6 +22,13 @@ pub struct Group {
     pub operations: &'static [&'static str],
 }
 
+impl Group {
+    /// Operations of this role.
+    pub(super) const fn of(role: Role, operations: &'static [&'static str]) -> Self {
+        Group { role, operations }
+    }
+}
+
 /// The role of an operation for the auditor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
