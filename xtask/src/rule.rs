@@ -84,7 +84,7 @@ fn add(core: &Path, events: &Path, New { id, operation, at }: &New) -> anyhow::R
             "         {}:{} in the group of its role in shared/core/src/operations/: it may be in another",
             operation.service, operation.name
         ),
-        "         its parameters in KEPT_KEYS of change/parameters.rs, for a rule about changes".to_owned(),
+        "         in the same group the parameters that the rule reads, for a rule about changes".to_owned(),
         "         whatever is marked with TODO; docs/adding-a-rule.md has the rest".to_owned(),
     ])
 }

@@ -17,6 +17,7 @@ pub use read::kept_operation;
 use crate::{
     arn::{AccountId, Region, short},
     json::At,
+    operations,
     timestamp::Timestamp,
 };
 
@@ -110,38 +111,15 @@ impl Change {
     /// The id or name of the resource that is changed. An ARN is cut to its last part, so that an ARN and a name of one resource are equal.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        const KEYS: &[&str] = &[
-            "guardrailIdentifier",
-            "gatewayIdentifier",
-            "resourceArn",
-            "resourceARN",
-            "agentId",
-            "flowIdentifier",
-            "roleName",
-            "userName",
-            "groupName",
-            "policyArn",
-            "policyId",
-            "keyId",
-            "trailName",
-            "name",
-            "accountId",
-            "bucketName",
-            "logGroupName",
-            "regionName",
-        ];
-        let of_response = [
-            "/guardrailId",
-            "/guardrailArn",
-            "/agent/agentId",
-            "/id",
-            "/policy/arn",
-            "/policy/policySummary/id",
-            "/inferenceProfileArn",
-            "/promptRouterArn",
-        ];
-        let named = KEYS.iter().find_map(|key| self.text(key));
-        let answered = || of_response.iter().find_map(|pointer| self.response.at(pointer).as_str());
-        named.or_else(answered).map(short)
+        let answers = operations::group(&self.service, &self.operation)?.answers;
+        let answered = || answers.iter().find_map(|pointer| self.response.at(pointer).as_str()).map(short);
+        self.names().next().or_else(answered)
+    }
+
+    /// The ids or names of all resources that the request names, such as a role and the policy that is attached to it; the changed one is
+    /// the first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = operations::group(&self.service, &self.operation).map_or(&[][..], |group| group.names);
+        names.iter().filter_map(|key| self.text(key)).map(short)
     }
 }

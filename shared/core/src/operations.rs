@@ -1,8 +1,8 @@
 //! The table of operations: for each operation of Bedrock's services its role for the auditor, and the operations of other services that
-//! rules need.
+//! rules need. Of operations that are kept as changes, it also names the parameters that are kept and those that name the resource.
 //!
 //! Every decision by the name of an operation derives from this table: which calls are judged and how ([`crate::api`]), which changes are
-//! kept ([`crate::change`]), which records are rejected before they are parsed ([`crate::cloudtrail::wanted`]), which operations the rules
+//! kept and as much of them as rules need ([`crate::change`]), which records are rejected before they are parsed ([`crate::cloudtrail::wanted`]), which operations the rules
 //! list, and docs/operations.md. A test compares it with the service models of the SDKs, so that a new release of them shows new
 //! operations.
 
@@ -46,23 +46,37 @@ pub const fn bedrock_apis() -> &'static [Api] {
 
 /// Every operation of the table: its service in records, its name and its role.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str, Role)> {
-    let of_group = |source: &'static str, group: &'static Group| group.operations.iter().map(move |name| (source, *name, group.role));
-    BEDROCK_APIS.iter().chain(others::OTHERS).flat_map(move |api| api.groups.iter().flat_map(move |group| of_group(api.source, group)))
+    groups().flat_map(|(source, group)| group.operations.iter().map(move |name| (source, *name, group.role)))
 }
 
-/// Roles by service and operation.
-static BY_NAME: LazyLock<HashMap<&str, HashMap<&str, Role>>> = LazyLock::new(|| {
-    let mut by_name: HashMap<&str, HashMap<&str, Role>> = HashMap::new();
-    for (source, name, role) in all() {
-        by_name.entry(source).or_default().insert(name, role);
+fn groups() -> impl Iterator<Item = (&'static str, &'static Group)> {
+    BEDROCK_APIS.iter().chain(others::OTHERS).flat_map(|api| api.groups.iter().map(move |group| (api.source, group)))
+}
+
+/// Groups by service and operation.
+static BY_NAME: LazyLock<HashMap<&str, HashMap<&str, &Group>>> = LazyLock::new(|| {
+    let mut by_name: HashMap<&str, HashMap<&str, &Group>> = HashMap::new();
+    for (source, group) in groups() {
+        by_name.entry(source).or_default().extend(group.operations.iter().map(|name| (*name, group)));
     }
     by_name
 });
 
+/// The group of a service's operation. `None` if the table doesn't have it.
+#[must_use]
+pub fn group(source: &str, operation: &str) -> Option<&'static Group> {
+    BY_NAME.get(source)?.get(operation).copied()
+}
+
 /// The role of a service's operation. `None` if the table doesn't have it.
 #[must_use]
 pub fn role(source: &str, operation: &str) -> Option<Role> {
-    BY_NAME.get(source)?.get(operation).copied()
+    group(source, operation).map(|group| group.role)
+}
+
+/// The names of the request parameters and response elements that rules need of some change.
+pub(crate) fn kept_parameters() -> impl Iterator<Item = &'static str> {
+    groups().flat_map(|(_, group)| group.kept())
 }
 
 /// The service that an `eventSource` stands for. All of Bedrock's own APIs report as `bedrock.amazonaws.com`; a record with the name of one
@@ -221,9 +235,12 @@ mod tests {
     #[test]
     fn an_operation_has_one_role() {
         let mut seen = BTreeMap::new();
-        for (source, name, role) in all() {
-            let before = *seen.entry((source, name)).or_insert(role);
-            assert_eq!(before, role, "{name} of {source} stands in two groups");
+        for (source, group) in groups() {
+            for name in group.operations {
+                let of_group = (group.role, group.names, group.answers);
+                let before = *seen.entry((source, *name)).or_insert(of_group);
+                assert_eq!(before, of_group, "{name} of {source} stands in two groups");
+            }
         }
         assert!(seen.len() > 600, "{} operations", seen.len());
     }

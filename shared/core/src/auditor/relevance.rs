@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    arn::{AccountId, Region, short},
+    arn::{AccountId, Region},
     facts::{PackedChange, PackedChanges, Strings},
     identity::GUARDS,
     world::State,
@@ -54,9 +54,7 @@ impl<'m> Relevance<'m> {
 
     fn is_concerned_by(&self, listed: &PackedChange<'_>) -> bool {
         let (_, change) = listed.to_change();
-        let keys = ["roleName", "userName", "groupName", "policyArn", "permissionsBoundary"];
-        let mut names = keys.iter().filter_map(|key| change.text(key)).map(short);
-        names.any(|name| self.guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
+        change.names().any(|name| self.guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
     }
 }
 

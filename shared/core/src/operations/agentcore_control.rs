@@ -1,6 +1,6 @@
 //! The operations of AgentCore's control plane.
 
-use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, RESOURCE_POLICIES, Role, SETS_UP};
 
 /// The control plane of gateways, harnesses, runtimes, memories, policies and evaluators.
 pub(super) const AGENTCORE_CONTROL: Api = Api {
@@ -8,22 +8,24 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
     source: "bedrock-agentcore",
     is_modelled: true,
     groups: &[
-        Group::of(Role::ChangesState, &["CreateGateway"]),
-        Group::of(
-            Role::Changes,
-            &[
-                "UpdateGateway",
-                "CreateGatewayTarget",
-                "UpdateGatewayTarget",
-                "CreateHarness",
-                "UpdateHarness",
-                "UpdatePolicy",
-                "DeletePolicy",
-                "DeletePolicyEngine",
-                "PutResourcePolicy",
-                "DeleteResourcePolicy",
-            ],
-        ),
+        Group::of(Role::ChangesState, &["CreateGateway"]).named_by(&["name"]).keeping(&[
+            "gatewayId",
+            "policyEngineConfiguration",
+            "status",
+            "tags",
+        ]),
+        Group::of(Role::Changes, &["UpdateGateway", "CreateGatewayTarget", "UpdateGatewayTarget"])
+            .named_by(&["gatewayIdentifier", "name"])
+            .keeping(&["gatewayId", "targetId", "targetConfiguration", "policyEngineConfiguration", "status"]),
+        Group::of(Role::Changes, &["CreateHarness", "UpdateHarness"]).keeping(&["harnessId", "harnessName", "model", "tags"]),
+        Group::of(Role::Changes, &["UpdatePolicy", "DeletePolicy", "DeletePolicyEngine"]).named_by(&["policyId"]).keeping(&[
+            "policyArn",
+            "policyEngineId",
+            "enforcementMode",
+            "definition",
+            "status",
+        ]),
+        RESOURCE_POLICIES,
         Group::of(Role::Runs(OperationCoverage::Uncovered), &["StartPolicyGeneration"]),
         Group::of(
             Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),

@@ -1,6 +1,6 @@
 //! The operations of Bedrock's agents, flows, knowledge bases and prompts.
 
-use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, RESOURCE_POLICIES, Role, SETS_UP, TAGS};
 
 /// The control plane, which creates and changes them.
 pub(super) const AGENTS: Api = Api {
@@ -8,25 +8,25 @@ pub(super) const AGENTS: Api = Api {
     source: "bedrock",
     is_modelled: true,
     groups: &[
-        Group::of(Role::ChangesState, &["CreateFlowVersion", "UpdateFlowAlias"]),
+        Group::of(Role::ChangesState, &["CreateFlowVersion", "UpdateFlowAlias"])
+            .named_by(&["flowIdentifier", "name"])
+            .answered_by(&["/id"])
+            .keeping(&["definition", "status", "version"]),
         Group::of(Role::Runs(OperationCoverage::Uncovered), &["IngestKnowledgeBaseDocuments", "StartIngestionJob"]),
-        Group::of(
-            Role::Changes,
-            &[
-                "CreateAgent",
-                "CreateFlow",
-                "DeleteResourcePolicy",
-                "PutResourcePolicy",
-                "TagResource",
-                "UntagResource",
-                "UpdateAgent",
-                "UpdateFlow",
-                "AssociateAgentCollaborator",
-                "UpdateAgentCollaborator",
-                "PrepareFlow",
-                "CreateFlowAlias",
-            ],
-        ),
+        Group::of(Role::Changes, &["CreateFlow", "UpdateFlow", "PrepareFlow", "CreateFlowAlias"])
+            .named_by(&["flowIdentifier", "name"])
+            .answered_by(&["/id"])
+            .keeping(&["definition", "status", "version", "tags"]),
+        Group::of(Role::Changes, &["CreateAgent", "UpdateAgent"]).named_by(&["agentId"]).answered_by(&["/agent/agentId"]).keeping(&[
+            "foundationModel",
+            "guardrailConfiguration",
+            "tags",
+        ]),
+        Group::of(Role::Changes, &["AssociateAgentCollaborator", "UpdateAgentCollaborator"])
+            .named_by(&["agentId"])
+            .keeping(&["agentDescriptor"]),
+        RESOURCE_POLICIES,
+        TAGS,
         Group::of(
             Role::Nothing(SETS_UP),
             &[
@@ -128,7 +128,7 @@ pub(super) const AGENTS_RUNTIME: Api = Api {
             Role::Runs(OperationCoverage::Mediated(Mediator::Request)),
             &["AgenticRetrieveStream", "InvokeInlineAgent", "Retrieve", "RetrieveAndGenerate", "RetrieveAndGenerateStream"],
         ),
-        Group::of(Role::Changes, &["TagResource", "UntagResource"]),
+        TAGS,
         Group::of(Role::Nothing("keeps a conversation that a client had elsewhere"), &["CreateInvocation", "PutInvocationStep"]),
         Group::of(Role::Nothing(SETS_UP), &["CreateSession", "UpdateSession"]),
         Group::of(Role::Nothing(ENDS), &["DeleteAgentMemory", "DeleteSession", "EndSession", "StopFlowExecution"]),

@@ -1,6 +1,6 @@
 //! The operations of Bedrock's control plane for models and guardrails, and of its runtime endpoint.
 
-use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, OperationCoverage, READS, RESOURCE_POLICIES, Role, SETS_UP, TAGS};
 
 /// The control plane: guardrails, models and jobs.
 pub(super) const BEDROCK: Api = Api {
@@ -19,39 +19,50 @@ pub(super) const BEDROCK: Api = Api {
                 "StartAutomatedReasoningPolicyTestWorkflow",
             ],
         ),
+        Group::of(Role::Changes, &["CreateGuardrail", "CreateGuardrailVersion", "DeleteGuardrail", "UpdateGuardrail"])
+            .named_by(&["guardrailIdentifier", "name"])
+            .answered_by(&["/guardrailId", "/guardrailArn"])
+            .keeping(&["guardrailVersion", "version", "tags"]),
+        Group::of(Role::Changes, &["PutEnforcedGuardrailConfiguration", "DeleteEnforcedGuardrailConfiguration"])
+            .keeping(&["configId", "guardrailInferenceConfig"]),
+        Group::of(Role::Changes, &["PutModelInvocationLoggingConfiguration", "DeleteModelInvocationLoggingConfiguration"])
+            .keeping(&["loggingConfig"]),
         Group::of(
             Role::Changes,
-            &[
-                "CreateCustomModelDeployment",
-                "CreateGuardrail",
-                "CreateGuardrailVersion",
-                "CreateInferenceProfile",
-                "CreateMarketplaceModelEndpoint",
-                "CreateModelImportJob",
-                "CreatePromptRouter",
-                "CreateProvisionedModelThroughput",
-                "DeleteAutomatedReasoningPolicy",
-                "DeleteEnforcedGuardrailConfiguration",
-                "DeleteGuardrail",
-                "DeleteModelInvocationLoggingConfiguration",
-                "DeleteResourcePolicy",
-                "PutEnforcedGuardrailConfiguration",
-                "PutModelInvocationLoggingConfiguration",
-                "PutResourcePolicy",
-                "RegisterMarketplaceModelEndpoint",
-                "TagResource",
-                "UntagResource",
-                "UpdateAutomatedReasoningPolicy",
-                "UpdateGuardrail",
-                "CreateCustomModel",
-                "CreateModelCopyJob",
-                "CreateProject",
-                "UpdateCustomModelDeployment",
-                "UpdateMarketplaceModelEndpoint",
-                "UpdateProvisionedModelThroughput",
-                "UpdateAutomatedReasoningPolicyAnnotations",
-            ],
-        ),
+            &["DeleteAutomatedReasoningPolicy", "UpdateAutomatedReasoningPolicy", "UpdateAutomatedReasoningPolicyAnnotations"],
+        )
+        .named_by(&["policyArn", "name"]),
+        Group::of(Role::Changes, &["CreateInferenceProfile", "CreatePromptRouter"])
+            .answered_by(&["/inferenceProfileArn", "/promptRouterArn"])
+            .keeping(&["modelSource", "inferenceProfileId", "models", "fallbackModel", "status", "tags"]),
+        Group::of(Role::Changes, &["CreateCustomModel", "CreateModelCopyJob", "CreateModelImportJob"]).keeping(&[
+            "modelName",
+            "modelArn",
+            "sourceModelArn",
+            "targetModelName",
+            "importedModelName",
+            "jobArn",
+        ]),
+        Group::of(Role::Changes, &["CreateCustomModelDeployment", "UpdateCustomModelDeployment"]).keeping(&[
+            "modelArn",
+            "modelDeploymentName",
+            "customModelDeploymentIdentifier",
+            "customModelDeploymentArn",
+            "tags",
+        ]),
+        Group::of(Role::Changes, &["CreateMarketplaceModelEndpoint", "RegisterMarketplaceModelEndpoint", "UpdateMarketplaceModelEndpoint"])
+            .keeping(&["modelSourceIdentifier", "endpointName", "endpointArn", "marketplaceModelEndpoint", "tags"]),
+        Group::of(Role::Changes, &["CreateProvisionedModelThroughput", "UpdateProvisionedModelThroughput"]).keeping(&[
+            "modelId",
+            "desiredModelId",
+            "provisionedModelId",
+            "provisionedModelName",
+            "provisionedModelArn",
+            "tags",
+        ]),
+        Group::of(Role::Changes, &["CreateProject"]).named_by(&["name"]).answered_by(&["/id"]).keeping(&["status", "tags"]),
+        RESOURCE_POLICIES,
+        TAGS,
         Group::of(
             Role::Nothing(SETS_UP),
             &[

@@ -9,7 +9,7 @@ pub(super) const MANTLE: Api = Api {
     source: "bedrock-mantle",
     is_modelled: false,
     groups: &[
-        Group::of(Role::Changes, &["CreateProject"]),
+        Group::of(Role::Changes, &["CreateProject"]).named_by(&["name"]).answered_by(&["/id"]).keeping(&["status"]),
         Group::of(Role::Runs(OperationCoverage::Uncovered), &["CreateFineTuningJob"]),
         Group::of(Role::Runs(OperationCoverage::Unsupported), &["CreateInference"]),
         Group::of(

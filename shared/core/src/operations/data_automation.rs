@@ -1,6 +1,6 @@
 //! The operations of Bedrock Data Automation, which extracts data from documents, images, audio and video with models that AWS chooses.
 
-use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, OperationCoverage, READS, Role, SETS_UP, TAGS};
 
 /// The control plane: projects, blueprints and libraries.
 pub(super) const DATA_AUTOMATION: Api = Api {
@@ -12,7 +12,7 @@ pub(super) const DATA_AUTOMATION: Api = Api {
             Role::Runs(OperationCoverage::Uncovered),
             &["InvokeBlueprintOptimizationAsync", "InvokeDataAutomationLibraryIngestionJob"],
         ),
-        Group::of(Role::Changes, &["TagResource", "UntagResource"]),
+        TAGS,
         Group::of(
             Role::Nothing(SETS_UP),
             &[
@@ -54,7 +54,7 @@ pub(super) const DATA_AUTOMATION_RUNTIME: Api = Api {
     is_modelled: true,
     groups: &[
         Group::of(Role::Runs(OperationCoverage::Uncovered), &["InvokeDataAutomation", "InvokeDataAutomationAsync"]),
-        Group::of(Role::Changes, &["TagResource", "UntagResource"]),
+        TAGS,
         Group::of(Role::Nothing(READS), &["GetDataAutomationStatus", "ListTagsForResource"]),
     ],
 };

@@ -9,29 +9,31 @@ pub(super) const OTHERS: &[Api] = &[
         source: "organizations",
         is_modelled: false,
         groups: &[
-            Group::of(Role::ChangesState, &["EnablePolicyType", "CreateOrganizationalUnit", "DeleteOrganizationalUnit"]),
+            Group::of(Role::Changes, &["CreatePolicy", "UpdatePolicy", "DeletePolicy", "AttachPolicy", "DetachPolicy"])
+                .named_by(&["policyId", "name"])
+                .answered_by(&["/policy/policySummary/id"])
+                .keeping(&["type", "content", "targetId", "tags"]),
+            Group::of(Role::ChangesState, &["EnablePolicyType"]).keeping(&["rootId", "policyType"]),
+            Group::of(Role::Changes, &["DisablePolicyType"]).keeping(&["rootId", "policyType"]),
             Group::of(
                 Role::Changes,
-                &[
-                    "CreatePolicy",
-                    "UpdatePolicy",
-                    "DeletePolicy",
-                    "AttachPolicy",
-                    "DetachPolicy",
-                    "DisablePolicyType",
-                    "MoveAccount",
-                    "LeaveOrganization",
-                    "RemoveAccountFromOrganization",
-                    "CloseAccount",
-                    "PutResourcePolicy",
-                    "DeleteResourcePolicy",
-                    "RegisterDelegatedAdministrator",
-                    "DeregisterDelegatedAdministrator",
-                    "EffectivePolicyValidation",
-                    "DeleteOrganization",
-                    "DisableAWSServiceAccess",
-                ],
-            ),
+                &["MoveAccount", "LeaveOrganization", "RemoveAccountFromOrganization", "CloseAccount", "EffectivePolicyValidation"],
+            )
+            .named_by(&["accountId"])
+            .keeping(&["sourceParentId", "destinationParentId"]),
+            Group::of(Role::ChangesState, &["CreateOrganizationalUnit", "DeleteOrganizationalUnit"]).named_by(&["name"]).keeping(&[
+                "parentId",
+                "organizationalUnitId",
+                "organizationalUnit",
+                "tags",
+            ]),
+            Group::of(Role::Changes, &["PutResourcePolicy", "DeleteResourcePolicy"]).keeping(&["content", "resourcePolicy", "tags"]),
+            Group::of(
+                Role::Changes,
+                &["RegisterDelegatedAdministrator", "DeregisterDelegatedAdministrator", "DisableAWSServiceAccess", "DeleteOrganization"],
+            )
+            .named_by(&["accountId"])
+            .keeping(&["servicePrincipal"]),
         ],
     },
     Api {
@@ -39,18 +41,28 @@ pub(super) const OTHERS: &[Api] = &[
         source: "cloudtrail",
         is_modelled: false,
         groups: &[
-            Group::of(Role::ChangesState, &["CreateTrail", "StartLogging"]),
-            Group::of(
-                Role::Changes,
-                &[
-                    "UpdateTrail",
-                    "DeleteTrail",
-                    "StopLogging",
-                    "PutEventSelectors",
-                    "RegisterOrganizationDelegatedAdmin",
-                    "DeregisterOrganizationDelegatedAdmin",
-                ],
-            ),
+            Group::of(Role::ChangesState, &["CreateTrail", "StartLogging"]).named_by(&["name"]).keeping(&[
+                "trailARN",
+                "isMultiRegionTrail",
+                "isOrganizationTrail",
+                "s3BucketName",
+                "cloudWatchLogsLogGroupArn",
+                "kmsKeyId",
+            ]),
+            Group::of(Role::Changes, &["UpdateTrail", "DeleteTrail", "StopLogging", "PutEventSelectors"])
+                .named_by(&["trailName", "name"])
+                .keeping(&[
+                    "trailARN",
+                    "isMultiRegionTrail",
+                    "isOrganizationTrail",
+                    "s3BucketName",
+                    "cloudWatchLogsLogGroupArn",
+                    "kmsKeyId",
+                    "eventSelectors",
+                    "advancedEventSelectors",
+                ]),
+            Group::of(Role::Changes, &["RegisterOrganizationDelegatedAdmin", "DeregisterOrganizationDelegatedAdmin"])
+                .keeping(&["memberAccountId", "delegatedAdminAccountId"]),
         ],
     },
     Api {
@@ -58,7 +70,15 @@ pub(super) const OTHERS: &[Api] = &[
         source: "iam",
         is_modelled: false,
         groups: &[
-            Group::of(Role::ChangesState, &["CreatePolicy", "DeletePolicy"]),
+            Group::of(Role::ChangesState, &["CreatePolicy", "DeletePolicy"])
+                .named_by(&["policyArn"])
+                .answered_by(&["/policy/arn"])
+                .keeping(&["policyName", "tags"]),
+            Group::of(Role::Changes, &["CreatePolicyVersion", "SetDefaultPolicyVersion"]).named_by(&["policyArn"]).keeping(&[
+                "setAsDefault",
+                "versionId",
+                "policyVersion",
+            ]),
             Group::of(
                 Role::Changes,
                 &[
@@ -74,25 +94,39 @@ pub(super) const OTHERS: &[Api] = &[
                     "DetachRolePolicy",
                     "DetachUserPolicy",
                     "DetachGroupPolicy",
-                    "CreatePolicyVersion",
-                    "SetDefaultPolicyVersion",
                     "PutRolePermissionsBoundary",
                     "DeleteRolePermissionsBoundary",
                     "PutUserPermissionsBoundary",
                     "DeleteUserPermissionsBoundary",
                     "UpdateAssumeRolePolicy",
                     "DeleteRole",
+                ],
+            )
+            .named_by(&["roleName", "userName", "groupName", "policyArn"])
+            .keeping(&["policyName", "permissionsBoundary"]),
+            Group::of(
+                Role::Changes,
+                &[
                     "CreateServiceSpecificCredential",
-                    "CreateAccessKey",
-                    "CreateLoginProfile",
-                    "UpdateLoginProfile",
-                    "AddUserToGroup",
                     "UpdateServiceSpecificCredential",
                     "ResetServiceSpecificCredential",
+                    "CreateAccessKey",
                     "UpdateAccessKey",
+                    "CreateLoginProfile",
+                    "UpdateLoginProfile",
                     "UpdateUser",
+                    "AddUserToGroup",
                 ],
-            ),
+            )
+            .named_by(&["userName", "groupName"])
+            .keeping(&[
+                "newUserName",
+                "serviceName",
+                "credentialAgeDays",
+                "serviceSpecificCredentialId",
+                "serviceSpecificCredential",
+                "status",
+            ]),
         ],
     },
     Api {
@@ -100,7 +134,7 @@ pub(super) const OTHERS: &[Api] = &[
         source: "kms",
         is_modelled: false,
         groups: &[
-            Group::of(Role::ChangesState, &["EnableKey"]),
+            Group::of(Role::ChangesState, &["EnableKey"]).named_by(&["keyId"]),
             Group::of(
                 Role::Changes,
                 &[
@@ -113,7 +147,9 @@ pub(super) const OTHERS: &[Api] = &[
                     "DeleteAlias",
                     "DeleteImportedKeyMaterial",
                 ],
-            ),
+            )
+            .named_by(&["keyId"])
+            .keeping(&["targetKeyId", "aliasName", "policyName", "policy"]),
         ],
     },
     Api {
@@ -131,7 +167,9 @@ pub(super) const OTHERS: &[Api] = &[
                 "AssociateKmsKey",
                 "DisassociateKmsKey",
             ],
-        )],
+        )
+        .named_by(&["logGroupName"])
+        .keeping(&["logStreamName", "retentionInDays"])],
     },
     Api {
         name: "s3",
@@ -151,8 +189,12 @@ pub(super) const OTHERS: &[Api] = &[
                     "DeleteBucketEncryption",
                     "PutBucketNotification",
                 ],
-            ),
-            Group::of(Role::ChangesEvidenceItem, &["DeleteObject", "DeleteObjects"]),
+            )
+            .named_by(&["bucketName"])
+            .keeping(&["policy", "VersioningConfiguration"]),
+            Group::of(Role::ChangesEvidenceItem, &["DeleteObject", "DeleteObjects"])
+                .named_by(&["bucketName"])
+                .keeping(&["key", "versionId"]),
         ],
     },
     Api {
@@ -172,7 +214,9 @@ pub(super) const OTHERS: &[Api] = &[
                 "UpdateEventBus",
                 "DeleteEventBus",
             ],
-        )],
+        )
+        .named_by(&["name"])
+        .keeping(&["rule", "state", "eventBusName", "policy", "tags"])],
     },
     Api {
         name: "lambda",
@@ -190,7 +234,8 @@ pub(super) const OTHERS: &[Api] = &[
                 "UpdateEventSourceMapping",
                 "DeleteEventSourceMapping",
             ],
-        )],
+        )
+        .keeping(&["functionName", "functionArn", "eventSourceArn", "uUID", "uuid", "state", "version", "loggingConfig"])],
     },
     Api {
         name: "sqs",
@@ -199,7 +244,8 @@ pub(super) const OTHERS: &[Api] = &[
         groups: &[Group::of(
             Role::ChangesAuditor,
             &["DeleteQueue", "SetQueueAttributes", "PurgeQueue", "AddPermission", "RemovePermission"],
-        )],
+        )
+        .keeping(&["queueUrl"])],
     },
     Api {
         name: "dynamodb",
@@ -209,8 +255,10 @@ pub(super) const OTHERS: &[Api] = &[
             Group::of(
                 Role::ChangesAuditor,
                 &["DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups", "PutResourcePolicy", "DeleteResourcePolicy"],
-            ),
-            Group::of(Role::ChangesAuditorItem, &["DeleteItem", "UpdateItem"]),
+            )
+            .named_by(&["resourceArn"])
+            .keeping(&["tableName", "policy"]),
+            Group::of(Role::ChangesAuditorItem, &["DeleteItem", "UpdateItem"]).keeping(&["tableName", "key"]),
         ],
     },
     Api {
@@ -220,7 +268,8 @@ pub(super) const OTHERS: &[Api] = &[
         groups: &[Group::of(
             Role::ChangesAuditor,
             &["DeleteTopic", "Unsubscribe", "SetTopicAttributes", "SetSubscriptionAttributes", "AddPermission", "RemovePermission"],
-        )],
+        )
+        .keeping(&["topicArn", "subscriptionArn"])],
     },
     Api {
         name: "cloudformation",
@@ -238,18 +287,24 @@ pub(super) const OTHERS: &[Api] = &[
                 "DeleteStackSet",
                 "UpdateTerminationProtection",
             ],
-        )],
+        )
+        .keeping(&["stackName", "stackId", "stackSetName", "changeSetName", "tags"])],
     },
     Api {
         name: "scheduler",
         source: "scheduler",
         is_modelled: false,
-        groups: &[Group::of(Role::ChangesAuditor, &["DeleteSchedule", "UpdateSchedule"])],
+        groups: &[Group::of(Role::ChangesAuditor, &["DeleteSchedule", "UpdateSchedule"])
+            .named_by(&["groupName", "name"])
+            .keeping(&["groupname", "state"])],
     },
     Api {
         name: "account",
         source: "account",
         is_modelled: false,
-        groups: &[Group::of(Role::Changes, &["EnableRegion"]), Group::of(Role::ChangesState, &["DisableRegion"])],
+        groups: &[
+            Group::of(Role::Changes, &["EnableRegion"]).named_by(&["accountId", "regionName"]),
+            Group::of(Role::ChangesState, &["DisableRegion"]).named_by(&["accountId", "regionName"]),
+        ],
     },
 ];

@@ -13,21 +13,52 @@ pub struct Api {
     pub groups: &'static [Group],
 }
 
-/// Operations with the same role.
+/// Operations with the same role. Of those that are kept as changes, also the parameters that rules need.
 #[derive(Debug)]
 pub struct Group {
     /// Their role.
     pub role: Role,
     /// Their names, without the API date in Lambda's records.
     pub operations: &'static [&'static str],
+    /// The request parameters that name the resources of a change. The first that a record has names the changed one.
+    pub names: &'static [&'static str],
+    /// JSON pointers to the response elements that name the changed resource if no request parameter does: one that was created.
+    pub answers: &'static [&'static str],
+    /// The other request parameters and response elements that rules need.
+    pub keeps: &'static [&'static str],
 }
 
 impl Group {
-    /// Operations of this role.
     pub(super) const fn of(role: Role, operations: &'static [&'static str]) -> Self {
-        Group { role, operations }
+        Group { role, operations, names: &[], answers: &[], keeps: &[] }
+    }
+
+    pub(super) const fn named_by(self, names: &'static [&'static str]) -> Self {
+        Group { names, ..self }
+    }
+
+    pub(super) const fn answered_by(self, answers: &'static [&'static str]) -> Self {
+        Group { answers, ..self }
+    }
+
+    pub(super) const fn keeping(self, keeps: &'static [&'static str]) -> Self {
+        Group { keeps, ..self }
+    }
+
+    /// The names of all request parameters and response elements that are kept of a change.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let answered = self.answers.iter().filter_map(|pointer| pointer.split('/').nth(1));
+        self.names.iter().chain(self.keeps).copied().chain(answered)
     }
 }
+
+/// Several APIs have operations of these names. Records of Bedrock's own APIs don't say which API it was, so all have one group.
+pub(super) const RESOURCE_POLICIES: Group = Group::of(Role::Changes, &["PutResourcePolicy", "DeleteResourcePolicy"])
+    .named_by(&["resourceArn", "resourceARN"])
+    .keeping(&["resourcePolicy", "policy"]);
+/// Likewise.
+pub(super) const TAGS: Group =
+    Group::of(Role::Changes, &["TagResource", "UntagResource"]).named_by(&["resourceArn", "resourceARN"]).keeping(&["tags", "tagKeys"]);
 
 /// The role of an operation for the auditor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub(in crate::rules) static RULE: Rule = Rule {
 
 /// Looks at each change of the operations above, refused or not.
 fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
-    // TODO: the parameter that names what was changed; `change/parameters.rs` says which parameters are kept.
+    // TODO: the parameter that names what was changed; the table of operations (`operations/`) says which parameters are kept.
     let Some(name) = seen.change.text("name") else {
         let because = format!("what {} is not in the record", seen.did("was changed", "would have been changed"));
         return vec![seen.rule_match("TODO: the kind of resource", because).unverified(true).fires()];
