@@ -129,6 +129,13 @@ pub static RULES: &[&Rule] = &[
     &region_enabled::RULE,
 ];
 
+/// The rule about facts that were altered, which the hub reports by itself.
+pub static OBSERVATION_ALTERED: &Rule = &observation_altered::RULE;
+/// The rule about missing evidence, which the hub reports by itself too, where it has more to compare.
+pub static TELEMETRY_GAP: &Rule = &telemetry_gap::RULE;
+/// The rule about verdicts of members that the hub's differ from, which the hub reports by itself.
+pub static VERDICTS_DIFFER: &Rule = &verdicts_differ::RULE;
+
 /// The rule with this id, such as `api-not-covered`.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Rule> {

@@ -10,7 +10,8 @@ use audit_core::{
     missing_evidence::MissingEvidence,
     organization::Organization,
     report::BlindRow,
-    rules,
+    rule::Rule,
+    rules::{OBSERVATION_ALTERED, TELEMETRY_GAP, VERDICTS_DIFFER},
     timestamp::Timestamp,
     verdict::Verdict,
     world::World,
@@ -34,14 +35,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let because = gaps.iter().max_by_key(|gap| gap.time).map(|gap| gap.detail.clone()).unwrap_or_default();
             let count = gaps.iter().map(|gap| gap.count).sum();
             let times: Vec<Timestamp> = gaps.iter().map(|gap| gap.time).collect();
-            let finding = own_finding("telemetry-gap", place, missing, because, count, &times, options.configuration);
+            let finding = own_finding(TELEMETRY_GAP, place, missing, because, count, &times, options.configuration);
             // Evidence that it works again resolves the finding, unless only the account itself vouches for it.
             let seen = match missing.as_str() {
                 "heartbeat" => evidence.heartbeats.get(place),
                 "state" => evidence.complete_reads.get(place),
                 _ => None,
             };
-            found.extend(finding.map(|finding| resolved_after(finding, seen)));
+            found.push(resolved_after(finding, seen));
         }
         found.extend(unjudged_messages(evidence, options.configuration));
         found.extend(self.differing_verdicts(account, evidence, world, options.configuration));
@@ -61,13 +62,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for finding in audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation)) {
             by_region.entry(finding.region.clone()).or_default().push(finding);
         }
-        let differing = by_region.into_iter().filter_map(|(region, violations)| {
+        let differing = by_region.into_iter().map(|(region, violations)| {
             let count = violations.iter().map(|finding| finding.count).sum();
             let times: Vec<Timestamp> = violations.iter().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten().collect();
             let rules: BTreeSet<&str> = violations.iter().map(|finding| finding.rule.as_str()).collect();
             let rules: Vec<&str> = rules.into_iter().collect();
             let because = format!("{count} calls that the account's own auditor judged as covered are violations ({})", rules.join(", "));
-            own_finding("verdicts-differ", &AccountRegion::new(account, region.as_str()), "", because, count, &times, configuration)
+            own_finding(VERDICTS_DIFFER, &AccountRegion::new(account, region.as_str()), "", because, count, &times, configuration)
         });
         differing.collect()
     }
@@ -85,7 +86,7 @@ fn altered_observations(account: &str, evidence: &AccountEvidence, configuration
         let kinds: Vec<&str> = kinds.into_iter().collect();
         let because = format!("{} facts: {}; the first: {} ({})", notes.len(), kinds.join(", "), first.item, first.detail);
         let times: Vec<Timestamp> = notes.iter().map(|note| note.time).filter(|time| *time > Timestamp::BEGINNING).collect();
-        own_finding("observation-altered", place, "", because, notes.len() as u64, &times, configuration)
+        Some(own_finding(OBSERVATION_ALTERED, place, "", because, notes.len() as u64, &times, configuration))
     });
     altered.collect()
 }
@@ -101,7 +102,7 @@ fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) 
         );
         let count = latest.values().flatten().fold(0, |sum: u64, count| sum.saturating_add(*count));
         let times: Vec<Timestamp> = told.keys().copied().collect();
-        let finding = own_finding("telemetry-gap", place, "dead-letters", because, count.max(1), &times, configuration)?;
+        let finding = own_finding(TELEMETRY_GAP, place, "dead-letters", because, count.max(1), &times, configuration);
         Some(resolved_after(finding, evidence.heartbeats.get(place)))
     });
     found.collect()
@@ -126,17 +127,16 @@ pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<I
     })
 }
 
-/// A finding of a rule that the hub checks; `None` if there is no such rule.
+/// A finding of a rule that the hub checks.
 fn own_finding(
-    rule: &str,
+    rule: &Rule,
     place: &AccountRegion,
     discriminator: &str,
     because: String,
     count: u64,
     times: &[Timestamp],
     configuration: &Configuration,
-) -> Option<Finding> {
-    let rule = rules::find(rule)?;
+) -> Finding {
     let key = FindingKey {
         rule: rule.id,
         account: place.account.as_str().into(),
@@ -145,5 +145,5 @@ fn own_finding(
         discriminator: discriminator.to_owned(),
     };
     let (first_seen, last_seen) = (times.iter().min().copied(), times.iter().max().copied());
-    Some(Finding { detail: because, first_seen, last_seen, count, ..rule.finding(key, configuration) })
+    Finding { detail: because, first_seen, last_seen, count, ..rule.finding(key, configuration) }
 }
