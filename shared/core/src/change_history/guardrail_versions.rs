@@ -1,7 +1,7 @@
 //! Finds the two contents of a guardrail that a change is judged by: the DRAFT before and after an update, a published version and the one
 //! before it, or the versions that a change of enforcement replaces.
 
-use super::{ChangeInContext, published_version};
+use super::{ChangeInContext, Outcome, RuleMatch, published_version};
 use crate::{
     arn::{GuardrailKey, GuardrailVersion, GuardrailVersionArn},
     change::WorldChange,
@@ -9,6 +9,25 @@ use crate::{
     policy::GuardrailInference,
     timestamp::Timestamp,
 };
+
+/// The operations by which the content of a guardrail, or the version that is enforced, becomes another.
+pub(crate) const COMPARED: &[&str] = &["UpdateGuardrail", "CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdatePolicy"];
+
+/// The check of a rule that compares the content of a guardrail before and after a change by one of [`COMPARED`]: the DRAFT of an update, a
+/// published version, or the versions that a change of enforcement replaces.
+pub(crate) fn by_comparing(
+    seen: &ChangeInContext<'_>,
+    draft: fn(&ChangeInContext<'_>) -> Option<RuleMatch>,
+    version: fn(&ChangeInContext<'_>) -> Option<RuleMatch>,
+    enforced: fn(&ChangeInContext<'_>) -> Vec<RuleMatch>,
+) -> Vec<Outcome> {
+    let matches = match seen.change.operation.as_str() {
+        "UpdateGuardrail" => draft(seen).into_iter().collect(),
+        "CreateGuardrailVersion" => version(seen).into_iter().collect(),
+        _ => enforced(seen),
+    };
+    matches.into_iter().map(RuleMatch::fires).collect()
+}
 
 /// The guardrail that an update changes, and the content of its DRAFT before and after, as far as known.
 pub(crate) fn draft_before_and_after<'s>(

@@ -3,8 +3,10 @@
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
     change_history::{
-        ChangeInContext, Exposure, Outcome, RuleMatch,
-        guardrail_versions::{draft_before_and_after, is_upgrade, refused_version, replaced_guardrails, version_before_and_after},
+        ChangeInContext, Exposure, RuleMatch,
+        guardrail_versions::{
+            COMPARED, by_comparing, draft_before_and_after, is_upgrade, refused_version, replaced_guardrails, version_before_and_after,
+        },
         published_version, redefined,
     },
     control_change::ControlChange,
@@ -19,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     title: "A guardrail changed, and its content before or after is not known or can't be compared",
     severity: Severity::Medium,
     group: Group::Guardrails,
-    revealed_by: &["UpdateGuardrail", "CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdatePolicy"],
+    revealed_by: COMPARED,
     fires: "A guardrail was updated, a version published, or an enforced version replaced by a higher one of the same guardrail, and the \
         earlier or the new content is not known, or can't be compared: a denied topic that means something else now, a strength, or a member at \
         any depth, that this auditor doesn't know. Of two updates between two readings neither can be told. Two steps lower while only a DRAFT, or a version that nothing \
@@ -36,20 +38,9 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Change(ChangeCheck {
         attempt: "A guardrail would have changed, in a way that is not known or can't be compared",
         expected_of_administrators: true,
-        look: check,
+        look: |seen| by_comparing(seen, draft, version, enforced),
     })],
 };
-
-fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
-    match seen.change.operation.as_str() {
-        "UpdateGuardrail" => draft(seen).into_iter().collect(),
-        "CreateGuardrailVersion" => version(seen).into_iter().collect(),
-        _ => enforced(seen),
-    }
-    .into_iter()
-    .map(RuleMatch::fires)
-    .collect()
-}
 
 fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let Some((key, before, after)) = draft_before_and_after(seen) else {

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use crate::{
     arn::{GuardrailVersion, GuardrailVersionArn},
     change_history::{
-        ChangeInContext, Outcome, RuleMatch,
-        guardrail_versions::{draft_before_and_after, refused_version, replaced_again, replaced_guardrails, version_before_and_after},
+        ChangeInContext, RuleMatch,
+        guardrail_versions::{
+            COMPARED, by_comparing, draft_before_and_after, refused_version, replaced_again, replaced_guardrails, version_before_and_after,
+        },
         lowered,
     },
     framework::PROTECTION_WEAKENED,
@@ -21,7 +23,7 @@ pub(super) static RULE: Rule = Rule {
     title: "Some control of a guardrail got weaker",
     severity: Severity::High,
     group: Group::Guardrails,
-    revealed_by: &["UpdateGuardrail", "CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdatePolicy"],
+    revealed_by: COMPARED,
     fires: "Of a guardrail's canonical form before and after, some control is lower: a filter's strength, action or sides, a denied topic, \
         a word, an entity, a grounding threshold, a policy or entry that this auditor doesn't know and that is gone. CRITICAL when a weaker version takes the place of an enforced one. Two steps lower \
         while only a DRAFT, or a version that nothing enforces or references, is concerned; one step where that is not known.",
@@ -42,20 +44,9 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Change(ChangeCheck {
         attempt: "Some control of a guardrail would have got weaker",
         expected_of_administrators: true,
-        look: check,
+        look: |seen| by_comparing(seen, draft, version, enforced),
     })],
 };
-
-fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
-    match seen.change.operation.as_str() {
-        "UpdateGuardrail" => draft(seen).into_iter().collect(),
-        "CreateGuardrailVersion" => version(seen).into_iter().collect(),
-        _ => enforced(seen),
-    }
-    .into_iter()
-    .map(RuleMatch::fires)
-    .collect()
-}
 
 fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let (key, before, after) = draft_before_and_after(seen)?;
