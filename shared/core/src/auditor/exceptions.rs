@@ -21,6 +21,9 @@ pub fn except(finding: &mut Finding, organization: Option<&Organization>, option
 /// Suppresses a finding if each of its principals is matched by a live exception. If only exceptions that ended match them, the finding
 /// counts as reopened. A finding without principals is matched by exceptions that name none. Adds the indexes of matching live exceptions
 /// to `excepted`; the others are reported as unused.
+///
+/// Each kind of finding calls it where the finding is made, and not once behind all of them: a finding keeps only the ten principals with
+/// the most calls, and an exception must match all. The full list exists only until the finding is made.
 pub(super) fn apply(
     finding: &mut Finding,
     principals: &BTreeSet<&str>,
