@@ -3,14 +3,13 @@
 use std::io::Write;
 
 use audit_core::{
-    doctor::{Answer, Check, Inspection, Settled, Status},
+    doctor::{Answer, Check, Conclusion, Inspection, Status, v1},
     json::printable,
 };
 use audit_local::{
     input,
     scan::{self, Readable},
 };
-use serde_json::json;
 
 use crate::{
     args::{DoctorArgs, PlainFormat},
@@ -45,10 +44,8 @@ pub(crate) fn run(args: &DoctorArgs, console: Console) -> anyhow::Result<Exit> {
     match args.format {
         PlainFormat::Json => {
             let (calls, evaluations, left_out) = inspection.counts();
-            let records = json!({"calls": calls, "evaluations": evaluations, "left_out": left_out, "unreadable": unreadable.len()});
-            let all = json!({"schema_version": 1, "checks": checks, "answers": answers, "records": records});
-            let mut out = output::stdout();
-            output::json(&mut out, &all)?;
+            let records = v1::Records { calls, evaluations, left_out, unreadable: unreadable.len() as u64 };
+            output::json(&mut output::stdout(), &v1::Examination::new(&checks, &answers, records))?;
         }
         PlainFormat::Table => write(&checks, &answers, &inspection)?,
     }
@@ -120,8 +117,8 @@ fn write(checks: &[Check], answers: &[Answer], inspection: &Inspection) -> anyho
     let more = if left_out > 0 { format!("; {left_out} more were left out") } else { String::new() };
     table::heading(&mut out, &format!("What {} and {} settle{more}", of(calls, "call"), of(evaluations, "evaluation")))?;
     for answer in answers {
-        writeln!(out, "  {:<13}{}", answer.settled.as_str(), wrapped(answer.question, 15))?;
-        let shown = if answer.settled == Settled::NotSeen {
+        writeln!(out, "  {:<13}{}", answer.conclusion.as_str(), wrapped(answer.question, 15))?;
+        let shown = if answer.conclusion == Conclusion::NotSeen {
             format!("needs {}", answer.needs)
         } else {
             let side = |says: &str, count: u64, example: Option<&String>| {

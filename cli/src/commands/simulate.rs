@@ -21,14 +21,13 @@ use audit_core::{
     report::{
         Filter,
         csv::{self, LineEnding},
-        v1,
     },
     severity::Severity,
-    simulate::{Effect, Outlook, Row, Simulation, simulate},
+    simulate::{Effect, Outlook, Row, Simulation, simulate, v1},
     world::World,
 };
 use audit_local::{scan, store::Store};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{
     audit::{Read, Run, choices_in, evidence_of, nothing_of, world_of},
@@ -98,30 +97,11 @@ fn write(mut out: &mut dyn Write, simulation: &Simulation, limits: &Limits, form
             table::limits(out, limits.filter.as_ref(), &limits.incomplete)?;
             show(&mut out, simulation)?;
         }
-        Format::Json => output::json(out, &report(simulation, limits))?,
-        Format::Jsonl => output::jsonl(out, &simulation.rows)?,
+        Format::Json => output::json(out, &v1::Simulation::new(simulation, limits.filter.as_ref(), &limits.incomplete))?,
+        Format::Jsonl => output::jsonl(out, &v1::rows(&simulation.rows))?,
         Format::Csv => csv(out, &simulation.rows)?,
     }
     Ok(out.flush()?)
-}
-
-fn report(simulation: &Simulation, limits: &Limits) -> Value {
-    let counts = |effect: Effect| json!({"calls": simulation.calls.get(&effect), "accounts": simulation.accounts.get(&effect)});
-    let summary: Map<String, Value> = Effect::ALL.iter().map(|effect| (key(*effect), counts(*effect))).collect();
-    let by_account = simulation.by_account.iter().map(|(account, effects)| {
-        let of = |effect: Effect| (key(effect), effects.get(&effect).copied().unwrap_or_default().into());
-        let mut row: Map<String, Value> = Map::from_iter([("account".to_owned(), account.as_str().into())]);
-        row.extend(Effect::ALL.into_iter().map(of));
-        Value::from(row)
-    });
-    let by_account: Vec<Value> = by_account.collect();
-    let mut report = json!({"schema_version": 1, "summary": summary, "rows": simulation.rows, "by_account": by_account, "elsewhere": simulation.elsewhere});
-    let filter = limits.filter.as_ref().map(|filter| ("filter".to_owned(), json!(v1::Filter::from(filter))));
-    let incomplete = (!limits.incomplete.is_empty()).then(|| ("incomplete".to_owned(), json!(limits.incomplete)));
-    if let Some(members) = report.as_object_mut() {
-        members.extend(filter.into_iter().chain(incomplete));
-    }
-    report
 }
 
 /// Writes one row of calls as one row of CSV.
@@ -145,9 +125,8 @@ fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
     for row in rows {
         let calls = row.calls.to_string();
         let reason = |outlook: &Outlook| outlook.reason.map_or("", |reason| reason.as_str());
-        let effect = key(row.effect);
         let columns: [&str; 13] = [
-            &effect,
+            row.effect.as_str(),
             row.account.as_str(),
             row.region.as_str(),
             &row.model,
@@ -164,10 +143,6 @@ fn csv(out: &mut dyn Write, rows: &[Row]) -> anyhow::Result<()> {
         table.row(columns)?;
     }
     Ok(table.finish()?)
-}
-
-fn key(effect: Effect) -> String {
-    effect.to_string().replace(' ', "_")
 }
 
 /// Returns the changes to simulate, in the order in which an operator would make them.
@@ -247,7 +222,7 @@ fn bedrock_policy(path: &Path, console: Console) -> anyhow::Result<String> {
 fn show(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
     let count = |effect: &Effect| simulation.calls.get(effect).copied().unwrap_or_default();
     let all: u64 = Effect::ALL.iter().map(count).sum();
-    let counts: Vec<String> = Effect::TOLD.iter().map(|effect| format!("{effect} {}", count(effect))).collect();
+    let counts: Vec<String> = Effect::IN_REPORTS.iter().map(|effect| format!("{effect} {}", count(effect))).collect();
     let all = counted(usize::try_from(all).unwrap_or(usize::MAX), "call");
     writeln!(out, "After the change, of {all} like those that were made: {}", counts.join(", "))?;
     by_account(out, simulation)?;
@@ -296,9 +271,9 @@ fn by_account(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<(
     headed(out, "By account")?;
     let rows = simulation.by_account.iter().map(|(account, effects)| {
         let count = |effect: &Effect| effects.get(effect).map_or_else(|| "-".to_owned(), u64::to_string);
-        std::iter::once(account.to_string()).chain(Effect::TOLD.iter().map(count)).collect()
+        std::iter::once(account.to_string()).chain(Effect::IN_REPORTS.iter().map(count)).collect()
     });
-    let titles = Effect::TOLD.map(|effect| effect.to_string().to_uppercase());
+    let titles = Effect::IN_REPORTS.map(|effect| effect.to_string().to_uppercase());
     let heading: Vec<&str> = std::iter::once("ACCOUNT").chain(titles.iter().map(String::as_str)).collect();
     Ok(table::headed(out, &heading, rows)?)
 }

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod inspection;
+pub mod v1;
 
 pub use check::{Check, Heartbeat, RuleSeen, Status};
-pub use inspection::{Answer, Inspection, Settled};
+pub use inspection::{Answer, Conclusion, Inspection};

@@ -3,13 +3,12 @@
 mod possible;
 mod prospect;
 mod softening;
+pub mod v1;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
-
-use serde::Serialize;
 
 use crate::{
     arn::{AccountId, Region},
@@ -31,7 +30,7 @@ use prospect::{Prospect, Scope, enforced, prospect};
 use softening::{Softening, demanded_less, softening};
 
 /// The effects of a supposed change on past calls, as if they were made after it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Simulation {
     /// The number of calls with each effect.
     pub calls: BTreeMap<Effect, u64>,
@@ -46,7 +45,7 @@ pub struct Simulation {
 }
 
 /// The calls of an account and Region with one model and operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The effect on them.
     pub effect: Effect,
@@ -73,7 +72,7 @@ pub struct Row {
 }
 
 /// An account and Region without calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
     /// The account.
     pub account: AccountId,
@@ -86,7 +85,7 @@ pub struct Elsewhere {
 }
 
 /// A verdict in short.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Outlook {
     /// The verdict.
     pub verdict: Verdict,
@@ -97,8 +96,7 @@ pub struct Outlook {
 }
 
 /// The effect of a change on calls, worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// They were covered and no longer would be.
     LosesCover,
@@ -120,8 +118,21 @@ impl Effect {
         [Effect::LosesCover, Effect::StartsToFail, Effect::Weaker, Effect::NotKnown, Effect::GainsCover, Effect::Unchanged];
 
     /// All effects in the order of the report, improvements first.
-    pub const TOLD: [Effect; 6] =
+    pub const IN_REPORTS: [Effect; 6] =
         [Effect::GainsCover, Effect::LosesCover, Effect::Weaker, Effect::StartsToFail, Effect::NotKnown, Effect::Unchanged];
+
+    /// Its name in JSON and CSV.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Effect::LosesCover => "loses_cover",
+            Effect::StartsToFail => "starts_to_fail",
+            Effect::Weaker => "weaker",
+            Effect::NotKnown => "not_known",
+            Effect::GainsCover => "gains_cover",
+            Effect::Unchanged => "unchanged",
+        }
+    }
 
     /// The severity of the effect.
     #[must_use]
@@ -137,14 +148,7 @@ impl Effect {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Effect::LosesCover => "loses cover",
-            Effect::StartsToFail => "starts to fail",
-            Effect::Weaker => "weaker",
-            Effect::NotKnown => "not known",
-            Effect::GainsCover => "gains cover",
-            Effect::Unchanged => "unchanged",
-        })
+        f.pad(&self.as_str().replace('_', " "))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Checks each step on an event's way from the call to the auditor: trail, selectors, rule, heartbeat.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
 };
 
 /// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The name of the check.
     pub check: &'static str,
@@ -28,8 +27,7 @@ pub struct Check {
 }
 
 /// The status of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// Nothing is missing.
     Ok,

@@ -19,7 +19,7 @@ use crate::{
     operations::{self, OperationCoverage},
     timestamp::Timestamp,
 };
-pub use answers::{Answer, Settled};
+pub use answers::{Answer, Conclusion};
 
 /// The records that support one answer: their number and an example.
 #[derive(Clone, Debug, Default)]

@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
-use serde::Serialize;
 
 use super::{AccountRegion, Call, Evaluation, Inspection, Side, Sides};
 use crate::{operations::OperationCoverage, timestamp::Timestamp};
 
 /// The answer to one question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The id of the question.
     pub id: &'static str,
     /// The question.
     pub question: &'static str,
-    /// The answer.
-    pub settled: Settled,
+    /// What the records show.
+    pub conclusion: Conclusion,
     /// The number of records or calls that show yes.
     pub yes: u64,
     /// The event id of one of them.
@@ -31,10 +30,9 @@ pub struct Answer {
     pub needs: &'static str,
 }
 
-/// The answer to a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Settled {
+/// What the records show of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Conclusion {
     /// Records show yes, and none shows no.
     Yes,
     /// Records show no, and none shows yes.
@@ -45,15 +43,15 @@ pub enum Settled {
     NotSeen,
 }
 
-impl Settled {
+impl Conclusion {
     /// The answer as text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Settled::Yes => "settled yes",
-            Settled::No => "settled no",
-            Settled::Both => "both",
-            Settled::NotSeen => "not seen",
+            Conclusion::Yes => "settled yes",
+            Conclusion::No => "settled no",
+            Conclusion::Both => "both",
+            Conclusion::NotSeen => "not seen",
         }
     }
 }
@@ -300,13 +298,13 @@ const NOT_BY_RECORDS: &[(&str, &str, &str)] = &[
 
 fn answer(id: &'static str, question: &'static str, needs: &'static str, sides: Sides) -> Answer {
     let Sides { yes, no } = sides;
-    let settled = match (yes.count, no.count) {
-        (0, 0) => Settled::NotSeen,
-        (_, 0) => Settled::Yes,
-        (0, _) => Settled::No,
-        _ => Settled::Both,
+    let conclusion = match (yes.count, no.count) {
+        (0, 0) => Conclusion::NotSeen,
+        (_, 0) => Conclusion::Yes,
+        (0, _) => Conclusion::No,
+        _ => Conclusion::Both,
     };
-    Answer { id, question, settled, yes: yes.count, yes_example: yes.example, no: no.count, no_example: no.example, detail: None, needs }
+    Answer { id, question, conclusion, yes: yes.count, yes_example: yes.example, no: no.count, no_example: no.example, detail: None, needs }
 }
 
 /// Calls joined with evaluations.
