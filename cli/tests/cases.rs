@@ -50,7 +50,7 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
 
 /// The title and the detail of a finding about a refused change describe it as an attempt.
 fn claims_no_deed(finding: &Value) {
-    const DEEDS: &[&str] = &[
+    const CLAIMS: &[&str] = &[
         "took the place",
         "was deleted",
         "was replaced",
@@ -71,8 +71,8 @@ fn claims_no_deed(finding: &Value) {
     for field in ["title", "detail"] {
         let text = finding[field].as_str().unwrap_or_default();
         assert!(text.contains("would"), "`{field}` of a refused change: {text}");
-        for deed in DEEDS {
-            assert!(!text.replace("would have got ", "").contains(deed), "`{field}` of a refused change claims that it {deed}: {text}");
+        for claim in CLAIMS {
+            assert!(!text.replace("would have got ", "").contains(claim), "`{field}` of a refused change claims that it {claim}: {text}");
         }
     }
 }

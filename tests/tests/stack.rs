@@ -146,8 +146,8 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     assert!(listed.contains(".json</Key>") && listed.contains(".csv</Key>"), "{listed}");
 
     // A finding that is withdrawn is notified, too, though its item no longer exists: the stream has only the old image.
-    let told = |item: &&Value| rules.contains(item["gsi_rule"]["S"].as_str().unwrap());
-    let gone = findings(hub, account).iter().find(told).unwrap().clone();
+    let of_rules = |item: &&Value| rules.contains(item["gsi_rule"]["S"].as_str().unwrap());
+    let gone = findings(hub, account).iter().find(of_rules).unwrap().clone();
     let key = json!({"TableName": "guardrail-audit-findings", "Key": {"pk": gone["pk"], "sk": gone["sk"]}});
     hub.json("dynamodb", "DynamoDB_20120810.DeleteItem", &key).unwrap();
     let alert: Value = serde_json::from_str(&hub.receive(&tool, TIMEOUT)).unwrap();

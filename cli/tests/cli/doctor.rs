@@ -37,10 +37,10 @@ fn records_in_files_settle_what_they_show() {
 
 #[test]
 fn no_text_of_a_record_is_shown() {
-    let mut told = call(1);
-    told["requestParameters"]["messages"] = json!([{"content": "a secret prompt"}]);
-    told["requestParameters"]["guardrailConfig"] = json!({"guardrailIdentifier": "abcd1234efgh", "trace": "a secret prompt"});
-    let logs = folder(&[("a.json", told.to_string().as_bytes())]);
+    let mut talkative = call(1);
+    talkative["requestParameters"]["messages"] = json!([{"content": "a secret prompt"}]);
+    talkative["requestParameters"]["guardrailConfig"] = json!({"guardrailIdentifier": "abcd1234efgh", "trace": "a secret prompt"});
+    let logs = folder(&[("a.json", talkative.to_string().as_bytes())]);
     for format in ["table", "json"] {
         let ran = run(&["doctor", &at(&logs, "a.json"), "--format", format]);
         assert!(ran.code == 0 && !ran.stdout.contains("secret"), "{}", ran.stdout);

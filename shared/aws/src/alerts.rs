@@ -213,8 +213,8 @@ impl<P: Publish> Alerts<P> {
         }
         let lines: Vec<(Kind, String)> =
             aside.iter().filter_map(|(_, body)| serde_json::from_str::<Aside>(body).ok()).map(|aside| (aside.kind, aside.line)).collect();
-        let told: Vec<String> = aside.iter().map(|(id, body)| format!("{id} {body}")).collect();
-        let id = crate::fact::digest(told.join("\n").as_bytes());
+        let bodies: Vec<String> = aside.iter().map(|(id, body)| format!("{id} {body}")).collect();
+        let id = crate::fact::digest(bodies.join("\n").as_bytes());
         for format in self.topics.formats() {
             self.topics.publish(format, &digest_message(format, &id, &lines)).await?;
         }

@@ -54,9 +54,10 @@ pub fn queues_in(setting: &[String]) -> BTreeMap<String, String> {
 /// The session name that carries these counts.
 #[must_use]
 pub fn session_name(dead_letters: &DeadLetters) -> String {
-    let told = dead_letters.iter().map(|(queue, count)| format!("{queue}={}", count.map_or(UNREAD.to_owned(), |count| count.to_string())));
-    let told: Vec<String> = told.collect();
-    let name = told.join(",");
+    let counts =
+        dead_letters.iter().map(|(queue, count)| format!("{queue}={}", count.map_or(UNREAD.to_owned(), |count| count.to_string())));
+    let counts: Vec<String> = counts.collect();
+    let name = counts.join(",");
     match name.len() {
         0 => NOTHING.to_owned(),
         length if length <= LONGEST => name,
@@ -68,8 +69,8 @@ pub fn session_name(dead_letters: &DeadLetters) -> String {
 /// The counts that a session name carries.
 #[must_use]
 pub fn of_session(name: &str) -> DeadLetters {
-    let told = name.split(',').filter_map(|queue| queue.split_once('='));
-    told.map(|(queue, count)| (queue.to_owned(), count.parse().ok())).collect()
+    let counts = name.split(',').filter_map(|queue| queue.split_once('='));
+    counts.map(|(queue, count)| (queue.to_owned(), count.parse().ok())).collect()
 }
 
 /// The counts in words. Queue names come from the account under audit, so control characters are removed.

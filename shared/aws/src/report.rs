@@ -78,7 +78,7 @@ const PAGES: usize = 20;
 /// The reasons why a query can't be answered: it is wrong, or AWS failed.
 #[derive(Debug)]
 enum Problem {
-    Asked(String),
+    BadQuery(String),
     Failed(CallError),
 }
 
@@ -114,11 +114,11 @@ impl<B: Bucket> Reports<B> {
             "scoreboard" => self.answer_scoreboard(parameters).await,
             "coverage" => self.answer_coverage(parameters).await,
             "blind" => self.answer_blind().await,
-            other => Err(Problem::Asked(format!("there is no `{other}`; ask for findings, scoreboard, coverage or blind"))),
+            other => Err(Problem::BadQuery(format!("there is no `{other}`; ask for findings, scoreboard, coverage or blind"))),
         };
         match answered {
             Ok(answer) => answer,
-            Err(Problem::Asked(problem)) => json_answer(400, &json!({"error": problem})),
+            Err(Problem::BadQuery(problem)) => json_answer(400, &json!({"error": problem})),
             Err(Problem::Failed(error)) => {
                 error::warn("a question could not be answered", &error);
                 json_answer(503, &json!({"error": "try again later"}))
@@ -127,7 +127,7 @@ impl<B: Bucket> Reports<B> {
     }
 
     async fn answer_findings(&self, parameters: &BTreeMap<String, String>) -> Result<Answer, Problem> {
-        let query = Query::parse(parameters).map_err(Problem::Asked)?;
+        let query = Query::parse(parameters).map_err(Problem::BadQuery)?;
         let (found, token) = self.find(&query).await?;
         if query.csv {
             let mut answer = csv_answer(findings_csv(&found)?);
@@ -184,7 +184,7 @@ impl<B: Bucket> Reports<B> {
         let mut coverage = self.coverage(account, hourly).await?;
         for (name, keep) in [("since", std::cmp::Ordering::Less), ("until", std::cmp::Ordering::Greater)] {
             if let Some(bound) = parameters.get(name) {
-                let moment = Timestamp::parse(bound).ok_or_else(|| Problem::Asked(format!("`{name}` is no time: {bound}")))?.to_string();
+                let moment = Timestamp::parse(bound).ok_or_else(|| Problem::BadQuery(format!("`{name}` is no time: {bound}")))?.to_string();
                 coverage.retain(|row| row.period.as_str().cmp(moment.get(..row.period.len()).unwrap_or_default()) != keep);
             }
         }

@@ -234,12 +234,12 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
         }
     }
     let stores = change_history::log_stores(&state, of_all.iter().map(|(_, change)| change));
-    let heard = |place: &AccountRegionSummary| {
-        let mut heard: Vec<Timestamp> = place.heartbeats.iter().map(|(time, _)| *time).collect();
-        heard.sort_unstable();
-        ((place.account.clone(), place.region.clone()), heard)
+    let times = |place: &AccountRegionSummary| {
+        let mut times: Vec<Timestamp> = place.heartbeats.iter().map(|(time, _)| *time).collect();
+        times.sort_unstable();
+        ((place.account.clone(), place.region.clone()), times)
     };
-    let heartbeats: Heartbeats = seen.iter().map(heard).filter(|(_, heard)| !heard.is_empty()).collect();
+    let heartbeats: Heartbeats = seen.iter().map(times).filter(|(_, times)| !times.is_empty()).collect();
     let context = RuleContext {
         state: &state,
         configuration: options.configuration,
@@ -251,22 +251,22 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
         drafts_requested: &drafts_requested,
         named: &OnceLock::new(),
     };
-    let mut looking = ChangeRules::default();
+    let mut rules_of_changes = ChangeRules::default();
     let history = ChangeHistory::new(context, &of_all);
-    looking.at_changes(&history, options);
+    rules_of_changes.at_changes(&history, options);
     let traffic = traffic(&seen, &state, options.selection);
-    looking.at_states(&history, &traffic, options);
+    rules_of_changes.at_states(&history, &traffic, options);
     let enabled = kept.iter(texts.strings()).filter(|listed| listed.operation() == ("account", "EnableRegion"));
     audit.silent_at = rules::silent_at(&traffic, enabled.map(PackedChange::time), &history);
     let mut by_owner: Vec<_> = by_owner.into_values().collect();
     by_owner.sort_by_key(|listed| Reverse(listed.len()));
     let look = |listed: Vec<PackedChange<'_>>| {
         let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(PackedChange::to_change).collect();
-        let mut looking = ChangeRules::default();
-        looking.at_changes(&ChangeHistory::new(context, &own), options);
-        looking
+        let mut rules_of_changes = ChangeRules::default();
+        rules_of_changes.at_changes(&ChangeHistory::new(context, &own), options);
+        rules_of_changes
     };
-    let rules = parallel::map(options.threads, by_owner, look).into_iter().fold(looking, ChangeRules::and);
+    let rules = parallel::map(options.threads, by_owner, look).into_iter().fold(rules_of_changes, ChangeRules::and);
     Checked { audit, state, verdicts, rules, regions, unread_identities }
 }
 

@@ -27,11 +27,11 @@ use crate::{
 };
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[doc = $told:literal])+ $variant:ident = $word:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $documentation:literal])+ $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name {
-            $($(#[doc = $told])+ #[serde(rename = $word)] $variant,)+
+            $($(#[doc = $documentation])+ #[serde(rename = $word)] $variant,)+
         }
 
         impl $name {
@@ -45,11 +45,11 @@ macro_rules! words {
 
             /// The documentation of the variant, as a part of a sentence. Users see it.
             #[must_use]
-            pub fn told(self) -> String {
-                let told = match self {
-                    $($name::$variant => concat!($($told),+),)+
+            pub fn in_words(self) -> String {
+                let text = match self {
+                    $($name::$variant => concat!($($documentation),+),)+
                 };
-                let mut characters = told.trim().trim_end_matches('.').chars();
+                let mut characters = text.trim().trim_end_matches('.').chars();
                 characters.next().into_iter().flat_map(char::to_lowercase).chain(characters).collect()
             }
 

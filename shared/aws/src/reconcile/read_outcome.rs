@@ -20,7 +20,7 @@ use crate::{
 
 /// Seconds for which a new snapshot is reported again. Must be longer than the time until a failed task is delivered again, or the fold may
 /// never learn of the snapshot.
-const TOLD_AGAIN: i64 = 3 * 60 * 60;
+const REPORTED_AGAIN_SECONDS: i64 = 3 * 60 * 60;
 
 /// The outcome of reading.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ impl<B: Bucket> SnapshotSink for ReadRecorder<'_, B> {
         }
         let written = self.world.write(stem, json).await?;
         // A snapshot of a while ago is reported as well: the task that wrote it may have failed before it reported.
-        if written.is_new || written.since.is_some_and(|time| time > self.now.plus_seconds(-TOLD_AGAIN)) {
+        if written.is_new || written.since.is_some_and(|time| time > self.now.plus_seconds(-REPORTED_AGAIN_SECONDS)) {
             self.outcome().changed.push(stem.to_owned());
         }
         Ok(true)

@@ -49,7 +49,7 @@ impl Publish for Topic {
 impl Topic {
     /// What was told, by its id, in no order.
     fn ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.0.lock().unwrap().iter().map(|told| told.id.clone()).collect();
+        let mut ids: Vec<String> = self.0.lock().unwrap().iter().map(|published| published.id.clone()).collect();
         ids.sort();
         ids
     }
@@ -299,10 +299,10 @@ async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
     let mut random = Random(7);
     let records = history(&mut random);
     let clean = clean_pass(&endpoint, &records).await;
-    let (expected, told) = (clean.in_the_end().await, clean.topic.ids());
-    assert!(told.len() > 1, "there is something to lose");
-    let once: BTreeSet<&String> = told.iter().collect();
-    assert_eq!(once.len(), told.len(), "and none of it is told twice");
+    let (expected, published) = (clean.in_the_end().await, clean.topic.ids());
+    assert!(published.len() > 1, "there is something to lose");
+    let once: BTreeSet<&String> = published.iter().collect();
+    assert_eq!(once.len(), published.len(), "and none of it is told twice");
     for failure in [Failure::Before, Failure::After, Failure::KillBefore, Failure::KillAfter] {
         let mut failed = 0;
         for call in 1.. {
@@ -341,14 +341,17 @@ async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
             alerts.take(&found).await;
             anything_failed |= connection.recover();
             installation.alert(&found).await;
-            let told_now = installation.topic.ids();
+            let published_now = installation.topic.ids();
             match failure {
-                Failure::Before | Failure::After => assert_eq!(told_now, told, "{failure:?} at call {call}"),
+                Failure::Before | Failure::After => assert_eq!(published_now, published, "{failure:?} at call {call}"),
                 // Killed between sending and ticking off, it is sent again under the same id: a FIFO topic drops the copy.
                 Failure::KillBefore | Failure::KillAfter => {
-                    let unique: BTreeSet<&String> = told_now.iter().collect();
+                    let unique: BTreeSet<&String> = published_now.iter().collect();
                     assert_eq!(unique, once, "{failure:?} at call {call}");
-                    assert!(told_now.len() <= told.len() + 1, "{failure:?} at call {call}: at most the one on its way is told twice");
+                    assert!(
+                        published_now.len() <= published.len() + 1,
+                        "{failure:?} at call {call}: at most the one on its way is told twice"
+                    );
                 }
             }
             if !anything_failed {

@@ -84,8 +84,8 @@ async fn that_others_are_heard_shows_who_is_silent() {
     let gaps = about(&findings, "telemetry-gap", MEMBER);
     assert_eq!(gaps.len(), 1, "{findings:?}");
     assert!(gaps[0].detail.contains("no heartbeat since"), "{}", gaps[0].detail);
-    let heard = [&silent[..], &[heartbeat(MEMBER, 4, 60), heartbeat(MEMBER, 5, 120), heartbeat(MEMBER, 6, 180)]].concat();
-    let findings = found_in_any_order(&files, organization(false), &heard).await;
+    let reporting = [&silent[..], &[heartbeat(MEMBER, 4, 60), heartbeat(MEMBER, 5, 120), heartbeat(MEMBER, 6, 180)]].concat();
+    let findings = found_in_any_order(&files, organization(false), &reporting).await;
     assert_eq!(about(&findings, "telemetry-gap", MEMBER).len(), 0, "{findings:?}");
 }
 

@@ -53,13 +53,13 @@ fn alerts(tables: &Tables, topic: &Topic, digest: bool) -> Alerts<Topic> {
     Alerts::new(tables.findings(), topic.clone(), Severity::Medium, digest, metrics("send-alerts"), Clock::At(now()))
 }
 
-fn told(topic: &Topic) -> Vec<(Vec<String>, Value)> {
-    let told = std::mem::take(&mut *topic.0.lock().unwrap());
-    told.into_iter().map(|told| (told.attributes["kind"].clone(), serde_json::from_str(&told.body).unwrap())).collect()
+fn published(topic: &Topic) -> Vec<(Vec<String>, Value)> {
+    let published = std::mem::take(&mut *topic.0.lock().unwrap());
+    published.into_iter().map(|published| (published.attributes["kind"].clone(), serde_json::from_str(&published.body).unwrap())).collect()
 }
 
 fn kinds(topic: &Topic) -> Vec<String> {
-    told(topic).into_iter().flat_map(|(kind, _)| kind).collect()
+    published(topic).into_iter().flat_map(|(kind, _)| kind).collect()
 }
 
 #[tokio::test]
@@ -112,9 +112,9 @@ async fn a_finding_that_comes_back_after_it_was_withdrawn_is_told_again() {
     let finding = finding(1, "222233334444", Severity::High);
     let (mut ticket, mut ids) = (0, Vec::new());
     let mut kinds_and_ids = || {
-        let told = std::mem::take(&mut *topic.0.lock().unwrap());
-        ids.extend(told.iter().map(|message| message.id.clone()));
-        told.iter().flat_map(|message| message.attributes["kind"].clone()).collect::<Vec<_>>()
+        let published = std::mem::take(&mut *topic.0.lock().unwrap());
+        ids.extend(published.iter().map(|message| message.id.clone()));
+        published.iter().flat_map(|message| message.attributes["kind"].clone()).collect::<Vec<_>>()
     };
     for _ in 0..3 {
         ticket += 1;
@@ -168,8 +168,8 @@ async fn a_burst_of_one_rule_is_one_message() {
             .push(put(&tables, &finding(number, &format!("2222333344{number:02}"), Severity::High), i64::try_from(number).unwrap()).await);
     }
     assert_eq!(alerts(&tables, &topic, false).take(&records).await, None);
-    let told = topic.0.lock().unwrap().clone();
-    let [message] = told.as_slice() else { panic!("{} messages", told.len()) };
+    let published = topic.0.lock().unwrap().clone();
+    let [message] = published.as_slice() else { panic!("{} messages", published.len()) };
     assert_eq!(
         (message.attributes["account"].len(), message.attributes["ou"].as_slice()),
         (30, ["ou-ab12-prodprod".to_owned(), "r-ab12".to_owned()].as_slice())
@@ -188,9 +188,9 @@ async fn a_message_is_never_too_large_to_send() {
         records.push(put(&tables, &finding, i64::try_from(number).unwrap()).await);
     }
     assert_eq!(alerts(&tables, &topic, false).take(&records).await, None);
-    let told = topic.0.lock().unwrap().clone();
-    assert!(told.iter().all(|message| message.body.len() < 200_000));
-    let body: Value = serde_json::from_str(&told[0].body).unwrap();
+    let published = topic.0.lock().unwrap().clone();
+    assert!(published.iter().all(|message| message.body.len() < 200_000));
+    let body: Value = serde_json::from_str(&published[0].body).unwrap();
     assert_eq!(body["findings"].as_array().unwrap().len() + body["more"].as_array().unwrap().len(), 30);
 }
 
@@ -206,8 +206,8 @@ async fn a_digest_tells_all_at_once_and_what_is_critical_at_once() {
     // Five of one rule would be one message; these three are told by themselves.
     assert_eq!(kinds(&topic), ["new"]);
     assert_eq!(alerts.send_digest().await.unwrap(), 2);
-    let told = told(&topic);
-    assert_eq!((told.len(), told[0].1["lines"].as_array().unwrap().len()), (1, 2));
+    let published = published(&topic);
+    assert_eq!((published.len(), published[0].1["lines"].as_array().unwrap().len()), (1, 2));
     assert_eq!(alerts.send_digest().await.unwrap(), 0);
 }
 

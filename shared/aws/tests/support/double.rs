@@ -43,7 +43,7 @@ pub enum Answer {
 
 /// What it was asked.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct AwsRequest {
     /// As in [`Double::on`].
     pub operation: String,
     /// The body, if it is JSON.
@@ -56,7 +56,7 @@ pub struct Asked {
     pub at: Duration,
 }
 
-impl Asked {
+impl AwsRequest {
     /// A parameter, of the body or of the query.
     pub fn parameter(&self, name: &str) -> Option<String> {
         self.body[name].as_str().map(str::to_owned).or_else(|| self.query.get(name).cloned())
@@ -66,7 +66,7 @@ impl Asked {
 #[derive(Debug, Default)]
 struct Script {
     answers: BTreeMap<String, VecDeque<Answer>>,
-    asked: Vec<Asked>,
+    asked: Vec<AwsRequest>,
     /// How long everybody slept so far.
     slept: Duration,
 }
@@ -94,7 +94,7 @@ impl Double {
     }
 
     /// What it was asked of an operation.
-    pub fn asked(&self, operation: &str) -> Vec<Asked> {
+    pub fn asked(&self, operation: &str) -> Vec<AwsRequest> {
         self.0.lock().unwrap().asked.iter().filter(|asked| asked.operation == operation).cloned().collect()
     }
 
@@ -120,7 +120,7 @@ impl Double {
         self.0.lock().unwrap().slept
     }
 
-    fn answer(&self, mut asked: Asked) -> Answer {
+    fn answer(&self, mut asked: AwsRequest) -> Answer {
         let mut script = self.0.lock().unwrap();
         asked.at = script.slept;
         let answer = match script.answers.get_mut(&asked.operation) {
@@ -134,14 +134,14 @@ impl Double {
     }
 }
 
-fn asked(request: &HttpRequest) -> Asked {
+fn asked(request: &HttpRequest) -> AwsRequest {
     let (path, query) = request.uri().split_once('?').unwrap_or((request.uri(), ""));
     let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
     let bytes = request.body().bytes().unwrap_or_default();
     let form = pairs(&String::from_utf8_lossy(bytes));
     let target = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next());
     let operation = target.map(str::to_owned).or_else(|| form.get("Action").cloned());
-    Asked {
+    AwsRequest {
         operation: operation.unwrap_or_else(|| format!("{} {path}", request.method())),
         body: serde_json::from_slice(bytes).unwrap_or_default(),
         query: pairs(query),

@@ -114,12 +114,12 @@ impl ChangeFindingBuilder {
         let said = Match { of, time, steps, unverified, restored_at, anonymous, models };
         let event_id = said.of.as_ref().map(|made| made.event_id.clone()).unwrap_or_default();
         let words = MatchText { time: said.time(), event_id, because: shortened(because), changes, remediation, unverified };
-        let told = match &said.of {
+        let texts = match &said.of {
             None => &mut self.of_states,
             Some(made) if made.refused => &mut self.of_attempts,
             Some(_) => &mut self.of_done,
         };
-        told.add(words);
+        texts.add(words);
         self.said.push(said);
     }
 
@@ -335,19 +335,19 @@ fn finding(
     events.retain(|event| !event.is_empty());
     let unverified = !telling.is_empty() && telling.iter().all(|said| said.unverified);
     let attempted = done.is_empty();
-    let told = match (attempted, by_change) {
+    let texts = match (attempted, by_change) {
         (true, _) => &builder.of_attempts,
         (false, true) => &builder.of_done,
         (false, false) => &builder.of_states,
     };
-    let remediation = told.latest().and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
+    let remediation = texts.latest().and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
     let (resolved_at, reopened) = restored_at(rule, telling);
     let resolved_at = resolved_at.filter(|_| !(by_change && still_so));
     let of_rule = rule.finding(key.clone(), options.configuration);
     let mut finding = Finding {
         severity: worst,
         title: if attempted { rule.attempt() } else { rule.title }.to_owned(),
-        detail: detail(&apis, &principals, said.len(), attempted, told),
+        detail: detail(&apis, &principals, said.len(), attempted, texts),
         remediation: if attempted { AFTER_AN_ATTEMPT.to_owned() } else { remediation },
         status: if resolved_at.is_some() { Status::Resolved } else { Status::Open },
         principals,
@@ -360,7 +360,7 @@ fn finding(
         last_seen: said.iter().rev().find_map(|said| said.time()),
         count: said.iter().map(|said| said.of.as_ref().map(|made| made.key())).collect::<BTreeSet<_>>().len() as u64,
         events,
-        changes: told.changes(MOST_CHANGES),
+        changes: texts.changes(MOST_CHANGES),
         reopened,
         resolved_at,
         ..of_rule
@@ -393,7 +393,7 @@ fn restored_at(rule: &Rule, said: &[&Match]) -> (Option<Timestamp>, u64) {
     (resolved_at, reopened)
 }
 
-fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, told: &MatchTexts) -> String {
+fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, texts: &MatchTexts) -> String {
     let mut detail = String::new();
     if !apis.shown.is_empty() {
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
@@ -401,7 +401,7 @@ fn detail(apis: &Bounded, principals: &Bounded, count: usize, attempted: bool, t
         let by = if principals.shown.is_empty() { String::new() } else { format!(" by {principals}") };
         detail = format!("{apis}{by}{times}{refused}: ");
     }
-    detail.push_str(&told.sentence(attempted));
+    detail.push_str(&texts.sentence(attempted));
     detail
 }
 

@@ -123,33 +123,33 @@ mod tests {
         }
     }
 
-    fn told(all: impl IntoIterator<Item = MatchText>) -> MatchTexts {
-        let mut told = MatchTexts::default();
-        all.into_iter().for_each(|words| told.add(words));
-        told
+    fn texts(all: impl IntoIterator<Item = MatchText>) -> MatchTexts {
+        let mut texts = MatchTexts::default();
+        all.into_iter().for_each(|words| texts.add(words));
+        texts
     }
 
     #[test]
     fn each_different_thing_is_said_once_in_the_order_of_time() {
         let all = [words(3, "it got a password", None), words(1, "it got a key", None), words(2, "it got a key", None)];
-        assert_eq!(told(all).sentence(false), "it got a key; then it got a password");
+        assert_eq!(texts(all).sentence(false), "it got a key; then it got a password");
         let all = [words(1, "it was weakened", Some("hate")), words(2, "it was weakened", Some("insults"))];
-        assert_eq!(told(all).sentence(false), "it was weakened: hate from HIGH to nothing; insults from HIGH to nothing");
+        assert_eq!(texts(all).sentence(false), "it was weakened: hate from HIGH to nothing; insults from HIGH to nothing");
     }
 
     #[test]
     fn a_refused_change_never_claims_the_deed() {
-        let would = told([words(1, "it would have got a key", None)]).sentence(true);
+        let would = texts([words(1, "it would have got a key", None)]).sentence(true);
         assert_eq!(would, "it would have got a key");
-        assert_eq!(told([words(1, "it got a key", None)]).sentence(true), "had it not been refused, it would mean: it got a key");
+        assert_eq!(texts([words(1, "it got a key", None)]).sentence(true), "had it not been refused, it would mean: it got a key");
     }
 
     #[test]
     fn the_latest_are_said_whatever_order_they_come_in() {
         let all: Vec<MatchText> = (0..30).map(|second| words(second, &format!("thing {}", second % 15), None)).collect();
-        let expected = told(all.clone());
-        let mut apart = told(all.iter().skip(11).rev().cloned());
-        apart.and(told(all.iter().take(11).cloned()));
+        let expected = texts(all.clone());
+        let mut apart = texts(all.iter().skip(11).rev().cloned());
+        apart.and(texts(all.iter().take(11).cloned()));
         assert_eq!(apart.sentence(false), expected.sentence(false));
         assert!(expected.sentence(false).starts_with("others before; then thing 5; then thing 6;"), "{}", expected.sentence(false));
     }

@@ -27,8 +27,8 @@ struct ChangeRow {
     /// The time in microseconds since 1970.
     time: [u8; 8],
     event: [u8; 16],
-    /// The number of its [`Deed`].
-    deed: u32,
+    /// The number of its [`Action`].
+    action: u32,
     /// The value of the parameter [`NAME`].
     name: Symbol24,
     /// The other parameters as JSON; empty for null. The response likewise.
@@ -38,9 +38,9 @@ struct ChangeRow {
     effect: Symbol24,
 }
 
-/// The fields of a change that have few distinct combinations.
+/// What was done, where and by whom: the fields of a change that have few distinct combinations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Deed {
+struct Action {
     account: Symbol,
     /// The service and the operation, with a blank between them.
     operation: Symbol,
@@ -56,13 +56,13 @@ const NAME: &str = "policyName";
 /// All changes that were read, copies included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PackedChanges {
-    deeds: Distinct<Deed>,
+    actions: Distinct<Action>,
     changes: Vec<ChangeRow>,
 }
 
 impl PackedChanges {
     pub(super) fn push(&mut self, key: &ChangeKey, change: &Change, strings: &mut Strings) {
-        let deed = Deed {
+        let action = Action {
             account: strings.intern(&key.account),
             operation: strings.intern(&format!("{} {}", change.service, change.operation)),
             region: strings.intern(&change.region),
@@ -73,7 +73,7 @@ impl PackedChanges {
         self.changes.push(ChangeRow {
             time: key.time.as_micros().to_be_bytes(),
             event: PackedId::pack(&key.event_id, strings).to_bytes(),
-            deed: self.deeds.intern(deed),
+            action: self.actions.intern(action),
             name: strings.intern(change.text(NAME).unwrap_or_default()).into(),
             parameters: intern_json(&Nameless(&change.parameters), strings).into(),
             response: intern_json(&change.response, strings).into(),
@@ -88,18 +88,18 @@ impl PackedChanges {
     pub(super) fn absorb(&mut self, other: PackedChanges, symbols: &[Symbol]) {
         let new = |symbol: Symbol| symbols.get(symbol.0 as usize).copied().unwrap_or_default();
         let new24 = |symbol: Symbol24| Symbol24::from(new(symbol.into()));
-        let deeds = self.deeds.absorb(&other.deeds, |deed| Deed {
-            account: new(deed.account),
-            operation: new(deed.operation),
-            region: new(deed.region),
-            principal: new(deed.principal),
-            invoked_by: new(deed.invoked_by),
-            error: new(deed.error),
+        let actions = self.actions.absorb(&other.actions, |action| Action {
+            account: new(action.account),
+            operation: new(action.operation),
+            region: new(action.region),
+            principal: new(action.principal),
+            invoked_by: new(action.invoked_by),
+            error: new(action.error),
         });
         self.changes.extend(other.changes.into_iter().map(|kept| ChangeRow {
             time: kept.time,
             event: PackedId::from_bytes(kept.event).renamed(symbols).to_bytes(),
-            deed: deeds.get(kept.deed as usize).copied().unwrap_or(0),
+            action: actions.get(kept.action as usize).copied().unwrap_or(0),
             name: new24(kept.name),
             parameters: new24(kept.parameters),
             response: new24(kept.response),
@@ -108,7 +108,7 @@ impl PackedChanges {
     }
 
     pub(super) fn close(&mut self) {
-        self.deeds.close();
+        self.actions.close();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -118,9 +118,9 @@ impl PackedChanges {
     /// Orders the changes by time, event id and account, removes copies and returns their number. Two different records with the same id
     /// are both kept, in an order that doesn't depend on the order of reading.
     pub(crate) fn put_in_order(&mut self, strings: &Strings) -> u64 {
-        let deeds = &self.deeds;
+        let actions = &self.actions;
         let rest = |kept: &ChangeRow| {
-            let Deed { account, operation, region, principal, invoked_by, error } = deeds.get(kept.deed);
+            let Action { account, operation, region, principal, invoked_by, error } = actions.get(kept.action);
             let ChangeRow { name, parameters, response, effect, .. } = *kept;
             let [name, parameters, response, effect] = [name, parameters, response, effect].map(Symbol::from);
             [account, operation, region, principal, invoked_by, error, name, parameters, response, effect]
@@ -145,7 +145,7 @@ impl PackedChanges {
 
     /// All changes in their stored form.
     pub(crate) fn iter<'s>(&'s self, strings: &'s Strings) -> impl Iterator<Item = PackedChange<'s>> {
-        self.changes.iter().map(move |kept| PackedChange { kept, deeds: &self.deeds, strings })
+        self.changes.iter().map(move |kept| PackedChange { kept, actions: &self.actions, strings })
     }
 }
 
@@ -189,13 +189,13 @@ fn is_name(value: &Value) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) struct PackedChange<'s> {
     kept: &'s ChangeRow,
-    deeds: &'s Distinct<Deed>,
+    actions: &'s Distinct<Action>,
     strings: &'s Strings,
 }
 
 impl<'s> PackedChange<'s> {
-    fn deed(self) -> Deed {
-        self.deeds.get(self.kept.deed)
+    fn action(self) -> Action {
+        self.actions.get(self.kept.action)
     }
 
     pub(crate) fn time(self) -> Timestamp {
@@ -203,16 +203,16 @@ impl<'s> PackedChange<'s> {
     }
 
     pub(crate) fn account(self) -> &'s str {
-        self.strings.get(self.deed().account)
+        self.strings.get(self.action().account)
     }
 
     pub(crate) fn region(self) -> &'s str {
-        self.strings.get(self.deed().region)
+        self.strings.get(self.action().region)
     }
 
     /// The service and the operation.
     pub(crate) fn operation(self) -> (&'s str, &'s str) {
-        self.strings.get(self.deed().operation).split_once(' ').unwrap_or_default()
+        self.strings.get(self.action().operation).split_once(' ').unwrap_or_default()
     }
 
     /// Whether its parameters or response, as JSON, contain a text.
@@ -246,9 +246,9 @@ impl<'s> PackedChange<'s> {
             operation: operation.to_owned(),
             account: self.account().into(),
             region: self.region().into(),
-            principal: text(self.deed().principal).to_owned(),
-            invoked_by: some(self.deed().invoked_by),
-            error: some(self.deed().error),
+            principal: text(self.action().principal).to_owned(),
+            invoked_by: some(self.action().invoked_by),
+            error: some(self.action().error),
             parameters,
             response,
             effect: None,

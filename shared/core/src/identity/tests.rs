@@ -85,8 +85,8 @@ fn what_was_open_or_is_refused_all_the_same_is_no_way_around() {
     assert!(!lost(&guarded, &policy(std::slice::from_ref(&open))).is_empty());
     let refusing =
         json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"bedrock:GuardrailIdentifier": "true"}}});
-    let told = lost(&guarded, &policy(&[open, refusing]));
-    assert!(!told.iter().any(|told| told.contains("without a guardrail")), "any guardrail will do, but none won't: {told:?}");
+    let changes = lost(&guarded, &policy(&[open, refusing]));
+    assert!(!changes.iter().any(|changes| changes.contains("without a guardrail")), "any guardrail will do, but none won't: {changes:?}");
     let asking = policy(&[allow(&json!({"Null": {"bedrock:GuardrailIdentifier": "false"}}))]);
     let open = json!({"Effect": "Allow", "Action": "bedrock:Invoke*", "Resource": "*"});
     let refusing =
@@ -163,9 +163,9 @@ const BOTH: &str = "InvokeModel, InvokeModelWithResponseStream";
 fn an_allow_for_any_guardrail_is_told_by_what_passes_now() {
     let before = policy(&[allow(&on("StringLike", &json!("$*")))]);
     for any in ["*", "arn:*", "?*", "arn:aws:bedrock:*:*:guardrail/*"] {
-        let told = lost(&before, &policy(&[allow(&on("StringLike", &json!(any)))]));
+        let changes = lost(&before, &policy(&[allow(&on("StringLike", &json!(any)))]));
         let others = ["with another guardrail of the account", "with a guardrail of another Region", "with a guardrail of another account"];
-        assert_eq!(told, others.map(|other| format!("{BOTH} {other}")), "{any}");
+        assert_eq!(changes, others.map(|other| format!("{BOTH} {other}")), "{any}");
     }
     for any in ["*", "arn:*"] {
         assert!(!lost(&before, &policy(&[allow(&on("ArnLike", &json!(any)))])).is_empty(), "{any}");
@@ -179,7 +179,7 @@ fn an_allow_for_any_guardrail_is_told_by_what_passes_now() {
     assert!(
         lost(&pinned(json!("$:1")), &policy(&[allow(&on("StringLike", &json!("$:*")))]))
             .iter()
-            .any(|told| told.contains("any other version"))
+            .any(|changes| changes.contains("any other version"))
     );
     assert_eq!(lost(&pinned(json!("$")), &pinned(other)), [format!("{BOTH} with the DRAFT of guardrail other5678")]);
 }
@@ -192,7 +192,7 @@ fn a_variable_stands_for_what_only_it_has() {
     for (operator, value) in [("StringEquals", tag), ("ArnEquals", &in_arn)] {
         let before = policy(&[allow(&json!({operator: {"bedrock:GuardrailIdentifier": value}}))]);
         assert!(
-            lost(&before, &of("StringLike", "*")).iter().any(|told| told.ends_with("with another guardrail of the account")),
+            lost(&before, &of("StringLike", "*")).iter().any(|changes| changes.ends_with("with another guardrail of the account")),
             "{value}"
         );
         let same = policy(&[allow(&json!({"ForAnyValue:StringLike": {"bedrock:GuardrailIdentifier": [value]}}))]);
@@ -223,7 +223,7 @@ fn pinning_and_what_says_the_same_are_silent() {
 fn what_an_operator_does_to_calls_without_a_guardrail_decides() {
     let refused = deny(&on("StringNotEquals", &json!("$:1")));
     let before = policy(&[on_everything(), refused.clone()]);
-    let without = |lost: &[String]| lost.iter().any(|told| told == &format!("{BOTH} without a guardrail"));
+    let without = |lost: &[String]| lost.iter().any(|changes| changes == &format!("{BOTH} without a guardrail"));
     for (operator, values, is_lost) in [
         ("ForAnyValue:StringNotEquals", json!("$:1"), true),
         ("ForAllValues:StringNotEquals", json!("$:1"), false),
@@ -235,8 +235,8 @@ fn what_an_operator_does_to_calls_without_a_guardrail_decides() {
     ] {
         let after = policy(&[on_everything(), deny(&on(operator, &values))]);
         let super::Lost { inference, .. } = super::lost(std::slice::from_ref(&before), &[after], Silence::Refuses);
-        let told: Vec<String> = in_words(&inference).into_iter().map(|change| change.control).collect();
-        assert_eq!(without(&told), is_lost, "{operator} {values} {told:?}");
+        let changes: Vec<String> = in_words(&inference).into_iter().map(|change| change.control).collect();
+        assert_eq!(without(&changes), is_lost, "{operator} {values} {changes:?}");
     }
     // A Deny that never refused calls without a guardrail doesn't replace an Allow that demanded one.
     let any_value = deny(&on("ForAnyValue:StringNotEquals", &json!("$:1")));
@@ -312,15 +312,15 @@ fn actions_and_resources_can_be_named_by_what_they_are_not() {
     }
     let of_model =
         |model: &str| json!({"Action": "bedrock:InvokeModel*", "Resource": format!("arn:aws:bedrock:*::foundation-model/{model}")});
-    let told = lost(&denying(of_model("vendor.*")), &denying(of_model("vendor.a*")));
-    assert_eq!(told, [format!("{BOTH} without a guardrail on arn:aws:bedrock:*::foundation-model/vendor.*")]);
+    let changes = lost(&denying(of_model("vendor.*")), &denying(of_model("vendor.a*")));
+    assert_eq!(changes, [format!("{BOTH} without a guardrail on arn:aws:bedrock:*::foundation-model/vendor.*")]);
 }
 
 #[test]
 fn where_guardrails_do_not_reach_a_lost_refusal_is_told() {
     let refusing = |action: Value, resource: &str| json!({"Effect": "Deny", "Action": action, "Resource": resource});
     let asking = allow(&with_guardrail());
-    for (denial, told) in [
+    for (denial, changes) in [
         (refusing(json!("bedrock-mantle:*"), "*"), "bedrock-mantle:CreateInference"),
         (
             refusing(json!("aws-external-anthropic:*"), "*"),
@@ -329,7 +329,7 @@ fn where_guardrails_do_not_reach_a_lost_refusal_is_told() {
         (refusing(json!("bedrock:InvokeModel"), "arn:aws:bedrock:*:*:project/*"), "InvokeModel on project/default (Responses API)"),
     ] {
         let before = policy(&[asking.clone(), denial]);
-        assert_eq!(lost(&before, &policy(std::slice::from_ref(&asking))), [told]);
+        assert_eq!(lost(&before, &policy(std::slice::from_ref(&asking))), [changes]);
         assert_eq!(lost(&policy(std::slice::from_ref(&asking)), &before), Vec::<String>::new());
     }
     // Besides the Allow that demands a guardrail, another one without.
@@ -349,18 +349,18 @@ fn protection_is_lost_for_somebody() {
     let but = |roles: Value| json!({"ArnNotLike": {"aws:PrincipalArn": roles}});
     let (one, two) = (but(json!("arn:aws:iam::*:role/a")), but(json!(["arn:aws:iam::*:role/a", "arn:aws:iam::*:role/b"])));
     let guardrails = json!(["bedrock:UpdateGuardrail", "bedrock:DeleteGuardrail"]);
-    let told = ["DeleteGuardrail, UpdateGuardrail"];
-    assert_eq!(unprotected(&[protecting(guardrails.clone(), one.clone())], &[]), told);
-    assert_eq!(unprotected(&[protecting(guardrails.clone(), one.clone())], &[protecting(guardrails.clone(), two.clone())]), told);
+    let changes = ["DeleteGuardrail, UpdateGuardrail"];
+    assert_eq!(unprotected(&[protecting(guardrails.clone(), one.clone())], &[]), changes);
+    assert_eq!(unprotected(&[protecting(guardrails.clone(), one.clone())], &[protecting(guardrails.clone(), two.clone())]), changes);
     assert_eq!(unprotected(&[protecting(guardrails.clone(), two)], &[protecting(guardrails.clone(), one.clone())]), [""; 0]);
     assert_eq!(unprotected(&[protecting(json!("bedrock:*"), one.clone())], &[protecting(guardrails, one.clone())]).len(), 1);
-    for (action, told) in [
+    for (action, changes) in [
         ("cloudtrail:StopLogging", "StopLogging"),
         ("bedrock:Delete*InvocationLogging*", "DeleteModelInvocationLoggingConfiguration"),
         ("bedrock:PutEnforcedGuardrailConfiguration", "PutEnforcedGuardrailConfiguration"),
         ("organizations:LeaveOrganization", "LeaveOrganization"),
     ] {
-        assert_eq!(unprotected(&[protecting(json!(action), json!({}))], &[]), [told]);
+        assert_eq!(unprotected(&[protecting(json!(action), json!({}))], &[]), [changes]);
     }
     let region = |regions: Value| json!({"StringNotEquals": {"aws:RequestedRegion": regions}});
     let of_regions = |actions: &str, regions: Value| protecting(json!(actions), region(regions));

@@ -23,7 +23,7 @@ const FIELDS: [&str; 11] =
     ["Id", "MasterAccountId", "Name", "ParentId", "State", "Status", "PolicyTypes", "Type", "PolicyId", "TargetId", "AttachedAt"];
 
 /// Names that a sentence lists at most for one kind of inconsistency.
-const TOLD: usize = 5;
+const MOST_LISTED: usize = 5;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -367,12 +367,12 @@ fn named(id: &str, name: &str) -> String {
     if name.is_empty() { id.to_owned() } else { format!("{id} ({name})") }
 }
 
-/// Joins names for a sentence, [`TOLD`] at most.
+/// Joins names for a sentence, [`MOST_LISTED`] at most.
 fn listed(names: &[String]) -> String {
-    let told: Vec<&str> = names.iter().take(TOLD).map(String::as_str).collect();
-    let mut listed = told.join(", ");
-    if names.len() > TOLD {
-        let _ = write!(listed, " and {} more", names.len() - TOLD);
+    let shown: Vec<&str> = names.iter().take(MOST_LISTED).map(String::as_str).collect();
+    let mut listed = shown.join(", ");
+    if names.len() > MOST_LISTED {
+        let _ = write!(listed, " and {} more", names.len() - MOST_LISTED);
     }
     listed
 }
@@ -445,8 +445,8 @@ mod tests {
             ("Acounts", json!([]), "`Acounts` is not read: is `Accounts` meant?"),
             ("Organization", json!({"MasterAccountId": "1111"}), "`MasterAccountId` is `1111`"),
         ] {
-            let told = loose(&with(member, value.clone()));
-            assert!(told.iter().any(|told| told.contains(says)), "{value}: {told:?}");
+            let shown = loose(&with(member, value.clone()));
+            assert!(shown.iter().any(|shown| shown.contains(says)), "{value}: {shown:?}");
         }
     }
 

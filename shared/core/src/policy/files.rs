@@ -336,7 +336,7 @@ mod tests {
         json!({"bedrock": {"guardrail_inference": {"us-east-1": {"config_1": {"identifier": {"@@assign": "x"}}}}}})
     }
 
-    fn told(json: &Value) -> (Vec<(String, Form, bool)>, String) {
+    fn recognized(json: &Value) -> (Vec<(String, Form, bool)>, String) {
         let contents = Contents::of(json);
         assert_eq!(contents.instead.is_some(), contents.inside.is_empty(), "{json}");
         let inside = contents.inside.into_iter().map(|inside| (inside.pointer, inside.form, inside.text.is_some()));
@@ -422,7 +422,7 @@ mod tests {
                 "PutEnforced",
             ),
         ] {
-            let (inside, is) = told(&document);
+            let (inside, is) = recognized(&document);
             assert_eq!(inside, [(pointer.to_owned(), form, in_text)], "{document}");
             assert!(is.contains(what), "{document}: {is}");
         }
@@ -432,10 +432,10 @@ mod tests {
     fn what_says_to_be_a_bedrock_policy_is_looked_at_as_one() {
         for content in ["{", "{\"tags\": {}}", "{\"bedrok\": {}}"] {
             let described = json!({"Policy": {"PolicySummary": {"Type": "BEDROCK_POLICY"}, "Content": content}});
-            assert_eq!(told(&described).0, [("/Policy/Content".to_owned(), Form::Written, true)], "{content}");
+            assert_eq!(recognized(&described).0, [("/Policy/Content".to_owned(), Form::Written, true)], "{content}");
         }
         for misspelt in [json!({"bedrok": {}}), json!({"Bedrock": {}}), json!({"guardrail_inference": {}}), json!({})] {
-            assert_eq!(told(&misspelt).0.len(), 1, "{misspelt}");
+            assert_eq!(recognized(&misspelt).0.len(), 1, "{misspelt}");
         }
     }
 
@@ -465,7 +465,7 @@ mod tests {
             (json!([1, 2]), "a list of 2"),
             (json!(5), "the value 5"),
         ] {
-            let (inside, is) = told(&document);
+            let (inside, is) = recognized(&document);
             assert!(inside.is_empty() && is.contains(what), "{document}: {is} {inside:?}");
         }
     }

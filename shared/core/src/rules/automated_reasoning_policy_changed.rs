@@ -42,13 +42,13 @@ const CONTROL: &str = "automated reasoning ";
 
 fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let change = seen.change;
-    let deed = match change.operation.as_str() {
+    let done = match change.operation.as_str() {
         "DeleteAutomatedReasoningPolicy" => seen.did("was deleted", "would have been deleted"),
         "UpdateAutomatedReasoningPolicyAnnotations" => seen.did("got other annotations", "would have got other annotations"),
         _ => seen.did("was updated", "would have been updated"),
     };
     let Some(policy) = change.text("policyArn").or_else(|| change.answer("policyArn").as_str()).map(without_version) else {
-        let because = format!("which policy {deed} is not in the record");
+        let because = format!("which policy {done} is not in the record");
         return vec![seen.rule_match("automated-reasoning policy", because).unverified(true).fires()];
     };
     let (mut any_read, mut users) = (false, BTreeSet::<&GuardrailKey>::new());
@@ -65,7 +65,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     }
     let id = short(policy);
     let of_user = |user: &&GuardrailKey| {
-        let because = format!("the policy {id} {deed}, which the guardrail {} holds", user.id);
+        let because = format!("the policy {id} {done}, which the guardrail {} holds", user.id);
         RuleMatch::new(&user.account, &user.region, user.arn(), because).discriminator(id).fires()
     };
     if !users.is_empty() {
@@ -74,7 +74,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     if !any_read {
         return vec![Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::GuardrailContents)];
     }
-    let because = format!("it {deed}; no guardrail that was read holds it, one that does would make it reach calls");
+    let because = format!("it {done}; no guardrail that was read holds it, one that does would make it reach calls");
     vec![seen.rule_match(format!("automated-reasoning-policy/{id}"), because).severity_steps(-2).fires()]
 }
 

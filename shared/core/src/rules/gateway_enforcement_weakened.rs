@@ -123,7 +123,7 @@ fn of_resource_policy(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     let resource = seen.change.text("resourceArn");
     let concerns = resource.is_none_or(|arn| [":gateway/", ":policy-engine/"].iter().any(|kind| arn.contains(kind)));
     let deleted = seen.change.operation == "DeleteResourcePolicy";
-    let deed = if deleted { seen.did("was deleted", "would have been deleted") } else { seen.did("was put", "would have been put") };
-    let because = format!("its resource policy {deed}, and whom that lets in is not read");
+    let done = if deleted { seen.did("was deleted", "would have been deleted") } else { seen.did("was put", "would have been put") };
+    let because = format!("its resource policy {done}, and whom that lets in is not read");
     concerns.then(|| seen.rule_match(resource.unwrap_or("AgentCore resource"), because).unverified(true).fires())
 }

@@ -68,7 +68,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let enabled_again = seen.later(named.first().copied().unwrap_or_default(), |later| later.operation == "EnableKey");
     let can_be_enabled = ["DisableKey", "ScheduleKeyDeletion"].contains(&change.operation.as_str());
     let unread = ["PutKeyPolicy", "UpdateAlias", "DeleteAlias"].contains(&change.operation.as_str());
-    let (done, would_be) = deed(&change.operation);
+    let (done, would_be) = effect_on_key(&change.operation);
     let because = format!("the key of {} {}; {reaches}", guardrail.arn(), seen.did(done, would_be));
     let rule_match = RuleMatch::new(&guardrail.account, &guardrail.region, guardrail.arn(), because).discriminator(named.join(" "));
     vec![
@@ -81,7 +81,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
 }
 
 /// The effect of an operation on the key, for an applied and for a refused change.
-fn deed(operation: &str) -> (&'static str, &'static str) {
+fn effect_on_key(operation: &str) -> (&'static str, &'static str) {
     match operation {
         "DisableKey" => ("was disabled", "would have been disabled"),
         "ScheduleKeyDeletion" => ("was scheduled for deletion", "would have been scheduled for deletion"),

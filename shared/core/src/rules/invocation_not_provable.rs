@@ -30,11 +30,11 @@ pub(super) static RULE: Rule = Rule {
 fn check(judged: &JudgedCall<'_>) -> Option<Observed> {
     judged.is_not_provable().then(|| {
         let missing: Vec<&str> = judged.judgement.missing.iter().map(|missing| missing.as_str()).collect();
-        let told: Vec<String> = judged.judgement.missing.iter().map(|missing| missing.told()).collect();
+        let in_words: Vec<String> = judged.judgement.missing.iter().map(|missing| missing.in_words()).collect();
         let remedies: Vec<&str> = judged.judgement.missing.iter().map(|missing| missing.remedy()).collect();
         Observed {
             discriminator: missing.join("+"),
-            because: format!("missing: {}", told.join("; ")),
+            because: format!("missing: {}", in_words.join("; ")),
             remediation: Some(format!("To get it: {}.", remedies.join("; "))),
             ..Observed::default()
         }

@@ -40,7 +40,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let user = change.text("userName").unwrap_or("unknown");
     let (service, life, because) = if change.operation == "CreateServiceSpecificCredential" {
         let life = Life::of(change);
-        (change.text("serviceName"), life, life.told(seen))
+        (change.text("serviceName"), life, life.in_words(seen))
     } else {
         if change.operation.starts_with("Update") && ["Inactive", "Expired"].map(Some).contains(&change.text("status")) {
             return Vec::new();
@@ -52,12 +52,12 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         let of_key_user = || user.starts_with("BedrockAPIKey-").then_some("bedrock.amazonaws.com");
         let service = made.and_then(|made| made.text("serviceName")).or_else(answered).or_else(of_key_user);
         let life = made.map_or(Life::NotKnown, Life::of);
-        let deed = if change.operation.starts_with("Reset") {
+        let renewed = if change.operation.starts_with("Reset") {
             seen.did("it got a new secret", "it would have got a new secret")
         } else {
             seen.did("it was made active again", "it would have been made active again")
         };
-        (service, life, format!("{deed}, and {}", life.told(seen)))
+        (service, life, format!("{renewed}, and {}", life.in_words(seen)))
     };
     if service.is_some_and(|service| !SERVICES.contains(&service)) || life.is_within(seen.history.configuration.api_key_days) {
         return Vec::new();
@@ -91,7 +91,7 @@ impl Life {
         matches!(self, Life::Days(days) if days <= allowed)
     }
 
-    fn told(self, seen: &ChangeInContext<'_>) -> String {
+    fn in_words(self, seen: &ChangeInContext<'_>) -> String {
         let allowed = seen.history.configuration.api_key_days;
         match self {
             Life::Days(days) => format!("it {} for {days} days, and {allowed} are allowed", seen.did("lives", "would live")),

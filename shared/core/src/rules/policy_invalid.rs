@@ -129,7 +129,7 @@ fn check_state(history: &ChangeHistory<'_>) -> Vec<Outcome> {
             continue;
         };
         let attributed = state.computed_policy(account, time).state().is_some();
-        if !attributed && let Some(errors) = told(&lints_of_effective(policy, history.management_account())) {
+        if !attributed && let Some(errors) = in_words(&lints_of_effective(policy, history.management_account())) {
             outcomes.push(RuleMatch::new(account, &region, "effective policy", errors).at(time).fires());
         }
     }
@@ -154,7 +154,7 @@ fn said_to_be_invalid<'v>(
         was_valid = validation.is_valid();
     }
     let outcome = |(since, validation): (Timestamp, &Validation)| {
-        let because = format!("{INVALID}: {}", validation.told());
+        let because = format!("{INVALID}: {}", validation.listed());
         let valid_again = history.state.validity(account).iter().find(|(time, valid)| *valid && *time > since);
         let rule_match = RuleMatch::new(account, &Region::from(GLOBAL_REGION), "effective policy", because);
         rule_match.at(since).restored_at(valid_again.map(|(time, _)| *time)).fires()
@@ -163,10 +163,10 @@ fn said_to_be_invalid<'v>(
 }
 
 fn errors_of(content: &str, history: &ChangeHistory<'_>) -> Option<String> {
-    told(&lint(content, history.management_account()).unwrap_or_default())
+    in_words(&lint(content, history.management_account()).unwrap_or_default())
 }
 
-fn told(lints: &[Lint]) -> Option<String> {
+fn in_words(lints: &[Lint]) -> Option<String> {
     // A policy that demands nothing is useless, but not invalid.
     let is_error = |lint: &&Lint| lint.level == Level::Error && lint.kind != "demands-nothing";
     let errors: Vec<String> = lints.iter().filter(is_error).map(|lint| format!("{} at {}", lint.message, lint.pointer)).collect();

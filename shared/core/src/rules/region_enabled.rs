@@ -47,11 +47,12 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_in(&region))
     };
     let covered = covers(seen.key.time);
-    let heard = seen.history.heartbeats.get(&(account.clone(), region.clone())).into_iter().flatten().find(|time| **time >= seen.key.time);
+    let heartbeat =
+        seen.history.heartbeats.get(&(account.clone(), region.clone())).into_iter().flatten().find(|time| **time >= seen.key.time);
     let longest = super::telemetry_gap::longest_silence(seen.history);
     let is_silent = !change.is_refused()
         && longest.is_some_and(|longest| {
-            heard.is_none_or(|heard| heard.seconds_since(seen.key.time) > longest)
+            heartbeat.is_none_or(|heartbeat| heartbeat.seconds_since(seen.key.time) > longest)
                 && seen.history.horizon.1.seconds_since(seen.key.time) > longest
         });
     if covered == Some(true) && !is_silent {
@@ -67,8 +68,8 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let disabled = seen.later(&region, |later| later.operation == "DisableRegion").map(|(key, _)| key.time);
     let later = seen.history.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));
     let restored_at = match covered {
-        Some(true) => heard.copied(),
-        _ if is_silent => later.zip(heard).map(|(covered, heard)| covered.max(*heard)),
+        Some(true) => heartbeat.copied(),
+        _ if is_silent => later.zip(heartbeat).map(|(covered, heartbeat)| covered.max(*heartbeat)),
         _ => later,
     };
     let restored_at = disabled.into_iter().chain(restored_at).min();

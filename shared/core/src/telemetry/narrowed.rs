@@ -3,7 +3,7 @@
 use super::{Condition, LoggedEvent, SelectorKind, Selectors};
 
 /// Values of a condition that a description lists at most.
-const TOLD: usize = 3;
+const MOST_LISTED: usize = 3;
 
 impl Selectors {
     /// Describes the conditions of the selectors that select some but not all events of this kind. `None` if all are recorded, or none is.
@@ -46,10 +46,10 @@ fn in_words(conditions: &[Condition], event: LoggedEvent<'_>) -> String {
                 "notendswith" => "doesn't end with",
                 other => other,
             };
-            let told: Vec<&str> = values.iter().take(TOLD).map(String::as_str).collect();
-            let more = values.len().saturating_sub(TOLD);
+            let listed: Vec<&str> = values.iter().take(MOST_LISTED).map(String::as_str).collect();
+            let more = values.len().saturating_sub(MOST_LISTED);
             let more = if more > 0 { format!(" or {more} more") } else { String::new() };
-            format!("{} {operator} {}{more}", condition.field, told.join(" or "))
+            format!("{} {operator} {}{more}", condition.field, listed.join(" or "))
         };
         condition.operators.iter().map(each).collect::<Vec<_>>().join(" and ")
     };

@@ -97,8 +97,8 @@ fn enforced(enforcement: &Enforcement) -> String {
 
 /// A sentence for the parts that can't be understood, with their positions.
 fn not_understood(unclear: &[Unclear]) -> Option<String> {
-    let told: Vec<String> = unclear.iter().map(|unclear| format!("{unclear}, at {}", unclear.pointer)).collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let reasons: Vec<String> = unclear.iter().map(|unclear| format!("{unclear}, at {}", unclear.pointer)).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn the_configuration(situation: &Situation<'_>) -> String {

@@ -51,7 +51,7 @@ pub(super) fn read(bytes: &[u8], entity: &Entity) -> Result<Value, WorldError> {
 
 /// The error for a text that isn't JSON.
 fn not_json(text: &str, entity: &Entity, error: serde_json::Error) -> WorldError {
-    let told = if text.trim().is_empty() {
+    let problem = if text.trim().is_empty() {
         "empty, as `>` leaves a file whose command failed".to_owned()
     } else if let Some(said) = error_of_command(text) {
         format!("what the AWS CLI says of an error, not an answer: {said}")
@@ -60,11 +60,11 @@ fn not_json(text: &str, entity: &Entity, error: serde_json::Error) -> WorldError
     } else {
         return error.into();
     };
-    let told = match entity.none().filter(|_| !told.contains("--output")) {
-        Some(none) => format!("{told}; where {} answers that there is none, write {none}", entity.operation()),
-        None => told,
+    let problem = match entity.none().filter(|_| !problem.contains("--output")) {
+        Some(none) => format!("{problem}; where {} answers that there is none, write {none}", entity.operation()),
+        None => problem,
     };
-    WorldError::Unusable(told)
+    WorldError::Unusable(problem)
 }
 
 /// The AWS CLI's error message in a text.

@@ -247,8 +247,8 @@ mod tests {
             ("organisation.json", "is `organization.json` meant?"),
             ("nonsense/x.json", "no snapshot belongs at this place of a world"),
         ] {
-            let told = SnapshotPath::misplaced(path);
-            assert!(SnapshotPath::parse(path).is_none() && told.contains(says), "{path}: {told}");
+            let message = SnapshotPath::misplaced(path);
+            assert!(SnapshotPath::parse(path).is_none() && message.contains(says), "{path}: {message}");
         }
         for (path, meant) in [
             ("effective-policies/222233334444.JSON", Some("effective-policies/222233334444.json")),

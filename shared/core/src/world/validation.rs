@@ -17,7 +17,7 @@ pub struct Validation {
 }
 
 /// Errors that a phrase lists at most.
-const TOLD: usize = 5;
+const MOST_LISTED: usize = 5;
 
 impl Validation {
     /// Reads the response.
@@ -56,10 +56,10 @@ impl Validation {
 
     /// The errors as a phrase.
     #[must_use]
-    pub fn told(&self) -> String {
-        let told: Vec<&str> = self.errors.iter().take(TOLD).map(String::as_str).collect();
-        let more = self.errors.len().saturating_sub(TOLD);
-        if more > 0 { format!("{}; and {more} more", told.join("; ")) } else { told.join("; ") }
+    pub fn listed(&self) -> String {
+        let listed: Vec<&str> = self.errors.iter().take(MOST_LISTED).map(String::as_str).collect();
+        let more = self.errors.len().saturating_sub(MOST_LISTED);
+        if more > 0 { format!("{}; and {more} more", listed.join("; ")) } else { listed.join("; ") }
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
             let answer = json!({"AccountId": "222233334444", "PolicyType": "BEDROCK_POLICY", "EvaluationTimestamp": time, "EffectivePolicyValidationErrors": [error]});
             let validation = Validation::from_json(&answer).unwrap();
             assert_eq!(validation.evaluated, expected, "{time}");
-            assert_eq!(validation.told(), "ELEMENTS_TOO_MANY at /bedrock: too many (p-1, p-2)");
+            assert_eq!(validation.listed(), "ELEMENTS_TOO_MANY at /bedrock: too many (p-1, p-2)");
             assert!(!validation.is_valid());
         }
         assert!(Validation::from_json(&json!({"EffectivePolicyValidationErrors": []})).unwrap().is_valid());
@@ -104,7 +104,7 @@ mod tests {
     fn an_error_without_words_is_an_error() {
         let validation = Validation::from_json(&json!({"EffectivePolicyValidationErrors": [{}, 7, null, {}, {}, {}, {}]})).unwrap();
         assert!(!validation.is_valid());
-        assert!(validation.told().ends_with("; and 2 more"), "{}", validation.told());
+        assert!(validation.listed().ends_with("; and 2 more"), "{}", validation.listed());
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn what_a_replaced_document_lets_through_is_told() {
             assert!(found[0].contains(words) && found[0].contains("InvokeModel"), "{what}: {found:?}");
         }
     }
-    assert_eq!(replaced(std::slice::from_ref(&pinned), &[allow(json!({}))]).first().map(|told| told.contains(two)), Some(true));
+    assert_eq!(replaced(std::slice::from_ref(&pinned), &[allow(json!({}))]).first().map(|lost| lost.contains(two)), Some(true));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn boundaries_guard_like_policies() {
         assert_eq!(lost(vec![set(3, "09:00", kind, "limit")]), [] as [&str; 0], "{kind}: the same again");
         assert_eq!(lost(vec![set(3, "09:00", kind, "unread")]).len(), 1, "{kind}: one that isn't known");
         assert!(lost(vec![set(3, "09:00", kind, "unread")])[0].contains("unverified"), "{kind}");
-        assert_eq!(lost(vec![delete(kind).refused()]).first().map(|told| told.contains("attempted")), Some(true), "{kind}");
+        assert_eq!(lost(vec![delete(kind).refused()]).first().map(|lost| lost.contains("attempted")), Some(true), "{kind}");
     }
 }
 

@@ -17,13 +17,13 @@ fn policy(configuration: &Value) -> Value {
 
 /// A line for each lint: `level kind pointer: message`, with `…` for the pointer of the configuration. Lints about overrides by lower
 /// policies are left out.
-fn told(lints: Vec<Lint>) -> Vec<String> {
+fn in_words(lints: Vec<Lint>) -> Vec<String> {
     let lints = lints.into_iter().filter(|lint| lint.kind != "open-to-overrides");
     lints.map(|lint| format!("{} {} {}: {}", lint.level, lint.kind, lint.pointer.replace(HERE, "…"), lint.message)).collect()
 }
 
 fn written(document: &Value) -> Vec<String> {
-    told(lint(&document.to_string(), Some(&"111122223333".into())).unwrap())
+    in_words(lint(&document.to_string(), Some(&"111122223333".into())).unwrap())
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn who_owns_the_guardrail_is_told_where_the_management_account_is_known() {
     let write = "write arn:aws:bedrock:<region>:<account>:guardrail/<id>:<version>";
     let of = |identifier: &str, management: Option<&str>| {
         let document = policy(&json!({"identifier": {"@@assign": identifier}})).to_string();
-        told(lint(&document, management.map(Into::into).as_ref()).unwrap())
+        in_words(lint(&document, management.map(Into::into).as_ref()).unwrap())
     };
     let at = "…/identifier/@@assign";
     assert_eq!(of(GUARDRAIL, None), [] as [&str; 0]);
@@ -241,7 +241,7 @@ fn configurations_of_accounts_and_effective_policies_have_lints_too() {
     let configuration = |more: Value| {
         let mut configuration = json!({"guardrailIdentifier": GUARDRAIL.trim_end_matches(":1"), "guardrailVersion": "1"});
         configuration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        told(lint_configuration(&configuration))
+        in_words(lint_configuration(&configuration))
     };
     assert_eq!(configuration(json!({})), [] as [&str; 0]);
     assert_eq!(
@@ -254,7 +254,7 @@ fn configurations_of_accounts_and_effective_policies_have_lints_too() {
     );
     let selective = configuration(json!({"selectiveContentGuarding": {"system": "SELECTIVE", "messages": "COMPREHENSIVE"}}));
     assert_eq!(selective, ["note selective : callers choose what of the system prompt is evaluated: without tags, nothing is"]);
-    let effective = |document: &Value| told(lint_effective(&document.to_string(), Some(&"111122223333".into())).unwrap());
+    let effective = |document: &Value| in_words(lint_effective(&document.to_string(), Some(&"111122223333".into())).unwrap());
     let two = json!({"bedrock": {"guardrail_inference": {"us-east-1": {"a": {"identifier": GUARDRAIL}, "b": {"identifier": GUARDRAIL}}}}});
     assert_eq!(
         effective(&two),

@@ -2,7 +2,7 @@
 
 use crate::world::{SnapshotPath, World};
 
-fn told(path: &str, text: &str) -> String {
+fn problem_with(path: &str, text: &str) -> String {
     World::default().add(&SnapshotPath::parse(path).unwrap(), text.as_bytes()).unwrap_err().to_string()
 }
 
@@ -53,7 +53,7 @@ fn what_else_a_file_is_is_told() {
         (TELEMETRY, r#"{"IsLogging": true, "LatestDeliveryTime": 1}"#, "one of GetTrailStatus"),
         (TELEMETRY, r#"[{"FieldSelectors": []}]"#, "`--query`"),
     ] {
-        let said = told(path, text);
+        let said = problem_with(path, text);
         assert!(said.contains(says), "{text}: {said}");
     }
 }
