@@ -2,6 +2,7 @@
 
 mod data;
 pub(crate) mod gunzip;
+mod manifest;
 pub(crate) mod measure;
 mod records;
 mod rng;
@@ -16,7 +17,8 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::command::{cargo, must_pass, target};
-use data::{Data, Manifest};
+use data::Data;
+use manifest::Manifest;
 use measure::{Used, measured};
 
 #[derive(Debug, clap::Args)]

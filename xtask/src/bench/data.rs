@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::Context as _;
 use libdeflater::{CompressionLvl, Compressor};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use walkdir::WalkDir;
 
 use super::{
+    manifest::Manifest,
     records::{EXEMPT_MODEL, Records},
     rng::Rng,
 };
@@ -33,19 +33,6 @@ pub(super) struct Data {
     pub(super) bytes: u64,
     pub(super) world: PathBuf,
     pub(super) manifest: Option<Manifest>,
-}
-
-/// The counts of what was generated, against which the audit's counts are checked.
-#[derive(Default, Deserialize, Serialize)]
-pub(super) struct Manifest {
-    pub(super) records: u64,
-    /// Calls of the four operations that run a model, refused ones included.
-    pub(super) calls: u64,
-    pub(super) refused: u64,
-    /// Calls, not refused, of the model that the policy excludes, in Regions that the policy covers.
-    pub(super) exempt: u64,
-    pub(super) evaluations: u64,
-    pub(super) changes: u64,
 }
 
 /// Lists the log files below a folder, in the order of their names.

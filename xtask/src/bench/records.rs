@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{data::Manifest, rng::Rng};
+use super::{manifest::Manifest, rng::Rng};
 
 const ROLES: &[&str] = &["rag-service", "chatbot", "batch-summaries", "claims-triage", "etl", "ci-deployer", "node", "reader"];
 const AGENTS: &[&str] = &[
