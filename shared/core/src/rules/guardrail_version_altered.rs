@@ -23,7 +23,7 @@ pub(super) static RULE: Rule = Rule {
         said of it.",
     rationale: "Versions don't change. If one does, the evidence was tampered with, or AWS changed what it enforces.",
     remediation: "Read the version again from a trusted account, compare both snapshots, and open a case with AWS if it really changed.",
-    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-versions.html"],
+    references: &["https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-versions-create.html"],
     resolved: Resolved::Never,
     correlation: Correlation::Independent,
     controls: PROTECTION_WEAKENED,
