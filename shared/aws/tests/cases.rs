@@ -1,5 +1,5 @@
-//! Every folder `events/<rule>/<case>/` through the handlers, on a DynamoDB engine: the findings are those that the domain finds in the
-//! same records, which are those that the command line prints.
+//! Runs every case `events/<rule>/<case>/` through the hub's handlers, on a DynamoDB engine. The findings must be those of the domain for
+//! the same records, which the command line prints.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails, as it should")]
 
@@ -57,7 +57,7 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
         let outcome = invocation_auditor(&tables, state).take(Some(&own()), &messages).await;
         assert_eq!(outcome.flow.taken_in, outcome.flow.judged + outcome.flow.ignored + outcome.flow.unreadable);
         assert_eq!(outcome.failed.len() as u64, outcome.flow.unreadable, "only what can't be read comes again");
-        // The hub looks at every account, whether anything happened there or not.
+        // The hub folds every account, with or without records of its own.
         for account in accounts(&world.files) {
             for time in [times.iter().min(), times.iter().max()].into_iter().flatten() {
                 let read = Content::Read(ReadFact { time: *time, changed: Vec::new(), complete: false, history: None });
@@ -66,7 +66,7 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
             }
         }
         let alone = Trust { organization: false, ..Trust::default() };
-        // Facts are written after what they tell of.
+        // A fact is written later than the event that it records.
         let written = times.iter().copied().chain([now()]).max().unwrap_or_else(now);
         tables.fold_all_written_at(&tables.fold(&bucket, alone), written).await;
         tables.all_findings().await
@@ -81,7 +81,7 @@ fn time_of(body: &str) -> Option<Timestamp> {
     Timestamp::parse(json.get("detail").unwrap_or(&json).get("eventTime")?.as_str()?)
 }
 
-/// The accounts that a world speaks of.
+/// The accounts that a world has files of.
 fn accounts(files: &[(String, Vec<u8>)]) -> BTreeSet<String> {
     let texts = files.iter().flat_map(|(path, json)| [path.clone(), String::from_utf8_lossy(json).into_owned()]);
     let words = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! What it costs: write units, counted at the engine, and calls a second on one core. Limits are judged, figures printed:
+//! Measures what the hub costs: write units, counted by the engine, and calls per second on one core. Limits are asserted, figures printed:
 //! `cargo test --release -p audit-aws --test performance -- --nocapture`.
 
 #![expect(
@@ -71,7 +71,7 @@ async fn write_units_by_call() {
         assert!(compliant > 0.0, "the engine counts");
         assert!(compliant / 2_000.0 <= 0.05, "{batch}: {} a call", compliant / 2_000.0);
     }
-    // A thousand calls a second on one finding, as they come in batches of two thousand: facts, and the finding that each fold writes.
+    // A thousand calls per second on one finding, in batches of two thousand: the facts, and the finding that each fold writes.
     let flood = write_units(&bodies, 2_000, uncovered()).await / 2.0;
     assert!(flood < 50.0, "{flood} write units a second");
 }

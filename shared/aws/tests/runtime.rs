@@ -1,4 +1,4 @@
-//! The real function binaries, behind a Lambda Runtime API, on a DynamoDB engine.
+//! Runs the real function binaries behind a Lambda Runtime API, on a DynamoDB engine.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on fails, as it should")]
 
@@ -23,7 +23,7 @@ fn queue_event(bodies: &[String]) -> Value {
     json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
-/// The items of a table, as its stream would deliver them.
+/// The items of a table, as its stream delivers their insertion.
 async fn stream_event(tables: &Tables, table: &str, prefix: &str) -> Value {
     let attribute = |value: &aws_sdk_dynamodb::types::AttributeValue| {
         use aws_sdk_dynamodb::types::AttributeValue as Of;
@@ -69,7 +69,7 @@ fn request(path: &str, query: &[(&str, &str)]) -> Value {
         "isBase64Encoded": false})
 }
 
-/// The whole way of some calls: through four binaries to an alert and an answer.
+/// Sends calls through four binaries, up to an alert and an answer of the report function.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
     let endpoint = endpoint().await;
@@ -104,7 +104,7 @@ async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
     let found = tables.all_findings().await;
     assert!(found.iter().any(|finding| finding.rule == "invocation-without-guardrail" && finding.count == 3), "{found:?}");
 
-    // A configuration that can't be read: nothing is judged without it, and the stream comes again.
+    // The configuration can't be read: nothing is judged without it, and the stream delivers its records again.
     services.objects.lock().unwrap().insert("configuration/guardrail-audit.toml".to_owned(), b"[[require]]\nguardrial = 1\n".to_vec());
     let failed = fold.invoke(stream.clone()).await.unwrap();
     assert_eq!(failed["batchItemFailures"][0]["itemIdentifier"], json!(format!("{:021}", 1)));
@@ -189,14 +189,14 @@ async fn what_a_timeout_cuts_off_is_done_by_the_next_delivery() {
     let tables = tables_at(&endpoint).await;
     let variables = [("OBSERVATIONS_TABLE", tables.observations.as_str()), ("HUB_ACCOUNT", HUB)];
     let event = queue_event(&[history::envelope(&history::call(MEMBER, 1, 1))]);
-    // A store that takes the call and never answers.
+    // A store that accepts the request and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let services = Services::default();
     let function = services.start("audit-invocations", &format!("http://{}", silent.local_addr().unwrap()), &variables).await;
     function.begin(event.clone());
     let (_connection, _) = silent.accept().await.unwrap();
     function.until_taken().await;
-    // Lambda's deadline passes: the process is killed, and nothing was answered.
+    // Lambda's deadline passes: the process is killed without an answer.
     drop(function);
     assert!(services.seen.lock().unwrap().answers.is_empty());
     let next = Services::default();
@@ -205,7 +205,8 @@ async fn what_a_timeout_cuts_off_is_done_by_the_next_delivery() {
     assert_eq!(tables.items(&tables.observations).await.len(), 1);
 }
 
-/// Printed, not judged: how much a function needs before its first event. Run it with `--release --nocapture` for figures.
+/// Prints how much time and memory a function needs before its first event, and asserts nothing about it. Run it with `--release
+/// --nocapture` for figures.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_and_memory_of_a_start() {
     let variables = [

@@ -1,5 +1,5 @@
-//! The adapters of Organizations, Bedrock and CloudTrail against a double of their APIs: pages, what isn't there, what may not be read,
-//! what is late, what nobody foresaw.
+//! Tests the adapters of Organizations, Bedrock and CloudTrail against a double of their APIs: pages, missing resources, denied requests,
+//! late answers, and answers of unknown form.
 
 use std::{sync::Arc, time::Duration};
 
@@ -231,7 +231,7 @@ async fn history_is_read_within_two_requests_a_second_whatever_is_throttled() {
         assert!(between > Duration::from_secs(1), "three within a second: {between:?}");
     }
     assert_eq!(asked[0].body["LookupAttributes"], json!([{"AttributeKey": "EventSource", "AttributeValue": "bedrock.amazonaws.com"}]));
-    // A token belongs to the same question (docs/aws/delivery.md#lookupevents).
+    // A token is only valid with the parameters of the request that returned it (docs/aws/delivery.md#lookupevents).
     assert!(asked.iter().all(|other| other.body["StartTime"] == asked[0].body["StartTime"]));
     assert_eq!(asked.iter().filter_map(|asked| asked.parameter("NextToken")).collect::<Vec<_>>(), ["a", "a", "a", "b", "b", "c"]);
     double.on("LookupEvents", [throttled()]);
@@ -304,7 +304,7 @@ async fn a_guardrail_that_is_being_updated_is_read_again_until_it_is_ready() {
     assert_eq!(changed(&tables, &double.aws(), &[update(3, 7)]).await, Vec::<String>::new(), "what may not be read is the hub's to read");
 }
 
-/// A hub that sees by a double, and the double.
+/// A hub whose AWS clients talk to a double, and the double.
 async fn scripted() -> (Hub, Double) {
     let double = Double::default();
     double.lets_roles_be_assumed();
@@ -344,7 +344,7 @@ async fn the_organization_is_read_with_all_pages_and_what_changed_in_it_is_read_
     let tasks = hub.tasks();
     assert!(tasks.contains(&Task::Account { account: MEMBER.to_owned() }) && tasks.contains(&Task::InvalidPolicies { token: None }));
 
-    // The policy is detached: the event makes the hub read again, and what was known is known no longer.
+    // The policy is detached: the event makes the hub read again, and the effective policy is no longer known.
     let account = Task::Account { account: MEMBER.to_owned() };
     double.says(DESCRIBE, history::enforced_policy(GUARDRAIL));
     hub.task(&account, "2026-11-20T10:00:00Z").await.unwrap();
@@ -394,7 +394,7 @@ async fn policies_that_aws_says_are_invalid_are_findings_until_aws_says_that_not
     assert_eq!(status, audit_core::finding::Status::Open);
     assert!(detail.contains("KEY_REQUIRED at /bedrock: scripted (p-1)"), "{detail}");
 
-    // It is listed no longer. That alone says nothing; it is asked about once more because it was invalid.
+    // The account is no longer listed. That alone proves nothing, so the hub asks about it once more, because its policy was invalid.
     let organization: Value = serde_json::from_slice(&history::bare_world()[0].1).unwrap();
     double.says("DescribeOrganization", organization.clone());
     double.says("ListRoots", json!({"Roots": []}));
@@ -438,14 +438,14 @@ async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
     assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({"guardrailId": null})));
     hub.task(&place, "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(double.asked("GET /guardrails/mine12345678").len(), 1, "what is known to be gone isn't asked about again");
-    // An answer that the world couldn't use isn't put there.
+    // An answer that the world can't use is not written.
     double.says("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfiguration": "elsewhere"}));
     assert_eq!(hub.task(&place, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
     let configurations = hub.world("enforced-configurations/").await;
     assert_eq!(configurations.len(), 1, "{configurations:?}");
 }
 
-/// Accounts are named by their root users' e-mail addresses; a world names none.
+/// Answers of Organizations contain the e-mail addresses of root users; a world must not.
 #[tokio::test]
 async fn e_mail_addresses_stay_out_of_the_world() {
     let double = Double::default();
@@ -468,7 +468,7 @@ async fn e_mail_addresses_stay_out_of_the_world() {
     assert_eq!(organization["Roots"][0]["PolicyTypes"][0]["Status"], "ENABLED");
 }
 
-/// The heartbeat tells in the name of its session what lies in dead-letter queues, and beats whatever becomes of that.
+/// The heartbeat reports the counts of dead-letter queues in its session name, and is sent even if the counts can't be read.
 #[tokio::test]
 async fn the_heart_beats_and_tells_of_dead_letters() {
     let double = Double::default();
@@ -492,7 +492,7 @@ async fn the_heart_beats_and_tells_of_dead_letters() {
     }
 }
 
-/// What event history is asked for one event, by its id.
+/// The requests to event history for one event, by its id.
 #[tokio::test]
 async fn an_event_is_looked_up_by_its_id() {
     let double = Double::default();

@@ -1,4 +1,5 @@
-//! What the administrator of a member account can write, and what comes of it: nothing is resolved, and what can be seen is a finding.
+//! Writes what the administrator of a member account could write into the table of observations. None of it may resolve a finding, and what
+//! the hub can notice must become a finding.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +42,7 @@ fn member() -> AccountRegion {
     AccountRegion::new(MEMBER, "us-east-1")
 }
 
-/// An open finding about three calls of a member on which nothing is enforced.
+/// An open finding about three calls of a member account without enforcement.
 struct Setting {
     tables: Tables,
     fold: Fold<MemoryBucket, MemoryQueue>,
@@ -62,7 +63,7 @@ impl Setting {
         Setting { tables, fold, before }
     }
 
-    /// Writes facts as the member's auditor role may, and folds them.
+    /// Writes facts with the permissions of the member's auditor role, and folds them.
     async fn write(&self, facts: &[Fact]) -> Vec<Finding> {
         for fact in facts {
             self.tables.observations().put(fact).await.unwrap();
@@ -72,7 +73,7 @@ impl Setting {
     }
 }
 
-/// Without the one about the account as a whole, which is there all the time.
+/// The findings without the one about the whole account, which is always there.
 fn rules(findings: &[Finding]) -> Vec<&str> {
     let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).filter(|rule| *rule != "account-not-covered").collect();
     rules.sort_unstable();
@@ -86,7 +87,7 @@ async fn report(tables: &Tables, records: &[Value]) {
     assert!(invocation_auditor(tables, state).take(Some(&own()), &messages).await.failed.is_empty());
 }
 
-/// Packed facts of these records, claiming what the member likes.
+/// Packed facts of these records, with whatever the member claims about them.
 fn forged(records: &[Value], claimed: Invocations) -> Vec<Fact> {
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
@@ -105,7 +106,7 @@ fn forged(records: &[Value], claimed: Invocations) -> Vec<Fact> {
 async fn calls_that_look_covered_resolve_nothing() {
     let setting = Setting::new().await;
     let mut records: Vec<Value> = (100..130).map(|number| history::guarded_call(MEMBER, number, 50, GUARDRAIL)).collect();
-    // Evaluations of the very calls that were not evaluated, and of the new ones.
+    // Evaluations of the calls that no guardrail evaluated, and of the new calls.
     records.extend((0..3).chain(100..130).map(|number| history::evaluation(MEMBER, number, 50, GUARDRAIL)));
     let after = setting.write(&forged(&records, Invocations { compliant: 33, ..Invocations::default() })).await;
     let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
@@ -118,7 +119,7 @@ async fn another_word_for_the_same_call_hides_nothing() {
     let setting = Setting::new().await;
     let mut records = Vec::new();
     for number in 0..3 {
-        // The very calls again: refused, with another model, with a guardrail, at another time.
+        // The same calls again: refused, with another model, with a guardrail, at another time.
         let mut refused = history::call(MEMBER, number, number);
         refused["errorCode"] = json!("AccessDeniedException");
         let mut other = history::call(MEMBER, number, number);
@@ -129,7 +130,7 @@ async fn another_word_for_the_same_call_hides_nothing() {
     let still = after.iter().find(|finding| finding.id == setting.before[0].id).unwrap();
     assert_eq!(still.status, Status::Open);
     assert!(still.count >= 3 && still.models.shown.contains(&"anthropic.claude-3-haiku-20240307-v1:0".to_owned()), "{still:?}");
-    // What the hub knows of a call is all there is to it.
+    // Once the hub has its own record of a call, only that counts.
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
     for number in 0..3 {
@@ -217,7 +218,7 @@ async fn a_fact_that_is_rewritten_still_counts_and_is_a_finding() {
     assert_eq!(setting.tables.all_findings().await, after, "made again, the findings are the same");
 }
 
-/// What was no fact before it was rewritten needs no keeping, and couldn't be kept: its key is as long as any key may be.
+/// An item that was no fact before it was rewritten isn't kept. Keeping it would fail: its key has the maximum length already.
 #[tokio::test]
 async fn an_item_that_was_no_fact_stalls_nobody_when_it_is_rewritten() {
     let setting = Setting::new().await;
@@ -241,7 +242,7 @@ async fn a_time_to_live_that_is_cut_short_is_a_finding() {
     assert_eq!(rules(&setting.tables.all_findings().await), ["invocation-without-guardrail", "observation-altered"]);
 }
 
-/// An operator who changes for how long facts are kept accuses nobody: the same fact, written again, only has another end.
+/// An operator who changes the retention of facts causes no finding: the same fact, written again, differs only in its expiry.
 #[tokio::test]
 async fn another_end_of_the_same_fact_is_no_finding() {
     for (before, after) in [(400, 90), (90, 400), (400, 3_650)] {
@@ -260,7 +261,7 @@ async fn another_end_of_the_same_fact_is_no_finding() {
         assert_eq!(setting.fold.take(&records).await, None);
         let after = setting.tables.all_findings().await;
         assert_eq!(rules(&after), ["invocation-without-guardrail", "telemetry-gap"], "{before}");
-        // A real rewriting is one still, whatever end it has.
+        // A fact with other content is still noticed, whatever its expiry.
         let innocent = forged(&[history::call(MEMBER, 900, 0)], Invocations { compliant: 1, ..Invocations::default() }).remove(0);
         let record = records.iter_mut().find(|record| record.sk().starts_with("calls#")).unwrap();
         record.new.insert("f".to_owned(), innocent.item(400).unwrap()["f"].clone());
@@ -270,7 +271,7 @@ async fn another_end_of_the_same_fact_is_no_finding() {
     }
 }
 
-/// Whoever has facts end as early as may be configured is rid of them then, but what they said goes on to count.
+/// Facts with the shortest expiry that may be configured are deleted then, but what they recorded still counts.
 #[tokio::test]
 async fn an_end_that_is_brought_forward_takes_nothing_away() {
     let setting = Setting::new().await;
@@ -292,7 +293,7 @@ fn gap(missing: &str) -> GapFact {
     GapFact { missing: missing.to_owned(), time: time(0), detail: "not there".to_owned(), count: 1 }
 }
 
-/// A year of heartbeats, written ahead. None of them counts, not even when its time has come.
+/// A year of heartbeats, written in advance. None of them counts, not even when its time has come.
 #[tokio::test]
 async fn what_was_written_before_it_happened_never_counts() {
     let setting = Setting::new().await;
@@ -306,7 +307,7 @@ async fn what_was_written_before_it_happened_never_counts() {
             "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{MEMBER}:role/guardrail-audit/guardrail-audit-heartbeat")}}});
         beat
     };
-    // The last that is true, and then one for each hour of the days to come.
+    // The last true heartbeat, then one for each hour of the next days.
     let mut beats = vec![beat(500, now().plus_seconds(-60))];
     beats.extend((1..72).map(|hour| beat(500 + hour, now().plus_seconds(i64::try_from(hour).unwrap() * 3_600))));
     setting.write(&forged(&beats, Invocations::default())).await;
@@ -316,7 +317,7 @@ async fn what_was_written_before_it_happened_never_counts() {
     assert_eq!(altered.count, 71);
     assert!(altered.detail.contains("which was still to come"), "{}", altered.detail);
 
-    // Two days later, when others are heard of.
+    // Two days later, when other accounts have reported.
     let later = now().plus_seconds(48 * 3_600);
     let (world, key) = (bucket_with(history::bare_world(), None).await, "configuration/guardrail-audit.toml".to_owned());
     let fold: Fold<MemoryBucket, MemoryQueue> = Fold::new(
@@ -336,7 +337,7 @@ async fn what_was_written_before_it_happened_never_counts() {
     assert!(silent.is_some_and(|silent| silent.status == Status::Open), "it has been silent for two days");
 }
 
-/// What the hub itself finds is rated, excepted and mapped to frameworks as everything else is.
+/// The hub's own findings get the configuration's severities and exceptions, and entries of frameworks, as all findings do.
 #[tokio::test]
 async fn the_hub_s_own_findings_meet_the_configuration() {
     let configuration = format!(
@@ -395,7 +396,7 @@ async fn the_hub_s_own_findings_meet_the_configuration() {
     }
 }
 
-/// What is uploaded holds from the next fold on; what can't be read changes nothing.
+/// An uploaded configuration holds from the next fold on; one that can't be read changes nothing.
 #[tokio::test]
 async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
     let severity = |word: &str| format!("[rules.invocation-without-guardrail]\nseverity = \"{word}\"\n");
@@ -423,7 +424,7 @@ async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
     bucket.put(key, severity("SEVERE").into_bytes()).await.unwrap();
     assert!(check(&fold).await.is_err());
     assert_eq!(of(&fold).await, Severity::Low);
-    // Another instance, which never met it.
+    // Another instance, which never read it.
     assert_eq!(of(&tables.fold(&bucket, organization())).await, Severity::Low);
     bucket.put(key, severity("CRITICAL").into_bytes()).await.unwrap();
     assert_eq!(of(&fold).await, Severity::Critical, "what can be read is used by the next fold");
@@ -440,7 +441,7 @@ async fn a_fact_that_is_removed_before_its_time_still_counts_and_is_a_finding() 
     let setting = Setting::new().await;
     let old = setting.tables.items(&setting.tables.observations).await.remove(0);
     remove(&setting.tables, &old).await;
-    // By the service, but before its time: somebody set the clock of the table's time to live.
+    // Deleted by DynamoDB, but before its expiry: somebody changed the attribute of the table's time to live.
     let removal = StreamRecord { old, by_service: true, new: Item::new(), ..inserted(7, Item::new()) };
     assert_eq!(setting.fold.take(&[removal]).await, None);
     let after = setting.tables.all_findings().await;
@@ -480,7 +481,7 @@ async fn facts_that_are_none_are_a_finding_and_stall_nobody() {
     for item in &broken {
         write(&setting.tables, item).await;
     }
-    // A key that is none at all, as far as the member may choose it.
+    // An invalid key, in the part of it that the member may choose.
     let stray = Item::from([
         ("pk".to_owned(), AttributeValue::S(format!("{MEMBER}#what#ever#else"))),
         ("sk".to_owned(), AttributeValue::S("x".to_owned())),

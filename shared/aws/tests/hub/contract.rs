@@ -1,4 +1,5 @@
-//! What every store of evidence and findings promises: SQLite on a laptop, DynamoDB in the hub. `DYNAMODB_ENDPOINT` names another engine.
+//! Tests what every store of evidence and findings promises: SQLite on a laptop, DynamoDB in the hub. `DYNAMODB_ENDPOINT` names another
+//! engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,15 +27,15 @@ use crate::support::{
     now, tables, tables_at,
 };
 
-/// A store, as far as both are one.
+/// What both stores have in common.
 trait EvidenceStore {
-    /// Adds evidence behind what is there.
+    /// Adds evidence to the evidence in the store.
     async fn add(&mut self, facts: &EvidenceRows);
     /// All evidence.
     async fn facts(&self) -> EvidenceRows;
-    /// Replaces what was concluded.
+    /// Replaces the findings.
     async fn conclude(&mut self, audit: &Audit);
-    /// What was concluded.
+    /// The findings.
     async fn findings(&self) -> Vec<Finding>;
 }
 
@@ -234,7 +235,7 @@ async fn no_two_folds_have_one_ticket(tables: &Tables) {
     assert_eq!(tickets, (1..=10).collect());
 }
 
-/// More than the megabyte that an engine answers with at once; and the same again is the same.
+/// More than the megabyte that DynamoDB returns in one response. Written again, it is unchanged.
 async fn a_partition_is_read_to_its_end(tables: &Tables) {
     let observations = tables.observations();
     let time = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
@@ -285,7 +286,7 @@ async fn findings_are_found_by_every_index(tables: &Tables) {
             limit,
             start,
         };
-        // An index follows its table, sooner or later.
+        // A global secondary index is eventually consistent.
         let read = async |since, until| {
             let (mut ids, mut start) = (Vec::new(), None);
             loop {
@@ -319,7 +320,7 @@ async fn findings_are_found_by_every_index(tables: &Tables) {
     }
 }
 
-/// No key of an index can be empty, and no item larger than 400 KB.
+/// DynamoDB accepts no empty key of an index, and no item above 400 KB.
 async fn what_has_no_place_in_an_index_is_kept_all_the_same(tables: &Tables) {
     let findings = tables.findings();
     let finding = Finding { region: "".into(), last_seen: None, first_seen: None, policy: None, title: String::new(), ..a_finding() };
@@ -465,10 +466,10 @@ async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
     assert_eq!(findings.digest().await.unwrap(), []);
 }
 
-/// Every promise, on an engine of one's own and on one more.
+/// Tests every promise on the engine in this process and on a second one.
 macro_rules! promises {
     ($($promise:ident),* $(,)?) => {
-        /// In this process, or where `DYNAMODB_ENDPOINT` says.
+        /// In this process, or at `DYNAMODB_ENDPOINT`.
         mod dynamodb {
             $(#[tokio::test]
             async fn $promise() {

@@ -1,4 +1,5 @@
-//! Orders, copies, batches and failures of delivery change nothing: the findings are those of one clean pass, and each thing is told once.
+//! Tests that the order, copies, batches and failures of deliveries change nothing: the findings are those of one clean pass, and each alert
+//! is published once.
 
 use std::{
     collections::BTreeSet,
@@ -47,7 +48,7 @@ impl Publish for Topic {
 }
 
 impl Topic {
-    /// What was told, by its id, in no order.
+    /// The ids of the published messages, in no order.
     fn ids(&self) -> Vec<String> {
         let mut ids: Vec<String> = self.0.lock().unwrap().iter().map(|published| published.id.clone()).collect();
         ids.sort();
@@ -77,15 +78,15 @@ fn history(random: &mut Random) -> Vec<Value> {
     records
 }
 
-/// Everything in memory that an installation is made of.
+/// An installation of the hub in memory.
 struct Installation {
-    /// Over a connection that works, for looking.
+    /// The tables over a connection that works, for assertions.
     tables: Tables,
-    /// What the functions use.
+    /// The tables over the connection of the functions, which can fail.
     working: Tables,
     bucket: MemoryBucket,
     topic: Topic,
-    /// Instances of the fold that live on and remember, taking turns; without any, each batch meets a new one.
+    /// Instances of the fold that keep their caches, used in turn. Without any, each batch gets a new instance.
     instances: Vec<Fold<MemoryBucket, MemoryQueue>>,
     turns: AtomicUsize,
 }
@@ -102,7 +103,7 @@ impl Installation {
         Installation { working, tables, bucket, topic: Topic::default(), instances: Vec::new(), turns: AtomicUsize::new(0) }
     }
 
-    /// Takes messages off the queue until none is left.
+    /// Handles messages of the queue until none is left.
     async fn audit(&self, bodies: &[String]) {
         let state = StateOf { place: None, files: history::bare_world().into_iter().collect() };
         let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
@@ -117,7 +118,7 @@ impl Installation {
         panic!("{} messages are never taken", left.len());
     }
 
-    /// Takes records off the stream until none is left, as Lambda does: from the one that failed on.
+    /// Handles records of the stream until none is left, as Lambda does: after a failure, again from the record that failed.
     async fn fold(&self, records: &[StreamRecord]) {
         let mut left = records.to_vec();
         let new = self.working.fold(&self.bucket, trust());
@@ -145,7 +146,7 @@ impl Installation {
         panic!("{} records are never told", left.len());
     }
 
-    /// Folds all that was written, and what the fold writes.
+    /// Folds all records of the stream, and those that the fold itself causes.
     async fn fold_everything(&self) {
         let mut known = BTreeSet::new();
         loop {
@@ -159,14 +160,14 @@ impl Installation {
         }
     }
 
-    /// The findings, as the stream would report that they are there.
+    /// The findings, as the stream reports their insertion.
     async fn found(&self) -> Vec<StreamRecord> {
         let items = self.tables.items(&self.tables.findings).await;
         let of_findings = items.into_iter().filter(|item| item["pk"].as_s().unwrap().starts_with("FINDINGS#"));
         of_findings.enumerate().map(|(number, new)| crate::support::inserted(number, new)).collect()
     }
 
-    /// All that is known in the end, without what only says how it came about.
+    /// The final items of the table, without those that depend on how they came about, such as tickets.
     async fn in_the_end(&self) -> Vec<(String, String)> {
         let bare = |item: Item| {
             let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
@@ -214,7 +215,7 @@ async fn order_copies_and_batches_change_nothing() {
             let size = 1 + usize::try_from(random.below(5)).unwrap();
             let batch: Vec<String> = delivered.split_off(delivered.len().saturating_sub(size));
             other.audit(&batch).await;
-            // Some of what is there is folded now and then, in any order.
+            // Some of the records are folded in between, in any order.
             if random.below(2) == 0 {
                 let mut some = other.tables.inserted().await;
                 random.shuffle(&mut some);
@@ -283,7 +284,7 @@ async fn made_again_from_all_facts_the_findings_are_the_same() {
         let records = history(&mut Random(seed));
         let clean = clean_pass(&endpoint, &records).await;
         let expected = clean.in_the_end().await;
-        // Even if they were lost.
+        // Also if the findings were lost.
         for record in clean.found().await {
             let key = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), record.new[name].clone())).collect();
             clean.tables.aws.dynamodb().delete_item().table_name(&clean.tables.findings).set_key(Some(key)).send().await.unwrap();
@@ -311,7 +312,7 @@ async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
             installation.working = working;
             installation.topic.1 = Some(connection.clone());
             let mut anything_failed = false;
-            // Each step meets the failure at this call of its own, then goes on from what is left, as its source delivers it again.
+            // Each step fails at this call to the store, then continues with what its source delivers again.
             connection.fail_at(call, failure);
             let (state, all) = (StateOf { place: None, files: history::bare_world().into_iter().collect() }, bodies(&records));
             let messages: Vec<Message<'_>> = all.iter().map(|body| Message { id: "m", body }).collect();
@@ -344,7 +345,8 @@ async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
             let published_now = installation.topic.ids();
             match failure {
                 Failure::Before | Failure::After => assert_eq!(published_now, published, "{failure:?} at call {call}"),
-                // Killed between sending and ticking off, it is sent again under the same id: a FIFO topic drops the copy.
+                // If the process is killed between publishing an alert and marking it as sent, the alert is published again with the same
+                // id, and a FIFO topic drops the copy.
                 Failure::KillBefore | Failure::KillAfter => {
                     let unique: BTreeSet<&String> = published_now.iter().collect();
                     assert_eq!(unique, once, "{failure:?} at call {call}");

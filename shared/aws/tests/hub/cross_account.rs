@@ -1,5 +1,5 @@
-//! What happens in one account and decides about another: it comes to the same in whatever order accounts are folded, and no account has
-//! more of a say in another's findings than its calls would have.
+//! Tests events in one account that decide about another: the findings don't depend on the order in which accounts are folded, and an
+//! account influences another's findings no more than its calls do.
 
 use std::collections::BTreeSet;
 
@@ -20,10 +20,10 @@ fn organization(members_are_believed: bool) -> Trust {
     Trust { organization: true, hub_account: HUB.to_owned(), management_account: Some(MANAGEMENT.to_owned()), members_are_believed }
 }
 
-/// A world's files.
+/// The files of a world.
 type Files = Vec<(String, Vec<u8>)>;
 
-/// The findings in the end, when each batch is folded before the next is reported, and nothing is folded again but by the stream.
+/// The final findings, if each batch is folded before the next one is reported, and only the stream causes further folds.
 async fn found(files: &Files, trust: Trust, batches: &[Vec<Value>]) -> Vec<Finding> {
     let tables = tables().await;
     let fold = tables.fold(&bucket_with(files.clone(), None).await, trust);
@@ -45,7 +45,7 @@ async fn found(files: &Files, trust: Trust, batches: &[Vec<Value>]) -> Vec<Findi
     tables.all_findings().await
 }
 
-/// The same whether records come one by one, the other way around, or all at once.
+/// The final findings, which must be equal whether records arrive one by one, in reverse order, or all at once.
 async fn found_in_any_order(files: &Files, trust: Trust, records: &[Value]) -> Vec<Finding> {
     let at_once = found(files, trust.clone(), &[records.to_vec()]).await;
     let mut one_by_one: Vec<Vec<Value>> = records.iter().map(|record| vec![record.clone()]).collect();
@@ -107,7 +107,7 @@ async fn a_draft_that_others_ask_for_weighs_more() {
     for trust in [Trust::default(), organization(false)] {
         assert_eq!(weakened(&records, trust.clone()).await, Severity::High);
         assert_eq!(weakened(&records[1..], trust.clone()).await, Severity::Low, "nobody asks for it");
-        // Somebody who only makes things up about accounts that there aren't.
+        // An account that reports made-up events of accounts that don't exist.
         let mut made_up = records[0].clone();
         made_up["requestParameters"]["guardrailConfig"]["guardrailIdentifier"] =
             json!("arn:aws:bedrock:us-east-1:000000000000:guardrail/org");

@@ -1,4 +1,5 @@
-//! What the functions read for themselves: state behind a change, the organization's trail, and the hub's own look at a place.
+//! Tests what the functions read themselves: the state after a change, the organization's trail, and the hub's own reads of an account and
+//! Region.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +37,7 @@ use crate::support::{
     invocation_auditor, metrics, now, own, tables,
 };
 
-/// Answers by question, the last of each again and again.
+/// The answers to each question, in order; the last one is repeated.
 #[derive(Clone, Debug, Default)]
 struct Answers(Arc<Mutex<BTreeMap<String, Vec<Value>>>>);
 
@@ -83,9 +84,9 @@ impl CrossAccountReader for ScriptedReader {
 struct ScriptedReader {
     answers: Answers,
     history: Arc<Mutex<Vec<Value>>>,
-    /// What history holds besides, and a look is cut before.
+    /// Further events of the history, which one read doesn't reach.
     beyond_reach: Arc<Mutex<Vec<Value>>>,
-    /// Events that were asked for one by one.
+    /// The ids of events that were requested one by one.
     looked_for: Arc<Mutex<Vec<String>>>,
 }
 
@@ -142,13 +143,13 @@ async fn a_guardrail_that_is_being_updated_is_waited_for() {
 async fn of_two_updates_between_two_reads_the_state_is_the_later_ones() {
     let (tables, answers) = (tables().await, Answers::default());
     answers.set(&draft(), &[json!({"status": "READY", "updatedAt": "2026-11-20T10:07:02Z"})]);
-    // Delivered in the wrong order, too.
+    // Also if delivered in the wrong order.
     assert_eq!(changed(&tables, &answers, None, &[update(2, 7), update(1, 5)]).await, Vec::<String>::new());
     let facts = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T10:00:00Z").await;
     let states: Vec<_> = facts.iter().filter_map(|fact| if let Content::State(state) = fact { Some(state) } else { None }).collect();
     let [state] = states.as_slice() else { panic!("{facts:?}") };
     assert_eq!((state.since, state.events.len()), (time("2026-11-20T10:07:02Z"), 2));
-    // One whose state was changed again before it was read: that state is a later event's.
+    // The state was changed again before it was read, so it belongs to the later event.
     answers.set(&draft(), &[json!({"status": "READY", "updatedAt": "2026-11-20T11:30:00Z"})]);
     changed(&tables, &answers, None, &[update(3, 9)]).await;
     let later = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T11:30:00Z").await;
@@ -286,7 +287,7 @@ fn beat(number: u64, minute: u64, session: &str) -> Value {
 }
 
 impl Hub {
-    /// The account reports what its queue delivers.
+    /// Lets the account's function handle these records.
     async fn reported(&self, records: &[Value]) {
         let bodies: Vec<String> = records.iter().map(history::envelope).collect();
         let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
@@ -294,7 +295,7 @@ impl Hub {
         assert!(outcome.failed.is_empty());
     }
 
-    /// How often it was noted that the account is silent.
+    /// How many gaps report that the account is silent.
     async fn silences(&self) -> usize {
         let mut gaps = 0;
         for hour in 10..24 {
@@ -304,7 +305,7 @@ impl Hub {
         gaps
     }
 
-    /// What is found about gaps: where it stands, and what it says.
+    /// The findings about gaps: their status and detail.
     async fn gap(&self) -> Option<(Status, String)> {
         let world = bucket_with(history::bare_world(), None).await;
         self.tables.fold_all(&self.tables.fold(&world, organization())).await;
@@ -323,12 +324,12 @@ async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
     assert_eq!(hub.silences().await, 1);
 }
 
-/// Who holds the auditor's role in a member writes heartbeats for as long as he likes, and switches the auditor off.
+/// Whoever can assume the auditor's role in a member can write heartbeats while the auditor is switched off.
 #[tokio::test]
 async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
     let hub = Hub::new().await;
     hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
-    // A call that everybody may see isn't a heartbeat because somebody calls it one.
+    // A call by another principal is no heartbeat, even if the member reports it as one.
     let other = history::call(MEMBER, 900, 150);
     *hub.seen.history.lock().unwrap() = vec![other.clone()];
     hub.reported(std::slice::from_ref(&other)).await;
@@ -355,12 +356,12 @@ async fn an_honest_account_is_never_silent() {
     for hour in 0..10 {
         let beat = beat(hour, hour * 60 + 5, "guardrail-audit");
         hub.reported(std::slice::from_ref(&beat)).await;
-        // Event history shows it twenty minutes later.
+        // Event history shows an event up to twenty minutes later.
         hub.task(&place(), &format!("2026-11-20T{}:15:00Z", 10 + hour)).await.unwrap();
         hub.seen.history.lock().unwrap().push(beat);
     }
     assert_eq!((hub.silences().await, hub.gap().await), (0, None));
-    // It stops, and comes back: what the hub saw itself puts the gap right.
+    // Heartbeats stop and come back: one that the hub read itself resolves the gap.
     hub.task(&place(), "2026-11-20T22:40:00Z").await.unwrap();
     assert_eq!(hub.gap().await.unwrap().0, Status::Open);
     let back = beat(77, 13 * 60 + 5, "guardrail-audit");
@@ -371,7 +372,7 @@ async fn an_honest_account_is_never_silent() {
     assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
 }
 
-/// Where there are more events than are read in one look, the heartbeat is asked for by its id; and that the rest isn't seen is said.
+/// If history has more events than one read returns, the heartbeat is requested by its id, and the report says that the rest wasn't read.
 #[tokio::test]
 async fn an_account_with_more_events_than_are_read_is_alive_and_partly_unseen() {
     let hub = Hub::new().await;
@@ -413,7 +414,7 @@ async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
     assert_eq!(hub.silences().await, 0);
 }
 
-/// What lies in a member's dead-letter queues is told by its heartbeat, and is a finding in the hub.
+/// Messages in a member's dead-letter queues are reported by its heartbeat and become a finding in the hub.
 #[tokio::test]
 async fn dead_letters_are_a_finding_until_there_are_none() {
     let hub = Hub::new().await;
@@ -432,12 +433,13 @@ async fn dead_letters_are_a_finding_until_there_are_none() {
     assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
 }
 
-/// The hub's copy of the functions takes what members forward. What it can read is the hub's own state, and says nothing of theirs.
+/// The hub's own instance of the functions handles the events that members forward. The state that it can read is the hub account's, which
+/// proves nothing about the members.
 #[tokio::test]
 async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
     let here = AccountRegion::new(HUB, "us-east-1");
     let tables = tables().await;
-    // The hub's own configuration would cover the call.
+    // The hub account's configuration would cover the call.
     let enforced =
         json!({"guardrailsConfig": [{"configId": "c", "guardrailArn": GUARDRAIL, "guardrailId": "required1", "guardrailVersion": "1"}]});
     let answers = Answers::default();
@@ -456,7 +458,7 @@ async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
     };
     assert!(auditor.take(Some(&here), &messages).await.failed.is_empty());
     assert_eq!(claims(&tables).await, (Invocations::default(), 5), "no verdict, and no event id left out");
-    // In the account itself they are judged, by its own state.
+    // In the member account, the calls are judged by its own state.
     let own_tables = crate::support::tables().await;
     assert!(invocation_auditor(&own_tables, answers.clone()).take(Some(&own()), &messages).await.failed.is_empty());
     let (claimed, event_ids) = claims(&own_tables).await;
@@ -469,7 +471,7 @@ async fn nothing_is_claimed_of_who_forwards_by_the_state_of_the_hub() {
     let facts = facts_of(&tables, Source::Account, MEMBER, "2026-11-20T11:00:00Z").await;
     assert!(matches!(facts.as_slice(), [Content::Change(_)]), "the change, and no state: {facts:?}");
 
-    // So the hub accuses nobody of lying.
+    // So the hub finds no differing verdict.
     let world = bucket_with(history::bare_world(), None).await;
     tables.fold_all(&tables.fold(&world, organization())).await;
     let found = tables.all_findings().await;
@@ -498,7 +500,7 @@ async fn the_organization_is_read_and_each_account_sent_for() {
 async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
     let hub = Hub::new().await;
     hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
-    // The refused call in the member comes by the hub's bus to the copy of the functions that takes what is forwarded.
+    // The refused call in the member reaches the hub's instance of the functions through the hub's event bus.
     let beat = beat(9, 130, "guardrail-audit");
     let body = history::envelope(&beat);
     let forwarded = invocation_auditor(&hub.tables, StateOf::default());

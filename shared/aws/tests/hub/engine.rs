@@ -1,6 +1,6 @@
-//! The adapters of Organizations and Bedrock against ministack, an independent engine: guardrails, and policies with what they are attached
-//! to. What no engine answers (effective policies, enforced configurations, event history) is scripted in `adapters`; here it shows that
-//! an answer nobody foresaw makes nothing known.
+//! Tests the adapters of Organizations and Bedrock against ministack, an independent engine: guardrails, policies and their attachments. What
+//! no engine answers (effective policies, enforced configurations, event history) is scripted in `adapters`. Here, such requests show that
+//! an answer of unknown form makes no state known.
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// One for all tests, each with accounts or names of its own.
+/// One engine for all tests, each of which uses accounts or names of its own.
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
 
 fn aws() -> Arc<Aws> {
@@ -73,7 +73,7 @@ async fn the_tree_and_the_policies_in_it_are_read() {
     assert_eq!(read["Policy"]["Content"], CONTENT, "to the letter");
     assert!(hub.tasks().contains(&Task::Account { account: account.to_owned() }));
 
-    // Attachments change: the next look has them as they are.
+    // Attachments change: the next read returns the new ones.
     organizations("DetachPolicy", &json!({"PolicyId": attached, "TargetId": root}));
     organizations("AttachPolicy", &json!({"PolicyId": loose, "TargetId": account}));
     hub.task(&Task::Organization, "2026-11-20T11:00:00Z").await.unwrap();
@@ -84,14 +84,14 @@ async fn the_tree_and_the_policies_in_it_are_read() {
     expected.sort_unstable();
     assert_eq!(now, expected);
 
-    // What the engine doesn't know is no answer: never that there is no policy.
+    // The engine doesn't know the request. That must not be read as "there is no policy".
     let effective = Task::Account { account: account.to_owned() };
     hub.task(&effective, "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(hub.world("effective-policies/").await, []);
 }
 
-/// What Bedrock's own API takes to make a guardrail, except for its controls: these are as `GetGuardrail` shows them, for this engine
-/// gives back what it was given, under another name.
+/// A request of CreateGuardrail, except for its controls. They have the form of GetGuardrail's response, because this engine returns them as
+/// they were given.
 fn guardrail(name: &str, strength: &str) -> Vec<u8> {
     let filter = json!({"type": "HATE", "inputStrength": strength, "outputStrength": strength});
     let guardrail =
@@ -124,7 +124,7 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
     assert_eq!(draft["contentPolicy"]["filters"][0]["inputStrength"], "HIGH");
     assert_eq!(hub.world("enforced-configurations/").await, [], "what the engine doesn't know is not known");
 
-    // A version is what was published, whatever becomes of the draft.
+    // A version keeps the published content when the DRAFT changes.
     let reader = ReaderRoles::new(aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
     let state = reader.state(&AccountRegion::new(MEMBER, "us-east-1")).await;
     let read = async |id: &str, version: &str| -> Result<Value, ErrorKind> {

@@ -1,5 +1,5 @@
-//! The hub's functions against a DynamoDB engine: what adversaries can't do, what order and failures don't change, what is told and
-//! answered.
+//! Tests the hub's functions against a DynamoDB engine: what adversaries can't do, what order and failures don't change, and which alerts
+//! and reports result.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that can't go on fails, as it should")]
 

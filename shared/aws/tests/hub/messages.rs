@@ -1,4 +1,4 @@
-//! What is told and answered about findings.
+//! Tests the alerts about findings and the answers of the report function.
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ async fn what_is_not_bad_enough_is_not_told_and_what_is_withdrawn_is() {
     assert_eq!(kinds(&topic), ["withdrawn"]);
 }
 
-/// The ids of findings are the same whenever they occur: one that comes back after it was withdrawn is news, each time.
+/// A finding has the same id whenever it occurs. One that comes back after it was withdrawn is published again, each time.
 #[tokio::test]
 async fn a_finding_that_comes_back_after_it_was_withdrawn_is_told_again() {
     let (tables, topic) = (tables().await, Topic::default());
@@ -130,7 +130,7 @@ async fn a_finding_that_comes_back_after_it_was_withdrawn_is_told_again() {
             assert_eq!(alerts.take(std::slice::from_ref(&gone)).await, None);
         }
         assert_eq!(kinds_and_ids(), ["withdrawn"]);
-        // The stream comes again, from where it was there.
+        // The stream delivers the records again, from the insertion of the finding on.
         assert_eq!(alerts.take(&[there, gone]).await, None);
         assert_eq!(kinds_and_ids(), Vec::<String>::new());
     }
@@ -138,7 +138,7 @@ async fn a_finding_that_comes_back_after_it_was_withdrawn_is_told_again() {
     assert_eq!((ids.len(), unique.len()), (6, 6), "whoever drops copies drops none of them");
 }
 
-/// Who was never told of a finding, or was told that it is resolved, needn't hear that it is gone.
+/// The withdrawal of a finding isn't published if the finding never was, or if it was published as resolved.
 #[tokio::test]
 async fn what_nobody_believes_to_be_open_goes_without_a_word() {
     let (tables, topic) = (tables().await, Topic::default());
@@ -203,7 +203,7 @@ async fn a_digest_tells_all_at_once_and_what_is_critical_at_once() {
         records.push(put(&tables, &finding(number, "222233334444", severity), i64::try_from(number).unwrap()).await);
     }
     alerts.take(&records).await;
-    // Five of one rule would be one message; these three are told by themselves.
+    // Five findings of one rule would become one message; these three get a message each.
     assert_eq!(kinds(&topic), ["new"]);
     assert_eq!(alerts.send_digest().await.unwrap(), 2);
     let published = published(&topic);

@@ -1,4 +1,4 @@
-//! A hub that sees by clients of a test's choice: a double's, or an engine's.
+//! A hub with AWS clients of a test's choice: those of a double or of an engine.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Hub {
         Hub { tables: tables().await, bucket: MemoryBucket::default(), aws, queue: MemoryQueue::default() }
     }
 
-    /// Carries out a task at a time.
+    /// Carries out a task at a given time.
     pub(crate) async fn task(&self, task: &Task, now: &str) -> Result<(), ErrorKind> {
         let reader = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
         let clock = Clock::At(Timestamp::parse(now).unwrap());
@@ -48,12 +48,12 @@ impl Hub {
         Box::pin(reconciler.carry_out(task)).await.map_err(|error| error.kind)
     }
 
-    /// The tasks that were sent since the last time.
+    /// The tasks that were sent since the last call.
     pub(crate) fn tasks(&self) -> Vec<Task> {
         self.queue.take().iter().map(|(task, _)| serde_json::from_str(task).unwrap()).collect()
     }
 
-    /// What stands in the world below a path, by key.
+    /// The objects of the world below a path, by key.
     pub(crate) async fn world(&self, path: &str) -> Vec<(String, Value)> {
         let mut files = Vec::new();
         for listed in self.bucket.list(&format!("world/{path}")).await.unwrap() {

@@ -1,4 +1,4 @@
-//! The organization's trail: what its signed digests verification, and what happens when anything of it isn't what it was.
+//! Tests the organization's trail: what its signed digests verify, and the consequences if a log file, a digest or a signature was altered.
 
 use std::{collections::BTreeMap, io::Write as _, sync::LazyLock};
 
@@ -24,14 +24,14 @@ use crate::support::{
     metrics, now, tables,
 };
 
-/// CloudTrail's key pair of the Region, as far as these tests go.
+/// A key pair in the role of CloudTrail's for the Region.
 static KEY: LazyLock<PrivateKey> = LazyLock::new(PrivateKey::generate);
 
 const FINGERPRINT: &str = "31e8b5433410dfb61a9dc45cc65b22ff";
 
 #[derive(Clone, Debug, Default)]
 struct Keys {
-    /// May not be asked.
+    /// Requests are denied.
     denied: bool,
 }
 
@@ -45,7 +45,7 @@ impl PublicKeys for Keys {
     }
 }
 
-/// One bucket, whatever its name.
+/// One bucket for all names.
 #[derive(Clone, Debug)]
 struct OneBucket(MemoryBucket);
 
@@ -77,7 +77,7 @@ impl Trail {
         Trail { bucket: MemoryBucket::default(), last: None }
     }
 
-    /// Writes a log file. Its key, and its hash.
+    /// Writes a log file. Returns its key and its hash.
     async fn log(&self, name: &str, records: &[Value]) -> (String, String) {
         let log = json!({"Records": records}).to_string();
         let key = format!("{FOLDER}/CloudTrail/us-east-1/2026/11/20/{name}.json.gz");
@@ -85,7 +85,7 @@ impl Trail {
         (key, hex::encode(Sha256::digest(log.as_bytes())))
     }
 
-    /// Writes and signs the digest of the hour that begins twelve minutes after this one, changed before it is signed. Its key.
+    /// Writes and signs the digest of the hour that begins twelve minutes after this one, after a change to it. Returns its key.
     fn digest_with(&mut self, hour: u32, files: &[(String, String)], change: impl FnOnce(&mut Value)) -> String {
         let key = digest_key(hour, "");
         let (before, hash, before_signature) = self.last.clone().map_or((None, None, None), |(a, b, c)| (Some(a), Some(b), Some(c)));
@@ -135,7 +135,7 @@ fn scope() -> Scope {
     Scope { organization: Some("o-exampleorgid".to_owned()), hub_account: HUB.to_owned(), replica_of: None }
 }
 
-/// Tells the auditor of these objects. Those that must come again.
+/// Notifies the function of these objects. Returns those that must be delivered again.
 async fn notify(trail: &Trail, tables: &Tables, verification: Verification<Keys>, keys: &[&str]) -> Vec<String> {
     let buckets = OneBucket(trail.bucket.clone());
     let auditor = TrailAuditor::new(tables.observations(), buckets, scope(), verification, metrics("audit-trail"), Clock::At(now()));
@@ -158,7 +158,7 @@ async fn folded(tables: &Tables) -> Vec<Finding> {
     tables.all_findings().await
 }
 
-/// How many calls without a guardrail there are.
+/// The number of calls without a guardrail.
 fn violations(findings: &[Finding]) -> u64 {
     findings.iter().find(|finding| finding.rule == "invocation-without-guardrail").map_or(0, |finding| finding.count)
 }
@@ -167,7 +167,7 @@ fn gap(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().find(|finding| finding.rule == "telemetry-gap")
 }
 
-/// The account reports one call that never was beside one that was.
+/// The account reports a real call and one that was never made.
 async fn account_reports(tables: &Tables) {
     let state = crate::support::StateOf { place: None, files: history::bare_world().into_iter().collect() };
     let bodies: Vec<String> = [1, 77].iter().map(|number| history::envelope(&history::call(MEMBER, *number, 5))).collect();
@@ -180,7 +180,7 @@ async fn what_the_trail_verifies_replaces_what_the_account_said() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     assert_eq!(violations(&folded(&tables).await), 2);
-    // It kept two silent.
+    // It concealed two calls.
     let calls = [history::call(MEMBER, 1, 5), history::call(MEMBER, 2, 6), history::call(MEMBER, 3, 37)];
     let (early, late) = (trail.log("a", &calls[..2]).await, trail.log("b", &calls[2..]).await);
     let digests = [trail.digest(9, &[early]), trail.digest(10, &[late]), trail.digest(11, &[])];
@@ -196,7 +196,7 @@ async fn an_hour_is_verified_only_if_digests_vouch_for_all_of_it() {
     let (tables, mut trail) = (tables().await, Trail::new());
     account_reports(&tables).await;
     let log = trail.log("a", &[history::call(MEMBER, 1, 5)]).await;
-    // Of the hour's first twelve minutes, in which the calls were, the digest before speaks; it never came.
+    // The calls were made in the first twelve minutes of the hour, which the previous digest covers; it was never delivered.
     let digests = [trail.digest(9, &[log]), trail.digest(10, &[]), trail.digest(11, &[])];
     notify(&trail, &tables, signed(), &[&digests[1], &digests[2]]).await;
     assert_eq!(violations(&folded(&tables).await), 2, "not yet");
@@ -258,7 +258,7 @@ async fn whatever_isnt_as_it_was_is_a_gap_and_verifies_nothing() {
     }
 }
 
-/// Like the digest under this key, and yet not.
+/// A digest like the one under this key, with a change.
 fn altered_digest(key: &str) -> Vec<u8> {
     json!({"digestStartTime": "2026-11-20T10:12:00Z", "digestEndTime": "2026-11-20T11:12:00Z", "digestS3Bucket": "trail",
         "digestS3Object": key, "digestPublicKeyFingerprint": FINGERPRINT, "previousDigestSignature": null, "logFiles": []})
@@ -268,7 +268,7 @@ fn altered_digest(key: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_broken_chain_is_a_gap() {
-    // The digest before was deleted; it was another; it ended too early; the chain begins anew.
+    // The previous digest was deleted; it was replaced; it ended too early; the chain starts again.
     type Deliver = fn(&mut Trail) -> Vec<String>;
     let cases: [(&str, Deliver); 4] = [
         ("T101200Z.json.gz was deleted", |trail| {
@@ -378,7 +378,7 @@ async fn a_log_that_cant_be_read_to_its_end_verifies_nothing() {
     assert!(gap(&found).unwrap().detail.contains("a.json.gz holds 1 records"), "{:?}", gap(&found));
 }
 
-/// A bucket of this name, and no other.
+/// A bucket of this name only.
 #[derive(Clone, Debug)]
 struct Only(&'static str, MemoryBucket);
 
@@ -391,7 +391,7 @@ impl Buckets for Only {
     }
 }
 
-/// Where the log archive may not be touched, its bucket is replicated. Digests name the bucket that they were written to.
+/// If the log archive's bucket must not be changed, it is replicated to another. Digests name the bucket that they were written to.
 #[tokio::test]
 async fn a_replica_of_the_trail_s_bucket_verifies_as_the_bucket_does() {
     let (tables, mut trail) = (tables().await, Trail::new());

@@ -1,8 +1,8 @@
-//! A double of AWS's HTTP APIs: it answers what a test scripted, by operation, and remembers what it was asked.
+//! A double of AWS's HTTP APIs. It returns the responses that a test scripted for each operation, and records the requests.
 //!
-//! It is no model of AWS. It never decides what a guardrail, a policy or a configuration does, or whether a request is right: tests say
-//! every word of it, in the form in which AWS documents it. It takes the place of the SDK's HTTP client, below signing, serialisation and
-//! retries, and needs no socket. Time is its own, too: whoever sleeps by it has slept at once, and silence lasts as long as somebody waits.
+//! It is no model of AWS. It never decides what a guardrail, a policy or a configuration does, or whether a request is valid: tests write all
+//! responses, in the form that AWS documents. It replaces the SDK's HTTP client, below signing, serialisation and retries, and needs no
+//! socket. It has a clock of its own: a sleep ends at once, and a response that never comes lasts until the client's timeout.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,38 +26,38 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-/// What it answers.
+/// A scripted response.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// 200 and this.
+    /// Status 200 with this JSON.
     Json(Value),
-    /// 200 and this, whatever it is.
+    /// Status 200 with this body, valid or not.
     Text(String),
-    /// An error by its code.
+    /// An error with this code.
     Error(u16, &'static str),
-    /// Nothing, ever.
+    /// No response.
     Silence,
     /// The connection breaks.
     Broken,
 }
 
-/// What it was asked.
+/// A request that it received.
 #[derive(Clone, Debug)]
 pub struct AwsRequest {
     /// As in [`Double::on`].
     pub operation: String,
     /// The body, if it is JSON.
     pub body: Value,
-    /// The query of the address.
+    /// The query of the URL.
     pub query: BTreeMap<String, String>,
-    /// The form in the body, if it is one.
+    /// The form in the body, if it has one.
     pub form: BTreeMap<String, String>,
-    /// When.
+    /// The time of the request, by the double's clock.
     pub at: Duration,
 }
 
 impl AwsRequest {
-    /// A parameter, of the body or of the query.
+    /// A parameter in the body or the query.
     pub fn parameter(&self, name: &str) -> Option<String> {
         self.body[name].as_str().map(str::to_owned).or_else(|| self.query.get(name).cloned())
     }
@@ -67,23 +67,23 @@ impl AwsRequest {
 struct Script {
     answers: BTreeMap<String, VecDeque<Answer>>,
     asked: Vec<AwsRequest>,
-    /// How long everybody slept so far.
+    /// The sum of all sleeps so far.
     slept: Duration,
 }
 
-/// The double.
+/// A double; its copies share their responses and requests.
 #[derive(Clone, Debug, Default)]
 pub struct Double(Arc<Mutex<Script>>);
 
 impl Double {
-    /// Answers an operation with these, one after the other, the last again and again. Its name is the last part of `X-Amz-Target`, the
-    /// `Action` of a form, or else method and path: `GET /guardrails/abc`.
+    /// Scripts the responses to an operation: these in order, then the last one again and again. The operation is named by the last part of
+    /// `X-Amz-Target`, the `Action` of a form, or else method and path: `GET /guardrails/abc`.
     pub fn on(&self, operation: &str, answers: impl IntoIterator<Item = Answer>) -> &Self {
         self.0.lock().unwrap().answers.insert(operation.to_owned(), answers.into_iter().collect());
         self
     }
 
-    /// The same with one answer.
+    /// Scripts one response for all requests.
     pub fn says(&self, operation: &str, answer: Value) -> &Self {
         self.on(operation, [Answer::Json(answer)])
     }
@@ -93,12 +93,12 @@ impl Double {
         self.on("AssumeRole", [Answer::Text(ROLE.to_owned())])
     }
 
-    /// What it was asked of an operation.
+    /// The requests of an operation.
     pub fn asked(&self, operation: &str) -> Vec<AwsRequest> {
         self.0.lock().unwrap().asked.iter().filter(|asked| asked.operation == operation).cloned().collect()
     }
 
-    /// Clients that talk to it.
+    /// AWS clients that send their requests to it.
     pub fn aws(&self) -> Arc<Aws> {
         let credentials = Credentials::new(super::HUB, "test", None, None, "test");
         let config = SdkConfig::builder()
@@ -115,7 +115,7 @@ impl Double {
         Arc::new(Aws::with(config))
     }
 
-    /// How long everybody slept so far.
+    /// The sum of all sleeps so far.
     pub fn slept(&self) -> Duration {
         self.0.lock().unwrap().slept
     }

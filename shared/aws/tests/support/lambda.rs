@@ -1,4 +1,4 @@
-//! Lambda, as far as a function sees it: the Runtime API that it asks for events, and services that it calls.
+//! A stand-in for Lambda: the Runtime API that a function asks for events, and the services that the function calls.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,22 +14,22 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// What a function did.
+/// The requests of a function.
 #[derive(Clone, Debug, Default)]
 pub struct Received {
-    /// When it asked for the first event.
+    /// The time at which it asked for the first event.
     pub first_poll: Option<Instant>,
-    /// What it answered, in order.
+    /// Its answers, in order.
     pub answers: Vec<Value>,
-    /// Errors of events that it reported.
+    /// The errors that it reported for events.
     pub errors: Vec<Value>,
-    /// The error of its start that it reported.
+    /// The error that it reported for its start.
     pub start_error: Option<Value>,
-    /// Messages that it published.
+    /// The messages that it published.
     pub published: Vec<String>,
 }
 
-/// The services, and what they hold.
+/// The services with their content.
 #[derive(Clone, Debug, Default)]
 pub struct Services {
     events: Arc<Mutex<VecDeque<Value>>>,
@@ -37,7 +37,7 @@ pub struct Services {
     pub objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
-/// A function that runs.
+/// A running function.
 pub struct Function {
     child: Child,
     started: Instant,
@@ -51,24 +51,24 @@ impl Drop for Function {
     }
 }
 
-/// The folder of the binaries, built when they are first asked for.
+/// The folder of the binaries, which the first call builds.
 fn binaries() -> PathBuf {
     static BUILT: std::sync::Once = std::sync::Once::new();
     BUILT.call_once(|| {
-        // As `cargo xtask test` selects packages and features: then all that they depend on is there.
+        // Packages and features as in `cargo xtask test`, so that all dependencies are built already.
         let selected = ["build", "--workspace", "--features", "guardrail-audit/aws", "--bins", "--tests", "--locked"];
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(selected).current_dir(env!("CARGO_MANIFEST_DIR"));
-        // The flags of a coverage run are not for them.
+        // The flags of a coverage run don't apply to the binaries.
         assert!(cargo.status().unwrap().success(), "the functions are built");
     });
-    // This test lies in `<profile>/deps`.
+    // This test's executable is in `<profile>/deps`.
     let own = std::env::current_exe().unwrap();
     own.parent().unwrap().parent().unwrap().to_owned()
 }
 
 impl Services {
-    /// Serves, and says where.
+    /// Starts to serve, and returns the address.
     pub async fn serve(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -138,7 +138,7 @@ impl Services {
         if let Some(rest) = target.strip_prefix("/world-bucket") {
             return self.s3(method, rest, body);
         }
-        // Whatever else: nobody here may.
+        // All other requests are denied.
         let denied = ("x-amzn-errortype".to_owned(), "AccessDeniedException".to_owned());
         (403, vec![denied], json!({"message": "not in this test"}).to_string().into_bytes())
     }
@@ -228,7 +228,7 @@ impl Services {
 }
 
 impl Function {
-    /// Hands it an event, and waits for its answer or its error.
+    /// Sends it an event, and waits for its answer or error.
     pub async fn invoke(&self, event: Value) -> Result<Value, Value> {
         let before = {
             let seen = self.services.seen.lock().unwrap();
@@ -242,19 +242,19 @@ impl Function {
         .await
     }
 
-    /// Hands it an event that it won't live to answer.
+    /// Sends it an event without waiting for an answer.
     pub fn begin(&self, event: Value) {
         self.services.events.lock().unwrap().push_back(event);
     }
 
-    /// Whether it took all events that it was handed.
+    /// Whether it fetched all events that were sent.
     pub async fn until_taken(&self) {
         while !self.services.events.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    /// Waits for something to be seen.
+    /// Waits until a condition holds.
     pub async fn until<T>(&self, what: &str, look: impl Fn(&Received) -> Option<T>) -> T {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -266,19 +266,19 @@ impl Function {
         }
     }
 
-    /// How long it took to ask for its first event.
+    /// The time from its start to the request for its first event.
     pub async fn time_to_first_poll(&self) -> Duration {
         self.until("the first poll", |seen| seen.first_poll).await - self.started
     }
 
-    /// The most memory that it held, in MB.
+    /// Its peak memory, in MB.
     pub fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
         line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
     }
 
-    /// How it ended.
+    /// Its exit status.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

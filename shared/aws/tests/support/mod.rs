@@ -1,4 +1,4 @@
-//! Tables on an engine: in this process, or wherever `DYNAMODB_ENDPOINT` says.
+//! Tables on a DynamoDB engine: in this process, or at `DYNAMODB_ENDPOINT`.
 
 #![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::panic, clippy::pedantic, reason = "each test file uses its part")]
 
@@ -37,7 +37,7 @@ use cases::Case;
 
 pub mod double;
 
-/// The time at which tests happen.
+/// The present time in tests.
 pub const NOW: &str = cases::NOW;
 
 /// The hub's account in tests.
@@ -47,7 +47,7 @@ pub fn now() -> Timestamp {
     Timestamp::parse(NOW).unwrap()
 }
 
-/// Two tables of their own.
+/// The two tables of one test.
 #[derive(Clone)]
 pub struct Tables {
     pub aws: Arc<Aws>,
@@ -55,7 +55,7 @@ pub struct Tables {
     pub findings: String,
 }
 
-/// An engine of one's own, unless the environment names one.
+/// An engine in this process, unless the environment names another.
 pub async fn endpoint() -> String {
     if let Ok(endpoint) = std::env::var("DYNAMODB_ENDPOINT") {
         return endpoint;
@@ -74,9 +74,9 @@ pub fn aws_at(endpoint: &str, attempts: u32) -> Aws {
     aws_through(endpoint, attempts, http.build_http())
 }
 
-/// Through a client of one's own.
+/// Uses this client.
 pub fn aws_through(endpoint: &str, attempts: u32, http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static) -> Aws {
-    // Real tables ask who we are; engines on this machine don't.
+    // Real tables need credentials; engines on this machine don't.
     let own = |name: &str| std::env::var(name).ok().filter(|_| std::env::var("DYNAMODB_ENDPOINT").is_ok_and(|named| named == endpoint));
     let credentials = match (own("AWS_ACCESS_KEY_ID"), own("AWS_SECRET_ACCESS_KEY")) {
         (Some(id), Some(secret)) => Credentials::new(id, secret, own("AWS_SESSION_TOKEN"), None, "environment"),
@@ -131,20 +131,20 @@ pub async fn tables_at(endpoint: &str) -> Tables {
     tables
 }
 
-/// When a call to the store fails.
+/// The way in which a call to the store fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Once, before it takes effect.
     Before,
     /// Once, after it took effect: the answer is lost.
     After,
-    /// And all that follow, as if the process were killed.
+    /// Before it takes effect, and so do all later calls, as if the process were killed.
     KillBefore,
-    /// The same, after it took effect.
+    /// After it took effect, and so do all later calls.
     KillAfter,
 }
 
-/// Lets calls through until one is to fail.
+/// Lets calls pass until the one that is to fail.
 #[derive(Clone, Debug, Default)]
 pub struct Unreliable {
     calls: Arc<AtomicU64>,
@@ -157,18 +157,18 @@ impl Unreliable {
         *self.fails.lock().unwrap() = Some((call, failure));
     }
 
-    /// How many calls there were since it was last said which one is to fail.
+    /// The number of calls since the last choice of the one that is to fail.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// Works again; whether anything failed.
+    /// Lets all calls pass again. Returns whether one failed.
     pub fn recover(&self) -> bool {
         let (call, _) = self.fails.lock().unwrap().take().unwrap_or((u64::MAX, Failure::Before));
         self.calls.load(Ordering::SeqCst) >= call
     }
 
-    /// Whether the process was killed, so that nothing it does reaches anybody.
+    /// Whether the process counts as killed, so that nothing that it sends arrives.
     pub fn is_dead(&self) -> bool {
         let fails = *self.fails.lock().unwrap();
         matches!(fails, Some((call, Failure::KillBefore | Failure::KillAfter)) if self.calls.load(Ordering::SeqCst) >= call)
@@ -218,14 +218,14 @@ impl aws_smithy_runtime_api::client::http::HttpClient for UnreliableHttp<aws_smi
 }
 
 impl Tables {
-    /// The same tables, over a connection that can be made to fail, and doesn't try again.
+    /// The same tables over a connection that can be made to fail and doesn't retry.
     pub fn unreliable(&self, endpoint: &str) -> (Tables, Unreliable) {
         let unreliable = Unreliable::default();
         let http = UnreliableHttp(aws_smithy_http_client::Builder::new().build_http(), unreliable.clone());
         (Tables { aws: Arc::new(aws_through(endpoint, 1, http)), ..self.clone() }, unreliable)
     }
 
-    /// Real tables take a while, their indexes a while longer. Not every engine says how its indexes are.
+    /// Waits until the table and its indexes are active. Not every engine reports the state of indexes.
     async fn wait_until_active(&self, name: &str) {
         for _ in 0..600 {
             let answer = self.aws.dynamodb().describe_table().table_name(name).send().await.unwrap();
@@ -240,7 +240,7 @@ impl Tables {
         panic!("{name} isn't there after five minutes");
     }
 
-    /// Nothing is left behind in an engine of somebody else's.
+    /// Deletes the tables, so that a foreign engine is left as it was.
     pub async fn delete(&self) {
         for table in [&self.observations, &self.findings] {
             self.aws.dynamodb().delete_table().table_name(table).send().await.unwrap();
@@ -273,18 +273,18 @@ impl Tables {
         }
     }
 
-    /// The facts, as the stream would report that they were written.
+    /// The facts, as the stream reports their insertion.
     pub async fn inserted(&self) -> Vec<StreamRecord> {
         let items = self.items(&self.observations).await;
         items.into_iter().enumerate().map(|(number, new)| inserted(number, new)).collect()
     }
 
-    /// Folds what was written, and what the fold writes, until nothing is new.
+    /// Folds all facts, and those that the fold writes, until none is new.
     pub async fn fold_all(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>) {
         self.fold_all_written_at(fold, now()).await;
     }
 
-    /// The same, of facts that were written at another time.
+    /// The same for facts that were written at another time.
     pub async fn fold_all_written_at(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>, written: Timestamp) {
         let mut known = std::collections::BTreeSet::new();
         loop {
@@ -297,7 +297,7 @@ impl Tables {
         }
     }
 
-    /// All findings of all places, by id.
+    /// All findings of all accounts, by id.
     pub async fn all_findings(&self) -> Vec<Finding> {
         let findings = self.findings();
         let mut all = Vec::new();
@@ -311,7 +311,7 @@ impl Tables {
     }
 }
 
-/// A history to tell: records of CloudTrail, as EventBridge delivers them.
+/// Builds CloudTrail records, as EventBridge delivers them.
 pub mod history {
     use serde_json::{Value, json};
 
@@ -323,7 +323,7 @@ pub mod history {
         json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.bedrock", "account": record["recipientAccountId"], "detail": record}).to_string()
     }
 
-    /// A record: `number` makes its ids, `minute` its time on 2026-11-20.
+    /// A record. `number` gives its ids, `minute` its time on 2026-11-20.
     pub fn record(account: &str, name: &str, number: u64, minute: u64, parameters: &Value) -> Value {
         let time = format!("2026-11-20T{:02}:{:02}:{:02}Z", 10 + minute / 60, minute % 60, number % 60);
         json!({"eventVersion": "1.10", "eventTime": time, "requestID": format!("{number:08x}-0000-4000-8000-000000000000"),
@@ -338,13 +338,13 @@ pub mod history {
         record(account, "Converse", number, minute, &json!({"modelId": "anthropic.claude-3-haiku-20240307-v1:0"}))
     }
 
-    /// One that asks for a guardrail of its own.
+    /// A call that requests a guardrail.
     pub fn guarded_call(account: &str, number: u64, minute: u64, guardrail: &str) -> Value {
         let parameters = json!({"modelId": "anthropic.claude-3-haiku-20240307-v1:0", "guardrailConfig": {"guardrailIdentifier": guardrail, "guardrailVersion": "1"}});
         record(account, "Converse", number, minute, &parameters)
     }
 
-    /// An evaluation of the call with this number.
+    /// The evaluation of the call with this number.
     pub fn evaluation(account: &str, of: u64, minute: u64, guardrail: &str) -> Value {
         let mut evaluation =
             record(account, "ApplyGuardrail", of, minute, &json!({"guardrailIdentifier": "ENFORCED", "guardrailVersion": "ENFORCED"}));
@@ -359,7 +359,7 @@ pub mod history {
         json!({"EffectivePolicy": {"PolicyContent": content.to_string(), "PolicyType": "BEDROCK_POLICY"}})
     }
 
-    /// Nothing is enforced on the member.
+    /// A world in which nothing is enforced on the member.
     pub fn bare_world() -> Vec<(String, Vec<u8>)> {
         world(&json!({"EffectivePolicy": null}))
     }
@@ -408,7 +408,7 @@ pub fn metrics(function: &'static str) -> Metrics {
     Metrics::new("Test".to_owned(), function, Clock::At(now())).silent()
 }
 
-/// State as a world has it.
+/// A source of state: the files of a world.
 #[derive(Clone, Debug, Default)]
 pub struct StateOf {
     pub place: Option<AccountRegion>,
@@ -427,7 +427,7 @@ impl ReadState for StateOf {
     }
 }
 
-/// Where the functions of tests run, unless a test says otherwise.
+/// The account and Region in which the functions of tests run by default.
 pub fn own() -> AccountRegion {
     AccountRegion::new(history::MEMBER, "us-east-1")
 }
@@ -436,7 +436,7 @@ pub fn invocation_auditor<S: ReadState>(tables: &Tables, state: S) -> Invocation
     InvocationAuditor::new(tables.observations(), state, metrics("audit-invocations"), Clock::At(now()))
 }
 
-/// The world of a case, as if it were read from a folder.
+/// The world of a case, as if read from its folder.
 pub fn world_of(case: &Case) -> LoadedWorld {
     let mut world = LoadedWorld::default();
     for (path, json) in case.world().unwrap() {
@@ -445,7 +445,7 @@ pub fn world_of(case: &Case) -> LoadedWorld {
     world
 }
 
-/// Puts the files of a world and a configuration into a bucket.
+/// Puts the files of a world, and a configuration, into a bucket.
 pub async fn bucket_with(files: impl IntoIterator<Item = (String, Vec<u8>)>, configuration: Option<&str>) -> MemoryBucket {
     let bucket = MemoryBucket::default();
     for (path, json) in files {
