@@ -23,15 +23,15 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
             }
-            Clock::At(moment) => moment,
+            Clock::At(time) => time,
         }
     }
 }
 
 /// The number of whole hours from 1970 to a time.
 #[must_use]
-pub fn hour_of(moment: Timestamp) -> i64 {
-    moment.as_micros().div_euclid(3_600_000_000)
+pub fn hour_of(time: Timestamp) -> i64 {
+    time.as_micros().div_euclid(3_600_000_000)
 }
 
 /// The start of an hour that is counted from 1970.
@@ -42,6 +42,6 @@ pub fn start_of(hour: i64) -> Timestamp {
 
 /// The number of whole seconds from 1970 to a time.
 #[must_use]
-pub fn seconds(moment: Timestamp) -> i64 {
-    moment.as_micros().div_euclid(1_000_000)
+pub fn seconds(time: Timestamp) -> i64 {
+    time.as_micros().div_euclid(1_000_000)
 }

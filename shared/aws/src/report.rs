@@ -184,8 +184,8 @@ impl<B: Bucket> Reports<B> {
         let mut coverage = self.coverage(account, hourly).await?;
         for (name, keep) in [("since", std::cmp::Ordering::Less), ("until", std::cmp::Ordering::Greater)] {
             if let Some(bound) = parameters.get(name) {
-                let moment = Timestamp::parse(bound).ok_or_else(|| Problem::BadQuery(format!("`{name}` is no time: {bound}")))?.to_string();
-                coverage.retain(|row| row.period.as_str().cmp(moment.get(..row.period.len()).unwrap_or_default()) != keep);
+                let time = Timestamp::parse(bound).ok_or_else(|| Problem::BadQuery(format!("`{name}` is no time: {bound}")))?.to_string();
+                coverage.retain(|row| row.period.as_str().cmp(time.get(..row.period.len()).unwrap_or_default()) != keep);
             }
         }
         Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "coverage": coverage})))

@@ -283,8 +283,8 @@ impl<'a> ChangeHistory<'a> {
         let by_configuration = || {
             // An account configuration can name a guardrail of another account.
             let seen = self.regions.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)));
-            let places: BTreeSet<(&AccountId, &Region)> = seen.chain([(&key.account, &key.region)]).collect();
-            self.state.configured().chain(places).find_map(|(account, region)| {
+            let account_regions: BTreeSet<(&AccountId, &Region)> = seen.chain([(&key.account, &key.region)]).collect();
+            self.state.configured().chain(account_regions).find_map(|(account, region)| {
                 let enforced = self.state.configurations(account, region, at).state()?;
                 let named = enforced.iter().map(|enforcement| &enforcement.guardrail).find(|named| meant(named))?;
                 Some(format!("the configuration of {account} in {region} enforces version {}", named.version))
@@ -402,18 +402,18 @@ impl<'a> ChangeHistory<'a> {
     /// The times after `after` at which an enforcement may change: in this account and Region, or in the Region for any account of the
     /// organization.
     pub(crate) fn all_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
-        let mut moments: Vec<Timestamp> = self.state.accounts().flat_map(|other| self.policy_boundaries(other, region, after)).collect();
-        moments.extend(self.policy_boundaries(account, region, after));
-        moments.sort_unstable();
-        moments.dedup();
-        moments
+        let mut times: Vec<Timestamp> = self.state.accounts().flat_map(|other| self.policy_boundaries(other, region, after)).collect();
+        times.extend(self.policy_boundaries(account, region, after));
+        times.sort_unstable();
+        times.dedup();
+        times
     }
 
     /// The times after `after` at which an account's effective policy may change.
     pub(crate) fn policy_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
-        let mut moments = self.state.boundaries(account, region);
-        moments.retain(|moment| *moment > after);
-        moments
+        let mut times = self.state.boundaries(account, region);
+        times.retain(|time| *time > after);
+        times
     }
 
     /// Whether an enforcement of the account and Region covers a model.

@@ -42,7 +42,7 @@ pub enum MissingEvidence {
 
 /// The remedy for [`MissingEvidence::DataEventsNotRecorded`]. It names the resource type of each selector in [`DATA_RESOURCES`].
 static SELECT_DATA_ROADS: LazyLock<String> = LazyLock::new(|| {
-    let kinds: Vec<&str> = DATA_RESOURCES.iter().map(|road| road.event.resource_type).collect();
+    let kinds: Vec<&str> = DATA_RESOURCES.iter().map(|resource| resource.event.resource_type).collect();
     let (last, others) = kinds.split_last().unwrap_or((&"", &[]));
     format!("add data event selectors for {} and {last}", others.join(", "))
 });

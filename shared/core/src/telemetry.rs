@@ -176,7 +176,7 @@ const MANTLE: &str = "bedrock-mantle.amazonaws.com";
 const CLAUDE_PLATFORM: &str = "aws-external-anthropic.amazonaws.com";
 const AGENTCORE: &str = "bedrock-agentcore.amazonaws.com";
 
-const fn road(
+const fn data_resource(
     station: &'static str,
     calls: &'static str,
     source: &'static str,
@@ -190,14 +190,21 @@ const fn road(
 
 /// All of these ways, with CloudTrail's resource type for each (docs/aws/cloudtrail-records.md#categories).
 pub const DATA_RESOURCES: &[DataResource] = &[
-    road("selector-model", "bidirectional calls", BEDROCK, "AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream", true),
-    road("selector-async", "asynchronous calls", BEDROCK, "AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke", true),
-    road("selector-agents", "calls of agents", BEDROCK, "AWS::Bedrock::AgentAlias", "InvokeAgent", true),
-    road("selector-inline-agents", "calls of inline agents", BEDROCK, "AWS::Bedrock::InlineAgent", "InvokeInlineAgent", true),
-    road("selector-flows", "calls of flows", BEDROCK, "AWS::Bedrock::FlowAlias", "InvokeFlow", true),
-    road("selector-flow-executions", "executions of flows", BEDROCK, "AWS::Bedrock::FlowExecution", "StartFlowExecution", false),
-    road("selector-knowledge-bases", "calls over knowledge bases", BEDROCK, "AWS::Bedrock::KnowledgeBase", "RetrieveAndGenerate", true),
-    road(
+    data_resource("selector-model", "bidirectional calls", BEDROCK, "AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream", true),
+    data_resource("selector-async", "asynchronous calls", BEDROCK, "AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke", true),
+    data_resource("selector-agents", "calls of agents", BEDROCK, "AWS::Bedrock::AgentAlias", "InvokeAgent", true),
+    data_resource("selector-inline-agents", "calls of inline agents", BEDROCK, "AWS::Bedrock::InlineAgent", "InvokeInlineAgent", true),
+    data_resource("selector-flows", "calls of flows", BEDROCK, "AWS::Bedrock::FlowAlias", "InvokeFlow", true),
+    data_resource("selector-flow-executions", "executions of flows", BEDROCK, "AWS::Bedrock::FlowExecution", "StartFlowExecution", false),
+    data_resource(
+        "selector-knowledge-bases",
+        "calls over knowledge bases",
+        BEDROCK,
+        "AWS::Bedrock::KnowledgeBase",
+        "RetrieveAndGenerate",
+        true,
+    ),
+    data_resource(
         "selector-data-automation",
         "calls of Data Automation",
         BEDROCK,
@@ -205,8 +212,8 @@ pub const DATA_RESOURCES: &[DataResource] = &[
         "InvokeDataAutomationAsync",
         false,
     ),
-    road("selector-mantle", "calls through bedrock-mantle", MANTLE, "AWS::BedrockMantle::Project", "CreateInference", false),
-    road(
+    data_resource("selector-mantle", "calls through bedrock-mantle", MANTLE, "AWS::BedrockMantle::Project", "CreateInference", false),
+    data_resource(
         "selector-mantle-models",
         "calls of customized models through bedrock-mantle",
         MANTLE,
@@ -214,7 +221,7 @@ pub const DATA_RESOURCES: &[DataResource] = &[
         "CreateInference",
         false,
     ),
-    road(
+    data_resource(
         "selector-mantle-reservations",
         "calls of reserved capacity through bedrock-mantle",
         MANTLE,
@@ -222,7 +229,7 @@ pub const DATA_RESOURCES: &[DataResource] = &[
         "CreateInference",
         false,
     ),
-    road(
+    data_resource(
         "selector-claude-platform",
         "calls of Claude Platform on AWS",
         CLAUDE_PLATFORM,
@@ -230,9 +237,16 @@ pub const DATA_RESOURCES: &[DataResource] = &[
         "CreateInference",
         false,
     ),
-    road("selector-gateways", "calls of AgentCore gateways", AGENTCORE, "AWS::BedrockAgentCore::Gateway", "InvokeGateway", false),
-    road("selector-runtimes", "calls of AgentCore runtimes", AGENTCORE, "AWS::BedrockAgentCore::Runtime", "InvokeAgentRuntime", false),
-    road(
+    data_resource("selector-gateways", "calls of AgentCore gateways", AGENTCORE, "AWS::BedrockAgentCore::Gateway", "InvokeGateway", false),
+    data_resource(
+        "selector-runtimes",
+        "calls of AgentCore runtimes",
+        AGENTCORE,
+        "AWS::BedrockAgentCore::Runtime",
+        "InvokeAgentRuntime",
+        false,
+    ),
+    data_resource(
         "selector-runtime-endpoints",
         "calls of endpoints of AgentCore runtimes",
         AGENTCORE,

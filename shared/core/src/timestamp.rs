@@ -229,9 +229,9 @@ mod tests {
 
     #[test]
     fn fractions_are_kept_to_the_microsecond() {
-        let moment = Timestamp::parse("2025-01-21T17:49:47.123456789012Z").unwrap();
-        assert_eq!(moment.to_string(), "2025-01-21T17:49:47.123456Z");
-        assert_eq!(moment.to_basic(), "20250121T174947.123456Z");
+        let time = Timestamp::parse("2025-01-21T17:49:47.123456789012Z").unwrap();
+        assert_eq!(time.to_string(), "2025-01-21T17:49:47.123456Z");
+        assert_eq!(time.to_basic(), "20250121T174947.123456Z");
         assert_eq!(Timestamp::parse_basic("20261101T000000Z").unwrap().to_basic(), "20261101T000000Z");
     }
 }

@@ -38,8 +38,8 @@ pub(super) fn written<T>(answer: Result<T, CallError>) -> Result<bool, CallError
     }
 }
 
-pub(super) fn number(moment: Timestamp) -> AttributeValue {
-    AttributeValue::N(moment.as_micros().to_string())
+pub(super) fn number(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_micros().to_string())
 }
 
 pub(super) fn timestamp(item: &Item, name: &str) -> Option<Timestamp> {

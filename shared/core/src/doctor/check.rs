@@ -100,7 +100,7 @@ impl Station<'_> {
             self.check("read-events", Status::Fail, saw, "Select management events of both kinds: calls of models are read-only ones.")
         });
         checks.push(self.selector("selector-guardrail", "evaluations by guardrails", LoggedEvent::EVALUATION, &read));
-        checks.extend(DATA_RESOURCES.iter().map(|road| self.selector(road.station, road.calls, road.event, &read)));
+        checks.extend(DATA_RESOURCES.iter().map(|resource| self.selector(resource.station, resource.calls, resource.event, &read)));
         checks.push(match &read.invocation_logging {
             None => self.unknown("invocation-logging", "the configuration of model invocation logging was not read"),
             Some(logging) if !logging.on => {

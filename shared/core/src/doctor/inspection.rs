@@ -82,7 +82,7 @@ pub struct Inspection {
 /// A call that runs a model.
 #[derive(Debug)]
 struct Call {
-    place: AccountRegion,
+    account_region: AccountRegion,
     name: String,
     event_id: String,
     request_id: String,
@@ -98,7 +98,7 @@ struct Call {
 /// An evaluation by guardrails.
 #[derive(Debug)]
 struct Evaluation {
-    place: AccountRegion,
+    account_region: AccountRegion,
     event_id: String,
     shared_event_id: String,
     request_id: String,
@@ -203,7 +203,7 @@ impl Inspection {
         if !self.seen.insert((event_id.clone(), account.clone())) {
             return;
         }
-        let place = (account, owned(record, "/awsRegion"));
+        let account_region = (account, owned(record, "/awsRegion"));
         let name = text(record, "/eventName");
         let source = text(record, "/eventSource");
         if text(record, "/eventType") == "AwsServiceEvent" {
@@ -217,7 +217,7 @@ impl Inspection {
         let parameters = record.at("/requestParameters");
         let of_bedrock = source.starts_with("bedrock");
         match name {
-            APPLY_GUARDRAIL if of_bedrock => self.evaluation(record, place, event_id),
+            APPLY_GUARDRAIL if of_bedrock => self.evaluation(record, account_region, event_id),
             CONFIGURATION if !failed => {
                 let shown = is_shown(parameters.at("/guardrailInferenceConfig/guardrailIdentifier"));
                 self.configuration.add(shown, &event_id);
@@ -237,11 +237,11 @@ impl Inspection {
                 let shown = PARTS.iter().any(|part| parameters.get(*part).is_some_and(is_shown));
                 self.guardrail_content.add(shown, &event_id);
             }
-            _ => self.call(record, place, event_id, failed),
+            _ => self.call(record, account_region, event_id, failed),
         }
     }
 
-    fn call(&mut self, record: &Value, place: AccountRegion, event_id: String, failed: bool) {
+    fn call(&mut self, record: &Value, account_region: AccountRegion, event_id: String, failed: bool) {
         let json = record.to_string();
         let Ok(parsed) = serde_json::from_str(&json) else { return };
         let Some(reach) = OperationCoverage::of(&parsed) else { return };
@@ -258,7 +258,7 @@ impl Inspection {
         let model = text(parameters, "/modelId");
         let by_profile = model.contains("inference-profile/") || is_of_geography(model);
         self.calls.push(Call {
-            place,
+            account_region,
             name,
             event_id,
             request_id: owned(record, "/requestID"),
@@ -272,7 +272,7 @@ impl Inspection {
         });
     }
 
-    fn evaluation(&mut self, record: &Value, place: AccountRegion, event_id: String) {
+    fn evaluation(&mut self, record: &Value, account_region: AccountRegion, event_id: String) {
         if self.evaluations.len() >= MOST {
             self.left_out += 1;
             return;
@@ -283,7 +283,7 @@ impl Inspection {
         });
         let owners: BTreeSet<String> = guardrails.map(|resource| owned(resource, "/accountId")).collect();
         self.evaluations.push(Evaluation {
-            place,
+            account_region,
             event_id,
             shared_event_id: owned(record, "/sharedEventID"),
             request_id: owned(record, "/requestID"),

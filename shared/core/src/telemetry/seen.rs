@@ -24,12 +24,12 @@ impl EvaluationsSeen {
     }
 
     /// Whether evaluations were recorded in the period that contains a time.
-    pub(crate) fn around(&self, moment: Timestamp) -> bool {
-        self.stretches.contains(&self.stretch_of(moment))
+    pub(crate) fn around(&self, time: Timestamp) -> bool {
+        self.stretches.contains(&self.stretch_of(time))
     }
 
-    fn stretch_of(&self, moment: Timestamp) -> usize {
-        self.boundaries.partition_point(|boundary| *boundary <= moment)
+    fn stretch_of(&self, time: Timestamp) -> usize {
+        self.boundaries.partition_point(|boundary| *boundary <= time)
     }
 }
 

@@ -40,9 +40,9 @@ pub fn judge(call: &Call, evidence: &Evidence, state: &State, requirements: &[Re
 
 /// Judges a call of unknown time in every state that was ever in force for it.
 fn judge_at_any_time(call: &Call, evidence: &Evidence, state: &State, requirements: &[Requirement]) -> Judgement {
-    let mut moments = state.boundaries(&call.account, &call.region);
-    moments.push(Timestamp::BEGINNING);
-    let judgements = moments.into_iter().map(|moment| Situation::of(call, evidence, state, requirements, moment).judge());
+    let mut times = state.boundaries(&call.account, &call.region);
+    times.push(Timestamp::BEGINNING);
+    let judgements = times.into_iter().map(|time| Situation::of(call, evidence, state, requirements, time).judge());
     let Some(first) = judgements.clone().next() else {
         return Judgement::not_provable([Missing::EventTime]);
     };

@@ -140,20 +140,20 @@ impl Inspection {
     fn about_owners(&self) -> Answer {
         let mut recipients: HashMap<&str, BTreeSet<&str>> = HashMap::new();
         for evaluation in self.evaluations.iter().filter(|evaluation| !evaluation.shared_event_id.is_empty()) {
-            recipients.entry(&evaluation.shared_event_id).or_default().insert(&evaluation.place.0);
+            recipients.entry(&evaluation.shared_event_id).or_default().insert(&evaluation.account_region.0);
         }
         let recorded: BTreeSet<&str> = self
             .evaluations
             .iter()
-            .filter(|evaluation| evaluation.caller == evaluation.place.0)
-            .map(|evaluation| evaluation.place.0.as_str())
+            .filter(|evaluation| evaluation.caller == evaluation.account_region.0)
+            .map(|evaluation| evaluation.account_region.0.as_str())
             .collect();
         let is_copy = |evaluation: &Evaluation| {
-            let of_owner = evaluation.place.0 != evaluation.caller && evaluation.owners.contains(&evaluation.place.0);
+            let of_owner = evaluation.account_region.0 != evaluation.caller && evaluation.owners.contains(&evaluation.account_region.0);
             of_owner || recipients.get(evaluation.shared_event_id.as_str()).is_some_and(|accounts| accounts.len() > 1)
         };
         let is_alone = |evaluation: &Evaluation| {
-            let foreign = evaluation.owners.iter().find(|owner| **owner != evaluation.place.0);
+            let foreign = evaluation.owners.iter().find(|owner| **owner != evaluation.account_region.0);
             !is_copy(evaluation) && foreign.is_some_and(|owner| recorded.contains(owner.as_str()))
         };
         let ids = |with: &dyn Fn(&Evaluation) -> bool| {
@@ -185,8 +185,13 @@ impl Inspection {
         };
         let covered = |call: &Call| matches!(call.reach, Some(OperationCoverage::Covered | OperationCoverage::Ambiguous));
         let is_enforced = |at: usize| evaluated(at).iter().any(|evaluation| evaluation.enforced);
-        let enforcing: BTreeSet<&AccountRegion> =
-            self.calls.iter().enumerate().filter(|(at, call)| covered(call) && is_enforced(*at)).map(|(_, call)| &call.place).collect();
+        let enforcing: BTreeSet<&AccountRegion> = self
+            .calls
+            .iter()
+            .enumerate()
+            .filter(|(at, call)| covered(call) && is_enforced(*at))
+            .map(|(_, call)| &call.account_region)
+            .collect();
         let ambiguous = |call: &Call| call.reach == Some(OperationCoverage::Ambiguous);
         let other = |call: &Call| matches!(call.reach, Some(OperationCoverage::Uncovered | OperationCoverage::Unsupported)) && !call.failed;
         let mut openai = Side::default();
@@ -237,7 +242,7 @@ impl Inspection {
                 "InvokeModel calls of clients that are no AWS SDK, where an enforced guardrail evaluates other calls",
                 Sides {
                     yes: calls(&|at, call| ambiguous(call) && is_enforced(at)),
-                    no: calls(&|at, call| ambiguous(call) && !call.failed && !is_enforced(at) && enforcing.contains(&call.place)),
+                    no: calls(&|at, call| ambiguous(call) && !call.failed && !is_enforced(at) && enforcing.contains(&call.account_region)),
                 },
             ),
             answer(
@@ -246,7 +251,7 @@ impl Inspection {
                 "asynchronous, batch, bidirectional or bedrock-mantle calls where an enforced guardrail evaluates other calls",
                 Sides {
                     yes: calls(&|at, call| other(call) && is_enforced(at)),
-                    no: calls(&|at, call| other(call) && !is_enforced(at) && enforcing.contains(&call.place)),
+                    no: calls(&|at, call| other(call) && !is_enforced(at) && enforcing.contains(&call.account_region)),
                 },
             ),
             answer(
@@ -322,9 +327,9 @@ impl<'i> Joined<'i> {
         let mut joined = Joined { calls: HashMap::new(), times: HashMap::new(), evaluations: vec![Vec::new(); inspection.calls.len()] };
         for (at, call) in inspection.calls.iter().enumerate().filter(|(_, call)| !call.failed) {
             if !call.request_id.is_empty() {
-                joined.calls.insert((&call.place.0, &call.request_id), at);
+                joined.calls.insert((&call.account_region.0, &call.request_id), at);
             }
-            joined.times.entry((&call.place, &call.principal)).or_default().extend(call.time);
+            joined.times.entry((&call.account_region, &call.principal)).or_default().extend(call.time);
         }
         joined.times.values_mut().for_each(|times| times.sort_unstable());
         for evaluation in &inspection.evaluations {
@@ -339,13 +344,13 @@ impl<'i> Joined<'i> {
     }
 
     fn call_of(&self, evaluation: &Evaluation) -> Option<usize> {
-        self.calls.get(&(evaluation.place.0.as_str(), evaluation.request_id.as_str())).copied()
+        self.calls.get(&(evaluation.account_region.0.as_str(), evaluation.request_id.as_str())).copied()
     }
 
     /// Whether an evaluation was made within a call but has a request id of no call, although its principal made calls at that time.
     fn is_foreign(&self, evaluation: &Evaluation) -> bool {
         let Some(time) = evaluation.time.filter(|_| evaluation.enforced && self.call_of(evaluation).is_none()) else { return false };
-        let Some(times) = self.times.get(&(&evaluation.place, evaluation.principal.as_str())) else { return false };
+        let Some(times) = self.times.get(&(&evaluation.account_region, evaluation.principal.as_str())) else { return false };
         let from = times.partition_point(|called| *called < time.plus_seconds(-NEAR_SECONDS));
         times.get(from).is_some_and(|called| *called <= time.plus_seconds(NEAR_SECONDS))
     }
