@@ -1,4 +1,5 @@
-//! `guardrail-audit audit`: reads CloudTrail files and reports what is wrong.
+//! `guardrail-audit audit`: reads CloudTrail files and reports what is wrong, with or without a store. `explain` and `simulate` read their
+//! files through [`Run`] too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -82,7 +83,7 @@ pub(crate) fn note_filter(report: &Report, format: Format, console: Console) {
     }
 }
 
-/// Returns the accounts and Regions that a store holds something of.
+/// Returns the accounts and Regions that occur in a store.
 pub(crate) fn choices_in(store: &Store) -> anyhow::Result<Choices> {
     let places = store.coverage()?.into_iter().map(|row| (row.account, row.region));
     let found = store.findings()?.into_iter().map(|finding| (finding.account, finding.region));
@@ -163,14 +164,14 @@ pub(crate) fn tool() -> Tool {
     Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
-/// A run over files.
+/// The settings of a run that reads files.
 pub(crate) struct Run<'r> {
     pub(crate) configuration: &'r Configuration,
     pub(crate) selection: &'r Selection,
     pub(crate) now: Timestamp,
     pub(crate) threads: usize,
     pub(crate) console: Console,
-    /// Files that the program itself writes, the store and the report: they are no logs.
+    /// The store and the report, which the program itself writes. They are never read as logs, even if they lie beside the logs.
     pub(crate) own_files: [Option<&'r Path>; 2],
 }
 
@@ -179,7 +180,7 @@ impl Run<'_> {
         AuditOptions { configuration: self.configuration, selection: self.selection, now: self.now, threads: self.threads }
     }
 
-    /// Reads the files, but those whose digest is known.
+    /// Reads the files, except those whose digest is `known`.
     pub(crate) fn read(
         &self,
         paths: &[PathBuf],
@@ -247,7 +248,7 @@ impl Run<'_> {
         }
     }
 
-    /// Reads and audits, and keeps nothing.
+    /// Audits the files without a store.
     fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<Outcome> {
         let Read { scanned, nothing } = self.read(paths, world_folder, None, &world.world)?;
         let missing = world.missing_policies();
@@ -259,7 +260,7 @@ impl Run<'_> {
         Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing })
     }
 
-    /// Adds what is read to a store, and audits everything that it holds.
+    /// Adds the content of the files to a store, and audits all that the store holds.
     pub(crate) fn with_store(
         &self,
         paths: &[PathBuf],
@@ -317,7 +318,7 @@ fn left_out(scanned: &Scanned) -> BTreeMap<String, u64> {
     scanned.left_out.iter().map(|(kind, left_out)| ((*kind).to_owned(), left_out.files)).collect()
 }
 
-/// Adds inputs that could not be opened: without a digest they can't be kept in the store.
+/// Counts inputs that could not be opened as unreadable. The store doesn't have them, because they have no digest.
 fn with_unopened(mut outcome: Outcome, inputs: &[InputSummary]) -> Outcome {
     for input in inputs {
         outcome.records.read += input.counts.read;
@@ -334,7 +335,7 @@ pub(crate) fn evidence_of(store: &Store) -> anyhow::Result<EvidenceRows> {
     Ok(facts)
 }
 
-/// Loads the world of a store, and warns of what can't be used.
+/// Loads the world of a store, and warns of files that can't be used.
 pub(crate) fn world_of(store: &Store, console: Console) -> anyhow::Result<World> {
     let loaded = stored_world(store)?;
     warn_of_stored(&loaded.problems, console);
