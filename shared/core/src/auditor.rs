@@ -4,6 +4,7 @@
 //! and correlates the findings. It has no clock and no I/O: equal input gives an equal [`Audit`].
 
 mod account_region;
+mod aggregate;
 mod changes;
 mod classes;
 mod correlation;
@@ -32,7 +33,7 @@ use crate::{
     config::Configuration,
     facts::{EvidenceRows, PackedChange, PackedChanges, Places, Rows, Strings, Symbol, Texts},
     finding::Finding,
-    join::AccountRegionEvidence,
+    join::AccountRegionContext,
     missing_evidence::MissingEvidence,
     operations,
     organization::Organization,
@@ -44,7 +45,8 @@ use crate::{
     verdict::{self, Call, Evidence, Invocations},
     world::{State, World},
 };
-use account_region::{AccountRegionAudit, AccountRegionSummary, PlaceOutcome};
+use account_region::{AccountRegionSummary, PlaceOutcome};
+use aggregate::CallAggregate;
 use changes::ChangeRules;
 use correlation::CallFinding;
 use relevance::{AccountRegions, Relevance};
@@ -235,8 +237,7 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
     }
     let stores = change_history::log_stores(&state, of_all.iter().map(|(_, change)| change));
     let times = |place: &AccountRegionSummary| {
-        let mut times: Vec<Timestamp> = place.heartbeats.iter().map(|(time, _)| *time).collect();
-        times.sort_unstable();
+        let times: Vec<Timestamp> = place.heartbeats.iter().map(|(time, _)| *time).collect();
         ((place.account.clone(), place.region.clone()), times)
     };
     let heartbeats: Heartbeats = seen.iter().map(times).filter(|(_, times)| !times.is_empty()).collect();
@@ -333,14 +334,13 @@ impl Horizon {
 
 /// The traffic of each selected account and Region that has calls or, in the world, metrics.
 fn traffic<'a>(seen: &'a [AccountRegionSummary], state: &'a State, selection: &Selection) -> Vec<Traffic<'a>> {
+    static NONE: BTreeMap<Timestamp, u64> = BTreeMap::new();
     let mut traffic: BTreeMap<(&AccountId, &Region), Traffic<'_>> = BTreeMap::new();
     for (account, region) in state.metered().filter(|(account, region)| selection.selects_account_region(account, region)) {
-        traffic.insert((account, region), Traffic { account, region, heartbeats: Vec::new(), counted: Vec::new() });
+        traffic.insert((account, region), Traffic { account, region, heartbeats: Vec::new(), counted: &NONE });
     }
     for AccountRegionSummary { account, region, heartbeats, counted } in seen {
-        let (mut heartbeats, mut counted) = (heartbeats.clone(), counted.clone());
-        heartbeats.sort_unstable();
-        counted.sort_unstable();
+        let heartbeats = heartbeats.iter().copied().collect();
         traffic.insert((account, region), Traffic { account, region, heartbeats, counted });
     }
     traffic.into_values().collect()
@@ -357,8 +357,9 @@ pub fn explain_call(call: &Call, facts: &EvidenceRows, world: World, configurati
 pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Option<Vec<String>> {
     let state = resolve(&facts, world);
     let latest = latest_changes(&facts.changes, facts.texts.strings());
-    let places = in_order(facts.places, &facts.texts).into_iter();
-    places.map(|place| audit_account_region(place, &facts.texts, &state, options, &latest)).find_map(|mut place| place.explain(id))
+    let mut places = in_order(facts.places, &facts.texts).into_iter();
+    let shared = Shared { texts: &facts.texts, state: &state, options, latest: &latest };
+    places.find_map(|place| shared.aggregated(place, options.threads, |aggregate| account_region::explain(&aggregate, &state, id)))
 }
 
 /// Explains a finding about changes or states: the rule's condition, the events, what changed, and how its severity came about.
@@ -428,7 +429,16 @@ fn judge_accounts_and_regions(
     options: &AuditOptions<'_>,
 ) -> Vec<PlaceOutcome> {
     let latest = latest_changes(kept, texts.strings());
-    parallel::map(options.threads, in_order(places, texts), |place| audit_account_region(place, texts, state, options, &latest).audit())
+    let shared = Shared { texts, state, options, latest: &latest };
+    let audit = |place, threads| shared.aggregated(place, threads, |aggregate| account_region::audit(aggregate, state));
+    // Those that would keep one thread busy while the others have nothing left are audited last, one after the other, each by all threads.
+    let mut small = in_order(places, texts);
+    let all: usize = small.iter().map(|(_, rows)| rows.len()).sum();
+    let most = (all / (2 * options.threads.max(1))).max(aggregate::ROWS_A_THREAD);
+    let large = small.split_off(small.partition_point(|(_, rows)| rows.len() <= most));
+    let mut outcomes = parallel::map(options.threads, small, |place| audit(place, 1));
+    outcomes.extend(large.into_iter().map(|place| audit(place, options.threads)));
+    outcomes
 }
 
 /// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
@@ -442,16 +452,24 @@ fn in_order(places: Places, texts: &Texts) -> Vec<NamedRows> {
 /// The rows of an account and Region, with the symbols of their names.
 type NamedRows = ((Symbol, Symbol), Rows);
 
-fn audit_account_region<'a>(
-    ((account, region), rows): NamedRows,
+/// What the audits of all accounts and Regions have in common.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
     texts: &'a Texts,
     state: &'a State,
     options: &'a AuditOptions<'a>,
-    latest: &LatestChanges<'_>,
-) -> AccountRegionAudit<'a> {
-    let (account, region) = (texts.get(account), texts.get(region));
-    let place = AccountRegionEvidence::new(account.into(), region.into(), rows, texts, state, latest.get(&(account, region)).copied());
-    AccountRegionAudit::new(place, texts, state, options)
+    latest: &'a LatestChanges<'a>,
+}
+
+impl Shared<'_> {
+    /// Adds up the calls of an account and Region, and calls a function with the sum.
+    fn aggregated<T>(&self, ((account, region), rows): NamedRows, threads: usize, with: impl FnOnce(CallAggregate<'_>) -> T) -> T {
+        let (account, region) = (self.texts.get(account), self.texts.get(region));
+        let latest = self.latest.get(&(account, region)).copied();
+        let context = AccountRegionContext::new(account.into(), region.into(), self.texts, self.state, latest);
+        let is_metered = self.state.metrics(&context.account, &context.region).is_some();
+        with(CallAggregate::of_all(rows, &context, self.options, is_metered, threads))
+    }
 }
 
 /// The time of the latest change in each account and Region.

@@ -18,7 +18,7 @@ use indexmap::IndexMap;
 pub(crate) use changes::{PackedChange, PackedChanges};
 pub use collect::{Collector, Ignored, Taken};
 use distinct::Distinct;
-pub(crate) use rows::{Columns, PackedId, Row, Rows};
+pub(crate) use rows::{Columns, PackedId, RequestRange, Row, Rows};
 pub use stored::StoredRecord;
 pub(crate) use strings::{Strings, Symbol, Symbol24};
 

@@ -3,7 +3,7 @@
 //! Each rule is one file below [`rules`](crate::rules). What other modules have to know about a rule is a field here, so that
 //! they need no lists of ids.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     arn::{AccountId, Region},
@@ -223,7 +223,7 @@ macro_rules! opaque {
 }
 opaque!(ChangeCheck, StateCheck, PlaceCheck);
 
-/// The times of calls in an account and Region, for rules about gaps in what is recorded.
+/// When calls were made in an account and Region, for rules about gaps in what is recorded.
 #[derive(Clone, Debug)]
 pub(crate) struct Traffic<'a> {
     pub(crate) account: &'a AccountId,
@@ -231,8 +231,9 @@ pub(crate) struct Traffic<'a> {
     /// The times of the auditor's heartbeats (docs/glossary.md#heartbeat), sorted; `true` if the organization's trail recorded it, and not
     /// only the account itself reported it.
     pub(crate) heartbeats: Vec<(Timestamp, bool)>,
-    /// The times of calls that CloudWatch's Bedrock metrics count, sorted. Empty if the world has no metrics of this account and Region.
-    pub(crate) counted: Vec<Timestamp>,
+    /// The number of calls in each minute, as far as CloudWatch's Bedrock metrics count them. Empty if the world has no metrics of this
+    /// account and Region.
+    pub(crate) counted: &'a BTreeMap<Timestamp, u64>,
 }
 
 /// A call with its verdict, and with the facts beyond the verdict that rules need.

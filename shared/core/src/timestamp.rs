@@ -51,6 +51,12 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
+    /// The beginning of the minute that contains the time.
+    #[must_use]
+    pub const fn minute(self) -> Self {
+        Timestamp(self.0.saturating_sub(self.0.rem_euclid(60_000_000)))
+    }
+
     /// Parses the forms that occur in `eventTime` and in AWS responses: RFC 3339 (`2024-10-17T20:11:24Z`), with an offset instead of `Z`, a
     /// blank instead of `T`, no zone at all (which means UTC) or any number of fraction digits (cut to microseconds), or a bare date.
     #[must_use]

@@ -1,27 +1,24 @@
 //! The audit of the calls of one account and Region. It needs no calls from elsewhere, so accounts and Regions are audited in parallel.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
 use super::{
-    classes::{Classes, Judged},
+    aggregate::{AlikeCalls, CallAggregate, Window},
+    classes::Classes,
     correlation::{self, CallFinding},
     exceptions,
-    finding_builder::FindingBuilder,
-    options::AuditOptions,
+    finding_builder::{FindingBuilder, LatestCall},
     resolution::{CoverageTimes, Resolver},
     shared::SharedTexts,
     view::View,
 };
 use crate::{
     arn::{AccountId, Region},
-    facts::{Kind, Symbol, Symbol24, Texts},
+    facts::{Kind, Symbol, Symbol24},
     finding::{Bounded, Finding, FindingKey, JudgedAgainst, Status},
-    join::{AccountRegionEvidence, JoinCounts, JoinedCall, Selection, Unobserved},
+    join::{ComparedEvaluations, JoinCounts},
     missing_evidence::MissingEvidence,
     model::Model,
     operations::{Mediator, OperationCoverage},
@@ -32,15 +29,6 @@ use crate::{
     verdict::{self, Call, Expectation, Grade, Invocations, Judgement, Missing, PolicyReference, Reason, Verdict},
     world::{InForce, MediatorKind, PolicyBasis, State},
 };
-
-/// The input of the audit of an account and Region.
-pub(super) struct AccountRegionAudit<'a> {
-    place: AccountRegionEvidence<'a>,
-    texts: &'a Texts,
-    state: &'a State,
-    options: &'a AuditOptions<'a>,
-    is_metered: bool,
-}
 
 /// The result of the audit of an account and Region.
 pub(super) struct PlaceOutcome {
@@ -58,18 +46,17 @@ pub(super) struct PlaceOutcome {
     pub(super) seen: AccountRegionSummary,
 }
 
-/// The times of heartbeats and of metered calls in an account and Region, of which [`Traffic`](crate::rule::Traffic) is made.
+/// The times of heartbeats and the numbers of metered calls in an account and Region, of which [`Traffic`](crate::rule::Traffic) is made.
 pub(super) struct AccountRegionSummary {
     pub(super) account: AccountId,
     pub(super) region: Region,
-    pub(super) heartbeats: Vec<(Timestamp, bool)>,
-    pub(super) counted: Vec<Timestamp>,
+    pub(super) heartbeats: BTreeSet<(Timestamp, bool)>,
+    pub(super) counted: BTreeMap<Timestamp, u64>,
 }
 
-/// The calls of an account and Region, folded: it grows with the number of distinct rows, not with the number of calls.
+/// The calls of an account and Region, judged: it grows with the number of groups of alike calls.
 #[derive(Default)]
 struct Fold {
-    counts: JoinCounts,
     invocations: Invocations,
     coverage: HashMap<CoverageKey, u64>,
     days: HashMap<(Option<Day>, Verdict, Grade), u64>,
@@ -78,8 +65,6 @@ struct Fold {
     /// The findings so far, by rule and discriminator.
     builders: BTreeMap<&'static str, BTreeMap<String, FindingBuilder>>,
     covers: CoverageTimes,
-    heartbeats: Vec<(Timestamp, bool)>,
-    counted: Vec<Timestamp>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,130 +79,98 @@ struct CoverageKey {
     reason: Option<Reason>,
 }
 
-impl<'a> AccountRegionAudit<'a> {
-    pub(super) fn new(place: AccountRegionEvidence<'a>, texts: &'a Texts, state: &'a State, options: &'a AuditOptions<'a>) -> Self {
-        let is_metered = state.metrics(&place.account, &place.region).is_some();
-        AccountRegionAudit { place, texts, state, options, is_metered }
-    }
-
-    fn view(&self) -> View<'_> {
-        View { place: &self.place, texts: self.texts, state: self.state, options: self.options, is_metered: self.is_metered }
-    }
-
-    /// Judges all calls, applies the rules about calls, and builds the findings.
-    pub(super) fn audit(mut self) -> PlaceOutcome {
-        let fold = self.fold();
-        let view = self.view();
-        let mut excepted = BTreeSet::new();
-        PlaceOutcome {
-            span: view.place.span(),
-            counts: fold.counts,
-            invocations: fold.invocations,
-            coverage: view.coverage(&fold.coverage),
-            days: view.days(&fold.days),
-            blind: view.blind_spots(&fold),
-            findings: view.findings(&fold, &mut excepted),
-            excepted,
-            seen: AccountRegionSummary {
-                account: view.place.account.clone(),
-                region: view.place.region.clone(),
-                heartbeats: fold.heartbeats,
-                counted: fold.counted,
-            },
-        }
-    }
-
-    /// Explains the verdict on the latest call behind a finding; `None` if no finding here has this id.
-    pub(super) fn explain(&mut self, id: &str) -> Option<Vec<String>> {
-        let fold = self.fold();
-        let (_, builder) =
-            fold.builders().find(|((rule, discriminator), builder)| self.view().key(rule, discriminator, &builder.observed).id() == id)?;
-        let latest = builder.last;
-        let mut explanation = None;
-        self.each_judged(|view, joined, _, expectation| {
-            if joined.seen == latest && explanation.is_none() {
-                let call = Call { time: joined.seen.time, ..view.call_of(joined) };
-                let evidence = view.evidence(joined.evidence, expectation);
-                explanation = Some(verdict::explain(&call, &evidence, view.state, &view.options.configuration.requirements));
-            }
-        });
-        explanation
-    }
-
-    fn fold(&mut self) -> Fold {
-        let mut fold = Fold::default();
-        fold.counts = self.each_judged(|view, joined, judged, _| fold.add(view, joined, judged));
-        fold
-    }
-
-    /// Calls a function with each call and its verdict. What a missing evaluation proves depends on all other calls, so where trails may
-    /// record evaluations, a first pass over the calls counts those without one.
-    fn each_judged(&mut self, mut with: impl FnMut(View<'_>, &JoinedCall, &Rc<Judged>, Expectation)) -> JoinCounts {
-        let AccountRegionAudit { place, texts, state, options, is_metered } = self;
-        let (texts, state, options, is_metered) = (*texts, *state, *options, *is_metered);
-        let mut classes = Classes::new(View { place, texts, state, options, is_metered });
-        let mut unobserved = Unobserved::default();
-        let rests_on_enforcement = |joined: &JoinedCall, judged: &Judged| {
-            judged.judgement.verdict == Verdict::Compliant
-                && matches!(judged.judgement.grade, Grade::Enforced | Grade::Assumed)
-                && !joined.form.kind.is_mediated()
-        };
-        if place.watched {
-            // The count includes calls outside of the selected times, so that a selection changes no verdict.
-            let at_all_times = Selection { since: None, until: None, ..options.selection.clone() };
-            place.each_call(&at_all_times, |place, joined| {
-                if rests_on_enforcement(
-                    joined,
-                    &classes.judge(View { place, texts, state, options, is_metered }, joined, Expectation::None),
-                ) {
-                    unobserved.add(joined);
-                }
-            });
-        }
-        let watched = place.watched;
-        place.each_call(options.selection, |place, joined| {
-            let view = View { place, texts, state, options, is_metered };
-            let mut judged = classes.judge(view, joined, Expectation::None);
-            let mut expectation = Expectation::None;
-            if watched && rests_on_enforcement(joined, &judged) {
-                expectation = place.expectation(joined, &unobserved, state);
-                if expectation != Expectation::None {
-                    judged = classes.judge(view, joined, expectation);
-                }
-            }
-            with(view, joined, &judged, expectation);
-        })
+/// Judges all calls, applies the rules about calls, and builds the findings.
+pub(super) fn audit(aggregate: CallAggregate<'_>, state: &State) -> PlaceOutcome {
+    let view = View::of(&aggregate, state);
+    let fold = Fold::of(view, &aggregate);
+    let mut excepted = BTreeSet::new();
+    let (coverage, days) = (view.coverage(&fold.coverage), view.days(&fold.days));
+    let (blind, findings) = (view.blind_spots(&fold), view.findings(&fold, &mut excepted));
+    PlaceOutcome {
+        span: view.joined.span,
+        counts: view.joined.counts,
+        invocations: fold.invocations,
+        coverage,
+        days,
+        blind,
+        findings,
+        excepted,
+        seen: AccountRegionSummary {
+            account: view.place.account.clone(),
+            region: view.place.region.clone(),
+            heartbeats: aggregate.heartbeats,
+            counted: aggregate.counted,
+        },
     }
 }
 
+/// Explains the verdict on the latest call behind a finding; `None` if no finding here has this id.
+pub(super) fn explain(aggregate: &CallAggregate<'_>, state: &State, id: &str) -> Option<Vec<String>> {
+    let view = View::of(aggregate, state);
+    let fold = Fold::of(view, aggregate);
+    let (_, builder) =
+        fold.builders().find(|((rule, discriminator), builder)| view.key(rule, discriminator, &builder.observed).id() == id)?;
+    let LatestCall { calls, expectation, .. } = &builder.latest;
+    let call = Call { time: calls.last.time, ..view.call_of(calls) };
+    Some(verdict::explain(&call, &view.evidence(calls.evidence, *expectation), state, &view.options.configuration.requirements))
+}
+
 impl Fold {
-    fn add(&mut self, view: View<'_>, joined: &JoinedCall, judged: &Rc<Judged>) {
-        let Judgement { verdict, grade, reason, ref missing, .. } = judged.judgement;
-        let (kind, subject, api) = (joined.form.kind, joined.columns.subject, joined.form.api);
-        self.invocations.add(verdict, 1);
-        let epoch = joined.epoch.filter(|_| kind.is_mediated());
-        *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += 1;
-        *self.days.entry((joined.seen.time.map(Day::of), verdict, grade)).or_default() += 1;
-        if let Some(time) = joined.seen.time {
-            if view.is_heartbeat(joined) {
-                self.heartbeats.push((time, !joined.form.self_reported));
-            } else if view.is_metered {
-                self.counted.push(time);
+    /// Judges the calls. What a missing evaluation proves may depend on how many calls rest on enforcement, so these are counted first.
+    fn of(view: View<'_>, aggregate: &CallAggregate<'_>) -> Self {
+        let mut classes = Classes::new(view);
+        let mut compared = view.joined.evaluations.compared(view.place);
+        if compared.depends_on_calls() {
+            for calls in aggregate.calls() {
+                if let Some(hour) = calls.window.and_then(Window::hour)
+                    && classes.judge(view, &calls, Expectation::None).rests_on_enforcement()
+                {
+                    compared.add_calls(calls.columns.principal, hour, calls.count);
+                }
             }
         }
+        let mut judged = |calls: AlikeCalls| {
+            let mut expectation = Expectation::None;
+            let mut judged = classes.judge(view, &calls, expectation);
+            if judged.rests_on_enforcement() {
+                expectation = view.expectation(&calls, &compared);
+                if expectation != Expectation::None {
+                    judged = classes.judge(view, &calls, expectation);
+                }
+            }
+            LatestCall { calls, expectation, judged }
+        };
+        let mut fold = Fold::default();
+        for calls in aggregate.calls().filter(|calls| calls.is_selected) {
+            fold.add(view, &judged(calls));
+        }
+        for (day, calls) in aggregate.calls_by_day() {
+            let Judgement { verdict, grade, .. } = judged(calls).judged.judgement;
+            *fold.days.entry((day, verdict, grade)).or_default() += calls.count;
+        }
+        fold
+    }
+
+    fn add(&mut self, view: View<'_>, latest: &LatestCall) {
+        let LatestCall { calls, judged, .. } = latest;
+        let Judgement { verdict, grade, reason, ref missing, .. } = judged.judgement;
+        let (kind, subject, api) = (calls.form.kind, calls.columns.subject, calls.form.api);
+        self.invocations.add(verdict, calls.count);
+        let epoch = calls.epoch.filter(|_| kind.is_mediated());
+        *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += calls.count;
         self.missing.extend(missing);
-        self.epochs.insert(joined.epoch);
+        self.epochs.insert(calls.epoch);
         for (rule, observed) in &judged.observed {
             let by_discriminator = self.builders.entry(rule.id).or_default();
             // Most calls belong to a known finding, so the discriminator is cloned only for a new one.
             if !by_discriminator.contains_key(&observed.discriminator) {
-                by_discriminator.insert(observed.discriminator.clone(), FindingBuilder::new(rule, joined, judged, observed));
+                by_discriminator.insert(observed.discriminator.clone(), FindingBuilder::new(rule, latest, observed));
             }
             if let Some(builder) = by_discriminator.get_mut(&observed.discriminator) {
-                builder.add(joined, judged, observed, view.texts);
+                builder.add(latest, observed, view);
             }
         }
-        self.covers.add(view, joined, judged);
+        self.covers.add(view, calls, judged);
     }
 }
 
@@ -229,7 +182,25 @@ impl Fold {
     }
 }
 
+impl<'v> View<'v> {
+    fn of(aggregate: &'v CallAggregate<'v>, state: &'v State) -> Self {
+        let CallAggregate { context, evidence, options, .. } = aggregate;
+        View { place: context, joined: evidence, texts: context.texts, state, options }
+    }
+}
+
 impl View<'_> {
+    /// What it proves about calls that rest on enforcement that they have no evaluation.
+    fn expectation(&self, calls: &AlikeCalls, compared: &ComparedEvaluations) -> Expectation {
+        let (Some(epoch), Some(window)) = (calls.epoch, calls.window) else { return Expectation::None };
+        let is_recorded = self.records(LoggedEvent::EVALUATION, self.place.time_of(epoch)) == InForce::Known(Recorded::Yes);
+        match window {
+            Window::Delivered if is_recorded => Expectation::Evaluation,
+            Window::Hour(hour) if is_recorded => compared.expectation(calls.columns.principal, hour),
+            Window::Delivered | Window::Hour(_) | Window::At(_) => Expectation::None,
+        }
+    }
+
     fn coverage(&self, counts: &HashMap<CoverageKey, u64>) -> Vec<CoverageRow> {
         let mut names = SharedTexts::default();
         let row = |(key, count): (&CoverageKey, &u64)| CoverageRow {
@@ -306,9 +277,9 @@ impl View<'_> {
             remedy: missing.remedy().to_owned(),
         };
         let counted = [
-            (self.place.only_logged, MissingEvidence::CallsNotRead, "calls that only a model invocation log tells of"),
+            (self.joined.only_logged, MissingEvidence::CallsNotRead, "calls that only a model invocation log tells of"),
             (
-                self.place.answers_elsewhere,
+                self.joined.answers_elsewhere,
                 MissingEvidence::LogBodies,
                 "invocation logs whose answers, with their traces, lie in objects of their own",
             ),
@@ -334,7 +305,7 @@ impl View<'_> {
         };
         let logs_are_off = telemetry.invocation_logging.as_ref().is_some_and(|logging| !logging.on);
         missing.extend(logs_are_off.then_some(MissingEvidence::InvocationLogsOff));
-        let recorded = |event: &LoggedEvent<'_>| self.place.records(*event, self.state, at).state().unwrap_or(Recorded::NotKnown);
+        let recorded = |event: &LoggedEvent<'_>| self.records(*event, at).state().unwrap_or(Recorded::NotKnown);
         for (events, blindness) in [
             (&[LoggedEvent::EVALUATION][..], MissingEvidence::EvaluationsNotRecorded),
             (&LoggedEvent::OTHER_INFERENCE[..], MissingEvidence::DataEventsNotRecorded),
@@ -390,7 +361,7 @@ impl View<'_> {
         let is_about_calls = rule.group == Group::Invocation;
         let of_one_kind = if builder.verdicts.len() == 1 && is_about_calls { builder.verdicts.first().copied() } else { None };
         let calls = if builder.count == 1 { "call" } else { "calls" };
-        let mut events = vec![builder.first.event.text(self.texts.strings()), builder.last.event.text(self.texts.strings())];
+        let mut events = vec![builder.first.event.text(self.texts.strings()), builder.latest.calls.last.event.text(self.texts.strings())];
         events.dedup();
         events.retain(|event| !event.is_empty());
         let of_rule = rule.finding(key.clone(), self.options.configuration);
@@ -403,12 +374,12 @@ impl View<'_> {
             verdict: of_one_kind.map(|(verdict, _)| verdict),
             grade: is_about_calls.then_some(builder.grade),
             reason: of_one_kind.and_then(|(_, reason)| reason),
-            missing: builder.latest.judgement.missing.iter().copied().collect(),
+            missing: builder.latest.judged.judgement.missing.iter().copied().collect(),
             first_seen: builder.first.time,
-            last_seen: builder.last.time,
+            last_seen: builder.latest.calls.last.time,
             count: builder.count,
             events,
-            policy: builder.latest.judgement.policy.as_ref().map(judged_against),
+            policy: builder.latest.judged.judgement.policy.as_ref().map(judged_against),
             ..of_rule
         }
     }

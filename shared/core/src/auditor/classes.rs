@@ -8,16 +8,15 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use hashbrown::HashMap;
 
-use super::view::View;
+use super::{aggregate::AlikeCalls, view::View};
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     enforcement::ModelScope,
     facts::{Columns, Kind, Symbol, Symbol24},
-    join::JoinedCall,
     model::{Alias, Deployed, Model},
     rule::{Check, Observed, Rule},
     rules::RULES,
-    verdict::{Call, Expectation, Judgement},
+    verdict::{Call, Expectation, Grade, Judgement, Verdict},
 };
 
 /// The verdict on the calls of a class, and what the rules report about them.
@@ -25,6 +24,13 @@ use crate::{
 pub(super) struct Judged {
     pub(super) judgement: Judgement,
     pub(super) observed: Vec<(&'static Rule, Observed)>,
+}
+
+impl Judged {
+    /// Whether the calls count as compliant because of what was enforced, though nothing shows that it was applied to them.
+    pub(super) fn rests_on_enforcement(&self) -> bool {
+        self.judgement.verdict == Verdict::Compliant && matches!(self.judgement.grade, Grade::Enforced | Grade::Assumed)
+    }
 }
 
 /// Everything about a call that its verdict or a rule depends on. A field that is missing here gives calls another call's verdict.
@@ -93,24 +99,24 @@ impl Classes {
         }
     }
 
-    /// The verdict on a call: that of its class, which is judged at its first call.
-    pub(super) fn judge(&mut self, view: View<'_>, joined: &JoinedCall, expectation: Expectation) -> Rc<Judged> {
+    /// The verdict on alike calls: that of their class, which is judged at its first calls.
+    pub(super) fn judge(&mut self, view: View<'_>, calls: &AlikeCalls, expectation: Expectation) -> Rc<Judged> {
         let class = Class {
-            epoch: joined.epoch,
-            kind: joined.form.kind,
-            bearer_key: joined.form.bearer_key,
-            subject: self.subject_class(view, joined.form.kind, joined.columns.subject),
-            requested: self.requested_class(view, &joined.columns),
-            error: error_class(view, joined),
-            evidence: joined.evidence,
+            epoch: calls.epoch,
+            kind: calls.form.kind,
+            bearer_key: calls.form.bearer_key,
+            subject: self.subject_class(view, calls.form.kind, calls.columns.subject),
+            requested: self.requested_class(view, &calls.columns),
+            error: error_class(view, calls),
+            evidence: calls.evidence,
             expectation,
         };
         if let Some(judged) = self.judged.get(&class) {
-            // In tests, each call is judged by itself as well, which shows a verdict that depends on more than its class.
-            debug_assert_eq!(**judged, judge_one(view, joined, expectation), "{class:?}");
+            // In tests, all are judged by themselves as well, which shows a verdict that depends on more than its class.
+            debug_assert_eq!(**judged, judge_one(view, calls, expectation), "{class:?}");
             return Rc::clone(judged);
         }
-        let judged = Rc::new(judge_one(view, joined, expectation));
+        let judged = Rc::new(judge_one(view, calls, expectation));
         self.judged.insert(class, Rc::clone(&judged));
         judged
     }
@@ -164,18 +170,18 @@ impl Classes {
     }
 }
 
-fn error_class(view: View<'_>, joined: &JoinedCall) -> ErrorClass {
-    match view.texts.get(joined.form.error) {
+fn error_class(view: View<'_>, calls: &AlikeCalls) -> ErrorClass {
+    match view.texts.get(calls.form.error) {
         "" => ErrorClass::None,
-        _ if joined.form.refused_by_guardrail => ErrorClass::OfGuardrail(joined.form.error, joined.columns.requested),
+        _ if calls.form.refused_by_guardrail => ErrorClass::OfGuardrail(calls.form.error, calls.columns.requested),
         code => ErrorClass::Other { before_inference: Call::failed_before_inference(code) },
     }
 }
 
-fn judge_one(view: View<'_>, joined: &JoinedCall, expectation: Expectation) -> Judged {
-    let call = view.call_of(joined);
-    let judgement = view.judge(&call, joined.evidence, expectation);
-    let observed = view.with_judged_call(&call, joined, &judgement, |seen| {
+fn judge_one(view: View<'_>, calls: &AlikeCalls, expectation: Expectation) -> Judged {
+    let call = view.call_of(calls);
+    let judgement = view.judge(&call, calls.evidence, expectation);
+    let observed = view.with_judged_call(&call, calls, &judgement, |seen| {
         let checks = RULES.iter().flat_map(|rule| rule.checks.iter().map(move |check| (*rule, check)));
         let observe = |(rule, check): (&'static Rule, &Check)| match check {
             Check::Call(check) => Some((rule, check(seen)?)),

@@ -1,16 +1,16 @@
 //! Accumulates the calls of one finding.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{cmp::Ordering, collections::BTreeSet, rc::Rc};
 
 use hashbrown::HashMap;
 
-use super::classes::Judged;
+use super::{aggregate::AlikeCalls, classes::Judged, view::View};
 use crate::{
-    facts::{Kind, Symbol, Symbol24, Texts},
-    join::{JoinedCall, Occurrence},
+    facts::{Kind, Symbol, Symbol24},
+    join::{FoundEvidence, Occurrence},
     rule::{Observed, Resolved, Rule},
     timestamp::Timestamp,
-    verdict::{Grade, Missing, Reason, Verdict},
+    verdict::{Expectation, Grade, Missing, Reason, Verdict},
 };
 
 /// The calls of one finding, folded: it grows with distinct principals, models and operations, not with the number of calls.
@@ -19,18 +19,42 @@ pub(super) struct FindingBuilder {
     pub(super) principals: HashMap<Symbol24, u64>,
     pub(super) subjects: HashMap<(Kind, Symbol24), u64>,
     pub(super) apis: HashMap<Symbol, u64>,
-    /// The first and last call of each group, by the epoch of the state ([`JoinedCall::epoch`]).
+    /// The first and last call of each group, by the epoch of the state ([`AlikeCalls::epoch`]).
     pub(super) call_groups: HashMap<(CallGroup, Option<u32>), Span>,
     pub(super) count: u64,
     pub(super) first: Occurrence,
-    pub(super) last: Occurrence,
     /// The rule's report about the latest call.
     pub(super) observed: Observed,
-    /// The verdict on the latest call.
-    pub(super) latest: Rc<Judged>,
+    pub(super) latest: LatestCall,
     /// The strongest grade of all calls.
     pub(super) grade: Grade,
     pub(super) verdicts: BTreeSet<(Verdict, Option<Reason>)>,
+}
+
+/// The latest call of a finding, with its verdict. It decides the text of the finding, the missing evidence, the policy and the resource.
+#[derive(Clone)]
+pub(super) struct LatestCall {
+    /// The calls whose last one it is.
+    pub(super) calls: AlikeCalls,
+    pub(super) expectation: Expectation,
+    pub(super) judged: Rc<Judged>,
+}
+
+impl LatestCall {
+    /// Orders calls of one time and event id by all that their verdicts depend on, as texts, so that neither the order of reading nor the
+    /// numbers of texts in a run decide which is the latest.
+    fn order_of_equals(&self, other: &LatestCall, view: View<'_>) -> Ordering {
+        let key = |latest: &LatestCall| {
+            let AlikeCalls { columns, form, evidence, .. } = latest.calls;
+            let requested = view.texts.requested(&columns);
+            let texts = [form.api, form.error, requested.guardrail, requested.version, requested.refusing].map(|text| view.texts.get(text));
+            let long = [columns.subject, columns.principal].map(|text| view.texts.long(text));
+            let flags = [form.bearer_key, form.refused_by_guardrail, form.self_reported, form.by_event_id];
+            let evidence: &FoundEvidence = view.joined.table.get(evidence);
+            (form.kind, texts, long, flags, evidence, latest.expectation)
+        };
+        key(self).cmp(&key(other))
+    }
 }
 
 /// The calls of one principal, with one model, by one operation. A finding is resolved only when all of its groups are.
@@ -56,8 +80,8 @@ pub(super) struct Span {
 }
 
 impl CallKind {
-    pub(super) fn of(joined: &JoinedCall) -> Self {
-        CallKind { kind: joined.form.kind, subject: joined.columns.subject, api: joined.form.api }
+    pub(super) fn of(calls: &AlikeCalls) -> Self {
+        CallKind { kind: calls.form.kind, subject: calls.columns.subject, api: calls.form.api }
     }
 }
 
@@ -82,7 +106,7 @@ impl Span {
 }
 
 impl FindingBuilder {
-    pub(super) fn new(rule: &'static Rule, joined: &JoinedCall, judged: &Rc<Judged>, observed: &Observed) -> Self {
+    pub(super) fn new(rule: &'static Rule, latest: &LatestCall, observed: &Observed) -> Self {
         FindingBuilder {
             rule,
             principals: HashMap::new(),
@@ -90,41 +114,43 @@ impl FindingBuilder {
             apis: HashMap::new(),
             call_groups: HashMap::new(),
             count: 0,
-            first: joined.seen,
-            last: joined.seen,
+            first: latest.calls.first,
             observed: observed.clone(),
-            latest: Rc::clone(judged),
+            latest: latest.clone(),
             grade: Grade::None,
             verdicts: BTreeSet::new(),
         }
     }
 
-    pub(super) fn add(&mut self, joined: &JoinedCall, judged: &Rc<Judged>, observed: &Observed, texts: &Texts) {
-        let (columns, judgement) = (&joined.columns, &judged.judgement);
-        *self.principals.entry(columns.principal).or_default() += 1;
-        *self.subjects.entry((joined.form.kind, columns.subject)).or_default() += 1;
-        *self.apis.entry(joined.form.api).or_default() += 1;
-        let call_group = CallGroup { principal: columns.principal, kind: CallKind::of(joined) };
-        self.call_groups.entry((call_group, joined.epoch)).or_default().include(joined.seen.time);
-        self.count += 1;
+    /// Adds alike calls, given by the latest of them.
+    pub(super) fn add(&mut self, latest: &LatestCall, observed: &Observed, view: View<'_>) {
+        let LatestCall { calls, judged, .. } = latest;
+        let (columns, judgement) = (&calls.columns, &judged.judgement);
+        *self.principals.entry(columns.principal).or_default() += calls.count;
+        *self.subjects.entry((calls.form.kind, columns.subject)).or_default() += calls.count;
+        *self.apis.entry(calls.form.api).or_default() += calls.count;
+        let call_group = CallGroup { principal: columns.principal, kind: CallKind::of(calls) };
+        let span = self.call_groups.entry((call_group, calls.epoch)).or_default();
+        calls.times().into_iter().for_each(|time| span.include(time));
+        self.count += calls.count;
         self.grade = self.grade.min(judgement.grade);
         self.verdicts.insert((judgement.verdict, judgement.reason));
-        if joined.seen.order(&self.first, texts).is_lt() {
-            self.first = joined.seen;
+        if calls.first.order(&self.first, view.texts).is_lt() {
+            self.first = calls.first;
         }
-        // If calls have equal times and event ids, the later text wins, so that the order of reading doesn't change the finding.
-        if joined.seen.order(&self.last, texts).then_with(|| observed.because.cmp(&self.observed.because)).is_ge() {
-            self.last = joined.seen;
+        let order = calls.last.order(&self.latest.calls.last, view.texts).then_with(|| observed.because.cmp(&self.observed.because));
+        if order.then_with(|| latest.order_of_equals(&self.latest, view)).is_gt() {
+            self.latest = latest.clone();
             if self.observed != *observed {
                 self.observed.clone_from(observed);
             }
-            self.latest = Rc::clone(judged);
         }
     }
+
     /// The evidence that resolves the finding. If the latest call lacks an evaluation, only an evaluation of a later call does, whatever
     /// the rule says.
     pub(super) fn resolved(&self) -> Resolved {
-        if self.latest.judgement.missing.contains(&Missing::Evaluations) {
+        if self.latest.judged.judgement.missing.contains(&Missing::Evaluations) {
             Resolved::ByObservationOfTheSamePrincipal
         } else {
             self.rule.resolved

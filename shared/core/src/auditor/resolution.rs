@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use super::{
+    aggregate::AlikeCalls,
     classes::Judged,
     finding_builder::{CallGroup, CallKind, FindingBuilder, Span},
     view::View,
 };
 use crate::{
     facts::{Symbol, Symbol24},
-    join::JoinedCall,
     model::Model,
     rule::Resolved,
     timestamp::Timestamp,
@@ -38,23 +38,24 @@ enum CoverageSource {
 }
 
 impl CoverageTimes {
-    /// Adds a call, if it was covered. A call that requests a guardrail is evidence for its principal only.
-    pub(super) fn add(&mut self, view: View<'_>, joined: &JoinedCall, judged: &Judged) {
+    /// Adds alike calls, if they were covered. Calls that request a guardrail are evidence for their principal only.
+    pub(super) fn add(&mut self, view: View<'_>, calls: &AlikeCalls, judged: &Judged) {
         let (verdict, grade) = (judged.judgement.verdict, judged.judgement.grade);
         // A record that only the account itself reported resolves nothing: an account could close its own findings.
-        if joined.form.self_reported || verdict != Verdict::Compliant || grade > Grade::Requested {
+        if calls.form.self_reported || verdict != Verdict::Compliant || grade > Grade::Requested {
             return;
         }
-        let requested = view.texts.requested(&joined.columns).guardrail.some().is_some();
-        let shown = &view.place.found(joined.evidence).evidence;
+        let requested = view.texts.requested(&calls.columns).guardrail.some().is_some();
+        let shown = &view.joined.table.get(calls.evidence).evidence;
         // Not every evaluation shows an enforcement: it may come from a requested guardrail, even if the call's record lacks the request.
         let shows_enforcement = shown.enforced_evaluation || shown.evaluated.iter().any(|evaluated| evaluated.enforced);
-        let principal = joined.columns.principal;
+        let principal = calls.columns.principal;
         let by_enforcement = grade == Grade::Enforced || (grade == Grade::Observed && shows_enforcement);
         let everybody = (by_enforcement && !requested).then_some(CoverageSource::OfEverybody);
         let observed = (grade == Grade::Observed).then_some(CoverageSource::ObservedOf(principal));
         for cover in [Some(CoverageSource::Of(principal)), everybody, observed].into_iter().flatten() {
-            self.0.entry((CallKind::of(joined), cover, joined.epoch)).or_default().include(joined.seen.time);
+            let span = self.0.entry((CallKind::of(calls), cover, calls.epoch)).or_default();
+            calls.times().into_iter().for_each(|time| span.include(time));
         }
     }
 }

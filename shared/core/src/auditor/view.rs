@@ -1,10 +1,10 @@
 //! Judges calls of one account and Region: builds the call from its row, finds its evidence, and calls the rules with the verdict.
 
-use super::options::AuditOptions;
+use super::{aggregate::AlikeCalls, options::AuditOptions};
 use crate::{
     arn::{GuardrailKey, GuardrailVersion},
     facts::{Kind, Symbol, Symbol24, Texts},
-    join::{AccountRegionEvidence, JoinedCall},
+    join::{AccountRegionContext, JoinedEvidence},
     model::Model,
     operations::OperationCoverage,
     policy::GuardrailInference,
@@ -18,29 +18,28 @@ use crate::{
 /// The evidence of an account and Region, with what is needed to judge its calls.
 #[derive(Clone, Copy)]
 pub(super) struct View<'v> {
-    pub(super) place: &'v AccountRegionEvidence<'v>,
+    pub(super) place: &'v AccountRegionContext<'v>,
+    pub(super) joined: &'v JoinedEvidence,
     pub(super) texts: &'v Texts,
     pub(super) state: &'v State,
     pub(super) options: &'v AuditOptions<'v>,
-    /// Whether the world has Bedrock's CloudWatch metrics of this account and Region.
-    pub(super) is_metered: bool,
 }
 
 impl View<'_> {
-    /// The call, as far as its verdict depends on it. Its time is not its own, but the beginning of the epoch in which the state was the
+    /// A call of these, as far as its verdict depends on it. Its time is not its own, but the beginning of the epoch in which the state was the
     /// same, so that equal calls of an epoch are one class.
-    pub(super) fn call_of(&self, joined: &JoinedCall) -> Call {
+    pub(super) fn call_of(&self, calls: &AlikeCalls) -> Call {
         let (account, region) = (&self.place.account, &self.place.region);
-        let texts = self.texts.requested(&joined.columns);
-        let error = self.texts.get(joined.form.error);
+        let texts = self.texts.requested(&calls.columns);
+        let error = self.texts.get(calls.form.error);
         Call {
-            time: joined.epoch.map(|epoch| self.place.time_of(epoch)),
+            time: calls.epoch.map(|epoch| self.place.time_of(epoch)),
             requested: texts.guardrail.some().map(|guardrail| Requested {
                 guardrail: GuardrailKey::from_identifier(self.texts.get(guardrail), account, region),
                 version: GuardrailVersion::parse(self.texts.get(texts.version)),
             }),
             failed: !error.is_empty() && Call::failed_before_inference(error),
-            ..self.call_like(joined.form.kind, joined.columns.subject, joined.form.api)
+            ..self.call_like(calls.form.kind, calls.columns.subject, calls.form.api)
         }
     }
 
@@ -64,38 +63,32 @@ impl View<'_> {
         }
     }
 
-    /// Whether it is a heartbeat (docs/glossary.md#heartbeat): a refused call by the role that sends them.
-    pub(super) fn is_heartbeat(&self, joined: &JoinedCall) -> bool {
-        !self.texts.get(joined.form.error).is_empty()
-            && self.options.configuration.auditor.is_heartbeat_role(self.texts.long(joined.columns.principal))
-    }
-
     pub(super) fn judge(&self, call: &Call, evidence: u32, expectation: Expectation) -> Judgement {
         verdict::judge(call, &self.evidence(evidence, expectation), self.state, &self.options.configuration.requirements)
     }
 
     pub(super) fn evidence(&self, number: u32, expectation: Expectation) -> Evidence {
-        Evidence { expectation, ..self.place.found(number).evidence.clone() }
+        Evidence { expectation, ..self.joined.table.get(number).evidence.clone() }
     }
 
     /// Calls a function with what rules need to know about a call. The argument borrows from evidence, so it can't be returned.
     pub(super) fn with_judged_call<T>(
         &self,
         call: &Call,
-        joined: &JoinedCall,
+        calls: &AlikeCalls,
         judgement: &Judgement,
         with: impl FnOnce(&JudgedCall<'_>) -> T,
     ) -> T {
-        let form = joined.form;
+        let form = calls.form;
         let enforced = if form.refused_by_guardrail { self.enforced_for(call) } else { None };
         with(&JudgedCall {
             call,
             judgement,
             bearer_key: form.bearer_key,
-            partially_guarded: self.place.found(joined.evidence).partially_guarded,
+            partially_guarded: self.joined.table.get(calls.evidence).partially_guarded,
             guardrail_refusal: form.refused_by_guardrail.then(|| GuardrailRefusal {
                 error_code: self.texts.get(form.error),
-                names: self.texts.requested(&joined.columns).refusing.some().map(|arn| self.texts.get(arn)),
+                names: self.texts.requested(&calls.columns).refusing.some().map(|arn| self.texts.get(arn)),
                 enforced: enforced.as_deref(),
             }),
             policy_is_silent: match call.time {
@@ -103,11 +96,18 @@ impl View<'_> {
                 _ => InForce::NotKnown,
             },
             created_in_account: self.created_in_account(call),
-            evaluations_recorded: match self.place.records(LoggedEvent::EVALUATION, self.state, call.time.unwrap_or(Timestamp::END)) {
+            evaluations_recorded: match self.records(LoggedEvent::EVALUATION, call.time.unwrap_or(Timestamp::END)) {
                 InForce::Known(Recorded::NotKnown) | InForce::Assumed(Recorded::NotKnown) => InForce::NotKnown,
                 recorded => recorded.map(|recorded| recorded == Recorded::Yes),
             },
         })
+    }
+
+    /// Whether events of a kind were recorded here at a time, from what is known of trails and from the records read.
+    pub(super) fn records(&self, event: LoggedEvent<'_>, at: Timestamp) -> InForce<Recorded> {
+        let telemetry = self.state.telemetry(&self.place.account, &self.place.region, at);
+        let is_seen = self.joined.evaluations_seen.around(at);
+        telemetry.map(|telemetry| if is_seen { telemetry.records_as_seen(event) } else { telemetry.records(event) })
     }
 
     /// Whether the account's effective policy demands no guardrail in this Region. False for an account that is not active.

@@ -7,6 +7,7 @@ use std::{
 
 use super::strings::{Strings, Symbol, Symbol24};
 use crate::{
+    parallel,
     timestamp::Timestamp,
     uuid::{uuid, uuid_text},
 };
@@ -37,7 +38,7 @@ pub(crate) struct Columns {
 }
 
 /// An id in 16 bytes: the bits of a UUID in its usual spelling, or the symbol of any other text behind a mark that no UUID of AWS has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PackedId(u128);
 
 const MARK: u128 = 0xffff_ffff_ffff_ffff << 64;
@@ -171,7 +172,7 @@ const FIRST_CHUNK: usize = 1 << 12;
 const LAST_CHUNK: usize = 1 << 14;
 
 impl Rows {
-    pub(super) fn push(&mut self, row: Row) {
+    pub(crate) fn push(&mut self, row: Row) {
         match self.chunks.last_mut() {
             Some(chunk) if chunk.len() < chunk.capacity() => chunk.push(row),
             last => {
@@ -195,19 +196,21 @@ impl Rows {
         self.chunks.iter_mut().flatten()
     }
 
-    pub(super) fn append(&mut self, mut other: Rows) {
+    pub(crate) fn append(&mut self, mut other: Rows) {
         // The chunk that is being filled stays last.
         let last = self.chunks.pop();
         self.chunks.append(&mut other.chunks);
         self.chunks.extend(last);
     }
 
-    /// Calls a function with the rows of each request.
-    pub(crate) fn each_request(&mut self, mut with: impl FnMut(&[Row])) {
-        for chunk in &mut self.chunks {
-            chunk.sort_unstable_by(Row::order);
-        }
-        let mut cursors: Vec<&[Row]> = self.chunks.iter().map(Vec::as_slice).collect();
+    /// Sorts the rows by request.
+    pub(crate) fn sort(&mut self, threads: usize) {
+        parallel::map(threads, self.chunks.iter_mut().collect(), |chunk| chunk.sort_unstable_by(Row::order));
+    }
+
+    /// Calls a function with the rows of each request in a range. The rows must be sorted.
+    pub(crate) fn each_request(&self, requests: RequestRange, mut with: impl FnMut(&[Row])) {
+        let mut cursors: Vec<&[Row]> = self.chunks.iter().map(|chunk| requests.of(chunk)).collect();
         // Merges the sorted chunks by a heap of their first requests; the rows stay in place.
         let head = |chunk: usize, cursor: &[Row]| cursor.first().map(|row| Reverse((row.request().0, chunk)));
         let mut heads: BinaryHeap<_> = cursors.iter().enumerate().filter_map(|(chunk, cursor)| head(chunk, cursor)).collect();
@@ -230,6 +233,33 @@ impl Rows {
                 group.clear();
             }
         }
+    }
+}
+
+/// A range of request ids. Threads join requests of different ranges at the same time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestRange {
+    first: u128,
+    last: u128,
+}
+
+impl RequestRange {
+    /// All request ids, in ranges of equal size. AWS's request ids are random, so each has about as many requests.
+    pub(crate) fn split(ranges: usize) -> impl Iterator<Item = RequestRange> {
+        let ranges = u128::try_from(ranges).unwrap_or(1).max(1);
+        let size = u128::MAX / ranges;
+        let is_last = move |number| number + 1 == ranges;
+        (0..ranges).map(move |number| RequestRange {
+            first: number * size,
+            last: if is_last(number) { u128::MAX } else { (number + 1) * size - 1 },
+        })
+    }
+
+    /// The rows of sorted ones whose requests are in the range.
+    fn of(self, rows: &[Row]) -> &[Row] {
+        let from = rows.partition_point(|row| row.request().0 < self.first);
+        let until = rows.partition_point(|row| row.request().0 <= self.last);
+        rows.get(from..until).unwrap_or_default()
     }
 }
 
@@ -302,8 +332,11 @@ mod tests {
         let mut other = Rows::default();
         other.push(Row::new(b, columns(), PackedTime::pack(None, &mut strings), b));
         rows.append(other);
-        let mut sizes = Vec::new();
-        rows.each_request(|group| sizes.push(group.len()));
-        assert_eq!(sizes, [LAST_CHUNK * 3 - 1, 2]);
+        rows.sort(2);
+        for ranges in [1, 2, 7] {
+            let mut sizes = Vec::new();
+            RequestRange::split(ranges).for_each(|range| rows.each_request(range, |group| sizes.push(group.len())));
+            assert_eq!(sizes, [LAST_CHUNK * 3 - 1, 2], "{ranges} ranges");
+        }
     }
 }

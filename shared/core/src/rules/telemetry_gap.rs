@@ -122,13 +122,12 @@ fn uncounted(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Outcome
     let mut missed = 0;
     let mut since = None;
     for (start, counted) in history.state.metrics(place.account, place.region)? {
-        let end = start.plus_seconds(counted.period);
+        let end = start.plus_seconds(counted.period).max(*start);
         if end <= first || *start > last {
             continue;
         }
-        let from = place.counted.partition_point(|time| time < start);
-        let until = place.counted.partition_point(|time| *time < end);
-        let read = until.saturating_sub(from) as u64;
+        // CloudWatch's periods begin and end with a minute.
+        let read = place.counted.range(*start..end).map(|(_, calls)| calls).sum();
         if counted.calls > read {
             missed += counted.calls - read;
             since = since.or(Some(*start));

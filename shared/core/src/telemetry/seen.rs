@@ -13,14 +13,20 @@ pub(crate) struct EvaluationsSeen {
 }
 
 impl EvaluationsSeen {
-    /// Collects the periods of evaluations that were recorded at these times.
-    pub(crate) fn new(boundaries: Vec<Timestamp>, evaluations: impl Iterator<Item = Timestamp>) -> Self {
-        let mut seen = EvaluationsSeen { boundaries, stretches: BTreeSet::new() };
-        for time in evaluations {
-            let stretch = seen.stretch_of(time);
-            seen.stretches.insert(stretch);
-        }
-        seen
+    /// No period yet, of those between these times.
+    pub(crate) fn new(boundaries: Vec<Timestamp>) -> Self {
+        EvaluationsSeen { boundaries, stretches: BTreeSet::new() }
+    }
+
+    /// Adds the period in which an evaluation was recorded.
+    pub(crate) fn include(&mut self, time: Timestamp) {
+        let stretch = self.stretch_of(time);
+        self.stretches.insert(stretch);
+    }
+
+    /// Adds the periods of another part of the records, which has the same boundaries.
+    pub(crate) fn merge(&mut self, other: &EvaluationsSeen) {
+        self.stretches.extend(&other.stretches);
     }
 
     /// Whether evaluations were recorded in the period that contains a time.
@@ -40,7 +46,10 @@ mod tests {
     #[test]
     fn an_evaluation_proves_nothing_of_the_time_after_a_change() {
         let at = Timestamp::from_seconds;
-        let seen = EvaluationsSeen::new(vec![at(10), at(20)], [at(12), at(13)].into_iter());
+        let mut seen = EvaluationsSeen::new(vec![at(10), at(20)]);
+        for second in [12, 13] {
+            seen.include(at(second));
+        }
         assert!(seen.around(at(10)) && seen.around(at(19)));
         assert!(!seen.around(at(9)) && !seen.around(at(20)));
     }

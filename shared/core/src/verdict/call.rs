@@ -61,7 +61,7 @@ impl Call {
 }
 
 /// What other records and logs show about a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Evidence {
     /// The guardrails that evaluated the call.
     pub evaluated: BTreeSet<Evaluated>,
