@@ -100,6 +100,8 @@ fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow:
         Format::Json => json(out, &v1::Report::from(report))?,
         Format::Jsonl => jsonl(&mut out, &v1::findings(&report.findings))?,
         Format::Csv => csv(&mut out, &report.findings)?,
+        Format::Html => out.write_all(audit_page::html(report)?.as_bytes())?,
+        Format::Svg => out.write_all(audit_page::heat_map_svg(report)?.as_bytes())?,
     }
     out.flush()?;
     Ok(())

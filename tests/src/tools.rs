@@ -36,6 +36,10 @@ pub const IAM_SIMULATE: Modules = Modules {
     ],
 };
 
+/// Drives a headless Chromium, which comes with its libraries and fonts, and checks the accessibility of pages in it.
+pub const BROWSER: Modules =
+    Modules { name: "browser", packages: &["playwright-core@1.65.1", "@sparticuz/chromium@153.0.0", "axe-core@4.14.1"] };
+
 /// Modules from npm, for Node.
 #[derive(Clone, Copy, Debug)]
 pub struct Modules {

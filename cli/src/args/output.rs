@@ -37,6 +37,10 @@ pub(crate) enum Format {
     Jsonl,
     /// One finding, or row of calls, a row
     Csv,
+    /// A page that needs nothing else: to read, to print, to send
+    Html,
+    /// The heat map of accounts and Regions, as a picture
+    Svg,
 }
 
 /// The format of a result that has no rows of findings or calls.

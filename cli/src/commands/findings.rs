@@ -77,6 +77,9 @@ fn list(findings: &[Finding], format: Format) -> anyhow::Result<()> {
         }
         Format::Jsonl => output::jsonl(&mut out, &v1::findings(findings))?,
         Format::Csv => output::csv(&mut out, findings)?,
+        Format::Html | Format::Svg => {
+            return Err(crate::exit::UsageError("a page or a picture is of a whole report: use `report`".to_owned()).into());
+        }
     }
     Ok(())
 }

@@ -110,7 +110,7 @@ fn by_framework(report: &Report, framework: Framework, args: &ReportArgs) -> any
                         "incomplete": report.incomplete, "entries": entries});
                 output::json(&mut out, &report)?;
             }
-            Format::Jsonl | Format::Csv => {
+            _ => {
                 return Err(UsageError("--framework groups findings: use --format table or json".to_owned()).into());
             }
         }

@@ -100,6 +100,9 @@ fn write(mut out: &mut dyn Write, simulation: &Simulation, limits: &Limits, form
         Format::Json => output::json(out, &v1::Simulation::new(simulation, limits.filter.as_ref(), &limits.incomplete))?,
         Format::Jsonl => output::jsonl(out, &v1::rows(&simulation.rows))?,
         Format::Csv => csv(out, &simulation.rows)?,
+        Format::Html | Format::Svg => {
+            return Err(UsageError("a page or a picture is of findings: use `audit` or `report`".to_owned()).into());
+        }
     }
     Ok(out.flush()?)
 }

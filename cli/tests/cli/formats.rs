@@ -109,3 +109,12 @@ fn a_file_is_written_whole_and_nothing_else_is_said() {
 fn nothing_is_coloured_outside_of_a_terminal() {
     assert!(!in_format("table").contains('\x1b'));
 }
+
+#[test]
+fn the_page_and_the_picture_are_of_the_same_report() {
+    let (page, picture) = (in_format("html"), in_format("svg"));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("default-src 'none'") && picture.starts_with("<svg "));
+    let names = audit_demo(&[])["accounts"].as_object().unwrap().clone();
+    let in_both: Vec<&Value> = names.values().filter(|name| picture.contains(name.as_str().unwrap())).collect();
+    assert!(in_both.len() > 10 && in_both.iter().all(|name| page.contains(name.as_str().unwrap())), "{in_both:?}");
+}

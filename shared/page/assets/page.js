@@ -1,0 +1,297 @@
+// Lists and filters the findings of the page. The filter stands in the hash of the address, so that a link shows what its sender saw.
+// Every text is set as text: nothing of the data becomes markup.
+'use strict';
+(async () => {
+  const byId = (id) => document.getElementById(id);
+  const PAGE = 100;
+  const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'INFORMATIONAL'];
+  const STATUSES = ['OPEN', 'SUPPRESSED', 'RESOLVED'];
+  const FIELDS = ['q', 'status', 'severity', 'rule', 'account', 'region', 'principal'];
+
+  // Characters that steer how a text is displayed, such as those that turn its direction around.
+  const STEERS = /[\u0000-\u001f\u007f-\u009f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+  const shown = (text) => String(text).replace(STEERS, '\ufffd');
+
+  const element = (name, text, classes) => {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = shown(text);
+    if (classes) made.className = classes;
+    return made;
+  };
+
+  const inflate = async (text) => {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+    return new Response(stream).json();
+  };
+
+  const data = await inflate(byId('data').textContent);
+  const columns = new Map(data.columns);
+  const value = (name, row) => {
+    const column = columns.get(name);
+    return Array.isArray(column) ? column[row] : column.values[column.rows[row]];
+  };
+  const distinct = (name) => {
+    const column = columns.get(name);
+    return column === undefined ? [] : [...new Set(Array.isArray(column) ? column : column.values)];
+  };
+  const finding = (row) => Object.fromEntries([...columns.keys()].map((name) => [name, value(name, row)]));
+  const nameOf = (account) => data.accounts[account] || '';
+
+  let texts = null;
+  const textOf = (row) => {
+    texts ??= Array.from({ length: data.rows }, (_, row) =>
+      [value('detail', row), value('title', row), value('rule', row), value('account', row), nameOf(value('account', row)),
+        data.units[value('account', row)] || '', value('region', row), value('resource', row), value('id', row),
+        ...value('principals', row), ...value('models', row), ...value('apis', row)].join('\n').toLowerCase());
+    return texts[row];
+  };
+
+  const form = byId('filter');
+  const fill = (name, options) => {
+    const select = form.elements[name];
+    for (const [value, text] of options) {
+      const option = element('option', text);
+      option.value = value;
+      select.append(option);
+    }
+  };
+  const sorted = (name) => distinct(name).sort();
+  fill('status', [['', 'All'], ...STATUSES.map((status) => [status, status[0] + status.slice(1).toLowerCase()])]);
+  fill('severity', [['', 'All'], ...SEVERITIES.map((word, at) => [word, at === 0 ? 'Critical' : `${word[0]}${word.slice(1).toLowerCase()} or worse`])]);
+  fill('rule', [['', 'All'], ...sorted('rule').map((rule) => [rule, rule])]);
+  fill('account', [['', 'All'], ...sorted('account').map((account) => [account, nameOf(account) ? `${nameOf(account)} (${account})` : account])]);
+  fill('region', [['', 'All'], ...sorted('region').map((region) => [region, region])]);
+
+  let filter = {};
+  let matching = [];
+  let listed = 0;
+  let opened = '';
+
+  // A hash without `=` is a link to a part of the page.
+  const isFilter = (hash) => hash.includes('=');
+  const readHash = () => {
+    const parameters = new URLSearchParams(location.hash.slice(1));
+    filter = Object.fromEntries(FIELDS.map((name) => [name, parameters.get(name) ?? '']));
+    if (!parameters.has('status')) filter.status = opened ? '' : 'OPEN';
+    if (filter.status === 'ALL') filter.status = '';
+    for (const name of FIELDS) {
+      form.elements[name].value = filter[name];
+      // A value that no finding has is no choice, and must not read as "All".
+      if (form.elements[name].value !== filter[name]) fillUnknown(name, filter[name]);
+    }
+  };
+  const fillUnknown = (name, value) => {
+    fill(name, [[value, `${value} (none)`]]);
+    form.elements[name].value = value;
+  };
+  const writeHash = () => {
+    const parameters = new URLSearchParams();
+    for (const name of FIELDS) {
+      if (name === 'status') {
+        if (filter.status !== 'OPEN') parameters.set(name, filter.status || 'ALL');
+      } else if (filter[name]) parameters.set(name, filter[name]);
+    }
+    if (opened) parameters.set('open', opened);
+    const hash = parameters.toString();
+    history.replaceState(null, '', hash ? `#${hash}` : location.pathname + location.search);
+  };
+
+  const apply = () => {
+    const query = filter.q.trim().toLowerCase();
+    const principal = filter.principal.trim().toLowerCase();
+    const worst = filter.severity ? SEVERITIES.indexOf(filter.severity) : SEVERITIES.length;
+    matching = [];
+    for (let row = 0; row < data.rows; row += 1) {
+      if ((!filter.status || value('status', row) === filter.status)
+        && (worst === SEVERITIES.length || SEVERITIES.indexOf(value('severity', row)) <= worst)
+        && (!filter.rule || value('rule', row) === filter.rule)
+        && (!filter.account || value('account', row) === filter.account)
+        && (!filter.region || value('region', row) === filter.region)
+        && (!principal || value('principals', row).some((one) => one.toLowerCase().includes(principal)))
+        && (!query || textOf(row).includes(query))) matching.push(row);
+    }
+    listed = 0;
+    byId('rows').replaceChildren();
+    list();
+    const number = (count) => count.toLocaleString('en');
+    byId('shown').textContent = matching.length === data.rows ? `${number(data.rows)} findings` : `${number(matching.length)} of ${number(data.rows)} findings`;
+  };
+
+  const list = () => {
+    const fragment = document.createDocumentFragment();
+    const end = Math.min(listed + PAGE, matching.length);
+    for (; listed < end; listed += 1) {
+      const row = matching[listed];
+      const line = lineOf(row);
+      fragment.append(line);
+      if (opened && value('id', row).startsWith(opened)) toggle(line.querySelector('button'), row, true);
+    }
+    byId('rows').append(fragment);
+    const rest = matching.length - listed;
+    byId('more').hidden = rest === 0;
+    byId('more').textContent = `Show ${Math.min(rest, PAGE)} more of ${rest.toLocaleString('en')}`;
+  };
+
+  const dateOf = (time) => (time ? time.slice(0, 10) : '');
+  const lineOf = (row) => {
+    const line = element('tr');
+    const severity = value('severity', row);
+    const first = element('td');
+    first.append(element('span', severity.toLowerCase(), `severity ${severity}`));
+    const what = element('td', undefined, 'what');
+    const button = element('button', value('title', row), 'toggle');
+    button.type = 'button';
+    button.setAttribute('aria-expanded', 'false');
+    button.addEventListener('click', () => toggle(button, row, button.getAttribute('aria-expanded') === 'false', true));
+    what.append(button, element('small', value('detail', row)));
+    const account = value('account', row);
+    const where = element('td', nameOf(account) || account);
+    where.append(element('small', `${nameOf(account) ? `${account}, ` : ''}${value('region', row)}`));
+    const status = element('td', value('status', row).toLowerCase());
+    const suppression = value('suppression', row);
+    if (suppression) status.append(element('small', `until ${suppression.until}`));
+    line.append(first, what, where, element('td', value('count', row).toLocaleString('en'), 'number'),
+      element('td', dateOf(value('last_seen', row)), 'date'), status);
+    return line;
+  };
+
+  const toggle = (button, row, open, byHand) => {
+    const line = button.closest('tr') ?? button.parentElement.parentElement;
+    button.setAttribute('aria-expanded', String(open));
+    if (open) line.after(detailOf(row));
+    else if (line.nextElementSibling?.classList.contains('detail')) line.nextElementSibling.remove();
+    if (byHand) {
+      opened = open ? value('id', row).slice(0, 12) : '';
+      writeHash();
+    }
+  };
+
+  const detailOf = (row) => {
+    const all = finding(row);
+    const dl = element('dl');
+    const put = (name, ...content) => {
+      const kept = content.filter((one) => one !== undefined && one !== null && one !== '');
+      if (kept.length === 0) return;
+      const dd = element('dd');
+      if (kept.length === 1) dd.append(...kept.map((one) => (one instanceof Node ? one : shown(one))));
+      else {
+        const ul = element('ul');
+        for (const one of kept) {
+          const li = element('li');
+          li.append(one instanceof Node ? one : shown(one));
+          ul.append(li);
+        }
+        dd.append(ul);
+      }
+      dl.append(element('dt', name), dd);
+    };
+    const rule = data.rules[all.rule];
+    const word = (name) => (all[name] ? `${all[name].replaceAll('_', ' ')}: ${data.words[all[name]] ?? ''}` : '');
+    put('What to do', all.remediation);
+    put('Rule', all.rule, rule && rule.fires, rule && rule.rationale);
+    put('Verdict', word('verdict'));
+    put('Evidence', word('grade'));
+    put('Reason', word('reason'));
+    put('Missing', ...all.missing.map((one) => `${one.replaceAll('_', ' ')}: ${data.words[one] ?? ''}`));
+    put('Changed', ...all.changes.map((change) =>
+      `${change.control}${change.side ? ` (${change.side})` : ''}: ${change.before ?? 'nothing'} → ${change.after ?? 'nothing'}`));
+    if (all.policy) {
+      put('Judged against', `${all.policy.identifier ?? 'a policy that names nothing for this Region'} (${all.policy.basis})`,
+        all.policy.since && `in force since ${all.policy.since}`,
+        all.policy.policy && `set by ${all.policy.policy}${all.policy.attached_to ? `, attached to ${all.policy.attached_to}` : ''}`);
+    }
+    put('Resource', all.resource);
+    put('Organizational unit', data.units[all.account]);
+    put('Principals', ...all.principals);
+    put('Models', ...all.models);
+    put('Operations', ...all.apis);
+    put('Seen', all.first_seen && (all.first_seen === all.last_seen ? all.first_seen : `${all.first_seen} – ${all.last_seen}`));
+    put('Events', ...all.events.map((id) => element('span', id, 'mono')));
+    put('Refused', all.attempted ? 'every attempt was refused' : '');
+    put('Expected', all.expected ? 'by administrators whom the configuration names' : '');
+    if (all.suppression) {
+      put('Excepted', `until ${all.suppression.until} by ${all.suppression.owner}: ${all.suppression.reason}`, all.suppression.ticket);
+    }
+    put('Resolved', all.resolved_at);
+    put('Reopened', all.reopened > 0 ? `${all.reopened} times` : '');
+    put('Frameworks', all.controls.join(', '));
+    put('Belongs to', ...all.linked.map((id) => {
+      const link = element('button', id.slice(0, 12), 'link');
+      link.type = 'button';
+      link.addEventListener('click', () => go({ q: id }));
+      return link;
+    }));
+    put('Step by step', element('code', `guardrail-audit explain ${all.id.slice(0, 12)} --store STORE`));
+    const line = element('tr', undefined, 'detail');
+    const cell = element('td');
+    cell.colSpan = 6;
+    cell.append(dl);
+    line.append(cell);
+    return line;
+  };
+
+  const go = (wanted) => {
+    opened = '';
+    filter = { ...Object.fromEntries(FIELDS.map((name) => [name, ''])), ...wanted };
+    for (const name of FIELDS) form.elements[name].value = filter[name];
+    writeHash();
+    apply();
+  };
+
+  const fromHash = () => {
+    opened = new URLSearchParams(location.hash.slice(1)).get('open') ?? '';
+    readHash();
+    apply();
+  };
+
+  // A spreadsheet would run a cell that begins like a formula.
+  const cell = (value) => {
+    const list = (list) => list.join(', ').replace(/, and (\d+) more$/, ' and $1 more');
+    let text = shown(Array.isArray(value) ? list(value) : value ?? '');
+    if (/^[=+\-@]/.test(text)) text = `'${text}`;
+    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const CSV = ['id', 'rule', 'severity', 'status', 'account', 'region', 'resource', 'principals', 'models', 'apis', 'verdict', 'grade',
+    'reason', 'count', 'first_seen', 'last_seen', 'title', 'detail', 'remediation'];
+  const asCsv = () => [CSV.join(','), ...matching.map((row) => CSV.map((name) => cell(value(name, row))).join(','))].join('\n') + '\n';
+  const save = (name, type, text) => {
+    const link = element('a');
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+
+  form.addEventListener('submit', (event) => event.preventDefault());
+  form.addEventListener('input', () => {
+    for (const name of FIELDS) filter[name] = form.elements[name].value;
+    opened = '';
+    writeHash();
+    apply();
+  });
+  byId('reset').addEventListener('click', () => go({ status: 'OPEN' }));
+  byId('more').addEventListener('click', () => {
+    const at = byId('rows').children.length;
+    list();
+    byId('rows').children[at]?.querySelector('button')?.focus();
+  });
+  byId('csv').addEventListener('click', () => save('findings.csv', 'text/csv', asCsv()));
+  byId('json').addEventListener('click', () => save('findings.json', 'application/json', JSON.stringify(matching.map(finding), null, 2)));
+  window.addEventListener('hashchange', () => {
+    if (!isFilter(location.hash)) return;
+    fromHash();
+    byId('findings').scrollIntoView();
+    byId('findings').focus({ preventScroll: true });
+  });
+
+  fromHash();
+  byId('interactive').hidden = false;
+  document.documentElement.classList.add('js');
+  if (isFilter(location.hash)) byId('findings').scrollIntoView();
+  performance.mark('ready');
+  document.documentElement.dataset.ready = 'true';
+})().catch(() => {
+  // Without the decompression of newer browsers, the worst findings are there as text.
+  document.documentElement.dataset.ready = 'false';
+});

@@ -1,0 +1,82 @@
+//! The page in a headless Chromium: what it shows, that it loads nothing, that nothing of its data becomes markup, that it is accessible,
+//! fast, small and printable. `check.mjs` does all of it in one process of Node; here are the reports, and what is expected of them.
+//!
+//! Node, the driver, the browser with its fonts, and axe-core come from npm at pinned versions.
+
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod reports;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use audit_core::report::{Report, v1};
+use end_to_end::tools::{BROWSER, output_of};
+use serde_json::{Value, json};
+
+/// Bytes of a page at most: of the demo, and with 10,000 findings.
+const SIZES: [(&str, usize); 2] = [("demo", 150_000), ("large", 1_000_000)];
+
+#[test]
+fn the_page_shows_what_the_report_says_and_nothing_else() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page");
+    std::fs::create_dir_all(&folder).unwrap();
+    let reports = [
+        ("demo", reports::demo()),
+        ("empty", reports::empty()),
+        ("hostile", reports::with_texts(&reports::HOSTILE)),
+        ("plain", reports::with_texts(&reports::PLAIN)),
+        ("large", reports::large(10_000)),
+    ];
+    for (name, report) in &reports {
+        let page = audit_page::html(report).unwrap();
+        if let Some((_, most)) = SIZES.iter().find(|(of, _)| of == name) {
+            assert!(page.len() <= *most, "{name}: {} bytes", page.len());
+        }
+        std::fs::write(folder.join(format!("{name}.html")), page).unwrap();
+        std::fs::write(folder.join(format!("{name}.json")), expected(report).to_string()).unwrap();
+    }
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    let output = Command::new("node")
+        .arg(tests.join("check.mjs"))
+        .args([BROWSER.folder().as_path(), &folder, &tests])
+        .env("HOSTILE", json!(reports::HOSTILE).to_string())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", output_of(&output));
+    println!("{}", output_of(&output));
+}
+
+#[test]
+fn the_heat_map_is_a_picture_of_its_own() {
+    let svg = audit_page::heat_map_svg(&reports::demo()).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.contains("xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("prefers-color-scheme:dark"));
+    assert!(!svg.contains("<a ") && !svg.contains("href"), "a picture in a wiki links nowhere");
+    let hostile = audit_page::heat_map_svg(&reports::with_texts(&reports::HOSTILE)).unwrap();
+    let plain = audit_page::heat_map_svg(&reports::with_texts(&reports::PLAIN)).unwrap();
+    assert_eq!(hostile.matches('<').count(), plain.matches('<').count(), "no name becomes an element");
+}
+
+/// What a page has to show, from the JSON of its report.
+fn expected(report: &Report) -> Value {
+    let json = serde_json::to_value(v1::Report::from(report)).unwrap();
+    let rows = json["coverage"].as_array().unwrap();
+    let calls = |is: &dyn Fn(&Value) -> bool| -> u64 { rows.iter().filter(|row| is(row)).map(|row| row["count"].as_u64().unwrap()).sum() };
+    let mut bar = serde_json::Map::new();
+    for row in rows.iter().filter(|row| row["verdict"] != "not_applicable") {
+        let key = format!("{} {}", row["verdict"].as_str().unwrap(), row["grade"].as_str().unwrap());
+        let like = |other: &Value| other["verdict"] == row["verdict"] && other["grade"] == row["grade"];
+        bar.insert(key, calls(&like).into());
+    }
+    json!({
+        "sentence": report.headline().to_string(),
+        "bar": bar,
+        "required": calls(&|row| row["verdict"] != "not_applicable"),
+        "violations": calls(&|row| row["verdict"] == "violation"),
+        "by_account": report.account_sums().iter().map(|(account, sums)| (account.to_string(), sums.calls.violation)).collect::<std::collections::BTreeMap<_, _>>(),
+        "timeline": json["timeline"],
+        "findings": json["findings"],
+    })
+}
