@@ -18,7 +18,7 @@ pub(crate) use self::{
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
     input::filter_of,
     output::{Format, OutputArgs, PlainFormat},
-    store::{FindingsCommand, ReportArgs},
+    store::{BundleCommand, FindingsCommand, ReportArgs},
 };
 
 /// Are our Bedrock guardrails really applied, in every account, on every model call; and how do you know?
@@ -59,6 +59,9 @@ pub(crate) enum Command {
     /// Look at the findings in a store
     #[command(subcommand)]
     Findings(FindingsCommand),
+    /// Work with evidence bundles, which `report --bundle` writes
+    #[command(subcommand)]
+    Bundle(BundleCommand),
     /// Check the exceptions of a configuration
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),

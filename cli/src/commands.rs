@@ -1,6 +1,7 @@
 //! The commands, a module for each.
 
 mod audit;
+mod bundle;
 mod demo;
 mod doctor;
 mod exceptions;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Rules(args) => rules::run(&args),
         Command::Report(args) => report::run(&args, console),
         Command::Findings(command) => findings::run(&command, console),
+        Command::Bundle(command) => bundle::run(&command),
         Command::Exceptions(command) => exceptions::run(&command, console),
         Command::Snapshot(args) => snapshot::run(&args, console),
         Command::Doctor(args) => doctor::run(&args, console),

@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use crate::{args::Format, exit::UsageError};
 pub(crate) use clean::Clean;
+pub(crate) use target::replace;
 
 /// Writes a report to a file or to standard output.
 pub(crate) fn write(report: &Report, format: Format, path: Option<&Path>) -> anyhow::Result<()> {

@@ -24,8 +24,25 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FRAMEWORK", value_parser = framework)]
     pub(crate) framework: Option<Framework>,
 
+    /// Also write the evidence bundle: the report as a page, JSON and CSV, with the world and the ids of the records that it rests on
+    #[arg(long, value_name = "FILE.zip", conflicts_with = "framework")]
+    pub(crate) bundle: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BundleCommand {
+    /// Say whether the files of a bundle are those that were written: exits with 3 if not
+    Verify {
+        /// The bundle
+        #[arg(value_name = "FILE.zip")]
+        file: PathBuf,
+        /// The SHA-256 of its manifest, as `report --bundle` printed it
+        #[arg(long, value_name = "HEX")]
+        manifest_sha256: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     audit::{choices_in, conclude, ends, note_filter, nothing_of, stored_world, tool},
-    now,
+    bundle, now,
 };
 use crate::{
     args::{Format, ReportArgs},
@@ -69,6 +69,9 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
         accounts: summary.accounts,
         units,
     };
+    if let Some(path) = &args.bundle {
+        bundle::write(path, &report, &store, console)?;
+    }
     note_filter(&report, args.output.format, console);
     match args.framework {
         None => conclude(&report, &args.output),

@@ -11,6 +11,11 @@ use super::{Clean, UntilClosed};
 /// Writes to the file that a path leads to. A regular file is replaced in one step, so that it is never incomplete; anything else, such as
 /// a FIFO, is written in place.
 pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    replace(path, |file| plain(file, write))
+}
+
+/// The same for a file that isn't text.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let (path, has_a_name) = behind_links(path)?;
     let there = match fs::metadata(&path) {
         Ok(there) => Some(there),
@@ -18,11 +23,11 @@ pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
         Err(error) => return Err(error.into()),
     };
     if !has_a_name || there.as_ref().is_some_and(|there| !there.is_file()) {
-        return plain(&mut OpenOptions::new().write(true).open(&path)?, write);
+        return write(&mut OpenOptions::new().write(true).open(&path)?);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = beside(folder)?;
-    plain(file.as_file_mut(), write)?;
+    write(file.as_file_mut())?;
     if let Some(there) = there {
         // Only root can change the owner. For others the file becomes their own.
         #[cfg(unix)]

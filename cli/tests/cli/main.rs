@@ -9,6 +9,7 @@
 mod audit;
 #[cfg(feature = "aws")]
 mod aws;
+mod bundle;
 mod captured;
 mod demo;
 mod dependencies;

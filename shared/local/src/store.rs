@@ -100,6 +100,23 @@ pub struct Summary {
     pub accounts: BTreeMap<AccountId, String>,
 }
 
+/// What identifies a record or a change.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordId<'r> {
+    /// Its `eventID`; empty for an invocation log.
+    pub event_id: &'r str,
+    /// Its `requestID`; empty for a change.
+    pub request_id: &'r str,
+    /// Its time; `None` if it has none.
+    pub event_time: Option<Timestamp>,
+    /// Its account.
+    pub account: &'r str,
+    /// Its Region.
+    pub region: &'r str,
+    /// Its operation.
+    pub event_name: &'r str,
+}
+
 impl Store {
     /// Opens a store, or creates one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -356,6 +373,50 @@ impl Store {
         // A record that was taken and isn't judged was in the store already.
         let records = records(&counts, judged, counts.taken.saturating_sub(judged), 0);
         Ok(Summary { records, invocations, unreadable, accounts })
+    }
+
+    /// Calls a function with the ids of each record and change, in the order of their times.
+    pub fn each_record_id<E>(&self, mut with: impl FnMut(RecordId<'_>) -> Result<(), E>) -> Result<Result<(), E>, StoreError> {
+        let mut read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT event_id, request_id, event_time, account.text, region.text, event_name.text FROM records
+                    JOIN texts account ON account.id = records.account
+                    JOIN texts region ON region.id = records.region
+                    JOIN texts event_name ON event_name.id = records.event_name
+                 UNION ALL
+                 SELECT event_id, '', event_time / 1000, account, coalesce(json_extract(change, '$.region'), ''),
+                        coalesce(json_extract(change, '$.operation'), '') FROM changes
+                 ORDER BY 3, 1",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+                let millis: i64 = row.get(2)?;
+                let outcome = with(RecordId {
+                    event_id: text(0)?,
+                    request_id: text(1)?,
+                    event_time: (millis > NO_TIME).then(|| Timestamp::from_micros(millis.saturating_mul(1000))),
+                    account: text(3)?,
+                    region: text(4)?,
+                    event_name: text(5)?,
+                });
+                if outcome.is_err() {
+                    return Ok(outcome);
+                }
+            }
+            Ok(Ok(()))
+        };
+        read().map_err(failed("read the ids of the stored records"))
+    }
+
+    /// The files that were read, by the SHA-256 of their bytes.
+    pub fn input_names(&self) -> Result<Vec<(Digest, String)>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT digest, name FROM inputs ORDER BY name, digest")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<_, _>>()
+        };
+        read().map_err(failed("list the inputs"))
     }
 
     /// How much all inputs held together, and what of them could not be read.
