@@ -73,7 +73,7 @@
   const readHash = () => {
     const parameters = new URLSearchParams(location.hash.slice(1));
     filter = Object.fromEntries(FIELDS.map((name) => [name, parameters.get(name) ?? '']));
-    if (!parameters.has('status')) filter.status = opened ? '' : 'OPEN';
+    if (!parameters.has('status')) filter.status = 'OPEN';
     if (filter.status === 'ALL') filter.status = '';
     for (const name of FIELDS) {
       form.elements[name].value = filter[name];
