@@ -1,46 +1,41 @@
-//! `cargo xtask mutants`: changes the code that decides in small ways, one at a time, and counts which changes the tests notice.
+//! `cargo xtask mutants`: changes the code that decides in small ways, and counts which changes the tests notice.
 //!
-//! cargo-mutants makes the changes. Trying all of them takes days, so this tries a random sample, or those in lines that a branch changed.
-//! It works on a copy of the tree below `target/mutants`, whose builds stay there: each mutant costs an incremental build and the tests,
-//! and the tree can be worked on meanwhile. A mutant meets the tests of `audit-core` first, and those of the command line only if it
-//! survives them.
+//! cargo-mutants lists the changes. Trying all of them takes a day, so this tries a random sample, or those in lines that a branch changed.
+//! Each would take minutes if it were compiled alone: all are compiled at once instead, with a switch for each, and the tests run once for
+//! each. That happens in a copy of the tree below `target/mutants`, whose build stays there; the tree can be worked on meanwhile.
 
+mod compile;
 mod copy;
+mod mutant;
 mod outcome;
+mod switch;
+mod trial;
 
 use std::{
-    collections::BTreeSet,
-    path::PathBuf,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    command::{cargo, must_pass, root, target},
+    command::{root, target},
     tools,
 };
-use outcome::{Mutant, Outcome, Tally};
+use compile::{Compiled, Regions, TestProgram};
+use mutant::Mutant;
+use outcome::Tally;
+use trial::Trial;
 
 /// Where the code that decides is, in the tree. Left out of `shared/core` are the parts that read bytes and JSON into records: they have
 /// property tests, and most of what could be changed in them is about speed.
 const DECIDING: &str = "shared/core/src/**/*.rs";
 const LEFT_OUT: &[&str] = &["shared/core/src/cloudtrail/**", "shared/core/src/json.rs", "shared/core/src/parallel.rs"];
 
-/// The tests that a mutant meets, in this order: cheap ones first.
-const STAGES: &[Stage] = &[
-    Stage { package: "audit-core", tests: &["--lib", "--test", "*"] },
-    Stage { package: "guardrail-audit", tests: &["--test", "cases", "--test", "cli"] },
-];
-
-/// The tests of one package.
-struct Stage {
-    package: &'static str,
-    /// What `cargo test` is told to run.
-    tests: &'static [&'static str],
-}
+/// The root of the crate that the mutants are in.
+const CRATE: &str = "shared/core/src/lib.rs";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -65,33 +60,54 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// The tool, and the copy that it works on.
-struct Bench {
-    tool: PathBuf,
-    tree: PathBuf,
-    build: PathBuf,
-    output: PathBuf,
-}
-
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let home = target().join("mutants");
-    let bench = Bench {
-        tool: tools::from_crate("cargo-mutants", "27.1.0")?,
-        tree: home.join("tree"),
-        build: home.join("build"),
-        output: home.clone(),
-    };
-    copy::update(root(), &bench.tree)?;
-    let all = bench.list(args)?;
+    std::fs::create_dir_all(&home)?;
+    let all = listed(args, &tools::from_crate("cargo-mutants", "27.1.0")?, &home)?;
     let sample = picked(&all, args.sample, args.seed);
     eprintln!("{} of {} mutants, seed {}", sample.len(), all.len(), args.seed);
-    let tally = bench.try_all(sample)?;
+    let bench = Bench { tree: home.join("tree"), build: home.join("build") };
+    let (tests, built) = bench.build(&sample)?;
+    let trial = Trial::prepare(tests)?;
+    let mut tally = Tally::default();
+    for (number, mutant) in sample.into_iter().enumerate() {
+        if built.unviable.contains(&number) {
+            tally.unviable.push(mutant);
+        } else if !built.numbers.contains(&number) {
+            tally.constant.push(mutant);
+        } else if let Some(test) = trial.noticed_by(number)? {
+            eprintln!("caught by {test}: {}", mutant.name);
+            tally.caught.push(mutant);
+        } else {
+            eprintln!("missed: {}", mutant.name);
+            tally.missed.push(mutant);
+        }
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&tally.to_json(args.seed, all.len()))?);
     } else {
         print!("{tally}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The mutants that could be tried: all, or those in lines that differ from a commit, or whose name contains a text.
+fn listed(args: &Args, tool: &Path, home: &Path) -> anyhow::Result<Vec<Mutant>> {
+    let mut command = Command::new(tool);
+    command.args(["mutants", "--list", "--json", "--no-config", "--package", "audit-core", "--file", DECIDING]).arg("--dir").arg(root());
+    command.args(LEFT_OUT.iter().flat_map(|left_out| ["--exclude", left_out])).current_dir(root());
+    if let Some(reference) = &args.in_diff {
+        let diff = Command::new("git").args(["diff", reference]).current_dir(root()).output()?;
+        ensure!(diff.status.success(), "`git diff {reference}` failed");
+        let file = home.join("in.diff");
+        std::fs::write(&file, diff.stdout)?;
+        command.arg("--in-diff").arg(file);
+    }
+    let listed = command.output().context("failed to start cargo-mutants")?;
+    ensure!(listed.status.success(), "cargo-mutants lists nothing: {}", String::from_utf8_lossy(&listed.stderr));
+    let mut all: Vec<Mutant> = serde_json::from_slice(&listed.stdout)?;
+    all.retain(|mutant| args.only.as_ref().is_none_or(|only| mutant.name.contains(only)));
+    Ok(all)
 }
 
 /// So many of all, by the hash of their name and the seed: a mutant that comes or goes changes nothing for the others.
@@ -102,88 +118,60 @@ fn picked(all: &[Mutant], count: usize, seed: u64) -> Vec<Mutant> {
     picked.into_iter().take(count).map(|(_, mutant)| mutant.clone()).collect()
 }
 
+/// The copy of the tree, and where it is built.
+struct Bench {
+    tree: PathBuf,
+    build: PathBuf,
+}
+
+/// The files of the crate with their mutants, by the mutants' place in the sample.
+#[derive(Default)]
+struct Built {
+    files: BTreeMap<PathBuf, String>,
+    regions: Regions,
+    numbers: BTreeSet<usize>,
+    unviable: BTreeSet<usize>,
+}
+
 impl Bench {
-    /// cargo-mutants, for the mutants of files.
-    fn mutants(&self, files: &str) -> Command {
-        let mut command = Command::new(&self.tool);
-        command.arg("mutants").arg("--dir").arg(&self.tree).current_dir(&self.tree);
-        command.args(["--no-config", "--package", "audit-core", "--file", files]);
-        command.args(LEFT_OUT.iter().flat_map(|left_out| ["--exclude", left_out]));
-        command.env("CARGO_TARGET_DIR", &self.build).env("CARGO_PROFILE_DEV_DEBUG", "0").env("INSTA_UPDATE", "no");
-        command
-    }
-
-    /// The mutants that could be tried: all, or those in lines that differ from a commit, or whose name contains a text.
-    fn list(&self, args: &Args) -> anyhow::Result<Vec<Mutant>> {
-        let mut all = listed(self.mutants(DECIDING))?;
-        if let Some(reference) = &args.in_diff {
-            let diff = Command::new("git").args(["diff", reference]).current_dir(root()).output()?;
-            ensure!(diff.status.success(), "`git diff {reference}` failed");
-            let file = self.output.join("in.diff");
-            std::fs::write(&file, diff.stdout)?;
-            let mut command = self.mutants(DECIDING);
-            command.arg("--in-diff").arg(file);
-            let changed: BTreeSet<String> = listed(command)?.into_iter().map(|mutant| mutant.name).collect();
-            all.retain(|mutant| changed.contains(&mutant.name));
-        }
-        all.retain(|mutant| args.only.as_ref().is_none_or(|only| mutant.name.contains(only)));
-        Ok(all)
-    }
-
-    /// Tries mutants at one stage after the other; what a stage doesn't notice goes on to the next.
-    fn try_all(&self, sample: Vec<Mutant>) -> anyhow::Result<Tally> {
-        let mut tally = Tally::default();
-        let mut left = sample;
-        for stage in STAGES {
-            if left.is_empty() {
-                break;
+    /// Compiles the tests with all mutants of a sample, and again without those that the compiler rejects, until it takes the rest.
+    fn build(&self, sample: &[Mutant]) -> anyhow::Result<(Vec<TestProgram>, Built)> {
+        let mut unviable = BTreeSet::new();
+        loop {
+            let built = Built::of(sample, unviable)?;
+            copy::update(root(), &self.tree, &built.files)?;
+            eprintln!("compiling {} mutants", built.numbers.len());
+            let errors = match compile::tests(&self.tree, &self.build)? {
+                Compiled::Tests(tests) => return Ok((tests, built)),
+                Compiled::Errors(errors) => errors,
+            };
+            let rejected: BTreeSet<usize> = errors.iter().flat_map(|error| error.mutants(&built.regions)).collect();
+            if rejected.is_empty() {
+                bail!("no mutant explains this:\n{}", errors.iter().map(compile::Error::shown).collect::<String>());
             }
-            let limit = self.baseline(stage)?;
-            let outcomes = self.try_at(stage, &left, limit)?;
-            left = tally.take(left, &outcomes);
+            unviable = &built.unviable | &rejected;
         }
-        tally.missed = left;
-        Ok(tally)
-    }
-
-    /// Runs the tests of a stage without a mutant: they must pass, or every mutant would seem to be noticed. Gives the time that a run
-    /// may take before it counts as one that never ends.
-    fn baseline(&self, stage: &Stage) -> anyhow::Result<Duration> {
-        let command = || {
-            let mut command = cargo();
-            command.current_dir(&self.tree).args(["test", "--quiet", "--package", stage.package]).args(stage.tests);
-            command.env("CARGO_TARGET_DIR", &self.build).env("CARGO_PROFILE_DEV_DEBUG", "0").env("INSTA_UPDATE", "no");
-            command.stdout(std::process::Stdio::null());
-            command
-        };
-        must_pass(command().arg("--no-run"))?;
-        let start = Instant::now();
-        must_pass(&mut command())?;
-        Ok(Duration::from_mins(1) + 5 * start.elapsed())
-    }
-
-    /// Tries mutants, each by a run of its own: of its file the one shard that holds nothing else. By `--re` cargo-mutants would try all
-    /// deletions of a struct's fields besides, which it doesn't select by name.
-    fn try_at(&self, stage: &Stage, mutants: &[Mutant], limit: Duration) -> anyhow::Result<Vec<Outcome>> {
-        let mut outcomes = Vec::new();
-        for mutant in mutants {
-            let of_file = listed(self.mutants(&mutant.file))?;
-            let number = of_file.iter().position(|listed| listed == mutant).with_context(|| format!("{} is not listed", mutant.name))?;
-            let mut command = self.mutants(&mutant.file);
-            command.args(["--in-place", "--baseline", "skip", "--no-shuffle", "--colors", "never", "--test-package", stage.package]);
-            command.args(["--sharding", "round-robin", "--shard"]).arg(format!("{number}/{}", of_file.len()));
-            command.arg("--timeout").arg(limit.as_secs().to_string()).arg("--output").arg(&self.output).arg("--").args(stage.tests);
-            command.stdout(std::io::stderr());
-            // It fails where the mutant is missed: what it writes down tells more.
-            command.status().context("failed to start cargo-mutants")?;
-            outcomes.extend(outcome::read(&self.output.join("mutants.out/outcomes.json"))?);
-        }
-        Ok(outcomes)
     }
 }
 
-fn listed(mut command: Command) -> anyhow::Result<Vec<Mutant>> {
-    let listed = command.args(["--list", "--json"]).output().context("failed to start cargo-mutants")?;
-    ensure!(listed.status.success(), "cargo-mutants lists nothing: {}", String::from_utf8_lossy(&listed.stderr));
-    Ok(serde_json::from_slice(&listed.stdout)?)
+impl Built {
+    fn of(sample: &[Mutant], unviable: BTreeSet<usize>) -> anyhow::Result<Self> {
+        let mut by_file: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::from([(CRATE, Vec::new())]);
+        for (number, mutant) in sample.iter().enumerate().filter(|(number, _)| !unviable.contains(number)) {
+            by_file.entry(&mutant.file).or_default().push((number, mutant));
+        }
+        let mut built = Built { unviable, ..Built::default() };
+        for (file, mutants) in by_file {
+            let text = std::fs::read_to_string(root().join(file))?;
+            let mut switched = switch::switched(&text, &mutants).with_context(|| file.to_owned())?;
+            if file == CRATE {
+                switched.text.push_str(switch::RUNTIME);
+            }
+            built.files.insert(file.into(), switched.text);
+            built.regions.insert(file.into(), switched.regions);
+            built.numbers.extend(switched.numbers);
+            built.unviable.extend(switched.unviable);
+        }
+        Ok(built)
+    }
 }

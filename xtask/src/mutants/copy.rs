@@ -1,16 +1,16 @@
 //! The copy of the tree that mutants are made in.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::ensure;
 
-/// Makes `to` hold the files of a work tree that Git tracks or would track. Files that are the same stay as they are, so that what was
-/// built of them is still good.
-pub(super) fn update(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Makes `to` hold the files of a work tree that Git tracks or would track, some of them with another text. Files that are the same stay as
+/// they are, so that what was built of them is still good.
+pub(super) fn update(from: &Path, to: &Path, rewritten: &BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
     let wanted = files(from)?;
     for file in present(to) {
         if !wanted.contains(&file) {
@@ -18,8 +18,8 @@ pub(super) fn update(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     for file in &wanted {
-        let (source, copy) = (from.join(file), to.join(file));
-        let content = std::fs::read(&source)?;
+        let copy = to.join(file);
+        let content = rewritten.get(file).map_or_else(|| std::fs::read(from.join(file)), |text| Ok(text.clone().into_bytes()))?;
         if std::fs::read(&copy).is_ok_and(|old| old == content) {
             continue;
         }

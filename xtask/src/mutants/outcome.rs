@@ -1,65 +1,29 @@
 //! What became of mutants.
 
-use std::{fmt, path::Path};
+use std::fmt;
 
-use anyhow::Context as _;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A change that cargo-mutants can make.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub(super) struct Mutant {
-    /// `file:line:column: what is replaced by what in which function`.
-    pub(super) name: String,
-    pub(super) file: String,
-}
-
-/// What became of a mutant, as cargo-mutants writes it down.
-#[derive(Debug, Deserialize)]
-pub(super) struct Outcome {
-    scenario: Value,
-    summary: String,
-}
+use super::mutant::Mutant;
 
 /// The mutants of a sample by what became of them.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Some test failed, or didn't end.
-    caught: Vec<Mutant>,
-    /// It doesn't compile, so it says nothing of the tests.
-    unviable: Vec<Mutant>,
+    pub(super) caught: Vec<Mutant>,
     /// All tests passed.
     pub(super) missed: Vec<Mutant>,
-}
-
-pub(super) fn read(file: &Path) -> anyhow::Result<Vec<Outcome>> {
-    #[derive(Deserialize)]
-    struct Outcomes {
-        outcomes: Vec<Outcome>,
-    }
-    let text = std::fs::read(file).with_context(|| format!("cargo-mutants left no {}", file.display()))?;
-    Ok(serde_json::from_slice::<Outcomes>(&text)?.outcomes)
+    /// It doesn't compile, so it says nothing of the tests.
+    pub(super) unviable: Vec<Mutant>,
+    /// It is in code that the compiler runs, where nothing can be switched.
+    pub(super) constant: Vec<Mutant>,
 }
 
 impl Tally {
-    /// Takes those that were caught or don't compile; gives back the others.
-    pub(super) fn take(&mut self, mutants: Vec<Mutant>, outcomes: &[Outcome]) -> Vec<Mutant> {
-        let mut left = Vec::new();
-        for mutant in mutants {
-            let is_its = |outcome: &&Outcome| outcome.scenario.pointer("/Mutant/name").and_then(Value::as_str) == Some(&mutant.name);
-            match outcomes.iter().find(is_its).map(|outcome| outcome.summary.as_str()) {
-                Some("CaughtMutant" | "Timeout") => self.caught.push(mutant),
-                Some("Unviable") => self.unviable.push(mutant),
-                _ => left.push(mutant),
-            }
-        }
-        left
-    }
-
-    /// Caught of a hundred that compile.
+    /// Caught of a hundred that ran.
     fn percent(&self) -> usize {
-        let viable = self.caught.len() + self.missed.len();
-        (100 * self.caught.len()).checked_div(viable).unwrap_or(100)
+        let ran = self.caught.len() + self.missed.len();
+        (100 * self.caught.len()).checked_div(ran).unwrap_or(100)
     }
 
     pub(super) fn to_json(&self, seed: u64, of: usize) -> Value {
@@ -70,6 +34,7 @@ impl Tally {
             "caught": names(&self.caught),
             "missed": names(&self.missed),
             "unviable": names(&self.unviable),
+            "constant": names(&self.constant),
             "percent_caught": self.percent(),
         })
     }
@@ -77,33 +42,24 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { caught, unviable, missed } = self;
-        for mutant in missed {
+        for mutant in &self.missed {
             writeln!(f, "missed  {}", mutant.name)?;
         }
-        let (caught, missed, unviable) = (caught.len(), missed.len(), unviable.len());
-        writeln!(f, "{caught} caught, {missed} missed ({} % caught), {unviable} unviable", self.percent())
+        let [caught, missed, unviable, constant] =
+            [&self.caught, &self.missed, &self.unviable, &self.constant].map(|mutants: &Vec<Mutant>| mutants.len());
+        let percent = self.percent();
+        writeln!(f, "{caught} caught, {missed} missed ({percent} % caught), {unviable} unviable, {constant} in constants")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::mutant::Genre, *};
 
     #[test]
-    fn what_compiles_and_no_test_notices_is_left() {
-        let mutants: Vec<Mutant> =
-            ["a", "b", "c", "d"].iter().map(|name| Mutant { name: (*name).to_owned(), file: "a.rs".to_owned() }).collect();
-        let outcome = |name: &str, summary: &str| Outcome { scenario: json!({"Mutant": {"name": name}}), summary: summary.to_owned() };
-        let outcomes = [
-            Outcome { scenario: json!("Baseline"), summary: "Success".to_owned() },
-            outcome("a", "CaughtMutant"),
-            outcome("b", "MissedMutant"),
-            outcome("c", "Unviable"),
-            outcome("d", "Timeout"),
-        ];
-        let mut tally = Tally::default();
-        tally.missed = tally.take(mutants, &outcomes);
-        assert_eq!(tally.to_string(), "missed  b\n2 caught, 1 missed (66 % caught), 1 unviable\n");
+    fn only_what_ran_counts() {
+        let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(|line| Mutant::new(Genre::BinaryOperator, (line, 1), "+"));
+        let tally = Tally { caught: vec![a, b], missed: vec![c], unviable: vec![d], constant: vec![e] };
+        assert_eq!(tally.to_string(), "missed  a.rs:3:1: +\n2 caught, 1 missed (66 % caught), 1 unviable, 1 in constants\n");
     }
 }
