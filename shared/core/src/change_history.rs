@@ -6,18 +6,22 @@ pub(crate) mod effective_policies;
 pub(crate) mod guardrail_versions;
 pub(crate) mod identity_changes;
 mod identity_history;
+mod restoration;
 mod rule_match;
+mod search;
 mod service_control;
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
     sync::OnceLock,
 };
 
 use hashbrown::HashMap;
 
 use identity_history::{Before, History};
+use restoration::{ByValue, Cursor, Restorations};
 pub(crate) use rule_match::{Exposure, Outcome, RuleMatch};
 use service_control::{Loss, ServiceControl};
 
@@ -28,7 +32,7 @@ use crate::{
     control_change::ControlChange,
     enforcement::Enforcement,
     guardrail::{self, CanonicalGuardrail, Direction},
-    identity::IdentityPolicy,
+    identity::{IdentityPolicy, Lost},
     model::Model,
     policy::{GuardrailInference, Weakening},
     telemetry::store_name,
@@ -44,6 +48,16 @@ pub(crate) struct ChangeHistory<'a> {
     pub(crate) changes: Vec<(&'a ChangeKey, &'a Change)>,
     /// The indexes of the changes of each resource, by account, service and [`Change::subject`].
     by_subject: HashMap<String, Vec<usize>>,
+    /// The indexes of the successful changes of each resource, by the same and the operation.
+    by_operation: HashMap<String, Vec<usize>>,
+    /// The times at which the state of each account and Region may change, as far as they were asked for.
+    boundaries: RefCell<HashMap<(AccountId, Region), Rc<[Timestamp]>>>,
+    /// The same for all accounts of the organization together.
+    all_boundaries: RefCell<HashMap<(AccountId, Region), Rc<[Timestamp]>>>,
+    restored: Restorations<Timestamp>,
+    put_back: Restorations<usize>,
+    cursors: RefCell<HashMap<String, Cursor>>,
+    with_value: RefCell<ByValue>,
     /// The Regions in which each account has records.
     pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
     /// The times of the first and of the last record.
@@ -96,15 +110,26 @@ impl<'a> ChangeHistory<'a> {
         let RuleContext { state, configuration, regions, horizon, log_stores, published, heartbeats, drafts_requested, named } = context;
         let changes: Vec<(&ChangeKey, &Change)> = changes.iter().map(|(key, change)| (key, change)).collect();
         let mut by_subject: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_operation: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, (_, change)) in changes.iter().enumerate() {
-            let subject = change.subject().unwrap_or_default();
-            by_subject.entry(format!("{} {} {subject}", change.account, change.service)).or_default().push(index);
+            let subject = format!("{} {} {}", change.account, change.service, change.subject().unwrap_or_default());
+            if !change.is_refused() {
+                by_operation.entry(format!("{subject} {}", change.operation)).or_default().push(index);
+            }
+            by_subject.entry(subject).or_default().push(index);
         }
         ChangeHistory {
             state,
             configuration,
             changes,
             by_subject,
+            by_operation,
+            boundaries: RefCell::default(),
+            all_boundaries: RefCell::default(),
+            restored: Restorations::default(),
+            put_back: Restorations::default(),
+            cursors: RefCell::default(),
+            with_value: RefCell::default(),
             regions,
             horizon,
             log_stores,
@@ -124,6 +149,17 @@ impl<'a> ChangeHistory<'a> {
     /// The indexes of the changes of a resource, in the order of time.
     fn indexes_of(&self, account: &AccountId, service: &str, subject: &str) -> &[usize] {
         self.by_subject.get(&format!("{account} {service} {subject}")).map_or(&[], Vec::as_slice)
+    }
+
+    /// The indexes of the successful changes of a resource by an operation, in the order of time.
+    fn indexes_by(&self, account: &AccountId, service: &str, subject: &str, operation: &str) -> &[usize] {
+        self.by_operation.get(&format!("{account} {service} {subject} {operation}")).map_or(&[], Vec::as_slice)
+    }
+
+    /// The change at a position of some indexes, unless it was refused.
+    fn change_at(&self, indexes: &[usize], position: usize) -> Option<&'a Change> {
+        let (_, change) = self.changes.get(*indexes.get(position)?)?;
+        (!change.is_refused()).then_some(*change)
     }
 
     /// The management account, if it is known.
@@ -235,8 +271,7 @@ impl<'a> ChangeHistory<'a> {
             return Some(content);
         }
         // Records of updates lack the content. The next snapshot shows it, unless there was another update before that.
-        let later = timeline.entries().skip_while(|(time, ..)| *time <= at);
-        let mut read = later.take_while(|(_, source, _)| **source == Source::Snapshot).map(|(.., content)| content);
+        let mut read = timeline.after(at).take_while(|(_, source, _)| **source == Source::Snapshot).map(|(.., content)| content);
         read.find_map(|content| content?.as_deref().filter(|content| content.is_ready()))
     }
 
@@ -249,14 +284,15 @@ impl<'a> ChangeHistory<'a> {
     /// content in the snapshot. `None` if there is no snapshot, or no update besides it.
     pub(crate) fn updates_since_reading(&self, key: &GuardrailKey, last: Timestamp) -> Option<(&'a CanonicalGuardrail, Vec<&'a Change>)> {
         let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
-        let earlier = timeline.entries().take_while(|(time, ..)| *time < last);
-        let ready = earlier.filter_map(|(time, _, content)| Some((time, content?.as_deref().filter(|content| content.is_ready())?)));
-        let (since, before) = ready.last()?;
-        let all = self.indexes_of(&key.account, "bedrock", &key.id).iter().filter_map(|index| self.changes.get(*index));
-        let updates: Vec<&Change> = all
-            .filter(|(of, change)| of.time > since && of.time <= last && change.operation == "UpdateGuardrail" && !change.is_refused())
-            .map(|(_, change)| *change)
-            .collect();
+        let mut earlier = timeline.before(last).rev();
+        let (since, before) =
+            earlier.find_map(|(time, _, content)| Some((time, content?.as_deref().filter(|content| content.is_ready())?)))?;
+        let all = self.indexes_by(&key.account, "bedrock", &key.id, "UpdateGuardrail");
+        let time = |index: &usize| self.changes.get(*index).map(|(of, _)| of.time);
+        let (start, end) =
+            (all.partition_point(|index| time(index) <= Some(since)), all.partition_point(|index| time(index) <= Some(last)));
+        let within = all.get(start..end).unwrap_or_default();
+        let updates: Vec<&Change> = within.iter().filter_map(|index| self.changes.get(*index)).map(|(_, change)| *change).collect();
         (updates.len() > 1).then_some((before, updates))
     }
 
@@ -281,30 +317,30 @@ impl<'a> ChangeHistory<'a> {
             .collect()
     }
 
-    /// The time of the first snapshot, after a change, in which no control of the guardrail's DRAFT is weaker than before the change.
-    pub(crate) fn draft_restored_at(&self, key: &GuardrailKey, after: Timestamp, before: &CanonicalGuardrail) -> Option<Timestamp> {
-        let timeline = self.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
-        let read = timeline.entries().filter_map(|(time, _, content)| Some((time, content?.as_deref()?)));
-        let right =
-            |(time, content): &(Timestamp, &CanonicalGuardrail)| *time > after && content.is_ready() && lowered(before, content).is_empty();
-        read.into_iter().find(right).map(|(time, _)| time)
-    }
-
     /// The times after `after` at which an enforcement may change: in this account and Region, or in the Region for any account of the
     /// organization.
-    pub(crate) fn all_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
-        let mut times: Vec<Timestamp> = self.state.accounts().flat_map(|other| self.policy_boundaries(other, region, after)).collect();
-        times.extend(self.policy_boundaries(account, region, after));
-        times.sort_unstable();
-        times.dedup();
-        times
+    pub(crate) fn all_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let known = self.all_boundaries.borrow().get(&(account.clone(), region.clone())).cloned();
+        let all = known.unwrap_or_else(|| {
+            let mut all: BTreeSet<Timestamp> = self.boundaries_of(account, region).iter().copied().collect();
+            for other in self.state.accounts() {
+                all.extend(self.boundaries_of(other, region).iter());
+            }
+            let all: Rc<[Timestamp]> = all.into_iter().collect();
+            self.all_boundaries.borrow_mut().insert((account.clone(), region.clone()), Rc::clone(&all));
+            all
+        });
+        from(all, after)
     }
 
     /// The times after `after` at which an account's effective policy may change.
-    pub(crate) fn policy_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> Vec<Timestamp> {
-        let mut times = self.state.boundaries(account, region);
-        times.retain(|time| *time > after);
-        times
+    pub(crate) fn policy_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        from(self.boundaries_of(account, region), after)
+    }
+
+    fn boundaries_of(&self, account: &AccountId, region: &Region) -> Rc<[Timestamp]> {
+        let mut known = self.boundaries.borrow_mut();
+        Rc::clone(known.entry((account.clone(), region.clone())).or_insert_with(|| self.state.boundaries(account, region).into()))
     }
 
     /// Whether an enforcement of the account and Region covers a model.
@@ -334,36 +370,26 @@ impl<'a> ChangeHistory<'a> {
 }
 
 impl ChangeInContext<'_> {
-    /// The latest successful change of the resource before this one that fulfils a condition.
-    pub(crate) fn earlier(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<&Change> {
-        let all = self.history.indexes_of(&self.change.account, &self.change.service, subject);
-        let before = all.get(..all.partition_point(|index| *index < self.index)).unwrap_or_default();
-        before
-            .iter()
-            .rev()
-            .filter_map(|index| self.history.changes.get(*index))
-            .map(|(_, change)| *change)
-            .find(|change| !change.is_refused() && passes(change))
-    }
-
-    /// The first successful change of the resource after this one that fulfils a condition.
-    pub(crate) fn later(&self, subject: &str, passes: impl Fn(&Change) -> bool) -> Option<(&ChangeKey, &Change)> {
-        let all = self.history.indexes_of(&self.change.account, &self.change.service, subject);
-        let after = all.get(all.partition_point(|index| *index <= self.index)..).unwrap_or_default();
-        after
-            .iter()
-            .filter_map(|index| self.history.changes.get(*index).copied())
-            .find(|(_, change)| !change.is_refused() && passes(change))
-    }
-
     /// The policies of the identity before the change, as far as known.
     pub(crate) fn identity_before(&self) -> Before {
-        self.history.identities.get_or_init(|| History::of(&self.history.changes, self.history.state)).before(self.index)
+        self.identities().before(self.index)
     }
 
-    /// The time at which the policies of the identity fulfil a condition again after the change.
-    pub(crate) fn identity_restored_at(&self, right: impl Fn(&IdentityPolicy) -> bool) -> Option<Timestamp> {
-        self.history.identities.get()?.restored_at(self.index, self.change, self.history.state, right)
+    fn identities(&self) -> &History {
+        self.history.identities.get_or_init(|| History::of(&self.history.changes, self.history.state))
+    }
+
+    /// What an identity loses when one content takes the place of another.
+    pub(crate) fn identity_lost(&self, before: &IdentityPolicy, after: &IdentityPolicy) -> Rc<Lost> {
+        self.identities().lost(before, after)
+    }
+
+    /// The time at which what an identity lost of its policies is restored after the change.
+    pub(crate) fn identity_restored_at(&self, before: &IdentityPolicy, right: impl Fn(&Lost) -> bool) -> Option<Timestamp> {
+        if self.change.is_refused() {
+            return None;
+        }
+        self.identities().restored_at(self.index, self.change, self.history.state, before, right)
     }
 
     /// The protection by service and resource control policies that the change removed; `None` if it removed none.
@@ -401,6 +427,12 @@ impl ChangeInContext<'_> {
     pub(crate) fn name(&self, key: &str) -> &str {
         self.change.text(key).map(short).unwrap_or_default()
     }
+}
+
+/// The times after a time.
+fn from(times: Rc<[Timestamp]>, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let start = times.partition_point(|time| *time <= after);
+    (start..times.len()).filter_map(move |index| times.get(index).copied())
 }
 
 /// The names of the buckets, log groups and keys that evidence is kept with, from the world and from all records about trails.

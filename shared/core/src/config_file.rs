@@ -355,7 +355,7 @@ mod tests {
         for odd in ["\"not_known\"", "\"lax\"", "1", "{ sytem = \"selective\" }", "{ system = \"not_known\" }"] {
             assert!(guarding(odd).is_err(), "{odd}");
         }
-        let [exception] = configuration.exceptions.as_slice() else { panic!() };
+        let [exception] = &configuration.exceptions[..] else { panic!() };
         assert!(exception.selects("api-not-covered", &"222233334444".into(), &"us-east-1".into(), None));
         assert!(exception.selects_principal("arn:aws:iam::222233334444:role/batch-nightly"));
         assert!(exception.selects_principal("arn:aws:iam::222233334444:role/batch-nightly some-session"));

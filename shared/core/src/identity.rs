@@ -26,10 +26,18 @@ pub(crate) use simple::GUARDS;
 use simple::{allowing, matching_actions, sorted};
 
 /// The statements of policies that decide who may run a model without a guardrail, and who may not change guardrails.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IdentityPolicy {
-    statements: BTreeSet<Arc<Statement>>,
+    statements: Arc<BTreeSet<Arc<Statement>>>,
+    /// Whether there are more statements than are evaluated ([`MOST_STATEMENTS`]). Which ones is not kept then, and nothing is concluded from
+    /// them.
+    too_many: bool,
 }
+
+/// The most statements that are evaluated together. IAM's quotas allow 10,240 characters of inline policies for a role and ten managed
+/// policies of 6,144 characters, which is less by far; records that show more are incomplete or made up. Without a limit, each further
+/// policy of a role would cost as much time as it has policies already.
+const MOST_STATEMENTS: usize = 256;
 
 impl IdentityPolicy {
     /// Parses a document from JSON, from a string of JSON, or from a URL-encoded string. `None` if it is no document.
@@ -37,7 +45,7 @@ impl IdentityPolicy {
     pub fn parse(document: &Value) -> Option<Self> {
         let document = as_document(document)?;
         let read = statements(&document).filter(|statement| may_matter(statement)).map(Statement::read);
-        Some(IdentityPolicy { statements: read.filter(operations::matters).map(Arc::new).collect() })
+        Some(IdentityPolicy::of(read.filter(operations::matters).map(Arc::new).collect()))
     }
 
     /// The policy that allows everything.
@@ -50,7 +58,25 @@ impl IdentityPolicy {
             resources: Names::all(),
             conditions: Vec::new(),
         };
-        IdentityPolicy { statements: BTreeSet::from([Arc::new(everything)]) }
+        IdentityPolicy::of(BTreeSet::from([Arc::new(everything)]))
+    }
+
+    fn of(statements: BTreeSet<Arc<Statement>>) -> Self {
+        IdentityPolicy { statements: Arc::new(statements), too_many: false }
+    }
+
+    /// The policy with these statements; if they are too many, with none that are known.
+    pub(crate) fn with(statements: impl ExactSizeIterator<Item = Arc<Statement>>) -> Self {
+        if statements.len() > MOST_STATEMENTS { Self::too_many() } else { Self::of(statements.collect()) }
+    }
+
+    /// A policy with more statements than are evaluated.
+    pub(crate) fn too_many() -> Self {
+        IdentityPolicy { too_many: true, ..IdentityPolicy::default() }
+    }
+
+    pub(crate) fn statements(&self) -> impl ExactSizeIterator<Item = &Arc<Statement>> {
+        self.statements.iter()
     }
 
     /// Reduces a document to the statements that can decide about the evaluated requests, each once. `None` if it is no document. A
@@ -98,39 +124,48 @@ impl IdentityPolicy {
         self.asks() || self.protects()
     }
 
-    /// Whether any statement demands a guardrail, or denies inference.
+    /// Whether any statement demands a guardrail, or denies inference. Statements that are too many may.
     #[must_use]
     pub fn asks(&self) -> bool {
         let asks = |statement: &Statement| match statement.effect {
             Effect::Deny => operations::is_about_inference(statement),
             Effect::Allow => guardrails::asks_for_guardrail(statement),
         };
-        self.statements.iter().any(|statement| asks(statement))
+        self.too_many || self.statements.iter().any(|statement| asks(statement))
     }
 
-    /// Whether it denies changes of guardrails, or of what enforces and records them.
+    /// Whether it denies changes of guardrails, or of what enforces and records them. Statements that are too many may.
     #[must_use]
     pub fn protects(&self) -> bool {
-        self.statements.iter().any(|statement| statement.effect == Effect::Deny && operations::is_about_protection(statement))
+        self.too_many
+            || self.statements.iter().any(|statement| statement.effect == Effect::Deny && operations::is_about_protection(statement))
     }
 
-    /// Whether it allows running models without a guardrail.
+    /// Whether it allows running models without a guardrail. Statements that are too many may.
     #[must_use]
     pub fn opens(&self) -> bool {
-        self.statements.iter().any(|statement| statement.effect == Effect::Allow && !guardrails::asks_for_guardrail(statement))
+        let opens = |statement: &Statement| statement.effect == Effect::Allow && !guardrails::asks_for_guardrail(statement);
+        self.too_many || self.statements.iter().any(|statement| opens(statement))
     }
 
     /// The statements that deny, without those that allow.
     #[must_use]
     pub(crate) fn denials(&self) -> IdentityPolicy {
         let denials = self.statements.iter().filter(|statement| statement.effect == Effect::Deny);
-        IdentityPolicy { statements: denials.cloned().collect() }
+        IdentityPolicy { statements: Arc::new(denials.cloned().collect()), too_many: self.too_many }
     }
 
     /// The statements of both policies.
     #[must_use]
     pub fn and(&self, other: &IdentityPolicy) -> IdentityPolicy {
-        IdentityPolicy { statements: &self.statements | &other.statements }
+        if self.too_many || other.too_many {
+            return Self::too_many();
+        }
+        if other.statements.is_subset(&self.statements) {
+            return self.clone();
+        }
+        let both = &*self.statements | &*other.statements;
+        if both.len() > MOST_STATEMENTS { Self::too_many() } else { Self::of(both) }
     }
 }
 

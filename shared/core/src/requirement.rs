@@ -87,6 +87,12 @@ impl AccountSelector {
         self.0.iter().map(String::as_str)
     }
 
+    /// Whether it selects accounts by their ids only.
+    #[must_use]
+    pub fn is_by_id(&self) -> bool {
+        !self.0.contains("*") && self.targets().next().is_none()
+    }
+
     /// The OUs and roots in the selection.
     fn targets(&self) -> impl Iterator<Item = &str> {
         self.names().filter(|name| name.starts_with("ou-") || name.starts_with("r-"))

@@ -75,9 +75,9 @@ pub struct World {
     trail_changes: BTreeSet<(Timestamp, String, ChangedTrail)>,
     agents: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
     flows: BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>,
-    organization_changes: BTreeSet<(Timestamp, String, OrganizationChange)>,
+    organization_changes: BTreeSet<(Timestamp, String, Arc<OrganizationChange>)>,
     /// Refused changes of the organization. They change nothing; rules examine what they would have changed.
-    organization_attempts: BTreeSet<(Timestamp, String, OrganizationChange)>,
+    organization_attempts: BTreeSet<(Timestamp, String, Arc<OrganizationChange>)>,
 }
 
 /// The content of a guardrail version over time; `None` in a state if the version didn't exist.
@@ -244,7 +244,7 @@ impl World {
         let from_event = || Source::event(event_id);
         match change {
             WorldChange::Organization(change) => {
-                self.organization_changes.insert((time, event_id.to_owned(), change.clone()));
+                self.organization_changes.insert((time, event_id.to_owned(), Arc::new(change.clone())));
             }
             WorldChange::ConfigurationPut { account, region, enforcement } => {
                 let timeline = self.configurations.entry((account.clone(), region.clone())).or_default();
@@ -297,7 +297,7 @@ impl World {
 
     /// Adds a refused change of the organization.
     pub fn attempt(&mut self, time: Timestamp, event_id: &str, change: &OrganizationChange) {
-        self.organization_attempts.insert((time, event_id.to_owned(), change.clone()));
+        self.organization_attempts.insert((time, event_id.to_owned(), Arc::new(change.clone())));
     }
 
     /// The types of the known policies.

@@ -1,6 +1,6 @@
 //! Applies the exceptions of the configuration, which suppress findings until a date.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::options::AuditOptions;
 use crate::{
@@ -31,21 +31,28 @@ pub(super) fn apply(
     options: &AuditOptions<'_>,
     excepted: &mut BTreeSet<usize>,
 ) {
-    let meant = |exceptions: &[(usize, &Exception)]| {
-        principals.iter().all(|principal| exceptions.iter().any(|(_, exception)| exception.selects_principal(principal)))
-    };
-    let selecting = options.configuration.exceptions.iter().enumerate().filter(|(_, exception)| {
-        let selects_some = principals.iter().any(|principal| exception.selects_principal(principal));
-        exception.selects(&finding.rule, &finding.account, &finding.region, organization)
-            && (selects_some || principals.is_empty() && exception.principals.is_empty())
-    });
-    let (live, ended): (Vec<_>, Vec<_>) = selecting.partition(|(_, exception)| exception.is_live(options.now));
-    excepted.extend(live.iter().map(|(index, _)| *index));
-    let first_to_end = live.iter().min_by_key(|(index, exception)| (exception.until, *index)).copied();
-    if let Some((_, exception)) = first_to_end.filter(|_| meant(&live)) {
-        finding.status = Status::Suppressed;
+    let Finding { rule, account, region, .. } = &*finding;
+    let all = &options.configuration.exceptions;
+    let selects = |(_, exception): &(usize, &Exception)| exception.selects(rule, account, region, organization);
+    let is_live = |exception: &&Exception| exception.is_live(options.now);
+    let of_everybody: BTreeMap<usize, &Exception> = all.of_everybody(rule, account).filter(selects).collect();
+    let lives_for_all = of_everybody.values().any(is_live);
+    let mut selecting = of_everybody.clone();
+    // Whether each principal is matched by a live exception, and by any.
+    let (mut meant_by_live, mut meant) = (true, true);
+    for principal in principals {
+        let own: BTreeMap<usize, &Exception> = all.of_principal(rule, account, principal).filter(selects).collect();
+        meant_by_live &= lives_for_all || own.values().any(is_live);
+        meant &= !own.is_empty() || !of_everybody.is_empty();
+        selecting.extend(own);
+    }
+    let live = || selecting.iter().filter(|(_, exception)| is_live(exception));
+    excepted.extend(live().map(|(index, _)| *index));
+    let first_to_end = live().min_by_key(|(index, exception)| (exception.until, **index));
+    if let Some((_, exception)) = first_to_end.filter(|_| meant_by_live) {
         finding.suppression = Some(suppression(exception));
-    } else if !ended.is_empty() && meant(&[live, ended].concat()) {
+        finding.status = Status::Suppressed;
+    } else if meant && selecting.values().any(|exception| !is_live(exception)) {
         finding.reopened += 1;
     }
 }

@@ -18,7 +18,8 @@ pub(super) struct Relevance<'m> {
     /// have such a document too.
     guards: String,
     stems: &'m [String],
-    /// The identities with a document that demands or protects a guardrail, by account.
+    /// The identities with a document that demands or protects a guardrail, by account. The names are written backwards: the file of an
+    /// identity ends with its name, and a set is searched by beginnings.
     guarded: BTreeSet<(AccountId, String)>,
 }
 
@@ -26,13 +27,13 @@ impl<'m> Relevance<'m> {
     /// Searches all changes for such documents. Also returns the accounts and Regions where a document that allows inference was written
     /// and the identities were not read, which is a blind spot.
     pub(super) fn of(kept: &PackedChanges, strings: &Strings, state: &State, stems: &'m [String]) -> (Self, AccountRegions) {
-        let guarded = state.identities().map(|(account, entity)| (account.clone(), entity.to_owned())).collect();
+        let guarded = state.identities().map(|(account, entity)| (account.clone(), backwards(entity))).collect();
         let mut relevance = Relevance { guards: format!("\"{GUARDS}\":true"), stems, guarded };
         let mut blind = BTreeSet::new();
         for listed in kept.iter(strings).filter(|listed| listed.operation().0 == "iam") {
             if is_rare(&listed) || relevance.is_named_by(&listed) {
                 let (_, change) = listed.to_change();
-                relevance.guarded.extend(change.subject().map(|subject| (change.account.clone(), subject.to_owned())));
+                relevance.guarded.extend(change.subject().map(|subject| (change.account.clone(), backwards(subject))));
             } else if listed.mentions("\"Effect\"") {
                 let place = (AccountId::from(listed.account()), Region::from(listed.region()));
                 if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
@@ -54,8 +55,15 @@ impl<'m> Relevance<'m> {
 
     fn is_concerned_by(&self, listed: &PackedChange<'_>) -> bool {
         let (_, change) = listed.to_change();
-        change.names().any(|name| self.guarded.iter().any(|(account, entity)| *account == change.account && entity.ends_with(name)))
+        change.names().any(|name| {
+            let from = (change.account.clone(), backwards(name));
+            self.guarded.range(&from..).next().is_some_and(|(account, entity)| *account == from.0 && entity.starts_with(&from.1))
+        })
     }
+}
+
+fn backwards(name: &str) -> String {
+    name.chars().rev().collect()
 }
 
 /// Whether a change is of a rare kind, which is always relevant: any but IAM's changes and attachments of policies.

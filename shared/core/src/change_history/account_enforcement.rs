@@ -10,5 +10,6 @@ pub(crate) const ENFORCED_CONFIGURATION: &str = "enforced guardrail configuratio
 pub(crate) fn configuration_right_again(seen: &ChangeInContext<'_>, right: impl Fn(&[Enforcement]) -> bool) -> Option<Timestamp> {
     let (account, region) = (&seen.change.account, &seen.change.region);
     let later = seen.history.policy_boundaries(account, region, seen.key.time);
-    later.into_iter().find(|at| seen.history.state.configurations(account, region, *at).state().is_some_and(&right))
+    let finding = format!("{} of {ENFORCED_CONFIGURATION} {account} {region}", seen.change.operation);
+    seen.right_again(finding, later, |at| seen.history.state.configurations(account, region, at).state().is_some_and(&right))
 }

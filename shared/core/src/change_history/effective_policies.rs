@@ -1,10 +1,13 @@
 //! Finds the accounts whose effective policies a change of the organization makes weaker, and the time at which each is restored.
 
+use std::{collections::HashMap, sync::Arc};
+
 use super::{ChangeInContext, Outcome, RuleMatch, guardrail_versions::is_upgrade};
 use crate::{
     arn::{AccountId, GuardrailVersionArn, PolicyId, TargetId},
     change::{OrganizationChange, WorldChange},
-    policy::{BEDROCK_POLICY, Weakening, weakening},
+    control_change::ControlChange,
+    policy::{BEDROCK_POLICY, EffectivePolicy, Weakening, weakening},
     timestamp::Timestamp,
     world::{PolicyBasis, PolicyInForce},
 };
@@ -13,6 +16,13 @@ use crate::{
 /// is an assumption (docs/aws/bedrock-policies.md#limits): a shorter one would take an old description for evidence that the policy is
 /// restored.
 pub(crate) const PROPAGATION_SECONDS: i64 = 15 * 60;
+
+/// How a change made an effective policy weaker.
+struct Weaker {
+    changes: Vec<ControlChange>,
+    unverified: bool,
+    restored_at: Option<Timestamp>,
+}
 
 /// A match for each account whose effective policy a change of the organization makes weaker.
 pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<Outcome> {
@@ -34,6 +44,8 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
     };
     let mut outcomes = Vec::new();
     let mut unverified = Vec::new();
+    // Most accounts share their policies at all times, and so the answer.
+    let mut known: HashMap<[usize; 3], Option<Weaker>> = HashMap::new();
     for account in effect.accounts {
         let (before, after) = (account.before.state(), account.after.state());
         let (Some(before), Some(after)) = (before.clone(), after) else {
@@ -43,23 +55,29 @@ pub(crate) fn weaker_policies(seen: &ChangeInContext<'_>, because: &str) -> Vec<
             }
             continue;
         };
-        let lost = weakening(before.as_deref(), after.as_deref(), &compare_now);
-        // While the current policy is invalid, the last valid one in force is no evidence; nor is an answer that AWS gave too early.
-        let right = |at: &Timestamp| {
-            let is_evidence = |now: &&PolicyInForce| match now.basis {
-                PolicyBasis::Computed => true,
-                PolicyBasis::Described => now.since.seconds_since(seen.key.time) >= PROPAGATION_SECONDS,
-                PolicyBasis::LastValid => false,
+        let number = seen.history.state.policies_number(&account.account);
+        let address = |policy: &Option<Arc<EffectivePolicy>>| policy.as_ref().map_or(0, |policy| Arc::as_ptr(policy).addr());
+        let weaker = known.entry([number, address(&before), address(&after)]).or_insert_with(|| {
+            let lost = weakening(before.as_deref(), after.as_deref(), &compare_now);
+            let unverified = lost.changes.is_empty();
+            let changes = if unverified { lost.unverified } else { lost.changes };
+            // While the current policy is invalid, the last valid one in force is no evidence; nor is an answer that AWS gave too early.
+            let right = |at: Timestamp| {
+                let is_evidence = |now: &&PolicyInForce| match now.basis {
+                    PolicyBasis::Computed => true,
+                    PolicyBasis::Described => now.since.seconds_since(seen.key.time) >= PROPAGATION_SECONDS,
+                    PolicyBasis::LastValid => false,
+                };
+                let now = seen.history.state.policy(&account.account, at).state().filter(is_evidence);
+                now.is_some_and(|now| weakening(before.as_deref(), now.policy.as_deref(), &compare).is_none())
             };
-            let now = seen.history.state.policy(&account.account, *at).state().filter(is_evidence);
-            now.is_some_and(|now| weakening(before.as_deref(), now.policy.as_deref(), &compare).is_none())
-        };
-        let restored_at = || seen.history.policy_boundaries(&account.account, region, seen.key.time).into_iter().find(right);
-        let rule_match = || RuleMatch::new(&account.account, region, resource(), because);
-        if !lost.changes.is_empty() {
-            outcomes.push(rule_match().changing(lost.changes).restored_at(restored_at()).fires());
-        } else if !lost.unverified.is_empty() {
-            outcomes.push(rule_match().changing(lost.unverified).unverified(true).restored_at(restored_at()).fires());
+            let later = seen.history.state.policies_after(&account.account, seen.key.time).map(|(time, _)| time);
+            let finding = || format!("{} of {} in {region}, policies {number}", seen.change.operation, resource());
+            (!changes.is_empty()).then(|| Weaker { changes, unverified, restored_at: seen.right_again(finding(), later, right) })
+        });
+        if let Some(Weaker { changes, unverified, restored_at }) = weaker {
+            let rule_match = RuleMatch::new(&account.account, region, resource(), because).changing(changes.clone());
+            outcomes.push(rule_match.unverified(*unverified).restored_at(*restored_at).fires());
         }
     }
     if effect_is_empty && let Some((policy, target)) = unknown_target(seen, change) {

@@ -1,7 +1,9 @@
 //! Finds the two contents of a guardrail that a change is judged by: the DRAFT before and after an update, a published version and the one
 //! before it, or the versions that a change of enforcement replaces.
 
-use super::{ChangeInContext, Outcome, RuleMatch, published_version};
+use std::{collections::HashSet, sync::Arc};
+
+use super::{ChangeInContext, Outcome, RuleMatch, lowered, published_version};
 use crate::{
     arn::{GuardrailKey, GuardrailVersion, GuardrailVersionArn},
     change::WorldChange,
@@ -37,6 +39,17 @@ pub(crate) fn draft_before_and_after<'s>(
     let read = |at: Timestamp| seen.history.draft(&key, at);
     let (before, after) = (read(seen.before()), if seen.change.is_refused() { None } else { read(seen.key.time) });
     Some((key, before, after))
+}
+
+/// The time of the first snapshot, after the change, in which no control of the guardrail's DRAFT is weaker than before the change.
+pub(crate) fn draft_restored_at(seen: &ChangeInContext<'_>, key: &GuardrailKey, before: &CanonicalGuardrail) -> Option<Timestamp> {
+    let timeline = seen.history.state.guardrail_timeline(&key.version(GuardrailVersion::Draft))?;
+    let later = timeline.after(seen.key.time).filter(|(.., content)| content.is_some()).map(|(time, ..)| time);
+    let is_right = |content: &CanonicalGuardrail| content.is_ready() && lowered(before, content).is_empty();
+    seen.right_again(format!("the DRAFT of {}", key.arn()), later, |again| {
+        let read = timeline.after(again.just_before()).take_while(|(time, ..)| *time == again);
+        read.filter_map(|(.., content)| content?.as_deref()).any(is_right)
+    })
 }
 
 /// A published version, then the version that it is compared with and its content, then the content of the first.
@@ -86,10 +99,15 @@ pub(crate) fn replaced_guardrails(seen: &ChangeInContext<'_>) -> Vec<(GuardrailV
             }
         }
         Some(WorldChange::Organization(change)) => {
+            // Most accounts have the same two policies.
+            let mut known = HashSet::new();
             for account in state.effect_of(seen.key.time, &seen.key.event_id, change).accounts {
                 let (Some(Some(before)), Some(Some(after))) = (account.before.state(), account.after.state()) else {
                     continue;
                 };
+                if !known.insert([&before, &after].map(|policy| Arc::as_ptr(policy).addr())) {
+                    continue;
+                }
                 for (region, inference) in
                     before.regions.iter().flat_map(|(region, inferences)| inferences.iter().map(move |one| (region, one)))
                 {
@@ -108,19 +126,14 @@ pub(crate) fn replaced_guardrails(seen: &ChangeInContext<'_>) -> Vec<(GuardrailV
     replaced
 }
 
-/// The first time in a period at which another version than the weaker one is known to be enforced.
-pub(crate) fn replaced_again(
-    seen: &ChangeInContext<'_>,
-    weaker: &GuardrailVersionArn,
-    after: Timestamp,
-    until: Timestamp,
-) -> Option<Timestamp> {
+/// The first time after a change at which another version than the weaker one is known to be enforced.
+pub(crate) fn replaced_again(seen: &ChangeInContext<'_>, weaker: &GuardrailVersionArn) -> Option<Timestamp> {
     let state = seen.history.state;
     let (account, region) = (&seen.change.account, &seen.change.region);
-    let boundaries = seen.history.all_boundaries(account, region, after);
-    boundaries.into_iter().filter(|at| *at < until).find(|at| {
-        let enforced = seen.history.enforced_versions(&weaker.key, *at);
-        let is_known = state.configurations(account, region, *at).state().is_some() || state.accounts().next().is_some();
+    let boundaries = seen.history.all_boundaries(account, region, seen.key.time);
+    seen.right_again(format!("replaced {}", weaker.key.arn()), boundaries, |at| {
+        let enforced = seen.history.enforced_versions(&weaker.key, at);
+        let is_known = state.configurations(account, region, at).state().is_some() || state.accounts().next().is_some();
         is_known && !enforced.is_empty() && !enforced.contains(&weaker.version)
     })
 }

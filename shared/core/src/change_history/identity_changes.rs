@@ -8,7 +8,7 @@ use super::{
 use crate::{
     arn::{AccountId, short},
     change::Change,
-    identity::{IdentityPolicy, Lost, NewlyPassing, Silence, in_words, lost},
+    identity::{IdentityPolicy, Lost, NewlyPassing, in_words},
     missing_evidence::MissingEvidence,
 };
 
@@ -59,16 +59,13 @@ impl Concern {
             ),
             Effect::Unreadable(_) => None,
             Effect::Known { before, after } => {
-                let took = lost(std::slice::from_ref(&before), std::slice::from_ref(&after), Silence::Refuses);
+                let took = seen.identity_lost(&before, &after);
                 let newly = (self.of)(seen, &took);
-                let right = |after: &IdentityPolicy| {
-                    let lost = lost(std::slice::from_ref(&before), std::slice::from_ref(after), Silence::Refuses);
-                    !(self.is_open)(&lost) && (self.of)(seen, &lost).is_empty()
-                };
+                let right = |lost: &Lost| !(self.is_open)(lost) && (self.of)(seen, lost).is_empty();
                 if newly.is_empty() {
                     return (self.is_open)(&took).then(|| rule_match(self.too_much(seen)).unverified(true).fires());
                 }
-                let restored_at = seen.identity_restored_at(right);
+                let restored_at = seen.identity_restored_at(&before, right);
                 Some(rule_match((self.because)(seen, &newly)).changing(in_words(&newly)).restored_at(restored_at).fires())
             }
         }

@@ -4,7 +4,13 @@
 //! A request must be allowed at every level of the organization's tree, and a Deny at any level refuses it. So a statement that a policy
 //! loses matters only in accounts below its attachments, and only if no other policy between the root and the account refuses the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    rc::Rc,
+};
+
+use hashbrown::HashMap;
 
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
@@ -47,17 +53,28 @@ pub(crate) enum Loss {
 /// The policies that apply to an account: one merged document for each level from the root to the account and each policy type.
 type Levels = Vec<IdentityPolicy>;
 
-/// A loss that is not restored yet, with the policies that the accounts had before it.
+/// The ids of the policies that are attached at each level from the root to an account.
+type Attached = Vec<Vec<PolicyId>>;
+
+/// Losses that are not restored yet, with the policies that the accounts had before them. Changes that took the same away are restored
+/// together.
 struct Pending {
-    index: usize,
-    accounts: Vec<(AccountId, Levels)>,
+    indexes: Vec<usize>,
+    accounts: Vec<(Rc<Levels>, Vec<AccountId>)>,
 }
+
+/// The most different losses that are followed. The restoration of older ones is not found, and they stay open.
+const MOST_PENDING: usize = 64;
 
 struct Pass<'s> {
     state: &'s State,
     organization: Option<Organization>,
-    pending: Vec<Pending>,
+    pending: VecDeque<Pending>,
     losses: BTreeMap<usize, Loss>,
+    /// The documents that were parsed so far, by their text.
+    documents: RefCell<HashMap<&'s str, Option<IdentityPolicy>>>,
+    /// Whether nothing is lost from some policies to others.
+    lost: RefCell<HashMap<(Rc<Levels>, Rc<Levels>), bool>>,
 }
 
 /// The policy that a change rewrites, with its new content if that is known.
@@ -65,7 +82,8 @@ type Supposed<'c> = Option<(&'c PolicyId, Option<IdentityPolicy>)>;
 
 impl ServiceControl {
     pub(crate) fn of(changes: &[(&ChangeKey, &Change)], state: &State) -> Self {
-        let mut pass = Pass { state, organization: None, pending: Vec::new(), losses: BTreeMap::new() };
+        let (documents, lost) = Default::default();
+        let mut pass = Pass { state, organization: None, pending: VecDeque::new(), losses: BTreeMap::new(), documents, lost };
         let mut readings = state.world().organization_readings().peekable();
         for (index, (key, change)) in changes.iter().enumerate() {
             let Some(WorldChange::Organization(organization_change)) = &change.effect else {
@@ -86,7 +104,7 @@ impl ServiceControl {
     }
 }
 
-impl Pass<'_> {
+impl<'s> Pass<'s> {
     fn read(&mut self, time: Timestamp, organization: &Organization) {
         self.organization = Some(organization.clone());
         self.put_right(time);
@@ -100,7 +118,8 @@ impl Pass<'_> {
         }
         if refused {
             // A refused change removed nothing that could be restored.
-            self.pending.retain(|pending| pending.index != index);
+            self.pending.iter_mut().for_each(|pending| pending.indexes.retain(|pending| *pending != index));
+            self.pending.retain(|pending| !pending.indexes.is_empty());
         } else {
             if let Some(organization) = &mut self.organization {
                 apply(organization, time, change, self.state);
@@ -135,7 +154,13 @@ impl Pass<'_> {
         }
         let version = self.state.organization_policy(policy, at).state()?;
         let (policy_type, _) = TYPES.iter().find(|(known, _)| *known == version.policy_type)?;
-        Some((policy_type, IdentityPolicy::parse(&serde_json::Value::String(version.content.clone()))?))
+        Some((policy_type, self.parsed(&version.content)?))
+    }
+
+    /// The document in a text, which is parsed once.
+    fn parsed(&self, content: &'s str) -> Option<IdentityPolicy> {
+        let parse = || IdentityPolicy::parse(&serde_json::Value::String(content.to_owned()));
+        self.documents.borrow_mut().entry(content).or_insert_with(parse).clone()
     }
 
     fn loss(&mut self, index: usize, time: Timestamp, change: &OrganizationChange) -> Option<Loss> {
@@ -162,26 +187,35 @@ impl Pass<'_> {
             let before = self.document(policy, before).map(|(_, before)| before);
             return (!concerned.is_empty()).then_some(Loss::NotKnown { accounts: concerned, before });
         }
-        let mut accounts = Vec::new();
+        let mut named = Vec::new();
         let mut all = Lost::default();
         // Accounts with equal attachments have equal policies, so these are computed once.
-        let mut known: BTreeMap<Vec<Vec<PolicyId>>, (Levels, Lost)> = BTreeMap::new();
+        let mut known: BTreeMap<Attached, (Rc<Levels>, Lost, Vec<AccountId>)> = BTreeMap::new();
         for account in concerned {
-            let (levels, lost) = known.entry(attached(organization, &account, before)).or_insert_with(|| {
+            let (_, lost, alike) = known.entry(attached(organization, &account, before)).or_insert_with(|| {
                 let levels = self.levels(organization, &account, before, None);
                 let lost = lost(&levels, &self.levels(&after, &account, time, supposed.as_ref()), Silence::Allows);
-                (levels, lost)
+                (Rc::new(levels), lost, Vec::new())
             });
             if !lost.is_empty() {
-                all.add(lost);
-                accounts.push((account, levels.clone()));
+                if alike.is_empty() {
+                    all.add(lost);
+                }
+                alike.push(account.clone());
+                named.push(account);
             }
         }
-        if accounts.is_empty() {
+        if named.is_empty() {
             return None;
         }
-        let named = accounts.iter().map(|(account, _)| account.clone()).collect();
-        self.pending.push(Pending { index, accounts });
+        let accounts = known.into_values().filter(|(.., alike)| !alike.is_empty()).map(|(levels, _, alike)| (levels, alike)).collect();
+        match self.pending.iter_mut().find(|pending| pending.accounts == accounts) {
+            Some(same) => same.indexes.push(index),
+            None => self.pending.push_back(Pending { indexes: vec![index], accounts }),
+        }
+        if self.pending.len() > MOST_PENDING {
+            self.pending.pop_front();
+        }
         Some(Loss::Of { accounts: named, lost: all, restored_at: None })
     }
 
@@ -232,23 +266,35 @@ impl Pass<'_> {
 
     /// Sets the time of restoration for pending losses that the current policies make up for.
     fn put_right(&mut self, time: Timestamp) {
-        let Some(organization) = self.organization.clone().filter(|_| !self.pending.is_empty()) else {
+        let Some(organization) = self.organization.as_ref().filter(|_| !self.pending.is_empty()) else {
             return;
         };
-        let pending = std::mem::take(&mut self.pending);
-        for pending in pending {
-            let is_right = |(account, before): &(AccountId, Levels)| {
-                organization.accounts.contains_key(account)
-                    && lost(before, &self.levels(&organization, account, time, None), Silence::Allows).is_empty()
-            };
-            if pending.accounts.iter().all(is_right) {
-                if let Some(Loss::Of { restored_at, .. }) = self.losses.get_mut(&pending.index) {
+        let mut now: HashMap<Attached, Rc<Levels>> = HashMap::new();
+        let mut known: HashMap<[usize; 2], bool> = HashMap::new();
+        let mut is_right_for = |account: &AccountId, before: &Rc<Levels>| {
+            let levels = || Rc::new(self.levels(organization, account, time, None));
+            let now = now.entry(attached(organization, account, time)).or_insert_with(levels);
+            let compare = || lost(before, now, Silence::Allows).is_empty();
+            let of_contents = || *self.lost.borrow_mut().entry((Rc::clone(before), Rc::clone(now))).or_insert_with(compare);
+            *known.entry([before, now].map(|levels| Rc::as_ptr(levels).addr())).or_insert_with(of_contents)
+        };
+        let mut is_right = |pending: &Pending| {
+            pending.accounts.iter().all(|(before, alike)| {
+                alike.iter().all(|account| organization.accounts.contains_key(account) && is_right_for(account, before))
+            })
+        };
+        let right: Vec<bool> = self.pending.iter().map(&mut is_right).collect();
+        let mut right = right.into_iter();
+        let losses = &mut self.losses;
+        self.pending.retain(|pending| {
+            let is_right = right.next() == Some(true);
+            for index in pending.indexes.iter().filter(|_| is_right) {
+                if let Some(Loss::Of { restored_at, .. }) = losses.get_mut(index) {
                     *restored_at = Some(time);
                 }
-            } else {
-                self.pending.push(pending);
             }
-        }
+            !is_right
+        });
     }
 }
 
@@ -259,7 +305,7 @@ fn alone(before: &IdentityPolicy, after: &IdentityPolicy) -> Lost {
 
 /// The ids of the policies that are attached at each level from the root to an account. None for the management account, to which neither
 /// service nor resource control policies apply.
-fn attached(organization: &Organization, account: &AccountId, at: Timestamp) -> Vec<Vec<PolicyId>> {
+fn attached(organization: &Organization, account: &AccountId, at: Timestamp) -> Attached {
     let path = organization.path_to(account).filter(|_| organization.management_account.as_ref() != Some(account));
     let of_target = |target: TargetId| {
         let attachments = organization.attachments.get(&target).into_iter().flatten();

@@ -101,6 +101,11 @@ impl NewlyPassing {
 /// Evaluates what is lost when the policies in `after` replace those in `before`, both given by level. A request is allowed if every level
 /// allows it and no level denies it. `silence` is the meaning of policies without a statement about an operation.
 pub(crate) fn lost(before: &[IdentityPolicy], after: &[IdentityPolicy], silence: Silence) -> Lost {
+    if before.iter().chain(after).any(|level| level.too_many) {
+        let inference_is_open = before.iter().any(IdentityPolicy::asks);
+        let protection_is_open = before.iter().any(IdentityPolicy::protects);
+        return Lost { inference_is_open, protection_is_open, ..Lost::default() };
+    }
     if before == after || !before.iter().any(IdentityPolicy::guards) {
         return Lost::default();
     }

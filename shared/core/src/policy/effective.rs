@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// An effective policy of type `BEDROCK_POLICY`: the configurations of each Region.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EffectivePolicy {
     /// The configurations by Region. AWS documents one configuration per Region; what it does with several is not documented
     /// (docs/aws/bedrock-policies.md#syntax).
@@ -23,7 +23,7 @@ pub struct EffectivePolicy {
 }
 
 /// One configuration of `guardrail_inference` in one Region.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardrailInference {
     /// Its name, such as `config_1`.
     pub name: String,

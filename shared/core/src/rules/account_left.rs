@@ -57,7 +57,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     };
     let because = format!("it {} out of reach of its effective policy, {because}", seen.did("got", "would have got"));
     let later = seen.history.policy_boundaries(&account, &change.region, seen.key.time);
-    let restored_at = later.into_iter().find(|at| demands(*at) == Some(true)).filter(|_| !change.is_refused());
+    let restored_at = seen.right_again(format!("account {account} left"), later, |at| demands(at) == Some(true));
     let resource = format!("AWS::::Account:{account}");
     vec![RuleMatch::new(&account, &change.region, resource, because).restored_at(restored_at).fires()]
 }

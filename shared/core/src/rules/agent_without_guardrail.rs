@@ -65,8 +65,9 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
             (seen.did(done, "it would have been updated without a guardrail; whether it has one is not known"), 0, true)
         }
     };
-    let restored_at = id.and_then(|_| {
-        seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| has_guardrail(*at) == Some(true))
+    let restored_at = id.and_then(|id| {
+        let later = seen.history.policy_boundaries(account, region, seen.key.time);
+        seen.right_again(format!("agent {id} {account} {region}"), later, |at| has_guardrail(at) == Some(true))
     });
     let resource = id.map_or("agent".to_owned(), |id| format!("agent/{id}"));
     vec![seen.rule_match(resource, because).severity_steps(steps).unverified(unverified).restored_at(restored_at).fires()]

@@ -65,19 +65,18 @@ fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         (lost(&[LoggedEvent::EVALUATION]), "evaluations", &[LoggedEvent::EVALUATION][..], "evaluations by guardrails"),
         (lost(&LoggedEvent::OTHER_INFERENCE), "other inference", &LoggedEvent::OTHER_INFERENCE[..], "calls of models that are data events"),
     ];
-    let again = |events: &[LoggedEvent<'_>]| {
+    let again = |kind: &str, events: &[LoggedEvent<'_>]| {
         let wanted: Vec<_> = events.iter().filter(|event| before.records(**event)).collect();
-        let right = |later: &Change| {
-            let now = super::trail_stopped::selectors_of(later).filter(|_| later.operation == "PutEventSelectors");
-            now.is_some_and(|now| wanted.iter().all(|event| now.records(**event)))
-        };
-        seen.later(trail, right).map(|(key, _)| key.time)
+        let right =
+            |later: &Change| super::trail_stopped::selectors_of(later).is_some_and(|now| wanted.iter().all(|event| now.records(**event)));
+        let finding = format!("selectors of {trail} for {kind} {} {}", seen.change.account, seen.change.region);
+        seen.put_back(finding, trail, "PutEventSelectors", right)
     };
     let fire = |(_, kind, events, what): (bool, &str, &[LoggedEvent<'_>], &str)| {
         let lost: Vec<_> = events.iter().filter(|event| before.records(**event) && !after.records(**event)).copied().collect();
         let names: Vec<&str> = lost.iter().map(|event| event.event_name).collect();
         let because = super::trail_stopped::left_out(seen, &after, &lost, &format!("{what} ({})", names.join(", ")));
-        seen.rule_match(format!("trail/{trail}"), because).discriminator(kind).restored_at(again(events)).fires()
+        seen.rule_match(format!("trail/{trail}"), because).discriminator(kind).restored_at(again(kind, events)).fires()
     };
     kinds.into_iter().filter(|(lost, ..)| *lost).map(fire).collect()
 }
@@ -85,19 +84,16 @@ fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
 /// What the account's other logging trails record, as last read and as later events set them.
 fn other_trails(seen: &ChangeInContext<'_>, trail: &str) -> Vec<Selectors> {
     const SWITCHES: [&str; 3] = ["StartLogging", "StopLogging", "DeleteTrail"];
-    let of_account = seen.history.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
-    let read = of_account.filter_map(|(_, timeline)| {
-        let earlier = timeline.entries().take_while(|(time, ..)| *time < seen.key.time);
-        earlier.filter_map(|(_, _, telemetry)| telemetry).last()
-    });
+    let of_account = seen.history.state.telemetry_of(&seen.change.account);
+    let read = of_account.filter_map(|timeline| timeline.before(seen.key.time).rev().find_map(|(_, _, telemetry)| telemetry));
     let mut others = Vec::new();
     for known in read.flat_map(|telemetry| &telemetry.trails) {
         let Some(name) = known.name.as_deref().filter(|name| *name != trail) else {
             continue;
         };
-        let switched = seen.earlier(name, |earlier| SWITCHES.contains(&earlier.operation.as_str()));
+        let switched = seen.earlier(name, &SWITCHES);
         if switched.map_or(known.is_logging == Some(true), |switch| switch.operation == "StartLogging") {
-            let set = seen.earlier(name, |earlier| earlier.operation == "PutEventSelectors");
+            let set = seen.earlier(name, &["PutEventSelectors"]);
             others.extend(set.map_or_else(|| known.selectors.clone(), super::trail_stopped::selectors_of));
         }
     }

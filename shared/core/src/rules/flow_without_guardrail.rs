@@ -49,7 +49,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     };
     let written = written_in(change);
     if !["CreateFlow", "UpdateFlow"].contains(&change.operation.as_str()) {
-        let before = || id.and_then(|id| seen.earlier(id, |earlier| earlier.operation == "UpdateFlow")).and_then(written_in);
+        let before = || id.and_then(|id| seen.earlier(id, &["UpdateFlow"])).and_then(written_in);
         let is_unguarded = written.or_else(|| unguarded(seen.before())).or_else(before) == Some(true);
         let because = format!("it {} live, and a node generates text without a guardrail", seen.did("was made", "would have been made"));
         let resource = format!("flow/{}", id.unwrap_or_default());
@@ -61,9 +61,11 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         Some(true) => (format!("a node {} text without a guardrail", seen.did("generates", "would generate")), false),
         None => (format!("what its nodes {} is not known", seen.did("are", "would be")), true),
     };
-    let read_again = seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| unguarded(*at) == Some(false));
+    let later = seen.history.policy_boundaries(account, region, seen.key.time);
+    let finding = format!("flow {} {account} {region}", id.unwrap_or_default());
+    let read_again = seen.right_again(finding, later, |at| unguarded(at) == Some(false));
     let guarded = |later: &Change| later.operation == "UpdateFlow" && written_in(later) == Some(false);
-    let written_again = id.and_then(|id| seen.later(id, guarded)).map(|(key, _)| key.time);
+    let written_again = id.and_then(|id| seen.next("a guarded flow", id, guarded));
     let restored_at = read_again.into_iter().chain(written_again).min();
     let resource = id.map_or("flow".to_owned(), |id| format!("flow/{id}"));
     vec![seen.rule_match(resource, because).unverified(unverified).restored_at(restored_at).fires()]

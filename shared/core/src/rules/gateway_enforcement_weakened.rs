@@ -63,7 +63,7 @@ fn of_gateway(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     const ENFORCE: &str = "ENFORCE";
     let change = seen.change;
     let gateway = change.text("gatewayIdentifier").or_else(|| change.answer("gatewayId").as_str()).map(short);
-    let earlier = gateway.and_then(|gateway| seen.earlier(gateway, |earlier| is_written(&earlier.operation))).map(engine_of);
+    let earlier = gateway.and_then(|gateway| seen.earlier(gateway, &WRITES)).map(engine_of);
     let (because, steps, unverified) = match (engine_of(change), earlier) {
         (Some((_, after)), Some(Some((_, before)))) if after == before && after != ENFORCE => return None,
         (Some((_, mode)), Some(None)) if mode != ENFORCE => return None,
@@ -83,18 +83,16 @@ fn of_gateway(seen: &ChangeInContext<'_>) -> Option<Outcome> {
         (None, None) => (format!("what it {} is not in the record", seen.did("enforces now", "would enforce")), 0, true),
     };
     let again = gateway.and_then(|gateway| {
-        let enforces = |later: &Change| is_written(&later.operation) && engine_of(later).is_some_and(|(_, mode)| mode == ENFORCE);
-        seen.later(gateway, enforces)
+        let enforces =
+            |later: &Change| WRITES.contains(&later.operation.as_str()) && engine_of(later).is_some_and(|(_, mode)| mode == ENFORCE);
+        seen.next("an enforcing gateway", gateway, enforces)
     });
     let resource = format!("gateway/{}", gateway.unwrap_or("unknown"));
-    Some(
-        seen.rule_match(resource, because).severity_steps(steps).unverified(unverified).restored_at(again.map(|(key, _)| key.time)).fires(),
-    )
+    Some(seen.rule_match(resource, because).severity_steps(steps).unverified(unverified).restored_at(again).fires())
 }
 
-fn is_written(operation: &str) -> bool {
-    ["CreateGateway", "UpdateGateway"].contains(&operation)
-}
+/// The operations that write a gateway's configuration.
+const WRITES: [&str; 2] = ["CreateGateway", "UpdateGateway"];
 
 fn of_engine(seen: &ChangeInContext<'_>) -> Option<Outcome> {
     let change = seen.change;

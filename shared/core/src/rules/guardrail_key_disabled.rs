@@ -65,19 +65,13 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     };
     let (steps, reaches) =
         seen.history.exposure_of(guardrail, None, seen.key.time).steps_of_loss("a policy or configuration that names it would");
-    let enabled_again = seen.later(named.first().copied().unwrap_or_default(), |later| later.operation == "EnableKey");
+    let enabled_again = seen.later(named.first().copied().unwrap_or_default(), &["EnableKey"]);
     let can_be_enabled = ["DisableKey", "ScheduleKeyDeletion"].contains(&change.operation.as_str());
     let unread = ["PutKeyPolicy", "UpdateAlias", "DeleteAlias"].contains(&change.operation.as_str());
     let (done, would_be) = effect_on_key(&change.operation);
     let because = format!("the key of {} {}; {reaches}", guardrail.arn(), seen.did(done, would_be));
     let rule_match = RuleMatch::new(&guardrail.account, &guardrail.region, guardrail.arn(), because).discriminator(named.join(" "));
-    vec![
-        rule_match
-            .severity_steps(steps)
-            .unverified(unread)
-            .restored_at(enabled_again.filter(|_| can_be_enabled).map(|(key, _)| key.time))
-            .fires(),
-    ]
+    vec![rule_match.severity_steps(steps).unverified(unread).restored_at(enabled_again.filter(|_| can_be_enabled)).fires()]
 }
 
 /// The effect of an operation on the key, for an applied and for a refused change.

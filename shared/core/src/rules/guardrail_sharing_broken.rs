@@ -84,8 +84,10 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     if lost.is_empty() {
         return Vec::new();
     }
-    let later = state.resource_policy_boundaries(key).filter(|time| *time > seen.key.time);
-    let restored_at = later.into_iter().find(|time| state.resource_policy(key, *time).state().is_some_and(|policy| cut(policy).is_empty()));
+    let later = state.resource_policy_boundaries(key, seen.key.time);
+    let finding = format!("sharing of {resource} in {} {}", key.account, key.region);
+    let restored_at =
+        seen.right_again(finding, later, |again| state.resource_policy(key, again).state().is_some_and(|policy| cut(policy).is_empty()));
     let may = seen.did("may no longer apply", "would no longer be allowed to apply");
     vec![rule_match(format!("{} {may} the guardrail that their effective policy names", list(&lost))).restored_at(restored_at).fires()]
 }

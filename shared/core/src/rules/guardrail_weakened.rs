@@ -7,7 +7,8 @@ use crate::{
     change_history::{
         ChangeInContext, RuleMatch,
         guardrail_versions::{
-            COMPARED, by_comparing, draft_before_and_after, refused_version, replaced_again, replaced_guardrails, version_before_and_after,
+            COMPARED, by_comparing, draft_before_and_after, draft_restored_at, refused_version, replaced_again, replaced_guardrails,
+            version_before_and_after,
         },
         lowered,
     },
@@ -15,7 +16,6 @@ use crate::{
     guardrail::CanonicalGuardrail,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
     severity::Severity,
-    timestamp::Timestamp,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -53,13 +53,14 @@ fn draft(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
     let (steps, reaches) = seen.exposure_of_draft(&key).steps("a published version of it that a policy or configuration names would");
     let weakened = |before: &CanonicalGuardrail, what: &str| {
         let changes = lowered(before, after?);
-        let restored_at = seen.history.draft_restored_at(&key, seen.key.time, before);
         let rule_match = RuleMatch::new(&key.account, &key.region, key.arn(), format!("{what}; {reaches}"));
-        (!changes.is_empty()).then(|| rule_match.changing(changes).severity_steps(steps).restored_at(restored_at))
+        let restored_at = || draft_restored_at(seen, &key, before);
+        (!changes.is_empty()).then(|| rule_match.changing(changes).severity_steps(steps).restored_at(restored_at()))
     };
     if let Some(before) = before {
         return weakened(before, "the DRAFT was weakened");
     }
+    after?;
     // Several updates happened between two readings: together they weakened it, but it isn't known which of them did.
     let (before, updates) = seen.history.updates_since_reading(&key, seen.key.time)?;
     let principals: BTreeSet<&str> = updates.iter().map(|update| update.principal.as_str()).collect();
@@ -98,7 +99,7 @@ fn enforced(seen: &ChangeInContext<'_>) -> Vec<RuleMatch> {
         let changes = if same { seen.history.compare(&old, &new, seen.key.time).changes } else { Vec::new() };
         let replaced = seen.did("was replaced", "would have been replaced");
         let because = format!("the enforced version {} {replaced} by the weaker {}", old.version, new.version);
-        let restored_at = || replaced_again(seen, &new, seen.key.time, Timestamp::END);
+        let restored_at = || replaced_again(seen, &new);
         (!changes.is_empty()).then(|| {
             let rule_match = RuleMatch::new(&new.key.account, &new.key.region, new.key.arn(), because).discriminator("enforced");
             rule_match.changing(changes).severity_steps(1).restored_at(restored_at())

@@ -67,9 +67,9 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
             (format!("the logs {} to {} instead", seen.did("go", "would go"), Vec::from_iter(now).join(", ")), false)
         }
     };
-    let later = state.invocation_logging_boundaries(account, region).into_iter().filter(|at| *at > seen.key.time);
-    let right = |at: &Timestamp| logging_at(*at).is_some_and(|now| before.is_none_or(|before| !loses(before, now)) && now.on && now.text);
-    let restored_at = later.into_iter().find(right);
+    let later = state.invocation_logging_boundaries(account, region, seen.key.time);
+    let right = |at: Timestamp| logging_at(at).is_some_and(|now| before.is_none_or(|before| !loses(before, now)) && now.on && now.text);
+    let restored_at = seen.right_again(format!("logging {account} {region}"), later, right);
     vec![seen.rule_match("model invocation logging", because).unverified(unverified).restored_at(restored_at).fires()]
 }
 

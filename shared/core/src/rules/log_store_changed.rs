@@ -104,7 +104,7 @@ fn trail_redirected(seen: &ChangeInContext<'_>) -> Option<Outcome> {
         let Some(now) = change.parameter(key).as_str().map(store_name) else {
             continue;
         };
-        let set = seen.earlier(trail, |earlier| earlier.parameter(key).is_string());
+        let set = seen.latest(key, trail, |earlier| earlier.parameter(key).is_string());
         let is_same = match set {
             Some(earlier) => earlier.text(key).map(store_name).unwrap_or_default() == now,
             None if known.is_empty() => {
@@ -122,10 +122,7 @@ fn trail_redirected(seen: &ChangeInContext<'_>) -> Option<Outcome> {
 
 /// The buckets, log groups and keys of the account's evidence before a change, as far as they were read.
 fn stores_before(seen: &ChangeInContext<'_>) -> BTreeSet<String> {
-    let of_account = seen.history.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
-    let read = of_account.filter_map(|(_, timeline)| {
-        let earlier = timeline.entries().take_while(|(time, ..)| *time < seen.key.time);
-        earlier.filter_map(|(_, _, telemetry)| telemetry).last()
-    });
+    let of_account = seen.history.state.telemetry_of(&seen.change.account);
+    let read = of_account.filter_map(|timeline| timeline.before(seen.key.time).rev().find_map(|(_, _, telemetry)| telemetry));
     read.flat_map(|telemetry| telemetry.stores.iter().cloned()).collect()
 }

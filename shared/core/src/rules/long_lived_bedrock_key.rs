@@ -46,8 +46,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
             return Vec::new();
         }
         let credential = id_of(change);
-        let is_its = |earlier: &Change| earlier.operation == "CreateServiceSpecificCredential" && id_of(earlier) == credential;
-        let made = if credential.is_some() { seen.earlier(user, is_its) } else { None };
+        let made = credential.and_then(|credential| seen.earlier_with("CreateServiceSpecificCredential", user, credential, id_of));
         let answered = || change.answer("serviceSpecificCredential").get("serviceName")?.as_str();
         let of_key_user = || user.starts_with("BedrockAPIKey-").then_some("bedrock.amazonaws.com");
         let service = made.and_then(|made| made.text("serviceName")).or_else(answered).or_else(of_key_user);

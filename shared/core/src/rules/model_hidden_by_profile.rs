@@ -72,7 +72,8 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     if !enforces || hidden.is_empty() {
         return Vec::new();
     }
-    let restored_at = seen.history.policy_boundaries(account, region, seen.key.time).into_iter().find(|at| left_out(*at).is_empty());
+    let later = seen.history.policy_boundaries(account, region, seen.key.time);
+    let restored_at = seen.right_again(format!("profile {resource} {account} {region}"), later, |at| left_out(at).is_empty());
     vec![
         seen.rule_match(resource, format!("it {stands} for {}, which enforcement leaves out", hidden.join(", ")))
             .of_models(hidden)

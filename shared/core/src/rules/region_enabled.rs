@@ -47,8 +47,8 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_in(&region))
     };
     let covered = covers(seen.key.time);
-    let heartbeat =
-        seen.history.heartbeats.get(&(account.clone(), region.clone())).into_iter().flatten().find(|time| **time >= seen.key.time);
+    let heartbeats = seen.history.heartbeats.get(&(account.clone(), region.clone()));
+    let heartbeat = heartbeats.and_then(|heartbeats| heartbeats.get(heartbeats.partition_point(|time| *time < seen.key.time)));
     let longest = super::telemetry_gap::longest_silence(seen.history);
     let is_silent = !change.is_refused()
         && longest.is_some_and(|longest| {
@@ -65,8 +65,9 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         Some(_) => format!("{region} {enabled}, and the effective policy doesn't name it"),
         None => format!("{region} {enabled}, and whether the effective policy names it is not known"),
     };
-    let disabled = seen.later(&region, |later| later.operation == "DisableRegion").map(|(key, _)| key.time);
-    let later = seen.history.policy_boundaries(&account, &region, seen.key.time).into_iter().find(|at| covers(*at) == Some(true));
+    let disabled = seen.later(&region, &["DisableRegion"]);
+    let later = seen.history.policy_boundaries(&account, &region, seen.key.time);
+    let later = seen.right_again(format!("Region {region} {account}"), later, |at| covers(at) == Some(true));
     let restored_at = match covered {
         Some(true) => heartbeat.copied(),
         _ if is_silent => later.zip(heartbeat).map(|(covered, heartbeat)| covered.max(*heartbeat)),

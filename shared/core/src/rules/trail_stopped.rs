@@ -104,11 +104,11 @@ pub(super) fn selectors_of(change: &Change) -> Option<Selectors> {
 
 /// The selectors before a change: those that an earlier event set, or else those in the world.
 pub(super) fn selectors_before(seen: &ChangeInContext<'_>, trail: &str) -> Option<Selectors> {
-    if let Some(set) = seen.earlier(trail, |earlier| earlier.operation == "PutEventSelectors") {
+    if let Some(set) = seen.earlier(trail, &["PutEventSelectors"]) {
         return selectors_of(set);
     }
-    let of_account = seen.history.state.all_telemetry().filter(|((account, _), _)| *account == seen.change.account);
-    let read = of_account.filter_map(|(_, timeline)| timeline.at(seen.before()).state());
+    let of_account = seen.history.state.telemetry_of(&seen.change.account);
+    let read = of_account.filter_map(|timeline| timeline.at(seen.before()).state());
     let trails: Vec<_> = read.flat_map(|telemetry| &telemetry.trails).collect();
     let named = trails.iter().find(|known| known.name.as_deref() == Some(trail));
     // A single trail without a name is taken to be this one.
@@ -122,14 +122,19 @@ fn restored_at(seen: &ChangeInContext<'_>, trail: &str) -> Option<Timestamp> {
         later.operation == "StartLogging"
             || (later.operation == "PutEventSelectors" && selectors_of(later).is_some_and(|selectors| selectors.record_invocations()))
     };
-    let started = seen.later(trail, records_again).map(|(key, _)| key.time);
-    let of_account = seen.history.state.all_telemetry().filter(|((of, _), _)| *of == seen.change.account);
+    let started = seen.next("a recording trail", trail, records_again);
     let records = |trails: &[crate::telemetry::Trail]| {
         let is_this = |known: &&crate::telemetry::Trail| known.name.as_deref().is_none_or(|name| name == trail);
         let records = |known: &crate::telemetry::Trail| known.selectors.as_ref().is_some_and(Selectors::record_invocations);
         trails.iter().filter(is_this).any(|known| known.is_logging == Some(true) && records(known))
     };
-    let read = of_account.flat_map(|(_, timeline)| timeline.entries()).filter_map(|(at, _, telemetry)| Some((at, telemetry?)));
-    let read = read.filter(|(at, telemetry)| *at > seen.key.time && records(&telemetry.trails)).map(|(at, _)| at).min();
+    let read = seen.history.state.telemetry_of(&seen.change.account).enumerate().filter_map(|(number, timeline)| {
+        let later = timeline.after(seen.key.time).map(|(at, ..)| at);
+        let finding = format!("trail {trail} {}, telemetry {number}", seen.change.account);
+        seen.right_again(finding, later, |again| {
+            let read = timeline.after(again.just_before()).take_while(|(at, ..)| *at == again);
+            read.filter_map(|(_, _, telemetry)| telemetry).any(|telemetry| records(&telemetry.trails))
+        })
+    });
     started.into_iter().chain(read).min()
 }

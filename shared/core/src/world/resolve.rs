@@ -4,6 +4,7 @@
 //! by each event. And they are *described* by DescribeEffectivePolicy. A described policy takes precedence until an Organizations event
 //! concerns the account; from then on the computed policy holds, until the next description.
 
+mod log;
 mod placement;
 mod policies;
 mod replay;
@@ -12,14 +13,14 @@ mod tests;
 mod trails;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 pub use placement::AccountPlacement;
-use policies::{AccountHistory, Computed, in_force};
+use policies::{AccountHistory, Computed, PolicyHistory, in_force};
 pub use policies::{PolicyBasis, PolicyInForce};
-use replay::{Replay, Touched};
+use replay::{Effects, Replay};
 
 use super::{
     GuardrailTimeline, IdentityDocuments, InForce, MediatedGuardrail, MetricCount, OrganizationChange, PolicyVersion, Source, Timeline,
@@ -31,7 +32,7 @@ use crate::{
     guardrail::CanonicalGuardrail,
     model::{Alias, Model},
     organization::Organization,
-    policy::{BEDROCK_POLICY, EffectivePolicy},
+    policy::{BEDROCK_POLICY, Document, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
     timestamp::Timestamp,
 };
@@ -40,10 +41,11 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct State {
     world: World,
-    policies: BTreeMap<AccountId, Vec<(Timestamp, InForce<PolicyInForce>)>>,
+    /// The effective policies over time. Accounts that the same was described of, and that every change concerned alike, share a history.
+    policies: BTreeMap<AccountId, Arc<PolicyHistory>>,
     organization: Option<Organization>,
     placements: BTreeMap<AccountId, Timeline<AccountPlacement>>,
-    effects: BTreeMap<(Timestamp, String, OrganizationChange), Touched>,
+    effects: Effects,
     replayed: BTreeMap<AccountId, AccountHistory>,
     contents: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
 }
@@ -74,12 +76,21 @@ impl World {
     pub fn resolve(self) -> State {
         let replayed = Replay::of(&self, BEDROCK_POLICY);
         let accounts: BTreeSet<&AccountId> = self.described.keys().chain(replayed.accounts.keys()).collect();
+        let nothing = Timeline::default();
+        let mut alike: HashMap<[usize; 2], (&_, Arc<PolicyHistory>)> = HashMap::new();
         let policies = accounts
             .into_iter()
             .map(|account| {
-                let nothing = Timeline::default();
                 let described = self.described.get(account).unwrap_or(&nothing);
-                (account.clone(), in_force(described, &replayed.history_of(account)))
+                let history = replayed.accounts.get(account).unwrap_or(&replayed.of_others);
+                // The account before in the same place of the organization mostly has the same history.
+                let place = [Arc::as_ptr(&history.computed).addr(), Arc::as_ptr(&history.touched).addr()];
+                let same = alike.get(&place).filter(|(of_other, _)| history.validity.is_empty() && described == *of_other);
+                let policies = same.map_or_else(|| Arc::new(in_force(described, history)), |(_, policies)| Arc::clone(policies));
+                if history.validity.is_empty() {
+                    alike.insert(place, (described, Arc::clone(&policies)));
+                }
+                (account.clone(), policies)
             })
             .collect();
         State {
@@ -96,15 +107,23 @@ impl World {
     /// The content of each policy over time, from snapshots and events.
     fn contents(&self) -> BTreeMap<PolicyId, Timeline<PolicyVersion>> {
         let mut contents = self.policies.clone();
+        let mut documents: HashMap<&str, Option<Arc<Document>>> = HashMap::new();
+        // The type and name of each policy, as first known.
+        let mut known: HashMap<&PolicyId, Option<(String, String)>> = HashMap::new();
         for (time, event_id, change) in &self.organization_changes {
-            let (policy, version) = match change {
+            let (policy, version) = match &**change {
                 OrganizationChange::CreatePolicy { policy, policy_type, name, content } => {
-                    (policy, content.as_deref().and_then(|content| PolicyVersion::new(policy_type, name, content).ok()))
+                    known.remove(policy);
+                    (policy, content.as_deref().and_then(|content| version(&mut documents, policy_type, name, content)))
                 }
                 OrganizationChange::UpdatePolicy { policy, content } => {
-                    let known = contents.get(policy).and_then(|timeline| timeline.entries().find_map(|(_, _, version)| version.cloned()));
-                    let update = known.zip(content.as_deref());
-                    (policy, update.and_then(|(known, content)| PolicyVersion::new(&known.policy_type, &known.name, content).ok()))
+                    let known = known.entry(policy).or_default();
+                    if known.is_none() {
+                        let first = contents.get(policy).and_then(|timeline| timeline.entries().find_map(|(_, _, version)| version));
+                        *known = first.map(|version| (version.policy_type.clone(), version.name.clone()));
+                    }
+                    let update = known.as_ref().zip(content.as_deref());
+                    (policy, update.and_then(|((policy_type, name), content)| version(&mut documents, policy_type, name, content)))
                 }
                 _ => continue,
             };
@@ -118,7 +137,7 @@ impl World {
     #[must_use]
     pub fn computed_policies(&self, policy_type: &str, at: Timestamp) -> BTreeMap<AccountId, Option<Option<Arc<EffectivePolicy>>>> {
         let replayed = Replay::of(self, policy_type);
-        let last = |history: &AccountHistory| match history.computed.iter().rev().find(|(time, _)| *time <= at) {
+        let last = |history: &AccountHistory| match history.computed_at(at) {
             Some((_, Computed::Policy { policy, .. })) => Some(policy.clone()),
             Some((_, Computed::NotKnown)) | None => None,
         };
@@ -141,10 +160,24 @@ impl State {
         }
     }
 
+    /// The effective policies of an account that come into force after a time, each with the time from which it holds.
+    pub fn policies_after(&self, account: &AccountId, start: Timestamp) -> impl Iterator<Item = (Timestamp, InForce<&PolicyInForce>)> {
+        let history = self.policies.get(account).map_or(&[][..], |history| history.as_slice());
+        let later = history.get(history.partition_point(|(time, _)| *time <= start)..).unwrap_or_default();
+        later.iter().map(|(time, policy)| (*time, policy.as_ref()))
+    }
+
+    /// A number that is equal for accounts that share all effective policies at all times. Accounts with different numbers may have equal
+    /// policies, too.
+    #[must_use]
+    pub fn policies_number(&self, account: &AccountId) -> usize {
+        self.policies.get(account).map_or(0, |history| Arc::as_ptr(history).addr())
+    }
+
     /// The effect of an applied or refused change of the organization on the accounts that it concerns.
     #[must_use]
     pub fn effect_of(&self, time: Timestamp, event_id: &str, change: &OrganizationChange) -> OrganizationEffect {
-        let Some(touched) = self.effects.get(&(time, event_id.to_owned(), change.clone())) else {
+        let Some(touched) = self.effects.get(&(time, event_id.to_owned(), Arc::new(change.clone()))) else {
             return OrganizationEffect::default();
         };
         let in_force = |account: &AccountId, at: Timestamp| self.policy(account, at).map(|in_force| in_force.policy.clone());
@@ -163,7 +196,7 @@ impl State {
     #[must_use]
     pub fn computed_policy(&self, account: &AccountId, at: Timestamp) -> InForce<Option<Arc<EffectivePolicy>>> {
         let history = self.replayed.get(account);
-        let computed = history.and_then(|history| history.computed.iter().rev().find(|(time, _)| *time <= at));
+        let computed = history.and_then(|history| history.computed_at(at));
         computed.map_or(InForce::NotKnown, |(_, computed)| computed.in_force())
     }
 
@@ -263,9 +296,9 @@ impl State {
         self.world.resource_policies.get(key).map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// The times at which the resource policy may change.
-    pub fn resource_policy_boundaries(&self, key: &GuardrailKey) -> impl Iterator<Item = Timestamp> {
-        self.world.resource_policies.get(key).into_iter().flat_map(Timeline::boundaries)
+    /// The times after a time at which the resource policy may change.
+    pub fn resource_policy_boundaries(&self, key: &GuardrailKey, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        self.world.resource_policies.get(key).into_iter().flat_map(move |timeline| timeline.after(after)).map(|(time, ..)| time)
     }
 
     /// The model invocation logging of an account and Region.
@@ -275,11 +308,10 @@ impl State {
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
     }
 
-    /// The times at which model invocation logging may change.
-    #[must_use]
-    pub fn invocation_logging_boundaries(&self, account: &AccountId, region: &Region) -> Vec<Timestamp> {
+    /// The times after a time at which model invocation logging may change.
+    pub fn invocation_logging_boundaries(&self, account: &AccountId, region: &Region, after: Timestamp) -> impl Iterator<Item = Timestamp> {
         let timeline = self.world.logging.get(&(account.clone(), region.clone()));
-        timeline.into_iter().flat_map(Timeline::boundaries).collect()
+        timeline.into_iter().flat_map(move |timeline| timeline.after(after)).map(|(time, ..)| time)
     }
 
     /// All buckets and log groups that model invocation logs of any account were delivered to at some time.
@@ -303,11 +335,16 @@ impl State {
     /// All guardrails that a policy or configuration named at some time.
     #[must_use]
     pub fn ever_named(&self) -> BTreeSet<GuardrailKey> {
-        let policies = self.policies.values().flatten().filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_deref());
-        let by_policy =
-            policies.flat_map(|policy| policy.regions.values().flatten()).filter_map(crate::policy::GuardrailInference::enforcement);
+        let mut histories: Vec<&Arc<PolicyHistory>> = self.policies.values().collect();
+        histories.sort_by_key(|history| Arc::as_ptr(history).addr());
+        histories.dedup_by_key(|history| Arc::as_ptr(history).addr());
+        let by_policy = distinct(histories.into_iter().flat_map(|history| history.iter()))
+            .into_iter()
+            .flat_map(|policy| policy.regions.values().flatten())
+            .filter_map(crate::policy::GuardrailInference::enforcement)
+            .map(|enforcement| enforcement.guardrail.key);
         let configured = self.world.configurations.values().flat_map(Timeline::entries).filter_map(|(_, _, enforced)| enforced);
-        by_policy.chain(configured.flatten().cloned()).map(|enforcement| enforcement.guardrail.key).collect()
+        by_policy.chain(configured.flatten().map(|enforcement| enforcement.guardrail.key.clone())).collect()
     }
 
     /// The agents and flows that are known at one time.
@@ -338,6 +375,12 @@ impl State {
     /// The roles, users, groups and policies whose documents are known, by account and name of their file.
     pub fn identities(&self) -> impl Iterator<Item = (&AccountId, &str)> {
         self.world.identities.keys().map(|(account, entity)| (account, entity.as_str()))
+    }
+
+    /// The telemetry of an account over time, by Region.
+    pub fn telemetry_of(&self, account: &AccountId) -> impl Iterator<Item = &Timeline<Telemetry>> {
+        let from = self.world.telemetry.range((account.clone(), Region::from(""))..);
+        from.take_while(move |((of, _), _)| of == account).map(|(_, timeline)| timeline)
     }
 
     /// The telemetry of all accounts and Regions over time.
@@ -373,9 +416,8 @@ impl State {
         account: &AccountId,
         region: &Region,
     ) -> impl Iterator<Item = (Option<GuardrailKey>, ModelScope)> {
-        let policies =
-            self.policies.get(account).into_iter().flatten().filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_deref());
-        let by_policy = policies
+        let by_policy = distinct(self.policies.get(account).into_iter().flat_map(|history| history.iter()))
+            .into_iter()
             .flat_map(|policy| policy.regions.values().flatten())
             .map(|configuration| (configuration.enforcement().map(|enforcement| enforcement.guardrail.key), configuration.models.clone()));
         let timeline = self.world.configurations.get(&(account.clone(), region.clone())).into_iter();
@@ -432,8 +474,12 @@ impl State {
             timeline.into_iter().flat_map(Timeline::boundaries)
         }
         let here = (account.clone(), region.clone());
-        let mediators = [&self.world.agents, &self.world.flows].into_iter().flatten();
-        let mut moments: Vec<Timestamp> = self.policies.get(account).into_iter().flatten().map(|(time, _)| *time).collect();
+        let first = (account.clone(), region.clone(), String::new());
+        let mediators = [&self.world.agents, &self.world.flows]
+            .into_iter()
+            .flat_map(|mediators| mediators.range(first.clone()..).take_while(|((a, r, _), _)| a == account && r == region));
+        let mut moments: Vec<Timestamp> =
+            self.policies.get(account).into_iter().flat_map(|history| history.iter()).map(|(time, _)| *time).collect();
         moments.extend(of(self.world.configurations.get(&here)));
         moments.extend(of(self.world.telemetry.get(&here)));
         moments.extend(of(self.placements.get(account)));
@@ -444,11 +490,30 @@ impl State {
         moments.extend(
             self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made),
         );
-        moments.extend(mediators.filter(|((a, r, _), _)| a == account && r == region).flat_map(|(_, timeline)| timeline.boundaries()));
+        moments.extend(mediators.flat_map(|(_, timeline)| timeline.boundaries()));
         moments.sort_unstable();
         moments.dedup();
         moments
     }
+}
+
+/// A version of a policy. Each text is parsed once, however often policies get it.
+fn version<'c>(
+    documents: &mut HashMap<&'c str, Option<Arc<Document>>>,
+    policy_type: &str,
+    name: &str,
+    content: &'c str,
+) -> Option<PolicyVersion> {
+    let parse = || PolicyVersion::new(policy_type, name, content).ok().map(|version| version.document);
+    let document = documents.entry(content).or_insert_with(parse).clone()?;
+    Some(PolicyVersion { policy_type: policy_type.to_owned(), name: name.to_owned(), document, content: content.to_owned() })
+}
+
+/// The policies of a history, each once: most of them are in force again and again.
+fn distinct<'p>(history: impl Iterator<Item = &'p (Timestamp, InForce<PolicyInForce>)>) -> Vec<&'p Arc<EffectivePolicy>> {
+    let mut seen = HashSet::new();
+    let policies = history.filter_map(|(_, in_force)| in_force.as_ref().state()?.policy.as_ref());
+    policies.filter(|policy| seen.insert(Arc::as_ptr(policy).addr())).collect()
 }
 
 /// A kind of resource that calls models on the caller's behalf.

@@ -33,7 +33,7 @@ impl Source {
 }
 
 /// States ordered by time, each in force until the next. `None` is a state that is not known, such as after a change that the event masks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Timeline<T> {
     entries: Vec<(Timestamp, Source, Option<T>)>,
 }
@@ -123,8 +123,25 @@ impl<T: PartialEq> Timeline<T> {
     }
 
     /// All states with their times and sources.
-    pub fn entries(&self) -> impl Iterator<Item = (Timestamp, &Source, Option<&T>)> {
-        self.entries.iter().map(|(time, source, state)| (*time, source, state.as_ref()))
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
+        Self::listed(&self.entries)
+    }
+
+    /// The states before a time. A history can have a hundred thousand states, so look-ups begin here or at [`Timeline::after`] and not at
+    /// the first state.
+    pub fn before(&self, end: Timestamp) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
+        let count = self.entries.partition_point(|(time, ..)| *time < end);
+        Self::listed(self.entries.get(..count).unwrap_or_default())
+    }
+
+    /// The states after a time.
+    pub fn after(&self, start: Timestamp) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
+        let count = self.entries.partition_point(|(time, ..)| *time <= start);
+        Self::listed(self.entries.get(count..).unwrap_or_default())
+    }
+
+    fn listed(entries: &[(Timestamp, Source, Option<T>)]) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
+        entries.iter().map(|(time, source, state)| (*time, source, state.as_ref()))
     }
 }
 
@@ -160,6 +177,17 @@ mod tests {
         assert_eq!(timeline.at(at(10)), InForce::NotKnown);
         assert_eq!(timeline.at(at(16)), InForce::Assumed(&"a"), "what the event hid, the next snapshot shows");
         assert_eq!(timeline.at(at(20)), InForce::Known(&"a"));
+    }
+
+    #[test]
+    fn states_are_found_from_any_time_on() {
+        let mut timeline = Timeline::default();
+        [(10, "a"), (20, "b"), (30, "d")].into_iter().for_each(|(time, id)| timeline.insert(at(time), event(id), Some(id)));
+        timeline.insert(at(20), Source::Snapshot, Some("c"));
+        let after = |time| timeline.after(at(time)).filter_map(|(.., state)| state.copied()).collect::<String>();
+        let before = |time| timeline.before(at(time)).filter_map(|(.., state)| state.copied()).collect::<String>();
+        assert_eq!([after(9), after(10), after(20), after(30)], ["abcd", "bcd", "d", ""]);
+        assert_eq!([before(10), before(11), before(20), before(31)], ["", "a", "a", "abcd"]);
     }
 
     #[test]

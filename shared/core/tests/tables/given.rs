@@ -121,7 +121,7 @@ impl Given {
         world
     }
 
-    fn with_terms<T>(&self, with: impl FnOnce(EvidenceRows, World, &AuditOptions<'_>) -> T) -> T {
+    pub(crate) fn with_terms<T>(&self, with: impl FnOnce(EvidenceRows, World, &AuditOptions<'_>) -> T) -> T {
         let configuration = Configuration::parse(&self.configuration).unwrap();
         let wanted = auditor::wanted_in(&configuration, &self.world());
         let mut collector = Collector::new(&wanted);

@@ -8,6 +8,7 @@ mod changes;
 mod coverage;
 mod explanation;
 mod given;
+mod growth;
 mod identity;
 mod joining;
 mod lint;

@@ -101,7 +101,7 @@ impl Followed {
     /// Records an account's position, if it changed.
     fn note(&mut self, time: Timestamp, source: &Source, account: &AccountId, placement: Option<AccountPlacement>) {
         let timeline = self.placements.entry(account.clone()).or_default();
-        let is_news = timeline.entries().last().is_none_or(|(at, _, known)| at == time || known != placement.as_ref());
+        let is_news = timeline.entries().next_back().is_none_or(|(at, _, known)| at == time || known != placement.as_ref());
         if is_news {
             timeline.insert(time, source.clone(), placement);
         }

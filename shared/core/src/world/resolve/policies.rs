@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// An effective policy in force, or the fact that there was none.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyInForce {
     /// The policy; `None` if the account had none.
     pub policy: Option<Arc<EffectivePolicy>>,
@@ -31,13 +31,21 @@ pub enum PolicyBasis {
 }
 
 /// The effective policy computed from the replayed organization.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Computed {
     Policy { policy: Option<Arc<EffectivePolicy>>, assumed: bool },
     NotKnown,
 }
 
 impl Computed {
+    /// Equal for equal policies of one replay, in which each policy is one allocation.
+    pub(super) fn address(&self) -> Option<(usize, bool)> {
+        match self {
+            Computed::Policy { policy, assumed } => Some((policy.as_ref().map_or(0, |policy| Arc::as_ptr(policy).addr()), *assumed)),
+            Computed::NotKnown => None,
+        }
+    }
+
     pub(super) fn in_force(&self) -> InForce<Option<Arc<EffectivePolicy>>> {
         match self {
             Computed::Policy { policy, assumed: false } => InForce::Known(policy.clone()),
@@ -47,40 +55,53 @@ impl Computed {
     }
 }
 
-/// What the replay shows about one account.
+/// What the replay shows about one account. Accounts that every change concerned alike share the lists.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AccountHistory {
-    pub(super) computed: Vec<(Timestamp, Computed)>,
-    /// The times of events that concern it.
-    pub(super) touched: Vec<Timestamp>,
-    /// When its effective policy became invalid (false) or valid again (true).
+    /// The computed policies, in the order of time.
+    pub(super) computed: Arc<Vec<(Timestamp, Computed)>>,
+    /// The times of events that concern it, in order.
+    pub(super) touched: Arc<Vec<Timestamp>>,
+    /// When its effective policy became invalid (false) or valid again (true), in order.
     pub(super) validity: Vec<(Timestamp, bool)>,
 }
 
+/// The effective policy of an account over time.
+pub(super) type PolicyHistory = Vec<(Timestamp, InForce<PolicyInForce>)>;
+
+impl AccountHistory {
+    /// The computed policy at a time.
+    pub(super) fn computed_at(&self, at: Timestamp) -> Option<&(Timestamp, Computed)> {
+        latest(&self.computed, at, |(time, _)| *time)
+    }
+}
+
+/// The last entry at or before a time, of entries in the order of time.
+fn latest<T>(entries: &[T], at: Timestamp, time: impl Fn(&T) -> Timestamp) -> Option<&T> {
+    entries.partition_point(|entry| time(entry) <= at).checked_sub(1).and_then(|index| entries.get(index))
+}
+
 /// Combines described and computed policies into what was in force at each time.
-pub(super) fn in_force(
-    described: &Timeline<Option<Arc<EffectivePolicy>>>,
-    history: &AccountHistory,
-) -> Vec<(Timestamp, InForce<PolicyInForce>)> {
+pub(super) fn in_force(described: &Timeline<Option<Arc<EffectivePolicy>>>, history: &AccountHistory) -> PolicyHistory {
     let snapshots: Vec<(Timestamp, Option<&Option<Arc<EffectivePolicy>>>)> =
         described.entries().map(|(time, _, policy)| (time, policy)).collect();
     let mut boundaries: Vec<Timestamp> = vec![Timestamp::BEGINNING];
     boundaries.extend(snapshots.iter().map(|(time, _)| *time));
     boundaries.extend(history.computed.iter().map(|(time, _)| *time));
-    boundaries.extend(&history.touched);
+    boundaries.extend(history.touched.iter());
     boundaries.extend(history.validity.iter().map(|(time, _)| *time));
     boundaries.sort_unstable();
     boundaries.dedup();
 
-    let touched_within = |after: Timestamp, until: Timestamp| history.touched.iter().any(|touch| *touch > after && *touch <= until);
-    let mut states: Vec<(Timestamp, InForce<PolicyInForce>)> = Vec::new();
+    let touched_within =
+        |after: Timestamp, until: Timestamp| latest(&history.touched, until, |touch| *touch).is_some_and(|touch| *touch > after);
+    let mut states = PolicyHistory::new();
     for now in boundaries {
         let past = snapshots.partition_point(|(time, _)| *time <= now);
         let last = past.checked_sub(1).and_then(|index| snapshots.get(index)).filter(|(time, _)| !touched_within(*time, now));
         let next = snapshots.get(past).filter(|(time, _)| !touched_within(now, *time)).and_then(|(time, policy)| Some((*time, (*policy)?)));
-        let computed = history.computed.iter().rev().find(|(time, _)| *time <= now);
-        let became_invalid =
-            history.validity.iter().rev().find(|(time, _)| *time <= now).filter(|(_, valid)| !valid).map(|(time, _)| *time);
+        let computed = history.computed_at(now);
+        let became_invalid = latest(&history.validity, now, |(time, _)| *time).filter(|(_, valid)| !valid).map(|(time, _)| *time);
 
         let describe = |(since, policy): (Timestamp, &Option<Arc<EffectivePolicy>>)| PolicyInForce {
             policy: policy.clone(),
@@ -109,13 +130,15 @@ pub(super) fn in_force(
             states.push((now, state));
         }
     }
+    states.shrink_to_fit();
     states
 }
 
 /// The policy in force before the change that made the policy invalid. AWS doesn't name that change; the last one before is assumed.
-fn last_valid(states: &[(Timestamp, InForce<PolicyInForce>)], touched: &[Timestamp], invalid_since: Timestamp) -> InForce<PolicyInForce> {
-    let changed = touched.iter().rev().find(|touch| **touch <= invalid_since).copied().unwrap_or(invalid_since);
-    match states.iter().rev().find(|(time, _)| *time < changed) {
+fn last_valid(states: &PolicyHistory, touched: &[Timestamp], invalid_since: Timestamp) -> InForce<PolicyInForce> {
+    let changed = latest(touched, invalid_since, |touch| *touch).copied().unwrap_or(invalid_since);
+    let before = states.partition_point(|(time, _)| *time < changed).checked_sub(1).and_then(|index| states.get(index));
+    match before {
         Some((_, InForce::Known(policy) | InForce::Assumed(policy))) => {
             InForce::Assumed(PolicyInForce { basis: PolicyBasis::LastValid, ..policy.clone() })
         }

@@ -5,23 +5,29 @@ use std::{
     sync::Arc,
 };
 
-use super::policies::{AccountHistory, Computed};
+use super::{
+    log::{Chain, Logs},
+    policies::{AccountHistory, Computed},
+};
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     change::OrganizationChange,
     organization::Organization,
     policy::{Attached, BEDROCK_POLICY, Document, EffectivePolicy, Origin, inherit},
     timestamp::Timestamp,
-    world::{PolicyVersion, Timeline, World},
+    world::{PolicyVersion, World},
 };
 
 /// The accounts that a change concerns; for a refused change, with their computed policies before and after.
 #[derive(Clone, Debug)]
 pub(super) struct Touched {
-    pub(super) accounts: Vec<AccountId>,
+    pub(super) accounts: Arc<[AccountId]>,
     pub(super) everybody: bool,
     pub(super) supposed: Option<Vec<(Computed, Computed)>>,
 }
+
+/// The effects of changes and of refused changes, by the change.
+pub(super) type Effects = BTreeMap<(Timestamp, String, Arc<OrganizationChange>), Touched>;
 
 /// A policy as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -33,32 +39,53 @@ struct Policy {
 }
 
 /// The organization at one time of the replay.
-#[derive(Clone)]
 pub(super) struct Replay<'w> {
     world: &'w World,
     policy_type: &'w str,
+    now: Tree,
+    /// The contents that were met, by their text. Equal texts have one number, and so one effective policy wherever they are attached.
+    contents: HashMap<String, (usize, Arc<Document>)>,
+    /// The times at which events wrote each policy, in order.
+    written: HashMap<&'w PolicyId, Vec<Timestamp>>,
+    accounts: BTreeMap<AccountId, Account>,
+    computed: Logs<Computed>,
+    touched: Logs<()>,
+    /// The times of events that may concern any account.
+    touched_all: Vec<Timestamp>,
+    /// The effective policies, by what is attached from the root down, with the numbers of the contents.
+    cache: HashMap<Vec<(TargetId, PolicyId, usize)>, Option<Arc<EffectivePolicy>>>,
+    effects: Effects,
+}
+
+/// The tree with its attachments and policies.
+#[derive(Clone, Default)]
+struct Tree {
     organization: Option<Organization>,
     organization_assumed: bool,
     /// Accounts that left, recorded also while the organization isn't known.
     departed: BTreeSet<AccountId>,
     policies: BTreeMap<PolicyId, Policy>,
-    contents: usize,
-    accounts: BTreeMap<AccountId, AccountHistory>,
-    /// The times of events that may concern any account.
-    touched_all: Vec<Timestamp>,
-    cache: HashMap<Vec<(TargetId, usize)>, Option<Arc<EffectivePolicy>>>,
-    effects: BTreeMap<(Timestamp, String, OrganizationChange), Touched>,
-    /// Whether this is a copy that computes the effect of a supposed change.
+    /// Whether a supposed change is applied, which is taken back after its effect is computed.
     supposing: bool,
     /// Whether the state of the organization is lost: an event changed it without showing how, or a snapshot can't be understood.
     lost: bool,
+    /// The accounts below each target that was asked for, until an account moves.
+    under: HashMap<TargetId, Arc<[AccountId]>>,
+}
+
+/// What the replay notes about one account.
+#[derive(Default)]
+struct Account {
+    computed: Chain,
+    touched: Chain,
+    validity: Vec<(Timestamp, bool)>,
 }
 
 /// One step of a replay. At the same time, changes come first, ordered by event id, then snapshots.
 enum Step<'w> {
-    Change(&'w str, &'w OrganizationChange),
+    Change(&'w str, &'w Arc<OrganizationChange>),
     /// A refused change.
-    Attempt(&'w str, &'w OrganizationChange),
+    Attempt(&'w str, &'w Arc<OrganizationChange>),
     /// An attachment with its date from `organization.json`.
     Attached(TargetId, PolicyId),
     Policy(&'w PolicyId, Option<&'w PolicyVersion>),
@@ -69,43 +96,40 @@ enum Step<'w> {
 /// The accounts that a step concerns.
 enum Concerned {
     Nobody,
-    Accounts(Vec<AccountId>),
+    Accounts(Arc<[AccountId]>),
     Everybody,
 }
 
 /// The result of [`Replay`].
 pub(super) struct Replayed {
     pub(super) accounts: BTreeMap<AccountId, AccountHistory>,
-    touched_all: Vec<Timestamp>,
+    /// The history of an account that the replay didn't meet.
+    pub(super) of_others: AccountHistory,
     pub(super) organization: Option<Organization>,
-    pub(super) effects: BTreeMap<(Timestamp, String, OrganizationChange), Touched>,
-}
-
-impl Replayed {
-    pub(super) fn history_of(&self, account: &AccountId) -> AccountHistory {
-        let mut history = self.accounts.get(account).cloned().unwrap_or_default();
-        history.touched.extend(&self.touched_all);
-        history.touched.sort_unstable();
-        history
-    }
+    pub(super) effects: Effects,
 }
 
 impl<'w> Replay<'w> {
     pub(super) fn of(world: &'w World, policy_type: &'w str) -> Replayed {
+        use OrganizationChange::{CreatePolicy, UpdatePolicy};
+        let mut written: HashMap<&PolicyId, Vec<Timestamp>> = HashMap::new();
+        for (time, _, change) in &world.organization_changes {
+            if let CreatePolicy { policy, .. } | UpdatePolicy { policy, .. } = &**change {
+                written.entry(policy).or_default().push(*time);
+            }
+        }
         let mut replay = Replay {
             world,
             policy_type,
-            organization: None,
-            organization_assumed: false,
-            departed: BTreeSet::new(),
-            policies: BTreeMap::new(),
-            contents: 0,
+            now: Tree::default(),
+            contents: HashMap::new(),
+            written,
             accounts: BTreeMap::new(),
+            computed: Logs::default(),
+            touched: Logs::default(),
             touched_all: Vec::new(),
             cache: HashMap::new(),
             effects: BTreeMap::new(),
-            supposing: false,
-            lost: false,
         };
         replay.assume_what_is_only_read_later();
         replay.record(Timestamp::BEGINNING, &Concerned::Everybody);
@@ -123,7 +147,29 @@ impl<'w> Replay<'w> {
                 validity.sort_by_key(|(time, valid)| (*time, !valid));
             }
         }
-        Replayed { accounts: replay.accounts, touched_all: replay.touched_all, organization: replay.organization, effects: replay.effects }
+        replay.conclude()
+    }
+
+    /// The histories of all accounts. Accounts with one chain of notes share one list.
+    fn conclude(self) -> Replayed {
+        let Replay { accounts, computed, touched, touched_all, effects, now, .. } = self;
+        let mut lists = HashMap::new();
+        let mut times: HashMap<Chain, Arc<Vec<Timestamp>>> = HashMap::new();
+        let mut touched_at = |chain: Chain| {
+            let all = || {
+                let mut all: Vec<Timestamp> =
+                    touched.list(chain).into_iter().map(|(time, ())| time).chain(touched_all.iter().copied()).collect();
+                all.sort_unstable();
+                Arc::new(all)
+            };
+            Arc::clone(times.entry(chain).or_insert_with(all))
+        };
+        let of_others = AccountHistory { touched: touched_at(Chain::default()), ..AccountHistory::default() };
+        let history = |(id, account): (AccountId, Account)| {
+            let computed = lists.entry(account.computed).or_insert_with(|| Arc::new(computed.list(account.computed)));
+            (id, AccountHistory { computed: Arc::clone(computed), touched: touched_at(account.touched), validity: account.validity })
+        };
+        Replayed { accounts: accounts.into_iter().map(history).collect(), of_others, organization: now.organization, effects }
     }
 
     fn steps(&self) -> Vec<(Timestamp, (u8, String), Step<'w>)> {
@@ -149,7 +195,7 @@ impl<'w> Replay<'w> {
             }
         };
         let mut snapshots = self.world.organizations.entries().filter_map(|(time, _, organization)| Some((time, organization?))).peekable();
-        if let Some((time, organization)) = snapshots.peek().filter(|_| self.organization_assumed) {
+        if let Some((time, organization)) = snapshots.peek().filter(|_| self.now.organization_assumed) {
             dated(organization, Timestamp::BEGINNING, *time);
         }
         while let Some((time, organization)) = snapshots.next() {
@@ -169,8 +215,8 @@ impl<'w> Replay<'w> {
         {
             let mut organization = organization.clone();
             organization.split_off_later(Timestamp::BEGINNING);
-            self.organization = Some(organization);
-            self.organization_assumed = true;
+            self.now.organization = Some(organization);
+            self.now.organization_assumed = true;
         }
         for (id, timeline) in &self.world.policies {
             if let Some((time, _, Some(version))) = timeline.entries().next()
@@ -178,66 +224,84 @@ impl<'w> Replay<'w> {
                 && !self.written_within(id, Timestamp::BEGINNING, time)
             {
                 let policy = self.policy_of(version, true);
-                self.policies.insert(id.clone(), policy);
+                self.now.policies.insert(id.clone(), policy);
             }
         }
     }
 
     fn policy_of(&mut self, version: &PolicyVersion, assumed: bool) -> Policy {
-        self.contents += 1;
-        Policy { policy_type: Some(version.policy_type.clone()), content: Some((self.contents, Arc::clone(&version.document))), assumed }
+        let content = match self.contents.get(&version.content) {
+            Some(content) => content.clone(),
+            None => self.number(&version.content, Arc::clone(&version.document)),
+        };
+        Policy { policy_type: Some(version.policy_type.clone()), content: Some(content), assumed }
+    }
+
+    /// The policy with a content that an event shows; `None` if that is no policy document.
+    fn policy_with(&mut self, policy_type: &str, content: &str) -> Option<Policy> {
+        let content = match self.contents.get(content) {
+            Some(content) => content.clone(),
+            None => self.number(content, PolicyVersion::new(policy_type, "", content).ok()?.document),
+        };
+        Some(Policy { policy_type: Some(policy_type.to_owned()), content: Some(content), assumed: false })
+    }
+
+    fn number(&mut self, content: &str, document: Arc<Document>) -> (usize, Arc<Document>) {
+        let numbered = (self.contents.len(), document);
+        self.contents.insert(content.to_owned(), numbered.clone());
+        numbered
     }
 
     /// Whether an event wrote the policy after one time and up to another.
     fn written_within(&self, policy: &PolicyId, after: Timestamp, until: Timestamp) -> bool {
-        self.world.organization_changes.iter().any(|(time, _, change)| {
-            *time > after
-                && *time <= until
-                && matches!(change, OrganizationChange::CreatePolicy { policy: p, .. } | OrganizationChange::UpdatePolicy { policy: p, .. } if p == policy)
-        })
+        let written = self.written.get(policy).map_or(&[][..], Vec::as_slice);
+        written.get(written.partition_point(|time| *time <= after)).is_some_and(|time| *time <= until)
     }
 
     /// Applies one step to the organization.
     fn take(&mut self, time: Timestamp, step: &Step<'w>) -> Concerned {
         match step {
             Step::Organization(None) => {
-                self.lost = true;
+                self.now.lost = true;
                 Concerned::Everybody
             }
             Step::Organization(Some(organization)) => {
                 let mut organization = (*organization).clone();
                 organization.split_off_later(time);
-                self.departed.retain(|account| !organization.accounts.contains_key(account));
-                self.organization = Some(organization);
-                self.organization_assumed = false;
-                self.lost = false;
+                self.now.departed.retain(|account| !organization.accounts.contains_key(account));
+                self.now.organization = Some(organization);
+                self.now.organization_assumed = false;
+                self.now.lost = false;
+                self.now.under.clear();
                 Concerned::Everybody
             }
             Step::Policy(policy, version) => {
                 let read = version.map(|version| self.policy_of(version, false)).unwrap_or_default();
-                self.policies.insert((*policy).clone(), read);
+                self.now.policies.insert((*policy).clone(), read);
                 self.targets_of(policy)
             }
             Step::Attached(target, policy) => {
-                if let Some(organization) = &mut self.organization {
+                if let Some(organization) = &mut self.now.organization {
                     organization.attach(target, policy.clone(), Some(time));
                 }
                 self.under(target)
             }
             Step::Attempt(event_id, change) => {
                 let touched = self.suppose(time, change);
-                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), touched);
+                self.effects.insert((time, (*event_id).to_owned(), Arc::clone(change)), touched);
                 Concerned::Nobody
             }
             Step::Change(event_id, change) => {
                 let concerned = self.change(time, change);
                 let (accounts, everybody) = self.accounts_of(&concerned);
-                self.effects.insert((time, (*event_id).to_owned(), (*change).clone()), Touched { accounts, everybody, supposed: None });
+                self.effects.insert((time, (*event_id).to_owned(), Arc::clone(change)), Touched { accounts, everybody, supposed: None });
                 match &concerned {
                     Concerned::Nobody => {}
                     Concerned::Accounts(accounts) => {
-                        for account in accounts {
-                            self.accounts.entry(account.clone()).or_default().touched.push(time);
+                        let mut alike = HashMap::new();
+                        for account in accounts.iter() {
+                            let chain = &mut self.accounts.entry(account.clone()).or_default().touched;
+                            *chain = *alike.entry(*chain).or_insert_with(|| self.touched.push(*chain, time, ()));
                         }
                     }
                     Concerned::Everybody => self.touched_all.push(time),
@@ -249,22 +313,25 @@ impl<'w> Replay<'w> {
 
     /// Computes the effect that a change would have at this point.
     fn suppose(&mut self, time: Timestamp, change: &OrganizationChange) -> Touched {
-        let mut after = Replay { supposing: true, ..self.clone() };
-        let concerned = after.change(time, change);
-        let (accounts, everybody) = after.accounts_of(&concerned);
-        let supposed = accounts.iter().map(|account| (self.compute(account), after.compute(account))).collect();
+        let before = self.now.clone();
+        self.now.supposing = true;
+        let concerned = self.change(time, change);
+        let (accounts, everybody) = self.accounts_of(&concerned);
+        let after = self.compute_all(&accounts);
+        self.now = before;
+        let supposed = self.compute_all(&accounts).into_iter().zip(after).collect();
         Touched { accounts, everybody, supposed: Some(supposed) }
     }
 
     /// The accounts concerned, and whether there may be others.
-    fn accounts_of(&self, concerned: &Concerned) -> (Vec<AccountId>, bool) {
+    fn accounts_of(&self, concerned: &Concerned) -> (Arc<[AccountId]>, bool) {
         match concerned {
-            Concerned::Nobody => (Vec::new(), false),
-            Concerned::Accounts(accounts) => (accounts.clone(), false),
+            Concerned::Nobody => (Arc::default(), false),
+            Concerned::Accounts(accounts) => (Arc::clone(accounts), false),
             Concerned::Everybody => {
-                let known = self.organization.iter().flat_map(|organization| organization.accounts.keys());
+                let known = self.now.organization.iter().flat_map(|organization| organization.accounts.keys());
                 let described = self.world.described.keys();
-                (known.chain(described).cloned().collect::<BTreeSet<_>>().into_iter().collect(), self.organization.is_none())
+                (known.chain(described).cloned().collect::<BTreeSet<_>>().into_iter().collect(), self.now.organization.is_none())
             }
         }
     }
@@ -274,15 +341,14 @@ impl<'w> Replay<'w> {
         // The concerned accounts are determined before and after the change: an account that loses a policy is as concerned as one that
         // gains it.
         match change {
-            Change::CreatePolicy { policy, policy_type, name, content } => {
-                let version = content.as_deref().and_then(|content| PolicyVersion::new(policy_type, name, content).ok());
-                let unread = Policy { policy_type: Some(policy_type.clone()), ..Policy::default() };
-                let created = version.map_or(unread, |version| self.policy_of(&version, false));
-                self.policies.insert(policy.clone(), created);
+            Change::CreatePolicy { policy, policy_type, content, .. } => {
+                let created = content.as_deref().and_then(|content| self.policy_with(policy_type, content));
+                let unread = || Policy { policy_type: Some(policy_type.clone()), ..Policy::default() };
+                self.now.policies.insert(policy.clone(), created.unwrap_or_else(unread));
                 Concerned::Nobody
             }
             Change::UpdatePolicy { policy, content } => {
-                let is_known = self.policies.get(policy).is_some_and(|policy| policy.policy_type.is_some());
+                let is_known = self.now.policies.get(policy).is_some_and(|policy| policy.policy_type.is_some());
                 // The content that is written into an unread policy shows its type.
                 if !is_known && self.policy_type == BEDROCK_POLICY && content.as_deref().is_some_and(|content| !speaks_of_bedrock(content))
                 {
@@ -292,14 +358,14 @@ impl<'w> Replay<'w> {
                     return Concerned::Nobody;
                 }
                 let updated = self.updated(policy, time, content.as_deref());
-                self.policies.insert(policy.clone(), updated);
+                self.now.policies.insert(policy.clone(), updated);
                 self.targets_of(policy)
             }
             // AWS deletes only policies that aren't attached; a refused deletion may be of an attached one.
             Change::DeletePolicy { policy } => {
-                let is_concerned = (self.organization.is_some() || self.supposing) && self.may_be_of_our_type(policy);
+                let is_concerned = (self.now.organization.is_some() || self.now.supposing) && self.may_be_of_our_type(policy);
                 let concerned = if is_concerned { self.targets_of(policy) } else { Concerned::Nobody };
-                if let Some(organization) = &mut self.organization {
+                if let Some(organization) = &mut self.now.organization {
                     let targets: Vec<TargetId> = organization.targets_of(policy).cloned().collect();
                     for target in &targets {
                         organization.detach(target, policy);
@@ -309,13 +375,13 @@ impl<'w> Replay<'w> {
             }
             Change::DeleteOrganizationalUnit { .. } => Concerned::Nobody,
             Change::AttachPolicy { policy, target } => {
-                if let Some(organization) = &mut self.organization {
+                if let Some(organization) = &mut self.now.organization {
                     organization.attach(target, policy.clone(), Some(time));
                 }
                 if self.may_be_of_our_type(policy) { self.under(target) } else { Concerned::Nobody }
             }
             Change::DetachPolicy { policy, target } => {
-                if let Some(organization) = &mut self.organization {
+                if let Some(organization) = &mut self.now.organization {
                     organization.detach(target, policy);
                 }
                 if self.may_be_of_our_type(policy) { self.under(target) } else { Concerned::Nobody }
@@ -323,34 +389,39 @@ impl<'w> Replay<'w> {
             Change::EnablePolicyType { root, policy_type } => self.switch_type(root, policy_type, true),
             Change::DisablePolicyType { root, policy_type } => self.switch_type(root, policy_type, false),
             Change::CreateOrganizationalUnit { unit, name, parent } => {
-                if let Some(organization) = &mut self.organization {
+                if let Some(organization) = &mut self.now.organization {
                     let unit_there = crate::organization::Unit { name: name.clone(), parent: parent.clone() };
                     organization.units.entry(unit.clone()).or_insert(unit_there);
                 }
+                self.now.under.clear();
                 Concerned::Nobody
             }
             Change::MoveAccount { account, destination } => {
-                if let Some(moved) = self.organization.as_mut().and_then(|organization| organization.accounts.get_mut(account)) {
+                if let Some(moved) = self.now.organization.as_mut().and_then(|organization| organization.accounts.get_mut(account)) {
                     moved.parent = destination.clone();
                 }
-                Concerned::Accounts(vec![account.clone()])
+                self.now.under.clear();
+                Concerned::Accounts([account.clone()].into())
             }
             Change::AccountLeft { account } => {
-                if let Some(organization) = &mut self.organization {
+                if let Some(organization) = &mut self.now.organization {
                     organization.accounts.remove(account);
                 }
-                self.departed.insert(account.clone());
-                Concerned::Accounts(vec![account.clone()])
+                self.now.departed.insert(account.clone());
+                self.now.under.clear();
+                Concerned::Accounts([account.clone()].into())
             }
             Change::NotReadable { event_name } => {
-                self.lost = true;
+                self.now.lost = true;
                 if event_name == "UpdatePolicy" {
-                    self.policies.values_mut().for_each(|policy| policy.content = None);
+                    self.now.policies.values_mut().for_each(|policy| policy.content = None);
                 }
                 Concerned::Everybody
             }
             Change::EffectivePolicyValidation { account, valid } => {
-                self.accounts.entry(account.clone()).or_default().validity.push((time, *valid));
+                if !self.now.supposing {
+                    self.accounts.entry(account.clone()).or_default().validity.push((time, *valid));
+                }
                 Concerned::Nobody
             }
         }
@@ -360,8 +431,8 @@ impl<'w> Replay<'w> {
         if policy_type != self.policy_type {
             return Concerned::Nobody;
         }
-        let ours: Vec<PolicyId> = self.policies.keys().filter(|policy| self.may_be_of_our_type(policy)).cloned().collect();
-        if let Some(organization) = &mut self.organization {
+        let ours: BTreeSet<PolicyId> = self.now.policies.keys().filter(|policy| self.may_be_of_our_type(policy)).cloned().collect();
+        if let Some(organization) = &mut self.now.organization {
             let types = organization.policy_types.entry(root.clone()).or_default().get_or_insert_with(BTreeSet::new);
             if enabled {
                 types.insert(policy_type.to_owned());
@@ -378,16 +449,15 @@ impl<'w> Replay<'w> {
 
     /// The policy after an update: with the content in the event, or else that of the next snapshot if nothing was written in between.
     fn updated(&mut self, id: &PolicyId, time: Timestamp, content: Option<&str>) -> Policy {
-        let policy_type = self.policies.get(id).and_then(|policy| policy.policy_type.clone());
+        let policy_type = self.now.policies.get(id).and_then(|policy| policy.policy_type.clone());
         let unread = Policy { policy_type: policy_type.clone(), ..Policy::default() };
         if let Some(content) = content {
-            let version = PolicyVersion::new(policy_type.as_deref().unwrap_or_default(), "", content);
-            let read = version.map(|version| self.policy_of(&version, false));
+            let read = self.policy_with(policy_type.as_deref().unwrap_or_default(), content);
             return read.map_or(unread, |read| Policy { policy_type, ..read });
         }
         let world = self.world;
-        let snapshots = world.policies.get(id).into_iter().flat_map(Timeline::entries);
-        let next = snapshots.filter_map(|(read_at, _, version)| Some((read_at, version?))).find(|(read_at, _)| *read_at >= time);
+        let snapshots = world.policies.get(id).into_iter().flat_map(|timeline| timeline.after(time.just_before()));
+        let next = snapshots.filter_map(|(read_at, _, version)| Some((read_at, version?))).next();
         match next.filter(|(read_at, _)| !self.written_within(id, time, *read_at)) {
             Some((_, version)) => self.policy_of(version, true),
             None => unread,
@@ -396,55 +466,80 @@ impl<'w> Replay<'w> {
 
     /// Whether the policy is, or may be, of the replayed type.
     fn may_be_of_our_type(&self, policy: &PolicyId) -> bool {
-        match self.policies.get(policy).and_then(|policy| policy.policy_type.as_deref()) {
+        match self.now.policies.get(policy).and_then(|policy| policy.policy_type.as_deref()) {
             Some(policy_type) => policy_type == self.policy_type,
             None => !policy.is_of_aws(),
         }
     }
 
-    fn under(&self, target: &TargetId) -> Concerned {
-        match &self.organization {
-            Some(organization) => Concerned::Accounts(organization.accounts_under(target).cloned().collect()),
-            None if target.bytes().all(|byte| byte.is_ascii_digit()) => Concerned::Accounts(vec![target.as_str().into()]),
+    fn under(&mut self, target: &TargetId) -> Concerned {
+        match &self.now.organization {
+            Some(organization) => {
+                let below = || organization.accounts_under(target).cloned().collect();
+                Concerned::Accounts(Arc::clone(self.now.under.entry(target.clone()).or_insert_with(below)))
+            }
+            None if target.bytes().all(|byte| byte.is_ascii_digit()) => Concerned::Accounts([target.as_str().into()].into()),
             None => Concerned::Everybody,
         }
     }
 
-    fn targets_of(&self, policy: &PolicyId) -> Concerned {
-        let Some(organization) = &self.organization else {
+    fn targets_of(&mut self, policy: &PolicyId) -> Concerned {
+        let Some(organization) = &self.now.organization else {
             return Concerned::Everybody;
         };
-        let accounts: BTreeSet<&AccountId> =
-            organization.targets_of(policy).flat_map(|target| organization.accounts_under(target)).collect();
+        let targets: Vec<TargetId> = organization.targets_of(policy).cloned().collect();
+        if let [target] = targets.as_slice() {
+            return self.under(target);
+        }
+        let accounts: BTreeSet<&AccountId> = targets.iter().flat_map(|target| organization.accounts_under(target)).collect();
         Concerned::Accounts(accounts.into_iter().cloned().collect())
     }
 
     /// Records the policies of the concerned accounts, if they changed.
     fn record(&mut self, time: Timestamp, concerned: &Concerned) {
-        let accounts: Vec<AccountId> = match concerned {
+        let accounts: Arc<[AccountId]> = match concerned {
             Concerned::Nobody => return,
-            Concerned::Accounts(accounts) => accounts.clone(),
+            Concerned::Accounts(accounts) => Arc::clone(accounts),
             Concerned::Everybody => {
-                let known = self.organization.iter().flat_map(|organization| organization.accounts.keys());
+                let known = self.now.organization.iter().flat_map(|organization| organization.accounts.keys());
                 known.chain(self.accounts.keys()).cloned().collect::<BTreeSet<_>>().into_iter().collect()
             }
         };
-        for account in accounts {
-            let computed = self.compute(&account);
-            let history = self.accounts.entry(account).or_default();
-            if history.computed.last().is_none_or(|(_, before)| *before != computed) {
+        let computed = self.compute_all(&accounts);
+        let mut alike = HashMap::new();
+        for (account, computed) in accounts.iter().zip(computed) {
+            let chain = &mut self.accounts.entry(account.clone()).or_default().computed;
+            if self.computed.last(*chain).is_none_or(|before| *before != computed) {
+                let next = alike.entry((*chain, computed.address()));
                 // Of several steps at the same time the last one counts.
-                history.computed.retain(|(at, _)| *at != time);
-                history.computed.push((time, computed));
+                *chain = *next.or_insert_with(|| self.computed.push(self.computed.without(*chain, time), time, computed));
             }
         }
     }
 
+    /// The effective policies of accounts. Those of accounts in one place, to which nothing is attached directly, are computed once.
+    fn compute_all(&mut self, accounts: &[AccountId]) -> Vec<Computed> {
+        let mut by_parent: HashMap<TargetId, Computed> = HashMap::new();
+        let mut all = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            let parent = self.now.parent_alone(account).cloned();
+            let computed = match parent.as_ref().and_then(|parent| by_parent.get(parent)) {
+                Some(computed) => computed.clone(),
+                None => self.compute(account),
+            };
+            if let Some(parent) = parent {
+                by_parent.entry(parent).or_insert_with(|| computed.clone());
+            }
+            all.push(computed);
+        }
+        all
+    }
+
     fn compute(&mut self, account: &AccountId) -> Computed {
-        if self.departed.contains(account) {
+        if self.now.departed.contains(account) {
             return Computed::Policy { policy: None, assumed: false };
         }
-        let Some(organization) = self.organization.as_ref().filter(|_| !self.lost) else {
+        let Some(organization) = self.now.organization.as_ref().filter(|_| !self.now.lost) else {
             return Computed::NotKnown;
         };
         let Some(path) = organization.path_to(account) else {
@@ -452,13 +547,13 @@ impl<'w> Replay<'w> {
         };
         // While the type is disabled nothing is in force. For types other than Bedrock's, the result is what the attachments would produce.
         if self.policy_type == BEDROCK_POLICY && !organization.is_enabled(self.policy_type, &path) {
-            return Computed::Policy { policy: None, assumed: self.organization_assumed };
+            return Computed::Policy { policy: None, assumed: self.now.organization_assumed };
         }
         // A policy attached to an unknown target may reach this account.
         if organization.loose.iter().any(|(_, policy)| policy.as_ref().is_none_or(|policy| self.may_be_of_our_type(policy))) {
             return Computed::NotKnown;
         }
-        let mut assumed = self.organization_assumed;
+        let mut assumed = self.now.organization_assumed;
         let mut levels = Vec::new();
         let mut key = Vec::new();
         for target in &path {
@@ -467,10 +562,10 @@ impl<'w> Replay<'w> {
                 if !self.may_be_of_our_type(&attachment.policy) {
                     continue;
                 }
-                match self.policies.get(&attachment.policy) {
+                match self.now.policies.get(&attachment.policy) {
                     Some(Policy { policy_type: Some(_), content: Some((number, document)), assumed: policy_assumed }) => {
                         assumed |= policy_assumed;
-                        key.push((target.clone(), *number));
+                        key.push((target.clone(), attachment.policy.clone(), *number));
                         let origin = Origin { policy: attachment.policy.clone(), attached_to: target.clone() };
                         level.push(Attached { origin, document });
                     }
@@ -482,6 +577,15 @@ impl<'w> Replay<'w> {
         let cached = self.cache.entry(key);
         let policy = cached.or_insert_with(|| inherit(&levels).map(|inherited| Arc::new(EffectivePolicy::from_inherited(&inherited))));
         Computed::Policy { policy: policy.clone(), assumed }
+    }
+}
+
+impl Tree {
+    /// The parent of an account that has the same policies as all others below that parent: it didn't leave, and nothing is attached to it.
+    fn parent_alone(&self, account: &AccountId) -> Option<&TargetId> {
+        let organization = self.organization.as_ref()?;
+        let is_alone = organization.attachments.get(account.as_str()).is_none_or(Vec::is_empty) && !self.departed.contains(account);
+        organization.accounts.get(account).filter(|_| is_alone).map(|account| &account.parent)
     }
 }
 
