@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures what an audit costs, and in the same run what decompressing the same files costs.
 
 mod data;
+mod growth;
 pub(crate) mod gunzip;
 mod manifest;
 pub(crate) mod measure;
@@ -34,6 +35,10 @@ pub(crate) struct Args {
     /// How often to measure all; of CPU times the least counts, of speed-ups the middle one
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
+
+    /// How the time of an audit grows with changes, of each kind that accounts can have many of
+    #[arg(long, conflicts_with_all = ["data", "records"])]
+    growth: bool,
 }
 
 /// The fields of a report that the benchmark reads.
@@ -63,6 +68,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         must_pass(cargo().args(["build", "--release", "--quiet", "--locked", "--package", "guardrail-audit", "--package", "xtask"]))?;
         let mut optimised = std::process::Command::new(target().join("release/xtask"));
         must_pass(optimised.args(std::env::args_os().skip(1)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.growth {
+        growth::run()?;
         return Ok(ExitCode::SUCCESS);
     }
     let data = match &args.data {
