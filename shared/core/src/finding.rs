@@ -2,7 +2,7 @@
 //!
 //! There is one finding per rule, account, Region, resource and discriminator ([`FindingKey`]), however many calls or changes show it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -129,6 +129,20 @@ pub struct JudgedAgainst {
     pub attached_to: Option<TargetId>,
 }
 
+/// The phrase in tables, such as `described: arn:aws:bedrock:us-east-1:111122223333:guardrail/abcd1234efgh:3`.
+impl fmt::Display for JudgedAgainst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.basis, self.identifier.as_deref().unwrap_or("no guardrail"))?;
+        if let Some(policy) = &self.policy {
+            write!(f, " by {policy}")?;
+        }
+        if let Some(target) = &self.attached_to {
+            write!(f, " on {target}")?;
+        }
+        Ok(())
+    }
+}
+
 /// The fields of an exception that a suppressed finding repeats, so that its reader needn't have the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppression {
@@ -140,6 +154,14 @@ pub struct Suppression {
     pub owner: String,
     /// The ticket in which it was decided.
     pub ticket: Option<String>,
+}
+
+/// Who accepts the finding, until when, and why.
+impl fmt::Display for Suppression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "accepted until {} by {}: {}", self.until, self.owner, self.reason)?;
+        if let Some(ticket) = &self.ticket { write!(f, " ({ticket})") } else { Ok(()) }
+    }
 }
 
 /// The first names of a list, and the number of those that are left out. It keeps a finding small however many callers there are.
@@ -166,8 +188,8 @@ impl Bounded {
     }
 }
 
-impl std::fmt::Display for Bounded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Bounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown.join(", "))?;
         if self.more > 0 { write!(f, " and {} more", self.more) } else { Ok(()) }
     }

@@ -40,6 +40,15 @@ columns! {
     FIRST_SEEN: "first_seen", |finding| time(finding.first_seen);
     LAST_SEEN: "last_seen", |finding| time(finding.last_seen);
     REOPENED: "reopened", |finding| finding.reopened.to_string().into();
+    ATTEMPTED: "attempted", |finding| finding.attempted.to_string().into();
+    EXPECTED: "expected", |finding| finding.expected.to_string().into();
+    RESOLVED_AT: "resolved_at", |finding| time(finding.resolved_at);
+    MISSING: "missing", |finding| finding.missing.iter().map(|missing| missing.as_str()).collect::<Vec<_>>().join(", ").into();
+    LINKED: "linked", |finding| finding.linked.join(", ").into();
+    CONTROLS: "controls", |finding| finding.controls.join(", ").into();
+    POLICY: "policy", |finding| finding.policy.as_ref().map(ToString::to_string).unwrap_or_default().into();
+    SUPPRESSION: "suppression", |finding| finding.suppression.as_ref().map(ToString::to_string).unwrap_or_default().into();
+    CHANGES: "changes", |finding| finding.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").into();
     TITLE: "title", |finding| (&finding.title).into();
     DETAIL: "detail", |finding| (&finding.detail).into();
     REMEDIATION: "remediation", |finding| (&finding.remediation).into();
