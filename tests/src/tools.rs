@@ -25,6 +25,18 @@ pub const BOTOCORE: Tool = Tool { name: "botocore", packages: &["botocore==1.44.
 /// The AWS command line.
 pub const AWS: Tool = Tool { name: "aws", packages: &["awscli==1.46.3"] };
 
+/// Python with validators of exported findings: the schema of OCSF, and the model of Security Hub.
+pub const VALIDATORS: Tool = Tool {
+    name: "validators",
+    packages: &[
+        "ocsf-json-schema==1.2.0",
+        "jsonschema==4.26.0",
+        "aws-resource-validator-securityhub==2.6.0",
+        "botocore==1.44.8",
+        "junitparser==5.0.3",
+    ],
+};
+
 /// Evaluates IAM policies; with its dependencies.
 pub const IAM_SIMULATE: Modules = Modules {
     name: "iam-simulate",
@@ -39,6 +51,9 @@ pub const IAM_SIMULATE: Modules = Modules {
 /// Drives a headless Chromium, which comes with its libraries and fonts, and checks the accessibility of pages in it.
 pub const BROWSER: Modules =
     Modules { name: "browser", packages: &["playwright-core@1.65.1", "@sparticuz/chromium@153.0.0", "axe-core@4.14.1"] };
+
+/// Validators of SARIF: its schema as JSON, and a program.
+pub const SARIF: Modules = Modules { name: "sarif", packages: &["@microsoft/sarif-multitool@5.7.0", "@microsoft/jest-sarif@1.0.0-beta.0"] };
 
 /// Modules from npm, for Node.
 #[derive(Clone, Copy, Debug)]

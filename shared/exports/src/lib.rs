@@ -1,0 +1,48 @@
+//! Findings and lints in the formats that other tools read.
+//!
+//! | Module | Format | Who reads it |
+//! |---|---|---|
+//! | [`ocsf`] | Compliance Findings of the Open Cybersecurity Schema Framework | Security Lake, Splunk, Elastic |
+//! | [`asff`] | the AWS Security Finding Format | Security Hub CSPM, DefectDojo |
+//! | [`markdown`] | a summary in Markdown | pull requests, steps of CI |
+//! | [`sarif`] | lints as SARIF 2.1.0 | code scanning, editors |
+//! | [`junit`] | lints as JUnit's XML | CI systems |
+//!
+//! Each module turns findings into the documents of one format and writes nothing itself, so that the command line and the hub export the
+//! same. [`resource`] and [`classification`] say of a finding what several formats ask for. Equal findings give equal documents; only
+//! fields about the export itself, such as OCSF's `logged_time`, differ between two runs.
+
+pub mod asff;
+pub mod classification;
+pub mod junit;
+pub mod lints;
+pub mod markdown;
+pub mod ocsf;
+pub mod resource;
+pub mod sarif;
+mod text;
+
+use std::collections::BTreeMap;
+
+use audit_core::{
+    arn::AccountId,
+    report::{Report, Tool},
+    timestamp::Timestamp,
+};
+
+/// What the documents of one export have in common: who made them, when, and what is known of the organization.
+#[derive(Clone, Copy, Debug)]
+pub struct Export<'r> {
+    /// The program.
+    pub tool: &'r Tool,
+    /// The time of the export.
+    pub generated_at: Timestamp,
+    /// The names of accounts, where the organization is known.
+    pub accounts: &'r BTreeMap<AccountId, String>,
+}
+
+impl<'r> From<&'r Report> for Export<'r> {
+    fn from(report: &'r Report) -> Self {
+        Export { tool: &report.tool, generated_at: report.generated_at, accounts: &report.accounts }
+    }
+}
