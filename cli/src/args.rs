@@ -17,7 +17,7 @@ pub(crate) use self::{
     calls::{AuditArgs, ExplainArgs, SimulateArgs},
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
     input::filter_of,
-    output::{Format, OutputArgs, PlainFormat},
+    output::{CallFormat, ExportArgs, Format, LintFormat, OutputArgs, PlainFormat},
     store::{BundleCommand, FindingsCommand, ReportArgs},
 };
 
@@ -90,8 +90,11 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// How the result looks
-    #[arg(long, default_value = "table")]
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
 }
 
 #[cfg(test)]
@@ -117,6 +120,9 @@ mod tests {
             "docs/adding-a-rule.md",
             "docs/evidence.md",
             "docs/operating.md",
+            "docs/exports/asff.md",
+            "docs/exports/ocsf.md",
+            "docs/exports/sarif.md",
         ] {
             let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
             let text = std::fs::read_to_string(page).unwrap();

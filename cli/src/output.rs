@@ -1,6 +1,7 @@
 //! Writes results in the format that was asked for.
 
 mod clean;
+mod export;
 pub(crate) mod position;
 pub(crate) mod rule_page;
 pub(crate) mod table;
@@ -8,12 +9,14 @@ mod target;
 pub(crate) mod text;
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufWriter, Write},
     path::Path,
 };
 
 use anyhow::Context as _;
 use audit_core::{
+    arn::AccountId,
     finding::Finding,
     report::{
         Report,
@@ -22,15 +25,20 @@ use audit_core::{
         v1,
     },
 };
+use audit_exports::markdown;
 use serde::Serialize;
 
-use crate::{args::Format, exit::UsageError};
+use crate::{
+    args::{ExportArgs, Format},
+    exit::UsageError,
+};
 pub(crate) use clean::Clean;
+pub(crate) use export::findings as export;
 pub(crate) use target::replace;
 
 /// Writes a report to a file or to standard output.
-pub(crate) fn write(report: &Report, format: Format, path: Option<&Path>) -> anyhow::Result<()> {
-    to(path, |out| write_to(out, report, format))
+pub(crate) fn write(report: &Report, format: Format, args: &ExportArgs, path: Option<&Path>) -> anyhow::Result<()> {
+    to(path, |out| write_to(out, report, format, args))
 }
 
 /// Writes to a file or to standard output.
@@ -95,12 +103,14 @@ impl<W: Write> Write for UntilClosed<W> {
     }
 }
 
-fn write_to(mut out: &mut dyn Write, report: &Report, format: Format) -> anyhow::Result<()> {
+fn write_to(mut out: &mut dyn Write, report: &Report, format: Format, args: &ExportArgs) -> anyhow::Result<()> {
     match format {
         Format::Table => table::report(&mut out, report)?,
         Format::Json => json(out, &v1::Report::from(report))?,
         Format::Jsonl => jsonl(&mut out, &v1::findings(&report.findings))?,
-        Format::Csv => csv(&mut out, &report.findings)?,
+        Format::Csv => csv(&mut out, &report.findings, &report.accounts)?,
+        Format::Markdown => markdown::report(out, report)?,
+        Format::Ocsf | Format::Asff | Format::Sarif => export::findings(out, &report.findings, &report.into(), format, args)?,
         Format::Html => out.write_all(audit_page::html(report)?.as_bytes())?,
         Format::Svg => out.write_all(audit_page::heat_map_svg(report)?.as_bytes())?,
     }
@@ -138,13 +148,25 @@ const CSV_COLUMNS: &[Column] = &[
     columns::TITLE,
     columns::DETAIL,
     columns::REMEDIATION,
+    columns::ATTEMPTED,
+    columns::EXPECTED,
+    columns::REOPENED,
+    columns::RESOLVED_AT,
+    columns::MISSING,
+    columns::LINKED,
+    columns::CONTROLS,
+    columns::POLICY,
+    columns::SUPPRESSION,
+    columns::CHANGES,
 ];
 
-/// Writes findings as CSV, one row each.
-pub(crate) fn csv(out: &mut impl Write, findings: &[Finding]) -> anyhow::Result<()> {
-    let mut table = csv::Writer::new(out, LineEnding::Lf, CSV_COLUMNS.iter().map(|column| column.heading))?;
+/// Writes findings as CSV, one row each. The last column is the account's name, where the organization is known.
+pub(crate) fn csv(out: &mut impl Write, findings: &[Finding], accounts: &BTreeMap<AccountId, String>) -> anyhow::Result<()> {
+    let headings = CSV_COLUMNS.iter().map(|column| column.heading).chain(["account_name"]);
+    let mut table = csv::Writer::new(out, LineEnding::Lf, headings)?;
     for finding in findings {
-        table.row(CSV_COLUMNS.iter().map(|column| (column.cell)(finding)))?;
+        let name = accounts.get(&finding.account).map(String::as_str).unwrap_or_default();
+        table.row(CSV_COLUMNS.iter().map(|column| (column.cell)(finding)).chain([name.into()]))?;
     }
     Ok(table.finish()?)
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{
     input::{BasisArgs, SelectionArgs},
-    output::{Format, OutputArgs},
+    output::{CallFormat, OutputArgs},
     values::{FailOn, fail_on, timestamp},
 };
 
@@ -123,7 +123,7 @@ pub(crate) struct SimulateArgs {
 
     /// How the result looks: rows of calls, where there is one a line
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) format: Format,
+    pub(crate) format: CallFormat,
 
     /// Write the result to a file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]

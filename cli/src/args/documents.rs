@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use audit_core::timestamp::Timestamp;
 use clap::{Args, Subcommand};
 
-use super::{output::PlainFormat, values::timestamp};
+use super::{
+    output::{LintFormat, PlainFormat},
+    values::timestamp,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -39,8 +42,11 @@ pub(crate) enum PolicyCommand {
         #[arg(long, value_name = "ACCOUNT")]
         management_account: Option<String>,
         /// How the result looks
-        #[arg(long, default_value = "table")]
-        format: PlainFormat,
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: LintFormat,
+        /// Write the result to a file instead of standard output (`-`)
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use audit_exports::{asff::Importer, ocsf};
 use clap::{Args, ValueEnum};
 
-use super::values::{FailOn, fail_on};
+use super::values::{FailOn, fail_on, importer, ocsf_version};
 
 /// How results look, and where they go.
 #[derive(Args, Debug)]
@@ -16,6 +17,9 @@ pub(crate) struct OutputArgs {
     /// Write the result to a file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
 
     /// Exit with 3 if there are open findings at or above this severity; `never` for none
     #[arg(long, value_name = "SEVERITY", default_value = "HIGH", value_parser = fail_on)]
@@ -33,14 +37,61 @@ pub(crate) enum Format {
     Table,
     /// The whole report, version 1
     Json,
-    /// One finding, or row of calls, a line
+    /// One finding a line
     Jsonl,
-    /// One finding, or row of calls, a row
+    /// One finding a row
     Csv,
     /// A page that needs nothing else: to read, to print, to send
     Html,
     /// The heat map of accounts and Regions, as a picture
     Svg,
+    /// One Compliance Finding of OCSF a line: for data lakes
+    Ocsf,
+    /// One request of BatchImportFindings a line: for Security Hub
+    Asff,
+    /// A summary for pull requests and steps of CI
+    Markdown,
+    /// Refused, with a hint: findings have no file and line
+    #[value(hide = true)]
+    Sarif,
+}
+
+/// The format of rows of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CallFormat {
+    /// For people
+    Table,
+    /// For programs, with the sums
+    Json,
+    /// One row of calls a line
+    Jsonl,
+    /// One row of calls a row
+    Csv,
+}
+
+/// The format of lints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LintFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// SARIF 2.1.0: for code scanning
+    Sarif,
+    /// JUnit's XML: for CI, a test case for each file
+    Junit,
+}
+
+/// What some formats need to know.
+#[derive(Args, Debug, Default)]
+pub(crate) struct ExportArgs {
+    /// The version of OCSF: 1.3.0, 1.5.0, 1.6.0 or 1.8.0 [default: 1.6.0]
+    #[arg(long, value_name = "VERSION", value_parser = ocsf_version)]
+    pub(crate) ocsf_version: Option<ocsf::Version>,
+
+    /// The account that imports the ASFF into Security Hub; `member` if each account imports its own findings [default: `member`]
+    #[arg(long, value_name = "ACCOUNT", value_parser = importer)]
+    pub(crate) asff_account: Option<Importer>,
 }
 
 /// The format of a result that has no rows of findings or calls.

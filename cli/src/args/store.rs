@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     input::FindingFilter,
-    output::{Format, OutputArgs, PlainFormat},
+    output::{ExportArgs, Format, OutputArgs, PlainFormat},
     values::framework,
 };
 
@@ -55,8 +55,13 @@ pub(crate) enum FindingsCommand {
         #[command(flatten)]
         filter: FindingFilter,
         /// How the result looks
-        #[arg(long, default_value = "table")]
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
         format: Format,
+        /// Write the result to a file instead of standard output (`-`)
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        export: ExportArgs,
     },
     /// Show all of one finding
     Show {

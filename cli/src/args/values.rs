@@ -1,6 +1,7 @@
 //! Parses the values of arguments. An error is what clap shows behind the argument and its value.
 
 use audit_core::{finding::Status, framework::Framework, severity::Severity, timestamp::Timestamp};
+use audit_exports::{asff::Importer, ocsf};
 
 /// The lowest severity that makes a run exit with 3.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,17 @@ pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
 
 pub(super) fn account(text: &str) -> Result<String, String> {
     if audit_core::arn::is_account_id(text) { Ok(text.to_owned()) } else { Err("not an account id of twelve digits".to_owned()) }
+}
+
+pub(super) fn importer(text: &str) -> Result<Importer, String> {
+    if text.eq_ignore_ascii_case("member") {
+        return Ok(Importer::Member);
+    }
+    account(text).map(Importer::Account).map_err(|_| "neither an account id of twelve digits nor `member`".to_owned())
+}
+
+pub(super) fn ocsf_version(text: &str) -> Result<ocsf::Version, String> {
+    ocsf::Version::parse(text).ok_or_else(|| format!("none of {}", ocsf::Version::ALL.map(ocsf::Version::as_str).join(", ")))
 }
 
 pub(super) fn severity(text: &str) -> Result<Severity, String> {

@@ -78,7 +78,7 @@ pub(crate) fn nothing_of(selection: &Selection, choices: &Choices, is_empty: boo
 
 /// Notes that findings are filtered, in formats that list findings without the filter.
 pub(crate) fn note_filter(report: &Report, format: Format, console: Console) {
-    if let (Some(filter), Format::Jsonl | Format::Csv) = (&report.filter, format) {
+    if let (Some(filter), Format::Jsonl | Format::Csv | Format::Ocsf | Format::Asff) = (&report.filter, format) {
         console.note(format_args!("filtered: only {filter}; nothing is said about the rest"));
     }
 }
@@ -104,7 +104,7 @@ fn configuration_name(args: &AuditArgs) -> String {
 
 /// Writes a report and returns the exit code.
 pub(crate) fn conclude(report: &Report, args: &OutputArgs) -> anyhow::Result<Exit> {
-    output::write(report, args.format, args.output.as_deref())?;
+    output::write(report, args.format, &args.export, args.output.as_deref())?;
     Ok(ends(report, args))
 }
 

@@ -74,7 +74,7 @@ fn fill(file: &mut File, report: &Report, store: &Store) -> anyhow::Result<Strin
     let mut bundle = Bundle { zip: ZipWriter::new(BufWriter::new(file)), files: BTreeMap::new() };
     bundle.add("report.html", |out| Ok(out.write_all(audit_page::html(report)?.as_bytes())?))?;
     bundle.add("report.json", |out| Ok(serde_json::to_writer_pretty(out, &v1::Report::from(report))?))?;
-    bundle.add("findings.csv", |mut out| output::csv(&mut out, &report.findings))?;
+    bundle.add("findings.csv", |mut out| output::csv(&mut out, &report.findings, &report.accounts))?;
     bundle.add("records.csv", |out| {
         let heading = ["event_id", "request_id", "event_time", "account", "region", "event_name"];
         let mut table = csv::Writer::new(out, LineEnding::Lf, heading)?;

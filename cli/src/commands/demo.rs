@@ -54,7 +54,7 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
     let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
     console.unreadable(&outcome.unreadable, outcome.records.unreadable);
     let finding = outcome.audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
-    output::write(&outcome.into_report(now), args.format, None)?;
+    output::write(&outcome.into_report(now), args.format, &args.export, None)?;
     if args.format == Format::Table {
         next_steps(&folder, finding.as_deref(), console);
     }

@@ -1,14 +1,18 @@
 //! `guardrail-audit findings`: lists the findings in a store, or shows one.
 
-use std::path::Path;
+use std::{io::Write, path::Path};
 
 use anyhow::Context as _;
 use audit_core::{finding::Finding, report::v1};
+use audit_exports::{Export, markdown};
 use audit_local::store::Store;
 
-use super::audit::{choices_in, nothing_of};
+use super::{
+    audit::{choices_in, nothing_of, tool},
+    now,
+};
 use crate::{
-    args::{FindingsCommand, Format, PlainFormat},
+    args::{ExportArgs, FindingsCommand, Format, PlainFormat},
     console::Console,
     exit::Exit,
     output::{self, table, text::counted},
@@ -16,11 +20,12 @@ use crate::{
 
 pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result<Exit> {
     match command {
-        FindingsCommand::List { store, filter, format } => {
-            let (choices, mut findings) = {
+        FindingsCommand::List { store, filter, format, output, export } => {
+            let (choices, mut findings, accounts) = {
                 let context = || format!("failed to read the store `{}`", store.display());
                 let store = Store::open_existing(store).with_context(context)?;
-                (choices_in(&store).with_context(context)?, store.findings().with_context(context)?)
+                let accounts = store.summary().with_context(context)?.accounts;
+                (choices_in(&store).with_context(context)?, store.findings().with_context(context)?, accounts)
             };
             let selection = filter.selection(&choices, console);
             let all = findings.len();
@@ -30,7 +35,9 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
             if !words.is_everything() {
                 console.note(format_args!("filtered: only {words}; left out: {}", counted(all - findings.len(), "finding")));
             }
-            list(&findings, *format)?;
+            let (tool, generated_at) = (tool(), now(None));
+            let of = Export { tool: &tool, generated_at, accounts: &accounts };
+            output::to(output.as_deref(), |out| list(out, &findings, &of, *format, export))?;
         }
         FindingsCommand::Show { finding, store, format } => {
             let findings = findings_in(store)?;
@@ -52,8 +59,7 @@ fn findings_in(path: &Path) -> anyhow::Result<Vec<Finding>> {
     Store::open_existing(path).with_context(context)?.findings().with_context(context)
 }
 
-fn list(findings: &[Finding], format: Format) -> anyhow::Result<()> {
-    let mut out = output::stdout();
+fn list(mut out: &mut dyn Write, findings: &[Finding], of: &Export<'_>, format: Format, args: &ExportArgs) -> anyhow::Result<()> {
     match format {
         Format::Table => {
             let rows = findings.iter().map(|finding| {
@@ -73,10 +79,12 @@ fn list(findings: &[Finding], format: Format) -> anyhow::Result<()> {
             table::headed(&mut out, &["ID", "SEVERITY", "STATUS", "RULE", "WHERE", "COUNT", "LAST SEEN"], rows)?;
         }
         Format::Json => {
-            output::json(&mut out, &v1::findings(findings))?;
+            output::json(out, &v1::findings(findings))?;
         }
-        Format::Jsonl => output::jsonl(&mut out, &v1::findings(findings))?,
-        Format::Csv => output::csv(&mut out, findings)?,
+        Format::Jsonl => output::jsonl(out, &v1::findings(findings))?,
+        Format::Csv => output::csv(&mut out, findings, of.accounts)?,
+        Format::Markdown => markdown::findings(out, findings, &|account| of.accounts.get(account).map(String::as_str))?,
+        Format::Ocsf | Format::Asff | Format::Sarif => output::export(out, findings, of, format, args)?,
         Format::Html | Format::Svg => {
             return Err(crate::exit::UsageError("a page or a picture is of a whole report: use `report`".to_owned()).into());
         }

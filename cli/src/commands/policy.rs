@@ -26,8 +26,8 @@ pub(crate) fn run(command: &PolicyCommand, console: Console) -> anyhow::Result<E
         PolicyCommand::Effective { world, account, policy_type, at, format } => {
             effective(world, account.as_deref(), policy_type, *at, *format, console)
         }
-        PolicyCommand::Lint { files, world, management_account, format } => {
-            lint::run(files, world.as_ref(), management_account.as_deref(), *format, console)
+        PolicyCommand::Lint { files, world, management_account, format, output } => {
+            lint::run(files, world.as_ref(), management_account.as_deref(), *format, output.as_deref(), console)
         }
     }
 }

@@ -34,7 +34,7 @@ use super::{
     configuration, load_world, now,
 };
 use crate::{
-    args::{Format, SimulateArgs, filter_of},
+    args::{CallFormat, SimulateArgs, filter_of},
     console::Console,
     exit::{Exit, UsageError},
     filter::Choices,
@@ -91,18 +91,15 @@ struct Limits {
     incomplete: Vec<String>,
 }
 
-fn write(mut out: &mut dyn Write, simulation: &Simulation, limits: &Limits, format: Format) -> anyhow::Result<()> {
+fn write(mut out: &mut dyn Write, simulation: &Simulation, limits: &Limits, format: CallFormat) -> anyhow::Result<()> {
     match format {
-        Format::Table => {
+        CallFormat::Table => {
             table::limits(out, limits.filter.as_ref(), &limits.incomplete)?;
             show(&mut out, simulation)?;
         }
-        Format::Json => output::json(out, &v1::Simulation::new(simulation, limits.filter.as_ref(), &limits.incomplete))?,
-        Format::Jsonl => output::jsonl(out, &v1::rows(&simulation.rows))?,
-        Format::Csv => csv(out, &simulation.rows)?,
-        Format::Html | Format::Svg => {
-            return Err(UsageError("a page or a picture is of findings: use `audit` or `report`".to_owned()).into());
-        }
+        CallFormat::Json => output::json(out, &v1::Simulation::new(simulation, limits.filter.as_ref(), &limits.incomplete))?,
+        CallFormat::Jsonl => output::jsonl(out, &v1::rows(&simulation.rows))?,
+        CallFormat::Csv => csv(out, &simulation.rows)?,
     }
     Ok(out.flush()?)
 }

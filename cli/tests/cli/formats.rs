@@ -81,6 +81,11 @@ fn csv_has_a_row_for_each_finding() {
     let (heading, rows) = csv.split_once('\n').unwrap();
     let findings = audit_demo(&[])["findings"].as_array().unwrap().clone();
     assert_eq!(heading.split(',').take(6).collect::<Vec<_>>(), ["id", "rule", "severity", "status", "account", "region"]);
+    // Programs may count columns: new ones come last.
+    let behind: Vec<&str> = heading.split(',').skip(18).collect();
+    let further = "remediation,attempted,expected,reopened,resolved_at,missing,linked,controls,policy,suppression,changes,account_name";
+    assert_eq!(behind, further.split(',').collect::<Vec<_>>());
+    assert!(rows.lines().any(|row| row.contains("account-not-covered") && row.ends_with(",acquired-startup")), "{rows}");
     assert_eq!(rows.lines().count(), findings.len());
     for (row, finding) in rows.lines().zip(&findings) {
         assert!(row.starts_with(finding["id"].as_str().unwrap()), "{row}");

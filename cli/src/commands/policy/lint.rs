@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -18,26 +18,56 @@ use audit_core::{
     },
     world::{Entity, SnapshotPath},
 };
+use audit_exports::{
+    junit,
+    lints::{LintedFile, PlacedLint, Position, uri_of},
+    sarif,
+};
 use audit_local::encoding::to_utf8;
 use serde_json::{Value, json};
 
 use crate::{
-    args::PlainFormat,
-    commands::load_world,
+    args::LintFormat,
+    commands::{audit::tool, load_world},
     console::Console,
     exit::Exit,
     output::{
         self,
-        position::position_of,
+        position::{position_of, position_of_error},
         text::{counted, wrapped},
     },
 };
 
-/// The lints of one text, with their lines and columns in it.
+/// The lints of one text: a file, or a policy that is a text in a file.
 struct Linted {
-    /// The name of the file, with the member that holds the text if it is only a part of the file.
-    name: String,
-    lints: Vec<(Option<(usize, usize)>, Lint)>,
+    /// The file.
+    file: String,
+    /// The member that holds the text, if it is only a part of the file.
+    member: Option<Member>,
+    /// The lints, with their places in the text.
+    lints: Vec<(Option<Position>, Lint)>,
+}
+
+/// A member of a file that holds a policy as text.
+struct Member {
+    /// The JSON pointer to it.
+    pointer: String,
+    /// Its place in the file.
+    position: Option<Position>,
+}
+
+impl Linted {
+    fn of_file(file: &str, lints: Vec<(Option<Position>, Lint)>) -> Self {
+        Linted { file: file.to_owned(), member: None, lints }
+    }
+
+    /// The file's name, with the member that holds the text.
+    fn name(&self) -> String {
+        match self.member.as_ref().map(|member| member.pointer.trim_start_matches('/').replace('/', ".")) {
+            Some(member) if !member.is_empty() => format!("{}, {member}", self.file),
+            _ => self.file.clone(),
+        }
+    }
 }
 
 /// The lints of all files.
@@ -52,7 +82,8 @@ pub(super) fn run(
     files: &[PathBuf],
     world: Option<&PathBuf>,
     management: Option<&str>,
-    format: PlainFormat,
+    format: LintFormat,
+    output: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<Exit> {
     let mut all = All { management: management.map(AccountId::from), ..All::default() };
@@ -71,7 +102,7 @@ pub(super) fn run(
         let policies = loaded.iter().filter(|(path, _)| is_of(path, |entity| matches!(entity, Entity::Policy(_))));
         of_world.extend(policies.map(|(path, json)| (folder.join(path).display().to_string(), text_of(json))));
         if let Some((name, organization)) = organization {
-            all.texts.push(Linted { name, lints: attachments(&organization, &of_world) });
+            all.texts.push(Linted::of_file(&name, attachments(&organization, &of_world)));
         }
     }
     for path in files {
@@ -85,10 +116,10 @@ pub(super) fn run(
             all.file(name, text);
         }
     }
-    write_lints(&all.texts, format)?;
+    output::to(output, |out| write_lints(out, &all.texts, format, console))?;
     let lints = || all.texts.iter().flat_map(|text| &text.lints);
     let errors = lints().filter(|(_, lint)| lint.level == Level::Error).count();
-    if format == PlainFormat::Table {
+    if format == LintFormat::Table {
         let read = if all.policies == 1 { "1 policy".to_owned() } else { format!("{} policies", all.policies) };
         console.note(format_args!("{read} read: {}, {}", counted(errors, "error"), counted(lints().count() - errors, "other lint")));
     }
@@ -109,7 +140,7 @@ fn type_of(json: &Value) -> Option<String> {
 }
 
 /// Reports roots, OUs and accounts with more Bedrock policies than AWS allows to be attached.
-fn attachments(organization: &Organization, policies: &[(String, String)]) -> Vec<(Option<(usize, usize)>, Lint)> {
+fn attachments(organization: &Organization, policies: &[(String, String)]) -> Vec<(Option<Position>, Lint)> {
     let id_of = |json: &Value| json.pointer("/Policy/PolicySummary/Id")?.as_str().map(PolicyId::from);
     let bedrock: Vec<PolicyId> = policies
         .iter()
@@ -139,9 +170,9 @@ impl All {
             Err(error) => {
                 let lint = match Contents::of_text(text) {
                     Some(contents) => (None, not_a_policy(&contents)),
-                    None => not_json(&error),
+                    None => not_json(text, &error),
                 };
-                return self.texts.push(Linted { name: name.to_owned(), lints: vec![lint] });
+                return self.texts.push(Linted::of_file(name, vec![lint]));
             }
         };
         let contents = Contents::of(&json);
@@ -151,7 +182,7 @@ impl All {
         } else if let Some(what) = contents.what.as_deref().filter(|_| type_of(&json).is_none()) {
             of_file.push((None, note_about(what, &contents.inside)));
         }
-        self.texts.push(Linted { name: name.to_owned(), lints: of_file });
+        self.texts.push(Linted::of_file(name, of_file));
         self.policies += contents.inside.len();
         for inside in &contents.inside {
             let linted = self.inside(name, text, inside);
@@ -184,11 +215,10 @@ impl All {
         };
         let lints = match lints {
             Ok(lints) => lints.into_iter().map(placed).collect(),
-            Err(error) => vec![not_json(&error)],
+            Err(error) => vec![not_json(&text, &error)],
         };
-        let member = inside.pointer.trim_start_matches('/').replace('/', ".");
-        let name = if in_file || member.is_empty() { name.to_owned() } else { format!("{name}, {member}") };
-        Linted { name, lints }
+        let member = (!in_file).then(|| Member { pointer: inside.pointer.clone(), position: position_of(file, &inside.pointer) });
+        Linted { file: name.to_owned(), member, lints }
     }
 }
 
@@ -211,42 +241,73 @@ fn note_about(what: &str, inside: &[Inside]) -> Lint {
     Lint { level: Level::Note, kind: "other-document", pointer: String::new(), message: format!("this is {what}: {linted}") }
 }
 
-fn not_json(error: &serde_json::Error) -> (Option<(usize, usize)>, Lint) {
-    let position = (error.line() > 0).then(|| (error.line(), error.column().max(1)));
+fn not_json(text: &str, error: &serde_json::Error) -> (Option<Position>, Lint) {
+    let position = position_of_error(text, error);
     let full = error.to_string();
     // The line and column of the error are shown on their own.
     let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
     (position, Lint { level: Level::Error, kind: "not-json", pointer: String::new(), message })
 }
 
-fn write_lints(texts: &[Linted], format: PlainFormat) -> anyhow::Result<()> {
-    let lints = || texts.iter().flat_map(|text| text.lints.iter().map(move |(position, lint)| (&text.name, position, lint)));
+fn write_lints(out: &mut dyn Write, texts: &[Linted], format: LintFormat, console: Console) -> anyhow::Result<()> {
+    let lints = || texts.iter().flat_map(|text| text.lints.iter().map(move |(position, lint)| (text.name(), position, lint)));
     match format {
-        PlainFormat::Json => {
+        LintFormat::Json => {
             let rows: Vec<Value> = lints()
                 .map(|(name, position, lint)| {
-                    json!({"file": name, "line": position.map(|(line, _)| line), "column": position.map(|(_, column)| column),
+                    json!({"file": name, "line": position.map(|at| at.line), "column": position.map(|at| at.column),
                         "pointer": lint.pointer, "level": lint.level, "kind": lint.kind, "message": lint.message})
                 })
                 .collect();
-            let mut out = output::stdout();
-            output::json(&mut out, &rows)?;
+            output::json(out, &rows)?;
         }
-        PlainFormat::Table => {
-            let mut out = output::stdout();
+        LintFormat::Table => {
             for (name, position, lint) in lints() {
-                let position = position.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+                let position = position.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
                 let style = crate::output::table::level_style(lint.level);
                 writeln!(
                     out,
                     "{}{position}: {style}{}{style:#} [{}]\n    {}",
-                    Path::new(name).display(),
+                    Path::new(&name).display(),
                     lint.level,
                     lint.kind,
                     wrapped(&lint.message, 4)
                 )?;
             }
         }
+        LintFormat::Sarif => {
+            let (log, left_out) = sarif::policy_lint(&by_file(texts), &tool());
+            output::json(out, &log)?;
+            if left_out > 0 {
+                console.warn(format_args!("{} left out: a SARIF log holds {}", counted(left_out, "lint"), sarif::MOST_RESULTS));
+            }
+        }
+        LintFormat::Junit => junit::policy_lint(out, &by_file(texts))?,
     }
     Ok(())
+}
+
+/// The lints of each file, wherever in it they are.
+fn by_file(texts: &[Linted]) -> Vec<LintedFile> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut files: Vec<LintedFile> = Vec::new();
+    for text in texts {
+        let path = Path::new(&text.file);
+        let uri = uri_of(&path.strip_prefix(&here).unwrap_or(path).display().to_string());
+        let placed = text.lints.iter().map(|(position, lint)| match &text.member {
+            None => PlacedLint { position: *position, pointer: lint.pointer.clone(), within: None, lint: lint.clone() },
+            Some(member) => PlacedLint {
+                position: member.position,
+                pointer: format!("{}{}", member.pointer, lint.pointer),
+                within: position.map(|at| format!("line {}, column {} of the policy in it", at.line, at.column)),
+                lint: lint.clone(),
+            },
+        });
+        // The texts of one file follow each other.
+        match files.last_mut().filter(|file| file.uri == uri) {
+            Some(file) => file.lints.extend(placed),
+            None => files.push(LintedFile { uri, lints: placed.collect() }),
+        }
+    }
+    files
 }
