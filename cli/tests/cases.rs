@@ -37,6 +37,7 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
         findings
     };
     let (found, expected) = (by_rule(report["findings"].as_array().cloned().unwrap_or_default()), by_rule(expected.findings));
+    found.iter().for_each(says_something);
     found.iter().filter(|finding| finding["attempted"] == true).for_each(claims_no_deed);
     let rules = |findings: &[Value]| findings.iter().map(|finding| finding["rule"].clone()).collect::<Vec<_>>();
     assert_eq!(rules(&found), rules(&expected), "the rules that fire");
@@ -46,6 +47,16 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The texts of a finding have no gaps: an empty word would leave two blanks, or nothing behind a colon.
+fn says_something(finding: &Value) {
+    for field in ["title", "detail", "remediation", "resource"] {
+        let text = finding[field].as_str().unwrap_or_default();
+        assert!(!text.trim().is_empty() && !text.trim_end().ends_with(':'), "`{field}` says nothing: {text}");
+        let gap = ["  ", " ,", " ;", "(), ", ": ;"].into_iter().find(|gap| text.contains(gap));
+        assert_eq!(gap, None, "`{field}` has a gap: {text}");
+    }
 }
 
 /// The title and the detail of a finding about a refused change describe it as an attempt.

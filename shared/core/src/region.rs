@@ -98,6 +98,8 @@ mod tests {
         for new in ["us-east-3", "nz-north-1", "ap-southeast-12", "eusc-fr-west-1"] {
             assert!(looks_like_a_region(new) && !is_known(new), "{new}");
         }
+        let unusual = ["us-east-100", "u-east-1", "euabc-east-1", "u1-east-1", "us-gov-iso-east-1", "east-1", "us-east-x"];
+        assert!(unusual.into_iter().all(|text| !looks_like_a_region(text)));
         for typo in ["us-eats-1", "us-east-1a", "us-east", "us-east-", "useast-1", "US-EAST-1", "us_east_1", "us-east-01", "", "global"] {
             assert!(!looks_like_a_region(typo), "{typo}");
         }

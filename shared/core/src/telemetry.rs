@@ -466,6 +466,32 @@ mod tests {
     }
 
     #[test]
+    fn operators_hold_as_documented() {
+        let data = json!({"Field": "eventCategory", "Equals": ["Data"]});
+        let guardrail = json!({"Field": "resources.type", "Equals": ["AWS::Bedrock::Guardrail"]});
+        for (condition, expected) in [
+            (json!({"Field": "eventName", "Equals": ["x", "ApplyGuardrail"]}), true),
+            (json!({"Field": "eventName", "StartsWith": ["x", "Apply"]}), true),
+            (json!({"Field": "eventName", "StartsWith": ["Guardrail"]}), false),
+            (json!({"Field": "eventName", "EndsWith": ["x", "Guardrail"]}), true),
+            (json!({"Field": "eventName", "EndsWith": ["Apply"]}), false),
+            (json!({"Field": "eventName", "NotEquals": ["x", "Apply"]}), true),
+            (json!({"Field": "eventName", "NotEquals": ["x", "ApplyGuardrail"]}), false),
+            (json!({"Field": "eventName", "NotStartsWith": ["x", "Guardrail"]}), true),
+            (json!({"Field": "eventName", "NotStartsWith": ["x", "Apply"]}), false),
+            (json!({"Field": "eventName", "NotEndsWith": ["x", "Apply"]}), true),
+            (json!({"Field": "eventName", "NotEndsWith": ["x", "Guardrail"]}), false),
+            (json!({"Field": "eventName", "StartsWith": ["Apply"], "NotEndsWith": ["x"]}), true),
+            (json!({"Field": "eventName", "StartsWith": ["Apply"], "NotEndsWith": ["Guardrail"]}), false),
+            (json!({"Field": "eventSource", "Equals": ["bedrock.amazonaws.com"]}), true),
+            (json!({"Field": "eventSource", "Equals": ["s3.amazonaws.com"]}), false),
+            (json!({"Field": "readOnly", "Equals": ["true"]}), true),
+        ] {
+            assert_eq!(records(&trail(&json!([data, guardrail, condition]))), expected, "{condition}");
+        }
+    }
+
+    #[test]
     fn what_nobody_asked_is_not_known() {
         let selectors = json!([{"FieldSelectors": [
             {"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::Bedrock::Guardrail"]}]}]);

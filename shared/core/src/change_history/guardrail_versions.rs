@@ -142,3 +142,27 @@ pub(crate) fn replaced_again(seen: &ChangeInContext<'_>, weaker: &GuardrailVersi
 pub(crate) fn is_upgrade(old: &GuardrailVersionArn, new: &GuardrailVersionArn) -> bool {
     old.key == new.key && old.version < new.version && new.version != GuardrailVersion::Draft
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_higher_published_version_of_the_same_guardrail_is_an_upgrade() {
+        let named = |text: &str| {
+            let (key, version) = GuardrailVersionArn::split(&format!("arn:aws:bedrock:us-east-1:111122223333:guardrail/{text}")).unwrap();
+            key.version(version.unwrap())
+        };
+        for (old, new, expected) in [
+            ("org:1", "org:2", true),
+            ("org:9", "org:10", true),
+            ("org:DRAFT", "org:1", true),
+            ("org:2", "org:1", false),
+            ("org:1", "org:1", false),
+            ("org:1", "org:DRAFT", false),
+            ("org:1", "mine:2", false),
+        ] {
+            assert_eq!(is_upgrade(&named(old), &named(new)), expected, "{old} to {new}");
+        }
+    }
+}

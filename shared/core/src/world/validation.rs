@@ -108,6 +108,25 @@ mod tests {
     }
 
     #[test]
+    fn it_holds_since_its_evaluation_or_else_since_it_was_read() {
+        let at = |hour: u8| Timestamp::parse(&format!("2026-11-20T{hour:02}:00:00Z")).unwrap();
+        let validation = |hour: Option<u8>, errors: Value| {
+            let evaluated = hour.map(|hour| format!("2026-11-20T{hour:02}:00:00Z"));
+            Validation::from_json(&json!({"EvaluationTimestamp": evaluated, "EffectivePolicyValidationErrors": errors})).unwrap()
+        };
+        for (what, evaluated, errors, read, expected) in [
+            ("evaluated before", Some(8), json!([{}]), at(10), at(8)),
+            ("evaluated after, so of another state", Some(12), json!([{}]), at(10), at(10)),
+            ("evaluated at once", Some(10), json!([{}]), at(10), at(10)),
+            ("read at no known time", Some(8), json!([{}]), Timestamp::BEGINNING, at(8)),
+            ("no evaluation", None, json!([{}]), at(10), at(10)),
+            ("valid", Some(8), json!([]), at(10), at(10)),
+        ] {
+            assert_eq!(validation(evaluated, errors).since(read), expected, "{what}");
+        }
+    }
+
+    #[test]
     fn what_is_no_such_answer_says_nothing() {
         for other in [
             json!({}),

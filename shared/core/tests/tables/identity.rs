@@ -216,3 +216,69 @@ fn each_way_to_take_a_document_away_is_seen() {
         assert_eq!(then(version(true, &guarding)), 0, "{kind}");
     }
 }
+
+/// The policy `guard` is created with these statements, and attached to the role.
+fn managed(statements: &[Value]) -> [Record; 2] {
+    let arn = format!("arn:aws:iam::{ACCOUNT}:policy/guard");
+    let created = iam(1, "07:00", "CreatePolicy", json!({"policyName": "guard", "policyDocument": document(statements)}))
+        .answering(json!({"policy": {"arn": arn, "policyName": "guard", "defaultVersionId": "v1"}}));
+    [created, attached(2, "07:30", &arn)]
+}
+
+fn attached(number: usize, time: &str, arn: &str) -> Record {
+    iam(number, time, "AttachRolePolicy", json!({"roleName": "app", "policyArn": arn}))
+}
+
+#[test]
+fn a_version_that_becomes_the_default_counts_like_one_that_is_written() {
+    let guarding = [deny(unless(&format!("{REQUIRED}:2")))];
+    let arn = format!("arn:aws:iam::{ACCOUNT}:policy/guard");
+    let version = |statements: &[Value]| {
+        let parameters = json!({"policyArn": arn, "policyDocument": document(statements), "setAsDefault": false});
+        iam(3, "08:00", "CreatePolicyVersion", parameters).answering(json!({"policyVersion": {"versionId": "v2"}}))
+    };
+    let set =
+        |number, time: &str, version: &str| iam(number, time, "SetDefaultPolicyVersion", json!({"policyArn": arn, "versionId": version}));
+    let after = |records: Vec<Record>| lost([managed(&guarding).to_vec(), records].concat());
+    let none = [] as [&str; 0];
+    assert_eq!(after(vec![version(&[any()])]), none, "it isn't the default yet");
+    let opened = after(vec![version(&[any()]), set(4, "09:00", "v2")]);
+    assert!(opened.len() == 1 && opened[0].contains("without a guardrail") && !opened[0].contains("unverified"), "{opened:?}");
+    assert_eq!(after(vec![version(&guarding), set(4, "09:00", "v2")]), none, "it guards the same");
+    let unread = after(vec![version(&[any()]), set(4, "09:00", "v7")]);
+    assert!(unread.len() == 1 && unread[0].contains("unverified"), "{unread:?}");
+    let refused = after(vec![version(&[any()]), set(4, "09:00", "v2").refused(), set(5, "10:00", "v2").refused()]);
+    assert!(refused.len() == 1 && refused[0].contains("attempted"), "{refused:?}");
+}
+
+#[test]
+fn a_document_beside_one_that_asks_for_a_guardrail_can_bypass_it() {
+    let version = format!("{REQUIRED}:2");
+    let (pinned, refusing) = (allow(exactly(&version)), deny(unless(&version)));
+    let everything = || json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let aws = |name: &str| attached(3, "09:00", &format!("arn:aws:iam::aws:policy/{name}"));
+    let more = |statements: &[Value]| {
+        let parameters = json!({"roleName": "app", "policyName": "more", "policyDocument": document(statements)});
+        iam(3, "09:00", "PutRolePolicy", parameters)
+    };
+    for (what, before, then, expected) in [
+        ("AWS's policy that allows all", vec![pinned.clone()], vec![aws("AdministratorAccess")], "without a guardrail"),
+        ("AWS's policy of Bedrock", vec![pinned.clone()], vec![aws("AmazonBedrockFullAccess")], "without a guardrail"),
+        ("AWS's policy that isn't known here", vec![pinned.clone()], vec![aws("SomethingElse")], ""),
+        ("AWS's policy beside a Deny", vec![everything(), refusing.clone()], vec![aws("AdministratorAccess")], ""),
+        ("AWS's policy beside nothing that asks", vec![any()], vec![aws("AdministratorAccess")], ""),
+        ("a second document that allows all", vec![pinned.clone()], vec![more(&[any()])], "without a guardrail"),
+        ("a second document beside a Deny", vec![any(), refusing.clone()], vec![more(&[any()])], ""),
+        (
+            "a second document that allows nothing here",
+            vec![pinned.clone()],
+            vec![more(&[json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})])],
+            "",
+        ),
+        ("a second document beside nothing that asks", vec![any()], vec![more(&[any()])], ""),
+    ] {
+        let found = lost([vec![put(1, "08:00", &before)], then].concat());
+        assert_eq!(found.len(), usize::from(!expected.is_empty()), "{what}: {found:?}");
+        assert!(found.iter().all(|told| told.contains(expected) && !told.contains("unverified")), "{what}: {found:?}");
+    }
+}

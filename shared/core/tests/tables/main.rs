@@ -14,3 +14,5 @@ mod joining;
 mod lint;
 mod missing;
 mod resolution;
+mod rules;
+mod simulation;

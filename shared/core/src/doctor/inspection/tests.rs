@@ -106,7 +106,16 @@ fn copies_for_owners_are_seen_by_their_shared_id_or_missed_where_they_would_show
     };
     assert_eq!(answered(&[shared(MEMBER, "e1"), shared(OWNER, "e2")], "owner-copy"), Conclusion::Yes);
     let (of_member, of_owner) = (shared(MEMBER, "e1"), evaluation(OWNER, "e3", "r3", "ENFORCED", "INPUT"));
-    assert_eq!(answered(&[of_member, of_owner], "owner-copy"), Conclusion::No);
+    assert_eq!(answered(&[of_member, of_owner.clone()], "owner-copy"), Conclusion::No);
+    assert_eq!(answered(&[of_owner], "owner-copy"), Conclusion::NotSeen, "its own guardrail evaluated its own call");
+    let mut of_another = evaluation(MEMBER, "e5", "r5", "ENFORCED", "INPUT");
+    of_another["resources"][0]["ARN"] = json!("arn:aws:bedrock:us-east-1:999988887777:guardrail/abcd1234efgh");
+    of_another["resources"][0]["accountId"] = json!("999988887777");
+    let of_member = evaluation(MEMBER, "e1", "r1", "ENFORCED", "INPUT");
+    assert_eq!(answered(&[of_member, of_another], "owner-copy"), Conclusion::NotSeen, "no owner's own evaluations are recorded");
+    let mut copy = evaluation(OWNER, "e4", "r1", "ENFORCED", "INPUT");
+    copy["userIdentity"]["accountId"] = json!(MEMBER);
+    assert_eq!(answered(&[copy], "owner-copy"), Conclusion::Yes, "a member's call, in the owner's records");
 }
 
 #[test]
