@@ -123,6 +123,8 @@ mod tests {
             "docs/exports/asff.md",
             "docs/exports/ocsf.md",
             "docs/exports/sarif.md",
+            "docs/page.md",
+            "docs/bundle.md",
         ] {
             let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
             let text = std::fs::read_to_string(page).unwrap();

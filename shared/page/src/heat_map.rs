@@ -31,8 +31,16 @@ impl Use {
     /// Accounts with a row of their own at most. The first screen of the page has to fit on one printed page.
     const fn most_accounts(self) -> usize {
         match self {
-            Use::Page => 16,
+            Use::Page => 14,
             Use::File => 100,
+        }
+    }
+
+    /// OUs with rows of their own at most.
+    const fn most_units(self) -> usize {
+        match self {
+            Use::Page => 6,
+            Use::File => 40,
         }
     }
 }
@@ -121,38 +129,14 @@ impl HeatMap {
             let calls = sums.accounts.get(account).copied().unwrap_or_default();
             (Reverse((calls.unguarded, calls.not_provable, calls.required())), *account)
         });
-        let (shown, others) = accounts.split_at(accounts.len().min(is_for.most_accounts()));
-        let mut groups: Vec<(String, Vec<Vec<&AccountId>>)> = Vec::new();
-        for account in shown {
-            let name = unit_of(report, account);
-            match groups.iter_mut().find(|(group, _)| *group == name) {
-                Some((_, rows)) => rows.push(vec![*account]),
-                None => groups.push((name, vec![vec![*account]])),
-            }
-        }
-        let shown_groups = groups.len();
-        for account in others {
-            let name = unit_of(report, account);
-            let known = groups.iter().take(shown_groups).position(|(group, _)| *group == name);
-            let index = known.unwrap_or_else(|| {
-                if groups.len() == shown_groups {
-                    groups.push(("Other organizational units".to_owned(), Vec::new()));
-                }
-                shown_groups
-            });
-            let Some((_, rows)) = groups.get_mut(index) else { continue };
-            match rows.last_mut().filter(|last| last.len() > 1 || last.first().is_some_and(|first| others.contains(first))) {
-                Some(sum) => sum.push(*account),
-                None => rows.push(vec![*account]),
-            }
-        }
+        let groups = grouped_by_unit(report, &accounts, is_for);
         let mut y = if is_for == Use::File { HEAD + 44 } else { HEAD };
         let has_names = !report.units.is_empty();
-        let lay_out = |(name, rows): (String, Vec<Vec<&AccountId>>)| {
+        let lay_out = |(name, rows): (String, Vec<RowAccounts<'_>>)| {
             let top = y;
             y += if has_names { GROUP } else { 0 };
-            let rows = rows.iter().map(|accounts| {
-                let row = sums.row(report, accounts, &columns, pitch, y);
+            let rows = rows.iter().map(|row| {
+                let row = sums.row(report, &row.accounts, &columns, pitch, y);
                 y += ROW;
                 row
             });
@@ -171,6 +155,50 @@ impl HeatMap {
             groups,
         }
     }
+}
+
+/// The accounts of a row: one, or the rest of an OU.
+struct RowAccounts<'r> {
+    accounts: Vec<&'r AccountId>,
+    is_rest: bool,
+}
+
+/// The rows of the map by OU. The first accounts have rows of their own, as far as there is room; the rest of each OU is added up, and so
+/// are the OUs for which there is no room.
+fn grouped_by_unit<'r>(report: &Report, accounts: &[&'r AccountId], is_for: Use) -> Vec<(String, Vec<RowAccounts<'r>>)> {
+    let mut groups: Vec<(String, Vec<RowAccounts<'r>>)> = Vec::new();
+    let mut rest: Vec<(String, &'r AccountId)> = Vec::new();
+    let mut shown = 0;
+    for account in accounts.iter().copied() {
+        let name = unit_of(report, account);
+        let known = groups.iter().position(|(group, _)| *group == name);
+        let has_room = shown < is_for.most_accounts() && (known.is_some() || groups.len() < is_for.most_units());
+        if !has_room {
+            rest.push((name, account));
+            continue;
+        }
+        shown += 1;
+        let row = RowAccounts { accounts: vec![account], is_rest: false };
+        match known.and_then(|index| groups.get_mut(index)) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((name, vec![row])),
+        }
+    }
+    let mut elsewhere: Vec<&'r AccountId> = Vec::new();
+    for (name, account) in rest {
+        let Some((_, rows)) = groups.iter_mut().find(|(group, _)| *group == name) else {
+            elsewhere.push(account);
+            continue;
+        };
+        match rows.last_mut().filter(|last| last.is_rest) {
+            Some(last) => last.accounts.push(account),
+            None => rows.push(RowAccounts { accounts: vec![account], is_rest: true }),
+        }
+    }
+    if !elsewhere.is_empty() {
+        groups.push(("Other organizational units".to_owned(), vec![RowAccounts { accounts: elsewhere, is_rest: true }]));
+    }
+    groups
 }
 
 /// The OU of an account, with those above it.
