@@ -26,10 +26,39 @@
   };
 
   const data = await inflate(byId('data').textContent);
-  const columns = new Map(data.columns);
-  const value = (name, row) => {
+  // Ids, UUIDs and times are bytes in base64.
+  const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+  const idsIn = (text) => {
+    const bytes = atob(text);
+    const id = (_, at) => Array.from(bytes.slice(16 * at, 16 * at + 16), (c) => PAIRS[c.charCodeAt(0)]).join('');
+    return Array.from({ length: bytes.length / 16 }, id);
+  };
+  const timesIn = (text) => {
+    const bytes = atob(text);
+    const seconds = (at) => [0, 1, 2, 3].reduce((sum, byte) => sum * 256 + bytes.charCodeAt(4 * at + byte), 0);
+    return Array.from({ length: bytes.length / 4 }, (_, at) => new Date(1000 * seconds(at)).toISOString().replace('.000Z', 'Z'));
+  };
+  const uuidOf = (id) => [id.slice(0, 8), id.slice(8, 12), id.slice(12, 16), id.slice(16, 20), id.slice(20)].join('-');
+  const unpacked = (column) => {
+    if (column.ids !== undefined) return idsIn(column.ids);
+    if (column.times !== undefined) return timesIn(column.times);
+    if (column.uuids === undefined) return column;
+    const all = idsIn(column.uuids).map(uuidOf);
+    let at = 0;
+    return column.lengths.map((length) => all.slice(at, (at += length)));
+  };
+  const columns = new Map(data.columns.map(([name, column]) => [name, unpacked(column)]));
+  const raw = (name, row) => {
     const column = columns.get(name);
     return Array.isArray(column) ? column[row] : column.values[column.rows[row]];
+  };
+  const joined = (names) => names.join(', ').replace(/, (and \d+ more)$/, ' $1');
+  // A detail in a list is only the end of one that begins with what other members say.
+  const value = (name, row) => {
+    const found = raw(name, row);
+    if (name !== 'detail' || !Array.isArray(found)) return found;
+    const count = raw('count', row);
+    return `${count} ${count === 1 ? 'call' : 'calls'} of ${joined(raw('apis', row))} with ${joined(raw('models', row))} by ${joined(raw('principals', row))}: ${found[0]}`;
   };
   const distinct = (name) => {
     const column = columns.get(name);
@@ -247,8 +276,7 @@
 
   // A spreadsheet would run a cell that begins like a formula.
   const cell = (value) => {
-    const list = (list) => list.join(', ').replace(/, and (\d+) more$/, ' and $1 more');
-    let text = shown(Array.isArray(value) ? list(value) : value ?? '');
+    let text = shown(Array.isArray(value) ? joined(value) : value ?? '');
     if (/^[=+\-@]/.test(text)) text = `'${text}`;
     return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };

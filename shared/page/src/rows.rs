@@ -12,6 +12,7 @@ use audit_core::{
     finding::Finding,
     report::{Report, v1},
     rules,
+    timestamp::Timestamp,
     verdict::{Grade, Missing, Reason, Verdict},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -40,6 +41,12 @@ enum Column {
     Plain(Vec<Value>),
     /// The distinct values, and for each row the number of its own.
     Repeated { values: Vec<Value>, rows: Vec<usize> },
+    /// Ids of 32 hexadecimal digits: their bytes, all together in base64.
+    Ids { ids: String },
+    /// Times of whole seconds: the four bytes of each, all together in base64.
+    Times { times: String },
+    /// Lists of UUIDs: their bytes likewise, and for each row the length of its list.
+    Uuids { uuids: String, lengths: Vec<usize> },
 }
 
 #[derive(Serialize)]
@@ -53,7 +60,11 @@ struct RuleText {
 pub(crate) fn encoded(report: &Report) -> Result<String, PageError> {
     let mut columns: Vec<(String, Vec<Value>)> = Vec::new();
     for finding in v1::findings(&report.findings) {
-        let Value::Object(members) = serde_json::to_value(&finding).map_err(PageError::Data)? else { continue };
+        let rest = rest_of_detail(&finding).map(|rest| Value::from(vec![rest]));
+        let Value::Object(mut members) = serde_json::to_value(&finding).map_err(PageError::Data)? else { continue };
+        if let Some((detail, rest)) = members.get_mut("detail").zip(rest) {
+            *detail = rest;
+        }
         for (index, (name, value)) in members.into_iter().enumerate() {
             match columns.get_mut(index) {
                 Some((_, values)) => values.push(value),
@@ -75,6 +86,22 @@ pub(crate) fn encoded(report: &Report) -> Result<String, PageError> {
     let mut deflated = ZlibEncoder::new(Vec::new(), Compression::best());
     let packed = deflated.write_all(&json).and_then(|()| deflated.finish()).map_err(PageError::Deflate)?;
     Ok(STANDARD.encode(packed))
+}
+
+/// The end of a detail that begins with what other members say: "3 calls of Converse with a model by a principal: ". The page writes the
+/// beginning anew, so that equal ends are there once.
+fn rest_of_detail<'r>(finding: &v1::Finding<'r>) -> Option<&'r str> {
+    let calls = if finding.count == 1 { "call" } else { "calls" };
+    let [apis, models, principals] = [&finding.apis, &finding.models, &finding.principals].map(|names| listed(names));
+    finding.detail.strip_prefix(&format!("{} {calls} of {apis} with {models} by {principals}: ", finding.count))
+}
+
+/// Names as a detail lists them.
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((more, names)) if !names.is_empty() && more.starts_with("and ") => format!("{} {more}", names.join(", ")),
+        _ => names.join(", "),
+    }
 }
 
 fn rule_text(finding: &Finding) -> Option<(&str, RuleText)> {
@@ -101,6 +128,44 @@ fn column(values: Vec<Value>) -> Column {
         });
         rows.push(number);
     }
-    // Most values of some columns, such as ids, are there once: numbers would only make these longer.
-    if distinct.len() * 2 > values.len() { Column::Plain(values) } else { Column::Repeated { values: distinct, rows } }
+    // A count is no longer than the number of its place among the distinct ones.
+    let least = if values.iter().all(Value::is_number) { 16 } else { 2 };
+    if distinct.len() * least <= values.len() {
+        return Column::Repeated { values: distinct, rows };
+    }
+    // Most values of some columns are there once: numbers would only make these longer. Digits of random bytes take more than the bytes.
+    if let Some(ids) = values.iter().map(|value| id_bytes(value.as_str()?)).collect::<Option<Vec<_>>>() {
+        return Column::Ids { ids: STANDARD.encode(ids.concat()) };
+    }
+    if let Some(times) = values.iter().map(|value| second_bytes(value.as_str()?)).collect::<Option<Vec<_>>>() {
+        return Column::Times { times: STANDARD.encode(times.concat()) };
+    }
+    if let Some(uuids) = values.iter().map(uuids).collect::<Option<Vec<_>>>() {
+        let lengths = uuids.iter().map(Vec::len).collect();
+        return Column::Uuids { uuids: STANDARD.encode(uuids.concat().concat()), lengths };
+    }
+    Column::Plain(values)
+}
+
+/// The bytes of an id, if it is written as the page writes it.
+fn id_bytes(id: &str) -> Option<Vec<u8>> {
+    let bytes = hex::decode(id).ok()?;
+    (bytes.len() == 16 && hex::encode(&bytes) == id).then_some(bytes)
+}
+
+/// The seconds since 1970 of a time, if it is written as the page writes it.
+fn second_bytes(time: &str) -> Option<[u8; 4]> {
+    let seconds = u32::try_from(Timestamp::parse(time)?.as_micros().div_euclid(1_000_000)).ok()?;
+    (Timestamp::from_seconds(seconds.into()).to_string() == time).then(|| seconds.to_be_bytes())
+}
+
+/// The bytes of each UUID in a list, if all are written as the page writes them.
+fn uuids(list: &Value) -> Option<Vec<Vec<u8>>> {
+    let bytes = |uuid: &Value| {
+        let bytes = id_bytes(&uuid.as_str()?.replace('-', ""))?;
+        let digits = hex::encode(&bytes);
+        let parts = [digits.get(..8)?, digits.get(8..12)?, digits.get(12..16)?, digits.get(16..20)?, digits.get(20..)?];
+        (parts.join("-") == uuid.as_str()?).then_some(bytes)
+    };
+    list.as_array()?.iter().map(bytes).collect()
 }

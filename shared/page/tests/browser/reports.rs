@@ -186,8 +186,20 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, most: u64) -> u64 {
-        self.next() % most
+    fn below(&mut self, most: usize) -> usize {
+        usize::try_from(self.next() % most as u64).unwrap()
+    }
+
+    fn count(&mut self, most: usize) -> u64 {
+        self.below(most) as u64
+    }
+
+    fn seconds(&mut self, most: usize) -> i64 {
+        i64::try_from(self.below(most)).unwrap()
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
     }
 
     fn uuid(&mut self) -> String {
@@ -216,23 +228,21 @@ pub(crate) fn large(findings: usize) -> Report {
     let chance = &mut Chance(7);
     let mut report = report();
     let mut days = Vec::new();
-    for number in 0..300_u64 {
+    for number in 0..300_usize {
         let account = format!("{:012}", 200_000_000_000 + number * 7_919);
-        report
-            .accounts
-            .insert(account.as_str().into(), format!("team-{}-{}", number % 40, ["prod", "stage", "dev"][(number % 3) as usize]));
+        report.accounts.insert(account.as_str().into(), format!("team-{}-{}", number % 40, ["prod", "stage", "dev"][number % 3]));
         report.units.insert(account.as_str().into(), vec!["workloads".to_owned(), format!("unit-{}", number % 14)]);
-        for region in REGIONS.iter().take(2 + (number % 10) as usize) {
+        for region in REGIONS.iter().take(2 + number % 10) {
             for (verdict, grade) in [
                 (Verdict::Compliant, Grade::Observed),
                 (Verdict::Compliant, Grade::Enforced),
                 (Verdict::Violation, Grade::Enforced),
                 (Verdict::NotProvable, Grade::None),
             ] {
-                let count = chance.below(900);
+                let count = chance.count(900);
                 report.coverage.push(row(&account, region, verdict, grade, count));
                 report.invocations.add(verdict, count);
-                let day = Day::parse("2026-08-18").unwrap().plus(chance.below(90) as i32);
+                let day = Day::parse("2026-08-18").unwrap().plus(i32::try_from(chance.below(90)).unwrap());
                 days.push(DayRow { day: Some(day), account: account.as_str().into(), region: (*region).into(), verdict, grade, count });
             }
             if number % 4 == 0 {
@@ -245,22 +255,22 @@ pub(crate) fn large(findings: usize) -> Report {
     report.timeline = timeline(&days);
     let accounts: Vec<String> = report.accounts.keys().map(ToString::to_string).collect();
     for number in 0..findings {
-        let account = &accounts[chance.below(300) as usize];
-        let region = REGIONS[chance.below(12) as usize];
+        let account = &accounts[chance.below(300)];
+        let region = chance.one_of(&REGIONS);
         let mut found = finding(number, account, region);
-        let count = chance.below(5_000) + 1;
-        let principal =
-            format!("arn:aws:iam::{account}:role/{}-{}", ["app", "batch", "agent", "etl"][chance.below(4) as usize], chance.below(30));
+        let count = chance.count(5_000) + 1;
+        let kind = chance.one_of(&["app", "batch", "agent", "etl"]);
+        let principal = format!("arn:aws:iam::{account}:role/{kind}-{}", chance.below(3));
         found.id = format!("{:016x}{:016x}", chance.next(), chance.next());
-        found.severity = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low][chance.below(4) as usize];
+        found.severity = chance.one_of(&[Severity::Critical, Severity::High, Severity::Medium, Severity::Low]);
         found.detail = format!(
             "{count} calls of Converse with amazon.nova-pro-v1:0 by {principal}: the account's effective policy demands nothing in this Region"
         );
         found.principals.shown = vec![principal];
         found.count = count;
-        found.events = vec![chance.uuid(), chance.uuid()];
-        let first = Timestamp::from_seconds(1_787_000_000 + chance.below(7_000_000) as i64);
-        (found.first_seen, found.last_seen) = (Some(first), Some(first.plus_seconds(chance.below(700_000) as i64)));
+        found.events = if number % 2 == 0 { vec![chance.uuid()] } else { vec![chance.uuid(), chance.uuid()] };
+        let first = Timestamp::from_seconds(1_787_000_000 + chance.seconds(7_000_000));
+        (found.first_seen, found.last_seen) = (Some(first), Some(first.plus_seconds(chance.seconds(700_000))));
         if number % 20 == 0 {
             found.status = Status::Resolved;
             found.resolved_at = found.last_seen;
