@@ -6,7 +6,7 @@
 //!
 //! * a request may have further records in another part, so its rows wait until they are joined ([`CallAggregate::join`]);
 //! * what a missing evaluation proves depends on all records, so calls without one are grouped by their [`Window`];
-//! * the verdicts, and with them the findings, follow from the groups when all parts are there ([`conclude`](super::account_region)).
+//! * the verdicts, and with them the findings, follow from the groups when all parts are there ([`account_region`](super::account_region)).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ use crate::{
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
 /// The rows for which it pays to start a thread.
-pub(super) const ROWS_A_THREAD: usize = 50_000;
+pub(super) const ROWS_A_THREAD: usize = 20_000;
 
 /// The sum over some records of an account and Region.
 pub(super) struct CallAggregate<'a> {

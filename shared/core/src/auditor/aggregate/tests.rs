@@ -73,6 +73,10 @@ struct Known {
 const ALL: Known = Known { policies: [Some(0), None, None], evaluations: Some(true), is_metered: true, is_latest_change_known: false };
 
 fn state(known: Known) -> State {
+    world(known).resolve()
+}
+
+fn world(known: Known) -> World {
     let demanded = json!({"bedrock": {"guardrail_inference": {REGION: {"config_1": {"identifier": format!("{REQUIRED}:2")}}}}});
     let mut files = vec![(format!("enforced-configurations/{ACCOUNT}/{REGION}.json"), json!({"guardrailsConfig": []}))];
     for (number, minute) in known.policies.iter().enumerate() {
@@ -99,7 +103,7 @@ fn state(known: Known) -> State {
     for (path, json) in files {
         world.add(&SnapshotPath::parse(&path).unwrap(), Value::to_string(&json).as_bytes()).unwrap();
     }
-    world.resolve()
+    world
 }
 
 /// The same records in one sum, and in a sum of parts.
@@ -360,6 +364,27 @@ fn each_thing_that_takes_both_parts_is_decided_by_the_sum() {
         }
         assert_eq!(told(&whole.in_two(one.len())), told(&whole.whole()), "{what}");
     }
+}
+
+#[test]
+fn several_threads_add_up_a_large_account_and_region_to_the_same() {
+    let rows = 2 * ROWS_A_THREAD + 1;
+    let mut facts = EvidenceRows::default();
+    for number in 0..rows {
+        // Every other id is counted down from the largest, so that both ranges of ids have many.
+        let number = if number % 2 == 0 { number } else { usize::try_from(u32::MAX).unwrap() - number };
+        let principal = PRINCIPALS[number % 2];
+        facts.restore(&StoredRecord { principal, ..call(number, i64::try_from(number % 1_000).unwrap()) });
+    }
+    facts.restore(&StoredRecord { region: "eu-west-1", ..call(1, 0) });
+    let (configuration, selection) = (Configuration::default(), Selection::default());
+    let audit = |threads| {
+        let options = AuditOptions { configuration: &configuration, selection: &selection, now: at(2_000), threads };
+        crate::auditor::audit(facts.clone(), world(Known { policies: [None, Some(0), None], ..ALL }), &options)
+    };
+    let by_one = audit(1);
+    assert_eq!(by_one.invocations.violation + by_one.invocations.not_provable, rows as u64 + 1);
+    assert_eq!(audit(3), by_one);
 }
 
 fn record() -> impl Strategy<Value = StoredRecord<'static>> {
