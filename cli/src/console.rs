@@ -74,7 +74,7 @@ impl Console {
     pub(crate) fn show_progress(self, progress: &Progress, files: u64, bytes: u64) {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(bytes), target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {percent}%") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:20}] {percent:>3}% {wide_msg}") {
             bar.set_style(style);
         }
         progress.watch(Duration::from_millis(200), |progress| {

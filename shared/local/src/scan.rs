@@ -22,6 +22,7 @@ use audit_core::{
 use bytes::Contents;
 use kind::Foreign;
 use memchr::memmem;
+use readers::{Meter, Metered};
 use serde_json::{Map, Value};
 
 use crate::input::{self, Input};
@@ -56,9 +57,9 @@ pub type Digest = [u8; 32];
 pub struct Progress {
     /// Files that were read to their end.
     pub files: AtomicU64,
-    /// Bytes of those files, as they are on disk.
+    /// Bytes of files, as they are on disk. They are counted while a large file is read.
     pub bytes: AtomicU64,
-    /// Records.
+    /// Records, likewise.
     pub records: AtomicU64,
     /// 1 once the scan has ended.
     done: AtomicU64,
@@ -224,7 +225,7 @@ pub fn each_readable(inputs: &[Input], mut with: impl FnMut(Readable<'_>)) -> Ve
         };
         let by_line = is_line_by_line(&name);
         let outcome = match input {
-            Input::File { path, bytes, .. } => contents.each_of_file(path, *bytes, by_line, &mut each),
+            Input::File { path, bytes, .. } => contents.each_of_file(path, *bytes, by_line, &Meter::new(None, None), &mut each),
             Input::Stream(path) => File::open(path).and_then(|mut stream| contents.each_of(&mut stream, by_line, &mut each)),
             Input::Stdin => contents.each_of(&mut io::stdin().lock(), by_line, &mut each),
             Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
@@ -278,19 +279,22 @@ fn read_some(inputs: &[&Input], next: &AtomicUsize, wanted: &Wanted, options: &O
     let mut scanned = Scanned::default();
     while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
         let summary = InputSummary { name: input.name(), ..InputSummary::default() };
-        let mut reading = Reading::new(summary, input, &mut collector);
-        if let Err(error) = reading.input(input, &mut contents, options) {
+        let meter =
+            Meter::new(options.progress.map(|progress| &progress.bytes), matches!(input, Input::File { .. }).then(|| input.bytes()));
+        let mut reading = Reading::new(summary, input, &mut collector, options.progress);
+        if let Err(error) = reading.input(input, &mut contents, &meter, options) {
             reading.problem(None, format!("failed to read: {error}"));
         }
-        let Reading { summary, digest, left_out, .. } = reading;
+        meter.finish();
+        let Reading { summary, digest, left_out, counted, .. } = reading;
         let is_left_out = !left_out.is_empty() && summary.counts.read == 0;
         for kind in left_out {
             scanned.leave_out(kind, LeftOut { files: 1, example: summary.name.clone() });
         }
         if let Some(progress) = options.progress {
             progress.files.fetch_add(1, Ordering::Relaxed);
-            progress.bytes.fetch_add(summary.counts.bytes, Ordering::Relaxed);
-            progress.records.fetch_add(summary.counts.read, Ordering::Relaxed);
+            // Text that turns out to be no log takes its records back; those were counted.
+            progress.records.fetch_add(summary.counts.read.saturating_sub(counted), Ordering::Relaxed);
         }
         scanned.counts.add(&summary.counts);
         scanned.problems.extend(summary.problems.iter().cloned());
@@ -315,7 +319,13 @@ struct Reading<'r, 'w> {
     /// The kinds of content that turned out to be no log.
     left_out: Vec<&'static str>,
     text: InText,
+    progress: Option<&'r Progress>,
+    /// Records that [`Progress`] has counted.
+    counted: u64,
 }
+
+/// Records between two updates of [`Progress`]. Threads share its counters, so that an update for each record would slow all of them.
+const COUNTED_AT_ONCE: u64 = 1024;
 
 /// What is known so far of a text that doesn't begin like JSON. Whether it is a log is known at its end.
 #[derive(Default)]
@@ -330,11 +340,20 @@ struct InText {
 }
 
 impl<'r, 'w> Reading<'r, 'w> {
-    fn new(summary: InputSummary, input: &Input, collector: &'r mut Collector<'w>) -> Self {
-        Reading { summary, digest: None, collector, is_log: input.should_hold_records(), left_out: Vec::new(), text: InText::default() }
+    fn new(summary: InputSummary, input: &Input, collector: &'r mut Collector<'w>, progress: Option<&'r Progress>) -> Self {
+        Reading {
+            summary,
+            digest: None,
+            collector,
+            is_log: input.should_hold_records(),
+            left_out: Vec::new(),
+            text: InText::default(),
+            progress,
+            counted: 0,
+        }
     }
 
-    fn input(&mut self, input: &Input, contents: &mut Contents, options: &Options<'_>) -> io::Result<()> {
+    fn input(&mut self, input: &Input, contents: &mut Contents, meter: &Meter<'_>, options: &Options<'_>) -> io::Result<()> {
         let by_line = is_line_by_line(&self.summary.name);
         match input {
             Input::File { path, bytes, .. } => {
@@ -354,12 +373,12 @@ impl<'r, 'w> Reading<'r, 'w> {
                         return Ok(());
                     }
                 }
-                let outcome = contents.each_of_file(path, *bytes, by_line, &mut |piece| self.piece(piece));
+                let outcome = contents.each_of_file(path, *bytes, by_line, meter, &mut |piece| self.piece(piece));
                 self.end_text();
                 outcome
             }
-            Input::Stream(path) => self.stream(File::open(path)?, by_line, contents, options),
-            Input::Stdin => self.stream(io::stdin().lock(), by_line, contents, options),
+            Input::Stream(path) => self.stream(Metered { reader: File::open(path)?, meter }, by_line, contents, options),
+            Input::Stdin => self.stream(Metered { reader: io::stdin().lock(), meter }, by_line, contents, options),
             Input::Broken { why, .. } => Err(io::Error::other(why.clone())),
         }
     }
@@ -389,6 +408,13 @@ impl<'r, 'w> Reading<'r, 'w> {
             Piece::Lost(why) => self.problem(None, why),
             Piece::Foreign { kind, inside } => self.foreign(kind, inside),
             Piece::NextFile => self.end_text(),
+        }
+        let new = self.summary.counts.read.saturating_sub(self.counted);
+        if new >= COUNTED_AT_ONCE
+            && let Some(progress) = self.progress
+        {
+            progress.records.fetch_add(new, Ordering::Relaxed);
+            self.counted += new;
         }
     }
 
@@ -480,6 +506,28 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+
+    #[test]
+    fn progress_moves_inside_of_a_large_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.jsonl");
+        let size = 26 << 20;
+        std::fs::write(&path, format!("{{}}{:1022}\n", "").repeat(26 << 10).get(..size).unwrap()).unwrap();
+        let progress = Progress::default();
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let meter = Meter::new(Some(&progress.bytes), Some(size as u64));
+        let mut seen = std::collections::BTreeSet::new();
+        let mut note = |_: Piece<'_>| {
+            seen.insert(read(&progress.bytes));
+        };
+        Contents::default().each_of_file(&path, size as u64, true, &meter, &mut note).unwrap();
+        assert!(seen.len() > 10 && seen.iter().all(|bytes| *bytes <= size as u64), "{} steps", seen.len());
+        let inputs = [Input::File { path, bytes: size as u64, is_named: true }];
+        let progress = Progress::default();
+        let scanned = scan(&inputs, &Wanted::new([]), &Options { threads: 1, progress: Some(&progress), ..Options::default() });
+        assert_eq!(scanned.counts.bytes, size as u64);
+        assert_eq!((read(&progress.bytes), read(&progress.records), read(&progress.files)), (size as u64, scanned.counts.read, 1));
+    }
 
     #[test]
     fn watching_ends_when_the_scan_panics() {

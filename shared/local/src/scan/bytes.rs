@@ -21,7 +21,7 @@ use zip::ZipArchive;
 use super::{
     Piece,
     kind::{self, Kind},
-    readers::{Bounded, Broken, Members},
+    readers::{Bounded, Broken, Members, Meter, Metered},
     rows::{Row, Table},
 };
 use crate::encoding::FromUtf16;
@@ -88,14 +88,22 @@ impl Buffer {
 type OnPiece<'w> = dyn FnMut(Piece<'_>) + 'w;
 
 impl Contents {
-    /// Calls a function with each piece of a file.
-    pub(super) fn each_of_file(&mut self, path: &Path, bytes: u64, by_line: bool, with: &mut OnPiece<'_>) -> io::Result<()> {
+    /// Calls a function with each piece of a file, and counts its bytes as they are read.
+    pub(super) fn each_of_file(
+        &mut self,
+        path: &Path,
+        bytes: u64,
+        by_line: bool,
+        meter: &Meter<'_>,
+        with: &mut OnPiece<'_>,
+    ) -> io::Result<()> {
         let level = Level { depth: 0, by_line, left: None };
         let mut file = File::open(path)?;
         let Some(size) = usize::try_from(bytes).ok().filter(|size| *size <= IN_ONE_GO) else {
             let mut start = Vec::new();
             Read::by_ref(&mut file).take(kind::START as u64).read_to_end(&mut start)?;
             file.rewind()?;
+            let mut file = Metered { reader: file, meter };
             return match Kind::of(&start) {
                 Kind::Zip => self.archive(file, bytes, with),
                 _ => open(&mut file, level, &mut self.window, with),
@@ -118,10 +126,10 @@ impl Contents {
         if read <= size && Kind::of(compressed) == Kind::Zip {
             return entries(Cursor::new(compressed), bytes, &mut self.window, with);
         }
-        open(&mut compressed.chain(file), level, &mut self.window, with)
+        open(&mut Metered { reader: compressed.chain(file), meter }, level, &mut self.window, with)
     }
 
-    fn archive(&mut self, file: File, bytes: u64, with: &mut OnPiece<'_>) -> io::Result<()> {
+    fn archive(&mut self, file: impl Read + Seek, bytes: u64, with: &mut OnPiece<'_>) -> io::Result<()> {
         entries(BufReader::new(file), bytes, &mut self.window, with)
     }
 
@@ -424,7 +432,8 @@ mod tests {
             kept.set(pieces);
         };
         let mut contents = Contents::default();
-        let outcome = contents.each_of_file(file.path(), bytes.len() as u64, false, &mut |piece| keep(&by_file, piece));
+        let outcome =
+            contents.each_of_file(file.path(), bytes.len() as u64, false, &Meter::new(None, None), &mut |piece| keep(&by_file, piece));
         let streamed = contents.each_of(&mut { bytes }, false, &mut |piece| keep(&by_stream, piece));
         let (by_file, by_stream) = (by_file.take(), by_stream.take());
         assert_eq!((&by_file, outcome.is_err()), (&by_stream, streamed.is_err()), "a file and a stream of the same bytes");

@@ -2,7 +2,8 @@
 
 use std::{
     cell::Cell,
-    io::{self, BufRead, Read},
+    io::{self, BufRead, Read, Seek, SeekFrom},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use flate2::bufread::GzDecoder;
@@ -74,6 +75,58 @@ impl<R: Read> Read for Broken<R> {
         let read = self.reader.read(buffer.get_mut(..most).unwrap_or_default())?;
         self.left -= read;
         Ok(read)
+    }
+}
+
+/// Adds to a counter the bytes of a file while they are read, so that progress moves inside of a large file.
+pub(super) struct Metered<'c, R> {
+    pub(super) reader: R,
+    pub(super) meter: &'c Meter<'c>,
+}
+
+/// Counts the bytes of one file.
+pub(super) struct Meter<'c> {
+    /// The counter of all files, if somebody watches it.
+    counter: Option<&'c AtomicU64>,
+    /// Bytes of the file that may still be counted. An archive is read in more than one pass, and a file may grow: no file counts more than
+    /// the size that it was listed with.
+    left: Cell<u64>,
+    is_size_known: bool,
+}
+
+impl<'c> Meter<'c> {
+    /// A meter of a file of this size, or of a stream.
+    pub(super) fn new(counter: Option<&'c AtomicU64>, size: Option<u64>) -> Self {
+        Meter { counter, left: Cell::new(size.unwrap_or(u64::MAX)), is_size_known: size.is_some() }
+    }
+
+    fn add(&self, bytes: u64) {
+        let counted = bytes.min(self.left.get());
+        self.left.set(self.left.get() - counted);
+        if let Some(counter) = self.counter {
+            counter.fetch_add(counted, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts what was never read, because the file ended early or was known already.
+    pub(super) fn finish(&self) {
+        if self.is_size_known {
+            self.add(u64::MAX);
+        }
+    }
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.meter.add(read as u64);
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Metered<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.reader.seek(to)
     }
 }
 
