@@ -7,6 +7,7 @@ mod input;
 mod output;
 mod store;
 mod values;
+mod view;
 
 use std::path::PathBuf;
 
@@ -16,9 +17,11 @@ pub(crate) use self::{
     aws::{DoctorArgs, SnapshotArgs},
     calls::{AuditArgs, ExplainArgs, SimulateArgs},
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
-    input::filter_of,
+    input::{BasisArgs, filter_of},
     output::{CallFormat, ExportArgs, Format, LintFormat, OutputArgs, PlainFormat},
     store::{BundleCommand, FindingsCommand, ReportArgs},
+    values::rule_meant,
+    view::{GroupBy, Sort, ViewArgs},
 };
 
 /// Are our Bedrock guardrails really applied, in every account, on every model call; and how do you know?
@@ -33,7 +36,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 
     /// Say only what went wrong
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 900)]
     pub(crate) quiet: bool,
 }
 
@@ -71,6 +74,12 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Audit a week of a made-up organization: the quickest way to see what this does
     Demo(DemoArgs),
+    /// Print the help of the program or of a command, or the page of a rule: `help policy lint`
+    Help {
+        /// The command, or the rule
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell

@@ -2,36 +2,30 @@
 
 mod audit;
 mod bundle;
+mod configuration;
 mod demo;
 mod doctor;
 mod exceptions;
 mod explain;
 mod findings;
 mod guardrail;
+mod help;
 mod policy;
 mod report;
 mod rules;
 mod simulate;
 mod snapshot;
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use audit_core::{config::Configuration, json::printable, timestamp::Timestamp};
-use audit_local::{
-    encoding::to_utf8,
-    world::{self, LoadedWorld, Problem},
-};
-use clap::CommandFactory as _;
+use audit_core::timestamp::Timestamp;
+use audit_local::world::{self, LoadedWorld, Problem};
 
 use crate::{
     args::{Cli, Command},
     console::{self, Console},
-    exit::{Exit, QuotedError, UsageError},
-    output,
+    exit::Exit,
 };
 
 /// Runs the command that the arguments name.
@@ -54,41 +48,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Snapshot(args) => snapshot::run(&args, console),
         Command::Doctor(args) => doctor::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),
-        Command::Completions { shell } => {
-            // The script is written to memory first, because the generator panics where it can't write.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "guardrail-audit", &mut script);
-            output::stdout().write_all(&script)?;
-            Ok(Exit::Clean)
-        }
-        Command::Man { command } => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(command_named(&command)?).render(&mut page)?;
-            output::stdout().write_all(&page)?;
-            Ok(Exit::Clean)
-        }
+        Command::Help { words } => help::help(&words),
+        Command::Completions { shell } => help::completions(shell),
+        Command::Man { command } => help::man(&command),
     }
-}
-
-/// Returns the definition of the program, or of the subcommand with these names.
-fn command_named(words: &[String]) -> anyhow::Result<clap::Command> {
-    let mut command = Cli::command();
-    command.build();
-    for word in words {
-        let found = command.find_subcommand(word).cloned();
-        command = found.ok_or_else(|| UsageError(format!("there is no command `{}`", words.join(" "))))?;
-    }
-    Ok(command)
-}
-
-/// Reads a configuration file, or returns the default configuration.
-fn configuration(path: Option<&Path>) -> anyhow::Result<Configuration> {
-    let Some(path) = path else {
-        return Ok(Configuration::default());
-    };
-    let text = std::fs::read(path).with_context(|| format!("failed to read the configuration `{}`", path.display()))?;
-    let text = String::from_utf8_lossy(&to_utf8(&text)).into_owned();
-    Configuration::parse(&text).map_err(|error| QuotedError(format!("{}: {error}", printable(&path.display().to_string()))).into())
 }
 
 /// Loads a world folder. The state in files that can't be used is unknown, and a warning names them.

@@ -2,7 +2,9 @@
 
 mod clean;
 mod export;
+pub(crate) mod finding;
 pub(crate) mod position;
+pub(crate) mod report;
 pub(crate) mod rule_page;
 pub(crate) mod table;
 mod target;
@@ -29,7 +31,7 @@ use audit_exports::markdown;
 use serde::Serialize;
 
 use crate::{
-    args::{ExportArgs, Format},
+    args::{ExportArgs, Format, ViewArgs},
     exit::UsageError,
 };
 pub(crate) use clean::Clean;
@@ -37,8 +39,8 @@ pub(crate) use export::findings as export;
 pub(crate) use target::replace;
 
 /// Writes a report to a file or to standard output.
-pub(crate) fn write(report: &Report, format: Format, args: &ExportArgs, path: Option<&Path>) -> anyhow::Result<()> {
-    to(path, |out| write_to(out, report, format, args))
+pub(crate) fn write(report: &Report, format: Format, args: &ExportArgs, view: &ViewArgs, path: Option<&Path>) -> anyhow::Result<()> {
+    to(path, |out| write_to(out, report, format, args, view))
 }
 
 /// Writes to a file or to standard output.
@@ -103,9 +105,9 @@ impl<W: Write> Write for UntilClosed<W> {
     }
 }
 
-fn write_to(mut out: &mut dyn Write, report: &Report, format: Format, args: &ExportArgs) -> anyhow::Result<()> {
+fn write_to(mut out: &mut dyn Write, report: &Report, format: Format, args: &ExportArgs, view: &ViewArgs) -> anyhow::Result<()> {
     match format {
-        Format::Table => table::report(&mut out, report)?,
+        Format::Table => report::write(out, report, view)?,
         Format::Json => json(out, &v1::Report::from(report))?,
         Format::Jsonl => jsonl(&mut out, &v1::findings(&report.findings))?,
         Format::Csv => csv(&mut out, &report.findings, &report.accounts)?,
@@ -173,10 +175,21 @@ pub(crate) fn csv(out: &mut impl Write, findings: &[Finding], accounts: &BTreeMa
 
 /// Finds the finding with this id, or with an id that starts like this if there is only one.
 pub(crate) fn find<'f>(findings: &'f [Finding], id: &str) -> anyhow::Result<&'f Finding> {
-    let mut matching = findings.iter().filter(|finding| finding.id.starts_with(id));
-    match (matching.next(), matching.next()) {
-        (Some(finding), None) => Ok(finding),
-        (Some(_), Some(_)) => Err(UsageError(format!("several findings start with `{id}`")).into()),
-        (None, _) => Err(UsageError(format!("there is no finding `{id}`")).into()),
+    let matching: Vec<&Finding> = findings.iter().filter(|finding| finding.id.starts_with(id)).collect();
+    match matching.as_slice() {
+        [finding] => Ok(finding),
+        [] => Err(UsageError(format!("there is no finding `{id}`")).into()),
+        several => {
+            let named = several.iter().take(MEANT).map(|finding| {
+                let id: String = finding.id.chars().take(12).collect();
+                format!("{id} ({} in {}/{})", finding.rule, finding.account, finding.region)
+            });
+            let more = several.len().saturating_sub(MEANT);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Err(UsageError(format!("several findings start with `{id}`: {}{more}", named.collect::<Vec<_>>().join(", "))).into())
+        }
     }
 }
+
+/// Findings that a message names at most, if their ids start with what was given.
+const MEANT: usize = 5;

@@ -11,7 +11,7 @@ use audit_core::{
 };
 use clap::Args;
 
-use super::values::{rule, severity, status, timestamp};
+use super::values::{TimeOrAge, rule, severity, status, time_or_age, timestamp};
 use crate::{
     console::Console,
     filter::{Choices, resolve_regions},
@@ -24,9 +24,13 @@ pub(crate) struct BasisArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) world: Option<PathBuf>,
 
-    /// What the team requires and excepts (guardrail-audit.toml)
+    /// What the team requires and excepts [default: guardrail-audit.toml, if it lies in this folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Use no configuration, though guardrail-audit.toml lies in this folder
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) no_config: bool,
 
     /// "Now", for the end dates of exceptions [default: the time of the run]
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
@@ -36,13 +40,13 @@ pub(crate) struct BasisArgs {
 /// Which calls to look at.
 #[derive(Args, Debug)]
 pub(crate) struct SelectionArgs {
-    /// Only calls at or after this time (RFC 3339, or a date)
-    #[arg(long, value_name = "TIME", value_parser = timestamp)]
-    since: Option<Timestamp>,
+    /// Only calls at or after this time: RFC 3339, a date, or how long ago it is (7d, 36h)
+    #[arg(long, value_name = "TIME", value_parser = time_or_age)]
+    since: Option<TimeOrAge>,
 
     /// Only calls before this time
-    #[arg(long, value_name = "TIME", value_parser = timestamp)]
-    until: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", value_parser = time_or_age)]
+    until: Option<TimeOrAge>,
 
     /// Only calls of these accounts: ids, or names that only one has
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
@@ -54,13 +58,20 @@ pub(crate) struct SelectionArgs {
 }
 
 impl SelectionArgs {
-    /// Returns the selection, with accounts and Regions resolved against what was read.
-    pub(crate) fn selection(&self, choices: &Choices, console: Console) -> Selection {
+    /// Returns the selection, with accounts and Regions resolved against what was read, and ages counted back from `now`.
+    pub(crate) fn selection(&self, choices: &Choices, now: Timestamp, console: Console) -> Selection {
+        let resolve = |option: &str, given: Option<TimeOrAge>| {
+            let time = given?.before(now);
+            if matches!(given, Some(TimeOrAge::Age(_))) {
+                console.note(format_args!("--{option} is {time}"));
+            }
+            Some(time)
+        };
         Selection {
             accounts: choices.resolve_accounts(&self.account, console),
             regions: resolve_regions(&self.region),
-            since: self.since,
-            until: self.until,
+            since: resolve("since", self.since),
+            until: resolve("until", self.until),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use audit_exports::{asff::Importer, ocsf};
 use clap::{Args, ValueEnum};
 
-use super::values::{FailOn, fail_on, importer, ocsf_version};
+use super::{
+    values::{FailOn, fail_on, importer, ocsf_version},
+    view::ViewArgs,
+};
 
 /// How results look, and where they go.
 #[derive(Args, Debug)]
@@ -20,6 +23,9 @@ pub(crate) struct OutputArgs {
 
     #[command(flatten)]
     pub(crate) export: ExportArgs,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 
     /// Exit with 3 if there are open findings at or above this severity; `never` for none
     #[arg(long, value_name = "SEVERITY", default_value = "HIGH", value_parser = fail_on)]

@@ -1,6 +1,9 @@
 //! `guardrail-audit audit`: reads CloudTrail files and reports what is wrong, with or without a store. `explain` and `simulate` read their
 //! files through [`Run`] too.
 
+#[cfg(test)]
+mod widths;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -23,7 +26,10 @@ use audit_local::{
     world::{LoadedWorld, Problem},
 };
 
-use super::{configuration, load_world, now, warn_of};
+use super::{
+    configuration::{self, Configured},
+    load_world, now, warn_of,
+};
 use crate::{
     args::{AuditArgs, Format, OutputArgs, filter_of},
     console::Console,
@@ -33,14 +39,15 @@ use crate::{
 };
 
 pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
-    let configuration = configuration(args.basis.config.as_deref())?;
+    let configured = configuration::of(&args.basis, &args.paths, console)?;
     let world = load_world(args.basis.world.as_ref(), console)?;
     let choices = Choices::of_world(&world).and_named(names_in(args.store.as_deref()));
-    let selection = args.selection.selection(&choices, console);
+    let now = now(args.basis.now);
+    let selection = args.selection.selection(&choices, now, console);
     let run = Run {
-        configuration: &configuration,
+        configuration: &configured.configuration,
         selection: &selection,
-        now: now(args.basis.now),
+        now,
         threads: args.threads.map_or_else(scan::processors, usize::from),
         console,
         own_files: [args.store.as_deref(), args.output.output.as_deref()],
@@ -57,9 +64,12 @@ pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
         incomplete = nothing_of(&selection, &choices, outcome.audit.coverage.is_empty() && outcome.audit.findings.is_empty());
     }
     console.warn_of_each(&incomplete);
-    outcome.audit.warnings.iter().for_each(|warning| console.warn(format_args!("{}: {warning}", configuration_name(args))));
-    let report =
-        Report { incomplete, filter: Some(filter_of(&selection)).filter(|filter| !filter.is_everything()), ..outcome.into_report(run.now) };
+    outcome.audit.warnings.iter().for_each(|warning| console.warn(format_args!("{}: {warning}", configured.name())));
+    let report = Report {
+        incomplete,
+        filter: Some(filter_of(&selection)).filter(|filter| !filter.is_everything()),
+        ..outcome.into_report(run.now, &configured)
+    };
     note_filter(&report, args.output.format, console);
     conclude(&report, &args.output)
 }
@@ -98,13 +108,9 @@ fn names_in(store: Option<&Path>) -> BTreeMap<AccountId, String> {
     summary.map(|summary| summary.accounts).unwrap_or_default()
 }
 
-fn configuration_name(args: &AuditArgs) -> String {
-    args.basis.config.as_ref().map_or("configuration".to_owned(), |path| path.display().to_string())
-}
-
 /// Writes a report and returns the exit code.
 pub(crate) fn conclude(report: &Report, args: &OutputArgs) -> anyhow::Result<Exit> {
-    output::write(report, args.format, &args.export, args.output.as_deref())?;
+    output::write(report, args.format, &args.export, &args.view, args.output.as_deref())?;
     Ok(ends(report, args))
 }
 
@@ -131,6 +137,8 @@ pub(crate) struct Outcome {
     pub(crate) world_unreadable: Vec<Unreadable>,
     /// The reason, if nothing was read.
     pub(crate) nothing: Option<String>,
+    /// Whether neither the run nor the store has any state.
+    pub(crate) is_without_world: bool,
 }
 
 /// What was read, or the reason why nothing was.
@@ -140,8 +148,8 @@ pub(crate) struct Read {
 }
 
 impl Outcome {
-    pub(crate) fn into_report(self, generated_at: Timestamp) -> Report {
-        let Outcome { audit, records, unreadable, world_unreadable, nothing: _ } = self;
+    pub(crate) fn into_report(self, generated_at: Timestamp, configured: &Configured) -> Report {
+        let Outcome { audit, records, unreadable, world_unreadable, nothing: _, is_without_world } = self;
         Report {
             tool: tool(),
             generated_at,
@@ -156,6 +164,8 @@ impl Outcome {
             unreadable: world_unreadable.into_iter().chain(unreadable).take(UNREADABLE_NAMED).collect(),
             accounts: audit.accounts,
             units: audit.units,
+            is_without_world,
+            configuration: configured.file.clone(),
         }
     }
 }
@@ -255,9 +265,10 @@ impl Run<'_> {
         warn_of(&missing, self.console);
         let world_unreadable = world.unreadable().chain(missing.iter().map(Unreadable::from)).collect();
         let left_out = left_out(&scanned);
+        let is_without_world = world.files.is_empty();
         let audit = auditor::audit(scanned.facts, world.world, &self.options());
         let records = Records { left_out, ..store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected) };
-        Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing })
+        Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing, is_without_world })
     }
 
     /// Adds the content of the files to a store, and audits all that the store holds.
@@ -286,15 +297,16 @@ impl Run<'_> {
         drop(scanned.facts);
         let of_this_run: BTreeSet<&str> = world.files.iter().map(|(path, _)| path.as_str()).collect();
         let everything = Selection::default();
-        let (of_all, of_earlier) = loop {
+        let (of_all, of_earlier, is_without_world) = loop {
             // Another run may add to the store during the audit, and the conclusions must come from everything that the store holds.
             let revision = store.revision().with_context(context)?;
             let stored = stored_world(&store)?;
             let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
             let of_earlier: Vec<Problem> = of_earlier.cloned().chain(stored.missing_policies()).collect();
+            let is_without_world = stored.files.is_empty();
             let of_all = auditor::audit(evidence_of(&store)?, stored.world, &AuditOptions { selection: &everything, ..self.options() });
             if store.conclude_unless_changed(&of_all, revision).with_context(context)? {
-                break (of_all, of_earlier);
+                break (of_all, of_earlier, is_without_world);
             }
         };
         warn_of_stored(&of_earlier, self.console);
@@ -302,14 +314,14 @@ impl Run<'_> {
         let summary = store.summary().with_context(context)?;
         if self.selection.is_everything() {
             let records = Records { left_out, ..summary.records };
-            let outcome = Outcome { audit: of_all, records, unreadable: summary.unreadable, world_unreadable, nothing };
+            let outcome = Outcome { audit: of_all, records, unreadable: summary.unreadable, world_unreadable, nothing, is_without_world };
             return Ok(with_unopened(outcome, &scanned.undigested));
         }
         let (counts, unreadable) = store.inputs().with_context(context)?;
         let audit = auditor::audit(evidence_of(&store)?, stored_world(&store)?.world, &self.options());
         let duplicates = counts.taken.saturating_sub(audit.judged + audit.not_selected);
         let records = Records { left_out, ..store::records(&counts, audit.judged, duplicates, audit.not_selected) };
-        Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable, nothing }, &scanned.undigested))
+        Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable, nothing, is_without_world }, &scanned.undigested))
     }
 }
 

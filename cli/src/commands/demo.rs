@@ -9,7 +9,7 @@ use include_dir::{Dir, include_dir};
 
 use super::{audit::Run, configuration, load_world};
 use crate::{
-    args::{DemoArgs, Format},
+    args::{DemoArgs, Format, ViewArgs},
     console::Console,
     exit::{Exit, UsageError},
     output,
@@ -40,10 +40,10 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
         std::fs::remove_file(&store).with_context(context)?;
     }
     let world = at("world");
-    let configuration = configuration(Some(&at("guardrail-audit.toml")))?;
+    let configured = configuration::given(&at("guardrail-audit.toml"))?;
     let now = super::now(audit_core::timestamp::Timestamp::parse(NOW));
     let run = Run {
-        configuration: &configuration,
+        configuration: &configured.configuration,
         selection: &Selection::default(),
         now,
         threads: scan::processors(),
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
     let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
     console.unreadable(&outcome.unreadable, outcome.records.unreadable);
     let finding = outcome.audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
-    output::write(&outcome.into_report(now), args.format, &args.export, None)?;
+    output::write(&outcome.into_report(now, &configured), args.format, &args.export, &ViewArgs::default(), None)?;
     if args.format == Format::Table {
         next_steps(&folder, finding.as_deref(), console);
     }
@@ -95,7 +95,7 @@ fn next_steps(folder: &Path, finding: Option<&str>, console: Console) {
     if let Some(finding) = finding {
         let config = at("guardrail-audit.toml");
         console.note(format_args!(
-            "why the first finding: {program} explain {finding} --store {} --config {}",
+            "why one of the findings: {program} explain {finding} --store {} --config {}",
             store.display(),
             config.display()
         ));

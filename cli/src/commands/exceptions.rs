@@ -23,7 +23,7 @@ const SOON_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Result<Exit> {
     let ExceptionsCommand::Check { config, store, now: given } = command;
-    let configuration = configuration(Some(config))?;
+    let configuration = configuration::given(config)?.configuration;
     let findings = store.as_deref().map(findings_in).transpose()?;
     let now = now(*given);
     let rows: Vec<Vec<String>> = configuration.exceptions.iter().map(|exception| row(exception, findings.as_deref(), now)).collect();

@@ -33,11 +33,17 @@ pub(crate) fn run(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> 
 }
 
 fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
-    let configuration = configuration(args.basis.config.as_deref())?;
+    let configured = configuration::of(&args.basis, &args.input, console)?;
     let now = now(args.basis.now);
     let selection = Selection::default();
-    let run =
-        Run { configuration: &configuration, selection: &selection, now, threads: scan::processors(), console, own_files: [None, None] };
+    let run = Run {
+        configuration: &configured.configuration,
+        selection: &selection,
+        now,
+        threads: scan::processors(),
+        console,
+        own_files: [None, None],
+    };
     let options = run.options();
     // The evidence is loaded twice: to find the finding, and to explain the call behind it.
     let evidence = || -> anyhow::Result<(EvidenceRows, audit_core::world::World)> {
@@ -59,7 +65,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Re
         Err(_) if is_stored(id, args)? => {
             let message = format!(
                 "the store holds a finding `{id}`, but under {} there is none: give the --config that the store was made with",
-                if args.basis.config.is_some() { "this configuration" } else { "no configuration" }
+                if configured.file.is_some() { "this configuration" } else { "no configuration" }
             );
             return Err(UsageError(message).into());
         }
@@ -68,7 +74,7 @@ fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Re
     let (facts, world) = evidence()?;
     let steps = auditor::explain_finding(&finding.id, facts, world, &options);
     let mut out = output::stdout();
-    output::table::finding(&mut out, finding)?;
+    output::finding::details(&mut out, finding)?;
     let (heading, steps) = match steps {
         Some(steps) => ("The latest call, step by step:", steps),
         None => ("Step by step:", auditor::explain_change(finding, &options)),
@@ -88,7 +94,7 @@ fn explain_call(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
     let (Some(account), Some(region), Some(model)) = (&args.account, &args.region, &args.model) else {
         return Err(UsageError("--account, --region and --model are needed".to_owned()).into());
     };
-    let configuration = configuration(args.basis.config.as_deref())?;
+    let configured = configuration::of(&args.basis, &args.input, console)?;
     let (facts, world, choices) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
         (evidence_of(&store)?, world_of(&store, console)?, choices_in(&store)?)
@@ -112,7 +118,7 @@ fn explain_call(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
         account,
         region,
     };
-    let steps = auditor::explain_call(&call, &facts, world, &configuration);
+    let steps = auditor::explain_call(&call, &facts, world, &configured.configuration);
     write_steps(&mut output::stdout(), &steps)?;
     Ok(Exit::Clean)
 }

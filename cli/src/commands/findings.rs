@@ -43,7 +43,7 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
             let findings = findings_in(store)?;
             let finding = output::find(&findings, finding)?;
             match format {
-                PlainFormat::Table => table::finding(&mut output::stdout(), finding)?,
+                PlainFormat::Table => output::finding::details(&mut output::stdout(), finding)?,
                 PlainFormat::Json => {
                     let mut out = output::stdout();
                     output::json(&mut out, &v1::Finding::from(finding))?;

@@ -68,6 +68,9 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
             .collect(),
         accounts: summary.accounts,
         units,
+        is_without_world: stored.files.is_empty(),
+        // The store doesn't keep under which configuration it was concluded.
+        configuration: None,
     };
     if let Some(path) = &args.bundle {
         bundle::write(path, &report, &store, console)?;
@@ -93,7 +96,7 @@ fn by_framework(report: &Report, framework: Framework, args: &ReportArgs) -> any
     output::to(args.output.output.as_deref(), |mut out| {
         match args.output.format {
             Format::Table => {
-                table::limits(&mut out, report.filter.as_ref(), &report.incomplete)?;
+                output::report::limits(&mut out, report.filter.as_ref(), &report.incomplete)?;
                 writeln!(out, "{} ({})\n", framework.title(), framework.source())?;
                 for (control, rules) in &entries {
                     let findings = of(rules);

@@ -9,7 +9,7 @@ use audit_core::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::{PlainFormat, RulesArgs},
+    args::{PlainFormat, RulesArgs, rule_meant},
     exit::{Exit, UsageError},
     output::{self, rule_page, table},
 };
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
     let wanted = match &args.id {
         Some(id) => {
             let rule = rules::find(id);
-            vec![rule.ok_or_else(|| UsageError(format!("there is no rule `{id}`; `guardrail-audit rules` lists them")))?]
+            vec![rule.ok_or_else(|| UsageError(format!("there is no rule `{id}`; {}", rule_meant(id))))?]
         }
         None => RULES.to_vec(),
     };

@@ -40,7 +40,7 @@ use crate::{
     filter::Choices,
     output::{
         self, table,
-        text::{counted, wrapped},
+        text::{counted, fitted, wrapped},
     },
 };
 
@@ -48,12 +48,18 @@ use crate::{
 const SUPPOSED_POLICY: &str = "p-supposed";
 
 pub(crate) fn run(args: &SimulateArgs, console: Console) -> anyhow::Result<Exit> {
-    let configuration = configuration(args.basis.config.as_deref())?;
+    let configured = configuration::of(&args.basis, &args.paths, console)?;
     let now = now(args.basis.now);
     let supposed = supposed(args, console)?;
     let everything = Selection::default();
-    let run =
-        Run { configuration: &configuration, selection: &everything, now, threads: scan::processors(), console, own_files: [None, None] };
+    let run = Run {
+        configuration: &configured.configuration,
+        selection: &everything,
+        now,
+        threads: scan::processors(),
+        console,
+        own_files: [None, None],
+    };
     let mut is_incomplete = false;
     let (facts, world, choices, nothing): (EvidenceRows, World, Choices, Option<String>) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
@@ -65,7 +71,7 @@ pub(crate) fn run(args: &SimulateArgs, console: Console) -> anyhow::Result<Exit>
         let choices = Choices::of_world(&world).and_read(scanned.facts.regions_read(), None);
         (scanned.facts, world.world, choices, nothing)
     };
-    let selection = args.selection.selection(&choices, console);
+    let selection = args.selection.selection(&choices, now, console);
     let run = Run { selection: &selection, ..run };
     let simulation =
         simulate(facts, world, &supposed, args.assume_permissions, &run.options()).map_err(|error| UsageError(error.to_string()))?;
@@ -94,7 +100,7 @@ struct Limits {
 fn write(mut out: &mut dyn Write, simulation: &Simulation, limits: &Limits, format: CallFormat) -> anyhow::Result<()> {
     match format {
         CallFormat::Table => {
-            table::limits(out, limits.filter.as_ref(), &limits.incomplete)?;
+            output::report::limits(out, limits.filter.as_ref(), &limits.incomplete)?;
             show(&mut out, simulation)?;
         }
         CallFormat::Json => output::json(out, &v1::Simulation::new(simulation, limits.filter.as_ref(), &limits.incomplete))?,
@@ -224,7 +230,7 @@ fn show(out: &mut impl Write, simulation: &Simulation) -> anyhow::Result<()> {
     let all: u64 = Effect::ALL.iter().map(count).sum();
     let counts: Vec<String> = Effect::IN_REPORTS.iter().map(|effect| format!("{effect} {}", count(effect))).collect();
     let all = counted(usize::try_from(all).unwrap_or(usize::MAX), "call");
-    writeln!(out, "After the change, of {all} like those that were made: {}", counts.join(", "))?;
+    writeln!(out, "{}", fitted(&format!("After the change, of {all} like those that were made: {}", counts.join(", ")), 0))?;
     by_account(out, simulation)?;
     let changed: Vec<&Row> = simulation.rows.iter().filter(|row| row.effect != Effect::Unchanged).collect();
     if !changed.is_empty() {

@@ -1,62 +1,153 @@
-//! Writes results as tables and text for people.
+//! Writes rows as tables that fit the terminal. No line breaks inside of a word.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use audit_core::{
-    arn::AccountId,
-    doctor,
-    finding::{Finding, Status},
-    json::printable,
-    policy::lint::Level,
-    report::{BlindRow, Filter, Report},
-    severity::Severity,
-    verdict::{Grade, Verdict},
-};
-use comfy_table::{ContentArrangement, Table, presets};
+use audit_core::{arn::is_account_id, doctor, json::printable, policy::lint::Level, severity::Severity};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use unicode_width::UnicodeWidthStr;
 
-use super::text::wrapped;
+use super::text::{columns, wrapped, wrapped_to};
 
 const HEADING: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
+pub(super) const DIM: Style = Style::new().dimmed();
 
-/// Findings that are shown in full at most.
-const FINDINGS_SHOWN: usize = 30;
+/// Columns between two cells.
+const GAP: usize = 2;
 
-/// Accounts that are shown at most.
-const ACCOUNTS_SHOWN: usize = 20;
+/// Columns that a cell of several words gets at least, if it has as many: narrower ones are hard to read.
+const NARROWEST_TEXT: usize = 24;
 
 /// Writes rows without a heading.
-pub(crate) fn plain(out: &mut impl Write, rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
-    write_table(out, None, rows)
+pub(crate) fn plain(out: &mut (impl Write + ?Sized), rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
+    indented(out, 0, &[], rows)
 }
 
 /// Writes rows under a heading.
-pub(crate) fn headed(out: &mut impl Write, heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
-    write_table(out, Some(heading), rows)
+pub(crate) fn headed(out: &mut (impl Write + ?Sized), heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
+    indented(out, 0, heading, rows)
 }
 
-fn write_table(out: &mut impl Write, heading: Option<&[&str]>, rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some(heading) = heading {
-        table.set_header(heading.to_vec());
-    }
-    // A line break in a name must not start a row.
-    table.add_rows(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect::<Vec<_>>()));
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
+/// Writes rows that are indented, with a heading if there is one.
+pub(crate) fn indented(
+    out: &mut (impl Write + ?Sized),
+    indent: usize,
+    heading: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> io::Result<()> {
+    let grid = Grid::new(heading, rows);
+    for line in grid.lines(columns().map(|columns| columns.saturating_sub(indent))) {
+        // An empty line gets no blanks.
+        let indent = if line.is_empty() { 0 } else { indent };
+        writeln!(out, "{:indent$}{line}", "")?;
     }
     Ok(())
 }
 
-fn severity_style(severity: Severity) -> Style {
+/// The cells of a table.
+struct Grid {
+    /// Empty, or as many as there are columns.
+    heading: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Grid {
+    fn new(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Self {
+        // A line break in a name must not start a row.
+        let rows = rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()).collect();
+        Grid { heading: heading.iter().map(|&title| title.to_owned()).collect(), rows }
+    }
+
+    fn column(&self, index: usize) -> impl Iterator<Item = &str> {
+        self.heading.iter().skip(index).take(1).chain(self.rows.iter().filter_map(move |row| row.get(index))).map(String::as_str)
+    }
+
+    fn lines(&self, room: Option<usize>) -> Vec<String> {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(self.heading.len());
+        let natural: Vec<usize> = (0..count).map(|index| self.column(index).map(UnicodeWidthStr::width).max().unwrap_or(0)).collect();
+        let Some(room) = room.filter(|room| total(&natural) > *room) else {
+            return self.arranged(&natural);
+        };
+        let least: Vec<usize> = natural.iter().enumerate().map(|(index, natural)| least(self.column(index), *natural)).collect();
+        if total(&least) <= room {
+            return self.arranged(&shrunk(natural, &least, room));
+        }
+        self.stacked(&natural, room)
+    }
+
+    /// A table whose columns have these widths.
+    fn arranged(&self, widths: &[usize]) -> Vec<String> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(total(widths) + GAP).unwrap_or(u16::MAX));
+        if !self.heading.is_empty() {
+            table.set_header(self.heading.iter().take(widths.len()));
+        }
+        table.add_rows(self.rows.iter().map(|row| row.iter().take(widths.len())));
+        for (column, width) in table.column_iter_mut().zip(widths) {
+            column.set_padding((0, u16::try_from(GAP).unwrap_or(0)));
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(u16::try_from(width + GAP).unwrap_or(u16::MAX))));
+            if self.rows.iter().filter_map(|row| row.get(column.index)).all(|cell| is_number(cell)) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table.lines().map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    /// A table of the first columns, as far as they fit, with the other cells of each row below it.
+    fn stacked(&self, natural: &[usize], room: usize) -> Vec<String> {
+        let mut fit = 1;
+        while natural.get(..=fit).is_some_and(|widths| total(widths) <= room) {
+            fit += 1;
+        }
+        let mut lines = self.arranged(natural.get(..fit).unwrap_or(natural)).into_iter();
+        let mut stacked: Vec<String> = if self.heading.is_empty() { Vec::new() } else { lines.by_ref().take(1).collect() };
+        for (row, line) in self.rows.iter().zip(lines) {
+            stacked.push(line);
+            let titles = self.heading.iter().map(String::as_str).chain(std::iter::repeat(""));
+            let cells = row.iter().zip(titles).skip(fit).filter(|(cell, _)| !cell.is_empty());
+            let below: Vec<String> =
+                cells.map(|(cell, title)| format!("{} {cell}", title.to_lowercase()).trim_start().to_owned()).collect();
+            if !below.is_empty() {
+                stacked.extend(wrapped_to(&below.join("; "), 4, room).lines().enumerate().map(|(number, line)| {
+                    // Lines after the first are indented already.
+                    if number == 0 { format!("    {line}") } else { line.to_owned() }
+                }));
+            }
+        }
+        stacked
+    }
+}
+
+/// The width of a table with columns of these widths.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+/// The width that a column can shrink to.
+fn least<'c>(cells: impl Iterator<Item = &'c str>, natural: usize) -> usize {
+    let word = cells.flat_map(|cell| cell.split(' ')).map(UnicodeWidthStr::width).max().unwrap_or(0);
+    if word == natural { natural } else { word.max(NARROWEST_TEXT.min(natural)) }
+}
+
+/// Shrinks the widest columns until the table fits.
+fn shrunk(mut widths: Vec<usize>, least: &[usize], room: usize) -> Vec<usize> {
+    while total(&widths) > room {
+        let widest = widths.iter_mut().zip(least).filter(|(width, least)| **width > **least).max_by_key(|(width, _)| **width);
+        let Some((width, _)) = widest else { break };
+        *width -= 1;
+    }
+    widths
+}
+
+/// Whether a cell is a number, a share or a count of several: numbers stand below each other by their last digit. The id of an account is no
+/// number.
+fn is_number(cell: &str) -> bool {
+    let is_digits = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '%');
+    cell == "-" || (!is_account_id(cell) && cell.split(' ').all(|word| word == "of" || is_digits(word)))
+}
+
+pub(crate) fn severity_style(severity: Severity) -> Style {
     let color = match severity {
         Severity::Critical | Severity::High => AnsiColor::Red,
         Severity::Medium => AnsiColor::Yellow,
@@ -75,42 +166,6 @@ pub(crate) fn level_style(level: Level) -> Style {
     Style::new().bold().fg_color(Some(color.into()))
 }
 
-/// Writes a whole report, the accounts that bypass or modify guardrails first.
-pub(crate) fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    limits(out, report.filter.as_ref(), &report.incomplete)?;
-    accounts(out, report)?;
-    findings(out, report)?;
-    coverage(out, report)?;
-    blind(out, report)?;
-    records(out, report)
-}
-
-/// Writes the filter of a report and the reasons why it is incomplete. Both come before the results, so that nobody reads those without
-/// them.
-pub(crate) fn limits(out: &mut (impl Write + ?Sized), filter: Option<&Filter>, incomplete: &[String]) -> io::Result<()> {
-    if let Some(filter) = filter {
-        writeln!(out, "{}", wrapped(&format!("Filtered: only {filter}. Nothing is said about the rest."), 0))?;
-    }
-    for why in incomplete {
-        writeln!(out, "{}", wrapped(&format!("Incomplete: {why}"), 0))?;
-    }
-    if filter.is_some() || !incomplete.is_empty() { writeln!(out) } else { Ok(()) }
-}
-
-/// The message where no account has an open finding.
-fn no_accounts(report: &Report) -> &'static str {
-    let is_nothing = report.coverage.is_empty() && report.findings.is_empty();
-    if report.records.read == report.records.unreadable {
-        "nothing was read, so nothing is known"
-    } else if is_nothing && !report.incomplete.is_empty() {
-        "nothing matches what was asked for, so nothing is known"
-    } else if report.filter.is_some() {
-        "no open finding in what was asked for; nothing is known of the rest"
-    } else {
-        "none that the evidence shows"
-    }
-}
-
 pub(crate) fn status_style(status: doctor::Status) -> Style {
     let color = match status {
         doctor::Status::Ok => AnsiColor::Green,
@@ -121,183 +176,75 @@ pub(crate) fn status_style(status: doctor::Status) -> Style {
     Style::new().bold().fg_color(Some(color.into()))
 }
 
-pub(crate) fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
-    writeln!(out, "{HEADING}{text}{HEADING:#}")
+pub(crate) fn heading(out: &mut (impl Write + ?Sized), text: &str) -> io::Result<()> {
+    writeln!(out, "{HEADING}{}{HEADING:#}", wrapped(text, 0))
 }
 
-#[derive(Default)]
-struct Score {
-    open: BTreeMap<Severity, u64>,
-    calls: u64,
-    uncovered: u64,
-    rules: BTreeSet<(std::cmp::Reverse<Severity>, String)>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn accounts(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let mut scores: BTreeMap<&AccountId, Score> = BTreeMap::new();
-    for row in &report.coverage {
-        let score = scores.entry(&row.account).or_default();
-        score.calls += row.count;
-        score.uncovered += if row.verdict == Verdict::Violation { row.count } else { 0 };
+    fn grid() -> Grid {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        Grid::new(
+            &["ACCOUNT", "NAME", "CALLS", "WORST"],
+            [
+                row(["101010101010", "sandbox-research", "11 of 39", "auditor-tampered, enforcement-not-observed"]),
+                row(["444455556666", "support-chat", "4 of 5", "region-not-covered"]),
+            ]
+            .into_iter(),
+        )
     }
-    for finding in report.findings.iter().filter(|finding| finding.status == Status::Open) {
-        let score = scores.entry(&finding.account).or_default();
-        *score.open.entry(finding.severity).or_default() += 1;
-        score.rules.insert((std::cmp::Reverse(finding.severity), finding.rule.clone()));
-    }
-    let mut offending: Vec<(&AccountId, Score)> =
-        scores.into_iter().filter(|(_, score)| score.open.keys().any(|severity| *severity >= Severity::Medium)).collect();
-    heading(out, "Accounts that bypass or modify guardrails")?;
-    if offending.is_empty() {
-        writeln!(out, "  {}\n", no_accounts(report))?;
-        return Ok(());
-    }
-    offending.sort_by_key(|(account, score)| {
-        let open = |severity| std::cmp::Reverse(score.open.get(&severity).copied().unwrap_or(0));
-        (open(Severity::Critical), open(Severity::High), std::cmp::Reverse(score.uncovered), (*account).clone())
-    });
-    let shown = offending.iter().take(ACCOUNTS_SHOWN).map(|(account, score)| {
-        let open = |severity| score.open.get(&severity).map_or("-".to_owned(), ToString::to_string);
-        let name = report.accounts.get(*account).cloned().unwrap_or_default();
-        let worst: Vec<&str> = score.rules.iter().take(3).map(|(_, rule)| rule.as_str()).collect();
-        vec![
-            format!("  {account}"),
-            name,
-            open(Severity::Critical),
-            open(Severity::High),
-            open(Severity::Medium),
-            format!("{} of {}", score.uncovered, score.calls),
-            worst.join(", "),
-        ]
-    });
-    headed(out, &["  ACCOUNT", "NAME", "CRITICAL", "HIGH", "MEDIUM", "CALLS UNCOVERED", "WORST"], shown)?;
-    if offending.len() > ACCOUNTS_SHOWN {
-        writeln!(out, "  and {} more", offending.len() - ACCOUNTS_SHOWN)?;
-    }
-    writeln!(out)
-}
 
-fn findings(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let of = |status| report.findings.iter().filter(move |finding| finding.status == status);
-    let count = |status| of(status).count();
-    let (open, suppressed, resolved) = (count(Status::Open), count(Status::Suppressed), count(Status::Resolved));
-    let left_out = report.filter.as_ref().and_then(|filter| filter.left_out).filter(|count| *count > 0);
-    let left_out = left_out.map(|count| format!("; {count} others are left out")).unwrap_or_default();
-    heading(out, &format!("Findings: {open} open, {suppressed} suppressed, {resolved} resolved{left_out}"))?;
-    for finding in of(Status::Open).take(FINDINGS_SHOWN) {
-        summary(out, report, finding)?;
+    #[test]
+    fn a_table_that_fits_is_one_line_a_row() {
+        let lines = grid().lines(None);
+        assert_eq!(
+            lines,
+            [
+                "ACCOUNT       NAME                 CALLS  WORST",
+                "101010101010  sandbox-research  11 of 39  auditor-tampered, enforcement-not-observed",
+                "444455556666  support-chat        4 of 5  region-not-covered"
+            ]
+        );
+        assert_eq!(grid().lines(Some(84)), lines);
     }
-    if open > FINDINGS_SHOWN {
-        writeln!(out, "  and {} more open ones: `--format json` shows all", open - FINDINGS_SHOWN)?;
+
+    #[test]
+    fn a_long_cell_is_broken_between_words() {
+        assert_eq!(
+            grid().lines(Some(72)),
+            [
+                "ACCOUNT       NAME                 CALLS  WORST",
+                "101010101010  sandbox-research  11 of 39  auditor-tampered,",
+                "                                          enforcement-not-observed",
+                "444455556666  support-chat        4 of 5  region-not-covered"
+            ]
+        );
     }
-    for finding in of(Status::Suppressed).take(FINDINGS_SHOWN) {
-        if let Some(suppression) = &finding.suppression {
-            let (rule, account, region) = (&finding.rule, &finding.account, &finding.region);
-            let (until, owner, reason) = (&suppression.until, &suppression.owner, &suppression.reason);
-            writeln!(out, "  {DIM}suppressed{DIM:#} {rule}  {account}/{region}")?;
-            writeln!(out, "           {DIM}{}{DIM:#}", wrapped(&format!("until {until} by {owner}: {reason}"), 11))?;
+
+    #[test]
+    fn what_does_not_fit_beside_stands_below() {
+        assert_eq!(
+            grid().lines(Some(44)),
+            [
+                "ACCOUNT       NAME                 CALLS",
+                "101010101010  sandbox-research  11 of 39",
+                "    worst auditor-tampered,",
+                "    enforcement-not-observed",
+                "444455556666  support-chat        4 of 5",
+                "    worst region-not-covered"
+            ]
+        );
+    }
+
+    #[test]
+    fn no_word_is_broken_however_narrow_it_is() {
+        for room in 1..120 {
+            let text = grid().lines(Some(room)).join("\n");
+            for word in grid().rows.iter().flatten().flat_map(|cell| cell.split(' ')) {
+                assert!(text.split([' ', ';', '\n']).any(|written| written == word), "{word} at {room}:\n{text}");
+            }
         }
     }
-    for finding in of(Status::Resolved).take(FINDINGS_SHOWN) {
-        let at = finding.resolved_at.map(|at| format!(" at {at}")).unwrap_or_default();
-        writeln!(out, "  {DIM}resolved{DIM:#}   {}  {}/{}{at}", finding.rule, finding.account, finding.region)?;
-    }
-    writeln!(out)
-}
-
-fn summary(out: &mut impl Write, report: &Report, finding: &Finding) -> io::Result<()> {
-    let style = severity_style(finding.severity);
-    let name = report.accounts.get(&finding.account).map(|name| format!(" ({})", printable(name))).unwrap_or_default();
-    writeln!(out, "  {style}{:<8}{style:#} {}  {}/{}{name}", finding.severity, finding.rule, finding.account, finding.region)?;
-    writeln!(out, "           {}", wrapped(&finding.detail, 11))?;
-    let seen = match (finding.first_seen, finding.last_seen) {
-        (Some(first), Some(last)) if first != last => format!("from {first} to {last}; "),
-        (Some(first), _) => format!("at {first}; "),
-        _ => String::new(),
-    };
-    let id = finding.id.get(..12).unwrap_or(&finding.id);
-    let see = format!("{seen}finding {id}; see `guardrail-audit rules {}`", finding.rule);
-    writeln!(out, "           {DIM}{}{DIM:#}", wrapped(&see, 11))
-}
-
-fn coverage(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let mut counts: BTreeMap<(Verdict, Grade), u64> = BTreeMap::new();
-    for row in &report.coverage {
-        *counts.entry((row.verdict, row.grade)).or_default() += row.count;
-    }
-    let total: u64 = counts.values().sum();
-    heading(out, &format!("Calls: {total}"))?;
-    let rows = counts.iter().map(|((verdict, grade), count)| {
-        let share = count * 1000 / total.max(1);
-        vec![format!("  {verdict}"), grade.to_string(), count.to_string(), format!("{}.{}%", share / 10, share % 10)]
-    });
-    plain(out, rows)?;
-    writeln!(out)
-}
-
-fn blind(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    if report.blind.is_empty() {
-        return Ok(());
-    }
-    let mut by_kind: BTreeMap<_, Vec<&BlindRow>> = BTreeMap::new();
-    for row in &report.blind {
-        by_kind.entry(row.missing).or_default().push(row);
-    }
-    heading(out, "Blind spots")?;
-    for (missing, rows) in by_kind {
-        let account_regions: Vec<String> = rows.iter().take(3).map(|row| format!("{}/{}", row.account, row.region)).collect();
-        let more = if rows.len() > 3 { format!(" and {} more", rows.len() - 3) } else { String::new() };
-        writeln!(out, "  {}: {}{more}", missing.as_str(), account_regions.join(", "))?;
-        writeln!(out, "           {DIM}{}{DIM:#}", wrapped(&format!("to see it: {}", missing.remedy()), 11))?;
-    }
-    writeln!(out)
-}
-
-fn records(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let records = &report.records;
-    heading(out, &format!("Records: {} read", records.read))?;
-    writeln!(out, "  {} judged, {} ignored, {} unreadable", records.judged, records.ignored, records.unreadable)?;
-    for (why, count) in &records.ignored_because {
-        writeln!(out, "  {DIM}ignored: {count}, {why}{DIM:#}")?;
-    }
-    Ok(())
-}
-
-/// Writes all details of one finding.
-pub(crate) fn finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
-    let style = severity_style(finding.severity);
-    writeln!(out, "{style}{}{style:#} {}: {}", finding.severity, finding.rule, finding.title)?;
-    let mut row = |name: &str, value: String| if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<13}{}", wrapped(&value, 15)) };
-    let time = |time: Option<audit_core::timestamp::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
-    row("id", finding.id.clone())?;
-    row("status", finding.status.as_str().to_owned())?;
-    row("where", format!("{}/{}", finding.account, finding.region))?;
-    row("resource", finding.resource.clone())?;
-    row("what", finding.detail.clone())?;
-    row("verdict", finding.verdict.map(|verdict| verdict.to_string()).unwrap_or_default())?;
-    row("grade", finding.grade.map(|grade| grade.to_string()).unwrap_or_default())?;
-    row("reason", finding.reason.map(|reason| reason.to_string()).unwrap_or_default())?;
-    row("principals", finding.principals.to_string())?;
-    row("models", finding.models.to_string())?;
-    row("operations", finding.apis.to_string())?;
-    row("count", finding.count.to_string())?;
-    row("first seen", time(finding.first_seen))?;
-    row("last seen", time(finding.last_seen))?;
-    row("events", finding.events.join(", "))?;
-    if let Some(policy) = &finding.policy {
-        let since = policy.since.map(|since| format!(", in force from {since}")).unwrap_or_default();
-        let identifier = policy.identifier.as_deref().unwrap_or("nothing for this Region");
-        let origin = policy
-            .policy
-            .as_ref()
-            .zip(policy.attached_to.as_ref())
-            .map(|(policy, target)| format!(", set by {policy} attached to {target}"));
-        row("policy", format!("{} ({}{since}){}", identifier, policy.basis, origin.unwrap_or_default()))?;
-    }
-    if let Some(suppression) = &finding.suppression {
-        row("suppressed", format!("until {} by {}: {}", suppression.until, suppression.owner, suppression.reason))?;
-    }
-    row("resolved", time(finding.resolved_at))?;
-    row("reopened", if finding.reopened > 0 { format!("{} times", finding.reopened) } else { String::new() })?;
-    row("what to do", finding.remediation.clone())
 }

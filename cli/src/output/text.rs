@@ -2,6 +2,7 @@
 
 use audit_core::json::printable;
 use comfy_table::Table;
+use unicode_width::UnicodeWidthStr as _;
 
 /// Columns of the longest line, however wide the terminal is, and where there is no terminal.
 const WIDEST: usize = 110;
@@ -9,19 +10,34 @@ const WIDEST: usize = 110;
 /// Columns that a line has at least, however narrow the terminal is.
 const NARROWEST: usize = 40;
 
-/// Breaks a text between words. Lines after a break are indented by `indent` columns; the first line is expected to start there already.
-pub(crate) fn wrapped(text: &str, indent: usize) -> String {
-    // The table reads the width of the terminal, if there is one.
-    let terminal = Table::new().width().map_or(WIDEST, usize::from);
-    wrapped_to(&printable(text), indent, terminal.min(WIDEST))
+/// The number of columns of the terminal. Where there is none, it is `COLUMNS` of the environment, as for other programs; `None` if that isn't
+/// set either, for a line that may have any length.
+pub(crate) fn columns() -> Option<usize> {
+    #[cfg(test)]
+    if let Some(columns) = tests::COLUMNS.get() {
+        return columns;
+    }
+    let terminal = Table::new().width().map(usize::from);
+    terminal.or_else(|| std::env::var("COLUMNS").ok()?.trim().parse().ok()).filter(|columns| *columns > 0)
 }
 
-fn wrapped_to(text: &str, indent: usize, width: usize) -> String {
+/// Breaks a text between words. Lines after a break are indented by `indent` columns; the first line is expected to start there already.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    wrapped_to(&printable(text), indent, columns().unwrap_or(WIDEST).min(WIDEST))
+}
+
+/// Breaks a text like [`wrapped`] on a terminal. A program that reads the output gets one line.
+pub(crate) fn fitted(text: &str, indent: usize) -> String {
+    if columns().is_some() { wrapped(text, indent) } else { printable(text).into_owned() }
+}
+
+/// Breaks a text for lines of this width.
+pub(super) fn wrapped_to(text: &str, indent: usize, width: usize) -> String {
     let room = width.saturating_sub(indent).max(NARROWEST);
     let mut set = String::with_capacity(text.len() + text.len() / room * (indent + 1));
     let mut used = 0;
     for word in words(text) {
-        let len = word.chars().count();
+        let len = word.width();
         if used > 0 && used + 1 + len > room {
             set.push('\n');
             set.extend(std::iter::repeat_n(' ', indent));
@@ -37,7 +53,7 @@ fn wrapped_to(text: &str, indent: usize, width: usize) -> String {
 }
 
 /// Splits a text at blanks. A command in backticks stays one word, so that it can be copied.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut in_backticks = false;
     text.split(move |c: char| {
         in_backticks ^= c == '`';
@@ -51,8 +67,15 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// What [`columns`] answers in a test that sets it.
+        pub(crate) static COLUMNS: Cell<Option<Option<usize>>> = const { Cell::new(None) };
+    }
 
     #[test]
     fn lines_break_between_words_and_are_indented() {

@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what it lacks")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod answer;
 mod audit;
 #[cfg(feature = "aws")]
 mod aws;

@@ -49,6 +49,19 @@ pub struct Report {
     pub accounts: BTreeMap<AccountId, String>,
     /// The names of the OUs above each account, the outermost first and without the root, where the organization is known.
     pub units: BTreeMap<AccountId, Vec<String>>,
+    /// Whether no state was given at all, so that hardly a call can be proved.
+    pub is_without_world: bool,
+    /// The configuration file that was used; `None` if there was none.
+    pub configuration: Option<ConfigurationFile>,
+}
+
+/// A configuration file, as a report names it: its exceptions suppress findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigurationFile {
+    /// Its path, as it was given or found.
+    pub path: String,
+    /// Whether it was found in the working folder, and not given.
+    pub was_found: bool,
 }
 
 /// Files and records that could not be read and that a report names at most.

@@ -6,7 +6,7 @@ use std::{
     fmt,
 };
 
-use super::{Report, UNREADABLE_NAMED};
+use super::{CoverageRow, Report, UNREADABLE_NAMED};
 use crate::{
     arn::{AccountId, Region},
     finding::Status,
@@ -14,6 +14,11 @@ use crate::{
     severity::Severity,
     verdict::{Grade, Invocations, Verdict},
 };
+
+/// Whether calls were guarded only if nothing changed between them and the state that was read.
+fn is_assumed(row: &CoverageRow) -> bool {
+    row.verdict == Verdict::Compliant && row.grade == Grade::Assumed
+}
 
 /// The numbers of a report's one sentence; [`fmt::Display`] writes the sentence, without a full stop.
 ///
@@ -63,11 +68,31 @@ pub struct AccountSums<'r> {
     pub open: BTreeMap<Severity, u64>,
     /// The number of its calls by verdict.
     pub calls: Invocations,
+    /// The number of its compliant calls that are graded `assumed`.
+    pub assumed: u64,
     /// The rules of its open findings, the most severe first.
     pub rules: BTreeSet<(Reverse<Severity>, &'r str)>,
 }
 
 impl AccountSums<'_> {
+    /// The number of calls that had to be guarded.
+    #[must_use]
+    pub fn required(&self) -> u64 {
+        self.calls.compliant + self.calls.violation + self.calls.not_provable
+    }
+
+    /// The number of calls that provably were.
+    #[must_use]
+    pub fn guarded(&self) -> u64 {
+        self.calls.compliant.saturating_sub(self.assumed)
+    }
+
+    /// Adds the calls of another account.
+    pub fn add_calls(&mut self, other: &AccountSums<'_>) {
+        self.calls.add_all(&other.calls);
+        self.assumed += other.assumed;
+    }
+
     /// Whether the account bypasses or modifies guardrails: it has an open finding of severity MEDIUM or worse.
     #[must_use]
     pub fn is_offending(&self) -> bool {
@@ -81,7 +106,9 @@ impl Report {
     pub fn account_sums(&self) -> BTreeMap<&AccountId, AccountSums<'_>> {
         let mut sums: BTreeMap<&AccountId, AccountSums<'_>> = BTreeMap::new();
         for row in &self.coverage {
-            sums.entry(&row.account).or_default().calls.add(row.verdict, row.count);
+            let account = sums.entry(&row.account).or_default();
+            account.calls.add(row.verdict, row.count);
+            account.assumed += if is_assumed(row) { row.count } else { 0 };
         }
         for finding in self.findings.iter().filter(|finding| finding.status == Status::Open) {
             let account = sums.entry(&finding.account).or_default();
@@ -106,8 +133,7 @@ impl Report {
     #[must_use]
     pub fn headline(&self) -> Headline {
         let Invocations { compliant, violation, not_provable, not_applicable } = self.invocations;
-        let is_assumed = |(verdict, grade)| verdict == Verdict::Compliant && grade == Grade::Assumed;
-        let assumed: u64 = self.coverage.iter().filter(|row| is_assumed((row.verdict, row.grade))).map(|row| row.count).sum();
+        let assumed: u64 = self.coverage.iter().filter(|row| is_assumed(row)).map(|row| row.count).sum();
         let places_not_read: BTreeSet<(&AccountId, &Region)> = self
             .blind
             .iter()

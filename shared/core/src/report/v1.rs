@@ -56,6 +56,20 @@ pub struct Report<'r> {
     /// The names of the OUs above accounts, the topmost first, where the organization is known.
     #[cfg_attr(test, schemars(with = "BTreeMap<String, Vec<String>>"))]
     pub units: &'r BTreeMap<AccountId, Vec<String>>,
+    /// The configuration file that was used; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "ConfigurationFile<'r>"))]
+    pub configuration: Option<ConfigurationFile<'r>>,
+}
+
+/// A configuration file, whose exceptions suppress findings.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ConfigurationFile<'r> {
+    /// Its path, as it was given or found.
+    pub path: &'r str,
+    /// Whether it was found in the working folder, and not given.
+    pub was_found: bool,
 }
 
 /// What made a report.
@@ -345,6 +359,7 @@ impl<'r> From<&'r report::Report> for Report<'r> {
             unreadable: report.unreadable.iter().map(Unreadable::from).collect(),
             accounts: &report.accounts,
             units: &report.units,
+            configuration: report.configuration.as_ref().map(ConfigurationFile::from),
         }
     }
 }
@@ -367,6 +382,12 @@ impl<'r> From<&'r report::Filter> for Filter<'r> {
             rules: &filter.rules,
             left_out: filter.left_out,
         }
+    }
+}
+
+impl<'r> From<&'r report::ConfigurationFile> for ConfigurationFile<'r> {
+    fn from(file: &'r report::ConfigurationFile) -> Self {
+        ConfigurationFile { path: &file.path, was_found: file.was_found }
     }
 }
 

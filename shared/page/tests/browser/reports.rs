@@ -61,6 +61,8 @@ fn report() -> Report {
         unreadable: Vec::new(),
         accounts: BTreeMap::new(),
         units: BTreeMap::new(),
+        is_without_world: false,
+        configuration: None,
     }
 }
 

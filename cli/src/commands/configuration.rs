@@ -1,0 +1,61 @@
+//! Finds and reads the configuration of a run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use audit_core::{config::Configuration, json::printable, report::ConfigurationFile};
+use audit_local::encoding::to_utf8;
+
+use crate::{args::BasisArgs, console::Console, exit::QuotedError};
+
+/// The name of a configuration that is used without being given.
+const NAME: &str = "guardrail-audit.toml";
+
+/// The configuration of a run, and where it comes from.
+#[derive(Debug, Default)]
+pub(crate) struct Configured {
+    pub(crate) configuration: Configuration,
+    /// `None` if nothing is configured.
+    pub(crate) file: Option<ConfigurationFile>,
+}
+
+impl Configured {
+    /// The name of the configuration in messages.
+    pub(crate) fn name(&self) -> &str {
+        self.file.as_ref().map_or("configuration", |file| &file.path)
+    }
+}
+
+/// Reads the configuration that is given, or else the one in the working folder, and notes it.
+///
+/// Its exceptions suppress findings, so a file that came with the logs must not be one: whoever wrote those could except himself.
+pub(super) fn of(basis: &BasisArgs, inputs: &[PathBuf], console: Console) -> anyhow::Result<Configured> {
+    if let Some(path) = &basis.config {
+        return given(path);
+    }
+    let found = Path::new(NAME);
+    if basis.no_config || !found.is_file() {
+        return Ok(Configured::default());
+    }
+    if inputs.iter().any(|input| holds(input, found)) {
+        console.warn(format_args!("{NAME} in this folder isn't used, because it lies among the records; `--config {NAME}` uses it"));
+        return Ok(Configured::default());
+    }
+    let configured = given(found)?;
+    console.note(format_args!("{NAME} in this folder is used; `--no-config` leaves it out"));
+    Ok(Configured { file: configured.file.map(|file| ConfigurationFile { was_found: true, ..file }), ..configured })
+}
+
+/// Whether a path, followed through links, is this file or a folder above it.
+fn holds(input: &Path, file: &Path) -> bool {
+    input.canonicalize().is_ok_and(|input| file.canonicalize().is_ok_and(|file| file.starts_with(input)))
+}
+
+/// Reads the configuration at a path.
+pub(super) fn given(path: &Path) -> anyhow::Result<Configured> {
+    let text = std::fs::read(path).with_context(|| format!("failed to read the configuration `{}`", path.display()))?;
+    let text = String::from_utf8_lossy(&to_utf8(&text)).into_owned();
+    let configuration =
+        Configuration::parse(&text).map_err(|error| QuotedError(format!("{}: {error}", printable(&path.display().to_string()))))?;
+    Ok(Configured { configuration, file: Some(ConfigurationFile { path: path.display().to_string(), was_found: false }) })
+}
