@@ -77,5 +77,7 @@ fn report(inputs: &[Input], loaded: LoadedWorld, configuration: Option<&Path>, n
         unreadable: Vec::new(),
         accounts: audit.accounts,
         units: audit.units,
+        is_without_world: false,
+        configuration: None,
     }
 }
