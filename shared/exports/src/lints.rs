@@ -1,5 +1,7 @@
 //! Lints of files, as the formats for code take them.
 
+use std::fmt::Write as _;
+
 use audit_core::policy::lint::Lint;
 
 /// A file that was linted, with or without lints.
@@ -58,7 +60,10 @@ pub fn uri_of(name: &str) -> String {
     for byte in name.replace('\\', "/").bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
-            _ => uri.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing into a string doesn't fail.
+                let _ = write!(uri, "%{byte:02X}");
+            }
         }
     }
     match uri.strip_prefix("./") {
