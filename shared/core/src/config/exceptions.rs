@@ -78,7 +78,7 @@ impl Exception {
     #[must_use]
     pub fn selects_principal(&self, principal: &str) -> bool {
         // A session name, which follows a blank if the configuration keeps session names, is not part of the ARN.
-        let role = without_session(principal);
+        let identity = without_session(principal);
         self.principals.is_empty() || self.principals.iter().any(|pattern| pattern.matches(role))
     }
 }
@@ -155,10 +155,10 @@ impl Exceptions {
 
     /// The exceptions for findings of a rule that name a principal and may select an account; each with its index.
     pub(crate) fn of_principal(&self, rule: &str, account: &AccountId, principal: &str) -> impl Iterator<Item = (usize, &Exception)> {
-        let role = without_session(principal);
-        let named = self.of_account(rule, account).flat_map(move |of| of.by_principal.get(role)).flatten();
+        let identity = without_session(principal);
+        let named = self.of_account(rule, account).flat_map(move |of| of.by_principal.get(identity)).flatten();
         let matching = self.listed(self.of_account(rule, account).flat_map(|of| &of.by_pattern));
-        self.listed(named).chain(matching.filter(move |(_, exception)| exception.selects_principal(role)))
+        self.listed(named).chain(matching.filter(move |(_, exception)| exception.selects_principal(identity)))
     }
 
     fn of_account(&self, rule: &str, account: &AccountId) -> impl Iterator<Item = &OfAccount> {
