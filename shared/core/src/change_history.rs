@@ -51,9 +51,9 @@ pub(crate) struct ChangeHistory<'a> {
     /// The indexes of the successful changes of each resource, by the same and the operation.
     by_operation: HashMap<String, Vec<usize>>,
     /// The times at which the state of each account and Region may change, as far as they were asked for.
-    boundaries: RefCell<HashMap<(AccountId, Region), Rc<[Timestamp]>>>,
+    boundaries: RefCell<Boundaries>,
     /// The same for all accounts of the organization together.
-    all_boundaries: RefCell<HashMap<(AccountId, Region), Rc<[Timestamp]>>>,
+    all_boundaries: RefCell<Boundaries>,
     restored: Restorations<Timestamp>,
     put_back: Restorations<usize>,
     cursors: RefCell<HashMap<String, Cursor>>,
@@ -95,6 +95,9 @@ pub(crate) type Published = BTreeMap<GuardrailVersionArn, Timestamp>;
 
 /// The times of heartbeats by account and Region, sorted.
 pub(crate) type Heartbeats = BTreeMap<(AccountId, Region), Vec<Timestamp>>;
+
+/// Times in order, by account and Region.
+type Boundaries = HashMap<(AccountId, Region), Rc<[Timestamp]>>;
 
 /// A change, with the history that it belongs to.
 pub(crate) struct ChangeInContext<'s> {

@@ -379,7 +379,9 @@ impl Entity {
         self.statements.clear();
         self.boundaries.clear();
         self.merged = None;
-        documents.iter().for_each(|(name, document)| self.set(name.clone(), Some(document.clone())));
+        for (name, document) in documents {
+            self.set(name.clone(), Some(document.clone()));
+        }
     }
 
     /// Counts the statements of a document that is added or removed.

@@ -53,6 +53,9 @@ pub(crate) enum Loss {
 /// The policies that apply to an account: one merged document for each level from the root to the account and each policy type.
 type Levels = Vec<IdentityPolicy>;
 
+/// The policies before and after a change.
+type BeforeAndAfter = (Rc<Levels>, Rc<Levels>);
+
 /// The ids of the policies that are attached at each level from the root to an account.
 type Attached = Vec<Vec<PolicyId>>;
 
@@ -74,7 +77,7 @@ struct Pass<'s> {
     /// The documents that were parsed so far, by their text.
     documents: RefCell<HashMap<&'s str, Option<IdentityPolicy>>>,
     /// Whether nothing is lost from some policies to others.
-    lost: RefCell<HashMap<(Rc<Levels>, Rc<Levels>), bool>>,
+    lost: RefCell<HashMap<BeforeAndAfter, bool>>,
 }
 
 /// The policy that a change rewrites, with its new content if that is known.

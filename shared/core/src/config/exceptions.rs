@@ -142,7 +142,9 @@ impl OfAccount {
         } else if patterns.iter().any(|pattern| pattern.contains(['*', '?'])) {
             self.by_pattern.push(index);
         } else {
-            patterns.into_iter().for_each(|principal| self.by_principal.entry(principal).or_default().push(index));
+            for principal in patterns {
+                self.by_principal.entry(principal).or_default().push(index);
+            }
         }
     }
 }
@@ -156,7 +158,7 @@ impl Exceptions {
     /// The exceptions for findings of a rule that name a principal and may select an account; each with its index.
     pub(crate) fn of_principal(&self, rule: &str, account: &AccountId, principal: &str) -> impl Iterator<Item = (usize, &Exception)> {
         let identity = without_session(principal);
-        let named = self.of_account(rule, account).flat_map(move |of| of.by_principal.get(identity)).flatten();
+        let named = self.of_account(rule, account).filter_map(move |of| of.by_principal.get(identity)).flatten();
         let matching = self.listed(self.of_account(rule, account).flat_map(|of| &of.by_pattern));
         self.listed(named).chain(matching.filter(move |(_, exception)| exception.selects_principal(identity)))
     }

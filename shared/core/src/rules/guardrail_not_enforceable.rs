@@ -44,7 +44,7 @@ fn check(history: &ChangeHistory<'_>) -> Vec<Outcome> {
 fn unusable(history: &ChangeHistory<'_>, named: &GuardrailVersionArn) -> Option<Outcome> {
     let timeline = history.state.guardrail_timeline(named)?;
     // A version that an event deleted is reported by another rule.
-    let (time, _, content) = timeline.entries().filter(|(_, source, _)| **source == Source::Snapshot).last()?;
+    let (time, _, content) = timeline.entries().rfind(|(_, source, _)| **source == Source::Snapshot)?;
     let why = match content? {
         None => "doesn't exist",
         Some(content) => content.why_not_enforceable()?,

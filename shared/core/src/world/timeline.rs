@@ -123,18 +123,21 @@ impl<T: PartialEq> Timeline<T> {
     }
 
     /// All states with their times and sources.
+    #[must_use]
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
         Self::listed(&self.entries)
     }
 
     /// The states before a time. A history can have a hundred thousand states, so look-ups begin here or at [`Timeline::after`] and not at
     /// the first state.
+    #[must_use]
     pub fn before(&self, end: Timestamp) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
         let count = self.entries.partition_point(|(time, ..)| *time < end);
         Self::listed(self.entries.get(..count).unwrap_or_default())
     }
 
     /// The states after a time.
+    #[must_use]
     pub fn after(&self, start: Timestamp) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
         let count = self.entries.partition_point(|(time, ..)| *time <= start);
         Self::listed(self.entries.get(count..).unwrap_or_default())
@@ -182,7 +185,9 @@ mod tests {
     #[test]
     fn states_are_found_from_any_time_on() {
         let mut timeline = Timeline::default();
-        [(10, "a"), (20, "b"), (30, "d")].into_iter().for_each(|(time, id)| timeline.insert(at(time), event(id), Some(id)));
+        for (time, id) in [(10, "a"), (20, "b"), (30, "d")] {
+            timeline.insert(at(time), event(id), Some(id));
+        }
         timeline.insert(at(20), Source::Snapshot, Some("c"));
         let after = |time| timeline.after(at(time)).filter_map(|(.., state)| state.copied()).collect::<String>();
         let before = |time| timeline.before(at(time)).filter_map(|(.., state)| state.copied()).collect::<String>();

@@ -29,6 +29,9 @@ pub(super) struct Touched {
 /// The effects of changes and of refused changes, by the change.
 pub(super) type Effects = BTreeMap<(Timestamp, String, Arc<OrganizationChange>), Touched>;
 
+/// A policy, where it is attached, and the number of its content.
+type AttachedContent = (TargetId, PolicyId, usize);
+
 /// A policy as far as it is known.
 #[derive(Clone, Debug, Default)]
 struct Policy {
@@ -53,7 +56,7 @@ pub(super) struct Replay<'w> {
     /// The times of events that may concern any account.
     touched_all: Vec<Timestamp>,
     /// The effective policies, by what is attached from the root down, with the numbers of the contents.
-    cache: HashMap<Vec<(TargetId, PolicyId, usize)>, Option<Arc<EffectivePolicy>>>,
+    cache: HashMap<Vec<AttachedContent>, Option<Arc<EffectivePolicy>>>,
     effects: Effects,
 }
 
@@ -456,8 +459,8 @@ impl<'w> Replay<'w> {
             return read.map_or(unread, |read| Policy { policy_type, ..read });
         }
         let world = self.world;
-        let snapshots = world.policies.get(id).into_iter().flat_map(|timeline| timeline.after(time.just_before()));
-        let next = snapshots.filter_map(|(read_at, _, version)| Some((read_at, version?))).next();
+        let mut snapshots = world.policies.get(id).into_iter().flat_map(|timeline| timeline.after(time.just_before()));
+        let next = snapshots.find_map(|(read_at, _, version)| Some((read_at, version?)));
         match next.filter(|(read_at, _)| !self.written_within(id, time, *read_at)) {
             Some((_, version)) => self.policy_of(version, true),
             None => unread,

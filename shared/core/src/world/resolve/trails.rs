@@ -19,7 +19,7 @@ type ByPlace = BTreeMap<(AccountId, Region), Timeline<Telemetry>>;
 pub(super) fn with_changes(world: &World) -> ByPlace {
     let mut telemetry = world.telemetry.clone();
     let organizations = world.organizations.entries().filter_map(|(_, _, organization)| organization);
-    let management = organizations.filter_map(|organization| organization.management_account.clone()).last();
+    let management = organizations.filter_map(|organization| organization.management_account.clone()).next_back();
     for (time, event_id, changed) in &world.trail_changes {
         for ((account, _), timeline) in &mut telemetry {
             let Some(known) = timeline.at(time.just_before()).state() else {
