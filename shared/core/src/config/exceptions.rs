@@ -78,7 +78,7 @@ impl Exception {
     #[must_use]
     pub fn selects_principal(&self, principal: &str) -> bool {
         // A session name, which follows a blank if the configuration keeps session names, is not part of the ARN.
-        let identity = without_session(principal);
+        let role = without_session(principal);
         self.principals.is_empty() || self.principals.iter().any(|pattern| pattern.matches(role))
     }
 }
