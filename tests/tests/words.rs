@@ -60,6 +60,13 @@ const RETIRED: &[(&str, &str)] = &[
     ("apart_by", "discriminator"),
     ("made_here", "created_in_account"),
     ("whole_looks", "complete_reads"),
+    ("told", "in_words, listed, published"),
+    ("heard", "received, or the heartbeat"),
+    ("Deed", "Action"),
+    ("deed", "the effect, or what was done"),
+    ("Asked", "BadQuery, AwsRequest"),
+    ("Settled", "Conclusion"),
+    ("road", "data_resource"),
 ];
 
 /// Words that a type may not have as its name, and a variant may: the version that AWS calls DRAFT, and what is known beside what isn't.
