@@ -1,6 +1,6 @@
 //! The operations of AgentCore's control plane.
 
-use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, RESOURCE_POLICIES, Role, SETS_UP};
+use super::role::{Api, ENDS, Group, Mediator, OperationCoverage, READS, Role, SETS_UP};
 
 /// The control plane of gateways, harnesses, runtimes, memories, policies and evaluators.
 pub(super) const AGENTCORE_CONTROL: Api = Api {
@@ -25,7 +25,7 @@ pub(super) const AGENTCORE_CONTROL: Api = Api {
             "definition",
             "status",
         ]),
-        RESOURCE_POLICIES,
+        Group::of(Role::Changes, &["PutResourcePolicy", "DeleteResourcePolicy"]).named_by(&["resourceArn"]).keeping(&["policy"]),
         Group::of(Role::Runs(OperationCoverage::Uncovered), &["StartPolicyGeneration"]),
         Group::of(
             Role::Runs(OperationCoverage::Mediated(Mediator::AgentCore)),

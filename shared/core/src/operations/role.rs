@@ -46,15 +46,15 @@ impl Group {
     }
 
     /// The names of all request parameters and response elements that are kept of a change.
-    pub(super) fn kept(&self) -> impl Iterator<Item = &'static str> + use<> {
+    pub fn kept(&self) -> impl Iterator<Item = &'static str> + use<> {
         let answered = self.answers.iter().filter_map(|pointer| pointer.split('/').nth(1));
         self.names.iter().chain(self.keeps).copied().chain(answered)
     }
 }
 
-/// Several APIs have operations of these names. Records of Bedrock's own APIs don't say which API it was, so all have one group.
+/// Several of Bedrock's own APIs have operations of these names. Their records don't say which API it was, so all have one group.
 pub(super) const RESOURCE_POLICIES: Group = Group::of(Role::Changes, &["PutResourcePolicy", "DeleteResourcePolicy"])
-    .named_by(&["resourceArn", "resourceARN"])
+    .named_by(&["resourceArn"])
     .keeping(&["resourcePolicy", "policy"]);
 /// Likewise.
 pub(super) const TAGS: Group =
