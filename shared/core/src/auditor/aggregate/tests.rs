@@ -60,7 +60,7 @@ fn evaluation(number: usize, minute: i64) -> StoredRecord<'static> {
 
 /// What is known besides the records.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct KnownState {
     /// The minutes from which the policy demands the guardrail, and demands nothing, in turn.
     policies: [Option<i64>; 3],
     /// Whether a trail is known, and whether it records evaluations.
@@ -70,13 +70,14 @@ struct Known {
 }
 
 /// The policy demands the guardrail, and a trail records evaluations.
-const ALL: Known = Known { policies: [Some(0), None, None], evaluations: Some(true), is_metered: true, is_latest_change_known: false };
+const ALL: KnownState =
+    KnownState { policies: [Some(0), None, None], evaluations: Some(true), is_metered: true, is_latest_change_known: false };
 
-fn state(known: Known) -> State {
+fn state(known: KnownState) -> State {
     world(known).resolve()
 }
 
-fn world(known: Known) -> World {
+fn world(known: KnownState) -> World {
     let demanded = json!({"bedrock": {"guardrail_inference": {REGION: {"config_1": {"identifier": format!("{REQUIRED}:2")}}}}});
     let mut files = vec![(format!("enforced-configurations/{ACCOUNT}/{REGION}.json"), json!({"guardrailsConfig": []}))];
     for (number, minute) in known.policies.iter().enumerate() {
@@ -109,7 +110,7 @@ fn world(known: Known) -> World {
 /// The same records in one sum, and in a sum of parts.
 struct Sums {
     records: Vec<StoredRecord<'static>>,
-    known: Known,
+    known: KnownState,
     selection: Selection,
     configuration: String,
 }
@@ -191,7 +192,7 @@ fn collected(rows: &[Row]) -> Rows {
 }
 
 /// Everything in an outcome, as text.
-fn told(outcome: &PlaceOutcome) -> String {
+fn shown(outcome: &PlaceOutcome) -> String {
     let mut findings: Vec<(String, String)> = outcome
         .findings
         .iter()
@@ -225,7 +226,7 @@ fn has(outcome: &PlaceOutcome, rule: &str) -> bool {
 }
 
 /// What it is about, what is known, what is selected, the records of both parts, and what their sum shows.
-type Case = (&'static str, Known, Selection, Vec<StoredRecord<'static>>, Vec<StoredRecord<'static>>, fn(&PlaceOutcome) -> bool);
+type Case = (&'static str, KnownState, Selection, Vec<StoredRecord<'static>>, Vec<StoredRecord<'static>>, fn(&PlaceOutcome) -> bool);
 
 /// What the sum shows and neither of its two parts does.
 #[test]
@@ -238,8 +239,8 @@ fn each_thing_that_takes_both_parts_is_decided_by_the_sum() {
     let last = || by(1, call(99, 600));
     let heartbeat = |number, minute| StoredRecord { error_code: "AccessDenied", ..by(2, call(number, minute)) };
     let requesting = |record: StoredRecord<'static>| StoredRecord { guardrail_identifier: REQUIRED, guardrail_version: "2", ..record };
-    let unwatched = Known { evaluations: Some(false), ..ALL };
-    let undemanded = Known { policies: [None, Some(0), None], evaluations: None, ..ALL };
+    let unwatched = KnownState { evaluations: Some(false), ..ALL };
+    let undemanded = KnownState { policies: [None, Some(0), None], evaluations: None, ..ALL };
     let since = Selection { since: Some(at(30)), ..Selection::default() };
     let many = |minutes: std::ops::Range<i64>| minutes.map(|minute| call(usize::try_from(minute).unwrap(), minute)).collect::<Vec<_>>();
     let table: Vec<Case> = vec![
@@ -358,11 +359,11 @@ fn each_thing_that_takes_both_parts_is_decided_by_the_sum() {
     for (what, known, selection, one, other, is_shown) in table {
         let sums = |records| Sums { known, selection: selection.clone(), configuration: format!("{REQUIREMENT}{EXCEPTION}"), records };
         let whole = sums([one.clone(), other.clone()].concat());
-        assert!(is_shown(&whole.whole()), "{what}: {}", told(&whole.whole()));
+        assert!(is_shown(&whole.whole()), "{what}: {}", shown(&whole.whole()));
         for part in [&one, &other] {
             assert!(!is_shown(&sums(part.clone()).whole()), "{what}: one part shows it");
         }
-        assert_eq!(told(&whole.in_two(one.len())), told(&whole.whole()), "{what}");
+        assert_eq!(shown(&whole.in_two(one.len())), shown(&whole.whole()), "{what}");
     }
 }
 
@@ -380,7 +381,7 @@ fn several_threads_add_up_a_large_account_and_region_to_the_same() {
     let (configuration, selection) = (Configuration::default(), Selection::default());
     let audit = |threads| {
         let options = AuditOptions { configuration: &configuration, selection: &selection, now: at(2_000), threads };
-        crate::auditor::audit(facts.clone(), world(Known { policies: [None, Some(0), None], ..ALL }), &options)
+        crate::auditor::audit(facts.clone(), world(KnownState { policies: [None, Some(0), None], ..ALL }), &options)
     };
     let by_one = audit(1);
     assert_eq!(by_one.invocations.violation + by_one.invocations.not_provable, rows as u64 + 1);
@@ -426,11 +427,11 @@ fn record() -> impl Strategy<Value = StoredRecord<'static>> {
     })
 }
 
-fn known() -> impl Strategy<Value = Known> {
+fn known() -> impl Strategy<Value = KnownState> {
     let later = || proptest::option::of(1..180_i64);
     let evaluations = prop_oneof![1 => Just(None), 1 => Just(Some(false)), 4 => Just(Some(true))];
     (proptest::option::weighted(0.9, Just(0)), later(), later(), evaluations, any::<bool>(), any::<bool>()).prop_map(
-        |(first, second, third, evaluations, is_metered, is_latest_change_known)| Known {
+        |(first, second, third, evaluations, is_metered, is_latest_change_known)| KnownState {
             policies: [first, second, third],
             evaluations,
             is_metered,
@@ -473,7 +474,7 @@ proptest! {
         let sums = Sums { records, known, selection, configuration };
         let split = Split { part_of: &|number| part_of[number], parts, joins: &|part| joins[part], pairs: &pairs, ranges };
         let whole = sums.whole();
-        prop_assert_eq!(told(&sums.split(&split, account_region::audit)), told(&whole));
+        prop_assert_eq!(shown(&sums.split(&split, account_region::audit)), shown(&whole));
         let id = whole.findings.first().map(|calls| calls.finding.id.clone()).unwrap_or_default();
         let explained = sums.split(&split, |aggregate, state| account_region::explain(&aggregate, state, &id));
         let at_once = sums.with(|rows, context, options, state| {
