@@ -60,7 +60,6 @@ const RETIRED: &[(&str, &str)] = &[
     ("apart_by", "discriminator"),
     ("made_here", "created_in_account"),
     ("whole_looks", "complete_reads"),
-    ("told", "in_words, listed, published"),
     ("heard", "received, or the heartbeat"),
     ("Deed", "Action"),
     ("deed", "the effect, or what was done"),
