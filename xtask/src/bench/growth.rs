@@ -33,19 +33,19 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "UpdateGuardrail",
         lengths: OF_ACCOUNT,
-        change: |number| record(number, ACCOUNT, "bedrock", "UpdateGuardrail", json!({"guardrailIdentifier": "ownguardrail"})),
+        change: |number| record(number, ACCOUNT, "bedrock", "UpdateGuardrail", &json!({"guardrailIdentifier": "ownguardrail"})),
     },
     Kind {
         name: "UpdateFlow",
         lengths: OF_ACCOUNT,
-        change: |number| record(number, ACCOUNT, "bedrock", "UpdateFlow", json!({"flowIdentifier": "FLOW"})),
+        change: |number| record(number, ACCOUNT, "bedrock", "UpdateFlow", &json!({"flowIdentifier": "FLOW"})),
     },
     Kind {
         name: "Attach/DetachPolicy",
         lengths: OF_ORGANIZATION,
         change: |number| {
             let operation = if number.is_multiple_of(2) { "DetachPolicy" } else { "AttachPolicy" };
-            record(number, MANAGEMENT, "organizations", operation, json!({"policyId": POLICY, "targetId": "r-1"}))
+            record(number, MANAGEMENT, "organizations", operation, &json!({"policyId": POLICY, "targetId": "r-1"}))
         },
     },
     Kind {
@@ -53,7 +53,7 @@ const KINDS: &[Kind] = &[
         lengths: OF_ORGANIZATION,
         change: |number| {
             let parameters = json!({"policyId": POLICY, "content": demanding(1 + (number + 1) % 2).to_string()});
-            record(number, MANAGEMENT, "organizations", "UpdatePolicy", parameters)
+            record(number, MANAGEMENT, "organizations", "UpdatePolicy", &parameters)
         },
     },
 ];
@@ -131,21 +131,21 @@ fn put_role_policy(number: u64, name: &str) -> Value {
         statement["Condition"] = json!({"StringLike": {"bedrock:GuardrailIdentifier": any}});
     }
     let parameters = json!({"roleName": "app", "policyName": name, "policyDocument": document.to_string()});
-    record(number, ACCOUNT, "iam", "PutRolePolicy", parameters)
+    record(number, ACCOUNT, "iam", "PutRolePolicy", &parameters)
 }
 
 fn configured(number: u64) -> Value {
     if number.is_multiple_of(2) {
         let configuration = json!({"guardrailIdentifier": "ownguardrail", "guardrailVersion": "1"});
         let parameters = json!({"guardrailInferenceConfig": configuration});
-        record(number, ACCOUNT, "bedrock", "PutEnforcedGuardrailConfiguration", parameters)
+        record(number, ACCOUNT, "bedrock", "PutEnforcedGuardrailConfiguration", &parameters)
     } else {
-        record(number, ACCOUNT, "bedrock", "DeleteEnforcedGuardrailConfiguration", json!({"configId": "c"}))
+        record(number, ACCOUNT, "bedrock", "DeleteEnforcedGuardrailConfiguration", &json!({"configId": "c"}))
     }
 }
 
 /// A record of a change, one a minute.
-fn record(number: u64, account: &str, service: &str, operation: &str, parameters: Value) -> Value {
+fn record(number: u64, account: &str, service: &str, operation: &str, parameters: &Value) -> Value {
     let (minute, hour, day) = (number % 60, number / 60 % 24, number / 1440);
     let time = format!("2026-{:02}-{:02}T{hour:02}:{minute:02}:00Z", 1 + day / 28, 1 + day % 28);
     let role = format!("arn:aws:iam::{account}:role/admin");
