@@ -85,6 +85,9 @@ pub fn html(report: &Report) -> Result<String, PageError> {
             filter.left_out.filter(|count| *count > 0).map(|count| format!(" {} left out.", counted(count, "finding"))).unwrap_or_default();
         limits.push(format!("Filtered: only {filter}. Nothing is said about the rest.{left_out}"));
     }
+    if report.is_without_world {
+        limits.push("No state was given (--world), so hardly a call can be proved.".to_owned());
+    }
     let records = &report.records;
     let open = report.findings.iter().filter(|finding| finding.status == Status::Open).count();
     let all = report.findings.len();
