@@ -14,8 +14,9 @@ const NARROWEST: usize = 40;
 /// set either, for a line that may have any length.
 pub(crate) fn columns() -> Option<usize> {
     #[cfg(test)]
-    if let Some(columns) = tests::COLUMNS.get() {
-        return columns;
+    match tests::WIDTH.get() {
+        tests::Width::OfTheTerminal => {}
+        tests::Width::Set(columns) => return columns,
     }
     let terminal = Table::new().width().map(usize::from);
     terminal.or_else(|| std::env::var("COLUMNS").ok()?.trim().parse().ok()).filter(|columns| *columns > 0)
@@ -72,9 +73,15 @@ pub(crate) mod tests {
 
     use super::*;
 
+    /// What [`columns`] answers in a test.
+    #[derive(Clone, Copy)]
+    pub(crate) enum Width {
+        OfTheTerminal,
+        Set(Option<usize>),
+    }
+
     thread_local! {
-        /// What [`columns`] answers in a test that sets it.
-        pub(crate) static COLUMNS: Cell<Option<Option<usize>>> = const { Cell::new(None) };
+        pub(crate) static WIDTH: Cell<Width> = const { Cell::new(Width::OfTheTerminal) };
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The report on a terminal: its answer, many findings, and what a newcomer tries first.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -75,7 +77,7 @@ fn large() -> TempDir {
             let mut record = call(number * 2 + u32::try_from(offset).unwrap());
             record["recipientAccountId"] = account.clone().into();
             record["awsRegion"] = (*region).into();
-            log.push_str(&format!("{record}\n"));
+            writeln!(log, "{record}").unwrap();
             files.push((format!("world/enforced-configurations/{account}/{region}.json"), r#"{"guardrailsConfig": []}"#.to_owned()));
         }
         files.push((format!("world/effective-policies/{account}.json"), r#"{"EffectivePolicy": null}"#.to_owned()));
@@ -134,7 +136,7 @@ fn the_most_recent_or_most_called_come_first() {
             record["eventTime"] = "2026-11-21T10:00:00Z".into();
             record["awsRegion"] = "us-west-2".into();
         }
-        records.push_str(&format!("{record}\n"));
+        writeln!(records, "{record}").unwrap();
     }
     files.extend([
         ("log.jsonl", records.as_bytes()),

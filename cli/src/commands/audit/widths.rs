@@ -11,7 +11,10 @@ use crate::{
     args::{GroupBy, ViewArgs},
     output::{
         report,
-        text::{tests::COLUMNS, words},
+        text::{
+            tests::{WIDTH, Width},
+            words,
+        },
     },
 };
 
@@ -26,7 +29,7 @@ fn report_of(path: &Path, world: &Path, configured: &Configured, now: Timestamp)
 }
 
 fn shown(report: &Report, view: &ViewArgs, columns: Option<usize>) -> String {
-    COLUMNS.set(Some(columns));
+    WIDTH.set(Width::Set(columns));
     let mut out = Vec::new();
     report::write(&mut out, report, view).unwrap();
     anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()

@@ -19,10 +19,10 @@ type Fault = (&'static str, fn(&mut Value));
 /// The documents that come of planting each fault into a sound one.
 fn planted(sound: &Value, faults: &[Fault]) -> Vec<Value> {
     let plant = |(name, plant): &Fault| {
-        let mut faulty = sound.clone();
-        plant(&mut faulty);
-        assert_ne!(&faulty, sound, "`{name}` changes nothing");
-        faulty
+        let mut document = sound.clone();
+        plant(&mut document);
+        assert_ne!(&document, sound, "`{name}` changes nothing");
+        document
     };
     faults.iter().map(plant).collect()
 }

@@ -55,18 +55,18 @@ fn what_stands_twice_agrees_and_times_are_milliseconds() {
         ("status", &["Unknown", "New", "In Progress", "Suppressed", "Resolved"]),
         ("compliance", &["Unknown", "Pass", "Warning", "Fail"]),
     ]);
-    let named = |what: &str, id: &Value| names[what][usize::try_from(id.as_u64().unwrap()).unwrap()];
+    let name_of = |what: &str, id: &Value| names[what][usize::try_from(id.as_u64().unwrap()).unwrap()];
     // From 2000 to 2100.
     let range = 946_684_800_000..4_102_444_800_000_i64;
     let mut seen = BTreeSet::new();
     for report in audits::all() {
         for (event, finding) in events(report, Version::default()).iter().zip(&report.findings) {
             assert_eq!(event["type_uid"], 200_300 + event["activity_id"].as_u64().unwrap());
-            assert_eq!(event["activity_name"], named("activity", &event["activity_id"]));
+            assert_eq!(event["activity_name"], name_of("activity", &event["activity_id"]));
             assert_eq!(event["type_name"], format!("Compliance Finding: {}", event["activity_name"].as_str().unwrap()));
-            assert_eq!(event["severity"], named("severity", &event["severity_id"]));
-            assert_eq!(event["status"], named("status", &event["status_id"]));
-            assert_eq!(event["compliance"]["status"], named("compliance", &event["compliance"]["status_id"]));
+            assert_eq!(event["severity"], name_of("severity", &event["severity_id"]));
+            assert_eq!(event["status"], name_of("status", &event["status_id"]));
+            assert_eq!(event["compliance"]["status"], name_of("compliance", &event["compliance"]["status_id"]));
             let info = &event["finding_info"];
             for time in [&event["time"], &event["metadata"]["logged_time"]]
                 .into_iter()
