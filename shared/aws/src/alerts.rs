@@ -26,6 +26,7 @@ pub use self::{
 use crate::{
     aws::Aws,
     clock::Clock,
+    connections,
     error::{BoxError, CallError, chain},
     findings::{AlertState, Findings, stored, transition},
     metrics::Metrics,
@@ -72,6 +73,7 @@ impl Alerts<Topics> {
         let hub_region = environment.optional("HUB_REGION");
         let aws = Aws::from_environment().await;
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
+        connections::open_to_dynamodb(&aws).await;
         let topics = Topics::from_environment(&environment, Arc::clone(&aws))?;
         Ok(Self::new(Findings::new(aws, table), topics, minimum, digest, metrics, Clock::System))
     }

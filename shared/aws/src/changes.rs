@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     aws::Aws,
     clock::Clock,
-    dead_letters,
+    connections, dead_letters,
     error::{self, BoxError, CallError, ErrorKind, failed},
     fact::{Content, Fact, STATE, StateFact},
     invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, Outcome, changes_in},
@@ -148,6 +148,7 @@ impl ChangeAuditor<AwsState, SqsQueue> {
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "audit-changes", Clock::System);
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(aws.in_region(&hub_region));
+        connections::open_to_dynamodb(&hub).await;
         let reconcile = queue_url.filter(|_| is_management).map(|url| SqsQueue::new(Arc::clone(&hub), url));
         let mut auditor = Self::new(Observations::new(hub, table, ttl_days), AwsState(Arc::clone(&aws)), reconcile, metrics, Clock::System);
         let queues = dead_letters::queues_in(&environment.list("DEAD_LETTER_QUEUES"));

@@ -57,6 +57,7 @@ use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
     clock::{Clock, hour_of, start_of},
+    connections,
     error::{BoxError, CallError, chain},
     findings::{Findings, Rollup, Stored},
     metrics::{Flow, Metrics},
@@ -136,6 +137,7 @@ impl Fold<S3Bucket> {
         let aws = Aws::from_environment().await;
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
         let bucket = S3Bucket::new(Arc::clone(&aws), bucket);
+        tokio::join!(connections::open_to_dynamodb(&aws), connections::open_to_bucket(&bucket, &key));
         let observations = Observations::new(Arc::clone(&aws), observations, ttl_days);
         let reconcile = environment.optional("RECONCILE_QUEUE_URL").map(|url| SqsQueue::new(Arc::clone(&aws), url));
         let findings = Findings::new(aws, findings);

@@ -20,7 +20,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use crate::{
     aws::Aws,
     clock::Clock,
-    dead_letters,
+    connections, dead_letters,
     error::{self, BoxError},
     fact::{ChangeFact, Content, Fact, HeartbeatFact},
     lambda::Handler,
@@ -89,7 +89,9 @@ impl InvocationAuditor<AwsState> {
         let metrics =
             Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "audit-invocations", Clock::System);
         let aws = Aws::from_environment().await;
-        let observations = Observations::new(Arc::new(aws.in_region(&hub_region)), table, ttl_days);
+        let hub = aws.in_region(&hub_region);
+        connections::open_to_dynamodb(&hub).await;
+        let observations = Observations::new(Arc::new(hub), table, ttl_days);
         let auditor = Self::new(observations, AwsState(Arc::new(aws)), metrics, Clock::System);
         Ok(InvocationAuditor { heartbeat_role: environment.parsed("HEARTBEAT_ROLE_NAME", auditor.heartbeat_role)?, ..auditor })
     }

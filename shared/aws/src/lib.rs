@@ -31,6 +31,7 @@
 //!    ├─► inventory ─► state ─► aws                which questions AWS is asked, and how
 //!    ├─► world, snapshots ─► bucket               its answers, kept as files
 //!    ├─► stream, queue                            what arrives, what is sent
+//!    ├─► connections ─► aws                       what is opened before the first event
 //!    └─► metrics, clock, settings, error
 //!
 //! doctor  snapshot                    commands of `guardrail-audit` (feature `command-line`)
@@ -43,6 +44,7 @@ pub mod aws;
 pub mod bucket;
 pub mod changes;
 pub mod clock;
+mod connections;
 pub mod dead_letters;
 pub mod digest;
 #[cfg(feature = "command-line")]

@@ -30,6 +30,7 @@ use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
     clock::Clock,
+    connections,
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, ReadFact},
     inventory::Inventory,
@@ -134,6 +135,7 @@ impl Reconciler<ReaderRoles, S3Bucket, SqsQueue> {
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "reconcile", Clock::System);
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(aws.in_region(&hub_region));
+        connections::open_to_dynamodb(&hub).await;
         let reader = ReaderRoles::new(aws, role);
         let bucket = S3Bucket::new(Arc::clone(&hub), bucket);
         let queue = SqsQueue::new(Arc::clone(&hub), queue);

@@ -26,6 +26,7 @@ use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
     clock::Clock,
+    connections,
     error::{self, BoxError, CallError},
     findings::{Basis, Findings, Page, Stored},
     lambda::Handler,
@@ -97,6 +98,7 @@ impl Reports<S3Bucket> {
         let hub_region = environment.optional("HUB_REGION");
         let aws = Aws::from_environment().await;
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
+        connections::open_to_dynamodb(&aws).await;
         Ok(Self::new(Findings::new(Arc::clone(&aws), table), S3Bucket::new(aws, bucket), prefix, Clock::System))
     }
 }

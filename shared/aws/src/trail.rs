@@ -31,6 +31,7 @@ use crate::{
     aws::Aws,
     bucket::{Bucket, Metadata, S3Bucket},
     clock::{Clock, hour_of, start_of},
+    connections,
     digest::{Broken, Digest},
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, VerifiedFact},
@@ -121,6 +122,7 @@ impl TrailAuditor<S3, CloudTrailKeys> {
         let hub_region = environment.optional("HUB_REGION");
         let aws = Arc::new(Aws::from_environment().await);
         let hub = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
+        connections::open_to_dynamodb(&hub).await;
         let verification = match (verifies_hours, checks_signatures) {
             (false, _) => Verification::Never,
             (true, false) => Verification::ByHashes,

@@ -6,6 +6,11 @@
 #[allow(dead_code, unreachable_pub, clippy::pedantic, clippy::indexing_slicing, clippy::unwrap_used, reason = "as in any test")]
 mod lambda;
 mod support;
+#[path = "support/tls.rs"]
+#[allow(unreachable_pub, clippy::pedantic, clippy::unwrap_used, reason = "as in any test")]
+mod tls;
+
+use std::time::Instant;
 
 use lambda::Services;
 use serde_json::{Value, json};
@@ -203,6 +208,31 @@ async fn what_a_timeout_cuts_off_is_done_by_the_next_delivery() {
     let function = next.start("audit-invocations", &endpoint, &variables).await;
     assert_eq!(function.invoke(event).await.unwrap(), json!({"batchItemFailures": []}));
     assert_eq!(tables.items(&tables.observations).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_event_finds_its_connection_open() {
+    let endpoint = endpoint().await;
+    let tables = tables_at(&endpoint).await;
+    let secured = tls::Endpoint::before(&endpoint).await;
+    let variables = [
+        ("OBSERVATIONS_TABLE", tables.observations.as_str()),
+        ("HUB_ACCOUNT", HUB),
+        ("SSL_CERT_FILE", secured.certificate.to_str().unwrap()),
+    ];
+    let services = Services::default();
+    let function = services.start("audit-invocations", &secured.url, &variables).await;
+    let first_poll = function.until("the first poll", |seen| seen.first_poll).await;
+    let opened = secured.handshakes();
+    assert!(opened.len() == 1 && opened[0] < first_poll, "{} handshakes before the first poll", opened.len());
+    for (number, name) in [(1, "first"), (2, "second")] {
+        let event = queue_event(&[history::envelope(&history::call(MEMBER, number, number))]);
+        let before = Instant::now();
+        assert_eq!(function.invoke(event).await.unwrap(), json!({"batchItemFailures": []}));
+        println!("the {name} event took {:.1} ms", before.elapsed().as_secs_f64() * 1000.0);
+    }
+    assert_eq!(tables.items(&tables.observations).await.len(), 2, "both calls are stored");
+    assert_eq!(secured.handshakes().len(), 1, "the events open no connection");
 }
 
 /// Prints how much time and memory a function needs before its first event, and asserts nothing about it. Run it with `--release
