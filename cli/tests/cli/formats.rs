@@ -93,6 +93,12 @@ fn csv_has_a_row_for_each_finding() {
 }
 
 #[test]
+fn markdown_arrives_as_it_was_written() {
+    let markdown = in_format("markdown");
+    assert!(markdown.contains("\\%&#8288; of 421 calls") && !markdown.contains('\u{fffd}'), "{markdown}");
+}
+
+#[test]
 fn a_cell_that_begins_like_a_formula_is_text() {
     let folder = folder(UNENFORCED);
     let mut record = call(1);

@@ -108,8 +108,9 @@ fn row(finding: &Finding, name: Option<&str>) -> String {
 /// A value as Markdown that renders as this text, in a table as well as in a paragraph.
 #[must_use]
 pub fn escaped(value: &str) -> String {
-    /// An invisible character between two visible ones, which keeps GitHub and GitLab from reading both as one name.
-    const JOINER: char = '\u{2060}';
+    /// An invisible character between two visible ones, which keeps GitHub and GitLab from reading both as one name. It is written as an
+    /// entity, because the command line replaces invisible characters.
+    const JOINER: &str = "&#8288;";
     let value = printable(value);
     let mut text = String::with_capacity(value.len() + value.len() / 4);
     let mut before = ' ';
@@ -123,10 +124,13 @@ pub fn escaped(value: &str) -> String {
             '&' => text.push_str("&amp;"),
             '|' => text.push_str("&#124;"),
             // An address, which some renderers make a link of. `scheme://` and `www.` need one of these three.
-            ':' if next == '/' => text.extend(["&#58;", "\u{2060}"]),
-            '.' if before.eq_ignore_ascii_case(&'w') => text.extend(["&#46;", "\u{2060}"]),
+            ':' if next == '/' => text.extend(["&#58;", JOINER]),
+            '.' if before.eq_ignore_ascii_case(&'w') => text.extend(["&#46;", JOINER]),
             // A mention, an issue, a merge request, an address of mail.
-            '@' | '#' | '!' | '%' | '~' | '$' => text.extend(['\\', c, JOINER]),
+            '@' | '#' | '!' | '%' | '~' | '$' => {
+                text.extend(['\\', c]);
+                text.push_str(JOINER);
+            }
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '^' | '=' | '"' | '\'' => text.extend(['\\', c]),
             // At the start of a line these would begin a list or a line, and some renderers make one sign of several.
             '-' | '+' if before == ' ' || before == c || next == c => text.extend(['\\', c]),
