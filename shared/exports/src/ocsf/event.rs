@@ -402,12 +402,10 @@ fn milliseconds(time: Timestamp) -> i64 {
     time.as_micros().div_euclid(1000)
 }
 
-/// An id of the finding in its state. Two runs that see the same give the same event, and consumers drop the copy.
+/// An id of the finding in its state. Two runs that see the same give the same event, and consumers drop the copy. All of the finding counts:
+/// if it is open again after an exception has ended, or a violation after it could not be proved, that is no copy.
 fn state_id(finding: &Finding) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(finding.id.as_bytes());
-    hasher.update(finding.status.as_str().as_bytes());
-    hasher.update(finding.last_seen.map_or(i64::MIN, Timestamp::as_micros).to_be_bytes());
-    hasher.update(finding.count.to_be_bytes());
-    hex::encode(hasher.finalize().into_iter().take(16).collect::<Vec<u8>>())
+    // A finding is made of texts, numbers and lists, which can always be written as JSON.
+    let state = serde_json::to_vec(finding).unwrap_or_default();
+    hex::encode(Sha256::digest(state).into_iter().take(16).collect::<Vec<u8>>())
 }

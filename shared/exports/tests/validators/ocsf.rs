@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use audit_core::report::Report;
+use audit_core::{
+    finding::{Finding, Status},
+    report::Report,
+    severity::Severity,
+    verdict::Verdict,
+};
 use audit_exports::{
     Export,
     ocsf::{Version, event},
@@ -109,5 +114,27 @@ fn a_suppressed_finding_says_who_accepts_it_until_when_and_why() {
     let suppression = &suppressed["unmapped"]["suppression"];
     for field in ["until", "owner", "reason"] {
         assert!(detail.contains(suppression[field].as_str().unwrap()), "{field}: {detail}");
+    }
+}
+
+#[test]
+fn an_event_is_a_copy_only_if_nothing_of_the_finding_differs() {
+    let mut report = audits::demo(|_| {});
+    report.findings.truncate(1);
+    let uid = |change: fn(&mut Finding)| {
+        let mut report = report.clone();
+        report.findings.iter_mut().for_each(change);
+        events(&report, Version::default())[0]["metadata"]["uid"].as_str().unwrap().to_owned()
+    };
+    let open = uid(|_| {});
+    assert_eq!(open, uid(|_| {}));
+    let others: [fn(&mut Finding); 4] = [
+        |finding| finding.status = Status::Suppressed,
+        |finding| finding.reopened += 1,
+        |finding| finding.verdict = Some(Verdict::NotProvable),
+        |finding| finding.severity = Severity::Informational,
+    ];
+    for (number, change) in others.into_iter().enumerate() {
+        assert_ne!(open, uid(change), "change {number}");
     }
 }
