@@ -16,6 +16,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     by_day::{Calls, decimal, precise},
     numbers::{counted, grouped},
+    page::limits_of,
 };
 
 /// What a map is for: a part of the page, which has its style, legend and links, or a file of its own.
@@ -48,12 +49,18 @@ impl Use {
 /// Regions with a column of their own at most, those with most calls.
 const REGIONS: usize = 8;
 
+// Pixels: the width of labels and of totals, the height of rows, of an OU's heading and of the map's heading, the gap between cells, and the
+// height of a line of text above the map.
 const LABEL: u32 = 196;
 const GAP: u32 = 5;
 const ROW: u32 = 20;
 const GROUP: u32 = 25;
 const HEAD: u32 = 34;
 const TOTAL: u32 = 92;
+const LINE: u32 = 16;
+
+/// Characters of a line of text above the map, for which a map with few Regions has room.
+const LINE_CHARACTERS: usize = 104;
 
 /// The width of a map with few Regions. Its columns are wider, so that it fills its place in the page.
 const WIDTH: u32 = 680;
@@ -109,6 +116,10 @@ struct Head {
 pub(crate) struct HeatMap {
     is_file: bool,
     style: &'static str,
+    /// The report's sentence and its limits, which a picture of its own shows above the map.
+    notes: Vec<String>,
+    /// Their height.
+    notes_height: u32,
     width: u32,
     height: u32,
     cell_width: u32,
@@ -130,7 +141,9 @@ impl HeatMap {
             (Reverse((calls.unguarded, calls.not_provable, calls.required())), *account)
         });
         let groups = grouped_by_unit(report, &accounts, is_for);
-        let mut y = if is_for == Use::File { HEAD + 44 } else { HEAD };
+        let notes = if is_for == Use::File { notes_of(report) } else { Vec::new() };
+        let notes_height = LINE * u32::try_from(notes.len()).unwrap_or(0);
+        let mut y = if is_for == Use::File { HEAD + 44 + notes_height } else { HEAD };
         let has_names = !report.units.is_empty();
         let lay_out = |(name, rows): (String, Vec<RowAccounts<'_>>)| {
             let top = y;
@@ -147,7 +160,10 @@ impl HeatMap {
         HeatMap {
             is_file: is_for == Use::File,
             style: if is_for == Use::File { include_str!("../assets/map.css") } else { "" },
-            width: LABEL + pitch * count + TOTAL,
+            notes,
+            notes_height,
+            // Without a Region there still has to be room for the notes.
+            width: (LABEL + pitch * count + TOTAL).max(if is_for == Use::File { WIDTH } else { 0 }),
             cell_width: pitch - GAP,
             height: y + if is_for == Use::File { 40 } else { 4 },
             heads: columns.iter().zip(0..).map(|(column, index)| Head { x: LABEL + pitch * index, lines: column.heading() }).collect(),
@@ -155,6 +171,23 @@ impl HeatMap {
             groups,
         }
     }
+}
+
+/// The lines above the map of a picture of its own, which may stand where the rest of the report is not seen.
+fn notes_of(report: &Report) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for sentence in std::iter::once(format!("{}.", report.headline())).chain(limits_of(report)) {
+        let mut line = String::new();
+        for word in printable(&sentence).split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > LINE_CHARACTERS {
+                notes.push(std::mem::take(&mut line));
+            }
+            line.extend((!line.is_empty()).then_some(' '));
+            line.push_str(word);
+        }
+        notes.push(line);
+    }
+    notes
 }
 
 /// The accounts of a row: one, or the rest of an OU.

@@ -71,14 +71,8 @@ struct Page {
     data: String,
 }
 
-/// A report as a page: one HTML file that needs nothing else.
-///
-/// # Errors
-///
-/// Fails only if a template can't be rendered or a finding not be written as JSON, neither of which happens.
-pub fn html(report: &Report) -> Result<String, PageError> {
-    let summary = Summary::of(report)?;
-    let map = HeatMap::of(report, Use::Page);
+/// What a report is limited to and lacks, a sentence each.
+pub(crate) fn limits_of(report: &Report) -> Vec<String> {
     let mut limits: Vec<String> = report.incomplete.iter().map(|why| format!("Incomplete: {why}.")).collect();
     if let Some(filter) = &report.filter {
         let left_out =
@@ -88,6 +82,17 @@ pub fn html(report: &Report) -> Result<String, PageError> {
     if report.is_without_world {
         limits.push("No state was given (--world), so hardly a call can be proved.".to_owned());
     }
+    limits
+}
+
+/// A report as a page: one HTML file that needs nothing else.
+///
+/// # Errors
+///
+/// Fails only if a template can't be rendered or a finding not be written as JSON, neither of which happens.
+pub fn html(report: &Report) -> Result<String, PageError> {
+    let summary = Summary::of(report)?;
+    let map = HeatMap::of(report, Use::Page);
     let records = &report.records;
     let open = report.findings.iter().filter(|finding| finding.status == Status::Open).count();
     let all = report.findings.len();
@@ -103,7 +108,7 @@ pub fn html(report: &Report) -> Result<String, PageError> {
         summary,
         has_map: !map.is_empty,
         map: map.render()?,
-        limits,
+        limits: limits_of(report),
         generated: format!("{} at {} UTC", date(report.generated_at), report.generated_at.to_string().get(11..16).unwrap_or_default()),
         tool: format!("{} {}", report.tool.name, report.tool.version),
         records: if records.read == 0 {

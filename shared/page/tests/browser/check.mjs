@@ -26,11 +26,12 @@ if (!existsSync(browserFolder)) {
   await Promise.all(['chromium.br', 'fonts.tar.br', 'al2023.tar.br'].map((file) => inflate(join(packed, file))));
   if (TMPDIR === undefined) delete process.env.TMPDIR;
   else process.env.TMPDIR = TMPDIR;
-  writeFileSync(join(making, 'fonts/fonts.conf'), `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
-<dir>${browserFolder}/fonts/fonts</dir><cachedir>${browserFolder}/fonts-cache</cachedir></fontconfig>`);
   renameSync(making, browserFolder);
   say('unpacked the browser');
 }
+// Written each time: it names the folder, which may have been moved, and without fonts the browser crashes.
+writeFileSync(join(browserFolder, 'fonts/fonts.conf'), `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<dir>${browserFolder}/fonts/fonts</dir><cachedir>${browserFolder}/fonts-cache</cachedir></fontconfig>`);
 const browser = await chromium.launch({
   executablePath: join(browserFolder, 'chromium'),
   env: { ...process.env, LD_LIBRARY_PATH: join(browserFolder, 'al2023/lib'), FONTCONFIG_PATH: join(browserFolder, 'fonts'), HOME: browserFolder },

@@ -13,7 +13,7 @@ use std::{
     process::Command,
 };
 
-use audit_core::report::{Report, v1};
+use audit_core::report::{Records, Report, v1};
 use end_to_end::tools::{BROWSER, output_of};
 use serde_json::{Value, json};
 
@@ -55,6 +55,16 @@ fn the_heat_map_is_a_picture_of_its_own() {
     let svg = audit_page::heat_map_svg(&reports::demo()).unwrap();
     assert!(svg.starts_with("<svg ") && svg.contains("xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("prefers-color-scheme:dark"));
     assert!(!svg.contains("<a ") && !svg.contains("href"), "a picture in a wiki links nowhere");
+    // Its texts, of which the first are lines of sentences.
+    let texts = |report: &Report| {
+        let svg = audit_page::heat_map_svg(report).unwrap();
+        svg.split("</text>").filter_map(|text| text.rsplit_once('>')).map(|(_, text)| text.to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let says = |report: &Report, what: &str| texts(report).contains(what);
+    let damaged = Report { records: Records { unreadable: 3, ..reports::demo().records }, ..reports::demo() };
+    assert!(says(&damaged, "could not be read") && !says(&reports::demo(), "could not be read"), "a picture says what was not read");
+    let limited = Report { incomplete: vec!["a reason".to_owned()], ..reports::demo() };
+    assert!(says(&limited, "Incomplete: a reason."), "and what is missing of what was asked for");
     let hostile = audit_page::heat_map_svg(&reports::with_texts(&reports::HOSTILE)).unwrap();
     let plain = audit_page::heat_map_svg(&reports::with_texts(&reports::PLAIN)).unwrap();
     assert_eq!(hostile.matches('<').count(), plain.matches('<').count(), "no name becomes an element");
