@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use audit_core::{
-    report::TimelineRow,
+    report::{TimelineRow, headline::is_assumed},
     timestamp::Day,
     verdict::{Grade, Verdict},
 };
@@ -28,7 +28,7 @@ pub(crate) struct Calls {
 impl Calls {
     pub(crate) fn add(&mut self, verdict: Verdict, grade: Grade, count: u64) {
         match verdict {
-            Verdict::Compliant if grade == Grade::Assumed => self.assumed += count,
+            Verdict::Compliant if is_assumed(verdict, grade) => self.assumed += count,
             Verdict::Compliant => self.guarded += count,
             Verdict::NotProvable => self.not_provable += count,
             Verdict::Violation => self.unguarded += count,

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use audit_core::{
     arn::AccountId,
-    report::{Report, headline::AccountSums},
+    report::{
+        Report,
+        headline::{AccountSums, is_assumed},
+    },
     timestamp::Day,
-    verdict::{Grade, Verdict},
+    verdict::Verdict,
 };
 
 pub(super) const GUARDED: char = '█';
@@ -62,7 +65,8 @@ impl Days {
         for row in report.timeline.iter().filter(|row| account.is_none_or(|account| row.account == *account)) {
             let Some(day) = row.day.filter(|_| row.verdict != Verdict::NotApplicable) else { continue };
             let (guarded, all) = shares.entry(day.since(self.first) / self.each).or_default();
-            *guarded += if row.verdict == Verdict::Compliant && row.grade != Grade::Assumed { row.count } else { 0 };
+            let is_guarded = row.verdict == Verdict::Compliant && !is_assumed(row.verdict, row.grade);
+            *guarded += if is_guarded { row.count } else { 0 };
             *all += row.count;
         }
         let drawn = |(guarded, all): &(u64, u64)| {
@@ -76,7 +80,10 @@ impl Days {
 
 #[cfg(test)]
 mod tests {
-    use audit_core::{report::TimelineRow, verdict::Invocations};
+    use audit_core::{
+        report::TimelineRow,
+        verdict::{Grade, Invocations},
+    };
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::{
     fmt,
 };
 
-use super::{CoverageRow, Report, UNREADABLE_NAMED};
+use super::{Report, UNREADABLE_NAMED};
 use crate::{
     arn::{AccountId, Region},
     finding::Status,
@@ -15,9 +15,11 @@ use crate::{
     verdict::{Grade, Invocations, Verdict},
 };
 
-/// Whether calls were guarded only if nothing changed between them and the state that was read.
-fn is_assumed(row: &CoverageRow) -> bool {
-    row.verdict == Verdict::Compliant && row.grade == Grade::Assumed
+/// Whether calls with this verdict and grade were guarded only if nothing changed between them and the state that was read. All other compliant
+/// calls were provably guarded, in every output.
+#[must_use]
+pub fn is_assumed(verdict: Verdict, grade: Grade) -> bool {
+    verdict == Verdict::Compliant && grade == Grade::Assumed
 }
 
 /// The numbers of a report's one sentence; [`fmt::Display`] writes the sentence, without a full stop.
@@ -108,7 +110,7 @@ impl Report {
         for row in &self.coverage {
             let account = sums.entry(&row.account).or_default();
             account.calls.add(row.verdict, row.count);
-            account.assumed += if is_assumed(row) { row.count } else { 0 };
+            account.assumed += if is_assumed(row.verdict, row.grade) { row.count } else { 0 };
         }
         for finding in self.findings.iter().filter(|finding| finding.status == Status::Open) {
             let account = sums.entry(&finding.account).or_default();
@@ -133,7 +135,7 @@ impl Report {
     #[must_use]
     pub fn headline(&self) -> Headline {
         let Invocations { compliant, violation, not_provable, not_applicable } = self.invocations;
-        let assumed: u64 = self.coverage.iter().filter(|row| is_assumed(row)).map(|row| row.count).sum();
+        let assumed: u64 = self.coverage.iter().filter(|row| is_assumed(row.verdict, row.grade)).map(|row| row.count).sum();
         let places_not_read: BTreeSet<(&AccountId, &Region)> = self
             .blind
             .iter()
