@@ -40,6 +40,10 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     if summary.records.read == 0 {
         incomplete = vec!["nothing was ever read into this store".to_owned()];
     }
+    if days.is_empty() && !coverage.is_empty() {
+        incomplete
+            .push("calls by day: this store was concluded by an earlier release; they are there after the next `audit --store`".to_owned());
+    }
     console.warn_of_each(&incomplete);
     let stored = stored_world(&store)?;
     let missing = stored.missing_policies();

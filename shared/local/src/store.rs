@@ -785,6 +785,15 @@ mod tests {
         assert_eq!(store.summary().unwrap().invocations, audit.invocations);
         store.conclude(&audit).unwrap();
         assert_eq!(store.days().unwrap(), audit.days);
+        let tables = |path: &Path| {
+            let connection = Connection::open(path).unwrap();
+            let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
+            rows.collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        let new = folder.path().join("new.db");
+        drop(Store::open(&new).unwrap());
+        assert_eq!(tables(&path), tables(&new), "the tables of an upgraded store are those of a new one");
     }
 
     #[test]
