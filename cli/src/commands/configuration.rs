@@ -34,7 +34,9 @@ pub(super) fn of(basis: &BasisArgs, inputs: &[PathBuf], console: Console) -> any
         return given(path);
     }
     let found = Path::new(NAME);
-    if basis.no_config || !found.is_file() {
+    // A link that leads nowhere, or a folder of this name, is read and fails: without the team's requirements more calls look guarded.
+    let is_absent = std::fs::symlink_metadata(found).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    if basis.no_config || is_absent {
         return Ok(Configured::default());
     }
     if inputs.iter().any(|input| holds(input, found)) {

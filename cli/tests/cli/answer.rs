@@ -219,3 +219,17 @@ fn an_id_that_several_findings_share_names_them() {
     let ran = run_in(&folder, "80", &["findings", "show", "a", "--store", "s.db"]);
     assert!(ran.code == 2 && ran.stderr.matches("-1)").count() == 5 && ran.stderr.contains(" more"), "{}", ran.shown());
 }
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_not_taken_for_none() {
+    let folder = folder(UNENFORCED);
+    std::fs::create_dir(folder.path().join("guardrail-audit.toml")).unwrap();
+    std::fs::write(folder.path().join("log.jsonl"), call(1).to_string()).unwrap();
+    let ran = run_in(&folder, "80", &["audit", "log.jsonl", "--world", "world"]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("failed to read the configuration `guardrail-audit.toml`"),
+        "{}: {}",
+        ran.code,
+        ran.stderr
+    );
+}
