@@ -242,3 +242,12 @@ fn more_policies_on_one_target_than_aws_attaches_are_said() {
         assert_eq!(lints.as_array().unwrap().iter().any(|lint| lint["kind"] == "too-many-attachments"), is_said, "{count}: {lints}");
     }
 }
+
+#[test]
+fn a_world_without_a_policy_does_not_look_like_one_without_lints() {
+    let folder = folder(&[("world/organization.json", br#"{"Roots": [{"Id": "r-ab12"}]}"#)]);
+    for (format, says) in [("junit", "tests=\"2\""), ("sarif", "\"level\": \"warning\""), ("json", "none was linted")] {
+        let ran = run(&["policy", "lint", "--world", &at(&folder, "world"), "--format", format]);
+        assert!(ran.code == 0 && ran.stdout.contains(says) && ran.stdout.contains("none was linted"), "{format}: {}", ran.stdout);
+    }
+}

@@ -116,6 +116,12 @@ pub(super) fn run(
             all.file(name, text);
         }
     }
+    if let Some(folder) = world.filter(|_| all.policies == 0 && all.texts.iter().all(|text| text.lints.is_empty())) {
+        // A check that looked at nothing must not look like one that found nothing.
+        let message = "no Bedrock policy lies in this world, so none was linted".to_owned();
+        let lint = Lint { level: Level::Warning, kind: "not-a-policy", pointer: String::new(), message };
+        all.texts.push(Linted::of_file(&folder.display().to_string(), vec![(None, lint)]));
+    }
     output::to(output, |out| write_lints(out, &all.texts, format, console))?;
     let lints = || all.texts.iter().flat_map(|text| &text.lints);
     let errors = lints().filter(|(_, lint)| lint.level == Level::Error).count();
