@@ -41,15 +41,15 @@ pub(crate) struct OutputArgs {
 pub(crate) enum Format {
     /// For people
     Table,
-    /// The whole report, version 1
+    /// The whole report, version 1; of `findings list`, the findings alone
     Json,
     /// One finding a line
     Jsonl,
     /// One finding a row
     Csv,
-    /// A page that needs nothing else: to read, to print, to send
+    /// A page that needs nothing else: to read, to print, to send; not of `findings list`
     Html,
-    /// The heat map of accounts and Regions, as a picture
+    /// The heat map of accounts and Regions, as a picture; not of `findings list`
     Svg,
     /// One Compliance Finding of OCSF a line: for data lakes
     Ocsf,
