@@ -20,13 +20,16 @@ use crate::{
 pub struct Built(PathBuf);
 
 /// Builds all functions for this machine, because the engine runs them here, and without optimisation, because a release has the same code.
+/// `tests/programs/cargo` stands before the real cargo, so that nothing is compiled twice.
 #[must_use]
 pub fn build() -> Built {
     let folder = target().join("sam");
     let mut sam = SAM.command();
     sam.args(["build", "--no-cached", "--build-dir"]).arg(&folder);
     sam.args(["--parameter-overrides", &format!("Architecture={}", architecture())]);
-    sam.env("PATH", path_with(&[&CARGO_LAMBDA.folder()])).env("SAM_BUILD_MODE", "debug").env("CARGO_LAMBDA_COMPILER", "cargo");
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+    sam.env("PATH", path_with(&[&programs, &CARGO_LAMBDA.folder()])).env("SAM_BUILD_MODE", "debug").env("CARGO_LAMBDA_COMPILER", "cargo");
+    sam.env("CARGO_OF_TESTS", env!("CARGO")).env("TARGET_OF_TESTS", target());
     // Cargo's variables of the test would be taken for those of the build.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST")) {
         sam.env_remove(name);
