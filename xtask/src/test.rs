@@ -25,12 +25,11 @@ struct Step {
     run: fn() -> anyhow::Result<Run>,
 }
 
-/// The steps that run one after the other: those that fail soonest come first.
-static FIRST: &[&Step] = &[&format::STEP, &lints::STEP];
+/// The steps that run one after the other: those that fail soonest come first. They build, and cargo builds one thing at a time in a folder.
+static FIRST: &[&Step] = &[&format::STEP, &lints::STEP, &documentation::STEP, &runners::COMPILE];
 
-/// The steps behind [`FIRST`], in lanes that run side by side, because the tests often wait and leave a processor idle. The documentation
-/// comes last in its lane: cargo builds one thing at a time in a folder, and it must be the tests that build first.
-static SIDE_BY_SIDE: [&[&Step]; 2] = [&[&runners::STEP], &[&dependencies::STEP, &documentation::STEP]];
+/// The steps behind [`FIRST`], in lanes that run side by side, because tests of the deployed product often wait and leave a processor idle.
+static SIDE_BY_SIDE: [&[&Step]; 3] = [&[&runners::STEP], &[&runners::DEPLOYED], &[&dependencies::STEP]];
 
 fn all_steps() -> impl Iterator<Item = &'static Step> {
     FIRST.iter().chain(SIDE_BY_SIDE.into_iter().flatten()).copied()

@@ -1,34 +1,105 @@
-//! Runs all tests.
+//! Compiles all tests, then runs them in two lanes: those of the product as it is deployed, and the rest.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
-use super::{FEATURES, Step, budget};
-use crate::command::{cargo, run};
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use super::{FEATURES, Step, budget, starting_with};
+use crate::command::{Run, cargo, run};
+
+/// The package of the tests that deploy the product and use it. They wait for engines and other programs, and leave a processor idle.
+const END_TO_END: &str = "end-to-end";
+
+pub(super) static COMPILE: Step =
+    Step { name: "compile", what: "the tests and all that they run", run: || run(cargo_test().arg("--no-run"), starting_with("error")) };
 
 pub(super) static STEP: Step = Step {
     name: "tests",
     what: "unit, table, property, snapshot and documentation tests",
     run: || {
-        let mut command = cargo();
-        // A snapshot that differs fails the test and leaves no file behind.
-        command.args(["test", "--workspace", "--features", FEATURES, "--locked", "--no-fail-fast"]).env("INSTA_UPDATE", "no");
-        let (mut runner, mut totals) = (String::new(), Totals::default());
-        let mut run = run(&mut command, |line| {
-            let line = without_colours(line);
-            if let Some(name) = runner_in(&line) {
-                runner = name;
-            }
-            if let Some(result) = line.strip_prefix("test result: ") {
-                totals.add(result);
-                let over = finished_in(result).and_then(|took| budget::of_suite(&runner).exceeded_by(took));
-                return Some(format!("{runner}: {result}{}", over.unwrap_or_default()));
-            }
-            (line.starts_with("test ") && line.ends_with(" FAILED") || line.starts_with("error")).then_some(line)
-        })?;
+        let suites = suites()?.into_iter().filter(|suite| suite.package != END_TO_END);
+        let tests = run_suites(&["--lib", "--bins"], suites)?;
+        let examples = run_suites(&["--doc"], std::iter::empty())?;
+        let mut totals = tests.1;
+        totals.add(&examples.1);
+        let passed = tests.0.passed && examples.0.passed;
+        Ok(Run { passed, kept: [tests.0.kept, examples.0.kept, vec![totals.to_string()]].concat() })
+    },
+};
+
+pub(super) static DEPLOYED: Step = Step {
+    name: END_TO_END,
+    what: "tests of templates, policies, documents and the deployed stack",
+    run: || {
+        let suites = suites()?.into_iter().filter(|suite| suite.package == END_TO_END);
+        let (mut run, totals) = run_suites(&[], suites)?;
         run.kept.push(totals.to_string());
         Ok(run)
     },
 };
+
+/// `cargo test` of everything. Whatever runs selects by targets, never by packages: the packages decide on features of dependencies, and so
+/// on what is compiled.
+fn cargo_test() -> std::process::Command {
+    let mut command = cargo();
+    // A snapshot that differs fails the test and leaves no file behind.
+    command.args(["test", "--workspace", "--features", FEATURES, "--locked"]).env("INSTA_UPDATE", "no");
+    command
+}
+
+/// A file of tests, or a folder of them, that is a program of its own.
+struct Suite {
+    package: String,
+    name: String,
+}
+
+/// All suites of the workspace.
+fn suites() -> anyhow::Result<Vec<Suite>> {
+    #[derive(Deserialize)]
+    struct Workspace {
+        packages: Vec<Package>,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        targets: Vec<Target>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+        kind: Vec<String>,
+    }
+    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1", "--locked"]).output()?;
+    let workspace: Workspace = serde_json::from_slice(&output.stdout).context("failed to read what `cargo metadata` printed")?;
+    let of_package = |package: Package| {
+        let tests = package.targets.into_iter().filter(|target| target.kind.iter().any(|kind| kind == "test"));
+        tests.map(move |target| Suite { package: package.name.clone(), name: target.name })
+    };
+    Ok(workspace.packages.into_iter().flat_map(of_package).collect())
+}
+
+/// Runs targets and suites, and keeps the result of each and the tests that failed.
+fn run_suites(targets: &[&str], suites: impl Iterator<Item = Suite>) -> anyhow::Result<(Run, Totals)> {
+    let mut command = cargo_test();
+    command.arg("--no-fail-fast").args(targets);
+    let names: BTreeSet<String> = suites.map(|suite| suite.name).collect();
+    command.args(names.into_iter().flat_map(|name| ["--test".to_owned(), name]));
+    let (mut runner, mut totals) = (String::new(), Totals::default());
+    let run = run(&mut command, |line| {
+        let line = without_colours(line);
+        if let Some(name) = runner_in(&line) {
+            runner = name;
+        }
+        if let Some(result) = line.strip_prefix("test result: ") {
+            totals.add_result(result);
+            let over = finished_in(result).and_then(|took| budget::of_suite(&runner).exceeded_by(took));
+            return Some(format!("{runner}: {result}{}", over.unwrap_or_default()));
+        }
+        (line.starts_with("test ") && line.ends_with(" FAILED") || line.starts_with("error")).then_some(line)
+    })?;
+    Ok((run, totals))
+}
 
 /// Returns the name of the runner in `     Running unittests src/lib.rs (target/debug/deps/audit_core-0123456789abcdef)` or `   Doc-tests
 /// audit_core`.
@@ -65,7 +136,7 @@ struct Totals {
 
 impl Totals {
     /// Adds a result: `ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
-    fn add(&mut self, result: &str) {
+    fn add_result(&mut self, result: &str) {
         self.runners += 1;
         for part in result.split([';', '.']) {
             let Some((count, what)) = part.trim().split_once(' ') else { continue };
@@ -77,6 +148,13 @@ impl Totals {
                 _ => {}
             }
         }
+    }
+
+    fn add(&mut self, other: &Totals) {
+        self.runners += other.runners;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
     }
 }
 
@@ -102,8 +180,8 @@ mod tests {
         assert_eq!(finished_in("ok. 12 passed; 0 failed; finished in 12.34s"), Some(Duration::from_millis(12_340)));
         assert_eq!(finished_in("ok. 12 passed"), None);
         let mut totals = Totals::default();
-        totals.add("FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s");
-        totals.add("ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 12.34s");
+        totals.add_result("FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s");
+        totals.add_result("ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 12.34s");
         assert_eq!(totals.to_string(), "2 runners: 17 passed, 3 failed, 1 ignored");
     }
 }
