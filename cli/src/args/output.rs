@@ -9,6 +9,7 @@ use super::{
     values::{FailOn, fail_on, importer, ocsf_version},
     view::ViewArgs,
 };
+use crate::exit::UsageError;
 
 /// How results look, and where they go.
 #[derive(Args, Debug)]
@@ -98,6 +99,24 @@ pub(crate) struct ExportArgs {
     /// The account that imports the ASFF into Security Hub; `member` if each account imports its own findings [default: `member`]
     #[arg(long, value_name = "ACCOUNT", value_parser = importer)]
     pub(crate) asff_account: Option<Importer>,
+}
+
+impl ExportArgs {
+    /// Refuses the format that findings can't have, and an option of another format, which would be ignored in silence.
+    pub(crate) fn check(&self, format: Format) -> Result<(), UsageError> {
+        let of_another = |option: &str, of: &str| Err(UsageError(format!("{option} says how --format {of} looks: use that format")));
+        if format == Format::Sarif {
+            let hint = "findings have no file and line, which SARIF needs: use --format ocsf; `policy lint` has --format sarif";
+            return Err(UsageError(hint.to_owned()));
+        }
+        if self.ocsf_version.is_some() && format != Format::Ocsf {
+            return of_another("--ocsf-version", "ocsf");
+        }
+        if self.asff_account.is_some() && format != Format::Asff {
+            return of_another("--asff-account", "asff");
+        }
+        Ok(())
+    }
 }
 
 /// The format of a result that has no rows of findings or calls.

@@ -39,6 +39,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
+    args.output.export.check(args.output.format)?;
     let configured = configuration::of(&args.basis, &args.paths, console)?;
     let world = load_world(args.basis.world.as_ref(), console)?;
     let choices = Choices::of_world(&world).and_named(names_in(args.store.as_deref()));

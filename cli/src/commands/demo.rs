@@ -22,6 +22,7 @@ static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../events/demo");
 const NOW: &str = "2026-11-16T00:00:00Z";
 
 pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
+    args.export.check(args.format)?;
     let folder = match &args.dir {
         Some(folder) => folder.clone(),
         None => private_folder()?,

@@ -21,6 +21,7 @@ use crate::{
 pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result<Exit> {
     match command {
         FindingsCommand::List { store, filter, format, output, export } => {
+            export.check(*format)?;
             let (choices, mut findings, accounts) = {
                 let context = || format!("failed to read the store `{}`", store.display());
                 let store = Store::open_existing(store).with_context(context)?;

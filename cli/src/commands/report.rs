@@ -25,6 +25,7 @@ use crate::{
 
 pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     let store = Store::open_existing(&args.store).with_context(|| format!("failed to open the store `{}`", args.store.display()))?;
+    args.output.export.check(args.output.format)?;
     let summary = store.summary()?;
     let choices = choices_in(&store)?;
     let selection = args.filter.selection(&choices, console);

@@ -10,10 +10,7 @@ use audit_exports::{
 };
 
 use super::clean;
-use crate::{
-    args::{ExportArgs, Format},
-    exit::UsageError,
-};
+use crate::args::{ExportArgs, Format};
 
 /// Writes findings as JSON lines in one of these formats.
 pub(crate) fn findings(
@@ -38,10 +35,8 @@ pub(crate) fn findings(
                 writeln!(out)?;
             }
         }
-        _ => {
-            let hint = "findings have no file and line, which SARIF needs: use --format ocsf; `policy lint` has --format sarif";
-            return Err(UsageError(hint.to_owned()).into());
-        }
+        // Any other is refused with a hint.
+        _ => args.check(format)?,
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod demo;
 mod dependencies;
 mod doctor;
 mod explain;
+mod exports;
 mod files;
 mod formats;
 mod forms;
