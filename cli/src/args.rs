@@ -65,7 +65,7 @@ pub(crate) enum Command {
     /// Work with evidence bundles, which `report --bundle` writes
     #[command(subcommand)]
     Bundle(BundleCommand),
-    /// Check the exceptions of a configuration
+    /// Check a configuration and its exceptions
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),
     /// Write the world of a real organization, or of one account, with credentials that only read

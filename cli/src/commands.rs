@@ -1,6 +1,6 @@
 //! The commands, a module for each.
 
-mod audit;
+pub(crate) mod audit;
 mod bundle;
 mod configuration;
 mod demo;

@@ -3,6 +3,7 @@
 mod clean;
 mod export;
 pub(crate) mod finding;
+pub(crate) mod lints;
 pub(crate) mod position;
 pub(crate) mod report;
 pub(crate) mod rule_page;

@@ -77,7 +77,7 @@ pub(crate) struct RulesArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExceptionsCommand {
-    /// Say which exceptions ended, end soon, or match nothing
+    /// Say what is wrong with a configuration, and which of its exceptions ended, end soon, or match nothing
     Check {
         /// The configuration
         #[arg(long, value_name = "FILE", default_value = "guardrail-audit.toml")]
@@ -88,5 +88,11 @@ pub(crate) enum ExceptionsCommand {
         /// "Now" [default: the time of the run]
         #[arg(long, value_name = "TIME", value_parser = timestamp)]
         now: Option<Timestamp>,
+        /// How the result looks
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: LintFormat,
+        /// Write the result to a file instead of standard output (`-`)
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
 }

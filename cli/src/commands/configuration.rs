@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use audit_core::{config::Configuration, json::printable, report::ConfigurationFile};
+use audit_core::{config::Configuration, config_file::ConfigurationError, json::printable, report::ConfigurationFile};
 use audit_local::encoding::to_utf8;
 
 use crate::{args::BasisArgs, console::Console, exit::QuotedError};
@@ -55,9 +55,17 @@ fn holds(input: &Path, file: &Path) -> bool {
 
 /// Reads the configuration at a path.
 pub(super) fn given(path: &Path) -> anyhow::Result<Configured> {
-    let text = std::fs::read(path).with_context(|| format!("failed to read the configuration `{}`", path.display()))?;
-    let text = String::from_utf8_lossy(&to_utf8(&text)).into_owned();
-    let configuration =
-        Configuration::parse(&text).map_err(|error| QuotedError(format!("{}: {error}", printable(&path.display().to_string()))))?;
+    let configuration = Configuration::parse(&read(path)?).map_err(|error| quoted(path, &error))?;
     Ok(Configured { configuration, file: Some(ConfigurationFile { path: path.display().to_string(), was_found: false }) })
+}
+
+/// Reads the text of the configuration at a path.
+pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read(path).with_context(|| format!("failed to read the configuration `{}`", path.display()))?;
+    Ok(String::from_utf8_lossy(&to_utf8(&text)).into_owned())
+}
+
+/// A mistake in the configuration at a path, as the user is shown it.
+pub(super) fn quoted(path: &Path, error: &ConfigurationError) -> QuotedError {
+    QuotedError(format!("{}: {error}", printable(&path.display().to_string())))
 }

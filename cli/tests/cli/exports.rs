@@ -218,3 +218,47 @@ fn lints_as_junit_have_a_case_for_each_file() {
     let folder = policies();
     assert_shown!("policy_lint_junit", lint_in(&folder, "junit").shown());
 }
+
+fn check_in(folder: &tempfile::TempDir, format: &str, further: &[&str]) -> Ran {
+    let arguments = [&["exceptions", "check", "--now", NOW, "--format", format], further].concat();
+    ran(program().args(arguments).current_dir(folder.path()))
+}
+
+#[test]
+fn a_mistake_in_the_configuration_has_its_place_in_sarif_and_junit() {
+    let text = "# 🛡 ours\n[[require]]\naccounts = [\n  \"222233334444\",\n  \"*\", # 🛡\n  \"*\", \"prod\",\n]\n";
+    let folder = folder(&[("guardrail-audit.toml", text.as_bytes())]);
+    let checked = check_in(&folder, "sarif", &[]);
+    assert!(checked.code == 2 && checked.stderr.contains("neither a 12-digit account id"), "{}", checked.stderr);
+    let log = checked.json();
+    assert_eq!(log["runs"][0]["automationDetails"]["id"], "guardrail-audit/exceptions-check/");
+    let [result] = log["runs"][0]["results"].as_array().unwrap().as_slice() else { panic!("{log:#}") };
+    assert_eq!((&result["ruleId"], &result["level"]), (&json!("configuration-mistake"), &json!("error")));
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "guardrail-audit.toml");
+    assert_eq!(place["region"], json!({"startLine": 6, "startColumn": 8}));
+    let junit = check_in(&folder, "junit", &["--output", "check.xml"]);
+    assert!(junit.code == 2 && junit.stdout.is_empty(), "{}", junit.shown());
+    let xml = std::fs::read_to_string(folder.path().join("check.xml")).unwrap();
+    assert!(xml.contains("failures=\"1\"") && xml.contains("guardrail-audit.toml:6:8: error"), "{xml}");
+}
+
+#[test]
+fn exceptions_to_look_at_are_results_on_their_lines() {
+    let exception = |rule: &str, until: &str| format!("[[exception]]\nrule = \"{rule}\"\nuntil = {until}\nreason = \"r\"\nowner = \"o\"\n");
+    let endings = [("api-not-covered", "2026-11-01"), ("bearer-key-used", "2026-12-01"), ("partial-guarding", "2027-11-01")];
+    let text: String = endings.iter().map(|(rule, until)| exception(rule, until)).collect();
+    let folder = folder(&[("guardrail-audit.toml", text.as_bytes())]);
+    let log = check_in(&folder, "sarif", &["--quiet"]);
+    assert_eq!((log.code, log.stderr.as_str()), (0, ""));
+    let of = |result: &Value| {
+        let line = result["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64().unwrap();
+        (result["ruleId"].as_str().unwrap().to_owned(), result["level"].as_str().unwrap().to_owned(), line)
+    };
+    let results: Vec<_> = log.json()["runs"][0]["results"].as_array().unwrap().iter().map(of).collect();
+    let expected = [("exception-ended", "warning", 1), ("exception-ends-soon", "note", 6)];
+    assert_eq!(results, expected.map(|(rule, level, line)| (rule.to_owned(), level.to_owned(), line)), "one in force is no result");
+    let states = check_in(&folder, "json", &[]).json();
+    let states: Vec<&str> = states.as_array().unwrap().iter().map(|exception| exception["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["ended", "ends soon", "in force"]);
+}

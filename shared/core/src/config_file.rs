@@ -20,15 +20,27 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// An error in the text of a configuration. Its message quotes the line, with a caret below the mistake.
+/// An error in the text of a configuration. It is displayed with the line quoted, and a caret below the mistake.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigurationError(String);
+#[error("{quoted}")]
+pub struct ConfigurationError {
+    quoted: String,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The byte of the text at which the mistake begins; `None` if the parser doesn't say.
+    pub at: Option<usize>,
+}
+
+impl ConfigurationError {
+    fn of(error: &toml::de::Error, text: &str) -> Self {
+        ConfigurationError { quoted: quoted::quoted(error, text), message: quoted::message(error), at: quoted::start(error, text) }
+    }
+}
 
 impl Configuration {
     /// Parses the text of a configuration.
     pub fn parse(text: &str) -> Result<Self, ConfigurationError> {
-        let file: File = toml::from_str(text).map_err(|error| ConfigurationError(quoted::quoted(&error, text)))?;
+        let file: File = toml::from_str(text).map_err(|error| ConfigurationError::of(&error, text))?;
         let lines = Lines::of(text);
         Ok(Configuration {
             requirements: file.require.into_iter().map(|require| require_of(require, &lines)).collect(),
@@ -444,5 +456,14 @@ mod tests {
             let error = Configuration::parse(text).unwrap_err().to_string();
             assert!(error.contains(said) && error.contains(&format!("line {line},")) && error.contains('^'), "{text}\n{error}");
         }
+    }
+
+    #[test]
+    fn a_mistake_in_a_list_begins_at_the_value() {
+        let text = "[[require]]\naccounts = [\n  \"222233334444\",\n  \"*\", \"prod\",\n]";
+        let error = Configuration::parse(text).unwrap_err();
+        assert_eq!(error.at, text.find("\"prod\""));
+        assert!(error.message.starts_with("`prod` is neither") && !error.message.contains('\n'), "{}", error.message);
+        assert_eq!(Configuration::parse("owner = ").unwrap_err().at, Some(8));
     }
 }

@@ -1,4 +1,4 @@
-//! Lints of policies as JUnit's XML, which most CI systems show beside tests: one test case for each file, which fails if it has errors.
+//! Lints as JUnit's XML, which most CI systems show beside tests: one test case for each file, which fails if it has errors.
 
 use std::io;
 
@@ -8,25 +8,24 @@ use quick_xml::{
     writer::Writer,
 };
 
-use crate::lints::{LintedFile, PlacedLint};
-
-const NAME: &str = "guardrail-audit policy lint";
+use crate::lints::{Check, LintedFile, PlacedLint};
 
 /// Writes the lints of files.
 ///
 /// # Errors
 ///
 /// If they can't be written.
-pub fn policy_lint(out: impl io::Write, files: &[LintedFile]) -> io::Result<()> {
+pub fn suite(out: impl io::Write, check: Check, files: &[LintedFile]) -> io::Result<()> {
     let failed = files.iter().filter(|file| has_errors(file)).count().to_string();
     let tests = files.len().to_string();
-    let counts = [("name", NAME), ("tests", &tests), ("failures", &failed), ("errors", "0")];
+    let name = format!("guardrail-audit {}", check.title());
+    let counts = [("name", name.as_str()), ("tests", &tests), ("failures", &failed), ("errors", "0")];
     let mut xml = Writer::new_with_indent(out, b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.create_element("testsuites").with_attributes(counts).write_inner_content(|xml| {
         xml.create_element("testsuite")
             .with_attributes(counts)
-            .write_inner_content(|xml| files.iter().try_for_each(|file| test_case(xml, file)))?;
+            .write_inner_content(|xml| files.iter().try_for_each(|file| test_case(xml, check, file)))?;
         Ok(())
     })?;
     let mut out = xml.into_inner();
@@ -37,10 +36,10 @@ fn has_errors(file: &LintedFile) -> bool {
     file.lints.iter().any(|placed| placed.lint.level == Level::Error)
 }
 
-fn test_case<W: io::Write>(xml: &mut Writer<W>, file: &LintedFile) -> io::Result<()> {
+fn test_case<W: io::Write>(xml: &mut Writer<W>, check: Check, file: &LintedFile) -> io::Result<()> {
     let uri = printable(&file.uri);
     let case =
-        xml.create_element("testcase").with_attributes([("classname", "policy lint"), ("name", &uri), ("file", &uri), ("time", "0")]);
+        xml.create_element("testcase").with_attributes([("classname", check.title()), ("name", &uri), ("file", &uri), ("time", "0")]);
     let (errors, others): (Vec<&PlacedLint>, Vec<&PlacedLint>) = file.lints.iter().partition(|placed| placed.lint.level == Level::Error);
     if file.lints.is_empty() {
         return case.write_empty().map(drop);
@@ -93,7 +92,7 @@ mod tests {
             file("wrong.json", vec![placed(Level::Error, "]]> <a b=\"c\"> & \u{1b}[31m"), placed(Level::Error, "another")]),
         ];
         let mut out = Vec::new();
-        policy_lint(&mut out, &files).unwrap();
+        suite(&mut out, Check::Policies, &files).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("tests=\"3\" failures=\"1\""), "{text}");
         assert!(text.contains("<testcase classname=\"policy lint\" name=\"sound.json\" file=\"sound.json\" time=\"0\"/>"), "{text}");

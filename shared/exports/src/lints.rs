@@ -1,8 +1,36 @@
-//! Lints of files, as the formats for code take them.
+//! Lints of files, as the formats for code take them: of policies, and of the team's configuration.
 
 use std::fmt::Write as _;
 
 use audit_core::policy::lint::Lint;
+
+/// What was checked. Each check has results of its own: those of one don't replace those of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Bedrock policies.
+    Policies,
+    /// The configuration, `guardrail-audit.toml`.
+    Configuration,
+}
+
+impl Check {
+    /// What the check is called where tools show it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Check::Policies => "policy lint",
+            Check::Configuration => "exceptions check",
+        }
+    }
+
+    /// The id of the check's results among those of a repository.
+    pub(crate) const fn id(self) -> &'static str {
+        match self {
+            Check::Policies => "guardrail-audit/policy-lint/",
+            Check::Configuration => "guardrail-audit/exceptions-check/",
+        }
+    }
+}
 
 /// A file that was linted, with or without lints.
 #[derive(Clone, Debug)]

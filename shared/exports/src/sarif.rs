@@ -1,4 +1,4 @@
-//! Lints of policies as SARIF 2.1.0, for code scanning on GitHub, GitLab and in editors.
+//! Lints as SARIF 2.1.0, for code scanning on GitHub, GitLab and in editors.
 //!
 //! A consumer follows a result from one commit to the next by its fingerprint. It is made of the kind of lint, the JSON pointer and the
 //! file, so it stays when lines are inserted above.
@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use self::kinds::Kind;
-use crate::lints::{LintedFile, PlacedLint};
+use crate::lints::{Check, LintedFile, PlacedLint};
 
 /// Results that a log holds at most: GitHub takes no more of one run.
 pub const MOST_RESULTS: usize = 5000;
@@ -161,7 +161,7 @@ struct Fingerprints {
 
 /// The lints of files as a log, errors first. The second value is the number of lints that had no room.
 #[must_use]
-pub fn policy_lint(files: &[LintedFile], tool: &Tool) -> (Log, usize) {
+pub fn log(check: Check, files: &[LintedFile], tool: &Tool) -> (Log, usize) {
     let mut all: Vec<(&LintedFile, &PlacedLint)> = files.iter().flat_map(|file| file.lints.iter().map(move |lint| (file, lint))).collect();
     // Lints of one level stay in the order of their files.
     all.sort_by_key(|(_, placed)| placed.lint.level);
@@ -187,7 +187,7 @@ pub fn policy_lint(files: &[LintedFile], tool: &Tool) -> (Log, usize) {
             },
         },
         // GitHub keeps the results of other categories when it replaces those of this one.
-        automation_details: AutomationDetails { id: "guardrail-audit/policy-lint/" },
+        automation_details: AutomationDetails { id: check.id() },
         column_kind: "utf16CodeUnits",
         invocations: [Invocation { execution_successful: true, tool_execution_notifications: left_out_note.into_iter().collect() }],
         results,

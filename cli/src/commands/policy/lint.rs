@@ -18,21 +18,18 @@ use audit_core::{
     },
     world::{Entity, SnapshotPath},
 };
-use audit_exports::{
-    junit,
-    lints::{LintedFile, PlacedLint, Position, uri_of},
-    sarif,
-};
+use audit_exports::lints::{Check, LintedFile, PlacedLint, Position};
 use audit_local::encoding::to_utf8;
 use serde_json::{Value, json};
 
 use crate::{
     args::LintFormat,
-    commands::{audit::tool, load_world},
+    commands::load_world,
     console::Console,
     exit::Exit,
     output::{
         self,
+        lints::{junit, sarif, uri},
         position::{position_of, position_of_error},
         text::{counted, wrapped},
     },
@@ -281,25 +278,17 @@ fn write_lints(out: &mut dyn Write, texts: &[Linted], format: LintFormat, consol
                 )?;
             }
         }
-        LintFormat::Sarif => {
-            let (log, left_out) = sarif::policy_lint(&by_file(texts), &tool());
-            output::json(out, &log)?;
-            if left_out > 0 {
-                console.warn(format_args!("{} left out: a SARIF log holds {}", counted(left_out, "lint"), sarif::MOST_RESULTS));
-            }
-        }
-        LintFormat::Junit => junit::policy_lint(out, &by_file(texts))?,
+        LintFormat::Sarif => sarif(out, Check::Policies, &by_file(texts), console)?,
+        LintFormat::Junit => junit(out, Check::Policies, &by_file(texts))?,
     }
     Ok(())
 }
 
 /// The lints of each file, wherever in it they are.
 fn by_file(texts: &[Linted]) -> Vec<LintedFile> {
-    let here = std::env::current_dir().unwrap_or_default();
     let mut files: Vec<LintedFile> = Vec::new();
     for text in texts {
-        let path = Path::new(&text.file);
-        let uri = uri_of(&path.strip_prefix(&here).unwrap_or(path).display().to_string());
+        let uri = uri(Path::new(&text.file));
         let placed = text.lints.iter().map(|(position, lint)| match &text.member {
             None => PlacedLint { position: *position, pointer: lint.pointer.clone(), within: None, lint: lint.clone() },
             Some(member) => PlacedLint {

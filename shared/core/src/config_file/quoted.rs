@@ -41,6 +41,16 @@ pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
     quoted
 }
 
+/// What is wrong, in one line of bounded length.
+pub(super) fn message(error: &toml::de::Error) -> String {
+    printable(&shortened(error.message())).into_owned()
+}
+
+/// The byte at which the mistake begins.
+pub(super) fn start(error: &toml::de::Error, text: &str) -> Option<usize> {
+    Some(narrowed(error.span()?, error.message(), text).start)
+}
+
 /// The message with control characters replaced in the parts in backticks, which repeat the file and could otherwise forge further lines.
 fn repeated_in_one_line(message: &str) -> String {
     let parts = message.split('`').enumerate();

@@ -1,4 +1,4 @@
-//! What each kind of lint means in general, and what to do about it. The message of a lint says what is wrong about one policy.
+//! What each kind of lint means in general, and what to do about it. The message of a lint says what is wrong about one policy or configuration.
 
 /// A kind of lint. Both texts are sentences without their full stops.
 pub(super) struct Kind {
@@ -14,7 +14,7 @@ impl Kind {
     }
 }
 
-const OTHER: Kind = kind("", "Something looks wrong about a policy", "See the message");
+const OTHER: Kind = kind("", "Something looks wrong", "See the message");
 
 const fn kind(id: &'static str, what: &'static str, help: &'static str) -> Kind {
     Kind { id, what, help }
@@ -23,6 +23,7 @@ const fn kind(id: &'static str, what: &'static str, help: &'static str) -> Kind 
 const KINDS: &[Kind] = &[
     kind("all-excluded", "Every model is left out, so nothing is guarded", "Exclude the models that are meant, and not ALL"),
     kind("both-syntaxes", "Selective guarding is said twice, in the old and in the new syntax", "Keep selective_content_guarding only"),
+    kind("configuration-mistake", "The configuration can't be used, and with it no audit runs", "Correct it at the place that is named"),
     kind("contradictory-control", "Inheritance operators contradict each other", "Let @@all or @@none stand alone"),
     kind("demands-nothing", "The policy demands no guardrail", "Name a guardrail for each Region that is used"),
     kind("draft-version", "A guardrail's DRAFT is named, which can't be enforced", "Publish a version, and name its number"),
@@ -30,6 +31,9 @@ const KINDS: &[Kind] = &[
     kind("empty-guarding", "selective_content_guarding says nothing", "Give it system, messages or both"),
     kind("empty-list", "A list of models is empty, and whether that means all or none is not documented", "Name the models, or ALL"),
     kind("empty-object", "An object has no members", "Fill it, or remove it"),
+    kind("exception-ended", "An exception ended, and its findings are open again", "Mend what it excepted, or agree on a new end"),
+    kind("exception-ends-soon", "An exception ends within 30 days", "Mend what it excepts, or agree on a new end"),
+    kind("exception-matches-nothing", "An exception suppresses no finding", "Remove it, or correct what it names"),
     kind(
         "foreign-owner",
         "The guardrail doesn't belong to the management account, so it can't be enforced",
@@ -102,7 +106,7 @@ mod tests {
         let mut names = BTreeSet::new();
         let levels = ["Level::Error, \"", "Level::Warning, \"", "Level::Note, \"", "kind: \"", "Some((\""];
         named(&root.join("shared/core/src/policy/lint"), &levels, &mut names);
-        named(&root.join("cli/src/commands/policy"), &levels, &mut names);
+        named(&root.join("cli/src/commands"), &levels, &mut names);
         for problem in ["unknown-key", "odd-case", "duplicate-key", "unknown-region", "empty-object", "empty-list"] {
             names.insert(problem.to_owned());
         }

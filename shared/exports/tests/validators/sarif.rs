@@ -8,8 +8,8 @@ use audit_core::{
 };
 use audit_exports::{
     junit,
-    lints::{LintedFile, PlacedLint, Position},
-    sarif::{MOST_RESULTS, policy_lint},
+    lints::{Check, LintedFile, PlacedLint, Position},
+    sarif::{self, MOST_RESULTS},
 };
 use end_to_end::tools::{SARIF, output_of};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn wrong() -> String {
 }
 
 fn log(files: &[LintedFile]) -> Value {
-    serde_json::to_value(policy_lint(files, &tool()).0).unwrap()
+    serde_json::to_value(sarif::log(Check::Policies, files, &tool()).0).unwrap()
 }
 
 fn run(log: &mut Value) -> &mut Value {
@@ -97,7 +97,7 @@ fn logs_are_valid_to_both_validators_and_every_fault_is_noticed() {
     let xml = |tests: usize, failures: usize| {
         let files = [linted("wrong.json", &wrong()), LintedFile { uri: "sound.json".to_owned(), lints: Vec::new() }];
         let mut out = Vec::new();
-        junit::policy_lint(&mut out, &files).unwrap();
+        junit::suite(&mut out, Check::Policies, &files).unwrap();
         json!({"xml": String::from_utf8(out).unwrap(), "tests": tests, "failures": failures})
     };
     let said = python::validate(&BTreeMap::from([
@@ -159,7 +159,7 @@ fn the_worst_five_thousand_are_there_and_the_rest_is_counted() {
         PlacedLint { position: None, pointer: lint.pointer.clone(), within: None, lint }
     };
     let files = [LintedFile { uri: "p.json".to_owned(), lints: (0..MOST_RESULTS + 7).map(placed).collect() }];
-    let (log, left_out) = policy_lint(&files, &tool());
+    let (log, left_out) = sarif::log(Check::Policies, &files, &tool());
     let log = serde_json::to_value(log).unwrap();
     let results = log["runs"][0]["results"].as_array().unwrap();
     assert_eq!((results.len(), left_out), (MOST_RESULTS, 7));
