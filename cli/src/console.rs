@@ -1,6 +1,6 @@
 //! Writes messages to standard error.
 
-use std::{fmt::Display, io::Write as _, time::Duration};
+use std::{fmt::Display, io::Write as _, sync::mpsc, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use audit_core::{
@@ -62,12 +62,39 @@ impl Console {
     /// Shows a spinner on a terminal until it is dropped.
     #[cfg(feature = "aws")]
     pub(crate) fn spinner(self) -> Spinner {
+        Spinner(self.spinning_bar())
+    }
+
+    fn spinning_bar(self) -> ProgressBar {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
             bar.set_style(style);
         }
-        Spinner(bar)
+        bar
+    }
+
+    /// Does what takes a while and says on a terminal that it goes on, until it is done. Like the progress of reading, this appears only after
+    /// a second.
+    pub(crate) fn show_while<T>(self, doing: &'static str, work: impl FnOnce() -> T) -> T {
+        let (working, is_done) = mpsc::channel::<()>();
+        let bar = self.spinning_bar();
+        std::thread::scope(|scope| {
+            let show = move || {
+                let mut wait = Duration::from_secs(1);
+                while is_done.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    wait = Duration::from_millis(200);
+                    bar.set_message(doing);
+                    bar.tick();
+                }
+                bar.finish_and_clear();
+            };
+            // Without a thread for it nothing is shown, and the work is done all the same.
+            let _shown = std::thread::Builder::new().spawn_scoped(scope, show);
+            let result = work();
+            drop(working);
+            result
+        })
     }
 
     /// Shows on a terminal how much has been read, until everything is. It appears only after a second.

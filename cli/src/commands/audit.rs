@@ -259,6 +259,10 @@ impl Run<'_> {
         }
     }
 
+    fn judge(&self, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Audit {
+        self.console.show_while("judging what was read", || auditor::audit(facts, world, options))
+    }
+
     /// Audits the files without a store.
     fn once(&self, paths: &[PathBuf], world_folder: Option<&PathBuf>, world: LoadedWorld) -> anyhow::Result<Outcome> {
         let Read { scanned, nothing } = self.read(paths, world_folder, None, &world.world)?;
@@ -267,7 +271,7 @@ impl Run<'_> {
         let world_unreadable = world.unreadable().chain(missing.iter().map(Unreadable::from)).collect();
         let left_out = left_out(&scanned);
         let is_without_world = world.files.is_empty();
-        let audit = auditor::audit(scanned.facts, world.world, &self.options());
+        let audit = self.judge(scanned.facts, world.world, &self.options());
         let records = Records { left_out, ..store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected) };
         Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing, is_without_world })
     }
@@ -305,7 +309,7 @@ impl Run<'_> {
             let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
             let of_earlier: Vec<Problem> = of_earlier.cloned().chain(stored.missing_policies()).collect();
             let is_without_world = stored.files.is_empty();
-            let of_all = auditor::audit(evidence_of(&store)?, stored.world, &AuditOptions { selection: &everything, ..self.options() });
+            let of_all = self.judge(evidence_of(&store)?, stored.world, &AuditOptions { selection: &everything, ..self.options() });
             if store.conclude_unless_changed(&of_all, revision).with_context(context)? {
                 break (of_all, of_earlier, is_without_world);
             }
@@ -319,7 +323,7 @@ impl Run<'_> {
             return Ok(with_unopened(outcome, &scanned.undigested));
         }
         let (counts, unreadable) = store.inputs().with_context(context)?;
-        let audit = auditor::audit(evidence_of(&store)?, stored_world(&store)?.world, &self.options());
+        let audit = self.judge(evidence_of(&store)?, stored_world(&store)?.world, &self.options());
         let duplicates = counts.taken.saturating_sub(audit.judged + audit.not_selected);
         let records = Records { left_out, ..store::records(&counts, audit.judged, duplicates, audit.not_selected) };
         Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable, nothing, is_without_world }, &scanned.undigested))
