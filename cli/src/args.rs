@@ -130,6 +130,7 @@ mod tests {
             "docs/evidence.md",
             "docs/operating.md",
             "docs/exports/asff.md",
+            "docs/exports/athena.md",
             "docs/exports/ocsf.md",
             "docs/exports/sarif.md",
             "docs/page.md",

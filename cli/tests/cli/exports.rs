@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::runner::{NOW, Ran, assert_shown, at, audit_demo, demo, folder, program, ran, run};
+use super::runner::{NOW, Ran, assert_shown, at, audit_demo, demo, folder, in_repository, program, ran, run};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -261,4 +261,15 @@ fn exceptions_to_look_at_are_results_on_their_lines() {
     let states = check_in(&folder, "json", &[]).json();
     let states: Vec<&str> = states.as_array().unwrap().iter().map(|exception| exception["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["ended", "ends soon", "in force"]);
+}
+
+#[test]
+fn the_documented_table_has_a_column_for_each_member_of_a_finding() {
+    let page = std::fs::read_to_string(in_repository("docs/exports/athena.md")).unwrap();
+    let table = page.split_once("CREATE EXTERNAL TABLE").unwrap().1.split_once("PARTITIONED BY").unwrap().0;
+    let columns: Vec<&str> = table.lines().filter_map(|line| line.trim().strip_prefix('`')?.split('`').next()).collect();
+    let finding = &audit_demo(&[])["findings"][0];
+    let members: std::collections::BTreeSet<&str> = finding.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(columns.len(), members.len());
+    assert_eq!(columns.into_iter().collect::<std::collections::BTreeSet<_>>(), members);
 }
