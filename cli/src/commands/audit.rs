@@ -163,6 +163,7 @@ impl Outcome {
             blind: audit.blind,
             findings: audit.findings,
             unreadable: world_unreadable.into_iter().chain(unreadable).take(UNREADABLE_NAMED).collect(),
+            organization: audit.organization,
             accounts: audit.accounts,
             units: audit.units,
             is_without_world,

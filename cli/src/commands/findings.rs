@@ -8,7 +8,7 @@ use audit_exports::{Export, markdown};
 use audit_local::store::Store;
 
 use super::{
-    audit::{choices_in, nothing_of, tool},
+    audit::{choices_in, nothing_of, stored_world, tool},
     now,
 };
 use crate::{
@@ -22,11 +22,13 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
     match command {
         FindingsCommand::List { store, filter, format, output, export } => {
             export.check(*format)?;
-            let (choices, mut findings, accounts) = {
+            let (choices, mut findings, accounts, organization) = {
                 let context = || format!("failed to read the store `{}`", store.display());
                 let store = Store::open_existing(store).with_context(context)?;
                 let accounts = store.summary().with_context(context)?.accounts;
-                (choices_in(&store).with_context(context)?, store.findings().with_context(context)?, accounts)
+                let world = stored_world(&store).with_context(context)?.world;
+                let organization = world.organization_readings().last().and_then(|(_, organization)| organization.id.clone());
+                (choices_in(&store).with_context(context)?, store.findings().with_context(context)?, accounts, organization)
             };
             let selection = filter.selection(&choices, console);
             let all = findings.len();
@@ -37,7 +39,7 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
                 console.note(format_args!("filtered: only {words}; left out: {}", counted(all - findings.len(), "finding")));
             }
             let (tool, generated_at) = (tool(), now(None));
-            let of = Export { tool: &tool, generated_at, accounts: &accounts };
+            let of = Export { tool: &tool, generated_at, organization: organization.as_deref(), accounts: &accounts };
             output::to(output.as_deref(), |out| list(out, &findings, &of, *format, export))?;
         }
         FindingsCommand::Show { finding, store, format } => {

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
+    organization::Organization,
     report::{self, Filter, Report, UNREADABLE_NAMED, Unreadable, v1},
     rule::Rule,
     rules::page,
@@ -24,8 +25,8 @@ use crate::{
 };
 
 pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
-    let store = Store::open_existing(&args.store).with_context(|| format!("failed to open the store `{}`", args.store.display()))?;
     args.output.export.check(args.output.format)?;
+    let store = Store::open_existing(&args.store).with_context(|| format!("failed to open the store `{}`", args.store.display()))?;
     let summary = store.summary()?;
     let choices = choices_in(&store)?;
     let selection = args.filter.selection(&choices, console);
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
         invocations.add(row.verdict, row.count);
     }
     // The store keeps no placement of accounts; its world says it as of the latest reading.
-    let units = stored.world.organization_readings().last().map(|(_, organization)| organization.unit_names()).unwrap_or_default();
+    let organization = stored.world.organization_readings().last().map(|(_, organization)| organization);
     let report = Report {
         tool: tool(),
         generated_at: now(None),
@@ -71,8 +72,9 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
             .chain(summary.unreadable)
             .take(UNREADABLE_NAMED)
             .collect(),
+        organization: organization.and_then(|organization| organization.id.clone()),
         accounts: summary.accounts,
-        units,
+        units: organization.map(Organization::unit_names).unwrap_or_default(),
         is_without_world: stored.files.is_empty(),
         // The store doesn't keep under which configuration it was concluded.
         configuration: None,

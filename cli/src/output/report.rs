@@ -374,6 +374,7 @@ mod tests {
             blind: Vec::new(),
             findings: Vec::new(),
             unreadable: Vec::new(),
+            organization: None,
             accounts: BTreeMap::new(),
             units: BTreeMap::new(),
             is_without_world: false,

@@ -86,6 +86,7 @@ fn a_store_gives_the_events_of_the_run() {
     };
     let of_run = without_time(&demo_in("ocsf", &["--store", &store, "--ocsf-version", "1.8.0"]).stdout);
     assert!(of_run.len() > 20 && of_run.iter().all(|event| event["metadata"]["version"] == "1.8.0"));
+    assert!(of_run.iter().all(|event| event["cloud"]["org"]["uid"] == "o-exampleorgid"));
     for command in [&["report", "--fail-on", "never"][..], &["findings", "list"]] {
         let listed = run(&[command, &["--store", &store, "--format", "ocsf", "--ocsf-version", "1.8.0"]].concat());
         assert_eq!(without_time(&listed.stdout), of_run, "{command:?}: {}", listed.stderr);

@@ -95,6 +95,8 @@ pub struct Audit {
     pub days: Vec<DayRow>,
     /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow>,
+    /// The id of the organization (`o-…`), where it is known.
+    pub organization: Option<String>,
     /// The names of accounts, where the organization is known.
     pub accounts: BTreeMap<AccountId, String>,
     /// The names of the OUs above each account, likewise.
@@ -173,6 +175,7 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
         judged: facts.changes.len() as u64,
         duplicates,
         regions_read: facts.regions_read(),
+        organization: state.organization().and_then(|organization| organization.id.clone()),
         accounts: account_names(&state),
         units: state.organization().map(Organization::unit_names).unwrap_or_default(),
         warnings: options.configuration.warnings(options.now),

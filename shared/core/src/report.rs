@@ -45,6 +45,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The first files and records that could not be read, at most [`UNREADABLE_NAMED`].
     pub unreadable: Vec<Unreadable>,
+    /// The id of the organization (`o-…`), where it is known.
+    pub organization: Option<String>,
     /// The names of accounts, where the organization is known.
     pub accounts: BTreeMap<AccountId, String>,
     /// The names of the OUs above each account, the outermost first and without the root, where the organization is known.

@@ -37,12 +37,19 @@ pub struct Export<'r> {
     pub tool: &'r Tool,
     /// The time of the export.
     pub generated_at: Timestamp,
+    /// The id of the organization, where it is known.
+    pub organization: Option<&'r str>,
     /// The names of accounts, where the organization is known.
     pub accounts: &'r BTreeMap<AccountId, String>,
 }
 
 impl<'r> From<&'r Report> for Export<'r> {
     fn from(report: &'r Report) -> Self {
-        Export { tool: &report.tool, generated_at: report.generated_at, accounts: &report.accounts }
+        Export {
+            tool: &report.tool,
+            generated_at: report.generated_at,
+            organization: report.organization.as_deref(),
+            accounts: &report.accounts,
+        }
     }
 }

@@ -50,6 +50,10 @@ pub struct Report<'r> {
     pub findings: Vec<Finding<'r>>,
     /// The first thousand files and records that could not be read.
     pub unreadable: Vec<Unreadable<'r>>,
+    /// The id of the organization; absent where it isn't known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub organization: Option<&'r str>,
     /// The names of accounts, where the organization is known.
     #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
     pub accounts: &'r BTreeMap<AccountId, String>,
@@ -357,6 +361,7 @@ impl<'r> From<&'r report::Report> for Report<'r> {
             blind: report.blind.iter().map(BlindRow::from).collect(),
             findings: findings(&report.findings),
             unreadable: report.unreadable.iter().map(Unreadable::from).collect(),
+            organization: report.organization.as_deref(),
             accounts: &report.accounts,
             units: &report.units,
             configuration: report.configuration.as_ref().map(ConfigurationFile::from),

@@ -128,6 +128,13 @@ struct Cloud<'f> {
     provider: &'static str,
     region: &'f str,
     account: Account<'f>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<Organization<'f>>,
+}
+
+#[derive(Serialize)]
+struct Organization<'f> {
+    uid: &'f str,
 }
 
 #[derive(Serialize)]
@@ -270,6 +277,7 @@ impl<'f> Event<'f> {
                     type_id: 10,
                     r#type: "AWS Account",
                 },
+                org: export.organization.map(|uid| Organization { uid }),
             },
             compliance: Compliance::of(finding, version),
             resources: [Resource::of(finding)],

@@ -75,6 +75,7 @@ fn report(inputs: &[Input], loaded: LoadedWorld, configuration: Option<&Path>, n
         blind: audit.blind,
         findings: audit.findings,
         unreadable: Vec::new(),
+        organization: audit.organization,
         accounts: audit.accounts,
         units: audit.units,
         is_without_world: false,

@@ -59,6 +59,7 @@ fn report() -> Report {
         blind: Vec::new(),
         findings: Vec::new(),
         unreadable: Vec::new(),
+        organization: None,
         accounts: BTreeMap::new(),
         units: BTreeMap::new(),
         is_without_world: false,
@@ -88,6 +89,7 @@ pub(crate) fn demo() -> Report {
         timeline: timeline(&audit.days),
         blind: audit.blind,
         findings: audit.findings,
+        organization: audit.organization,
         accounts: audit.accounts,
         units: audit.units,
         ..report()
