@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::formats::assert_holds;
 use super::runner::{NOW, Ran, assert_shown, at, audit_demo, demo, folder, in_repository, program, ran, run};
 
 fn lines(text: &str) -> Vec<Value> {
@@ -273,4 +274,23 @@ fn the_documented_table_has_a_column_for_each_member_of_a_finding() {
     let members: std::collections::BTreeSet<&str> = finding.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(columns.len(), members.len());
     assert_eq!(columns.into_iter().collect::<std::collections::BTreeSet<_>>(), members);
+}
+
+#[test]
+fn documented_examples_are_of_the_demo() {
+    let example = |page: &str| -> Value {
+        let page = std::fs::read_to_string(in_repository("docs/exports").join(page)).unwrap();
+        serde_json::from_str(page.split_once("```json\n").unwrap().1.split_once("```").unwrap().0).unwrap()
+    };
+    let holds = |events: Vec<Value>, page: &str, id: &str| {
+        let example = example(page);
+        let of = |event: &&Value| event.pointer(id) == example.pointer(id);
+        assert_holds(events.iter().find(of).unwrap_or_else(|| panic!("{page}: no such finding")), &example, page);
+    };
+    holds(lines(&demo_in("ocsf", &[]).stdout), "ocsf.md", "/finding_info/uid");
+    holds(lines(&demo_in("jsonl", &[]).stdout), "athena.md", "/id");
+    let imported = lines(&demo_in("asff", &["--asff-account", "111122223333"]).stdout);
+    let requests =
+        imported.iter().flat_map(|request| request["Findings"].as_array().unwrap()).map(|finding| json!({"Findings": [finding]}));
+    holds(requests.collect(), "asff.md", "/Findings/0/Id");
 }

@@ -10,7 +10,7 @@ fn in_format(format: &str) -> String {
 }
 
 /// Asserts that a value holds what is expected; it may have more fields.
-fn assert_holds(value: &Value, expected: &Value, path: &str) {
+pub(super) fn assert_holds(value: &Value, expected: &Value, path: &str) {
     match (value, expected) {
         (Value::Object(value), Value::Object(expected)) => {
             for (key, expected) in expected {
