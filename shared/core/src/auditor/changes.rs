@@ -65,7 +65,7 @@ pub(super) struct ChangeFinding {
 /// Accumulates the matches of a rule that have one [`FindingKey`].
 struct ChangeFindingBuilder {
     rule: &'static Rule,
-    said: Vec<Match>,
+    matched: Vec<Match>,
     /// The sentences about successful changes.
     of_done: MatchTexts,
     /// The sentences about refused changes.
@@ -102,7 +102,7 @@ impl ChangeFindingBuilder {
     fn of(rule: &'static Rule) -> Self {
         ChangeFindingBuilder {
             rule,
-            said: Vec::new(),
+            matched: Vec::new(),
             of_done: MatchTexts::default(),
             of_attempts: MatchTexts::default(),
             of_states: MatchTexts::default(),
@@ -111,20 +111,20 @@ impl ChangeFindingBuilder {
 
     fn add(&mut self, rule_match: RuleMatch, of: Option<Arc<ChangeRef>>) {
         let RuleMatch { because, changes, remediation, time, steps, unverified, restored_at, anonymous, models, .. } = rule_match;
-        let said = Match { of, time, steps, unverified, restored_at, anonymous, models };
-        let event_id = said.of.as_ref().map(|made| made.event_id.clone()).unwrap_or_default();
-        let words = MatchText { time: said.time(), event_id, because: shortened(because), changes, remediation, unverified };
-        let texts = match &said.of {
+        let matched = Match { of, time, steps, unverified, restored_at, anonymous, models };
+        let event_id = matched.of.as_ref().map(|change_ref| change_ref.event_id.clone()).unwrap_or_default();
+        let text = MatchText { time: matched.time(), event_id, because: shortened(because), changes, remediation, unverified };
+        let texts = match &matched.of {
             None => &mut self.of_states,
-            Some(made) if made.refused => &mut self.of_attempts,
+            Some(change_ref) if change_ref.refused => &mut self.of_attempts,
             Some(_) => &mut self.of_done,
         };
-        texts.add(words);
-        self.said.push(said);
+        texts.add(text);
+        self.matched.push(matched);
     }
 
     fn and(&mut self, other: ChangeFindingBuilder) {
-        self.said.extend(other.said);
+        self.matched.extend(other.matched);
         self.of_done.and(other.of_done);
         self.of_attempts.and(other.of_attempts);
         self.of_states.and(other.of_states);
@@ -133,21 +133,21 @@ impl ChangeFindingBuilder {
 
 impl Match {
     fn is_attempt(&self) -> bool {
-        self.of.as_ref().is_some_and(|made| made.refused)
+        self.of.as_ref().is_some_and(|change_ref| change_ref.refused)
     }
 
     /// The principal of the change, if it is known to be the cause.
     fn principal(&self) -> Option<&str> {
-        self.of.as_ref().filter(|_| !self.anonymous).map(|made| &*made.principal)
+        self.of.as_ref().filter(|_| !self.anonymous).map(|change_ref| &*change_ref.principal)
     }
 
     fn time(&self) -> Option<Timestamp> {
-        self.of.as_ref().map(|made| made.time).or(self.time).filter(|time| *time > Timestamp::BEGINNING)
+        self.of.as_ref().map(|change_ref| change_ref.time).or(self.time).filter(|time| *time > Timestamp::BEGINNING)
     }
 
     /// The sort key: by time, then by all that tells matches apart, so that the order in which they were added doesn't matter.
     fn order(&self) -> (Option<Timestamp>, &str, Option<Timestamp>, i8, bool) {
-        let event_id = self.of.as_ref().map_or("", |made| &*made.event_id);
+        let event_id = self.of.as_ref().map_or("", |change_ref| &*change_ref.event_id);
         (self.time(), event_id, self.restored_at, self.steps, self.unverified)
     }
 }
@@ -179,8 +179,8 @@ impl ChangeRules {
                     if let Check::Change(check) = check {
                         let outcomes = (check.look)(&seen);
                         if !outcomes.is_empty() {
-                            let made = of.get_or_insert_with(|| Arc::new(ChangeRef::of(seen.key, seen.change, &mut self.texts)));
-                            self.take(rule, Some(made), outcomes, options);
+                            let change_ref = of.get_or_insert_with(|| Arc::new(ChangeRef::of(seen.key, seen.change, &mut self.texts)));
+                            self.take(rule, Some(change_ref), outcomes, options);
                         }
                     }
                 }
@@ -260,8 +260,13 @@ impl ChangeRef {
 /// The refused changes that belong to a burst.
 fn bursts(builders: &BTreeMap<FindingKey, ChangeFindingBuilder>) -> BTreeSet<Arc<ChangeRef>> {
     let mut attempts: BTreeMap<&str, BTreeMap<_, &Arc<ChangeRef>>> = BTreeMap::new();
-    for made in builders.values().flat_map(|builder| &builder.said).filter_map(|said| said.of.as_ref()).filter(|made| made.refused) {
-        attempts.entry(&made.principal).or_default().insert(made.key(), made);
+    for change_ref in builders
+        .values()
+        .flat_map(|builder| &builder.matched)
+        .filter_map(|matched| matched.of.as_ref())
+        .filter(|change_ref| change_ref.refused)
+    {
+        attempts.entry(&change_ref.principal).or_default().insert(change_ref.key(), change_ref);
     }
     let mut bursts = BTreeSet::new();
     for attempts in attempts.into_values() {
@@ -270,7 +275,7 @@ fn bursts(builders: &BTreeMap<FindingKey, ChangeFindingBuilder>) -> BTreeSet<Arc
             if let (Some(first), Some(last)) = (window.first(), window.last())
                 && last.time.seconds_since(first.time) < BURST_SECONDS
             {
-                bursts.extend(window.iter().map(|made| Arc::clone(made)));
+                bursts.extend(window.iter().map(|change_ref| Arc::clone(change_ref)));
             }
         }
     }
@@ -287,67 +292,68 @@ fn finding(
     excepted: &mut BTreeSet<usize>,
 ) -> ChangeFinding {
     let rule = builder.rule;
-    let mut said: Vec<&Match> = builder.said.iter().collect();
-    said.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut matched: Vec<&Match> = builder.matched.iter().collect();
+    matched.sort_by(|a, b| a.order().cmp(&b.order()));
     // If a change explains the state, matches in the state show only that it lasts: they keep the finding open, but aren't counted or
     // listed.
-    let is_made = |said: &&Match| said.of.is_some() && !said.is_attempt();
-    let still_so = said.iter().any(|said| said.of.is_none() && said.restored_at.is_none());
-    let by_change = said.iter().any(is_made);
+    let is_made = |matched: &&Match| matched.of.is_some() && !matched.is_attempt();
+    let still_so = matched.iter().any(|matched| matched.of.is_none() && matched.restored_at.is_none());
+    let by_change = matched.iter().any(is_made);
     if by_change {
-        said.retain(|said| said.of.is_some());
+        matched.retain(|matched| matched.of.is_some());
     }
     let administrators_may = rule.is_expected_of_administrators();
-    let may =
-        |said: &Match| administrators_may && said.principal().is_some_and(|principal| options.configuration.is_administrator(principal));
+    let may = |matched: &Match| {
+        administrators_may && matched.principal().is_some_and(|principal| options.configuration.is_administrator(principal))
+    };
     let base = rule.severity_in(options.configuration);
-    let severity = |said: &Match| {
-        let in_burst = said.of.as_ref().is_some_and(|made| bursts.contains(made));
-        let attempt = i8::from(said.is_attempt() && !in_burst);
-        if may(said) { Severity::Informational } else { base.severity_steps(said.steps - i8::from(said.unverified) - attempt) }
+    let severity = |matched: &Match| {
+        let in_burst = matched.of.as_ref().is_some_and(|change_ref| bursts.contains(change_ref));
+        let attempt = i8::from(matched.is_attempt() && !in_burst);
+        if may(matched) { Severity::Informational } else { base.severity_steps(matched.steps - i8::from(matched.unverified) - attempt) }
     };
     // If some changes were successful, the refused ones don't raise the severity.
-    let done: Vec<&Match> = said.iter().copied().filter(|said| !said.is_attempt()).collect();
-    let telling = if done.is_empty() { &said } else { &done };
-    let worst = telling.iter().copied().rev().max_by_key(|said| severity(said)).map_or(base, severity);
+    let done: Vec<&Match> = matched.iter().copied().filter(|matched| !matched.is_attempt()).collect();
+    let decisive = if done.is_empty() { &matched } else { &done };
+    let worst = decisive.iter().copied().rev().max_by_key(|matched| severity(matched)).map_or(base, severity);
     let mut principals: BTreeMap<String, u64> = BTreeMap::new();
     let mut models: BTreeMap<String, u64> = BTreeMap::new();
     let mut apis: BTreeMap<String, u64> = BTreeMap::new();
-    for said in &said {
-        if let Some(principal) = said.principal() {
+    for matched in &matched {
+        if let Some(principal) = matched.principal() {
             *principals.entry(principal.to_owned()).or_default() += 1;
         }
-        if let Some(made) = &said.of {
-            *apis.entry(made.operation.to_string()).or_default() += 1;
+        if let Some(change_ref) = &matched.of {
+            *apis.entry(change_ref.operation.to_string()).or_default() += 1;
         }
-        for model in &said.models {
+        for model in &matched.models {
             *models.entry(model.clone()).or_default() += 1;
         }
     }
     let (principals, models, apis) = (Bounded::of(&principals), Bounded::of(&models), Bounded::of(&apis));
-    let mut events: Vec<String> = [said.first(), said.last()]
+    let mut events: Vec<String> = [matched.first(), matched.last()]
         .into_iter()
         .flatten()
-        .filter_map(|said| said.of.as_ref())
-        .map(|made| made.event_id.to_string())
+        .filter_map(|matched| matched.of.as_ref())
+        .map(|change_ref| change_ref.event_id.to_string())
         .collect();
     events.dedup();
     events.retain(|event| !event.is_empty());
-    let unverified = !telling.is_empty() && telling.iter().all(|said| said.unverified);
+    let unverified = !decisive.is_empty() && decisive.iter().all(|matched| matched.unverified);
     let attempted = done.is_empty();
     let texts = match (attempted, by_change) {
         (true, _) => &builder.of_attempts,
         (false, true) => &builder.of_done,
         (false, false) => &builder.of_states,
     };
-    let remediation = texts.latest().and_then(|words| words.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
-    let (resolved_at, reopened) = restored_at(rule, telling);
+    let remediation = texts.latest().and_then(|text| text.remediation.clone()).unwrap_or_else(|| rule.remediation.to_owned());
+    let (resolved_at, reopened) = restored_at(rule, decisive);
     let resolved_at = resolved_at.filter(|_| !(by_change && still_so));
     let of_rule = rule.finding(key.clone(), options.configuration);
     let mut finding = Finding {
         severity: worst,
         title: if attempted { rule.attempt() } else { rule.title }.to_owned(),
-        detail: detail(&apis, &principals, said.len(), attempted, texts),
+        detail: detail(&apis, &principals, matched.len(), attempted, texts),
         remediation: if attempted { AFTER_AN_ATTEMPT.to_owned() } else { remediation },
         status: if resolved_at.is_some() { Status::Resolved } else { Status::Open },
         principals,
@@ -355,10 +361,10 @@ fn finding(
         apis,
         grade: unverified.then_some(Grade::None),
         attempted,
-        expected: said.iter().all(|said| may(said)),
-        first_seen: said.iter().find_map(|said| said.time()),
-        last_seen: said.iter().rev().find_map(|said| said.time()),
-        count: said.iter().map(|said| said.of.as_ref().map(|made| made.key())).collect::<BTreeSet<_>>().len() as u64,
+        expected: matched.iter().all(|matched| may(matched)),
+        first_seen: matched.iter().find_map(|matched| matched.time()),
+        last_seen: matched.iter().rev().find_map(|matched| matched.time()),
+        count: matched.iter().map(|matched| matched.of.as_ref().map(|change_ref| change_ref.key())).collect::<BTreeSet<_>>().len() as u64,
         events,
         changes: texts.changes(MOST_CHANGES),
         reopened,
@@ -366,28 +372,28 @@ fn finding(
         ..of_rule
     };
     if finding.status == Status::Open {
-        let principals: BTreeSet<&str> = said.iter().filter_map(|said| said.principal()).collect();
+        let principals: BTreeSet<&str> = matched.iter().filter_map(|matched| matched.principal()).collect();
         exceptions::apply(&mut finding, &principals, state.organization(), options, excepted);
     }
-    let done = done.iter().filter(|said| said.of.is_some() && !may(said)).filter_map(|said| said.time()).collect();
+    let done = done.iter().filter(|matched| matched.of.is_some() && !may(matched)).filter_map(|matched| matched.time()).collect();
     ChangeFinding { rule, finding, done }
 }
 
 /// The time at which everything is restored, if it is, and how many times the finding was open again before.
-fn restored_at(rule: &Rule, said: &[&Match]) -> (Option<Timestamp>, u64) {
+fn restored_at(rule: &Rule, matched: &[&Match]) -> (Option<Timestamp>, u64) {
     if rule.resolved == Resolved::Never {
         return (None, 0);
     }
     let (mut resolved_at, mut reopened) = (None, 0);
-    for (index, said) in said.iter().enumerate() {
-        if index > 0 && resolved_at.is_some_and(|at| said.time().is_some_and(|time| time >= at)) {
+    for (index, matched) in matched.iter().enumerate() {
+        if index > 0 && resolved_at.is_some_and(|at| matched.time().is_some_and(|time| time >= at)) {
             reopened += 1;
         } else if index > 0 && resolved_at.is_none() {
             // An earlier change is not restored, so the finding stays open whatever follows this one.
             return (None, reopened);
         }
         // A refused change changed nothing that could be restored.
-        let restored_at = said.restored_at.filter(|_| !said.is_attempt());
+        let restored_at = matched.restored_at.filter(|_| !matched.is_attempt());
         resolved_at = restored_at.map(|at: Timestamp| resolved_at.map_or(at, |before: Timestamp| before.max(at)));
     }
     (resolved_at, reopened)

@@ -21,7 +21,7 @@ pub(super) struct MatchText {
 /// can have thousands of matches. The result doesn't depend on the order in which matches are added.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MatchTexts {
-    words: Vec<MatchText>,
+    texts: Vec<MatchText>,
     left_out: bool,
 }
 
@@ -44,34 +44,34 @@ impl MatchText {
 
 impl MatchTexts {
     pub(super) fn add(&mut self, new: MatchText) {
-        match self.words.iter_mut().find(|words| words.says_the_same_as(&new)) {
+        match self.texts.iter_mut().find(|text| text.says_the_same_as(&new)) {
             Some(same) if same.order() < new.order() => *same = new,
             Some(_) => {}
             None => {
-                let at = self.words.partition_point(|words| words.order() < new.order());
-                self.words.insert(at, new);
+                let at = self.texts.partition_point(|text| text.order() < new.order());
+                self.texts.insert(at, new);
             }
         }
-        self.words.sort_by(|a, b| a.order().cmp(&b.order()));
-        if self.words.len() > Bounded::MOST {
-            self.words.remove(0);
+        self.texts.sort_by(|a, b| a.order().cmp(&b.order()));
+        if self.texts.len() > Bounded::MOST {
+            self.texts.remove(0);
             self.left_out = true;
         }
     }
 
     pub(super) fn and(&mut self, other: MatchTexts) {
         self.left_out |= other.left_out;
-        other.words.into_iter().for_each(|words| self.add(words));
+        other.texts.into_iter().for_each(|text| self.add(text));
     }
 
     pub(super) fn latest(&self) -> Option<&MatchText> {
-        self.words.last()
+        self.texts.last()
     }
 
     /// The changed controls without duplicates, the first `most` of them.
     pub(super) fn changes(&self, most: usize) -> Vec<ControlChange> {
         let mut changes: Vec<ControlChange> = Vec::new();
-        for change in self.words.iter().flat_map(|words| &words.changes) {
+        for change in self.texts.iter().flat_map(|text| &text.changes) {
             if changes.len() < most && !changes.contains(change) {
                 changes.push(change.clone());
             }
@@ -81,17 +81,17 @@ impl MatchTexts {
 
     /// All sentences, joined by "; then". Neighbours that differ only in their controls become one.
     pub(super) fn sentence(&self, attempted: bool) -> String {
-        let mut said: Vec<(String, Vec<&ControlChange>)> = Vec::new();
-        for words in &self.words {
-            let sentence = words.sentence(attempted);
-            match said.last_mut() {
-                Some((before, changes)) if *before == sentence => changes.extend(&words.changes),
-                _ => said.push((sentence, words.changes.iter().collect())),
+        let mut sentences: Vec<(String, Vec<&ControlChange>)> = Vec::new();
+        for text in &self.texts {
+            let sentence = text.sentence(attempted);
+            match sentences.last_mut() {
+                Some((before, changes)) if *before == sentence => changes.extend(&text.changes),
+                _ => sentences.push((sentence, text.changes.iter().collect())),
             }
         }
-        let said: Vec<String> = said.into_iter().map(|(sentence, changes)| sentence + &listed(&changes)).collect();
+        let sentences: Vec<String> = sentences.into_iter().map(|(sentence, changes)| sentence + &listed(&changes)).collect();
         let before = if self.left_out { "others before; then " } else { "" };
-        format!("{before}{}", said.join("; then "))
+        format!("{before}{}", sentences.join("; then "))
     }
 }
 
@@ -110,7 +110,7 @@ fn listed(changes: &[&ControlChange]) -> String {
 mod tests {
     use super::*;
 
-    fn words(second: i64, because: &str, control: Option<&str>) -> MatchText {
+    fn text(second: i64, because: &str, control: Option<&str>) -> MatchText {
         let change =
             |control: &str| ControlChange { control: control.to_owned(), side: None, before: Some("HIGH".to_owned()), after: None };
         MatchText {
@@ -125,28 +125,28 @@ mod tests {
 
     fn texts(all: impl IntoIterator<Item = MatchText>) -> MatchTexts {
         let mut texts = MatchTexts::default();
-        all.into_iter().for_each(|words| texts.add(words));
+        all.into_iter().for_each(|text| texts.add(text));
         texts
     }
 
     #[test]
     fn each_different_thing_is_said_once_in_the_order_of_time() {
-        let all = [words(3, "it got a password", None), words(1, "it got a key", None), words(2, "it got a key", None)];
+        let all = [text(3, "it got a password", None), text(1, "it got a key", None), text(2, "it got a key", None)];
         assert_eq!(texts(all).sentence(false), "it got a key; then it got a password");
-        let all = [words(1, "it was weakened", Some("hate")), words(2, "it was weakened", Some("insults"))];
+        let all = [text(1, "it was weakened", Some("hate")), text(2, "it was weakened", Some("insults"))];
         assert_eq!(texts(all).sentence(false), "it was weakened: hate from HIGH to nothing; insults from HIGH to nothing");
     }
 
     #[test]
     fn a_refused_change_never_claims_the_deed() {
-        let would = texts([words(1, "it would have got a key", None)]).sentence(true);
+        let would = texts([text(1, "it would have got a key", None)]).sentence(true);
         assert_eq!(would, "it would have got a key");
-        assert_eq!(texts([words(1, "it got a key", None)]).sentence(true), "had it not been refused, it would mean: it got a key");
+        assert_eq!(texts([text(1, "it got a key", None)]).sentence(true), "had it not been refused, it would mean: it got a key");
     }
 
     #[test]
     fn the_latest_are_said_whatever_order_they_come_in() {
-        let all: Vec<MatchText> = (0..30).map(|second| words(second, &format!("thing {}", second % 15), None)).collect();
+        let all: Vec<MatchText> = (0..30).map(|second| text(second, &format!("thing {}", second % 15), None)).collect();
         let expected = texts(all.clone());
         let mut apart = texts(all.iter().skip(11).rev().cloned());
         apart.and(texts(all.iter().take(11).cloned()));

@@ -111,35 +111,35 @@ impl Identity<'_> {
     /// Names a principal whose record has no ARN, by the best that the record holds: a name, a unique id, a service, an account. No ARN is
     /// built, because partition and path are not known.
     fn without_arn(&self) -> String {
-        fn said<'a>(text: &'a Text<'_>) -> Option<&'a str> {
+        fn visible<'a>(text: &'a Text<'_>) -> Option<&'a str> {
             text.get().filter(|text| *text != HIDDEN)
         }
         let issuer = &self.session_context.0.session_issuer.0;
-        let account = said(&self.account_id);
+        let account = visible(&self.account_id);
         // Behind the colon follows the session's name, which its creator chose: often an e-mail address.
-        let unique_id = said(&self.principal_id).and_then(|id| id.split(':').next()).filter(|id| !id.is_empty() && Some(*id) != account);
-        let user_name = said(&self.user_name);
+        let unique_id = visible(&self.principal_id).and_then(|id| id.split(':').next()).filter(|id| !id.is_empty() && Some(*id) != account);
+        let user_name = visible(&self.user_name);
         let (kind, name) = match self.kind.get() {
             Some("IAMUser") => ("user", user_name),
-            Some("AssumedRole" | "Role") => ("role", said(&issuer.user_name).or(user_name.filter(|_| unique_id.is_none()))),
-            Some("FederatedUser") => ("federated user of", said(&issuer.user_name)),
+            Some("AssumedRole" | "Role") => ("role", visible(&issuer.user_name).or(user_name.filter(|_| unique_id.is_none()))),
+            Some("FederatedUser") => ("federated user of", visible(&issuer.user_name)),
             Some("Root") => ("root user", None),
-            Some("IdentityCenterUser") => ("Identity Center user", said(&self.on_behalf_of.0.user_id).or(unique_id)),
-            Some("SAMLUser") => ("SAML user of", said(&self.identity_provider).or(unique_id)),
-            Some("WebIdentityUser") => ("web identity user of", said(&self.identity_provider).or(unique_id)),
+            Some("IdentityCenterUser") => ("Identity Center user", visible(&self.on_behalf_of.0.user_id).or(unique_id)),
+            Some("SAMLUser") => ("SAML user of", visible(&self.identity_provider).or(unique_id)),
+            Some("WebIdentityUser") => ("web identity user of", visible(&self.identity_provider).or(unique_id)),
             None | Some("AWSAccount" | "AWSService" | "Unknown") => ("", None),
             Some(kind) => (kind, None),
         };
         if let Some(name) = name {
             return format!("{kind} {name}");
         }
-        if let Some(service) = said(&self.invoked_by) {
+        if let Some(service) = visible(&self.invoked_by) {
             return service.to_owned();
         }
-        if let Some(user) = said(&self.on_behalf_of.0.user_id) {
+        if let Some(user) = visible(&self.on_behalf_of.0.user_id) {
             return format!("Identity Center user {user}");
         }
-        match (unique_id.or(said(&issuer.principal_id)), account) {
+        match (unique_id.or(visible(&issuer.principal_id)), account) {
             (Some(id), Some(account)) => return format!("{account}:{id}"),
             (Some(id), None) => return id.to_owned(),
             (None, _) => {}
@@ -149,7 +149,7 @@ impl Identity<'_> {
         if let Some(name) = user_name.filter(|name| kind.is_empty() && !name.contains('@')) {
             return format!("user {name}");
         }
-        if let Some(key) = said(&self.access_key_id).filter(|key| key.starts_with("AKIA")) {
+        if let Some(key) = visible(&self.access_key_id).filter(|key| key.starts_with("AKIA")) {
             return format!("access key {key}");
         }
         let kind = kind.trim_end_matches(" of");

@@ -13,9 +13,9 @@ const AROUND: usize = 60;
 /// The error in the form of the `toml` crate, but with long lines shortened: `toml` would print a line of any length.
 pub(super) fn quoted(error: &toml::de::Error, text: &str) -> String {
     let message = repeated_in_one_line(error.message());
-    let said = error.to_string().replace(error.message(), &message);
-    if said.lines().all(|line| line.chars().count() <= WHOLE) {
-        return said;
+    let whole = error.to_string().replace(error.message(), &message);
+    if whole.lines().all(|line| line.chars().count() <= WHOLE) {
+        return whole;
     }
     let message = shortened(&message);
     let Some(span) = error.span().map(|span| narrowed(span, error.message(), text)) else { return message };

@@ -78,16 +78,16 @@ fn what_is_not_understood_is_reported_at_any_depth() {
         let read = Enforcement::from_configuration(&configuration, &"222233334444".into(), &"us-east-1".into()).unwrap();
         read.unclear.into_iter().map(|unclear| format!("{} {}", unclear.pointer, unclear.problem.kind())).collect::<Vec<_>>()
     };
-    for said in [
+    for written in [
         json!({"configId": "c", "createdAt": 1, "createdBy": "x", "updatedAt": 1, "updatedBy": "x", "owner": "ACCOUNT", "inputTags": "IGNORE"}),
         json!({"modelEnforcement": {"includedModels": ["ALL"], "excludedModels": []}}),
         json!({"modelEnforcement": {"includedModels": ["a.one", "us.anthropic.claude-3-haiku-20240307-v1:0"]}}),
         json!({"modelEnforcement": {"excludedModels": ["a.one"]}}),
         json!({"selectiveContentGuarding": {"messages": "SELECTIVE"}}),
     ] {
-        assert_eq!(read(said.clone()), [""; 0], "{said}");
+        assert_eq!(read(written.clone()), [""; 0], "{written}");
     }
-    for (said, expected) in [
+    for (written, expected) in [
         (json!({"enforcementMode": "DETECT"}), "/enforcementMode unknown-key"),
         (json!({"model_enforcement": {}}), "/model_enforcement unknown-key"),
         (json!({"modelEnforcement": {"families": ["x"]}}), "/modelEnforcement/families unknown-key"),
@@ -108,7 +108,7 @@ fn what_is_not_understood_is_reported_at_any_depth() {
         (json!({"modelEnforcement": {"excludedModels": ["anthropic.claude-*"]}}), "/modelEnforcement/excludedModels not-a-model-id"),
         (json!({"modelEnforcement": {"excludedModels": {}}}), "/modelEnforcement/excludedModels wrong-type"),
     ] {
-        assert_eq!(read(said.clone()), [expected], "{said}");
+        assert_eq!(read(written.clone()), [expected], "{written}");
     }
 }
 

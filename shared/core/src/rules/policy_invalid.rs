@@ -147,7 +147,7 @@ fn said_to_be_invalid<'v>(
     let mut was_valid = true;
     for (time, validation) in validations {
         match stretches.last_mut().filter(|_| !was_valid) {
-            Some((_, said)) if !validation.is_valid() => *said = validation,
+            Some((_, latest)) if !validation.is_valid() => *latest = validation,
             None if !validation.is_valid() => stretches.push((time, validation)),
             _ => {}
         }

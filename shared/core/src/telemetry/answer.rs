@@ -118,21 +118,21 @@ fn apart(answer: &Map<String, Value>) -> Vec<Map<String, Value>> {
 }
 
 /// Merges a response about a trail with earlier ones about the same trail.
-fn join(trails: &mut Vec<Map<String, Value>>, said: Map<String, Value>) {
+fn join(trails: &mut Vec<Map<String, Value>>, members: Map<String, Value>) {
     let names = |trail: &Map<String, Value>| {
         let text = |key: &str| trail.get(key).and_then(Value::as_str).map(str::to_owned);
         let arn = text("TrailARN").or_else(|| text("TrailArn"));
         let name = arn.as_deref().map(short).map(str::to_owned).or_else(|| text("Name"));
         (arn, name)
     };
-    let (arn, name) = names(&said);
+    let (arn, name) = names(&members);
     let is_same = |trail: &&mut Map<String, Value>| match (names(trail), &arn, &name) {
         ((Some(before), _), Some(arn), _) => before == *arn,
         ((_, Some(before)), _, Some(name)) => before == *name,
         _ => false,
     };
     match trails.iter_mut().find(is_same) {
-        Some(trail) => trail.extend(said),
-        None => trails.push(said),
+        Some(trail) => trail.extend(members),
+        None => trails.push(members),
     }
 }

@@ -53,8 +53,8 @@ pub(super) fn read(bytes: &[u8], entity: &Entity) -> Result<Value, WorldError> {
 fn not_json(text: &str, entity: &Entity, error: serde_json::Error) -> WorldError {
     let problem = if text.trim().is_empty() {
         "empty, as `>` leaves a file whose command failed".to_owned()
-    } else if let Some(said) = error_of_command(text) {
-        format!("what the AWS CLI says of an error, not an answer: {said}")
+    } else if let Some(error) = error_of_command(text) {
+        format!("what the AWS CLI says of an error, not an answer: {error}")
     } else if let Some(format) = other_format(text) {
         format!("not JSON, but as `--output {format}` prints it: ask with `--output json`")
     } else {

@@ -72,8 +72,8 @@ fn what_else_a_file_is_is_told() {
         (TELEMETRY, r#"{"IsLogging": true, "LatestDeliveryTime": 1}"#, "one of GetTrailStatus"),
         (TELEMETRY, r#"[{"FieldSelectors": []}]"#, "`--query`"),
     ] {
-        let said = problem_with(path, text);
-        assert!(said.contains(says), "{text}: {said}");
+        let problem = problem_with(path, text);
+        assert!(problem.contains(says), "{text}: {problem}");
     }
 }
 
