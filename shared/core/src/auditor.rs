@@ -31,7 +31,7 @@ use crate::{
     change_history::{self, ChangeHistory, Heartbeats, RuleContext},
     cloudtrail::wanted::Wanted,
     config::Configuration,
-    facts::{EvidenceRows, PackedChange, PackedChanges, Places, Rows, Strings, Symbol, Texts},
+    facts::{EvidenceRows, PackedChange, PackedChanges, Rows, RowsByAccountRegion, Strings, Symbol, Texts},
     finding::Finding,
     join::AccountRegionContext,
     missing_evidence::MissingEvidence,
@@ -187,7 +187,7 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
     let mut horizon = Horizon(facts.looked);
     let mut verdicts = Verdicts::default();
     let mut seen: Vec<AccountRegionSummary> = Vec::new();
-    for outcome in judge_accounts_and_regions(facts.places, &texts, &kept, &state, options) {
+    for outcome in judge_accounts_and_regions(facts.account_regions, &texts, &kept, &state, options) {
         horizon.include(outcome.span);
         audit.judged += outcome.counts.judged;
         audit.duplicates += outcome.counts.duplicates;
@@ -224,8 +224,8 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
     let stems: Vec<String> = options.configuration.auditor.stems().collect();
     let (relevance, unread_identities) = Relevance::of(&kept, texts.strings(), &state, &stems);
     let mut regions: BTreeMap<AccountId, BTreeSet<Region>> = BTreeMap::new();
-    for place in &seen {
-        regions.entry(place.account.clone()).or_default().insert(place.region.clone());
+    for summary in &seen {
+        regions.entry(summary.account.clone()).or_default().insert(summary.region.clone());
     }
     // Changes of the organization and of trails concern all accounts, so they form one history. The others form a history for each owner of
     // the resources: an account and Region for Bedrock, and an account for IAM and the services that the auditor runs on.
@@ -239,9 +239,9 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
         }
     }
     let stores = change_history::log_stores(&state, of_all.iter().map(|(_, change)| change));
-    let times = |place: &AccountRegionSummary| {
-        let times: Vec<Timestamp> = place.heartbeats.iter().map(|(time, _)| *time).collect();
-        ((place.account.clone(), place.region.clone()), times)
+    let times = |summary: &AccountRegionSummary| {
+        let times: Vec<Timestamp> = summary.heartbeats.iter().map(|(time, _)| *time).collect();
+        ((summary.account.clone(), summary.region.clone()), times)
     };
     let heartbeats: Heartbeats = seen.iter().map(times).filter(|(_, times)| !times.is_empty()).collect();
     let context = RuleContext {
@@ -360,9 +360,9 @@ pub fn explain_call(call: &Call, facts: &EvidenceRows, world: World, configurati
 pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Option<Vec<String>> {
     let state = resolve(&facts, world);
     let latest = latest_changes(&facts.changes, facts.texts.strings());
-    let mut places = in_order(facts.places, &facts.texts).into_iter();
+    let mut groups = in_order(facts.account_regions, &facts.texts).into_iter();
     let shared = Shared { texts: &facts.texts, state: &state, options, latest: &latest };
-    places.find_map(|place| shared.aggregated(place, options.threads, |aggregate| account_region::explain(&aggregate, &state, id)))
+    groups.find_map(|group| shared.aggregated(group, options.threads, |aggregate| account_region::explain(&aggregate, &state, id)))
 }
 
 /// Explains a finding about changes or states: the rule's condition, the events, what changed, and how its severity came about.
@@ -425,7 +425,7 @@ fn resolve(facts: &EvidenceRows, mut world: World) -> State {
 }
 
 fn judge_accounts_and_regions(
-    places: Places,
+    groups: RowsByAccountRegion,
     texts: &Texts,
     kept: &PackedChanges,
     state: &State,
@@ -433,23 +433,23 @@ fn judge_accounts_and_regions(
 ) -> Vec<PlaceOutcome> {
     let latest = latest_changes(kept, texts.strings());
     let shared = Shared { texts, state, options, latest: &latest };
-    let audit = |place, threads| shared.aggregated(place, threads, |aggregate| account_region::audit(aggregate, state));
+    let audit = |group, threads| shared.aggregated(group, threads, |aggregate| account_region::audit(aggregate, state));
     // Those that would keep one thread busy while the others have nothing left are audited last, one after the other, each by all threads.
-    let mut small = in_order(places, texts);
+    let mut small = in_order(groups, texts);
     let all: usize = small.iter().map(|(_, rows)| rows.len()).sum();
     let most = (all / (2 * options.threads.max(1))).max(aggregate::ROWS_A_THREAD);
     let large = small.split_off(small.partition_point(|(_, rows)| rows.len() <= most));
-    let mut outcomes = parallel::map(options.threads, small, |place| audit(place, 1));
-    outcomes.extend(large.into_iter().map(|place| audit(place, options.threads)));
+    let mut outcomes = parallel::map(options.threads, small, |group| audit(group, 1));
+    outcomes.extend(large.into_iter().map(|group| audit(group, options.threads)));
     outcomes
 }
 
 /// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
 /// last, finds the memory of the others free; another order raises the peak of memory.
-fn in_order(places: Places, texts: &Texts) -> Vec<NamedRows> {
-    let mut places: Vec<_> = places.into_iter().collect();
-    places.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
-    places
+fn in_order(groups: RowsByAccountRegion, texts: &Texts) -> Vec<NamedRows> {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
+    groups
 }
 
 /// The rows of an account and Region, with the symbols of their names.

@@ -34,8 +34,8 @@ use crate::{
 pub struct EvidenceRows {
     pub(crate) texts: Texts,
     /// The rows by account and Region.
-    pub(crate) places: Places,
-    last_place: usize,
+    pub(crate) account_regions: RowsByAccountRegion,
+    last_account_region: usize,
     pub(crate) changes: PackedChanges,
     /// The first and the last time up to which the caller reported to have searched for records, apart from the records' own times.
     pub(crate) looked: Option<(Timestamp, Timestamp)>,
@@ -44,7 +44,7 @@ pub struct EvidenceRows {
 }
 
 /// Rows by account and Region.
-pub(crate) type Places = IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>;
+pub(crate) type RowsByAccountRegion = IndexMap<(Symbol, Symbol), Rows, hashbrown::DefaultHashBuilder>;
 
 /// The values behind the numbers in rows.
 #[derive(Clone, Debug, Default)]
@@ -178,15 +178,15 @@ impl Texts {
 impl EvidenceRows {
     fn push(&mut self, account: &str, region: &str, row: Row) {
         // Consecutive records are mostly of the same account and Region.
-        if let Some(((last_account, last_region), rows)) = self.places.get_index_mut(self.last_place)
+        if let Some(((last_account, last_region), rows)) = self.account_regions.get_index_mut(self.last_account_region)
             && self.texts.get(*last_account) == account
             && self.texts.get(*last_region) == region
         {
             return rows.push(row);
         }
-        let place = (self.texts.intern(account), self.texts.intern(region));
-        let entry = self.places.entry(place);
-        self.last_place = entry.index();
+        let account_region = (self.texts.intern(account), self.texts.intern(region));
+        let entry = self.account_regions.entry(account_region);
+        self.last_account_region = entry.index();
         entry.or_default().push(row);
     }
 
@@ -215,9 +215,9 @@ impl EvidenceRows {
             subject: new_long(columns.subject),
             requested: Symbol24::new(numbered(&requests, columns.requested.get())),
         };
-        for ((account, region), mut rows) in other.places {
+        for ((account, region), mut rows) in other.account_regions {
             rows.iter_mut().for_each(|row| *row = row.renamed(&symbols, rename));
-            self.places.entry((new(account), new(region))).or_default().append(rows);
+            self.account_regions.entry((new(account), new(region))).or_default().append(rows);
         }
         self.changes.absorb(other.changes, &symbols);
         self.drafts.extend(other.drafts);
@@ -240,7 +240,7 @@ impl EvidenceRows {
         if of_drafts.is_empty() {
             return drafts;
         }
-        for ((account, region), rows) in &self.places {
+        for ((account, region), rows) in &self.account_regions {
             let (account, region) = (self.texts.get(*account).into(), self.texts.get(*region).into());
             let requested: BTreeSet<Symbol24> =
                 rows.iter().map(|row| row.columns.requested).filter(|number| of_drafts.contains(number)).collect();
@@ -260,7 +260,7 @@ impl EvidenceRows {
     /// The accounts and Regions of all records and changes.
     #[must_use]
     pub fn regions_read(&self) -> BTreeSet<(AccountId, Region)> {
-        let calls = self.places.keys().map(|(account, region)| (self.texts.get(*account), self.texts.get(*region)));
+        let calls = self.account_regions.keys().map(|(account, region)| (self.texts.get(*account), self.texts.get(*region)));
         let changes = self.changes.iter(self.texts.strings()).map(|listed| (listed.account(), listed.region()));
         // There may be millions of changes, but few accounts and Regions.
         let met: BTreeSet<(&str, &str)> = calls.chain(changes).collect();
@@ -283,7 +283,7 @@ impl EvidenceRows {
     /// The number of records and changes kept, copies included.
     #[must_use]
     pub fn taken(&self) -> u64 {
-        let rows: usize = self.places.values().map(Rows::len).sum();
+        let rows: usize = self.account_regions.values().map(Rows::len).sum();
         (rows + self.changes.len()) as u64
     }
 }

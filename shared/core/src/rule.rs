@@ -193,7 +193,7 @@ pub enum Check {
     /// Called once with the state, and with the changes of the organization and of trails.
     State(StateCheck),
     /// Called with the traffic of each account and Region.
-    AccountRegion(PlaceCheck),
+    AccountRegion(TrafficCheck),
 }
 
 /// A check of a single change.
@@ -210,7 +210,7 @@ pub struct ChangeCheck {
 pub struct StateCheck(pub(crate) fn(&ChangeHistory<'_>) -> Vec<Outcome>);
 
 /// A check of the traffic of an account and Region.
-pub struct PlaceCheck(pub(crate) fn(&Traffic<'_>, &ChangeHistory<'_>) -> Vec<Outcome>);
+pub struct TrafficCheck(pub(crate) fn(&Traffic<'_>, &ChangeHistory<'_>) -> Vec<Outcome>);
 
 macro_rules! opaque {
     ($($name:ident),*) => {
@@ -221,7 +221,7 @@ macro_rules! opaque {
         })*
     };
 }
-opaque!(ChangeCheck, StateCheck, PlaceCheck);
+opaque!(ChangeCheck, StateCheck, TrafficCheck);
 
 /// When calls were made in an account and Region, for rules about gaps in what is recorded.
 #[derive(Clone, Debug)]

@@ -96,8 +96,8 @@ pub(super) fn audit(aggregate: CallAggregate<'_>, state: &State) -> PlaceOutcome
         findings,
         excepted,
         seen: AccountRegionSummary {
-            account: view.place.account.clone(),
-            region: view.place.region.clone(),
+            account: view.context.account.clone(),
+            region: view.context.region.clone(),
             heartbeats: aggregate.heartbeats,
             counted: aggregate.counted,
         },
@@ -119,7 +119,7 @@ impl Fold {
     /// Judges the calls. What a missing evaluation proves may depend on how many calls rest on enforcement, so these are counted first.
     fn of(view: View<'_>, aggregate: &CallAggregate<'_>) -> Self {
         let mut classes = Classes::new(view);
-        let mut compared = view.joined.evaluations.compared(view.place);
+        let mut compared = view.joined.evaluations.compared(view.context);
         if compared.depends_on_calls() {
             for calls in aggregate.calls() {
                 if let Some(hour) = calls.window.and_then(Window::hour)
@@ -185,7 +185,7 @@ impl Fold {
 impl<'v> View<'v> {
     fn of(aggregate: &'v CallAggregate<'v>, state: &'v State) -> Self {
         let CallAggregate { context, evidence, options, .. } = aggregate;
-        View { place: context, joined: evidence, texts: context.texts, state, options }
+        View { context, joined: evidence, texts: context.texts, state, options }
     }
 }
 
@@ -193,7 +193,7 @@ impl View<'_> {
     /// What it proves about calls that rest on enforcement that they have no evaluation.
     fn expectation(&self, calls: &AlikeCalls, compared: &ComparedEvaluations) -> Expectation {
         let (Some(epoch), Some(window)) = (calls.epoch, calls.window) else { return Expectation::None };
-        let is_recorded = self.records(LoggedEvent::EVALUATION, self.place.time_of(epoch)) == InForce::Known(Recorded::Yes);
+        let is_recorded = self.records(LoggedEvent::EVALUATION, self.context.time_of(epoch)) == InForce::Known(Recorded::Yes);
         match window {
             Window::Delivered if is_recorded => Expectation::Evaluation,
             Window::Hour(hour) if is_recorded => compared.expectation(calls.columns.principal, hour),
@@ -204,8 +204,8 @@ impl View<'_> {
     fn coverage(&self, counts: &HashMap<CoverageKey, u64>) -> Vec<CoverageRow> {
         let mut names = SharedTexts::default();
         let row = |(key, count): (&CoverageKey, &u64)| CoverageRow {
-            account: self.place.account.clone(),
-            region: self.place.region.clone(),
+            account: self.context.account.clone(),
+            region: self.context.region.clone(),
             model: names.share(&self.subject_name(key.kind, key.subject, key.epoch)),
             api: names.share(self.texts.get(key.api)),
             verdict: key.verdict,
@@ -228,7 +228,7 @@ impl View<'_> {
     }
 
     fn days(&self, counts: &HashMap<(Option<Day>, Verdict, Grade), u64>) -> Vec<DayRow> {
-        let (account, region) = (&self.place.account, &self.place.region);
+        let (account, region) = (&self.context.account, &self.context.region);
         let row = |(&(day, verdict, grade), &count): (&(Option<Day>, Verdict, Grade), &u64)| DayRow {
             day,
             account: account.clone(),
@@ -244,14 +244,14 @@ impl View<'_> {
     /// or its own name if the model isn't known.
     fn subject_name(&self, kind: Kind, subject: Symbol24, epoch: Option<u32>) -> String {
         let text = self.texts.long(subject);
-        let (account, region) = (&self.place.account, &self.place.region);
+        let (account, region) = (&self.context.account, &self.context.region);
         let mediator = match kind {
             Kind::Call(OperationCoverage::Mediated(Mediator::Agent)) => Some((MediatorKind::Agent, "agent")),
             Kind::Call(OperationCoverage::Mediated(Mediator::Flow)) => Some((MediatorKind::Flow, "flow")),
             _ => None,
         };
         if let Some((mediator, word)) = mediator {
-            let at = epoch.map_or(Timestamp::END, |epoch| self.place.time_of(epoch));
+            let at = epoch.map_or(Timestamp::END, |epoch| self.context.time_of(epoch));
             let model = self.state.mediated(mediator, account, region, text, at).state().and_then(|mediated| mediated.model.as_ref());
             return model.map_or_else(|| format!("{word}/{text}"), ToString::to_string);
         }
@@ -268,11 +268,11 @@ impl View<'_> {
     fn blind_spots(&self, fold: &Fold) -> Vec<BlindRow> {
         let mut missing: BTreeSet<MissingEvidence> = fold.missing.iter().copied().map(MissingEvidence::Evidence).collect();
         for epoch in &fold.epochs {
-            missing.extend(self.blind_at(epoch.map_or(Timestamp::END, |epoch| self.place.time_of(epoch))));
+            missing.extend(self.blind_at(epoch.map_or(Timestamp::END, |epoch| self.context.time_of(epoch))));
         }
         let row = |missing: MissingEvidence| BlindRow {
-            account: self.place.account.clone(),
-            region: self.place.region.clone(),
+            account: self.context.account.clone(),
+            region: self.context.region.clone(),
             missing,
             remedy: missing.remedy().to_owned(),
         };
@@ -291,7 +291,7 @@ impl View<'_> {
     }
 
     fn blind_at(&self, at: Timestamp) -> Vec<MissingEvidence> {
-        let (account, region) = (&self.place.account, &self.place.region);
+        let (account, region) = (&self.context.account, &self.context.region);
         let mut missing = Vec::new();
         if matches!(self.state.policy(account, at), InForce::NotKnown) {
             missing.push(MissingEvidence::Evidence(Missing::EffectivePolicy));
@@ -322,9 +322,9 @@ impl View<'_> {
     fn key(&self, rule: &'static str, discriminator: &str, observed: &Observed) -> FindingKey {
         FindingKey {
             rule,
-            account: self.place.account.clone(),
-            region: self.place.region.clone(),
-            resource: observed.resource.clone().unwrap_or_else(|| format!("AWS::::Account:{}", self.place.account)),
+            account: self.context.account.clone(),
+            region: self.context.region.clone(),
+            resource: observed.resource.clone().unwrap_or_else(|| format!("AWS::::Account:{}", self.context.account)),
             discriminator: discriminator.to_owned(),
         }
     }

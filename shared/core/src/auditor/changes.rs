@@ -195,7 +195,9 @@ impl ChangeRules {
                 match check {
                     Check::Call(_) | Check::Change(_) => {}
                     Check::State(check) => self.take(rule, None, check.0(history), options),
-                    Check::AccountRegion(check) => traffic.iter().for_each(|place| self.take(rule, None, check.0(place, history), options)),
+                    Check::AccountRegion(check) => {
+                        traffic.iter().for_each(|traffic| self.take(rule, None, check.0(traffic, history), options))
+                    }
                 }
             }
         }

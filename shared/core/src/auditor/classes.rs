@@ -88,7 +88,7 @@ pub(super) struct Classes {
 impl Classes {
     pub(super) fn new(view: View<'_>) -> Self {
         let requirements = &view.options.configuration.requirements;
-        let enforcements: Vec<_> = view.state.all_enforcements(&view.place.account, &view.place.region).collect();
+        let enforcements: Vec<_> = view.state.all_enforcements(&view.context.account, &view.context.region).collect();
         let scopes = enforcements.iter().map(|(_, scope)| scope).chain(requirements.iter().map(|requirement| &requirement.models));
         let guardrails = enforcements.iter().filter_map(|(key, _)| key.as_ref());
         let required = requirements.iter().filter_map(|requirement| requirement.guardrail.as_ref());
@@ -130,7 +130,7 @@ impl Classes {
         }
         let model = Model::parse(view.texts.long(subject));
         let is_named = self.named_models.contains(model.as_str());
-        let resolved = view.state.resolve(&model, &view.place.account, &view.place.region);
+        let resolved = view.state.resolve(&model, &view.context.account, &view.context.region);
         let class = match &model {
             Model::Unknown => SubjectClass::None,
             _ if is_named => SubjectClass::Itself(subject),
@@ -153,7 +153,7 @@ impl Classes {
             None => RequestedClass::None,
             Some(guardrail) => {
                 let identifier = view.texts.get(guardrail);
-                let key = GuardrailKey::from_identifier(identifier, &view.place.account, &view.place.region);
+                let key = GuardrailKey::from_identifier(identifier, &view.context.account, &view.context.region);
                 let version = GuardrailVersion::parse(view.texts.get(texts.version));
                 match (key, version) {
                     (Some(key), _) if view.state.guardrail_made(&key).is_some() => RequestedClass::Itself(requested),

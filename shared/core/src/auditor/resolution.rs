@@ -140,8 +140,8 @@ impl<'v> Resolver<'v> {
         let mut resolved_at = restored_at.try_fold(Timestamp::BEGINNING, |latest, at| Some(latest.max(at?)));
         if resolved == Resolved::ByPolicy {
             let last = call_groups.values().flatten().copied().flat_map(|span| span.ends().collect::<Vec<_>>()).max();
-            let later = self.view.place.boundaries().iter().rev().take_while(|moment| Some(**moment) > last);
-            let demands = |moment: &&Timestamp| self.view.policy_is_silent(**moment) == InForce::Known(false);
+            let later = self.view.context.boundaries().iter().rev().take_while(|time| Some(**time) > last);
+            let demands = |time: &&Timestamp| self.view.policy_is_silent(**time) == InForce::Known(false);
             resolved_at = last.filter(|_| untimed.is_empty()).and_then(|_| later.take_while(demands).last().copied());
         }
         (resolved_at, reopened)
@@ -151,14 +151,14 @@ impl<'v> Resolver<'v> {
     fn restored_at(&self, call_group: CallGroup, spans: &[Span]) -> Option<Timestamp> {
         let last = spans.iter().flat_map(Span::ends).max()?;
         let call = self.view.call_like(call_group.kind.kind, call_group.kind.subject, call_group.kind.api);
-        let is_covered = |moment: &Timestamp| {
-            let again = Call { time: Some(*moment), ..call.clone() };
+        let is_covered = |time: &Timestamp| {
+            let again = Call { time: Some(*time), ..call.clone() };
             let judgement = judge(&again, &Evidence::default(), self.view.state, &self.view.options.configuration.requirements);
             (judgement.verdict, judgement.grade) == (Verdict::Compliant, Grade::Enforced)
         };
         // From the latest change of the state backwards, as long as each state covers the calls.
-        let later = self.view.place.boundaries().iter().rev().take_while(|moment| **moment > last);
-        later.take_while(|moment| is_covered(moment)).last().copied()
+        let later = self.view.context.boundaries().iter().rev().take_while(|time| **time > last);
+        later.take_while(|time| is_covered(time)).last().copied()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 /// The evidence of an account and Region, with what is needed to judge its calls.
 #[derive(Clone, Copy)]
 pub(super) struct View<'v> {
-    pub(super) place: &'v AccountRegionContext<'v>,
+    pub(super) context: &'v AccountRegionContext<'v>,
     pub(super) joined: &'v JoinedEvidence,
     pub(super) texts: &'v Texts,
     pub(super) state: &'v State,
@@ -29,11 +29,11 @@ impl View<'_> {
     /// A call of these, as far as its verdict depends on it. Its time is not its own, but the beginning of the epoch in which the state was the
     /// same, so that equal calls of an epoch are one class.
     pub(super) fn call_of(&self, calls: &AlikeCalls) -> Call {
-        let (account, region) = (&self.place.account, &self.place.region);
+        let (account, region) = (&self.context.account, &self.context.region);
         let texts = self.texts.requested(&calls.columns);
         let error = self.texts.get(calls.form.error);
         Call {
-            time: calls.epoch.map(|epoch| self.place.time_of(epoch)),
+            time: calls.epoch.map(|epoch| self.context.time_of(epoch)),
             requested: texts.guardrail.some().map(|guardrail| Requested {
                 guardrail: GuardrailKey::from_identifier(self.texts.get(guardrail), account, region),
                 version: GuardrailVersion::parse(self.texts.get(texts.version)),
@@ -51,8 +51,8 @@ impl View<'_> {
         };
         let subject = self.texts.long(subject);
         Call {
-            account: self.place.account.clone(),
-            region: self.place.region.clone(),
+            account: self.context.account.clone(),
+            region: self.context.region.clone(),
             time: None,
             api: self.texts.get(api).to_owned(),
             reach,
@@ -105,14 +105,14 @@ impl View<'_> {
 
     /// Whether events of a kind were recorded here at a time, from what is known of trails and from the records read.
     pub(super) fn records(&self, event: LoggedEvent<'_>, at: Timestamp) -> InForce<Recorded> {
-        let telemetry = self.state.telemetry(&self.place.account, &self.place.region, at);
+        let telemetry = self.state.telemetry(&self.context.account, &self.context.region, at);
         let is_seen = self.joined.evaluations_seen.around(at);
         telemetry.map(|telemetry| if is_seen { telemetry.records_as_seen(event) } else { telemetry.records(event) })
     }
 
     /// Whether the account's effective policy demands no guardrail in this Region. False for an account that is not active.
     pub(super) fn policy_is_silent(&self, at: Timestamp) -> InForce<bool> {
-        let (account, region) = (&self.place.account, &self.place.region);
+        let (account, region) = (&self.context.account, &self.context.region);
         let is_active = self.state.placement(account, at).state().is_none_or(|placement| placement.active);
         let policy = self.state.policy(account, at);
         let demands = |in_force: &PolicyInForce| in_force.policy.as_ref().map_or(Some(false), |policy| policy.demands_in(region));

@@ -180,13 +180,10 @@ impl EvidenceRows {
                     record.refusing_guardrail,
                 ],
             };
-            let place = (record.account.to_owned(), record.region.to_owned(), hour);
-            packets.entry(place).or_default().entry(shared).or_default().insert(own);
+            let key = (record.account.to_owned(), record.region.to_owned(), hour);
+            packets.entry(key).or_default().entry(shared).or_default().insert(own);
         }
-        packets
-            .into_iter()
-            .flat_map(|(place, groups)| split(groups).into_iter().map(move |groups| packet(&place, &groups, claimed)))
-            .collect()
+        packets.into_iter().flat_map(|(key, groups)| split(groups).into_iter().map(move |groups| packet(&key, &groups, claimed))).collect()
     }
 }
 

@@ -67,7 +67,7 @@ impl EvidenceRows {
     /// All calls, evaluations and logs.
     pub fn stored_records(&self) -> impl Iterator<Item = StoredRecord<'_>> {
         let texts = &self.texts;
-        self.places.iter().flat_map(move |((account, region), rows)| {
+        self.account_regions.iter().flat_map(move |((account, region), rows)| {
             let (account, region) = (texts.get(*account), texts.get(*region));
             rows.iter().map(move |row| {
                 let Columns { principal, subject, .. } = row.columns;

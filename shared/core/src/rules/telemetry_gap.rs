@@ -5,7 +5,7 @@ use crate::{
     change_history::{ChangeHistory, Outcome, RuleMatch},
     framework::LOGS_IMPAIRED,
     organization::GLOBAL_REGION,
-    rule::{Check, Correlation, Group, PlaceCheck, Resolved, Rule, StateCheck, Traffic},
+    rule::{Check, Correlation, Group, Resolved, Rule, StateCheck, Traffic, TrafficCheck},
     severity::Severity,
     timestamp::Timestamp,
 };
@@ -28,7 +28,7 @@ pub(super) static RULE: Rule = Rule {
     resolved: Resolved::ByState,
     correlation: Correlation::Independent,
     controls: LOGS_IMPAIRED,
-    checks: &[Check::AccountRegion(PlaceCheck(check)), Check::State(StateCheck(check_state))],
+    checks: &[Check::AccountRegion(TrafficCheck(check)), Check::State(StateCheck(check_state))],
 };
 
 /// Seconds within which CloudTrail usually delivers (docs/aws/eventbridge.md#delivery).

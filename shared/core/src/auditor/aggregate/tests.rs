@@ -136,7 +136,7 @@ impl Sums {
         let configuration = format!("{}[auditor]\nheartbeat_role = \"{}\"\n", self.configuration, PRINCIPALS[2]);
         let configuration = Configuration::parse(&configuration).unwrap();
         let options = AuditOptions { configuration: &configuration, selection: &self.selection, now: at(2_000), threads: 1 };
-        let rows: Vec<Row> = facts.places.values().flat_map(Rows::iter).copied().collect();
+        let rows: Vec<Row> = facts.account_regions.values().flat_map(Rows::iter).copied().collect();
         let latest_change = self.known.is_latest_change_known.then(|| at(200));
         let context = AccountRegionContext::new(ACCOUNT.into(), REGION.into(), &facts.texts, &state, latest_change);
         with(&rows, &context, &options, &state)
