@@ -1,0 +1,203 @@
+use audit_core::{
+    auditor::{self, Audit, AuditOptions, Selection},
+    config::Configuration,
+    facts::EvidenceRows,
+    timestamp::Timestamp,
+    world::{SnapshotPath, World},
+};
+
+use super::*;
+use crate::{
+    input::Input,
+    scan::{Digest, Options, scan},
+};
+
+fn call(request: u32, time: &str) -> String {
+    format!(
+        r#"{{"eventSource":"bedrock.amazonaws.com","eventName":"Converse","eventType":"AwsApiCall","awsRegion":"us-east-1","recipientAccountId":"222233334444",
+            "eventTime":"{time}","requestID":"request-{request}","eventID":"event-{request}","userIdentity":{{"arn":"arn:aws:iam::222233334444:user/u"}},
+            "requestParameters":{{"modelId":"a.one"}}}}"#
+    )
+    .replace('\n', " ")
+}
+
+const CHANGE: &str = r#"{"eventSource":"bedrock.amazonaws.com","eventName":"DeleteEnforcedGuardrailConfiguration","awsRegion":"us-east-1",
+    "recipientAccountId":"222233334444","eventTime":"2026-11-20T05:00:00Z","eventID":"change-1","requestParameters":{"configId":"c"}}"#;
+
+fn world_files() -> Vec<(String, Vec<u8>)> {
+    vec![("effective-policies/222233334444.json".to_owned(), br#"{"EffectivePolicy": null}"#.to_vec())]
+}
+
+/// Reads a file with these records into the store, as `audit --store` does.
+fn run(store: &mut Store, folder: &Path, name: &str, records: &[String]) -> Audit {
+    let path = folder.join(name);
+    std::fs::write(&path, records.join("\n")).unwrap();
+    let known = store.known_inputs().unwrap();
+    let is_known = |digest: &Digest| known.contains(digest);
+    let input = Input::File { bytes: std::fs::metadata(&path).unwrap().len(), path, is_named: true };
+    let scanned = scan(&[input], &auditor::wanted(), &Options { known: Some(&is_known), ..Options::default() });
+    let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
+    store.add(&scanned.facts, &new, &world_files()).unwrap();
+    let mut facts = EvidenceRows::default();
+    store.load_facts(&mut facts).unwrap();
+    let mut world = World::default();
+    for (path, json) in store.load_world().unwrap() {
+        world.add(&SnapshotPath::parse(&path).unwrap(), &json).unwrap();
+    }
+    let (configuration, selection) = (Configuration::default(), Selection::default());
+    let audit = auditor::audit(
+        facts,
+        world,
+        &AuditOptions { configuration: &configuration, selection: &selection, now: Timestamp::from_seconds(0), threads: 1 },
+    );
+    store.conclude(&audit).unwrap();
+    audit
+}
+
+fn dump(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).unwrap();
+    let mut all = Vec::new();
+    for table in ["texts", "records", "changes", "world", "inputs", "findings", "coverage", "days", "blind", "summary"] {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            all.push(format!(
+                "{table} {:?}",
+                (0..columns).map(|column| row.get::<_, rusqlite::types::Value>(column).unwrap()).collect::<Vec<_>>()
+            ));
+        }
+    }
+    all
+}
+
+#[test]
+fn several_runs_conclude_what_one_would_and_the_same_files_twice_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let records: Vec<String> = (0..4).map(|n| call(n, &format!("2026-11-20T0{}:00:00Z", 2 * n + 1))).collect();
+    let mut several = Store::open(&at("several.db")).unwrap();
+    run(&mut several, folder.path(), "a.jsonl", &records[2..]);
+    run(&mut several, folder.path(), "b.jsonl", &[CHANGE.replace('\n', " "), records[0].clone()]);
+    let last = run(&mut several, folder.path(), "c.jsonl", &records[..2]);
+    let before = dump(&at("several.db"));
+    let again = run(&mut several, folder.path(), "c-by-another-name.jsonl", &records[..2]);
+    assert_eq!(again, last);
+    assert_eq!(dump(&at("several.db")), before);
+
+    let mut one = Store::open(&at("one.db")).unwrap();
+    let all: Vec<String> = std::iter::once(CHANGE.replace('\n', " ")).chain(records).collect();
+    let at_once = run(&mut one, folder.path(), "all.jsonl", &all);
+    assert_eq!((&last.findings, &last.coverage, &last.blind), (&at_once.findings, &at_once.coverage, &at_once.blind));
+    assert_eq!(last.invocations.violation, 2, "those after the deletion, known from another file");
+    assert_eq!(several.findings().unwrap(), last.findings);
+    assert_eq!(several.coverage().unwrap(), last.coverage);
+    assert_eq!(several.blind().unwrap(), last.blind);
+    assert_eq!(several.days().unwrap(), last.days);
+    assert!(last.days.iter().map(|row| row.count).sum::<u64>() == 4 && last.days.iter().all(|row| row.day.is_some()));
+    let summary = several.summary().unwrap();
+    assert_eq!((summary.records.read, summary.records.judged, summary.records.duplicates), (6, 5, 1));
+    assert_eq!(summary.records.read, summary.records.judged + summary.records.ignored + summary.records.unreadable);
+    assert_eq!(summary.invocations, last.invocations);
+}
+
+#[test]
+fn calls_can_be_queried_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("s.db")).unwrap();
+    run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z"), call(2, "no time")]);
+    let query = "SELECT group_concat(account || ' ' || event_name || ' ' || model_id || ' ' || coalesce(event_time, '-'), ', ') FROM calls ORDER BY request_id";
+    let calls: String = store.connection.query_row(query, [], |row| row.get(0)).unwrap();
+    assert_eq!(calls, "222233334444 Converse a.one 2026-11-20T01:00:00Z, 222233334444 Converse a.one -");
+}
+
+#[test]
+fn many_first_writers_make_one_store() {
+    for round in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+        let together = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            let open = || {
+                together.wait();
+                let mut store = Store::open(&path)?;
+                store.add(&EvidenceRows::default(), &[], &world_files())
+            };
+            let opened: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            for opened in opened {
+                opened.join().unwrap().unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+            }
+        });
+        assert_eq!(Store::open_existing(&path).unwrap().load_world().unwrap(), world_files());
+    }
+}
+
+#[test]
+fn a_locked_store_is_waited_for() {
+    static WAITED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    on_wait(|| WAITED.store(true, std::sync::atomic::Ordering::SeqCst));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    let mut store = Store::open(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            other.execute_batch("COMMIT").unwrap();
+        });
+        assert!(Store::open_existing(&path).unwrap().findings().unwrap().is_empty());
+        store.add(&EvidenceRows::default(), &[], &world_files()).unwrap();
+    });
+    assert!(WAITED.load(std::sync::atomic::Ordering::SeqCst), "and it is said");
+}
+
+#[test]
+fn what_was_concluded_from_less_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    let (mut one, mut other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+    let before = one.revision().unwrap();
+    one.add(&EvidenceRows::default(), &[], &world_files()).unwrap();
+    assert_eq!(one.revision().unwrap(), before, "what it writes itself is no news");
+    other.add(&EvidenceRows::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
+    assert!(!one.conclude_unless_changed(&Audit::default(), before).unwrap());
+    let after = one.revision().unwrap();
+    assert!(one.conclude_unless_changed(&Audit::default(), after).unwrap());
+}
+
+#[test]
+fn a_store_of_version_1_is_brought_to_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    let mut store = Store::open(&path).unwrap();
+    let audit = run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z")]);
+    drop(store);
+    let version_1 = "DROP TABLE days; PRAGMA user_version = 1;";
+    Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
+    let mut store = Store::open_existing(&path).unwrap();
+    assert_eq!((store.findings().unwrap(), store.days().unwrap()), (audit.findings.clone(), Vec::new()));
+    assert_eq!(store.summary().unwrap().invocations, audit.invocations);
+    store.conclude(&audit).unwrap();
+    assert_eq!(store.days().unwrap(), audit.days);
+    let tables = |path: &Path| {
+        let connection = Connection::open(path).unwrap();
+        let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
+        rows.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let new = folder.path().join("new.db");
+    drop(Store::open(&new).unwrap());
+    assert_eq!(tables(&path), tables(&new), "the tables of an upgraded store are those of a new one");
+}
+
+#[test]
+fn another_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(matches!(Store::open(&path), Err(StoreError::Version { found: 0 })));
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    assert!(matches!(Store::open(&path), Err(StoreError::Version { found: 99 })));
+    assert!(Store::open_existing(&folder.path().join("missing.db")).is_err());
+}
