@@ -4,19 +4,24 @@
 //! Fields are only ever added: `docs/report-v1.schema.json` holds every field, its type and the words that it can have, and a test fails
 //! when one that stands there is gone. Whatever has to be removed or renamed begins version 2.
 
+mod conversion;
+#[cfg(test)]
+mod schema;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+#[cfg(test)]
+use crate::verdict::{Grade, Missing, Reason, Verdict};
 use crate::{
     arn::AccountId,
-    control_change, finding, report,
+    finding,
     timestamp::{Day, Timestamp},
-    verdict::{self, Grade, Missing, Reason, Verdict},
 };
 
 #[cfg(test)]
-use self::tests::{Date, EnumText, Time};
+use self::schema::{Date, EnumText, Time};
 
 /// A whole report.
 #[derive(Debug, Serialize)]
@@ -346,303 +351,11 @@ pub struct Unreadable<'r> {
     pub reason: &'r str,
 }
 
-impl<'r> From<&'r report::Report> for Report<'r> {
-    fn from(report: &'r report::Report) -> Self {
-        Report {
-            schema_version: 1,
-            tool: Tool { name: &report.tool.name, version: &report.tool.version },
-            generated_at: report.generated_at,
-            filter: report.filter.as_ref().map(Filter::from),
-            incomplete: &report.incomplete,
-            records: Records::from(&report.records),
-            invocations: Invocations::from(&report.invocations),
-            coverage: report.coverage.iter().map(CoverageRow::from).collect(),
-            timeline: report.timeline.iter().map(TimelineRow::from).collect(),
-            blind: report.blind.iter().map(BlindRow::from).collect(),
-            findings: findings(&report.findings),
-            unreadable: report.unreadable.iter().map(Unreadable::from).collect(),
-            organization: report.organization.as_deref(),
-            accounts: &report.accounts,
-            units: &report.units,
-            configuration: report.configuration.as_ref().map(ConfigurationFile::from),
-        }
-    }
-}
-
 /// Findings, as all outputs of JSON have them.
 #[must_use]
 pub fn findings<'r>(findings: impl IntoIterator<Item = &'r finding::Finding>) -> Vec<Finding<'r>> {
     findings.into_iter().map(Finding::from).collect()
 }
 
-impl<'r> From<&'r report::Filter> for Filter<'r> {
-    fn from(filter: &'r report::Filter) -> Self {
-        Filter {
-            accounts: filter.accounts.iter().map(|account| &**account).collect(),
-            regions: filter.regions.iter().map(|region| &**region).collect(),
-            since: filter.since,
-            until: filter.until,
-            severity: filter.severity.map(crate::severity::Severity::as_str),
-            status: filter.status.map(finding::Status::as_str),
-            rules: &filter.rules,
-            left_out: filter.left_out,
-        }
-    }
-}
-
-impl<'r> From<&'r report::ConfigurationFile> for ConfigurationFile<'r> {
-    fn from(file: &'r report::ConfigurationFile) -> Self {
-        ConfigurationFile { path: &file.path, was_found: file.was_found }
-    }
-}
-
-impl<'r> From<&'r report::Records> for Records<'r> {
-    fn from(records: &'r report::Records) -> Self {
-        Records {
-            read: records.read,
-            judged: records.judged,
-            ignored: records.ignored,
-            unreadable: records.unreadable,
-            duplicates: records.duplicates,
-            ignored_because: &records.ignored_because,
-            left_out: &records.left_out,
-        }
-    }
-}
-
-impl From<&verdict::Invocations> for Invocations {
-    fn from(invocations: &verdict::Invocations) -> Self {
-        let verdict::Invocations { compliant, violation, not_provable, not_applicable } = *invocations;
-        Invocations { compliant, violation, not_provable, not_applicable }
-    }
-}
-
-impl<'r> From<&'r report::CoverageRow> for CoverageRow<'r> {
-    fn from(row: &'r report::CoverageRow) -> Self {
-        CoverageRow {
-            account: &row.account,
-            region: &row.region,
-            model: &row.model,
-            api: &row.api,
-            verdict: row.verdict.as_str(),
-            grade: row.grade.as_str(),
-            reason: row.reason.map(Reason::as_str),
-            count: row.count,
-        }
-    }
-}
-
-impl<'r> From<&'r report::TimelineRow> for TimelineRow<'r> {
-    fn from(row: &'r report::TimelineRow) -> Self {
-        let report::TimelineRow { day, account, verdict, grade, count } = row;
-        TimelineRow { day: *day, account, verdict: verdict.as_str(), grade: grade.as_str(), count: *count }
-    }
-}
-
-impl<'r> From<&'r report::BlindRow> for BlindRow<'r> {
-    fn from(row: &'r report::BlindRow) -> Self {
-        BlindRow { account: &row.account, region: &row.region, missing: row.missing.as_str(), remedy: &row.remedy }
-    }
-}
-
-impl<'r> From<&'r report::Unreadable> for Unreadable<'r> {
-    fn from(unreadable: &'r report::Unreadable) -> Self {
-        Unreadable { file: &unreadable.file, record: unreadable.record, reason: &unreadable.reason }
-    }
-}
-
-impl<'r> From<&'r finding::Finding> for Finding<'r> {
-    fn from(finding: &'r finding::Finding) -> Self {
-        Finding {
-            id: &finding.id,
-            rule: &finding.rule,
-            severity: finding.severity.as_str(),
-            title: &finding.title,
-            detail: &finding.detail,
-            remediation: &finding.remediation,
-            status: finding.status.as_str(),
-            account: &finding.account,
-            region: &finding.region,
-            resource: &finding.resource,
-            principals: finding.principals.clone().into(),
-            models: finding.models.clone().into(),
-            apis: finding.apis.clone().into(),
-            verdict: finding.verdict.map(Verdict::as_str),
-            grade: finding.grade.map(Grade::as_str),
-            reason: finding.reason.map(Reason::as_str),
-            missing: finding.missing.iter().copied().map(Missing::as_str).collect(),
-            attempted: finding.attempted,
-            expected: finding.expected,
-            linked: &finding.linked,
-            first_seen: finding.first_seen,
-            last_seen: finding.last_seen,
-            count: finding.count,
-            events: &finding.events,
-            changes: finding.changes.iter().map(ControlChange::from).collect(),
-            policy: finding.policy.as_ref().map(JudgedAgainst::from),
-            controls: &finding.controls,
-            reopened: finding.reopened,
-            resolved_at: finding.resolved_at,
-            suppression: finding.suppression.as_ref().map(Suppression::from),
-        }
-    }
-}
-
-impl<'r> From<&'r control_change::ControlChange> for ControlChange<'r> {
-    fn from(change: &'r control_change::ControlChange) -> Self {
-        ControlChange {
-            control: &change.control,
-            side: change.side.as_deref(),
-            before: change.before.as_deref(),
-            after: change.after.as_deref(),
-        }
-    }
-}
-
-impl<'r> From<&'r finding::JudgedAgainst> for JudgedAgainst<'r> {
-    fn from(policy: &'r finding::JudgedAgainst) -> Self {
-        JudgedAgainst {
-            basis: &policy.basis,
-            since: policy.since,
-            identifier: policy.identifier.as_deref(),
-            policy: policy.policy.as_deref(),
-            attached_to: policy.attached_to.as_deref(),
-        }
-    }
-}
-
-impl<'r> From<&'r finding::Suppression> for Suppression<'r> {
-    fn from(suppression: &'r finding::Suppression) -> Self {
-        Suppression {
-            until: &suppression.until,
-            reason: &suppression.reason,
-            owner: &suppression.owner,
-            ticket: suppression.ticket.as_deref(),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::{borrow::Cow, fs, marker::PhantomData, path::Path};
-
-    use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
-    use serde_json::Value;
-
-    use super::*;
-    use crate::{finding::Status, severity::Severity};
-
-    /// A text that is one of the words of an enumeration.
-    pub(super) struct EnumText<T>(PhantomData<T>);
-
-    macro_rules! words {
-        ($($of:ty),*) => {
-            $(impl JsonSchema for EnumText<$of> {
-                fn schema_name() -> Cow<'static, str> {
-                    stringify!($of).into()
-                }
-                fn inline_schema() -> bool {
-                    true
-                }
-                fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                    let words: Vec<&str> = <$of>::ALL.iter().map(|one| one.as_str()).collect();
-                    json_schema!({"type": "string", "enum": words})
-                }
-            })*
-        };
-    }
-    words!(Severity, Status, Verdict, Grade, Reason, Missing);
-
-    /// A time in RFC 3339.
-    pub(super) struct Time;
-
-    impl JsonSchema for Time {
-        fn schema_name() -> Cow<'static, str> {
-            "Time".into()
-        }
-        fn inline_schema() -> bool {
-            true
-        }
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({"type": "string", "format": "date-time"})
-        }
-    }
-
-    /// A date in RFC 3339.
-    pub(super) struct Date;
-
-    impl JsonSchema for Date {
-        fn schema_name() -> Cow<'static, str> {
-            "Date".into()
-        }
-        fn inline_schema() -> bool {
-            true
-        }
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({"type": "string", "format": "date"})
-        }
-    }
-
-    fn schema() -> Value {
-        // Of what is written, not of what could be read: a field is always there unless it is left out on purpose.
-        let generator = SchemaSettings::default().for_serialize().into_generator();
-        serde_json::to_value(generator.into_root_schema_for::<Report<'static>>()).unwrap()
-    }
-
-    /// What the first schema says and the second one doesn't, as paths. Descriptions are for people.
-    fn lost(before: &Value, after: &Value, path: &str) -> Vec<String> {
-        match (before, after) {
-            (Value::Object(before), Value::Object(after)) => {
-                let said = before.iter().filter(|(key, value)| *key != "description" || value.is_object());
-                said.flat_map(|(key, value)| lost(value, after.get(key).unwrap_or(&Value::Null), &format!("{path}/{key}"))).collect()
-            }
-            (Value::Array(before), Value::Array(after)) => {
-                before.iter().filter(|value| !after.contains(value)).map(|value| format!("{path}: {value}")).collect()
-            }
-            _ => (before != after).then(|| format!("{path}: {before}")).into_iter().collect(),
-        }
-    }
-
-    #[test]
-    fn no_field_type_or_word_of_version_1_is_ever_lost() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/report-v1.schema.json");
-        let schema = schema();
-        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
-        let written = fs::read_to_string(&path).unwrap_or_default();
-        if !written.is_empty() {
-            // Not even UPDATE_DOCS takes a field away.
-            assert_eq!(lost(&serde_json::from_str(&written).unwrap(), &schema, ""), [""; 0], "programs rest on these");
-        }
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            fs::write(&path, &text).unwrap();
-        } else {
-            assert!(written == text, "docs/report-v1.schema.json is not current: run the tests with UPDATE_DOCS=1");
-        }
-    }
-
-    #[test]
-    fn a_field_that_is_removed_renamed_or_of_another_type_is_noticed() {
-        let schema = schema();
-        assert_eq!(lost(&schema, &schema, ""), [""; 0]);
-        let without = |pointer: &str, key: &str| {
-            let mut changed = schema.clone();
-            changed.pointer_mut(pointer).unwrap().as_object_mut().unwrap().shift_remove(key).unwrap();
-            lost(&schema, &changed, "")
-        };
-        assert_eq!(without("/properties", "blind").len(), 1);
-        assert_eq!(without("/$defs/Finding/properties", "reopened").len(), 1);
-        let mut other = schema.clone();
-        *other.pointer_mut("/$defs/Finding/properties/count/type").unwrap() = "string".into();
-        assert_eq!(lost(&schema, &other, ""), ["/$defs/Finding/properties/count/type: \"integer\""]);
-        let mut fewer = schema.clone();
-        fewer.pointer_mut("/$defs/Finding/properties/status/enum").unwrap().as_array_mut().unwrap().pop();
-        assert_eq!(lost(&schema, &fewer, ""), ["/$defs/Finding/properties/status/enum: \"RESOLVED\""]);
-        let mut described = schema.clone();
-        *described.pointer_mut("/$defs/Finding/description").unwrap() = "otherwise".into();
-        assert_eq!(lost(&schema, &described, ""), [""; 0]);
-        // What is there always may not become absent.
-        let mut optional = schema.clone();
-        optional.pointer_mut("/required").unwrap().as_array_mut().unwrap().pop();
-        assert_eq!(lost(&schema, &optional, "").len(), 1);
-    }
-}
+mod tests;
