@@ -65,18 +65,18 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
 
     /// Reads everything of an account and Region: enforced configurations, telemetry, guardrails and what uses them. A part that fails
     /// doesn't keep the others from being read.
-    pub async fn place(&self, place: &AccountRegion) -> Result<(), CallError> {
-        let parts = [self.settings(place).await, self.guardrails(place).await, self.all_consumers(place).await];
+    pub async fn place(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+        let parts = [self.settings(account_region).await, self.guardrails(account_region).await, self.all_consumers(account_region).await];
         parts.into_iter().collect()
     }
 
-    async fn settings(&self, place: &AccountRegion) -> Result<(), CallError> {
-        let AccountRegion { account, region } = place;
+    async fn settings(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+        let AccountRegion { account, region } = account_region;
         self.record(&Question::EnforcedConfigurations, &format!("enforced-configurations/{account}/{region}")).await?;
         self.record(&Question::Telemetry, &format!("telemetry/{account}/{region}")).await.map(|_| ())
     }
 
-    async fn all_consumers(&self, place: &AccountRegion) -> Result<(), CallError> {
+    async fn all_consumers(&self, account_region: &AccountRegion) -> Result<(), CallError> {
         for consumers in [
             Consumers {
                 list: Question::InferenceProfiles,
@@ -88,7 +88,7 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
             Consumers { list: Question::Agents, key: "agentSummaries", id: "agentId", folder: "agents", ask: Question::Agent },
             Consumers { list: Question::Flows, key: "flowSummaries", id: "id", folder: "flows", ask: Question::Flow },
         ] {
-            self.consumers(place, &consumers).await?;
+            self.consumers(account_region, &consumers).await?;
         }
         Ok(())
     }
@@ -120,8 +120,8 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
         Ok(Some(organization))
     }
 
-    async fn guardrails(&self, place: &AccountRegion) -> Result<(), CallError> {
-        let AccountRegion { account, region } = place;
+    async fn guardrails(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+        let AccountRegion { account, region } = account_region;
         let Some(listed) = self.list(&Question::Guardrails, &format!("guardrails/{account}/{region}")).await? else { return Ok(()) };
         let mut present: BTreeSet<String> = BTreeSet::new();
         for guardrail in listed.get("guardrails").and_then(Value::as_array).into_iter().flatten() {
@@ -148,8 +148,8 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
         Ok(())
     }
 
-    async fn consumers(&self, place: &AccountRegion, of: &Consumers) -> Result<(), CallError> {
-        let folder = format!("{}/{}/{}", of.folder, place.account, place.region);
+    async fn consumers(&self, account_region: &AccountRegion, of: &Consumers) -> Result<(), CallError> {
+        let folder = format!("{}/{}/{}", of.folder, account_region.account, account_region.region);
         let Some(listed) = self.list(&of.list, &folder).await? else { return Ok(()) };
         for id in texts(&listed, of.key, of.id) {
             let stem = format!("{folder}/{id}");

@@ -37,16 +37,16 @@ impl<S: ReadState> OwnWorld<S> {
     }
 
     /// The world of an account and Region as it is now.
-    pub async fn of(&self, place: &AccountRegion) -> World {
+    pub async fn of(&self, account_region: &AccountRegion) -> World {
         let now = self.clock.now();
         let mut read = self.read.lock().await;
-        if let Some((read_at, world)) = read.get(place)
+        if let Some((read_at, world)) = read.get(account_region)
             && now < read_at.plus_seconds(FRESH_SECONDS)
         {
             return world.clone();
         }
         let mut world = World::default();
-        let AccountRegion { account, region } = place;
+        let AccountRegion { account, region } = account_region;
         for (question, path) in [
             (Question::EffectivePolicy(account.clone()), format!("effective-policies/{account}.json")),
             (Question::EnforcedConfigurations, format!("enforced-configurations/{account}/{region}.json")),
@@ -56,7 +56,7 @@ impl<S: ReadState> OwnWorld<S> {
                 Err(error) => error::warn("state could not be read", &error),
             }
         }
-        read.insert(place.clone(), (now, world.clone()));
+        read.insert(account_region.clone(), (now, world.clone()));
         world
     }
 }

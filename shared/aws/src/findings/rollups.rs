@@ -26,8 +26,8 @@ pub const OTHERS: &str = "(others)";
 
 impl Findings {
     /// Writes a rollup, unless a later fold has. The counts are attributes of their own, so that queries need no JSON.
-    pub async fn put_rollup(&self, place: &AccountRegion, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
-        let mut item = key(&rollup_key(place), hour);
+    pub async fn put_rollup(&self, account_region: &AccountRegion, hour: &str, rollup: &Rollup, ticket: i64) -> Result<bool, CallError> {
+        let mut item = key(&rollup_key(account_region), hour);
         item.insert("rollup".to_owned(), AttributeValue::S(rollup_json(rollup)?));
         item.insert("entity".to_owned(), AttributeValue::S("ROLLUP".to_owned()));
         let invocations = &rollup.invocations;
@@ -43,8 +43,8 @@ impl Findings {
     }
 
     /// The rollups of an account and Region, by hour.
-    pub async fn rollups(&self, place: &AccountRegion) -> Result<BTreeMap<String, Rollup>, CallError> {
-        let items = query_all(&self.aws, &self.table, &rollup_key(place), None, false).await?;
+    pub async fn rollups(&self, account_region: &AccountRegion) -> Result<BTreeMap<String, Rollup>, CallError> {
+        let items = query_all(&self.aws, &self.table, &rollup_key(account_region), None, false).await?;
         items
             .iter()
             .map(|item| Ok((text(item, "sk").unwrap_or_default().to_owned(), from_json(text(item, "rollup").unwrap_or_default())?)))
@@ -67,8 +67,8 @@ impl Findings {
     }
 }
 
-fn rollup_key(place: &AccountRegion) -> String {
-    format!("ROLLUP#{}", place.key())
+fn rollup_key(account_region: &AccountRegion) -> String {
+    format!("ROLLUP#{}", account_region.key())
 }
 
 /// Bytes of a rollup's JSON at most. DynamoDB allows items of 400 KB (docs/aws/prices-and-limits.md#dynamodb).

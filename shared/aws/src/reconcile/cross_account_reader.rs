@@ -21,11 +21,15 @@ pub trait CrossAccountReader: Send + Sync {
     /// Answers questions with the identity of a reader role.
     type State: ReadState;
     /// The state of an account and Region.
-    fn state(&self, place: &AccountRegion) -> impl Future<Output = Self::State> + Send;
+    fn state(&self, account_region: &AccountRegion) -> impl Future<Output = Self::State> + Send;
     /// The records of CloudTrail's event history since a moment, as JSON, and whether these are all.
-    fn history(&self, place: &AccountRegion, since: Timestamp) -> impl Future<Output = Result<(Vec<String>, bool), CallError>> + Send;
+    fn history(
+        &self,
+        account_region: &AccountRegion,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<(Vec<String>, bool), CallError>> + Send;
     /// The record with an event id from CloudTrail's event history, as JSON; `None` if it isn't there, or not yet.
-    fn event(&self, place: &AccountRegion, event_id: &str) -> impl Future<Output = Result<Option<String>, CallError>> + Send;
+    fn event(&self, account_region: &AccountRegion, event_id: &str) -> impl Future<Output = Result<Option<String>, CallError>> + Send;
 }
 
 /// Reads with IAM roles that the member stacks create.
@@ -39,12 +43,12 @@ pub struct ReaderRoles {
 impl CrossAccountReader for ReaderRoles {
     type State = AwsState;
 
-    async fn state(&self, place: &AccountRegion) -> AwsState {
-        AwsState(self.aws_of(place).await)
+    async fn state(&self, account_region: &AccountRegion) -> AwsState {
+        AwsState(self.aws_of(account_region).await)
     }
 
-    async fn history(&self, place: &AccountRegion, since: Timestamp) -> Result<(Vec<String>, bool), CallError> {
-        let aws = self.aws_of(place).await;
+    async fn history(&self, account_region: &AccountRegion, since: Timestamp) -> Result<(Vec<String>, bool), CallError> {
+        let aws = self.aws_of(account_region).await;
         let source = attribute(LookupAttributeKey::EventSource, "bedrock.amazonaws.com")?;
         let since = aws_smithy_types::DateTime::from_secs(crate::clock::seconds(since));
         let (mut records, mut token) = (Vec::new(), None);
@@ -61,8 +65,8 @@ impl CrossAccountReader for ReaderRoles {
         Ok((records, false))
     }
 
-    async fn event(&self, place: &AccountRegion, event_id: &str) -> Result<Option<String>, CallError> {
-        let aws = self.aws_of(place).await;
+    async fn event(&self, account_region: &AccountRegion, event_id: &str) -> Result<Option<String>, CallError> {
+        let aws = self.aws_of(account_region).await;
         let request = aws.cloudtrail().lookup_events().lookup_attributes(attribute(LookupAttributeKey::EventId, event_id)?);
         let page = look_up(&aws, &request).await?;
         aws.sleep(BETWEEN_LOOK_UPS).await;
@@ -106,10 +110,10 @@ impl ReaderRoles {
         ReaderRoles { aws, role }
     }
 
-    async fn aws_of(&self, place: &AccountRegion) -> Arc<Aws> {
-        let partition = audit_core::arn::partition_of(&place.region);
-        let role = format!("arn:{partition}:iam::{}:role{}", place.account, self.role);
-        Arc::new(self.aws.as_role(&role, &place.region).await)
+    async fn aws_of(&self, account_region: &AccountRegion) -> Arc<Aws> {
+        let partition = audit_core::arn::partition_of(&account_region.region);
+        let role = format!("arn:{partition}:iam::{}:role{}", account_region.account, self.role);
+        Arc::new(self.aws.as_role(&role, &account_region.region).await)
     }
 }
 

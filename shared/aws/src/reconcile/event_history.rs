@@ -35,12 +35,12 @@ pub(super) struct Cursor {
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// Writes what event history holds since it was last read as facts of the hub, and reports what the account didn't. Returns how
     /// much was read; `None` if reading is refused.
-    pub(super) async fn history(&self, place: &AccountRegion) -> Result<Option<HistoryRead>, CallError> {
-        let cursor_key = format!("state/history/{}/{}.json", place.account, place.region);
+    pub(super) async fn history(&self, account_region: &AccountRegion) -> Result<Option<HistoryRead>, CallError> {
+        let cursor_key = format!("state/history/{}/{}.json", account_region.account, account_region.region);
         let now = self.clock.now();
         let cursor = self.world.bucket().get(&cursor_key).await?.and_then(|json| serde_json::from_slice::<Cursor>(&json).ok());
         let since = cursor.map_or(now.plus_seconds(-HISTORY_BEGINS), |cursor| cursor.read_until);
-        let (records, complete) = match self.reader.history(place, since).await {
+        let (records, complete) = match self.reader.history(account_region, since).await {
             Ok(read) => read,
             Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
             Err(error) => {
@@ -51,12 +51,12 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let mut collector = Collector::new(&self.wanted);
         let unreadable = records.iter().filter(|record| matches!(collector.value(record.as_bytes()), Taken::Unreadable(_))).count() as u64;
         let facts = collector.into_facts();
-        self.report_gap(place, &facts, now).await?;
+        self.report_gap(account_region, &facts, now).await?;
         for fact in facts_in(&facts) {
             self.observations.put(&fact).await?;
         }
-        for heartbeat in records.iter().filter_map(|record| self.heartbeat_in(record, place)) {
-            self.put_heartbeat(place, heartbeat).await?;
+        for heartbeat in records.iter().filter_map(|record| self.heartbeat_in(record, account_region)) {
+            self.put_heartbeat(account_region, heartbeat).await?;
         }
         self.metrics.emit(&[
             ("history_records", records.len() as u64),
@@ -71,7 +71,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// Reports calls and changes that are old enough to have been reported, and weren't.
-    async fn report_gap(&self, place: &AccountRegion, seen: &EvidenceRows, now: Timestamp) -> Result<(), CallError> {
+    async fn report_gap(&self, account_region: &AccountRegion, seen: &EvidenceRows, now: Timestamp) -> Result<(), CallError> {
         let due = now.plus_seconds(-HISTORY_LAG);
         let mut missing: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
         for record in seen.stored_records().filter(|record| record.kind == "call") {
@@ -85,13 +85,13 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             }
         }
         for (hour, mut missing) in missing {
-            let partition = Partition { source: Source::Account, place: place.clone(), hour: Some(hour) };
+            let partition = Partition { source: Source::Account, place: account_region.clone(), hour: Some(hour) };
             let mut reported = EvidenceRows::default();
             for read in self.observations.query(&partition, None).await? {
                 match read.fact.map(|fact| fact.content) {
                     Ok(Content::Calls(bytes)) => {
                         // Packed calls that can't be parsed report nothing.
-                        let _ = reported.unpack(&place.account, &place.region, Some(hour), &bytes, true);
+                        let _ = reported.unpack(&account_region.account, &account_region.region, Some(hour), &bytes, true);
                     }
                     Ok(Content::Change(change)) => {
                         missing.remove(&format!("{} {}", change.change.operation, change.event_id));
@@ -109,7 +109,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
                 );
                 let time = start_of(hour);
                 let gap = GapFact { missing: "reports".to_owned(), time, detail, count };
-                self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await?;
+                self.observations.put(&Fact::new(Source::Hub, account_region.clone(), Some(time), Content::Gap(gap))).await?;
             }
         }
         Ok(())

@@ -31,14 +31,14 @@ const LOOKED_FOR: usize = 8;
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// Reports a gap if heartbeats are due and none came through lately.
-    pub(super) async fn heartbeat(&self, place: &AccountRegion) -> Result<(), CallError> {
+    pub(super) async fn heartbeat(&self, account_region: &AccountRegion) -> Result<(), CallError> {
         let minutes = self.settings.heartbeat_minutes;
         if minutes == 0 {
             return Ok(());
         }
         let now = self.clock.now();
         let due_since = now.plus_seconds(-2 * minutes * 60 - HISTORY_LAG);
-        let known_key = format!("state/watched/{}/{}.json", place.account, place.region);
+        let known_key = format!("state/watched/{}/{}.json", account_region.account, account_region.region);
         let watched = self.world.bucket().get(&known_key).await?.and_then(|json| serde_json::from_slice::<Cursor>(&json).ok());
         let Some(watched) = watched else {
             // The first read of an account and Region: no heartbeat is due yet.
@@ -47,8 +47,8 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         if watched.read_until > due_since {
             return Ok(());
         }
-        let reported = self.heartbeats(place, Source::Account, due_since, now).await?;
-        if self.is_proven(place, &reported, due_since, now).await? {
+        let reported = self.heartbeats(account_region, Source::Account, due_since, now).await?;
+        if self.is_proven(account_region, &reported, due_since, now).await? {
             return Ok(());
         }
         let time = start_of(hour_of(now));
@@ -60,21 +60,21 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let gap = GapFact { missing: "heartbeat".to_owned(), time, detail, count: 1 };
         // The metric that the alarm `silent-account` watches.
         self.metrics.emit(&[("silent", 1)]);
-        self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
+        self.observations.put(&Fact::new(Source::Hub, account_region.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
     }
 
     /// The times of heartbeats since a time, by event id, from the partitions of the account or of the hub. Those later than now don't
     /// count.
     async fn heartbeats(
         &self,
-        place: &AccountRegion,
+        account_region: &AccountRegion,
         source: Source,
         since: Timestamp,
         now: Timestamp,
     ) -> Result<BTreeMap<String, Timestamp>, CallError> {
         let mut heartbeats = BTreeMap::new();
         for hour in hour_of(since)..=hour_of(now) {
-            let partition = Partition { source, place: place.clone(), hour: Some(hour) };
+            let partition = Partition { source, place: account_region.clone(), hour: Some(hour) };
             for read in self.observations.query(&partition, Some("heartbeat#")).await? {
                 if let Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) = read.fact
                     && (since..=now).contains(&heartbeat.time)
@@ -89,7 +89,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// Whether the hub itself saw the call of one of these heartbeats. The account's own word proves nothing.
     async fn is_proven(
         &self,
-        place: &AccountRegion,
+        account_region: &AccountRegion,
         reported: &BTreeMap<String, Timestamp>,
         since: Timestamp,
         now: Timestamp,
@@ -97,8 +97,8 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         if reported.is_empty() {
             return Ok(false);
         }
-        let seen = self.heartbeats(place, Source::Hub, since, now).await?;
-        if reported.keys().any(|event_id| seen.contains_key(event_id)) || self.is_in_the_trail(place, reported).await? {
+        let seen = self.heartbeats(account_region, Source::Hub, since, now).await?;
+        if reported.keys().any(|event_id| seen.contains_key(event_id)) || self.is_in_the_trail(account_region, reported).await? {
             return Ok(true);
         }
         // Event history may have been truncated before them. Heartbeats that must be in it by now are looked up first, the latest of them
@@ -106,7 +106,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let mut candidates: Vec<(&String, &Timestamp)> = reported.iter().collect();
         candidates.sort_by_key(|(event_id, time)| (**time > now.plus_seconds(-HISTORY_LAG), Reverse(**time), *event_id));
         for (event_id, _) in candidates.into_iter().take(LOOKED_FOR) {
-            let record = match self.reader.event(place, event_id).await {
+            let record = match self.reader.event(account_region, event_id).await {
                 Err(error) if error.kind == ErrorKind::Retryable => return Err(error),
                 Err(error) => {
                     error::warn("a heartbeat can't be looked up in event history", &error);
@@ -114,9 +114,10 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
                 }
                 Ok(record) => record,
             };
-            if let Some(heartbeat) = record.and_then(|record| self.heartbeat_in(&record, place)).filter(|found| found.event_id == *event_id)
+            if let Some(heartbeat) =
+                record.and_then(|record| self.heartbeat_in(&record, account_region)).filter(|found| found.event_id == *event_id)
             {
-                self.put_heartbeat(place, heartbeat).await?;
+                self.put_heartbeat(account_region, heartbeat).await?;
                 return Ok(true);
             }
         }
@@ -124,14 +125,14 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// Whether the hub read the call of one of these heartbeats in the organization's trail.
-    async fn is_in_the_trail(&self, place: &AccountRegion, reported: &BTreeMap<String, Timestamp>) -> Result<bool, CallError> {
+    async fn is_in_the_trail(&self, account_region: &AccountRegion, reported: &BTreeMap<String, Timestamp>) -> Result<bool, CallError> {
         for hour in reported.values().map(|time| hour_of(*time)).collect::<BTreeSet<i64>>() {
-            let partition = Partition { source: Source::Hub, place: place.clone(), hour: Some(hour) };
+            let partition = Partition { source: Source::Hub, place: account_region.clone(), hour: Some(hour) };
             let mut facts = EvidenceRows::default();
             for read in self.observations.query(&partition, Some("calls#")).await? {
                 if let Ok(Fact { content: Content::Calls(bytes), .. }) = read.fact {
                     // Packed calls that can't be parsed prove nothing.
-                    let _ = facts.unpack(&place.account, &place.region, Some(hour), &bytes, false);
+                    let _ = facts.unpack(&account_region.account, &account_region.region, Some(hour), &bytes, false);
                 }
             }
             let is_heartbeat = |record: &StoredRecord<'_>| {
@@ -146,13 +147,13 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     }
 
     /// The heartbeat in a record of event history, if it belongs to this account and Region.
-    pub(super) fn heartbeat_in(&self, record: &str, place: &AccountRegion) -> Option<HeartbeatFact> {
-        let fact = heartbeat_in(record, &self.settings.heartbeat_role).filter(|fact| fact.partition.place == *place)?;
+    pub(super) fn heartbeat_in(&self, record: &str, account_region: &AccountRegion) -> Option<HeartbeatFact> {
+        let fact = heartbeat_in(record, &self.settings.heartbeat_role).filter(|fact| fact.partition.place == *account_region)?;
         if let Content::Heartbeat(heartbeat) = fact.content { Some(heartbeat) } else { None }
     }
 
-    pub(super) async fn put_heartbeat(&self, place: &AccountRegion, heartbeat: HeartbeatFact) -> Result<(), CallError> {
-        let fact = Fact::new(Source::Hub, place.clone(), Some(heartbeat.time), Content::Heartbeat(heartbeat));
+    pub(super) async fn put_heartbeat(&self, account_region: &AccountRegion, heartbeat: HeartbeatFact) -> Result<(), CallError> {
+        let fact = Fact::new(Source::Hub, account_region.clone(), Some(heartbeat.time), Content::Heartbeat(heartbeat));
         self.observations.put(&fact).await.map(|_| ())
     }
 }

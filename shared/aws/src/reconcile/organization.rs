@@ -19,8 +19,8 @@ use crate::{
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     pub(super) async fn organization(&self) -> Result<(), CallError> {
         let Some(management) = &self.settings.management_account else { return Ok(()) };
-        let place = AccountRegion::new(management.as_str(), GLOBAL_REGION);
-        let (state, recorder) = (self.reader.state(&place).await, self.recorder());
+        let account_region = AccountRegion::new(management.as_str(), GLOBAL_REGION);
+        let (state, recorder) = (self.reader.state(&account_region).await, self.recorder());
         let Some(organization) = Inventory::new(&state, &recorder).organization(Policies::Attached).await? else {
             return recorder.into_outcome().failed.map_or(Ok(()), Err);
         };
@@ -29,7 +29,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         // Accounts whose policies were invalid are asked about as well: only AWS's answer without errors resolves the finding.
         tasks.extend(self.known_as_invalid().await?.into_iter().map(|account| Task::PolicyValidation { account }));
         self.send(&tasks).await?;
-        self.report_read(&place, recorder.into_outcome()).await
+        self.report_read(&account_region, recorder.into_outcome()).await
     }
 
     /// Reads an account's effective policy. Throttling is an error, so that the task is delivered again; until then the last known policy
