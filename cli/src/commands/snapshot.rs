@@ -69,9 +69,9 @@ mod with_aws {
         let bar = console.spinner();
         loop {
             let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-            let (places, all) = (read(&progress.places), read(&progress.all_places));
+            let (done, all) = (read(&progress.account_regions_done), read(&progress.account_regions));
             let where_to =
-                if all == 0 { "the organization and its accounts".to_owned() } else { format!("{places} of {all} accounts and Regions") };
+                if all == 0 { "the organization and its accounts".to_owned() } else { format!("{done} of {all} accounts and Regions") };
             let (pieces, missing) = (read(&progress.pieces), read(&progress.missing));
             bar.set_message(format!("{where_to}, {pieces} snapshots, {missing} could not be read"));
             tokio::time::sleep(Duration::from_millis(200)).await;

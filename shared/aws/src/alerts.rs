@@ -99,9 +99,9 @@ impl<P: Publish> Alerts<P> {
         // A finding that was open only for a moment is published, too, unless the record is a late copy from before the withdrawal.
         let was_notified = before.as_ref().is_some_and(|state| state.notified.is_some());
         let was_open = !was_notified && !record.new.is_empty() && image.finding.status == Status::Open;
-        let standing = if was_open { Some(&image.finding) } else { current.as_ref().map(|current| &current.finding) };
-        let Some(kind) = alert_kind(notified, standing, self.minimum) else { return Ok(None) };
-        let target = standing.map_or_else(|| GONE.to_owned(), transition);
+        let latest = if was_open { Some(&image.finding) } else { current.as_ref().map(|current| &current.finding) };
+        let Some(kind) = alert_kind(notified, latest, self.minimum) else { return Ok(None) };
+        let target = latest.map_or_else(|| GONE.to_owned(), transition);
         let subject = match current {
             Some(current) if !was_open => current,
             None if !was_open => withdrawn(image),

@@ -65,7 +65,7 @@ impl<'s, S: ReadState, K: SnapshotSink> Inventory<'s, S, K> {
 
     /// Reads everything of an account and Region: enforced configurations, telemetry, guardrails and what uses them. A part that fails
     /// doesn't keep the others from being read.
-    pub async fn place(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+    pub async fn account_region(&self, account_region: &AccountRegion) -> Result<(), CallError> {
         let parts = [self.settings(account_region).await, self.guardrails(account_region).await, self.all_consumers(account_region).await];
         parts.into_iter().collect()
     }

@@ -201,7 +201,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             // In an organization, the management account is asked for it.
             if self.settings.management_account.is_none() { inventory.effective_policy(&place.account).await.map(|_| ()) } else { Ok(()) }
         };
-        let (inventoried, own_policy, history) = (inventory.place(place).await, own_policy.await, self.history(place).await);
+        let (inventoried, own_policy, history) = (inventory.account_region(place).await, own_policy.await, self.history(place).await);
         let (history, history_read) = history.map_or_else(|error| (None, Err(error)), |history| (history, Ok(())));
         // After event history, which also yields heartbeats.
         let parts = [inventoried, own_policy, history_read, self.heartbeat(place).await];

@@ -54,9 +54,9 @@ pub struct Progress {
     /// Answers that could not be read.
     pub missing: AtomicU64,
     /// Accounts and Regions that were read.
-    pub places: AtomicU64,
+    pub account_regions_done: AtomicU64,
     /// Accounts and Regions in all, once that is known.
-    pub all_places: AtomicU64,
+    pub account_regions: AtomicU64,
 }
 
 /// The result of a run.
@@ -158,13 +158,13 @@ pub async fn snapshot(aws: Arc<Aws>, options: &Options, progress: Arc<Progress>,
         Inventory::new(&state, &*writer).effective_policy(&account).await.map_err(SnapshotError::Write)?;
         roles.extend(of_account.map(|aws| (account, aws)));
     }
-    let mut places = VecDeque::new();
+    let mut account_regions = VecDeque::new();
     for (account, aws) in roles {
         for region in regions(&account, &aws, &home, &options.regions, &writer).await {
-            places.push_back((AccountRegion::new(account.as_str(), region.as_str()), Arc::new(aws.in_region(&region))));
+            account_regions.push_back((AccountRegion::new(account.as_str(), region.as_str()), Arc::new(aws.in_region(&region))));
         }
     }
-    read_accounts_and_regions(places, options.at_once, &writer).await?;
+    read_accounts_and_regions(account_regions, options.at_once, &writer).await?;
     writer.finish(own)
 }
 
@@ -233,23 +233,24 @@ pub(crate) async fn enabled_regions(aws: &Aws) -> Result<BTreeSet<String>, CallE
 }
 
 async fn read_accounts_and_regions(
-    places: VecDeque<(AccountRegion, Arc<Aws>)>,
+    account_regions: VecDeque<(AccountRegion, Arc<Aws>)>,
     at_once: usize,
     writer: &Arc<Writer>,
 ) -> Result<(), SnapshotError> {
-    writer.progress.all_places.store(places.len() as u64, Ordering::Relaxed);
-    let places = Arc::new(Mutex::new(places));
+    writer.progress.account_regions.store(account_regions.len() as u64, Ordering::Relaxed);
+    let account_regions = Arc::new(Mutex::new(account_regions));
     let unreachable = Arc::new(Mutex::new(BTreeSet::new()));
     let mut workers = JoinSet::new();
     for _ in 0..at_once.max(1) {
-        let (places, unreachable, writer) = (Arc::clone(&places), Arc::clone(&unreachable), Arc::clone(writer));
+        let (account_regions, unreachable, writer) = (Arc::clone(&account_regions), Arc::clone(&unreachable), Arc::clone(writer));
         workers.spawn(async move {
             loop {
-                let next = locked(&places).pop_front();
-                let Some((place, aws)) = next else { return Ok(()) };
-                let state = Reachable { state: AwsState(aws), region: place.region.clone(), unreachable: Arc::clone(&unreachable) };
-                Inventory::new(&state, &*writer).place(&place).await?;
-                writer.progress.places.fetch_add(1, Ordering::Relaxed);
+                let next = locked(&account_regions).pop_front();
+                let Some((account_region, aws)) = next else { return Ok(()) };
+                let state =
+                    Reachable { state: AwsState(aws), region: account_region.region.clone(), unreachable: Arc::clone(&unreachable) };
+                Inventory::new(&state, &*writer).account_region(&account_region).await?;
+                writer.progress.account_regions_done.fetch_add(1, Ordering::Relaxed);
             }
         });
     }

@@ -46,7 +46,7 @@ impl PublicKeys for CloudTrailKeys {
             return Ok(Some(key.clone()));
         }
         let aws = self.aws.in_region(region);
-        let time = |moment: Timestamp| aws_smithy_types::DateTime::from_secs(seconds(moment));
+        let time = |at: Timestamp| aws_smithy_types::DateTime::from_secs(seconds(at));
         let mut token = None;
         loop {
             let request = aws.cloudtrail().list_public_keys().start_time(time(from)).end_time(time(until)).set_next_token(token);
