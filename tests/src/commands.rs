@@ -18,7 +18,7 @@ pub struct Parsed {
     /// The exit code.
     pub code: i32,
     /// The error message.
-    pub said: String,
+    pub printed: String,
     /// The requests that the command would send.
     pub requests: Vec<Request>,
     /// The API calls behind the requests.

@@ -65,7 +65,7 @@ fn the_commands_of_documents_are_what_the_command_line_takes() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("guardrail-audit.toml"), "").unwrap();
         for (command, parsed) in commands.iter().zip(parse(&commands, folder.path())) {
-            assert_eq!(parsed.code, 0, "{}: {command:?}: {}", document.display(), parsed.said);
+            assert_eq!(parsed.code, 0, "{}: {command:?}: {}", document.display(), parsed.printed);
             assert!(!parsed.requests.is_empty(), "{}: {command:?} asks for nothing", document.display());
             seen += 1;
         }
@@ -143,7 +143,7 @@ fn the_selectors_leave_no_blind_spot() {
     let (_, trail) = stack.of_type("AWS::CloudTrail::Trail").next().unwrap();
     for (whose, selectors) in [("docs/operating.md", &by_text), ("template.yaml", &trail["AdvancedEventSelectors"])] {
         let telemetry = Telemetry::from_json(&json!({"IsLogging": true, "AdvancedEventSelectors": selectors})).unwrap();
-        let events = DATA_RESOURCES.iter().map(|road| road.event).chain([LoggedEvent::EVALUATION]).chain(LoggedEvent::INVOCATIONS);
+        let events = DATA_RESOURCES.iter().map(|resource| resource.event).chain([LoggedEvent::EVALUATION]).chain(LoggedEvent::INVOCATIONS);
         let unseen: Vec<_> = events.filter(|event| telemetry.records(*event) != Recorded::Yes).map(|event| event.resource_type).collect();
         assert!(unseen.is_empty(), "the selectors of {whose} lack {unseen:?}");
     }

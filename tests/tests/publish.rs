@@ -53,7 +53,7 @@ fn publish_in(regions: &str, folder: &Path, template: &Path, endpoint: Option<&s
 fn a_dry_run_says_what_it_would_do() {
     let (folder, template) = binaries();
     let output = publish(folder.path(), &template, None, &["--dry-run"]);
-    let said = output_of(&output);
+    let printed = output_of(&output);
     for part in [
         "s3api create-bucket --bucket guardrail-audit-code-111122223333-us-east-1 --region us-east-1",
         "s3api create-bucket --bucket guardrail-audit-code-111122223333-eu-west-1 --create-bucket-configuration LocationConstraint=eu-west-1",
@@ -64,9 +64,9 @@ fn a_dry_run_says_what_it_would_do() {
         "update-stack-set --stack-set-name guardrail-audit",
         "ParameterKey=ManagementAccount,ParameterValue=true",
     ] {
-        assert!(said.contains(part), "no `{part}` in\n{said}");
+        assert!(printed.contains(part), "no `{part}` in\n{printed}");
     }
-    let named = said.split("ParameterKey=").skip(1).map(|rest| rest.split(',').next().unwrap());
+    let named = printed.split("ParameterKey=").skip(1).map(|rest| rest.split(',').next().unwrap());
     for name in named {
         assert!(Template::member().parameters().contains_key(name), "member.yaml has no parameter {name}");
     }
@@ -77,11 +77,11 @@ fn a_dry_run_says_what_it_would_do() {
 fn the_printed_commands_are_what_the_command_line_takes() {
     for regions in ["us-east-1", "us-east-1,eu-west-1,ap-southeast-2", "cn-north-1,cn-northwest-1", "us-gov-west-1,us-gov-east-1"] {
         let (folder, template) = binaries();
-        let said = output_of(&publish_in(regions, folder.path(), &template, None, &["--dry-run"]));
-        let commands = commands_in(&said);
+        let printed = output_of(&publish_in(regions, folder.path(), &template, None, &["--dry-run"]));
+        let commands = commands_in(&printed);
         let parsed = parse(&commands, folder.path());
         for (command, parsed) in commands.iter().zip(&parsed) {
-            assert_eq!(parsed.code, 0, "{command:?}: {}", parsed.said);
+            assert_eq!(parsed.code, 0, "{command:?}: {}", parsed.printed);
         }
         let of = |operation: &str| {
             parsed.iter().flat_map(|parsed| &parsed.requests).filter(|request| request.operation == operation).collect::<Vec<_>>()
@@ -91,11 +91,11 @@ fn the_printed_commands_are_what_the_command_line_takes() {
             (1..).map_while(member).collect()
         };
         let expected: Vec<&str> = regions.split(',').collect();
-        let [instances] = of("CreateStackInstances")[..] else { panic!("{said}") };
+        let [instances] = of("CreateStackInstances")[..] else { panic!("{printed}") };
         assert_eq!(list(instances, "Regions"), expected);
         assert_eq!(list(instances, "OperationPreferences.RegionOrder"), expected, "each Region is a member of its own");
         assert_eq!(list(instances, "DeploymentTargets.OrganizationalUnitIds"), ["example"]);
-        let [set] = of("CreateStackSet")[..] else { panic!("{said}") };
+        let [set] = of("CreateStackSet")[..] else { panic!("{printed}") };
         assert_eq!(
             (text(&set.form["PermissionModel"]), text(&set.form["AutoDeployment.Enabled"])),
             ("SERVICE_MANAGED".to_owned(), "true".to_owned())
@@ -127,7 +127,7 @@ fn the_printed_commands_are_what_the_command_line_takes() {
             "us-" if regions.starts_with("us-gov") => ("aws-us-gov", "amazonaws.com"),
             _ => ("aws", "amazonaws.com"),
         };
-        assert!(text(&set.form["TemplateURL"]).contains(&format!(".s3.{}.{suffix}/member/", expected[0])), "{said}");
+        assert!(text(&set.form["TemplateURL"]).contains(&format!(".s3.{}.{suffix}/member/", expected[0])), "{printed}");
         let policies: Vec<_> = parsed.iter().flat_map(|parsed| &parsed.calls).filter(|call| call.operation == "PutBucketPolicy").collect();
         assert_eq!(policies.len(), expected.len());
         for policy in policies {
@@ -135,7 +135,7 @@ fn the_printed_commands_are_what_the_command_line_takes() {
             let resource = text(&policy["Statement"][0]["Resource"]);
             assert!(resource.starts_with(&format!("arn:{partition}:s3:::guardrail-audit-code-")), "{resource}");
         }
-        assert_eq!(said.contains("arn:aws:"), partition == "aws", "{said}");
+        assert_eq!(printed.contains("arn:aws:"), partition == "aws", "{printed}");
     }
 }
 

@@ -218,8 +218,8 @@ fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
     let weakened = found.iter().find(|item| item["gsi_rule"]["S"] == "guardrail-weakened").unwrap();
     assert!(weakened.to_string().contains(id), "{weakened}");
 
-    let place = json!({"kind": "place", "account": HUB, "region": "us-east-1"});
-    hub.send_message(&outputs["ReconcileQueueUrl"], &place.to_string());
+    let task = json!({"kind": "place", "account": HUB, "region": "us-east-1"});
+    hub.send_message(&outputs["ReconcileQueueUrl"], &task.to_string());
     let draft = world(&format!("guardrails/{HUB}/us-east-1/{id}/DRAFT"));
     assert_eq!(draft["contentPolicy"]["filters"][0]["inputStrength"], "LOW", "{draft}");
 }

@@ -426,8 +426,8 @@ fn a_single_account_needs_no_organization() {
     let double = without_organization("AccessDeniedException");
     let denied = run_as(&double, SHOP, &["snapshot", "--dir", &dir, "--regions", "us-east-1", "--strict"]);
     assert_eq!(denied.code, 4, "{}", denied.stderr);
-    for said in ["organization", "effective-policies/222233334444", "AccessDeniedException"] {
-        assert!(denied.stdout.contains(said), "{said}: {}", denied.stdout);
+    for printed in ["organization", "effective-policies/222233334444", "AccessDeniedException"] {
+        assert!(denied.stdout.contains(printed), "{printed}: {}", denied.stdout);
     }
     assert!(!files(&folder.path().join("world")).iter().any(|file| file.starts_with("effective")), "not known is no file");
 }
@@ -462,8 +462,8 @@ fn the_doctor_says_where_the_way_of_an_event_ends() {
 
     let ill = run_as(&double, SHOP, &["doctor", "--regions", "eu-west-1"]);
     assert_eq!(ill.code, 3, "{}", ill.stderr);
-    for said in ["no trail", "calls is ENABLED,", "no heartbeat in event history", "222233334444 eu-west-1"] {
-        assert!(ill.stdout.contains(said), "{said}: {}", ill.stdout);
+    for printed in ["no trail", "calls is ENABLED,", "no heartbeat in event history", "222233334444 eu-west-1"] {
+        assert!(ill.stdout.contains(printed), "{printed}: {}", ill.stdout);
     }
     let closed = run_as(&double, MANAGEMENT, &["doctor", "--accounts", CLOSED, "--strict", "--format", "json"]);
     assert_eq!((closed.code, status(&closed, "account")), (4, "unknown".to_owned()), "{}", closed.stderr);
@@ -504,14 +504,14 @@ fn the_doctor_sees_whether_a_heartbeat_arrived_at_the_hub() {
         let found = found.unwrap_or_else(|| panic!("{json}"));
         (ran.code, found["status"].as_str().unwrap().to_owned(), found.to_string())
     };
-    let (code, status, said) = arrived(&with_a_heartbeat(10 * 60), MANAGEMENT);
-    assert_eq!((code, status.as_str()), (0, "ok"), "{said}");
-    let (code, status, said) = arrived(&with_a_heartbeat(24 * 60 * 60), MANAGEMENT);
-    assert_eq!((code, status.as_str()), (3, "fail"), "{said}");
-    assert!(said.contains("no heartbeat in the table of observations"), "{said}");
-    let (code, status, said) = arrived(&with_a_heartbeat(0), SHOP);
-    assert_eq!((code, status.as_str()), (4, "unknown"), "{said}");
-    assert!(said.contains("AccessDenied"), "{said}");
+    let (code, status, printed) = arrived(&with_a_heartbeat(10 * 60), MANAGEMENT);
+    assert_eq!((code, status.as_str()), (0, "ok"), "{printed}");
+    let (code, status, printed) = arrived(&with_a_heartbeat(24 * 60 * 60), MANAGEMENT);
+    assert_eq!((code, status.as_str()), (3, "fail"), "{printed}");
+    assert!(printed.contains("no heartbeat in the table of observations"), "{printed}");
+    let (code, status, printed) = arrived(&with_a_heartbeat(0), SHOP);
+    assert_eq!((code, status.as_str()), (4, "unknown"), "{printed}");
+    assert!(printed.contains("AccessDenied"), "{printed}");
     let without = run_as(&with_a_heartbeat(0), MANAGEMENT, &["doctor", "--format", "json"]);
     assert!(!without.stdout.contains("heartbeat-arrived"), "nobody asked for it");
 }

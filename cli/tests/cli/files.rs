@@ -54,9 +54,9 @@ fn a_reader_that_has_read_enough_does_not_change_how_it_ends() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_guardrail-audit"));
         let mut child = command.args(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(code), ""), "{arguments:?}");
+        let mut printed = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+        assert_eq!((child.wait().unwrap().code(), printed.as_str()), (Some(code), ""), "{arguments:?}");
     }
 }
 

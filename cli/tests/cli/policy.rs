@@ -198,8 +198,8 @@ fn what_is_no_policy_is_said_to_be_what_it_is_and_what_is_inside_is_linted() {
         let folder = folder(&[("file.json", file.as_bytes())]);
         let ran = run(&["policy", "lint", &at(&folder, "file.json"), "--format", "json"]);
         let lints = ran.json();
-        let said: Vec<&str> = lints.as_array().unwrap().iter().map(|lint| lint["message"].as_str().unwrap()).collect();
-        assert!(ran.code == code && said.iter().any(|message| message.contains(says)), "{name}: exit {}, {said:#?}", ran.code);
+        let printed: Vec<&str> = lints.as_array().unwrap().iter().map(|lint| lint["message"].as_str().unwrap()).collect();
+        assert!(ran.code == code && printed.iter().any(|message| message.contains(says)), "{name}: exit {}, {printed:#?}", ran.code);
         let about_file = lints.as_array().unwrap().iter().filter(|lint| lint["kind"] == "not-a-policy" || lint["kind"] == "other-document");
         assert!(about_file.count() <= 1, "{name}: one line about the file");
     }

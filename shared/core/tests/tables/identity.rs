@@ -279,6 +279,6 @@ fn a_document_beside_one_that_asks_for_a_guardrail_can_bypass_it() {
     ] {
         let found = lost([vec![put(1, "08:00", &before)], then].concat());
         assert_eq!(found.len(), usize::from(!expected.is_empty()), "{what}: {found:?}");
-        assert!(found.iter().all(|told| told.contains(expected) && !told.contains("unverified")), "{what}: {found:?}");
+        assert!(found.iter().all(|text| text.contains(expected) && !text.contains("unverified")), "{what}: {found:?}");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::given::{ACCOUNT, Given, REQUIRED, Record, change};
 
 /// Severity, resource, and the end of the detail, after the operation and its principal; empty without a finding.
-fn told(given: &Given, rule: &str) -> String {
+fn fired(given: &Given, rule: &str) -> String {
     let findings = given.audit().findings;
     let of_rule = findings.iter().filter(|finding| finding.rule == rule);
     let line = |finding: &audit_core::finding::Finding| {
@@ -18,9 +18,9 @@ fn told(given: &Given, rule: &str) -> String {
 
 #[test]
 fn delegations_count_by_what_they_are_of() {
-    let told = |service: &str, operation: &str, parameters: Value| {
+    let fired = |service: &str, operation: &str, parameters: Value| {
         let record = change(1, "09:00", operation, parameters).of_service(service);
-        told(&Given::nothing().records([record]), "delegation-changed")
+        fired(&Given::nothing().records([record]), "delegation-changed")
     };
     let of = |service: &str| json!({"accountId": "333344445555", "servicePrincipal": service});
     let (became, ceased) = ("became its administrator", "ceased to be its administrator");
@@ -83,7 +83,7 @@ fn delegations_count_by_what_they_are_of() {
         ),
         ("bedrock", "PutResourcePolicy", json!({"resourceArn": REQUIRED, "resourcePolicy": "{}"}), String::new()),
     ] {
-        assert_eq!(told(service, operation, parameters.clone()), expected, "{operation} of {service}: {parameters}");
+        assert_eq!(fired(service, operation, parameters.clone()), expected, "{operation} of {service}: {parameters}");
     }
 }
 
@@ -123,9 +123,9 @@ fn logging_is_lost_by_what_was_logged_before() {
         ("put to another besides", read(bucket("logs", true)), put(both), ""),
         ("put, and the record hides what", read(bucket("logs", true)), put(json!(null)), hidden),
     ] {
-        assert_eq!(told(&given.records([record]), "invocation-logging-disabled"), expected, "{what}");
+        assert_eq!(fired(&given.records([record]), "invocation-logging-disabled"), expected, "{what}");
     }
-    let refused = |record: Record| told(&read(bucket("logs", true)).records([record.refused()]), "invocation-logging-disabled");
+    let refused = |record: Record| fired(&read(bucket("logs", true)).records([record.refused()]), "invocation-logging-disabled");
     assert_eq!(refused(delete()), "MEDIUM model invocation logging: nothing would be logged any more");
     assert_eq!(refused(put(bucket("mine", true))), "MEDIUM model invocation logging: the logs would go to mine instead");
 }
@@ -133,7 +133,7 @@ fn logging_is_lost_by_what_was_logged_before() {
 #[test]
 fn what_the_user_behind_a_bedrock_key_got_is_named() {
     let user = "BedrockAPIKey-abcd";
-    let told = |record: Record| told(&Given::nothing().records([record.of_service("iam")]), "bedrock-key-user-changed");
+    let fired = |record: Record| fired(&Given::nothing().records([record.of_service("iam")]), "bedrock-key-user-changed");
     let with = |operation: &str, more: Value| {
         let mut parameters = json!({ "userName": user });
         parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -155,13 +155,13 @@ fn what_the_user_behind_a_bedrock_key_got_is_named() {
         ("AttachUserPolicy", aws("AmazonBedrockLimitedAccess"), ""),
         ("PutUserPolicy", json!({"policyName": "more"}), "the policy more"),
     ] {
-        let found = told(with(operation, more.clone()));
+        let found = fired(with(operation, more.clone()));
         assert_eq!(found.ends_with(&format!(": {user} got {got}")), !got.is_empty(), "{operation} {more}: {found}");
         assert_eq!(found.is_empty(), got.is_empty(), "{operation} {more}: {found}");
     }
     let other = change(1, "09:00", "CreateAccessKey", json!({"userName": "somebody"}));
-    assert_eq!(told(other), "", "a user of another name");
-    let refused = told(with("CreateLoginProfile", json!({})).refused());
+    assert_eq!(fired(other), "", "a user of another name");
+    let refused = fired(with("CreateLoginProfile", json!({})).refused());
     assert!(refused.ends_with(&format!("{user} would have got a password")), "{refused}");
 }
 
@@ -201,7 +201,7 @@ fn stores_of_evidence_are_known_by_trails_or_by_their_name() {
             format!("group: evidence is kept in group, {changed}, kept for 7 days"),
         ),
     ] {
-        let found = told(&known().records([of(service, operation, parameters.clone())]), "log-store-changed");
+        let found = fired(&known().records([of(service, operation, parameters.clone())]), "log-store-changed");
         assert_eq!(found.trim_start_matches("MEDIUM "), expected, "{operation} {parameters}");
     }
     let blind = |record: Record| Given::nothing().records([record]).blind().contains(&"log_stores");

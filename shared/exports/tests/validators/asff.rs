@@ -163,9 +163,9 @@ fn every_request_is_valid_and_within_limits_and_every_fault_is_noticed() {
     // To names and words it makes no difference who imports.
     let all: Vec<Value> = audits::all().iter().flat_map(|report| exported(report, &hub())).collect();
     let files = BTreeMap::from([("asff".to_owned(), all.clone()), ("asff-faults".to_owned(), planted(&all[0], WORDS))]);
-    let said = python::validate(&files);
-    said["asff"].assert_sound("asff");
-    said["asff-faults"].assert_each_is_refused("asff", WORDS);
+    let printed = python::validate(&files);
+    printed["asff"].assert_sound("asff");
+    printed["asff-faults"].assert_each_is_refused("asff", WORDS);
 }
 
 /// A report of so many findings, each made from the demo's first one.

@@ -43,11 +43,11 @@ fn every_finding_is_valid_in_every_version_and_every_fault_is_refused() {
         files.insert(format!("ocsf-{}-faults", version.as_str()), planted(&all[0], FAULTS));
         files.insert(format!("ocsf-{}", version.as_str()), all);
     }
-    let said = python::validate(&files);
+    let printed = python::validate(&files);
     for version in Version::ALL {
         let name = format!("ocsf-{}", version.as_str());
-        said[&name].assert_sound(&name);
-        said[&format!("{name}-faults")].assert_each_is_refused(&name, FAULTS);
+        printed[&name].assert_sound(&name);
+        printed[&format!("{name}-faults")].assert_each_is_refused(&name, FAULTS);
     }
 }
 

@@ -28,11 +28,11 @@ pub(crate) fn validate(files: &BTreeMap<String, Vec<Value>>) -> BTreeMap<String,
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validators/validate.py");
     let schema = SARIF.folder().join("node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
     let output = succeed(Command::new(VALIDATORS.folder().join("python")).arg(script).arg(folder.path()).arg(schema));
-    let said: BTreeMap<String, Complaints> = serde_json::from_slice(&output.stdout).unwrap();
+    let printed: BTreeMap<String, Complaints> = serde_json::from_slice(&output.stdout).unwrap();
     for (name, documents) in files {
-        assert_eq!(said[name].documents, documents.len(), "{name} was not read whole");
+        assert_eq!(printed[name].documents, documents.len(), "{name} was not read whole");
     }
-    said
+    printed
 }
 
 impl Complaints {

@@ -77,11 +77,11 @@ fn program(logs: &[Value]) -> BTreeMap<usize, Vec<String>> {
     #[cfg(unix)]
     std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let output = Command::new(&binary).arg("validate").args(&names).args(["--rule-kind", "Sarif;Ghas"]).output().unwrap();
-    let said = output_of(&output);
-    assert!(output.status.success() && said.contains(&format!("{} files scanned", logs.len())), "{said}");
+    let printed = output_of(&output);
+    assert!(output.status.success() && printed.contains(&format!("{} files scanned", logs.len())), "{printed}");
     let number = |line: &str| line.rsplit_once("log")?.1.split_once(".sarif")?.0.parse::<usize>().ok();
     let mut by_log: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    for line in said.lines().filter(|line| line.contains(": error ") || line.contains(": warning ")) {
+    for line in printed.lines().filter(|line| line.contains(": error ") || line.contains(": warning ")) {
         let file = line.split(".sarif(").next().unwrap_or_default();
         by_log.entry(number(&format!("{file}.sarif")).unwrap()).or_default().push(line.to_owned());
     }
@@ -100,22 +100,22 @@ fn logs_are_valid_to_both_validators_and_every_fault_is_noticed() {
         junit::suite(&mut out, Check::Policies, &files).unwrap();
         json!({"xml": String::from_utf8(out).unwrap(), "tests": tests, "failures": failures})
     };
-    let said = python::validate(&BTreeMap::from([
+    let printed = python::validate(&BTreeMap::from([
         ("sarif".to_owned(), vec![sound.clone()]),
         ("sarif-faults".to_owned(), planted(&sound, SCHEMA)),
         ("junit".to_owned(), vec![xml(2, 1)]),
         ("junit-faults".to_owned(), vec![xml(3, 1), xml(2, 0), json!({"xml": "<testsuites>", "tests": 0, "failures": 0})]),
     ]));
-    said["sarif"].assert_sound("sarif");
-    said["sarif-faults"].assert_each_is_refused("sarif", SCHEMA);
-    said["junit"].assert_sound("junit");
-    assert_eq!(said["junit-faults"].problems.len(), 3);
+    printed["sarif"].assert_sound("sarif");
+    printed["sarif-faults"].assert_each_is_refused("sarif", SCHEMA);
+    printed["junit"].assert_sound("junit");
+    assert_eq!(printed["junit-faults"].problems.len(), 3);
     let mut logs = vec![sound.clone()];
     logs.extend(planted(&sound, PROGRAM));
-    let said = program(&logs);
-    assert_eq!(said.get(&0), None);
+    let printed = program(&logs);
+    assert_eq!(printed.get(&0), None);
     for (number, (fault, _)) in PROGRAM.iter().enumerate() {
-        assert!(said.contains_key(&(number + 1)), "nothing is said about `{fault}`: {said:#?}");
+        assert!(printed.contains_key(&(number + 1)), "nothing is said about `{fault}`: {printed:#?}");
     }
 }
 
