@@ -32,10 +32,10 @@ pub(crate) struct Choices {
 impl Choices {
     /// Collects the accounts that a world names.
     pub(crate) fn of_world(world: &LoadedWorld) -> Self {
-        let places = world.files.iter().filter_map(|(path, _)| Some(SnapshotPath::parse(path)?.entity.place().0?.clone()));
+        let accounts = world.files.iter().filter_map(|(path, _)| Some(SnapshotPath::parse(path)?.entity.account_and_region().0?.clone()));
         let listed = world.world.organization_readings().flat_map(|(_, organization)| &organization.accounts);
         Choices::default()
-            .and_named(places.map(|account| (account, String::new())))
+            .and_named(accounts.map(|account| (account, String::new())))
             .and_named(listed.map(|(id, account)| (id.clone(), account.name.clone())))
     }
 
@@ -51,8 +51,12 @@ impl Choices {
     }
 
     /// Adds accounts and Regions that something was read of, and their time span.
-    pub(crate) fn and_read(mut self, places: impl IntoIterator<Item = (AccountId, Region)>, span: Option<(Timestamp, Timestamp)>) -> Self {
-        for (account, region) in places {
+    pub(crate) fn and_read(
+        mut self,
+        account_regions: impl IntoIterator<Item = (AccountId, Region)>,
+        span: Option<(Timestamp, Timestamp)>,
+    ) -> Self {
+        for (account, region) in account_regions {
             self.accounts.entry(account.clone()).or_default();
             self.read.insert((account, region));
         }

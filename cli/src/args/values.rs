@@ -39,8 +39,8 @@ pub(super) fn time_or_age(text: &str) -> Result<TimeOrAge, String> {
         let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
         Some(duration.as_secs()).filter(|seconds| (0..=OLDEST).contains(seconds))
     };
-    let told = "neither a time (RFC 3339, such as 2026-11-20T10:00:00Z, or a date) nor an age (7d, 36h, 2w)";
-    seconds().map(TimeOrAge::Age).ok_or_else(|| told.to_owned())
+    let message = "neither a time (RFC 3339, such as 2026-11-20T10:00:00Z, or a date) nor an age (7d, 36h, 2w)";
+    seconds().map(TimeOrAge::Age).ok_or_else(|| message.to_owned())
 }
 
 pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {

@@ -96,11 +96,11 @@ pub(crate) fn note_filter(report: &Report, format: Format, console: Console) {
 
 /// Returns the accounts and Regions that occur in a store.
 pub(crate) fn choices_in(store: &Store) -> anyhow::Result<Choices> {
-    let places = store.coverage()?.into_iter().map(|row| (row.account, row.region));
+    let covered = store.coverage()?.into_iter().map(|row| (row.account, row.region));
     let found = store.findings()?.into_iter().map(|finding| (finding.account, finding.region));
     let blind = store.blind()?.into_iter().map(|row| (row.account, row.region));
     let choices = Choices::of_world(&stored_world(store)?).and_named(store.summary()?.accounts);
-    Ok(choices.and_read(places.chain(found).chain(blind), None))
+    Ok(choices.and_read(covered.chain(found).chain(blind), None))
 }
 
 /// Returns the names of the accounts in a store, if it exists and can be read. Errors are reported later, when the store is opened for use.

@@ -68,13 +68,13 @@ fn list(mut out: &mut dyn Write, findings: &[Finding], of: &Export<'_>, format: 
             let rows = findings.iter().map(|finding| {
                 let id = finding.id.get(..12).unwrap_or(&finding.id).to_owned();
                 let last = finding.last_seen.map(|time| time.to_string()).unwrap_or_default();
-                let place = format!("{}/{}", finding.account, finding.region);
+                let account_region = format!("{}/{}", finding.account, finding.region);
                 vec![
                     id,
                     finding.severity.to_string(),
                     finding.status.as_str().to_owned(),
                     finding.rule.clone(),
-                    place,
+                    account_region,
                     finding.count.to_string(),
                     last,
                 ]

@@ -216,7 +216,7 @@ fn findings(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -
     let most = shown(view, FULL_SHOWN);
     for finding in of(Status::Suppressed).take(most) {
         if let Some(suppression) = &finding.suppression {
-            let suppressed = format!("{}  {}", finding.rule, place(report, finding));
+            let suppressed = format!("{}  {}", finding.rule, account_and_region(report, finding));
             writeln!(out, "  {DIM}suppressed{DIM:#} {}", wrapped(&suppressed, 13))?;
             let (until, owner, reason) = (&suppression.until, &suppression.owner, &suppression.reason);
             writeln!(out, "    {DIM}{}{DIM:#}", wrapped(&format!("until {until} by {owner}: {reason}"), 4))?;
@@ -225,7 +225,7 @@ fn findings(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -
     and_more(out, suppressed, most, 2)?;
     for finding in of(Status::Resolved).take(most) {
         let at = finding.resolved_at.map(|at| format!(" at {at}")).unwrap_or_default();
-        let resolved = format!("{}  {}{at}", finding.rule, place(report, finding));
+        let resolved = format!("{}  {}{at}", finding.rule, account_and_region(report, finding));
         writeln!(out, "  {DIM}resolved{DIM:#}   {}", wrapped(&resolved, 13))?;
     }
     and_more(out, resolved, most, 2)?;
@@ -233,7 +233,7 @@ fn findings(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -
 }
 
 /// The account and Region of a finding, with the account's name.
-fn place(report: &Report, finding: &Finding) -> String {
+fn account_and_region(report: &Report, finding: &Finding) -> String {
     let name = report.accounts.get(&finding.account).map(|name| format!(" ({})", printable(name))).unwrap_or_default();
     format!("{}/{}{name}", finding.account, finding.region)
 }
@@ -291,7 +291,7 @@ fn short(finding: &Finding) -> String {
 fn in_full(out: &mut (impl Write + ?Sized), report: &Report, fact: &Fact<'_>, by: GroupBy) -> io::Result<()> {
     let finding = fact.finding;
     let rule = if by == GroupBy::Rule { String::new() } else { format!("{} {} in ", finding.severity, finding.rule) };
-    writeln!(out, "    {}", wrapped(&format!("{rule}{}: {}", place(report, finding), finding.detail), 6))?;
+    writeln!(out, "    {}", wrapped(&format!("{rule}{}: {}", account_and_region(report, finding), finding.detail), 6))?;
     let seen = match (finding.first_seen, finding.last_seen) {
         (Some(first), Some(last)) if first != last => format!("from {first} to {last}; "),
         (Some(first), _) => format!("at {first}; "),

@@ -292,8 +292,8 @@ fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
     audit.days.sort_unstable();
     audit.findings.sort_by(|a, b| {
         let worst_first = |finding: &Finding| (finding.status, Reverse(finding.severity));
-        let by_place = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
-        worst_first(a).cmp(&worst_first(b)).then(by_place)
+        let by_account_region = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
+        worst_first(a).cmp(&worst_first(b)).then(by_account_region)
     });
     audit.warnings.extend(unmatched(&state, &regions, &excepted, options));
     audit
@@ -481,8 +481,8 @@ type LatestChanges<'s> = HashMap<(&'s str, &'s str), Timestamp>;
 fn latest_changes<'s>(kept: &'s PackedChanges, strings: &'s Strings) -> LatestChanges<'s> {
     let mut latest = LatestChanges::new();
     for listed in kept.iter(strings) {
-        let of_place = latest.entry((listed.account(), listed.region())).or_insert(listed.time());
-        *of_place = listed.time().max(*of_place);
+        let latest_here = latest.entry((listed.account(), listed.region())).or_insert(listed.time());
+        *latest_here = listed.time().max(*latest_here);
     }
     latest
 }

@@ -415,13 +415,16 @@ mod tests {
     fn a_long_line_is_quoted_around_the_mistake() {
         let ids: Vec<String> = (0..20_000).map(|number| format!("\"{:012}\"", 100_000_000_000_u64 + number)).collect();
         let accounts = |wrong: &str| format!("# ours\n[[require]]\naccounts = [{}, \"{wrong}\", {}]\n", ids.join(", "), ids.join(", "));
-        let said = Configuration::parse(&accounts("prod")).unwrap_err().to_string();
-        let lines: Vec<&str> = said.lines().collect();
-        assert!(said.len() < 1000 && said.contains("line 3, column") && said.contains("neither a 12-digit account id"), "{said}");
-        let [_, _, quoted, caret, ..] = lines.as_slice() else { panic!("{said}") };
+        let message = Configuration::parse(&accounts("prod")).unwrap_err().to_string();
+        let lines: Vec<&str> = message.lines().collect();
+        assert!(
+            message.len() < 1000 && message.contains("line 3, column") && message.contains("neither a 12-digit account id"),
+            "{message}"
+        );
+        let [_, _, quoted, caret, ..] = lines.as_slice() else { panic!("{message}") };
         let at = caret.chars().position(|c| c == '^').unwrap();
-        assert!(quoted.chars().skip(at).collect::<String>().starts_with("\"prod\""), "{said}");
-        assert!(quoted.contains('…'), "{said}");
+        assert!(quoted.chars().skip(at).collect::<String>().starts_with("\"prod\""), "{message}");
+        assert!(quoted.contains('…'), "{message}");
         let long = Configuration::parse(&accounts(&"ö".repeat(100_000))).unwrap_err().to_string();
         assert!(long.len() < 2000, "{} bytes", long.len());
     }
@@ -435,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_shown_with_its_line_and_a_caret() {
-        for (text, line, said) in [
+        for (text, line, message) in [
             ("[[require]]\nguardrial = \"x\"", 2, "unknown field `guardrial`"),
             ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"2027-01-31\"\nowner = \"me\"", 1, "missing field `reason`"),
             ("[[exception]]\nrule = \"api-not-covered\"\nuntil = \"2027-01-31\"\nreason = \"r\"", 1, "missing field `owner`"),
@@ -454,7 +457,7 @@ mod tests {
             ("[[require]]\nminimum_version = 0", 2, "start at 1"),
         ] {
             let error = Configuration::parse(text).unwrap_err().to_string();
-            assert!(error.contains(said) && error.contains(&format!("line {line},")) && error.contains('^'), "{text}\n{error}");
+            assert!(error.contains(message) && error.contains(&format!("line {line},")) && error.contains('^'), "{text}\n{error}");
         }
     }
 

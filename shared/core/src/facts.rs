@@ -221,15 +221,15 @@ impl EvidenceRows {
         }
         self.changes.absorb(other.changes, &symbols);
         self.drafts.extend(other.drafts);
-        for moment in other.looked.into_iter().flat_map(|(first, last)| [first, last]) {
-            self.looked_at(moment);
+        for time in other.looked.into_iter().flat_map(|(first, last)| [first, last]) {
+            self.looked_at(time);
         }
     }
 
     /// Notes that the caller searched for records up to a time, so that their absence before that time is evidence.
-    pub fn looked_at(&mut self, moment: Timestamp) {
-        let (first, last) = self.looked.unwrap_or((moment, moment));
-        self.looked = Some((first.min(moment), last.max(moment)));
+    pub fn looked_at(&mut self, time: Timestamp) {
+        let (first, last) = self.looked.unwrap_or((time, time));
+        self.looked = Some((first.min(time), last.max(time)));
     }
 
     /// The ARNs of guardrails whose DRAFT a call requests. A bare id belongs to the caller's own account and Region.
@@ -263,8 +263,8 @@ impl EvidenceRows {
         let calls = self.account_regions.keys().map(|(account, region)| (self.texts.get(*account), self.texts.get(*region)));
         let changes = self.changes.iter(self.texts.strings()).map(|listed| (listed.account(), listed.region()));
         // There may be millions of changes, but few accounts and Regions.
-        let met: BTreeSet<(&str, &str)> = calls.chain(changes).collect();
-        met.into_iter().map(|(account, region)| (account.into(), region.into())).collect()
+        let read: BTreeSet<(&str, &str)> = calls.chain(changes).collect();
+        read.into_iter().map(|(account, region)| (account.into(), region.into())).collect()
     }
 
     /// Adds a change.

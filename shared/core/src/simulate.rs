@@ -295,10 +295,10 @@ fn effect_of(was: &Judgement, becomes: &Judgement, failed: &Prospect, fails: Pro
         _ => Effect::Unchanged,
     };
     let changed = lost.changes.iter().map(ToString::to_string);
-    let said: Vec<String> = match effect {
+    let reasons: Vec<String> = match effect {
         Effect::Weaker | Effect::LosesCover => changed.chain(not_known.iter().cloned()).collect(),
         _ => not_known.clone(),
     };
-    let why = (!said.is_empty()).then(|| said.join("; "));
+    let why = (!reasons.is_empty()).then(|| reasons.join("; "));
     GroupEffect { effect, why, changes: lost.changes, not_known }
 }

@@ -61,11 +61,11 @@ pub fn requests<'f>(
     export: &'f Export<'f>,
     importer: &'f Importer,
 ) -> impl Iterator<Item = serde_json::Result<String>> + 'f {
-    let mut by_place: BTreeMap<(&str, &str), Vec<&Finding>> = BTreeMap::new();
+    let mut by_account_region: BTreeMap<(&str, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        by_place.entry((importer.account_of(finding), &finding.region)).or_default().push(finding);
+        by_account_region.entry((importer.account_of(finding), &finding.region)).or_default().push(finding);
     }
-    by_place.into_values().flat_map(move |findings| Requests { findings: findings.into_iter(), next: None, export, importer })
+    by_account_region.into_values().flat_map(move |findings| Requests { findings: findings.into_iter(), next: None, export, importer })
 }
 
 /// The requests of one account and Region.

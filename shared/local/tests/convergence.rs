@@ -112,11 +112,11 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
         Happening::Evaluation { of: call, .. } | Happening::Log { of: call, .. } => of(call),
         _ => number,
     };
-    let place = match event.happening {
+    let located = match event.happening {
         Happening::Evaluation { of: call, .. } | Happening::Log { of: call, .. } => &all[of(call)],
         _ => event,
     };
-    let (account, region) = (MEMBERS[place.account], REGIONS[place.region]);
+    let (account, region) = (MEMBERS[located.account], REGIONS[located.region]);
     let request_id = format!("{request:08x}-1111-4222-8333-444455556666");
     let time = format!("2026-11-20T12:{:02}:00Z", event.minute);
     let make = |name: &str, account: &str, parameters: Value| {

@@ -332,7 +332,7 @@ impl<'r> Sums<'r> {
                 is_blind |= self.blind.contains(&(*account, region));
             }
         }
-        let place = match column.regions.first() {
+        let regions_shown = match column.regions.first() {
             Some(region) if !column.is_sum => printable(region).into_owned(),
             _ => "other Regions".to_owned(),
         };
@@ -347,7 +347,7 @@ impl<'r> Sums<'r> {
         };
         Cell {
             x,
-            title: format!("{whose}, {place}: {what}{blind}"),
+            title: format!("{whose}, {regions_shown}: {what}{blind}"),
             href,
             parts: parts(calls, x, width),
             has_calls: calls.required() > 0,

@@ -168,12 +168,12 @@ fn period(report: &Report, span: Option<(Day, Day)>) -> String {
 fn segments(report: &Report, required: u64) -> Vec<Segment> {
     let mut counts: BTreeMap<(u8, Verdict, Grade), u64> = BTreeMap::new();
     for row in report.coverage.iter().filter(|row| row.verdict != Verdict::NotApplicable) {
-        let place = match row.verdict {
+        let position = match row.verdict {
             Verdict::Compliant | Verdict::NotApplicable => 0,
             Verdict::NotProvable => 1,
             Verdict::Violation => 2,
         };
-        *counts.entry((place, row.verdict, row.grade)).or_default() += row.count;
+        *counts.entry((position, row.verdict, row.grade)).or_default() += row.count;
     }
     let mut at = 0.0;
     let segment = |((_, verdict, grade), count): ((u8, Verdict, Grade), u64)| {
@@ -271,7 +271,7 @@ fn exceptions(report: &Report) -> (Vec<Exception>, usize) {
 }
 
 /// Places that a blind spot names at most.
-const PLACES: usize = 60;
+const MOST_NAMED: usize = 60;
 
 /// The kinds of missing evidence, those first that concern most calls; and how many there are besides.
 pub(crate) fn blind(report: &Report, most: usize) -> (Vec<Blind>, usize) {
@@ -293,8 +293,8 @@ pub(crate) fn blind(report: &Report, most: usize) -> (Vec<Blind>, usize) {
         let accounts: BTreeSet<&AccountId> = places.keys().map(|(account, _)| *account).collect();
         let words = missing.as_str().replace('_', " ");
         let mut letters = words.chars();
-        let shown: Vec<String> = places.keys().take(PLACES).map(|(account, region)| shown(&format!("{account}/{region}"))).collect();
-        let rest = places.len().saturating_sub(PLACES);
+        let shown: Vec<String> = places.keys().take(MOST_NAMED).map(|(account, region)| shown(&format!("{account}/{region}"))).collect();
+        let rest = places.len().saturating_sub(MOST_NAMED);
         Blind {
             name: letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect(),
             scope: format!(

@@ -35,9 +35,9 @@ impl<'m> Relevance<'m> {
                 let (_, change) = listed.to_change();
                 relevance.guarded.extend(change.subject().map(|subject| (change.account.clone(), backwards(subject))));
             } else if listed.mentions("\"Effect\"") {
-                let place = (AccountId::from(listed.account()), Region::from(listed.region()));
-                if !blind.contains(&place) && !state.knows_identities_of(&place.0) {
-                    blind.insert(place);
+                let account_region = (AccountId::from(listed.account()), Region::from(listed.region()));
+                if !blind.contains(&account_region) && !state.knows_identities_of(&account_region.0) {
+                    blind.insert(account_region);
                 }
             }
         }

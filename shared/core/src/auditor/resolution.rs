@@ -53,8 +53,8 @@ impl CoverageTimes {
         let by_enforcement = grade == Grade::Enforced || (grade == Grade::Observed && shows_enforcement);
         let everybody = (by_enforcement && !requested).then_some(CoverageSource::OfEverybody);
         let observed = (grade == Grade::Observed).then_some(CoverageSource::ObservedOf(principal));
-        for cover in [Some(CoverageSource::Of(principal)), everybody, observed].into_iter().flatten() {
-            let span = self.0.entry((CallKind::of(calls), cover, calls.epoch)).or_default();
+        for source in [Some(CoverageSource::Of(principal)), everybody, observed].into_iter().flatten() {
+            let span = self.0.entry((CallKind::of(calls), source, calls.epoch)).or_default();
             calls.times().into_iter().for_each(|time| span.include(time));
         }
     }
@@ -79,10 +79,10 @@ impl<'v> Resolver<'v> {
         let call_groups = builders.flat_map(|builder| builder.call_groups.keys());
         let concerned: BTreeSet<(String, Symbol)> = call_groups.map(|(call_group, _)| name_of(view, call_group.kind)).collect();
         let mut by_name: BTreeMap<(String, Symbol), Vec<(CoverageSource, Span)>> = BTreeMap::new();
-        for ((kind, cover, _), span) in &covers.0 {
+        for ((kind, source, _), span) in &covers.0 {
             let name = name_of(view, *kind);
             if concerned.contains(&name) {
-                by_name.entry(name).or_default().push((*cover, *span));
+                by_name.entry(name).or_default().push((*source, *span));
             }
         }
         Resolver { view, covers: by_name }
@@ -91,10 +91,10 @@ impl<'v> Resolver<'v> {
     /// The time at which the finding was resolved, if it still is, and how many times it was open again before.
     pub(super) fn resolve(&self, builder: &FindingBuilder) -> (Option<Timestamp>, u64) {
         let resolved = builder.resolved();
-        let right_by = |cover: CoverageSource, principal: Symbol24| match resolved {
-            Resolved::ByCover => cover == CoverageSource::OfEverybody || cover == CoverageSource::Of(principal),
-            Resolved::ByCoverOfTheSamePrincipal => cover == CoverageSource::Of(principal),
-            Resolved::ByObservationOfTheSamePrincipal => cover == CoverageSource::ObservedOf(principal),
+        let right_by = |source: CoverageSource, principal: Symbol24| match resolved {
+            Resolved::ByCover => source == CoverageSource::OfEverybody || source == CoverageSource::Of(principal),
+            Resolved::ByCoverOfTheSamePrincipal => source == CoverageSource::Of(principal),
+            Resolved::ByObservationOfTheSamePrincipal => source == CoverageSource::ObservedOf(principal),
             Resolved::ByPolicy | Resolved::ByState | Resolved::Never => false,
         };
         let mut call_groups: BTreeMap<CallGroup, Vec<Span>> = BTreeMap::new();
@@ -105,7 +105,7 @@ impl<'v> Resolver<'v> {
         for (number, (call_group, spans)) in call_groups.iter().enumerate() {
             steps.extend(spans.iter().flat_map(Span::ends).map(|time| (time, Step::Violated, number)));
             let all = self.covers.get(&name_of(self.view, call_group.kind)).into_iter().flatten();
-            let covering = all.filter(|(cover, _)| right_by(*cover, call_group.principal));
+            let covering = all.filter(|(source, _)| right_by(*source, call_group.principal));
             steps.extend(covering.flat_map(|(_, span)| span.ends()).map(|time| (time, Step::Covered, number)));
         }
         steps.sort_unstable();

@@ -59,18 +59,18 @@ type Published<'s> = (GuardrailVersionArn, (GuardrailVersionArn, Option<&'s Cano
 /// the highest version that is enforced, or else with the version before it.
 pub(crate) fn version_before_and_after<'s>(seen: &ChangeInContext<'s>) -> Option<Published<'s>> {
     let key = seen.guardrail()?;
-    let made = published_version(seen.change)?;
-    let GuardrailVersion::Numbered(number) = made else {
+    let published = published_version(seen.change)?;
+    let GuardrailVersion::Numbered(number) = published else {
         return None;
     };
     let (history, time) = (seen.history, seen.key.time);
-    let enforced = history.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < made).max();
+    let enforced = history.enforced_versions(&key, seen.before()).into_iter().filter(|version| *version < published).max();
     let before = enforced.or_else(|| number.checked_sub(1).filter(|number| *number > 0).map(GuardrailVersion::Numbered))?;
     let before = key.version(before);
     let content_before = history.content_of(&before, time);
-    let made = GuardrailVersionArn { key, version: made };
-    let content = history.content_of(&made, time).or_else(|| history.draft(&made.key, time));
-    Some((made, (before, content_before), content))
+    let published = GuardrailVersionArn { key, version: published };
+    let content = history.content_of(&published, time).or_else(|| history.draft(&published.key, time));
+    Some((published, (before, content_before), content))
 }
 
 /// For a publication that was refused: the version that the DRAFT is compared with, and the contents of that version and of the DRAFT. It

@@ -35,7 +35,7 @@ pub enum Frame<'b> {
 /// Finds the JSON values of one file. The caller passes the file in windows, so that it is never in memory as a whole.
 #[derive(Debug, Default)]
 pub struct Frames {
-    place: Position,
+    position: Position,
     /// Every value ends with its line. Set when the file's name shows it, or after the first broken value.
     line_by_line: bool,
     /// The value that was given up and that the window begins inside of.
@@ -76,7 +76,7 @@ impl Frames {
     /// Gives up the value at the start of the window, because it doesn't end within the longest window. Returns how many bytes to drop, and
     /// the reason. Values behind it are found as usual; the rest of the value itself is skipped and never held in memory.
     pub fn give_up(&mut self, window: &[u8]) -> (usize, &'static str) {
-        let at_top = self.place == Position::Top;
+        let at_top = self.position == Position::Top;
         // A value that never closes would consume the rest of the file, so it ends at the next line that begins with `{`.
         if at_top && let Some(line_end) = memmem::find(window, b"\n{") {
             self.line_by_line = true;
@@ -108,7 +108,7 @@ impl Frames {
             let Some(&first) = rest.first() else {
                 return (used, self.at_end_of(last));
             };
-            let step = match self.place {
+            let step = match self.position {
                 Position::Top => self.at_top(first, rest, last),
                 Position::List { wrapped } => self.in_list(wrapped, first, rest, last),
                 Position::Wrapper => self.in_wrapper(first, rest, last),
@@ -121,11 +121,11 @@ impl Frames {
     }
 
     fn at_end_of(&mut self, last: bool) -> Frame<'static> {
-        match (last, self.place) {
+        match (last, self.position) {
             (false, _) => Frame::More,
             (true, Position::Top) => Frame::End,
             (true, _) => {
-                self.place = Position::Top;
+                self.position = Position::Top;
                 Frame::Broken("the file ends inside a list of records")
             }
         }
@@ -134,7 +134,7 @@ impl Frames {
     fn at_top<'b>(&mut self, first: u8, rest: &'b [u8], last: bool) -> Step<'b> {
         match first {
             b'[' if is_list_of_json(rest) => {
-                self.place = Position::List { wrapped: false };
+                self.position = Position::List { wrapped: false };
                 Step::past(1)
             }
             b'[' if !last && rest.trim_ascii_end().len() == 1 => Step { used: 0, found: Some(Frame::More) },
@@ -155,7 +155,7 @@ impl Frames {
         if !starts_like_record(within)
             && let Some(start) = list_start(within.get(1..).unwrap_or_default())
         {
-            self.place = Position::List { wrapped: true };
+            self.position = Position::List { wrapped: true };
             return Step::past(1 + start);
         }
         let next_line = || memmem::find(rest, b"\n{");
@@ -179,13 +179,13 @@ impl Frames {
 
     fn in_list<'b>(&mut self, wrapped: bool, first: u8, rest: &'b [u8], last: bool) -> Step<'b> {
         if first == b']' {
-            self.place = if wrapped { Position::Wrapper } else { Position::Top };
+            self.position = if wrapped { Position::Wrapper } else { Position::Top };
             return Step::past(1);
         }
         match value_len(rest) {
             Some(len) => Step { used: len, found: rest.get(..len).map(Frame::Value) },
             None if last => {
-                self.place = Position::Top;
+                self.position = Position::Top;
                 Step { used: rest.len(), found: Some(Frame::Broken("the file ends inside a record")) }
             }
             None => Step { used: 0, found: Some(Frame::More) },
@@ -195,18 +195,18 @@ impl Frames {
     /// Reads what follows a list within its object: another member, another list, or the closing brace.
     fn in_wrapper<'b>(&mut self, first: u8, rest: &'b [u8], last: bool) -> Step<'b> {
         if first == b'}' {
-            self.place = Position::Top;
+            self.position = Position::Top;
             return Step::past(1);
         }
         match member(rest) {
             Member::ListAt(start) => {
-                self.place = Position::List { wrapped: true };
+                self.position = Position::List { wrapped: true };
                 Step::past(start)
             }
             Member::Other(len) => Step::past(len),
             Member::CutOff if !last => Step { used: 0, found: Some(Frame::More) },
             Member::CutOff | Member::Malformed => {
-                self.place = Position::Top;
+                self.position = Position::Top;
                 Step { used: rest.len(), found: Some(Frame::Broken("the object around the records is cut off")) }
             }
         }

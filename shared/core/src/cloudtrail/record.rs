@@ -369,7 +369,7 @@ impl InferenceParameters<'_> {
     #[must_use]
     pub fn guardrail(&self) -> Option<(&str, &str)> {
         let generation = &self.retrieve_and_generate_configuration.0;
-        let places = [
+        let members = [
             &self.guardrail_config.value,
             &self.guardrail_configuration.value,
             &generation.knowledge_base_configuration.0.generation_configuration.0.guardrail_configuration.0,
@@ -378,7 +378,7 @@ impl InferenceParameters<'_> {
         self.guardrail_identifier
             .get()
             .map(|identifier| (identifier, self.guardrail_version.or_empty()))
-            .or_else(|| places.into_iter().find_map(|place| Some((place.identifier()?, place.guardrail_version.or_empty()))))
+            .or_else(|| members.into_iter().find_map(|member| Some((member.identifier()?, member.guardrail_version.or_empty()))))
     }
 
     /// Whether the parameters show that the request named a guardrail, but mask which.

@@ -96,7 +96,7 @@ struct OfRule {
     /// Those that select accounts by their ids only.
     by_account: HashMap<String, OfAccount>,
     /// Those that select all accounts, or some by their place in the organization.
-    by_place: OfAccount,
+    by_placement: OfAccount,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -127,7 +127,7 @@ impl FromIterator<Exception> for Exceptions {
                     of_rule.by_account.entry(account.to_owned()).or_default().add(index, exception);
                 }
             } else {
-                of_rule.by_place.add(index, exception);
+                of_rule.by_placement.add(index, exception);
             }
         }
         Exceptions { all, by_rule }
@@ -165,7 +165,7 @@ impl Exceptions {
 
     fn of_account(&self, rule: &str, account: &AccountId) -> impl Iterator<Item = &OfAccount> {
         let of_rule = self.by_rule.get(rule).into_iter();
-        of_rule.flat_map(|of_rule| of_rule.by_account.get(account.as_str()).into_iter().chain([&of_rule.by_place]))
+        of_rule.flat_map(|of_rule| of_rule.by_account.get(account.as_str()).into_iter().chain([&of_rule.by_placement]))
     }
 
     fn listed<'e>(&'e self, indexes: impl Iterator<Item = &'e usize>) -> impl Iterator<Item = (usize, &'e Exception)> {

@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Station<'_> = Station { account: "222233334444", region: "us-east-1" };
+    const STATION: Station<'_> = Station { account: "222233334444", region: "us-east-1" };
 
     fn statuses(checks: &[Check]) -> Vec<(&'static str, Status)> {
         checks.iter().map(|check| (check.check, check.status)).collect()
@@ -268,10 +268,10 @@ mod tests {
 
     #[test]
     fn without_a_running_trail_nothing_is_seen() {
-        let none = PLACE.trails(&json!({"trailList": []}), &json!([{"loggingConfig": {}}]));
+        let none = STATION.trails(&json!({"trailList": []}), &json!([{"loggingConfig": {}}]));
         assert_eq!(none[0].status, Status::Fail);
         assert!(none.iter().all(|check| check.status != Status::Ok && check.remedy.is_some()), "{none:?}");
-        let stopped = PLACE.trails(&json!({}), &json!([{"TrailARN": "t", "IsLogging": false}]));
+        let stopped = STATION.trails(&json!({}), &json!([{"TrailARN": "t", "IsLogging": false}]));
         assert_eq!(stopped[0].saw, "1 trails, none of them is logging");
     }
 
@@ -282,11 +282,11 @@ mod tests {
         let trail = json!([{"TrailARN": "t", "IsLogging": true, "loggingConfig": {"s3Config": {"bucketName": "b"}},
             "AdvancedEventSelectors": [management, of("AWS::Bedrock::Guardrail"), of("AWS::BedrockMantle::Project")]}]);
         let described = json!({"trailList": [{"IsMultiRegionTrail": true, "IsOrganizationTrail": false}]});
-        let checks = PLACE.trails(&described, &trail);
+        let checks = STATION.trails(&described, &trail);
         let ok: Vec<_> = checks.iter().filter(|check| check.status == Status::Ok).map(|check| check.check).collect();
         assert_eq!(ok, ["trail", "trail-scope", "read-events", "selector-guardrail", "selector-mantle", "invocation-logging"]);
         let write_only = json!([{"TrailARN": "t", "IsLogging": true, "EventSelectors": [{"ReadWriteType": "WriteOnly"}]}]);
-        let checks = PLACE.trails(&described, &write_only);
+        let checks = STATION.trails(&described, &write_only);
         let read = checks.iter().find(|check| check.check == "read-events").unwrap();
         assert_eq!(read.status, Status::Fail, "calls are read-only events: {}", read.saw);
     }
@@ -295,14 +295,14 @@ mod tests {
     fn a_rule_needs_the_state_the_calls_and_a_target() {
         let calls = json!({"source": ["aws.bedrock"], "detail": {"eventName": CALLS}});
         let good = rule(ALL_EVENTS, calls.clone());
-        assert_eq!(statuses(&PLACE.rules(std::slice::from_ref(&good))), [("rule", Status::Ok), ("rule-target", Status::Ok)]);
-        assert_eq!(PLACE.rules(&[rule("ENABLED", calls.clone())])[0].status, Status::Fail, "read-only events don't reach it");
-        assert_eq!(PLACE.rules(&[rule("ENABLED", calls), good.clone()])[0].status, Status::Ok, "one is enough");
-        assert_eq!(statuses(&PLACE.rules(&[RuleSeen { targets: Some(0), ..good.clone() }]))[1].1, Status::Fail);
-        assert_eq!(statuses(&PLACE.rules(&[RuleSeen { targets: None, ..good }]))[1].1, Status::Unknown);
-        let partly = PLACE.rules(&[rule(ALL_EVENTS, json!({"detail": {"eventName": ["Converse"]}}))]);
+        assert_eq!(statuses(&STATION.rules(std::slice::from_ref(&good))), [("rule", Status::Ok), ("rule-target", Status::Ok)]);
+        assert_eq!(STATION.rules(&[rule("ENABLED", calls.clone())])[0].status, Status::Fail, "read-only events don't reach it");
+        assert_eq!(STATION.rules(&[rule("ENABLED", calls), good.clone()])[0].status, Status::Ok, "one is enough");
+        assert_eq!(statuses(&STATION.rules(&[RuleSeen { targets: Some(0), ..good.clone() }]))[1].1, Status::Fail);
+        assert_eq!(statuses(&STATION.rules(&[RuleSeen { targets: None, ..good }]))[1].1, Status::Unknown);
+        let partly = STATION.rules(&[rule(ALL_EVENTS, json!({"detail": {"eventName": ["Converse"]}}))]);
         assert!(partly[0].status == Status::Fail && partly[0].saw.contains("some of them: r"), "{partly:?}");
-        assert_eq!(PLACE.rules(&[])[0].status, Status::Fail);
+        assert_eq!(STATION.rules(&[])[0].status, Status::Fail);
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
                 now,
                 minutes: 60,
             };
-            PLACE.heartbeat(&heartbeat).status
+            STATION.heartbeat(&heartbeat).status
         };
         assert_eq!(seen(Some("2026-11-20T10:30:00Z")), Status::Ok);
         assert_eq!(seen(Some("2026-11-20T09:00:00Z")), Status::Fail);

@@ -105,11 +105,11 @@ impl Unclear {
 
     /// Whether it is at a position or below it. Keys are compared without case, because merging policies ignores case.
     #[must_use]
-    pub fn is_below(&self, place: &str) -> bool {
-        let (Some(start), rest) = (self.pointer.get(..place.len()), self.pointer.get(place.len()..)) else {
+    pub fn is_below(&self, pointer: &str) -> bool {
+        let (Some(start), rest) = (self.pointer.get(..pointer.len()), self.pointer.get(pointer.len()..)) else {
             return false;
         };
-        start.eq_ignore_ascii_case(place) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        start.eq_ignore_ascii_case(pointer) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The last key of its path.

@@ -50,7 +50,7 @@ pub(super) fn is_about_guardrail(condition: &Condition) -> bool {
 }
 
 /// Combinations of partition, Region and account for which other guardrails are evaluated at most.
-const MOST_PLACES: usize = 4;
+const MOST_SCOPES: usize = 4;
 
 /// Values from documents that are evaluated at most.
 const MOST_VALUES: usize = 200;
@@ -73,7 +73,7 @@ pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -
     let mut numbers: BTreeSet<u32> = parsed.iter().filter_map(|(parsed, _)| parsed.version).collect();
     numbers.extend([0, OTHER_VERSION]);
     let unnamed = (1..=OTHER_VERSION).find(|number| !numbers.contains(number)).unwrap_or(1);
-    let mut places: BTreeSet<[String; 3]> = values.iter().filter_map(|(value, _)| place(value, &all)).take(MOST_PLACES).collect();
+    let mut scopes: BTreeSet<[String; 3]> = values.iter().filter_map(|(value, _)| scope_of_arn(value, &all)).take(MOST_SCOPES).collect();
     for (Parsed { partition, key, version }, rank) in &parsed {
         let arn = format!("arn:{partition}:bedrock:{}:{}:guardrail/{}", key.region, key.account, key.id);
         if let Some(version) = version {
@@ -86,10 +86,10 @@ pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -
         // A request for the DRAFT has the ARN without a version (docs/aws/iam.md#conditions).
         witnesses.entry(Some(arn)).or_insert_with(|| (*rank, Named::Draft(key.clone())));
     }
-    if places.is_empty() {
-        places.insert(["aws", SOME_REGION, SOME_ACCOUNT].map(str::to_owned));
+    if scopes.is_empty() {
+        scopes.insert(["aws", SOME_REGION, SOME_ACCOUNT].map(str::to_owned));
     }
-    for [partition, region, account] in &places {
+    for [partition, region, account] in &scopes {
         let mut add = |region: &str, account: &str, named: Named| {
             let arn = format!("arn:{partition}:bedrock:{region}:{account}:guardrail/{OTHER_ID}");
             for value in [format!("{arn}:1"), arn] {
@@ -124,7 +124,7 @@ pub(super) fn witnesses<'c>(before: &[&'c Condition], after: &[&'c Condition]) -
 
 /// The partition, Region and account of the guardrails that a pattern matches, if it matches guardrails. A part that it leaves open is
 /// taken from other values.
-fn place(value: &str, all: &BTreeSet<&String>) -> Option<[String; 3]> {
+fn scope_of_arn(value: &str, all: &BTreeSet<&String>) -> Option<[String; 3]> {
     let (head, _) = value.rsplit_once("guardrail/")?;
     let part = |head: &str, number: usize| {
         let part = head.split(':').nth(number)?;
@@ -153,7 +153,7 @@ impl Parsed {
         let (_, tail) = value.rsplit_once("guardrail/")?;
         let (id, version) = tail.split_once(':').map_or((tail, None), |(id, version)| (id, Some(version)));
         let id = id.replace(['*', '?'], "");
-        let [partition, region, account] = place(value, all)?;
+        let [partition, region, account] = scope_of_arn(value, all)?;
         let key = GuardrailKey { account: account.as_str().into(), region: region.as_str().into(), id: id.as_str().into() };
         (!id.is_empty()).then(|| Parsed { partition, key, version: version.and_then(|version| version.parse().ok()) })
     }

@@ -128,8 +128,8 @@ impl<'s> Keys<'s> {
                     caller = caller * key.classes.len() + class;
                 }
                 for (question, answer) in key.questions.iter().zip(key.classes.get(class).into_iter().flatten()) {
-                    if let Some(place) = answers.get_mut(*question) {
-                        *place = *answer;
+                    if let Some(slot) = answers.get_mut(*question) {
+                        *slot = *answer;
                     }
                 }
             }

@@ -175,11 +175,11 @@ impl EffectivePolicy {
                 terms.unclear.push(Unclear::at(&path, Problem::OddCase, configuration));
             }
             // Moves the unclear parts of the texts behind the document to the configuration that they belong to.
-            let place = pointer(&path);
-            terms.unclear.extend(self.unclear.extract_if(.., |unclear| unclear.is_below(&place)));
+            let pointer_here = pointer(&path);
+            terms.unclear.extend(self.unclear.extract_if(.., |unclear| unclear.is_below(&pointer_here)));
             self.regions.entry(region.clone()).or_default().push(GuardrailInference {
                 name: name.to_owned(),
-                pointer: place,
+                pointer: pointer_here,
                 identifier: Identifier::of(&configuration["identifier"], &region),
                 models: terms.models,
                 guarding: terms.guarding,

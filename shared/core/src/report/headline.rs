@@ -45,7 +45,7 @@ pub struct Headline {
     /// Whether there are more of them than [`Headline::unreadable`] counts.
     pub is_unreadable_cut: bool,
     /// The number of accounts and Regions with calls whose records were not read.
-    pub places_not_read: usize,
+    pub account_regions_not_read: usize,
     /// Whether the report is limited by a [`Filter`](super::Filter).
     pub is_filtered: bool,
     /// The reason why the report shows nothing, if it doesn't.
@@ -136,7 +136,7 @@ impl Report {
     pub fn headline(&self) -> Headline {
         let Invocations { compliant, violation, not_provable, not_applicable } = self.invocations;
         let assumed: u64 = self.coverage.iter().filter(|row| is_assumed(row.verdict, row.grade)).map(|row| row.count).sum();
-        let places_not_read: BTreeSet<(&AccountId, &Region)> = self
+        let account_regions_not_read: BTreeSet<(&AccountId, &Region)> = self
             .blind
             .iter()
             .filter(|row| matches!(row.missing, MissingEvidence::CallsNotRead | MissingEvidence::EventHistory))
@@ -159,7 +159,7 @@ impl Report {
             accounts: self.account_sums().values().filter(|sums| sums.is_offending()).count(),
             unreadable: self.records.unreadable.max(named as u64),
             is_unreadable_cut: named >= UNREADABLE_NAMED,
-            places_not_read: places_not_read.len(),
+            account_regions_not_read: account_regions_not_read.len(),
             is_filtered: self.filter.is_some(),
             nothing,
             is_incomplete: !self.incomplete.is_empty(),
@@ -216,13 +216,13 @@ impl Headline {
             let (least, plural) = (if self.is_unreadable_cut { "at least " } else { "" }, if self.unreadable == 1 { "" } else { "s" });
             format!("{least}{} record{plural} or file{plural} could not be read", self.unreadable)
         };
-        let places = || match self.places_not_read {
+        let not_read = || match self.account_regions_not_read {
             1 => "calls of 1 account and Region were not read".to_owned(),
-            places => format!("calls of {places} accounts and Regions were not read"),
+            not_read => format!("calls of {not_read} accounts and Regions were not read"),
         };
         [
             (self.unreadable > 0).then(unreadable),
-            (self.places_not_read > 0).then(places),
+            (self.account_regions_not_read > 0).then(not_read),
             (self.is_incomplete && self.nothing.is_none()).then(|| "a part of what was asked for is missing".to_owned()),
         ]
         .into_iter()
@@ -270,7 +270,7 @@ mod tests {
         accounts: 0,
         unreadable: 0,
         is_unreadable_cut: false,
-        places_not_read: 0,
+        account_regions_not_read: 0,
         is_filtered: false,
         nothing: None,
         is_incomplete: false,
@@ -316,7 +316,7 @@ mod tests {
         for (headline, ends) in [
             (Headline { unreadable: 1, ..clean }, "; 1 record or file could not be read"),
             (Headline { unreadable: 1000, is_unreadable_cut: true, ..clean }, "; at least 1000 records or files could not be read"),
-            (Headline { places_not_read: 2, ..clean }, "; calls of 2 accounts and Regions were not read"),
+            (Headline { account_regions_not_read: 2, ..clean }, "; calls of 2 accounts and Regions were not read"),
             (Headline { is_incomplete: true, ..clean }, "; a part of what was asked for is missing"),
         ] {
             assert!(headline.to_string().ends_with(ends), "{headline}");

@@ -82,14 +82,22 @@ fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
             .unverified(true),
         );
     };
-    let (made, because, changes) = match version_before_and_after(seen) {
-        Some((made, (before, Some(old)), Some(new))) => {
+    let (published, because, changes) = match version_before_and_after(seen) {
+        Some((published, (before, Some(old)), Some(new))) => {
             let changes = incomparable(old, new)?;
-            (Some(made.version), format!("version {} was published; compared with {}, {OTHERWISE}", made.version, before.version), changes)
+            (
+                Some(published.version),
+                format!("version {} was published; compared with {}, {OTHERWISE}", published.version, before.version),
+                changes,
+            )
         }
-        Some((made, (before, _), after)) => {
-            let missing = if after.is_some() { before.to_string() } else { made.to_string() };
-            (Some(made.version), format!("version {} was published; the content of {missing} is not known", made.version), Vec::new())
+        Some((published, (before, _), after)) => {
+            let missing = if after.is_some() { before.to_string() } else { published.to_string() };
+            (
+                Some(published.version),
+                format!("version {} was published; the content of {missing} is not known", published.version),
+                Vec::new(),
+            )
         }
         // The first version has no earlier one to compare it with.
         None if !seen.change.is_refused() && published_version(seen.change) == Some(GuardrailVersion::Numbered(1)) => return None,
@@ -105,8 +113,8 @@ fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
             None => (None, "a version was published; which is not known".to_owned(), Vec::new()),
         },
     };
-    let reach = match made {
-        Some(made) => seen.history.exposure_of(&key, Some(made), seen.key.time),
+    let reach = match published {
+        Some(published) => seen.history.exposure_of(&key, Some(published), seen.key.time),
         None if seen.change.is_refused() => Exposure::Nothing,
         None => Exposure::Unknown,
     };

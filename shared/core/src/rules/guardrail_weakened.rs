@@ -82,13 +82,13 @@ fn version(seen: &ChangeInContext<'_>) -> Option<RuleMatch> {
         let changes = lowered(old, draft);
         return (!changes.is_empty()).then(|| rule_match.changing(changes).severity_steps(-2));
     }
-    let (made, before, after) = version_before_and_after(seen)?;
+    let (published, before, after) = version_before_and_after(seen)?;
     let changes = lowered(before.1?, after?);
-    let reach = seen.history.exposure_of(&made.key, Some(made.version), seen.key.time);
+    let reach = seen.history.exposure_of(&published.key, Some(published.version), seen.key.time);
     let (steps, reaches) = reach.steps("a policy or configuration that names it would");
-    let because = format!("version {} was published weaker than {}; {reaches}", made.version, before.0.version);
-    let rule_match =
-        RuleMatch::new(&made.key.account, &made.key.region, made.key.arn(), because).discriminator(format!("version {}", made.version));
+    let because = format!("version {} was published weaker than {}; {reaches}", published.version, before.0.version);
+    let rule_match = RuleMatch::new(&published.key.account, &published.key.region, published.key.arn(), because)
+        .discriminator(format!("version {}", published.version));
     (!changes.is_empty()).then(|| rule_match.changing(changes).severity_steps(steps))
 }
 

@@ -43,9 +43,11 @@ fn check(history: &ChangeHistory<'_>) -> Vec<Outcome> {
                 return None;
             };
             let is_invalid = state.validity(account).iter().rev().find(|(at, _)| *at <= time).is_some_and(|(_, valid)| !valid);
-            let settled = time == Timestamp::BEGINNING
+            let is_propagated = time == Timestamp::BEGINNING
                 || state.computed_policy(account, time.plus_seconds(-PROPAGATION_SECONDS)) == InForce::Known(computed.clone());
-            (!is_invalid && settled).then(|| demands(described) != demands(computed.as_deref())).map(|differs| (time, differs, computed))
+            (!is_invalid && is_propagated)
+                .then(|| demands(described) != demands(computed.as_deref()))
+                .map(|differs| (time, differs, computed))
         };
         let mut readings = state.described(account).filter_map(|(time, described)| Some((described, differs(time, described.as_deref())?)));
         let Some((described, (time, _, computed))) = readings.by_ref().find(|(_, (_, differs, _))| *differs) else {

@@ -34,17 +34,18 @@ pub(super) static RULE: Rule = Rule {
 /// Seconds within which CloudTrail usually delivers (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
-fn check(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Vec<Outcome> {
-    let silences = silences(place, history).into_iter().map(|(from, until)| {
+fn check(traffic: &Traffic<'_>, history: &ChangeHistory<'_>) -> Vec<Outcome> {
+    let silences = silences(traffic, history).into_iter().map(|(from, until)| {
         // A heartbeat that only the account itself reports ends a silence, but doesn't prove that events arrive.
-        let proof = |until: Timestamp| place.heartbeats.iter().find(|(time, is_proof)| *time >= until && *is_proof).map(|(time, _)| *time);
+        let proof =
+            |until: Timestamp| traffic.heartbeats.iter().find(|(time, is_proof)| *time >= until && *is_proof).map(|(time, _)| *time);
         let because = match until {
             Some(until) => format!("no heartbeat between {from} and {until}"),
             None => format!("no heartbeat since {from}"),
         };
-        RuleMatch::new(place.account, place.region, "heartbeat", because).at(from).restored_at(until.and_then(proof)).fires()
+        RuleMatch::new(traffic.account, traffic.region, "heartbeat", because).at(from).restored_at(until.and_then(proof)).fires()
     });
-    silences.chain(uncounted(place, history)).collect()
+    silences.chain(uncounted(traffic, history)).collect()
 }
 
 /// Reports active accounts of the organization from which nothing was received, if heartbeats are expected of all accounts.
@@ -76,18 +77,19 @@ pub(crate) fn silent_at(
     history: &ChangeHistory<'_>,
 ) -> Option<Timestamp> {
     let (_, last) = history.horizon;
-    let quiet_since =
-        traffic.iter().filter_map(|place| place.heartbeats.last().map(|(time, _)| *time).or_else(|| expected_since(place, history)));
+    let quiet_since = traffic
+        .iter()
+        .filter_map(|of_region| of_region.heartbeats.last().map(|(time, _)| *time).or_else(|| expected_since(of_region, history)));
     let quiet = quiet_since.map(|since| since.plus_seconds(longest(history) + 1));
     let enabled = enabled.filter_map(|at| Some(at.plus_seconds(longest_silence(history)? + 1)));
     quiet.chain(enabled).filter(|at| *at > last).min()
 }
 
 /// The time from which heartbeats are expected; `None` if none are.
-fn expected_since(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Timestamp> {
+fn expected_since(traffic: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Timestamp> {
     let (first, _) = history.horizon;
     let is_expected = history.configuration.auditor.heartbeat_role.is_some();
-    match place.heartbeats.first() {
+    match traffic.heartbeats.first() {
         // If no role is configured, heartbeats are expected from the first one on.
         Some((time, _)) => Some(if is_expected { first } else { *time }),
         None => Some(first).filter(|first| is_expected && *first > Timestamp::BEGINNING),
@@ -99,12 +101,12 @@ fn longest(history: &ChangeHistory<'_>) -> i64 {
 }
 
 /// The periods without a heartbeat, each with the heartbeat that ended it.
-fn silences(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Vec<(Timestamp, Option<Timestamp>)> {
+fn silences(traffic: &Traffic<'_>, history: &ChangeHistory<'_>) -> Vec<(Timestamp, Option<Timestamp>)> {
     let (_, last) = history.horizon;
-    let Some(mut since) = expected_since(place, history) else { return Vec::new() };
+    let Some(mut since) = expected_since(traffic, history) else { return Vec::new() };
     let longest = longest(history);
     let mut silences = Vec::new();
-    for (heartbeat, _) in &place.heartbeats {
+    for (heartbeat, _) in &traffic.heartbeats {
         if heartbeat.seconds_since(since) > longest {
             silences.push((since, Some(*heartbeat)));
         }
@@ -117,17 +119,17 @@ fn silences(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Vec<(Timestamp,
 }
 
 /// Reports periods in which metrics count more calls than were read.
-fn uncounted(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Outcome> {
+fn uncounted(traffic: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Outcome> {
     let (first, last) = history.horizon;
     let mut missed = 0;
     let mut since = None;
-    for (start, counted) in history.state.metrics(place.account, place.region)? {
+    for (start, counted) in history.state.metrics(traffic.account, traffic.region)? {
         let end = start.plus_seconds(counted.period).max(*start);
         if end <= first || *start > last {
             continue;
         }
         // CloudWatch's periods begin and end with a minute.
-        let read = place.counted.range(*start..end).map(|(_, calls)| calls).sum();
+        let read = traffic.counted.range(*start..end).map(|(_, calls)| calls).sum();
         if counted.calls > read {
             missed += counted.calls - read;
             since = since.or(Some(*start));
@@ -135,5 +137,5 @@ fn uncounted(place: &Traffic<'_>, history: &ChangeHistory<'_>) -> Option<Outcome
     }
     let since = since?;
     let because = format!("Bedrock's metrics count {missed} more calls than events show");
-    Some(RuleMatch::new(place.account, place.region, "metrics", because).at(since).fires())
+    Some(RuleMatch::new(traffic.account, traffic.region, "metrics", because).at(since).fires())
 }

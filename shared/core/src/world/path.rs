@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The paths of snapshots other than `organization.json`.
-const PLACES: [&str; 12] = [
+const LAYOUT: [&str; 12] = [
     "policies/<policy id>.json",
     "effective-policies/<account>.json",
     "invalid-policies/<account>.json",
@@ -105,12 +105,12 @@ impl SnapshotPath {
         }
         let folder = path.split('/').next().unwrap_or_default();
         let folder_of = |place: &'static str| place.split('/').next().unwrap_or_default();
-        let place = |folder: &str| PLACES.into_iter().find(|place| folder_of(place) == folder);
+        let place = |folder: &str| LAYOUT.into_iter().find(|place| folder_of(place) == folder);
         if let Some(place) = place(folder) {
             return format!("no snapshot belongs at this place of a world: here they lie at `{place}`");
         }
         let meant = if path.contains('/') {
-            nearest(folder, PLACES.into_iter().map(folder_of)).first().and_then(|folder| place(folder))
+            nearest(folder, LAYOUT.into_iter().map(folder_of)).first().and_then(|folder| place(folder))
         } else {
             nearest(stem, ["organization"]).first().map(|_| "organization.json")
         };
@@ -136,7 +136,7 @@ impl SnapshotPath {
     /// The reason to doubt a path: its account or Region doesn't exist, or may not.
     #[must_use]
     pub fn doubt(&self) -> Option<Doubt> {
-        let (account, region) = self.entity.place();
+        let (account, region) = self.entity.account_and_region();
         if let Some(account) = account.filter(|account| !is_account_id(account)) {
             return Some(Doubt::NotThere(format!("`{account}` is no account id of twelve digits")));
         }
@@ -163,7 +163,7 @@ pub enum Doubt {
 impl Entity {
     /// The account and Region of the entity, if it has them.
     #[must_use]
-    pub fn place(&self) -> (Option<&AccountId>, Option<&Region>) {
+    pub fn account_and_region(&self) -> (Option<&AccountId>, Option<&Region>) {
         match self {
             Entity::Organization | Entity::Policy(_) => (None, None),
             Entity::EffectivePolicy(account) | Entity::InvalidPolicy(account) | Entity::Identity(account, _) => (Some(account), None),
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_places_that_are_told_are_places() {
-        for place in PLACES {
+        for place in LAYOUT {
             let path = place.replace("<account>", "222233334444").replace("<region>", "us-east-1").replace("<version or DRAFT>", "3");
             let path = path.replace(['<', '>'], "");
             assert!(SnapshotPath::parse(&path).is_some_and(|at| at.doubt().is_none()), "{path}");

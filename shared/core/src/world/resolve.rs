@@ -84,11 +84,11 @@ impl World {
                 let described = self.described.get(account).unwrap_or(&nothing);
                 let history = replayed.accounts.get(account).unwrap_or(&replayed.of_others);
                 // The account before in the same place of the organization mostly has the same history.
-                let place = [Arc::as_ptr(&history.computed).addr(), Arc::as_ptr(&history.touched).addr()];
-                let same = alike.get(&place).filter(|(of_other, _)| history.validity.is_empty() && described == *of_other);
+                let addresses = [Arc::as_ptr(&history.computed).addr(), Arc::as_ptr(&history.touched).addr()];
+                let same = alike.get(&addresses).filter(|(of_other, _)| history.validity.is_empty() && described == *of_other);
                 let policies = same.map_or_else(|| Arc::new(in_force(described, history)), |(_, policies)| Arc::clone(policies));
                 if history.validity.is_empty() {
-                    alike.insert(place, (described, Arc::clone(&policies)));
+                    alike.insert(addresses, (described, Arc::clone(&policies)));
                 }
                 (account.clone(), policies)
             })
@@ -360,7 +360,7 @@ impl State {
     pub fn has_unread_consumers(&self, account: &AccountId, region: &Region, at: Timestamp) -> bool {
         let is_unread = |of: &BTreeMap<(AccountId, Region, String), Timeline<MediatedGuardrail>>| {
             let all_from = of.range((account.clone(), region.clone(), String::new())..);
-            let mut here = all_from.take_while(|((owner, place, _), _)| owner == account && place == region);
+            let mut here = all_from.take_while(|((owner, located, _), _)| owner == account && located == region);
             here.any(|(_, timeline)| timeline.at(at).state().is_none())
         };
         is_unread(&self.world.agents) || is_unread(&self.world.flows)

@@ -17,8 +17,8 @@ fn schema() -> Value {
 fn lost(before: &Value, after: &Value, path: &str) -> Vec<String> {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
-            let said = before.iter().filter(|(key, value)| *key != "description" || value.is_object());
-            said.flat_map(|(key, value)| lost(value, after.get(key).unwrap_or(&Value::Null), &format!("{path}/{key}"))).collect()
+            let stated = before.iter().filter(|(key, value)| *key != "description" || value.is_object());
+            stated.flat_map(|(key, value)| lost(value, after.get(key).unwrap_or(&Value::Null), &format!("{path}/{key}"))).collect()
         }
         (Value::Array(before), Value::Array(after)) => {
             before.iter().filter(|value| !after.contains(value)).map(|value| format!("{path}: {value}")).collect()
