@@ -123,6 +123,23 @@ fn every_source_of_a_fact_has_its_address() {
     }
 }
 
+/// Who wants to check a fact finds who said it, and who is relied on for how much.
+#[test]
+fn sources_other_than_aws_documentation_are_listed_once() {
+    let is_other = |link: &&str| link.starts_with("https://") && !link.starts_with("https://docs.aws.amazon.com/");
+    let (list, pages): (Vec<_>, Vec<_>) =
+        documents().into_iter().filter(|(path, _)| path.starts_with("docs/aws")).partition(|(path, _)| path.ends_with("README.md"));
+    let listed: Vec<&str> = list.iter().flat_map(|(_, document)| &document.links).map(String::as_str).filter(is_other).collect();
+    let cited: BTreeSet<&str> = pages.iter().flat_map(|(_, document)| &document.links).map(String::as_str).filter(is_other).collect();
+    for source in &listed {
+        assert_eq!(listed.iter().filter(|other| *other == source).count(), 1, "{source} is listed twice");
+        assert!(cited.iter().any(|link| link.starts_with(source)), "no fact comes from {source}");
+    }
+    for link in cited {
+        assert!(listed.iter().any(|source| link.starts_with(source)), "docs/aws/README.md doesn't list {link}");
+    }
+}
+
 /// The documents that a text other than Markdown refers to: paths that begin with `docs/`, and headings of documents at the root.
 fn mentioned(text: &str) -> impl Iterator<Item = &str> {
     let belongs = |letter: char| letter.is_ascii_alphanumeric() || "/_.-#".contains(letter);
