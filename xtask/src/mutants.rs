@@ -110,7 +110,7 @@ fn listed(args: &Args, tool: &Path, home: &Path) -> anyhow::Result<Vec<Mutant>> 
     Ok(all)
 }
 
-/// So many of all, by the hash of their name and the seed: a mutant that comes or goes changes nothing for the others.
+/// Chooses a number of mutants by the hash of their name and the seed, so that one that comes or goes changes nothing for the others.
 fn picked(all: &[Mutant], count: usize, seed: u64) -> Vec<Mutant> {
     let rank = |mutant: &Mutant| Sha256::digest(format!("{seed} {}", mutant.name));
     let mut picked: Vec<(_, &Mutant)> = all.iter().map(|mutant| (rank(mutant), mutant)).collect();

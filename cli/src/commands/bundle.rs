@@ -33,7 +33,7 @@ use crate::{
 /// The name of the manifest in the bundle.
 const MANIFEST: &str = "manifest.json";
 
-/// Bytes of a manifest at most, so that a crafted bundle takes no more memory.
+/// Bytes that a manifest has at most, so that a crafted bundle can't take more memory.
 const MANIFEST_BYTES: u64 = 64 << 20;
 
 /// What a bundle holds.
@@ -162,7 +162,7 @@ pub(crate) fn run(command: &BundleCommand) -> anyhow::Result<Exit> {
     Ok(if matches!(verified, Verified::Whole { .. }) { Exit::Clean } else { Exit::Findings })
 }
 
-/// What came of comparing a bundle with its manifest.
+/// The result of comparing a bundle with its manifest.
 enum Verified {
     /// All files are those that were written.
     Whole { files: usize, made: Timestamp },

@@ -1,5 +1,5 @@
-//! Writes a report for people: its one sentence first, then whom it concerns, what was found and what couldn't be seen, and at the end, where
-//! a terminal stands still, the sums and the sentence again.
+//! Writes a report for people. It begins with its one sentence; then come the accounts that it concerns, the findings, and the evidence that
+//! is missing. The sums and the sentence again stand at the end, because a terminal shows the end of a long text.
 
 mod drawn;
 mod facts;
@@ -105,7 +105,7 @@ fn no_accounts(report: &Report) -> &'static str {
     }
 }
 
-/// The number of rows to list of so many.
+/// The number of rows to list: what the user asked for, or else `otherwise`.
 fn shown(view: &ViewArgs, otherwise: usize) -> usize {
     match view.top {
         None => otherwise,
@@ -184,7 +184,7 @@ fn units(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -> i
     writeln!(out)
 }
 
-/// Whether there is a terminal with so many columns.
+/// Whether the output goes to a terminal of at least this many columns.
 fn is_wide(least: usize) -> bool {
     columns().is_some_and(|columns| columns >= least)
 }

@@ -14,7 +14,7 @@ pub(super) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
     replace(path, |file| plain(file, write))
 }
 
-/// The same for a file that isn't text.
+/// Writes to the file that a path leads to, likewise, in a form that isn't text.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let (path, has_a_name) = behind_links(path)?;
     let there = match fs::metadata(&path) {

@@ -13,7 +13,7 @@ use aws_smithy_types::{body::SdkBody, timeout::TimeoutConfig};
 
 use crate::{aws::Aws, bucket::Bucket};
 
-/// A start waits no longer than this. The first event then opens the connection itself, and its failures are retried and reported.
+/// The time that a start waits for a connection at most. After that, the first event opens it, and its failures are retried and reported.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Opens a connection to DynamoDB. If that fails, the first event shows it.

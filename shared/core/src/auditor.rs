@@ -68,7 +68,8 @@ pub fn wanted_for(configuration: &Configuration) -> Wanted {
     Wanted::new(by_table.chain(by_rules)).only_with(operations::changes_of_auditor(), configuration.auditor.stems())
 }
 
-/// The same for a world that names the buckets in which evidence is kept: data events on the objects in them are needed as well.
+/// The operations whose records an audit of a world needs: where the world names the buckets that keep evidence, also data events on the
+/// objects in them.
 #[must_use]
 pub fn wanted_in(configuration: &Configuration, world: &World) -> Wanted {
     wanted_for(configuration).with_stores(world.log_stores())

@@ -48,11 +48,11 @@ pub(crate) struct ChangeHistory<'a> {
     pub(crate) changes: Vec<(&'a ChangeKey, &'a Change)>,
     /// The indexes of the changes of each resource, by account, service and [`Change::subject`].
     by_subject: HashMap<String, Vec<usize>>,
-    /// The indexes of the successful changes of each resource, by the same and the operation.
+    /// The indexes of the successful changes of each resource, by account, service, subject and operation.
     by_operation: HashMap<String, Vec<usize>>,
     /// The times at which the state of each account and Region may change, as far as they were asked for.
     boundaries: RefCell<Boundaries>,
-    /// The same for all accounts of the organization together.
+    /// The times at which the state may change, of each account and Region together with those of all other accounts in the Region.
     all_boundaries: RefCell<Boundaries>,
     restored: Restorations<Timestamp>,
     put_back: Restorations<usize>,
@@ -479,8 +479,8 @@ pub(crate) fn lowered(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -
     weaker.map(control_change).collect()
 }
 
-/// The same for a version that is enforced in place of another. Automated reasoning is left out: a guardrail that has it can't be enforced,
-/// so no protection is lost with it.
+/// The controls that get weaker when `after` is enforced in place of `before`. Automated reasoning is left out: a guardrail that has it
+/// can't be enforced, so no protection is lost with it.
 pub(crate) fn lowered_where_enforced(before: &CanonicalGuardrail, after: &CanonicalGuardrail) -> Vec<ControlChange> {
     let all = guardrail::diff(before, after).into_iter();
     all.filter(|difference| difference.is_weaker() && !difference.is_about_reasoning()).map(control_change).collect()

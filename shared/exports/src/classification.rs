@@ -30,7 +30,7 @@ const TACTICS: &[(&str, Tactic)] = &[
     ("T1562.008", DEFENSE_EVASION),
 ];
 
-/// The technique of ATLAS that all the mitigations are against that rules map to (atlas.mitre.org/techniques/AML.T0051).
+/// The technique of ATLAS that its mitigations are against, as far as rules map to them (atlas.mitre.org/techniques/AML.T0051).
 const LEFT_OPEN: (&str, &str) = ("AML.T0051", "LLM Prompt Injection");
 
 /// What an attacker did, or can do because of what a finding shows.
@@ -40,7 +40,7 @@ pub enum Attack {
     Technique {
         /// The technique, or a technique's sub-technique, whose id has a dot.
         control: &'static Control,
-        /// What it is for.
+        /// The tactic that the technique serves.
         tactic: Tactic,
     },
     /// The finding shows that a mitigation of ATLAS is missing.

@@ -150,7 +150,7 @@ struct LogicalLocation {
     kind: &'static str,
 }
 
-/// GitHub takes the first instead of a hash of the line.
+/// The fingerprints of a result. GitHub uses the first one instead of a hash of the line.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Fingerprints {

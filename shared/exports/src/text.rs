@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The text with at most so many characters. A longer one is cut and ends with `…`.
+/// The text, cut to a number of characters. A text that was cut ends with `…`.
 pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),

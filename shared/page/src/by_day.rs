@@ -11,7 +11,7 @@ use audit_core::{
 
 use crate::numbers::{day, grouped, percent, short_day};
 
-/// Columns at most. More days are added up by weeks, or by longer periods.
+/// Columns that a chart has at most. More days are added up by weeks, or by longer periods.
 const COLUMNS: i32 = 62;
 
 /// Calls that a requirement applied to, by what became of them.
@@ -201,7 +201,7 @@ fn is_by_day(periods: &[Period]) -> bool {
     periods.iter().all(|period| period.first == period.last)
 }
 
-/// The chart in words, for who doesn't see it.
+/// The chart in words, for readers who can't see it.
 fn label(periods: &[Period]) -> String {
     let busy = || periods.iter().filter(|period| period.calls.required() > 0);
     let (Some(first), Some(last)) = (busy().next(), busy().next_back()) else {

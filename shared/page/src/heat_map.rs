@@ -46,7 +46,7 @@ impl Use {
     }
 }
 
-/// Regions with a column of their own at most, those with most calls.
+/// Regions that have a column of their own at most: those with the most calls.
 const REGIONS: usize = 8;
 
 // Pixels: the width of labels and of totals, the height of rows, of an OU's heading and of the map's heading, the gap between cells, and the
@@ -118,7 +118,7 @@ pub(crate) struct HeatMap {
     style: &'static str,
     /// The report's sentence and its limits, which a picture of its own shows above the map.
     notes: Vec<String>,
-    /// Their height.
+    /// The height of these lines, in pixels.
     notes_height: u32,
     width: u32,
     height: u32,

@@ -1,4 +1,4 @@
-//! The page.
+//! The page: fills its template with the values that the other modules compute.
 
 use askama::Template;
 use audit_core::{

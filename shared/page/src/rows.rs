@@ -128,12 +128,13 @@ fn column(values: Vec<Value>) -> Column {
         });
         rows.push(number);
     }
-    // A count is no longer than the number of its place among the distinct ones.
+    // A count has about as many digits as its index among the distinct ones, so that indices save room only where counts repeat often.
     let least = if values.iter().all(Value::is_number) { 16 } else { 2 };
     if distinct.len() * least <= values.len() {
         return Column::Repeated { values: distinct, rows };
     }
-    // Most values of some columns are there once: numbers would only make these longer. Digits of random bytes take more than the bytes.
+    // Most values of some columns occur once, so that indices would only make them longer. Ids are random bytes, which base64 writes
+    // shorter than hexadecimal digits.
     if let Some(ids) = values.iter().map(|value| id_bytes(value.as_str()?)).collect::<Option<Vec<_>>>() {
         return Column::Ids { ids: STANDARD.encode(ids.concat()) };
     }

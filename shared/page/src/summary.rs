@@ -1,4 +1,4 @@
-//! The first screen: what the report says in one look.
+//! The first screen of the page: the report's sentence, its accounts, its evidence and what is missing.
 
 use std::{
     cmp::Reverse,
@@ -270,7 +270,7 @@ fn exceptions(report: &Report) -> (Vec<Exception>, usize) {
     (by_exception.into_iter().take(EXCEPTIONS).map(exception).collect(), more)
 }
 
-/// Places that a blind spot names at most.
+/// Accounts and Regions that a blind spot names at most.
 const MOST_NAMED: usize = 60;
 
 /// The kinds of missing evidence, those first that concern most calls; and how many there are besides.

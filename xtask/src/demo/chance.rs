@@ -10,7 +10,7 @@ impl Chance {
         Chance(Mt::new_with_key([seed]))
     }
 
-    /// A number of so many bits, up to 64.
+    /// A number of `count` random bits, at most 64.
     pub(super) fn bits(&mut self, count: u32) -> u64 {
         let low = self.0.next_u32();
         if count <= 32 {
@@ -35,7 +35,7 @@ impl Chance {
         list.get(self.below(end) as usize).copied()
     }
 
-    /// So many letters and digits, without those that look alike, as the names of CloudTrail's files end.
+    /// A text of letters and digits without those that look alike, as the names of CloudTrail's files end.
     pub(super) fn word(&mut self, len: usize) -> String {
         const CHARACTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
         let one = |_| {

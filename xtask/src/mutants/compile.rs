@@ -19,10 +19,10 @@ const PACKAGES: &[&str] = &["audit-core", "guardrail-audit"];
 /// Tests of the sources' text, in which the switches stand.
 const LEFT_OUT: &[&str] = &["layers", "pure"];
 
-/// What became of a build.
+/// The result of a build.
 pub(super) enum Compiled {
     Tests(Vec<TestProgram>),
-    /// At least one.
+    /// It failed, with at least one error.
     Errors(Vec<Error>),
 }
 

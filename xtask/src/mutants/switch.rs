@@ -1,6 +1,6 @@
 //! Writes mutants into a source file beside the original code: a switch at each decides, when the tests run, which of the two counts.
 //!
-//! So many mutants are compiled at once. An operator becomes `(if mutant_is_active(7) { a || b } else { a && b })`, a match arm that goes
+//! That way many mutants are compiled at once. An operator becomes `(if mutant_is_active(7) { a || b } else { a && b })`, a match arm that goes
 //! gets a guard, and a function whose body is replaced returns early.
 
 use std::{collections::BTreeSet, ops::Range};
@@ -25,12 +25,12 @@ pub fn mutant_is_active(number: usize) -> bool {
     *ACTIVE == Some(number)
 }
 
-/// What a function returns that has a mutant.
+/// The return value of a function that has a mutant.
 #[doc(hidden)]
 pub enum MutantIterator<M, O> {
-    /// Of the mutant.
+    /// The value that the mutant returns.
     Mutated(M),
-    /// Of the code as it is.
+    /// The value that the original code returns.
     Original(O),
 }
 

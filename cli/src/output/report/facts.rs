@@ -21,7 +21,8 @@ use crate::args::{GroupBy, Sort, ViewArgs};
 /// A finding, with others that state the same about the same calls.
 pub(super) struct Fact<'r> {
     pub(super) finding: &'r Finding,
-    /// Effects: where no policy demands a guardrail, the calls without one are a finding of their own.
+    /// Findings about the effects of this one. Where no policy demands a guardrail, for example, the calls without one are a finding of their
+    /// own.
     pub(super) also: Vec<&'r Finding>,
 }
 

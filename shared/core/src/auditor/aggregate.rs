@@ -24,7 +24,7 @@ use crate::{
 /// (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
 
-/// The rows for which it pays to start a thread.
+/// The number of rows from which on a further thread saves time.
 pub(super) const ROWS_A_THREAD: usize = 20_000;
 
 /// The sum over some records of an account and Region.
@@ -49,7 +49,7 @@ pub(super) struct CallAggregate<'a> {
     pub(super) counted: BTreeMap<Timestamp, u64>,
 }
 
-/// Everything by which calls are told apart, except their ids and most of their time.
+/// Everything by which calls are told apart. Their ids aren't in it, and of their time only what can decide something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct CallKey {
     columns: Columns,
@@ -60,7 +60,8 @@ struct CallKey {
 }
 
 impl CallKey {
-    /// The same for selected calls of all principals; `None` if what a missing evaluation proves may depend on principal and hour.
+    /// The key without the principal, under which selected calls are counted by day; `None` if what a missing evaluation proves may depend on
+    /// the principal and the hour.
     fn of_all_principals(&self) -> Option<CallKey> {
         let depends = matches!(self.window, Some(Window::Hour(_) | Window::At(_)));
         let columns = Columns { principal: Symbol24::default(), ..self.columns };

@@ -1,4 +1,4 @@
-//! Searches of a history that begin anew at each change, without looking at the same part of it for each.
+//! Remembers how far a history was searched, so that the searches for its many changes don't read the same part again and again.
 //!
 //! A finding about changes is resolved when all of its changes are restored, and stays open if one of them isn't. So of the changes of one
 //! finding, in the order of time, two things matter: whether each is restored, and when the last of them was. If an earlier change was
@@ -38,11 +38,11 @@ impl<M: Copy + Ord> Restorations<M> {
 /// How far the changes of a resource were searched for the latest or the next one that fulfils a condition.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Cursor {
-    /// The changes before this position were looked at.
+    /// The changes before this position have been searched.
     pub(super) searched: usize,
     /// The position of the last one of them that fulfils the condition.
     pub(super) found: Option<usize>,
 }
 
-/// By resource and operation: how many changes were looked at, and the last of them with each value.
+/// By resource and operation: how many changes have been searched, and the last of them with each value.
 pub(super) type ByValue = HashMap<String, (usize, HashMap<String, usize>)>;

@@ -128,7 +128,8 @@ impl Exposure {
         }
     }
 
-    /// The same for changes that affect every user of the guardrail at once: the severity isn't lowered if the users aren't known.
+    /// The steps and the phrase for changes that affect every user of the guardrail at once: the severity isn't lowered if the users aren't
+    /// known.
     pub(crate) fn steps_of_loss(&self, would_reach: &str) -> (i8, String) {
         match self {
             Exposure::Unknown => (0, "whether something enforces or references it is not known, so it may reach production".to_owned()),

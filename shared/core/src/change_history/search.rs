@@ -96,7 +96,7 @@ impl ChangeInContext<'_> {
         all.get(..all.partition_point(|index| *index < self.index)).unwrap_or_default()
     }
 
-    /// The same after this one.
+    /// The indexes of the successful changes of a resource by an operation after this one.
     fn after(&self, subject: &str, operation: &str) -> &[usize] {
         let all = self.history.indexes_by(&self.change.account, &self.change.service, subject, operation);
         all.get(all.partition_point(|index| *index <= self.index)..).unwrap_or_default()

@@ -8,7 +8,7 @@ use super::{check, inspection};
 /// A whole examination.
 #[derive(Debug, Serialize)]
 pub struct Examination<'e> {
-    /// 1.
+    /// The version of the format: 1.
     pub schema_version: u32,
     /// The checks of what the auditor receives.
     pub checks: Vec<Check<'e>>,

@@ -255,7 +255,7 @@ impl RequestRange {
         })
     }
 
-    /// The rows of sorted ones whose requests are in the range.
+    /// The rows whose requests are in the range. The rows must be sorted.
     fn of(self, rows: &[Row]) -> &[Row] {
         let from = rows.partition_point(|row| row.request().0 < self.first);
         let until = rows.partition_point(|row| row.request().0 <= self.last);

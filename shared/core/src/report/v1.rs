@@ -27,7 +27,7 @@ use self::schema::{Date, EnumText, Time};
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report<'r> {
-    /// 1.
+    /// The version of the format: 1.
     pub schema_version: u32,
     /// What made the report.
     pub tool: Tool<'r>,
@@ -85,7 +85,7 @@ pub struct ConfigurationFile<'r> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tool<'r> {
-    /// `guardrail-audit`.
+    /// The program's name, `guardrail-audit`.
     pub name: &'r str,
     /// Its version.
     pub version: &'r str,

@@ -15,7 +15,7 @@ use crate::{
 /// A whole simulation.
 #[derive(Debug, Serialize)]
 pub struct Simulation<'s> {
-    /// 1.
+    /// The version of the format: 1.
     pub schema_version: u32,
     /// For each effect, how many calls and accounts have it.
     pub summary: ByEffect<Counts>,

@@ -41,7 +41,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct State {
     world: World,
-    /// The effective policies over time. Accounts that the same was described of, and that every change concerned alike, share a history.
+    /// The effective policies over time. Accounts share a history if their described policies are equal and all changes concern them alike.
     policies: BTreeMap<AccountId, Arc<PolicyHistory>>,
     organization: Option<Organization>,
     placements: BTreeMap<AccountId, Timeline<AccountPlacement>>,
@@ -83,7 +83,7 @@ impl World {
             .map(|account| {
                 let described = self.described.get(account).unwrap_or(&nothing);
                 let history = replayed.accounts.get(account).unwrap_or(&replayed.of_others);
-                // The account before in the same place of the organization mostly has the same history.
+                // Accounts below the same OUs mostly have the same history.
                 let addresses = [Arc::as_ptr(&history.computed).addr(), Arc::as_ptr(&history.touched).addr()];
                 let same = alike.get(&addresses).filter(|(of_other, _)| history.validity.is_empty() && described == *of_other);
                 let policies = same.map_or_else(|| Arc::new(in_force(described, history)), |(_, policies)| Arc::clone(policies));

@@ -185,7 +185,7 @@ impl Document {
         }
     }
 
-    /// The same without the texts that repeat others in full.
+    /// The finding without the texts that repeat others in full.
     pub(super) fn without_long_texts(mut self) -> Self {
         self.product_fields.clear();
         for resource in &mut self.resources {
@@ -219,7 +219,7 @@ impl Compliance {
     }
 }
 
-/// What the format has no field for, by names that begin with the product's.
+/// The fields for which the format has none of its own. Their names begin with the product's.
 fn product_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
     let json = v1::Finding::from(finding);
     let word = |word: Option<&str>| word.unwrap_or_default().to_owned();

@@ -168,7 +168,7 @@ fn every_request_is_valid_and_within_limits_and_every_fault_is_noticed() {
     printed["asff-faults"].assert_each_is_refused("asff", WORDS);
 }
 
-/// A report of so many findings, each made from the demo's first one.
+/// A report with a number of findings, each made from the demo's first one.
 fn many(count: usize, change: impl Fn(usize, &mut Finding)) -> Report {
     let mut report = audits::demo(|_| {});
     let finding = report.findings.swap_remove(0);

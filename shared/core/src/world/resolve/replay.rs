@@ -46,7 +46,7 @@ pub(super) struct Replay<'w> {
     world: &'w World,
     policy_type: &'w str,
     now: Tree,
-    /// The contents that were met, by their text. Equal texts have one number, and so one effective policy wherever they are attached.
+    /// The contents of policies so far, by their text. Equal texts have one number, and so one effective policy wherever they are attached.
     contents: HashMap<String, (usize, Arc<Document>)>,
     /// The times at which events wrote each policy, in order.
     written: HashMap<&'w PolicyId, Vec<Timestamp>>,
@@ -106,7 +106,7 @@ enum Concerned {
 /// The result of [`Replay`].
 pub(super) struct Replayed {
     pub(super) accounts: BTreeMap<AccountId, AccountHistory>,
-    /// The history of an account that the replay didn't meet.
+    /// The history of an account that no step of the replay concerns.
     pub(super) of_others: AccountHistory,
     pub(super) organization: Option<Organization>,
     pub(super) effects: Effects,
@@ -153,7 +153,7 @@ impl<'w> Replay<'w> {
         replay.conclude()
     }
 
-    /// The histories of all accounts. Accounts with one chain of notes share one list.
+    /// The histories of all accounts. Accounts with the same notes share one list.
     fn conclude(self) -> Replayed {
         let Replay { accounts, computed, touched, touched_all, effects, now, .. } = self;
         let mut lists = HashMap::new();
@@ -326,7 +326,7 @@ impl<'w> Replay<'w> {
         Touched { accounts, everybody, supposed: Some(supposed) }
     }
 
-    /// The accounts concerned, and whether there may be others.
+    /// The accounts that a step concerns, and whether it may concern accounts that aren't known.
     fn accounts_of(&self, concerned: &Concerned) -> (Arc<[AccountId]>, bool) {
         match concerned {
             Concerned::Nobody => (Arc::default(), false),
@@ -520,7 +520,7 @@ impl<'w> Replay<'w> {
         }
     }
 
-    /// The effective policies of accounts. Those of accounts in one place, to which nothing is attached directly, are computed once.
+    /// The effective policies of accounts. Accounts that have one parent and no attachments of their own get the same, computed once.
     fn compute_all(&mut self, accounts: &[AccountId]) -> Vec<Computed> {
         let mut by_parent: HashMap<TargetId, Computed> = HashMap::new();
         let mut all = Vec::with_capacity(accounts.len());
