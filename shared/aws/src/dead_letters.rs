@@ -22,7 +22,7 @@ const NOTHING: &str = "guardrail-audit";
 /// Stands for a count that couldn't be read.
 const UNREAD: &str = "unread";
 
-/// Characters of a session name at most (STS).
+/// Characters that a session name has at most (docs/aws/iam.md#limits).
 const LONGEST: usize = 64;
 
 /// Queues that a finding names at most. The templates have three.

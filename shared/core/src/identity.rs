@@ -35,8 +35,8 @@ pub struct IdentityPolicy {
 }
 
 /// The most statements that are evaluated together. IAM's quotas allow 10,240 characters of inline policies for a role and ten managed
-/// policies of 6,144 characters, which is less by far; records that show more are incomplete or made up. Without a limit, each further
-/// policy of a role would cost as much time as it has policies already.
+/// policies of 6,144 characters (docs/aws/iam.md#limits), which is less by far; records that show more are incomplete or made up. Without a
+/// limit, each further policy of a role would cost as much time as it has policies already.
 const MOST_STATEMENTS: usize = 256;
 
 impl IdentityPolicy {

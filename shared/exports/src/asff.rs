@@ -1,7 +1,7 @@
 //! Findings in the AWS Security Finding Format, which Security Hub CSPM imports: requests of `BatchImportFindings`.
 //!
 //! Security Hub takes a finding only from the account that the finding's `AwsAccountId` names, and in the Region of its `ProductArn`
-//! (docs.aws.amazon.com/securityhub, "Using BatchImportFindings"). So each request holds findings of one account and one Region.
+//! (docs/aws/prices-and-limits.md#security-hub). So each request holds findings of one account and one Region.
 
 mod document;
 
@@ -14,16 +14,16 @@ use serde_json::value::RawValue;
 
 use crate::Export;
 
-/// Findings that one request may hold.
+/// Findings that one request holds at most (docs/aws/prices-and-limits.md#security-hub).
 pub const MOST_FINDINGS: usize = 100;
 
-/// Bytes that one finding may have.
+/// Bytes that one finding has at most (docs/aws/prices-and-limits.md#security-hub).
 pub const MOST_FINDING_BYTES: usize = 240 * 1024;
 
-/// Bytes that one request may have.
+/// Bytes that one request has at most (docs/aws/prices-and-limits.md#security-hub).
 pub const MOST_REQUEST_BYTES: usize = 6 * 1024 * 1024;
 
-/// Resources that one finding may have.
+/// Resources that one finding has at most (docs/aws/prices-and-limits.md#security-hub).
 pub const MOST_RESOURCES: usize = 32;
 
 /// The account that imports findings.

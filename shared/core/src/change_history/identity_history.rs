@@ -241,7 +241,7 @@ struct Pass<'s> {
     parsed: HashMap<&'s Value, Option<IdentityPolicy>>,
 }
 
-/// The most managed policies of an identity that are merged. IAM allows twenty at most.
+/// The most managed policies of an identity that are merged. IAM allows fewer, even where the quota is raised (docs/aws/iam.md#limits).
 const MOST_ATTACHED: usize = 64;
 
 impl<'s> Pass<'s> {

@@ -20,6 +20,8 @@ use crate::{
     text::cut,
 };
 
+// Characters of texts, and entries of lists, that Security Hub takes at most (docs/aws/prices-and-limits.md#security-hub). One that has more
+// makes it refuse the finding.
 const MOST_TITLE: usize = 256;
 const MOST_DESCRIPTION: usize = 1024;
 const MOST_ID: usize = 512;
