@@ -230,9 +230,9 @@ mod tests {
     }
 
     #[test]
-    fn the_places_that_are_told_are_places() {
-        for place in LAYOUT {
-            let path = place.replace("<account>", "222233334444").replace("<region>", "us-east-1").replace("<version or DRAFT>", "3");
+    fn every_path_that_messages_suggest_is_parsed() {
+        for pattern in LAYOUT {
+            let path = pattern.replace("<account>", "222233334444").replace("<region>", "us-east-1").replace("<version or DRAFT>", "3");
             let path = path.replace(['<', '>'], "");
             assert!(SnapshotPath::parse(&path).is_some_and(|at| at.doubt().is_none()), "{path}");
         }
