@@ -39,9 +39,12 @@
     return Array.from({ length: bytes.length / 4 }, (_, at) => new Date(1000 * seconds(at)).toISOString().replace('.000Z', 'Z'));
   };
   const uuidOf = (id) => [id.slice(0, 8), id.slice(8, 12), id.slice(12, 16), id.slice(16, 20), id.slice(20)].join('-');
+  // Columns whose values go together have their rows once.
+  const rowsOf = new Map(data.columns.map(([name, column]) => [name, column.rows]));
   const unpacked = (column) => {
     if (column.ids !== undefined) return idsIn(column.ids);
     if (column.times !== undefined) return timesIn(column.times);
+    if (column.along !== undefined) return { values: column.values, rows: rowsOf.get(column.along) };
     if (column.uuids === undefined) return column;
     const all = idsIn(column.uuids).map(uuidOf);
     let at = 0;

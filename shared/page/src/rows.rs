@@ -41,6 +41,8 @@ enum Column {
     Plain(Vec<Value>),
     /// The distinct values, and for each row the number of its own.
     Repeated { values: Vec<Value>, rows: Vec<usize> },
+    /// Values that go with those of an earlier column, as a title goes with its rule: the rows are those of the column of this name.
+    Along { values: Vec<Value>, along: String },
     /// Ids of 32 hexadecimal digits: their bytes, all together in base64.
     Ids { ids: String },
     /// Times of whole seconds: the four bytes of each, all together in base64.
@@ -76,7 +78,7 @@ pub(crate) fn encoded(report: &Report) -> Result<String, PageError> {
     let concerned = |account: &str| concerned.contains(account);
     let data = Data {
         rows: report.findings.len(),
-        columns: columns.into_iter().map(|(name, values)| (name, column(values))).collect(),
+        columns: packed(columns),
         accounts: report.accounts.iter().filter(|(id, _)| concerned(id)).map(|(id, name)| (id.as_str(), name.as_str())).collect(),
         units: report.units.iter().filter(|(id, _)| concerned(id)).map(|(id, units)| (id.as_str(), units.join(" / "))).collect(),
         rules: report.findings.iter().filter_map(rule_text).collect(),
@@ -115,6 +117,25 @@ fn words() -> BTreeMap<&'static str, String> {
     let reasons = Reason::ALL.iter().map(|word| (word.as_str(), word.in_words()));
     let missing = Missing::ALL.iter().map(|word| (word.as_str(), format!("{}: {}", word.in_words(), word.remedy())));
     verdicts.chain(grades).chain(reasons).chain(missing).collect()
+}
+
+/// Packs all columns. Rows that several columns have in common are there once.
+fn packed(columns: Vec<(String, Vec<Value>)>) -> Vec<(String, Column)> {
+    let mut packed: Vec<(String, Column)> = Vec::with_capacity(columns.len());
+    for (name, values) in columns {
+        let column = match column(values) {
+            Column::Repeated { values, rows } => {
+                let same = packed.iter().find(|(_, earlier)| matches!(earlier, Column::Repeated { rows: of, .. } if *of == rows));
+                match same.map(|(along, _)| along.clone()) {
+                    Some(along) => Column::Along { values, along },
+                    None => Column::Repeated { values, rows },
+                }
+            }
+            other => other,
+        };
+        packed.push((name, column));
+    }
+    packed
 }
 
 fn column(values: Vec<Value>) -> Column {
