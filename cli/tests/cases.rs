@@ -32,6 +32,16 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
     let records = |key: &str| report["records"][key].as_u64().unwrap_or_default();
     assert_eq!(records("read"), records("judged") + records("ignored") + records("unreadable"));
     assert_eq!(report["invocations"], expected.invocations, "calls by verdict");
+    for (member, rows) in [("coverage", &expected.coverage), ("blind", &expected.blind)] {
+        if let Some(rows) = rows {
+            let found = report[member].as_array().map(Vec::as_slice).unwrap_or_default();
+            assert_eq!(found.len(), rows.len(), "the number of rows of `{member}`");
+            found.iter().zip(rows).for_each(|(found, expected)| has_fields(found, expected, member));
+        }
+    }
+    if let Some(ignored) = &expected.ignored {
+        assert_eq!(&report["records"]["ignored_because"], ignored, "the records that are ignored");
+    }
     let by_rule = |mut findings: Vec<Value>| {
         findings.sort_by_key(|finding| ["rule", "account", "region"].map(|field| finding[field].to_string()));
         findings
@@ -41,12 +51,15 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
     found.iter().filter(|finding| finding["attempted"] == true).for_each(claims_no_deed);
     let rules = |findings: &[Value]| findings.iter().map(|finding| finding["rule"].clone()).collect::<Vec<_>>();
     assert_eq!(rules(&found), rules(&expected), "the rules that fire");
-    for (found, expected) in found.iter().zip(&expected) {
-        for (field, value) in expected.as_object().into_iter().flatten() {
-            assert_eq!(&found[field], value, "`{field}` of {}", expected["rule"]);
-        }
-    }
+    found.iter().zip(&expected).for_each(|(found, expected)| has_fields(found, expected, expected["rule"].as_str().unwrap_or_default()));
     Ok(())
+}
+
+/// What was found has each field that is expected of it.
+fn has_fields(found: &Value, expected: &Value, of: &str) {
+    for (field, value) in expected.as_object().into_iter().flatten() {
+        assert_eq!(&found[field], value, "`{field}` of {of}");
+    }
 }
 
 /// The texts of a finding have no gaps: an empty word would leave two blanks, or nothing behind a colon.

@@ -121,6 +121,13 @@ pub struct Expected {
     pub without: Vec<String>,
     /// The number of calls by verdict, as in the report.
     pub invocations: Value,
+    /// The same calls by account, Region, model, operation, verdict, grade and reason, each with the fields that the case checks; `None` if
+    /// the case doesn't check them.
+    pub coverage: Option<Vec<Value>>,
+    /// What could not be seen in which account and Region, each with the fields that the case checks; `None` if the case doesn't check it.
+    pub blind: Option<Vec<Value>>,
+    /// The number of records that were read and ignored, by the reason; `None` if the case doesn't check it.
+    pub ignored: Option<Value>,
     /// All findings, each with the fields that the case checks.
     pub findings: Vec<Value>,
 }
