@@ -361,12 +361,14 @@ impl View<'_> {
         let is_about_calls = rule.group == Group::Invocation;
         let of_one_kind = if builder.verdicts.len() == 1 && is_about_calls { builder.verdicts.first().copied() } else { None };
         let calls = if builder.count == 1 { "call" } else { "calls" };
+        let named = models.to_string();
+        let with = if named == "unknown" { "an unknown model" } else { &named };
         let mut events = vec![builder.first.event.text(self.texts.strings()), builder.latest.calls.last.event.text(self.texts.strings())];
         events.dedup();
         events.retain(|event| !event.is_empty());
         let of_rule = rule.finding(key.clone(), self.options.configuration);
         Finding {
-            detail: format!("{} {calls} of {apis} with {models} by {principals}: {}", builder.count, builder.observed.because),
+            detail: format!("{} {calls} of {apis} with {with} by {principals}: {}", builder.count, builder.observed.because),
             remediation: builder.observed.remediation.clone().unwrap_or_else(|| of_rule.remediation.clone()),
             principals,
             models,

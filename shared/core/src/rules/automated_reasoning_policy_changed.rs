@@ -65,7 +65,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     }
     let id = short(policy);
     let of_user = |user: &&GuardrailKey| {
-        let because = format!("the policy {id} {done}, which the guardrail {} holds", user.id);
+        let because = format!("the policy {id}, which the guardrail {} holds, {done}", user.id);
         RuleMatch::new(&user.account, &user.region, user.arn(), because).discriminator(id).fires()
     };
     if !users.is_empty() {

@@ -71,7 +71,7 @@ fn of_gateway(seen: &ChangeInContext<'_>) -> Option<Outcome> {
             (format!("the policy engine {} {} the place of {}", short(after), seen.did("took", "would have taken"), short(before)), 0, true)
         }
         (Some((_, ENFORCE)), _) | (None, Some(None)) => return None,
-        (Some((_, "LOG_ONLY")), _) => (format!("its policy engine only {}", seen.did("logs", "would log")), 0, false),
+        (Some((_, "LOG_ONLY")), _) => (format!("its policy engine {}", seen.did("only logs", "would only log")), 0, false),
         (Some((_, mode)), _) => {
             (format!("the mode of its policy engine {} {:?}, which is not known", seen.did("is", "would be"), printable(mode)), 0, true)
         }
@@ -106,7 +106,7 @@ fn of_engine(seen: &ChangeInContext<'_>) -> Option<Outcome> {
             let deleted = seen.did("was deleted", "would have been deleted");
             (format!("its policy {} {deleted}; whether that held guardrails is not known", named("policyId")), false)
         }
-        _ if mode == Some("LOG_ONLY") => (format!("its policy {} only {}", named("policyId"), seen.did("logs", "would log")), false),
+        _ if mode == Some("LOG_ONLY") => (format!("its policy {} {}", named("policyId"), seen.did("only logs", "would only log")), false),
         _ if is_written_anew => {
             let written = seen.did("was written anew", "would have been written anew");
             (format!("its policy {} {written}, and what it says is not known", named("policyId")), true)

@@ -38,11 +38,16 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let lists = ["tags", "tagKeys"].into_iter().filter_map(|key| seen.change.parameters.get(key)?.as_array());
     let keys: Option<Vec<&str>> = lists.map(|list| list.iter().filter_map(|key| key.as_str()).collect()).next();
     let changed: Vec<&str> = keys.iter().flatten().copied().filter(|key| deciding.iter().any(|deciding| deciding == key)).collect();
-    let changed_by = seen.did("were changed", "would have been changed");
     let because = match keys {
-        None => format!("which tags {changed_by} is not in the record"),
-        Some(_) if changed.is_empty() => return Vec::new(),
-        Some(_) => format!("the tags {} {changed_by}", changed.iter().take(10).copied().collect::<Vec<_>>().join(", ")),
+        None => format!("which tags {} is not in the record", seen.did("were changed", "would have been changed")),
+        Some(_) => match changed.as_slice() {
+            [] => return Vec::new(),
+            [tag] => format!("the tag {tag} {}", seen.did("was changed", "would have been changed")),
+            tags => {
+                let tags = tags.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+                format!("the tags {tags} {}", seen.did("were changed", "would have been changed"))
+            }
+        },
     };
     let rule_match: RuleMatch = seen.rule_match(resource, because).unverified(changed.is_empty());
     vec![rule_match.fires()]

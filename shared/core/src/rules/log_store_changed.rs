@@ -84,7 +84,8 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         };
     }
     let object = change.text("key").map(|key| format!(", object {key}")).unwrap_or_default();
-    let days = change.parameter("retentionInDays").as_u64().map(|days| format!(", kept for {days} days")).unwrap_or_default();
+    let kept = |days| if days == 1 { ", kept for 1 day".to_owned() } else { format!(", kept for {days} days") };
+    let days = change.parameter("retentionInDays").as_u64().map(kept).unwrap_or_default();
     let is_gone =
         ["DeleteBucket", "DeleteLogGroup", "DeleteLogStream", "DeleteObject", "DeleteObjects"].contains(&change.operation.as_str());
     let became =

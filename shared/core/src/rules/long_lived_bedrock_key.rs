@@ -94,7 +94,7 @@ impl Life {
         let allowed = seen.history.configuration.api_key_days;
         match self {
             Life::Days(days) => format!("it {} for {days} days, and {allowed} are allowed", seen.did("lives", "would live")),
-            Life::Endless => format!("it never {}", seen.did("ends", "would end")),
+            Life::Endless => format!("it {}", seen.did("never ends", "would never end")),
             Life::NotKnown => "how long it lives is not known".to_owned(),
         }
     }

@@ -169,7 +169,7 @@ fn errors_of(content: &str, history: &ChangeHistory<'_>) -> Option<String> {
 fn in_words(lints: &[Lint]) -> Option<String> {
     // A policy that demands nothing is useless, but not invalid.
     let is_error = |lint: &&Lint| lint.level == Level::Error && lint.kind != "demands-nothing";
-    let errors: Vec<String> = lints.iter().filter(is_error).map(|lint| format!("{} at {}", lint.message, lint.pointer)).collect();
+    let errors: Vec<String> = lints.iter().filter(is_error).map(|lint| format!("{} (at {})", lint.message, lint.pointer)).collect();
     (!errors.is_empty()).then(|| errors.join("; "))
 }
 

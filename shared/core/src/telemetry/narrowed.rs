@@ -19,7 +19,7 @@ impl Selectors {
             SelectorKind::Classic(selectors) => {
                 let is_narrow = |reads: bool, management: bool| event.category == "Management" && management && !reads;
                 let narrow = selectors.iter().filter(|selector| is_narrow(selector.reads, selector.management));
-                narrow.take(1).map(|_| "ReadWriteType WriteOnly".to_owned()).collect()
+                narrow.take(1).map(|_| "ReadWriteType is WriteOnly".to_owned()).collect()
             }
             SelectorKind::Default => Vec::new(),
         };
@@ -81,7 +81,7 @@ mod tests {
             {"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::Bedrock::Model"]}]}]});
         assert_eq!(Selectors::read(&models).unwrap().narrowed(LoggedEvent::EVALUATION), None, "others are not a part of them");
         let classic = Selectors::read(&json!({"EventSelectors": [{"ReadWriteType": "WriteOnly"}]})).unwrap();
-        assert_eq!(classic.narrowed(LoggedEvent::INVOCATIONS[0]).as_deref(), Some("ReadWriteType WriteOnly"));
+        assert_eq!(classic.narrowed(LoggedEvent::INVOCATIONS[0]).as_deref(), Some("ReadWriteType is WriteOnly"));
         assert_eq!(classic.narrowed(LoggedEvent::EVALUATION), None);
     }
 }
