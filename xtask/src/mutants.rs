@@ -137,9 +137,12 @@ impl Bench {
     /// Compiles the tests with all mutants of a sample, and again without those that the compiler rejects, until it takes the rest.
     fn build(&self, sample: &[Mutant]) -> anyhow::Result<(Vec<TestProgram>, Built)> {
         let mut unviable = BTreeSet::new();
+        // The tree is read once, so that it can be worked on while this compiles.
+        copy::update(root(), &self.tree)?;
+        let sources = sources(&self.tree, sample)?;
         loop {
-            let built = Built::of(sample, unviable)?;
-            copy::update(root(), &self.tree, &built.files)?;
+            let built = Built::of(sample, &sources, unviable)?;
+            copy::rewrite(&self.tree, &built.files)?;
             eprintln!("compiling {} mutants", built.numbers.len());
             let errors = match compile::tests(&self.tree, &self.build)? {
                 Compiled::Tests(tests) => return Ok((tests, built)),
@@ -154,16 +157,23 @@ impl Bench {
     }
 }
 
+/// The files of the crate that a sample has mutants in, and its root, as they are without mutants.
+fn sources(tree: &Path, sample: &[Mutant]) -> anyhow::Result<BTreeMap<String, String>> {
+    let files: BTreeSet<&str> = sample.iter().map(|mutant| mutant.file.as_str()).chain([CRATE]).collect();
+    let read = |file: &str| Ok((file.to_owned(), std::fs::read_to_string(tree.join(file)).with_context(|| file.to_owned())?));
+    files.into_iter().map(read).collect()
+}
+
 impl Built {
-    fn of(sample: &[Mutant], unviable: BTreeSet<usize>) -> anyhow::Result<Self> {
-        let mut by_file: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::from([(CRATE, Vec::new())]);
+    fn of(sample: &[Mutant], sources: &BTreeMap<String, String>, unviable: BTreeSet<usize>) -> anyhow::Result<Self> {
+        let mut by_file: BTreeMap<&str, Vec<(usize, &Mutant)>> = sources.keys().map(|file| (file.as_str(), Vec::new())).collect();
         for (number, mutant) in sample.iter().enumerate().filter(|(number, _)| !unviable.contains(number)) {
             by_file.entry(&mutant.file).or_default().push((number, mutant));
         }
         let mut built = Built { unviable, ..Built::default() };
         for (file, mutants) in by_file {
-            let text = std::fs::read_to_string(root().join(file))?;
-            let mut switched = switch::switched(&text, &mutants).with_context(|| file.to_owned())?;
+            let text = sources.get(file).map(String::as_str).unwrap_or_default();
+            let mut switched = switch::switched(text, &mutants).with_context(|| file.to_owned())?;
             if file == CRATE {
                 switched.text.push_str(switch::RUNTIME);
             }

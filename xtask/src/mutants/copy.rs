@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::ensure;
 
-/// Makes `to` hold the files of a work tree that Git tracks or would track, some of them with another text. Files that are the same stay as
-/// they are, so that what was built of them is still good.
-pub(super) fn update(from: &Path, to: &Path, rewritten: &BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
+/// Makes `to` hold the files of a work tree that Git tracks or would track. Files that are the same stay as they are, so that what was built
+/// of them is still good.
+pub(super) fn update(from: &Path, to: &Path) -> anyhow::Result<()> {
     let wanted = files(from)?;
     for file in present(to) {
         if !wanted.contains(&file) {
@@ -19,12 +19,20 @@ pub(super) fn update(from: &Path, to: &Path, rewritten: &BTreeMap<PathBuf, Strin
     }
     for file in &wanted {
         let copy = to.join(file);
-        let content = rewritten.get(file).map_or_else(|| std::fs::read(from.join(file)), |text| Ok(text.clone().into_bytes()))?;
-        if std::fs::read(&copy).is_ok_and(|old| old == content) {
-            continue;
-        }
         copy.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        std::fs::write(&copy, content)?;
+        write(&copy, &std::fs::read(from.join(file))?)?;
+    }
+    Ok(())
+}
+
+/// Writes other texts into files of a tree.
+pub(super) fn rewrite(tree: &Path, files: &BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
+    files.iter().try_for_each(|(file, text)| write(&tree.join(file), text.as_bytes()))
+}
+
+fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
+    if !std::fs::read(file).is_ok_and(|old| old == content) {
+        std::fs::write(file, content)?;
     }
     Ok(())
 }
