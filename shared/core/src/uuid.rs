@@ -43,3 +43,24 @@ static DIGITS: [u8; 256] = {
     }
     digits
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_usual_spelling_is_a_number() {
+        let text = "01234567-89ab-cdef-0123-456789abcdef";
+        assert_eq!(uuid(text), Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef));
+        assert_eq!(uuid("ffffffff-ffff-ffff-ffff-ffffffffffff"), Some(u128::MAX));
+        assert_eq!(uuid_text(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef), text);
+        assert_eq!(uuid_text(0), "00000000-0000-0000-0000-000000000000");
+        let with = |at: usize, character: &str| format!("{}{character}{}", &text[..at], &text[at + 1..]);
+        for other in [text.to_uppercase(), text.replace('-', ""), text[1..].to_owned(), format!("{text}0"), String::new()] {
+            assert_eq!(uuid(&other), None, "{other}");
+        }
+        for (at, character) in [(8, "0"), (13, "0"), (18, "0"), (23, "0"), (0, "g"), (9, "-"), (35, "G"), (20, "/")] {
+            assert_eq!(uuid(&with(at, character)), None, "{}", with(at, character));
+        }
+    }
+}

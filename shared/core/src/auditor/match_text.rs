@@ -153,4 +153,47 @@ mod tests {
         assert_eq!(apart.sentence(false), expected.sentence(false));
         assert!(expected.sentence(false).starts_with("others before; then thing 5; then thing 6;"), "{}", expected.sentence(false));
     }
+
+    #[test]
+    fn ten_controls_are_listed_and_the_others_counted() {
+        let with = |count: usize| {
+            let of = |number: usize| text(1, "it was weakened", Some(&format!("control {number}"))).changes;
+            MatchText { changes: (0..count).flat_map(of).collect(), ..text(1, "it was weakened", None) }
+        };
+        for (count, ends) in
+            [(9, "control 8 from HIGH to nothing"), (10, "control 9 from HIGH to nothing"), (11, "; and 1 more"), (13, "; and 3 more")]
+        {
+            let sentence = texts([with(count)]).sentence(false);
+            assert!(sentence.ends_with(ends) && sentence.matches("; control").count() == count.min(10) - 1, "{count}: {sentence}");
+        }
+        let several = texts([with(3), MatchText { unverified: true, ..with(2) }, text(2, "it is gone", None)]);
+        let controls = |most| several.changes(most).into_iter().map(|change| change.control).collect::<Vec<_>>();
+        assert_eq!(controls(50), ["control 0", "control 1", "control 2"], "each once");
+        assert_eq!(controls(2), ["control 0", "control 1"]);
+    }
+
+    #[test]
+    fn of_equal_things_the_latest_counts() {
+        let with_remedy = |second: i64, event: &str, remediation: &str| MatchText {
+            event_id: event.into(),
+            remediation: Some(remediation.to_owned()),
+            ..text(second, "it was weakened", None)
+        };
+        for all in
+            [[with_remedy(1, "a", "first"), with_remedy(2, "a", "last")], [with_remedy(2, "a", "last"), with_remedy(1, "a", "first")]]
+        {
+            assert_eq!(texts(all).latest().and_then(|text| text.remediation.clone()).as_deref(), Some("last"));
+        }
+        for all in
+            [[with_remedy(1, "a", "first"), with_remedy(1, "b", "last")], [with_remedy(1, "b", "last"), with_remedy(1, "a", "first")]]
+        {
+            assert_eq!(
+                texts(all).latest().and_then(|text| text.remediation.clone()).as_deref(),
+                Some("last"),
+                "at the same time, by its id"
+            );
+        }
+        let unverified = MatchText { unverified: true, ..text(1, "it was put again", None) };
+        assert_eq!(texts([unverified]).sentence(false), "it was put again; effect not verified");
+    }
 }

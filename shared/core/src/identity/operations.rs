@@ -210,7 +210,126 @@ pub(super) fn opaque(variable: &str) -> Option<String> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::{Value, json};
+
     use super::*;
+
+    const MODEL: &str = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0";
+    const ORG: &str = "arn:aws:bedrock:us-east-1:111122223333:guardrail/org";
+    const BUCKET: &str = "arn:aws:s3:::bucket/*";
+    const PROJECTS: &str = "arn:aws:bedrock:*:*:project/*";
+
+    fn statement(effect: &str, actions: (&str, Value), resources: (&str, Value)) -> Statement {
+        Statement::read(&json!({"Effect": effect, actions.0: actions.1, resources.0: resources.1}))
+    }
+
+    fn deny(action: &str, resource: &str) -> Statement {
+        statement("Deny", ("Action", json!(action)), ("Resource", json!(resource)))
+    }
+
+    fn allow(action: &str, resource: &str) -> Statement {
+        Statement { effect: Effect::Allow, ..deny(action, resource) }
+    }
+
+    fn named(name: &str) -> &'static Operation {
+        OPERATIONS.iter().find(|operation| operation.name == name).unwrap()
+    }
+
+    #[test]
+    fn a_denial_means_what_it_names() {
+        let of = |actions: (&str, Value), resources: (&str, Value)| statement("Deny", actions, resources);
+        let everything = || ("Action", json!("*"));
+        let responses = "InvokeModel on project/default (Responses API)";
+        for (operation, statement, is_meant) in [
+            ("UpdateGuardrail", deny("bedrock:UpdateGuardrail", "*"), true),
+            ("DeleteGuardrail", deny("bedrock:UpdateGuardrail", "*"), false),
+            ("UpdateGuardrail", deny("bedrock:*", "*"), true),
+            ("StopLogging", deny("bedrock:*", "*"), false),
+            ("UpdateGuardrail", deny("bed*:*Guardrail", "*"), true),
+            ("UpdateGuardrail", deny("*", "*"), false),
+            ("UpdateGuardrail", deny("*:UpdateGuardrail", "*"), false),
+            ("UpdateGuardrail", of(("NotAction", json!("bedrock:UpdateGuardrail")), ("Resource", json!("*"))), false),
+            ("UpdateGuardrail", of(("NotAction", json!("s3:*")), ("Resource", json!(ORG))), true),
+            ("UpdateGuardrail", of(everything(), ("Resource", json!(ORG))), true),
+            ("StopLogging", of(everything(), ("Resource", json!(ORG))), false),
+            ("UpdateGuardrail", of(everything(), ("Resource", json!([ORG, BUCKET]))), false),
+            ("UpdateGuardrail", of(everything(), ("Resource", json!([]))), false),
+            ("UpdateGuardrail", of(everything(), ("NotResource", json!(ORG))), false),
+            (responses, deny("bedrock:InvokeModel", PROJECTS), true),
+            (responses, deny("bedrock:InvokeModel", "*"), false),
+            ("InvokeModel", deny("bedrock:InvokeModel", "*"), true),
+            ("bedrock-mantle:CreateInference", deny("bedrock-mantle:*", "*"), true),
+            ("bedrock-mantle:CreateInference", deny("bedrock:*", "*"), false),
+        ] {
+            assert_eq!(named(operation).is_meant_by(&statement), is_meant, "{operation}: {statement:?}");
+        }
+    }
+
+    #[test]
+    fn a_denial_of_reading_is_about_the_whole_service() {
+        for (operation, statement, is_read_too) in [
+            ("UpdateGuardrail", deny("bedrock:*", "*"), true),
+            ("UpdateGuardrail", deny("bedrock:Update*", "*"), false),
+            ("UpdateGuardrail", deny("bedrock:*", ORG), false),
+            ("UpdateGuardrail", deny("cloudtrail:*", "*"), false),
+            ("StopLogging", deny("cloudtrail:*", "*"), true),
+            ("LeaveOrganization", deny("*", "*"), true),
+            ("LeaveOrganization", deny("organizations:LeaveOrganization", "*"), false),
+        ] {
+            assert_eq!(named(operation).is_read_too_by(&statement), is_read_too, "{operation}: {statement:?}");
+        }
+    }
+
+    #[test]
+    fn an_operation_is_asked_about_on_resources_of_its_types() {
+        let in_mantle = "arn:aws:bedrock-mantle:us-east-1:222233334444:project/p";
+        for (operation, resource, can_be) in [
+            ("InvokeModel", MODEL, true),
+            ("InvokeModel", "arn:aws:bedrock:us-east-1:222233334444:provisioned-model/p", true),
+            ("InvokeModel", "arn:aws:sagemaker:us-east-1:222233334444:endpoint/e", true),
+            ("InvokeModel", "arn:aws:s3:us-east-1:222233334444:foundation-model/m", false),
+            ("InvokeModel", ORG, false),
+            ("InvokeModel", "*", false),
+            ("InvokeModel", "arn:aws:bedrock", false),
+            ("UpdateGuardrail", ORG, true),
+            ("UpdateGuardrail", MODEL, false),
+            ("UpdateGuardrail", "arn:aws:s3:us-east-1:111122223333:guardrail/org", false),
+            ("PutEnforcedGuardrailConfiguration", ORG, true),
+            ("StopLogging", "arn:aws:cloudtrail:us-east-1:111122223333:trail/t", true),
+            ("StopLogging", ORG, false),
+            ("bedrock-mantle:CreateInference", in_mantle, true),
+            ("InvokeModel on project/default (Responses API)", in_mantle, false),
+            ("InvokeModel on project/default (Responses API)", "arn:aws:bedrock:us-east-1:222233334444:project/p", true),
+            ("LeaveOrganization", ORG, false),
+        ] {
+            assert_eq!(named(operation).can_be_on(resource), can_be, "{operation} on {resource}");
+        }
+    }
+
+    #[test]
+    fn a_statement_matters_by_effect_action_and_resource() {
+        let not_on = |resource: &str| statement("Deny", ("Action", json!("bedrock:UpdateGuardrail")), ("NotResource", json!(resource)));
+        for (statement, can_decide) in [
+            (allow("bedrock:InvokeModel", "*"), true),
+            (allow("bedrock-mantle:CreateInference", "*"), true),
+            (allow("bedrock:UpdateGuardrail", "*"), false),
+            (deny("bedrock:UpdateGuardrail", "*"), true),
+            (deny("bedrock:UpdateGuardrail", ORG), true),
+            (deny("bedrock:UpdateGuardrail", BUCKET), false),
+            (not_on(BUCKET), true),
+            (deny("s3:*", "*"), false),
+            (deny("*", "arn:aws:*:*:*:*"), true),
+        ] {
+            assert_eq!(matters(&statement), can_decide, "{statement:?}");
+        }
+        let about = |statement: Statement| (is_about_inference(&statement), is_about_protection(&statement));
+        assert_eq!(about(deny("bedrock:InvokeModel", "*")), (true, false));
+        assert_eq!(about(deny("bedrock:UpdateGuardrail", "*")), (false, true));
+        assert_eq!(about(deny("bedrock:*", "*")), (true, true));
+        assert_eq!(about(deny("s3:*", "*")), (false, false));
+        let mantle = deny("bedrock-mantle:*", "*");
+        assert_eq!(inference_actions(&mantle).collect::<Vec<_>>(), ["bedrock-mantle:createinference"]);
+    }
 
     #[test]
     fn each_action_of_inference_is_asked_about() {

@@ -278,3 +278,18 @@ fn a_trail_that_delivers_elsewhere_than_its_account_s_evidence_was_kept_is_seen(
     let blind = |given: Given| given.records([redirected(1, "09:00", "evidence")]).blind().contains(&"log_stores");
     assert!(blind(of("999988887777")) && blind(Given::nothing()) && !blind(of(ACCOUNT)));
 }
+
+/// Callers choose the texts in records, so a finding repeats only so much of them.
+#[test]
+fn long_texts_are_cut() {
+    let named = |characters: usize| {
+        let name = format!("guardrail-audit-{}", "é".repeat(characters - "guardrail-audit-".len()));
+        let record = change(1, "09:00", "DisableRule", json!({ "name": name })).of_service("events");
+        Given::nothing().records([record]).finding("auditor-tampered")
+    };
+    assert_eq!(named(2_000).resource.chars().count(), 2_000);
+    let (long, longer) = (named(2_001), named(5_000));
+    assert_eq!((long.resource.chars().count(), long.resource.ends_with('…')), (2_001, true));
+    assert_eq!((longer.resource.as_str(), longer.id.as_str()), (long.resource.as_str(), long.id.as_str()));
+    assert!(longer.detail.chars().count() < 2_200 && longer.detail.ends_with('…'));
+}

@@ -104,3 +104,52 @@ fn a_call_that_enforcement_does_not_reach_has_one_way_in() {
     );
     assert!(explained.contains(&wanted), "{explained:#?}");
 }
+
+/// The explanation of an asynchronous call, which no enforcement reaches, with all that is in force around it.
+fn unreached(given: Given) -> Vec<String> {
+    given.records([call(1, "12:00").of("StartAsyncInvoke")]).explained("api-not-covered")
+}
+
+#[track_caller]
+fn explains(given: Given, words: &str) {
+    let explained = unreached(given);
+    assert!(explained.iter().any(|step| step.contains(words)), "{words}: {explained:#?}");
+}
+
+#[test]
+fn the_policy_is_told_with_where_it_is_from_and_what_is_not_understood() {
+    let of = |configuration: Value| Given::unconfigured().policy("00:00", Some(&demanding("us-east-1", &configuration)));
+    let whole = format!("it demands {REQUIRED}:2 for all models, over all of the system prompt and all of the messages.");
+    explains(of(json!({"identifier": format!("{REQUIRED}:2")})), &whole);
+    let both = json!({"bedrock": {"guardrail_inference": {"us-east-1": {
+        "a": {"identifier": format!("{REQUIRED}:2")},
+        "b": {"identifier": format!("{REQUIRED}:3"), "model_enforcement": {"excluded_models": ["amazon.nova-lite-v1:0"]}}
+    }}}});
+    let second = format!("; and {REQUIRED}:3 for all models but amazon.nova-lite-v1:0, over ");
+    explains(Given::unconfigured().policy("00:00", Some(&both)), &second);
+    let assumed = Given::unconfigured().policy("13:00", Some(&demanding("us-east-1", &json!({"identifier": format!("{REQUIRED}:2")}))));
+    explains(assumed, " (assumed: nothing older is known): it demands ");
+    let unknown = of(json!({"identifier": format!("{REQUIRED}:2"), "mode": "detect"}));
+    explains(unknown, ", as far as it is understood (");
+}
+
+#[test]
+fn the_accounts_own_configuration_is_told() {
+    let own = json!({"guardrailsConfig": [{"configId": "c", "guardrailArn": REQUIRED, "guardrailId": "org", "guardrailVersion": "4", "owner": "ACCOUNT"}]});
+    let given = |stamp: &str| {
+        let path = format!("enforced-configurations/{ACCOUNT}/us-east-1{stamp}.json");
+        let policy = demanding("us-east-1", &json!({"identifier": format!("{REQUIRED}:2")}));
+        Given::nothing().policy("00:00", Some(&policy)).file(&path, own.clone())
+    };
+    explains(given(""), &format!("Account-level configuration: {REQUIRED}:4 for all models, over "));
+    explains(
+        given("@20261120T130000Z"),
+        &format!("Account-level configuration (assumed: nothing older is known): {REQUIRED}:4 for all models"),
+    );
+}
+
+#[test]
+fn a_requirement_of_the_team_is_told() {
+    let required = format!("[[require]]\nguardrail = \"{REQUIRED}\"\n");
+    explains(Given::demanded().configured(&required), &format!("Requirement: a [[require]] selects the call and wants {REQUIRED}, over "));
+}

@@ -254,6 +254,10 @@ impl Record {
         self
     }
 
+    pub(crate) fn json(&self) -> &Value {
+        &self.0
+    }
+
     pub(crate) fn of(self, operation: &str) -> Self {
         self.with("eventName", json!(operation))
     }

@@ -209,3 +209,43 @@ fn stores_of_evidence_are_known_by_trails_or_by_their_name() {
     assert!(!blind(of("kms", "ScheduleKeyDeletion", json!({"keyId": "key-2"}))), "keys have many other uses");
     assert!(!blind(of("s3", "DeleteBucket", bucket("aws-cloudtrail-logs-1"))), "its name says what it is");
 }
+
+#[test]
+fn what_was_done_to_the_key_of_a_guardrail_is_named() {
+    const RULE: &str = "guardrail-key-disabled";
+    let key = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555";
+    let content = json!({"guardrailId": "org", "guardrailArn": REQUIRED, "version": "2", "status": "READY", "kmsKeyArn": key});
+    let given = Given::demanded().file("guardrails/111122223333/us-east-1/org/2.json", content);
+    let of =
+        |number: usize, time: &str, operation: &str, key: &str| change(number, time, operation, json!({ "keyId": key })).of_service("kms");
+    for (operation, did, would_have, is_unread, can_be_enabled) in [
+        ("DisableKey", "was disabled", "would have been disabled", false, true),
+        ("ScheduleKeyDeletion", "was scheduled for deletion", "would have been scheduled for deletion", false, true),
+        ("DeleteImportedKeyMaterial", "lost its material", "would have lost its material", false, false),
+        ("RevokeGrant", "lost a grant", "would have lost a grant", false, false),
+        ("RetireGrant", "lost a grant", "would have lost a grant", false, false),
+        ("PutKeyPolicy", "got another policy", "would have got another policy", true, false),
+        ("UpdateAlias", "lost an alias, or got one", "would have lost an alias, or got one", true, false),
+        ("DeleteAlias", "lost an alias, or got one", "would have lost an alias, or got one", true, false),
+    ] {
+        let because = |done: &str| {
+            let unverified = if is_unread { "; effect not verified" } else { "" };
+            let reach = "it reaches production: the effective policy of 222233334444 enforces version 2";
+            format!("{REQUIRED}: the key of {REQUIRED} {done}; {reach}{unverified}")
+        };
+        let record = of(1, "09:00", operation, key);
+        let (done, attempted) = if is_unread { ("MEDIUM unverified", "LOW unverified") } else { ("HIGH", "MEDIUM") };
+        assert_eq!(fired(&given.clone().records([record.clone()]), RULE), format!("{done} {}", because(did)));
+        assert_eq!(fired(&given.clone().records([record.clone().refused()]), RULE), format!("{attempted} {}", because(would_have)));
+        let enabled = |time: &str| {
+            let finding = given.clone().records([record.clone(), of(2, time, "EnableKey", key)]).finding(RULE);
+            finding.resolved_at.is_some()
+        };
+        assert_eq!(enabled("10:00"), can_be_enabled, "{operation}, and enabled");
+        assert!(!enabled("08:00"), "enabled, and {operation}");
+    }
+    let other = key.replace("1111-2222", "1111-0000");
+    assert_eq!(fired(&given.clone().records([of(1, "09:00", "DisableKey", &other)]), RULE), "", "another key");
+    let elsewhere = of(1, "09:00", "DisableKey", key).of_service("s3");
+    assert_eq!(fired(&given.records([elsewhere]), RULE), "", "another service");
+}
