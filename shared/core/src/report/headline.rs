@@ -259,7 +259,14 @@ impl fmt::Display for Headline {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{BlindRow, CoverageRow, Filter, Records, Tool, Unreadable},
+        *,
+    };
+    use crate::{
+        finding::{Bounded, Finding},
+        timestamp::Timestamp,
+    };
 
     const NOTHING: Headline = Headline {
         guarded: 0,
@@ -330,5 +337,165 @@ mod tests {
     fn a_hundred_percent_is_all_of_them() {
         assert_eq!(calls(u64::MAX - 1, 0, 1, 0).percent(), Some(99));
         assert_eq!((calls(7, 0, 0, 0).percent(), NOTHING.percent()), (Some(100), None));
+    }
+
+    fn row(account: &str, verdict: Verdict, grade: Grade, count: u64) -> CoverageRow {
+        let (model, api) = ("amazon.nova-pro-v1:0".into(), "Converse".into());
+        CoverageRow { account: account.into(), region: "us-east-1".into(), model, api, verdict, grade, reason: None, count }
+    }
+
+    fn finding(account: &str, rule: &str, severity: Severity, status: Status) -> Finding {
+        Finding {
+            id: format!("{account} {rule}"),
+            rule: rule.to_owned(),
+            severity,
+            title: String::new(),
+            detail: String::new(),
+            remediation: String::new(),
+            status,
+            account: account.into(),
+            region: "us-east-1".into(),
+            resource: String::new(),
+            principals: Bounded::default(),
+            models: Bounded::default(),
+            apis: Bounded::default(),
+            verdict: None,
+            grade: None,
+            reason: None,
+            missing: Vec::new(),
+            attempted: false,
+            expected: false,
+            linked: Vec::new(),
+            first_seen: None,
+            last_seen: None,
+            count: 1,
+            events: Vec::new(),
+            changes: Vec::new(),
+            policy: None,
+            controls: Vec::new(),
+            reopened: 0,
+            resolved_at: None,
+            suppression: None,
+        }
+    }
+
+    fn report(coverage: Vec<CoverageRow>, findings: Vec<Finding>) -> Report {
+        let mut invocations = Invocations::default();
+        coverage.iter().for_each(|row| invocations.add(row.verdict, row.count));
+        let read = coverage.iter().map(|row| row.count).sum();
+        Report { coverage, findings, invocations, records: Records { read, judged: read, ..Records::default() }, ..empty() }
+    }
+
+    fn empty() -> Report {
+        Report {
+            tool: Tool { name: "guardrail-audit".to_owned(), version: "0".to_owned() },
+            generated_at: Timestamp::BEGINNING,
+            filter: None,
+            incomplete: Vec::new(),
+            records: Records::default(),
+            invocations: Invocations::default(),
+            coverage: Vec::new(),
+            timeline: Vec::new(),
+            blind: Vec::new(),
+            findings: Vec::new(),
+            unreadable: Vec::new(),
+            organization: None,
+            accounts: BTreeMap::new(),
+            units: BTreeMap::new(),
+            is_without_world: false,
+            configuration: None,
+        }
+    }
+
+    fn some_calls() -> Vec<CoverageRow> {
+        vec![
+            row("a", Verdict::Compliant, Grade::Enforced, 3),
+            row("a", Verdict::Compliant, Grade::Assumed, 2),
+            row("a", Verdict::Violation, Grade::Assumed, 7),
+            row("a", Verdict::NotProvable, Grade::None, 4),
+            row("a", Verdict::NotApplicable, Grade::None, 5),
+            row("b", Verdict::Compliant, Grade::Assumed, 1),
+        ]
+    }
+
+    #[test]
+    fn an_accounts_sums_are_of_its_calls_and_open_findings() {
+        let findings = vec![
+            finding("a", "bearer-key-used", Severity::Medium, Status::Open),
+            finding("a", "api-not-covered", Severity::Medium, Status::Open),
+            finding("a", "trail-stopped", Severity::Critical, Status::Resolved),
+            finding("b", "region-enabled", Severity::Low, Status::Open),
+        ];
+        let report = report(some_calls(), findings);
+        let (a, b): (AccountId, AccountId) = ("a".into(), "b".into());
+        let sums = report.account_sums();
+        let (of_a, of_b) = (&sums[&a], &sums[&b]);
+        assert_eq!((of_a.required(), of_a.guarded(), of_a.assumed), (16, 3, 2));
+        assert_eq!((of_b.required(), of_b.guarded(), of_b.assumed), (1, 0, 1));
+        assert_eq!(of_a.open, BTreeMap::from([(Severity::Medium, 2)]), "a finding that is over isn't open");
+        assert_eq!(of_a.rules.iter().map(|(_, rule)| *rule).collect::<Vec<_>>(), ["api-not-covered", "bearer-key-used"]);
+        assert!(of_a.is_offending() && !of_b.is_offending(), "LOW bypasses nothing");
+        let mut both = of_a.clone();
+        both.add_calls(of_b);
+        assert_eq!((both.required(), both.guarded(), both.assumed), (17, 3, 3));
+    }
+
+    #[test]
+    fn the_worst_account_comes_first() {
+        let findings = vec![
+            finding("a", "x", Severity::High, Status::Open),
+            finding("b", "x", Severity::Critical, Status::Open),
+            finding("c", "x", Severity::High, Status::Open),
+            finding("c", "y", Severity::High, Status::Open),
+            finding("d", "x", Severity::High, Status::Open),
+            finding("e", "x", Severity::Low, Status::Open),
+            finding("f", "x", Severity::Critical, Status::Suppressed),
+        ];
+        let report = report(vec![row("d", Verdict::Violation, Grade::Enforced, 1)], findings);
+        let order: Vec<&str> = report.offending_accounts().into_iter().map(|(account, _)| account.as_str()).collect();
+        assert_eq!(order, ["b", "c", "d", "a"], "by critical findings, by high ones, by violations, by id");
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_report() {
+        let whole = report(some_calls(), vec![finding("a", "x", Severity::High, Status::Open)]);
+        let expected = Headline { accounts: 1, not_applicable: 5, ..calls(3, 3, 7, 4) };
+        assert_eq!(whole.headline(), expected);
+        let blind = |region: &str, missing| BlindRow { account: "a".into(), region: region.into(), missing, remedy: String::new() };
+        let unread = Report {
+            blind: vec![
+                blind("us-east-1", MissingEvidence::CallsNotRead),
+                blind("us-east-1", MissingEvidence::EventHistory),
+                blind("eu-west-1", MissingEvidence::EventHistory),
+                blind("eu-central-1", MissingEvidence::LogStores),
+            ],
+            ..whole.clone()
+        };
+        assert_eq!(unread.headline(), Headline { account_regions_not_read: 2, ..expected });
+        let file = |number: usize| Unreadable { file: number.to_string(), record: None, reason: String::new() };
+        for (records, files, unreadable, is_unreadable_cut) in
+            [(0, 0, 0, false), (5, 3, 5, false), (2, 3, 3, false), (0, 999, 999, false), (0, 1000, 1000, true), (4000, 1000, 4000, true)]
+        {
+            let read = Records { unreadable: records, ..whole.records.clone() };
+            let unread = Report { unreadable: (0..files).map(file).collect(), records: read, ..whole.clone() };
+            assert_eq!(unread.headline(), Headline { unreadable, is_unreadable_cut, ..expected });
+        }
+        let limited = Report { filter: Some(Filter::default()), incomplete: vec!["x".to_owned()], ..whole };
+        assert_eq!(limited.headline(), Headline { is_filtered: true, is_incomplete: true, ..expected });
+    }
+
+    #[test]
+    fn where_nothing_shows_the_headline_says_why() {
+        let records = |read, unreadable| Records { read, unreadable, ignored: read - unreadable, ..Records::default() };
+        let of = |records, incomplete: &[&str], findings: Vec<Finding>| {
+            let incomplete = incomplete.iter().map(|text| (*text).to_owned()).collect();
+            Report { records, incomplete, findings, ..empty() }.headline().nothing
+        };
+        assert_eq!(of(records(0, 0), &[], vec![]), Some(Nothing::Read));
+        assert_eq!(of(records(2, 2), &["nothing was read"], vec![]), Some(Nothing::Read));
+        assert_eq!(of(records(2, 1), &[], vec![]), None, "a record was read, and nothing comes of it");
+        assert_eq!(of(records(2, 1), &["no record of the account"], vec![]), Some(Nothing::Selected));
+        let found = vec![finding("a", "x", Severity::Low, Status::Resolved)];
+        assert_eq!(of(records(0, 0), &["x"], found), None, "a finding of the state shows, without any record");
     }
 }
