@@ -1,9 +1,8 @@
 //! CloudTrail records: finding them in a log file, rejecting those that no rule needs, and reading their fields.
 //!
 //! A record passes three stages: [`frame`] finds the bytes of one JSON value in a file, [`wanted`] rejects it unparsed if no rule needs it,
-//! and
-//! [`Item::each`] parses the rest, be it a plain record or an envelope around several. A field that is missing, null, duplicated or of another
-//! type than documented reads as absent; it never makes a record unreadable.
+//! and [`Item::each`] parses the rest, be it a plain record or an envelope around several. A field that is missing, null, duplicated or of
+//! another type than documented reads as absent; it never makes a record unreadable.
 
 mod columns;
 mod fields;

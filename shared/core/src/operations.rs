@@ -2,9 +2,9 @@
 //! rules need. Of operations that are kept as changes, it also names the parameters that are kept and those that name the resource.
 //!
 //! Every decision by the name of an operation derives from this table: which calls are judged and how ([`crate::api`]), which changes are
-//! kept and as much of them as rules need ([`crate::change`]), which records are rejected before they are parsed ([`crate::cloudtrail::wanted`]), which operations the rules
-//! list, and docs/operations.md. A test compares it with the service models of the SDKs, so that a new release of them shows new
-//! operations.
+//! kept, and which parts of them ([`crate::change`]), which records are rejected before they are parsed ([`crate::cloudtrail::wanted`]),
+//! which operations the rules list, and docs/operations.md. A test compares it with the service models of the SDKs, so that a new release of
+//! them shows new operations.
 
 mod agentcore;
 mod agentcore_control;

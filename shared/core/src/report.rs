@@ -122,7 +122,7 @@ impl fmt::Display for Filter {
 /// The program that made a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// `guardrail-audit`.
+    /// Its name, `guardrail-audit`.
     pub name: String,
     /// Its version.
     pub version: String,

@@ -311,7 +311,7 @@ mod tests {
         for (time, packed) in &all {
             assert_eq!(packed.timestamp(&strings), *time);
         }
-        // The same with symbols of another reader.
+        // Symbols that were renumbered by another reader stand for the same times.
         let mut others = Strings::default();
         others.intern("something else");
         let symbols = others.absorb(&strings);

@@ -22,8 +22,7 @@ pub(crate) const GUARDS: &str = "GuardrailAudit:Guards";
 static GUARDRAIL_MARK: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(["guardrailidentifier"]).ok());
 
-/// The result of `IdentityPolicy::relevant_part` for a document that only allows; `None` for any
-/// other.
+/// The result of `IdentityPolicy::relevant_part` for a document that only allows; `None` for any other.
 pub(super) fn relevant_part(text: &str) -> Option<Value> {
     if memchr::memchr(b'\\', text.as_bytes()).is_some() || !text.trim_start().starts_with('{') {
         return None;
