@@ -196,7 +196,9 @@ impl ChangeRules {
                     Check::Call(_) | Check::Change(_) => {}
                     Check::State(check) => self.take(rule, None, check.0(history), options),
                     Check::AccountRegion(check) => {
-                        traffic.iter().for_each(|traffic| self.take(rule, None, check.0(traffic, history), options))
+                        for of_region in traffic {
+                            self.take(rule, None, check.0(of_region, history), options);
+                        }
                     }
                 }
             }
@@ -206,8 +208,8 @@ impl ChangeRules {
     fn take(&mut self, rule: &'static Rule, of: Option<&Arc<ChangeRef>>, outcomes: Vec<Outcome>, options: &AuditOptions<'_>) {
         for outcome in outcomes {
             match outcome {
-                Outcome::MissingEvidence(account, region, blindness) => {
-                    self.blind.insert((account, region, blindness));
+                Outcome::MissingEvidence(account, region, missing) => {
+                    self.blind.insert((account, region, missing));
                 }
                 Outcome::Fires(rule_match) if !options.selection.selects_account_region(&rule_match.account, &rule_match.region) => {}
                 Outcome::Fires(rule_match) => {
