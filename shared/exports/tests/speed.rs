@@ -3,7 +3,7 @@
 //!
 //! `cargo test --release -p audit-exports --test speed -- --nocapture` prints findings a second.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,
