@@ -89,6 +89,37 @@ fn a_packet_that_is_cut_lengthened_or_bent_is_refused_and_never_believed_to_be_h
     }
 }
 
+/// A packet with these texts and no record. Each repeats so many bytes of the text before, and has so many of its own.
+fn of_texts(texts: &[(usize, usize)]) -> Vec<u8> {
+    let number = |number: usize| -> Vec<u8> {
+        let mut bytes = vec![];
+        let mut rest = number;
+        while rest > 0x7f {
+            bytes.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(u8::try_from(rest).unwrap());
+        bytes
+    };
+    let text = |(same, own): &(usize, usize)| [number(*same), number(*own), vec![b'a'; *own]].concat();
+    let texts = [number(texts.len()), texts.iter().flat_map(text).collect()].concat();
+    [vec![VERSION, 0, 0, 0, 0], texts, number(0)].concat()
+}
+
+#[test]
+fn texts_of_a_packet_have_a_size_and_cant_be_repeated_without_end() {
+    assert_eq!(check(&of_texts(&[(0, TEXT)])), Ok(Unpacked::default()));
+    for too_long in [TEXT + 1, TEXT + 2, 2 * TEXT] {
+        assert_eq!(check(&of_texts(&[(0, too_long)])), Err(PackedError::TooLarge), "{too_long}");
+    }
+    assert_eq!(check(&of_texts(&[(0, TEXT), (TEXT, 1), (0, TEXT)])), Err(PackedError::TooLarge), "a longer one made of the one before");
+    let repeated = |times: usize| check(&of_texts(&[vec![(0, TEXT)], vec![(TEXT, 0); times], vec![(0, TEXT)]].concat()));
+    assert_eq!(repeated(29), Ok(Unpacked::default()));
+    for times in [31, 32, 60] {
+        assert_eq!(repeated(times), Err(PackedError::TooLarge), "more than sixteen times the packet: {times}");
+    }
+}
+
 #[test]
 fn records_beyond_a_packet_go_into_the_next() {
     let facts = facts((0..u64::try_from(RECORDS).unwrap() + 3).map(|number| call(number, 0)));
