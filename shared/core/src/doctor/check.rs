@@ -276,6 +276,43 @@ mod tests {
     }
 
     #[test]
+    fn what_was_seen_of_trails_and_logging_is_said() {
+        let trail = |arn: &str, is_logging: bool| json!({"TrailARN": arn, "IsLogging": is_logging});
+        let logging = |config: Value| json!([{ "loggingConfig": config }]);
+        let scope = |all: bool, organization: bool| json!({"IsMultiRegionTrail": all, "IsOrganizationTrail": organization});
+        let bucket = json!({"bucketName": "b"});
+        let (none, one, two) =
+            (json!({}), json!({"trailList": [scope(false, false)]}), json!({"trailList": [scope(true, true), scope(true, false)]}));
+        for (check, described, telemetry, status, saw) in [
+            ("trail", &none, logging(json!({})), Status::Fail, "no trail"),
+            ("trail", &none, json!([trail("t", true), trail("u", false)]), Status::Ok, "1 of 2 trails are logging"),
+            ("trail", &none, json!([trail("t", false), trail("u", false)]), Status::Fail, "2 trails, none of them is logging"),
+            ("trail-scope", &one, json!([trail("t", true)]), Status::Warn, "0 of 1 record all Regions, 0 are of an organization"),
+            ("trail-scope", &two, json!([trail("t", true)]), Status::Ok, "2 of 2 record all Regions, 1 are of an organization"),
+            ("invocation-logging", &none, logging(json!({})), Status::Warn, "model invocation logging is off"),
+            ("invocation-logging", &none, logging(json!({"s3Config": bucket})), Status::Ok, "model invocation logging is on"),
+            (
+                "invocation-logging",
+                &none,
+                logging(json!({"s3Config": bucket, "textDataDeliveryEnabled": false})),
+                Status::Warn,
+                "model invocation logging is on and delivers no texts, so no traces",
+            ),
+            (
+                "invocation-logging",
+                &none,
+                json!([trail("t", true)]),
+                Status::Unknown,
+                "the configuration of model invocation logging was not read",
+            ),
+        ] {
+            let checks = STATION.trails(described, &telemetry);
+            let found = checks.iter().find(|one| one.check == check).map(|one| (one.status, one.saw.as_str()));
+            assert_eq!(found, Some((status, saw)), "{check} of {described} and {telemetry}");
+        }
+    }
+
+    #[test]
     fn each_selector_is_looked_for() {
         let of = |kind: &str| json!({"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": [kind]}]});
         let management = json!({"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]});
