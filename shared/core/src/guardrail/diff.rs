@@ -169,7 +169,7 @@ pub fn attribute_changes(before: &CanonicalGuardrail, after: &CanonicalGuardrail
 
 /// The direction in which an effect changed; `None` if it didn't change.
 fn direction(before: Option<&Effect>, after: Option<&Effect>) -> Option<Direction> {
-    use Effect::{Filter, Grounding, Match, Reasoning, Setting, Tier, Topic, Unknown};
+    use Effect::{Filter, Grounding, Match, Reasoning, Setting, Tier, Unknown};
     let of = |components: &[Ordering]| {
         let (down, up) = (components.contains(&Ordering::Less), components.contains(&Ordering::Greater));
         match (down, up) {
@@ -189,7 +189,6 @@ fn direction(before: Option<&Effect>, after: Option<&Effect>) -> Option<Directio
         (Some(_), None) => Some(Direction::Weaker),
         (Some(Filter { action: a, strength: s }), Some(Filter { action: b, strength: t })) => of(&[b.cmp(a), t.cmp(s)]),
         (Some(Grounding { action: a, threshold: s }), Some(Grounding { action: b, threshold: t })) => of(&[b.cmp(a), t.cmp(s)]),
-        (Some(Topic { action: a, content: s }), Some(Topic { action: b, content: t })) if s == t => of(&[b.cmp(a)]),
         (Some(Match(a)), Some(Match(b))) => of(&[b.cmp(a)]),
         (Some(Reasoning(a)), Some(Reasoning(b))) => of(&[b.cmp(a)]),
         (Some(Tier(a)), Some(Tier(b))) => of(&[b.cmp(a)]),
