@@ -143,7 +143,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     hub.invoke("guardrail-audit-report", &json!({"kind": "scheduled"})).unwrap();
     let bucket = &outputs["WorldBucketName"];
     let listed = String::from_utf8(hub.send("s3", "GET", &format!("/{bucket}?list-type=2&prefix=reports/"), &[], &[]).unwrap()).unwrap();
-    assert!(listed.contains(".json</Key>") && listed.contains(".csv</Key>"), "{listed}");
+    assert!([".json</Key>", ".csv</Key>", ".html</Key>"].iter().all(|ending| listed.contains(ending)), "{listed}");
 
     // A finding that is withdrawn is notified, too, though its item no longer exists: the stream has only the old image.
     let of_rules = |item: &&Value| rules.contains(item["gsi_rule"]["S"].as_str().unwrap());

@@ -63,6 +63,12 @@ impl<B: Bucket> Bucket for &B {
     }
 }
 
+/// The type with which browsers are to open an object; `None` for objects that only programs read.
+fn content_type(key: &str) -> Option<String> {
+    let types = [(".html", "text/html; charset=utf-8"), (".csv", "text/csv; charset=utf-8"), (".json", "application/json")];
+    types.iter().find(|(ending, _)| key.ends_with(ending)).map(|(_, content_type)| (*content_type).to_owned())
+}
+
 /// A bucket in S3.
 #[derive(Clone, Debug)]
 pub struct S3Bucket {
@@ -113,7 +119,7 @@ impl Bucket for S3Bucket {
     }
 
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
-        let request = self.aws.s3().put_object().bucket(&self.name).key(key).body(content.into());
+        let request = self.aws.s3().put_object().bucket(&self.name).key(key).body(content.into()).set_content_type(content_type(key));
         request.send().await.map(|_| ()).map_err(failed(format!("write s3://{}/{key}", self.name)))
     }
 }

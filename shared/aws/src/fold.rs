@@ -423,7 +423,8 @@ impl<B: Bucket, Q: Queue> StreamHandler for Fold<B, Q> {
     }
 }
 
-fn organization_in(files: &[File]) -> Option<Organization> {
+/// The latest organization in these files of the world.
+pub(crate) fn organization_in(files: &[File]) -> Option<Organization> {
     let latest = files.iter().filter(|(path, _)| path.starts_with("organization")).max_by(|(a, _), (b, _)| a.cmp(b));
     let (_, json) = latest?;
     Organization::from_json(&serde_json::from_slice(json).ok()?).ok()

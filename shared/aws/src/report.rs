@@ -1,6 +1,7 @@
 //! `report`: answers queries for findings over HTTPS (a function URL), and writes reports to S3 on a schedule.
 
 mod csv;
+mod page;
 mod query;
 mod scoreboard;
 
@@ -27,7 +28,7 @@ use crate::{
     bucket::{Bucket, S3Bucket},
     clock::Clock,
     connections,
-    error::{self, BoxError, CallError},
+    error::{self, BoxError, CallError, ErrorKind},
     findings::{Basis, Findings, Page, Stored},
     lambda::Handler,
     observations::Item,
@@ -251,16 +252,22 @@ impl<B: Bucket> Reports<B> {
         let scores = scoreboard(&all);
         let coverage = self.coverage(None, false).await?;
         let blind = self.blind().await?;
-        let blind: Vec<v1::BlindRow<'_>> = blind.iter().map(v1::BlindRow::from).collect();
-        let now = self.clock.now();
+        let whole = self.whole(&all, blind).await?;
+        let page = audit_page::html(&whole).map_err(|error| CallError::new("write the report as a page", ErrorKind::Refused, error))?;
+        let blind: Vec<v1::BlindRow<'_>> = whole.blind.iter().map(v1::BlindRow::from).collect();
+        let timeline: Vec<v1::TimelineRow<'_>> = whole.timeline.iter().map(v1::TimelineRow::from).collect();
+        let now = whole.generated_at;
         let findings: Vec<FindingOfHub<'_>> = all.iter().map(FindingOfHub::from).collect();
         let report = json!({"schema_version": 1, "tool": {"name": "guardrail-audit", "version": env!("CARGO_PKG_VERSION")}, "generated_at": now,
-            "findings": findings, "scoreboard": scores, "coverage_over_time": coverage, "blind": blind});
+            "findings": findings, "scoreboard": scores, "coverage_over_time": coverage, "timeline": timeline, "blind": blind});
         let day: String = now.to_string().chars().take(10).collect();
         for folder in [day.as_str(), "latest"] {
-            for (name, content) in
-                [("report.json", report.to_string()), ("findings.csv", findings_csv(&all)?), ("scoreboard.csv", scoreboard_csv(&scores)?)]
-            {
+            for (name, content) in [
+                ("report.json", report.to_string()),
+                ("report.html", page.clone()),
+                ("findings.csv", findings_csv(&all)?),
+                ("scoreboard.csv", scoreboard_csv(&scores)?),
+            ] {
                 self.bucket.put(&format!("{}{folder}/{name}", self.prefix), content.into_bytes()).await?;
             }
         }

@@ -160,6 +160,8 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     calls.push(key(&hub("report"), "kms:GenerateDataKey", "s3"));
     calls.push(world(&hub("reconcile"), "s3:PutObject", "world/organization.json"));
     calls.push(world(&hub("report"), "s3:PutObject", "reports/2026-11-01.json"));
+    calls.push(world(&hub("report"), "s3:GetObject", "world/organization@20261101T000000Z.json"));
+    calls.push(list_world(&hub("report"), "world/organization"));
     for action in ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"] {
         calls.push(call(&hub("fold-findings"), action, FINDINGS));
     }
@@ -410,6 +412,8 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         assume(&hub("fold-findings"), &role(MEMBER, "guardrail-audit-reader")),
         world(&hub("fold-findings"), "s3:PutObject", "world/organization.json"),
         world(&hub("report"), "s3:PutObject", "world/organization.json"),
+        world(&hub("report"), "s3:GetObject", "world/policies/p-1.json"),
+        list_world(&hub("report"), "world/"),
         world(&hub("reconcile"), "s3:DeleteObject", "world/organization.json"),
         world(&hub("reconcile"), "s3:PutObject", "reports/x"),
         world(&hub("audit-trail"), "s3:GetObject", "world/organization.json"),

@@ -297,7 +297,9 @@ async fn reports_lie_in_the_bucket_and_no_cell_is_a_formula() {
     let (_tables, bucket, reports) = with_findings().await;
     assert_eq!(reports.write().await.unwrap(), 25);
     let keys: Vec<String> = bucket.list("reports/").await.unwrap().into_iter().map(|listed| listed.key).collect();
-    assert_eq!(keys.len(), 6, "{keys:?}");
+    assert_eq!(keys.len(), 8, "{keys:?}");
+    let page = String::from_utf8(bucket.get("reports/latest/report.html").await.unwrap().unwrap()).unwrap();
+    assert!(page.contains("2 accounts bypass or modify guardrails") && page.contains("invocation-without-guardrail"), "{page}");
     let csv = String::from_utf8(bucket.get("reports/latest/findings.csv").await.unwrap().unwrap()).unwrap();
     assert_eq!(csv.lines().next().unwrap().split(',').next(), Some("id"));
     assert!(!csv.contains(",=HYPERLINK") && !csv.contains("\n="), "{csv}");
