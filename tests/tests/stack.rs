@@ -108,6 +108,12 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
         ("Attributes.entry.2.value", filter.as_str()),
     ];
     hub.query("sns", &fields).unwrap();
+    // And a rule of the team's own takes the events of its findings.
+    let tickets = hub.create_queue("tickets");
+    let pattern = json!({"source": ["guardrail-audit"], "detail": {"change": ["created"], "finding": {"account": [account]}}}).to_string();
+    hub.json("events", "AWSEvents.PutRule", &json!({"Name": "tickets", "EventPattern": pattern})).unwrap();
+    let target = json!({"Id": "tickets", "Arn": "arn:aws:sqs:us-east-1:111122223333:tickets"});
+    hub.json("events", "AWSEvents.PutTargets", &json!({"Rule": "tickets", "Targets": [target]})).unwrap();
 
     // A member's event goes to the hub's bus, and from there to the queue.
     let case = Happened::in_account(account, "invocation-without-guardrail/fires");
@@ -127,6 +133,12 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
             assert_eq!(finding["account"], account, "the filter lets only this account's through");
             assert!(alerted.insert(finding["rule"].as_str().unwrap().to_owned()), "alerted twice: {finding}");
         }
+    }
+    let mut ticketed = BTreeSet::new();
+    while !ticketed.is_superset(rules) {
+        let event: Value = serde_json::from_str(&hub.receive(&tickets, TIMEOUT)).unwrap();
+        assert_eq!((&event["source"], &event["detail"]["finding"]["account"]), (&json!("guardrail-audit"), &json!(account)), "{event}");
+        ticketed.insert(event["detail"]["finding"]["rule"].as_str().unwrap().to_owned());
     }
 
     // The report, requested through the function URL, and written on schedule.

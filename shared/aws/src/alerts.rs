@@ -1,10 +1,12 @@
-//! `send-alerts`: publishes each transition of a finding once: that it is new, reopened, escalated, resolved or withdrawn.
+//! `send-alerts`: publishes each transition of a finding once: that it is new, reopened, escalated, resolved or withdrawn. Beside it, each
+//! change of a finding becomes an event of EventBridge ([`SendAlerts`]).
 //!
 //! The state of a finding that was last published is kept beside it ([`AlertState`]). The function claims an alert with a conditional write
 //! before it publishes, and marks it as sent with a second one. If it dies in between, or SNS refuses, the alert stays claimed and the
 //! stream delivers it again, until it goes to the dead-letter queue. A topic whose name ends in `.fifo` drops that copy; on other topics
 //! this is the one way to receive an alert twice, and both copies carry the same `id`.
 
+mod events;
 mod messages;
 mod topics;
 mod transition;
@@ -15,13 +17,14 @@ use audit_core::{finding::Status, severity::Severity};
 use serde::Deserialize;
 use serde_json::json;
 
+pub use self::{
+    events::{Answer, Bus, Event, EventBridge},
+    topics::{Format, Message, Publish, Topics},
+    transition::{Alert, Kind},
+};
 use self::{
     messages::{digest_message, line_of, message},
     transition::{GONE, alert_kind, withdrawn},
-};
-pub use self::{
-    topics::{Format, Message, Publish, Topics},
-    transition::{Alert, Kind},
 };
 use crate::{
     aws::Aws,
@@ -63,7 +66,16 @@ struct Claimed {
     state: AlertState,
 }
 
-impl Alerts<Topics> {
+/// The function: alerts, and events for programs. Neither waits for the other: what fails of one comes again, and the other has gone out.
+#[derive(Debug)]
+pub struct SendAlerts<P, B> {
+    /// Publishes alerts.
+    pub alerts: Alerts<P>,
+    /// Takes an event for each change.
+    pub bus: B,
+}
+
+impl SendAlerts<Topics, EventBridge> {
     /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("FINDINGS_TABLE")?;
@@ -75,7 +87,23 @@ impl Alerts<Topics> {
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
         connections::open_to_dynamodb(&aws).await;
         let topics = Topics::from_environment(&environment, Arc::clone(&aws))?;
-        Ok(Self::new(Findings::new(aws, table), topics, minimum, digest, metrics, Clock::System))
+        let bus = EventBridge::new(Arc::clone(&aws));
+        let alerts = Alerts::new(Findings::new(aws, table), topics, minimum, digest, metrics, Clock::System);
+        Ok(SendAlerts { alerts, bus })
+    }
+}
+
+impl<P: Publish, B: Bus> StreamHandler for SendAlerts<P, B> {
+    type Request = Request;
+
+    async fn take(&self, records: &[StreamRecord]) -> Option<String> {
+        let failed = [self.alerts.take(records).await, events::put_all(&self.bus, records).await];
+        // Lambda delivers the batch again from the first record that failed. Sequence numbers have no leading zeros.
+        failed.into_iter().flatten().min_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)))
+    }
+
+    async fn carry_out(&self, request: Request) -> Result<(), BoxError> {
+        self.alerts.carry_out(request).await
     }
 }
 

@@ -39,7 +39,6 @@ pub struct Aws {
     organizations: OnceLock<aws_sdk_organizations::Client>,
     #[cfg(feature = "command-line")]
     account: OnceLock<aws_sdk_account::Client>,
-    #[cfg(feature = "command-line")]
     eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     #[cfg(feature = "command-line")]
     sts: OnceLock<aws_sdk_sts::Client>,
@@ -103,7 +102,6 @@ impl Aws {
             organizations: OnceLock::new(),
             #[cfg(feature = "command-line")]
             account: OnceLock::new(),
-            #[cfg(feature = "command-line")]
             eventbridge: OnceLock::new(),
             #[cfg(feature = "command-line")]
             sts: OnceLock::new(),
@@ -203,7 +201,6 @@ impl Aws {
     }
 
     /// The client of EventBridge.
-    #[cfg(feature = "command-line")]
     pub fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
         self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
     }

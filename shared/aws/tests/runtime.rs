@@ -10,7 +10,7 @@ mod support;
 #[allow(unreachable_pub, clippy::pedantic, clippy::unwrap_used, reason = "as in any test")]
 mod tls;
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use lambda::Services;
 use serde_json::{Value, json};
@@ -133,6 +133,11 @@ async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
     let published = services.seen.lock().unwrap().published.clone();
     let at_least_medium = found.iter().filter(|finding| finding.severity >= audit_core::severity::Severity::Medium).count();
     assert_eq!(published.len(), at_least_medium, "each is told once: {published:?}");
+    let events = services.seen.lock().unwrap().events.clone();
+    let (first, again) = events.split_at(events.len() / 2);
+    assert_eq!(first, again, "what is delivered twice is the same event twice");
+    let ids: BTreeSet<&str> = first.iter().map(|event| event["finding"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, found.iter().map(|finding| finding.id.as_str()).collect(), "each is an event, whatever its severity");
 
     let services = Services::default();
     let report = services.start("report", &endpoint, &common).await;

@@ -177,6 +177,8 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     for body in ["text", "json", "chat"] {
         calls.push(call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-{body}")));
     }
+    let bus = format!("arn:aws:events:us-east-1:{HUB}:event-bus/default");
+    calls.push(call(&hub("send-alerts"), "events:PutEvents", &bus).with("events:source", &["guardrail-audit"]));
     calls.push(key(&hub("send-alerts"), "kms:GenerateDataKey", "sns"));
     calls.push(call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]));
     calls.push(call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["DIGEST"]));
@@ -423,6 +425,8 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         call(&hub("audit-trail"), "s3:PutObject", "arn:aws:s3:::org-trail/AWSLogs/x").in_account(HUB),
         call(&hub("report"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-text")),
         call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alarms")),
+        call(&hub("send-alerts"), "events:PutEvents", &format!("arn:aws:events:us-east-1:{HUB}:event-bus/default"))
+            .with("events:source", &["aws.bedrock"]),
         call(&hub("reconcile"), "kms:Decrypt", KEY),
         key(&hub("reconcile"), "kms:Decrypt", "sqs"),
         key(&hub("reconcile"), "kms:PutKeyPolicy", "dynamodb"),

@@ -27,6 +27,8 @@ pub struct Received {
     pub start_error: Option<Value>,
     /// The messages that it published.
     pub published: Vec<String>,
+    /// The details of the events that it put on EventBridge.
+    pub events: Vec<Value>,
 }
 
 /// The services with their content.
@@ -138,9 +140,21 @@ impl Services {
         if let Some(rest) = target.strip_prefix("/world-bucket") {
             return self.s3(method, rest, body);
         }
+        if header("x-amz-target").is_some_and(|target| target == "AWSEvents.PutEvents") {
+            return (200, Vec::new(), self.put_events(&body).to_string().into_bytes());
+        }
         // All other requests are denied.
         let denied = ("x-amzn-errortype".to_owned(), "AccessDeniedException".to_owned());
         (403, vec![denied], json!({"message": "not in this test"}).to_string().into_bytes())
+    }
+
+    fn put_events(&self, body: &[u8]) -> Value {
+        let request: Value = serde_json::from_slice(body).unwrap();
+        let details = request["Entries"].as_array().unwrap().iter().map(|entry| entry["Detail"].as_str().unwrap());
+        let details: Vec<Value> = details.map(|detail| serde_json::from_str(detail).unwrap()).collect();
+        let entries: Vec<Value> = details.iter().map(|detail| json!({"EventId": detail["id"]})).collect();
+        self.seen.lock().unwrap().events.extend(details);
+        json!({"FailedEntryCount": 0, "Entries": entries})
     }
 
     async fn runtime(&self, path: &str, body: &[u8]) -> (u16, Vec<(String, String)>, Vec<u8>) {
