@@ -220,7 +220,8 @@ mod tests {
     const PROJECTS: &str = "arn:aws:bedrock:*:*:project/*";
 
     fn statement(effect: &str, actions: (&str, Value), resources: (&str, Value)) -> Statement {
-        Statement::read(&json!({"Effect": effect, actions.0: actions.1, resources.0: resources.1}))
+        let ((action_key, actions), (resource_key, resources)) = (actions, resources);
+        Statement::read(&json!({"Effect": effect, action_key: actions, resource_key: resources}))
     }
 
     fn deny(action: &str, resource: &str) -> Statement {

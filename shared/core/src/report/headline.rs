@@ -381,7 +381,9 @@ mod tests {
 
     fn report(coverage: Vec<CoverageRow>, findings: Vec<Finding>) -> Report {
         let mut invocations = Invocations::default();
-        coverage.iter().for_each(|row| invocations.add(row.verdict, row.count));
+        for row in &coverage {
+            invocations.add(row.verdict, row.count);
+        }
         let read = coverage.iter().map(|row| row.count).sum();
         Report { coverage, findings, invocations, records: Records { read, judged: read, ..Records::default() }, ..empty() }
     }
@@ -489,7 +491,7 @@ mod tests {
         let records = |read, unreadable| Records { read, unreadable, ignored: read - unreadable, ..Records::default() };
         let of = |records, incomplete: &[&str], findings: Vec<Finding>| {
             let incomplete = incomplete.iter().map(|text| (*text).to_owned()).collect();
-            Report { records, incomplete, findings, ..empty() }.headline().nothing
+            Report { incomplete, records, findings, ..empty() }.headline().nothing
         };
         assert_eq!(of(records(0, 0), &[], vec![]), Some(Nothing::Read));
         assert_eq!(of(records(2, 2), &["nothing was read"], vec![]), Some(Nothing::Read));
