@@ -85,7 +85,9 @@ fn readers_that_share_the_work_find_the_same() {
         given.with_terms(|mut facts, world, options| {
             let wanted = auditor::wanted_in(options.configuration, &world);
             let mut other = Collector::new(&wanted);
-            more.iter().for_each(|record| _ = other.value(record.json().to_string().as_bytes()));
+            for record in more {
+                _ = other.value(record.json().to_string().as_bytes());
+            }
             facts.absorb(other.into_facts());
             let counted = (facts.taken(), facts.regions_read(), facts.drafts_requested());
             let audit = auditor::audit(facts, world, options);
