@@ -58,7 +58,7 @@ def parse(words):
             code = driver.main(words)
         except SystemExit as ended:
             code = ended.code
-    return {"code": code, "said": said.getvalue(), "requests": requests, "calls": parameters}
+    return {"code": code, "printed": said.getvalue(), "requests": requests, "calls": parameters}
 
 
 json.dump([parse(words) for words in json.load(sys.stdin)], sys.stdout)
