@@ -25,7 +25,7 @@ use crate::{
     error::{self, BoxError, CallError, ErrorKind, failed},
     fact::{Content, Fact, STATE, StateFact},
     invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, Outcome, changes_in},
-    lambda::Handler,
+    lambda::{Handler, Invocation},
     metrics::{Flow, Metrics},
     observations::Observations,
     partition::{AccountRegion, Source},
@@ -357,20 +357,20 @@ fn updated_at(json: &[u8]) -> Option<Timestamp> {
 }
 
 impl<S: ReadState, Q: Queue> Handler<Input, Answer> for ChangeAuditor<S, Q> {
-    async fn handle(&self, input: Input, function_arn: &str) -> Result<Answer, BoxError> {
+    async fn handle(&self, input: Input, invocation: Invocation<'_>) -> Result<Answer, BoxError> {
         let event = match input {
             Input::Request(Request::Heartbeat) => {
                 let heartbeat = self.heartbeat.as_ref();
                 heartbeat
                     .ok_or_else(|| CallError::new("beat", ErrorKind::Refused, "there is no role to beat by"))?
-                    .beat(function_arn)
+                    .beat(invocation.function_arn)
                     .await?;
                 return Ok(Answer::Done);
             }
             Input::Queue(event) => event,
         };
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(AccountRegion::of_function(function_arn).as_ref(), &messages).await;
+        let outcome = self.take(AccountRegion::of_function(invocation.function_arn).as_ref(), &messages).await;
         self.metrics.flow(outcome.flow);
         self.metrics.emit(&[("facts", outcome.facts), ("failed", outcome.failed.len() as u64)]);
         let mut response = SqsBatchResponse::default();

@@ -23,7 +23,7 @@ use crate::{
     connections, dead_letters,
     error::{self, BoxError},
     fact::{ChangeFact, Content, Fact, HeartbeatFact},
-    lambda::Handler,
+    lambda::{Handler, Invocation},
     metrics::{Flow, Metrics},
     observations::Observations,
     partition::{AccountRegion, Partition, Source},
@@ -228,9 +228,9 @@ fn account_region_of_record(record: &Record<'_>) -> AccountRegion {
 }
 
 impl<S: ReadState> Handler<SqsEvent, SqsBatchResponse> for InvocationAuditor<S> {
-    async fn handle(&self, event: SqsEvent, function_arn: &str) -> Result<SqsBatchResponse, BoxError> {
+    async fn handle(&self, event: SqsEvent, invocation: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(AccountRegion::of_function(function_arn).as_ref(), &messages).await;
+        let outcome = self.take(AccountRegion::of_function(invocation.function_arn).as_ref(), &messages).await;
         self.metrics.flow(outcome.flow);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some write units")]
         self.metrics.emit(&[

@@ -1,6 +1,9 @@
 //! What all Lambda functions share: logging, settings and the loop over events. A function's `main` is one call of [`run`].
 
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    time::{Instant, SystemTime},
+};
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,7 +37,9 @@ where
     };
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<E>| {
-        let handling: Pending<'_, R> = Box::pin(handler.handle(event.payload, &event.context.invoked_function_arn));
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let invocation = Invocation { function_arn: &event.context.invoked_function_arn, deadline: Instant::now() + left };
+        let handling: Pending<'_, R> = Box::pin(handler.handle(event.payload, invocation));
         handling.await.map_err(|error| {
             let error_message = chain(error.as_ref());
             tracing::error!(function, request_id = event.context.request_id, error = error_message, "the event could not be handled");
@@ -46,10 +51,19 @@ where
 
 type Pending<'p, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + 'p>>;
 
+/// One invocation of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'i> {
+    /// The ARN of the function.
+    pub function_arn: &'i str,
+    /// The time at which Lambda ends the function, whatever it is doing.
+    pub deadline: Instant,
+}
+
 /// Handles the events of a function.
 pub trait Handler<E, R> {
-    /// Handles an event, given the ARN of the function. On an error, Lambda delivers the whole event again.
-    fn handle(&self, event: E, function_arn: &str) -> impl Future<Output = Result<R, BoxError>>;
+    /// Handles an event. On an error, Lambda delivers the whole event again.
+    fn handle(&self, event: E, invocation: Invocation<'_>) -> impl Future<Output = Result<R, BoxError>>;
 }
 
 fn log_as_json() {

@@ -35,7 +35,7 @@ use crate::{
     fact::{Content, Fact, GapFact, ReadFact},
     inventory::Inventory,
     invocations::{HEARTBEAT_ROLE, Message},
-    lambda::Handler,
+    lambda::{Handler, Invocation},
     metrics::Metrics,
     observations::Observations,
     partition::{AccountRegion, Source},
@@ -251,7 +251,7 @@ pub enum Input {
 }
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Handler<Input, SqsBatchResponse> for Reconciler<E, B, Q> {
-    async fn handle(&self, input: Input, _: &str) -> Result<SqsBatchResponse, BoxError> {
+    async fn handle(&self, input: Input, _: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
         let mut response = SqsBatchResponse::default();
         let event = match input {
             Input::Task(task) => {

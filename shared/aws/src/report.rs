@@ -30,7 +30,7 @@ use crate::{
     connections,
     error::{self, BoxError, CallError, ErrorKind},
     findings::{Basis, Findings, Page, Stored},
-    lambda::Handler,
+    lambda::{Handler, Invocation},
     observations::Item,
     settings::Environment,
 };
@@ -309,7 +309,7 @@ fn csv_answer(body: String) -> Answer {
 }
 
 impl<B: Bucket> Handler<Input, Answer> for Reports<B> {
-    async fn handle(&self, input: Input, _: &str) -> Result<Answer, BoxError> {
+    async fn handle(&self, input: Input, _: Invocation<'_>) -> Result<Answer, BoxError> {
         match input {
             Input::Scheduled(Scheduled::Scheduled) => {
                 let findings = self.write().await?;

@@ -8,7 +8,11 @@ use aws_lambda_events::{
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde::Deserialize;
 
-use crate::{error::BoxError, lambda::Handler, observations::Item};
+use crate::{
+    error::BoxError,
+    lambda::{Handler, Invocation},
+    observations::Item,
+};
 
 /// The event of a function behind a stream: a batch of records, or a request that a schedule or a person sends.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,7 +36,7 @@ pub trait StreamHandler {
 }
 
 impl<H: StreamHandler> Handler<Input<H::Request>, DynamoDbEventResponse> for H {
-    async fn handle(&self, input: Input<H::Request>, _: &str) -> Result<DynamoDbEventResponse, BoxError> {
+    async fn handle(&self, input: Input<H::Request>, _: Invocation<'_>) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {
             Input::Request(request) => self.carry_out(request).await?,

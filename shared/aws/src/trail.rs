@@ -36,7 +36,7 @@ use crate::{
     error::{BoxError, CallError, ErrorKind, chain},
     fact::{Content, Fact, GapFact, VerifiedFact},
     invocations::{Message, changes_in},
-    lambda::Handler,
+    lambda::{Handler, Invocation},
     metrics::{Flow, Metrics},
     observations::Observations,
     partition::{AccountRegion, Partition, Source},
@@ -341,7 +341,7 @@ pub(crate) fn facts_in(facts: &EvidenceRows) -> Vec<Fact> {
 }
 
 impl<B: Buckets, K: PublicKeys> Handler<SqsEvent, SqsBatchResponse> for TrailAuditor<B, K> {
-    async fn handle(&self, event: SqsEvent, _: &str) -> Result<SqsBatchResponse, BoxError> {
+    async fn handle(&self, event: SqsEvent, _: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
         let mut response = SqsBatchResponse::default();
         self.take(&messages).await.iter().for_each(|id| response.add_failure(id));
