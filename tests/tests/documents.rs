@@ -120,10 +120,10 @@ fn what_the_text_names_exists() {
     }
     let stack = hub.stack("111122223333", "us-east-1", &[("OrganizationId", "o-exampleorgid")]);
     let alarms: Vec<_> = stack.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| text(&alarm["AlarmName"])).collect();
-    for kind in ["dead-letters", "late", "errors", "configuration-unreadable", "silent-account"] {
+    for kind in ["dead-letters", "late", "errors", "configuration-unreadable", "quarantined-account", "silent-account"] {
         assert!(alarms.iter().any(|alarm| alarm.starts_with(&format!("guardrail-audit-{kind}"))), "{kind}");
     }
-    let known = ["dead-letters-", "late-", "errors-", "configuration-unreadable", "silent-account"];
+    let known = ["dead-letters-", "late-", "errors-", "configuration-unreadable", "quarantined-account", "silent-account"];
     for alarm in &alarms {
         let name = alarm.strip_prefix("guardrail-audit-").unwrap();
         assert!(known.iter().any(|kind| name.starts_with(kind)), "nothing says what to do about {alarm}");

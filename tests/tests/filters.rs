@@ -68,7 +68,7 @@ fn alerts_receive_findings_that_are_new_changed_or_removed_and_nothing_else() {
     let engine = Engine::start();
     let client = engine.client(HUB);
     let all = mappings();
-    assert_eq!(all.len(), 6, "{all:?}");
+    assert_eq!(all.len(), 7, "{all:?}");
     let filtered: Vec<_> = all.iter().filter(|(_, patterns)| !patterns.is_empty()).collect();
     let [(function, patterns)] = filtered.as_slice() else { panic!("{filtered:?}") };
     assert_eq!(function, "guardrail-audit-send-alerts");

@@ -1,4 +1,4 @@
-//! Function `fold-findings`: judges all facts of an account again when new ones arrive, by the world that the hub read itself, and writes
+//! Function `fold-findings`: judges all facts of an account again when some arrived, by the world that the hub read itself, and writes
 //! the findings that differ.
 
 use audit_aws::{fold::Fold, lambda};

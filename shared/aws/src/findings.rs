@@ -1,6 +1,7 @@
 //! The table of findings: findings, the bookkeeping of folds, rollups of calls, and the state of alerts (`docs/data-model.md`). Only the
 //! hub reads and writes it.
 
+mod account_index;
 mod alert_state;
 mod bookkeeping;
 mod items;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::items::{from_json, key, text, to_json, written};
 pub use self::{
+    account_index::{AccountIndex, PartitionState, Quarantine, Raised, Refused, Volume},
     alert_state::{AlertState, transition},
     bookkeeping::{Note, Requested},
     rollups::{OTHERS, Rollup},

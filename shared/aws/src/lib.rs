@@ -9,12 +9,12 @@
 //! EventBridge ─► SQS ─► invocations ──┐
 //! EventBridge ─► SQS ─► changes ──────┤
 //!                                     ▼
-//! trail bucket ─► SQS ─► trail ─► observations ──stream──► fold ──► findings ──stream──► alerts ──► SNS
-//!                                     ▲                   ▲  │          │
-//! CloudTrail, Bedrock,                │             world │  │          └─► report ──► S3, HTTPS
-//! Organizations ◄─ reader roles ─ reconcile ──► (bucket) ─┘  │
-//!                                     ▲                      │
-//!                                     └───────── SQS ◄───────┘
+//! trail bucket ─► SQS ─► trail ─► observations ──stream──► route ─► SQS FIFO ─► fold ─► findings ──stream──► alerts ─► SNS
+//!                                     ▲                     │                    ▲        │
+//! CloudTrail, Bedrock,                │                     │              world │        └─► report ─► S3, HTTPS
+//! Organizations ◄─ reader roles ─ reconcile ──► (bucket) ───┼────────────────────┘
+//!                                     ▲                     │
+//!                                     └──────── SQS ◄───────┘
 //! ```
 //!
 //! Within the crate, calls run downward:
@@ -22,9 +22,10 @@
 //! ```text
 //! lambda                              the loop, logs and settings of every function
 //!    ▼
-//! invocations  changes  trail  reconcile  fold  alerts  report         one for each function: audit-invocations,
+//! invocations  changes  trail  reconcile  route  fold  alerts  report  one for each function: audit-invocations,
 //!                                                                      audit-changes, audit-trail, reconcile,
-//!                                                                      fold-findings, send-alerts, report
+//!                                                                      route-observations, fold-findings,
+//!                                                                      send-alerts, report
 //!    │
 //!    ├─► observations ─► fact ─► partition        the table of facts
 //!    ├─► findings                                 the table of findings
@@ -32,6 +33,7 @@
 //!    ├─► world, snapshots ─► bucket               its answers, kept as files
 //!    ├─► stream, queue                            what arrives, what is sent
 //!    ├─► connections ─► aws                       what is opened before the first event
+//!    ├─► trust, bounds                            whom the hub believes, and how much it takes in
 //!    └─► metrics, clock, settings, error
 //!
 //! doctor  snapshot                    commands of `guardrail-audit` (feature `command-line`)
@@ -41,6 +43,7 @@
 
 pub mod alerts;
 pub mod aws;
+pub mod bounds;
 pub mod bucket;
 pub mod changes;
 pub mod clock;
@@ -66,6 +69,7 @@ pub mod queue;
 pub mod rate_limit;
 pub mod reconcile;
 pub mod report;
+pub mod route;
 pub mod settings;
 #[cfg(feature = "command-line")]
 pub mod snapshot;
@@ -73,4 +77,5 @@ pub mod snapshots;
 pub mod state;
 pub mod stream;
 pub mod trail;
+pub mod trust;
 pub mod world;

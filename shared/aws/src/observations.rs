@@ -2,13 +2,15 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use audit_core::timestamp::Timestamp;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 
 use crate::{
     aws::Aws,
     error::{CallError, ErrorKind, failed},
-    fact::{Fact, FactError},
-    partition::Partition,
+    fact::{Content, Fact, FactError, ReadFact},
+    findings::Volume,
+    partition::{AccountRegion, Partition, Source},
 };
 
 /// An item of DynamoDB.
@@ -46,17 +48,46 @@ impl Observations {
         Ok(answer.consumed_capacity().and_then(aws_sdk_dynamodb::types::ConsumedCapacity::capacity_units).unwrap_or_default())
     }
 
+    /// Writes a fact of the hub that makes the stream judge an account again, as of a time. Equal ones are one fact, so that only the first
+    /// is seen.
+    pub async fn request_fold(&self, place: AccountRegion, time: Timestamp, changed: Vec<String>) -> Result<(), CallError> {
+        let read = ReadFact { time, changed, complete: false, history: None };
+        self.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await.map(|_| ())
+    }
+
+    /// Whether a partition holds anything.
+    pub async fn holds_facts(&self, partition: &Partition) -> Result<bool, CallError> {
+        let request = self.aws.dynamodb().query().table_name(&self.table).consistent_read(true).limit(1);
+        let request = request.key_condition_expression("pk = :pk").projection_expression("pk");
+        let request = request.expression_attribute_values(":pk", AttributeValue::S(partition.key()));
+        let page = request.send().await.map_err(failed(format!("query {}", self.table)))?;
+        Ok(page.count > 0)
+    }
+
     /// The facts of a partition, or those whose sort keys have a prefix, by a consistent read.
     pub async fn query(&self, partition: &Partition, prefix: Option<&str>) -> Result<Vec<Read>, CallError> {
         let items = query_all(&self.aws, &self.table, &partition.key(), prefix, true).await?;
         Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
     }
 
-    /// The facts of a partition, by a consistent read that stops after the page on which there are more than `most`.
-    pub async fn query_some(&self, partition: &Partition, most: Option<usize>) -> Result<Vec<Read>, CallError> {
-        let items = query(&self.aws, &self.table, &partition.key(), None, true, most).await?;
-        Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
+    /// The facts of a partition, by a consistent read that stops after the page on which there are more than `most`, and the bytes that were
+    /// read.
+    pub async fn query_some(&self, partition: &Partition, most: Volume) -> Result<(Vec<Read>, u64), CallError> {
+        let (items, bytes) = query(&self.aws, &self.table, &partition.key(), None, true, most).await?;
+        Ok((items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect(), bytes))
     }
+}
+
+/// The bytes of an item, approximately: those of its names and values.
+#[must_use]
+pub fn size_of(item: &Item) -> u64 {
+    let of_value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        // Facts have no other attributes.
+        _ => 1,
+    };
+    item.iter().map(|(name, value)| (name.len() + of_value(value)) as u64).sum()
 }
 
 fn sort_key(item: &Item) -> String {
@@ -65,19 +96,19 @@ fn sort_key(item: &Item) -> String {
 
 /// All items with a partition key, or those whose sort keys have a prefix.
 pub(crate) async fn query_all(aws: &Aws, table: &str, pk: &str, prefix: Option<&str>, consistent: bool) -> Result<Vec<Item>, CallError> {
-    query(aws, table, pk, prefix, consistent, None).await
+    query(aws, table, pk, prefix, consistent, Volume::UNLIMITED).await.map(|(items, _)| items)
 }
 
-/// The same; with `most`, up to the page on which there are more.
+/// The same, up to the page on which there are more than `most`, and the bytes that were read.
 async fn query(
     aws: &Aws,
     table: &str,
     pk: &str,
     prefix: Option<&str>,
     consistent: bool,
-    most: Option<usize>,
-) -> Result<Vec<Item>, CallError> {
-    let mut items = Vec::new();
+    most: Volume,
+) -> Result<(Vec<Item>, u64), CallError> {
+    let (mut items, mut bytes) = (Vec::new(), 0);
     let mut start = None;
     loop {
         let mut request = aws.dynamodb().query().table_name(table).consistent_read(consistent).set_exclusive_start_key(start);
@@ -90,9 +121,11 @@ async fn query(
         let request = request.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
         let page = request.send().await.map_err(failed(format!("query {table}")))?;
         start = page.last_evaluated_key;
-        items.extend(page.items.unwrap_or_default());
-        if start.is_none() || most.is_some_and(|most| items.len() > most) {
-            return Ok(items);
+        let page = page.items.unwrap_or_default();
+        bytes += page.iter().map(size_of).sum::<u64>();
+        items.extend(page);
+        if start.is_none() || items.len() as u64 > most.items || bytes > most.bytes {
+            return Ok((items, bytes));
         }
     }
 }

@@ -12,7 +12,7 @@ mod support;
 
 use std::time::Instant;
 
-use audit_aws::{fold::Trust, invocations::Message, stream::StreamHandler as _};
+use audit_aws::{fold::Trust, invocations::Message};
 use serde_json::json;
 use support::{
     StateOf, bucket_with,

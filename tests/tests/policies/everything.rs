@@ -105,6 +105,8 @@ fn everything(who: &str) -> Vec<(String, Call)> {
         "reconcile-dead",
         "trail",
         "trail-dead",
+        "folds.fifo",
+        "folds-dead.fifo",
         "facts-dead",
         "alerts-dead",
         "calls",
@@ -140,7 +142,17 @@ fn everything(who: &str) -> Vec<(String, Call)> {
     for action in ["PutEvents", "PutRule", "PutPermission", "DeleteEventBus"] {
         add(format!("{action} bus"), call(who, &format!("events:{action}"), BUS));
     }
-    for function in ["reconcile", "audit-trail", "fold-findings", "send-alerts", "report", "invocations", "changes", "forwarded-changes"] {
+    for function in [
+        "reconcile",
+        "audit-trail",
+        "route-observations",
+        "fold-findings",
+        "send-alerts",
+        "report",
+        "invocations",
+        "changes",
+        "forwarded-changes",
+    ] {
         let arn = format!("arn:aws:lambda:us-east-1:{HUB}:function:guardrail-audit-{function}");
         for action in ["InvokeFunction", "InvokeFunctionUrl", "UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission"] {
             let call = call(who, &format!("lambda:{action}"), &arn).with("lambda:FunctionUrlAuthType", &["AWS_IAM"]);

@@ -147,6 +147,7 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     calls.push(put(&hub("reconcile"), &[&hub_key(MEMBER)]));
     calls.push(put(&hub("audit-trail"), &[&hub_key(MEMBER)]));
     calls.push(put(&hub("fold-findings"), &[&hub_key(MEMBER)]));
+    calls.push(put(&hub("route-observations"), &[&hub_key(MEMBER)]));
     calls.push(call(&hub("audit-trail"), "s3:GetObject", "arn:aws:s3:::org-trail/AWSLogs/x.json.gz").in_account(HUB));
     calls.push(call(&hub("audit-trail"), "s3:ListBucket", "arn:aws:s3:::org-trail").in_account(HUB));
     calls.push(call(&hub("audit-trail"), "cloudtrail:ListPublicKeys", "*"));
@@ -167,12 +168,27 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     }
     let stream = |table: &str| format!("{table}/stream/2026-01-01T00:00:00.000");
     for action in ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"] {
-        calls.push(call(&hub("fold-findings"), action, &stream(OBSERVATIONS)));
+        calls.push(call(&hub("route-observations"), action, &stream(OBSERVATIONS)));
         calls.push(call(&hub("send-alerts"), action, &stream(FINDINGS)));
     }
     calls.push(call(&hub("fold-findings"), "dynamodb:Query", OBSERVATIONS));
-    calls.push(call(&hub("fold-findings"), "sqs:SendMessage", &sqs(HUB, "facts-dead")));
-    calls.push(call(&hub("fold-findings"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
+    for queue in ["facts-dead", "folds.fifo", "reconcile"] {
+        calls.push(call(&hub("route-observations"), "sqs:SendMessage", &sqs(HUB, queue)));
+    }
+    for (action, keys) in [
+        ("GetItem", ["ACCOUNT#222233334444", "PLACES"].as_slice()),
+        ("Query", &["QUIET"]),
+        ("UpdateItem", &["ACCOUNT#222233334444"]),
+        ("PutItem", &["ACCOUNT#222233334444", "KEPT#222233334444", "NOTES#222233334444", "PLACES", "HORIZON"]),
+    ] {
+        for key in keys {
+            let action = format!("dynamodb:{action}");
+            calls.push(call(&hub("route-observations"), &action, FINDINGS).with("dynamodb:LeadingKeys", &[key]));
+        }
+    }
+    for action in ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"] {
+        calls.push(call(&hub("fold-findings"), &format!("sqs:{action}"), &sqs(HUB, "folds.fifo")));
+    }
     calls.push(call(&hub("report"), "dynamodb:Query", &format!("{FINDINGS}/index/by_account")));
     for body in ["text", "json", "chat"] {
         calls.push(call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-{body}")));
@@ -409,6 +425,16 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:UpdateItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
         put(&hub("fold-findings"), &[&own_key(MEMBER)]),
+        // The router keeps the index, and never a finding; it hands accounts over, and takes none.
+        call(&hub("route-observations"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
+        call(&hub("route-observations"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["QUARANTINE"]),
+        call(&hub("route-observations"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["ACCOUNT#222233334444"]),
+        call(&hub("route-observations"), "dynamodb:Query", OBSERVATIONS),
+        call(&hub("route-observations"), "sqs:ReceiveMessage", &sqs(HUB, "folds.fifo")),
+        put(&hub("route-observations"), &[&own_key(MEMBER)]),
+        world(&hub("route-observations"), "s3:GetObject", "world/organization.json"),
+        call(&hub("reconcile"), "sqs:SendMessage", &sqs(HUB, "folds.fifo")),
+        call(&hub("fold-findings"), "sqs:SendMessage", &sqs(HUB, "reconcile")),
         call(&hub("send-alerts"), "dynamodb:Query", OBSERVATIONS),
         // Only reconcile reads accounts and writes the world; people write the configuration.
         assume(&hub("fold-findings"), &role(MEMBER, "guardrail-audit-reader")),
@@ -435,6 +461,7 @@ fn a_function_of_the_hub_does_only_its_own_work() {
     for function in [
         "reconcile",
         "audit-trail",
+        "route-observations",
         "fold-findings",
         "send-alerts",
         "report",

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use audit_core::{
-    change::{Change, ChangeKey},
+    change::{Change, ChangeKey, WorldChange},
     timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,13 @@ impl ChangeFact {
         let mut fact = ChangeFact { time, event_id, change };
         while serde_json::to_vec(&fact).is_ok_and(|json| json.len() > CHANGE) && fact.change.leave_out_the_largest() {}
         fact
+    }
+
+    /// Whether the change may concern every account of the organization: a change of its tree or policies, or of a trail, which may be the
+    /// organization's.
+    #[must_use]
+    pub fn is_of_organization(&self) -> bool {
+        self.change.service == "organizations" || matches!(self.change.effect, Some(WorldChange::TelemetryChanged { .. }))
     }
 
     /// Identifies the change among those of the account that it was delivered to.

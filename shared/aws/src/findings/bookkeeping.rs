@@ -1,4 +1,4 @@
-//! The bookkeeping of folds: the partitions that hold facts, what concerns an account from outside, and what was done to its facts.
+//! The bookkeeping of folds: what concerns an account from outside, and what was done to its facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Findings,
+    account_index::PLACES,
     items::{account_key, from_json, key, number, text, timestamp, to_json, written},
 };
 use crate::{
@@ -34,6 +35,18 @@ pub struct Note {
     pub detail: String,
 }
 
+impl Note {
+    /// The kind of note about a fact that claims a later time than that at which it was written. Nobody can know what is to come, so the
+    /// fact never counts, not even when that time has passed.
+    pub const AHEAD: &'static str = "ahead";
+
+    /// The name of an item in notes: its keys, truncated. Keys of valid facts are shorter.
+    #[must_use]
+    pub fn item_name(pk: &str, sk: &str) -> String {
+        format!("{pk} {sk}").chars().take(300).collect()
+    }
+}
+
 /// The guardrails of other accounts whose DRAFTs an account's calls request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requested {
@@ -54,42 +67,6 @@ impl Findings {
             request.return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew).send().await.map_err(failed("take a ticket"))?;
         let ticket = answer.attributes().and_then(|item| item.get("ticket")?.as_n().ok()?.parse().ok());
         ticket.ok_or_else(|| CallError::new("take a ticket", ErrorKind::Retryable, "the answer holds no number"))
-    }
-
-    /// Records that an item of a partition was written or removed, which raises the partition's version.
-    pub async fn note_partition(&self, partition: &Partition) -> Result<(), CallError> {
-        let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
-        let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
-        let request = request.update_expression("SET #entity = :entity ADD #version :one").expression_attribute_names("#entity", "entity");
-        let request = request.expression_attribute_names("#version", "version");
-        let request = request.expression_attribute_values(":entity", AttributeValue::S("PARTITION".to_owned()));
-        let request = request.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
-        request.send().await.map_err(failed("note a partition"))?;
-        let mut item = key("PLACES", &partition.place.key());
-        item.insert("entity".to_owned(), AttributeValue::S("PLACE".to_owned()));
-        self.put_item(item, "note a place").await
-    }
-
-    /// The partitions of an account that hold facts.
-    pub async fn partitions(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
-        Ok(self.partition_versions(account).await?.into_keys().collect())
-    }
-
-    /// The same, each with its version: the number of changes in it.
-    pub async fn partition_versions(&self, account: &str) -> Result<BTreeMap<Partition, u64>, CallError> {
-        let items = query_all(&self.aws, &self.table, &account_key(account), Some("PARTITION#"), true).await?;
-        let version = |item: &Item| item.get("version").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
-        let partition = |item: &Item| Partition::parse(text(item, "sk")?.strip_prefix("PARTITION#")?);
-        Ok(items.iter().filter_map(|item| Some((partition(item)?, version(item)))).collect())
-    }
-
-    /// Deletes the record of an empty partition, unless its version has changed.
-    pub async fn forget_partition(&self, partition: &Partition, version: u64) -> Result<bool, CallError> {
-        let item = key(&account_key(&partition.place.account), &format!("PARTITION#{}", partition.key()));
-        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
-        let request = request.condition_expression("#version = :version").expression_attribute_names("#version", "version");
-        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
-        written(request.send().await.map_err(failed("forget a partition")))
     }
 
     /// Records that changes in a partition of another account concern this account.
@@ -160,12 +137,12 @@ impl Findings {
 
     /// Whether an account ever reported a fact, or was the subject of one.
     pub async fn is_known(&self, account: &str) -> Result<bool, CallError> {
-        Ok(!query_all(&self.aws, &self.table, "PLACES", Some(&format!("{account}#")), true).await?.is_empty())
+        Ok(!query_all(&self.aws, &self.table, PLACES, Some(&format!("{account}#")), true).await?.is_empty())
     }
 
     /// All accounts and Regions with facts.
     pub async fn places(&self) -> Result<BTreeSet<AccountRegion>, CallError> {
-        let items = query_all(&self.aws, &self.table, "PLACES", None, false).await?;
+        let items = query_all(&self.aws, &self.table, PLACES, None, false).await?;
         Ok(items.iter().filter_map(|item| AccountRegion::parse(text(item, "sk")?)).collect())
     }
 

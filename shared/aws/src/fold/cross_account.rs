@@ -8,15 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{arn::GuardrailVersionArn, finding::Finding, organization::GLOBAL_REGION, timestamp::Timestamp};
 
+use tokio::task::JoinSet;
+
 use super::{Fold, evidence::AccountEvidence, organization_in};
 use crate::{
     bucket::Bucket,
-    error::CallError,
-    fact::{Content, Fact, ReadFact, digest},
+    error::{CallError, ErrorKind},
+    fact::digest,
     findings::Requested,
-    partition::{AccountRegion, Source},
+    partition::AccountRegion,
     queue::Queue,
 };
+
+/// Accounts that are told at the same time.
+const AT_ONCE: usize = 16;
 
 /// Guardrails of other accounts that are recorded for one account. More of them add nothing to the findings.
 const DRAFTS: usize = 500;
@@ -25,9 +30,36 @@ const DRAFTS: usize = 500;
 const LONGEST: usize = 256;
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// Writes a fact for each account, so that the stream folds them all, in parallel: a change of the organization may concern any of
-    /// them.
-    pub(super) async fn refold_all_accounts(&self, management: &str, time: Timestamp, event_id: &str) -> Result<(), CallError> {
+    /// Writes a fact for each account if this one reported changes of the organization, so that the stream folds them all: such a change may
+    /// concern any of them.
+    pub(super) async fn refold_all_accounts(&self, account: &str) -> Result<(), CallError> {
+        let changes = self.findings.organization_changes(account).await?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut accounts = self.known_accounts().await?;
+        accounts.remove(account);
+        let accounts: Vec<String> = accounts.into_iter().collect();
+        // Each change is forgotten once all accounts were told of it: a fold that has no time for all of them begins with the next one.
+        for (event_id, time) in changes {
+            for some in accounts.chunks(AT_ONCE) {
+                let mut writing = JoinSet::new();
+                for other in some {
+                    let (observations, place) = (self.observations.clone(), AccountRegion::new(other.as_str(), GLOBAL_REGION));
+                    let because = vec![format!("organization, by event {event_id}")];
+                    writing.spawn(async move { observations.request_fold(place, time, because).await });
+                }
+                while let Some(written) = writing.join_next().await {
+                    written.map_err(|error| CallError::new("tell an account", ErrorKind::Retryable, error))??;
+                }
+            }
+            self.findings.forget_organization_change(account, &event_id).await?;
+        }
+        Ok(())
+    }
+
+    /// The accounts of the organization, and all others of which there are facts.
+    pub(super) async fn known_accounts(&self) -> Result<BTreeSet<String>, CallError> {
         let files = self.world.files(&["organization".to_owned()]).await?;
         let mut accounts: BTreeSet<String> = organization_in(&files)
             .into_iter()
@@ -35,12 +67,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             .map(|id| id.to_string())
             .collect();
         accounts.extend(self.findings.places().await?.into_iter().map(|place| place.account));
-        accounts.remove(management);
-        for account in accounts {
-            self.request_refold(AccountRegion::new(account, GLOBAL_REGION), time, vec![format!("organization, by event {event_id}")])
-                .await?;
-        }
-        Ok(())
+        Ok(accounts)
     }
 
     /// Records changes of this account with the accounts whose findings name them, such as one that enforced a guardrail which was deleted
@@ -56,7 +83,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 // The fact is the same each time, so that only the first one makes the stream fold the other account.
                 self.findings.note_concern(&finding.account, partition).await?;
                 let place = AccountRegion::new(finding.account.as_str(), finding.region.as_str());
-                self.request_refold(place, *time, vec![format!("something in {}", partition.key())]).await?;
+                self.observations.request_fold(place, *time, vec![format!("something in {}", partition.key())]).await?;
             }
         }
         Ok(())
@@ -87,27 +114,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 let which = digest(asked_for.into_iter().collect::<Vec<_>>().join(" ").as_bytes());
                 let what = format!("drafts that {account} asks for, version {version}: {which}");
                 let time = evidence.latest.unwrap_or_else(|| self.clock.now());
-                self.request_refold(AccountRegion::new(owner.as_str(), GLOBAL_REGION), time, vec![what]).await?;
+                self.observations.request_fold(AccountRegion::new(owner.as_str(), GLOBAL_REGION), time, vec![what]).await?;
             }
         }
         self.findings.put_requested(account, &Requested { of, version }, ticket).await.map(|_| ())
-    }
-
-    /// Stores the latest time in a batch, if no later one is known. Returns whether that was so.
-    pub(super) async fn note_time(&self, moment: Option<Timestamp>) -> Result<bool, CallError> {
-        match moment {
-            Some(moment) => self.findings.note_time(moment).await,
-            None => Ok(false),
-        }
-    }
-
-    /// Makes the stream fold accounts that count as silent from now on. No event in them would, since they are silent.
-    pub(super) async fn refold_silent_accounts(&self, now: Timestamp) -> Result<(), CallError> {
-        for (account, at) in self.findings.quiet().await?.into_iter().filter(|(_, at)| *at <= now) {
-            // The fact is the same each time, so that only the first one makes the stream fold the account.
-            self.request_refold(AccountRegion::new(account, GLOBAL_REGION), at, Vec::new()).await?;
-        }
-        Ok(())
     }
 
     /// Stores the time from which an account counts as silent.
@@ -117,14 +127,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         if let Some(at) = silent_at
             && self.findings.latest_time().await?.is_some_and(|latest| latest >= at)
         {
-            self.request_refold(AccountRegion::new(account, GLOBAL_REGION), at, Vec::new()).await?;
+            self.observations.request_fold(AccountRegion::new(account, GLOBAL_REGION), at, Vec::new()).await?;
         }
         Ok(())
-    }
-
-    async fn request_refold(&self, place: AccountRegion, time: Timestamp, changed: Vec<String>) -> Result<(), CallError> {
-        let read = ReadFact { time, changed, complete: false, history: None };
-        self.observations.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await.map(|_| ())
     }
 }
 

@@ -10,25 +10,21 @@ use audit_core::{
 };
 
 use super::{
-    Fold, is_of_organization,
-    record_effect::{AHEAD, item_name},
+    Fold,
     verified_hours::{broken_chains, verified_hours},
 };
 use crate::{
+    bounds::{self, is_flood},
     bucket::Bucket,
     clock::start_of,
     dead_letters::DeadLetters,
     error::CallError,
     fact::{Content, Fact, GapFact, HistoryRead},
-    findings::{Basis, Note},
+    findings::{Basis, Note, PartitionState, Quarantine, Refused, Volume},
     observations::Read,
     partition::{AccountRegion, Partition, Source},
     queue::Queue,
 };
-
-/// Items that are read of one partition that only the account itself vouches for. A working auditor writes a few hundred an hour; more are
-/// a flood.
-const ITEMS: usize = 5_000;
 
 /// Packed calls, and whether only the account itself vouches for them.
 pub(super) type PacketOf = (Vec<u8>, bool);
@@ -65,6 +61,10 @@ pub(super) struct AccountEvidence {
     pub(super) states: BTreeMap<String, Vec<u8>>,
     /// Notes about facts that were tampered with, items that aren't valid facts, and floods.
     pub(super) notes: BTreeSet<Note>,
+    /// Facts that were not taken in, of such times as facts are kept for.
+    pub(super) refused: Vec<Refused>,
+    /// Whether the account couldn't be judged for some time.
+    pub(super) quarantine: Option<Quarantine>,
     /// The names of items that claimed a later time than that at which they were written.
     ahead: BTreeSet<String>,
     /// Partitions without facts.
@@ -81,10 +81,17 @@ impl AccountEvidence {
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Reads all facts about an account.
-    pub(super) async fn evidence(&self, account: &str, partitions: &BTreeMap<Partition, u64>) -> Result<AccountEvidence, CallError> {
+    pub(super) async fn evidence(
+        &self,
+        account: &str,
+        partitions: &BTreeMap<Partition, PartitionState>,
+    ) -> Result<AccountEvidence, CallError> {
         let mut evidence = AccountEvidence { notes: self.findings.notes(account).await?, ..AccountEvidence::default() };
-        evidence.ahead = evidence.notes.iter().filter(|note| note.kind == AHEAD).map(|note| note.item.clone()).collect();
-        let mut read = self.cache.read(partitions, |partition| self.trust.is_self_reported(partition).then_some(ITEMS)).await?;
+        evidence.ahead = evidence.notes.iter().filter(|note| note.kind == Note::AHEAD).map(|note| note.item.clone()).collect();
+        evidence.refused = self.findings.refused(account).await?.into_iter().filter(|refused| refused.last > self.oldest()).collect();
+        evidence.quarantine = self.findings.quarantine(account).await?;
+        let most = |partition: &Partition| if self.trust.is_self_reported(partition) { bounds::READ } else { Volume::UNLIMITED };
+        let mut read = self.cache.read(partitions, most).await?;
         // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
         let verified = verified_hours(&read);
@@ -102,15 +109,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             if facts.is_empty() {
                 evidence.empty.push(partition.clone());
             }
-            if facts.len() > ITEMS && self_reported {
-                evidence.notes.insert(note_of_partition(
-                    "flood",
-                    partition,
-                    partition.key(),
-                    format!("more than {ITEMS} facts in an hour"),
-                ));
+            if self_reported && is_flood(facts.volume) {
+                let most = bounds::READ;
+                let detail = format!("more than {} facts or {} MB in an hour", most.items, most.bytes >> 20);
+                evidence.notes.insert(note_of_partition("flood", partition, partition.key(), detail));
             }
-            for read in facts.iter().take(if self_reported { ITEMS } else { usize::MAX }) {
+            let counted = usize::try_from(most(partition).items).unwrap_or(usize::MAX);
+            for read in facts.iter().take(counted) {
                 self.add(&mut evidence, partition, read, is_replaced(partition));
             }
         }
@@ -147,10 +152,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             None => self.findings.places().await?.into_iter().map(|place| place.account).collect(),
         };
         for other in others.iter().filter(|other| *other != account) {
-            for (_, facts) in self.cache.read(&self.findings.partition_versions(other).await?, |_| None).await? {
+            for (_, facts) in self.cache.read(&self.findings.partitions(other).await?, |_| Volume::UNLIMITED).await? {
                 for read in facts.iter() {
                     if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
-                        && is_of_organization(&change.change)
+                        && change.is_of_organization()
                     {
                         evidence.add_change(&change.key(other), &change.change);
                     }
@@ -163,7 +168,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     fn add(&self, evidence: &mut AccountEvidence, partition: &Partition, read: &Read, replaced: bool) {
         let place = &partition.place;
         let self_reported = self.trust.is_self_reported(partition);
-        if !evidence.ahead.is_empty() && evidence.ahead.contains(&item_name(&partition.key(), &read.sort_key)) {
+        if !evidence.ahead.is_empty() && evidence.ahead.contains(&Note::item_name(&partition.key(), &read.sort_key)) {
             return;
         }
         match &read.fact {

@@ -8,7 +8,7 @@ use audit_core::{
     config::Configuration,
     finding::{Finding, FindingKey, Status},
     missing_evidence::MissingEvidence,
-    organization::Organization,
+    organization::{GLOBAL_REGION, Organization},
     report::BlindRow,
     rule::Rule,
     rules::{OBSERVATION_ALTERED, TELEMETRY_GAP, VERDICTS_DIFFER},
@@ -18,7 +18,14 @@ use audit_core::{
 };
 
 use super::{Fold, evidence::AccountEvidence};
-use crate::{bucket::Bucket, dead_letters, fact::HistoryRead, findings::Note, partition::AccountRegion, queue::Queue};
+use crate::{
+    bucket::Bucket,
+    dead_letters,
+    fact::HistoryRead,
+    findings::{Note, Quarantine, Refused},
+    partition::AccountRegion,
+    queue::Queue,
+};
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// The findings that only the hub can make. Severities and exceptions of the configuration apply to them as to all others.
@@ -45,6 +52,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             found.push(resolved_after(finding, seen));
         }
         found.extend(unjudged_messages(evidence, options.configuration));
+        found.extend(evidence.quarantine.as_ref().map(|quarantine| unjudged_account(account, quarantine, options.configuration)));
         found.extend(self.differing_verdicts(account, evidence, world, options.configuration));
         for finding in &mut found {
             auditor::except(finding, organization, options);
@@ -74,21 +82,39 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 }
 
-/// Facts that were rewritten, removed before they expired, or aren't valid.
+/// Facts that were rewritten, removed before they expired, aren't valid, or were too many to be an auditor's.
 fn altered_observations(account: &str, evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
-    let mut notes: BTreeMap<AccountRegion, BTreeSet<&Note>> = BTreeMap::new();
+    let mut by_place: BTreeMap<AccountRegion, (BTreeSet<&Note>, Vec<&Refused>)> = BTreeMap::new();
     for note in &evidence.notes {
-        notes.entry(AccountRegion::new(account, note.region.as_str())).or_default().insert(note);
+        by_place.entry(AccountRegion::new(account, note.region.as_str())).or_default().0.insert(note);
     }
-    let altered = notes.iter().filter_map(|(place, notes)| {
-        let first = notes.iter().min_by_key(|note| (note.time, &note.item))?;
-        let kinds: BTreeSet<&str> = notes.iter().map(|note| note.kind.as_str()).collect();
-        let kinds: Vec<&str> = kinds.into_iter().collect();
-        let because = format!("{} facts: {}; the first: {} ({})", notes.len(), kinds.join(", "), first.item, first.detail);
-        let times: Vec<Timestamp> = notes.iter().map(|note| note.time).filter(|time| *time > Timestamp::BEGINNING).collect();
-        Some(own_finding(OBSERVATION_ALTERED, place, "", because, notes.len() as u64, &times, configuration))
+    for refused in &evidence.refused {
+        by_place.entry(AccountRegion::new(account, refused.region.as_str())).or_default().1.push(refused);
+    }
+    let altered = by_place.iter().filter_map(|(place, (notes, refused))| {
+        let of_notes = notes.iter().map(|note| (note.time, note.item.as_str(), note.detail.as_str()));
+        let of_refused = refused.iter().map(|refused| (refused.first, refused.item.as_str(), refused.detail.as_str()));
+        let (_, item, detail) = of_notes.chain(of_refused).min()?;
+        let kinds = notes.iter().map(|note| note.kind.as_str()).chain(refused.iter().map(|refused| refused.reason.as_str()));
+        let kinds: Vec<&str> = kinds.collect::<BTreeSet<_>>().into_iter().collect();
+        let count = refused.iter().fold(notes.len() as u64, |count, refused| count.saturating_add(refused.count));
+        let because = format!("{count} facts: {}; the first: {item} ({detail})", kinds.join(", "));
+        let times = notes.iter().map(|note| note.time).chain(refused.iter().flat_map(|refused| [refused.first, refused.last]));
+        let times: Vec<Timestamp> = times.filter(|time| *time > Timestamp::BEGINNING).collect();
+        Some(own_finding(OBSERVATION_ALTERED, place, "", because, count, &times, configuration))
     });
     altered.collect()
+}
+
+/// An account whose facts can't be judged. Its findings stay as they were, and the fold that ends well resolves this one.
+pub(super) fn unjudged_account(account: &str, quarantine: &Quarantine, configuration: &Configuration) -> Finding {
+    let place = AccountRegion::new(account, GLOBAL_REGION);
+    let because = format!("what was reported of the account can't be judged, and its findings are as of before: {}", quarantine.problem);
+    let mut finding = own_finding(TELEMETRY_GAP, &place, "judging", because, 1, &[quarantine.since], configuration);
+    if let Some(until) = quarantine.until {
+        (finding.status, finding.resolved_at) = (Status::Resolved, Some(until));
+    }
+    finding
 }
 
 /// Messages in an account's dead-letter queues, which nobody judged. A later heartbeat that the hub read itself or believes, and that

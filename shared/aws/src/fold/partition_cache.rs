@@ -6,14 +6,17 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::task::JoinSet;
 
 use crate::{
+    bounds::BYTES_OF_A_FOLD,
     error::{CallError, ErrorKind},
     fact::Content,
+    findings::{PartitionState, Volume},
     observations::{Observations, Read},
     partition::Partition,
 };
@@ -33,9 +36,25 @@ pub(super) struct PartitionCache {
     remembered: Mutex<Remembered>,
 }
 
+/// The facts of a partition, as far as they were read.
+#[derive(Debug, Default)]
+pub(super) struct PartitionFacts {
+    facts: Vec<Read>,
+    /// How much was read.
+    pub(super) volume: Volume,
+}
+
+impl Deref for PartitionFacts {
+    type Target = [Read];
+
+    fn deref(&self) -> &[Read] {
+        &self.facts
+    }
+}
+
 #[derive(Debug, Default)]
 struct Remembered {
-    partitions: HashMap<Partition, (u64, Arc<Vec<Read>>)>,
+    partitions: HashMap<Partition, (u64, Arc<PartitionFacts>)>,
     bytes: usize,
 }
 
@@ -44,18 +63,22 @@ impl PartitionCache {
         PartitionCache { observations, remembered: Mutex::default() }
     }
 
-    /// The facts of partitions with these versions, ordered by partition. Where `most` gives a limit, reading stops after the page that
-    /// exceeds it.
+    /// The facts of partitions with these versions, ordered by partition. Of each, reading stops after the page that exceeds `most`. Of all
+    /// together, more than a fold may read is an error: the function would be ended for its memory, and with it nothing be said.
     pub(super) async fn read(
         &self,
-        partitions: &BTreeMap<Partition, u64>,
-        most: impl Fn(&Partition) -> Option<usize>,
-    ) -> Result<Vec<(Partition, Arc<Vec<Read>>)>, CallError> {
-        let mut read: BTreeMap<Partition, Arc<Vec<Read>>> = BTreeMap::new();
+        partitions: &BTreeMap<Partition, PartitionState>,
+        most: impl Fn(&Partition) -> Volume,
+    ) -> Result<Vec<(Partition, Arc<PartitionFacts>)>, CallError> {
+        let mut read: BTreeMap<Partition, Arc<PartitionFacts>> = BTreeMap::new();
         let mut unread: Vec<(&Partition, u64)> = Vec::new();
-        for (partition, version) in partitions {
+        let mut bytes = 0;
+        for (partition, PartitionState { version, .. }) in partitions {
             match self.get(partition, *version) {
-                Some(facts) => drop(read.insert(partition.clone(), facts)),
+                Some(facts) => {
+                    bytes += facts.volume.bytes;
+                    read.insert(partition.clone(), facts);
+                }
                 None => unread.push((partition, *version)),
             }
         }
@@ -70,9 +93,15 @@ impl PartitionCache {
             }
             while let Some(joined) = reading.join_next().await {
                 let (partition, version, facts) = joined.map_err(|error| CallError::new("read facts", ErrorKind::Retryable, error))?;
-                let facts = Arc::new(facts?);
+                let (facts, size) = facts?;
+                let facts = Arc::new(PartitionFacts { volume: Volume { items: facts.len() as u64, bytes: size }, facts });
+                bytes += size;
                 self.insert(&partition, version, &facts);
                 read.insert(partition, facts);
+            }
+            if bytes > BYTES_OF_A_FOLD {
+                let problem = format!("the account has more than {} MB of facts", BYTES_OF_A_FOLD >> 20);
+                return Err(CallError::new("read facts", ErrorKind::Refused, problem));
             }
         }
         Ok(read.into_iter().collect())
@@ -83,12 +112,12 @@ impl PartitionCache {
         *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Remembered::default();
     }
 
-    fn get(&self, partition: &Partition, version: u64) -> Option<Arc<Vec<Read>>> {
+    fn get(&self, partition: &Partition, version: u64) -> Option<Arc<PartitionFacts>> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.partitions.get(partition).filter(|(of, _)| *of == version).map(|(_, facts)| Arc::clone(facts))
     }
 
-    fn insert(&self, partition: &Partition, version: u64, facts: &Arc<Vec<Read>>) {
+    fn insert(&self, partition: &Partition, version: u64, facts: &Arc<PartitionFacts>) {
         let bytes = size(facts);
         // Partitions that were recorded by releases without versions have version 0.
         if version == 0 || bytes > REMEMBERED {

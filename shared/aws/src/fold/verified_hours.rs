@@ -7,7 +7,7 @@ use std::{
 
 use audit_core::timestamp::Timestamp;
 
-use super::Hours;
+use super::{Hours, partition_cache::PartitionFacts};
 use crate::{
     clock::{hour_of, start_of},
     fact::{Content, GapFact, VerifiedFact},
@@ -20,7 +20,7 @@ use crate::{
 const LATE_HOURS: i64 = 1;
 
 /// The verified hours: those that lie in a period that digests cover without a gap.
-pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
+pub(super) fn verified_hours(read: &[(Partition, Arc<PartitionFacts>)]) -> Hours {
     let mut stretches: BTreeMap<&AccountRegion, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
         stretches.entry(&partition.place).or_default().insert((fact.time, fact.until));
@@ -44,7 +44,7 @@ pub(super) fn verified_hours(read: &[(Partition, Arc<Vec<Read>>)]) -> Hours {
     hours
 }
 
-fn verified_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = (&Partition, &VerifiedFact)> {
+fn verified_facts(read: &[(Partition, Arc<PartitionFacts>)]) -> impl Iterator<Item = (&Partition, &VerifiedFact)> {
     fn verified(read: &Read) -> Option<&VerifiedFact> {
         match &read.fact.as_ref().ok()?.content {
             Content::Verified(verified) => Some(verified),
@@ -56,7 +56,7 @@ fn verified_facts(read: &[(Partition, Arc<Vec<Read>>)]) -> impl Iterator<Item = 
 
 /// The gaps where a trail's chain of digests begins anew, by account and Region. No digest vouches for the time since the end of the chain
 /// before.
-pub(super) fn broken_chains(read: &[(Partition, Arc<Vec<Read>>)]) -> Vec<(AccountRegion, GapFact)> {
+pub(super) fn broken_chains(read: &[(Partition, Arc<PartitionFacts>)]) -> Vec<(AccountRegion, GapFact)> {
     let mut chains: BTreeMap<(&AccountRegion, &str), Vec<&VerifiedFact>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
         chains.entry((&partition.place, fact.trail.as_str())).or_default().push(fact);

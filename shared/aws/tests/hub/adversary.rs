@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use audit_aws::{
-    bucket::{Bucket as _, MemoryBucket},
+    bucket::Bucket as _,
     fact::{ChangeFact, Content, Fact, GapFact, HeartbeatFact, StateFact},
-    fold::{Fold, Request, Trust},
+    fold::{Request, Trust},
     invocations::Message,
     observations::Item,
     partition::{AccountRegion, Partition, Source},
     queue::MemoryQueue,
-    stream::{StreamHandler as _, StreamRecord},
+    stream::StreamRecord,
 };
 use audit_core::{
     auditor,
@@ -25,9 +25,9 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};
 
 use crate::support::{
-    HUB, StateOf, Tables, bucket_with,
+    HUB, Judging, StateOf, Tables, bucket_with,
     history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    inserted, invocation_auditor, metrics, now, own, tables,
+    inserted, invocation_auditor, now, own, tables,
 };
 
 fn organization() -> Trust {
@@ -45,7 +45,7 @@ fn member() -> AccountRegion {
 /// An open finding about three calls of a member account without enforcement.
 struct Setting {
     tables: Tables,
-    fold: Fold<MemoryBucket, MemoryQueue>,
+    fold: Judging,
     before: Vec<Finding>,
 }
 
@@ -319,17 +319,7 @@ async fn what_was_written_before_it_happened_never_counts() {
 
     // Two days later, when other accounts have reported.
     let later = now().plus_seconds(48 * 3_600);
-    let (world, key) = (bucket_with(history::bare_world(), None).await, "configuration/guardrail-audit.toml".to_owned());
-    let fold: Fold<MemoryBucket, MemoryQueue> = Fold::new(
-        setting.tables.observations(),
-        setting.tables.findings(),
-        world,
-        key,
-        organization(),
-        400,
-        metrics("fold-findings"),
-        audit_aws::clock::Clock::At(later),
-    );
+    let fold = setting.tables.fold_at(&bucket_with(history::bare_world(), None).await, organization(), later);
     let looked = audit_aws::fact::ReadFact { time: later, changed: Vec::new(), complete: false, history: None };
     setting.tables.observations().put(&Fact::new(Source::Hub, member(), Some(later), Content::Read(looked))).await.unwrap();
     setting.tables.fold_all(&fold).await;
@@ -405,14 +395,13 @@ async fn a_configuration_that_cant_be_read_leaves_the_last_one_in_use() {
     let bucket = bucket_with(history::bare_world(), Some("[[exception]")).await;
     report(&tables, &[history::call(MEMBER, 1, 1)]).await;
     let stream = tables.inserted().await;
-    let of = async |fold: &Fold<MemoryBucket, MemoryQueue>| {
+    let of = async |fold: &Judging| {
         assert_eq!(fold.take(&stream).await, None);
         let found = tables.all_findings().await;
         found.into_iter().find(|finding| finding.rule == "invocation-without-guardrail").unwrap().severity
     };
-    let check = async |fold: &Fold<MemoryBucket, MemoryQueue>| {
-        fold.carry_out(Request::CheckConfiguration).await.map_err(|error| audit_aws::error::chain(error.as_ref()))
-    };
+    let check =
+        async |fold: &Judging| fold.carry_out(Request::CheckConfiguration).await.map_err(|error| audit_aws::error::chain(error.as_ref()));
     let fold = tables.fold(&bucket, organization());
     assert!(fold.take(&stream).await.is_some(), "there is none to judge by, and none is made up");
     let why = check(&fold).await.unwrap_err();
@@ -539,7 +528,8 @@ async fn what_only_the_account_says_may_make_things_worse() {
 async fn what_an_account_says_of_its_state_makes_the_hub_look_for_itself() {
     let (tables, queue) = (tables().await, MemoryQueue::default());
     let bucket = bucket_with(history::bare_world(), None).await;
-    let fold = tables.fold(&bucket, organization()).with_reconcile_queue(Some(queue.clone()));
+    let mut fold = tables.fold(&bucket, organization());
+    fold.router = fold.router.with_reconcile_queue(Some(queue.clone()));
     let look = json!({"kind": "place", "account": MEMBER, "region": "us-east-1"});
     let asked = || queue.take().into_iter().map(|(task, _)| serde_json::from_str::<Value>(&task).unwrap()).collect::<Vec<_>>();
     let stream = async || {

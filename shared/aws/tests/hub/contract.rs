@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_aws::{
     fact::{Content, Fact, HeartbeatFact, StateFact},
-    findings::{AlertState, Basis, Findings, Note, OTHERS, Page, Requested, Rollup, Stored},
+    findings::{
+        AccountIndex, AlertState, Basis, Findings, Note, OTHERS, Page, PartitionState, Quarantine, Raised, Refused, Requested, Rollup,
+        Stored, Volume,
+    },
     observations::Observations,
     partition::{AccountRegion, Partition, Source},
 };
@@ -358,12 +361,24 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     let partition = |hour| Partition { source: Source::Account, place: place.clone(), hour };
     let partitions = BTreeSet::from([partition(None), partition(Some(494_000))]);
     for partition in partitions.iter().chain(&partitions) {
-        findings.note_partition(partition).await.unwrap();
+        findings.note_partition(partition, Volume { items: 2, bytes: 30 }, true).await.unwrap();
+        findings.note_place(&partition.place).await.unwrap();
         findings.note_concern(MANAGEMENT, partition).await.unwrap();
     }
-    assert_eq!(findings.partitions(MEMBER).await.unwrap(), partitions);
+    let known = findings.partitions(MEMBER).await.unwrap();
+    let twice = PartitionState { version: 2, rolled_up: Some(0), world: 0, volume: Volume { items: 4, bytes: 60 } };
+    assert_eq!(known, partitions.iter().map(|partition| (partition.clone(), twice)).collect());
+    let unknown = Partition { hour: Some(494_001), ..partition(None) };
+    assert_eq!(findings.note_partition(&unknown, Volume::default(), false).await.unwrap(), None, "it may not be new");
+    findings.note_rolled_up(&partition(None), 2, 7).await.unwrap();
+    findings.note_rolled_up(&unknown, 2, 7).await.unwrap();
+    let known = findings.partitions(MEMBER).await.unwrap();
+    assert_eq!(known[&partition(None)], PartitionState { rolled_up: Some(2), world: 7, ..twice });
+    assert_eq!(known.len(), 2, "what isn't there is not made");
+    assert!(findings.is_known_place(&place).await.unwrap());
+    assert!(!findings.is_known_place(&AccountRegion::new(MEMBER, "eu-west-1")).await.unwrap());
     assert_eq!(findings.concerns(MANAGEMENT).await.unwrap(), partitions);
-    assert_eq!(findings.partitions(MANAGEMENT).await.unwrap(), BTreeSet::new());
+    assert_eq!(findings.partitions(MANAGEMENT).await.unwrap(), BTreeMap::new());
     let mut places = findings.places().await.unwrap();
     for _ in 0..50 {
         if !places.is_empty() {
@@ -407,6 +422,49 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     assert_eq!(findings.document::<Value>("d").await.unwrap(), Some(json!({"a": [1, ""]})));
 }
 
+async fn an_account_is_judged_up_to_a_version(tables: &Tables) {
+    let findings = tables.findings();
+    assert_eq!(findings.index(MEMBER).await.unwrap(), AccountIndex::default());
+    let raised = Raised { world_changed: true, partitions: 3, places: 1 };
+    assert_eq!(findings.raise_version(MEMBER, raised).await.unwrap(), 1);
+    assert_eq!(findings.raise_version(MEMBER, Raised::default()).await.unwrap(), 2);
+    let begun = findings.begin_fold(MEMBER).await.unwrap();
+    assert_eq!(begun, AccountIndex { version: 2, folded: 0, attempts: 1, world: 1, partitions: 3, places: 1 });
+    findings.begin_fold(MEMBER).await.unwrap();
+    findings.excuse_fold(MEMBER).await.unwrap();
+    assert_eq!(findings.index(MEMBER).await.unwrap(), begun);
+    findings.end_fold(MEMBER, 2).await.unwrap();
+    findings.end_fold(MEMBER, 1).await.unwrap();
+    findings.count_forgotten(MEMBER, 2).await.unwrap();
+    assert_eq!(findings.index(MEMBER).await.unwrap(), AccountIndex { folded: 2, attempts: 0, partitions: 1, ..begun });
+
+    let time = |second: i64| Timestamp::from_seconds(1_795_300_000 + second);
+    let refused = |second, item: &str| Refused {
+        reason: "ahead".to_owned(),
+        region: "us-east-1".to_owned(),
+        count: 2,
+        first: time(second),
+        last: time(second + 1),
+        item: item.to_owned(),
+        detail: "d".to_owned(),
+    };
+    assert!(findings.refuse(MEMBER, &refused(0, "the first")).await.unwrap());
+    assert!(!findings.refuse(MEMBER, &refused(5, "another")).await.unwrap());
+    assert_eq!(findings.refused(MEMBER).await.unwrap(), [Refused { count: 4, last: time(6), ..refused(0, "the first") }]);
+
+    findings.note_organization_change(MEMBER, "e", time(1)).await.unwrap();
+    assert_eq!(findings.organization_changes(MEMBER).await.unwrap(), [("e".to_owned(), time(1))]);
+    findings.forget_organization_change(MEMBER, "e").await.unwrap();
+    assert_eq!(findings.organization_changes(MEMBER).await.unwrap(), []);
+
+    assert_eq!(findings.quarantine(MEMBER).await.unwrap(), None);
+    let open = Quarantine { since: time(0), problem: "p".to_owned(), retries: 1, retry_at: time(900), until: None };
+    findings.put_quarantine(MEMBER, &open).await.unwrap();
+    findings.put_quarantine(MANAGEMENT, &Quarantine { until: Some(time(9)), ..open.clone() }).await.unwrap();
+    assert_eq!(findings.quarantine(MEMBER).await.unwrap(), Some(open.clone()));
+    assert_eq!(findings.quarantined().await.unwrap(), [(MEMBER.to_owned(), open)], "of the other it ended");
+}
+
 async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) {
     let findings = tables.findings();
     let at = |minute: i64| Timestamp::parse("2026-11-20T10:00:00.5Z").unwrap().plus_seconds(minute * 60);
@@ -436,12 +494,13 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
 
     let partition = Partition { source: Source::Account, place: AccountRegion::new("444455556666", "us-east-1"), hour: Some(1) };
     assert!(!findings.is_known("444455556666").await.unwrap());
-    findings.note_partition(&partition).await.unwrap();
+    findings.note_partition(&partition, Volume::default(), true).await.unwrap();
+    findings.note_place(&partition.place).await.unwrap();
     assert!(findings.is_known("444455556666").await.unwrap() && !findings.is_known("44445555666").await.unwrap());
-    findings.note_partition(&partition).await.unwrap();
+    findings.note_partition(&partition, Volume::default(), true).await.unwrap();
     assert!(!findings.forget_partition(&partition, 1).await.unwrap(), "something was done in it since");
     assert!(findings.forget_partition(&partition, 2).await.unwrap());
-    assert_eq!(findings.partitions("444455556666").await.unwrap(), BTreeSet::new());
+    assert_eq!(findings.partitions("444455556666").await.unwrap(), BTreeMap::new());
 }
 
 async fn of_two_that_tell_the_same_one_does(tables: &Tables) {
@@ -500,6 +559,7 @@ promises!(
     what_has_no_place_in_an_index_is_kept_all_the_same,
     rollups_of_any_number_of_models_are_kept,
     what_a_fold_remembers_comes_back,
+    an_account_is_judged_up_to_a_version,
     what_concerns_other_accounts_is_as_of_the_latest_fold,
     of_two_that_tell_the_same_one_does,
 );

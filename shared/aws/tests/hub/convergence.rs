@@ -14,17 +14,16 @@ use audit_aws::{
     bucket::MemoryBucket,
     clock::Clock,
     error::{CallError, ErrorKind},
-    fold::{Fold, Trust},
+    fold::{RolledUp, Trust},
     invocations::Message,
     observations::Item,
-    queue::MemoryQueue,
     stream::{StreamHandler as _, StreamRecord},
 };
 use audit_core::severity::Severity;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Failure, Random, StateOf, Tables, Unreliable, bucket_with, endpoint,
+    Failure, Judging, Random, StateOf, Tables, Unreliable, bucket_with, endpoint,
     history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
     invocation_auditor, metrics, now, own, tables_at,
 };
@@ -87,7 +86,7 @@ struct Installation {
     bucket: MemoryBucket,
     topic: Topic,
     /// Instances of the fold that keep their caches, used in turn. Without any, each batch gets a new instance.
-    instances: Vec<Fold<MemoryBucket, MemoryQueue>>,
+    instances: Vec<Judging>,
     turns: AtomicUsize,
 }
 
@@ -241,7 +240,7 @@ async fn a_fold_reads_again_only_where_something_was_done() {
     let fold = working.fold(&installation.bucket, trust());
     let calls = async || {
         connection.fail_at(u64::MAX, Failure::Before);
-        assert_eq!(fold.fold(MEMBER, Some(&BTreeSet::new())).await.unwrap().written, 0);
+        assert_eq!(fold.fold(MEMBER, RolledUp::Touched).await.unwrap().written, 0);
         connection.calls()
     };
     let (first, second) = (calls().await, calls().await);
@@ -263,7 +262,7 @@ async fn a_partition_is_read_until_its_facts_have_expired() {
     installation.fold_everything().await;
     let hours = async || -> Vec<Option<i64>> {
         let partitions = installation.tables.findings().partitions(MEMBER).await.unwrap();
-        partitions.into_iter().map(|partition| partition.hour).collect()
+        partitions.into_keys().map(|partition| partition.hour).collect()
     };
     let found = installation.found().await.len();
     assert_eq!(hours().await.len(), 2, "it is there as long as DynamoDB leaves it there");

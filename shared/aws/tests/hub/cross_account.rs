@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use audit_aws::{fold::Trust, invocations::Message, stream::StreamHandler as _};
+use audit_aws::{fold::Trust, invocations::Message};
 use audit_core::{finding::Finding, severity::Severity};
 use cases::Case;
 use serde_json::{Value, json};

@@ -11,6 +11,7 @@ mod cross_account;
 mod cross_account_reader;
 mod engine;
 mod messages;
+mod one_at_a_time;
 mod reconciler;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,6 +32,10 @@ pub struct Received {
     pub published: Vec<String>,
     /// The details of the events that it put on EventBridge.
     pub events: Vec<Value>,
+    /// Messages that it sent to FIFO queues: group, deduplication id, body.
+    pub sent: Vec<(String, String, String)>,
+    /// For how many seconds it hid messages.
+    pub hidden: Vec<u64>,
 }
 
 /// The services with their content.
@@ -37,6 +44,8 @@ pub struct Services {
     events: Arc<Mutex<VecDeque<Value>>>,
     pub seen: Arc<Mutex<Received>>,
     pub objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    /// Whether S3 takes requests for the world and never answers.
+    pub never_answers_s3: Arc<AtomicBool>,
 }
 
 /// A running function.
@@ -137,7 +146,13 @@ impl Services {
             let xml = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>";
             return (200, Vec::new(), xml.as_bytes().to_vec());
         }
+        if let Some(operation) = header("x-amz-target").and_then(|target| target.strip_prefix("AmazonSQS.").map(str::to_owned)) {
+            return self.sqs(&operation, &body);
+        }
         if let Some(rest) = target.strip_prefix("/world-bucket") {
+            if self.never_answers_s3.load(Ordering::SeqCst) && rest.contains("world") {
+                return std::future::pending().await;
+            }
             return self.s3(method, rest, body);
         }
         if header("x-amz-target").is_some_and(|target| target == "AWSEvents.PutEvents") {
@@ -184,6 +199,21 @@ impl Services {
             seen.answers.push(json);
         }
         (202, Vec::new(), Vec::new())
+    }
+
+    fn sqs(&self, operation: &str, body: &[u8]) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        let json: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut seen = self.seen.lock().unwrap();
+        let of = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        let entries = json["Entries"].as_array().cloned().unwrap_or_default();
+        match operation {
+            "SendMessageBatch" => seen.sent.extend(
+                entries.iter().map(|entry| (of(entry, "MessageGroupId"), of(entry, "MessageDeduplicationId"), of(entry, "MessageBody"))),
+            ),
+            _ => seen.hidden.extend(json["VisibilityTimeout"].as_u64()),
+        }
+        let sent: Vec<Value> = entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": ""})).collect();
+        (200, Vec::new(), json!({"Successful": sent, "Failed": []}).to_string().into_bytes())
     }
 
     fn s3(&self, method: &str, rest: &str, body: Vec<u8>) -> (u16, Vec<(String, String)>, Vec<u8>) {

@@ -12,15 +12,18 @@ use std::{
 
 use audit_aws::{
     aws::Aws,
+    bounds::Bounds,
     bucket::{Bucket, MemoryBucket},
     clock::Clock,
     error::{CallError, ErrorKind},
     findings::Findings,
-    fold::{Fold, Trust},
+    fold::{Attempted, Fold, FoldTask, Trust},
     invocations::InvocationAuditor,
     metrics::Metrics,
     observations::{Item, Observations},
     partition::AccountRegion,
+    queue::MemoryQueue,
+    route::Router,
     state::{Question, ReadState},
     stream::{StreamHandler as _, StreamRecord},
 };
@@ -129,6 +132,63 @@ pub async fn tables_at(endpoint: &str) -> Tables {
         tables.wait_until_active(table).await;
     }
     tables
+}
+
+/// The way from the stream to findings: the router, its queue, and the fold behind it.
+pub struct Judging {
+    pub router: Router<MemoryQueue>,
+    pub fold: Fold<MemoryBucket, MemoryQueue>,
+    pub queue: MemoryQueue,
+}
+
+impl std::ops::Deref for Judging {
+    type Target = Fold<MemoryBucket, MemoryQueue>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.fold
+    }
+}
+
+/// A time at which no invocation ends while a test lasts.
+pub fn no_deadline() -> std::time::Instant {
+    std::time::Instant::now() + std::time::Duration::from_secs(3_600)
+}
+
+impl Judging {
+    /// Routes a batch of the stream, and handles the messages once. Answers with where the stream has to begin again, if anything failed:
+    /// messages that failed stay in the queue, and the batch comes again as well.
+    pub async fn take(&self, records: &[StreamRecord]) -> Option<String> {
+        let failed = self.router.take(records).await;
+        let all_attempted = self.deliver().await;
+        failed.or_else(|| records.first().map(|first| first.sequence.clone()).filter(|_| !all_attempted))
+    }
+
+    /// Handles each message once, also those that are sent meanwhile. Whether none failed.
+    pub async fn deliver(&self) -> bool {
+        let mut failed = Vec::new();
+        loop {
+            let messages = self.queue.take_ordered();
+            if messages.is_empty() {
+                break;
+            }
+            for message in messages {
+                // A group waits for its first message.
+                let waits = failed.iter().any(|failed: &audit_aws::queue::Ordered| failed.group == message.group);
+                if waits || self.attempt_message(&message).await.is_err() {
+                    failed.push(message);
+                }
+            }
+        }
+        let none = failed.is_empty();
+        failed.into_iter().rev().for_each(|message| self.queue.put_back(message));
+        none
+    }
+
+    pub async fn attempt_message(&self, message: &audit_aws::queue::Ordered) -> Result<Attempted, CallError> {
+        let task: FoldTask = serde_json::from_str(&message.body).unwrap();
+        assert_eq!(task.account, message.group, "one account at a time");
+        self.fold.attempt(&task, no_deadline()).await
+    }
 }
 
 /// The way in which a call to the store fails.
@@ -255,9 +315,19 @@ impl Tables {
         Findings::new(Arc::clone(&self.aws), self.findings.clone())
     }
 
-    pub fn fold(&self, bucket: &MemoryBucket, trust: Trust) -> Fold<MemoryBucket, audit_aws::queue::MemoryQueue> {
-        let key = "configuration/guardrail-audit.toml".to_owned();
-        Fold::new(self.observations(), self.findings(), bucket.clone(), key, trust, 400, metrics("fold-findings"), Clock::At(now()))
+    pub fn fold(&self, bucket: &MemoryBucket, trust: Trust) -> Judging {
+        self.fold_at(bucket, trust, now())
+    }
+
+    /// The same, at another time.
+    pub fn fold_at(&self, bucket: &MemoryBucket, trust: Trust, at: Timestamp) -> Judging {
+        let (queue, key, clock) = (MemoryQueue::default(), "configuration/guardrail-audit.toml".to_owned(), Clock::At(at));
+        let bounds = Bounds { regions: vec!["us-east-1".to_owned()], facts_ttl_days: 400 };
+        let routes = metrics("route-observations");
+        let router = Router::new(self.observations(), self.findings(), queue.clone(), trust.clone(), bounds, routes, clock);
+        let (tables, bucket, folds) = ((self.observations(), self.findings()), bucket.clone(), metrics("fold-findings"));
+        let fold = Fold::new(tables.0, tables.1, bucket, queue.clone(), key, trust, 400, folds, clock);
+        Judging { router, fold, queue }
     }
 
     /// All items of a table.
@@ -280,12 +350,12 @@ impl Tables {
     }
 
     /// Folds all facts, and those that the fold writes, until none is new.
-    pub async fn fold_all(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>) {
+    pub async fn fold_all(&self, fold: &Judging) {
         self.fold_all_written_at(fold, now()).await;
     }
 
     /// The same for facts that were written at another time.
-    pub async fn fold_all_written_at(&self, fold: &Fold<MemoryBucket, audit_aws::queue::MemoryQueue>, written: Timestamp) {
+    pub async fn fold_all_written_at(&self, fold: &Judging, written: Timestamp) {
         let mut known = std::collections::BTreeSet::new();
         loop {
             let new = self.inserted().await.into_iter().filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned())));
@@ -362,6 +432,21 @@ pub mod history {
     /// A world in which nothing is enforced on the member.
     pub fn bare_world() -> Vec<(String, Vec<u8>)> {
         world(&json!({"EffectivePolicy": null}))
+    }
+
+    /// The same, with another member of the organization on which nothing is enforced either.
+    pub fn bare_world_with(other: &str) -> Vec<(String, Vec<u8>)> {
+        let bytes = |json: Value| json.to_string().into_bytes();
+        let mut files = bare_world();
+        for (_, json) in files.iter_mut().filter(|(path, _)| path == "organization.json") {
+            let mut organization: Value = serde_json::from_slice(json).unwrap();
+            let member = json!({"Id": other, "Name": "lab", "State": "ACTIVE", "ParentId": "ou-ab12-prodprod"});
+            organization["Accounts"].as_array_mut().unwrap().push(member);
+            *json = bytes(organization);
+        }
+        files.push((format!("effective-policies/{other}.json"), bytes(json!({"EffectivePolicy": null}))));
+        files.push((format!("enforced-configurations/{other}/us-east-1.json"), bytes(json!({"guardrailsConfig": []}))));
+        files
     }
 
     pub fn world(policy: &Value) -> Vec<(String, Vec<u8>)> {

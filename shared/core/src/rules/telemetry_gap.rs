@@ -19,7 +19,8 @@ pub(super) static RULE: Rule = Rule {
     fires: "The auditor's heartbeat, a Converse that IAM refuses, did not arrive for longer than its interval and fifteen minutes; or, with a \
         role configured, an active account of the organization is not heard of at all; or Bedrock's metrics count more calls in a period than were read. In AWS, where the \
         hub looks for itself, also: a heartbeat that it can't find in event history or in the organization's trail; calls and changes there that the \
-        account never reported; state that may be read no longer; files of the trail that aren't what they were; records in dead-letter queues.",
+        account never reported; state that may be read no longer; files of the trail that aren't what they were; records in dead-letter queues; an \
+        account whose facts can't be judged.",
     evidence: "Heartbeats of the role that `[auditor] heartbeat_role` names, every `heartbeat_minutes` (by default 60), in accounts and Regions \
         where one was ever seen, or anywhere if a role is configured; GetMetricData in the world, for periods that the input reaches.",
     rationale: "Silence is the last bypass: whoever stops the evidence stops every other rule.",

@@ -2,19 +2,14 @@
 
 use audit_core::timestamp::Timestamp;
 
-use super::is_of_organization;
 use crate::{
     clock::start_of,
     fact::{Content, Fact, end_of, may_end},
-    findings::Note,
-    observations::Item,
+    findings::{Note, Volume},
+    observations::{Item, size_of},
     partition::{AccountRegion, Partition, Source},
     stream::StreamRecord,
 };
-
-/// The kind of note about a fact that claims a later time than that at which it was written. Nobody can know what is to come, so the fact
-/// never counts, not even when that time has passed.
-pub(super) const AHEAD: &str = "ahead";
 
 /// Seconds by which CloudTrail's clock may be ahead of the stream's, which counts whole seconds.
 const CLOCKS_DIFFER: i64 = 5 * 60;
@@ -35,6 +30,12 @@ pub(super) struct RecordEffect<'r> {
     pub(super) note: Option<Note>,
     pub(super) malformed: bool,
     pub(super) world_changed: bool,
+    /// When the stream reports it.
+    pub(super) time: Timestamp,
+    /// What it adds to its partition.
+    pub(super) added: Volume,
+    /// The name of its item.
+    pub(super) item: String,
     /// The latest time in the record, if it isn't later than now.
     pub(super) latest: Option<Timestamp>,
     pub(super) organization_changed: Option<(Timestamp, String)>,
@@ -45,9 +46,14 @@ impl<'r> RecordEffect<'r> {
     pub(super) fn of(record: &'r StreamRecord, now: Timestamp, facts_ttl_days: i64) -> Self {
         let partition = Partition::parse(record.pk());
         let place = partition.as_ref().map_or_else(|| account_region_of_broken_key(record.pk()), |partition| partition.place.clone());
+        let time = record.time.unwrap_or(now);
+        let is_new = record.old.is_empty();
         let mut effect = RecordEffect {
             place,
             partition,
+            time,
+            added: if is_new { Volume { items: 1, bytes: size_of(&record.new) } } else { Volume::default() },
+            item: Note::item_name(record.pk(), record.sk()),
             keep: None,
             note: None,
             malformed: false,
@@ -55,13 +61,12 @@ impl<'r> RecordEffect<'r> {
             latest: None,
             organization_changed: None,
         };
-        let time = record.time.unwrap_or(now);
         let note = |place: &AccountRegion, kind: &str, detail: String| Note {
             kind: kind.to_owned(),
             account: place.account.clone(),
             region: place.region.clone(),
             time,
-            item: item_name(record.pk(), record.sk()),
+            item: Note::item_name(record.pk(), record.sk()),
             detail,
         };
         // Only valid facts are kept: an invalid one is no loss, and its key or size might not fit into an item.
@@ -89,7 +94,7 @@ impl<'r> RecordEffect<'r> {
                     && told > time.plus_seconds(CLOCKS_DIFFER)
                 {
                     let detail = format!("tells of {told}, which was still to come");
-                    effect.note = Some(note(&effect.place, AHEAD, detail));
+                    effect.note = Some(note(&effect.place, Note::AHEAD, detail));
                 }
                 // A member that claims a later time must not make other accounts look silent.
                 effect.latest = fact.latest().filter(|latest| *latest <= now);
@@ -98,7 +103,7 @@ impl<'r> RecordEffect<'r> {
                     Content::State(_) => effect.world_changed = true,
                     Content::Change(change) => {
                         effect.world_changed = true;
-                        if is_of_organization(&change.change) {
+                        if change.is_of_organization() {
                             effect.organization_changed = Some((change.time, change.event_id));
                         }
                     }
@@ -156,11 +161,6 @@ fn account_region_of_broken_key(pk: &str) -> AccountRegion {
 /// The expiry of an item, in seconds since 1970.
 fn end_in(item: &Item) -> Option<i64> {
     item.get("expires_at").and_then(|value| value.as_n().ok()?.parse().ok())
-}
-
-/// The name of an item in notes: its keys, truncated. Keys of valid facts are shorter.
-pub(super) fn item_name(pk: &str, sk: &str) -> String {
-    format!("{pk} {sk}").chars().take(300).collect()
 }
 
 /// The earlier of two sequence numbers, which are decimal numbers of many digits.

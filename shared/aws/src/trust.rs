@@ -2,7 +2,10 @@
 
 use audit_core::change::{Change, OrganizationChange, WorldChange};
 
-use crate::partition::{Partition, Source};
+use crate::{
+    partition::{Partition, Source},
+    settings::{Environment, SettingError},
+};
 
 /// The settings that decide which accounts' facts the hub believes.
 #[derive(Clone, Debug, Default)]
@@ -19,23 +22,34 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// The settings in a function's environment variables.
+    pub fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let organization = environment.optional("ORGANIZATION_ID").is_some();
+        Ok(Trust {
+            organization,
+            hub_account: environment.account("HUB_ACCOUNT")?,
+            management_account: environment.optional_account("MANAGEMENT_ACCOUNT")?.filter(|_| organization),
+            members_are_believed: environment.flag("BELIEVE_MEMBERS")?,
+        })
+    }
+
     /// Whether only the account itself vouches for the facts of a partition.
     #[must_use]
     pub fn is_self_reported(&self, partition: &Partition) -> bool {
         partition.source == Source::Account && !self.is_believed(&partition.place.account)
     }
 
-    pub(super) fn is_believed(&self, account: &str) -> bool {
+    pub(crate) fn is_believed(&self, account: &str) -> bool {
         !self.organization || self.members_are_believed || account == self.hub_account || self.is_management(account)
     }
 
-    pub(super) fn is_management(&self, account: &str) -> bool {
+    pub(crate) fn is_management(&self, account: &str) -> bool {
         self.management_account.as_deref() == Some(account)
     }
 
     /// A change as far as it is believed. What an account reports about itself may make verdicts worse, never better, and never unknown.
     /// Changes of the organization count from the management account only, except that an account leaves.
-    pub(super) fn believed(&self, partition: &Partition, change: Change) -> Change {
+    pub(crate) fn believed(&self, partition: &Partition, change: Change) -> Change {
         let account = partition.place.account.as_str();
         let believed = |effect: &WorldChange| match effect {
             WorldChange::Organization(OrganizationChange::AccountLeft { account: left }) if left.as_str() == account => true,

@@ -1,0 +1,366 @@
+//! What the hub knows of an account's facts without reading them: which partitions there are, how often something was done in them, up to
+//! where they were judged, and what was refused.
+//!
+//! The router raises the account's version *after* it has noted the partitions, and sends a message with it. A fold reads the version before
+//! it reads partitions, so that it answers all messages up to that version.
+
+use std::collections::BTreeMap;
+
+use audit_core::timestamp::Timestamp;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Findings,
+    items::{account_key, from_json, key, number, text, timestamp, to_json, written},
+};
+use crate::{
+    error::{CallError, ErrorKind, failed},
+    observations::{Item, query_all},
+    partition::{AccountRegion, Partition},
+};
+
+/// Up to where the facts of an account were judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountIndex {
+    /// Counts the batches of the stream in which something was done.
+    pub version: u64,
+    /// The version that was last judged.
+    pub folded: u64,
+    /// Folds that began since one ended well.
+    pub attempts: u64,
+    /// Counts the batches in which the account's world changed.
+    pub world: u64,
+    /// Partitions of what the account says about itself.
+    pub partitions: i64,
+    /// Regions for which there are facts.
+    pub places: i64,
+}
+
+/// What goes into an account's index with its next version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Raised {
+    /// Whether the account's world changed.
+    pub world_changed: bool,
+    /// New partitions of what the account says about itself.
+    pub partitions: i64,
+    /// New Regions.
+    pub places: i64,
+}
+
+/// Items and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// The number of items.
+    pub items: u64,
+    /// Their bytes, approximately.
+    pub bytes: u64,
+}
+
+/// What the hub knows of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionState {
+    /// Counts the batches in which something was done in it; 0 if an earlier release noted it.
+    pub version: u64,
+    /// The version with which the rollup of its hour was made; `None` if an earlier release made it.
+    pub rolled_up: Option<u64>,
+    /// The account's [`world`](AccountIndex::world) with which the rollup of its hour was made.
+    pub world: u64,
+    /// How much was written into it since it was first noted.
+    pub volume: Volume,
+}
+
+/// Facts of an account that the hub didn't take in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why: the name of a [`Refusal`](crate::bounds::Refusal).
+    pub reason: String,
+    /// The Region in their keys, if the hub watches it.
+    pub region: String,
+    /// How many there were. A batch of the stream that is delivered again is counted again.
+    pub count: u64,
+    /// When the first one was written.
+    pub first: Timestamp,
+    /// When the latest one was written.
+    pub last: Timestamp,
+    /// The partition and sort key of the first one.
+    pub item: String,
+    /// What is wrong, for people.
+    pub detail: String,
+}
+
+/// An account whose facts can't be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, for people.
+    pub problem: String,
+    /// Folds that were tried since, and failed.
+    pub retries: u32,
+    /// When a fold is tried next.
+    pub retry_at: Timestamp,
+    /// When a fold ended well again; `None` if none has.
+    pub until: Option<Timestamp>,
+}
+
+impl Volume {
+    /// No limit.
+    pub const UNLIMITED: Volume = Volume { items: u64::MAX, bytes: u64::MAX };
+}
+
+impl Quarantine {
+    /// Whether the account still can't be judged.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.until.is_none()
+    }
+}
+
+const INDEX: &str = "INDEX";
+const QUARANTINE: &str = "QUARANTINE";
+
+impl Findings {
+    /// Up to where an account was judged.
+    pub async fn index(&self, account: &str) -> Result<AccountIndex, CallError> {
+        Ok(self.get_item(&account_key(account), INDEX).await?.as_ref().map(account_index).unwrap_or_default())
+    }
+
+    /// Gives an account's index its next version, and returns it.
+    pub async fn raise_version(&self, account: &str, raised: Raised) -> Result<u64, CallError> {
+        let Raised { world_changed, partitions, places } = raised;
+        let counts = [("version", 1), ("world", i64::from(world_changed)), ("partitions", partitions), ("places", places)];
+        Ok(account_index(&self.count(account, &counts, "raise an account's version").await?).version)
+    }
+
+    /// Records that a fold of an account begins, and returns the index.
+    pub async fn begin_fold(&self, account: &str) -> Result<AccountIndex, CallError> {
+        Ok(account_index(&self.count(account, &[("attempts", 1)], "begin a fold").await?))
+    }
+
+    /// Records that a fold that began was not to blame for its failure.
+    pub async fn excuse_fold(&self, account: &str) -> Result<(), CallError> {
+        self.count(account, &[("attempts", -1)], "excuse a fold").await.map(|_| ())
+    }
+
+    /// Records that an account was judged up to a version, unless it was up to a later one.
+    pub async fn end_fold(&self, account: &str, version: u64) -> Result<(), CallError> {
+        let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(key(&account_key(account), INDEX)));
+        let request = request.update_expression("SET folded = :version, attempts = :zero");
+        let request = request.condition_expression("attribute_not_exists(folded) OR folded <= :version");
+        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        let request = request.expression_attribute_values(":zero", AttributeValue::N("0".to_owned()));
+        written(request.send().await.map_err(failed("end a fold"))).map(|_| ())
+    }
+
+    /// Counts partitions of what an account says about itself that were forgotten.
+    pub async fn count_forgotten(&self, account: &str, partitions: i64) -> Result<(), CallError> {
+        self.count(account, &[("partitions", -partitions)], "count partitions").await.map(|_| ())
+    }
+
+    async fn count(&self, account: &str, counts: &[(&str, i64)], action: &'static str) -> Result<Item, CallError> {
+        let mut request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(key(&account_key(account), INDEX)));
+        let mut terms = Vec::new();
+        for (name, by) in counts {
+            terms.push(format!("#{name} :{name}"));
+            request = request.expression_attribute_names(format!("#{name}"), *name);
+            request = request.expression_attribute_values(format!(":{name}"), AttributeValue::N(by.to_string()));
+        }
+        let request = request.update_expression(format!("ADD {}", terms.join(", "))).return_values(ReturnValue::AllNew);
+        let answer = request.send().await.map_err(failed(action))?;
+        answer.attributes.ok_or_else(|| CallError::new(action, ErrorKind::Retryable, "the answer holds no numbers"))
+    }
+
+    /// Records that items of a partition were written or removed, which raises the partition's version. Returns what is then known of it;
+    /// `None` if it is new, and `may_be_new` is false.
+    pub async fn note_partition(
+        &self,
+        partition: &Partition,
+        added: Volume,
+        may_be_new: bool,
+    ) -> Result<Option<PartitionState>, CallError> {
+        let item = key(&account_key(&partition.place.account), &partition_key(partition));
+        let mut request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
+        // A partition without the mark of a rollup was noted by an earlier release, and its rollup was made then.
+        let update = "SET #entity = :entity, rolled_up = if_not_exists(rolled_up, :zero) ADD #version :one, #items :items, #bytes :bytes";
+        request = request.update_expression(update).expression_attribute_names("#entity", "entity");
+        request = request.expression_attribute_values(":entity", AttributeValue::S("PARTITION".to_owned()));
+        for name in ["version", "items", "bytes"] {
+            request = request.expression_attribute_names(format!("#{name}"), name);
+        }
+        for (name, value) in [(":zero", 0), (":one", 1), (":items", added.items), (":bytes", added.bytes)] {
+            request = request.expression_attribute_values(name, AttributeValue::N(value.to_string()));
+        }
+        if !may_be_new {
+            request = request.condition_expression("attribute_exists(pk)");
+        }
+        match request.return_values(ReturnValue::AllNew).send().await.map_err(failed("note a partition")) {
+            Ok(answer) => Ok(Some(answer.attributes().map(partition_state).unwrap_or_default())),
+            Err(error) if error.is_condition() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Records that the rollup of a partition's hour was made, of this version and with this world.
+    pub async fn note_rolled_up(&self, partition: &Partition, version: u64, world: u64) -> Result<(), CallError> {
+        let item = key(&account_key(&partition.place.account), &partition_key(partition));
+        let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
+        let request = request.update_expression("SET rolled_up = :version, #world = :world").expression_attribute_names("#world", "world");
+        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        let request = request.expression_attribute_values(":world", AttributeValue::N(world.to_string()));
+        // A partition that was forgotten meanwhile stays so.
+        let request = request.condition_expression("attribute_exists(pk)");
+        written(request.send().await.map_err(failed("note a rollup"))).map(|_| ())
+    }
+
+    /// The partitions of an account that hold facts.
+    pub async fn partitions(&self, account: &str) -> Result<BTreeMap<Partition, PartitionState>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(account), Some("PARTITION#"), true).await?;
+        let partition = |item: &Item| Partition::parse(text(item, "sk")?.strip_prefix("PARTITION#")?);
+        Ok(items.iter().filter_map(|item| Some((partition(item)?, partition_state(item)))).collect())
+    }
+
+    /// Deletes the record of an empty partition, unless its version has changed.
+    pub async fn forget_partition(&self, partition: &Partition, version: u64) -> Result<bool, CallError> {
+        let item = key(&account_key(&partition.place.account), &partition_key(partition));
+        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
+        let request = request.condition_expression("#version = :version").expression_attribute_names("#version", "version");
+        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        written(request.send().await.map_err(failed("forget a partition")))
+    }
+
+    /// Records that an account and Region report.
+    pub async fn note_place(&self, place: &AccountRegion) -> Result<(), CallError> {
+        let mut item = key(PLACES, &place.key());
+        item.insert("entity".to_owned(), AttributeValue::S("PLACE".to_owned()));
+        self.put_item(item, "note a place").await
+    }
+
+    /// Whether an account and Region ever reported.
+    pub async fn is_known_place(&self, place: &AccountRegion) -> Result<bool, CallError> {
+        Ok(self.get_item(PLACES, &place.key()).await?.is_some())
+    }
+
+    /// Counts facts that were not taken in. Of the first one it is kept which it was. Returns whether there were none before.
+    pub async fn refuse(&self, account: &str, refused: &Refused) -> Result<bool, CallError> {
+        let item = key(&account_key(account), &format!("REFUSED#{}#{}", refused.reason, refused.region));
+        let mut request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
+        let update = "SET #entity = :entity, #reason = :reason, #region = :region, #last = :last, #first = if_not_exists(#first, :first), \
+                      #item = if_not_exists(#item, :item), detail = if_not_exists(detail, :detail) ADD #count :count";
+        for name in ["entity", "reason", "region", "last", "first", "item", "count"] {
+            request = request.expression_attribute_names(format!("#{name}"), name);
+        }
+        for (name, value) in [
+            (":entity", AttributeValue::S("REFUSED".to_owned())),
+            (":reason", AttributeValue::S(refused.reason.clone())),
+            (":region", AttributeValue::S(refused.region.clone())),
+            (":last", number(refused.last)),
+            (":first", number(refused.first)),
+            (":item", AttributeValue::S(refused.item.clone())),
+            (":detail", AttributeValue::S(refused.detail.clone())),
+            (":count", AttributeValue::N(refused.count.to_string())),
+        ] {
+            request = request.expression_attribute_values(name, value);
+        }
+        let request = request.update_expression(update).return_values(ReturnValue::AllNew);
+        let answer = request.send().await.map_err(failed("count refused facts"))?;
+        Ok(answer.attributes().is_some_and(|item| counted(item, "count") == refused.count))
+    }
+
+    /// What of an account's facts was not taken in.
+    pub async fn refused(&self, account: &str) -> Result<Vec<Refused>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(account), Some("REFUSED#"), true).await?;
+        let refused = |item: &Item| {
+            let of = |name: &str| text(item, name).unwrap_or_default().to_owned();
+            Some(Refused {
+                reason: of("reason"),
+                region: of("region"),
+                count: counted(item, "count"),
+                first: timestamp(item, "first")?,
+                last: timestamp(item, "last")?,
+                item: of("item"),
+                detail: of("detail"),
+            })
+        };
+        Ok(items.iter().filter_map(refused).collect())
+    }
+
+    /// Records that an account reports a change of the organization, which may concern every account.
+    pub async fn note_organization_change(&self, account: &str, event_id: &str, time: Timestamp) -> Result<(), CallError> {
+        let mut item = key(&account_key(account), &format!("ORGANIZATION#{event_id}"));
+        item.insert("entity".to_owned(), AttributeValue::S("ORGANIZATION".to_owned()));
+        item.insert("time".to_owned(), number(time));
+        self.put_item(item, "note a change of the organization").await
+    }
+
+    /// The changes of the organization that an account reports and that other accounts weren't judged by yet: their event ids and times.
+    pub async fn organization_changes(&self, account: &str) -> Result<Vec<(String, Timestamp)>, CallError> {
+        let items = query_all(&self.aws, &self.table, &account_key(account), Some("ORGANIZATION#"), true).await?;
+        let change = |item: &Item| Some((text(item, "sk")?.strip_prefix("ORGANIZATION#")?.to_owned(), timestamp(item, "time")?));
+        Ok(items.iter().filter_map(change).collect())
+    }
+
+    /// Forgets a change of the organization.
+    pub async fn forget_organization_change(&self, account: &str, event_id: &str) -> Result<(), CallError> {
+        let item = key(&account_key(account), &format!("ORGANIZATION#{event_id}"));
+        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
+        request.send().await.map(|_| ()).map_err(failed("forget a change of the organization"))
+    }
+
+    /// Whether and since when an account can't be judged.
+    pub async fn quarantine(&self, account: &str) -> Result<Option<Quarantine>, CallError> {
+        self.get_item(QUARANTINE, account).await?.map(|item| from_json(text(&item, "quarantine").unwrap_or_default())).transpose()
+    }
+
+    /// Records whether and since when an account can't be judged.
+    pub async fn put_quarantine(&self, account: &str, quarantine: &Quarantine) -> Result<(), CallError> {
+        let mut item = key(QUARANTINE, account);
+        item.insert("entity".to_owned(), AttributeValue::S("QUARANTINE".to_owned()));
+        item.insert("quarantine".to_owned(), AttributeValue::S(to_json(quarantine)?));
+        self.put_item(item, "note a quarantine").await
+    }
+
+    /// The accounts that can't be judged.
+    pub async fn quarantined(&self) -> Result<Vec<(String, Quarantine)>, CallError> {
+        let mut all = Vec::new();
+        for item in query_all(&self.aws, &self.table, QUARANTINE, None, true).await? {
+            let quarantine: Quarantine = from_json(text(&item, "quarantine").unwrap_or_default())?;
+            if let Some(account) = text(&item, "sk").filter(|_| quarantine.is_open()) {
+                all.push((account.to_owned(), quarantine));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The partition key of the items that list accounts and Regions.
+pub(super) const PLACES: &str = "PLACES";
+
+fn partition_key(partition: &Partition) -> String {
+    format!("PARTITION#{}", partition.key())
+}
+
+fn counted(item: &Item, name: &str) -> u64 {
+    item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
+}
+
+fn account_index(item: &Item) -> AccountIndex {
+    let signed = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
+    AccountIndex {
+        version: counted(item, "version"),
+        folded: counted(item, "folded"),
+        attempts: counted(item, "attempts"),
+        world: counted(item, "world"),
+        partitions: signed("partitions"),
+        places: signed("places"),
+    }
+}
+
+fn partition_state(item: &Item) -> PartitionState {
+    PartitionState {
+        version: counted(item, "version"),
+        rolled_up: item.contains_key("rolled_up").then(|| counted(item, "rolled_up")),
+        world: counted(item, "world"),
+        volume: Volume { items: counted(item, "items"), bytes: counted(item, "bytes") },
+    }
+}

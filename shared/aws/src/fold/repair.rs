@@ -1,0 +1,68 @@
+//! Repair of the index from the facts themselves, after a time in which the stream wasn't taken: its records live 24 hours, and what they told
+//! of is in no index. Each account is repaired by a message of its own, before it is judged.
+//!
+//! What was done to facts in that time, rewritten or removed, only the stream knew.
+
+use std::collections::BTreeSet;
+
+use audit_core::{organization::GLOBAL_REGION, timestamp::Timestamp};
+use tokio::task::JoinSet;
+
+use super::{Fold, FoldTask};
+use crate::{
+    bucket::Bucket,
+    clock::hour_of,
+    error::{CallError, ErrorKind},
+    findings::{Raised, Volume},
+    partition::{AccountRegion, Partition, Source},
+    queue::Queue,
+};
+
+/// Partitions that are looked into at the same time.
+const AT_ONCE: usize = 16;
+
+impl<B: Bucket, Q: Queue> Fold<B, Q> {
+    /// Has every account's partitions noted again whose hours lie at or after a time, and the account judged.
+    pub(super) async fn request_repair(&self, since: Timestamp) -> Result<(), CallError> {
+        let accounts = self.known_accounts().await?;
+        tracing::info!(accounts = accounts.len(), "the index is repaired");
+        for account in accounts {
+            let version = self.findings.raise_version(&account, Raised::default()).await?;
+            let task = FoldTask { account, version, repair_since: Some(since) };
+            self.folds.send_in_order(&[task.ordered()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes the partitions of an account that hold facts, from the hour of a time on.
+    pub(super) async fn repair(&self, account: &str, since: Timestamp) -> Result<(), CallError> {
+        // An account may have reported from a Region for the first time, but hardly from one from which nobody ever did.
+        let mut regions: BTreeSet<String> = self.findings.places().await?.into_iter().map(|place| place.region).collect();
+        regions.insert(GLOBAL_REGION.to_owned());
+        let hours: Vec<Option<i64>> = (hour_of(since)..=hour_of(self.clock.now()) + 1).map(Some).chain([None]).collect();
+        let mut partitions = Vec::new();
+        for region in &regions {
+            let place = AccountRegion::new(account, region.as_str());
+            let of_hour =
+                |hour: &Option<i64>| [Source::Account, Source::Hub].map(|source| Partition { source, place: place.clone(), hour: *hour });
+            partitions.extend(hours.iter().flat_map(of_hour));
+        }
+        for some in partitions.chunks(AT_ONCE) {
+            let mut repairing = JoinSet::new();
+            for partition in some {
+                let (observations, findings, partition) = (self.observations.clone(), self.findings.clone(), partition.clone());
+                repairing.spawn(async move {
+                    if observations.holds_facts(&partition).await? {
+                        findings.note_partition(&partition, Volume::default(), true).await?;
+                        findings.note_place(&partition.place).await?;
+                    }
+                    Ok::<(), CallError>(())
+                });
+            }
+            while let Some(repaired) = repairing.join_next().await {
+                repaired.map_err(|error| CallError::new("repair the index", ErrorKind::Retryable, error))??;
+            }
+        }
+        Ok(())
+    }
+}
