@@ -87,7 +87,7 @@ pub struct Fold<B, Q = SqsQueue> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
-    /// Judge all facts of an account again; without an account, those of all.
+    /// Have all facts of an account judged again, and all its rollups made again; without an account, those of all.
     Rebuild {
         /// The account.
         account: Option<String>,
@@ -116,15 +116,6 @@ pub struct Folded {
 
 /// Hours by account and Region; `None` for what has no time.
 type Hours = BTreeSet<(AccountRegion, Option<i64>)>;
-
-/// The hours whose rollups a fold makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RolledUp {
-    /// Those in which something was done since.
-    Touched,
-    /// All.
-    All,
-}
 
 /// What a fold came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,21 +168,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Fold { observations, cache, findings, world, configuration_key, last_configuration, trust, folds, metrics, clock, facts_ttl_days }
     }
 
-    /// Judges all facts of an account, and writes the findings that differ and rollups.
-    pub async fn fold(&self, account: &str, rolled_up: RolledUp) -> Result<Folded, CallError> {
-        let (index, configuration) = (self.findings.index(account).await?, self.configuration().await?);
-        Ok(self.judge(account, index, &configuration, rolled_up, None).await?.folded)
-    }
-
-    /// The same, with the account's index as it was read before anything else. After `enough`, no further rollup is begun.
-    async fn judge(
-        &self,
-        account: &str,
-        index: AccountIndex,
-        configuration: &Configuration,
-        rolled_up: RolledUp,
-        enough: Option<Instant>,
-    ) -> Result<Judged, CallError> {
+    /// Judges all facts of an account, and writes the findings that differ and rollups, with the account's index as it was read before
+    /// anything else. After `enough`, no further rollup is begun.
+    async fn judge(&self, account: &str, index: AccountIndex, configuration: &Configuration, enough: Instant) -> Result<Judged, CallError> {
         self.refold_all_accounts(account).await?;
         // Taken before anything is read: of two folds, the one with the later ticket has read everything that the other has.
         let ticket = self.findings.ticket(account).await?;
@@ -226,8 +205,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.findings.put_blind(account, &blind, ticket).await?;
         self.note_silence_deadline(account, audit.silent_at, ticket).await?;
         // Last, and newest first: whatever of it is left, findings are as of now.
-        let hours = rollups::hours_to_make(&partitions, index.world, rolled_up, hour_of(self.clock.now()));
-        let is_cut_short = self.roll_up(&hours, &partitions, index.world, &evidence, &world, configuration, ticket, enough).await?;
+        let hours = rollups::hours_to_make(&partitions, &index, hour_of(self.clock.now()));
+        let is_cut_short = self.roll_up(&hours, &partitions, &index, &evidence, &world, configuration, ticket, enough).await?;
         self.forget_expired(account, &evidence, &partitions).await?;
         Ok(Judged { folded, is_cut_short })
     }
@@ -290,27 +269,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         if of_account > 0 { self.findings.count_forgotten(account, of_account).await } else { Ok(()) }
     }
 
-    /// Judges all facts of an account, or of all accounts, without the cache.
-    pub async fn rebuild(&self, account: Option<&str>) -> Result<Folded, CallError> {
-        self.cache.forget();
-        let mut total = Folded::default();
-        let accounts: BTreeSet<String> = self.findings.places().await?.into_iter().map(|place| place.account).collect();
-        for of in accounts.iter().filter(|of| account.is_none_or(|account| account == *of)) {
-            let folded = self.fold(of, RolledUp::All).await?;
-            total.written += folded.written;
-            total.withdrawn += folded.withdrawn;
-            total.overtaken += folded.overtaken;
-        }
-        Ok(total)
-    }
-
     /// Carries out a request.
     pub async fn carry_out(&self, request: Request) -> Result<(), BoxError> {
         match request {
-            Request::Rebuild { account } => {
-                let folded = self.rebuild(account.as_deref()).await?;
-                tracing::info!(written = folded.written, withdrawn = folded.withdrawn, "judged all facts again");
-            }
+            Request::Rebuild { account } => self.request_rebuild(account.as_deref()).await?,
             Request::CheckConfiguration => self.check_configuration().await?,
             Request::RetryQuarantined => self.retry_quarantined().await?,
             Request::Repair { since } => self.request_repair(since).await?,

@@ -31,6 +31,8 @@ pub struct AccountIndex {
     pub attempts: u64,
     /// Counts the batches in which the account's world changed.
     pub world: u64,
+    /// Counts how often it was asked that everything be made again.
+    pub rebuilds: u64,
     /// Partitions of what the account says about itself.
     pub partitions: i64,
     /// Regions for which there are facts.
@@ -42,6 +44,8 @@ pub struct AccountIndex {
 pub struct Raised {
     /// Whether the account's world changed.
     pub world_changed: bool,
+    /// Whether everything is to be made again.
+    pub is_rebuild: bool,
     /// New partitions of what the account says about itself.
     pub partitions: i64,
     /// New Regions.
@@ -66,6 +70,8 @@ pub struct PartitionState {
     pub rolled_up: Option<u64>,
     /// The account's [`world`](AccountIndex::world) with which the rollup of its hour was made.
     pub world: u64,
+    /// The account's [`rebuilds`](AccountIndex::rebuilds) with which the rollup of its hour was made.
+    pub rebuilds: u64,
     /// How much was written into it since it was first noted.
     pub volume: Volume,
 }
@@ -128,8 +134,9 @@ impl Findings {
 
     /// Gives an account's index its next version, and returns it.
     pub async fn raise_version(&self, account: &str, raised: Raised) -> Result<u64, CallError> {
-        let Raised { world_changed, partitions, places } = raised;
-        let counts = [("version", 1), ("world", i64::from(world_changed)), ("partitions", partitions), ("places", places)];
+        let Raised { world_changed, is_rebuild, partitions, places } = raised;
+        let (world, rebuilds) = (i64::from(world_changed), i64::from(is_rebuild));
+        let counts = [("version", 1), ("world", world), ("rebuilds", rebuilds), ("partitions", partitions), ("places", places)];
         Ok(account_index(&self.count(account, &counts, "raise an account's version").await?).version)
     }
 
@@ -201,13 +208,15 @@ impl Findings {
         }
     }
 
-    /// Records that the rollup of a partition's hour was made, of this version and with this world.
-    pub async fn note_rolled_up(&self, partition: &Partition, version: u64, world: u64) -> Result<(), CallError> {
+    /// Records that the rollup of a partition's hour was made, of this version, by a fold that read this index.
+    pub async fn note_rolled_up(&self, partition: &Partition, version: u64, index: &AccountIndex) -> Result<(), CallError> {
         let item = key(&account_key(&partition.place.account), &partition_key(partition));
         let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
-        let request = request.update_expression("SET rolled_up = :version, #world = :world").expression_attribute_names("#world", "world");
-        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
-        let request = request.expression_attribute_values(":world", AttributeValue::N(world.to_string()));
+        let mut request = request.update_expression("SET rolled_up = :version, #world = :world, rebuilds = :rebuilds");
+        for (name, value) in [(":version", version), (":world", index.world), (":rebuilds", index.rebuilds)] {
+            request = request.expression_attribute_values(name, AttributeValue::N(value.to_string()));
+        }
+        let request = request.expression_attribute_names("#world", "world");
         // A partition that was forgotten meanwhile stays so.
         let request = request.condition_expression("attribute_exists(pk)");
         written(request.send().await.map_err(failed("note a rollup"))).map(|_| ())
@@ -351,6 +360,7 @@ fn account_index(item: &Item) -> AccountIndex {
         folded: counted(item, "folded"),
         attempts: counted(item, "attempts"),
         world: counted(item, "world"),
+        rebuilds: counted(item, "rebuilds"),
         partitions: signed("partitions"),
         places: signed("places"),
     }
@@ -361,6 +371,7 @@ fn partition_state(item: &Item) -> PartitionState {
         version: counted(item, "version"),
         rolled_up: item.contains_key("rolled_up").then(|| counted(item, "rolled_up")),
         world: counted(item, "world"),
+        rebuilds: counted(item, "rebuilds"),
         volume: Volume { items: counted(item, "items"), bytes: counted(item, "bytes") },
     }
 }

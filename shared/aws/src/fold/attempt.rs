@@ -24,7 +24,7 @@ use audit_core::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::{Deserialize, Serialize};
 
-use super::{Fold, Folded, Request, RolledUp, hub_findings};
+use super::{Fold, Folded, Request, hub_findings};
 use crate::{
     bucket::Bucket,
     error::{BoxError, CallError, ErrorKind, chain, warn},
@@ -55,12 +55,15 @@ pub struct FoldTask {
     /// If the index is to be repaired before the account is judged: from which time on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair_since: Option<Timestamp>,
+    /// Whether all facts are to be read anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rebuild: bool,
 }
 
 impl FoldTask {
     /// A task to judge an account up to a version.
     pub fn new(account: impl Into<String>, version: u64) -> Self {
-        FoldTask { account: account.into(), version, repair_since: None }
+        FoldTask { account: account.into(), version, repair_since: None, is_rebuild: false }
     }
 
     /// The message for the queue. SQS drops a copy of it, and never one about a later fact, which has another version.
@@ -94,14 +97,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// The same, and after `enough` hands on what can wait.
     pub async fn attempt_within(&self, task: &FoldTask, enough: Instant, deadline: Instant) -> Result<Attempted, CallError> {
         let account = task.account.as_str();
-        // What was judged meanwhile was what the index named, so that a repair is never answered.
-        let is_repair = task.repair_since.is_some();
-        if !is_repair && self.findings.index(account).await?.folded >= task.version {
+        // What was judged meanwhile was what the index named and what was remembered, so that a repair or rebuild is never answered. Somebody
+        // asked for it, and so it doesn't wait either.
+        let is_asked_for = task.is_rebuild || task.repair_since.is_some();
+        if !is_asked_for && self.findings.index(account).await?.folded >= task.version {
             return Ok(Attempted::Answered);
         }
         let now = self.clock.now();
         let quarantine = self.findings.quarantine(account).await?.filter(Quarantine::is_open);
-        if !is_repair && quarantine.as_ref().is_some_and(|quarantine| quarantine.retry_at > now) {
+        if !is_asked_for && quarantine.as_ref().is_some_and(|quarantine| quarantine.retry_at > now) {
             return Ok(Attempted::Waits);
         }
         // That it can't be read is no account's fault, so it is read before the attempt counts.
@@ -122,7 +126,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             if let Some(since) = task.repair_since {
                 self.repair(account, since).await?;
             }
-            self.judge(account, index, &configuration, RolledUp::Touched, Some(enough)).await
+            if task.is_rebuild {
+                self.cache.forget();
+            }
+            self.judge(account, index, &configuration, enough).await
         });
         let judged = tokio::time::timeout_at(end.into(), judging)
             .await

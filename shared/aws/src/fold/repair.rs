@@ -1,7 +1,8 @@
-//! Repair of the index from the facts themselves, after a time in which the stream wasn't taken: its records live 24 hours, and what they told
-//! of is in no index. Each account is repaired by a message of its own, before it is judged.
+//! What a person may ask for: that everything is made again, and that the index is repaired. Each account has a message of its own, so that no
+//! invocation has to do more than one account.
 //!
-//! What was done to facts in that time, rewritten or removed, only the stream knew.
+//! A repair looks for facts in the table itself, after a time in which the stream wasn't taken: its records live 24 hours, and what they told of
+//! is in no index. What was done to facts in that time, rewritten or removed, only the stream knew.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +23,30 @@ use crate::{
 const AT_ONCE: usize = 16;
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
+    /// Has all facts of an account, or of all accounts, judged again, and all rollups made again.
+    pub(super) async fn request_rebuild(&self, account: Option<&str>) -> Result<(), CallError> {
+        // Whoever asks learns at once if there is no configuration to judge by.
+        self.configuration().await?;
+        let accounts: BTreeSet<String> = self.findings.places().await?.into_iter().map(|place| place.account).collect();
+        if let Some(unknown) = account.filter(|account| !accounts.contains(*account)) {
+            return Err(CallError::new("rebuild", ErrorKind::Refused, format!("nothing was ever reported of account {unknown:?}")));
+        }
+        for of in accounts.iter().filter(|of| account.is_none_or(|account| account == *of)) {
+            let version = self.findings.raise_version(of, Raised { is_rebuild: true, ..Raised::default() }).await?;
+            let task = FoldTask { is_rebuild: true, ..FoldTask::new(of.as_str(), version) };
+            self.folds.send_in_order(&[task.ordered()]).await?;
+        }
+        tracing::info!(accounts = accounts.len(), "accounts are rebuilt");
+        Ok(())
+    }
+
     /// Has every account's partitions noted again whose hours lie at or after a time, and the account judged.
     pub(super) async fn request_repair(&self, since: Timestamp) -> Result<(), CallError> {
         let accounts = self.known_accounts().await?;
         tracing::info!(accounts = accounts.len(), "the index is repaired");
         for account in accounts {
             let version = self.findings.raise_version(&account, Raised::default()).await?;
-            let task = FoldTask { account, version, repair_since: Some(since) };
+            let task = FoldTask { repair_since: Some(since), ..FoldTask::new(account, version) };
             self.folds.send_in_order(&[task.ordered()]).await?;
         }
         Ok(())

@@ -12,24 +12,25 @@ use audit_core::{
     world::World,
 };
 
-use super::{Fold, Hours, RolledUp, evidence::AccountEvidence};
+use super::{Fold, Hours, evidence::AccountEvidence};
 use crate::{
     bucket::Bucket,
     clock::start_of,
     error::CallError,
-    findings::{PartitionState, Rollup},
+    findings::{AccountIndex, PartitionState, Rollup},
     partition::{AccountRegion, Partition, hour_text},
     queue::Queue,
 };
 
-/// Hours before now whose rollups are made again when the world changes. Older rollups keep the verdicts that they had.
+/// Hours before now whose rollups are made again when the world changes. Older rollups keep the verdicts that they had until the next rebuild.
 const ROLLED_UP_AGAIN_HOURS: i64 = 72;
 
-/// The hours whose rollups are to be made, with the account's world as of `world`.
-pub(super) fn hours_to_make(partitions: &BTreeMap<Partition, PartitionState>, world: u64, rolled_up: RolledUp, now: i64) -> Hours {
+/// The hours whose rollups are to be made: those in which something was done since, recent ones if the world changed, and all of them if the
+/// account is rebuilt.
+pub(super) fn hours_to_make(partitions: &BTreeMap<Partition, PartitionState>, index: &AccountIndex, now: i64) -> Hours {
     let is_to_make = |(partition, state): &(&Partition, &PartitionState)| {
         let is_recent = partition.hour.is_some_and(|hour| hour > now - ROLLED_UP_AGAIN_HOURS);
-        rolled_up == RolledUp::All || is_touched(state) || (is_recent && state.world < world)
+        is_touched(state) || state.rebuilds < index.rebuilds || (is_recent && state.world < index.world)
     };
     partitions.iter().filter(is_to_make).map(|(partition, _)| (partition.place.clone(), partition.hour)).collect()
 }
@@ -46,24 +47,25 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         &self,
         hours: &Hours,
         partitions: &BTreeMap<Partition, PartitionState>,
-        world_version: u64,
+        index: &AccountIndex,
         evidence: &AccountEvidence,
         world: &World,
         configuration: &Configuration,
         ticket: i64,
-        enough: Option<Instant>,
+        enough: Instant,
     ) -> Result<bool, CallError> {
         let mut newest_first: Vec<&(AccountRegion, Option<i64>)> = hours.iter().collect();
         newest_first.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
         for (number, (place, hour)) in newest_first.into_iter().enumerate() {
-            if number > 0 && enough.is_some_and(|enough| Instant::now() >= enough) {
+            if number > 0 && Instant::now() >= enough {
                 return Ok(true);
             }
             let rollup = self.rollup(place, evidence, world, configuration, *hour);
             self.findings.put_rollup(place, &hour_text(*hour), &rollup, ticket).await?;
             let of_hour = partitions.iter().filter(|(partition, _)| partition.place == *place && partition.hour == *hour);
-            for (partition, state) in of_hour.filter(|(_, state)| is_touched(state) || state.world < world_version) {
-                self.findings.note_rolled_up(partition, state.version, world_version).await?;
+            let is_older = |state: &PartitionState| is_touched(state) || state.world < index.world || state.rebuilds < index.rebuilds;
+            for (partition, state) in of_hour.filter(|(_, state)| is_older(state)) {
+                self.findings.note_rolled_up(partition, state.version, index).await?;
             }
         }
         Ok(false)
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn rollups_are_made_of_what_was_touched_and_of_recent_hours_when_the_world_changed() {
         let (now, place) = (494_000, AccountRegion::new("222233334444", "us-east-1"));
-        let state = |version, rolled_up, world| PartitionState { version, rolled_up, world, volume: Volume::default() };
+        let state = |version, rolled_up, world| PartitionState { version, rolled_up, world, rebuilds: 1, volume: Volume::default() };
         let partitions: BTreeMap<Partition, PartitionState> = [
             (now, state(3, Some(3), 1)),
             (now - 1, state(3, Some(2), 1)),
@@ -117,12 +119,12 @@ mod tests {
         .into_iter()
         .map(|(hour, state)| (Partition { source: Source::Account, place: place.clone(), hour: Some(hour) }, state))
         .collect();
-        let made = |world, rolled_up| -> Vec<i64> {
-            let hours = hours_to_make(&partitions, world, rolled_up, now);
+        let made = |world, rebuilds| -> Vec<i64> {
+            let hours = hours_to_make(&partitions, &AccountIndex { world, rebuilds, ..AccountIndex::default() }, now);
             hours.into_iter().filter_map(|(_, hour)| hour.map(|hour| now - hour)).rev().collect()
         };
-        assert_eq!(made(0, RolledUp::Touched), [1, 101], "what an earlier release noted and nobody touched was rolled up then");
-        assert_eq!(made(1, RolledUp::Touched), [1, 2, 3, 101], "older rollups keep the verdicts that they had");
-        assert_eq!(made(0, RolledUp::All), [0, 1, 2, 3, 100, 101]);
+        assert_eq!(made(0, 1), [1, 101], "what an earlier release noted and nobody touched was rolled up then");
+        assert_eq!(made(1, 1), [1, 2, 3, 101], "older rollups keep the verdicts that they had");
+        assert_eq!(made(0, 2), [0, 1, 2, 3, 100, 101]);
     }
 }

@@ -366,14 +366,15 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
         findings.note_concern(MANAGEMENT, partition).await.unwrap();
     }
     let known = findings.partitions(MEMBER).await.unwrap();
-    let twice = PartitionState { version: 2, rolled_up: Some(0), world: 0, volume: Volume { items: 4, bytes: 60 } };
+    let twice = PartitionState { version: 2, rolled_up: Some(0), world: 0, rebuilds: 0, volume: Volume { items: 4, bytes: 60 } };
     assert_eq!(known, partitions.iter().map(|partition| (partition.clone(), twice)).collect());
     let unknown = Partition { hour: Some(494_001), ..partition(None) };
     assert_eq!(findings.note_partition(&unknown, Volume::default(), false).await.unwrap(), None, "it may not be new");
-    findings.note_rolled_up(&partition(None), 2, 7).await.unwrap();
-    findings.note_rolled_up(&unknown, 2, 7).await.unwrap();
+    let index = AccountIndex { world: 7, rebuilds: 3, ..AccountIndex::default() };
+    findings.note_rolled_up(&partition(None), 2, &index).await.unwrap();
+    findings.note_rolled_up(&unknown, 2, &index).await.unwrap();
     let known = findings.partitions(MEMBER).await.unwrap();
-    assert_eq!(known[&partition(None)], PartitionState { rolled_up: Some(2), world: 7, ..twice });
+    assert_eq!(known[&partition(None)], PartitionState { rolled_up: Some(2), world: 7, rebuilds: 3, ..twice });
     assert_eq!(known.len(), 2, "what isn't there is not made");
     assert!(findings.is_known_place(&place).await.unwrap());
     assert!(!findings.is_known_place(&AccountRegion::new(MEMBER, "eu-west-1")).await.unwrap());
@@ -425,11 +426,11 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
 async fn an_account_is_judged_up_to_a_version(tables: &Tables) {
     let findings = tables.findings();
     assert_eq!(findings.index(MEMBER).await.unwrap(), AccountIndex::default());
-    let raised = Raised { world_changed: true, partitions: 3, places: 1 };
+    let raised = Raised { world_changed: true, is_rebuild: true, partitions: 3, places: 1 };
     assert_eq!(findings.raise_version(MEMBER, raised).await.unwrap(), 1);
     assert_eq!(findings.raise_version(MEMBER, Raised::default()).await.unwrap(), 2);
     let begun = findings.begin_fold(MEMBER).await.unwrap();
-    assert_eq!(begun, AccountIndex { version: 2, folded: 0, attempts: 1, world: 1, partitions: 3, places: 1 });
+    assert_eq!(begun, AccountIndex { version: 2, folded: 0, attempts: 1, world: 1, rebuilds: 1, partitions: 3, places: 1 });
     findings.begin_fold(MEMBER).await.unwrap();
     findings.excuse_fold(MEMBER).await.unwrap();
     assert_eq!(findings.index(MEMBER).await.unwrap(), begun);

@@ -14,7 +14,7 @@ use audit_aws::{
     bucket::MemoryBucket,
     clock::Clock,
     error::{CallError, ErrorKind},
-    fold::{RolledUp, Trust},
+    fold::{Attempted, FoldTask, Trust},
     invocations::Message,
     observations::Item,
     stream::{StreamHandler as _, StreamRecord},
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Failure, Judging, Random, StateOf, Tables, Unreliable, bucket_with, endpoint,
     history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    invocation_auditor, metrics, now, own, tables_at,
+    invocation_auditor, metrics, no_deadline, now, own, tables_at,
 };
 
 /// A topic in memory.
@@ -240,7 +240,8 @@ async fn a_fold_reads_again_only_where_something_was_done() {
     let fold = working.fold(&installation.bucket, trust());
     let calls = async || {
         connection.fail_at(u64::MAX, Failure::Before);
-        assert_eq!(fold.fold(MEMBER, RolledUp::Touched).await.unwrap().written, 0);
+        let Ok(Attempted::Folded(folded)) = fold.attempt(&FoldTask::new(MEMBER, u64::MAX), no_deadline()).await else { unreachable!() };
+        assert_eq!(folded.written, 0);
         connection.calls()
     };
     let (first, second) = (calls().await, calls().await);
@@ -288,7 +289,7 @@ async fn made_again_from_all_facts_the_findings_are_the_same() {
             let key = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), record.new[name].clone())).collect();
             clean.tables.aws.dynamodb().delete_item().table_name(&clean.tables.findings).set_key(Some(key)).send().await.unwrap();
         }
-        clean.tables.fold(&clean.bucket, trust()).rebuild(None).await.unwrap();
+        clean.tables.fold(&clean.bucket, trust()).rebuild().await;
         assert_eq!(clean.in_the_end().await, expected);
     }
 }

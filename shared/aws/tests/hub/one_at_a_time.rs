@@ -203,7 +203,7 @@ async fn an_account_that_can_t_be_judged_holds_up_nobody_and_heals() {
     assert_eq!(tables.findings().quarantined().await.unwrap(), []);
     let before = tables.all_findings().await;
     let after = tables.fold_at(&bucket, organization(), at.plus_seconds(21_700));
-    after.rebuild(None).await.unwrap();
+    after.rebuild().await;
     assert_eq!(tables.all_findings().await.len(), before.len(), "it stays resolved");
 }
 
@@ -285,6 +285,38 @@ async fn what_there_is_no_time_for_is_handed_on() {
         messages.extend(judging.queue.take_ordered());
     }
     assert_eq!(folds, hours, "the last one hands on nothing");
+}
+
+/// A rebuild is a message for each account, and takes as many folds as there is time for in each.
+#[tokio::test]
+async fn a_rebuild_is_handed_on_until_it_is_done() {
+    let tables = tables().await;
+    let judging = tables.fold(&world().await, organization());
+    let hours = 3;
+    for hour in 0..hours {
+        report(&tables, MEMBER, hour * 60..hour * 60 + 1).await;
+    }
+    report(&tables, OTHER, 0..1).await;
+    assert_eq!(judging.take(&tables.inserted().await).await, None);
+
+    judging.carry_out(Request::Rebuild { account: None }).await.unwrap();
+    let mut messages = judging.queue.take_ordered();
+    assert_eq!(messages.iter().map(|message| message.group.as_str()).collect::<Vec<_>>(), [MEMBER, OTHER]);
+    messages.truncate(1);
+    for folds in 1..=hours {
+        let message = messages.pop().unwrap();
+        // Half of the time is over before the first rollup is made.
+        let attempted = judging.fold.attempt_within(&task(&message), Instant::now(), no_deadline()).await;
+        assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{attempted:?}");
+        let partitions = tables.findings().partitions(MEMBER).await.unwrap();
+        assert_eq!(partitions.values().filter(|state| state.rebuilds == 1).count() as u64, folds, "each makes one: {partitions:?}");
+        messages.extend(judging.queue.take_ordered());
+    }
+    assert_eq!(messages, [], "the last one hands on nothing");
+
+    judging.carry_out(Request::Rebuild { account: Some(OTHER.to_owned()) }).await.unwrap();
+    assert_eq!(judging.queue.take_ordered().len(), 1, "of one account alone");
+    assert!(judging.carry_out(Request::Rebuild { account: Some("3333".to_owned()) }).await.is_err(), "of none");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use audit_aws::{
     clock::Clock,
     error::{CallError, ErrorKind},
     findings::Findings,
-    fold::{Attempted, Fold, FoldTask, Trust},
+    fold::{Attempted, Fold, FoldTask, Request, Trust},
     invocations::InvocationAuditor,
     metrics::Metrics,
     observations::{Item, Observations},
@@ -182,6 +182,12 @@ impl Judging {
         let none = failed.is_empty();
         failed.into_iter().rev().for_each(|message| self.queue.put_back(message));
         none
+    }
+
+    /// Has everything made again, and waits for it.
+    pub async fn rebuild(&self) {
+        self.carry_out(Request::Rebuild { account: None }).await.unwrap();
+        assert!(self.deliver().await);
     }
 
     pub async fn attempt_message(&self, message: &audit_aws::queue::Ordered) -> Result<Attempted, CallError> {
