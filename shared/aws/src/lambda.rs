@@ -60,6 +60,20 @@ pub struct Invocation<'i> {
     pub deadline: Instant,
 }
 
+impl Invocation<'_> {
+    /// The time until which further work may begin: half of what is left now, so that what is begun then has as long again to end.
+    #[must_use]
+    pub fn enough(&self) -> Instant {
+        half_until(self.deadline)
+    }
+}
+
+/// The middle of the time that is left until a deadline.
+pub(crate) fn half_until(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}
+
 /// Handles the events of a function.
 pub trait Handler<E, R> {
     /// Handles an event. On an error, Lambda delivers the whole event again.

@@ -7,7 +7,7 @@
 mod keys;
 mod notification;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use audit_core::{
     auditor,
@@ -33,13 +33,14 @@ use crate::{
     clock::{Clock, hour_of, start_of},
     connections,
     digest::{Broken, Digest},
-    error::{BoxError, CallError, ErrorKind, chain},
+    error::{BoxError, CallError, ErrorKind, chain, warn},
     fact::{Content, Fact, GapFact, VerifiedFact},
     invocations::{Message, changes_in},
     lambda::{Handler, Invocation},
     metrics::{Flow, Metrics},
     observations::Observations,
     partition::{AccountRegion, Partition, Source},
+    queue::{Queue, SqsQueue},
     settings::Environment,
 };
 
@@ -87,10 +88,12 @@ pub struct Scope {
 
 /// Reads the organization's trail.
 #[derive(Debug)]
-pub struct TrailAuditor<B, K> {
+pub struct TrailAuditor<B, K, Q = SqsQueue> {
     wanted: Wanted,
     observations: Observations,
     buckets: B,
+    /// The queue that notifications come from, to which those return that there is no time for.
+    queue: Q,
     scope: Scope,
     verification: Verification<K>,
     metrics: Metrics,
@@ -110,6 +113,7 @@ impl TrailAuditor<S3, CloudTrailKeys> {
     /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("OBSERVATIONS_TABLE")?;
+        let queue = environment.required("TRAIL_QUEUE_URL")?;
         let ttl_days = environment.facts_ttl_days()?;
         let verifies_hours = environment.flag("TRAIL_SETTLE")?;
         let checks_signatures = environment.parsed("TRAIL_VERIFY", true)?;
@@ -128,27 +132,34 @@ impl TrailAuditor<S3, CloudTrailKeys> {
             (true, false) => Verification::ByHashes,
             (true, true) => Verification::BySignatures(CloudTrailKeys::new(Arc::clone(&aws))),
         };
-        Ok(Self::new(Observations::new(hub, table, ttl_days), S3(aws), scope, verification, metrics, Clock::System))
+        let queue = SqsQueue::new(Arc::clone(&hub), queue);
+        Ok(Self::new(Observations::new(hub, table, ttl_days), S3(aws), queue, scope, verification, metrics, Clock::System))
     }
 }
 
-impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
+impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
     /// An auditor of the trail.
     pub fn new(
         observations: Observations,
         buckets: B,
+        queue: Q,
         scope: Scope,
         verification: Verification<K>,
         metrics: Metrics,
         clock: Clock,
     ) -> Self {
-        TrailAuditor { wanted: auditor::wanted(), observations, buckets, scope, verification, metrics, clock }
+        TrailAuditor { wanted: auditor::wanted(), observations, buckets, queue, scope, verification, metrics, clock }
     }
 
-    /// Takes a batch of notifications. Returns the ids of messages that SQS has to deliver again.
-    pub async fn take(&self, messages: &[Message<'_>]) -> Vec<String> {
+    /// Takes a batch of notifications; those that aren't begun by `enough` return to the queue. Returns the ids of messages that SQS has to
+    /// deliver again.
+    pub async fn take(&self, messages: &[Message<'_>], enough: Instant) -> Vec<String> {
         let mut failed = Vec::new();
-        for message in messages {
+        for (number, message) in messages.iter().enumerate() {
+            if number > 0 && Instant::now() >= enough {
+                failed.extend(self.hand_on(messages.get(number..).unwrap_or_default()).await);
+                break;
+            }
             match self.take_message(message.body).await {
                 Ok(flow) => self.metrics.flow(flow),
                 Err(error) => {
@@ -158,6 +169,14 @@ impl<B: Buckets, K: PublicKeys> TrailAuditor<B, K> {
             }
         }
         failed
+    }
+
+    /// Returns messages to the queue as new ones: those that SQS delivers again count as failed, and are dead letters after five times.
+    async fn hand_on(&self, messages: &[Message<'_>]) -> Vec<String> {
+        let bodies: Vec<String> = messages.iter().map(|message| message.body.to_owned()).collect();
+        let Err(error) = self.queue.send(&bodies, 0).await else { return Vec::new() };
+        warn("notifications that there is no time for come again when the queue says", &error);
+        messages.iter().map(|message| message.id.to_owned()).collect()
     }
 
     async fn take_message(&self, body: &str) -> Result<Flow, CallError> {
@@ -340,11 +359,11 @@ pub(crate) fn facts_in(facts: &EvidenceRows) -> Vec<Fact> {
     packets.chain(changes_in(facts, Source::Hub)).collect()
 }
 
-impl<B: Buckets, K: PublicKeys> Handler<SqsEvent, SqsBatchResponse> for TrailAuditor<B, K> {
-    async fn handle(&self, event: SqsEvent, _: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
+impl<B: Buckets, K: PublicKeys, Q: Queue> Handler<SqsEvent, SqsBatchResponse> for TrailAuditor<B, K, Q> {
+    async fn handle(&self, event: SqsEvent, invocation: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
         let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
         let mut response = SqsBatchResponse::default();
-        self.take(&messages).await.iter().for_each(|id| response.add_failure(id));
+        self.take(&messages, invocation.enough()).await.iter().for_each(|id| response.add_failure(id));
         Ok(response)
     }
 }

@@ -205,7 +205,11 @@ async fn settings_that_make_no_sense_stop_the_start_and_say_so() {
         ("send-alerts", vec![("FINDINGS_TABLE", "t")], "ALERTS_TOPIC_ARN"),
         ("report", vec![("FINDINGS_TABLE", "t")], "WORLD_BUCKET"),
         ("reconcile", vec![("OBSERVATIONS_TABLE", "t"), ("WORLD_BUCKET", "b")], "RECONCILE_QUEUE_URL"),
-        ("audit-trail", vec![("OBSERVATIONS_TABLE", "t"), ("FACTS_TTL_DAYS", "-1")], "FACTS_TTL_DAYS"),
+        (
+            "audit-trail",
+            vec![("OBSERVATIONS_TABLE", "t"), ("TRAIL_QUEUE_URL", "http://sqs.test/trail"), ("FACTS_TTL_DAYS", "-1")],
+            "FACTS_TTL_DAYS",
+        ),
     ] {
         let services = Services::default();
         let mut running = services.start(function, "http://127.0.0.1:9", &variables).await;
@@ -324,6 +328,7 @@ async fn the_time_and_memory_of_a_start() {
         ("HUB_ACCOUNT", HUB),
         ("RECONCILE_QUEUE_URL", "http://q"),
         ("FOLDS_QUEUE_URL", "http://q"),
+        ("TRAIL_QUEUE_URL", "http://q"),
         ("ALERTS_TOPIC_ARN", "arn:aws:sns:us-east-1:1:t"),
     ];
     for function in

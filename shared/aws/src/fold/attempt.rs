@@ -29,7 +29,7 @@ use crate::{
     bucket::Bucket,
     error::{BoxError, CallError, ErrorKind, chain, warn},
     findings::{Basis, Quarantine, Raised, Stored},
-    lambda::{Handler, Invocation},
+    lambda::{Handler, Invocation, half_until},
     queue::{Ordered, Queue},
 };
 
@@ -90,8 +90,7 @@ pub enum Attempted {
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Judges an account for a message, before the time at which Lambda ends the function. An error means that the message is to come again.
     pub async fn attempt(&self, task: &FoldTask, deadline: Instant) -> Result<Attempted, CallError> {
-        let started = Instant::now();
-        self.attempt_within(task, started + deadline.saturating_duration_since(started) / 2, deadline).await
+        self.attempt_within(task, half_until(deadline), deadline).await
     }
 
     /// The same, and after `enough` hands on what can wait.

@@ -1,6 +1,6 @@
 //! Tests the organization's trail: what its signed digests verify, and the consequences if a log file, a digest or a signature was altered.
 
-use std::{collections::BTreeMap, io::Write as _, sync::LazyLock};
+use std::{collections::BTreeMap, io::Write as _, sync::LazyLock, time::Instant};
 
 use audit_aws::{
     bucket::{Bucket as _, MemoryBucket},
@@ -8,6 +8,7 @@ use audit_aws::{
     error::{CallError, ErrorKind},
     fold::Trust,
     invocations::Message,
+    queue::MemoryQueue,
     trail::{Buckets, PublicKeys, Scope, TrailAuditor, Verification},
 };
 use audit_core::{
@@ -21,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use crate::support::{
     HUB, Tables, bucket_with,
     history::{self, MANAGEMENT, MEMBER},
-    metrics, now, tables,
+    metrics, no_deadline, now, tables,
 };
 
 /// A key pair in the role of CloudTrail's for the Region.
@@ -135,13 +136,36 @@ fn scope() -> Scope {
     Scope { organization: Some("o-exampleorgid".to_owned()), hub_account: HUB.to_owned(), replica_of: None }
 }
 
+/// Files that there is no time for are neither dropped nor counted as failures: their notifications return to the queue.
+#[tokio::test]
+async fn notifications_that_there_is_no_time_for_return_to_the_queue() {
+    let (tables, trail, queue) = (tables().await, Trail::new(), MemoryQueue::default());
+    let logs = [trail.log("a", &[history::call(MEMBER, 1, 5)]).await, trail.log("b", &[history::call(MEMBER, 2, 5)]).await];
+    let bodies = logs.map(|(key, _)| notification(&key));
+    let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
+    let buckets = OneBucket(trail.bucket.clone());
+    let auditor =
+        TrailAuditor::new(tables.observations(), buckets, queue.clone(), scope(), signed(), metrics("audit-trail"), Clock::At(now()));
+    assert_eq!(auditor.take(&messages, Instant::now()).await, Vec::<String>::new());
+    assert_eq!(tables.items(&tables.observations).await.len(), 1, "one is always taken");
+    assert_eq!(queue.take(), [(bodies[1].clone(), 0)]);
+}
+
 /// Notifies the function of these objects. Returns those that must be delivered again.
 async fn notify(trail: &Trail, tables: &Tables, verification: Verification<Keys>, keys: &[&str]) -> Vec<String> {
     let buckets = OneBucket(trail.bucket.clone());
-    let auditor = TrailAuditor::new(tables.observations(), buckets, scope(), verification, metrics("audit-trail"), Clock::At(now()));
+    let auditor = TrailAuditor::new(
+        tables.observations(),
+        buckets,
+        MemoryQueue::default(),
+        scope(),
+        verification,
+        metrics("audit-trail"),
+        Clock::At(now()),
+    );
     let bodies: Vec<String> = keys.iter().map(|key| notification(key)).collect();
     let messages: Vec<Message<'_>> = keys.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
-    auditor.take(&messages).await
+    auditor.take(&messages, no_deadline()).await
 }
 
 fn signed() -> Verification<Keys> {
@@ -400,10 +424,18 @@ async fn a_replica_of_the_trail_s_bucket_verifies_as_the_bucket_does() {
     let digests = [trail.digest(9, &[log]), trail.digest(10, &[]), trail.digest(11, &[])];
     let scope = Scope { replica_of: Some("trail".to_owned()), ..scope() };
     let buckets = Only("replica", trail.bucket.clone());
-    let auditor = TrailAuditor::new(tables.observations(), buckets, scope, signed(), metrics("audit-trail"), Clock::At(now()));
+    let auditor = TrailAuditor::new(
+        tables.observations(),
+        buckets,
+        MemoryQueue::default(),
+        scope,
+        signed(),
+        metrics("audit-trail"),
+        Clock::At(now()),
+    );
     let bodies: Vec<String> = digests.iter().map(|key| notification(key).replace(r#""name":"trail""#, r#""name":"replica""#)).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
-    assert_eq!(auditor.take(&messages).await, Vec::<String>::new());
+    assert_eq!(auditor.take(&messages, no_deadline()).await, Vec::<String>::new());
     let found = folded(&tables).await;
     assert_eq!((violations(&found), gap(&found)), (1, None), "verified");
 }
