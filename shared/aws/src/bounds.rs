@@ -95,7 +95,7 @@ impl Bounds {
         }
         let now = hour_of(time);
         match partition.hour {
-            _ if !is_region(&partition.place.region) => Some(Refusal::Region),
+            _ if !is_region(&partition.account_region.region) => Some(Refusal::Region),
             Some(hour) if hour > now + HOURS_AHEAD => Some(Refusal::Ahead),
             Some(hour) if hour < now - self.facts_ttl_days * 24 - 1 => Some(Refusal::Expired),
             _ => None,
@@ -110,8 +110,8 @@ impl Bounds {
 
     /// In how many other Regions an account may report, besides this number.
     #[must_use]
-    pub fn room_for_places(places: i64) -> usize {
-        usize::try_from(REGIONS - places).unwrap_or(0)
+    pub fn room_for_account_regions(account_regions: i64) -> usize {
+        usize::try_from(REGIONS - account_regions).unwrap_or(0)
     }
 
     /// The Region under which refused facts are counted. Members choose the Regions in their keys, so that only those that the hub watches
@@ -153,7 +153,7 @@ mod tests {
 
     fn partition(region: &str, hour: Option<&str>, source: Source) -> Partition {
         let hour = hour.map(|hour| hour_of(Timestamp::parse(hour).unwrap()));
-        Partition { source, place: AccountRegion::new("222233334444", region), hour }
+        Partition { source, account_region: AccountRegion::new("222233334444", region), hour }
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         assert!(bounds().allow_partition(most - 1));
         assert!(!bounds().allow_partition(most));
         assert!(bounds().allow_partition(-5), "more were forgotten than counted, of an earlier release");
-        assert_eq!([0, 60, 64, 70].map(Bounds::room_for_places), [64, 4, 0, 0]);
+        assert_eq!([0, 60, 64, 70].map(Bounds::room_for_account_regions), [64, 4, 0, 0]);
     }
 
     #[test]

@@ -130,7 +130,7 @@ const SAME_EVENT_SECONDS: i64 = 30;
 /// A resource whose state is read after its last change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Subject {
-    place: AccountRegion,
+    account_region: AccountRegion,
     path: String,
     question: Question,
 }
@@ -205,7 +205,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
                 if matches!(change.change.effect, Some(WorldChange::Organization(_))) {
                     organization.push(message.id);
                 }
-                for subject in subjects_of(&change.change).into_iter().filter(|subject| own == Some(&subject.place)) {
+                for subject in subjects_of(&change.change).into_iter().filter(|subject| own == Some(&subject.account_region)) {
                     subjects.entry(subject).or_default().push((change.time, change.event_id.clone(), message.id));
                 }
             }
@@ -283,7 +283,7 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
             json: String::from_utf8_lossy(&json).into_owned(),
             events: events.iter().map(|(_, id, _)| id.clone()).collect(),
         };
-        Ok(Some(Fact::new(Source::Account, subject.place.clone(), Some(since), Content::State(state))))
+        Ok(Some(Fact::new(Source::Account, subject.account_region.clone(), Some(since), Content::State(state))))
     }
 
     async fn read_organization_again(&self) -> Result<(), CallError> {
@@ -298,8 +298,8 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
 /// The resources whose state to read after a change, with their paths in the world.
 fn subjects_of(change: &Change) -> Vec<Subject> {
     let (account, region) = (change.account.as_str(), change.region.as_str());
-    let place = AccountRegion::new(account, region);
-    let subject = |path: String, question: Question| vec![Subject { place: place.clone(), path, question }];
+    let account_region = AccountRegion::new(account, region);
+    let subject = |path: String, question: Question| vec![Subject { account_region: account_region.clone(), path, question }];
     let text = |key: &str| change.text(key).or_else(|| change.response.get(key)?.as_str());
     let guardrail = |version: &str| {
         let id = text("guardrailIdentifier").or_else(|| text("guardrailId"));

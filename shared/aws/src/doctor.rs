@@ -96,7 +96,7 @@ pub async fn doctor(aws: Arc<Aws>, options: &Options, inspection: &mut Inspectio
             let probe = Probe {
                 aws: Arc::new(of_account.in_region(region)),
                 hub: Arc::new(aws.in_region(&home)),
-                place: AccountRegion::new(account.as_str(), region.as_str()),
+                account_region: AccountRegion::new(account.as_str(), region.as_str()),
                 options,
                 now: clock.now(),
             };
@@ -110,14 +110,14 @@ pub async fn doctor(aws: Arc<Aws>, options: &Options, inspection: &mut Inspectio
 struct Probe<'o> {
     aws: Arc<Aws>,
     hub: Arc<Aws>,
-    place: AccountRegion,
+    account_region: AccountRegion,
     options: &'o Options,
     now: Timestamp,
 }
 
 impl Probe<'_> {
     fn station(&self) -> Station<'_> {
-        Station { account: &self.place.account, region: &self.place.region }
+        Station { account: &self.account_region.account, region: &self.account_region.region }
     }
 
     async fn run(&self, inspection: &mut Inspection, checks: &mut Vec<Check>) {
@@ -196,7 +196,7 @@ impl Probe<'_> {
         let observations = Observations::new(Arc::clone(&self.hub), table.to_owned(), 1);
         let mut last = None;
         for hour in hour_of(since)..=hour_of(self.now) {
-            let partition = Partition { source: Source::Account, place: self.place.clone(), hour: Some(hour) };
+            let partition = Partition { source: Source::Account, account_region: self.account_region.clone(), hour: Some(hour) };
             for read in observations.query(&partition, Some("heartbeat#")).await? {
                 if let Ok(Content::Heartbeat(heartbeat)) = read.fact.map(|fact| fact.content) {
                     last = last.max(Some(heartbeat.time));

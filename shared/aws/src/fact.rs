@@ -61,8 +61,8 @@ pub enum FactError {
 impl Fact {
     /// A fact about something that happened in an account and Region at a time.
     #[must_use]
-    pub fn new(source: Source, place: AccountRegion, time: Option<Timestamp>, content: Content) -> Self {
-        Fact { partition: Partition { source, place, hour: time.map(hour_of) }, content }
+    pub fn new(source: Source, account_region: AccountRegion, time: Option<Timestamp>, content: Content) -> Self {
+        Fact { partition: Partition { source, account_region, hour: time.map(hour_of) }, content }
     }
 
     /// The latest time in the fact; `None` if there is none.
@@ -155,17 +155,17 @@ impl Fact {
     }
 
     fn check(&self) -> Result<(), FactError> {
-        let Partition { source, place, hour } = &self.partition;
+        let Partition { source, account_region, hour } = &self.partition;
         let time = match &self.content {
             Content::Calls(_) => return Ok(()),
             Content::Change(fact) => {
-                if fact.change.account.as_str() != place.account || fact.change.region.as_str() != place.region {
+                if fact.change.account.as_str() != account_region.account || fact.change.region.as_str() != account_region.region {
                     return Err(FactError::OtherPlace);
                 }
                 fact.time
             }
             Content::State(fact) => {
-                if !is_path_of(&fact.path, place) {
+                if !is_path_of(&fact.path, account_region) {
                     return Err(FactError::OtherPlace);
                 }
                 fact.since
@@ -228,13 +228,13 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// Whether a path in the world is about this account, and about this Region where it names one.
-fn is_path_of(path: &str, place: &AccountRegion) -> bool {
+fn is_path_of(path: &str, account_region: &AccountRegion) -> bool {
     match *path.trim_end_matches(".json").split('/').collect::<Vec<_>>() {
-        ["effective-policies", account] => account == place.account,
+        ["effective-policies", account] => account == account_region.account,
         ["enforced-configurations" | "telemetry", account, region]
         | ["guardrails", account, region, _, _]
         | ["inference-profiles" | "agents" | "flows" | "resource-policies", account, region, _] => {
-            account == place.account && region == place.region
+            account == account_region.account && region == account_region.region
         }
         _ => false,
     }
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    fn place() -> AccountRegion {
+    fn account_region() -> AccountRegion {
         AccountRegion::new("222233334444", "us-east-1")
     }
 
@@ -256,7 +256,7 @@ mod tests {
 
     fn state(path: &str) -> Fact {
         let fact = StateFact { path: path.to_owned(), since: time(), read_at: time(), json: "{}".to_owned(), events: Vec::new() };
-        Fact::new(Source::Account, place(), Some(time()), Content::State(fact))
+        Fact::new(Source::Account, account_region(), Some(time()), Content::State(fact))
     }
 
     #[test]
@@ -301,16 +301,16 @@ mod tests {
         assert_eq!(fact(change("small".to_owned())).change, change("small".to_owned()));
         let fitting = fact(change("x".repeat(CHANGE)));
         assert_eq!(fitting.change.parameters, serde_json::json!({"flowIdentifier": "F1"}));
-        let fact = Fact::new(Source::Account, place(), Some(time()), Content::Change(fitting));
+        let fact = Fact::new(Source::Account, account_region(), Some(time()), Content::Change(fitting));
         assert!(Fact::from_item(&fact.item(400).unwrap()).is_ok());
     }
 
     #[test]
     fn a_member_can_neither_speak_for_the_hub_nor_for_another_hour() {
         let gap = Content::Gap(GapFact { missing: "calls".into(), time: time(), detail: String::new(), count: 1 });
-        let item = Fact::new(Source::Account, place(), Some(time()), gap.clone()).item(400).unwrap();
+        let item = Fact::new(Source::Account, account_region(), Some(time()), gap.clone()).item(400).unwrap();
         assert!(matches!(Fact::from_item(&item), Err(FactError::HubOnly("gap"))));
-        let item = Fact::new(Source::Hub, place(), Some(time().plus_seconds(3600)), gap).item(400).unwrap();
+        let item = Fact::new(Source::Hub, account_region(), Some(time().plus_seconds(3600)), gap).item(400).unwrap();
         assert!(matches!(Fact::from_item(&item), Err(FactError::OtherHour)));
     }
 }

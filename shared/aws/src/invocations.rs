@@ -140,12 +140,14 @@ impl<S: ReadState> InvocationAuditor<S> {
                 }
                 Err(error) => {
                     error::warn("a fact could not be written", &error);
-                    lost.insert(fact.partition.place.clone());
+                    lost.insert(fact.partition.account_region.clone());
                 }
             }
         }
         if !lost.is_empty() {
-            let of_lost = messages.iter().filter(|message| account_region_of(message.body).is_some_and(|place| lost.contains(&place)));
+            let of_lost = messages
+                .iter()
+                .filter(|message| account_region_of(message.body).is_some_and(|account_region| lost.contains(&account_region)));
             outcome.failed.extend(of_lost.map(|message| message.id.to_owned()));
         }
         outcome
@@ -155,10 +157,11 @@ impl<S: ReadState> InvocationAuditor<S> {
     async fn facts_of(&self, facts: &EvidenceRows, own: Option<&AccountRegion>) -> Vec<Fact> {
         let mut reported = changes_in(facts, Source::Account);
         for packet in facts.pack(EventIds::All, &Invocations::default()) {
-            let place = AccountRegion::new(packet.account.as_str(), packet.region.as_str());
-            let packets = if own == Some(&place) { self.judged(&packet, self.world.of(&place).await) } else { vec![packet] };
+            let account_region = AccountRegion::new(packet.account.as_str(), packet.region.as_str());
+            let packets =
+                if own == Some(&account_region) { self.judged(&packet, self.world.of(&account_region).await) } else { vec![packet] };
             reported.extend(packets.into_iter().map(|packet| {
-                let partition = Partition { source: Source::Account, place: place.clone(), hour: packet.hour };
+                let partition = Partition { source: Source::Account, account_region: account_region.clone(), hour: packet.hour };
                 Fact { partition, content: Content::Calls(packet.bytes) }
             }));
         }
@@ -209,9 +212,9 @@ pub fn heartbeat_in(body: &str, role: &str) -> Option<Fact> {
 /// The changes among collected evidence, each as a fact of its own.
 pub(crate) fn changes_in(facts: &EvidenceRows, source: Source) -> Vec<Fact> {
     let fact = |(key, change): (ChangeKey, Change)| {
-        let place = AccountRegion::new(change.account.as_str(), change.region.as_str());
+        let account_region = AccountRegion::new(change.account.as_str(), change.region.as_str());
         let change_fact = ChangeFact::fitting(key.time, key.event_id, change);
-        Fact::new(source, place, Some(key.time), Content::Change(change_fact))
+        Fact::new(source, account_region, Some(key.time), Content::Change(change_fact))
     };
     facts.changes().into_iter().map(fact).collect()
 }

@@ -50,9 +50,9 @@ impl Observations {
 
     /// Writes a fact of the hub that makes the stream judge an account again, as of a time. Equal ones are one fact, so that only the first
     /// is seen.
-    pub async fn request_fold(&self, place: AccountRegion, time: Timestamp, changed: Vec<String>) -> Result<(), CallError> {
+    pub async fn request_fold(&self, account_region: AccountRegion, time: Timestamp, changed: Vec<String>) -> Result<(), CallError> {
         let read = ReadFact { time, changed, complete: false, history: None };
-        self.put(&Fact::new(Source::Hub, place, Some(time), Content::Read(read))).await.map(|_| ())
+        self.put(&Fact::new(Source::Hub, account_region, Some(time), Content::Read(read))).await.map(|_| ())
     }
 
     /// Whether a partition holds anything.

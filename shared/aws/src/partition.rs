@@ -31,7 +31,7 @@ pub struct Partition {
     /// The source that vouches for its facts.
     pub source: Source,
     /// The account and Region that they are about.
-    pub place: AccountRegion,
+    pub account_region: AccountRegion,
     /// The hour in which it happened, counted since 1970; `None` if that isn't known.
     pub hour: Option<i64>,
 }
@@ -73,15 +73,15 @@ impl Partition {
     #[must_use]
     pub fn key(&self) -> String {
         let source = if self.source == Source::Hub { HUB } else { "" };
-        format!("{source}{}#{}", self.place.key(), hour_text(self.hour))
+        format!("{source}{}#{}", self.account_region.key(), hour_text(self.hour))
     }
 
     /// Parses a partition key.
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         let (source, rest) = key.strip_prefix(HUB).map_or((Source::Account, key), |rest| (Source::Hub, rest));
-        let (place, hour) = rest.rsplit_once('#')?;
-        Some(Partition { source, place: AccountRegion::parse(place)?, hour: parse_hour(hour)? })
+        let (account_region, hour) = rest.rsplit_once('#')?;
+        Some(Partition { source, account_region: AccountRegion::parse(account_region)?, hour: parse_hour(hour)? })
     }
 }
 
@@ -113,11 +113,11 @@ mod tests {
         let hour = Timestamp::parse("2026-11-20T10:59:59Z").map(hour_of);
         for source in [Source::Account, Source::Hub] {
             for hour in [hour, None] {
-                let partition = Partition { source, place: AccountRegion::new("222233334444", "us-east-1"), hour };
+                let partition = Partition { source, account_region: AccountRegion::new("222233334444", "us-east-1"), hour };
                 assert_eq!(Partition::parse(&partition.key()), Some(partition));
             }
         }
-        let partition = Partition { source: Source::Account, place: AccountRegion::new("222233334444", "us-east-1"), hour };
+        let partition = Partition { source: Source::Account, account_region: AccountRegion::new("222233334444", "us-east-1"), hour };
         assert_eq!(partition.key(), "222233334444#us-east-1#2026-11-20T10");
     }
 

@@ -154,7 +154,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     pub async fn carry_out(&self, task: &Task) -> Result<(), CallError> {
         match task {
             Task::Plan => self.plan().await,
-            Task::AccountRegion { account, region } => self.place(&AccountRegion::new(account.as_str(), region.as_str())).await,
+            Task::AccountRegion { account, region } => self.account_region(&AccountRegion::new(account.as_str(), region.as_str())).await,
             Task::Organization => self.organization().await,
             Task::Account { account } => self.account(account).await,
             Task::InvalidPolicies { token } => self.invalid_policies(token.as_deref()).await,
@@ -194,27 +194,32 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 
     /// Reads an account and Region. A part that fails doesn't keep the others from being done: an account that refuses to be read needs its
     /// event history and heartbeats watched all the more.
-    async fn place(&self, place: &AccountRegion) -> Result<(), CallError> {
-        let (state, recorder) = (self.reader.state(place).await, self.recorder());
+    async fn account_region(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+        let (state, recorder) = (self.reader.state(account_region).await, self.recorder());
         let inventory = Inventory::new(&state, &recorder);
         let own_policy = async {
             // In an organization, the management account is asked for it.
-            if self.settings.management_account.is_none() { inventory.effective_policy(&place.account).await.map(|_| ()) } else { Ok(()) }
+            if self.settings.management_account.is_none() {
+                inventory.effective_policy(&account_region.account).await.map(|_| ())
+            } else {
+                Ok(())
+            }
         };
-        let (inventoried, own_policy, history) = (inventory.account_region(place).await, own_policy.await, self.history(place).await);
+        let (inventoried, own_policy, history) =
+            (inventory.account_region(account_region).await, own_policy.await, self.history(account_region).await);
         let (history, history_read) = history.map_or_else(|error| (None, Err(error)), |history| (history, Ok(())));
         // After event history, which also yields heartbeats.
-        let parts = [inventoried, own_policy, history_read, self.heartbeat(place).await];
+        let parts = [inventoried, own_policy, history_read, self.heartbeat(account_region).await];
         let mut outcome = recorder.into_outcome();
         outcome.history = history;
         let read = parts.into_iter().collect::<Result<(), CallError>>();
         outcome.complete = read.is_ok() && outcome.failed.is_none() && outcome.refused.is_empty() && !outcome.list_refused;
-        let refused = self.report_refused(place, &outcome).await;
-        self.report_read(place, outcome).await.and(read).and(refused)
+        let refused = self.report_refused(account_region, &outcome).await;
+        self.report_read(account_region, outcome).await.and(read).and(refused)
     }
 
     /// Reports as a gap what could be read before and is refused now: its snapshots grow old, and changes go unnoticed.
-    async fn report_refused(&self, place: &AccountRegion, outcome: &ReadOutcome) -> Result<(), CallError> {
+    async fn report_refused(&self, account_region: &AccountRegion, outcome: &ReadOutcome) -> Result<(), CallError> {
         let mut lost: Vec<&str> = Vec::new();
         for stem in &outcome.refused {
             if self.world.latest(stem).await?.is_some() {
@@ -226,15 +231,15 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         let time = self.clock.now();
         let detail = format!("the hub may no longer read {} things here that it read before; the first: {first}", lost.len());
         let gap = GapFact { missing: "state".to_owned(), time, detail, count: 1 };
-        self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
+        self.observations.put(&Fact::new(Source::Hub, account_region.clone(), Some(time), Content::Gap(gap))).await.map(|_| ())
     }
 
     /// Writes the fact that the hub read an account and Region, which makes the stream fold the account. Then returns the first answer that
     /// was unusable as an error, so that the task is delivered again.
-    async fn report_read(&self, place: &AccountRegion, outcome: ReadOutcome) -> Result<(), CallError> {
+    async fn report_read(&self, account_region: &AccountRegion, outcome: ReadOutcome) -> Result<(), CallError> {
         let ReadOutcome { changed, failed, complete, history, .. } = outcome;
         let time = self.clock.now();
-        let read = Fact::new(Source::Hub, place.clone(), Some(time), Content::Read(ReadFact { time, changed, complete, history }));
+        let read = Fact::new(Source::Hub, account_region.clone(), Some(time), Content::Read(ReadFact { time, changed, complete, history }));
         self.observations.put(&read).await?;
         failed.map_or(Ok(()), Err)
     }

@@ -201,7 +201,7 @@ impl<B: Bucket> Reports<B> {
     }
 
     async fn accounts(&self) -> Result<std::collections::BTreeSet<String>, CallError> {
-        Ok(self.findings.places().await?.into_iter().map(|place| place.account).collect())
+        Ok(self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect())
     }
 
     async fn blind(&self) -> Result<Vec<BlindRow>, CallError> {
@@ -229,10 +229,16 @@ impl<B: Bucket> Reports<B> {
 
     async fn coverage(&self, account: Option<&str>, hourly: bool) -> Result<Vec<Coverage>, CallError> {
         let mut by_period: BTreeMap<(String, String), Invocations> = BTreeMap::new();
-        for place in self.findings.places().await?.into_iter().filter(|place| account.is_none_or(|account| account == place.account)) {
-            for (hour, rollup) in self.findings.rollups(&place).await? {
+        for account_region in self
+            .findings
+            .account_regions()
+            .await?
+            .into_iter()
+            .filter(|account_region| account.is_none_or(|account| account == account_region.account))
+        {
+            for (hour, rollup) in self.findings.rollups(&account_region).await? {
                 let period = if hourly { hour } else { hour.chars().take(10).collect() };
-                by_period.entry((period, place.account.clone())).or_default().add_all(&rollup.invocations);
+                by_period.entry((period, account_region.account.clone())).or_default().add_all(&rollup.invocations);
             }
         }
         Ok(by_period

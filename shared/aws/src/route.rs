@@ -124,10 +124,11 @@ impl<Q: Queue> Router<Q> {
             }
         }
         let mut raised = Raised::default();
-        let new_places = self.new_places(&accepted).await?;
-        let (new_places, too_many) = new_places.split_at(new_places.len().min(Bounds::room_for_places(index.places)));
+        let new_account_regions = self.new_account_regions(&accepted).await?;
+        let (new_account_regions, too_many) =
+            new_account_regions.split_at(new_account_regions.len().min(Bounds::room_for_account_regions(index.account_regions)));
         accepted.retain(|effect| {
-            let is_taken = !too_many.contains(&&effect.place) || !self.is_self_reported(effect);
+            let is_taken = !too_many.contains(&&effect.account_region) || !self.is_self_reported(effect);
             if !is_taken {
                 self.count(&mut refusals, Refusal::Region, effect);
             }
@@ -139,7 +140,7 @@ impl<Q: Queue> Router<Q> {
                 kept => kept?,
             }
         }
-        let asked = self.request_reconcile(&accepted, new_places).await;
+        let asked = self.request_reconcile(&accepted, new_account_regions).await;
         let mut touched: BTreeMap<&Partition, (Volume, &RecordEffect<'_>)> = BTreeMap::new();
         for effect in &accepted {
             let Some(partition) = &effect.partition else { continue };
@@ -164,9 +165,9 @@ impl<Q: Queue> Router<Q> {
         // The failure is returned only after the partitions are recorded: a partition that isn't recorded would never be read, even if SQS
         // stayed unavailable. The places stay unknown until then, so that the next delivery asks again.
         asked?;
-        for place in new_places {
-            self.findings.note_place(place).await?;
-            raised.places += 1;
+        for account_region in new_account_regions {
+            self.findings.note_account_region(account_region).await?;
+            raised.account_regions += 1;
         }
         for effect in &accepted {
             let Some((time, event_id)) = &effect.organization_changed else { continue };
@@ -206,7 +207,7 @@ impl<Q: Queue> Router<Q> {
     }
 
     fn count(&self, refusals: &mut Refusals, reason: Refusal, effect: &RecordEffect<'_>) {
-        let region = self.bounds.region_of(&effect.place.region).to_owned();
+        let region = self.bounds.region_of(&effect.account_region.region).to_owned();
         let refused = refusals.entry((reason, region.clone())).or_insert_with(|| Refused {
             reason: reason.as_str().to_owned(),
             region,
@@ -232,12 +233,12 @@ impl<Q: Queue> Router<Q> {
     }
 
     /// The accounts and Regions of these records that never reported before.
-    async fn new_places<'e>(&self, effects: &[&'e RecordEffect<'_>]) -> Result<Vec<&'e AccountRegion>, CallError> {
-        let places: BTreeSet<&AccountRegion> = effects.iter().map(|effect| &effect.place).collect();
+    async fn new_account_regions<'e>(&self, effects: &[&'e RecordEffect<'_>]) -> Result<Vec<&'e AccountRegion>, CallError> {
+        let account_regions: BTreeSet<&AccountRegion> = effects.iter().map(|effect| &effect.account_region).collect();
         let mut new = Vec::new();
-        for place in places {
-            if !self.findings.is_known_place(place).await? {
-                new.push(place);
+        for account_region in account_regions {
+            if !self.findings.is_known_account_region(account_region).await? {
+                new.push(account_region);
             }
         }
         Ok(new)
@@ -245,14 +246,18 @@ impl<Q: Queue> Router<Q> {
 
     /// Asks the hub to read the state of accounts and Regions that report a change, or that report for the first time. What an account says
     /// about its own state isn't enough.
-    async fn request_reconcile(&self, effects: &[&RecordEffect<'_>], new_places: &[&AccountRegion]) -> Result<(), CallError> {
+    async fn request_reconcile(&self, effects: &[&RecordEffect<'_>], new_account_regions: &[&AccountRegion]) -> Result<(), CallError> {
         let Some(queue) = &self.reconcile else { return Ok(()) };
         let reported =
             effects.iter().filter(|effect| effect.partition.as_ref().is_some_and(|partition| partition.source == Source::Account));
-        let is_news = |effect: &&&RecordEffect<'_>| effect.world_changed || new_places.contains(&&effect.place);
-        let places: BTreeSet<&AccountRegion> = reported.filter(is_news).map(|effect| &effect.place).collect();
-        let task = |place: &AccountRegion| Task::AccountRegion { account: place.account.clone(), region: place.region.clone() };
-        let tasks: Vec<String> = places.into_iter().map(|place| serde_json::json!(task(place)).to_string()).collect();
+        let is_news = |effect: &&&RecordEffect<'_>| effect.world_changed || new_account_regions.contains(&&effect.account_region);
+        let account_regions: BTreeSet<&AccountRegion> = reported.filter(is_news).map(|effect| &effect.account_region).collect();
+        let task = |account_region: &AccountRegion| Task::AccountRegion {
+            account: account_region.account.clone(),
+            region: account_region.region.clone(),
+        };
+        let tasks: Vec<String> =
+            account_regions.into_iter().map(|account_region| serde_json::json!(task(account_region)).to_string()).collect();
         queue.send(&tasks, 0).await
     }
 
@@ -290,7 +295,7 @@ impl<Q: Queue> StreamHandler for Router<Q> {
             latest = latest.max(effect.latest);
             *if effect.malformed { &mut flow.unreadable } else { &mut flow.judged } += 1;
             let first = || AccountRecords { first: &record.sequence, effects: Vec::new() };
-            accounts.entry(effect.place.account.clone()).or_insert_with(first).effects.push(effect);
+            accounts.entry(effect.account_region.account.clone()).or_insert_with(first).effects.push(effect);
         }
         self.metrics.flow(flow);
         let mut failed: Option<&str> = None;

@@ -187,7 +187,7 @@ impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
                     let (content, _) = self.read(&object).await?;
                     let unreadable = self.take_log(&object, &content, &mut flow).await?;
                     if let Some(unreadable) = unreadable {
-                        self.report(&key.place, key.delivered.unwrap_or_else(|| self.now()), &[unreadable]).await?;
+                        self.report(&key.account_region, key.delivered.unwrap_or_else(|| self.now()), &[unreadable]).await?;
                     }
                 }
                 Kind::Digest(key) if self.may_verify(&key) => self.take_digest(&object, &key, &mut flow).await?,
@@ -204,7 +204,7 @@ impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
     /// Whether a digest may verify hours. A digest of a trail that a member created is only the member's word.
     fn may_verify(&self, key: &DigestKey) -> bool {
         let of_organization = self.scope.organization.as_ref().is_none_or(|organization| *organization == key.above);
-        !matches!(self.verification, Verification::Never) && (of_organization || key.place.account == self.scope.hub_account)
+        !matches!(self.verification, Verification::Never) && (of_organization || key.account_region.account == self.scope.hub_account)
     }
 
     /// The bucket to read an object from that a digest names: the digest's own, if that is the replica of the named bucket.
@@ -256,7 +256,7 @@ impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
         let digest = match self.checked(object, key, &content, &metadata).await? {
             Ok(digest) => digest,
             // Nothing in the digest can be believed. The log files are read when their own notifications arrive.
-            Err(broken) => return self.report(&key.place, about, &[format!("{} {broken}", object.key)]).await,
+            Err(broken) => return self.report(&key.account_region, about, &[format!("{} {broken}", object.key)]).await,
         };
         let mut broken: Vec<String> = self.broken_chain(&digest, object).await?.into_iter().collect();
         for file in &digest.files {
@@ -275,7 +275,7 @@ impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
             }
         }
         if !broken.is_empty() {
-            return self.report(&key.place, digest.start, &broken).await;
+            return self.report(&key.account_region, digest.start, &broken).await;
         }
         if key.backfill {
             // A backfill digest adds files to an hour that has a digest of its own.
@@ -284,7 +284,10 @@ impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
         let begins = digest.previous.is_none();
         let verified =
             VerifiedFact { time: digest.start, until: digest.end, files: digest.files.len() as u64, trail: key.trail.clone(), begins };
-        self.observations.put(&Fact::new(Source::Hub, key.place.clone(), Some(digest.start), Content::Verified(verified))).await.map(|_| ())
+        self.observations
+            .put(&Fact::new(Source::Hub, key.account_region.clone(), Some(digest.start), Content::Verified(verified)))
+            .await
+            .map(|_| ())
     }
 
     /// Parses a digest and verifies it as far as is required. The inner error is the fault of the digest.
@@ -304,7 +307,7 @@ impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
         let made_late = metadata.get(MADE_LATE).filter(|_| key.backfill).and_then(|time| Timestamp::parse(time));
         let (from, until) =
             made_late.map_or((digest.start, digest.end.plus_seconds(HOUR)), |made| (made.plus_seconds(-HOUR), made.plus_seconds(HOUR)));
-        let Some(public_key) = keys.key(&key.place.region, &digest.fingerprint, from, until).await? else {
+        let Some(public_key) = keys.key(&key.account_region.region, &digest.fingerprint, from, until).await? else {
             return Ok(Err(Broken::Key(digest.fingerprint)));
         };
         let signature = metadata.get(SIGNATURE).map(String::as_str);
@@ -327,11 +330,11 @@ impl<B: Buckets, K: PublicKeys, Q: Queue> TrailAuditor<B, K, Q> {
     }
 
     /// Reports broken files as a gap.
-    async fn report(&self, place: &AccountRegion, time: Timestamp, broken: &[String]) -> Result<(), CallError> {
+    async fn report(&self, account_region: &AccountRegion, time: Timestamp, broken: &[String]) -> Result<(), CallError> {
         let hour = start_of(hour_of(time));
         let detail = format!("{} files of the organization's trail: {}", broken.len(), broken.first().map_or("", String::as_str));
         let gap = GapFact { missing: "trail".to_owned(), time: hour, detail, count: broken.len() as u64 };
-        self.observations.put(&Fact::new(Source::Hub, place.clone(), Some(hour), Content::Gap(gap))).await.map(|_| ())
+        self.observations.put(&Fact::new(Source::Hub, account_region.clone(), Some(hour), Content::Gap(gap))).await.map(|_| ())
     }
 
     /// The current time.
@@ -353,8 +356,8 @@ impl Drop for Temporary {
 /// Collected evidence as facts of the hub.
 pub(crate) fn facts_in(facts: &EvidenceRows) -> Vec<Fact> {
     let packets = facts.pack(EventIds::All, &Invocations::default()).into_iter().map(|packet| {
-        let place = AccountRegion::new(packet.account, packet.region);
-        Fact { partition: Partition { source: Source::Hub, place, hour: packet.hour }, content: Content::Calls(packet.bytes) }
+        let account_region = AccountRegion::new(packet.account, packet.region);
+        Fact { partition: Partition { source: Source::Hub, account_region, hour: packet.hour }, content: Content::Calls(packet.bytes) }
     });
     packets.chain(changes_in(facts, Source::Hub)).collect()
 }

@@ -36,7 +36,7 @@ impl Trust {
     /// Whether only the account itself vouches for the facts of a partition.
     #[must_use]
     pub fn is_self_reported(&self, partition: &Partition) -> bool {
-        partition.source == Source::Account && !self.is_believed(&partition.place.account)
+        partition.source == Source::Account && !self.is_believed(&partition.account_region.account)
     }
 
     pub(crate) fn is_believed(&self, account: &str) -> bool {
@@ -50,7 +50,7 @@ impl Trust {
     /// A change as far as it is believed. What an account reports about itself may make verdicts worse, never better, and never unknown.
     /// Changes of the organization count from the management account only, except that an account leaves.
     pub(crate) fn believed(&self, partition: &Partition, change: Change) -> Change {
-        let account = partition.place.account.as_str();
+        let account = partition.account_region.account.as_str();
         let believed = |effect: &WorldChange| match effect {
             WorldChange::Organization(OrganizationChange::AccountLeft { account: left }) if left.as_str() == account => true,
             WorldChange::Organization(_) => !self.organization || self.is_management(account) || partition.source == Source::Hub,

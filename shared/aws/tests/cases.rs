@@ -51,7 +51,7 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
     let found: Vec<Finding> = tokio::runtime::Runtime::new()?.block_on(async {
         let tables = tables().await;
         let bucket = bucket_with(world.files.clone(), configuration.as_deref()).await;
-        let state = StateOf { place: None, files: world.files.iter().cloned().collect() };
+        let state = StateOf { account_region: None, files: world.files.iter().cloned().collect() };
         let ids: Vec<String> = (0..bodies.len()).map(|number| number.to_string()).collect();
         let messages: Vec<Message<'_>> = ids.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
         let outcome = invocation_auditor(&tables, state).take(Some(&own()), &messages).await;

@@ -34,7 +34,7 @@ fn calls(count: u64) -> Vec<String> {
 }
 
 fn covered() -> StateOf {
-    StateOf { place: None, files: covered_world().into_iter().collect() }
+    StateOf { account_region: None, files: covered_world().into_iter().collect() }
 }
 
 fn covered_world() -> Vec<(String, Vec<u8>)> {
@@ -59,7 +59,7 @@ async fn write_units(bodies: &[String], batch: usize, state: StateOf) -> f64 {
 #[tokio::test]
 async fn write_units_by_call() {
     let bodies = calls(2_000);
-    let uncovered = || StateOf { place: None, files: history::bare_world().into_iter().collect() };
+    let uncovered = || StateOf { account_region: None, files: history::bare_world().into_iter().collect() };
     for batch in [20, 100, 500, 2_000] {
         let compliant = write_units(&bodies, batch, covered()).await;
         let violating = write_units(&bodies, batch, uncovered()).await;

@@ -36,7 +36,7 @@ pub struct AccountIndex {
     /// Partitions of what the account says about itself.
     pub partitions: i64,
     /// Regions for which there are facts.
-    pub places: i64,
+    pub account_regions: i64,
 }
 
 /// What goes into an account's index with its next version.
@@ -49,7 +49,7 @@ pub struct Raised {
     /// New partitions of what the account says about itself.
     pub partitions: i64,
     /// New Regions.
-    pub places: i64,
+    pub account_regions: i64,
 }
 
 /// Items and bytes.
@@ -134,9 +134,9 @@ impl Findings {
 
     /// Gives an account's index its next version, and returns it.
     pub async fn raise_version(&self, account: &str, raised: Raised) -> Result<u64, CallError> {
-        let Raised { world_changed, is_rebuild, partitions, places } = raised;
+        let Raised { world_changed, is_rebuild, partitions, account_regions } = raised;
         let (world, rebuilds) = (i64::from(world_changed), i64::from(is_rebuild));
-        let counts = [("version", 1), ("world", world), ("rebuilds", rebuilds), ("partitions", partitions), ("places", places)];
+        let counts = [("version", 1), ("world", world), ("rebuilds", rebuilds), ("partitions", partitions), ("places", account_regions)];
         Ok(account_index(&self.count(account, &counts, "raise an account's version").await?).version)
     }
 
@@ -186,7 +186,7 @@ impl Findings {
         added: Volume,
         may_be_new: bool,
     ) -> Result<Option<PartitionState>, CallError> {
-        let item = key(&account_key(&partition.place.account), &partition_key(partition));
+        let item = key(&account_key(&partition.account_region.account), &partition_key(partition));
         let mut request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
         // A partition without the mark of a rollup was noted by an earlier release, and its rollup was made then.
         let update = "SET #entity = :entity, rolled_up = if_not_exists(rolled_up, :zero) ADD #version :one, #items :items, #bytes :bytes";
@@ -210,7 +210,7 @@ impl Findings {
 
     /// Records that the rollup of a partition's hour was made, of this version, by a fold that read this index.
     pub async fn note_rolled_up(&self, partition: &Partition, version: u64, index: &AccountIndex) -> Result<(), CallError> {
-        let item = key(&account_key(&partition.place.account), &partition_key(partition));
+        let item = key(&account_key(&partition.account_region.account), &partition_key(partition));
         let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
         let mut request = request.update_expression("SET rolled_up = :version, #world = :world, rebuilds = :rebuilds");
         for (name, value) in [(":version", version), (":world", index.world), (":rebuilds", index.rebuilds)] {
@@ -231,7 +231,7 @@ impl Findings {
 
     /// Deletes the record of an empty partition, unless its version has changed.
     pub async fn forget_partition(&self, partition: &Partition, version: u64) -> Result<bool, CallError> {
-        let item = key(&account_key(&partition.place.account), &partition_key(partition));
+        let item = key(&account_key(&partition.account_region.account), &partition_key(partition));
         let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(item));
         let request = request.condition_expression("#version = :version").expression_attribute_names("#version", "version");
         let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
@@ -239,15 +239,15 @@ impl Findings {
     }
 
     /// Records that an account and Region report.
-    pub async fn note_place(&self, place: &AccountRegion) -> Result<(), CallError> {
-        let mut item = key(PLACES, &place.key());
+    pub async fn note_account_region(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+        let mut item = key(PLACES, &account_region.key());
         item.insert("entity".to_owned(), AttributeValue::S("PLACE".to_owned()));
         self.put_item(item, "note a place").await
     }
 
     /// Whether an account and Region ever reported.
-    pub async fn is_known_place(&self, place: &AccountRegion) -> Result<bool, CallError> {
-        Ok(self.get_item(PLACES, &place.key()).await?.is_some())
+    pub async fn is_known_account_region(&self, account_region: &AccountRegion) -> Result<bool, CallError> {
+        Ok(self.get_item(PLACES, &account_region.key()).await?.is_some())
     }
 
     /// Counts facts that were not taken in. Of the first one it is kept which it was. Returns whether there were none before.
@@ -362,7 +362,7 @@ fn account_index(item: &Item) -> AccountIndex {
         world: counted(item, "world"),
         rebuilds: counted(item, "rebuilds"),
         partitions: signed("partitions"),
-        places: signed("places"),
+        account_regions: signed("places"),
     }
 }
 

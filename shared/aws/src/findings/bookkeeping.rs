@@ -141,7 +141,7 @@ impl Findings {
     }
 
     /// All accounts and Regions with facts.
-    pub async fn places(&self) -> Result<BTreeSet<AccountRegion>, CallError> {
+    pub async fn account_regions(&self) -> Result<BTreeSet<AccountRegion>, CallError> {
         let items = query_all(&self.aws, &self.table, PLACES, None, false).await?;
         Ok(items.iter().filter_map(|item| AccountRegion::parse(text(item, "sk")?)).collect())
     }
@@ -149,7 +149,7 @@ impl Findings {
     /// Keeps a copy of an observation that was rewritten or removed. It still counts as evidence.
     pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<(), CallError> {
         let sort_key = text(kept, "sk").unwrap_or_default();
-        let mut item = key(&kept_key(&partition.place.account), &format!("{}|{sort_key}", partition.key()));
+        let mut item = key(&kept_key(&partition.account_region.account), &format!("{}|{sort_key}", partition.key()));
         // Only the content is copied: other attributes could make the item larger than DynamoDB allows.
         let content = if sort_key.starts_with("calls#") { "f" } else { "j" };
         item.extend(kept.get(content).map(|value| (content.to_owned(), value.clone())));

@@ -45,9 +45,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             for some in accounts.chunks(AT_ONCE) {
                 let mut writing = JoinSet::new();
                 for other in some {
-                    let (observations, place) = (self.observations.clone(), AccountRegion::new(other.as_str(), GLOBAL_REGION));
+                    let (observations, account_region) = (self.observations.clone(), AccountRegion::new(other.as_str(), GLOBAL_REGION));
                     let because = vec![format!("organization, by event {event_id}")];
-                    writing.spawn(async move { observations.request_fold(place, time, because).await });
+                    writing.spawn(async move { observations.request_fold(account_region, time, because).await });
                 }
                 while let Some(written) = writing.join_next().await {
                     written.map_err(|error| CallError::new("tell an account", ErrorKind::Retryable, error))??;
@@ -66,7 +66,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             .flat_map(|organization| organization.accounts.into_keys())
             .map(|id| id.to_string())
             .collect();
-        accounts.extend(self.findings.places().await?.into_iter().map(|place| place.account));
+        accounts.extend(self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account));
         Ok(accounts)
     }
 
@@ -82,8 +82,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             for (time, partition) in finding.events.iter().filter_map(|event| evidence.own_changes.get(event)) {
                 // The fact is the same each time, so that only the first one makes the stream fold the other account.
                 self.findings.note_concern(&finding.account, partition).await?;
-                let place = AccountRegion::new(finding.account.as_str(), finding.region.as_str());
-                self.observations.request_fold(place, *time, vec![format!("something in {}", partition.key())]).await?;
+                let account_region = AccountRegion::new(finding.account.as_str(), finding.region.as_str());
+                self.observations.request_fold(account_region, *time, vec![format!("something in {}", partition.key())]).await?;
             }
         }
         Ok(())

@@ -95,12 +95,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
         let verified = verified_hours(&read);
-        for (place, gap) in broken_chains(&read) {
-            evidence.gaps.entry((place, gap.missing.clone())).or_default().push(gap);
+        for (account_region, gap) in broken_chains(&read) {
+            evidence.gaps.entry((account_region, gap.missing.clone())).or_default().push(gap);
         }
         let is_replaced = |partition: &Partition| {
             // In a verified hour, the organization's trail replaces what the account reported of its calls.
-            self.trust.is_self_reported(partition) && verified.contains(&(partition.place.clone(), partition.hour))
+            self.trust.is_self_reported(partition) && verified.contains(&(partition.account_region.clone(), partition.hour))
         };
         let mut all_verified = !partitions.is_empty();
         for (partition, facts) in &read {
@@ -132,10 +132,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence.latest = self.findings.latest_time().await?;
         evidence.latest.into_iter().for_each(|latest| evidence.facts.looked_at(latest));
         for partition in self.findings.concerns(account).await? {
-            evidence.concerning.insert(partition.place.account.clone());
+            evidence.concerning.insert(partition.account_region.account.clone());
             for read in self.observations.query(&partition, Some("change#")).await? {
                 if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
-                    let key = change.key(&partition.place.account);
+                    let key = change.key(&partition.account_region.account);
                     evidence.add_change(&key, &self.trust.believed(&partition, change.change));
                 }
             }
@@ -149,7 +149,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let others: BTreeSet<String> = match &self.trust.management_account {
             Some(management) => BTreeSet::from([management.clone()]),
             None if self.trust.organization => BTreeSet::new(),
-            None => self.findings.places().await?.into_iter().map(|place| place.account).collect(),
+            None => self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect(),
         };
         for other in others.iter().filter(|other| *other != account) {
             for (_, facts) in self.cache.read(&self.findings.partitions(other).await?, |_| Volume::UNLIMITED).await? {
@@ -166,7 +166,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     fn add(&self, evidence: &mut AccountEvidence, partition: &Partition, read: &Read, replaced: bool) {
-        let place = &partition.place;
+        let account_region = &partition.account_region;
         let self_reported = self.trust.is_self_reported(partition);
         if !evidence.ahead.is_empty() && evidence.ahead.contains(&Note::item_name(&partition.key(), &read.sort_key)) {
             return;
@@ -174,10 +174,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         match &read.fact {
             Ok(Fact { content: Content::Calls(bytes), .. }) if !replaced => {
                 let covered = |claimed: Invocations| claimed.compliant > 0 && claimed.violation == 0 && claimed.not_provable == 0;
-                match evidence.facts.unpack(&place.account, &place.region, partition.hour, bytes, self_reported) {
+                match evidence.facts.unpack(&account_region.account, &account_region.region, partition.hour, bytes, self_reported) {
                     Ok(unpacked) if self_reported && covered(unpacked.claimed) => {
                         // The same bytes were unpacked a moment ago.
-                        let _ = evidence.claimed_covered.unpack(&place.account, &place.region, partition.hour, bytes, true);
+                        let _ =
+                            evidence.claimed_covered.unpack(&account_region.account, &account_region.region, partition.hour, bytes, true);
                     }
                     Ok(_) => {}
                     Err(error) => {
@@ -185,10 +186,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                         evidence.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
                     }
                 }
-                evidence.packets.entry((place.clone(), partition.hour)).or_default().push((bytes.clone(), self_reported));
+                evidence.packets.entry((account_region.clone(), partition.hour)).or_default().push((bytes.clone(), self_reported));
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
-                let key = change.key(&place.account);
+                let key = change.key(&account_region.account);
                 if self_reported && evidence.changes_of_hub.contains(&key) {
                     return;
                 }
@@ -196,7 +197,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     evidence.changes_of_hub.insert(key);
                 }
                 evidence.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
-                evidence.add_change(&change.key(&place.account), &self.trust.believed(partition, change.change.clone()));
+                evidence.add_change(&change.key(&account_region.account), &self.trust.believed(partition, change.change.clone()));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {
                 let path = state.path.strip_suffix(".json").unwrap_or(&state.path);
@@ -204,23 +205,23 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
             Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) => {
                 if !self_reported {
-                    evidence.heartbeats.entry(place.clone()).or_default().insert(heartbeat.time);
+                    evidence.heartbeats.entry(account_region.clone()).or_default().insert(heartbeat.time);
                 }
                 if !heartbeat.dead_letters.is_empty() {
-                    let of_place = evidence.dead_letters.entry(place.clone()).or_default();
-                    of_place.entry(heartbeat.time).or_default().extend(heartbeat.dead_letters.clone());
+                    let of_account_region = evidence.dead_letters.entry(account_region.clone()).or_default();
+                    of_account_region.entry(heartbeat.time).or_default().extend(heartbeat.dead_letters.clone());
                 }
             }
             Ok(Fact { content: Content::Gap(gap), .. }) => {
-                evidence.gaps.entry((place.clone(), gap.missing.clone())).or_default().push(gap.clone());
+                evidence.gaps.entry((account_region.clone(), gap.missing.clone())).or_default().push(gap.clone());
             }
             Ok(Fact { content: Content::Read(read), .. }) => {
                 evidence.facts.looked_at(read.time);
                 if read.complete {
-                    evidence.complete_reads.entry(place.clone()).or_default().insert(read.time);
+                    evidence.complete_reads.entry(account_region.clone()).or_default().insert(read.time);
                 }
                 if let Some(history) = read.history {
-                    let latest = evidence.histories.entry(place.clone()).or_insert((read.time, history));
+                    let latest = evidence.histories.entry(account_region.clone()).or_insert((read.time, history));
                     *latest = (*latest).max((read.time, history));
                 }
             }
@@ -236,8 +237,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 fn note_of_partition(kind: &str, partition: &Partition, item: String, detail: String) -> Note {
     Note {
         kind: kind.to_owned(),
-        account: partition.place.account.clone(),
-        region: partition.place.region.clone(),
+        account: partition.account_region.account.clone(),
+        region: partition.account_region.region.clone(),
         time: partition.hour.map_or(Timestamp::BEGINNING, start_of),
         item,
         detail,

@@ -38,15 +38,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         options: &AuditOptions<'_>,
     ) -> Vec<Finding> {
         let mut found = altered_observations(account, evidence, options.configuration);
-        for ((place, missing), gaps) in &evidence.gaps {
+        for ((account_region, missing), gaps) in &evidence.gaps {
             let because = gaps.iter().max_by_key(|gap| gap.time).map(|gap| gap.detail.clone()).unwrap_or_default();
             let count = gaps.iter().map(|gap| gap.count).sum();
             let times: Vec<Timestamp> = gaps.iter().map(|gap| gap.time).collect();
-            let finding = own_finding(TELEMETRY_GAP, place, missing, because, count, &times, options.configuration);
+            let finding = own_finding(TELEMETRY_GAP, account_region, missing, because, count, &times, options.configuration);
             // Evidence that it works again resolves the finding, unless only the account itself vouches for it.
             let seen = match missing.as_str() {
-                "heartbeat" => evidence.heartbeats.get(place),
-                "state" => evidence.complete_reads.get(place),
+                "heartbeat" => evidence.heartbeats.get(account_region),
+                "state" => evidence.complete_reads.get(account_region),
                 _ => None,
             };
             found.push(resolved_after(finding, seen));
@@ -84,14 +84,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
 /// Facts that were rewritten, removed before they expired, aren't valid, or were too many to be an auditor's.
 fn altered_observations(account: &str, evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
-    let mut by_place: BTreeMap<AccountRegion, (BTreeSet<&Note>, Vec<&Refused>)> = BTreeMap::new();
+    let mut by_account_region: BTreeMap<AccountRegion, (BTreeSet<&Note>, Vec<&Refused>)> = BTreeMap::new();
     for note in &evidence.notes {
-        by_place.entry(AccountRegion::new(account, note.region.as_str())).or_default().0.insert(note);
+        by_account_region.entry(AccountRegion::new(account, note.region.as_str())).or_default().0.insert(note);
     }
     for refused in &evidence.refused {
-        by_place.entry(AccountRegion::new(account, refused.region.as_str())).or_default().1.push(refused);
+        by_account_region.entry(AccountRegion::new(account, refused.region.as_str())).or_default().1.push(refused);
     }
-    let altered = by_place.iter().filter_map(|(place, (notes, refused))| {
+    let altered = by_account_region.iter().filter_map(|(account_region, (notes, refused))| {
         let of_notes = notes.iter().map(|note| (note.time, note.item.as_str(), note.detail.as_str()));
         let of_refused = refused.iter().map(|refused| (refused.first, refused.item.as_str(), refused.detail.as_str()));
         let (_, item, detail) = of_notes.chain(of_refused).min()?;
@@ -101,16 +101,16 @@ fn altered_observations(account: &str, evidence: &AccountEvidence, configuration
         let because = format!("{count} facts: {}; the first: {item} ({detail})", kinds.join(", "));
         let times = notes.iter().map(|note| note.time).chain(refused.iter().flat_map(|refused| [refused.first, refused.last]));
         let times: Vec<Timestamp> = times.filter(|time| *time > Timestamp::BEGINNING).collect();
-        Some(own_finding(OBSERVATION_ALTERED, place, "", because, count, &times, configuration))
+        Some(own_finding(OBSERVATION_ALTERED, account_region, "", because, count, &times, configuration))
     });
     altered.collect()
 }
 
 /// An account whose facts can't be judged. Its findings stay as they were, and the fold that ends well resolves this one.
 pub(super) fn unjudged_account(account: &str, quarantine: &Quarantine, configuration: &Configuration) -> Finding {
-    let place = AccountRegion::new(account, GLOBAL_REGION);
+    let account_region = AccountRegion::new(account, GLOBAL_REGION);
     let because = format!("what was reported of the account can't be judged, and its findings are as of before: {}", quarantine.problem);
-    let mut finding = own_finding(TELEMETRY_GAP, &place, "judging", because, 1, &[quarantine.since], configuration);
+    let mut finding = own_finding(TELEMETRY_GAP, &account_region, "judging", because, 1, &[quarantine.since], configuration);
     if let Some(until) = quarantine.until {
         (finding.status, finding.resolved_at) = (Status::Resolved, Some(until));
     }
@@ -120,7 +120,7 @@ pub(super) fn unjudged_account(account: &str, quarantine: &Quarantine, configura
 /// Messages in an account's dead-letter queues, which nobody judged. A later heartbeat that the hub read itself or believes, and that
 /// reports empty queues, resolves the finding.
 fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
-    let found = evidence.dead_letters.iter().filter_map(|(place, told)| {
+    let found = evidence.dead_letters.iter().filter_map(|(account_region, told)| {
         let (_, latest) = told.last_key_value()?;
         let because = format!(
             "messages lie in the account's dead-letter queues, and nobody judged what they tell: {}; they are lost 14 days after they came",
@@ -128,8 +128,8 @@ fn unjudged_messages(evidence: &AccountEvidence, configuration: &Configuration) 
         );
         let count = latest.values().flatten().fold(0, |sum: u64, count| sum.saturating_add(*count));
         let times: Vec<Timestamp> = told.keys().copied().collect();
-        let finding = own_finding(TELEMETRY_GAP, place, "dead-letters", because, count.max(1), &times, configuration);
-        Some(resolved_after(finding, evidence.heartbeats.get(place)))
+        let finding = own_finding(TELEMETRY_GAP, account_region, "dead-letters", because, count.max(1), &times, configuration);
+        Some(resolved_after(finding, evidence.heartbeats.get(account_region)))
     });
     found.collect()
 }
@@ -145,9 +145,9 @@ fn resolved_after(mut finding: Finding, restored_at: Option<&BTreeSet<Timestamp>
 /// The blind spots of accounts and Regions whose event history could not be read in full.
 pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<Item = BlindRow> {
     let truncated = evidence.histories.iter().filter(|(_, (_, history))| *history == HistoryRead::Truncated);
-    truncated.map(|(place, _)| BlindRow {
-        account: place.account.as_str().into(),
-        region: place.region.as_str().into(),
+    truncated.map(|(account_region, _)| BlindRow {
+        account: account_region.account.as_str().into(),
+        region: account_region.region.as_str().into(),
         missing: MissingEvidence::EventHistory,
         remedy: MissingEvidence::EventHistory.remedy().to_owned(),
     })
@@ -156,7 +156,7 @@ pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<I
 /// A finding of a rule that the hub checks.
 fn own_finding(
     rule: &Rule,
-    place: &AccountRegion,
+    account_region: &AccountRegion,
     discriminator: &str,
     because: String,
     count: u64,
@@ -165,9 +165,9 @@ fn own_finding(
 ) -> Finding {
     let key = FindingKey {
         rule: rule.id,
-        account: place.account.as_str().into(),
-        region: place.region.as_str().into(),
-        resource: format!("AWS::::Account:{}", place.account),
+        account: account_region.account.as_str().into(),
+        region: account_region.region.as_str().into(),
+        resource: format!("AWS::::Account:{}", account_region.account),
         discriminator: discriminator.to_owned(),
     };
     let (first_seen, last_seen) = (times.iter().min().copied(), times.iter().max().copied());

@@ -27,7 +27,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub(super) async fn request_rebuild(&self, account: Option<&str>) -> Result<(), CallError> {
         // Whoever asks learns at once if there is no configuration to judge by.
         self.configuration().await?;
-        let accounts: BTreeSet<String> = self.findings.places().await?.into_iter().map(|place| place.account).collect();
+        let accounts: BTreeSet<String> =
+            self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect();
         if let Some(unknown) = account.filter(|account| !accounts.contains(*account)) {
             return Err(CallError::new("rebuild", ErrorKind::Refused, format!("nothing was ever reported of account {unknown:?}")));
         }
@@ -55,14 +56,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Notes the partitions of an account that hold facts, from the hour of a time on.
     pub(super) async fn repair(&self, account: &str, since: Timestamp) -> Result<(), CallError> {
         // An account may have reported from a Region for the first time, but hardly from one from which nobody ever did.
-        let mut regions: BTreeSet<String> = self.findings.places().await?.into_iter().map(|place| place.region).collect();
+        let mut regions: BTreeSet<String> =
+            self.findings.account_regions().await?.into_iter().map(|account_region| account_region.region).collect();
         regions.insert(GLOBAL_REGION.to_owned());
         let hours: Vec<Option<i64>> = (hour_of(since)..=hour_of(self.clock.now()) + 1).map(Some).chain([None]).collect();
         let mut partitions = Vec::new();
         for region in &regions {
-            let place = AccountRegion::new(account, region.as_str());
-            let of_hour =
-                |hour: &Option<i64>| [Source::Account, Source::Hub].map(|source| Partition { source, place: place.clone(), hour: *hour });
+            let account_region = AccountRegion::new(account, region.as_str());
+            let of_hour = |hour: &Option<i64>| {
+                [Source::Account, Source::Hub].map(|source| Partition { source, account_region: account_region.clone(), hour: *hour })
+            };
             partitions.extend(hours.iter().flat_map(of_hour));
         }
         for some in partitions.chunks(AT_ONCE) {
@@ -72,7 +75,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 repairing.spawn(async move {
                     if observations.holds_facts(&partition).await? {
                         findings.note_partition(&partition, Volume::default(), true).await?;
-                        findings.note_place(&partition.place).await?;
+                        findings.note_account_region(&partition.account_region).await?;
                     }
                     Ok::<(), CallError>(())
                 });

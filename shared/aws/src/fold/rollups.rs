@@ -32,7 +32,7 @@ pub(super) fn hours_to_make(partitions: &BTreeMap<Partition, PartitionState>, in
         let is_recent = partition.hour.is_some_and(|hour| hour > now - ROLLED_UP_AGAIN_HOURS);
         is_touched(state) || state.rebuilds < index.rebuilds || (is_recent && state.world < index.world)
     };
-    partitions.iter().filter(is_to_make).map(|(partition, _)| (partition.place.clone(), partition.hour)).collect()
+    partitions.iter().filter(is_to_make).map(|(partition, _)| (partition.account_region.clone(), partition.hour)).collect()
 }
 
 /// Whether something was done in a partition since the rollup of its hour was made.
@@ -56,13 +56,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     ) -> Result<bool, CallError> {
         let mut newest_first: Vec<&(AccountRegion, Option<i64>)> = hours.iter().collect();
         newest_first.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
-        for (number, (place, hour)) in newest_first.into_iter().enumerate() {
+        for (number, (account_region, hour)) in newest_first.into_iter().enumerate() {
             if number > 0 && Instant::now() >= enough {
                 return Ok(true);
             }
-            let rollup = self.rollup(place, evidence, world, configuration, *hour);
-            self.findings.put_rollup(place, &hour_text(*hour), &rollup, ticket).await?;
-            let of_hour = partitions.iter().filter(|(partition, _)| partition.place == *place && partition.hour == *hour);
+            let rollup = self.rollup(account_region, evidence, world, configuration, *hour);
+            self.findings.put_rollup(account_region, &hour_text(*hour), &rollup, ticket).await?;
+            let of_hour = partitions.iter().filter(|(partition, _)| partition.account_region == *account_region && partition.hour == *hour);
             let is_older = |state: &PartitionState| is_touched(state) || state.world < index.world || state.rebuilds < index.rebuilds;
             for (partition, state) in of_hour.filter(|(_, state)| is_older(state)) {
                 self.findings.note_rolled_up(partition, state.version, index).await?;
@@ -73,14 +73,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
     fn rollup(
         &self,
-        place: &AccountRegion,
+        account_region: &AccountRegion,
         evidence: &AccountEvidence,
         world: &World,
         configuration: &Configuration,
         hour: Option<i64>,
     ) -> Rollup {
         let selection = Selection {
-            regions: BTreeSet::from([place.region.as_str().into()]),
+            regions: BTreeSet::from([account_region.region.as_str().into()]),
             since: hour.map(start_of),
             until: Some(hour.map_or(Timestamp::BEGINNING, |hour| start_of(hour + 1))),
             ..Selection::default()
@@ -89,9 +89,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut facts = evidence.changes.clone();
         // An evaluation may be recorded in the hour after its call, so both hours are needed to tell whether it is missing.
         for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
-            for (bytes, self_reported) in evidence.packets.get(&(place.clone(), hour)).into_iter().flatten() {
+            for (bytes, self_reported) in evidence.packets.get(&(account_region.clone(), hour)).into_iter().flatten() {
                 // The same bytes were unpacked a moment ago.
-                let _ = facts.unpack(&place.account, &place.region, hour, bytes, *self_reported);
+                let _ = facts.unpack(&account_region.account, &account_region.region, hour, bytes, *self_reported);
             }
         }
         let audit = auditor::audit(facts, world.clone(), &options);
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn rollups_are_made_of_what_was_touched_and_of_recent_hours_when_the_world_changed() {
-        let (now, place) = (494_000, AccountRegion::new("222233334444", "us-east-1"));
+        let (now, account_region) = (494_000, AccountRegion::new("222233334444", "us-east-1"));
         let state = |version, rolled_up, world| PartitionState { version, rolled_up, world, rebuilds: 1, volume: Volume::default() };
         let partitions: BTreeMap<Partition, PartitionState> = [
             (now, state(3, Some(3), 1)),
@@ -117,7 +117,7 @@ mod tests {
             (now - 101, state(2, Some(0), 0)),
         ]
         .into_iter()
-        .map(|(hour, state)| (Partition { source: Source::Account, place: place.clone(), hour: Some(hour) }, state))
+        .map(|(hour, state)| (Partition { source: Source::Account, account_region: account_region.clone(), hour: Some(hour) }, state))
         .collect();
         let made = |world, rebuilds| -> Vec<i64> {
             let hours = hours_to_make(&partitions, &AccountIndex { world, rebuilds, ..AccountIndex::default() }, now);

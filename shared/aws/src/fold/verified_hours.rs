@@ -23,10 +23,10 @@ const LATE_HOURS: i64 = 1;
 pub(super) fn verified_hours(read: &[(Partition, Arc<PartitionFacts>)]) -> Hours {
     let mut stretches: BTreeMap<&AccountRegion, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
-        stretches.entry(&partition.place).or_default().insert((fact.time, fact.until));
+        stretches.entry(&partition.account_region).or_default().insert((fact.time, fact.until));
     }
     let mut hours = Hours::new();
-    for (place, stretches) in stretches {
+    for (account_region, stretches) in stretches {
         // A digest begins at the minute at which the one before ends.
         let mut joined: Vec<(Timestamp, Timestamp)> = Vec::new();
         for (from, until) in stretches {
@@ -38,7 +38,7 @@ pub(super) fn verified_hours(read: &[(Partition, Arc<PartitionFacts>)]) -> Hours
         for (from, until) in joined {
             // The first hour that begins in the period.
             let first = hour_of(from.plus_seconds(3_599));
-            hours.extend((first..hour_of(until) - LATE_HOURS).map(|hour| (place.clone(), Some(hour))));
+            hours.extend((first..hour_of(until) - LATE_HOURS).map(|hour| (account_region.clone(), Some(hour))));
         }
     }
     hours
@@ -59,17 +59,20 @@ fn verified_facts(read: &[(Partition, Arc<PartitionFacts>)]) -> impl Iterator<It
 pub(super) fn broken_chains(read: &[(Partition, Arc<PartitionFacts>)]) -> Vec<(AccountRegion, GapFact)> {
     let mut chains: BTreeMap<(&AccountRegion, &str), Vec<&VerifiedFact>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
-        chains.entry((&partition.place, fact.trail.as_str())).or_default().push(fact);
+        chains.entry((&partition.account_region, fact.trail.as_str())).or_default().push(fact);
     }
     let mut gaps = Vec::new();
-    for ((place, trail), digests) in chains {
+    for ((account_region, trail), digests) in chains {
         for begins in digests.iter().filter(|digest| digest.begins) {
             let Some(before) = digests.iter().map(|digest| digest.until).filter(|until| *until <= begins.time).max() else { continue };
             let detail = format!(
                 "the digests of the trail {trail} begin anew at {}, after {before}: nothing vouches for what was in between",
                 begins.time
             );
-            gaps.push((place.clone(), GapFact { missing: "trail".to_owned(), time: start_of(hour_of(begins.time)), detail, count: 1 }));
+            gaps.push((
+                account_region.clone(),
+                GapFact { missing: "trail".to_owned(), time: start_of(hour_of(begins.time)), detail, count: 1 },
+            ));
         }
     }
     gaps

@@ -85,7 +85,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             }
         }
         for (hour, mut missing) in missing {
-            let partition = Partition { source: Source::Account, place: account_region.clone(), hour: Some(hour) };
+            let partition = Partition { source: Source::Account, account_region: account_region.clone(), hour: Some(hour) };
             let mut reported = EvidenceRows::default();
             for read in self.observations.query(&partition, None).await? {
                 match read.fact.map(|fact| fact.content) {

@@ -74,7 +74,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     ) -> Result<BTreeMap<String, Timestamp>, CallError> {
         let mut heartbeats = BTreeMap::new();
         for hour in hour_of(since)..=hour_of(now) {
-            let partition = Partition { source, place: account_region.clone(), hour: Some(hour) };
+            let partition = Partition { source, account_region: account_region.clone(), hour: Some(hour) };
             for read in self.observations.query(&partition, Some("heartbeat#")).await? {
                 if let Ok(Fact { content: Content::Heartbeat(heartbeat), .. }) = read.fact
                     && (since..=now).contains(&heartbeat.time)
@@ -127,7 +127,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
     /// Whether the hub read the call of one of these heartbeats in the organization's trail.
     async fn is_in_the_trail(&self, account_region: &AccountRegion, reported: &BTreeMap<String, Timestamp>) -> Result<bool, CallError> {
         for hour in reported.values().map(|time| hour_of(*time)).collect::<BTreeSet<i64>>() {
-            let partition = Partition { source: Source::Hub, place: account_region.clone(), hour: Some(hour) };
+            let partition = Partition { source: Source::Hub, account_region: account_region.clone(), hour: Some(hour) };
             let mut facts = EvidenceRows::default();
             for read in self.observations.query(&partition, Some("calls#")).await? {
                 if let Ok(Fact { content: Content::Calls(bytes), .. }) = read.fact {
@@ -148,7 +148,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 
     /// The heartbeat in a record of event history, if it belongs to this account and Region.
     pub(super) fn heartbeat_in(&self, record: &str, account_region: &AccountRegion) -> Option<HeartbeatFact> {
-        let fact = heartbeat_in(record, &self.settings.heartbeat_role).filter(|fact| fact.partition.place == *account_region)?;
+        let fact = heartbeat_in(record, &self.settings.heartbeat_role).filter(|fact| fact.partition.account_region == *account_region)?;
         if let Content::Heartbeat(heartbeat) = fact.content { Some(heartbeat) } else { None }
     }
 

@@ -20,7 +20,7 @@ impl<B: Bucket> Reports<B> {
     /// The report about all accounts. Its calls are those that rollups count. Its records are all zero, because the hub doesn't count them.
     pub(super) async fn whole(&self, all: &[Stored], blind: Vec<BlindRow>) -> Result<Report, CallError> {
         let (mut coverage, mut days, mut invocations) = (Vec::<CoverageRow>::new(), Vec::new(), Invocations::default());
-        for owner in self.findings.places().await? {
+        for owner in self.findings.account_regions().await? {
             for (hour, rollup) in self.findings.rollups(&owner).await? {
                 invocations.add_all(&rollup.invocations);
                 // The hour of calls without a time is no time either.

@@ -23,7 +23,7 @@ pub(super) struct AccountRecords<'r> {
 /// The meaning of a record.
 #[derive(Debug)]
 pub(super) struct RecordEffect<'r> {
-    pub(super) place: AccountRegion,
+    pub(super) account_region: AccountRegion,
     pub(super) partition: Option<Partition>,
     /// An item that was rewritten or removed, and still counts.
     pub(super) keep: Option<&'r Item>,
@@ -45,11 +45,12 @@ impl<'r> RecordEffect<'r> {
     /// Reads a record. `facts_ttl_days` are the days that the hub's own settings keep facts.
     pub(super) fn of(record: &'r StreamRecord, now: Timestamp, facts_ttl_days: i64) -> Self {
         let partition = Partition::parse(record.pk());
-        let place = partition.as_ref().map_or_else(|| account_region_of_broken_key(record.pk()), |partition| partition.place.clone());
+        let account_region =
+            partition.as_ref().map_or_else(|| account_region_of_broken_key(record.pk()), |partition| partition.account_region.clone());
         let time = record.time.unwrap_or(now);
         let is_new = record.old.is_empty();
         let mut effect = RecordEffect {
-            place,
+            account_region,
             partition,
             time,
             added: if is_new { Volume { items: 1, bytes: size_of(&record.new) } } else { Volume::default() },
@@ -61,10 +62,10 @@ impl<'r> RecordEffect<'r> {
             latest: None,
             organization_changed: None,
         };
-        let note = |place: &AccountRegion, kind: &str, detail: String| Note {
+        let note = |account_region: &AccountRegion, kind: &str, detail: String| Note {
             kind: kind.to_owned(),
-            account: place.account.clone(),
-            region: place.region.clone(),
+            account: account_region.account.clone(),
+            region: account_region.region.clone(),
             time,
             item: Note::item_name(record.pk(), record.sk()),
             detail,
@@ -74,7 +75,7 @@ impl<'r> RecordEffect<'r> {
         if record.new.is_empty() {
             let was_due = end_in(&record.old).is_some_and(|at| Timestamp::from_seconds(at) <= time);
             if !(record.by_service && was_due) {
-                effect.note = Some(note(&effect.place, "removed", "removed before its time".to_owned()));
+                effect.note = Some(note(&effect.account_region, "removed", "removed before its time".to_owned()));
                 effect.keep = fact(&record.old);
             }
             return effect;
@@ -83,7 +84,7 @@ impl<'r> RecordEffect<'r> {
             Rewriting::Nothing => {}
             Rewriting::Earlier => effect.keep = fact(&record.old),
             Rewriting::Altered(how) => {
-                effect.note = Some(note(&effect.place, "rewritten", format!("written again with {how}")));
+                effect.note = Some(note(&effect.account_region, "rewritten", format!("written again with {how}")));
                 effect.keep = fact(&record.old);
             }
         }
@@ -94,7 +95,7 @@ impl<'r> RecordEffect<'r> {
                     && told > time.plus_seconds(CLOCKS_DIFFER)
                 {
                     let detail = format!("tells of {told}, which was still to come");
-                    effect.note = Some(note(&effect.place, Note::AHEAD, detail));
+                    effect.note = Some(note(&effect.account_region, Note::AHEAD, detail));
                 }
                 // A member that claims a later time must not make other accounts look silent.
                 effect.latest = fact.latest().filter(|latest| *latest <= now);
@@ -114,7 +115,7 @@ impl<'r> RecordEffect<'r> {
                 effect.malformed = true;
                 // An invalid item in a valid partition is found by every fold that reads the partition.
                 if effect.partition.is_none() {
-                    effect.note = Some(note(&effect.place, "malformed", error.to_string()));
+                    effect.note = Some(note(&effect.account_region, "malformed", error.to_string()));
                 }
             }
         }

@@ -30,7 +30,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LogKey {
     /// The account and Region whose events the file holds.
-    pub(super) place: AccountRegion,
+    pub(super) account_region: AccountRegion,
     /// The time at which CloudTrail delivered it, to the minute.
     pub(super) delivered: Option<Timestamp>,
 }
@@ -41,7 +41,7 @@ impl LogKey {
         let minute = name
             .split('_')
             .find_map(|part| Timestamp::parse_basic(&format!("{}00Z", part.strip_suffix('Z').filter(|part| part.len() == 13)?)));
-        LogKey { place: AccountRegion::new(account, region), delivered: minute }
+        LogKey { account_region: AccountRegion::new(account, region), delivered: minute }
     }
 }
 
@@ -49,7 +49,7 @@ impl LogKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DigestKey {
     /// The account and Region whose log files it lists.
-    pub(super) place: AccountRegion,
+    pub(super) account_region: AccountRegion,
     /// The folder above the account's, which is the organization's id for an organization's trail.
     pub(super) above: String,
     /// The trail and its home Region.
@@ -67,7 +67,7 @@ impl DigestKey {
         let (trail, end) = rest.rsplit_once('_')?;
         let end = Timestamp::parse_basic(end)?;
         let above = above.copied().unwrap_or_default().to_owned();
-        Some(DigestKey { place: AccountRegion::new(account, region), above, trail: trail.to_owned(), end, backfill })
+        Some(DigestKey { account_region: AccountRegion::new(account, region), above, trail: trail.to_owned(), end, backfill })
     }
 }
 
@@ -140,14 +140,17 @@ mod tests {
 
     #[test]
     fn what_isnt_a_log_of_cloudtrail_is_told_by_its_key() {
-        let place = AccountRegion::new("222233334444", "us-east-1");
+        let account_region = AccountRegion::new("222233334444", "us-east-1");
         let log = |name: &str| kind_of(&format!("p/AWSLogs/o-ab/222233334444/CloudTrail/us-east-1/2026/11/20/{name}.json.gz"));
-        assert_eq!(log("x"), Kind::Log(LogKey { place: place.clone(), delivered: None }));
+        assert_eq!(log("x"), Kind::Log(LogKey { account_region: account_region.clone(), delivered: None }));
         let delivered = Timestamp::parse("2026-11-20T10:15:00Z");
-        assert_eq!(log("222233334444_CloudTrail_us-east-1_20261120T1015Z_abcdEFGH"), Kind::Log(LogKey { place: place.clone(), delivered }));
+        assert_eq!(
+            log("222233334444_CloudTrail_us-east-1_20261120T1015Z_abcdEFGH"),
+            Kind::Log(LogKey { account_region: account_region.clone(), delivered })
+        );
         let digest = "AWSLogs/o-ab/222233334444/CloudTrail-Digest/us-east-1/2026/11/20/222233334444_CloudTrail-Digest_us-east-1_my_trail_us-west-2_20261120T101200Z";
         let expected = DigestKey {
-            place,
+            account_region,
             above: "o-ab".to_owned(),
             trail: "my_trail_us-west-2".to_owned(),
             end: Timestamp::parse("2026-11-20T10:12:00Z").unwrap(),

@@ -432,15 +432,15 @@ async fn a_guardrail_that_is_listed_no_longer_is_found_to_be_gone() {
     ] {
         double.says(operation, answer);
     }
-    let place = Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
-    hub.task(&place, "2026-11-20T10:00:00Z").await.unwrap();
+    let account_region = Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
+    hub.task(&account_region, "2026-11-20T10:00:00Z").await.unwrap();
     let (key, gone) = hub.world(&known).await.pop().unwrap();
     assert_eq!((key.ends_with("@20261120T100000Z.json"), gone), (true, json!({"guardrailId": null})));
-    hub.task(&place, "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&account_region, "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(double.asked("GET /guardrails/mine12345678").len(), 1, "what is known to be gone isn't asked about again");
     // An answer that the world can't use is not written.
     double.says("GET /enforcedGuardrailsConfiguration", json!({"guardrailsConfiguration": "elsewhere"}));
-    assert_eq!(hub.task(&place, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
+    assert_eq!(hub.task(&account_region, "2026-11-20T12:00:00Z").await, Err(ErrorKind::Retryable));
     let configurations = hub.world("enforced-configurations/").await;
     assert_eq!(configurations.len(), 1, "{configurations:?}");
 }
@@ -502,9 +502,9 @@ async fn an_event_is_looked_up_by_its_id() {
         [Answer::Json(json!({"Events": [{"EventId": "e1", "CloudTrailEvent": "{}"}]})), Answer::Json(json!({"Events": []}))],
     );
     let reader = ReaderRoles::new(double.aws(), "/guardrail-audit/guardrail-audit-reader".to_owned());
-    let place = AccountRegion::new(MEMBER, "us-east-1");
-    assert_eq!(reader.event(&place, "e1").await.unwrap().as_deref(), Some("{}"));
-    assert_eq!(reader.event(&place, "e2").await.unwrap(), None);
+    let account_region = AccountRegion::new(MEMBER, "us-east-1");
+    assert_eq!(reader.event(&account_region, "e1").await.unwrap().as_deref(), Some("{}"));
+    assert_eq!(reader.event(&account_region, "e2").await.unwrap(), None);
     let asked = double.asked("LookupEvents");
     assert_eq!(asked[0].body["LookupAttributes"], json!([{"AttributeKey": "EventId", "AttributeValue": "e1"}]));
 }

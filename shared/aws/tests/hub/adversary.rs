@@ -81,7 +81,7 @@ fn rules(findings: &[Finding]) -> Vec<&str> {
 }
 
 async fn report(tables: &Tables, records: &[Value]) {
-    let state = StateOf { place: None, files: history::bare_world().into_iter().collect() };
+    let state = StateOf { account_region: None, files: history::bare_world().into_iter().collect() };
     let bodies: Vec<String> = records.iter().map(history::envelope).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     assert!(invocation_auditor(tables, state).take(Some(&own()), &messages).await.failed.is_empty());
@@ -96,7 +96,11 @@ fn forged(records: &[Value], claimed: Invocations) -> Vec<Fact> {
     }
     let packets = collector.into_facts().pack(EventIds::All, &claimed);
     let fact = |packet: audit_core::facts::packed::Packet| Fact {
-        partition: Partition { source: Source::Account, place: AccountRegion::new(packet.account, packet.region), hour: packet.hour },
+        partition: Partition {
+            source: Source::Account,
+            account_region: AccountRegion::new(packet.account, packet.region),
+            hour: packet.hour,
+        },
         content: Content::Calls(packet.bytes),
     };
     packets.into_iter().map(fact).collect()
@@ -140,7 +144,11 @@ async fn another_word_for_the_same_call_hides_nothing() {
     let of_hub: Vec<Fact> = packets
         .into_iter()
         .map(|packet| Fact {
-            partition: Partition { source: Source::Hub, place: AccountRegion::new(packet.account, packet.region), hour: packet.hour },
+            partition: Partition {
+                source: Source::Hub,
+                account_region: AccountRegion::new(packet.account, packet.region),
+                hour: packet.hour,
+            },
             content: Content::Calls(packet.bytes),
         })
         .collect();

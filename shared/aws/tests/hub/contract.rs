@@ -74,7 +74,11 @@ const ACCOUNTS: [&str; 2] = [MEMBER, MANAGEMENT];
 impl EvidenceStore for Dynamo {
     async fn add(&mut self, facts: &EvidenceRows) {
         let packets = facts.pack(EventIds::All, &Invocations::default()).into_iter().map(|packet| Fact {
-            partition: Partition { source: Source::Account, place: AccountRegion::new(packet.account, packet.region), hour: packet.hour },
+            partition: Partition {
+                source: Source::Account,
+                account_region: AccountRegion::new(packet.account, packet.region),
+                hour: packet.hour,
+            },
             content: Content::Calls(packet.bytes),
         });
         let changes = facts.changes().into_iter().map(|(key, change)| {
@@ -95,11 +99,13 @@ impl EvidenceStore for Dynamo {
     async fn facts(&self) -> EvidenceRows {
         let mut facts = EvidenceRows::default();
         for partition in &self.partitions {
-            let Partition { place, hour, .. } = partition;
+            let Partition { account_region, hour, .. } = partition;
             for read in self.observations.query(partition, None).await.unwrap() {
                 match read.fact.unwrap().content {
-                    Content::Calls(bytes) => drop(facts.unpack(&place.account, &place.region, *hour, &bytes, false).unwrap()),
-                    Content::Change(change) => facts.add_change(&change.key(&place.account), &change.change),
+                    Content::Calls(bytes) => {
+                        facts.unpack(&account_region.account, &account_region.region, *hour, &bytes, false).unwrap();
+                    }
+                    Content::Change(change) => facts.add_change(&change.key(&account_region.account), &change.change),
                     other => panic!("{other:?}"),
                 }
             }
@@ -334,17 +340,17 @@ async fn what_has_no_place_in_an_index_is_kept_all_the_same(tables: &Tables) {
 
 async fn rollups_of_any_number_of_models_are_kept(tables: &Tables) {
     let findings = tables.findings();
-    let place = AccountRegion::new(MEMBER, "us-east-1");
+    let account_region = AccountRegion::new(MEMBER, "us-east-1");
     let row = audited(collected(&history())).coverage.remove(0);
     let coverage: Vec<_> =
         (1..=4000).map(|number| CoverageRow { model: format!("model-{number:04}").into(), count: number, ..row.clone() }).collect();
     let total = coverage.iter().map(|row| row.count).sum();
     let rollup = Rollup { invocations: Invocations { violation: total, ..Invocations::default() }, coverage };
-    assert!(findings.put_rollup(&place, "2026-11-20T10", &rollup, 2).await.unwrap());
-    assert!(!findings.put_rollup(&place, "2026-11-20T10", &Rollup::default(), 1).await.unwrap(), "an earlier fold comes too late");
+    assert!(findings.put_rollup(&account_region, "2026-11-20T10", &rollup, 2).await.unwrap());
+    assert!(!findings.put_rollup(&account_region, "2026-11-20T10", &Rollup::default(), 1).await.unwrap(), "an earlier fold comes too late");
     let small = Rollup { invocations: rollup.invocations, coverage: vec![row] };
-    assert!(findings.put_rollup(&place, "2026-11-20T11", &small, 2).await.unwrap());
-    let read = findings.rollups(&place).await.unwrap();
+    assert!(findings.put_rollup(&account_region, "2026-11-20T11", &small, 2).await.unwrap());
+    let read = findings.rollups(&account_region).await.unwrap();
     assert_eq!(read.keys().collect::<Vec<_>>(), ["2026-11-20T10", "2026-11-20T11"]);
     assert_eq!(read["2026-11-20T11"], small);
     let large = &read["2026-11-20T10"];
@@ -357,12 +363,12 @@ async fn rollups_of_any_number_of_models_are_kept(tables: &Tables) {
 async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     let findings = tables.findings();
     let time = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
-    let place = AccountRegion::new(MEMBER, "us-east-1");
-    let partition = |hour| Partition { source: Source::Account, place: place.clone(), hour };
+    let account_region = AccountRegion::new(MEMBER, "us-east-1");
+    let partition = |hour| Partition { source: Source::Account, account_region: account_region.clone(), hour };
     let partitions = BTreeSet::from([partition(None), partition(Some(494_000))]);
     for partition in partitions.iter().chain(&partitions) {
         findings.note_partition(partition, Volume { items: 2, bytes: 30 }, true).await.unwrap();
-        findings.note_place(&partition.place).await.unwrap();
+        findings.note_account_region(&partition.account_region).await.unwrap();
         findings.note_concern(MANAGEMENT, partition).await.unwrap();
     }
     let known = findings.partitions(MEMBER).await.unwrap();
@@ -376,19 +382,19 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     let known = findings.partitions(MEMBER).await.unwrap();
     assert_eq!(known[&partition(None)], PartitionState { rolled_up: Some(2), world: 7, rebuilds: 3, ..twice });
     assert_eq!(known.len(), 2, "what isn't there is not made");
-    assert!(findings.is_known_place(&place).await.unwrap());
-    assert!(!findings.is_known_place(&AccountRegion::new(MEMBER, "eu-west-1")).await.unwrap());
+    assert!(findings.is_known_account_region(&account_region).await.unwrap());
+    assert!(!findings.is_known_account_region(&AccountRegion::new(MEMBER, "eu-west-1")).await.unwrap());
     assert_eq!(findings.concerns(MANAGEMENT).await.unwrap(), partitions);
     assert_eq!(findings.partitions(MANAGEMENT).await.unwrap(), BTreeMap::new());
-    let mut places = findings.places().await.unwrap();
+    let mut account_regions = findings.account_regions().await.unwrap();
     for _ in 0..50 {
-        if !places.is_empty() {
+        if !account_regions.is_empty() {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        places = findings.places().await.unwrap();
+        account_regions = findings.account_regions().await.unwrap();
     }
-    assert_eq!(places, BTreeSet::from([place.clone()]));
+    assert_eq!(account_regions, BTreeSet::from([account_region.clone()]));
 
     let note = Note {
         kind: "rewritten".to_owned(),
@@ -403,10 +409,10 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     assert_eq!(findings.notes(MEMBER).await.unwrap(), BTreeSet::from([note]));
 
     let heartbeat = |event: &str| Content::Heartbeat(HeartbeatFact { time, event_id: event.to_owned(), dead_letters: BTreeMap::new() });
-    let fact = Fact::new(Source::Account, place.clone(), Some(time), heartbeat("first"));
+    let fact = Fact::new(Source::Account, account_region.clone(), Some(time), heartbeat("first"));
     let item = fact.item(400).unwrap();
     findings.keep(&fact.partition, &item).await.unwrap();
-    let mut later = Fact::new(Source::Account, place.clone(), Some(time), heartbeat("second")).item(400).unwrap();
+    let mut later = Fact::new(Source::Account, account_region.clone(), Some(time), heartbeat("second")).item(400).unwrap();
     later.insert("sk".to_owned(), item["sk"].clone());
     findings.keep(&fact.partition, &later).await.unwrap();
     let kept: Vec<Fact> = findings.kept(MEMBER).await.unwrap().iter().map(|item| Fact::from_item(item).unwrap()).collect();
@@ -426,11 +432,11 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
 async fn an_account_is_judged_up_to_a_version(tables: &Tables) {
     let findings = tables.findings();
     assert_eq!(findings.index(MEMBER).await.unwrap(), AccountIndex::default());
-    let raised = Raised { world_changed: true, is_rebuild: true, partitions: 3, places: 1 };
+    let raised = Raised { world_changed: true, is_rebuild: true, partitions: 3, account_regions: 1 };
     assert_eq!(findings.raise_version(MEMBER, raised).await.unwrap(), 1);
     assert_eq!(findings.raise_version(MEMBER, Raised::default()).await.unwrap(), 2);
     let begun = findings.begin_fold(MEMBER).await.unwrap();
-    assert_eq!(begun, AccountIndex { version: 2, folded: 0, attempts: 1, world: 1, rebuilds: 1, partitions: 3, places: 1 });
+    assert_eq!(begun, AccountIndex { version: 2, folded: 0, attempts: 1, world: 1, rebuilds: 1, partitions: 3, account_regions: 1 });
     findings.begin_fold(MEMBER).await.unwrap();
     findings.excuse_fold(MEMBER).await.unwrap();
     assert_eq!(findings.index(MEMBER).await.unwrap(), begun);
@@ -493,10 +499,10 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
     assert!(!findings.put_requested(MEMBER, &Requested::default(), 1).await.unwrap());
     assert_eq!(findings.requested(MEMBER).await.unwrap(), requested);
 
-    let partition = Partition { source: Source::Account, place: AccountRegion::new("444455556666", "us-east-1"), hour: Some(1) };
+    let partition = Partition { source: Source::Account, account_region: AccountRegion::new("444455556666", "us-east-1"), hour: Some(1) };
     assert!(!findings.is_known("444455556666").await.unwrap());
     findings.note_partition(&partition, Volume::default(), true).await.unwrap();
-    findings.note_place(&partition.place).await.unwrap();
+    findings.note_account_region(&partition.account_region).await.unwrap();
     assert!(findings.is_known("444455556666").await.unwrap() && !findings.is_known("44445555666").await.unwrap());
     findings.note_partition(&partition, Volume::default(), true).await.unwrap();
     assert!(!findings.forget_partition(&partition, 1).await.unwrap(), "something was done in it since");

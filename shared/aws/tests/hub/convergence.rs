@@ -104,7 +104,7 @@ impl Installation {
 
     /// Handles messages of the queue until none is left.
     async fn audit(&self, bodies: &[String]) {
-        let state = StateOf { place: None, files: history::bare_world().into_iter().collect() };
+        let state = StateOf { account_region: None, files: history::bare_world().into_iter().collect() };
         let ids: Vec<String> = (0..bodies.len()).map(|id| id.to_string()).collect();
         let mut left: Vec<Message<'_>> = ids.iter().zip(bodies).map(|(id, body)| Message { id, body }).collect();
         for _ in 0..5 {
@@ -314,7 +314,7 @@ async fn a_failure_at_any_call_to_the_store_loses_and_doubles_nothing() {
             let mut anything_failed = false;
             // Each step fails at this call to the store, then continues with what its source delivers again.
             connection.fail_at(call, failure);
-            let (state, all) = (StateOf { place: None, files: history::bare_world().into_iter().collect() }, bodies(&records));
+            let (state, all) = (StateOf { account_region: None, files: history::bare_world().into_iter().collect() }, bodies(&records));
             let messages: Vec<Message<'_>> = all.iter().map(|body| Message { id: "m", body }).collect();
             invocation_auditor(&installation.working, state).take(Some(&own()), &messages).await;
             anything_failed |= connection.recover();

@@ -31,7 +31,7 @@ async fn found(files: &Files, trust: Trust, batches: &[Vec<Value>]) -> Vec<Findi
     for batch in batches {
         let bodies: Vec<String> = batch.iter().map(history::envelope).collect();
         let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "1", body }).collect();
-        let state = StateOf { place: None, files: files.iter().cloned().collect() };
+        let state = StateOf { account_region: None, files: files.iter().cloned().collect() };
         assert!(invocation_auditor(&tables, state).take(Some(&own()), &messages).await.failed.is_empty());
         loop {
             let mut new = tables.inserted().await;

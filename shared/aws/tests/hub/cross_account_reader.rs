@@ -96,7 +96,7 @@ fn time(text: &str) -> Timestamp {
 
 pub(crate) async fn facts_of(tables: &Tables, source: Source, account: &str, at: &str) -> Vec<Content> {
     let hour = Some(time(at).as_micros() / 3_600_000_000);
-    let partition = Partition { source, place: AccountRegion::new(account, "us-east-1"), hour };
+    let partition = Partition { source, account_region: AccountRegion::new(account, "us-east-1"), hour };
     let read = tables.observations().query(&partition, None).await.unwrap();
     read.into_iter().map(|read| read.fact.unwrap().content).collect()
 }
@@ -201,7 +201,7 @@ impl Hub {
     }
 }
 
-fn place() -> Task {
+fn account_region() -> Task {
     Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() }
 }
 
@@ -210,20 +210,20 @@ async fn a_look_writes_only_what_is_new_with_the_time_it_holds_from() {
     let hub = Hub::new().await;
     hub.seen.answers.set(&Question::EnforcedConfigurations, &[json!({"guardrailsConfig": []})]);
     hub.seen.answers.set(&Question::Guardrails, &[json!({"guardrails": []})]);
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
-    hub.task(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T11:00:00Z").await.unwrap();
     let enforced = |time: &str| format!("world/enforced-configurations/{MEMBER}/us-east-1@{time}.json");
     assert_eq!(hub.world().await, [enforced("20261120T100000Z")], "the same again is no news, and what may not be read is not known");
     let configuration = json!({"configId": "c", "guardrailArn": GUARDRAIL, "guardrailVersion": "1", "updatedAt": "2026-11-20T11:20:00Z"});
     hub.seen.answers.set(&Question::EnforcedConfigurations, &[json!({"guardrailsConfig": [configuration]})]);
-    hub.task(&place(), "2026-11-20T12:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T12:00:00Z").await.unwrap();
     assert_eq!(
         hub.world().await,
         [enforced("20261120T100000Z"), enforced("20261120T112000Z")],
         "it holds from when AWS says it was changed"
     );
     hub.seen.answers.set(&Question::EnforcedConfigurations, &[Value::Null]);
-    let throttled = hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap_err();
+    let throttled = hub.task(&account_region(), "2026-11-20T13:00:00Z").await.unwrap_err();
     assert_eq!(throttled.kind, ErrorKind::Retryable, "what is throttled comes again, and nothing is concluded from it");
 }
 
@@ -248,7 +248,7 @@ async fn guardrails_with_their_versions_and_what_uses_them_are_read() {
     );
     set(Question::Agents, json!({"agentSummaries": [{"agentId": "A1"}]}));
     set(Question::Agent("A1".to_owned()), json!({"agent": {"agentId": "A1"}}));
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
     let at = |path: &str| format!("world/{path}@20261120T100000Z.json");
     let (folder, id) = (format!("{MEMBER}/us-east-1"), "mine12345678");
     assert_eq!(
@@ -269,7 +269,7 @@ async fn what_history_shows_and_the_account_never_reported_is_a_gap_and_a_fact()
     let hub = Hub::new().await;
     *hub.seen.history.lock().unwrap() = vec![history::call(MEMBER, 1, 5), history::call(MEMBER, 2, 50)];
     let world = bucket_with(history::bare_world(), None).await;
-    hub.task(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T11:00:00Z").await.unwrap();
     hub.tables.fold_all(&hub.tables.fold(&world, organization())).await;
     let found = hub.tables.all_findings().await;
     let gap = found.iter().find(|finding| finding.rule == "telemetry-gap").unwrap();
@@ -317,10 +317,10 @@ impl Hub {
 #[tokio::test]
 async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
     let hub = Hub::new().await;
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
-    hub.task(&place(), "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T11:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0, "not yet");
-    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 1);
 }
 
@@ -328,7 +328,7 @@ async fn a_heartbeat_that_stays_out_is_a_gap_once_one_was_due() {
 #[tokio::test]
 async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
     let hub = Hub::new().await;
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
     // A call by another principal is no heartbeat, even if the member reports it as one.
     let other = history::call(MEMBER, 900, 150);
     *hub.seen.history.lock().unwrap() = vec![other.clone()];
@@ -342,7 +342,7 @@ async fn heartbeats_that_the_hub_never_saw_prove_no_life() {
         hub.tables.observations().put(&forged(time, &format!("made-up-{hour}"))).await.unwrap();
     }
     hub.tables.observations().put(&forged(time("2026-11-20T12:30:00Z"), other["eventID"].as_str().unwrap())).await.unwrap();
-    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 1);
     let (status, detail) = hub.gap().await.unwrap();
     assert_eq!(status, Status::Open);
@@ -357,18 +357,18 @@ async fn an_honest_account_is_never_silent() {
         let beat = beat(hour, hour * 60 + 5, "guardrail-audit");
         hub.reported(std::slice::from_ref(&beat)).await;
         // Event history shows an event up to twenty minutes later.
-        hub.task(&place(), &format!("2026-11-20T{}:15:00Z", 10 + hour)).await.unwrap();
+        hub.task(&account_region(), &format!("2026-11-20T{}:15:00Z", 10 + hour)).await.unwrap();
         hub.seen.history.lock().unwrap().push(beat);
     }
     assert_eq!((hub.silences().await, hub.gap().await), (0, None));
     // Heartbeats stop and come back: one that the hub read itself resolves the gap.
-    hub.task(&place(), "2026-11-20T22:40:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T22:40:00Z").await.unwrap();
     assert_eq!(hub.gap().await.unwrap().0, Status::Open);
     let back = beat(77, 13 * 60 + 5, "guardrail-audit");
     hub.reported(std::slice::from_ref(&back)).await;
     assert_eq!(hub.gap().await.unwrap().0, Status::Open, "the account's own word puts nothing right");
     hub.seen.history.lock().unwrap().push(back);
-    hub.task(&place(), "2026-11-20T23:40:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T23:40:00Z").await.unwrap();
     assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
 }
 
@@ -382,35 +382,35 @@ async fn an_account_with_more_events_than_are_read_is_alive_and_partly_unseen() 
         let rows = hub.tables.findings().blind(MEMBER).await.unwrap();
         rows.into_iter().filter(|row| row.missing == MissingEvidence::EventHistory).map(|row| row.region.to_string()).collect::<Vec<_>>()
     };
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
     assert_eq!(blind().await, Vec::<String>::new());
     let beat = beat(1, 120, "guardrail-audit");
     hub.reported(std::slice::from_ref(&beat)).await;
     hub.seen.beyond_reach.lock().unwrap().push(beat);
-    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0, "it beats");
     assert_eq!(hub.seen.looked_for.lock().unwrap().len(), 1);
     assert_eq!(blind().await, ["us-east-1"]);
     hub.seen.beyond_reach.lock().unwrap().clear();
-    hub.task(&place(), "2026-11-20T13:30:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T13:30:00Z").await.unwrap();
     assert_eq!(blind().await, Vec::<String>::new(), "a later look is whole");
 }
 
 #[tokio::test]
 async fn a_heartbeat_that_the_organization_s_trail_holds_is_one() {
     let hub = Hub::new().await;
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
     let beat = beat(1, 120, "guardrail-audit");
     hub.reported(std::slice::from_ref(&beat)).await;
     let wanted = auditor::wanted();
     let mut collector = Collector::new(&wanted);
     collector.value(history::envelope(&beat).as_bytes());
     for packet in collector.into_facts().pack(EventIds::All, &Invocations::default()) {
-        let place = AccountRegion::new(packet.account, packet.region);
-        let partition = Partition { source: Source::Hub, place, hour: packet.hour };
+        let account_region = AccountRegion::new(packet.account, packet.region);
+        let partition = Partition { source: Source::Hub, account_region, hour: packet.hour };
         hub.tables.observations().put(&Fact { partition, content: Content::Calls(packet.bytes) }).await.unwrap();
     }
-    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0);
 }
 
@@ -429,7 +429,7 @@ async fn dead_letters_are_a_finding_until_there_are_none() {
     hub.reported(std::slice::from_ref(&empty)).await;
     assert_eq!(hub.gap().await.unwrap().0, Status::Open, "the account's own word puts nothing right");
     hub.seen.history.lock().unwrap().push(empty);
-    hub.task(&place(), "2026-11-20T11:30:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T11:30:00Z").await.unwrap();
     assert_eq!(hub.gap().await.unwrap().0, Status::Resolved);
 }
 
@@ -499,16 +499,16 @@ async fn the_organization_is_read_and_each_account_sent_for() {
 #[tokio::test]
 async fn who_only_forwards_is_heard_by_the_hub_s_own_queue() {
     let hub = Hub::new().await;
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
     // The refused call in the member reaches the hub's instance of the functions through the hub's event bus.
     let beat = beat(9, 130, "guardrail-audit");
     let body = history::envelope(&beat);
     let forwarded = invocation_auditor(&hub.tables, StateOf::default());
     forwarded.take(Some(&AccountRegion::new(HUB, "us-east-1")), &[Message { id: "m", body: &body }]).await;
     hub.seen.history.lock().unwrap().push(beat);
-    hub.task(&place(), "2026-11-20T13:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T13:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 0, "it beats");
-    hub.task(&place(), "2026-11-20T18:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T18:00:00Z").await.unwrap();
     assert_eq!(hub.silences().await, 1, "and when it stops, that is seen");
 }
 
@@ -534,17 +534,17 @@ async fn what_may_be_read_no_longer_is_a_gap_until_it_may_be_read_again() {
         let found = hub.tables.all_findings().await;
         found.into_iter().find(|finding| finding.rule == "telemetry-gap").map(|finding| (finding.status, finding.detail))
     };
-    hub.task(&place(), "2026-11-20T09:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T09:00:00Z").await.unwrap();
     assert_eq!(found().await, None, "what was never read is not known, and no news");
     readable(&hub.seen.answers);
-    hub.task(&place(), "2026-11-20T10:00:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:00:00Z").await.unwrap();
     assert_eq!(found().await, None);
     hub.seen.answers.0.lock().unwrap().clear();
-    hub.task(&place(), "2026-11-20T10:30:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:30:00Z").await.unwrap();
     let (status, detail) = found().await.unwrap();
     assert_eq!(status, Status::Open);
     assert!(detail.contains("may no longer read 2 things"), "{detail}");
     readable(&hub.seen.answers);
-    hub.task(&place(), "2026-11-20T10:50:00Z").await.unwrap();
+    hub.task(&account_region(), "2026-11-20T10:50:00Z").await.unwrap();
     assert_eq!(found().await.unwrap().0, Status::Resolved);
 }

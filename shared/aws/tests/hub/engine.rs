@@ -113,8 +113,8 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
     bedrock(&member, "POST", &format!("/guardrails/{id}"), b"{}");
     let elsewhere = bedrock(&ENGINE.client("333344445555"), "POST", "/guardrails", &guardrail("theirs", "LOW"));
     let hub = Hub::seeing_by(aws()).await;
-    let place = Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
-    hub.task(&place, "2026-11-20T10:00:00Z").await.unwrap();
+    let account_region = Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
+    hub.task(&account_region, "2026-11-20T10:00:00Z").await.unwrap();
     let below = format!("guardrails/{MEMBER}/us-east-1/");
     let world = hub.world("guardrails/").await;
     assert!(world.iter().all(|(path, _)| path.contains(&below) && !path.contains(elsewhere["guardrailId"].as_str().unwrap())), "{world:?}");
@@ -142,7 +142,7 @@ async fn guardrails_are_read_in_the_account_and_region_they_are_in() {
     assert_eq!(listed["guardrails"], json!([]));
 
     bedrock(&member, "DELETE", &format!("/guardrails/{id}"), b"");
-    hub.task(&place, "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&account_region, "2026-11-20T11:00:00Z").await.unwrap();
     let (path, gone) = hub.world(&format!("{below}{id}/DRAFT")).await.pop().unwrap();
     assert_eq!((path.ends_with("@20261120T110000Z.json"), gone), (true, json!({"guardrailId": null})));
 }

@@ -38,8 +38,8 @@ async fn put(tables: &Tables, finding: &Finding, ticket: i64) -> StreamRecord {
     let units = vec!["r-ab12".to_owned(), "ou-ab12-prodprod".to_owned()];
     let stored = Stored { finding: finding.clone(), ticket, units, basis: Basis::Reported };
     assert!(tables.findings().put(&stored).await.unwrap());
-    let place = audit_aws::partition::AccountRegion::new(finding.account.as_str(), finding.region.as_str());
-    tables.findings().note_place(&place).await.unwrap();
+    let account_region = audit_aws::partition::AccountRegion::new(finding.account.as_str(), finding.region.as_str());
+    tables.findings().note_account_region(&account_region).await.unwrap();
     let items = tables.items(&tables.findings).await;
     let item = items.into_iter().find(|item| item["sk"].as_s().unwrap() == &finding.id).unwrap();
     inserted(usize::try_from(ticket).unwrap(), item)

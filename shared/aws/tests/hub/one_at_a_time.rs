@@ -34,7 +34,7 @@ fn organization() -> Trust {
 }
 
 async fn report(tables: &Tables, account: &str, numbers: std::ops::Range<u64>) {
-    let state = StateOf { place: None, files: history::bare_world().into_iter().collect() };
+    let state = StateOf { account_region: None, files: history::bare_world().into_iter().collect() };
     let bodies: Vec<String> = numbers.map(|number| history::envelope(&history::call(account, number, number))).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     assert!(invocation_auditor(tables, state).take(Some(&own()), &messages).await.failed.is_empty());
@@ -268,8 +268,8 @@ async fn what_there_is_no_time_for_is_handed_on() {
     }
     let mut messages = routed(&judging, &tables.inserted().await).await;
     let rollups = async || {
-        let place = AccountRegion::new(MEMBER, "us-east-1");
-        tables.findings().rollups(&place).await.unwrap().into_keys().collect::<Vec<String>>()
+        let account_region = AccountRegion::new(MEMBER, "us-east-1");
+        tables.findings().rollups(&account_region).await.unwrap().into_keys().collect::<Vec<String>>()
     };
     let mut folds = 0;
     while let Some(message) = messages.pop() {
@@ -379,7 +379,7 @@ async fn an_account_reports_in_no_more_regions_than_there_are() {
         regions.iter().enumerate().map(|(number, region)| junk(format!("{MEMBER}#{region}#2026-11-20T10"), number)).collect();
     routed(&judging, &records[..60]).await;
     routed(&judging, &records[60..]).await;
-    assert_eq!(tables.findings().places().await.unwrap().len(), 64);
+    assert_eq!(tables.findings().account_regions().await.unwrap().len(), 64);
     let refused = tables.findings().refused(MEMBER).await.unwrap();
     assert_eq!(refused.iter().map(|refused| (refused.reason.as_str(), refused.count)).collect::<Vec<_>>(), [("region", 36)]);
 }

@@ -193,7 +193,7 @@ fn gap(findings: &[Finding]) -> Option<&Finding> {
 
 /// The account reports a real call and one that was never made.
 async fn account_reports(tables: &Tables) {
-    let state = crate::support::StateOf { place: None, files: history::bare_world().into_iter().collect() };
+    let state = crate::support::StateOf { account_region: None, files: history::bare_world().into_iter().collect() };
     let bodies: Vec<String> = [1, 77].iter().map(|number| history::envelope(&history::call(MEMBER, *number, 5))).collect();
     let messages: Vec<Message<'_>> = bodies.iter().map(|body| Message { id: "m", body }).collect();
     crate::support::invocation_auditor(tables, state).take(Some(&crate::support::own()), &messages).await;

@@ -378,7 +378,7 @@ impl Tables {
         let findings = self.findings();
         let mut all = Vec::new();
         let accounts: std::collections::BTreeSet<String> =
-            findings.places().await.unwrap().into_iter().map(|place| place.account).collect();
+            findings.account_regions().await.unwrap().into_iter().map(|account_region| account_region.account).collect();
         for account in accounts {
             all.extend(findings.of_account(&account).await.unwrap().into_values().map(|stored| stored.finding));
         }
@@ -502,16 +502,18 @@ pub fn metrics(function: &'static str) -> Metrics {
 /// A source of state: the files of a world.
 #[derive(Clone, Debug, Default)]
 pub struct StateOf {
-    pub place: Option<AccountRegion>,
+    pub account_region: Option<AccountRegion>,
     pub files: std::collections::BTreeMap<String, Vec<u8>>,
 }
 
 impl ReadState for StateOf {
     async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
-        let place = self.place.clone().unwrap_or_else(|| AccountRegion::new("222233334444", "us-east-1"));
+        let account_region = self.account_region.clone().unwrap_or_else(|| AccountRegion::new("222233334444", "us-east-1"));
         let path = match question {
             Question::EffectivePolicy(account) => format!("effective-policies/{account}.json"),
-            Question::EnforcedConfigurations => format!("enforced-configurations/{}/{}.json", place.account, place.region),
+            Question::EnforcedConfigurations => {
+                format!("enforced-configurations/{}/{}.json", account_region.account, account_region.region)
+            }
             other => return Err(CallError::new(format!("read {other:?}"), ErrorKind::Denied, "not in this test")),
         };
         self.files.get(&path).cloned().ok_or_else(|| CallError::new("read state", ErrorKind::Denied, "not in this test"))
