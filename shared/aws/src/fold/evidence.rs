@@ -26,6 +26,9 @@ use crate::{
     queue::Queue,
 };
 
+/// Partitions of another account that are held at once while its changes of the organization are looked for.
+const OTHERS_AT_ONCE: usize = 4;
+
 /// Packed calls, and whether only the account itself vouches for them.
 pub(super) type PacketOf = (Vec<u8>, bool);
 
@@ -152,12 +155,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             None => self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect(),
         };
         for other in others.iter().filter(|other| *other != account) {
-            for (_, facts) in self.cache.read(&self.findings.partitions(other).await?, |_| Volume::UNLIMITED).await? {
-                for read in facts.iter() {
-                    if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
-                        && change.is_of_organization()
-                    {
-                        evidence.add_change(&change.key(other), &change.change);
+            let partitions: Vec<_> = self.findings.partitions(other).await?.into_iter().collect();
+            // A few at a time: all of them may be more than a fold holds, and the other account's size must not stop this one's fold.
+            for some in partitions.chunks(OTHERS_AT_ONCE) {
+                for (_, facts) in self.cache.read(&some.iter().cloned().collect(), |_| Volume::UNLIMITED).await? {
+                    for read in facts.iter() {
+                        if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
+                            && change.is_of_organization()
+                        {
+                            evidence.add_change(&change.key(other), &change.change);
+                        }
                     }
                 }
             }
