@@ -96,8 +96,8 @@ pub(super) async fn put_all<B: Bus>(bus: &B, records: &[StreamRecord]) -> Option
             Ok(answers) => answers,
             Err(error) => {
                 tracing::error!(error = chain(&error), "events of findings could not be put");
-                // A request that is refused once is refused for ever, and must not hold up the alerts behind it.
-                if error.kind == ErrorKind::Refused {
+                // What is refused or denied once is so for long, and must not hold up the alerts behind it. The findings are in the table.
+                if matches!(error.kind, ErrorKind::Refused | ErrorKind::Denied) {
                     continue;
                 }
                 return request.first().map(|event| event.sequence.clone());
@@ -278,5 +278,6 @@ mod tests {
         assert_eq!(put(answers).await, (Some("14".to_owned()), vec![10, 10]));
         assert_eq!(put(vec![Err(ErrorKind::Retryable); 3]).await, (Some("0".to_owned()), vec![3]));
         assert_eq!(put(vec![Err(ErrorKind::Refused); 3]).await, (None, vec![3]), "it would be refused for ever");
+        assert_eq!(put(vec![Err(ErrorKind::Denied); 3]).await, (None, vec![3]), "no permission holds up no alert");
     }
 }
