@@ -124,9 +124,14 @@ impl<Q: Queue> Router<Q> {
             }
         }
         let mut raised = Raised::default();
-        let new_account_regions = self.new_account_regions(&accepted).await?;
-        let (new_account_regions, too_many) =
-            new_account_regions.split_at(new_account_regions.len().min(Bounds::room_for_account_regions(index.account_regions)));
+        let of_hub: BTreeSet<&AccountRegion> =
+            accepted.iter().filter(|effect| !self.is_self_reported(effect)).map(|effect| &effect.account_region).collect();
+        let mut new_account_regions = self.new_account_regions(&accepted).await?;
+        // The bound is for what an account says of itself: Regions that it invents leave no Region of the hub's unknown.
+        new_account_regions.sort_by_key(|account_region| !of_hub.contains(account_region));
+        let always = new_account_regions.iter().filter(|account_region| of_hub.contains(*account_region)).count();
+        let room = Bounds::room_for_account_regions(index.account_regions).max(always);
+        let (new_account_regions, too_many) = new_account_regions.split_at(new_account_regions.len().min(room));
         accepted.retain(|effect| {
             let is_taken = !too_many.contains(&&effect.account_region) || !self.is_self_reported(effect);
             if !is_taken {
@@ -180,7 +185,8 @@ impl<Q: Queue> Router<Q> {
         }
         for refused in refusals.values() {
             // Only the first of a kind is news. Later ones are in the count that the next fold reads.
-            is_new_evidence |= self.findings.refuse(account, refused).await?;
+            // If the message for it could not be sent, the batch comes again, and then it isn't the first.
+            is_new_evidence |= self.findings.refuse(account, refused).await? || index.version > index.folded;
         }
         if !refusals.is_empty() {
             self.metrics.emit(&[("refused", refusals.values().map(|refused| refused.count).sum())]);
