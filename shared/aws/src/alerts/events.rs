@@ -36,11 +36,11 @@ pub struct Event {
     pub sequence: String,
     /// When the finding was changed.
     pub time: Option<Timestamp>,
-    /// What is known of the change, as JSON.
+    /// The `detail` of the event, as JSON: the finding, and what it was before.
     pub detail: String,
 }
 
-/// What became of an event.
+/// The answer of EventBridge about one event of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// EventBridge has it.
@@ -96,14 +96,15 @@ pub(super) async fn put_all<B: Bus>(bus: &B, records: &[StreamRecord]) -> Option
             Ok(answers) => answers,
             Err(error) => {
                 tracing::error!(error = chain(&error), "events of findings could not be put");
-                // What is refused or denied once is so for long, and must not hold up the alerts behind it. The findings are in the table.
+                // A request that is refused or denied would be so again, and must not hold up the alerts behind it. The findings are in the table.
                 if matches!(error.kind, ErrorKind::Refused | ErrorKind::Denied) {
                     continue;
                 }
                 return request.first().map(|event| event.sequence.clone());
             }
         };
-        for (event, answer) in request.iter().zip(answers) {
+        // An event that the answer doesn't mention has not been accepted.
+        for (event, answer) in request.iter().zip(answers.into_iter().chain(std::iter::repeat(Answer::Failed))) {
             match answer {
                 Answer::Accepted => {}
                 Answer::Failed => return Some(event.sequence.clone()),
@@ -259,6 +260,15 @@ mod tests {
         }
     }
 
+    /// A bus that says nothing of any event.
+    struct Silent;
+
+    impl Bus for Silent {
+        async fn put(&self, _: &[Event]) -> Result<Vec<Answer>, CallError> {
+            Ok(Vec::new())
+        }
+    }
+
     async fn put(answers: Vec<Result<Answer, ErrorKind>>) -> (Option<String>, Vec<usize>) {
         let open = finding(Status::Open, "a");
         let records: Vec<StreamRecord> = (0..answers.len()).map(|number| record(&number.to_string(), None, Some(&open))).collect();
@@ -276,6 +286,7 @@ mod tests {
         assert_eq!(put(answers.clone()).await, (None, vec![10, 10, 5]));
         answers[14] = Ok(Failed);
         assert_eq!(put(answers).await, (Some("14".to_owned()), vec![10, 10]));
+        assert_eq!(put_all(&Silent, &[record("5", None, Some(&finding(Status::Open, "a")))]).await, Some("5".to_owned()), "no answer");
         assert_eq!(put(vec![Err(ErrorKind::Retryable); 3]).await, (Some("0".to_owned()), vec![3]));
         assert_eq!(put(vec![Err(ErrorKind::Refused); 3]).await, (None, vec![3]), "it would be refused for ever");
         assert_eq!(put(vec![Err(ErrorKind::Denied); 3]).await, (None, vec![3]), "no permission holds up no alert");
