@@ -55,7 +55,7 @@ fn gives_what_it_expects(event: &Path) -> datatest_stable::Result<()> {
     Ok(())
 }
 
-/// What was found has each field that is expected of it.
+/// Asserts that a finding has each field that the case expects of it.
 fn has_fields(found: &Value, expected: &Value, of: &str) {
     for (field, value) in expected.as_object().into_iter().flatten() {
         assert_eq!(&found[field], value, "`{field}` of {of}");

@@ -30,7 +30,7 @@ use crate::{
 /// Seconds before its end from which an exception is shown as ending soon.
 const SOON_SECONDS: i64 = 30 * 24 * 60 * 60;
 
-/// What there is to say of an exception.
+/// The state of an exception, which decides what `exceptions check` reports of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     InForce,
@@ -142,7 +142,7 @@ fn mistake(error: &ConfigurationError, text: &str) -> PlacedLint {
     placed(position, Lint { level: Level::Error, kind: "configuration-mistake", pointer: String::new(), message: error.message.clone() })
 }
 
-/// What an exception gives reason to say, on the line where it begins.
+/// The result that is shown for an exception, on the line where it begins.
 fn lint(Checked { exception, state, .. }: &Checked<'_>, number: usize, text: &str) -> Option<PlacedLint> {
     let (level, kind) = match state {
         State::InForce => return None,

@@ -184,7 +184,7 @@ fn units(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -> i
     writeln!(out)
 }
 
-/// Whether the output goes to a terminal of at least this many columns.
+/// Returns whether the output goes to a terminal of at least this many columns.
 fn is_wide(least: usize) -> bool {
     columns().is_some_and(|columns| columns >= least)
 }

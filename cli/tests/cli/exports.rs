@@ -16,7 +16,7 @@ fn demo_in(format: &str, further: &[&str]) -> Ran {
     run(&[&["audit", &logs, "--world", &world, "--now", NOW, "--quiet", "--fail-on", "never", "--format", format], further].concat())
 }
 
-/// How many findings have each pair of words, and the sum of their calls and changes.
+/// Counts the findings by a pair of words, such as severity and status, and sums up their calls and changes.
 fn sums(findings: impl Iterator<Item = (String, String, u64)>) -> BTreeMap<(String, String), (u64, u64)> {
     let mut sums: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
     for (severity, status, count) in findings {

@@ -1,4 +1,4 @@
-//! How much a single account may report. What goes beyond is no work of an auditor: it isn't read, it is counted, and it is a finding of the
+//! The bounds of what a single account may report. No auditor writes more: the rest isn't read, it is counted, and it is a finding of the
 //! account ([`observation-altered`](audit_core::rules)).
 //!
 //! INVARIANT: the bounds apply only to what an account says about itself ([`Trust::is_self_reported`]). What the hub read itself is never
@@ -8,7 +8,7 @@ use audit_core::timestamp::Timestamp;
 
 use crate::{clock::hour_of, findings::Volume, partition::Partition, trust::Trust};
 
-/// What is read of one partition; more is a flood. A working auditor writes a few hundred items an hour, and 14 MB if an account makes ten
+/// The most that a fold reads of one partition; more is a flood. A working auditor writes a few hundred items an hour, and 14 MB if an account makes ten
 /// million calls a day and each is a violation.
 pub const READ: Volume = Volume { items: 5_000, bytes: 24 << 20 };
 
@@ -71,7 +71,7 @@ impl Refusal {
         }
     }
 
-    /// What is wrong, for people.
+    /// The reason in words, for the finding.
     #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl Bounds {
         }
     }
 
-    /// Whether an account may have another partition of its own, besides this number.
+    /// Returns whether an account that has this number of partitions of its own may have another.
     #[must_use]
     pub fn allow_partition(&self, partitions: i64) -> bool {
         partitions < BUSY_REGIONS * (self.facts_ttl_days + 2) * 24
@@ -122,13 +122,13 @@ impl Bounds {
     }
 }
 
-/// Whether so much of one partition is more than is read.
+/// Returns whether a partition holds more than a fold reads of it.
 #[must_use]
 pub fn is_flood(volume: Volume) -> bool {
     volume.items > READ.items || volume.bytes > READ.bytes
 }
 
-/// Whether so much was written into one partition that what is added to it needs no look.
+/// Returns whether so much was written into a partition that the router no longer looks at what is added.
 #[must_use]
 pub fn is_lasting_flood(volume: Volume) -> bool {
     volume.items > FLOODS * READ.items || volume.bytes > FLOODS * READ.bytes
