@@ -291,11 +291,7 @@ fn conclude(checked: Checked, options: &AuditOptions<'_>) -> Audit {
     audit.coverage.sort_unstable();
     audit.days = days.into_iter().flatten().collect();
     audit.days.sort_unstable();
-    audit.findings.sort_by(|a, b| {
-        let worst_first = |finding: &Finding| (finding.status, Reverse(finding.severity));
-        let by_account_region = (&a.account, &a.region, &a.rule, &a.id).cmp(&(&b.account, &b.region, &b.rule, &b.id));
-        worst_first(a).cmp(&worst_first(b)).then(by_account_region)
-    });
+    audit.findings.sort_by(Finding::order);
     audit.warnings.extend(unmatched(&state, &regions, &excepted, options));
     audit
 }

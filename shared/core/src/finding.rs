@@ -2,7 +2,11 @@
 //!
 //! There is one finding per rule, account, Region, resource and discriminator ([`FindingKey`]), however many calls or changes show it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BTreeMap,
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -78,6 +82,17 @@ pub struct Finding {
     pub resolved_at: Option<Timestamp>,
     /// The exception of the configuration that suppresses the finding.
     pub suppression: Option<Suppression>,
+}
+
+impl Finding {
+    /// The order of reports: open ones first and the worst first, those of an account and Region together.
+    #[must_use]
+    pub fn order(&self, other: &Finding) -> Ordering {
+        let worst_first = |finding: &Finding| (finding.status, Reverse(finding.severity));
+        let by_account_region =
+            (&self.account, &self.region, &self.rule, &self.id).cmp(&(&other.account, &other.region, &other.rule, &other.id));
+        worst_first(self).cmp(&worst_first(other)).then(by_account_region)
+    }
 }
 
 /// The status of a finding, as version 1 of the JSON report writes it.
