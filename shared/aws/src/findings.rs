@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use audit_core::{
     finding::{Finding, Status},
+    report::Unreadable,
     timestamp::Timestamp,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -25,8 +26,8 @@ pub use self::{
 };
 use crate::{
     aws::Aws,
-    error::{CallError, failed},
-    observations::{Item, query_all},
+    error::{CallError, chain, failed},
+    observations::{Item, query_all, query_pages},
 };
 
 /// The table of findings.
@@ -72,6 +73,29 @@ impl Findings {
     pub async fn of_account(&self, account: &str) -> Result<BTreeMap<String, Stored>, CallError> {
         let items = query_all(&self.aws, &self.table, &findings_key(account), None, true).await?;
         items.iter().map(|item| stored(item).map(|stored| (stored.finding.id.clone(), stored))).collect()
+    }
+
+    /// The findings of an account that can be read, or those whose ids begin with `prefix`; and which items can't.
+    pub async fn readable_of_account(&self, account: &str, prefix: Option<&str>) -> Result<(Vec<Stored>, Vec<Unreadable>), CallError> {
+        let key = findings_key(account);
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+        query_pages(&self.aws, &self.table, &key, prefix, false, |page| {
+            for item in &page {
+                match self.readable(&key, text(item, "sk").unwrap_or_default(), stored(item)) {
+                    Ok(stored) => found.push(stored),
+                    Err(why) => unreadable.push(why),
+                }
+            }
+            true
+        })
+        .await?;
+        Ok((found, unreadable))
+    }
+
+    /// What was parsed from an item, or the item's address and why it can't be read.
+    fn readable<T>(&self, pk: &str, sk: &str, parsed: Result<T, CallError>) -> Result<T, Unreadable> {
+        let address = || format!("{}: {pk} {sk}", self.table);
+        parsed.map_err(|error| Unreadable { file: address(), record: None, reason: chain(&error) })
     }
 
     /// A finding by its account and id.

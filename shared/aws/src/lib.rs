@@ -42,6 +42,7 @@
 //! ```
 
 pub mod alerts;
+mod at_once;
 pub mod aws;
 pub mod bounds;
 pub mod bucket;

@@ -109,6 +109,24 @@ async fn query(
     most: Volume,
 ) -> Result<(Vec<Item>, u64), CallError> {
     let (mut items, mut bytes) = (Vec::new(), 0);
+    query_pages(aws, table, pk, prefix, consistent, |page| {
+        bytes += page.iter().map(size_of).sum::<u64>();
+        items.extend(page);
+        items.len() as u64 <= most.items && bytes <= most.bytes
+    })
+    .await?;
+    Ok((items, bytes))
+}
+
+/// Hands the same items to `take` page by page, until it has enough of them.
+pub(crate) async fn query_pages(
+    aws: &Aws,
+    table: &str,
+    pk: &str,
+    prefix: Option<&str>,
+    consistent: bool,
+    mut take: impl FnMut(Vec<Item>) -> bool,
+) -> Result<(), CallError> {
     let mut start = None;
     loop {
         let mut request = aws.dynamodb().query().table_name(table).consistent_read(consistent).set_exclusive_start_key(start);
@@ -121,11 +139,8 @@ async fn query(
         let request = request.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
         let page = request.send().await.map_err(failed(format!("query {table}")))?;
         start = page.last_evaluated_key;
-        let page = page.items.unwrap_or_default();
-        bytes += page.iter().map(size_of).sum::<u64>();
-        items.extend(page);
-        if start.is_none() || items.len() as u64 > most.items || bytes > most.bytes {
-            return Ok((items, bytes));
+        if !take(page.items.unwrap_or_default()) || start.is_none() {
+            return Ok(());
         }
     }
 }

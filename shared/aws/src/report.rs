@@ -1,14 +1,14 @@
 //! `report`: answers queries for findings over HTTPS (a function URL), and writes reports to S3 on a schedule.
 
 mod csv;
-mod page;
+pub(crate) mod page;
 mod query;
 mod scoreboard;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use audit_core::{
-    report::{BlindRow, v1},
+    report::{BlindRow, Unreadable, v1},
     timestamp::Timestamp,
     verdict::Invocations,
 };
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 pub use self::scoreboard::{Coverage, Score};
 use self::{
     csv::{findings_csv, scoreboard_csv},
+    page::{Parts, whole},
     query::{Query, Token},
     scoreboard::{ratio, scoreboard},
 };
@@ -33,6 +34,7 @@ use crate::{
     lambda::{Handler, Invocation},
     observations::Item,
     settings::Environment,
+    world,
 };
 
 /// Answers queries, and writes reports.
@@ -217,13 +219,7 @@ impl<B: Bucket> Reports<B> {
         for account in self.accounts().await? {
             all.extend(self.findings.of_account(&account).await?.into_values());
         }
-        all.sort_by(|a, b| {
-            (a.finding.status, std::cmp::Reverse(a.finding.severity), &a.finding.id).cmp(&(
-                b.finding.status,
-                std::cmp::Reverse(b.finding.severity),
-                &b.finding.id,
-            ))
-        });
+        all.sort_by(|a, b| a.finding.order(&b.finding));
         Ok(all)
     }
 
@@ -258,7 +254,22 @@ impl<B: Bucket> Reports<B> {
         let scores = scoreboard(&all);
         let coverage = self.coverage(None, false).await?;
         let blind = self.blind().await?;
-        let whole = self.whole(&all, blind).await?;
+        let organization = world::organization(&self.bucket).await.unwrap_or_else(|error| {
+            // A report without names is better than none.
+            error::warn("the organization could not be read", &error);
+            None
+        });
+        let parts = Parts {
+            findings: all.iter().map(|stored| stored.finding.clone()).collect(),
+            blind,
+            unreadable: Vec::new(),
+            organization,
+            now: self.clock.now(),
+        };
+        let whole = whole(&self.findings, self.findings.account_regions().await?, parts).await?;
+        if let Some(Unreadable { file, reason, .. }) = whole.unreadable.first() {
+            return Err(CallError::new(format!("read {file}"), ErrorKind::Refused, reason.clone()));
+        }
         let page = audit_page::html(&whole).map_err(|error| CallError::new("write the report as a page", ErrorKind::Refused, error))?;
         let blind: Vec<v1::BlindRow<'_>> = whole.blind.iter().map(v1::BlindRow::from).collect();
         let timeline: Vec<v1::TimelineRow<'_>> = whole.timeline.iter().map(v1::TimelineRow::from).collect();

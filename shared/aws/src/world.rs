@@ -6,6 +6,7 @@ use std::{
 };
 
 use audit_core::{
+    organization::Organization,
     timestamp::Timestamp,
     world::{SnapshotPath, World},
 };
@@ -14,7 +15,7 @@ use tokio::sync::Mutex;
 use crate::{
     bucket::Bucket,
     clock::Clock,
-    error::{self, CallError},
+    error::{self, BoxError, CallError, ErrorKind},
     partition::AccountRegion,
     state::{Question, ReadState},
 };
@@ -156,6 +157,18 @@ impl<B: Bucket> HubWorld<B> {
     pub fn bucket(&self) -> &B {
         &self.bucket
     }
+}
+
+/// The organization as the hub read it last; `None` if it reads none.
+pub(crate) async fn organization(bucket: &impl Bucket) -> Result<Option<Organization>, CallError> {
+    let prefix = format!("{PREFIX}organization");
+    let is_reading = |key: &String| key.strip_prefix(&prefix).is_some_and(|rest| rest.starts_with(['.', '@']));
+    let listed = bucket.list(&prefix).await?;
+    let Some(latest) = listed.into_iter().map(|listed| listed.key).filter(is_reading).max() else { return Ok(None) };
+    let Some(json) = bucket.get(&latest).await? else { return Ok(None) };
+    let failed = |error: BoxError| CallError::new(format!("read {latest}"), ErrorKind::Refused, error);
+    let value = serde_json::from_slice(&json).map_err(|error| failed(error.into()))?;
+    Organization::from_json(&value).map(Some).map_err(|error| failed(error.into()))
 }
 
 /// The world of these files. A file that can't be used is logged, and its state is not known.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use audit_core::report::CoverageRow;
+use audit_core::report::{BlindRow, CoverageRow, Unreadable};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,11 @@ use super::{
     Findings,
     items::{account_key, from_json, key, text, to_json},
 };
-use crate::{error::CallError, observations::query_all, partition::AccountRegion};
+use crate::{
+    error::CallError,
+    observations::{query_all, query_pages},
+    partition::AccountRegion,
+};
 
 /// The calls of an account and Region in an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +22,7 @@ pub struct Rollup {
     /// The calls by verdict.
     pub invocations: audit_core::verdict::Invocations,
     /// The calls by model, operation and verdict.
-    pub coverage: Vec<audit_core::report::CoverageRow>,
+    pub coverage: Vec<CoverageRow>,
 }
 
 /// Stands for model and operation where a [`Rollup`] has more rows than an item can hold.
@@ -51,19 +55,43 @@ impl Findings {
             .collect()
     }
 
+    /// Hands the rollups of an account and Region to `take`, by hour and page by page, each as far as it can be read.
+    pub async fn each_rollup(
+        &self,
+        account_region: &AccountRegion,
+        mut take: impl FnMut(&str, Result<Rollup, Unreadable>),
+    ) -> Result<(), CallError> {
+        let key = rollup_key(account_region);
+        query_pages(&self.aws, &self.table, &key, None, false, |page| {
+            for item in &page {
+                let hour = text(item, "sk").unwrap_or_default();
+                take(hour, self.readable(&key, hour, from_json(text(item, "rollup").unwrap_or_default())));
+            }
+            true
+        })
+        .await
+    }
+
     /// Writes the blind spots of an account, unless a later fold has.
-    pub async fn put_blind(&self, account: &str, blind: &[audit_core::report::BlindRow], ticket: i64) -> Result<bool, CallError> {
+    pub async fn put_blind(&self, account: &str, blind: &[BlindRow], ticket: i64) -> Result<bool, CallError> {
         let mut item = key(&account_key(account), "BLIND");
         item.insert("blind".to_owned(), AttributeValue::S(to_json(&blind)?));
         self.put_if_latest(item, ticket, "write what can't be seen").await
     }
 
     /// The blind spots of an account.
-    pub async fn blind(&self, account: &str) -> Result<Vec<audit_core::report::BlindRow>, CallError> {
+    pub async fn blind(&self, account: &str) -> Result<Vec<BlindRow>, CallError> {
         match self.get_item(&account_key(account), "BLIND").await? {
             Some(item) => from_json(text(&item, "blind").unwrap_or("[]")),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// The blind spots of an account, as far as they can be read.
+    pub async fn readable_blind(&self, account: &str) -> Result<Result<Vec<BlindRow>, Unreadable>, CallError> {
+        let key = account_key(account);
+        let item = self.get_item(&key, "BLIND").await?;
+        Ok(item.map_or(Ok(Vec::new()), |item| self.readable(&key, "BLIND", from_json(text(&item, "blind").unwrap_or("[]")))))
     }
 }
 
