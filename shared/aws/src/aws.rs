@@ -6,6 +6,8 @@ use std::{
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+#[cfg(feature = "command-line")]
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::{
@@ -16,6 +18,9 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::config_bag::ConfigBag;
+
+#[cfg(feature = "command-line")]
+use crate::error::{CallError, ErrorKind};
 
 /// Limits of 3 seconds for connecting, 15 for an attempt and 60 for a call with its retries.
 #[must_use]
@@ -84,6 +89,14 @@ impl Aws {
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(Region::as_ref)
+    }
+
+    /// Fails if there are no credentials, with what the SDK says about every place in which it looked.
+    #[cfg(feature = "command-line")]
+    pub async fn require_credentials(&self) -> Result<(), CallError> {
+        let failed = |error: BoxError| CallError::new("find AWS credentials", ErrorKind::Denied, error);
+        let provider = self.config.credentials_provider().ok_or_else(|| failed("none are configured".into()))?;
+        provider.provide_credentials().await.map(|_| ()).map_err(|error| failed(error.into()))
     }
 
     /// With an SDK configuration that the caller made.

@@ -23,6 +23,7 @@
 //! ```
 
 mod attempt;
+mod basis;
 mod configuration;
 mod cross_account;
 mod evidence;
@@ -47,7 +48,10 @@ use audit_core::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::attempt::{Attempted, FoldTask};
+pub use self::{
+    attempt::{Attempted, FoldTask},
+    basis::Basis,
+};
 use self::{configuration::LastConfiguration, evidence::AccountEvidence, partition_cache::PartitionCache};
 pub use crate::trust::Trust;
 use crate::{
@@ -62,8 +66,8 @@ use crate::{
     observations::Observations,
     partition::{AccountRegion, Partition},
     queue::{Queue, SqsQueue},
-    settings::Environment,
-    world::{File, HubWorld, world_of},
+    settings::{CONFIGURATION_KEY, Environment},
+    world::{File, HubWorld},
 };
 
 /// Judges the facts of accounts, and writes their findings.
@@ -131,7 +135,7 @@ impl Fold<S3Bucket> {
         let observations = environment.required("OBSERVATIONS_TABLE")?;
         let findings = environment.required("FINDINGS_TABLE")?;
         let bucket = environment.required("WORLD_BUCKET")?;
-        let key = environment.parsed("CONFIGURATION_KEY", "configuration/guardrail-audit.toml".to_owned())?;
+        let key = environment.parsed("CONFIGURATION_KEY", CONFIGURATION_KEY.to_owned())?;
         let folds = environment.required("FOLDS_QUEUE_URL")?;
         let trust = Trust::from_environment(&environment)?;
         let ttl_days = environment.facts_ttl_days()?;
@@ -181,9 +185,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             quarantine.until = Some(self.clock.now());
             quarantine.clone()
         });
-        let files = self.world.files_of(account, self.trust.management_account.as_deref(), &evidence.concerning).await?;
-        let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
-        let world = world_of(read.chain(evidence.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
+        let (files, world) = self.world_of(account, &evidence).await?;
         let options = AuditOptions { configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
 
         let audit = auditor::audit(evidence.facts.clone(), world.clone(), &options);
@@ -282,7 +284,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 }
 
 /// The latest organization in these files of the world.
-pub(crate) fn organization_in(files: &[File]) -> Option<Organization> {
+fn organization_in(files: &[File]) -> Option<Organization> {
     let latest = files.iter().filter(|(path, _)| path.starts_with("organization")).max_by(|(a, _), (b, _)| a.cmp(b));
     let (_, json) = latest?;
     Organization::from_json(&serde_json::from_slice(json).ok()?).ok()

@@ -36,9 +36,10 @@
 //!    ├─► trust, bounds                            whom the hub believes, and how much it takes in
 //!    └─► metrics, clock, settings, error
 //!
-//! doctor  snapshot                    commands of `guardrail-audit` (feature `command-line`)
+//! doctor  snapshot  hub               what commands of `guardrail-audit` ask (feature `command-line`)
 //!    ├─► inventory, state, aws ─► rate_limit
-//!    └─► snapshots ─► folder
+//!    ├─► snapshots ─► folder
+//!    └─► report, fold                 which make for a person what they make in the functions
 //! ```
 
 pub mod alerts;
@@ -59,6 +60,8 @@ pub mod findings;
 pub mod fold;
 #[cfg(feature = "command-line")]
 pub mod folder;
+#[cfg(feature = "command-line")]
+pub mod hub;
 pub mod inventory;
 pub mod invocations;
 pub mod lambda;

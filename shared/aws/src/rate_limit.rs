@@ -80,9 +80,16 @@ fn limit_of(request: &HttpRequest) -> (String, Duration) {
     let uri = request.uri();
     let (host, path) = uri.split_once("://").map_or(("", uri), |(_, rest)| rest.split_once('/').unwrap_or((rest, "")));
     let operation = if operation.is_empty() { path.split(['/', '?']).next().unwrap_or_default() } else { operation };
-    let identity = request.headers().get("authorization").and_then(|header| header.split("Credential=").nth(1)?.split('/').next());
-    (format!("{} {host} {operation}", identity.unwrap_or_default()), interval(false, operation))
+    // `Credential=<key>/<day>/<Region>/<service>/aws4_request`
+    let scope = request.headers().get("authorization").and_then(|header| header.split("Credential=").nth(1)).unwrap_or_default();
+    let (identity, service) = (scope.split('/').next().unwrap_or_default(), scope.split('/').nth(3).unwrap_or_default());
+    let interval = if UNLIMITED.contains(&service) { Duration::ZERO } else { interval(false, operation) };
+    (format!("{identity} {host} {operation}"), interval)
 }
+
+/// Services in which only the hub's own table and bucket are read, which take thousands of requests a second
+/// (docs/aws/prices-and-limits.md#dynamodb).
+const UNLIMITED: [&str; 2] = ["dynamodb", "s3"];
 
 fn interval(of_organizations: bool, operation: &str) -> Duration {
     Duration::from_millis(match operation {
@@ -117,6 +124,9 @@ mod tests {
             |key| limit_of(&request("organizations.us-east-1.amazonaws.com", "", Some("AWSOrganizationsV20161128.DescribePolicy"), key));
         assert_eq!(policy("A"), policy("B"));
         assert_eq!(policy("A"), ("DescribePolicy".to_owned(), Duration::from_millis(500)));
+        let mut query = request("dynamodb.us-east-1.amazonaws.com", "", Some("DynamoDB_20120810.Query"), "A");
+        query.headers_mut().insert("authorization", "AWS4-HMAC-SHA256 Credential=A/20261120/us-east-1/dynamodb/aws4_request");
+        assert_eq!(limit_of(&query).1, Duration::ZERO, "a hub of a thousand accounts is read by thousands of queries");
         let guardrail = |host, id, key| limit_of(&request(host, &format!("guardrails/{id}?guardrailVersion=1"), None, key)).0;
         assert_eq!(guardrail("bedrock.us-east-1.amazonaws.com", "a", "A"), guardrail("bedrock.us-east-1.amazonaws.com", "b", "A"));
         assert_ne!(guardrail("bedrock.us-east-1.amazonaws.com", "a", "A"), guardrail("bedrock.us-east-1.amazonaws.com", "a", "B"));

@@ -7,6 +7,9 @@ use audit_core::severity::Severity;
 /// Days that facts may be kept.
 pub const FACTS_TTL_DAYS: RangeInclusive<i64> = 1..=3_650;
 
+/// The object in the hub's bucket that holds the configuration, unless a setting names another.
+pub const CONFIGURATION_KEY: &str = "configuration/guardrail-audit.toml";
+
 /// Environment variables.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<String, String>);

@@ -5,11 +5,11 @@
 
 mod support;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 
 use audit_aws::{
     fact::{Content, Fact, ReadFact},
-    fold::Trust,
+    fold::{Basis, Trust},
     invocations::Message,
     partition::{AccountRegion, Source},
 };
@@ -24,6 +24,8 @@ use cases::Case;
 use serde_json::Value;
 use support::{StateOf, bucket_with, invocation_auditor, now, own, tables, world_of};
 
+static EVERYTHING: LazyLock<Selection> = LazyLock::new(Selection::default);
+
 datatest_stable::harness! {
     { test = gives_what_the_command_line_gives, root = "../../events", pattern = r"^[^/]+/[^/]+/event\.json$" },
 }
@@ -35,17 +37,22 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
     let configuration = case.configuration_file().map(std::fs::read_to_string).transpose()?;
     let world = world_of(&case);
 
-    let expected = {
+    let (expected, explained) = {
         let wanted = auditor::wanted();
         let mut collector = Collector::new(&wanted);
         for body in &bodies {
             let _: Taken = collector.value(body.as_bytes());
         }
         let configuration = configuration.as_deref().map(Configuration::parse).transpose()?.unwrap_or_default();
-        let options = AuditOptions { configuration: &configuration, selection: &Selection::default(), now: now(), threads: 1 };
-        let mut findings = auditor::audit(collector.into_facts(), world.world.clone(), &options).findings;
+        let facts = collector.into_facts();
+        let mut findings = auditor::audit(facts.clone(), world.world.clone(), &options(&configuration)).findings;
         findings.sort_by(|a, b| a.id.cmp(&b.id));
-        findings
+        // One is explained: that the hub's facts tell the same of it, too.
+        let explained = findings.iter().find(|finding| finding.verdict.is_some()).map(|finding| {
+            let steps = auditor::explain_finding(&finding.id, facts, world.world.clone(), &options(&configuration));
+            (finding.id.clone(), finding.account.clone(), steps)
+        });
+        (findings, explained)
     };
 
     let found: Vec<Finding> = tokio::runtime::Runtime::new()?.block_on(async {
@@ -68,12 +75,22 @@ fn gives_what_the_command_line_gives(event: &Path) -> datatest_stable::Result<()
         let alone = Trust { organization: false, ..Trust::default() };
         // A fact is written later than the event that it records.
         let written = times.iter().copied().chain([now()]).max().unwrap_or_else(now);
-        tables.fold_all_written_at(&tables.fold(&bucket, alone), written).await;
+        let judging = tables.fold(&bucket, alone);
+        tables.fold_all_written_at(&judging, written).await;
+        if let Some((id, account, steps)) = explained {
+            assert!(steps.is_some(), "a finding about calls has a latest call");
+            let Basis { facts, world, configuration } = judging.basis(&account).await.unwrap();
+            assert_eq!(auditor::explain_finding(&id, facts, world, &options(&configuration)), steps);
+        }
         tables.all_findings().await
     });
     let json = |findings: &[Finding]| serde_json::to_string_pretty(findings).unwrap();
     assert_eq!(json(&found), json(&expected));
     Ok(())
+}
+
+fn options(configuration: &Configuration) -> AuditOptions<'_> {
+    AuditOptions { configuration, selection: &EVERYTHING, now: now(), threads: 1 }
 }
 
 fn time_of(body: &str) -> Option<Timestamp> {

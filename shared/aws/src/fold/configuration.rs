@@ -59,6 +59,17 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         parse(&accepted, "the configuration that was last accepted")
     }
 
+    /// The same, for whoever only looks: nothing is kept of it.
+    pub(super) async fn configuration_in_force(&self) -> Result<Configuration, CallError> {
+        let Some(bytes) = self.world.bucket().get(&self.configuration_key).await? else { return Ok(Configuration::default()) };
+        let unreadable = match parse(&String::from_utf8_lossy(&bytes), &self.configuration_key) {
+            Ok(configuration) => return Ok(configuration),
+            Err(unreadable) => unreadable,
+        };
+        let accepted = self.findings.document::<String>(ACCEPTED).await?.ok_or(unreadable)?;
+        parse(&accepted, "the configuration that was last accepted")
+    }
+
     /// Checks that the uploaded configuration can be parsed.
     pub(super) async fn check_configuration(&self) -> Result<(), CallError> {
         self.uploaded_configuration().await?.map(|_| ())

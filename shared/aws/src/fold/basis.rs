@@ -1,0 +1,41 @@
+//! What an account's findings rest on, for whoever asks why they are as they are. Nothing is written.
+
+use audit_core::{config::Configuration, facts::EvidenceRows, world::World};
+
+use super::{Fold, evidence::AccountEvidence};
+use crate::{
+    bucket::Bucket,
+    error::CallError,
+    queue::Queue,
+    world::{File, world_of},
+};
+
+/// What an account's findings rest on.
+#[derive(Debug)]
+pub struct Basis {
+    /// The account's facts, and those of others that concern it.
+    pub facts: EvidenceRows,
+    /// The state in force.
+    pub world: World,
+    /// The configuration in force.
+    pub configuration: Configuration,
+}
+
+impl<B: Bucket, Q: Queue> Fold<B, Q> {
+    /// What the findings of an account rest on now.
+    pub async fn basis(&self, account: &str) -> Result<Basis, CallError> {
+        let configuration = self.configuration_in_force().await?;
+        let partitions = self.findings.partitions(account).await?;
+        let evidence = self.evidence(account, &partitions).await?;
+        let (_, world) = self.world_of(account, &evidence).await?;
+        Ok(Basis { facts: evidence.facts, world, configuration })
+    }
+
+    /// The files of the world that bear on an account, and the world of these and of the states that it reported and that are believed.
+    pub(super) async fn world_of(&self, account: &str, evidence: &AccountEvidence) -> Result<(Vec<File>, World), CallError> {
+        let files = self.world.files_of(account, self.trust.management_account.as_deref(), &evidence.concerning).await?;
+        let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
+        let world = world_of(read.chain(evidence.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
+        Ok((files, world))
+    }
+}
