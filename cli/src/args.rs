@@ -14,12 +14,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
-    aws::{DoctorArgs, SnapshotArgs},
+    aws::{DoctorArgs, HubArgs, SnapshotArgs},
     calls::{AuditArgs, ExplainArgs, SimulateArgs},
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
     input::{BasisArgs, filter_of},
     output::{CallFormat, ExportArgs, Format, LintFormat, OutputArgs, PlainFormat},
-    store::{BundleCommand, FindingsCommand, ReportArgs},
+    store::{BundleCommand, FindingsCommand, ReportArgs, SourceArgs},
     values::rule_meant,
     view::{GroupBy, Sort, ViewArgs},
 };
@@ -57,9 +57,9 @@ pub(crate) enum Command {
     Guardrail(GuardrailCommand),
     /// List the rules, or explain one
     Rules(RulesArgs),
-    /// Report from a store
+    /// Report from a store, or from the hub in AWS
     Report(ReportArgs),
-    /// Look at the findings in a store
+    /// Look at the findings in a store, or in the hub in AWS
     #[command(subcommand)]
     Findings(FindingsCommand),
     /// Work with evidence bundles, which `report --bundle` writes

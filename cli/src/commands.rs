@@ -77,7 +77,7 @@ fn warn_of(problems: &[Problem], console: Console) {
 
 /// The error of a build without the AWS SDK.
 #[cfg(not(feature = "aws"))]
-fn needs_aws(what: &str) -> anyhow::Error {
+pub(crate) fn needs_aws(what: &str) -> anyhow::Error {
     anyhow::anyhow!("{what} needs a build with the feature `aws`: cargo install --path cli --features aws")
 }
 
@@ -89,6 +89,6 @@ fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
 }
 
 /// Returns the time given by `--now`, or else the clock's.
-fn now(given: Option<Timestamp>) -> Timestamp {
+pub(crate) fn now(given: Option<Timestamp>) -> Timestamp {
     given.unwrap_or_else(|| Timestamp::from_seconds(jiff::Timestamp::now().as_second()))
 }

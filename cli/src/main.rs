@@ -9,6 +9,7 @@ mod console;
 mod exit;
 mod filter;
 mod output;
+mod source;
 
 use clap::Parser as _;
 

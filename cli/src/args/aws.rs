@@ -1,4 +1,4 @@
-//! The arguments of the commands that call AWS: `snapshot` and `doctor`.
+//! The arguments of the commands that call AWS: `snapshot`, `doctor`, and those that read the hub.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,34 @@ pub(crate) struct Credentials {
     /// Role to assume in other accounts: its name, with its path if it has one
     #[arg(long, value_name = "ROLE", default_value = "guardrail-audit-snapshot")]
     pub(crate) role_name: String,
+}
+
+/// The hub in AWS, where findings are read from it.
+#[derive(Args, Debug)]
+pub(crate) struct HubArgs {
+    /// Read the hub in AWS, with credentials of its account that may only read (needs a build with the feature `aws`)
+    #[arg(long)]
+    pub(crate) hub: bool,
+
+    /// Profile of the AWS configuration [default: as the environment says]
+    #[arg(long, value_name = "NAME", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
+    pub(crate) profile: Option<String>,
+
+    /// Region of the hub [default: the one that is configured]
+    #[arg(long, value_name = "REGION", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
+    pub(crate) hub_region: Option<String>,
+
+    /// Its table of findings, if that isn't the one of the template
+    #[arg(long, value_name = "TABLE", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
+    pub(crate) findings_table: Option<String>,
+
+    /// Its table of observations, likewise
+    #[arg(long, value_name = "TABLE", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
+    pub(crate) observations_table: Option<String>,
+
+    /// Its bucket, likewise
+    #[arg(long, value_name = "BUCKET", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
+    pub(crate) world_bucket: Option<String>,
 }
 
 /// The credentials that AWS is called with, and the accounts and Regions to read.

@@ -6,6 +6,7 @@ use audit_core::timestamp::Timestamp;
 use clap::Args;
 
 use super::{
+    aws::HubArgs,
     input::{BasisArgs, SelectionArgs},
     output::{CallFormat, OutputArgs},
     values::{FailOn, fail_on, timestamp},
@@ -38,8 +39,9 @@ pub(crate) struct AuditArgs {
 
 #[derive(Args, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["finding", "account"]))]
+#[command(group = clap::ArgGroup::new("of_hub").args(["hub"]).conflicts_with_all(["store", "input", "world", "config", "no_config"]))]
 pub(crate) struct ExplainArgs {
-    /// The id of a finding, or the start of it; needs --store or --input
+    /// The id of a finding, or the start of it; needs --store, --hub or --input
     #[arg(value_name = "FINDING")]
     pub(crate) finding: Option<String>,
 
@@ -77,6 +79,10 @@ pub(crate) struct ExplainArgs {
     /// The files that the finding came from, if there is no store
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) input: Vec<PathBuf>,
+
+    /// The hub in AWS: its facts, its world and its configuration
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
 }
 
 #[derive(Args, Debug)]

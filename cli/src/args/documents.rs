@@ -6,6 +6,7 @@ use audit_core::timestamp::Timestamp;
 use clap::{Args, Subcommand};
 
 use super::{
+    aws::HubArgs,
     output::{LintFormat, PlainFormat},
     values::timestamp,
 };
@@ -83,8 +84,10 @@ pub(crate) enum ExceptionsCommand {
         #[arg(long, value_name = "FILE", default_value = "guardrail-audit.toml")]
         config: PathBuf,
         /// A store, to see which findings each exception suppresses
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "hub")]
         store: Option<PathBuf>,
+        #[command(flatten)]
+        hub: HubArgs,
         /// "Now" [default: the time of the run]
         #[arg(long, value_name = "TIME", value_parser = timestamp)]
         now: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! The arguments of the commands that read a store: `report` and `findings`.
+//! The arguments of the commands that read a store or the hub: `report` and `findings`.
 
 use std::path::PathBuf;
 
@@ -6,16 +6,28 @@ use audit_core::framework::Framework;
 use clap::{Args, Subcommand};
 
 use super::{
+    aws::HubArgs,
     input::FindingFilter,
     output::{ExportArgs, Format, OutputArgs, PlainFormat},
     values::framework,
 };
 
+/// What findings are read from.
 #[derive(Args, Debug)]
-pub(crate) struct ReportArgs {
+#[command(group = clap::ArgGroup::new("source").required(true).args(["store", "hub"]))]
+pub(crate) struct SourceArgs {
     /// The store
     #[arg(long, value_name = "FILE")]
-    pub(crate) store: PathBuf,
+    pub(crate) store: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filter: FindingFilter,
@@ -49,9 +61,8 @@ pub(crate) enum BundleCommand {
 pub(crate) enum FindingsCommand {
     /// List findings
     List {
-        /// The store
-        #[arg(long, value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        source: SourceArgs,
         #[command(flatten)]
         filter: FindingFilter,
         /// How the result looks
@@ -68,9 +79,8 @@ pub(crate) enum FindingsCommand {
         /// Its id, or the start of it
         #[arg(value_name = "FINDING")]
         finding: String,
-        /// The store
-        #[arg(long, value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        source: SourceArgs,
         /// How the result looks
         #[arg(long, default_value = "table")]
         format: PlainFormat,

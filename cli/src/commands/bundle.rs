@@ -28,6 +28,7 @@ use crate::{
     console::Console,
     exit::{Exit, UsageError},
     output::{self, text::counted},
+    source::Source,
 };
 
 /// The name of the manifest in the bundle.
@@ -56,12 +57,12 @@ struct Entry {
     sha256: String,
 }
 
-/// Writes the bundle of a report and of the store that it comes from.
-pub(crate) fn write(path: &Path, report: &Report, store: &Store, console: Console) -> anyhow::Result<()> {
+/// Writes the bundle of a report and of what it comes from.
+pub(crate) fn write(path: &Path, report: &Report, source: &Source, console: Console) -> anyhow::Result<()> {
     let mut digest = String::new();
     let context = || format!("failed to write the bundle `{}`", path.display());
     output::replace(path, |file| {
-        digest = fill(file, report, store)?;
+        digest = fill(file, report, source)?;
         Ok(())
     })
     .with_context(context)?;
@@ -70,11 +71,33 @@ pub(crate) fn write(path: &Path, report: &Report, store: &Store, console: Consol
 }
 
 /// Writes a bundle, and returns the SHA-256 of its manifest.
-fn fill(file: &mut File, report: &Report, store: &Store) -> anyhow::Result<String> {
+fn fill(file: &mut File, report: &Report, source: &Source) -> anyhow::Result<String> {
     let mut bundle = Bundle { zip: ZipWriter::new(BufWriter::new(file)), files: BTreeMap::new() };
     bundle.add("report.html", |out| Ok(out.write_all(audit_page::html(report)?.as_bytes())?))?;
     bundle.add("report.json", |out| Ok(serde_json::to_writer_pretty(out, &v1::Report::from(report))?))?;
     bundle.add("findings.csv", |mut out| output::csv(&mut out, &report.findings, &report.accounts))?;
+    match source {
+        Source::Store(store) => add_store(&mut bundle, store)?,
+        // The hub keeps packed facts and no files, so that there is no list of either.
+        #[cfg(feature = "aws")]
+        Source::Hub(hub) => {
+            hub.each_world_file(|path, json| bundle.add(&format!("world/{path}"), |out| Ok(out.write_all(json)?)).map(|_| ()))?;
+        }
+    }
+    let manifest = Manifest {
+        schema_version: 1,
+        tool: format!("{} {}", report.tool.name, report.tool.version),
+        generated_at: report.generated_at,
+        filter: report.filter.as_ref().map(ToString::to_string),
+        files: std::mem::take(&mut bundle.files),
+    };
+    let digest = bundle.add(MANIFEST, |out| Ok(serde_json::to_writer_pretty(out, &manifest)?))?;
+    bundle.zip.finish()?.flush()?;
+    Ok(digest)
+}
+
+/// Adds the ids of the records in a store, the names of the files that these were read from, and its world.
+fn add_store<W: Write + Seek>(bundle: &mut Bundle<W>, store: &Store) -> anyhow::Result<()> {
     bundle.add("records.csv", |out| {
         let heading = ["event_id", "request_id", "event_time", "account", "region", "event_name"];
         let mut table = csv::Writer::new(out, LineEnding::Lf, heading)?;
@@ -95,16 +118,7 @@ fn fill(file: &mut File, report: &Report, store: &Store) -> anyhow::Result<Strin
     for (path, json) in store.load_world()? {
         bundle.add(&format!("world/{path}"), |out| Ok(out.write_all(&json)?))?;
     }
-    let manifest = Manifest {
-        schema_version: 1,
-        tool: format!("{} {}", report.tool.name, report.tool.version),
-        generated_at: report.generated_at,
-        filter: report.filter.as_ref().map(ToString::to_string),
-        files: std::mem::take(&mut bundle.files),
-    };
-    let digest = bundle.add(MANIFEST, |out| Ok(serde_json::to_writer_pretty(out, &manifest)?))?;
-    bundle.zip.finish()?.flush()?;
-    Ok(digest)
+    Ok(())
 }
 
 /// A bundle that is being written.

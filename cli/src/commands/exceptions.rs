@@ -1,9 +1,9 @@
 //! `guardrail-audit exceptions`: checks a configuration and its exceptions.
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
-use anyhow::Context as _;
 use audit_core::{
+    auditor::Selection,
     config::{Configuration, Exception},
     config_file::ConfigurationError,
     finding::{Finding, Status},
@@ -11,7 +11,6 @@ use audit_core::{
     timestamp::Timestamp,
 };
 use audit_exports::lints::{Check, LintedFile, PlacedLint, Position};
-use audit_local::store::Store;
 use serde_json::{Value, json};
 
 use super::{configuration, now};
@@ -25,6 +24,7 @@ use crate::{
         table,
         text::counted,
     },
+    source::Source,
 };
 
 /// Seconds before its end from which an exception is shown as ending soon.
@@ -62,7 +62,7 @@ impl State {
     }
 }
 
-/// An exception, its state, and the number of findings that it suppresses, if there is a store to see it in.
+/// An exception, its state, and the number of findings that it suppresses, if there are findings to see it in.
 struct Checked<'c> {
     exception: &'c Exception,
     state: State,
@@ -70,7 +70,7 @@ struct Checked<'c> {
 }
 
 pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Result<Exit> {
-    let ExceptionsCommand::Check { config, store, now: given, format, output } = command;
+    let ExceptionsCommand::Check { config, store, hub, now: given, format, output } = command;
     let text = configuration::read(config)?;
     let write = |lints: Vec<PlacedLint>, rows: &[Checked<'_>]| {
         let file = LintedFile { uri: uri(config), lints };
@@ -86,10 +86,18 @@ pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Resu
             return Err(configuration::quoted(config, &error).into());
         }
     };
-    let findings = store.as_deref().map(findings_in).transpose()?;
+    let source = match store {
+        Some(path) => Some(Source::store(path)?),
+        None if hub.hub => Some(Source::hub(hub, console)?),
+        None => None,
+    };
+    let found = source.map(|source| source.findings(&Selection::default())).transpose()?;
     let now = now(*given);
     let check = |exception| {
-        let suppressed = findings.as_ref().map(|findings| findings.iter().filter(|finding| is_suppressed_by(finding, exception)).count());
+        let suppressed = found.as_ref().map(|found| found.findings.iter().filter(|finding| is_suppressed_by(finding, exception)).count());
+        // A finding that can't be read may be the one.
+        let is_known = found.as_ref().is_some_and(|found| found.unreadable.is_empty());
+        let suppressed = suppressed.filter(|count| *count > 0 || is_known);
         Checked { exception, state: State::of(exception, suppressed, now), suppressed }
     };
     let rows: Vec<Checked<'_>> = configuration.exceptions.iter().map(check).collect();
@@ -98,10 +106,6 @@ pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Resu
     write(lints, &rows)?;
     console.note(format_args!("{}, {attention} of them to look at", counted(rows.len(), "exception")));
     Ok(Exit::Clean)
-}
-
-fn findings_in(path: &Path) -> anyhow::Result<Vec<Finding>> {
-    Ok(Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?.findings()?)
 }
 
 fn write(mut out: &mut dyn Write, file: LintedFile, rows: &[Checked<'_>], format: LintFormat, console: Console) -> anyhow::Result<()> {

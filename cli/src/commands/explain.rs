@@ -1,5 +1,8 @@
 //! `guardrail-audit explain`: explains step by step why a call or a finding was judged as it was.
 
+#[cfg(feature = "aws")]
+mod hub;
+
 use std::io::Write as _;
 
 use anyhow::Context as _;
@@ -26,10 +29,21 @@ use crate::{
 };
 
 pub(crate) fn run(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
+    if args.hub.hub {
+        return explain_from_hub(args, console);
+    }
     match &args.finding {
         Some(id) => explain_finding(id, args, console),
         None => explain_call(args, console),
     }
+}
+
+#[cfg(feature = "aws")]
+use hub::run as explain_from_hub;
+
+#[cfg(not(feature = "aws"))]
+fn explain_from_hub(_: &ExplainArgs, _: Console) -> anyhow::Result<Exit> {
+    Err(super::needs_aws("--hub"))
 }
 
 fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
@@ -57,7 +71,9 @@ fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Re
         Ok((read.scanned.facts, world))
     };
     if args.store.is_none() && args.input.is_empty() {
-        return Err(UsageError("a finding needs the --store that holds it, or the --input that it came from".to_owned()).into());
+        return Err(
+            UsageError("a finding needs the --store or the --hub that holds it, or the --input that it came from".to_owned()).into()
+        );
     }
     let (facts, world) = evidence()?;
     let findings = auditor::audit(facts, world, &options).findings;
@@ -91,9 +107,7 @@ fn is_stored(id: &str, args: &ExplainArgs) -> anyhow::Result<bool> {
 }
 
 fn explain_call(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
-    let (Some(account), Some(region), Some(model)) = (&args.account, &args.region, &args.model) else {
-        return Err(UsageError("--account, --region and --model are needed".to_owned()).into());
-    };
+    let given = CallArgs::of(args)?;
     let configured = configuration::of(&args.basis, &args.input, console)?;
     let (facts, world, choices) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
@@ -103,24 +117,45 @@ fn explain_call(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
         let choices = Choices::of_world(&loaded);
         (EvidenceRows::default(), loaded.world, choices)
     };
-    let (account, region) = (choices.resolve_account(account, console), Region::from(region.trim().to_lowercase()));
+    let call = call_of(&given, args, &choices, console)?;
+    let steps = auditor::explain_call(&call, &facts, world, &configured.configuration);
+    write_steps(&mut output::stdout(), &steps)?;
+    Ok(Exit::Clean)
+}
+
+/// The arguments that name a call.
+struct CallArgs<'a> {
+    account: &'a str,
+    region: &'a str,
+    model: &'a str,
+}
+
+impl<'a> CallArgs<'a> {
+    fn of(args: &'a ExplainArgs) -> anyhow::Result<Self> {
+        let (Some(account), Some(region), Some(model)) = (&args.account, &args.region, &args.model) else {
+            return Err(UsageError("--account, --region and --model are needed".to_owned()).into());
+        };
+        Ok(CallArgs { account, region, model })
+    }
+}
+
+/// The call that the arguments describe.
+fn call_of(given: &CallArgs<'_>, args: &ExplainArgs, choices: &Choices, console: Console) -> anyhow::Result<Call> {
+    let (account, region) = (choices.resolve_account(given.account, console), Region::from(given.region.trim().to_lowercase()));
     console.warn_of_each(&choices.doubts(&account, &region));
     let requested = args.guardrail.as_deref().map(|named| requested(named, &account, &region)).transpose()?;
-    let call = Call {
+    Ok(Call {
         time: Some(args.at.unwrap_or_else(|| now(args.basis.now))),
         reach: OperationCoverage::of_operation(&args.api)
             .ok_or_else(|| UsageError(format!("`{}` is no operation that runs a model", args.api)))?,
         api: args.api.clone(),
-        model: Model::parse(model),
+        model: Model::parse(given.model),
         requested,
         mediator: None,
         failed: false,
         account,
         region,
-    };
-    let steps = auditor::explain_call(&call, &facts, world, &configured.configuration);
-    write_steps(&mut output::stdout(), &steps)?;
-    Ok(Exit::Clean)
+    })
 }
 
 /// Parses `abcd1234efgh:3` or `arn:…:guardrail/abcd1234efgh:3`.

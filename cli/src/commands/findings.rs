@@ -1,14 +1,12 @@
-//! `guardrail-audit findings`: lists the findings in a store, or shows one.
+//! `guardrail-audit findings`: lists the findings in a store or in the hub, or shows one.
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
-use anyhow::Context as _;
 use audit_core::{finding::Finding, report::v1};
 use audit_exports::{Export, markdown};
-use audit_local::store::Store;
 
 use super::{
-    audit::{choices_in, nothing_of, stored_world, tool},
+    audit::{nothing_of, tool},
     now,
 };
 use crate::{
@@ -16,34 +14,32 @@ use crate::{
     console::Console,
     exit::Exit,
     output::{self, table, text::counted},
+    source::{Found, Names, Source},
 };
 
 pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result<Exit> {
     match command {
-        FindingsCommand::List { store, filter, format, output, export } => {
+        FindingsCommand::List { source, filter, format, output, export } => {
             export.check(*format)?;
-            let (choices, mut findings, accounts, organization) = {
-                let context = || format!("failed to read the store `{}`", store.display());
-                let store = Store::open_existing(store).with_context(context)?;
-                let accounts = store.summary().with_context(context)?.accounts;
-                let world = stored_world(&store).with_context(context)?.world;
-                let organization = world.organization_readings().last().and_then(|(_, organization)| organization.id.clone());
-                (choices_in(&store).with_context(context)?, store.findings().with_context(context)?, accounts, organization)
-            };
+            let source = Source::open(source, console)?;
+            let choices = source.choices()?;
             let selection = filter.selection(&choices, console);
+            let Found { mut findings, others, .. } = source.findings(&selection)?;
             let all = findings.len();
-            findings.retain(|finding| filter.passes(finding) && selection.selects_account_region(&finding.account, &finding.region));
+            findings.retain(|finding| filter.passes(finding));
             console.warn_of_each(&nothing_of(&selection, &choices, false));
             let words = filter.to_filter(&selection);
             if !words.is_everything() {
-                console.note(format_args!("filtered: only {words}; left out: {}", counted(all - findings.len(), "finding")));
+                let left_out = others.map(|others| all - findings.len() + usize::try_from(others).unwrap_or(usize::MAX));
+                let left_out = left_out.map_or("what others have".to_owned(), |count| counted(count, "finding"));
+                console.note(format_args!("filtered: only {words}; left out: {left_out}"));
             }
-            let (tool, generated_at) = (tool(), now(None));
+            let (tool, generated_at, Names { organization, accounts }) = (tool(), now(None), source.names()?);
             let of = Export { tool: &tool, generated_at, organization: organization.as_deref(), accounts: &accounts };
             output::to(output.as_deref(), |out| list(out, &findings, &of, *format, export))?;
         }
-        FindingsCommand::Show { finding, store, format } => {
-            let findings = findings_in(store)?;
+        FindingsCommand::Show { finding, source, format } => {
+            let Found { findings, .. } = Source::open(source, console)?.findings_like(finding)?;
             let finding = output::find(&findings, finding)?;
             match format {
                 PlainFormat::Table => output::finding::details(&mut output::stdout(), finding)?,
@@ -55,11 +51,6 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
         }
     }
     Ok(Exit::Clean)
-}
-
-fn findings_in(path: &Path) -> anyhow::Result<Vec<Finding>> {
-    let context = || format!("failed to read the store `{}`", path.display());
-    Store::open_existing(path).with_context(context)?.findings().with_context(context)
 }
 
 fn list(mut out: &mut dyn Write, findings: &[Finding], of: &Export<'_>, format: Format, args: &ExportArgs) -> anyhow::Result<()> {

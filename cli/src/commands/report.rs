@@ -1,86 +1,44 @@
-//! `guardrail-audit report`: reports from a store, without reading logs again.
+//! `guardrail-audit report`: reports from a store or from the hub, without reading logs again.
 
-use anyhow::Context as _;
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
-    organization::Organization,
-    report::{self, Filter, Report, UNREADABLE_NAMED, Unreadable, v1},
+    report::{Filter, Report, v1},
     rule::Rule,
     rules::page,
-    verdict::Invocations,
 };
-use audit_local::store::Store;
 use serde_json::json;
 
 use super::{
-    audit::{choices_in, conclude, ends, note_filter, nothing_of, stored_world, tool},
-    bundle, now,
+    audit::{conclude, ends, note_filter, nothing_of},
+    bundle,
 };
 use crate::{
     args::{Format, ReportArgs},
     console::Console,
     exit::{Exit, UsageError},
     output::{self, table, text::counted},
+    source::{Selected, Source},
 };
 
 pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     args.output.export.check(args.output.format)?;
-    let store = Store::open_existing(&args.store).with_context(|| format!("failed to open the store `{}`", args.store.display()))?;
-    let summary = store.summary()?;
-    let choices = choices_in(&store)?;
+    let source = Source::open(&args.source, console)?;
+    let choices = source.choices()?;
     let selection = args.filter.selection(&choices, console);
-    let mut findings = store.findings()?;
-    let all = findings.len();
-    findings.retain(|finding| args.filter.passes(finding) && selection.selects_account_region(&finding.account, &finding.region));
-    let (mut coverage, mut days, mut blind) = (store.coverage()?, store.days()?, store.blind()?);
-    coverage.retain(|row| selection.selects_account_region(&row.account, &row.region));
-    days.retain(|row| selection.selects_account_region(&row.account, &row.region));
-    blind.retain(|row| selection.selects_account_region(&row.account, &row.region));
-    let filter = Filter { left_out: Some((all - findings.len()) as u64), ..args.filter.to_filter(&selection) };
-    let mut incomplete = nothing_of(&selection, &choices, coverage.is_empty() && findings.is_empty());
-    if summary.records.read == 0 {
-        incomplete = vec!["nothing was ever read into this store".to_owned()];
+    let Selected { mut report, others, is_empty } = source.report(&selection)?;
+    let all = report.findings.len();
+    report.findings.retain(|finding| args.filter.passes(finding));
+    let left_out = others.map(|others| others + (all - report.findings.len()) as u64);
+    let filter = Filter { left_out, ..args.filter.to_filter(&selection) };
+    report.filter = Some(filter).filter(|filter| !filter.is_everything());
+    if !is_empty {
+        let nothing = nothing_of(&selection, &choices, report.coverage.is_empty() && report.findings.is_empty());
+        report.incomplete.splice(0..0, nothing);
     }
-    if days.is_empty() && !coverage.is_empty() {
-        incomplete
-            .push("calls by day: this store was concluded by an earlier release; they are there after the next `audit --store`".to_owned());
-    }
-    console.warn_of_each(&incomplete);
-    let stored = stored_world(&store)?;
-    let missing = stored.missing_policies();
-    let mut invocations = Invocations::default();
-    for row in &coverage {
-        invocations.add(row.verdict, row.count);
-    }
-    // The store keeps no placement of accounts; its world says it as of the latest reading.
-    let organization = stored.world.organization_readings().last().map(|(_, organization)| organization);
-    let report = Report {
-        tool: tool(),
-        generated_at: now(None),
-        filter: Some(filter).filter(|filter| !filter.is_everything()),
-        incomplete,
-        records: summary.records,
-        invocations,
-        coverage,
-        timeline: report::timeline(&days),
-        blind,
-        findings,
-        unreadable: stored
-            .unreadable()
-            .chain(missing.iter().map(Unreadable::from))
-            .chain(summary.unreadable)
-            .take(UNREADABLE_NAMED)
-            .collect(),
-        organization: organization.and_then(|organization| organization.id.clone()),
-        accounts: summary.accounts,
-        units: organization.map(Organization::unit_names).unwrap_or_default(),
-        is_without_world: stored.files.is_empty(),
-        // The store doesn't keep under which configuration it was concluded.
-        configuration: None,
-    };
+    console.warn_of_each(&report.incomplete);
     if let Some(path) = &args.bundle {
-        bundle::write(path, &report, &store, console)?;
+        bundle::write(path, &report, &source, console)?;
     }
     note_filter(&report, args.output.format, console);
     match args.framework {

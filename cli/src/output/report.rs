@@ -94,7 +94,7 @@ fn headline(out: &mut (impl Write + ?Sized), report: &Report) -> io::Result<()> 
 /// The message where no account has an open finding.
 fn no_accounts(report: &Report) -> &'static str {
     let is_nothing = report.coverage.is_empty() && report.findings.is_empty();
-    if report.records.read == report.records.unreadable {
+    if report.records.read == report.records.unreadable && is_nothing {
         "nothing was read, so nothing is known"
     } else if is_nothing && !report.incomplete.is_empty() {
         "nothing matches what was asked for, so nothing is known"
@@ -342,6 +342,10 @@ fn blind(out: &mut (impl Write + ?Sized), report: &Report) -> io::Result<()> {
 
 fn records(out: &mut (impl Write + ?Sized), report: &Report) -> io::Result<()> {
     let records = &report.records;
+    // The hub doesn't count records.
+    if records.read == 0 && !(report.coverage.is_empty() && report.findings.is_empty()) {
+        return Ok(());
+    }
     heading(out, &format!("Records: {} read", records.read))?;
     writeln!(out, "  {} judged, {} ignored, {} unreadable", records.judged, records.ignored, records.unreadable)?;
     for (why, count) in &records.ignored_because {

@@ -22,6 +22,8 @@ mod formats;
 mod forms;
 mod guardrail;
 mod help;
+#[cfg(feature = "aws")]
+mod hub;
 mod nothing;
 mod policy;
 mod rules;

@@ -1,0 +1,309 @@
+//! `--hub`: the commands read the tables and the bucket of a hub. They lie on an engine, and hold what a store holds: so both sources have
+//! to tell the same.
+
+use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+
+use audit_aws::hub::{FINDINGS_TABLE as FINDINGS, OBSERVATIONS_TABLE as OBSERVATIONS, world_bucket};
+use audit_core::{
+    arn::{AccountId, Region},
+    finding::Finding,
+    report::{BlindRow, CoverageRow, DayRow},
+    verdict::Invocations,
+};
+use audit_local::store::Store;
+use end_to_end::{
+    engine::{Client, Engine},
+    template::Template,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::runner::{NOW, Ran, at, demo, folder, program, ran, run};
+
+/// Each test has accounts of its own on it.
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+
+/// The hub of an account, with empty tables and an empty bucket.
+struct Hub {
+    client: Client,
+}
+
+impl Hub {
+    fn new(account: &str) -> Self {
+        let client = ENGINE.client(account);
+        for table in [FINDINGS, OBSERVATIONS] {
+            let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+            let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+            let request = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+                "AttributeDefinitions": [attribute("pk"), attribute("sk")]});
+            client.json("dynamodb", "DynamoDB_20120810.CreateTable", &request).unwrap();
+        }
+        client.send("s3", "PUT", &format!("/{}", bucket(account)), &[], &[]).unwrap();
+        Hub { client }
+    }
+
+    fn put(&self, pk: &str, sk: &str, attribute: &str, json: &str) {
+        let item = json!({"pk": {"S": pk}, "sk": {"S": sk}, attribute: {"S": json}});
+        self.client.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": FINDINGS, "Item": item})).unwrap();
+    }
+
+    /// Writes what a store holds, as the hub's functions write it (docs/data-model.md).
+    fn take_over(&self, store: &Path, world: &Path) {
+        let store = Store::open_existing(store).unwrap();
+        let mut places = std::collections::BTreeSet::new();
+        for finding in store.findings().unwrap() {
+            places.insert((finding.account.clone(), finding.region.clone()));
+            self.put_finding(&finding);
+        }
+        for ((account, region), rollups) in rollups(&store.coverage().unwrap(), &store.days().unwrap()) {
+            for (hour, (invocations, coverage)) in rollups {
+                let rollup = json!({"invocations": invocations, "coverage": coverage}).to_string();
+                self.put(&format!("ROLLUP#{account}#{region}"), &hour, "rollup", &rollup);
+            }
+            places.insert((account, region));
+        }
+        let mut blind: BTreeMap<AccountId, Vec<BlindRow>> = BTreeMap::new();
+        for row in store.blind().unwrap() {
+            places.insert((row.account.clone(), row.region.clone()));
+            blind.entry(row.account.clone()).or_default().push(row);
+        }
+        for (account, rows) in blind {
+            self.put(&format!("ACCOUNT#{account}"), "BLIND", "blind", &serde_json::to_string(&rows).unwrap());
+        }
+        for (account, region) in places {
+            self.put("PLACES", &format!("{account}#{region}"), "entity", "PLACE");
+        }
+        let organization = std::fs::read(world.join("organization.json")).unwrap();
+        self.client.put_object(&bucket(&self.client.account), "world/organization@20261101T000000Z.json", &organization);
+    }
+
+    fn put_finding(&self, finding: &Finding) {
+        self.put(&format!("FINDINGS#{}", finding.account), &finding.id, "finding", &serde_json::to_string(finding).unwrap());
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = program();
+        command.args(arguments).env("AWS_ENDPOINT_URL", ENGINE.endpoint()).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", &self.client.account).env("AWS_SECRET_ACCESS_KEY", "x");
+        alone(&mut command);
+        ran(&mut command)
+    }
+}
+
+/// No configuration of this machine is used, and nobody else is asked for credentials.
+fn alone(command: &mut assert_cmd::Command) {
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null").env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN").env("AWS_MAX_ATTEMPTS", "1");
+}
+
+fn bucket(account: &str) -> String {
+    world_bucket(account, "us-east-1")
+}
+
+/// Calls by verdict, and by all that a verdict says.
+type Rollups = BTreeMap<String, (Invocations, Vec<CoverageRow>)>;
+
+/// Rollups whose sums are these rows. A store knows the calls by model and the calls by day, and not both at once, so they are dealt out:
+/// the calls of each day to the models, as they come.
+fn rollups(coverage: &[CoverageRow], days: &[DayRow]) -> BTreeMap<(AccountId, Region), Rollups> {
+    let mut rollups: BTreeMap<(AccountId, Region), Rollups> = BTreeMap::new();
+    let mut left: Vec<CoverageRow> = coverage.to_vec();
+    for day in days {
+        let mut count = day.count;
+        let hour = day.day.map_or("undated".to_owned(), |day| format!("{day}T10"));
+        let is_of_day = |row: &&mut CoverageRow| {
+            (&row.account, &row.region, row.verdict, row.grade) == (&day.account, &day.region, day.verdict, day.grade) && row.count > 0
+        };
+        for row in left.iter_mut().filter(is_of_day) {
+            let dealt = count.min(row.count);
+            if dealt > 0 {
+                let of_hour = rollups.entry((row.account.clone(), row.region.clone())).or_default().entry(hour.clone()).or_default();
+                of_hour.0.add(row.verdict, dealt);
+                of_hour.1.push(CoverageRow { count: dealt, ..row.clone() });
+            }
+            row.count -= dealt;
+            count -= dealt;
+        }
+        assert_eq!(count, 0, "calls of a day are calls of a model: {day:?}");
+    }
+    rollups
+}
+
+/// The store of the demo's week, and a hub that holds the same.
+fn both(account: &str) -> (TempDir, String, Hub) {
+    let folder = folder(&[]);
+    let (store, world) = (at(&folder, "s.db"), demo("world"));
+    let config = demo("guardrail-audit.toml");
+    let audit = ["audit", &demo("AWSLogs"), "--world", &world, "--config", &config, "--now", NOW, "--store", &store, "--fail-on", "never"];
+    assert_eq!(run(&[&audit[..], &["--quiet"]].concat()).code, 0);
+    let hub = Hub::new(account);
+    hub.take_over(Path::new(&store), Path::new(&world));
+    (folder, store, hub)
+}
+
+/// A report as JSON, without what the sources can't share: when it was made, and the number of records.
+fn comparable(ran: &Ran) -> Value {
+    let mut report = ran.json();
+    for member in ["generated_at", "records", "incomplete", "unreadable"] {
+        report[member] = Value::Null;
+    }
+    report
+}
+
+#[test]
+fn the_hub_and_a_store_of_the_same_tell_the_same() {
+    let (_folder, store, hub) = both("111122223301");
+    for filter in [&[][..], &["--severity", "HIGH"], &["--account", "support-chat"], &["--region", "us-east-1", "--status", "OPEN"]] {
+        let of_store = run(&[&["report", "--store", &store, "--format", "json"], filter].concat());
+        let of_hub = hub.run(&[&["report", "--hub", "--format", "json"], filter].concat());
+        let (mut expected, found) = (comparable(&of_store), comparable(&of_hub));
+        if filter.contains(&"--account") {
+            // Other accounts aren't read, so it isn't known what they have.
+            expected["filter"].as_object_mut().unwrap().remove("left_out");
+        }
+        assert_eq!(found, expected, "{filter:?}: {}", of_hub.stderr);
+        assert_eq!(of_hub.code, of_store.code, "{filter:?}");
+        assert!(!found["findings"].as_array().unwrap().is_empty(), "{filter:?}");
+    }
+    // The order of a list, and every format.
+    for format in ["table", "jsonl", "csv", "markdown"] {
+        let list = ["findings", "list", "--format", format];
+        let (of_hub, of_store) = (hub.run(&[&list[..], &["--hub"]].concat()), run(&[&list[..], &["--store", &store]].concat()));
+        assert_eq!(of_hub.stdout, of_store.stdout, "{format}");
+    }
+    let asked = |format: &str| hub.run(&["report", "--hub", "--format", format, "--fail-on", "never"]);
+    let whole = hub.run(&["report", "--hub", "--format", "json", "--fail-on", "never"]).json();
+    let count = whole["findings"].as_array().unwrap().len();
+    let (html, svg, ocsf, asff, table) = (asked("html"), asked("svg"), asked("ocsf"), asked("asff"), asked("table"));
+    for ran in [&html, &svg, &ocsf, &asff, &table] {
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+    assert!(html.stdout.starts_with("<!DOCTYPE html>") && svg.stdout.starts_with("<svg"), "{}", svg.stdout);
+    assert_eq!(ocsf.stdout.lines().count(), count);
+    let imported = asff.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["Findings"].as_array().unwrap().len());
+    assert_eq!(imported.sum::<usize>(), count);
+    let headline = run(&["report", "--store", &store, "--fail-on", "never"]).stdout;
+    assert_eq!(table.stdout.lines().next(), headline.lines().next(), "the answer in one sentence");
+    assert!(!table.stdout.contains("Records: 0 read"), "the hub counts no records:\n{}", table.stdout);
+}
+
+#[test]
+fn one_finding_is_found_by_the_start_of_its_id_and_exceptions_by_what_they_suppress() {
+    let (_folder, store, hub) = both("111122223302");
+    let findings = run(&["findings", "list", "--store", &store, "--format", "json"]).json();
+    let id = findings[0]["id"].as_str().unwrap();
+    let shown = hub.run(&["findings", "show", &id[..12], "--hub", "--format", "json"]);
+    assert_eq!(shown.json(), findings[0], "{}", shown.stderr);
+    let unknown = hub.run(&["findings", "show", "0000", "--hub"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("there is no finding `0000`"), "{}", unknown.stderr);
+
+    let config = demo("guardrail-audit.toml");
+    let check = ["exceptions", "check", "--config", &config, "--now", NOW, "--format", "json"];
+    let checked = hub.run(&[&check[..], &["--hub"]].concat());
+    assert_eq!(checked.json(), run(&[&check[..], &["--store", &store]].concat()).json(), "{}", checked.stderr);
+    assert!(checked.json().as_array().unwrap().iter().any(|row| row["suppresses"].as_u64() > Some(0)), "{}", checked.stdout);
+
+    // Facts of its account are in no table here, and that is said.
+    let call = findings.as_array().unwrap().iter().find(|finding| finding["rule"] == "account-not-covered").unwrap();
+    let explained = hub.run(&["explain", call["id"].as_str().unwrap(), "--hub"]);
+    assert_eq!(explained.code, 0, "{}", explained.stderr);
+    let text = explained.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("The hub's facts no longer give this finding"), "{text}");
+    assert!(call["events"].as_array().unwrap().iter().all(|event| text.contains(event.as_str().unwrap())), "{text}");
+}
+
+#[test]
+fn an_item_that_cannot_be_read_is_named_and_all_pages_are_read() {
+    let (_folder, store, hub) = both("111122223303");
+    let findings = Store::open_existing(Path::new(&store)).unwrap().findings().unwrap();
+    let account = findings[0].account.clone();
+    let of_account = findings.iter().filter(|finding| finding.account == account).count();
+    // A page of DynamoDB has at most a megabyte.
+    for number in 0..5 {
+        let long = Finding { id: format!("{number:064x}"), detail: "x".repeat(300_000), ..findings[0].clone() };
+        hub.put_finding(&long);
+    }
+    let list = hub.run(&["findings", "list", "--hub", "--account", account.as_str(), "--format", "jsonl"]);
+    assert_eq!(list.stdout.lines().count(), of_account + 5, "{}", list.stderr);
+
+    hub.put(&format!("FINDINGS#{account}"), "ff00", "finding", r#"{"id": "of another release"}"#);
+    hub.put(&format!("ROLLUP#{account}#eu-west-3"), "2026-11-12T10", "rollup", "{");
+    hub.put("PLACES", &format!("{account}#eu-west-3"), "entity", "PLACE");
+    let report = hub.run(&["report", "--hub", "--format", "json", "--fail-on", "never", "--strict"]);
+    assert_eq!(report.code, 4, "{}", report.stderr);
+    let named: Vec<String> = report.json()["unreadable"].as_array().unwrap().iter().map(|item| item["file"].to_string()).collect();
+    assert!(named.len() == 2 && named[0].contains(&format!("FINDINGS#{account} ff00")) && named[1].contains("eu-west-3"), "{named:?}");
+    assert!(report.stderr.contains("ff00") && report.json()["findings"].as_array().unwrap().len() == findings.len() + 5);
+    let table = hub.run(&["report", "--hub", "--fail-on", "never"]);
+    assert!(table.stdout.lines().next().is_some(), "{}", table.stderr);
+    let first = table.stdout.split("\n\n").next().unwrap().replace('\n', " ");
+    assert!(first.contains("2 records or files could not be read"), "{first}");
+}
+
+#[test]
+fn a_hub_without_reports_or_without_tables_says_so() {
+    let hub = Hub::new("111122223304");
+    let empty = hub.run(&["report", "--hub", "--strict"]);
+    assert!(empty.code == 4 && empty.stderr.contains("nothing was ever reported to this hub"), "{} {}", empty.code, empty.stderr);
+    assert!(empty.stdout.contains("Incomplete: nothing was ever reported"), "{}", empty.stdout);
+    let elsewhere = hub.run(&["report", "--hub", "--hub-region", "eu-west-1"]);
+    assert_eq!(elsewhere.code, 1);
+    let says = "no table guardrail-audit-findings in account 111122223304, eu-west-1: is that the hub's account and Region?";
+    assert!(elsewhere.stderr.contains(says), "{}", elsewhere.stderr);
+    let named = hub.run(&["findings", "list", "--hub", "--findings-table", "ours"]);
+    assert!(named.code == 1 && named.stderr.contains("no table ours"), "{}", named.stderr);
+}
+
+#[test]
+fn without_credentials_or_region_it_is_said_what_is_missing() {
+    let mut command = program();
+    alone(command.args(["report", "--hub"]).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION"));
+    let ran_without_region = ran(&mut command);
+    assert!(ran_without_region.code == 1 && ran_without_region.stderr.contains("AWS_REGION"), "{}", ran_without_region.stderr);
+    let mut command = program();
+    alone(command.args(["report", "--hub"]).env("AWS_REGION", "us-east-1"));
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"] {
+        command.env_remove(name);
+    }
+    let nobody = ran(&mut command);
+    assert!(nobody.code == 1 && nobody.stderr.contains("failed to find AWS credentials"), "{}", nobody.stderr);
+}
+
+#[test]
+fn the_names_are_those_of_the_template() {
+    let hub = Template::hub().stack("111122223333", "us-east-1", &[]);
+    let name = |resource: &str, property: &str| hub.properties(resource)[property].as_str().unwrap().to_owned();
+    assert_eq!(name("FindingsTable", "TableName"), FINDINGS);
+    assert_eq!(name("ObservationsTable", "TableName"), OBSERVATIONS);
+    assert_eq!(name("WorldBucket", "BucketName"), bucket("111122223333"));
+}
+
+#[test]
+fn what_does_not_go_together_is_usage() {
+    for wrong in [
+        &["report"][..],
+        &["report", "--hub", "--store", "s.db"],
+        &["report", "--store", "s.db", "--profile", "p"],
+        &["explain", "00", "--hub", "--world", "w"],
+        &["explain", "00", "--hub", "--config", "c"],
+        &["exceptions", "check", "--store", "s.db", "--hub"],
+    ] {
+        let ran = run(wrong);
+        assert!(ran.code == 2 && !ran.stderr.is_empty(), "{wrong:?}: {} {}", ran.code, ran.stderr);
+    }
+}
+
+#[test]
+fn a_bundle_of_the_hub_holds_its_report_and_its_world() {
+    let (folder, _, hub) = both("111122223305");
+    let path = at(&folder, "hub.zip");
+    let report = hub.run(&["report", "--hub", "--bundle", &path, "--format", "json", "--fail-on", "never"]);
+    assert_eq!(report.code, 0, "{}", report.stderr);
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let mut names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["findings.csv", "manifest.json", "report.html", "report.json", "world/organization@20261101T000000Z.json"]);
+    let inside: Value = serde_json::from_reader(archive.by_name("report.json").unwrap()).unwrap();
+    assert_eq!(inside["findings"], report.json()["findings"]);
+    assert_eq!(run(&["bundle", "verify", &path]).code, 0);
+}
