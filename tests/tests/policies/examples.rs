@@ -214,3 +214,43 @@ fn whatever_the_code_reads_the_reader_may_read() {
         );
     }
 }
+
+/// The example lets whoever reads the hub do what `--hub` does, and nothing else.
+#[test]
+fn the_example_for_readers_of_the_hub_lets_them_read_and_change_nothing() {
+    let text = std::fs::read_to_string(root().join("deploy/hub-reader.policy.json")).unwrap();
+    let filled = text.replace("PARTITION", "aws").replace("HUB_REGION", REGION).replace("HUB_ACCOUNT", HUB);
+    let filled = filled.replace("HUB_KEY_ARN", KEY).replace("URL_SUFFIX", "amazonaws.com");
+    let policy: Value = serde_json::from_str(&filled).unwrap();
+    let hub = Template::hub().stack(HUB, REGION, &[]);
+    let decide = |call: &Call| {
+        // A key's own policy has to let the account's policies decide.
+        let resource = call.action.starts_with("kms:").then(|| document(&hub.properties("Key")["KeyPolicy"]));
+        Policies { identity: vec![document(&policy)], resource, ..Policies::default() }.decide(call)
+    };
+    let reader = format!("arn:aws:iam::{HUB}:role/reads-the-hub");
+    let list = |prefix: &str| call(&reader, "s3:ListBucket", WORLD).with("s3:prefix", &[prefix]);
+    let mut allowed =
+        vec![list("world/"), list("world/organization"), key(&reader, "kms:Decrypt", "dynamodb"), key(&reader, "kms:Decrypt", "s3")];
+    // S3 asks so whether an object is missing or forbidden.
+    allowed.push(call(&reader, "s3:ListBucket", WORLD));
+    allowed.extend(
+        [FINDINGS, OBSERVATIONS]
+            .into_iter()
+            .flat_map(|table| ["dynamodb:Query", "dynamodb:GetItem"].map(|action| call(&reader, action, table))),
+    );
+    allowed.extend(
+        ["world/organization@20261101T000000Z.json", "configuration/guardrail-audit.toml"].map(|path| world(&reader, "s3:GetObject", path)),
+    );
+    for call in allowed {
+        assert_eq!(decide(&call), Decision::Allowed, "{call:?}");
+    }
+    let mut denied = vec![key(&reader, "kms:Decrypt", "sns"), list("state/"), world(&reader, "s3:GetObject", "state/x")];
+    for action in ["PutItem", "UpdateItem", "DeleteItem", "Scan", "BatchWriteItem", "DeleteTable"] {
+        denied.extend([FINDINGS, OBSERVATIONS].map(|table| call(&reader, &format!("dynamodb:{action}"), table)));
+    }
+    denied.extend(["s3:PutObject", "s3:DeleteObject"].map(|action| world(&reader, action, "configuration/guardrail-audit.toml")));
+    for call in denied {
+        assert_eq!(decide(&call), Decision::Denied, "{call:?}");
+    }
+}
