@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::task::JoinSet;
 
-use crate::error::{CallError, ErrorKind};
+use crate::error::{CallError, panicked};
 
 /// Makes a call for each of `items`, at most this many at once, and hands over what they answer, in no order. The first error ends it.
 pub(crate) async fn at_once<I, T, F>(
@@ -26,7 +26,7 @@ where
         }
         match running.join_next().await {
             None => return Ok(()),
-            Some(joined) => take(joined.map_err(|error| CallError::new("wait for a call", ErrorKind::Retryable, error))??),
+            Some(joined) => take(joined.map_err(panicked("wait for a call"))??),
         }
     }
 }

@@ -12,11 +12,16 @@ use crate::{clock::hour_of, findings::Volume, partition::Partition, trust::Trust
 /// million calls a day and each is a violation.
 pub const READ: Volume = Volume { items: 5_000, bytes: 24 << 20 };
 
+/// The most that is kept of facts of an account that were rewritten or removed, and of notes about that; more is a flood. An auditor never
+/// rewrites or removes a fact. A fold reads all that is kept.
+pub const KEPT: Volume = Volume { items: 20_000, bytes: 16 << 20 };
+
 /// A partition into which so many times as much was written as is read of it is looked at no longer. The router counts facts of a batch that
 /// is delivered again once more, and it is delivered 21 times at most: no working auditor gets there.
 const FLOODS: u64 = 16;
 
-/// Bytes of facts that a fold reads at most. Judged, they take several times as much memory, and the function has 1,024 MB.
+/// Bytes of facts that a fold reads at most, the hub's own first. Judged, they take several times as much memory, and the function has
+/// 1,024 MB.
 pub const BYTES_OF_A_FOLD: u64 = 128 << 20;
 
 /// Hours by which an hour may lie ahead of the time at which the stream reports it.
@@ -52,6 +57,8 @@ pub enum Refusal {
     Partitions,
     /// Its partition holds more than is read.
     Flood,
+    /// It was rewritten or removed, and no more of such facts is kept.
+    Kept,
     /// The table refused what the hub notes of it.
     Unwritable,
 }
@@ -67,6 +74,7 @@ impl Refusal {
             Refusal::Expired => "expired",
             Refusal::Partitions => "partitions",
             Refusal::Flood => "flood",
+            Refusal::Kept => "kept",
             Refusal::Unwritable => "unwritable",
         }
     }
@@ -81,6 +89,7 @@ impl Refusal {
             Refusal::Expired => "tells of an hour whose facts have expired",
             Refusal::Partitions => "the account has facts of more hours than its Regions had",
             Refusal::Flood => "the hour has more facts than are read",
+            Refusal::Kept => "more facts were rewritten or removed than are kept",
             Refusal::Unwritable => "what the hub notes of it can't be stored",
         }
     }
@@ -132,6 +141,12 @@ pub fn is_flood(volume: Volume) -> bool {
 #[must_use]
 pub fn is_lasting_flood(volume: Volume) -> bool {
     volume.items > FLOODS * READ.items || volume.bytes > FLOODS * READ.bytes
+}
+
+/// Returns whether as much is kept of an account's facts as may be.
+#[must_use]
+pub fn is_full(kept: Volume) -> bool {
+    kept.items >= KEPT.items || kept.bytes >= KEPT.bytes
 }
 
 /// Whether a text has the form of a Region's code, such as `us-gov-west-1`.

@@ -116,6 +116,12 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
     }
 }
 
+/// Wraps the end of a spawned task that gave no result, because it panicked. With the same input it would again, so this is no failure of a
+/// service: what was to be done can't be.
+pub fn panicked(action: &'static str) -> impl FnOnce(tokio::task::JoinError) -> CallError {
+    move |error| CallError::new(action, ErrorKind::Refused, error)
+}
+
 /// Shows the code and message of an SDK error, whose own `Display` names neither.
 #[derive(Debug)]
 struct Shown<E>(SdkError<E, HttpResponse>);
@@ -152,6 +158,12 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_would_panic_again() {
+        let ended = tokio::spawn(async { assert!(std::hint::black_box(false), "as it always does") }).await;
+        assert_eq!(ended.map_err(panicked("judge")).unwrap_err().kind, ErrorKind::Refused);
+    }
 
     #[test]
     fn failures_are_told_apart_by_what_to_do_about_them() {

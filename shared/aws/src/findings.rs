@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::items::{from_json, key, text, to_json, written};
 pub use self::{
-    account_index::{AccountIndex, PartitionState, Quarantine, Raised, Refused, Volume},
+    account_index::{AccountIndex, PartitionState, Quarantine, Raised, Refused, Unjudged, Volume},
     alert_state::{AlertState, transition},
     bookkeeping::{Note, Requested},
     rollups::{OTHERS, Rollup},

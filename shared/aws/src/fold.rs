@@ -11,7 +11,7 @@
 //!           attempt           one account within the time that the function has; failures back off, and heal without hands
 //!             ▼
 //!           fold
-//!             ├─ evidence         all facts of the account, each as far as it is believed
+//!             ├─ evidence         the facts of the account, each as far as it is believed, the hub's own first
 //!             │    ├─ partition_cache      reads partitions, and again only those that changed
 //!             │    └─ verified_hours       hours that the organization's trail vouches for
 //!             ├─ configuration    what the team requires
@@ -42,7 +42,7 @@ use std::{
 use audit_core::{
     auditor::{self, AuditOptions, Selection},
     config::Configuration,
-    finding::Finding,
+    finding::{Finding, Status},
     organization::Organization,
     timestamp::Timestamp,
 };
@@ -52,16 +52,20 @@ pub use self::{
     attempt::{Attempted, FoldTask},
     basis::Basis,
 };
-use self::{configuration::LastConfiguration, evidence::AccountEvidence, partition_cache::PartitionCache};
+use self::{
+    configuration::LastConfiguration,
+    evidence::{AccountEvidence, Scope},
+    partition_cache::PartitionCache,
+};
 pub use crate::trust::Trust;
 use crate::{
     aws::Aws,
-    bounds::Refusal,
+    bounds::{BYTES_OF_A_FOLD, Refusal},
     bucket::{Bucket, S3Bucket},
     clock::{Clock, hour_of},
     connections,
     error::{BoxError, CallError},
-    findings::{AccountIndex, Findings, PartitionState, Refused, Stored},
+    findings::{AccountIndex, Findings, PartitionState, Quarantine, Refused, Stored, Unjudged},
     metrics::Metrics,
     observations::Observations,
     partition::{AccountRegion, Partition},
@@ -85,6 +89,8 @@ pub struct Fold<B, Q = SqsQueue> {
     metrics: Metrics,
     clock: Clock,
     facts_ttl_days: i64,
+    /// Bytes of facts that are read of one account at most.
+    room: u64,
 }
 
 /// Requests that a schedule or a person sends.
@@ -169,22 +175,51 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let world = HubWorld::new(bucket);
         let cache = PartitionCache::new(observations.clone());
         let last_configuration = LastConfiguration::default();
-        Fold { observations, cache, findings, world, configuration_key, last_configuration, trust, folds, metrics, clock, facts_ttl_days }
+        let room = BYTES_OF_A_FOLD;
+        Fold {
+            observations,
+            cache,
+            findings,
+            world,
+            configuration_key,
+            last_configuration,
+            trust,
+            folds,
+            metrics,
+            clock,
+            facts_ttl_days,
+            room,
+        }
     }
 
-    /// Judges all facts of an account, and writes the findings that differ and rollups, with the account's index as it was read before
+    /// Reads no more than this number of bytes of facts of one account.
+    #[must_use]
+    pub fn with_room(self, room: u64) -> Self {
+        Fold { room, ..self }
+    }
+
+    /// Judges the facts of an account, and writes the findings that differ and rollups, with the account's index as it was read before
     /// anything else. After `enough`, no further rollup is begun.
-    async fn judge(&self, account: &str, index: AccountIndex, configuration: &Configuration, enough: Instant) -> Result<Judged, CallError> {
+    async fn judge(
+        &self,
+        account: &str,
+        mut index: AccountIndex,
+        scope: Scope,
+        configuration: &Configuration,
+        enough: Instant,
+    ) -> Result<Judged, CallError> {
         self.refold_all_accounts(account).await?;
         // Taken before anything is read: of two folds, the one with the later ticket has read everything that the other has.
         let ticket = self.findings.ticket(account).await?;
         let partitions = self.findings.partitions(account).await?;
-        let mut evidence = self.evidence(account, &partitions).await?;
-        // What is written below ends a quarantine.
-        let ended = evidence.quarantine.as_mut().filter(|quarantine| quarantine.is_open()).map(|quarantine| {
-            quarantine.until = Some(self.clock.now());
-            quarantine.clone()
-        });
+        let mut evidence = self.evidence(account, &partitions, scope).await?;
+        // What is written below ends a quarantine, or puts the account into it as far as there is no room for it.
+        let quarantine = (scope == Scope::Everything).then(|| self.quarantine_after(&evidence)).flatten();
+        evidence.quarantine = quarantine.clone().or(evidence.quarantine);
+        if quarantine.as_ref().is_some_and(|ended| !ended.is_open() && ended.unjudged != Unjudged::Everything) {
+            // Rollups that were made meanwhile lack what wasn't read.
+            index.rebuilds = self.findings.raise_rebuilds(account).await?;
+        }
         let (files, world) = self.world_of(account, &evidence).await?;
         let options = AuditOptions { configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
 
@@ -196,7 +231,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         found.extend(self.own_findings(account, &evidence, &world, organization.as_ref(), &options));
         let units = organization.map(|organization| units_of(&organization, account)).unwrap_or_default();
         let folded = self.write(account, found, &units, &evidence, ticket).await?;
-        if let Some(quarantine) = ended {
+        if let Some(quarantine) = quarantine {
             self.findings.put_quarantine(account, &quarantine).await?;
             // The attempts that failed before count no longer.
             self.findings.end_fold(account, index.folded).await?;
@@ -204,6 +239,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
         let mut blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
         blind.extend(hub_findings::truncated_histories(&evidence));
+        blind.extend(hub_findings::unread_calls(account, &evidence));
         self.findings.put_blind(account, &blind, ticket).await?;
         self.note_silence_deadline(account, audit.silent_at, ticket).await?;
         // Last, and newest first: whatever of it is left, findings are as of now.
@@ -228,15 +264,17 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for finding in found {
             present.insert(finding.id.clone());
             let stored = Stored { ticket, units: units.to_vec(), basis: evidence.basis, finding };
-            let same = before.get(&stored.finding.id).is_some_and(|before| Stored { ticket, ..before.clone() } == stored);
-            if !same {
+            let known = before.get(&stored.finding.id);
+            let same = known.is_some_and(|before| Stored { ticket, ..before.clone() } == stored);
+            if !same && !(evidence.is_partial() && known.is_some_and(|before| is_less(&stored.finding, &before.finding))) {
                 *if self.findings.put(&stored).await? { &mut folded.written } else { &mut folded.overtaken } += 1;
             }
         }
         // A flood hides facts, and facts expire: a finding that is missing for one of these reasons stays.
         let oldest = self.oldest();
         let hides_facts = |refused: &Refused| refused.reason != Refusal::Malformed.as_str();
-        let flooded = evidence.notes.iter().any(|note| note.kind == "flood") || evidence.refused.iter().any(hides_facts);
+        let flooded =
+            evidence.is_partial() || evidence.notes.iter().any(|note| note.kind == "flood") || evidence.refused.iter().any(hides_facts);
         for (id, gone) in before {
             let facts_are_there = gone.finding.last_seen.is_none_or(|last_seen| last_seen > oldest) && !flooded;
             if !present.contains(&id) && facts_are_there {
@@ -245,6 +283,24 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
         Ok(folded)
+    }
+
+    /// The quarantine of an account whose facts were read as far as there was room; `None` if it is in none before and after.
+    fn quarantine_after(&self, evidence: &AccountEvidence) -> Option<Quarantine> {
+        let (now, before) = (self.clock.now(), evidence.quarantine.clone().filter(Quarantine::is_open));
+        let Some(first) = evidence.left_out.first() else {
+            return before.map(|before| Quarantine { until: Some(now), ..before });
+        };
+        let problem = format!(
+            "facts of {} hours are left out, because a fold has room for {} MB, or because too many of them were written ahead of their time; \
+             the first: {}",
+            evidence.left_out.len(),
+            self.room >> 20,
+            first.key()
+        );
+        let since = before.map_or(now, |before| before.since);
+        let retry_at = now.plus_seconds(attempt::RETRY.1);
+        Some(Quarantine { unjudged: Unjudged::SomeOfItsOwn, since, problem, retries: 0, retry_at, until: None })
     }
 
     /// The time before which facts have expired.
@@ -281,6 +337,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         Ok(())
     }
+}
+
+/// Whether a finding says less than it did before.
+fn is_less(finding: &Finding, before: &Finding) -> bool {
+    (before.status == Status::Open && finding.status == Status::Resolved)
+        || finding.count < before.count
+        || finding.severity < before.severity
 }
 
 /// The latest organization in these files of the world.

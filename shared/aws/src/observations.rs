@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 
 use crate::{
     aws::Aws,
+    bounds::READ,
     error::{CallError, ErrorKind, failed},
     fact::{Content, Fact, FactError, ReadFact},
     findings::Volume,
@@ -64,16 +65,17 @@ impl Observations {
         Ok(page.count > 0)
     }
 
-    /// The facts of a partition, or those whose sort keys have a prefix, by a consistent read.
+    /// The facts of a partition, or those whose sort keys have a prefix, by a consistent read. Of what an account reported itself, no more than
+    /// an auditor reports in an hour.
     pub async fn query(&self, partition: &Partition, prefix: Option<&str>) -> Result<Vec<Read>, CallError> {
-        let items = query_all(&self.aws, &self.table, &partition.key(), prefix, true).await?;
-        Ok(items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect())
+        let most = if partition.source == Source::Account { READ } else { Volume::UNLIMITED };
+        Ok(self.query_some(partition, prefix, most).await?.0)
     }
 
-    /// The facts of a partition, by a consistent read that stops after the page on which there are more than `most`, and the bytes that were
-    /// read.
-    pub async fn query_some(&self, partition: &Partition, most: Volume) -> Result<(Vec<Read>, u64), CallError> {
-        let (items, bytes) = query(&self.aws, &self.table, &partition.key(), None, true, most).await?;
+    /// The facts of a partition, or those whose sort keys have a prefix, by a consistent read that stops after the page on which there are
+    /// more than `most`, and the bytes that were read.
+    pub async fn query_some(&self, partition: &Partition, prefix: Option<&str>, most: Volume) -> Result<(Vec<Read>, u64), CallError> {
+        let (items, bytes) = query(&self.aws, &self.table, &partition.key(), prefix, true, most).await?;
         Ok((items.into_iter().map(|item| Read { sort_key: sort_key(&item), fact: Fact::from_item(&item) }).collect(), bytes))
     }
 }
@@ -100,7 +102,7 @@ pub(crate) async fn query_all(aws: &Aws, table: &str, pk: &str, prefix: Option<&
 }
 
 /// The same, up to the page on which there are more than `most`, and the bytes that were read.
-async fn query(
+pub(crate) async fn query(
     aws: &Aws,
     table: &str,
     pk: &str,

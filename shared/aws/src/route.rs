@@ -30,11 +30,11 @@ use serde::Deserialize;
 use self::record_effect::{AccountRecords, RecordEffect, earlier};
 use crate::{
     aws::Aws,
-    bounds::{Bounds, Refusal, is_lasting_flood},
+    bounds::{Bounds, Refusal, is_full, is_lasting_flood},
     clock::Clock,
     connections,
     error::{BoxError, CallError, ErrorKind, chain},
-    findings::{Findings, Raised, Refused, Volume},
+    findings::{Findings, Note, Raised, Refused, Volume},
     fold::FoldTask,
     metrics::{Flow, Metrics},
     observations::Observations,
@@ -139,10 +139,21 @@ impl<Q: Queue> Router<Q> {
             }
             is_taken
         });
-        for effect in &accepted {
+        let (mut is_new_evidence, mut ahead) = (false, BTreeSet::new());
+        for effect in accepted.iter().filter(|effect| effect.note.is_some() || effect.keep.is_some()) {
+            let is_bounded = self.is_self_reported(effect);
+            if is_bounded && is_full(index.kept.plus(raised.kept)) {
+                self.count(&mut refusals, Refusal::Kept, effect);
+                // Without a note the fact would count once its time has come.
+                ahead.extend(effect.partition.as_ref().filter(|_| effect.note.as_ref().is_some_and(|note| note.kind == Note::AHEAD)));
+                continue;
+            }
+            is_new_evidence = true;
             match self.keep(effect).await {
+                Ok(kept) if is_bounded => raised.kept = raised.kept.plus(kept),
+                Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::Refused => self.count(&mut refusals, Refusal::Unwritable, effect),
-                kept => kept?,
+                Err(error) => return Err(error),
             }
         }
         let asked = self.request_reconcile(&accepted, new_account_regions).await;
@@ -150,9 +161,8 @@ impl<Q: Queue> Router<Q> {
         for effect in &accepted {
             let Some(partition) = &effect.partition else { continue };
             let (added, _) = touched.entry(partition).or_insert((Volume::default(), effect));
-            *added = Volume { items: added.items + effect.added.items, bytes: added.bytes + effect.added.bytes };
+            *added = added.plus(effect.added);
         }
-        let mut is_new_evidence = accepted.iter().any(|effect| effect.note.is_some() || effect.keep.is_some());
         for (partition, (added, first)) in touched {
             let is_self_reported = self.trust.is_self_reported(partition);
             // Where facts were only rewritten or removed, the partition was noted when they were written, or they weren't taken in.
@@ -165,6 +175,9 @@ impl<Q: Queue> Router<Q> {
                     is_new_evidence = true;
                     raised.partitions += i64::from(is_self_reported && state.version == 1);
                 }
+            }
+            if ahead.contains(partition) {
+                self.findings.distrust_partition(partition).await?;
             }
         }
         // The failure is returned only after the partitions are recorded: a partition that isn't recorded would never be read, even if SQS
@@ -227,15 +240,16 @@ impl<Q: Queue> Router<Q> {
         refused.last = refused.last.max(effect.time);
     }
 
-    /// Stores what was done to a fact, and what it said before.
-    async fn keep(&self, effect: &RecordEffect<'_>) -> Result<(), CallError> {
+    /// Stores what was done to a fact, and what it said before. Returns what is stored that wasn't before.
+    async fn keep(&self, effect: &RecordEffect<'_>) -> Result<Volume, CallError> {
+        let mut kept = Volume::default();
         if let Some(note) = &effect.note {
-            self.findings.note(note).await?;
+            kept = kept.plus(self.findings.note(note).await?);
         }
-        match (&effect.partition, effect.keep) {
-            (Some(partition), Some(item)) => self.findings.keep(partition, item).await,
-            _ => Ok(()),
+        if let (Some(partition), Some(item)) = (&effect.partition, effect.keep) {
+            kept = kept.plus(self.findings.keep(partition, item).await?);
         }
+        Ok(kept)
     }
 
     /// The accounts and Regions of these records that never reported before.

@@ -37,6 +37,8 @@ pub struct AccountIndex {
     pub partitions: i64,
     /// Regions for which there are facts.
     pub account_regions: i64,
+    /// What is kept of the account's own facts that were rewritten or removed, with the notes about that.
+    pub kept: Volume,
 }
 
 /// What goes into an account's index with its next version.
@@ -50,6 +52,8 @@ pub struct Raised {
     pub partitions: i64,
     /// New Regions.
     pub account_regions: i64,
+    /// What is newly kept of the account's own facts that were rewritten or removed.
+    pub kept: Volume,
 }
 
 /// Items and bytes.
@@ -74,6 +78,9 @@ pub struct PartitionState {
     pub rebuilds: u64,
     /// How much was written into it since it was first noted.
     pub volume: Volume,
+    /// Whether it holds facts that claim a later time than that at which they were written, and that were too many to note each. None of
+    /// its facts count.
+    pub is_ahead: bool,
 }
 
 /// Facts of an account that the hub didn't take in.
@@ -95,9 +102,25 @@ pub struct Refused {
     pub detail: String,
 }
 
-/// An account whose facts can't be judged.
+/// How much of what is known of an account isn't judged. The names are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unjudged {
+    /// Some hours of what it reports about itself, for which a fold has no room. All else is judged.
+    SomeOfItsOwn,
+    /// What it reports about itself. What the hub read, or took from the organization's trail, is judged.
+    AllOfItsOwn,
+    /// Everything.
+    #[default]
+    Everything,
+}
+
+/// An account whose facts can't be judged, or not all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantine {
+    /// What isn't judged. Releases that didn't tell it apart judged nothing.
+    #[serde(default)]
+    pub unjudged: Unjudged,
     /// Since when.
     pub since: Timestamp,
     /// Why, for people.
@@ -113,6 +136,12 @@ pub struct Quarantine {
 impl Volume {
     /// No limit.
     pub const UNLIMITED: Volume = Volume { items: u64::MAX, bytes: u64::MAX };
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Volume) -> Volume {
+        Volume { items: self.items.saturating_add(other.items), bytes: self.bytes.saturating_add(other.bytes) }
+    }
 }
 
 impl Quarantine {
@@ -134,10 +163,20 @@ impl Findings {
 
     /// Gives an account's index its next version, and returns it.
     pub async fn raise_version(&self, account: &str, raised: Raised) -> Result<u64, CallError> {
-        let Raised { world_changed, is_rebuild, partitions, account_regions } = raised;
+        let Raised { world_changed, is_rebuild, partitions, account_regions, kept } = raised;
         let (world, rebuilds) = (i64::from(world_changed), i64::from(is_rebuild));
-        let counts = [("version", 1), ("world", world), ("rebuilds", rebuilds), ("partitions", partitions), ("places", account_regions)];
+        let mut counts =
+            vec![("version", 1), ("world", world), ("rebuilds", rebuilds), ("partitions", partitions), ("places", account_regions)];
+        if kept != Volume::default() {
+            let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            counts.extend([("kept", number(kept.items)), ("kept_bytes", number(kept.bytes))]);
+        }
         Ok(account_index(&self.count(account, &counts, "raise an account's version").await?).version)
+    }
+
+    /// Records that all rollups of an account are to be made again, and returns after how many such requests they then are.
+    pub async fn raise_rebuilds(&self, account: &str) -> Result<u64, CallError> {
+        Ok(account_index(&self.count(account, &[("rebuilds", 1)], "have rollups made again").await?).rebuilds)
     }
 
     /// Records that a fold of an account begins, and returns the index.
@@ -206,6 +245,15 @@ impl Findings {
             Err(error) if error.is_condition() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Records that a partition holds facts that claim a later time than that at which they were written.
+    pub async fn distrust_partition(&self, partition: &Partition) -> Result<(), CallError> {
+        let item = key(&account_key(&partition.account_region.account), &partition_key(partition));
+        let request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
+        let request = request.update_expression("SET ahead = :true").condition_expression("attribute_exists(pk)");
+        let request = request.expression_attribute_values(":true", AttributeValue::Bool(true));
+        written(request.send().await.map_err(failed("note a partition"))).map(|_| ())
     }
 
     /// Records that the rollup of a partition's hour was made, of this version, by a fold that read this index.
@@ -363,6 +411,7 @@ fn account_index(item: &Item) -> AccountIndex {
         rebuilds: counted(item, "rebuilds"),
         partitions: signed("partitions"),
         account_regions: signed("places"),
+        kept: Volume { items: counted(item, "kept"), bytes: counted(item, "kept_bytes") },
     }
 }
 
@@ -373,5 +422,6 @@ fn partition_state(item: &Item) -> PartitionState {
         world: counted(item, "world"),
         rebuilds: counted(item, "rebuilds"),
         volume: Volume { items: counted(item, "items"), bytes: counted(item, "bytes") },
+        is_ahead: item.contains_key("ahead"),
     }
 }

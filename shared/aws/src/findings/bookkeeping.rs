@@ -7,13 +7,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Findings,
+    Findings, Volume,
     account_index::PLACES,
     items::{account_key, from_json, key, number, text, timestamp, to_json, written},
 };
 use crate::{
+    bounds::KEPT,
     error::{CallError, ErrorKind, failed},
-    observations::{Item, query_all},
+    observations::{Item, query, query_all, size_of},
     partition::{AccountRegion, Partition},
 };
 
@@ -146,8 +147,8 @@ impl Findings {
         Ok(items.iter().filter_map(|item| AccountRegion::parse(text(item, "sk")?)).collect())
     }
 
-    /// Keeps a copy of an observation that was rewritten or removed. It still counts as evidence.
-    pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<(), CallError> {
+    /// Keeps a copy of an observation that was rewritten or removed. It still counts as evidence. Returns what is kept that wasn't before.
+    pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<Volume, CallError> {
         let sort_key = text(kept, "sk").unwrap_or_default();
         let mut item = key(&kept_key(&partition.account_region.account), &format!("{}|{sort_key}", partition.key()));
         // Only the content is copied: other attributes could make the item larger than DynamoDB allows.
@@ -155,35 +156,46 @@ impl Findings {
         item.extend(kept.get(content).map(|value| (content.to_owned(), value.clone())));
         item.insert("entity".to_owned(), AttributeValue::S("KEPT".to_owned()));
         // The first version under a key counts, so a copy is never replaced.
-        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
-        let request = request.condition_expression("attribute_not_exists(pk)");
-        written(request.send().await.map_err(failed("keep a fact"))).map(|_| ())
+        self.put_new(item, "keep a fact").await
     }
 
-    /// The copies of an account, with the keys that they had in the table of observations.
-    pub async fn kept(&self, account: &str) -> Result<Vec<Item>, CallError> {
-        let items = query_all(&self.aws, &self.table, &kept_key(account), None, true).await?;
+    /// Writes an item under a key that is new, and returns its size; nothing if the key isn't new.
+    async fn put_new(&self, item: Item, action: &'static str) -> Result<Volume, CallError> {
+        let size = Volume { items: 1, bytes: size_of(&item) };
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = request.condition_expression("attribute_not_exists(pk)");
+        let is_new = written(request.send().await.map_err(failed(action)))?;
+        Ok(if is_new { size } else { Volume::default() })
+    }
+
+    /// The copies of an account, with the keys that they had in the table of observations, up to the page on which they are more than may be
+    /// kept, and whether that is so.
+    pub async fn kept(&self, account: &str) -> Result<(Vec<Item>, bool), CallError> {
+        let (items, bytes) = query(&self.aws, &self.table, &kept_key(account), None, true, KEPT).await?;
+        let is_cut = items.len() as u64 > KEPT.items || bytes > KEPT.bytes;
         let restored = items.into_iter().filter_map(|mut item| {
             let (pk, sk) = text(&item, "sk")?.split_once('|').map(|(pk, sk)| (pk.to_owned(), sk.to_owned()))?;
             item.extend(key(&pk, &sk));
             Some(item)
         });
-        Ok(restored.collect())
+        Ok((restored.collect(), is_cut))
     }
 
-    /// Keeps a note.
-    pub async fn note(&self, note: &Note) -> Result<(), CallError> {
+    /// Keeps a note. Returns what is kept that wasn't before.
+    pub async fn note(&self, note: &Note) -> Result<Volume, CallError> {
         let json = to_json(note)?;
         let mut item = key(&notes_key(&note.account), &crate::fact::digest(json.as_bytes()));
         item.insert("note".to_owned(), AttributeValue::S(json));
         item.insert("entity".to_owned(), AttributeValue::S("NOTE".to_owned()));
-        self.put_item(item, "keep a note").await
+        self.put_new(item, "keep a note").await
     }
 
-    /// The notes about an account.
-    pub async fn notes(&self, account: &str) -> Result<BTreeSet<Note>, CallError> {
-        let items = query_all(&self.aws, &self.table, &notes_key(account), None, true).await?;
-        items.iter().map(|item| from_json(text(item, "note").unwrap_or_default())).collect()
+    /// The notes about an account, up to the page on which they are more than may be kept, and whether that is so.
+    pub async fn notes(&self, account: &str) -> Result<(BTreeSet<Note>, bool), CallError> {
+        let (items, bytes) = query(&self.aws, &self.table, &notes_key(account), None, true, KEPT).await?;
+        let is_cut = items.len() as u64 > KEPT.items || bytes > KEPT.bytes;
+        let notes = items.iter().map(|item| from_json(text(item, "note").unwrap_or_default()));
+        Ok((notes.collect::<Result<_, _>>()?, is_cut))
     }
 
     /// A document of the hub, such as the last accepted configuration.

@@ -4,8 +4,10 @@
 //! that ends well answers all messages up to the version that it read, so that the next ones return at once.
 //!
 //! ```text
-//! message ─► answered already?            done
-//!         ─► in quarantine, not yet due?  done; a schedule sends another when it is due
+//! message ─► a repair?                    done first, whatever comes of judging; what there is no time for is handed on
+//!         ─► answered already?            done
+//!         ─► in quarantine, not yet due?  judged by what the hub itself read or took from the trail; if that failed three times, too, not at
+//!                                         all; a schedule sends another message when it is due
 //!         ─► a failure of the hub         the message comes again, later and later; no account is to blame
 //!         ─► a failure of the account     the message comes again; after three in a row, or three that ended the function:
 //!                                         quarantine, with a finding, and a retry after 15 minutes to six hours
@@ -24,11 +26,11 @@ use audit_core::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::{Deserialize, Serialize};
 
-use super::{Fold, Folded, Request, hub_findings};
+use super::{Fold, Folded, Request, evidence::Scope, hub_findings};
 use crate::{
     bucket::Bucket,
     error::{BoxError, CallError, ErrorKind, chain, warn},
-    findings::{Basis, Quarantine, Raised, Stored},
+    findings::{Basis, Quarantine, Raised, Stored, Unjudged},
     lambda::{Handler, Invocation, half_until},
     queue::{Ordered, Queue},
 };
@@ -43,7 +45,7 @@ const TO_END: Duration = Duration::from_secs(10);
 const BACK_OFF: (u32, u32) = (30, 900);
 
 /// Seconds after which an account in quarantine is tried again: the first time, and at most.
-const RETRY: (i64, i64) = (900, 21_600);
+pub(super) const RETRY: (i64, i64) = (900, 21_600);
 
 /// An account to judge: a message of the queue. Its JSON is in flight during an upgrade: renamed fields need `serde(rename)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +87,8 @@ pub enum Attempted {
     Waits,
     /// It was put into quarantine, or stays there.
     Quarantined,
+    /// A part of its index was repaired, and another message repairs the rest.
+    HandedOn,
 }
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
@@ -96,39 +100,55 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// The same, and after `enough` hands on what can wait.
     pub async fn attempt_within(&self, task: &FoldTask, enough: Instant, deadline: Instant) -> Result<Attempted, CallError> {
         let account = task.account.as_str();
+        // A repair writes only what there is, and needs no fold: it is never lost because the account can't be judged, and failing it is no
+        // failure of the account.
+        if let Some(since) = task.repair_since
+            && let Some(rest) = self.repair(account, since, enough).await?
+        {
+            let version = self.findings.raise_version(account, Raised::default()).await?;
+            let rest = FoldTask { version, repair_since: Some(rest), ..task.clone() };
+            self.folds.send_in_order(&[rest.ordered()]).await?;
+            return Ok(Attempted::HandedOn);
+        }
         // What was judged meanwhile was what the index named and what was remembered, so that a repair or rebuild is never answered. Somebody
         // asked for it, and so it doesn't wait either.
         let is_asked_for = task.is_rebuild || task.repair_since.is_some();
-        if !is_asked_for && self.findings.index(account).await?.folded >= task.version {
+        let folded = self.findings.index(account).await?.folded;
+        if !is_asked_for && folded >= task.version {
             return Ok(Attempted::Answered);
         }
         let now = self.clock.now();
+        // An account of which only some hours are left out is judged like any other.
         let quarantine = self.findings.quarantine(account).await?.filter(Quarantine::is_open);
-        if !is_asked_for && quarantine.as_ref().is_some_and(|quarantine| quarantine.retry_at > now) {
-            return Ok(Attempted::Waits);
-        }
+        let quarantine = quarantine.filter(|quarantine| quarantine.unjudged != Unjudged::SomeOfItsOwn);
+        let is_due = |quarantine: &Quarantine| is_asked_for || quarantine.retry_at <= now;
+        let scope = match &quarantine {
+            Some(quarantine) if is_due(quarantine) => Scope::Everything,
+            Some(Quarantine { unjudged: Unjudged::Everything, .. }) => return Ok(Attempted::Waits),
+            Some(_) => Scope::OfHub,
+            None => Scope::Everything,
+        };
         // That it can't be read is no account's fault, so it is read before the attempt counts.
         let configuration = self.configuration().await?;
-        if let Some(quarantine) = &quarantine {
+        if let Some(quarantine) = quarantine.as_ref().filter(|_| scope == Scope::Everything) {
             let retries = quarantine.retries + 1;
             let seconds = RETRY.0.saturating_mul(1 << retries.min(10)).min(RETRY.1);
-            let next = Quarantine { retries, retry_at: now.plus_seconds(seconds), ..quarantine.clone() };
-            self.findings.put_quarantine(account, &next).await?;
+            // Should it fail again, what the hub has is judged, even if that failed before.
+            let (unjudged, retry_at) = (Unjudged::AllOfItsOwn, now.plus_seconds(seconds));
+            self.findings.put_quarantine(account, &Quarantine { unjudged, retries, retry_at, ..quarantine.clone() }).await?;
+            self.findings.end_fold(account, folded).await?;
         }
         let index = self.findings.begin_fold(account).await?;
-        if quarantine.is_none() && index.attempts > ATTEMPTS {
+        if index.attempts > ATTEMPTS {
             let problem = format!("{ATTEMPTS} folds in a row ended the function, by the time or the memory that they took");
-            return self.put_into_quarantine(account, problem, &configuration).await;
+            return self.put_into_quarantine(account, folded, scope, problem, &configuration).await;
         }
         let end = deadline.checked_sub(TO_END).unwrap_or(deadline);
         let judging = Box::pin(async {
-            if let Some(since) = task.repair_since {
-                self.repair(account, since).await?;
-            }
             if task.is_rebuild {
                 self.cache.forget();
             }
-            self.judge(account, index, &configuration, enough).await
+            self.judge(account, index, scope, &configuration, enough).await
         });
         let judged = tokio::time::timeout_at(end.into(), judging)
             .await
@@ -147,11 +167,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 self.findings.excuse_fold(account).await.unwrap_or_else(|error| warn("an attempt stays counted", &error));
                 Err(error)
             }
-            Err(error) if quarantine.is_some() => {
+            Err(error) if quarantine.is_some() && scope == Scope::Everything => {
                 tracing::error!(account, error = chain(&error), "the account still can't be judged");
+                self.send_to_fold(account).await?;
                 Ok(Attempted::Quarantined)
             }
-            Err(error) if index.attempts >= ATTEMPTS => self.put_into_quarantine(account, chain(&error), &configuration).await,
+            Err(error) if index.attempts >= ATTEMPTS => {
+                self.put_into_quarantine(account, folded, scope, chain(&error), &configuration).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -162,10 +185,27 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.folds.send_in_order(&[FoldTask::new(account, version).ordered()]).await
     }
 
-    async fn put_into_quarantine(&self, account: &str, problem: String, configuration: &Configuration) -> Result<Attempted, CallError> {
+    /// Puts an account into quarantine that could not be judged by all that is known of it, and has it judged by what the hub has; an account
+    /// that could not be judged by that either isn't judged at all, until the next retry.
+    async fn put_into_quarantine(
+        &self,
+        account: &str,
+        folded: u64,
+        scope: Scope,
+        problem: String,
+        configuration: &Configuration,
+    ) -> Result<Attempted, CallError> {
         tracing::error!(account, problem, "the account can't be judged, and is put into quarantine");
         let now = self.clock.now();
-        let quarantine = Quarantine { since: now, problem, retries: 0, retry_at: now.plus_seconds(RETRY.0), until: None };
+        let before = self.findings.quarantine(account).await?.filter(Quarantine::is_open);
+        let since = before.as_ref().map_or(now, |before| before.since);
+        let quarantine = match before.filter(|_| scope == Scope::OfHub) {
+            Some(before) => Quarantine { unjudged: Unjudged::Everything, problem, ..before },
+            None => {
+                let retry_at = now.plus_seconds(RETRY.0);
+                Quarantine { unjudged: Unjudged::AllOfItsOwn, since, problem, retries: 0, retry_at, until: None }
+            }
+        };
         let options = AuditOptions { configuration, selection: &Selection::default(), now, threads: 1 };
         let ticket = self.findings.ticket(account).await?;
         let mut finding = hub_findings::unjudged_account(account, &quarantine, configuration);
@@ -174,6 +214,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.findings.put(&Stored { finding, ticket, units: Vec::new(), basis: Basis::Verified }).await?;
         self.findings.put_quarantine(account, &quarantine).await?;
         self.metrics.emit(&[("quarantined", 1)]);
+        if quarantine.unjudged != Unjudged::Everything {
+            // The attempts that failed count no longer: this is another way to judge.
+            self.findings.end_fold(account, folded).await?;
+            self.send_to_fold(account).await?;
+        }
         Ok(Attempted::Quarantined)
     }
 

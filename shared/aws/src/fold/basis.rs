@@ -2,7 +2,10 @@
 
 use audit_core::{config::Configuration, facts::EvidenceRows, world::World};
 
-use super::{Fold, evidence::AccountEvidence};
+use super::{
+    Fold,
+    evidence::{AccountEvidence, Scope},
+};
 use crate::{
     bucket::Bucket,
     error::CallError,
@@ -26,7 +29,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub async fn basis(&self, account: &str) -> Result<Basis, CallError> {
         let configuration = self.configuration_in_force().await?;
         let partitions = self.findings.partitions(account).await?;
-        let evidence = self.evidence(account, &partitions).await?;
+        let evidence = self.evidence(account, &partitions, Scope::Everything).await?;
         let (_, world) = self.world_of(account, &evidence).await?;
         Ok(Basis { facts: evidence.facts, world, configuration })
     }

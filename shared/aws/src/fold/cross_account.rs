@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::{Fold, evidence::AccountEvidence, organization_in};
 use crate::{
     bucket::Bucket,
-    error::{CallError, ErrorKind},
+    error::{CallError, panicked},
     fact::digest,
     findings::Requested,
     partition::AccountRegion,
@@ -50,7 +50,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     writing.spawn(async move { observations.request_fold(account_region, time, because).await });
                 }
                 while let Some(written) = writing.join_next().await {
-                    written.map_err(|error| CallError::new("tell an account", ErrorKind::Retryable, error))??;
+                    written.map_err(panicked("tell an account"))??;
                 }
             }
             self.findings.forget_organization_change(account, &event_id).await?;

@@ -10,13 +10,13 @@ use audit_core::{
 };
 
 use super::{
-    Fold,
+    Fold, Hours,
     verified_hours::{broken_chains, verified_hours},
 };
 use crate::{
-    bounds::{self, is_flood},
+    bounds::{self, Refusal, is_flood},
     bucket::Bucket,
-    clock::start_of,
+    clock::{hour_of, start_of},
     dead_letters::DeadLetters,
     error::CallError,
     fact::{Content, Fact, GapFact, HistoryRead},
@@ -28,6 +28,22 @@ use crate::{
 
 /// Partitions of another account that are held at once while its changes of the organization are looked for.
 const OTHERS_AT_ONCE: usize = 4;
+
+/// The part of a fold's room that other accounts' changes may take which concern the account. Others write them, and must not be able to end
+/// the fold.
+const FOR_CONCERNS: u64 = 8;
+
+/// Partitions of expired hours for which a fold has no room and of which it finds out whether anything is left in them, at most.
+const EXPIRED_AT_ONCE: usize = 64;
+
+/// What a fold judges an account by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All that is known of it, as far as there is room.
+    Everything,
+    /// What the hub read itself, or took from the organization's trail.
+    OfHub,
+}
 
 /// Packed calls, and whether only the account itself vouches for them.
 pub(super) type PacketOf = (Vec<u8>, bool);
@@ -72,10 +88,36 @@ pub(super) struct AccountEvidence {
     ahead: BTreeSet<String>,
     /// Partitions without facts.
     pub(super) empty: Vec<Partition>,
+    /// Partitions of what the account reports about itself that were not read.
+    pub(super) left_out: BTreeSet<Partition>,
+    /// The hours that the organization's trail vouches for.
+    verified: Hours,
+    /// The hours in which the account reported more than is read.
+    flooded: Hours,
+    /// Whether more of the account's facts were rewritten or removed than are kept.
+    is_rewritten: bool,
     pub(super) basis: Basis,
 }
 
 impl AccountEvidence {
+    /// Whether what the account reports about itself is only partly known. What it hides could make verdicts worse, and what was found before
+    /// may rest on it.
+    pub(super) fn is_partial(&self) -> bool {
+        !self.left_out.is_empty() || self.is_rewritten
+    }
+
+    /// Whether it can be proved that calls of an hour were covered: the trail vouches for it, or all is known that was reported.
+    pub(super) fn is_provable(&self, account_region: &AccountRegion, hour: Option<i64>) -> bool {
+        let hour = (account_region.clone(), hour);
+        self.verified.contains(&hour) || !(self.is_partial() || self.flooded.contains(&hour))
+    }
+
+    /// Whether calls of an hour are left out, and the trail doesn't have them instead.
+    pub(super) fn lacks_calls(&self, account_region: &AccountRegion, hour: Option<i64>) -> bool {
+        let of_account = Partition { source: Source::Account, account_region: account_region.clone(), hour };
+        self.left_out.contains(&of_account) && !self.verified.contains(&(account_region.clone(), hour))
+    }
+
     fn add_change(&mut self, key: &ChangeKey, change: &Change) {
         self.facts.add_change(key, change);
         self.changes.add_change(key, change);
@@ -83,18 +125,35 @@ impl AccountEvidence {
 }
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// Reads all facts about an account.
+    /// Reads the facts about an account: first what the hub vouches for, then as much of what the account reports about itself as there is
+    /// room for.
     pub(super) async fn evidence(
         &self,
         account: &str,
         partitions: &BTreeMap<Partition, PartitionState>,
+        scope: Scope,
     ) -> Result<AccountEvidence, CallError> {
-        let mut evidence = AccountEvidence { notes: self.findings.notes(account).await?, ..AccountEvidence::default() };
+        let (notes, are_notes_cut) = self.findings.notes(account).await?;
+        let mut evidence = AccountEvidence { notes, is_rewritten: are_notes_cut, ..AccountEvidence::default() };
         evidence.ahead = evidence.notes.iter().filter(|note| note.kind == Note::AHEAD).map(|note| note.item.clone()).collect();
         evidence.refused = self.findings.refused(account).await?.into_iter().filter(|refused| refused.last > self.oldest()).collect();
+        evidence.is_rewritten |= evidence.refused.iter().any(|refused| refused.reason == Refusal::Kept.as_str());
         evidence.quarantine = self.findings.quarantine(account).await?;
-        let most = |partition: &Partition| if self.trust.is_self_reported(partition) { bounds::READ } else { Volume::UNLIMITED };
-        let mut read = self.cache.read(partitions, most).await?;
+        let (own, of_hub): (BTreeMap<_, _>, BTreeMap<_, _>) = partitions
+            .iter()
+            .map(|(partition, state)| (partition.clone(), *state))
+            .partition(|(partition, _)| self.trust.is_self_reported(partition));
+        let mut read = self.cache.read(&of_hub, self.room).await?;
+        if scope == Scope::Everything {
+            let taken: u64 = read.iter().map(|(_, facts)| facts.volume.bytes).sum();
+            let (distrusted, own): (BTreeMap<_, _>, BTreeMap<_, _>) = own.into_iter().partition(|(_, state)| state.is_ahead);
+            let (own, left_out) = self.cache.read_what_fits(&own, self.room.saturating_sub(taken)).await?;
+            read.extend(own);
+            evidence.left_out = left_out.into_iter().chain(distrusted.into_keys()).collect();
+            self.forget_what_expired(&mut evidence).await?;
+        } else {
+            evidence.left_out = own.into_keys().collect();
+        }
         // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
         let verified = verified_hours(&read);
@@ -105,7 +164,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             // In a verified hour, the organization's trail replaces what the account reported of its calls.
             self.trust.is_self_reported(partition) && verified.contains(&(partition.account_region.clone(), partition.hour))
         };
-        let mut all_verified = !partitions.is_empty();
+        let mut all_verified = !partitions.is_empty() && evidence.left_out.iter().all(is_replaced);
         for (partition, facts) in &read {
             let self_reported = self.trust.is_self_reported(partition);
             all_verified &= !self_reported || is_replaced(partition);
@@ -116,27 +175,43 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 let most = bounds::READ;
                 let detail = format!("more than {} facts or {} MB in an hour", most.items, most.bytes >> 20);
                 evidence.notes.insert(note_of_partition("flood", partition, partition.key(), detail));
+                evidence.flooded.insert((partition.account_region.clone(), partition.hour));
             }
-            let counted = usize::try_from(most(partition).items).unwrap_or(usize::MAX);
+            let most = if self_reported { bounds::READ } else { Volume::UNLIMITED };
+            let counted = usize::try_from(most.items).unwrap_or(usize::MAX);
             for read in facts.iter().take(counted) {
                 self.add(&mut evidence, partition, read, is_replaced(partition));
             }
         }
-        for item in self.findings.kept(account).await? {
+        let (kept, are_kept_cut) = self.findings.kept(account).await?;
+        evidence.is_rewritten |= are_kept_cut;
+        for item in kept {
             let Some(partition) = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?)) else { continue };
+            if scope == Scope::OfHub && self.trust.is_self_reported(&partition) {
+                continue;
+            }
             let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
             let replaced = is_replaced(&partition);
             self.add(&mut evidence, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced);
         }
+        evidence.verified = verified;
         evidence.drafts_requested = evidence.facts.drafts_requested();
         evidence.basis = if all_verified { Basis::Verified } else { Basis::Reported };
         self.add_organization(&mut evidence, account).await?;
         self.findings.drafts(account).await?.iter().for_each(|guardrail| evidence.facts.add_draft_request(guardrail));
         evidence.latest = self.findings.latest_time().await?;
         evidence.latest.into_iter().for_each(|latest| evidence.facts.looked_at(latest));
+        let mut room = self.room / FOR_CONCERNS;
         for partition in self.findings.concerns(account).await? {
             evidence.concerning.insert(partition.account_region.account.clone());
-            for read in self.observations.query(&partition, Some("change#")).await? {
+            if room == 0 {
+                evidence.left_out.insert(partition);
+                continue;
+            }
+            let (changes, bytes) =
+                self.observations.query_some(&partition, Some("change#"), Volume { bytes: room, ..bounds::READ }).await?;
+            room = room.saturating_sub(bytes);
+            for read in changes {
                 if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
                     let key = change.key(&partition.account_region.account);
                     evidence.add_change(&key, &self.trust.believed(&partition, change.change));
@@ -144,6 +219,19 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
         Ok(evidence)
+    }
+
+    /// Takes partitions from those that are left out whose facts have all expired. They would never be read, and so never be forgotten.
+    async fn forget_what_expired(&self, evidence: &mut AccountEvidence) -> Result<(), CallError> {
+        let oldest = hour_of(self.oldest());
+        let expired = evidence.left_out.iter().filter(|partition| partition.hour.is_some_and(|hour| hour < oldest));
+        for partition in expired.take(EXPIRED_AT_ONCE).cloned().collect::<Vec<_>>() {
+            if !self.observations.holds_facts(&partition).await? {
+                evidence.left_out.remove(&partition);
+                evidence.empty.push(partition);
+            }
+        }
+        Ok(())
     }
 
     /// Adds changes of the organization, which other accounts report: the management account, or in an installation without an organization
@@ -158,7 +246,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let partitions: Vec<_> = self.findings.partitions(other).await?.into_iter().collect();
             // A few at a time: all of them may be more than a fold holds, and the other account's size must not stop this one's fold.
             for some in partitions.chunks(OTHERS_AT_ONCE) {
-                for (_, facts) in self.cache.read(&some.iter().cloned().collect(), |_| Volume::UNLIMITED).await? {
+                for (_, facts) in self.cache.read(&some.iter().cloned().collect(), self.room).await? {
                     for read in facts.iter() {
                         if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
                             && change.is_of_organization()

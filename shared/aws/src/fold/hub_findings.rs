@@ -22,7 +22,7 @@ use crate::{
     bucket::Bucket,
     dead_letters,
     fact::HistoryRead,
-    findings::{Note, Quarantine, Refused},
+    findings::{Note, Quarantine, Refused, Unjudged},
     partition::AccountRegion,
     queue::Queue,
 };
@@ -109,7 +109,14 @@ fn altered_observations(account: &str, evidence: &AccountEvidence, configuration
 /// An account whose facts can't be judged. Its findings stay as they were, and the fold that ends well resolves this one.
 pub(super) fn unjudged_account(account: &str, quarantine: &Quarantine, configuration: &Configuration) -> Finding {
     let account_region = AccountRegion::new(account, GLOBAL_REGION);
-    let because = format!("what was reported of the account can't be judged, and its findings are as of before: {}", quarantine.problem);
+    let what = match quarantine.unjudged {
+        Unjudged::SomeOfItsOwn => "not all of what the account reports about itself is judged, so nothing of it is proved to be compliant",
+        Unjudged::AllOfItsOwn => {
+            "what the account reports about itself can't be judged, and its findings rest on what the hub reads and the organization's trail proves"
+        }
+        Unjudged::Everything => "what was reported of the account can't be judged, and its findings are as of before",
+    };
+    let because = format!("{what}: {}", quarantine.problem);
     let mut finding = own_finding(TELEMETRY_GAP, &account_region, "judging", because, 1, &[quarantine.since], configuration);
     if let Some(until) = quarantine.until {
         (finding.status, finding.resolved_at) = (Status::Resolved, Some(until));
@@ -151,6 +158,23 @@ pub(super) fn truncated_histories(evidence: &AccountEvidence) -> impl Iterator<I
         missing: MissingEvidence::EventHistory,
         remedy: MissingEvidence::EventHistory.remedy().to_owned(),
     })
+}
+
+/// The blind spots of accounts and Regions in which hours of the account's own reports are not judged.
+pub(super) fn unread_calls(account: &str, evidence: &AccountEvidence) -> Vec<BlindRow> {
+    let unread = evidence.left_out.iter().filter(|partition| evidence.lacks_calls(&partition.account_region, partition.hour));
+    let account_regions: BTreeSet<&AccountRegion> = unread.map(|partition| &partition.account_region).collect();
+    account_regions.into_iter().filter(|account_region| account_region.account == account).map(unread_row).collect()
+}
+
+/// The blind spot of an account and Region of which not all calls that were reported are judged.
+pub(crate) fn unread_row(account_region: &AccountRegion) -> BlindRow {
+    BlindRow {
+        account: account_region.account.as_str().into(),
+        region: account_region.region.as_str().into(),
+        missing: MissingEvidence::CallsNotRead,
+        remedy: "what the account reports can't all be judged: see its finding of telemetry-gap".to_owned(),
+    }
 }
 
 /// A finding of a rule that the hub checks.

@@ -13,8 +13,8 @@ use std::{
 use tokio::task::JoinSet;
 
 use crate::{
-    bounds::BYTES_OF_A_FOLD,
-    error::{CallError, ErrorKind},
+    bounds::READ,
+    error::{CallError, ErrorKind, panicked},
     fact::Content,
     findings::{PartitionState, Volume},
     observations::{Observations, Read},
@@ -23,6 +23,9 @@ use crate::{
 
 /// Partitions that are read concurrently.
 const AT_ONCE: usize = 16;
+
+/// Bytes of a partition that is read together with others. Of larger ones a few would fill the function's memory.
+const SMALL: u64 = 2 << 20;
 
 /// Bytes of facts that are kept, approximately.
 const REMEMBERED: usize = 32 << 20;
@@ -52,6 +55,9 @@ impl Deref for PartitionFacts {
     }
 }
 
+/// The facts of partitions, ordered by partition.
+pub(super) type FactsRead = Vec<(Partition, Arc<PartitionFacts>)>;
+
 #[derive(Debug, Default)]
 struct Remembered {
     partitions: HashMap<Partition, (u64, Arc<PartitionFacts>)>,
@@ -63,48 +69,97 @@ impl PartitionCache {
         PartitionCache { observations, remembered: Mutex::default() }
     }
 
-    /// The facts of partitions with these versions, ordered by partition. Of each, reading stops after the page that exceeds `most`. Of all
-    /// together, more than a fold may read is an error: the function would be ended for its memory, and with it nothing be said.
-    pub(super) async fn read(
-        &self,
-        partitions: &BTreeMap<Partition, PartitionState>,
-        most: impl Fn(&Partition) -> Volume,
-    ) -> Result<Vec<(Partition, Arc<PartitionFacts>)>, CallError> {
-        let mut read: BTreeMap<Partition, Arc<PartitionFacts>> = BTreeMap::new();
-        let mut unread: Vec<(&Partition, u64)> = Vec::new();
+    /// All facts of partitions with these versions. More than there is `room` for is an error: the function would be ended for its memory, and
+    /// with it nothing be said.
+    pub(super) async fn read(&self, partitions: &BTreeMap<Partition, PartitionState>, room: u64) -> Result<FactsRead, CallError> {
+        let mut read = FactsRead::new();
         let mut bytes = 0;
-        for (partition, PartitionState { version, .. }) in partitions {
-            match self.get(partition, *version) {
-                Some(facts) => {
-                    bytes += facts.volume.bytes;
-                    read.insert(partition.clone(), facts);
-                }
-                None => unread.push((partition, *version)),
+        for some in partitions.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+            for (partition, facts) in self.read_some(some, Volume::UNLIMITED).await? {
+                bytes += facts.volume.bytes;
+                read.push((partition, facts));
             }
-        }
-        for some in unread.chunks(AT_ONCE) {
-            let mut reading = JoinSet::new();
-            for (partition, version) in some {
-                let (observations, partition, version, most) = (self.observations.clone(), (*partition).clone(), *version, most(partition));
-                reading.spawn(async move {
-                    let facts = observations.query_some(&partition, most).await;
-                    (partition, version, facts)
-                });
-            }
-            while let Some(joined) = reading.join_next().await {
-                let (partition, version, facts) = joined.map_err(|error| CallError::new("read facts", ErrorKind::Retryable, error))?;
-                let (facts, size) = facts?;
-                let facts = Arc::new(PartitionFacts { volume: Volume { items: facts.len() as u64, bytes: size }, facts });
-                bytes += size;
-                self.insert(&partition, version, &facts);
-                read.insert(partition, facts);
-            }
-            if bytes > BYTES_OF_A_FOLD {
-                let problem = format!("the account has more than {} MB of facts", BYTES_OF_A_FOLD >> 20);
+            if bytes > room {
+                let problem = format!("the account has more than {} MB of facts", room >> 20);
                 return Err(CallError::new("read facts", ErrorKind::Refused, problem));
             }
         }
-        Ok(read.into_iter().collect())
+        Ok(read)
+    }
+
+    /// The facts of as many partitions as there is `room` for, the smallest first, and the partitions that are left out. Of each, reading
+    /// stops after the page on which there are more than [`READ`].
+    ///
+    /// Their sizes are those that the index has, which grow only by new items: so a partition may turn out larger, because items in it were
+    /// written over. Which ones are left out doesn't depend on what is remembered.
+    pub(super) async fn read_what_fits(
+        &self,
+        partitions: &BTreeMap<Partition, PartitionState>,
+        room: u64,
+    ) -> Result<(FactsRead, Vec<Partition>), CallError> {
+        let mut smallest_first: Vec<(&Partition, &PartitionState)> = partitions.iter().collect();
+        smallest_first.sort_by_key(|(_, state)| state.volume.bytes);
+        let (mut read, mut left_out, mut left) = (FactsRead::new(), Vec::new(), room);
+        let mut large: Vec<(&Partition, &PartitionState)> = Vec::new();
+        let (small, known_as_large) = smallest_first.split_at(smallest_first.partition_point(|(_, state)| state.volume.bytes <= SMALL));
+        for some in small.chunks(AT_ONCE) {
+            let most = Volume { items: READ.items, bytes: SMALL };
+            for ((partition, facts), listed) in self.read_some(some, most).await?.into_iter().zip(some) {
+                match left.checked_sub(facts.volume.bytes) {
+                    _ if facts.volume.bytes > SMALL => large.push(*listed),
+                    Some(rest) => {
+                        left = rest;
+                        read.push((partition, facts));
+                    }
+                    None => left_out.push(partition),
+                }
+            }
+        }
+        for one in large.into_iter().chain(known_as_large.iter().copied()) {
+            let (partition, state) = one;
+            if state.volume.bytes.min(READ.bytes) > left {
+                left_out.push(partition.clone());
+                continue;
+            }
+            for (partition, facts) in self.read_some(&[one], READ).await? {
+                match left.checked_sub(facts.volume.bytes) {
+                    Some(rest) => {
+                        left = rest;
+                        read.push((partition, facts));
+                    }
+                    None => left_out.push(partition),
+                }
+            }
+        }
+        Ok((read, left_out))
+    }
+
+    /// The facts of a few partitions, in their order. Of each, reading stops after the page on which there are more than `most`.
+    async fn read_some(&self, some: &[(&Partition, &PartitionState)], most: Volume) -> Result<FactsRead, CallError> {
+        let mut facts_of: BTreeMap<Partition, Arc<PartitionFacts>> = BTreeMap::new();
+        let mut reading = JoinSet::new();
+        for (partition, PartitionState { version, .. }) in some {
+            if let Some(facts) = self.get(partition, *version) {
+                facts_of.insert((*partition).clone(), facts);
+                continue;
+            }
+            let (observations, partition, version) = (self.observations.clone(), (*partition).clone(), *version);
+            reading.spawn(async move {
+                let facts = observations.query_some(&partition, None, most).await;
+                (partition, version, facts)
+            });
+        }
+        while let Some(joined) = reading.join_next().await {
+            let (partition, version, facts) = joined.map_err(panicked("read facts"))?;
+            let (facts, bytes) = facts?;
+            let facts = Arc::new(PartitionFacts { volume: Volume { items: facts.len() as u64, bytes }, facts });
+            // What was cut off at less than a fold reads isn't all that counts.
+            if bytes <= most.bytes || most.bytes >= READ.bytes {
+                self.insert(&partition, version, &facts);
+            }
+            facts_of.insert(partition, facts);
+        }
+        Ok(some.iter().filter_map(|(partition, _)| facts_of.remove_entry(*partition)).collect())
     }
 
     /// Empties the cache.

@@ -4,7 +4,11 @@
 //! A repair looks for facts in the table itself, after a time in which the stream wasn't taken: its records live 24 hours, and what they told of
 //! is in no index. What was done to facts in that time, rewritten or removed, only the stream knew.
 
-use std::collections::BTreeSet;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use audit_core::{organization::GLOBAL_REGION, timestamp::Timestamp};
 use tokio::task::JoinSet;
@@ -12,8 +16,8 @@ use tokio::task::JoinSet;
 use super::{Fold, FoldTask};
 use crate::{
     bucket::Bucket,
-    clock::hour_of,
-    error::{CallError, ErrorKind},
+    clock::{hour_of, start_of},
+    error::{CallError, ErrorKind, panicked},
     findings::{Raised, Volume},
     partition::{AccountRegion, Partition, Source},
     queue::Queue,
@@ -21,6 +25,9 @@ use crate::{
 
 /// Partitions that are looked into at the same time.
 const AT_ONCE: usize = 16;
+
+/// Regions of other accounts that are looked into. AWS has about forty.
+const REGIONS: usize = 64;
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Has all facts of an account, or of all accounts, judged again, and all rollups made again.
@@ -53,21 +60,42 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// Notes the partitions of an account that hold facts, from the hour of a time on.
-    pub(super) async fn repair(&self, account: &str, since: Timestamp) -> Result<(), CallError> {
-        // An account may have reported from a Region for the first time, but hardly from one from which nobody ever did.
-        let mut regions: BTreeSet<String> =
-            self.findings.account_regions().await?.into_iter().map(|account_region| account_region.region).collect();
-        regions.insert(GLOBAL_REGION.to_owned());
-        let hours: Vec<Option<i64>> = (hour_of(since)..=hour_of(self.clock.now()) + 1).map(Some).chain([None]).collect();
-        let mut partitions = Vec::new();
-        for region in &regions {
-            let account_region = AccountRegion::new(account, region.as_str());
-            let of_hour = |hour: &Option<i64>| {
-                [Source::Account, Source::Hub].map(|source| Partition { source, account_region: account_region.clone(), hour: *hour })
-            };
-            partitions.extend(hours.iter().flat_map(of_hour));
+    /// Notes the partitions of an account that hold facts, from the hour of a time on. Returns the time from which on it is still to be done, if
+    /// it is `enough` before the end.
+    pub(super) async fn repair(&self, account: &str, since: Timestamp, enough: Instant) -> Result<Option<Timestamp>, CallError> {
+        // An account may have reported from a Region for the first time, but hardly from one from which nobody ever did. Members may invent
+        // names, so only those count that are its own or that most accounts have.
+        let (mut regions, mut of_others) = (BTreeSet::from([GLOBAL_REGION.to_owned()]), BTreeMap::<String, usize>::new());
+        for known in self.findings.account_regions().await? {
+            if known.account == account {
+                regions.insert(known.region);
+            } else {
+                *of_others.entry(known.region).or_default() += 1;
+            }
         }
+        let mut of_others: Vec<(String, usize)> = of_others.into_iter().collect();
+        of_others.sort_by_key(|(_, accounts)| Reverse(*accounts));
+        regions.extend(of_others.into_iter().take(REGIONS).map(|(region, _)| region));
+        let (first, last) = (hour_of(since), hour_of(self.clock.now()) + 1);
+        for hour in first..=last {
+            if hour > first && Instant::now() >= enough {
+                return Ok(Some(start_of(hour)));
+            }
+            self.repair_hour(account, &regions, Some(hour)).await?;
+        }
+        self.repair_hour(account, &regions, None).await.map(|()| None)
+    }
+
+    /// Notes the partitions of an hour that hold facts.
+    async fn repair_hour(&self, account: &str, regions: &BTreeSet<String>, hour: Option<i64>) -> Result<(), CallError> {
+        let of_region = |region: &String| {
+            [Source::Account, Source::Hub].map(|source| Partition {
+                source,
+                account_region: AccountRegion::new(account, region.as_str()),
+                hour,
+            })
+        };
+        let partitions: Vec<Partition> = regions.iter().flat_map(of_region).collect();
         for some in partitions.chunks(AT_ONCE) {
             let mut repairing = JoinSet::new();
             for partition in some {
@@ -81,7 +109,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 });
             }
             while let Some(repaired) = repairing.join_next().await {
-                repaired.map_err(|error| CallError::new("repair the index", ErrorKind::Retryable, error))??;
+                repaired.map_err(panicked("repair the index"))??;
             }
         }
         Ok(())

@@ -8,7 +8,9 @@ use std::{
 use audit_core::{
     auditor::{self, AuditOptions, Selection},
     config::Configuration,
+    report::CoverageRow,
     timestamp::Timestamp,
+    verdict::{Grade, Invocations, Verdict},
     world::World,
 };
 
@@ -56,6 +58,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     ) -> Result<bool, CallError> {
         let mut newest_first: Vec<&(AccountRegion, Option<i64>)> = hours.iter().collect();
         newest_first.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
+        // What was counted before stays where calls are left out now. Once they are read, everything is made again.
+        newest_first.retain(|(account_region, hour)| !evidence.lacks_calls(account_region, *hour));
         for (number, (account_region, hour)) in newest_first.into_iter().enumerate() {
             if number > 0 && Instant::now() >= enough {
                 return Ok(true);
@@ -95,19 +99,35 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
         let audit = auditor::audit(facts, world.clone(), &options);
-        Rollup { invocations: audit.invocations, coverage: audit.coverage }
+        let rollup = Rollup { invocations: audit.invocations, coverage: audit.coverage };
+        if evidence.is_provable(account_region, hour) { rollup } else { unproved(rollup) }
     }
+}
+
+/// The rollup of calls of which not everything is known: what is left out may be a change that leaves them without a guardrail.
+fn unproved(rollup: Rollup) -> Rollup {
+    let Invocations { compliant, violation, not_provable, not_applicable } = rollup.invocations;
+    let mut rows: BTreeMap<CoverageRow, u64> = BTreeMap::new();
+    for mut row in rollup.coverage {
+        if row.verdict == Verdict::Compliant {
+            (row.verdict, row.grade) = (Verdict::NotProvable, Grade::None);
+        }
+        let count = std::mem::take(&mut row.count);
+        *rows.entry(row).or_default() += count;
+    }
+    let coverage = rows.into_iter().map(|(row, count)| CoverageRow { count, ..row }).collect();
+    Rollup { invocations: Invocations { compliant: 0, violation, not_provable: not_provable + compliant, not_applicable }, coverage }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{findings::Volume, partition::Source};
+    use crate::partition::Source;
 
     #[test]
     fn rollups_are_made_of_what_was_touched_and_of_recent_hours_when_the_world_changed() {
         let (now, account_region) = (494_000, AccountRegion::new("222233334444", "us-east-1"));
-        let state = |version, rolled_up, world| PartitionState { version, rolled_up, world, rebuilds: 1, volume: Volume::default() };
+        let state = |version, rolled_up, world| PartitionState { version, rolled_up, world, rebuilds: 1, ..PartitionState::default() };
         let partitions: BTreeMap<Partition, PartitionState> = [
             (now, state(3, Some(3), 1)),
             (now - 1, state(3, Some(2), 1)),

@@ -7,7 +7,7 @@ use audit_aws::{
     fact::{Content, Fact, HeartbeatFact, StateFact},
     findings::{
         AccountIndex, AlertState, Basis, Findings, Note, OTHERS, Page, PartitionState, Quarantine, Raised, Refused, Requested, Rollup,
-        Stored, Volume,
+        Stored, Unjudged, Volume,
     },
     observations::Observations,
     partition::{AccountRegion, Partition, Source},
@@ -372,7 +372,7 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
         findings.note_concern(MANAGEMENT, partition).await.unwrap();
     }
     let known = findings.partitions(MEMBER).await.unwrap();
-    let twice = PartitionState { version: 2, rolled_up: Some(0), world: 0, rebuilds: 0, volume: Volume { items: 4, bytes: 60 } };
+    let twice = PartitionState { version: 2, rolled_up: Some(0), volume: Volume { items: 4, bytes: 60 }, ..PartitionState::default() };
     assert_eq!(known, partitions.iter().map(|partition| (partition.clone(), twice)).collect());
     let unknown = Partition { hour: Some(494_001), ..partition(None) };
     assert_eq!(findings.note_partition(&unknown, Volume::default(), false).await.unwrap(), None, "it may not be new");
@@ -404,18 +404,21 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
         item: "k".repeat(300),
         detail: String::new(),
     };
-    findings.note(&note).await.unwrap();
-    findings.note(&note).await.unwrap();
-    assert_eq!(findings.notes(MEMBER).await.unwrap(), BTreeSet::from([note]));
+    assert_eq!(findings.note(&note).await.unwrap().items, 1);
+    assert_eq!(findings.note(&note).await.unwrap(), Volume::default(), "it was kept before");
+    assert_eq!(findings.notes(MEMBER).await.unwrap(), (BTreeSet::from([note]), false));
 
     let heartbeat = |event: &str| Content::Heartbeat(HeartbeatFact { time, event_id: event.to_owned(), dead_letters: BTreeMap::new() });
     let fact = Fact::new(Source::Account, account_region.clone(), Some(time), heartbeat("first"));
     let item = fact.item(400).unwrap();
-    findings.keep(&fact.partition, &item).await.unwrap();
+    let kept = findings.keep(&fact.partition, &item).await.unwrap();
+    assert!(kept.items == 1 && kept.bytes > 50, "{kept:?}");
     let mut later = Fact::new(Source::Account, account_region.clone(), Some(time), heartbeat("second")).item(400).unwrap();
     later.insert("sk".to_owned(), item["sk"].clone());
-    findings.keep(&fact.partition, &later).await.unwrap();
-    let kept: Vec<Fact> = findings.kept(MEMBER).await.unwrap().iter().map(|item| Fact::from_item(item).unwrap()).collect();
+    assert_eq!(findings.keep(&fact.partition, &later).await.unwrap(), Volume::default());
+    let (kept, is_cut) = findings.kept(MEMBER).await.unwrap();
+    assert!(!is_cut);
+    let kept: Vec<Fact> = kept.iter().map(|item| Fact::from_item(item).unwrap()).collect();
     assert_eq!(kept, [fact], "what was reported first");
 
     assert_eq!(findings.blind(MEMBER).await.unwrap(), []);
@@ -432,11 +435,12 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
 async fn an_account_is_judged_up_to_a_version(tables: &Tables) {
     let findings = tables.findings();
     assert_eq!(findings.index(MEMBER).await.unwrap(), AccountIndex::default());
-    let raised = Raised { world_changed: true, is_rebuild: true, partitions: 3, account_regions: 1 };
+    let kept = Volume { items: 2, bytes: 900 };
+    let raised = Raised { world_changed: true, is_rebuild: true, partitions: 3, account_regions: 1, kept };
     assert_eq!(findings.raise_version(MEMBER, raised).await.unwrap(), 1);
     assert_eq!(findings.raise_version(MEMBER, Raised::default()).await.unwrap(), 2);
     let begun = findings.begin_fold(MEMBER).await.unwrap();
-    assert_eq!(begun, AccountIndex { version: 2, folded: 0, attempts: 1, world: 1, rebuilds: 1, partitions: 3, account_regions: 1 });
+    assert_eq!(begun, AccountIndex { version: 2, folded: 0, attempts: 1, world: 1, rebuilds: 1, partitions: 3, account_regions: 1, kept });
     findings.begin_fold(MEMBER).await.unwrap();
     findings.excuse_fold(MEMBER).await.unwrap();
     assert_eq!(findings.index(MEMBER).await.unwrap(), begun);
@@ -444,6 +448,7 @@ async fn an_account_is_judged_up_to_a_version(tables: &Tables) {
     findings.end_fold(MEMBER, 1).await.unwrap();
     findings.count_forgotten(MEMBER, 2).await.unwrap();
     assert_eq!(findings.index(MEMBER).await.unwrap(), AccountIndex { folded: 2, attempts: 0, partitions: 1, ..begun });
+    assert_eq!(findings.raise_rebuilds(MEMBER).await.unwrap(), 2);
 
     let time = |second: i64| Timestamp::from_seconds(1_795_300_000 + second);
     let refused = |second, item: &str| Refused {
@@ -465,7 +470,8 @@ async fn an_account_is_judged_up_to_a_version(tables: &Tables) {
     assert_eq!(findings.organization_changes(MEMBER).await.unwrap(), []);
 
     assert_eq!(findings.quarantine(MEMBER).await.unwrap(), None);
-    let open = Quarantine { since: time(0), problem: "p".to_owned(), retries: 1, retry_at: time(900), until: None };
+    let unjudged = Unjudged::AllOfItsOwn;
+    let open = Quarantine { unjudged, since: time(0), problem: "p".to_owned(), retries: 1, retry_at: time(900), until: None };
     findings.put_quarantine(MEMBER, &open).await.unwrap();
     findings.put_quarantine(MANAGEMENT, &Quarantine { until: Some(time(9)), ..open.clone() }).await.unwrap();
     assert_eq!(findings.quarantine(MEMBER).await.unwrap(), Some(open.clone()));

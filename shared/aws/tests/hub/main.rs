@@ -5,6 +5,7 @@
 
 mod adapters;
 mod adversary;
+mod bounded;
 mod contract;
 mod convergence;
 mod cross_account;

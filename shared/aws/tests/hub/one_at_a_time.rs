@@ -172,6 +172,12 @@ async fn an_account_that_can_t_be_judged_holds_up_nobody_and_heals() {
     assert!(gap.detail.contains("can't be judged"), "{}", gap.detail);
     assert_eq!(calls_in_violation(&tables, MEMBER).await, 2, "what was found before stays");
 
+    // What the hub knows without the account is judged next. Here that fails, too.
+    let without_its_own = judging.queue.take_ordered();
+    assert_eq!(without_its_own.len(), 1);
+    judging.attempt_message(&without_its_own[0]).await.unwrap_err();
+    judging.attempt_message(&without_its_own[0]).await.unwrap_err();
+    assert_eq!(judging.attempt_message(&without_its_own[0]).await.unwrap(), Attempted::Quarantined);
     // What comes later waits, and takes no time.
     report(&tables, MEMBER, 4..5).await;
     let later = routed(&judging, &tables.inserted().await).await;
@@ -191,6 +197,7 @@ async fn an_account_that_can_t_be_judged_holds_up_nobody_and_heals() {
         let retry = due.queue.take_ordered();
         assert_eq!(retry.len(), 1, "{waits}");
         assert_eq!(due.attempt_message(&retry[0]).await.unwrap(), Attempted::Quarantined);
+        assert_eq!(due.queue.take_ordered().len(), 1, "and what the hub knows is judged again, too");
     }
 
     mend_account(&tables, &broken).await;
