@@ -11,7 +11,7 @@ mod messages;
 mod topics;
 mod transition;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use audit_core::{finding::Status, severity::Severity};
 use serde::Deserialize;
@@ -30,8 +30,9 @@ use crate::{
     aws::Aws,
     clock::Clock,
     connections,
-    error::{BoxError, CallError, chain},
+    error::{BoxError, CallError, ErrorKind, chain},
     findings::{AlertState, Findings, stored, transition},
+    lambda::half_until,
     metrics::Metrics,
     settings::Environment,
     stream::{StreamHandler, StreamRecord},
@@ -58,6 +59,9 @@ pub enum Request {
 
 /// From this number of alerts of one rule and kind in a batch on, one message names them all.
 const BURST: usize = 5;
+
+/// Alerts in a digest at most.
+const DIGEST: usize = 500;
 
 /// An alert that this instance has claimed and not yet marked as sent.
 #[derive(Clone, Debug)]
@@ -96,14 +100,14 @@ impl SendAlerts<Topics, EventBridge> {
 impl<P: Publish, B: Bus> StreamHandler for SendAlerts<P, B> {
     type Request = Request;
 
-    async fn take(&self, records: &[StreamRecord]) -> Option<String> {
-        let failed = [self.alerts.take(records).await, events::put_all(&self.bus, records).await];
+    async fn take_until(&self, records: &[StreamRecord], enough: Instant) -> Option<String> {
+        let failed = [self.alerts.take_until(records, enough).await, events::put_all(&self.bus, records, enough).await];
         // Lambda delivers the batch again from the first record that failed. Sequence numbers have no leading zeros.
         failed.into_iter().flatten().min_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)))
     }
 
-    async fn carry_out(&self, request: Request) -> Result<(), BoxError> {
-        self.alerts.carry_out(request).await
+    async fn carry_out(&self, request: Request, enough: Instant) -> Result<(), BoxError> {
+        self.alerts.carry_out(request, enough).await
     }
 }
 
@@ -151,8 +155,8 @@ impl<P: Publish> Alerts<P> {
     }
 
     /// Publishes what was claimed, several alerts of one rule and kind in one message. Returns the sequence number of the first record
-    /// whose alert failed.
-    async fn send_all(&self, claimed: Vec<(Claimed, &str)>) -> Option<String> {
+    /// whose alert failed, or for whose there was no time: it stays claimed, and is published when its record comes again.
+    async fn send_all(&self, claimed: Vec<(Claimed, &str)>, enough: Instant) -> Option<String> {
         let mut groups: BTreeMap<(String, Kind), Vec<(Claimed, &str)>> = BTreeMap::new();
         for (claim, sequence) in claimed {
             groups.entry((claim.alert.stored.finding.rule.clone(), claim.alert.kind)).or_default().push((claim, sequence));
@@ -165,7 +169,8 @@ impl<P: Publish> Alerts<P> {
             for part in parts {
                 let first = part.first().map(|(_, sequence)| (*sequence).to_owned()).unwrap_or_default();
                 let claims = part.into_iter().map(|(claim, _)| claim).collect();
-                match self.send(claims).await {
+                let outcome = if sent > 0 && Instant::now() >= enough { Err(no_time_left()) } else { self.send(claims).await };
+                match outcome {
                     Ok(()) => sent += 1,
                     Err(error) => {
                         tracing::error!(error = chain(&error), "an alert could not be sent");
@@ -230,29 +235,43 @@ impl<P: Publish> Alerts<P> {
         Ok(())
     }
 
-    /// Publishes the alerts that were put aside, in one message. Returns their number.
-    pub async fn send_digest(&self) -> Result<usize, CallError> {
+    /// Publishes the alerts that were put aside, in one message for each [`DIGEST`] of them. What there is no time for before it is `enough` is
+    /// in the next digest. Returns the number of alerts that were published.
+    pub async fn send_digest(&self, enough: Instant) -> Result<usize, CallError> {
         #[derive(Deserialize)]
         struct Aside {
             kind: Kind,
             line: String,
         }
-        let aside = self.findings.digest().await?;
-        if aside.is_empty() {
-            return Ok(0);
+        let all = self.findings.digest().await?;
+        let mut published = 0;
+        for aside in all.chunks(DIGEST) {
+            if published > 0 && Instant::now() >= enough {
+                tracing::warn!(
+                    left = all.len() - published,
+                    "there is no time left for all alerts that were put aside; the next digest has them"
+                );
+                break;
+            }
+            let lines = aside.iter().filter_map(|(_, body)| serde_json::from_str::<Aside>(body).ok());
+            let lines: Vec<(Kind, String)> = lines.map(|aside| (aside.kind, aside.line)).collect();
+            let bodies: Vec<String> = aside.iter().map(|(id, body)| format!("{id} {body}")).collect();
+            let id = crate::fact::digest(bodies.join("\n").as_bytes());
+            for format in self.topics.formats() {
+                self.topics.publish(format, &digest_message(format, &id, &lines)).await?;
+            }
+            for (id, body) in aside {
+                self.findings.remove_from_digest(id, body).await?;
+            }
+            published += aside.len();
         }
-        let lines: Vec<(Kind, String)> =
-            aside.iter().filter_map(|(_, body)| serde_json::from_str::<Aside>(body).ok()).map(|aside| (aside.kind, aside.line)).collect();
-        let bodies: Vec<String> = aside.iter().map(|(id, body)| format!("{id} {body}")).collect();
-        let id = crate::fact::digest(bodies.join("\n").as_bytes());
-        for format in self.topics.formats() {
-            self.topics.publish(format, &digest_message(format, &id, &lines)).await?;
-        }
-        for (id, body) in &aside {
-            self.findings.remove_from_digest(id, body).await?;
-        }
-        Ok(aside.len())
+        Ok(published)
     }
+}
+
+/// The reason why what could be done isn't: the function would be ended before it is.
+fn no_time_left() -> CallError {
+    CallError::new("send an alert", ErrorKind::Retryable, "there is no time left")
 }
 
 const fn format_word(format: Format) -> &'static str {
@@ -266,27 +285,30 @@ const fn format_word(format: Format) -> &'static str {
 impl<P: Publish> StreamHandler for Alerts<P> {
     type Request = Request;
 
-    async fn take(&self, records: &[StreamRecord]) -> Option<String> {
+    async fn take_until(&self, records: &[StreamRecord], enough: Instant) -> Option<String> {
+        // What is claimed is to be sent, too.
+        let enough_claimed = half_until(enough);
         let mut claimed: Vec<(Claimed, &str)> = Vec::new();
-        for record in records.iter().filter(|record| record.pk().starts_with("FINDINGS#")) {
-            match self.claim(record).await {
+        for (number, record) in records.iter().filter(|record| record.pk().starts_with("FINDINGS#")).enumerate() {
+            let claim = if number > 0 && Instant::now() >= enough_claimed { Err(no_time_left()) } else { self.claim(record).await };
+            match claim {
                 Ok(Some(claim)) => claimed.push((claim, &record.sequence)),
                 Ok(None) => {}
                 Err(error) => {
                     tracing::error!(error = chain(&error), "an alert could not be claimed");
                     // The alerts claimed so far are published; Lambda delivers the batch again from this record.
-                    let failed_before = self.send_all(claimed).await;
+                    let failed_before = self.send_all(claimed, enough).await;
                     return Some(failed_before.unwrap_or_else(|| record.sequence.clone()));
                 }
             }
         }
-        self.send_all(claimed).await
+        self.send_all(claimed, enough).await
     }
 
-    async fn carry_out(&self, request: Request) -> Result<(), BoxError> {
+    async fn carry_out(&self, request: Request, enough: Instant) -> Result<(), BoxError> {
         match request {
             Request::Digest => {
-                let sent = self.send_digest().await?;
+                let sent = self.send_digest(enough).await?;
                 tracing::info!(sent, "sent the digest");
             }
         }

@@ -48,6 +48,7 @@ use audit_core::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::hub_findings::unread_row;
 pub use self::{
     attempt::{Attempted, FoldTask},
     basis::Basis,

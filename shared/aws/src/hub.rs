@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use audit_core::{
@@ -30,7 +31,11 @@ use crate::{
     observations::Observations,
     partition::AccountRegion,
     queue::MemoryQueue,
-    report::page::{Parts, whole},
+    report::{
+        missing,
+        page::{Parts, whole},
+        sums::{CallSums, Period},
+    },
     settings::CONFIGURATION_KEY,
     snapshot::identity,
     world::{self, PREFIX},
@@ -185,8 +190,17 @@ impl Hub {
         organization: Option<Organization>,
     ) -> Result<Report, CallError> {
         let unreadable = findings.unreadable.into_iter().chain(blind.unreadable).collect();
-        let parts = Parts { findings: findings.read, blind: blind.read, unreadable, organization, now: Clock::System.now() };
-        whole(&self.findings, account_regions, parts).await
+        let mut quarantined = self.findings.quarantined().await?;
+        quarantined.retain(|(account, _)| account_regions.iter().any(|account_region| account_region.account == *account));
+        let mut blind = blind.read;
+        blind.extend(missing::unseen_calls(&quarantined, &account_regions));
+        blind.sort_unstable();
+        blind.dedup();
+        let incomplete = missing::unjudged(&quarantined);
+        // A person waits for as long as it takes, or ends the command.
+        let never = Instant::now() + Duration::from_hours(24);
+        let sums = CallSums::of(&self.findings, account_regions, Period::Day, (None, None), never).await?;
+        Ok(whole(sums, Parts { findings: findings.read, blind, unreadable, organization, incomplete, now: Clock::System.now() }))
     }
 
     /// What the findings of an account rest on: its facts, the world and the configuration, each as far as the hub believes it.

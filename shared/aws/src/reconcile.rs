@@ -17,7 +17,11 @@ mod heartbeats;
 mod organization;
 mod read_outcome;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use audit_core::{auditor, cloudtrail::wanted::Wanted, organization::Organization};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -50,7 +54,11 @@ use crate::{
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Task {
     /// Send a task for each account and Region.
-    Plan,
+    Plan {
+        /// The account after which to begin; `None` for the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
     /// Read an account and Region.
     #[serde(rename = "place")]
     AccountRegion {
@@ -79,6 +87,12 @@ pub enum Task {
         account: String,
     },
 }
+
+/// Time that is left to answer that a task can't be carried out in time.
+const TO_END: Duration = Duration::from_secs(5);
+
+/// Accounts whose tasks are sent before the time is looked at.
+const PLANNED_AT_ONCE: usize = 20;
 
 /// Carries out tasks.
 #[derive(Debug)]
@@ -150,11 +164,22 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         Reconciler { wanted: auditor::wanted(), observations, world, queue, reader, settings, metrics, clock }
     }
 
-    /// Carries out a task.
-    pub async fn carry_out(&self, task: &Task) -> Result<(), CallError> {
+    /// Carries out a task, and gives up in time to say so. Lambda would end the function without a word.
+    async fn carry_out_in_time(&self, task: &Task, invocation: Invocation<'_>) -> Result<(), CallError> {
+        let end = invocation.deadline.checked_sub(TO_END).unwrap_or(invocation.deadline);
+        let outcome = tokio::time::timeout_at(end.into(), Box::pin(self.carry_out(task, invocation.enough()))).await;
+        outcome.unwrap_or_else(|_| {
+            Err(CallError::new("carry out a task", ErrorKind::Retryable, "it takes longer than the function may work, and comes again"))
+        })
+    }
+
+    /// Carries out a task. After `enough`, nothing is begun that can wait.
+    pub async fn carry_out(&self, task: &Task, enough: Instant) -> Result<(), CallError> {
         match task {
-            Task::Plan => self.plan().await,
-            Task::AccountRegion { account, region } => self.account_region(&AccountRegion::new(account.as_str(), region.as_str())).await,
+            Task::Plan { after } => self.plan(after.as_deref(), enough).await,
+            Task::AccountRegion { account, region } => {
+                self.account_region(&AccountRegion::new(account.as_str(), region.as_str()), enough).await
+            }
             Task::Organization => self.organization().await,
             Task::Account { account } => self.account(account).await,
             Task::InvalidPolicies { token } => self.invalid_policies(token.as_deref()).await,
@@ -162,18 +187,30 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         }
     }
 
-    async fn plan(&self) -> Result<(), CallError> {
-        let mut tasks: Vec<String> = Vec::new();
-        if self.settings.management_account.is_some() {
-            tasks.push(json!(Task::Organization).to_string());
+    /// Sends a task for each account and Region. What there is no time for is a plan of its own.
+    async fn plan(&self, after: Option<&str>, enough: Instant) -> Result<(), CallError> {
+        if self.settings.management_account.is_some() && after.is_none() {
+            self.queue.send(&[json!(Task::Organization).to_string()], 0).await?;
         }
-        for account in self.accounts().await? {
-            for region in &self.settings.regions {
-                tasks.push(json!(Task::AccountRegion { account: account.clone(), region: region.clone() }).to_string());
+        let accounts: Vec<String> =
+            self.accounts().await?.into_iter().filter(|account| after.is_none_or(|after| account.as_str() > after)).collect();
+        let mut planned = 0;
+        for (some, last) in accounts.chunks(PLANNED_AT_ONCE).filter_map(|some| Some((some, some.last()?))) {
+            let of_account = |account: &String| {
+                let task = |region: &String| Task::AccountRegion { account: account.clone(), region: region.clone() };
+                self.settings.regions.iter().map(|region| json!(task(region)).to_string()).collect::<Vec<_>>()
+            };
+            let tasks: Vec<String> = some.iter().flat_map(of_account).collect();
+            planned += tasks.len() as u64;
+            self.queue.send(&tasks, 0).await?;
+            if Instant::now() >= enough && accounts.last() != Some(last) {
+                tracing::warn!(after = last, "there is no time left to plan all accounts, and another task plans the rest");
+                self.queue.send(&[json!(Task::Plan { after: Some(last.clone()) }).to_string()], 0).await?;
+                break;
             }
         }
-        self.metrics.emit(&[("places", tasks.len() as u64)]);
-        self.queue.send(&tasks, 0).await
+        self.metrics.emit(&[("places", planned)]);
+        Ok(())
     }
 
     /// The accounts to read: those that are active in the organization, and the hub's own.
@@ -194,7 +231,9 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
 
     /// Reads an account and Region. A part that fails doesn't keep the others from being done: an account that refuses to be read needs its
     /// event history and heartbeats watched all the more.
-    async fn account_region(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+    ///
+    /// The inventory may take until `enough`, and no longer: how much there is of it is the account's choice.
+    async fn account_region(&self, account_region: &AccountRegion, enough: Instant) -> Result<(), CallError> {
         let (state, recorder) = (self.reader.state(account_region).await, self.recorder());
         let inventory = Inventory::new(&state, &recorder);
         let own_policy = async {
@@ -205,8 +244,13 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
                 Ok(())
             }
         };
-        let (inventoried, own_policy, history) =
-            (inventory.account_region(account_region).await, own_policy.await, self.history(account_region).await);
+        let inventoried = async {
+            let inventoried = tokio::time::timeout_at(enough.into(), Box::pin(inventory.account_region(account_region))).await;
+            let Ok(inventoried) = inventoried else { return self.report_too_long(account_region).await };
+            inventoried
+        };
+        let (own_policy, inventoried) = (own_policy.await, inventoried.await);
+        let history = self.history(account_region).await;
         let (history, history_read) = history.map_or_else(|error| (None, Err(error)), |history| (history, Ok(())));
         // After event history, which also yields heartbeats.
         let parts = [inventoried, own_policy, history_read, self.heartbeat(account_region).await];
@@ -216,6 +260,15 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         outcome.complete = read.is_ok() && outcome.failed.is_none() && outcome.refused.is_empty() && !outcome.list_refused;
         let refused = self.report_refused(account_region, &outcome).await;
         self.report_read(account_region, outcome).await.and(read).and(refused)
+    }
+
+    /// Reports as a gap that there is more to read than there is time for, and returns it as an error.
+    async fn report_too_long(&self, account_region: &AccountRegion) -> Result<(), CallError> {
+        let (time, detail) =
+            (self.clock.now(), "there is more to read here than the hub has time for: its state is known only in part".to_owned());
+        let gap = GapFact { missing: "state".to_owned(), time, detail: detail.clone(), count: 1 };
+        self.observations.put(&Fact::new(Source::Hub, account_region.clone(), Some(time), Content::Gap(gap))).await?;
+        Err(CallError::new("read an account and Region", ErrorKind::Retryable, detail))
     }
 
     /// Reports as a gap what could be read before and is refused now: its snapshots grow old, and changes go unnoticed.
@@ -256,18 +309,27 @@ pub enum Input {
 }
 
 impl<E: CrossAccountReader, B: Bucket, Q: Queue> Handler<Input, SqsBatchResponse> for Reconciler<E, B, Q> {
-    async fn handle(&self, input: Input, _: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
+    async fn handle(&self, input: Input, invocation: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
         let mut response = SqsBatchResponse::default();
         let event = match input {
             Input::Task(task) => {
-                self.carry_out(&task).await?;
+                self.carry_out_in_time(&task, invocation).await?;
                 return Ok(response);
             }
             Input::Queue(event) => event,
         };
-        for message in event.records.iter().map(Message::of) {
+        let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
+        let enough = invocation.enough();
+        for (number, message) in messages.iter().enumerate() {
+            if number > 0 && Instant::now() >= enough {
+                for message in messages.get(number..).unwrap_or_default() {
+                    tracing::warn!(message_id = message.id, "there is no time left for a task, and it comes again");
+                    response.add_failure(message.id);
+                }
+                break;
+            }
             let outcome = match serde_json::from_str::<Task>(message.body) {
-                Ok(task) => self.carry_out(&task).await,
+                Ok(task) => self.carry_out_in_time(&task, invocation).await,
                 Err(error) => Err(CallError::new("read a task", ErrorKind::Refused, error)),
             };
             if let Err(error) = outcome {

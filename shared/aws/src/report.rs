@@ -1,16 +1,21 @@
 //! `report`: answers queries for findings over HTTPS (a function URL), and writes reports to S3 on a schedule.
 
 mod csv;
+pub(crate) mod missing;
 pub(crate) mod page;
 mod query;
 mod scoreboard;
+pub(crate) mod sums;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use audit_core::{
-    report::{BlindRow, Unreadable, v1},
+    report::{BlindRow, v1},
     timestamp::Timestamp,
-    verdict::Invocations,
 };
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -21,8 +26,9 @@ pub use self::scoreboard::{Coverage, Score};
 use self::{
     csv::{findings_csv, scoreboard_csv},
     page::{Parts, whole},
-    query::{Query, Token},
-    scoreboard::{ratio, scoreboard},
+    query::{INDEXES, Query, Token},
+    scoreboard::scoreboard,
+    sums::{CallSums, Period},
 };
 use crate::{
     aws::Aws,
@@ -30,8 +36,8 @@ use crate::{
     clock::Clock,
     connections,
     error::{self, BoxError, CallError, ErrorKind},
-    findings::{Basis, Findings, Page, Stored},
-    lambda::{Handler, Invocation},
+    findings::{Basis, Findings, Page, Quarantine, Stored},
+    lambda::{Handler, Invocation, half_until},
     observations::Item,
     settings::Environment,
     world,
@@ -79,6 +85,18 @@ pub struct Answer {
 /// Pages of an index that are read for one response. What remains is behind the token.
 const PAGES: usize = 20;
 
+/// Findings in a report at most, the worst ones. What is written about more would fill the function's memory.
+const MOST_FINDINGS: usize = 20_000;
+
+/// Findings in a page of an index that is read for a report.
+const PAGE: i32 = 500;
+
+/// Rows in an answer at most. Lambda answers with 6 MB (docs/aws/prices-and-limits.md#other-services).
+const MOST_ROWS: usize = 20_000;
+
+/// The time after which an answer over HTTPS is given with what was read by then.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// The reasons why a query can't be answered: it is wrong, or AWS failed.
 #[derive(Debug)]
 enum Problem {
@@ -112,12 +130,13 @@ impl<B: Bucket> Reports<B> {
         Reports { findings, bucket, prefix, clock }
     }
 
-    /// Answers a query, given the path and parameters of its URL.
-    pub async fn answer(&self, path: &str, parameters: &BTreeMap<String, String>) -> Answer {
+    /// Answers a query, given the path and parameters of its URL. What can't be read before it is `enough` is missing from the answer, which
+    /// says so.
+    pub async fn answer(&self, path: &str, parameters: &BTreeMap<String, String>, enough: Instant) -> Answer {
         let answered = match path.trim_matches('/') {
             "" | "findings" => self.answer_findings(parameters).await,
-            "scoreboard" => self.answer_scoreboard(parameters).await,
-            "coverage" => self.answer_coverage(parameters).await,
+            "scoreboard" => self.answer_scoreboard(parameters, enough).await,
+            "coverage" => self.answer_coverage(parameters, enough).await,
             "blind" => self.answer_blind().await,
             other => Err(Problem::BadQuery(format!("there is no `{other}`; ask for findings, scoreboard, coverage or blind"))),
         };
@@ -134,15 +153,16 @@ impl<B: Bucket> Reports<B> {
     async fn answer_findings(&self, parameters: &BTreeMap<String, String>) -> Result<Answer, Problem> {
         let query = Query::parse(parameters).map_err(Problem::BadQuery)?;
         let (found, token) = self.find(&query).await?;
+        let incomplete = missing::unjudged(&self.findings.quarantined().await?);
         if query.csv {
             let mut answer = csv_answer(findings_csv(&found)?);
             if let Some(token) = token {
                 answer.headers.insert("x-next-token".to_owned(), token);
             }
-            return Ok(answer);
+            return Ok(answer.marked(&incomplete));
         }
         let findings: Vec<FindingOfHub<'_>> = found.iter().map(FindingOfHub::from).collect();
-        Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "findings": findings, "next_token": token})))
+        Ok(self.json(&incomplete, "findings", &json!(findings), ("next_token", json!(token))))
     }
 
     /// A page of findings, and the token of the next page.
@@ -175,100 +195,123 @@ impl<B: Bucket> Reports<B> {
         Ok((found, more.then(|| hex::encode(serde_json::to_vec(&token).unwrap_or_default()))))
     }
 
-    async fn answer_scoreboard(&self, parameters: &BTreeMap<String, String>) -> Result<Answer, Problem> {
-        let scores = scoreboard(&self.all().await?);
+    async fn answer_scoreboard(&self, parameters: &BTreeMap<String, String>, enough: Instant) -> Result<Answer, Problem> {
+        let quarantined = self.findings.quarantined().await?;
+        let mut incomplete = missing::unjudged(&quarantined);
+        let scores = scoreboard(&self.all(enough, &mut incomplete).await?, &quarantined);
         if parameters.get("format").is_some_and(|format| format == "csv") {
-            return Ok(csv_answer(scoreboard_csv(&scores)?));
+            return Ok(csv_answer(scoreboard_csv(&scores)?).marked(&incomplete));
         }
-        Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "accounts": scores})))
+        Ok(self.json(&incomplete, "accounts", &json!(scores), ("truncated", json!(false))))
     }
 
-    async fn answer_coverage(&self, parameters: &BTreeMap<String, String>) -> Result<Answer, Problem> {
+    async fn answer_coverage(&self, parameters: &BTreeMap<String, String>, enough: Instant) -> Result<Answer, Problem> {
         let account = parameters.get("account").map(String::as_str);
-        let hourly = parameters.get("by").is_some_and(|by| by == "hour");
-        let mut coverage = self.coverage(account, hourly).await?;
-        for (name, keep) in [("since", std::cmp::Ordering::Less), ("until", std::cmp::Ordering::Greater)] {
-            if let Some(bound) = parameters.get(name) {
-                let time = Timestamp::parse(bound).ok_or_else(|| Problem::BadQuery(format!("`{name}` is no time: {bound}")))?.to_string();
-                coverage.retain(|row| row.period.as_str().cmp(time.get(..row.period.len()).unwrap_or_default()) != keep);
-            }
+        let period = if parameters.get("by").is_some_and(|by| by == "hour") { Period::Hour } else { Period::Day };
+        let time = |name: &str| {
+            let parse = |text: &String| Timestamp::parse(text).ok_or_else(|| Problem::BadQuery(format!("`{name}` is no time: {text}")));
+            parameters.get(name).map(parse).transpose()
+        };
+        let (since, until) = (time("since")?, time("until")?);
+        let mut incomplete = missing::unjudged(&self.findings.quarantined().await?);
+        let mut account_regions = self.findings.account_regions().await?;
+        account_regions.retain(|account_region| account.is_none_or(|account| account == account_region.account));
+        let sums = CallSums::of(&self.findings, account_regions, period, (since, until), enough).await?;
+        incomplete.extend(sums.missing());
+        let mut coverage = sums.over_time();
+        let is_truncated = coverage.len() > MOST_ROWS;
+        if is_truncated {
+            coverage.truncate(MOST_ROWS);
+            incomplete.push(format!("only the first {MOST_ROWS} rows are in this answer; ask with `since`, `until` or `account`"));
         }
-        Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "coverage": coverage})))
+        Ok(self.json(&incomplete, "coverage", &json!(coverage), ("truncated", json!(is_truncated))))
     }
 
     async fn answer_blind(&self) -> Result<Answer, Problem> {
-        let blind = self.blind().await?;
-        let blind: Vec<v1::BlindRow<'_>> = blind.iter().map(v1::BlindRow::from).collect();
-        Ok(json_answer(200, &json!({"schema_version": 1, "generated_at": self.clock.now(), "blind": blind})))
-    }
-
-    async fn accounts(&self) -> Result<std::collections::BTreeSet<String>, CallError> {
-        Ok(self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect())
-    }
-
-    async fn blind(&self) -> Result<Vec<BlindRow>, CallError> {
-        let mut blind = Vec::new();
-        for account in self.accounts().await? {
-            blind.extend(self.findings.blind(&account).await?);
+        let quarantined = self.findings.quarantined().await?;
+        let mut incomplete = missing::unjudged(&quarantined);
+        let mut blind = self.blind(&quarantined).await?;
+        let is_truncated = blind.len() > MOST_ROWS;
+        if is_truncated {
+            blind.truncate(MOST_ROWS);
+            incomplete.push(format!("only the first {MOST_ROWS} rows are in this answer"));
         }
+        let blind: Vec<v1::BlindRow<'_>> = blind.iter().map(v1::BlindRow::from).collect();
+        Ok(self.json(&incomplete, "blind", &json!(blind), ("truncated", json!(is_truncated))))
+    }
+
+    /// An answer as JSON, with what is missing from it.
+    fn json(&self, incomplete: &[String], name: &str, value: &Value, (other, of_other): (&str, Value)) -> Answer {
+        json_answer(
+            200,
+            &json!({"schema_version": 1, "generated_at": self.clock.now(), "incomplete": incomplete, name: value, other: of_other}),
+        )
+    }
+
+    /// What can't be seen, by account and Region; of an account that isn't judged, nothing that it does.
+    async fn blind(&self, quarantined: &[(String, Quarantine)]) -> Result<Vec<BlindRow>, CallError> {
+        let account_regions = self.findings.account_regions().await?;
+        let accounts: std::collections::BTreeSet<&String> = account_regions.iter().map(|account_region| &account_region.account).collect();
+        let mut blind = Vec::new();
+        for account in accounts {
+            blind.extend(self.findings.blind(account).await?);
+        }
+        blind.extend(missing::unseen_calls(quarantined, &account_regions));
+        blind.sort();
+        blind.dedup();
         Ok(blind)
     }
 
-    async fn all(&self) -> Result<Vec<Stored>, CallError> {
+    /// All findings, the worst first, as many as there is time and memory for.
+    async fn all(&self, enough: Instant, incomplete: &mut Vec<String>) -> Result<Vec<Stored>, CallError> {
         let mut all = Vec::new();
-        for account in self.accounts().await? {
-            all.extend(self.findings.of_account(&account).await?.into_values());
+        for (status, severity) in INDEXES {
+            let (value, mut start) = (format!("{}#{severity}", status.as_str()), None);
+            loop {
+                let page = Page { index: "by_status", value: &value, since: None, until: None, limit: PAGE, start };
+                let (stored, last) = self.findings.page(&page).await?;
+                all.extend(stored);
+                start = last;
+                if start.is_none() {
+                    break;
+                }
+                if all.len() >= MOST_FINDINGS || Instant::now() >= enough {
+                    incomplete.push(format!(
+                        "only the {} worst findings were read, of which the last are {} and {severity}",
+                        all.len(),
+                        status.as_str()
+                    ));
+                    all.sort_by(|a, b| a.finding.order(&b.finding));
+                    return Ok(all);
+                }
+            }
         }
         all.sort_by(|a, b| a.finding.order(&b.finding));
         Ok(all)
     }
 
-    async fn coverage(&self, account: Option<&str>, hourly: bool) -> Result<Vec<Coverage>, CallError> {
-        let mut by_period: BTreeMap<(String, String), Invocations> = BTreeMap::new();
-        for account_region in self
-            .findings
-            .account_regions()
-            .await?
-            .into_iter()
-            .filter(|account_region| account.is_none_or(|account| account == account_region.account))
-        {
-            for (hour, rollup) in self.findings.rollups(&account_region).await? {
-                let period = if hourly { hour } else { hour.chars().take(10).collect() };
-                by_period.entry((period, account_region.account.clone())).or_default().add_all(&rollup.invocations);
-            }
-        }
-        Ok(by_period
-            .into_iter()
-            .map(|((period, account), invocations)| Coverage {
-                period,
-                account,
-                ratio: ratio(&invocations),
-                invocations: v1::Invocations::from(&invocations),
-            })
-            .collect())
-    }
-
-    /// Writes all reports, in a folder of the day and in the folder `latest`. Returns the number of findings.
-    pub async fn write(&self) -> Result<usize, CallError> {
-        let all = self.all().await?;
-        let scores = scoreboard(&all);
-        let coverage = self.coverage(None, false).await?;
-        let blind = self.blind().await?;
+    /// Writes all reports, in a folder of the day and in the folder `latest`, with what can be read before it is `enough`. Returns the number of
+    /// findings.
+    pub async fn write(&self, enough: Instant) -> Result<usize, CallError> {
+        let quarantined = self.findings.quarantined().await?;
+        let mut incomplete = missing::unjudged(&quarantined);
+        let all = self.all(half_until(enough), &mut incomplete).await?;
+        let scores = scoreboard(&all, &quarantined);
+        let account_regions = self.findings.account_regions().await?;
+        let sums = CallSums::of(&self.findings, account_regions, Period::Day, (None, None), enough).await?;
+        let coverage = sums.over_time();
         let organization = world::organization(&self.bucket).await.unwrap_or_else(|error| {
             // A report without names is better than none.
             error::warn("the organization could not be read", &error);
+            incomplete.push("the organization could not be read, so that accounts and organizational units have no names".to_owned());
             None
         });
-        let parts = Parts {
-            findings: all.iter().map(|stored| stored.finding.clone()).collect(),
-            blind,
-            unreadable: Vec::new(),
-            organization,
-            now: self.clock.now(),
-        };
-        let whole = whole(&self.findings, self.findings.account_regions().await?, parts).await?;
-        if let Some(Unreadable { file, reason, .. }) = whole.unreadable.first() {
-            return Err(CallError::new(format!("read {file}"), ErrorKind::Refused, reason.clone()));
+        let findings = all.iter().map(|stored| stored.finding.clone()).collect();
+        let blind = self.blind(&quarantined).await?;
+        let parts = Parts { findings, blind, unreadable: Vec::new(), organization, incomplete, now: self.clock.now() };
+        let whole = whole(sums, parts);
+        for why in &whole.incomplete {
+            tracing::warn!(why, "the report is not whole");
         }
         let page = audit_page::html(&whole).map_err(|error| CallError::new("write the report as a page", ErrorKind::Refused, error))?;
         let blind: Vec<v1::BlindRow<'_>> = whole.blind.iter().map(v1::BlindRow::from).collect();
@@ -276,7 +319,8 @@ impl<B: Bucket> Reports<B> {
         let now = whole.generated_at;
         let findings: Vec<FindingOfHub<'_>> = all.iter().map(FindingOfHub::from).collect();
         let report = json!({"schema_version": 1, "tool": {"name": "guardrail-audit", "version": env!("CARGO_PKG_VERSION")}, "generated_at": now,
-            "findings": findings, "scoreboard": scores, "coverage_over_time": coverage, "timeline": timeline, "blind": blind});
+            "incomplete": whole.incomplete, "unreadable": whole.unreadable, "findings": findings, "scoreboard": scores, "coverage_over_time": coverage, "timeline": timeline,
+            "blind": blind});
         let day: String = now.to_string().chars().take(10).collect();
         for folder in [day.as_str(), "latest"] {
             for (name, content) in [
@@ -311,6 +355,16 @@ impl<'r> From<&'r Stored> for FindingOfHub<'r> {
     }
 }
 
+impl Answer {
+    /// Says in a header in how many ways the answer isn't whole: a table has no place for it.
+    fn marked(mut self, incomplete: &[String]) -> Self {
+        if !incomplete.is_empty() {
+            self.headers.insert("x-incomplete".to_owned(), incomplete.len().to_string());
+        }
+        self
+    }
+}
+
 fn json_answer(status_code: u16, body: &Value) -> Answer {
     let headers =
         BTreeMap::from([("content-type".to_owned(), "application/json".to_owned()), ("cache-control".to_owned(), "no-store".to_owned())]);
@@ -326,10 +380,10 @@ fn csv_answer(body: String) -> Answer {
 }
 
 impl<B: Bucket> Handler<Input, Answer> for Reports<B> {
-    async fn handle(&self, input: Input, _: Invocation<'_>) -> Result<Answer, BoxError> {
+    async fn handle(&self, input: Input, invocation: Invocation<'_>) -> Result<Answer, BoxError> {
         match input {
             Input::Scheduled(Scheduled::Scheduled) => {
-                let findings = self.write().await?;
+                let findings = self.write(invocation.enough()).await?;
                 tracing::info!(findings, "wrote the reports");
                 Ok(json_answer(200, &json!({"findings": findings})))
             }
@@ -339,7 +393,8 @@ impl<B: Bucket> Handler<Input, Answer> for Reports<B> {
                     return Ok(json_answer(405, &json!({"error": "only GET"})));
                 }
                 let parameters = request.query_string_parameters.into_iter().collect();
-                Ok(self.answer(request.raw_path.as_deref().unwrap_or("/"), &parameters).await)
+                let enough = invocation.enough().min(Instant::now() + PATIENCE);
+                Ok(self.answer(request.raw_path.as_deref().unwrap_or("/"), &parameters, enough).await)
             }
         }
     }

@@ -22,6 +22,7 @@ mod record_effect;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Instant,
 };
 
 use audit_core::{organization::GLOBAL_REGION, timestamp::Timestamp};
@@ -306,7 +307,7 @@ pub enum NoRequest {}
 impl<Q: Queue> StreamHandler for Router<Q> {
     type Request = NoRequest;
 
-    async fn take(&self, records: &[StreamRecord]) -> Option<String> {
+    async fn take_until(&self, records: &[StreamRecord], enough: Instant) -> Option<String> {
         let mut accounts: BTreeMap<String, AccountRecords<'_>> = BTreeMap::new();
         let mut flow = Flow { taken_in: records.len() as u64, ..Flow::default() };
         let (now, mut latest) = (self.clock.now(), None);
@@ -329,7 +330,12 @@ impl<Q: Queue> StreamHandler for Router<Q> {
             }
         };
         let mut messages: Vec<Ordered> = Vec::new();
-        for (account, touched) in &accounts {
+        for (number, (account, touched)) in accounts.iter().enumerate() {
+            if number > 0 && Instant::now() >= enough {
+                tracing::warn!(account, "there is no time left to route facts of an account, and they come again");
+                failed = Some(failed.map_or(touched.first, |first| earlier(first, touched.first)));
+                continue;
+            }
             match self.route(account, &touched.effects).await {
                 Ok(Some(version)) => messages.push(FoldTask::new(account.as_str(), version).ordered()),
                 Ok(None) => {}
@@ -353,7 +359,7 @@ impl<Q: Queue> StreamHandler for Router<Q> {
         failed.map(str::to_owned)
     }
 
-    async fn carry_out(&self, request: NoRequest) -> Result<(), BoxError> {
+    async fn carry_out(&self, request: NoRequest, _: Instant) -> Result<(), BoxError> {
         match request {}
     }
 }

@@ -1,5 +1,7 @@
 //! The events with which Lambda invokes functions behind a DynamoDB stream, and the records in them.
 
+use std::time::{Duration, Instant};
+
 use audit_core::timestamp::Timestamp;
 use aws_lambda_events::{
     dynamodb::{Event, EventRecord},
@@ -28,20 +30,25 @@ pub enum Input<R> {
 pub trait StreamHandler {
     /// The requests that it answers besides batches of the stream.
     type Request;
-    /// Handles a batch of the stream. If something failed, answers with the sequence number of the first record that failed: Lambda
-    /// delivers the batch again from there.
-    fn take(&self, records: &[StreamRecord]) -> impl Future<Output = Option<String>>;
-    /// Carries out a request.
-    fn carry_out(&self, request: Self::Request) -> impl Future<Output = Result<(), BoxError>>;
+    /// Handles a batch of the stream, or as much of it as can be begun before it is `enough`, but at least its first record. If something
+    /// failed, or there was no time for it, answers with the sequence number of the first such record: Lambda delivers the batch again from
+    /// there.
+    fn take_until(&self, records: &[StreamRecord], enough: Instant) -> impl Future<Output = Option<String>>;
+    /// Handles a batch of the stream, however long it takes.
+    fn take(&self, records: &[StreamRecord]) -> impl Future<Output = Option<String>> {
+        self.take_until(records, Instant::now() + Duration::from_hours(24))
+    }
+    /// Carries out a request. What there is no time for before it is `enough` is left for the next one.
+    fn carry_out(&self, request: Self::Request, enough: Instant) -> impl Future<Output = Result<(), BoxError>>;
 }
 
 impl<H: StreamHandler> Handler<Input<H::Request>, DynamoDbEventResponse> for H {
-    async fn handle(&self, input: Input<H::Request>, _: Invocation<'_>) -> Result<DynamoDbEventResponse, BoxError> {
+    async fn handle(&self, input: Input<H::Request>, invocation: Invocation<'_>) -> Result<DynamoDbEventResponse, BoxError> {
         let mut response = DynamoDbEventResponse::default();
         match input {
-            Input::Request(request) => self.carry_out(request).await?,
+            Input::Request(request) => self.carry_out(request, invocation.enough()).await?,
             Input::Stream(event) => {
-                if let Some(sequence) = self.take(&records(event)).await {
+                if let Some(sequence) = self.take_until(&records(event), invocation.enough()).await {
                     let mut failure = DynamoDbBatchItemFailure::default();
                     failure.item_identifier = Some(sequence);
                     response.batch_item_failures.push(failure);

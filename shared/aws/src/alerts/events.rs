@@ -4,7 +4,7 @@
 //! Alerts are for people: they leave out what isn't urgent, and are published once. Events are for programs: every change is one, whatever
 //! its severity, and copies are possible, because the stream delivers its records at least once. Copies have the same id.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use audit_core::{finding::Finding, report::v1, timestamp::Timestamp};
 use aws_sdk_eventbridge::{primitives::DateTime, types::PutEventsRequestEntry};
@@ -88,10 +88,15 @@ impl Bus for EventBridge {
     }
 }
 
-/// Puts an event for each record that changes a finding. Returns the sequence number of the first record whose event has to be put again.
-pub(super) async fn put_all<B: Bus>(bus: &B, records: &[StreamRecord]) -> Option<String> {
+/// Puts an event for each record that changes a finding, as far as that can be begun before it is `enough`. Returns the sequence number of the
+/// first record whose event has to be put again.
+pub(super) async fn put_all<B: Bus>(bus: &B, records: &[StreamRecord], enough: Instant) -> Option<String> {
     let events: Vec<Event> = records.iter().filter_map(event).collect();
-    for request in requests(&events) {
+    for (number, request) in requests(&events).into_iter().enumerate() {
+        if number > 0 && Instant::now() >= enough {
+            tracing::warn!("there is no time left to put all events of findings, and they come again");
+            return request.first().map(|event| event.sequence.clone());
+        }
         let answers = match bus.put(request).await {
             Ok(answers) => answers,
             Err(error) => {
@@ -269,11 +274,24 @@ mod tests {
         }
     }
 
+    fn later() -> Instant {
+        Instant::now() + std::time::Duration::from_hours(1)
+    }
+
+    #[tokio::test]
+    async fn what_there_is_no_time_for_comes_again() {
+        let open = finding(Status::Open, "a");
+        let records: Vec<StreamRecord> = (0..25).map(|number| record(&number.to_string(), None, Some(&open))).collect();
+        let bus = Told { answers: Mutex::new(vec![Ok(Answer::Accepted); 25]), sizes: Mutex::default() };
+        assert_eq!(put_all(&bus, &records, Instant::now()).await, Some("10".to_owned()));
+        assert_eq!(bus.sizes.into_inner().unwrap(), [10], "the first request is always made");
+    }
+
     async fn put(answers: Vec<Result<Answer, ErrorKind>>) -> (Option<String>, Vec<usize>) {
         let open = finding(Status::Open, "a");
         let records: Vec<StreamRecord> = (0..answers.len()).map(|number| record(&number.to_string(), None, Some(&open))).collect();
         let bus = Told { answers: Mutex::new(answers), sizes: Mutex::default() };
-        let failed = put_all(&bus, &records).await;
+        let failed = put_all(&bus, &records, later()).await;
         (failed, bus.sizes.into_inner().unwrap())
     }
 
@@ -286,7 +304,8 @@ mod tests {
         assert_eq!(put(answers.clone()).await, (None, vec![10, 10, 5]));
         answers[14] = Ok(Failed);
         assert_eq!(put(answers).await, (Some("14".to_owned()), vec![10, 10]));
-        assert_eq!(put_all(&Silent, &[record("5", None, Some(&finding(Status::Open, "a")))]).await, Some("5".to_owned()), "no answer");
+        let record = record("5", None, Some(&finding(Status::Open, "a")));
+        assert_eq!(put_all(&Silent, &[record], later()).await, Some("5".to_owned()), "no answer");
         assert_eq!(put(vec![Err(ErrorKind::Retryable); 3]).await, (Some("0".to_owned()), vec![3]));
         assert_eq!(put(vec![Err(ErrorKind::Refused); 3]).await, (None, vec![3]), "it would be refused for ever");
         assert_eq!(put(vec![Err(ErrorKind::Denied); 3]).await, (None, vec![3]), "no permission holds up no alert");

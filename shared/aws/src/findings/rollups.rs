@@ -1,6 +1,6 @@
 //! Rollups: the calls of an account and Region in an hour, counted. And each account's blind spots.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use audit_core::report::{BlindRow, CoverageRow, Unreadable};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,8 +11,8 @@ use super::{
     items::{account_key, from_json, key, text, to_json},
 };
 use crate::{
-    error::CallError,
-    observations::{query_all, query_pages},
+    error::{CallError, failed},
+    observations::query_all,
     partition::AccountRegion,
 };
 
@@ -55,21 +55,36 @@ impl Findings {
             .collect()
     }
 
-    /// Hands the rollups of an account and Region to `take`, by hour and page by page, each as far as it can be read.
+    /// Hands the rollups of an account and Region to `take`, by hour from the first to the last of `hours`, each as far as it can be read, and page
+    /// by page as long as it isn't `enough`. Returns whether these are all.
     pub async fn each_rollup(
         &self,
         account_region: &AccountRegion,
+        (first, last): (&str, &str),
+        enough: Instant,
         mut take: impl FnMut(&str, Result<Rollup, Unreadable>),
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         let key = rollup_key(account_region);
-        query_pages(&self.aws, &self.table, &key, None, false, |page| {
-            for item in &page {
+        let mut start = None;
+        loop {
+            if Instant::now() >= enough {
+                return Ok(false);
+            }
+            let request = self.aws.dynamodb().query().table_name(&self.table).set_exclusive_start_key(start);
+            let mut request = request.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
+            for (name, value) in [(":pk", key.as_str()), (":first", first), (":last", last)] {
+                request = request.expression_attribute_values(name, AttributeValue::S(value.to_owned()));
+            }
+            let page = request.send().await.map_err(failed("read rollups"))?;
+            for item in &page.items.unwrap_or_default() {
                 let hour = text(item, "sk").unwrap_or_default();
                 take(hour, self.readable(&key, hour, from_json(text(item, "rollup").unwrap_or_default())));
             }
-            true
-        })
-        .await
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Writes the blind spots of an account, unless a later fold has.

@@ -52,9 +52,11 @@ pub(super) fn scoreboard_csv(scores: &[Score]) -> Result<String, CallError> {
         let [informational, low, medium, high, critical] = Severity::ALL.map(open);
         let (rank, account, weighed) = (score.rank.to_string(), score.account.clone(), score.score.to_string());
         let (bypasses, modifications) = (score.bypasses.to_string(), score.modifications.to_string());
-        [rank, account, weighed, bypasses, modifications, critical, high, medium, low, informational]
+        let since = score.not_judged_since.map(|since| since.to_string()).unwrap_or_default();
+        [rank, account, weighed, bypasses, modifications, critical, high, medium, low, informational, since]
     });
-    let heading = ["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational"];
+    let heading =
+        ["rank", "account", "score", "bypasses", "modifications", "critical", "high", "medium", "low", "informational", "not_judged_since"];
     csv::text(LineEnding::CrLf, heading, rows).map_err(not_written)
 }
 

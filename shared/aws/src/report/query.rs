@@ -36,7 +36,8 @@ pub(super) struct Token {
     pub(super) key: BTreeMap<String, String>,
 }
 
-const INDEXES: [(Status, Severity); 15] = {
+/// Each status with each severity, the worst first.
+pub(super) const INDEXES: [(Status, Severity); 15] = {
     use Severity::{Critical, High, Informational, Low, Medium};
     use Status::{Open, Resolved, Suppressed};
     [

@@ -7,11 +7,12 @@ use audit_core::{
     report::v1,
     rules::find,
     severity::Severity,
+    timestamp::Timestamp,
     verdict::Invocations,
 };
 use serde::Serialize;
 
-use crate::findings::Stored;
+use crate::findings::{Quarantine, Stored};
 
 /// An account on the scoreboard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,6 +29,9 @@ pub struct Score {
     pub modifications: u64,
     /// The number of open findings by severity.
     pub open: BTreeMap<String, u64>,
+    /// Since when it isn't judged, or not by all that is known of it; absent if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_judged_since: Option<Timestamp>,
 }
 
 /// The calls of a period, and the share of them that was covered.
@@ -53,9 +57,13 @@ fn weight(severity: Severity) -> u64 {
     }
 }
 
-/// The accounts by their open findings, the worst first.
-pub(super) fn scoreboard(all: &[Stored]) -> Vec<Score> {
-    let mut by_account: BTreeMap<String, Score> = BTreeMap::new();
+/// The accounts by their open findings, the worst first. Those that can't be judged are among them, whatever was found of them before.
+pub(super) fn scoreboard(all: &[Stored], quarantined: &[(String, Quarantine)]) -> Vec<Score> {
+    let unjudged = |(account, quarantine): &(String, Quarantine)| {
+        let score = Score { account: account.clone(), not_judged_since: Some(quarantine.since), ..Score::default() };
+        (account.clone(), score)
+    };
+    let mut by_account: BTreeMap<String, Score> = quarantined.iter().map(unjudged).collect();
     for Finding { account, severity, rule, status, .. } in all.iter().map(|stored| &stored.finding) {
         let score = by_account.entry(account.to_string()).or_insert_with(|| Score { account: account.to_string(), ..Score::default() });
         if *status != Status::Open {

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use audit_aws::{
@@ -34,8 +34,11 @@ use crate::reconciler::settings;
 use crate::support::{
     HUB, StateOf, Tables, bucket_with,
     history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
-    invocation_auditor, metrics, now, own, tables,
+    invocation_auditor, metrics, no_deadline, now, own, tables,
 };
+
+/// An answer that never comes.
+const NEVER: &str = "never";
 
 /// The answers to each question, in order; the last one is repeated.
 #[derive(Clone, Debug, Default)]
@@ -49,11 +52,14 @@ impl Answers {
 
 impl ReadState for Answers {
     async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
-        let mut answers = self.0.lock().unwrap();
-        let left = answers.get_mut(&format!("{question:?}"));
-        let left = left.ok_or_else(|| CallError::new(format!("read {question:?}"), ErrorKind::Denied, "not in this test"))?;
-        let answer = if left.len() > 1 { left.remove(0) } else { left[0].clone() };
+        let answer = {
+            let mut answers = self.0.lock().unwrap();
+            let left = answers.get_mut(&format!("{question:?}"));
+            let left = left.ok_or_else(|| CallError::new(format!("read {question:?}"), ErrorKind::Denied, "not in this test"))?;
+            if left.len() > 1 { left.remove(0) } else { left[0].clone() }
+        };
         match answer {
+            Value::String(never) if never == NEVER => std::future::pending().await,
             Value::Null => Err(CallError::new("read", ErrorKind::Retryable, "throttled")),
             answer => Ok(answer.to_string().into_bytes()),
         }
@@ -183,6 +189,11 @@ impl Hub {
     }
 
     async fn task(&self, task: &Task, now: &str) -> Result<(), CallError> {
+        self.task_until(task, now, no_deadline()).await
+    }
+
+    /// The same, and after `enough` begins nothing that can wait.
+    async fn task_until(&self, task: &Task, now: &str, enough: Instant) -> Result<(), CallError> {
         let clock = Clock::At(time(now));
         let reconciler = Reconciler::new(
             self.tables.observations(),
@@ -193,7 +204,7 @@ impl Hub {
             metrics("reconcile"),
             clock,
         );
-        Box::pin(reconciler.carry_out(task)).await
+        Box::pin(reconciler.carry_out(task, enough)).await
     }
 
     async fn world(&self) -> Vec<String> {
@@ -491,7 +502,7 @@ async fn the_organization_is_read_and_each_account_sent_for() {
     hub.task(&tasks[0], "2026-11-20T10:00:00Z").await.unwrap();
     let time = "20261120T100000Z";
     assert_eq!(hub.world().await, [format!("world/effective-policies/{MEMBER}@{time}.json"), format!("world/organization@{time}.json")]);
-    hub.task(&Task::Plan, "2026-11-20T11:00:00Z").await.unwrap();
+    hub.task(&Task::Plan { after: None }, "2026-11-20T11:00:00Z").await.unwrap();
     let planned: Vec<String> = hub.queue.take().into_iter().map(|(task, _)| task).collect();
     assert_eq!(planned.len(), 4, "the organization, the hub's, the management and the member account: {planned:?}");
 }
@@ -547,4 +558,21 @@ async fn what_may_be_read_no_longer_is_a_gap_until_it_may_be_read_again() {
     readable(&hub.seen.answers);
     hub.task(&account_region(), "2026-11-20T10:50:00Z").await.unwrap();
     assert_eq!(found().await.unwrap().0, Status::Resolved);
+}
+
+/// How much there is to read of an account is the account's own choice. It takes no time from looking into its event history.
+#[tokio::test]
+async fn an_account_with_too_much_to_read_is_a_gap_and_its_history_is_read() {
+    let hub = Hub::new().await;
+    hub.seen.answers.set(&Question::EnforcedConfigurations, &[json!({"guardrailsConfig": []})]);
+    hub.seen.answers.set(&Question::Guardrails, &[json!(NEVER)]);
+    hub.seen.history.lock().unwrap().push(history::call(MEMBER, 1, 1));
+    let soon = Instant::now() + Duration::from_millis(300);
+    let error = hub.task_until(&account_region(), "2026-11-20T12:00:00Z", soon).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Retryable, "{error}");
+    let calls = facts_of(&hub.tables, Source::Hub, MEMBER, "2026-11-20T10:00:00Z").await;
+    assert!(calls.iter().any(|fact| matches!(fact, Content::Calls(_))), "its call is known: {calls:?}");
+    let noted = facts_of(&hub.tables, Source::Hub, MEMBER, "2026-11-20T12:00:00Z").await;
+    assert!(noted.iter().any(|fact| matches!(fact, Content::Gap(gap) if gap.missing == "state")), "{noted:?}");
+    assert!(noted.iter().any(|fact| matches!(fact, Content::Read(read) if !read.complete)), "{noted:?}");
 }

@@ -10,6 +10,7 @@ mod contract;
 mod convergence;
 mod cross_account;
 mod cross_account_reader;
+mod deadlines;
 mod engine;
 mod messages;
 mod one_at_a_time;

@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 
 use crate::{
     convergence::Topic,
-    support::{Tables, inserted, metrics, now, tables},
+    support::{Tables, inserted, metrics, no_deadline, now, tables},
 };
 
-fn finding(number: u64, account: &str, severity: Severity) -> Finding {
+pub(crate) fn finding(number: u64, account: &str, severity: Severity) -> Finding {
     let json = json!({
         "id": format!("{number:032x}"), "rule": "invocation-without-guardrail", "severity": severity, "title": "t", "detail": "a detail\u{0007}\nof two lines",
         "remediation": "r", "status": "OPEN", "account": account, "region": "us-east-1", "resource": format!("AWS::::Account:{account}"),
@@ -34,7 +34,7 @@ fn finding(number: u64, account: &str, severity: Severity) -> Finding {
     serde_json::from_value(json).unwrap()
 }
 
-async fn put(tables: &Tables, finding: &Finding, ticket: i64) -> StreamRecord {
+pub(crate) async fn put(tables: &Tables, finding: &Finding, ticket: i64) -> StreamRecord {
     let units = vec!["r-ab12".to_owned(), "ou-ab12-prodprod".to_owned()];
     let stored = Stored { finding: finding.clone(), ticket, units, basis: Basis::Reported };
     assert!(tables.findings().put(&stored).await.unwrap());
@@ -201,15 +201,15 @@ async fn a_digest_tells_all_at_once_and_what_is_critical_at_once() {
     alerts.take(&records).await;
     // Five findings of one rule would become one message; these three get a message each.
     assert_eq!(kinds(&topic), ["new"]);
-    assert_eq!(alerts.send_digest().await.unwrap(), 2);
+    assert_eq!(alerts.send_digest(no_deadline()).await.unwrap(), 2);
     let published = published(&topic);
     assert_eq!((published.len(), published[0].1["lines"].as_array().unwrap().len()), (1, 2));
-    assert_eq!(alerts.send_digest().await.unwrap(), 0);
+    assert_eq!(alerts.send_digest(no_deadline()).await.unwrap(), 0);
 }
 
 async fn ask(reports: &Reports<MemoryBucket>, path: &str, parameters: &[(&str, &str)]) -> Answer {
     let parameters: BTreeMap<String, String> = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    reports.answer(path, &parameters).await
+    reports.answer(path, &parameters, no_deadline()).await
 }
 
 async fn ids(reports: &Reports<MemoryBucket>, parameters: &[(&str, &str)]) -> Vec<u64> {
@@ -291,7 +291,7 @@ async fn a_question_that_makes_no_sense_is_refused() {
 #[tokio::test]
 async fn reports_lie_in_the_bucket_and_no_cell_is_a_formula() {
     let (_tables, bucket, reports) = with_findings().await;
-    assert_eq!(reports.write().await.unwrap(), 25);
+    assert_eq!(reports.write(no_deadline()).await.unwrap(), 25);
     let keys: Vec<String> = bucket.list("reports/").await.unwrap().into_iter().map(|listed| listed.key).collect();
     assert_eq!(keys.len(), 8, "{keys:?}");
     let page = String::from_utf8(bucket.get("reports/latest/report.html").await.unwrap().unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! A hub with AWS clients of a test's choice: those of a double or of an engine.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use audit_aws::{
     aws::Aws,
@@ -14,7 +14,7 @@ use audit_aws::{
 use audit_core::timestamp::Timestamp;
 use serde_json::Value;
 
-use crate::support::{HUB, Tables, history::MANAGEMENT, metrics, tables};
+use crate::support::{HUB, Tables, history::MANAGEMENT, metrics, no_deadline, tables};
 
 pub(crate) struct Hub {
     pub(crate) tables: Tables,
@@ -41,11 +41,16 @@ impl Hub {
 
     /// Carries out a task at a given time.
     pub(crate) async fn task(&self, task: &Task, now: &str) -> Result<(), ErrorKind> {
+        self.task_until(task, now, no_deadline()).await
+    }
+
+    /// The same, and after `enough` begins nothing that can wait.
+    pub(crate) async fn task_until(&self, task: &Task, now: &str, enough: Instant) -> Result<(), ErrorKind> {
         let reader = ReaderRoles::new(Arc::clone(&self.aws), "/guardrail-audit/guardrail-audit-reader".to_owned());
         let clock = Clock::At(Timestamp::parse(now).unwrap());
         let (observations, bucket) = (self.tables.observations(), self.bucket.clone());
         let reconciler = Reconciler::new(observations, bucket, self.queue.clone(), reader, settings(), metrics("reconcile"), clock);
-        Box::pin(reconciler.carry_out(task)).await.map_err(|error| error.kind)
+        Box::pin(reconciler.carry_out(task, enough)).await.map_err(|error| error.kind)
     }
 
     /// The tasks that were sent since the last call.
