@@ -30,6 +30,17 @@ fn mappings() -> Vec<(String, Vec<String>)> {
     mappings
 }
 
+/// One member that writes as fast as it can to one partition key takes up one of several batches of its shard.
+#[test]
+fn one_account_s_writes_make_no_other_s_late() {
+    let hub = Template::hub().stack(HUB, REGION, &[("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT)]);
+    let (_, router) = hub
+        .of_type("AWS::Serverless::Function")
+        .find(|(_, function)| text(&function["FunctionName"]) == "guardrail-audit-route-observations")
+        .unwrap();
+    assert_eq!(router["Events"]["Facts"]["Properties"]["ParallelizationFactor"], 10);
+}
+
 /// A stream record as Lambda matches it: an inserted item has no old image, a removed one no new image.
 fn record(name: &str, item: &Value) -> Value {
     let mut dynamodb = json!({"ApproximateCreationDateTime": 1_795_300_000, "Keys": {"pk": item["pk"], "sk": item["sk"]},

@@ -14,6 +14,9 @@
 //! INVARIANT: nothing that one account reports makes a batch fail. Only the services can, and then the whole batch comes again. So every loop
 //! here is over the records of a batch, never over what an account has, and what DynamoDB refuses to store is counted and passed over.
 //!
+//! Batches of one shard are taken side by side (`ParallelizationFactor` in template.yaml). In order are only the records of one item, and nothing
+//! else needs to be: the first record of an item that is rewritten is the one whose content is kept, and all counts are additions.
+//!
 //! INVARIANT: partitions are noted before the version is raised, and the version is raised before the message is sent. A fold that reads the
 //! version has therefore all that was noted under it; what is noted later has a later version, and a message of its own.
 
