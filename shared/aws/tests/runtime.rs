@@ -20,6 +20,22 @@ use support::{
     tables_at,
 };
 
+/// All functions.
+const FUNCTIONS: [&str; 8] =
+    ["audit-invocations", "audit-changes", "audit-trail", "reconcile", "route-observations", "fold-findings", "send-alerts", "report"];
+
+/// Variables with which each of them starts.
+const EVERY_VARIABLE: [(&str, &str); 8] = [
+    ("OBSERVATIONS_TABLE", "t"),
+    ("FINDINGS_TABLE", "t"),
+    ("WORLD_BUCKET", "world-bucket"),
+    ("HUB_ACCOUNT", HUB),
+    ("RECONCILE_QUEUE_URL", "http://q"),
+    ("FOLDS_QUEUE_URL", "http://q"),
+    ("TRAIL_QUEUE_URL", "http://q"),
+    ("ALERTS_TOPIC_ARN", "arn:aws:sns:us-east-1:1:t"),
+];
+
 fn queue_event(bodies: &[String]) -> Value {
     let record = |(number, body): (usize, &String)| {
         json!({"messageId": format!("m{number}"), "receiptHandle": "r", "body": body, "attributes": {}, "messageAttributes": {},
@@ -267,6 +283,21 @@ async fn the_first_event_finds_its_connection_open() {
     assert_eq!(secured.handshakes().len(), 1, "the events open no connection");
 }
 
+/// Each function calls DynamoDB for its first event, and opens the connection while it starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_opens_its_connection_while_it_starts() {
+    let secured = tls::Endpoint::before(&endpoint().await).await;
+    let certificate = secured.certificate.to_str().unwrap().to_owned();
+    let variables = [EVERY_VARIABLE.as_slice(), &[("SSL_CERT_FILE", certificate.as_str())]].concat();
+    for (before, function) in FUNCTIONS.into_iter().enumerate() {
+        let running = Services::default().start(function, &secured.url, &variables).await;
+        let first_poll = running.until("the first poll", |seen| seen.first_poll).await;
+        let opened = secured.handshakes();
+        assert_eq!(opened.len(), before + 1, "{function}");
+        assert!(opened.into_iter().all(|ended| ended < first_poll), "{function}");
+    }
+}
+
 /// Two accounts, and the fold of one never ends: Lambda kills the function each time, and others are judged all the same. In the end the
 /// account that can't be judged is a finding.
 #[tokio::test(flavor = "multi_thread")]
@@ -321,24 +352,12 @@ async fn an_account_that_always_ends_the_function_holds_up_nobody() {
 /// --nocapture` for figures.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_and_memory_of_a_start() {
-    let variables = [
-        ("OBSERVATIONS_TABLE", "t"),
-        ("FINDINGS_TABLE", "t"),
-        ("WORLD_BUCKET", "world-bucket"),
-        ("HUB_ACCOUNT", HUB),
-        ("RECONCILE_QUEUE_URL", "http://q"),
-        ("FOLDS_QUEUE_URL", "http://q"),
-        ("TRAIL_QUEUE_URL", "http://q"),
-        ("ALERTS_TOPIC_ARN", "arn:aws:sns:us-east-1:1:t"),
-    ];
-    for function in
-        ["audit-invocations", "audit-changes", "audit-trail", "reconcile", "route-observations", "fold-findings", "send-alerts", "report"]
-    {
+    for function in FUNCTIONS {
         let mut times = Vec::new();
         let mut memory = 0.0;
         for _ in 0..5 {
             let services = Services::default();
-            let running = services.start(function, "http://127.0.0.1:9", &variables).await;
+            let running = services.start(function, "http://127.0.0.1:9", &EVERY_VARIABLE).await;
             times.push(running.time_to_first_poll().await);
             memory = running.memory();
         }
