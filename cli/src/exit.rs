@@ -16,9 +16,10 @@ pub(crate) enum Exit {
     CouldNotRun,
     /// The arguments or the configuration can't be understood.
     Usage,
-    /// There are open findings at or above the severity of `--fail-on`.
+    /// Something is wrong with what was looked at: open findings at or above the severity of `--fail-on`, or what the command looks for, such
+    /// as an altered file of a bundle.
     Findings,
-    /// Only with `--strict`: some input was unreadable, or some evidence is missing.
+    /// Only with `--strict`: nothing was read, something could not be read, or some evidence is missing.
     Incomplete,
 }
 

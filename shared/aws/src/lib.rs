@@ -32,6 +32,8 @@
 //!    ├─► inventory ─► state ─► aws                which questions AWS is asked, and how
 //!    ├─► world, snapshots ─► bucket               its answers, kept as files
 //!    ├─► stream, queue                            what arrives, what is sent
+//!    ├─► digest                                   CloudTrail's proof that its files are unaltered
+//!    ├─► dead_letters                             what lies in an account's dead-letter queues
 //!    ├─► connections ─► aws                       what is opened before the first event
 //!    ├─► trust, bounds                            whom the hub believes, and how much it takes in
 //!    └─► metrics, clock, settings, error

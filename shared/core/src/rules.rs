@@ -1,6 +1,7 @@
 //! The registry of rules. Each rule is a static value in a file of its own.
 //!
-//! To add one: `cargo xtask rule new <id>` writes `rules/<id>.rs`, its `mod` line here, and its cases under `events/<id>/`.
+//! To add one: `cargo xtask rule new <id> --operation <service>:<Operation>` writes `rules/<id>.rs`, its `mod` line here, and its cases under
+//! `events/<id>/`.
 
 mod account_enforcement_removed;
 mod account_enforcement_weakened;
@@ -133,7 +134,7 @@ pub static RULES: &[&Rule] = &[
 pub static OBSERVATION_ALTERED: &Rule = &observation_altered::RULE;
 /// The rule about missing evidence, which the hub reports by itself too, where it has more to compare.
 pub static TELEMETRY_GAP: &Rule = &telemetry_gap::RULE;
-/// The rule about verdicts of members that the hub's differ from, which the hub reports by itself.
+/// The rule about verdicts that members reported and that differ from the hub's, which the hub reports by itself.
 pub static VERDICTS_DIFFER: &Rule = &verdicts_differ::RULE;
 
 /// The rule with this id, such as `api-not-covered`.
