@@ -85,8 +85,22 @@ fn everything(who: &str) -> Vec<(String, Call)> {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         add(format!("PutItem observations, key: {name}"), put(who, &keys));
     }
-    for key in ["FINDINGS#222233334444", "ALERT#f", "DIGEST", "DOCUMENT"] {
-        for action in ["PutItem", "UpdateItem", "DeleteItem"] {
+    // A key of each kind of item that the table holds (docs/data-model.md#findings-and-what-lies-beside-them).
+    for action in ["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"] {
+        for key in [
+            "FINDINGS#222233334444",
+            "ROLLUP#222233334444#us-east-1",
+            "ACCOUNT#222233334444",
+            "KEPT#222233334444",
+            "NOTES#222233334444",
+            "PLACES",
+            "HORIZON",
+            "QUIET",
+            "QUARANTINE",
+            "ALERT#f",
+            "DIGEST",
+            "DOCUMENT",
+        ] {
             let call = call(who, &format!("dynamodb:{action}"), FINDINGS).with("dynamodb:LeadingKeys", &[key]);
             add(format!("{action} findings, key: {key}"), call);
         }
@@ -179,13 +193,18 @@ fn nothing_is_allowed_that_isn_t_here() {
     let deployment = Deployment::of_an_organization();
     let mut allowed = Vec::new();
     for (name, arn, organization) in everybody(&deployment) {
-        let mut may = Vec::new();
+        let mut may: Vec<String> = Vec::new();
         for (what, call) in everything(&arn) {
             // Members may use their own roles.
             let own = arn.split(':').nth(4) == call.resource.split(':').nth(4) && !arn.contains(&format!(":{HUB}:"));
             let call = call.with("aws:PrincipalOrgID", &[organization]);
-            if !own && deployment.decide(&call) == Decision::Allowed {
-                may.push(what);
+            if own || deployment.decide(&call) != Decision::Allowed {
+                continue;
+            }
+            // The keys of one action stand one behind the other.
+            match (what.split_once(", key: "), may.last_mut()) {
+                (Some((action, key)), Some(last)) if last.starts_with(&format!("{action}, key: ")) => last.push_str(&format!(", {key}")),
+                _ => may.push(what),
             }
         }
         allowed.push(format!("{name}: {}", may.join("; ")).trim_end().to_owned());
