@@ -126,6 +126,14 @@ pub fn short(name: &str) -> &str {
     resource.rsplit('/').next().unwrap_or(resource)
 }
 
+/// The first ten of some accounts, and how many more there are, as a finding names them.
+#[must_use]
+pub(crate) fn listed(accounts: &[AccountId]) -> String {
+    let shown: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
+    let more = accounts.len().saturating_sub(10);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
 /// Whether a text has the form of AWS's account ids: twelve digits.
 #[must_use]
 pub fn is_account_id(text: &str) -> bool {

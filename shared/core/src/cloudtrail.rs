@@ -18,3 +18,7 @@ pub use item::{Item, UnreadableRecord, Unwrapped};
 pub use principal::{Identity, Principal, without_session};
 pub use record::{EventType, InferenceParameters, Record, Resource};
 pub use unwrap::heads_records;
+
+/// Seconds after which an event counts as missing from event history. It takes 5 to 15 minutes to show
+/// (docs/aws/delivery.md#lookupevents), and five more are granted: a shorter time would report events that are only late.
+pub const EVENT_HISTORY_SECONDS: i64 = 20 * 60;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
+    cloudtrail::EVENT_HISTORY_SECONDS,
     facts::{Collector, EvidenceRows, Taken},
     timestamp::Timestamp,
 };
@@ -19,9 +20,6 @@ use crate::{
     queue::Queue,
     trail::facts_in,
 };
-
-/// Seconds that an event takes at most to appear in event history (docs/aws/delivery.md#lookupevents).
-pub(super) const HISTORY_LAG: i64 = 20 * 60;
 
 /// Seconds of event history that are read where none was read before.
 const HISTORY_BEGINS: i64 = 6 * 60 * 60;
@@ -65,14 +63,14 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         ]);
         // The lag is read again next time, which gives the same items. If there was too much to read, the older events are left to the
         // organization's trail, and a blind spot is reported.
-        let cursor = Cursor { read_until: now.plus_seconds(-HISTORY_LAG) };
+        let cursor = Cursor { read_until: now.plus_seconds(-EVENT_HISTORY_SECONDS) };
         self.world.bucket().put(&cursor_key, json!(cursor).to_string().into_bytes()).await?;
         Ok(Some(if complete { HistoryRead::Complete } else { HistoryRead::Truncated }))
     }
 
     /// Reports calls and changes that are old enough to have been reported, and weren't.
     async fn report_gap(&self, account_region: &AccountRegion, seen: &EvidenceRows, now: Timestamp) -> Result<(), CallError> {
-        let due = now.plus_seconds(-HISTORY_LAG);
+        let due = now.plus_seconds(-EVENT_HISTORY_SECONDS);
         let mut missing: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
         for record in seen.stored_records().filter(|record| record.kind == "call") {
             if let Some(time) = record.event_time.filter(|time| *time < due) {

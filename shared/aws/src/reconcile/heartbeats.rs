@@ -6,15 +6,13 @@ use std::{
 };
 
 use audit_core::{
+    cloudtrail::EVENT_HISTORY_SECONDS,
     facts::{EvidenceRows, StoredRecord},
     timestamp::Timestamp,
 };
 use serde_json::json;
 
-use super::{
-    CrossAccountReader, Reconciler,
-    event_history::{Cursor, HISTORY_LAG},
-};
+use super::{CrossAccountReader, Reconciler, event_history::Cursor};
 use crate::{
     bucket::Bucket,
     clock::{hour_of, start_of},
@@ -37,7 +35,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
             return Ok(());
         }
         let now = self.clock.now();
-        let due_since = now.plus_seconds(-2 * minutes * 60 - HISTORY_LAG);
+        let due_since = now.plus_seconds(-2 * minutes * 60 - EVENT_HISTORY_SECONDS);
         let known_key = format!("state/watched/{}/{}.json", account_region.account, account_region.region);
         let watched = self.world.bucket().get(&known_key).await?.and_then(|json| serde_json::from_slice::<Cursor>(&json).ok());
         let Some(watched) = watched else {
@@ -104,7 +102,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         // Event history may have been truncated before them. Heartbeats that must be in it by now are looked up first, the latest of them
         // before the others.
         let mut candidates: Vec<(&String, &Timestamp)> = reported.iter().collect();
-        candidates.sort_by_key(|(event_id, time)| (**time > now.plus_seconds(-HISTORY_LAG), Reverse(**time), *event_id));
+        candidates.sort_by_key(|(event_id, time)| (**time > now.plus_seconds(-EVENT_HISTORY_SECONDS), Reverse(**time), *event_id));
         for (event_id, _) in candidates.into_iter().take(LOOKED_FOR) {
             let record = match self.reader.event(account_region, event_id).await {
                 Err(error) if error.kind == ErrorKind::Retryable => return Err(error),

@@ -6,7 +6,7 @@ use super::{
     service_control::Loss,
 };
 use crate::{
-    arn::{AccountId, short},
+    arn::{listed, short},
     change::Change,
     identity::{IdentityPolicy, Lost, NewlyPassing, in_words},
     missing_evidence::MissingEvidence,
@@ -81,7 +81,7 @@ impl Concern {
                 let (known, of) = if accounts.is_empty() {
                     (false, "in accounts that are not known".to_owned())
                 } else {
-                    (true, format!("in {}", named(accounts)))
+                    (true, format!("in {}", listed(accounts)))
                 };
                 if newly.is_empty() {
                     return (self.is_open)(lost).then(|| rule_match(format!("{} {of}", self.too_much(seen))).unverified(true).fires());
@@ -100,7 +100,7 @@ impl Concern {
             Loss::NotKnown { accounts, before } => {
                 // If the old content isn't known either, only one rule reports it.
                 let guarded = before.as_ref().map_or(self.is_missing_evidence, self.is_guarded_by);
-                let of = if accounts.is_empty() { String::new() } else { format!(" in {}", named(accounts)) };
+                let of = if accounts.is_empty() { String::new() } else { format!(" in {}", listed(accounts)) };
                 let because = format!("it {}{of}, and what it {} is not known", self.did, seen.did("says now", "would have said"));
                 guarded.then(|| rule_match(because).unverified(true).fires())
             }
@@ -171,10 +171,4 @@ impl Effect {
             _ => replaced(before.document, written),
         }
     }
-}
-
-fn named(accounts: &[AccountId]) -> String {
-    let shown: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
-    let more = accounts.len().saturating_sub(10);
-    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }

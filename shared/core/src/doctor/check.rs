@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    cloudtrail::EVENT_HISTORY_SECONDS,
     json::At as _,
     operations,
     telemetry::{DATA_RESOURCES, LoggedEvent, Recorded, Telemetry},
@@ -163,7 +164,7 @@ impl Station<'_> {
         let remedy = "Are the trail, the rule, the queue and the functions there? The first station that fails above is the cause.";
         match last {
             None => self.check(check, Status::Fail, format!("no heartbeat in {seen_in} since {since}"), remedy),
-            Some(last) if now.seconds_since(last) > 2 * minutes * 60 + LAG_SECONDS => {
+            Some(last) if now.seconds_since(last) > 2 * minutes * 60 + EVENT_HISTORY_SECONDS => {
                 self.check(check, Status::Fail, format!("the last heartbeat in {seen_in} is of {last}"), remedy)
             }
             Some(last) => self.check(check, Status::Ok, format!("a heartbeat in {seen_in} at {last}"), ""),
@@ -180,9 +181,6 @@ const CALLS: &[&str] = operations::COVERED;
 
 /// The only state in which a rule receives read-only management events (docs/aws/eventbridge.md#rule-states).
 const ALL_EVENTS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
-
-/// Seconds that an event takes at most to show in CloudTrail's event history (docs/aws/delivery.md#lookupevents).
-const LAG_SECONDS: i64 = 20 * 60;
 
 /// Where and when heartbeats were received.
 #[derive(Clone, Copy, Debug)]

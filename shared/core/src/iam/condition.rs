@@ -170,12 +170,6 @@ impl Condition {
             None => Some(self.if_exists || self.negated),
         }
     }
-
-    /// Whether the values contain policy variables, so that the result depends on other keys too.
-    #[must_use]
-    pub fn has_variables(&self) -> bool {
-        self.values.iter().any(|value| pattern::literal(value).contains("${"))
-    }
 }
 
 impl Test {

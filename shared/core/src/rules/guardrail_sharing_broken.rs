@@ -1,7 +1,7 @@
 //! A guardrail's resource policy no longer allows accounts that need the guardrail.
 
 use crate::{
-    arn::{AccountId, GuardrailKey, GuardrailVersionArn},
+    arn::{AccountId, GuardrailKey, GuardrailVersionArn, listed},
     change::WorldChange,
     change_history::{ChangeInContext, Outcome, RuleMatch},
     framework::{ATLAS_GUARDRAILS, GOVERN_1_2, ISO_OPERATION, LENS_GUARDRAILS},
@@ -68,7 +68,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     }
     let Some(policy) = policy else {
         let says = seen.did("says now", "would say");
-        let because = format!("what the policy {says} is not known; {} need it", list(&needing));
+        let because = format!("what the policy {says} is not known; {} need it", listed(&needing));
         return vec![rule_match(because).unverified(true).fires()];
     };
     let cut = |policy: &str| {
@@ -89,7 +89,7 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     let restored_at =
         seen.right_again(finding, later, |again| state.resource_policy(key, again).state().is_some_and(|policy| cut(policy).is_empty()));
     let may = seen.did("may no longer apply", "would no longer be allowed to apply");
-    vec![rule_match(format!("{} {may} the guardrail that their effective policy names", list(&lost))).restored_at(restored_at).fires()]
+    vec![rule_match(format!("{} {may} the guardrail that their effective policy names", listed(&lost))).restored_at(restored_at).fires()]
 }
 
 /// The other accounts whose effective policy names the guardrail, or one that uses this guardrail profile; `None` if they aren't known.
@@ -132,10 +132,4 @@ fn uses_profile(seen: &ChangeInContext<'_>, named: &GuardrailVersionArn, profile
     }
     let content = seen.history.content_of(named, seen.before())?;
     Some(content.attributes.get("cross-Region profile").is_some_and(|used| **used == *profile.id))
-}
-
-fn list(accounts: &[AccountId]) -> String {
-    let shown: Vec<&str> = accounts.iter().take(10).map(AccountId::as_str).collect();
-    let more = accounts.len().saturating_sub(10);
-    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }

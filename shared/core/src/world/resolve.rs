@@ -314,13 +314,6 @@ impl State {
         timeline.into_iter().flat_map(move |timeline| timeline.after(after)).map(|(time, ..)| time)
     }
 
-    /// All buckets and log groups that model invocation logs of any account were delivered to at some time.
-    #[must_use]
-    pub fn log_destinations(&self) -> BTreeSet<String> {
-        let known = self.world.logging.values().flat_map(Timeline::entries).filter_map(|(_, _, logging)| logging);
-        known.flat_map(InvocationLogging::destinations).map(str::to_owned).collect()
-    }
-
     /// The policy documents of a role, user, group or managed policy, given by the name of its file in the world.
     #[must_use]
     pub fn identity_documents(&self, account: &AccountId, entity: &str, at: Timestamp) -> InForce<&IdentityDocuments> {
@@ -381,11 +374,6 @@ impl State {
     pub fn telemetry_of(&self, account: &AccountId) -> impl Iterator<Item = &Timeline<Telemetry>> {
         let from = self.world.telemetry.range((account.clone(), Region::from(""))..);
         from.take_while(move |((of, _), _)| of == account).map(|(_, timeline)| timeline)
-    }
-
-    /// The telemetry of all accounts and Regions over time.
-    pub fn all_telemetry(&self) -> impl Iterator<Item = (&(AccountId, Region), &Timeline<Telemetry>)> {
-        self.world.telemetry.iter()
     }
 
     /// The counts of Bedrock's metrics, by the start of each period.
