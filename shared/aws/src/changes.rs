@@ -331,10 +331,10 @@ fn subjects_of(change: &Change) -> Vec<Subject> {
             let id = text("agentId").or_else(|| change.response.get("agent")?.get("agentId")?.as_str()).map(str::to_owned);
             id.map_or_else(Vec::new, |id| subject(format!("agents/{account}/{region}/{id}.json"), Question::Agent(id)))
         }
-        ("bedrock", "UpdateFlow" | "CreateFlowVersion" | "UpdateFlowAlias") => text("flowIdentifier")
-            .map(|id| id.rsplit('/').next().unwrap_or(id).to_owned())
-            .map_or_else(Vec::new, |id| subject(format!("flows/{account}/{region}/{id}.json"), Question::Flow(id))),
-        _ => Vec::new(),
+        _ => match &change.effect {
+            Some(WorldChange::FlowChanged { id, .. }) => subject(format!("flows/{account}/{region}/{id}.json"), Question::Flow(id.clone())),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -376,5 +376,31 @@ impl<S: ReadState, Q: Queue> Handler<Input, Answer> for ChangeAuditor<S, Q> {
         let mut response = SqsBatchResponse::default();
         outcome.failed.iter().for_each(|id| response.add_failure(id));
         Ok(Answer::Batch(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_is_read_after_each_change_that_hides_its_guardrails() {
+        let arn = "arn:aws:bedrock:us-east-1:222233334444:flow/FLOW1";
+        for (operation, flow, expected) in [
+            ("UpdateFlow", "FLOW1", true),
+            ("PrepareFlow", "FLOW1", true),
+            ("CreateFlowVersion", "FLOW1", true),
+            ("CreateFlowAlias", arn, true),
+            ("UpdateFlowAlias", arn, true),
+            ("DeleteFlow", "FLOW1", false),
+        ] {
+            let record = json!({"eventSource": "bedrock.amazonaws.com", "eventName": operation, "awsRegion": "us-east-1",
+                "recipientAccountId": "222233334444", "requestParameters": {"flowIdentifier": flow}})
+            .to_string();
+            let change = Change::from_record(&serde_json::from_str(&record).unwrap());
+            let paths: Vec<String> = change.iter().flat_map(subjects_of).map(|subject| subject.path).collect();
+            let path = "flows/222233334444/us-east-1/FLOW1.json".to_owned();
+            assert_eq!(paths, if expected { vec![path] } else { Vec::new() }, "{operation}");
+        }
     }
 }

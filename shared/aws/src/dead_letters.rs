@@ -61,8 +61,8 @@ pub fn session_name(dead_letters: &DeadLetters) -> String {
     match name.len() {
         0 => NOTHING.to_owned(),
         length if length <= LONGEST => name,
-        // Too many queues to name: the sum is carried instead.
-        _ => format!("all={}", dead_letters.values().flatten().sum::<u64>()),
+        // Too many queues to name: the sum is carried instead, which isn't known if one of them isn't.
+        _ => dead_letters.values().copied().sum::<Option<u64>>().map_or(format!("all={UNREAD}"), |all| format!("all={all}")),
     }
 }
 
@@ -102,5 +102,7 @@ mod tests {
         assert_eq!(session_name(&DeadLetters::new()), NOTHING);
         let many: DeadLetters = (0..20).map(|number| (format!("queue-{number}"), Some(3))).collect();
         assert_eq!(of_session(&session_name(&many)), DeadLetters::from([("all".to_owned(), Some(60))]));
+        let one_unread: DeadLetters = (0..20).map(|number| (format!("queue-{number}"), (number > 0).then_some(3))).collect();
+        assert_eq!(of_session(&session_name(&one_unread)), DeadLetters::from([("all".to_owned(), None)]));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Change, OrganizationChange, WorldChange, parameters::Kept};
 use crate::{
-    arn::{Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, partition_of},
+    arn::{Arn, GuardrailKey, GuardrailVersion, GuardrailVersionArn, PolicyId, partition_of, short},
     cloudtrail::{EventType, HIDDEN, Record, wanted::operation},
     enforcement::Enforcement,
     json::At,
@@ -173,7 +173,7 @@ fn bedrock(change: &Change) -> Option<WorldChange> {
             WorldChange::AgentChanged { guardrail: guardrail(), id, account: account.clone(), region: region.clone() }
         }
         "UpdateFlow" | "PrepareFlow" | "CreateFlowVersion" | "CreateFlowAlias" | "UpdateFlowAlias" => {
-            WorldChange::FlowChanged { id: text("flowIdentifier")?.to_owned(), account, region }
+            WorldChange::FlowChanged { id: short(text("flowIdentifier")?).to_owned(), account, region }
         }
         _ => return None,
     })
@@ -192,7 +192,7 @@ fn only_renames(record: &Record<'_>, response: &Value) -> bool {
 
 /// The effect of an operation that may remove coverage from any account, because its record lacks the parameters.
 fn not_readable(record: &Record<'_>) -> Option<OrganizationChange> {
-    const TAKES_COVER: &[&str] = &[
+    const MAY_REMOVE_COVERAGE: &[&str] = &[
         "UpdatePolicy",
         "DeletePolicy",
         "AttachPolicy",
@@ -201,7 +201,7 @@ fn not_readable(record: &Record<'_>) -> Option<OrganizationChange> {
         "MoveAccount",
         "RemoveAccountFromOrganization",
     ];
-    let operation = record.event_name.get().filter(|operation| TAKES_COVER.contains(operation))?;
+    let operation = record.event_name.get().filter(|operation| MAY_REMOVE_COVERAGE.contains(operation))?;
     Some(OrganizationChange::NotReadable { event_name: operation.to_owned() })
 }
 
