@@ -112,7 +112,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     pub(crate) regions: Vec<String>,
 
-    /// Look at so many days of event history
+    /// Read this many days of event history
     #[arg(long, value_name = "DAYS", default_value = "7", value_parser = clap::value_parser!(u16).range(1..=90))]
     pub(crate) days: u16,
 

@@ -79,7 +79,7 @@ pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Resu
     let configuration = match Configuration::parse(&text) {
         Ok(configuration) => configuration,
         Err(error) => {
-            // A table or a list of exceptions has no place for a mistake. The error itself is told in any case.
+            // Tables and lists of exceptions can't show a mistake. The error itself is printed in any case.
             if matches!(format, LintFormat::Sarif | LintFormat::Junit) {
                 write(vec![mistake(&error, &text)], &[])?;
             }

@@ -8,16 +8,16 @@ use audit_core::timestamp::Timestamp;
 
 use crate::{clock::hour_of, findings::Volume, partition::Partition, trust::Trust};
 
-/// The most that a fold reads of one partition; more is a flood. A working auditor writes a few hundred items an hour, and 14 MB if an account makes ten
-/// million calls a day and each is a violation.
+/// The most that a fold reads of one partition; more is a flood. A working auditor writes a few hundred items an hour, and 14 MB if an
+/// account makes ten million calls a day and each is a violation.
 pub const READ: Volume = Volume { items: 5_000, bytes: 24 << 20 };
 
 /// The most that is kept of facts of an account that were rewritten or removed, and of notes about that; more is a flood. An auditor never
 /// rewrites or removes a fact. A fold reads all that is kept.
 pub const KEPT: Volume = Volume { items: 20_000, bytes: 16 << 20 };
 
-/// A partition into which so many times as much was written as is read of it is looked at no longer. The router counts facts of a batch that
-/// is delivered again once more, and it is delivered 21 times at most: no working auditor gets there.
+/// How many times [`READ`] may be written into a partition before the router ignores what is added. Each delivery of a batch counts, and a
+/// batch is delivered at most 21 times, so that no working auditor is cut off.
 const FLOODS: u64 = 16;
 
 /// Bytes of facts that a fold reads at most, the hub's own first. Judged, they take several times as much memory, and the function has
@@ -30,7 +30,7 @@ const HOURS_AHEAD: i64 = 1;
 /// Regions in which an account may report, whether the hub watches them or not. AWS has about forty.
 const REGIONS: i64 = 64;
 
-/// Regions for whose hours an account has partitions at most.
+/// Regions in which an account may report in every hour. With the retention it bounds the partitions that a fold reads.
 const BUSY_REGIONS: i64 = 40;
 
 /// The bounds of an installation.
@@ -137,7 +137,7 @@ pub fn is_flood(volume: Volume) -> bool {
     volume.items > READ.items || volume.bytes > READ.bytes
 }
 
-/// Returns whether so much was written into a partition that the router no longer looks at what is added.
+/// Whether more than [`FLOODS`] times [`READ`] was written into a partition: the router then ignores what is added.
 #[must_use]
 pub fn is_lasting_flood(volume: Volume) -> bool {
     volume.items > FLOODS * READ.items || volume.bytes > FLOODS * READ.bytes

@@ -49,7 +49,7 @@ pub enum FactError {
     Json(#[from] serde_json::Error),
     /// The content names another account or Region than the partition key.
     #[error("the fact speaks of another account or Region than its key")]
-    OtherPlace,
+    OtherAccountRegion,
     /// A member wrote a kind of fact that only the hub may write.
     #[error("only the hub may report a {0}")]
     HubOnly(&'static str),
@@ -160,13 +160,13 @@ impl Fact {
             Content::Calls(_) => return Ok(()),
             Content::Change(fact) => {
                 if fact.change.account.as_str() != account_region.account || fact.change.region.as_str() != account_region.region {
-                    return Err(FactError::OtherPlace);
+                    return Err(FactError::OtherAccountRegion);
                 }
                 fact.time
             }
             Content::State(fact) => {
                 if !is_path_of(&fact.path, account_region) {
-                    return Err(FactError::OtherPlace);
+                    return Err(FactError::OtherAccountRegion);
                 }
                 fact.since
             }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_speaks_of_another_place_is_no_fact() {
+    fn what_speaks_of_another_account_or_region_is_no_fact() {
         for path in [
             "enforced-configurations/333344445555/us-east-1.json",
             "enforced-configurations/222233334444/eu-west-1.json",
@@ -277,7 +277,7 @@ mod tests {
             "policies/p-1.json",
         ] {
             let item = state(path).item(400).unwrap();
-            assert!(matches!(Fact::from_item(&item), Err(FactError::OtherPlace)), "{path}");
+            assert!(matches!(Fact::from_item(&item), Err(FactError::OtherAccountRegion)), "{path}");
         }
     }
 

@@ -209,7 +209,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
                 break;
             }
         }
-        self.metrics.emit(&[("places", planned)]);
+        self.metrics.emit(&[("account_regions", planned)]);
         Ok(())
     }
 

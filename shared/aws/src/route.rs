@@ -185,7 +185,7 @@ impl<Q: Queue> Router<Q> {
             }
         }
         // The failure is returned only after the partitions are recorded: a partition that isn't recorded would never be read, even if SQS
-        // stayed unavailable. The places stay unknown until then, so that the next delivery asks again.
+        // stayed unavailable. New accounts and Regions aren't recorded until it succeeds, so that the next delivery asks again.
         asked?;
         for account_region in new_account_regions {
             self.findings.note_account_region(account_region).await?;

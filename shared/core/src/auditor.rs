@@ -100,7 +100,7 @@ pub struct Audit {
     pub organization: Option<String>,
     /// The names of accounts, where the organization is known.
     pub accounts: BTreeMap<AccountId, String>,
-    /// The names of the OUs above each account, likewise.
+    /// The names of the OUs above each account, where the organization is known.
     pub units: BTreeMap<AccountId, Vec<String>>,
     /// The findings, open ones first, and of these the most severe.
     pub findings: Vec<Finding>,

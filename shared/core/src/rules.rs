@@ -1,7 +1,7 @@
 //! The registry of rules. Each rule is a static value in a file of its own.
 //!
-//! To add one: `cargo xtask rule new <id> --operation <service>:<Operation>` writes `rules/<id>.rs`, its `mod` line here, and its cases under
-//! `events/<id>/`.
+//! To add one: `cargo xtask rule new <id> --operation <service>:<Operation>` writes `rules/<id>.rs`, its `mod` line here, and its cases
+//! under `events/<id>/`.
 
 mod account_enforcement_removed;
 mod account_enforcement_weakened;

@@ -188,7 +188,8 @@ const fn data_resource(
     DataResource { station, calls, event }
 }
 
-/// All of these ways, with CloudTrail's resource type for each (docs/aws/cloudtrail-records.md#categories).
+/// The kinds of data events that record calls of models, with the resource type that a selector names for each
+/// (docs/aws/cloudtrail-records.md#categories).
 pub const DATA_RESOURCES: &[DataResource] = &[
     data_resource("selector-model", "bidirectional calls", BEDROCK, "AWS::Bedrock::Model", "InvokeModelWithBidirectionalStream", true),
     data_resource("selector-async", "asynchronous calls", BEDROCK, "AWS::Bedrock::AsyncInvoke", "StartAsyncInvoke", true),

@@ -26,12 +26,12 @@ use crate::{
     page::PageError,
 };
 
-/// Accounts, exceptions and blind spots on the first screen at most: it has to fit on one printed page.
+/// The most accounts, exceptions and blind spots that the first screen names: it has to fit on one printed page.
 const ACCOUNTS: usize = 8;
 const EXCEPTIONS: usize = 4;
 const BLIND: usize = 5;
 
-/// Days before the end of an exception from which its end is told.
+/// The first screen names an exception from this many days before its end.
 const ENDS_SOON: i32 = 30;
 
 /// Everything on the first screen but the heat map.

@@ -1,7 +1,7 @@
 //! Writes mutants into a source file beside the original code: a switch at each decides, when the tests run, which of the two counts.
 //!
-//! That way many mutants are compiled at once. An operator becomes `(if mutant_is_active(7) { a || b } else { a && b })`, a match arm that goes
-//! gets a guard, and a function whose body is replaced returns early.
+//! That way many mutants are compiled at once. An operator becomes `(if mutant_is_active(7) { a || b } else { a && b })`, a match arm that
+//! goes gets a guard, and a function whose body is replaced returns early.
 
 use std::{collections::BTreeSet, ops::Range};
 

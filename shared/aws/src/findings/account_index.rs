@@ -1,5 +1,5 @@
-//! What the hub knows of an account's facts without reading them: which partitions there are, how often something was done in them, up to
-//! where they were judged, and what was refused.
+//! What the hub knows of an account's facts without reading them: which partitions there are, how often something was done in them, which
+//! version of the account was judged last, and what was refused.
 //!
 //! The router raises the account's version *after* it has noted the partitions, and sends a message with it. A fold reads the version before
 //! it reads partitions, so that it answers all messages up to that version.
@@ -20,7 +20,7 @@ use crate::{
     partition::{AccountRegion, Partition},
 };
 
-/// Up to where the facts of an account were judged.
+/// The versions of an account's facts: the latest one, and the one that was judged last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountIndex {
     /// Counts the batches of the stream in which something was done.
@@ -156,7 +156,7 @@ const INDEX: &str = "INDEX";
 const QUARANTINE: &str = "QUARANTINE";
 
 impl Findings {
-    /// Up to where an account was judged.
+    /// The index of an account.
     pub async fn index(&self, account: &str) -> Result<AccountIndex, CallError> {
         Ok(self.get_item(&account_key(account), INDEX).await?.as_ref().map(account_index).unwrap_or_default())
     }
@@ -290,7 +290,7 @@ impl Findings {
     pub async fn note_account_region(&self, account_region: &AccountRegion) -> Result<(), CallError> {
         let mut item = key(PLACES, &account_region.key());
         item.insert("entity".to_owned(), AttributeValue::S("PLACE".to_owned()));
-        self.put_item(item, "note a place").await
+        self.put_item(item, "note an account and Region").await
     }
 
     /// Whether an account and Region ever reported.

@@ -20,14 +20,14 @@ use crate::{
     queue::Queue,
 };
 
-/// Accounts that are told at the same time.
+/// Accounts whose facts are written at the same time.
 const AT_ONCE: usize = 16;
 
 /// Guardrails of other accounts that are recorded for one account. More of them add nothing to the findings.
 const DRAFTS: usize = 500;
 
-/// Characters that the ARN of a guardrail has at most.
-const LONGEST: usize = 256;
+/// Characters that the ARN of a guardrail has at most (docs/aws/enforcement.md#resource-policies).
+const LONGEST: usize = 255;
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Writes a fact for each account if this one reported changes of the organization, so that the stream folds them all: such a change may
@@ -40,7 +40,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut accounts = self.known_accounts().await?;
         accounts.remove(account);
         let accounts: Vec<String> = accounts.into_iter().collect();
-        // Each change is forgotten once all accounts were told of it: a fold that has no time for all of them begins with the next one.
+        // Each change is forgotten once a fact about it was written for all accounts: if the function has no time for all changes, the next
+        // fold begins with those that are left.
         for (event_id, time) in changes {
             for some in accounts.chunks(AT_ONCE) {
                 let mut writing = JoinSet::new();

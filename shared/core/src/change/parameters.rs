@@ -20,8 +20,9 @@ use crate::{
 /// records can have more parameters than an operation's service model. [`reduced`] drops parts of some of them.
 static KEPT_KEYS: LazyLock<HashSet<&str>> = LazyLock::new(|| operations::kept_parameters().collect());
 
-/// The most bytes of a parameter that is kept. Policies of Organizations and IAM are shorter (docs/aws/bedrock-policies.md#limits).
-const MOST_CHARACTERS: usize = 64 * 1024;
+/// The most bytes of a parameter that is kept. A longer one counts as hidden: what it says isn't known. Policies of Bedrock and IAM are
+/// shorter in any script (10,000 characters of at most four bytes: docs/aws/bedrock-policies.md#limits).
+const MOST_BYTES: usize = 64 * 1024;
 
 /// The parameter of PutEnforcedGuardrailConfiguration that holds the configuration. A parameter beside it that is not known here may change
 /// what is enforced, so its name is added to the configuration's members: [`Enforcement`](crate::enforcement::Enforcement) reports members
@@ -59,7 +60,7 @@ impl<'de> Deserialize<'de> for Kept {
                         kept.push((key.or_empty().to_owned(), IdentityPolicy::relevant_part_of(document).unwrap_or(Value::Null)));
                     } else if KEPT_KEYS.contains(key.or_empty()) {
                         let value = reduced(key.or_empty(), members.next_value()?);
-                        if value.as_str().is_none_or(|text| text.len() <= MOST_CHARACTERS && text != HIDDEN) {
+                        if value.as_str().is_none_or(|text| text.len() <= MOST_BYTES && text != HIDDEN) {
                             kept.push((key.or_empty().to_owned(), value));
                         }
                     } else {

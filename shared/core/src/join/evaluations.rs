@@ -38,7 +38,7 @@ impl EvaluationCounts {
         }
     }
 
-    /// Counts an evaluation that may be within a call. A failed one evaluated nothing.
+    /// Counts an evaluation whose request id no call has. It may be within a call all the same, unless it failed or is of an answer alone.
     pub(super) fn count_unjoined(&mut self, row: &Row, context: &AccountRegionContext<'_>) {
         let texts = context.texts;
         let form = texts.form(&row.columns);

@@ -56,7 +56,7 @@ impl Group {
 pub(super) const RESOURCE_POLICIES: Group = Group::of(Role::Changes, &["PutResourcePolicy", "DeleteResourcePolicy"])
     .named_by(&["resourceArn"])
     .keeping(&["resourcePolicy", "policy"]);
-/// Likewise.
+/// As [`RESOURCE_POLICIES`]: several APIs have operations of these names.
 pub(super) const TAGS: Group =
     Group::of(Role::Changes, &["TagResource", "UntagResource"]).named_by(&["resourceArn", "resourceARN"]).keeping(&["tags", "tagKeys"]);
 

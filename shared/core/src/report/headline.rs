@@ -15,8 +15,8 @@ use crate::{
     verdict::{Grade, Invocations, Verdict},
 };
 
-/// Whether calls with this verdict and grade were guarded only if nothing changed between them and the state that was read. All other compliant
-/// calls were provably guarded, in every output.
+/// Whether calls with this verdict and grade were guarded only if nothing changed between them and the state that was read. All other
+/// compliant calls were provably guarded, in every output.
 #[must_use]
 pub fn is_assumed(verdict: Verdict, grade: Grade) -> bool {
     verdict == Verdict::Compliant && grade == Grade::Assumed

@@ -1,4 +1,5 @@
-//! What each kind of lint means in general, and what to do about it. The message of a lint says what is wrong about one policy or configuration.
+//! What each kind of lint means in general, and what to do about it. The message of a lint says what is wrong about one policy or
+//! configuration.
 
 /// A kind of lint. Both texts are sentences without their full stops.
 pub(super) struct Kind {

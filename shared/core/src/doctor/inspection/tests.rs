@@ -144,7 +144,7 @@ fn changes_show_or_hide_what_they_set() {
 }
 
 #[test]
-fn other_roads_are_settled_where_enforcement_is_seen() {
+fn other_endpoints_are_settled_where_enforcement_is_seen() {
     let asynchronous = record(MEMBER, "StartAsyncInvoke", "a1", "r9");
     assert_eq!(answered(std::slice::from_ref(&asynchronous), "other-endpoints-evaluated"), Conclusion::NotSeen, "nothing may be enforced");
     let enforced = [record(MEMBER, "Converse", "c1", "r1"), evaluation(MEMBER, "e1", "r1", "ENFORCED", "INPUT")];
