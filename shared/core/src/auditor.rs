@@ -7,6 +7,7 @@ mod account_region;
 mod aggregate;
 mod changes;
 mod classes;
+mod continued;
 mod correlation;
 mod exceptions;
 mod finding_builder;
@@ -31,7 +32,7 @@ use crate::{
     change_history::{self, ChangeHistory, Heartbeats, RuleContext},
     cloudtrail::wanted::Wanted,
     config::Configuration,
-    facts::{EvidenceRows, PackedChange, PackedChanges, Rows, RowsByAccountRegion, Strings, Symbol, Texts},
+    facts::{self, EvidenceRows, PackedChange, PackedChanges, Rows, RowsByAccountRegion, Strings, Texts},
     finding::Finding,
     join::AccountRegionContext,
     missing_evidence::MissingEvidence,
@@ -46,12 +47,17 @@ use crate::{
     world::{State, World},
 };
 use account_region::{AccountRegionSummary, PlaceOutcome};
-use aggregate::CallAggregate;
+use aggregate::{CallAggregate, RestoredAggregate};
 use changes::ChangeRules;
 use correlation::CallFinding;
 use relevance::{AccountRegions, Relevance};
 
-pub use self::{exceptions::except, options::AuditOptions};
+pub use self::{
+    aggregate::{StoredAggregate, StoredAggregateError},
+    continued::{Continued, StoredAggregates, continue_audit},
+    exceptions::except,
+    options::AuditOptions,
+};
 pub use crate::join::Selection;
 
 /// The operations whose records an audit needs, under the default configuration.
@@ -116,7 +122,7 @@ pub struct Audit {
 pub fn audit(facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Audit {
     let ordered = order(facts);
     let resolved = resolve_state(ordered, world);
-    let judged = judge(resolved, options);
+    let (judged, _) = judge(resolved, Earlier::NotKept, options);
     let checked = check_changes(judged, options);
     conclude(checked, options)
 }
@@ -169,8 +175,16 @@ struct Verdicts {
     excepted: BTreeSet<usize>,
 }
 
-/// Judges the calls of each account and Region, and applies the rules about calls.
-fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
+/// What is known of the calls of earlier audits, and whether that of this one is kept for later ones.
+enum Earlier {
+    /// Nothing, and nothing is kept.
+    NotKept,
+    /// These, of the accounts and Regions that had calls.
+    Kept(BTreeMap<(AccountId, Region), RestoredAggregate>),
+}
+
+/// Judges the calls of each account and Region, and applies the rules about calls. The second value are the aggregates to keep.
+fn judge(resolved: Resolved, earlier: Earlier, options: &AuditOptions<'_>) -> (Judged, StoredAggregates) {
     let Resolved { ordered: Ordered { mut facts, duplicates }, state } = resolved;
     let mut audit = Audit {
         judged: facts.changes.len() as u64,
@@ -182,13 +196,21 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
         warnings: options.configuration.warnings(options.now),
         ..Audit::default()
     };
-    let drafts_requested = facts.drafts_requested();
+    let mut drafts_requested = facts.drafts_requested();
+    if let Earlier::Kept(earlier) = &earlier {
+        audit.regions_read.extend(earlier.keys().cloned());
+        drafts_requested.extend(earlier.values().flat_map(RestoredAggregate::drafts).cloned());
+    }
     let kept = std::mem::take(&mut facts.changes);
     let texts = std::mem::take(&mut facts.texts);
     let mut horizon = Horizon(facts.looked);
     let mut verdicts = Verdicts::default();
     let mut seen: Vec<AccountRegionSummary> = Vec::new();
-    for outcome in judge_accounts_and_regions(facts.account_regions, &texts, &kept, &state, options) {
+    let mut aggregates = StoredAggregates::new();
+    for (outcome, stored) in judge_accounts_and_regions(facts.account_regions, earlier, &texts, &kept, &state, options) {
+        if let Some(stored) = stored {
+            aggregates.insert((outcome.seen.account.clone(), outcome.seen.region.clone()), stored);
+        }
         horizon.include(outcome.span);
         audit.judged += outcome.counts.judged;
         audit.duplicates += outcome.counts.duplicates;
@@ -203,7 +225,7 @@ fn judge(resolved: Resolved, options: &AuditOptions<'_>) -> Judged {
     }
     kept.iter(texts.strings()).for_each(|listed| horizon.include(Some((listed.time(), listed.time()))));
     audit.span = horizon.0;
-    Judged { audit, state, kept, texts, drafts_requested, horizon, seen, verdicts }
+    (Judged { audit, state, kept, texts, drafts_requested, horizon, seen, verdicts }, aggregates)
 }
 
 /// What the rules reported about changes and states. The changes are freed by now, so that the findings can use their memory.
@@ -357,9 +379,11 @@ pub fn explain_call(call: &Call, facts: &EvidenceRows, world: World, configurati
 pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Option<Vec<String>> {
     let state = resolve(&facts, world);
     let latest = latest_changes(&facts.changes, facts.texts.strings());
-    let mut groups = in_order(facts.account_regions, &facts.texts).into_iter();
+    let groups = groups_in_order(facts.account_regions, Earlier::NotKept, &facts.texts);
     let shared = Shared { texts: &facts.texts, state: &state, options, latest: &latest };
-    groups.find_map(|group| shared.aggregated(group, options.threads, |aggregate| account_region::explain(&aggregate, &state, id)))
+    groups
+        .into_iter()
+        .find_map(|group| shared.aggregated(group, options.threads, |aggregate, _| account_region::explain(&aggregate, &state, id)))
 }
 
 /// Explains a finding about changes or states: the rule's condition, the events, what changed, and how its severity came about.
@@ -422,35 +446,60 @@ fn resolve(facts: &EvidenceRows, mut world: World) -> State {
 }
 
 fn judge_accounts_and_regions(
-    groups: RowsByAccountRegion,
+    rows: RowsByAccountRegion,
+    earlier: Earlier,
     texts: &Texts,
     kept: &PackedChanges,
     state: &State,
     options: &AuditOptions<'_>,
-) -> Vec<PlaceOutcome> {
+) -> Vec<(PlaceOutcome, Option<StoredAggregate>)> {
     let latest = latest_changes(kept, texts.strings());
     let shared = Shared { texts, state, options, latest: &latest };
-    let audit = |group, threads| shared.aggregated(group, threads, |aggregate| account_region::audit(aggregate, state));
+    let audit = |group, threads| shared.aggregated(group, threads, |aggregate, stored| (account_region::audit(aggregate, state), stored));
     // Those that would keep one thread busy while the others have nothing left are audited last, one after the other, each by all threads.
-    let mut small = in_order(groups, texts);
-    let all: usize = small.iter().map(|(_, rows)| rows.len()).sum();
+    let mut small = groups_in_order(rows, earlier, texts);
+    let all: usize = small.iter().map(|group| group.rows.len()).sum();
     let most = (all / (2 * options.threads.max(1))).max(aggregate::ROWS_A_THREAD);
-    let large = small.split_off(small.partition_point(|(_, rows)| rows.len() <= most));
+    let large = small.split_off(small.partition_point(|group| group.rows.len() <= most));
     let mut outcomes = parallel::map(options.threads, small, |group| audit(group, 1));
     outcomes.extend(large.into_iter().map(|group| audit(group, options.threads)));
     outcomes
 }
 
-/// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
-/// last, finds the memory of the others free; another order raises the peak of memory.
-fn in_order(groups: RowsByAccountRegion, texts: &Texts) -> Vec<NamedRows> {
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|((account, region), rows)| (rows.len(), texts.get(*account).to_owned(), texts.get(*region).to_owned()));
-    groups
+/// The calls of an account and Region.
+struct CallGroup {
+    account: AccountId,
+    region: Region,
+    rows: Rows,
+    earlier: Option<RestoredAggregate>,
+    /// Whether the aggregate is kept for later audits.
+    is_kept: bool,
 }
 
-/// The rows of an account and Region, with the symbols of their names.
-type NamedRows = ((Symbol, Symbol), Rows);
+/// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
+/// last, finds the memory of the others free; another order raises the peak of memory.
+fn groups_in_order(rows: RowsByAccountRegion, earlier: Earlier, texts: &Texts) -> Vec<CallGroup> {
+    let (mut earlier, is_kept) = match earlier {
+        Earlier::NotKept => (BTreeMap::new(), false),
+        Earlier::Kept(earlier) => (earlier, true),
+    };
+    let rows = rows.into_iter().map(|((account, region), rows)| {
+        let (account, region): (AccountId, Region) = (texts.get(account).into(), texts.get(region).into());
+        let earlier = earlier.remove(&(account.clone(), region.clone()));
+        CallGroup { account, region, rows, earlier, is_kept }
+    });
+    let mut groups: Vec<CallGroup> = rows.collect();
+    let only_earlier = earlier.into_iter();
+    groups.extend(only_earlier.map(|((account, region), earlier)| CallGroup {
+        account,
+        region,
+        rows: Rows::default(),
+        earlier: Some(earlier),
+        is_kept,
+    }));
+    groups.sort_by_cached_key(|group| (group.rows.len(), group.account.clone(), group.region.clone()));
+    groups
+}
 
 /// What the audits of all accounts and Regions have in common.
 #[derive(Clone, Copy)]
@@ -461,14 +510,30 @@ struct Shared<'a> {
     latest: &'a LatestChanges<'a>,
 }
 
-impl Shared<'_> {
-    /// Adds up the calls of an account and Region, and calls a function with the sum.
-    fn aggregated<T>(&self, ((account, region), rows): NamedRows, threads: usize, with: impl FnOnce(CallAggregate<'_>) -> T) -> T {
-        let (account, region) = (self.texts.get(account), self.texts.get(region));
-        let latest = self.latest.get(&(account, region)).copied();
-        let context = AccountRegionContext::new(account.into(), region.into(), self.texts, self.state, latest);
-        let is_metered = self.state.metrics(&context.account, &context.region).is_some();
-        with(CallAggregate::of_all(rows, &context, self.options, is_metered, threads))
+impl<'a> Shared<'a> {
+    fn context(&self, account: &AccountId, region: &Region) -> AccountRegionContext<'a> {
+        let latest = self.latest.get(&(account.as_str(), region.as_str())).copied();
+        AccountRegionContext::new(account.clone(), region.clone(), self.texts, self.state, latest)
+    }
+
+    /// Adds up the calls of an account and Region, and calls a function with the sum and the form of it to keep, if that is new.
+    fn aggregated<T>(&self, group: CallGroup, threads: usize, with: impl FnOnce(CallAggregate<'_>, Option<StoredAggregate>) -> T) -> T {
+        let CallGroup { account, region, rows, earlier, is_kept } = group;
+        let context = self.context(&account, &region);
+        let is_metered = self.state.metrics(&account, &region).is_some();
+        if !is_kept {
+            return with(CallAggregate::of_all(rows, &context, self.options, is_metered, threads), None);
+        }
+        let is_new = earlier.is_none() || rows.len() > 0;
+        let mut aggregate = match earlier {
+            Some(earlier) => earlier.aggregate(&context, self.options, is_metered),
+            None => CallAggregate::new(&context, self.options, is_metered),
+        };
+        aggregate.note_drafts(facts::drafts_in(&rows, self.texts, &account, &region));
+        aggregate.add(rows);
+        let mut aggregate = aggregate.settle(threads);
+        let stored = is_new.then(|| aggregate.stored());
+        with(aggregate.join(threads), stored)
     }
 }
 

@@ -97,6 +97,17 @@ impl Form {
     }
 }
 
+/// The ARNs of guardrails whose DRAFT the rows of an account and Region request. A bare id belongs to that account and Region.
+pub(crate) fn drafts_in(rows: &Rows, texts: &Texts, account: &AccountId, region: &Region) -> BTreeSet<String> {
+    let of_drafts = texts.requests_of_drafts();
+    if of_drafts.is_empty() {
+        return BTreeSet::new();
+    }
+    let requested: BTreeSet<Symbol24> = rows.iter().map(|row| row.columns.requested).filter(|number| of_drafts.contains(number)).collect();
+    let named = requested.into_iter().map(|number| texts.get(texts.requests.get(number.get()).guardrail));
+    named.filter_map(|named| GuardrailKey::from_identifier(named, account, region)).map(|key| key.arn()).collect()
+}
+
 /// The version of a guardrail's working draft.
 const DRAFT: &str = "DRAFT";
 
@@ -235,19 +246,10 @@ impl EvidenceRows {
     /// The ARNs of guardrails whose DRAFT a call requests. A bare id belongs to the caller's own account and Region.
     #[must_use]
     pub fn drafts_requested(&self) -> BTreeSet<String> {
-        let of_drafts = self.texts.requests_of_drafts();
         let mut drafts = self.drafts.clone();
-        if of_drafts.is_empty() {
-            return drafts;
-        }
         for ((account, region), rows) in &self.account_regions {
             let (account, region) = (self.texts.get(*account).into(), self.texts.get(*region).into());
-            let requested: BTreeSet<Symbol24> =
-                rows.iter().map(|row| row.columns.requested).filter(|number| of_drafts.contains(number)).collect();
-            for number in requested {
-                let named = self.texts.get(self.texts.requests.get(number.get()).guardrail);
-                drafts.extend(GuardrailKey::from_identifier(named, &account, &region).map(|key| key.arn()));
-            }
+            drafts.extend(drafts_in(rows, &self.texts, &account, &region));
         }
         drafts
     }
@@ -265,6 +267,14 @@ impl EvidenceRows {
         // There may be millions of changes, but few accounts and Regions.
         let read: BTreeSet<(&str, &str)> = calls.chain(changes).collect();
         read.into_iter().map(|(account, region)| (account.into(), region.into())).collect()
+    }
+
+    /// Drops the records of an account and Region. Changes stay.
+    pub(crate) fn forget(&mut self, account: &AccountId, region: &Region) {
+        let texts = &self.texts;
+        self.account_regions
+            .retain(|(of_account, of_region), _| (texts.get(*of_account), texts.get(*of_region)) != (account.as_str(), region.as_str()));
+        self.last_account_region = 0;
     }
 
     /// Adds a change.

@@ -8,6 +8,8 @@
 //! * what a missing evaluation proves depends on all records, so calls without one are grouped by their [`Window`];
 //! * the verdicts, and with them the findings, follow from the groups when all parts are there ([`account_region`](super::account_region)).
 
+mod stored;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, hash_map::Entry};
@@ -19,10 +21,15 @@ use crate::{
     parallel,
     timestamp::{Day, Timestamp},
 };
+pub(super) use stored::RestoredAggregate;
+pub use stored::{StoredAggregate, StoredAggregateError};
 
 /// Seconds within which an evaluation is delivered. A call closer than that to the end of the input may still get one
 /// (docs/aws/eventbridge.md#delivery).
 const DELIVERY_SECONDS: i64 = 15 * 60;
+
+/// Seconds after which hardly any request gets a further record. One that does costs time, because its aggregate is made again.
+const OPEN_SECONDS: i64 = 2 * 60 * 60;
 
 /// The number of rows from which on a further thread saves time.
 pub(super) const ROWS_A_THREAD: usize = 20_000;
@@ -47,6 +54,8 @@ pub(super) struct CallAggregate<'a> {
     pub(super) heartbeats: BTreeSet<(Timestamp, bool)>,
     /// The number of calls in each minute.
     pub(super) counted: BTreeMap<Timestamp, u64>,
+    /// The ARNs of guardrails whose DRAFT the records request; only in an aggregate that is stored.
+    drafts: BTreeSet<String>,
 }
 
 /// Everything by which calls are told apart. Their ids aren't in it, and of their time only what can decide something.
@@ -181,6 +190,7 @@ impl<'a> CallAggregate<'a> {
             days: HashMap::new(),
             heartbeats: BTreeSet::new(),
             counted: BTreeMap::new(),
+            drafts: BTreeSet::new(),
         }
     }
 
@@ -205,10 +215,34 @@ impl<'a> CallAggregate<'a> {
         self.waiting.append(rows);
     }
 
+    /// Notes guardrails whose DRAFT the records request.
+    pub(super) fn note_drafts(&mut self, drafts: impl IntoIterator<Item = String>) {
+        self.drafts.extend(drafts);
+    }
+
     /// Joins the requests that wait. All of their records must be there.
     pub(super) fn join(self, threads: usize) -> Self {
         let ranges = threads.min(self.waiting.len() / ROWS_A_THREAD).max(1);
         self.join_ranges(ranges)
+    }
+
+    /// Joins the requests whose last record is [`OPEN_SECONDS`] older than the latest of all, or has no time. The others keep waiting.
+    pub(super) fn settle(mut self, threads: usize) -> Self {
+        let Some((_, last)) = self.evidence.span else { return self.join(threads) };
+        let open_from = last.plus_seconds(-OPEN_SECONDS);
+        let strings = self.context.texts.strings();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort(threads);
+        let mut open = Rows::default();
+        waiting.each_request(RequestRange::all(), |request| {
+            let is_open = request.iter().any(|row| row.time(strings).is_some_and(|time| time > open_from));
+            let rows = if is_open { &mut open } else { &mut self.waiting };
+            request.iter().for_each(|row| rows.push(*row));
+        });
+        drop(waiting);
+        let mut settled = self.join(threads);
+        settled.waiting = open;
+        settled
     }
 
     /// Joins the requests that wait, each range of them by a thread of its own.
@@ -278,6 +312,7 @@ impl<'a> CallAggregate<'a> {
         }
         sum.heartbeats.extend(other.heartbeats);
         other.counted.into_iter().for_each(|(minute, count)| *sum.counted.entry(minute).or_default() += count);
+        sum.drafts.extend(other.drafts);
         sum.widen();
         sum
     }

@@ -48,6 +48,14 @@ impl Auditor {
         }
     }
 
+    /// The patterns that [`Auditor::is_heartbeat_role`] applies.
+    pub(crate) fn heartbeat_roles(&self) -> Vec<String> {
+        match &self.heartbeat_role {
+            Some(pattern) => vec![pattern.pattern().to_owned()],
+            None => self.names.iter().map(|name| format!("*/{}", name.pattern())).collect(),
+        }
+    }
+
     /// Whether a principal is the role that deploys the auditor.
     #[must_use]
     pub fn is_deployed_by(&self, principal: &str) -> bool {

@@ -244,6 +244,11 @@ pub(crate) struct RequestRange {
 }
 
 impl RequestRange {
+    /// All request ids.
+    pub(crate) fn all() -> Self {
+        RequestRange { first: 0, last: u128::MAX }
+    }
+
     /// All request ids, in ranges of equal size. AWS's request ids are random, so each has about as many requests.
     pub(crate) fn split(ranges: usize) -> impl Iterator<Item = RequestRange> {
         let ranges = u128::try_from(ranges).unwrap_or(1).max(1);

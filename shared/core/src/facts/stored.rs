@@ -1,8 +1,8 @@
 //! The form in which a store keeps facts: texts that people can query, and that any version can read back.
 
 use super::{
-    EvidenceRows, Form, Kind, Requested,
-    rows::{Columns, PackedId, PackedTime, Row},
+    EvidenceRows, Form, Kind, Requested, Texts,
+    rows::{Columns, PackedId, PackedTime, Row, Rows},
 };
 use crate::{
     operations::{Mediator, OperationCoverage},
@@ -63,47 +63,56 @@ const REACHES: &[(OperationCoverage, &str)] = &[
     (OperationCoverage::Mediated(Mediator::AgentCore), "agentcore"),
 ];
 
-impl EvidenceRows {
-    /// All calls, evaluations and logs.
-    pub fn stored_records(&self) -> impl Iterator<Item = StoredRecord<'_>> {
-        let texts = &self.texts;
-        self.account_regions.iter().flat_map(move |((account, region), rows)| {
-            let (account, region) = (texts.get(*account), texts.get(*region));
-            rows.iter().map(move |row| {
-                let Columns { principal, subject, .. } = row.columns;
-                let (form, requested) = (texts.form(&row.columns), texts.requested(&row.columns));
-                let (kind, reach) = match form.kind {
-                    Kind::Call(reach) => ("call", REACHES.iter().find(|(known, _)| *known == reach).map_or("", |(_, word)| word)),
-                    Kind::Evaluation => ("evaluation", ""),
-                    Kind::Log => ("log", ""),
-                };
-                StoredRecord {
-                    kind,
-                    reach,
-                    request_id: row.request().text(texts.strings()),
-                    event_id: row.event().text(texts.strings()),
-                    event_time: row.time(texts.strings()),
-                    account,
-                    region,
-                    principal: texts.long(principal),
-                    event_name: texts.get(form.api),
-                    subject: texts.long(subject),
-                    guardrail_identifier: texts.get(requested.guardrail),
-                    guardrail_version: texts.get(requested.version),
-                    refusing_guardrail: texts.get(requested.refusing),
-                    error_code: texts.get(form.error),
-                    bearer_key: form.bearer_key,
-                    refused_by_guardrail: form.refused_by_guardrail,
-                    partially_guarded: form.partially_guarded,
-                    by_event_id: form.by_event_id,
-                    self_reported: form.self_reported,
-                }
-            })
-        })
+impl Texts {
+    /// The fields of a row as texts.
+    pub(crate) fn stored<'s>(&'s self, row: &Row, account: &'s str, region: &'s str) -> StoredRecord<'s> {
+        StoredRecord {
+            request_id: row.request().text(&self.strings),
+            event_id: row.event().text(&self.strings),
+            event_time: row.time(&self.strings),
+            account,
+            region,
+            ..self.stored_columns(&row.columns)
+        }
     }
 
-    /// Adds a stored call, evaluation or log.
-    pub fn restore(&mut self, stored: &StoredRecord<'_>) {
+    /// The fields that many rows share as texts; those that tell rows apart are empty.
+    pub(crate) fn stored_columns(&self, columns: &Columns) -> StoredRecord<'_> {
+        let (form, requested) = (self.form(columns), self.requested(columns));
+        let (kind, reach) = match form.kind {
+            Kind::Call(reach) => ("call", REACHES.iter().find(|(known, _)| *known == reach).map_or("", |(_, word)| word)),
+            Kind::Evaluation => ("evaluation", ""),
+            Kind::Log => ("log", ""),
+        };
+        StoredRecord {
+            kind,
+            reach,
+            principal: self.long(columns.principal),
+            event_name: self.get(form.api),
+            subject: self.long(columns.subject),
+            guardrail_identifier: self.get(requested.guardrail),
+            guardrail_version: self.get(requested.version),
+            refusing_guardrail: self.get(requested.refusing),
+            error_code: self.get(form.error),
+            bearer_key: form.bearer_key,
+            refused_by_guardrail: form.refused_by_guardrail,
+            partially_guarded: form.partially_guarded,
+            by_event_id: form.by_event_id,
+            self_reported: form.self_reported,
+            ..StoredRecord::default()
+        }
+    }
+
+    /// The row of a stored record.
+    pub(crate) fn restored(&mut self, stored: &StoredRecord<'_>) -> Row {
+        let columns = self.restored_columns(stored);
+        let (request, event) = (self.restored_id(&stored.request_id), self.restored_id(&stored.event_id));
+        let time = PackedTime::pack(stored.event_time, &mut self.strings);
+        Row::new(request, columns, time, event)
+    }
+
+    /// The fields of a stored record that many rows share.
+    pub(crate) fn restored_columns(&mut self, stored: &StoredRecord<'_>) -> Columns {
         let kind = match stored.kind {
             "evaluation" => Kind::Evaluation,
             "log" => Kind::Log,
@@ -112,32 +121,64 @@ impl EvidenceRows {
                 Kind::Call(REACHES.iter().find(|(_, word)| *word == stored.reach).map_or(OperationCoverage::Uncovered, |(reach, _)| *reach))
             }
         };
-        let texts = &mut self.texts;
         let requested = Requested {
-            guardrail: texts.intern(stored.guardrail_identifier),
-            version: texts.intern(stored.guardrail_version),
-            refusing: texts.intern(stored.refusing_guardrail),
+            guardrail: self.intern(stored.guardrail_identifier),
+            version: self.intern(stored.guardrail_version),
+            refusing: self.intern(stored.refusing_guardrail),
         };
         let form = Form {
             kind,
-            api: texts.intern(stored.event_name),
-            error: texts.intern(stored.error_code),
+            api: self.intern(stored.event_name),
+            error: self.intern(stored.error_code),
             bearer_key: stored.bearer_key,
             refused_by_guardrail: stored.refused_by_guardrail,
             partially_guarded: stored.partially_guarded,
             by_event_id: stored.by_event_id,
             self_reported: stored.self_reported,
         };
-        let columns = Columns {
-            form: texts.intern_form(form),
-            principal: texts.intern_long(stored.principal),
-            subject: texts.intern_long(stored.subject),
-            requested: texts.intern_requested(requested),
-        };
-        let request = PackedId::pack(&stored.request_id, &mut texts.strings);
-        let event = PackedId::pack(&stored.event_id, &mut texts.strings);
-        let time = PackedTime::pack(stored.event_time, &mut texts.strings);
-        self.push(stored.account, stored.region, Row::new(request, columns, time, event));
+        Columns {
+            form: self.intern_form(form),
+            principal: self.intern_long(stored.principal),
+            subject: self.intern_long(stored.subject),
+            requested: self.intern_requested(requested),
+        }
+    }
+
+    /// A stored request id or event id, packed.
+    pub(crate) fn restored_id(&mut self, text: &str) -> PackedId {
+        PackedId::pack(text, &mut self.strings)
+    }
+}
+
+impl EvidenceRows {
+    /// All calls, evaluations and logs.
+    pub fn stored_records(&self) -> impl Iterator<Item = StoredRecord<'_>> {
+        let texts = &self.texts;
+        self.account_regions.iter().flat_map(move |((account, region), rows)| {
+            let (account, region) = (texts.get(*account), texts.get(*region));
+            rows.iter().map(move |row| texts.stored(row, account, region))
+        })
+    }
+
+    /// Adds a stored call, evaluation or log.
+    pub fn restore(&mut self, stored: &StoredRecord<'_>) {
+        let row = self.texts.restored(stored);
+        self.push(stored.account, stored.region, row);
+    }
+
+    /// Keeps the records for which a function returns true. Changes stay.
+    pub fn retain_records<E>(&mut self, mut keep: impl FnMut(&StoredRecord<'_>) -> Result<bool, E>) -> Result<(), E> {
+        for ((account, region), rows) in &mut self.account_regions {
+            let (account, region) = (self.texts.get(*account), self.texts.get(*region));
+            let mut kept = Rows::default();
+            for row in std::mem::take(rows).iter() {
+                if keep(&self.texts.stored(row, account, region))? {
+                    kept.push(*row);
+                }
+            }
+            *rows = kept;
+        }
+        Ok(())
     }
 }
 

@@ -21,13 +21,13 @@ pub(crate) struct EvaluationCounts {
     /// Whether there are evaluations, joined or not.
     pub(crate) are_there: bool,
     /// Whether an evaluation was joined to a call.
-    pub(super) joined: bool,
+    pub(crate) joined: bool,
     /// The number of evaluations that were not joined and may be within calls, by principal and hour.
-    unjoined: HashMap<(Symbol24, i64), u64>,
+    pub(crate) unjoined: HashMap<(Symbol24, i64), u64>,
     /// Those that name a guardrail. They are within calls only if calls of the same principal request it.
-    unjoined_named: HashMap<(Symbol24, i64, Symbol), u64>,
+    pub(crate) unjoined_named: HashMap<(Symbol24, i64, Symbol), u64>,
     /// The guardrails that calls request, by principal, as the caller passed them.
-    requested: HashSet<(Symbol24, Symbol)>,
+    pub(crate) requested: HashSet<(Symbol24, Symbol)>,
 }
 
 impl EvaluationCounts {

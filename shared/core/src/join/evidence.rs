@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use indexmap::IndexSet;
+use serde::{Deserialize, Serialize};
 
 use super::account_region::AccountRegionContext;
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// The evidence of a call, and what its log shows besides.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct FoundEvidence {
     pub(crate) evidence: Evidence,
     pub(crate) partially_guarded: bool,
@@ -39,6 +40,18 @@ impl Default for EvidenceTable {
 }
 
 impl EvidenceTable {
+    /// The table of this evidence, which begins with number one.
+    pub(crate) fn of(found: Vec<FoundEvidence>) -> Self {
+        let mut table = EvidenceTable::default();
+        table.found.extend(found);
+        table
+    }
+
+    /// The evidence in the order of its numbers, from zero.
+    pub(crate) fn found(&self) -> impl Iterator<Item = &FoundEvidence> {
+        self.found.iter()
+    }
+
     /// The number of the evidence in these evaluations and logs.
     pub(super) fn number_of(&mut self, records: Vec<Columns>, context: &AccountRegionContext<'_>) -> u32 {
         if let Some(&number) = self.numbers.get(&records) {

@@ -24,6 +24,16 @@ impl EvaluationsSeen {
         self.stretches.insert(stretch);
     }
 
+    /// The numbers of the periods.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = u32> {
+        self.stretches.iter().map(|stretch| u32::try_from(*stretch).unwrap_or(u32::MAX))
+    }
+
+    /// Adds periods by their numbers.
+    pub(crate) fn extend(&mut self, stretches: impl Iterator<Item = u32>) {
+        self.stretches.extend(stretches.map(|stretch| stretch as usize));
+    }
+
     /// Adds the periods of another part of the records, which has the same boundaries.
     pub(crate) fn merge(&mut self, other: &EvaluationsSeen) {
         self.stretches.extend(&other.stretches);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     arn::{AccountId, GuardrailKey, GuardrailVersion, Region},
     model::Model,
@@ -33,7 +35,7 @@ pub struct Call {
 }
 
 /// A guardrail named in a request.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Requested {
     /// The guardrail; `None` if the record masks it.
     pub guardrail: Option<GuardrailKey>,
@@ -61,7 +63,7 @@ impl Call {
 }
 
 /// What other records and logs show about a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Evidence {
     /// The guardrails that evaluated the call.
     pub evaluated: BTreeSet<Evaluated>,
@@ -72,12 +74,13 @@ pub struct Evidence {
     pub unnamed_evaluation: bool,
     /// The guardrail of the request, from an evaluation of the call. The call's own record may leave it out.
     pub requested: Option<Requested>,
-    /// What a missing evaluation proves.
+    /// What a missing evaluation proves. It isn't stored, because later records may change it.
+    #[serde(skip)]
     pub expectation: Expectation,
 }
 
 /// A guardrail that evaluated a call.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Evaluated {
     /// Its id.
     pub id: String,

@@ -120,6 +120,8 @@ struct Split<'s> {
     /// The number of the part of each record.
     part_of: &'s dyn Fn(usize) -> usize,
     parts: usize,
+    /// Whether a part is stored, and restored, before it is added to others.
+    is_stored: &'s dyn Fn(usize) -> bool,
     /// Whether a part joins, before it is added to others, the requests of which it has all records.
     joins: &'s dyn Fn(usize) -> bool,
     /// Two parts that are added, for as long as there are several.
@@ -161,7 +163,16 @@ impl Sums {
                 part.add(collected(&complete));
                 let mut part = part.join(1);
                 part.add(collected(&waiting));
-                part
+                if !(split.is_stored)(number) || !options.selection.is_everything() {
+                    return part;
+                }
+                let bytes = part.stored().to_bytes().unwrap();
+                // A clone that knows all texts restores the same numbers.
+                let restored = StoredAggregate::from_bytes(&bytes).unwrap().restore(&mut context.texts.clone()).unwrap();
+                assert!(restored.fits(context, options, self.known.is_metered));
+                let mut restored = restored.aggregate(context, options, self.known.is_metered);
+                assert_eq!(restored.stored().to_bytes().unwrap(), bytes, "what is restored is stored as it was");
+                restored
             };
             let mut parts: Vec<CallAggregate<'_>> = (0..split.parts).map(part).collect();
             let mut pairs = split.pairs.iter().cycle();
@@ -178,7 +189,14 @@ impl Sums {
     /// The outcome of two parts: the first `count` records, and all others.
     fn in_two(&self, count: usize) -> PlaceOutcome {
         let pairs = [[0, 0]];
-        let split = Split { part_of: &|number| usize::from(number >= count), parts: 2, joins: &|_| true, pairs: &pairs, ranges: 1 };
+        let split = Split {
+            part_of: &|number| usize::from(number >= count),
+            parts: 2,
+            is_stored: &|_| true,
+            joins: &|_| true,
+            pairs: &pairs,
+            ranges: 1,
+        };
         self.split(&split, account_region::audit)
     }
 }
@@ -466,13 +484,14 @@ proptest! {
         selection in selection(),
         part_of in proptest::collection::vec(0..5_usize, 60),
         parts in 1..5_usize,
+        is_stored in proptest::collection::vec(any::<bool>(), 5),
         joins in proptest::collection::vec(any::<bool>(), 5),
         pairs in proptest::collection::vec(any::<[usize; 2]>(), 4),
         ranges in 1..4_usize,
     ) {
         let configuration = format!("{}{EXCEPTION}", if is_required { REQUIREMENT } else { "" });
         let sums = Sums { records, known, selection, configuration };
-        let split = Split { part_of: &|number| part_of[number], parts, joins: &|part| joins[part], pairs: &pairs, ranges };
+        let split = Split { part_of: &|number| part_of[number], parts, is_stored: &|part| is_stored[part], joins: &|part| joins[part], pairs: &pairs, ranges };
         let whole = sums.whole();
         prop_assert_eq!(shown(&sums.split(&split, account_region::audit)), shown(&whole));
         let id = whole.findings.first().map(|calls| calls.finding.id.clone()).unwrap_or_default();
