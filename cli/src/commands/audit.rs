@@ -299,8 +299,7 @@ impl Run<'_> {
                 path.trim_end_matches(".json")
             ));
         }
-        store.add(&scanned.facts, &new, &world.files).with_context(context)?;
-        drop(scanned.facts);
+        let mut added = Some(store.add(scanned.facts, &new, &world.files).with_context(context)?);
         let of_this_run: BTreeSet<&str> = world.files.iter().map(|(path, _)| path.as_str()).collect();
         let everything = Selection::default();
         let (of_all, of_earlier, is_without_world) = loop {
@@ -310,9 +309,12 @@ impl Run<'_> {
             let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
             let of_earlier: Vec<Problem> = of_earlier.cloned().chain(stored.missing_policies()).collect();
             let is_without_world = stored.files.is_empty();
-            let of_all = self.judge(evidence_of(&store)?, stored.world, &AuditOptions { selection: &everything, ..self.options() });
+            let options = AuditOptions { selection: &everything, ..self.options() };
+            let added = added.take();
+            let of_all = self.console.show_while("judging what was read", || store.audit(added, stored.world, &options));
+            let of_all = of_all.with_context(context)?;
             if store.conclude_unless_changed(&of_all, revision).with_context(context)? {
-                break (of_all, of_earlier, is_without_world);
+                break (of_all.audit, of_earlier, is_without_world);
             }
         };
         warn_of_stored(&of_earlier, self.console);

@@ -270,11 +270,23 @@ impl EvidenceRows {
     }
 
     /// Drops the records of an account and Region. Changes stay.
-    pub(crate) fn forget(&mut self, account: &AccountId, region: &Region) {
+    pub fn forget_records(&mut self, account: &AccountId, region: &Region) {
         let texts = &self.texts;
         self.account_regions
             .retain(|(of_account, of_region), _| (texts.get(*of_account), texts.get(*of_region)) != (account.as_str(), region.as_str()));
         self.last_account_region = 0;
+    }
+
+    /// Drops the changes. Records stay.
+    pub fn forget_changes(&mut self) {
+        self.changes = PackedChanges::default();
+    }
+
+    /// The accounts and Regions of all records, changes left out.
+    #[must_use]
+    pub fn accounts_and_regions(&self) -> Vec<(AccountId, Region)> {
+        let of = |(account, region): &(Symbol, Symbol)| (self.texts.get(*account).into(), self.texts.get(*region).into());
+        self.account_regions.keys().map(of).collect()
     }
 
     /// Adds a change.

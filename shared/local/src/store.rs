@@ -1,28 +1,30 @@
 //! The embedded store: one SQLite file that keeps evidence, world and findings (`docs/store.md`).
 //!
-//! Evidence accumulates: a run adds what it read to what the store holds, and audits all of it again. Every row is keyed by the identity of
-//! its content, so reading the same files twice changes nothing, and the findings after several runs are those of one run over all of their
-//! inputs.
+//! Evidence accumulates: a run adds what it read to what the store holds, and concludes from all of it. Of earlier calls it takes what is
+//! known of them together ([`aggregates`]), so its time depends on what is new. Every row is keyed by the identity of its content, so reading
+//! the same files twice changes nothing, and the findings after several runs are those of one run over all of their inputs.
 
+mod aggregates;
 mod conclusions;
 mod evidence;
 mod opening;
 
 use std::path::Path;
 
+pub use aggregates::Added;
 pub use conclusions::{Revision, Summary, records};
 pub use evidence::RecordId;
 pub use opening::on_wait;
 use opening::{FileKind, file_kind, wait};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-/// The version of the tables. A store of version 1 is brought to it; one of any other version is refused and left unchanged.
-const VERSION: i64 = 2;
+/// The version of the tables. An earlier one is brought to it; a store of any other version is refused and left unchanged.
+const VERSION: i64 = 3;
 
 const SCHEMA: &str = include_str!("store/schema.sql");
 
-/// The statements that bring a store of version 1 to [`VERSION`].
-const UPGRADE: &str = include_str!("store/upgrade.sql");
+/// The statements that bring a store of version 1 to version 2, one of version 2 to version 3, and so on up to [`VERSION`].
+const UPGRADES: [&str; 2] = [include_str!("store/upgrade-to-2.sql"), include_str!("store/upgrade-to-3.sql")];
 
 /// An open store.
 #[derive(Debug)]
@@ -89,13 +91,17 @@ impl Store {
         match connection.transaction().and_then(|transaction| file_kind(&transaction)).map_err(failed("open the store"))? {
             FileKind::Store => {}
             FileKind::Nothing if !make => return Err(StoreError::Empty),
-            FileKind::Nothing | FileKind::Older => {
+            FileKind::Nothing | FileKind::Older(_) => {
                 // Two runs may both see a missing or an older store: the second one finds the tables that the first one created.
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("open the store"))?;
                 match file_kind(&transaction).map_err(failed("open the store"))? {
                     FileKind::Store => {}
                     FileKind::Nothing => transaction.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
-                    FileKind::Older => transaction.execute_batch(UPGRADE).map_err(failed("bring the store to this version"))?,
+                    FileKind::Older(version) => {
+                        for upgrade in UPGRADES.iter().skip(version - 1) {
+                            transaction.execute_batch(upgrade).map_err(failed("bring the store to this version"))?;
+                        }
+                    }
                     FileKind::Other(found) => return Err(StoreError::Version { found }),
                 }
                 transaction.commit().map_err(failed("make the tables of the store"))?;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use audit_core::{
-    auditor::{self, Audit, AuditOptions, Selection},
+    auditor::{self, Audit, AuditOptions, Continued, Selection},
     config::Configuration,
     facts::EvidenceRows,
     timestamp::Timestamp,
@@ -15,7 +15,7 @@ use audit_core::{
 use audit_local::{
     input,
     scan::{self, Options},
-    store::Store,
+    store::{Added, Store},
     world::LoadedWorld,
 };
 use proptest::{prelude::*, sample::Index};
@@ -77,6 +77,7 @@ enum Happening {
 #[derive(Clone, Debug)]
 struct Event {
     happening: Happening,
+    /// In steps of five.
     minute: u8,
     account: usize,
     region: usize,
@@ -118,7 +119,9 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
     };
     let (account, region) = (MEMBERS[located.account], REGIONS[located.region]);
     let request_id = format!("{request:08x}-1111-4222-8333-444455556666");
-    let time = format!("2026-11-20T12:{:02}:00Z", event.minute);
+    // Five minutes for each, so that requests of the first ones are settled when the last ones are read.
+    let minute = 5 * u16::from(event.minute);
+    let time = format!("2026-11-20T{:02}:{:02}:00Z", 12 + minute / 60, minute % 60);
     let make = |name: &str, account: &str, parameters: Value| {
         let principal = match event.happening {
             Happening::Call { principal, .. } => principal,
@@ -364,6 +367,25 @@ fn folder_of(records: &[Value], spelling: &Spelling) -> tempfile::TempDir {
     folder
 }
 
+/// How a run of the command line ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum RunEnds {
+    Alone,
+    BesideAnother,
+    Interrupted,
+}
+
+fn run_ends() -> impl Strategy<Value = [RunEnds; 5]> {
+    let ends = || prop_oneof![3 => Just(RunEnds::Alone), 1 => Just(RunEnds::BesideAnother), 1 => Just(RunEnds::Interrupted)];
+    [ends(), ends(), ends(), ends(), ends()]
+}
+
+fn continued(store: &Store, added: Option<Added>, known: WorldParts, threads: usize) -> Continued {
+    let (configuration, selection) = (configuration(), Selection::default());
+    let now = Timestamp::parse("2026-11-22T00:00:00Z").unwrap();
+    store.audit(added, world(known), &AuditOptions { configuration: &configuration, selection: &selection, now, threads }).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -380,26 +402,46 @@ proptest! {
     }
 
     #[test]
-    fn a_store_that_takes_them_in_run_by_run_holds_the_same((events, known, spellings) in history(), cut in any::<Index>()) {
+    fn a_store_that_takes_them_in_run_by_run_holds_the_same(
+        (events, known, spellings) in history(),
+        cuts in any::<[Index; 3]>(),
+        outcomes in run_ends(),
+    ) {
         let records = records_of(&events);
         let [once, in_runs] = spellings;
         let at_once = scan_folder(folder_of(&records, &once).path(), &Options::default());
 
         let home = tempfile::tempdir().unwrap();
         let mut store = Store::open(&home.path().join("store.sqlite")).unwrap();
-        let cut = cut.index(in_runs.order.len());
-        let runs = [&in_runs.order[..cut], &in_runs.order[cut..], &in_runs.order[..cut / 2]];
-        for order in runs {
+        let mut cuts = cuts.map(|cut| cut.index(in_runs.order.len()));
+        cuts.sort_unstable();
+        let [first, second, third] = cuts;
+        let order = &in_runs.order;
+        let runs = [&order[..first], &order[first..second], &order[second..third], &order[..first / 2], &order[third..]];
+        let mut concluded = Continued::default();
+        for (number, order) in runs.into_iter().enumerate() {
             let spelling = Spelling { order: order.to_vec(), copies: Vec::new(), files: Vec::new(), threads: 1 };
             let known_inputs = store.known_inputs().unwrap();
             let is_known = |digest: &scan::Digest| known_inputs.contains(digest);
             let run = scan_folder(folder_of(&records, &spelling).path(), &Options { known: Some(&is_known), ..Options::default() });
             let new: Vec<_> = run.inputs.into_iter().filter(|(digest, _)| !is_known(digest)).collect();
-            store.add(&run.facts, &new, &[]).unwrap();
+            let added = store.add(run.facts, &new, &[]).unwrap();
+            // Every other run is interrupted before it concludes, or finds that another one has written.
+            concluded = match outcomes[number] {
+                RunEnds::Interrupted => continue,
+                RunEnds::Alone => continued(&store, Some(added), known, in_runs.threads),
+                RunEnds::BesideAnother => continued(&store, None, known, in_runs.threads),
+            };
+            store.conclude(&concluded).unwrap();
+        }
+        let expected = found(&judge(at_once.facts, known, once.threads));
+        prop_assert_eq!(found(&continued(&store, None, known, in_runs.threads).audit), expected.clone());
+        if outcomes[runs.len() - 1] != RunEnds::Interrupted {
+            prop_assert_eq!(found(&concluded.audit), expected.clone());
         }
         let mut stored = EvidenceRows::default();
         store.load_facts(&mut stored).unwrap();
-        prop_assert_eq!(found(&judge(stored, known, in_runs.threads)), found(&judge(at_once.facts, known, once.threads)));
+        prop_assert_eq!(found(&judge(stored, known, in_runs.threads)), expected);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use audit_core::{
     auditor::{self, AuditOptions, Selection},
     config::Configuration,
-    facts::EvidenceRows,
     timestamp::Timestamp,
 };
 use audit_local::{
@@ -29,18 +28,12 @@ fn demo(store: &Path) {
     let scanned = scan::scan(&inputs, &auditor::wanted(), &Options { known: Some(&everything), ..Options::default() });
     let world = world::load(&in_repository("events/demo/world")).unwrap();
     let mut store = Store::open(store).unwrap();
-    store.add(&scanned.facts, &scanned.inputs, &world.files).unwrap();
-    let mut facts = EvidenceRows::default();
-    store.load_facts(&mut facts).unwrap();
+    let added = store.add(scanned.facts, &scanned.inputs, &world.files).unwrap();
     let (configuration, selection) = (Configuration::default(), Selection::default());
     let now = Timestamp::parse("2026-11-16T00:00:00Z").unwrap();
-    store
-        .conclude(&auditor::audit(
-            facts,
-            world.world,
-            &AuditOptions { configuration: &configuration, selection: &selection, now, threads: 1 },
-        ))
-        .unwrap();
+    let options = AuditOptions { configuration: &configuration, selection: &selection, now, threads: 1 };
+    let concluded = store.audit(Some(added), world.world, &options).unwrap();
+    store.conclude(&concluded).unwrap();
 }
 
 #[test]

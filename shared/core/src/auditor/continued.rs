@@ -24,7 +24,7 @@ use crate::{
 pub type StoredAggregates = BTreeMap<(AccountId, Region), StoredAggregate>;
 
 /// The result of an audit that continues earlier ones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Continued {
     /// The audit of all records.
     pub audit: Audit,
@@ -60,7 +60,7 @@ pub fn continue_audit<E>(
     if !unusable.is_empty() {
         for of @ (account, region) in &unusable {
             restored.remove(of);
-            facts.forget(account, region);
+            facts.forget_records(account, region);
         }
         records_of(&unusable, &mut facts)?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use audit_core::{
     arn::AccountId,
-    auditor::Audit,
+    auditor::{Audit, Continued},
     facts::Ignored,
     finding::Finding,
     report::{BlindRow, CoverageRow, DayRow, Records, Unreadable},
@@ -12,7 +12,7 @@ use audit_core::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{Store, StoreError, failed};
+use super::{Store, StoreError, aggregates, failed};
 use crate::scan::Counts;
 
 /// Identifies the content of a store, so that a later write by another run is noticed.
@@ -39,17 +39,18 @@ impl Store {
     }
 
     /// Replaces the conclusions by those of a run that audited everything in the store.
-    pub fn conclude(&mut self, audit: &Audit) -> Result<(), StoreError> {
-        self.conclude_if(audit, None).map(|_| ())
+    pub fn conclude(&mut self, concluded: &Continued) -> Result<(), StoreError> {
+        self.conclude_if(concluded, None).map(|_| ())
     }
 
     /// Replaces the conclusions like [`Store::conclude`], unless another run has written to the store since `since`: then it changes
     /// nothing and returns false.
-    pub fn conclude_unless_changed(&mut self, audit: &Audit, since: Revision) -> Result<bool, StoreError> {
-        self.conclude_if(audit, Some(since))
+    pub fn conclude_unless_changed(&mut self, concluded: &Continued, since: Revision) -> Result<bool, StoreError> {
+        self.conclude_if(concluded, Some(since))
     }
 
-    fn conclude_if(&mut self, audit: &Audit, since: Option<Revision>) -> Result<bool, StoreError> {
+    fn conclude_if(&mut self, concluded: &Continued, since: Option<Revision>) -> Result<bool, StoreError> {
+        let Continued { audit, aggregates } = concluded;
         let findings: Vec<(&Finding, String)> = audit
             .findings
             .iter()
@@ -63,6 +64,7 @@ impl Store {
             return Ok(false);
         }
         write_conclusions(&transaction, audit, &findings).map_err(failed("write the findings"))?;
+        aggregates::write(&transaction, aggregates)?;
         transaction.commit().map_err(failed("write the findings"))?;
         Ok(true)
     }

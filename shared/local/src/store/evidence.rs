@@ -1,14 +1,15 @@
 //! The evidence in a store: records, changes, the world, and the inputs that they came from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use audit_core::{
+    arn::{AccountId, Region},
     change::{Change, ChangeKey},
     facts::{EvidenceRows, Ignored, StoredRecord},
     report::Unreadable,
     timestamp::Timestamp,
 };
-use rusqlite::{Transaction, params};
+use rusqlite::{CachedStatement, Transaction, params};
 
 use super::{Store, StoreError, failed};
 use crate::scan::{Counts, Digest, InputSummary};
@@ -52,7 +53,20 @@ impl Store {
 
     /// Adds all evidence of the store to `facts`.
     pub fn load_facts(&self, facts: &mut EvidenceRows) -> Result<(), StoreError> {
-        self.load_records(facts).map_err(failed("read the stored records"))?;
+        self.load_records(facts, None).map_err(failed("read the stored records"))?;
+        self.load_changes(facts)
+    }
+
+    /// Adds the records of some accounts and Regions to `facts`.
+    pub(super) fn load_records_of(&self, of: &BTreeSet<(AccountId, Region)>, facts: &mut EvidenceRows) -> Result<(), StoreError> {
+        if of.is_empty() {
+            return Ok(());
+        }
+        self.load_records(facts, Some(of)).map_err(failed("read the stored records"))
+    }
+
+    /// Adds all changes of the store to `facts`.
+    pub(super) fn load_changes(&self, facts: &mut EvidenceRows) -> Result<(), StoreError> {
         let mut statement = self
             .connection
             .prepare("SELECT event_time, event_id, account, change FROM changes")
@@ -70,19 +84,29 @@ impl Store {
         Ok(())
     }
 
-    fn load_records(&self, facts: &mut EvidenceRows) -> Result<(), rusqlite::Error> {
+    /// Adds the records of these accounts and Regions; of all, if none are named.
+    fn load_records(&self, facts: &mut EvidenceRows, of: Option<&BTreeSet<(AccountId, Region)>>) -> Result<(), rusqlite::Error> {
         let texts = {
             let mut statement = self.connection.prepare("SELECT id, text FROM texts")?;
             let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
             rows.collect::<Result<HashMap<i64, String>, _>>()?
         };
         let text = |id: i64| texts.get(&id).map_or("", String::as_str);
+        let ids: HashMap<&str, i64> = texts.iter().map(|(id, text)| (text.as_str(), *id)).collect();
+        let id = |text: &str| ids.get(text).copied();
+        let of: Option<HashSet<(Option<i64>, Option<i64>)>> =
+            of.map(|of| of.iter().map(|(account, region)| (id(account.as_str()), id(region.as_str()))).collect());
         let mut statement = self.connection.prepare(
             "SELECT request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
                     guardrail_identifier, guardrail_version, refusing_guardrail, error_code FROM records",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
+            if let Some(of) = &of
+                && !of.contains(&(Some(row.get(6)?), Some(row.get(7)?)))
+            {
+                continue;
+            }
             let flags: i64 = row.get(3)?;
             facts.restore(&StoredRecord {
                 request_id: row.get(0)?,
@@ -135,24 +159,6 @@ impl Store {
             Ok(contradicted)
         };
         read().map_err(failed("compare the world with the stored one"))
-    }
-
-    /// Adds what a run read: all of it or, if something fails, nothing.
-    pub fn add(&mut self, facts: &EvidenceRows, inputs: &[(Digest, InputSummary)], world: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        let transaction = self.writing().map_err(failed("add to the store"))?;
-        add_records(&transaction, facts).map_err(failed("add records to the store"))?;
-        add_changes(&transaction, facts)?;
-        let add = || -> Result<(), rusqlite::Error> {
-            let mut statement =
-                transaction.prepare("INSERT INTO world (path, json) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET json = excluded.json")?;
-            for (path, json) in world {
-                statement.execute(params![path, json])?;
-            }
-            drop(statement);
-            add_inputs(&transaction, inputs)
-        };
-        add().map_err(failed("add the world and the inputs to the store"))?;
-        transaction.commit().map_err(failed("add to the store"))
     }
 
     /// Calls a function with the ids of each record and change, in the order of their times.
@@ -238,20 +244,40 @@ impl TextIds<'_> {
     }
 }
 
-fn add_records(transaction: &Transaction<'_>, facts: &EvidenceRows) -> Result<(), rusqlite::Error> {
-    let mut texts = TextIds { ids: HashMap::new(), transaction };
-    let mut statement = transaction.prepare(
-        "INSERT INTO records (request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
-                guardrail_identifier, guardrail_version, refusing_guardrail, error_code)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
-    )?;
-    for record in facts.stored_records() {
+/// Writes records into a store.
+pub(super) struct RecordWriter<'t> {
+    texts: TextIds<'t>,
+    insert: CachedStatement<'t>,
+    find: CachedStatement<'t>,
+}
+
+impl<'t> RecordWriter<'t> {
+    pub(super) fn new(transaction: &'t Transaction<'t>) -> Result<Self, rusqlite::Error> {
+        Ok(RecordWriter {
+            texts: TextIds { ids: HashMap::new(), transaction },
+            insert: transaction.prepare_cached(
+                "INSERT INTO records (request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
+                        guardrail_identifier, guardrail_version, refusing_guardrail, error_code)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
+            )?,
+            find: transaction.prepare_cached("SELECT 1 FROM records WHERE request_id = ?1 AND account = ?2")?,
+        })
+    }
+
+    /// Whether the store has a record of the same request.
+    pub(super) fn knows_request(&mut self, record: &StoredRecord<'_>) -> Result<bool, rusqlite::Error> {
+        self.find.exists(params![record.request_id, self.texts.id(record.account)?])
+    }
+
+    /// Adds a record; false if the store has it already.
+    pub(super) fn add(&mut self, record: &StoredRecord<'_>) -> Result<bool, rusqlite::Error> {
         let flags = i64::from(record.bearer_key)
             | i64::from(record.refused_by_guardrail) << 1
             | i64::from(record.partially_guarded) << 2
             | i64::from(record.by_event_id) << 3
             | i64::from(record.self_reported) << 4;
-        statement.execute(params![
+        let texts = &mut self.texts;
+        let added = self.insert.execute(params![
             record.request_id,
             record.event_id,
             record.event_time.map_or(NO_TIME, |time| time.as_micros().div_euclid(1000)),
@@ -268,11 +294,20 @@ fn add_records(transaction: &Transaction<'_>, facts: &EvidenceRows) -> Result<()
             texts.id(record.refusing_guardrail)?,
             texts.id(record.error_code)?,
         ])?;
+        Ok(added > 0)
+    }
+}
+
+pub(super) fn add_world(transaction: &Transaction<'_>, world: &[(String, Vec<u8>)]) -> Result<(), rusqlite::Error> {
+    let mut statement =
+        transaction.prepare("INSERT INTO world (path, json) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET json = excluded.json")?;
+    for (path, json) in world {
+        statement.execute(params![path, json])?;
     }
     Ok(())
 }
 
-fn add_changes(transaction: &Transaction<'_>, facts: &EvidenceRows) -> Result<(), StoreError> {
+pub(super) fn add_changes(transaction: &Transaction<'_>, facts: &EvidenceRows) -> Result<(), StoreError> {
     let added = "add changes to the store";
     let mut statement = transaction
         .prepare("INSERT INTO changes (event_time, event_id, account, change) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
@@ -284,7 +319,7 @@ fn add_changes(transaction: &Transaction<'_>, facts: &EvidenceRows) -> Result<()
     Ok(())
 }
 
-fn add_inputs(transaction: &Transaction<'_>, inputs: &[(Digest, InputSummary)]) -> Result<(), rusqlite::Error> {
+pub(super) fn add_inputs(transaction: &Transaction<'_>, inputs: &[(Digest, InputSummary)]) -> Result<(), rusqlite::Error> {
     let mut statement =
         transaction.prepare("INSERT INTO inputs (digest, name, counts, problems) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
     for (digest, InputSummary { name, counts, problems }) in inputs {

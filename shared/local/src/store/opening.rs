@@ -39,8 +39,8 @@ pub(super) fn wait(attempts: i32) -> bool {
 /// What a file is.
 pub(super) enum FileKind {
     Store,
-    /// A store of version 1.
-    Older,
+    /// A store of an earlier version.
+    Older(usize),
     Nothing,
     /// Another database, or a store of another version, with the version of its tables.
     Other(i64),
@@ -52,7 +52,8 @@ pub(super) fn file_kind(transaction: &Transaction<'_>) -> Result<FileKind, rusql
     let (version, tables) = (number("PRAGMA user_version")?, number("SELECT count(*) FROM sqlite_schema")?);
     Ok(match (version, tables) {
         (VERSION, _) => FileKind::Store,
-        (1, _) => FileKind::Older,
+        (1, _) => FileKind::Older(1),
+        (2, _) => FileKind::Older(2),
         (0, 0) => FileKind::Nothing,
         (found, _) => FileKind::Other(found),
     })

@@ -1,4 +1,4 @@
--- The tables of a guardrail-audit store, version 2. docs/store.md shows queries for them.
+-- The tables of a guardrail-audit store, version 3. docs/store.md shows queries for them.
 --
 -- Evidence: every run adds to it, and nothing of it ever changes.
 
@@ -49,6 +49,15 @@ CREATE TABLE inputs (
     name     TEXT NOT NULL,
     counts   TEXT NOT NULL,                -- JSON: bytes, read, taken, unreadable, ignored by reason
     problems TEXT NOT NULL                 -- JSON: what could not be read
+) WITHOUT ROWID;
+
+-- What is known of the calls of each account and Region, so that a run judges what is new without reading the earlier records. Where
+-- `aggregate` is NULL, it has to be made again from the records.
+CREATE TABLE aggregates (
+    account   TEXT NOT NULL,
+    region    TEXT NOT NULL,
+    aggregate BLOB,
+    PRIMARY KEY (account, region)
 ) WITHOUT ROWID;
 
 -- Conclusions: every run replaces them, from all the evidence.
@@ -133,4 +142,4 @@ JOIN texts identifier ON identifier.id = r.guardrail_identifier
 JOIN texts version    ON version.id = r.guardrail_version
 JOIN texts error      ON error.id = r.error_code;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

@@ -1,5 +1,5 @@
 use audit_core::{
-    auditor::{self, Audit, AuditOptions, Selection},
+    auditor::{self, Audit, AuditOptions, Continued, Selection},
     config::Configuration,
     facts::EvidenceRows,
     timestamp::Timestamp,
@@ -37,27 +37,22 @@ fn run(store: &mut Store, folder: &Path, name: &str, records: &[String]) -> Audi
     let input = Input::File { bytes: std::fs::metadata(&path).unwrap().len(), path, is_named: true };
     let scanned = scan(&[input], &auditor::wanted(), &Options { known: Some(&is_known), ..Options::default() });
     let new: Vec<_> = scanned.inputs.into_iter().filter(|(digest, _)| !known.contains(digest)).collect();
-    store.add(&scanned.facts, &new, &world_files()).unwrap();
-    let mut facts = EvidenceRows::default();
-    store.load_facts(&mut facts).unwrap();
+    let added = store.add(scanned.facts, &new, &world_files()).unwrap();
     let mut world = World::default();
     for (path, json) in store.load_world().unwrap() {
         world.add(&SnapshotPath::parse(&path).unwrap(), &json).unwrap();
     }
     let (configuration, selection) = (Configuration::default(), Selection::default());
-    let audit = auditor::audit(
-        facts,
-        world,
-        &AuditOptions { configuration: &configuration, selection: &selection, now: Timestamp::from_seconds(0), threads: 1 },
-    );
-    store.conclude(&audit).unwrap();
-    audit
+    let options = AuditOptions { configuration: &configuration, selection: &selection, now: Timestamp::from_seconds(0), threads: 1 };
+    let concluded = store.audit(Some(added), world, &options).unwrap();
+    store.conclude(&concluded).unwrap();
+    concluded.audit
 }
 
 fn dump(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let mut all = Vec::new();
-    for table in ["texts", "records", "changes", "world", "inputs", "findings", "coverage", "days", "blind", "summary"] {
+    for table in ["texts", "records", "changes", "world", "inputs", "aggregates", "findings", "coverage", "days", "blind", "summary"] {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns = statement.column_count();
         let mut rows = statement.query([]).unwrap();
@@ -121,7 +116,7 @@ fn many_first_writers_make_one_store() {
             let open = || {
                 together.wait();
                 let mut store = Store::open(&path)?;
-                store.add(&EvidenceRows::default(), &[], &world_files())
+                store.add(EvidenceRows::default(), &[], &world_files())
             };
             let opened: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
             for opened in opened {
@@ -147,7 +142,7 @@ fn a_locked_store_is_waited_for() {
             other.execute_batch("COMMIT").unwrap();
         });
         assert!(Store::open_existing(&path).unwrap().findings().unwrap().is_empty());
-        store.add(&EvidenceRows::default(), &[], &world_files()).unwrap();
+        store.add(EvidenceRows::default(), &[], &world_files()).unwrap();
     });
     assert!(WAITED.load(std::sync::atomic::Ordering::SeqCst), "and it is said");
 }
@@ -158,12 +153,12 @@ fn what_was_concluded_from_less_is_not_kept() {
     let path = folder.path().join("s.db");
     let (mut one, mut other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
     let before = one.revision().unwrap();
-    one.add(&EvidenceRows::default(), &[], &world_files()).unwrap();
+    one.add(EvidenceRows::default(), &[], &world_files()).unwrap();
     assert_eq!(one.revision().unwrap(), before, "what it writes itself is no news");
-    other.add(&EvidenceRows::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
-    assert!(!one.conclude_unless_changed(&Audit::default(), before).unwrap());
+    other.add(EvidenceRows::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
+    assert!(!one.conclude_unless_changed(&Continued::default(), before).unwrap());
     let after = one.revision().unwrap();
-    assert!(one.conclude_unless_changed(&Audit::default(), after).unwrap());
+    assert!(one.conclude_unless_changed(&Continued::default(), after).unwrap());
 }
 
 #[test]
@@ -173,13 +168,14 @@ fn a_store_of_version_1_is_brought_to_this_one() {
     let mut store = Store::open(&path).unwrap();
     let audit = run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z")]);
     drop(store);
-    let version_1 = "DROP TABLE days; PRAGMA user_version = 1;";
+    let version_1 = "DROP TABLE days; DROP TABLE aggregates; PRAGMA user_version = 1;";
     Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
     let mut store = Store::open_existing(&path).unwrap();
     assert_eq!((store.findings().unwrap(), store.days().unwrap()), (audit.findings.clone(), Vec::new()));
     assert_eq!(store.summary().unwrap().invocations, audit.invocations);
-    store.conclude(&audit).unwrap();
-    assert_eq!(store.days().unwrap(), audit.days);
+    let again = run(&mut store, folder.path(), "b.jsonl", &[call(2, "2026-11-20T02:00:00Z")]);
+    assert_eq!(again.judged, audit.judged + 1, "the calls of the older store count");
+    assert_eq!(store.days().unwrap(), again.days);
     let tables = |path: &Path| {
         let connection = Connection::open(path).unwrap();
         let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();

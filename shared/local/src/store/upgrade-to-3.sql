@@ -1,0 +1,16 @@
+-- Brings a store of version 2 to version 3. The aggregates are made by the next audit, from the records.
+
+CREATE TABLE aggregates (
+    account   TEXT NOT NULL,
+    region    TEXT NOT NULL,
+    aggregate BLOB,
+    PRIMARY KEY (account, region)
+) WITHOUT ROWID;
+
+INSERT INTO aggregates (account, region)
+SELECT account.text, region.text
+FROM (SELECT DISTINCT account, region FROM records) AS known
+JOIN texts account ON account.id = known.account
+JOIN texts region  ON region.id = known.region;
+
+PRAGMA user_version = 3;
