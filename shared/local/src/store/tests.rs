@@ -97,6 +97,31 @@ fn several_runs_conclude_what_one_would_and_the_same_files_twice_change_nothing(
 }
 
 #[test]
+fn a_run_judges_what_is_new_without_the_earlier_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("s.db")).unwrap();
+    let early = ["2026-11-20T01:00:00Z", "2026-11-20T09:00:00Z"];
+    run(&mut store, folder.path(), "a.jsonl", &early.map(|time| call(u32::from(time > "2026-11-20T02"), time)));
+    // A run that read them again would miss them.
+    store.connection.execute("DELETE FROM records", []).unwrap();
+    let audit = run(&mut store, folder.path(), "b.jsonl", &[call(2, "2026-11-20T09:30:00Z")]);
+    assert_eq!((audit.judged, audit.days.iter().map(|row| row.count).sum::<u64>()), (3, 3));
+    // The state changes between the calls, so they are read again: by now only the last one is there.
+    let audit = run(&mut store, folder.path(), "c.jsonl", &[CHANGE.replace('\n', " ")]);
+    assert_eq!(audit.days.iter().map(|row| row.count).sum::<u64>(), 1);
+}
+
+#[test]
+fn a_record_of_a_request_of_long_ago_is_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("s.db")).unwrap();
+    run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z"), call(2, "2026-11-20T09:00:00Z")]);
+    let differing = call(1, "2026-11-20T01:00:00Z").replace("event-1", "event-of-another-trail");
+    let audit = run(&mut store, folder.path(), "b.jsonl", &[differing]);
+    assert_eq!((audit.judged, audit.duplicates), (2, 1), "it is a copy of the first call");
+}
+
+#[test]
 fn calls_can_be_queried_in_words() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(&folder.path().join("s.db")).unwrap();
