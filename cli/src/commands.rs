@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use audit_core::timestamp::Timestamp;
-use audit_local::world::{self, LoadedWorld, Problem};
+use audit_local::world::{self, Contents, LoadedWorld, Problem};
 
 use crate::{
     args::{Cli, Command},
@@ -56,12 +56,17 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
 
 /// Loads a world folder. The state in files that can't be used is unknown, and a warning names them.
 fn load_world(folder: Option<&PathBuf>, console: Console) -> anyhow::Result<LoadedWorld> {
+    load_world_with(folder, Contents::Dropped, console)
+}
+
+/// Loads a world folder, for a store with the contents of its files.
+fn load_world_with(folder: Option<&PathBuf>, contents: Contents, console: Console) -> anyhow::Result<LoadedWorld> {
     let Some(folder) = folder else {
         return Ok(LoadedWorld::default());
     };
-    let loaded = world::load(folder).with_context(|| format!("failed to read the world `{}`", folder.display()))?;
+    let loaded = world::load_with(folder, contents).with_context(|| format!("failed to read the world `{}`", folder.display()))?;
     warn_of(&loaded.problems, console);
-    if loaded.files.is_empty() {
+    if loaded.paths.is_empty() {
         console.warn(format_args!("{}: no snapshots, so nothing is known of the world", folder.display()));
     }
     Ok(loaded)

@@ -32,7 +32,7 @@ pub(crate) struct Choices {
 impl Choices {
     /// Collects the accounts that a world names.
     pub(crate) fn of_world(world: &LoadedWorld) -> Self {
-        let accounts = world.files.iter().filter_map(|(path, _)| Some(SnapshotPath::parse(path)?.entity.account_and_region().0?.clone()));
+        let accounts = world.paths.iter().filter_map(|path| Some(SnapshotPath::parse(path)?.entity.account_and_region().0?.clone()));
         let listed = world.world.organization_readings().flat_map(|(_, organization)| &organization.accounts);
         Choices::default()
             .and_named(accounts.map(|account| (account, String::new())))

@@ -23,12 +23,12 @@ use audit_local::{
     input,
     scan::{self, Digest, InputSummary, Options, Progress, Scanned},
     store::{self, Store},
-    world::{LoadedWorld, Problem},
+    world::{Contents, LoadedWorld, Problem},
 };
 
 use super::{
     configuration::{self, Configured},
-    load_world, now, warn_of,
+    load_world_with, now, warn_of,
 };
 use crate::{
     args::{AuditArgs, Format, OutputArgs, filter_of},
@@ -41,7 +41,8 @@ use crate::{
 pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
     args.output.export.check(args.output.format)?;
     let configured = configuration::of(&args.basis, &args.paths, console)?;
-    let world = load_world(args.basis.world.as_ref(), console)?;
+    let contents = if args.store.is_some() { Contents::Kept } else { Contents::Dropped };
+    let world = load_world_with(args.basis.world.as_ref(), contents, console)?;
     let choices = Choices::of_world(&world).and_named(names_in(args.store.as_deref()));
     let now = now(args.basis.now);
     let selection = args.selection.selection(&choices, now, console);
@@ -271,7 +272,7 @@ impl Run<'_> {
         warn_of(&missing, self.console);
         let world_unreadable = world.unreadable().chain(missing.iter().map(Unreadable::from)).collect();
         let left_out = left_out(&scanned);
-        let is_without_world = world.files.is_empty();
+        let is_without_world = world.paths.is_empty();
         let audit = self.judge(scanned.facts, world.world, &self.options());
         let records = Records { left_out, ..store::records(&scanned.counts, audit.judged, audit.duplicates, audit.not_selected) };
         Ok(Outcome { audit, records, unreadable: scanned.problems, world_unreadable, nothing, is_without_world })
@@ -300,7 +301,7 @@ impl Run<'_> {
             ));
         }
         let mut added = Some(store.add(scanned.facts, &new, &world.files).with_context(context)?);
-        let of_this_run: BTreeSet<&str> = world.files.iter().map(|(path, _)| path.as_str()).collect();
+        let of_this_run: BTreeSet<&str> = world.paths.iter().map(String::as_str).collect();
         let everything = Selection::default();
         let (of_all, of_earlier, is_without_world) = loop {
             // Another run may add to the store during the audit, and the conclusions must come from everything that the store holds.
@@ -308,7 +309,7 @@ impl Run<'_> {
             let stored = stored_world(&store)?;
             let of_earlier = stored.problems.iter().filter(|problem| !of_this_run.contains(&*problem.file.to_string_lossy()));
             let of_earlier: Vec<Problem> = of_earlier.cloned().chain(stored.missing_policies()).collect();
-            let is_without_world = stored.files.is_empty();
+            let is_without_world = stored.paths.is_empty();
             let options = AuditOptions { selection: &everything, ..self.options() };
             let added = added.take();
             let of_all = self.console.show_while("judging what was read", || store.audit(added, stored.world, &options));

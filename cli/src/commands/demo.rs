@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit_core::auditor::Selection;
-use audit_local::scan;
+use audit_local::{scan, world::Contents};
 use include_dir::{Dir, include_dir};
 
-use super::{audit::Run, configuration, load_world};
+use super::{audit::Run, configuration, load_world_with};
 use crate::{
     args::{DemoArgs, Format, ViewArgs},
     console::Console,
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
         console,
         own_files: [None, None],
     };
-    let loaded = load_world(Some(&world), console)?;
+    let loaded = load_world_with(Some(&world), Contents::Kept, console)?;
     let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
     console.unreadable(&outcome.unreadable, outcome.records.unreadable);
     let finding = outcome.audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());

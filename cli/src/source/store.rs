@@ -87,7 +87,7 @@ pub(super) fn report(store: &Store, selection: &Selection) -> anyhow::Result<Sel
         organization: organization.and_then(|organization| organization.id.clone()),
         accounts: summary.accounts,
         units: organization.map(Organization::unit_names).unwrap_or_default(),
-        is_without_world: stored.files.is_empty(),
+        is_without_world: stored.paths.is_empty(),
         // The store doesn't keep under which configuration it was concluded.
         configuration: None,
     };

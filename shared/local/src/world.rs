@@ -23,11 +23,24 @@ pub struct LoadedWorld {
     pub world: World,
     /// The files at paths of a world, by their path in the folder with `/` as separator. Files that could not be used are included, so that
     /// a store doesn't mistake their paths for ones that were never read.
+    pub paths: Vec<String>,
+    /// The same files with their contents; empty if the world was loaded without them.
     pub files: Vec<(String, Vec<u8>)>,
     /// The problems with files.
     pub problems: Vec<Problem>,
     /// The files that the organization was read from, by the time from which each is valid.
     organizations: BTreeMap<Timestamp, PathBuf>,
+    contents: Contents,
+}
+
+/// Whether the contents of a world's files stay in memory. Those of a large organization are hundreds of megabytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contents {
+    /// They stay, for a store.
+    #[default]
+    Kept,
+    /// Each is dropped when it is read.
+    Dropped,
 }
 
 /// A problem with a file of a world.
@@ -49,7 +62,12 @@ impl From<&Problem> for Unreadable {
 
 /// Loads a world folder. A file that can't be used doesn't keep the others from being used; only a missing folder is an error.
 pub fn load(folder: &Path) -> Result<LoadedWorld, walkdir::Error> {
-    let mut loaded = LoadedWorld::default();
+    load_with(folder, Contents::Kept)
+}
+
+/// Loads a world folder, with or without the contents of its files.
+pub fn load_with(folder: &Path, contents: Contents) -> Result<LoadedWorld, walkdir::Error> {
+    let mut loaded = LoadedWorld { contents, ..LoadedWorld::default() };
     for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
         let entry = match entry {
             Ok(entry) => entry,
@@ -110,7 +128,14 @@ impl LoadedWorld {
         if at.entity == Entity::Organization {
             self.organizations.insert(at.time, shown_as.to_owned());
         }
-        self.files.push((path, json));
+        self.push(path, json);
+    }
+
+    fn push(&mut self, path: String, json: Vec<u8>) {
+        self.paths.push(path.clone());
+        if self.contents == Contents::Kept {
+            self.files.push((path, json));
+        }
     }
 
     /// Reports a file that is probably meant as a snapshot but isn't named as one. If the name has a time, what the file describes is
@@ -159,7 +184,7 @@ impl LoadedWorld {
         if let Some(at) = SnapshotPath::parse(&path)
             && self.world.add(&at, &[]).is_err()
         {
-            self.files.push((path, Vec::new()));
+            self.push(path, Vec::new());
         }
     }
 

@@ -24,7 +24,7 @@ fn report_of(path: &Path, world: &Path, configured: &Configured, now: Timestamp)
     let selection = Selection::default();
     let run = Run { configuration: &configured.configuration, selection: &selection, now, threads: 1, console, own_files: [None, None] };
     let world = world.to_path_buf();
-    let loaded = load_world(Some(&world), console).unwrap();
+    let loaded = load_world_with(Some(&world), Contents::Dropped, console).unwrap();
     run.once(&[path.to_owned()], Some(&world), loaded).unwrap().into_report(now, configured)
 }
 

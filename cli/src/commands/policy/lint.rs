@@ -19,12 +19,12 @@ use audit_core::{
     world::{Entity, SnapshotPath},
 };
 use audit_exports::lints::{Check, LintedFile, PlacedLint, Position};
-use audit_local::encoding::to_utf8;
+use audit_local::{encoding::to_utf8, world};
 use serde_json::{Value, json};
 
 use crate::{
     args::LintFormat,
-    commands::load_world,
+    commands::load_world_with,
     console::Console,
     exit::Exit,
     output::{
@@ -86,7 +86,7 @@ pub(super) fn run(
     let mut all = All { management: management.map(AccountId::from), ..All::default() };
     let mut of_world = Vec::new();
     if let Some(folder) = world {
-        let loaded = load_world(Some(folder), console)?.files;
+        let loaded = load_world_with(Some(folder), world::Contents::Kept, console)?.files;
         let organization = loaded.iter().filter(|(path, _)| is_of(path, |entity| *entity == Entity::Organization));
         let mut organization = organization.filter_map(|(path, json)| {
             let json = serde_json::from_slice(without_mark(json)).ok()?;
