@@ -33,7 +33,7 @@ impl Choices {
     /// Collects the accounts that a world names.
     pub(crate) fn of_world(world: &LoadedWorld) -> Self {
         let accounts = world.paths.iter().filter_map(|path| Some(SnapshotPath::parse(path)?.entity.account_and_region().0?.clone()));
-        let listed = world.world.organization_readings().flat_map(|(_, organization)| &organization.accounts);
+        let listed = world.world.organization_readings().flat_map(|(_, organization)| organization.accounts.iter());
         Choices::default()
             .and_named(accounts.map(|account| (account, String::new())))
             .and_named(listed.map(|(id, account)| (id.clone(), account.name.clone())))

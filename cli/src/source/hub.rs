@@ -56,7 +56,7 @@ impl Hub {
 
     pub(super) fn names(&self) -> Names {
         let organization = self.organization.as_ref();
-        let accounts = organization.into_iter().flat_map(|organization| &organization.accounts);
+        let accounts = organization.into_iter().flat_map(|organization| organization.accounts.iter());
         Names {
             organization: organization.and_then(|organization| organization.id.clone()),
             accounts: accounts.map(|(id, account)| (id.clone(), account.name.clone())).collect(),

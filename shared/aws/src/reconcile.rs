@@ -219,7 +219,7 @@ impl<E: CrossAccountReader, B: Bucket, Q: Queue> Reconciler<E, B, Q> {
         accounts.extend(self.settings.management_account.clone());
         if let Some((_, json)) = self.world.latest("organization").await? {
             let organization = serde_json::from_slice(&json).ok().and_then(|json| Organization::from_json(&json).ok());
-            let active = organization.into_iter().flat_map(|organization| organization.accounts).filter(|(_, account)| account.active);
+            let active = organization.iter().flat_map(|organization| organization.accounts.iter()).filter(|(_, account)| account.active);
             accounts.extend(active.map(|(id, _)| id.to_string()));
         }
         Ok(accounts)

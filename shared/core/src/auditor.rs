@@ -550,6 +550,6 @@ fn latest_changes<'s>(kept: &'s PackedChanges, strings: &'s Strings) -> LatestCh
 }
 
 fn account_names(state: &State) -> BTreeMap<AccountId, String> {
-    let accounts = state.organization().into_iter().flat_map(|organization| &organization.accounts);
+    let accounts = state.organization().into_iter().flat_map(|organization| organization.accounts.iter());
     accounts.filter(|(_, account)| !account.name.is_empty()).map(|(id, account)| (id.clone(), account.name.clone())).collect()
 }

@@ -2,7 +2,10 @@
 
 mod read;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
@@ -12,7 +15,8 @@ use crate::{
 /// The Region in records of Organizations, which is a global service (docs/aws/bedrock-policies.md#records-of-organizations).
 pub const GLOBAL_REGION: &str = "us-east-1";
 
-/// An organization at one time.
+/// An organization at one time. Readings of an organization of a thousand accounts differ in one or two of them, so the parts in which they
+/// agree are stored once ([`Organization::sharing`]), and a copy costs next to nothing until it is changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Organization {
     /// The organization's id, `o-…`.
@@ -22,11 +26,11 @@ pub struct Organization {
     /// The enabled policy types of each root; `None` if a root's types were not read.
     pub policy_types: BTreeMap<TargetId, Option<BTreeSet<String>>>,
     /// OUs by id.
-    pub units: BTreeMap<TargetId, Unit>,
+    pub units: Arc<BTreeMap<TargetId, Unit>>,
     /// Accounts by id.
-    pub accounts: BTreeMap<AccountId, Account>,
+    pub accounts: Arc<BTreeMap<AccountId, Arc<Account>>>,
     /// The policies attached to each target, in the order of attachment.
-    pub attachments: BTreeMap<TargetId, Vec<Attachment>>,
+    pub attachments: Arc<BTreeMap<TargetId, Vec<Attachment>>>,
     /// Attachments, as they were read, to targets that are not listed. They may reach any account, because the position of the target isn't
     /// known. `None` stands for a policy that isn't known either.
     pub loose: Vec<(TargetId, Option<PolicyId>)>,
@@ -84,6 +88,24 @@ impl Organization {
         None
     }
 
+    /// Whether the OUs lie below the same parents as in another reading.
+    pub(crate) fn has_units_of(&self, other: &Organization) -> bool {
+        let others = other.units.iter().map(|(id, unit)| (id, &unit.parent));
+        Arc::ptr_eq(&self.units, &other.units) || self.units.iter().map(|(id, unit)| (id, &unit.parent)).eq(others)
+    }
+
+    /// The accounts that only one of two readings has, or that differ in a way.
+    pub(crate) fn accounts_unlike<'o>(
+        &'o self,
+        other: &'o Organization,
+        differ: impl Fn(&Account, &Account) -> bool,
+    ) -> impl Iterator<Item = &'o AccountId> {
+        let is_same = Arc::ptr_eq(&self.accounts, &other.accounts);
+        let differs = move |(id, one): &(&AccountId, &Arc<Account>)| other.accounts.get(*id).is_none_or(|other| differ(one, other));
+        let here = self.accounts.iter().filter(move |entry| !is_same && differs(entry)).map(|(id, _)| id);
+        here.chain(other.accounts.keys().filter(move |id| !is_same && !self.accounts.contains_key(*id)))
+    }
+
     /// The names of the OUs above each account, the outermost first and without the root. An account whose path isn't known is left out.
     #[must_use]
     pub fn unit_names(&self) -> BTreeMap<AccountId, Vec<String>> {
@@ -116,7 +138,7 @@ impl Organization {
 
     /// Attaches a policy, behind those that are attached already.
     pub fn attach(&mut self, target: &TargetId, policy: PolicyId, attached_at: Option<Timestamp>) {
-        let attachments = self.attachments.entry(target.clone()).or_default();
+        let attachments = Arc::make_mut(&mut self.attachments).entry(target.clone()).or_default();
         if attachments.iter().all(|attachment| attachment.policy != policy) {
             attachments.push(Attachment { policy, attached_at });
         }
@@ -125,7 +147,8 @@ impl Organization {
     /// Detaches a policy.
     pub fn detach(&mut self, target: &TargetId, policy: &PolicyId) {
         self.loose.retain(|(at, loose)| (at, loose.as_ref()) != (target, Some(policy)));
-        if let Some(attachments) = self.attachments.get_mut(target) {
+        let is_attached = self.attachments.get(target).is_some_and(|attached| attached.iter().any(|a| a.policy == *policy));
+        if is_attached && let Some(attachments) = Arc::make_mut(&mut self.attachments).get_mut(target) {
             attachments.retain(|attachment| attachment.policy != *policy);
         }
     }
@@ -135,11 +158,61 @@ impl Organization {
         self.attachments.iter().filter(move |(_, attached)| attached.iter().any(|a| a.policy == *policy)).map(|(target, _)| target)
     }
 
+    /// The same organization, which shares with an earlier reading whatever parts and accounts are equal.
+    #[must_use]
+    pub fn sharing(mut self, earlier: &Organization) -> Self {
+        fn share<T: PartialEq>(part: &mut Arc<T>, earlier: &Arc<T>) {
+            if part == earlier {
+                *part = Arc::clone(earlier);
+            }
+        }
+        share(&mut self.units, &earlier.units);
+        share(&mut self.attachments, &earlier.attachments);
+        share(&mut self.accounts, &earlier.accounts);
+        if !Arc::ptr_eq(&self.accounts, &earlier.accounts) {
+            let shared = |(id, account): (&AccountId, &Arc<Account>)| match earlier.accounts.get_key_value(id) {
+                Some((id, earlier)) if account == earlier => (id.clone(), Arc::clone(earlier)),
+                _ => (id.clone(), Arc::clone(account)),
+            };
+            self.accounts = Arc::new(self.accounts.iter().map(shared).collect());
+        }
+        self
+    }
+
+    /// Moves an account, if it belongs to the organization.
+    pub(crate) fn move_account(&mut self, account: &AccountId, destination: &TargetId) {
+        if let Some(moved) = Arc::make_mut(&mut self.accounts).get_mut(account) {
+            Arc::make_mut(moved).parent = destination.clone();
+        }
+    }
+
+    /// Adds an OU, unless there is one of that id.
+    pub(crate) fn add_unit(&mut self, unit: &TargetId, name: &str, parent: &TargetId) {
+        let made = || Unit { name: name.to_owned(), parent: parent.clone() };
+        Arc::make_mut(&mut self.units).entry(unit.clone()).or_insert_with(made);
+    }
+
+    /// Removes an account.
+    pub(crate) fn remove_account(&mut self, account: &AccountId) {
+        Arc::make_mut(&mut self.accounts).remove(account);
+    }
+
+    /// Detaches the policies that fulfil a condition from all targets.
+    pub(crate) fn detach_all(&mut self, is_detached: impl Fn(&PolicyId) -> bool) {
+        for attachments in Arc::make_mut(&mut self.attachments).values_mut() {
+            attachments.retain(|attachment| !is_detached(&attachment.policy));
+        }
+    }
+
     /// Removes the attachments made after a time and returns them ordered by time; those of the same time and target stay in the order of
     /// the list.
     pub fn split_off_later(&mut self, moment: Timestamp) -> Vec<(Timestamp, TargetId, PolicyId)> {
         let mut later = Vec::new();
-        for (target, attachments) in &mut self.attachments {
+        let is_later = |attachment: &Attachment| attachment.attached_at.is_some_and(|at| at > moment);
+        if !self.attachments.values().flatten().any(is_later) {
+            return later;
+        }
+        for (target, attachments) in Arc::make_mut(&mut self.attachments) {
             attachments.retain(|attachment| match attachment.attached_at {
                 Some(at) if at > moment => {
                     later.push((at, target.clone(), attachment.policy.clone()));

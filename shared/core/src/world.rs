@@ -166,6 +166,11 @@ impl World {
                 let organization;
                 (organization, loose_ends) =
                     Organization::with_loose_ends(json).map_err(|error| shape(at.entity.operation(), error.to_string()))?;
+                let earlier = self.organizations.before(time).rev().find_map(|(.., organization)| organization);
+                let organization = match earlier {
+                    Some(earlier) => organization.sharing(earlier),
+                    None => organization,
+                };
                 self.organizations.insert(time, Source::Snapshot, Some(organization));
             }
             Entity::Policy(id) => {

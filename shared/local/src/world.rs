@@ -155,7 +155,7 @@ impl LoadedWorld {
         let mut missing: BTreeMap<&PolicyId, (&Path, String)> = BTreeMap::new();
         for (time, organization) in self.world.organization_readings() {
             let file = self.organizations.get(&time).map_or(Path::new("organization.json"), PathBuf::as_path);
-            for (target, attachments) in &organization.attachments {
+            for (target, attachments) in organization.attachments.iter() {
                 for attachment in attachments.iter().filter(|attachment| !attachment.policy.is_of_aws()) {
                     if !self.world.knows_policy(&attachment.policy) {
                         missing.entry(&attachment.policy).or_insert_with(|| (file, target.to_string()));

@@ -352,21 +352,16 @@ fn apply(organization: &mut Organization, time: Timestamp, change: &Organization
                 let is_full_access = || TYPES.contains(&(policy_type.as_str(), policy.as_str()));
                 version.map_or_else(is_full_access, |version| version.policy_type == *policy_type)
             };
-            for attachments in organization.attachments.values_mut() {
-                attachments.retain(|attachment| !is_of_type(&attachment.policy));
-            }
+            organization.detach_all(is_of_type);
         }
         OrganizationChange::CreateOrganizationalUnit { unit, name, parent } => {
-            let made = crate::organization::Unit { name: name.clone(), parent: parent.clone() };
-            organization.units.entry(unit.clone()).or_insert(made);
+            organization.add_unit(unit, name, parent);
         }
         OrganizationChange::MoveAccount { account, destination } => {
-            if let Some(moved) = organization.accounts.get_mut(account) {
-                moved.parent = destination.clone();
-            }
+            organization.move_account(account, destination);
         }
         OrganizationChange::AccountLeft { account } => {
-            organization.accounts.remove(account);
+            organization.remove_account(account);
         }
         _ => {}
     }

@@ -1,8 +1,10 @@
 //! Reads `organization.json` and reports its inconsistencies. Only what depends on an inconsistent part is not known; the rest is used.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
+    sync::Arc,
 };
 
 use serde::{Deserialize, de::DeserializeOwned, de::Error as _};
@@ -118,9 +120,9 @@ struct Reading {
 
 impl Reading {
     /// The JSON with its members renamed to AWS's spelling, because other tools write `accounts` or `parent_id`.
-    fn in_our_spelling(&mut self, json: &Value) -> Value {
+    fn in_our_spelling<'j>(&mut self, json: &'j Value) -> Cow<'j, Value> {
         let mut renamed = BTreeSet::new();
-        let spelt = respelt(json, &mut renamed);
+        let spelt = if Spelling::default().is_ours(json) { Cow::Borrowed(json) } else { Cow::Owned(respelt(json, &mut renamed)) };
         if let Some(members) = spelt.as_object() {
             for key in members.keys().filter(|key| !MEMBERS.contains(&key.as_str())) {
                 if let Some(meant) = nearest(key, MEMBERS).first() {
@@ -164,9 +166,9 @@ impl Reading {
         for RawNode { id, name, parent_id, .. } in units {
             self.shape("an OU", &id, id.starts_with("ou-"), "ou-…");
             let unit = Unit { name: printable(&name), parent: parent_id.unwrap_or_default().into() };
-            let before = self.read.units.insert(id.as_str().into(), unit.clone());
+            let before = Arc::make_mut(&mut self.read.units).insert(id.as_str().into(), unit.clone());
             if let Some(parent) = before.and_then(|before| self.again("OU", &id, &before.parent, &unit.parent))
-                && let Some(unit) = self.read.units.get_mut(id.as_str())
+                && let Some(unit) = Arc::make_mut(&mut self.read.units).get_mut(id.as_str())
             {
                 unit.parent = parent;
             }
@@ -180,12 +182,12 @@ impl Reading {
             self.shape("an account", &id, is_account_id(&id), "twelve digits");
             // Before 2026-09-09 the member `State` was named `Status` (docs/aws/bedrock-policies.md#api).
             let active = state.or(status).is_none_or(|state| state == "ACTIVE");
-            let account = Account { name: printable(&name), parent: parent_id.unwrap_or_default().into(), active };
-            let before = self.read.accounts.insert(id.as_str().into(), account.clone());
+            let account = Arc::new(Account { name: printable(&name), parent: parent_id.unwrap_or_default().into(), active });
+            let before = Arc::make_mut(&mut self.read.accounts).insert(id.as_str().into(), Arc::clone(&account));
             if let Some(parent) = before.and_then(|before| self.again("account", &id, &before.parent, &account.parent))
-                && let Some(account) = self.read.accounts.get_mut(id.as_str())
+                && let Some(account) = Arc::make_mut(&mut self.read.accounts).get_mut(id.as_str())
             {
-                account.parent = parent;
+                Arc::make_mut(account).parent = parent;
             }
         }
         Ok(())
@@ -285,7 +287,7 @@ impl Reading {
                 self.read.loose.push((target, Some(policy_id.into())));
             }
         }
-        for attachments in self.read.attachments.values_mut() {
+        for attachments in Arc::make_mut(&mut self.read.attachments).values_mut() {
             attachments.sort_by_key(|attachment| attachment.attached_at);
         }
         let targets = self.read.units.keys().chain(self.read.policy_types.keys()).map(TargetId::as_str);
@@ -311,7 +313,7 @@ impl Reading {
         let mut read = Vec::with_capacity(entries.len());
         let mut first_error = None;
         for (number, entry) in (1..).zip(entries) {
-            match serde_json::from_value::<T>(entry.clone()) {
+            match T::deserialize(entry) {
                 Ok(entry) => read.push(entry),
                 Err(error) => {
                     self.loose.push(format!("entry {number} of `{name}` can't be read: {error}"));
@@ -332,20 +334,46 @@ impl Reading {
     }
 }
 
+/// Recognises the members that [`respelt`] would rename. Of a thousand accounts all have the same members, so each is compared with the names
+/// once.
+#[derive(Default)]
+struct Spelling<'j> {
+    /// Whether each member that was met is spelt like none of the names, or just as AWS spells it.
+    known: HashMap<&'j str, bool>,
+}
+
+impl<'j> Spelling<'j> {
+    fn is_ours(&mut self, json: &'j Value) -> bool {
+        match json {
+            Value::Array(items) => items.iter().all(|item| self.is_ours(item)),
+            Value::Object(members) => members.iter().all(|(key, value)| {
+                let is_ours = *self.known.entry(key).or_insert_with(|| meant(key).is_none_or(|name| name == key));
+                is_ours && self.is_ours(value)
+            }),
+            _ => true,
+        }
+    }
+}
+
+/// The name of the file that a member has, but for case and separators.
+fn meant(key: &str) -> Option<&'static str> {
+    let folded = |key: &str| key.replace(['_', '-'], "").to_lowercase();
+    let key = folded(key);
+    MEMBERS.iter().chain(&FIELDS).find(|name| folded(name) == key).copied()
+}
+
 /// Renames the members that differ from AWS's names only in spelling, and collects which those are.
 fn respelt(json: &Value, renamed: &mut BTreeSet<(String, &'static str)>) -> Value {
-    let folded = |key: &str| key.replace(['_', '-'], "").to_lowercase();
     match json {
         Value::Array(items) => items.iter().map(|item| respelt(item, renamed)).collect(),
         Value::Object(members) => {
             let mut spelt = Map::new();
             for (key, value) in members {
                 let value = respelt(value, renamed);
-                let meant = MEMBERS.iter().chain(&FIELDS).find(|name| folded(name) == folded(key));
-                match meant {
-                    Some(name) if *name != key && !members.contains_key(*name) => {
-                        renamed.insert((key.clone(), *name));
-                        spelt.insert((*name).to_owned(), value);
+                match meant(key) {
+                    Some(name) if name != key && !members.contains_key(name) => {
+                        renamed.insert((key.clone(), name));
+                        spelt.insert(name.to_owned(), value);
                     }
                     _ => {
                         spelt.insert(key.clone(), value);

@@ -212,6 +212,13 @@ impl State {
         self.replayed.get(account).map_or(&[], |history| history.validity.as_slice())
     }
 
+    /// The first time after a time at which an account's effective policy became valid.
+    #[must_use]
+    pub fn valid_after(&self, account: &AccountId, after: Timestamp) -> Option<Timestamp> {
+        let valid = &self.replayed.get(account)?.valid;
+        valid.get(valid.partition_point(|time| *time <= after)).copied()
+    }
+
     /// AWS's validations of effective policies by account, each with the time from which it holds.
     pub fn validations(&self) -> impl Iterator<Item = (&AccountId, impl Iterator<Item = (Timestamp, &Validation)>)> {
         self.world.validations.iter().map(|(account, validations)| {
@@ -260,6 +267,23 @@ impl State {
         };
         let timeline = timelines.get(&(account.clone(), region.clone(), id.to_owned()));
         timeline.map_or(InForce::NotKnown, |timeline| timeline.at(at))
+    }
+
+    /// The times after a time at which the guardrails of an agent or a flow may change.
+    pub fn mediated_boundaries(
+        &self,
+        kind: MediatorKind,
+        account: &AccountId,
+        region: &Region,
+        id: &str,
+        after: Timestamp,
+    ) -> impl Iterator<Item = Timestamp> {
+        let timelines = match kind {
+            MediatorKind::Agent => &self.world.agents,
+            MediatorKind::Flow => &self.world.flows,
+        };
+        let timeline = timelines.get(&(account.clone(), region.clone(), id.to_owned()));
+        timeline.into_iter().flat_map(move |timeline| timeline.after(after)).map(|(time, ..)| time)
     }
 
     /// A guardrail version; `None` in the state if it didn't exist.

@@ -36,11 +36,14 @@ impl Source {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeline<T> {
     entries: Vec<(Timestamp, Source, Option<T>)>,
+    /// The times of events that leave different states, in order. A hundred thousand events can have one time, so a look-up doesn't compare
+    /// them again.
+    contradicted: Vec<Timestamp>,
 }
 
 impl<T> Default for Timeline<T> {
     fn default() -> Self {
-        Timeline { entries: Vec::new() }
+        Timeline { entries: Vec::new(), contradicted: Vec::new() }
     }
 }
 
@@ -92,6 +95,15 @@ impl<T: PartialEq> Timeline<T> {
         if self.entries.get(at).is_some_and(|(t, s, known)| *t == time && *s == source && (!is_event || *known == state)) {
             return;
         }
+        // Events of one time stand next to each other, so if any two of them differ, so do two neighbours.
+        let differs = |(t, s, other): &(Timestamp, Source, Option<T>)| *t == time && *s != Source::Snapshot && *other != state;
+        let before = at.checked_sub(1).and_then(|before| self.entries.get(before));
+        if is_event
+            && before.into_iter().chain(self.entries.get(at)).any(differs)
+            && let Err(position) = self.contradicted.binary_search(&time)
+        {
+            self.contradicted.insert(position, time);
+        }
         // Most timelines have few states and some have thousands, so doubling the capacity would waste most of their memory.
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(self.entries.len() / 8 + 1);
@@ -105,8 +117,7 @@ impl<T: PartialEq> Timeline<T> {
         let after = self.entries.partition_point(|(time, _, _)| *time <= moment);
         let current = after.checked_sub(1).and_then(|index| self.entries.get(index));
         if let Some((time, source, state)) = current {
-            let mut of_the_same_instant = self.entries.iter().take(after).rev().take_while(|(t, s, _)| t == time && s != &Source::Snapshot);
-            let contradicted = *source != Source::Snapshot && of_the_same_instant.any(|(_, _, other)| other != state);
+            let contradicted = *source != Source::Snapshot && self.contradicted.binary_search(time).is_ok();
             if let Some(state) = state.as_ref().filter(|_| !contradicted) {
                 return InForce::Known(state);
             }

@@ -1,11 +1,11 @@
 //! Each account's position in the organization over time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     arn::{AccountId, TargetId},
     change::OrganizationChange,
-    organization::{Organization, Unit},
+    organization::{Account, Organization},
     timestamp::Timestamp,
     world::{Source, Timeline, World},
 };
@@ -53,17 +53,29 @@ enum Step<'w> {
 #[derive(Default)]
 struct Followed {
     tree: Option<Organization>,
+    /// Whether the tree has OUs that an event showed, below which accounts may have got a path to the root since they were noted.
+    has_new_units: bool,
+    /// The time of the latest note.
+    noted: Option<Timestamp>,
     placements: BTreeMap<AccountId, Timeline<AccountPlacement>>,
 }
 
 impl Followed {
     fn read(&mut self, time: Timestamp, organization: &Organization) {
-        let known: Vec<AccountId> = organization.accounts.keys().chain(self.placements.keys()).cloned().collect();
-        for account in known {
+        let all = || organization.accounts.keys().chain(self.placements.keys()).cloned().collect();
+        let differ = |one: &Account, other: &Account| (&one.parent, one.active) != (&other.parent, other.active);
+        // Most readings differ from the tree in few accounts. At the time of an event, a reading confirms all positions.
+        let like_it = self.tree.as_ref().filter(|tree| {
+            let has_same_roots = tree.policy_types.keys().eq(organization.policy_types.keys());
+            has_same_roots && tree.has_units_of(organization) && !self.has_new_units && self.noted != Some(time)
+        });
+        let unlike: Vec<AccountId> = like_it.map_or_else(all, |tree| tree.accounts_unlike(organization, differ).cloned().collect());
+        for account in unlike {
             self.note(time, &Source::Snapshot, &account, AccountPlacement::of(organization, &account));
         }
         // Attachments don't affect positions.
-        self.tree = Some(Organization { attachments: BTreeMap::new(), ..organization.clone() });
+        self.tree = Some(Organization { attachments: Arc::default(), ..organization.clone() });
+        self.has_new_units = false;
     }
 
     fn change(&mut self, time: Timestamp, event_id: &str, change: &OrganizationChange) {
@@ -71,19 +83,20 @@ impl Followed {
         match change {
             OrganizationChange::CreateOrganizationalUnit { unit, name, parent } => {
                 if let Some(tree) = &mut self.tree {
-                    tree.units.entry(unit.clone()).or_insert_with(|| Unit { name: name.clone(), parent: parent.clone() });
+                    tree.add_unit(unit, name, parent);
+                    self.has_new_units = true;
                 }
             }
             OrganizationChange::MoveAccount { account, destination } => {
-                if let Some(moved) = self.tree.as_mut().and_then(|tree| tree.accounts.get_mut(account)) {
-                    moved.parent = destination.clone();
+                if let Some(tree) = &mut self.tree {
+                    tree.move_account(account, destination);
                 }
                 let placement = self.tree.as_ref().and_then(|tree| AccountPlacement::of(tree, account));
                 self.note(time, &source, account, placement);
             }
             OrganizationChange::AccountLeft { account } => {
                 if let Some(tree) = &mut self.tree {
-                    tree.accounts.remove(account);
+                    tree.remove_account(account);
                 }
                 self.note(time, &source, account, None);
             }
@@ -103,6 +116,7 @@ impl Followed {
         let timeline = self.placements.entry(account.clone()).or_default();
         let is_news = timeline.entries().next_back().is_none_or(|(at, _, known)| at == time || known != placement.as_ref());
         if is_news {
+            self.noted = Some(time);
             timeline.insert(time, source.clone(), placement);
         }
     }

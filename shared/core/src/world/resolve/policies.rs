@@ -64,6 +64,8 @@ pub(super) struct AccountHistory {
     pub(super) touched: Arc<Vec<Timestamp>>,
     /// When its effective policy became invalid (false) or valid again (true), in order.
     pub(super) validity: Vec<(Timestamp, bool)>,
+    /// When it became valid, in order.
+    pub(super) valid: Vec<Timestamp>,
 }
 
 /// The effective policy of an account over time.

@@ -72,6 +72,9 @@ struct Tree {
     supposing: bool,
     /// Whether the state of the organization is lost: an event changed it without showing how, or a snapshot can't be understood.
     lost: bool,
+    /// Whether an event since the last reading of the organization may bear on accounts that weren't computed anew: it showed a policy or an
+    /// OU, or switched a type of policies.
+    has_more: bool,
     /// The accounts below each target that was asked for, until an account moves.
     under: HashMap<TargetId, Arc<[AccountId]>>,
 }
@@ -170,7 +173,9 @@ impl<'w> Replay<'w> {
         let of_others = AccountHistory { touched: touched_at(Chain::default()), ..AccountHistory::default() };
         let history = |(id, account): (AccountId, Account)| {
             let computed = lists.entry(account.computed).or_insert_with(|| Arc::new(computed.list(account.computed)));
-            (id, AccountHistory { computed: Arc::clone(computed), touched: touched_at(account.touched), validity: account.validity })
+            let valid = account.validity.iter().filter(|(_, valid)| *valid).map(|(time, _)| *time).collect();
+            let touched = touched_at(account.touched);
+            (id, AccountHistory { computed: Arc::clone(computed), touched, validity: account.validity, valid })
         };
         Replayed { accounts: accounts.into_iter().map(history).collect(), of_others, organization: now.organization, effects }
     }
@@ -271,12 +276,14 @@ impl<'w> Replay<'w> {
             Step::Organization(Some(organization)) => {
                 let mut organization = (*organization).clone();
                 organization.split_off_later(time);
+                let concerned = self.now.concerned_by(&organization);
                 self.now.departed.retain(|account| !organization.accounts.contains_key(account));
                 self.now.organization = Some(organization);
                 self.now.organization_assumed = false;
                 self.now.lost = false;
+                self.now.has_more = false;
                 self.now.under.clear();
-                Concerned::Everybody
+                concerned
             }
             Step::Policy(policy, version) => {
                 let read = version.map(|version| self.policy_of(version, false)).unwrap_or_default();
@@ -316,12 +323,34 @@ impl<'w> Replay<'w> {
 
     /// Computes the effect that a change would have at this point.
     fn suppose(&mut self, time: Timestamp, change: &OrganizationChange) -> Touched {
+        use OrganizationChange::{CreatePolicy, NotReadable, UpdatePolicy};
+        let is_of_all = matches!(change, NotReadable { .. });
+        // There can be thousands of policies, and few changes write more than one of them.
+        let written = match change {
+            CreatePolicy { policy, .. } | UpdatePolicy { policy, .. } => Some((policy, self.now.policies.get(policy).cloned())),
+            _ => None,
+        };
+        let policies = if is_of_all { self.now.policies.clone() } else { std::mem::take(&mut self.now.policies) };
         let before = self.now.clone();
+        self.now.policies = policies;
         self.now.supposing = true;
         let concerned = self.change(time, change);
         let (accounts, everybody) = self.accounts_of(&concerned);
         let after = self.compute_all(&accounts);
+        let policies = std::mem::take(&mut self.now.policies);
         self.now = before;
+        if !is_of_all {
+            self.now.policies = policies;
+        }
+        match written {
+            Some((policy, Some(before))) => {
+                self.now.policies.insert(policy.clone(), before);
+            }
+            Some((policy, None)) => {
+                self.now.policies.remove(policy);
+            }
+            None => {}
+        }
         let supposed = self.compute_all(&accounts).into_iter().zip(after).collect();
         Touched { accounts, everybody, supposed: Some(supposed) }
     }
@@ -348,6 +377,7 @@ impl<'w> Replay<'w> {
                 let created = content.as_deref().and_then(|content| self.policy_with(policy_type, content));
                 let unread = || Policy { policy_type: Some(policy_type.clone()), ..Policy::default() };
                 self.now.policies.insert(policy.clone(), created.unwrap_or_else(unread));
+                self.now.has_more = true;
                 Concerned::Nobody
             }
             Change::UpdatePolicy { policy, content } => {
@@ -393,22 +423,22 @@ impl<'w> Replay<'w> {
             Change::DisablePolicyType { root, policy_type } => self.switch_type(root, policy_type, false),
             Change::CreateOrganizationalUnit { unit, name, parent } => {
                 if let Some(organization) = &mut self.now.organization {
-                    let unit_there = crate::organization::Unit { name: name.clone(), parent: parent.clone() };
-                    organization.units.entry(unit.clone()).or_insert(unit_there);
+                    organization.add_unit(unit, name, parent);
                 }
+                self.now.has_more = true;
                 self.now.under.clear();
                 Concerned::Nobody
             }
             Change::MoveAccount { account, destination } => {
-                if let Some(moved) = self.now.organization.as_mut().and_then(|organization| organization.accounts.get_mut(account)) {
-                    moved.parent = destination.clone();
+                if let Some(organization) = &mut self.now.organization {
+                    organization.move_account(account, destination);
                 }
                 self.now.under.clear();
                 Concerned::Accounts([account.clone()].into())
             }
             Change::AccountLeft { account } => {
                 if let Some(organization) = &mut self.now.organization {
-                    organization.accounts.remove(account);
+                    organization.remove_account(account);
                 }
                 self.now.departed.insert(account.clone());
                 self.now.under.clear();
@@ -435,6 +465,7 @@ impl<'w> Replay<'w> {
             return Concerned::Nobody;
         }
         let ours: BTreeSet<PolicyId> = self.now.policies.keys().filter(|policy| self.may_be_of_our_type(policy)).cloned().collect();
+        self.now.has_more = true;
         if let Some(organization) = &mut self.now.organization {
             let types = organization.policy_types.entry(root.clone()).or_default().get_or_insert_with(BTreeSet::new);
             if enabled {
@@ -442,9 +473,7 @@ impl<'w> Replay<'w> {
             } else {
                 types.remove(policy_type);
                 // Disabling a type detaches its policies: enabling it again doesn't bring them back (docs/aws/bedrock-policies.md#api).
-                for attachments in organization.attachments.values_mut() {
-                    attachments.retain(|attachment| !ours.contains(&attachment.policy));
-                }
+                organization.detach_all(|policy| ours.contains(policy));
             }
         }
         self.under(root)
@@ -584,6 +613,30 @@ impl<'w> Replay<'w> {
 }
 
 impl Tree {
+    /// The accounts that may get other policies by a reading of the organization. Most readings differ from what is known in few accounts.
+    fn concerned_by(&self, read: &Organization) -> Concerned {
+        let is_certain = !self.organization_assumed && !self.lost && !self.has_more;
+        let known = self.organization.as_ref().filter(|known| {
+            let is_loose = !known.loose.is_empty() || !read.loose.is_empty();
+            is_certain && !is_loose && known.policy_types == read.policy_types && known.has_units_of(read)
+        });
+        let Some(known) = known else {
+            return Concerned::Everybody;
+        };
+        let mut accounts: BTreeSet<AccountId> = known.accounts_unlike(read, |one, other| one.parent != other.parent).cloned().collect();
+        if known.attachments != read.attachments {
+            let targets: BTreeSet<&TargetId> = known.attachments.keys().chain(read.attachments.keys()).collect();
+            let unlike = targets.into_iter().filter(|target| known.attachments.get(*target) != read.attachments.get(*target));
+            for target in unlike {
+                match read.accounts.get_key_value(target.as_str()) {
+                    Some((account, _)) => accounts.extend([account.clone()]),
+                    None => accounts.extend(read.accounts_under(target).cloned()),
+                }
+            }
+        }
+        Concerned::Accounts(accounts.into_iter().collect())
+    }
+
     /// The parent of an account that has the same policies as all others below that parent: it didn't leave, and nothing is attached to it.
     fn parent_alone(&self, account: &AccountId) -> Option<&TargetId> {
         let organization = self.organization.as_ref()?;

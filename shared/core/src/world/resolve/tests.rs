@@ -11,6 +11,8 @@ use super::{
 };
 use crate::telemetry::{LoggedEvent, Recorded};
 
+mod readings;
+
 const ACCOUNT: &str = "222233334444";
 
 fn demands(id: &str) -> Value {
