@@ -29,7 +29,7 @@ use hashbrown::HashMap;
 use crate::{
     arn::{AccountId, Region},
     change::{Change, ChangeKey, WorldChange},
-    change_history::{self, ChangeHistory, Heartbeats, RuleContext},
+    change_history::{self, ChangeHistory, Heartbeats, RuleContext, guardrail_keys::GuardrailKeys},
     cloudtrail::wanted::Wanted,
     config::Configuration,
     facts::{self, EvidenceRows, PackedChange, PackedChanges, Rows, RowsByAccountRegion, Strings, Texts},
@@ -50,7 +50,7 @@ use account_region::{AccountRegionSummary, PlaceOutcome};
 use aggregate::{CallAggregate, RestoredAggregate};
 use changes::ChangeRules;
 use correlation::CallFinding;
-use relevance::{AccountRegions, Relevance};
+use relevance::{AccountRegions, Relevance, Watched};
 
 pub use self::{
     aggregate::{StoredAggregate, StoredAggregateError},
@@ -262,6 +262,7 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
         }
     }
     let stores = change_history::log_stores(&state, of_all.iter().map(|(_, change)| change));
+    let guardrail_keys = GuardrailKeys::of(&state);
     let times = |summary: &AccountRegionSummary| {
         let times: Vec<Timestamp> = summary.heartbeats.iter().map(|(time, _)| *time).collect();
         ((summary.account.clone(), summary.region.clone()), times)
@@ -273,6 +274,7 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
         regions: &regions,
         horizon: horizon.ends(),
         log_stores: &stores,
+        guardrail_keys: &guardrail_keys,
         published: &published,
         heartbeats: &heartbeats,
         drafts_requested: &drafts_requested,
@@ -287,8 +289,9 @@ fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Checked {
     audit.silent_at = rules::silent_at(&traffic, enabled.map(PackedChange::time), &history);
     let mut by_owner: Vec<_> = by_owner.into_values().collect();
     by_owner.sort_by_key(|listed| Reverse(listed.len()));
+    let watched = Watched { log_stores: &stores, guardrail_keys: &guardrail_keys, stems: &stems };
     let look = |listed: Vec<PackedChange<'_>>| {
-        let own: Vec<(ChangeKey, Change)> = listed.into_iter().map(PackedChange::to_change).collect();
+        let own: Vec<(ChangeKey, Change)> = watched.only(listed, options.selection);
         let mut rules_of_changes = ChangeRules::default();
         rules_of_changes.at_changes(&ChangeHistory::new(context, &own), options);
         rules_of_changes

@@ -3,9 +3,11 @@
 
 pub(crate) mod account_enforcement;
 pub(crate) mod effective_policies;
+pub(crate) mod guardrail_keys;
 pub(crate) mod guardrail_versions;
 pub(crate) mod identity_changes;
 mod identity_history;
+pub(crate) mod policy_updates;
 mod restoration;
 mod rule_match;
 mod search;
@@ -18,9 +20,11 @@ use std::{
     sync::OnceLock,
 };
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use guardrail_keys::GuardrailKeys;
 use identity_history::{Before, History};
+use policy_updates::PolicyUpdates;
 use restoration::{ByValue, Cursor, Restorations};
 pub(crate) use rule_match::{Exposure, Outcome, RuleMatch};
 use service_control::{Loss, ServiceControl};
@@ -56,6 +60,8 @@ pub(crate) struct ChangeHistory<'a> {
     all_boundaries: RefCell<Boundaries>,
     restored: Restorations<Timestamp>,
     put_back: Restorations<usize>,
+    /// The findings about identities with a change that was never restored.
+    never_restored: RefCell<HashSet<String>>,
     cursors: RefCell<HashMap<String, Cursor>>,
     with_value: RefCell<ByValue>,
     /// The Regions in which each account has records.
@@ -64,6 +70,7 @@ pub(crate) struct ChangeHistory<'a> {
     pub(crate) horizon: (Timestamp, Timestamp),
     /// The names of the buckets, log groups and keys that evidence is kept with, from the world and from all records about trails.
     pub(crate) log_stores: &'a BTreeSet<String>,
+    pub(crate) guardrail_keys: &'a GuardrailKeys,
     /// The times at which versions of guardrails were published, as far as records show.
     published: &'a Published,
     /// The times of the auditor's heartbeats, by account and Region.
@@ -71,6 +78,7 @@ pub(crate) struct ChangeHistory<'a> {
     drafts_requested: &'a BTreeSet<String>,
     identities: OnceCell<History>,
     service_control: OnceCell<ServiceControl>,
+    policy_updates: OnceCell<PolicyUpdates>,
     named: &'a OnceLock<BTreeSet<GuardrailKey>>,
 }
 
@@ -82,6 +90,8 @@ pub(crate) struct RuleContext<'a> {
     pub(crate) regions: &'a BTreeMap<AccountId, BTreeSet<Region>>,
     pub(crate) horizon: (Timestamp, Timestamp),
     pub(crate) log_stores: &'a BTreeSet<String>,
+    /// The KMS keys of guardrails.
+    pub(crate) guardrail_keys: &'a GuardrailKeys,
     pub(crate) published: &'a Published,
     pub(crate) heartbeats: &'a Heartbeats,
     /// The ARNs of the guardrails whose DRAFT some call requests.
@@ -110,7 +120,18 @@ pub(crate) struct ChangeInContext<'s> {
 
 impl<'a> ChangeHistory<'a> {
     pub(crate) fn new(context: RuleContext<'a>, changes: &'a [(ChangeKey, Change)]) -> Self {
-        let RuleContext { state, configuration, regions, horizon, log_stores, published, heartbeats, drafts_requested, named } = context;
+        let RuleContext {
+            state,
+            configuration,
+            regions,
+            horizon,
+            log_stores,
+            guardrail_keys,
+            published,
+            heartbeats,
+            drafts_requested,
+            named,
+        } = context;
         let changes: Vec<(&ChangeKey, &Change)> = changes.iter().map(|(key, change)| (key, change)).collect();
         let mut by_subject: HashMap<String, Vec<usize>> = HashMap::new();
         let mut by_operation: HashMap<String, Vec<usize>> = HashMap::new();
@@ -131,16 +152,19 @@ impl<'a> ChangeHistory<'a> {
             all_boundaries: RefCell::default(),
             restored: Restorations::default(),
             put_back: Restorations::default(),
+            never_restored: RefCell::default(),
             cursors: RefCell::default(),
             with_value: RefCell::default(),
             regions,
             horizon,
             log_stores,
+            guardrail_keys,
             published,
             heartbeats,
             drafts_requested,
             identities: OnceCell::new(),
             service_control: OnceCell::new(),
+            policy_updates: OnceCell::new(),
             named,
         }
     }
@@ -163,6 +187,11 @@ impl<'a> ChangeHistory<'a> {
     fn change_at(&self, indexes: &[usize], position: usize) -> Option<&'a Change> {
         let (_, change) = self.changes.get(*indexes.get(position)?)?;
         (!change.is_refused()).then_some(*change)
+    }
+
+    /// The changes of the organization's policies. The condition is the same whenever this is called.
+    pub(crate) fn policy_updates(&self, is_right: impl Fn(&str) -> bool) -> &PolicyUpdates {
+        self.policy_updates.get_or_init(|| PolicyUpdates::of(&self.changes, is_right))
     }
 
     /// The management account, if it is known.
@@ -341,6 +370,18 @@ impl<'a> ChangeHistory<'a> {
         from(self.boundaries_of(account, region), after)
     }
 
+    /// The times at which a state may be right again that changes only at its own times: the first later time at which any state may change,
+    /// which shows whether it is right already, and its own. An account can have thousands of agents and flows, each with its own times.
+    pub(crate) fn own_boundaries(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        after: Timestamp,
+        own: impl Iterator<Item = Timestamp>,
+    ) -> impl Iterator<Item = Timestamp> {
+        self.policy_boundaries(account, region, after).take(1).chain(own)
+    }
+
     fn boundaries_of(&self, account: &AccountId, region: &Region) -> Rc<[Timestamp]> {
         let mut known = self.boundaries.borrow_mut();
         Rc::clone(known.entry((account.clone(), region.clone())).or_insert_with(|| self.state.boundaries(account, region).into()))
@@ -387,12 +428,23 @@ impl ChangeInContext<'_> {
         self.identities().lost(before, after)
     }
 
-    /// The time at which what an identity lost of its policies is restored after the change.
-    pub(crate) fn identity_restored_at(&self, before: &IdentityPolicy, right: impl Fn(&Lost) -> bool) -> Option<Timestamp> {
-        if self.change.is_refused() {
+    /// The time at which what an identity lost of its policies is restored after the change. `finding` tells apart the findings that the
+    /// change can belong to, as in [`ChangeInContext::right_again`]: after a change of a finding that was never restored, the finding stays
+    /// open, and nothing is searched for its later changes.
+    pub(crate) fn identity_restored_at(
+        &self,
+        finding: String,
+        before: &IdentityPolicy,
+        right: impl Fn(&Lost) -> bool,
+    ) -> Option<Timestamp> {
+        if self.change.is_refused() || self.history.never_restored.borrow().contains(&finding) {
             return None;
         }
-        self.identities().restored_at(self.index, self.change, self.history.state, before, right)
+        let restored = self.identities().restored_at(self.index, self.change, self.history.state, before, right);
+        if restored.is_none() {
+            self.history.never_restored.borrow_mut().insert(finding);
+        }
+        restored
     }
 
     /// The protection by service and resource control policies that the change removed; `None` if it removed none.

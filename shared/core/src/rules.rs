@@ -62,6 +62,7 @@ mod verdicts_differ;
 #[cfg(test)]
 mod template;
 
+pub(crate) use log_store_changed::{looks_like_evidence, store_of};
 pub(crate) use telemetry_gap::silent_at;
 
 use crate::rule::Rule;

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::{
     arn::{AccountId, Region},
+    change::{Change, ChangeKey},
+    change_history::guardrail_keys::GuardrailKeys,
     facts::{PackedChange, PackedChanges, Strings},
     identity::GUARDS,
+    join::Selection,
+    rules::{looks_like_evidence, store_of},
     world::State,
 };
 
@@ -60,6 +66,50 @@ impl<'m> Relevance<'m> {
             self.guarded.range(&from..).next().is_some_and(|(account, entity)| *account == from.0 && entity.starts_with(&from.1))
         })
     }
+}
+
+/// The keys, log groups and buckets that some rule looks at. A production account retires thousands of grants a day, and few of its keys
+/// encrypt a guardrail or evidence.
+#[derive(Clone, Copy)]
+pub(super) struct Watched<'m> {
+    pub(super) log_stores: &'m BTreeSet<String>,
+    pub(super) guardrail_keys: &'m GuardrailKeys,
+    pub(super) stems: &'m [String],
+}
+
+impl Watched<'_> {
+    /// The changes of one account that some rule can report, unpacked. Of the others, one by each operation in each Region remains while it
+    /// isn't known what is watched: it shows that the evidence for that is missing.
+    pub(super) fn only(self, listed: Vec<PackedChange<'_>>, selection: &Selection) -> Vec<(ChangeKey, Change)> {
+        let mut blind: BTreeSet<(&str, &str)> = BTreeSet::new();
+        let watched = listed.into_iter().filter_map(|listed| {
+            let (service, operation) = listed.operation();
+            if !["kms", "logs", "s3"].contains(&service) || self.stems.iter().any(|stem| listed.mentions(stem)) {
+                return Some(with_document_as_text(listed.to_change()));
+            }
+            let (key, change) = listed.to_change();
+            let is_missing = if service == "kms" { !self.guardrail_keys.knows_guardrails() } else { self.log_stores.is_empty() };
+            let shows_it = is_missing && operation != "PutBucketVersioning" && selection.selects_time(Some(key.time));
+            let is_kept = self.names_one(&change)
+                || (is_missing && operation == "PutBucketVersioning")
+                || (shows_it && blind.insert((listed.region(), operation)));
+            is_kept.then_some((key, change))
+        });
+        watched.collect()
+    }
+
+    fn names_one(self, change: &Change) -> bool {
+        let is_store = |store: &str| self.log_stores.contains(store) || looks_like_evidence(change, store);
+        store_of(change).is_some_and(is_store) || self.guardrail_keys.may_be_named_by(change)
+    }
+}
+
+/// The change with its policy document as a text, which takes a tenth of the memory of the parsed one.
+fn with_document_as_text((key, mut change): (ChangeKey, Change)) -> (ChangeKey, Change) {
+    if let Some(document) = change.parameters.get_mut("policyDocument").filter(|document| document.is_object()) {
+        *document = Value::String(document.to_string());
+    }
+    (key, change)
 }
 
 fn backwards(name: &str) -> String {

@@ -3,7 +3,10 @@
 //! The calls of a finding form groups by principal, model and operation ([`CallGroup`]). A group is resolved when a later call of the same
 //! kind was covered, or when a state that was read covers such calls. A finding is resolved when all of its groups are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use hashbrown::HashMap;
 
@@ -65,6 +68,17 @@ pub(super) struct Resolver<'v> {
     view: View<'v>,
     /// By the name of the model and the operation. An alias and an ARN of one model have the same name here.
     covers: BTreeMap<(String, Symbol), Vec<(CoverageSource, Span)>>,
+    /// How far back from the end the states cover calls of each kind without a break, as far as that was asked for.
+    enforced: RefCell<BTreeMap<CallKind, Unbroken>>,
+}
+
+/// The last states of a history, all of which fulfil a condition.
+#[derive(Clone, Copy)]
+struct Unbroken {
+    /// The position of the first of them.
+    from: usize,
+    /// Whether the state before it doesn't fulfil the condition.
+    is_broken: bool,
 }
 
 /// What happened to a group of calls. The order matters: at equal times, a violation is taken as the later one.
@@ -85,7 +99,7 @@ impl<'v> Resolver<'v> {
                 by_name.entry(name).or_default().push((*source, *span));
             }
         }
-        Resolver { view, covers: by_name }
+        Resolver { view, covers: by_name, enforced: RefCell::default() }
     }
 
     /// The time at which the finding was resolved, if it still is, and how many times it was open again before.
@@ -156,9 +170,20 @@ impl<'v> Resolver<'v> {
             let judgement = judge(&again, &Evidence::default(), self.view.state, &self.view.options.configuration.requirements);
             (judgement.verdict, judgement.grade) == (Verdict::Compliant, Grade::Enforced)
         };
-        // From the latest change of the state backwards, as long as each state covers the calls.
-        let later = self.view.context.boundaries().iter().rev().take_while(|time| **time > last);
-        later.take_while(|time| is_covered(time)).last().copied()
+        // From the latest change of the state backwards, as long as each state covers the calls. Many principals make calls of one kind.
+        let boundaries = self.view.context.boundaries();
+        let start = boundaries.partition_point(|time| *time <= last);
+        let mut enforced = self.enforced.borrow_mut();
+        let unbroken = enforced.entry(call_group.kind).or_insert(Unbroken { from: boundaries.len(), is_broken: false });
+        while !unbroken.is_broken && unbroken.from > start {
+            let before = unbroken.from - 1;
+            if boundaries.get(before).is_some_and(is_covered) {
+                unbroken.from = before;
+            } else {
+                unbroken.is_broken = true;
+            }
+        }
+        boundaries.get(unbroken.from.max(start)).copied()
     }
 }
 

@@ -65,7 +65,8 @@ impl Concern {
                 if newly.is_empty() {
                     return (self.is_open)(&took).then(|| rule_match(self.too_much(seen)).unverified(true).fires());
                 }
-                let restored_at = seen.identity_restored_at(&before, right);
+                let finding = format!("{} {} {} {resource} {}", self.did, change.account, change.region, seen.name("policyName"));
+                let restored_at = seen.identity_restored_at(finding, &before, right);
                 Some(rule_match((self.because)(seen, &newly)).changing(in_words(&newly)).restored_at(restored_at).fires())
             }
         }

@@ -66,7 +66,8 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         }
     };
     let restored_at = id.and_then(|id| {
-        let later = seen.history.policy_boundaries(account, region, seen.key.time);
+        let own = state.mediated_boundaries(MediatorKind::Agent, account, region, id, seen.key.time);
+        let later = seen.history.own_boundaries(account, region, seen.key.time, own);
         seen.right_again(format!("agent {id} {account} {region}"), later, |at| has_guardrail(at) == Some(true))
     });
     let resource = id.map_or("agent".to_owned(), |id| format!("agent/{id}"));

@@ -61,7 +61,8 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         Some(true) => (format!("a node {} text without a guardrail", seen.did("generates", "would generate")), false),
         None => (format!("what its nodes {} is not known", seen.did("are", "would be")), true),
     };
-    let later = seen.history.policy_boundaries(account, region, seen.key.time);
+    let own = id.into_iter().flat_map(|id| state.mediated_boundaries(MediatorKind::Flow, account, region, id, seen.key.time));
+    let later = seen.history.own_boundaries(account, region, seen.key.time, own);
     let finding = format!("flow {} {account} {region}", id.unwrap_or_default());
     let read_again = seen.right_again(finding, later, |at| unguarded(at) == Some(false));
     let guarded = |later: &Change| later.operation == "UpdateFlow" && written_in(later) == Some(false);

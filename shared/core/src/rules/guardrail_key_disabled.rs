@@ -1,8 +1,8 @@
 //! The KMS key of a guardrail was disabled, its deletion scheduled, or its grants revoked.
 
 use crate::{
-    arn::{AccountId, Arn, GuardrailVersionArn, Region, short},
-    change_history::{ChangeInContext, Outcome, RuleMatch},
+    arn::short,
+    change_history::{ChangeInContext, Outcome, RuleMatch, guardrail_keys},
     framework::{ATLAS_GUARDRAILS, ISO_OPERATION, LENS_GUARDRAILS, MEASURE_2_7},
     missing_evidence::MissingEvidence,
     rule::{ChangeCheck, Check, Correlation, Group, Resolved, Rule},
@@ -47,17 +47,9 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     if change.service != "kms" {
         return Vec::new();
     }
-    let texts: Vec<&str> = ["keyId", "targetKeyId", "aliasName"].iter().filter_map(|key| change.text(key)).collect();
-    let named: Vec<&str> = texts.iter().map(|text| short(text)).collect();
-    let keys: Vec<Key<'_>> = texts.iter().map(|text| Key::named(text, &change.account, &change.region)).collect();
-    let mut encrypted = seen.history.state.guardrails().filter_map(|(GuardrailVersionArn { key, .. }, timeline)| {
-        let contents = timeline.entries().filter_map(|(_, _, content)| content?.as_deref());
-        let mut used = contents.filter_map(|content| content.attributes.get("KMS key"));
-        used.any(|used| keys.contains(&Key::named(used, &key.account, &key.region))).then_some(key)
-    });
-    let Some(guardrail) = encrypted.next() else {
-        let any_known = seen.history.state.guardrails().next().is_some();
-        return if any_known {
+    let named: Vec<&str> = guardrail_keys::names(change).map(short).collect();
+    let Some(guardrail) = seen.history.guardrail_keys.encrypted_with(change) else {
+        return if seen.history.guardrail_keys.knows_guardrails() {
             Vec::new()
         } else {
             vec![Outcome::MissingEvidence(change.account.clone(), change.region.clone(), MissingEvidence::GuardrailKeys)]
@@ -83,24 +75,5 @@ fn effect_on_key(operation: &str) -> (&'static str, &'static str) {
         "RevokeGrant" | "RetireGrant" => ("lost a grant", "would have lost a grant"),
         "PutKeyPolicy" => ("got another policy", "would have got another policy"),
         _ => ("lost an alias, or got one", "would have lost an alias, or got one"),
-    }
-}
-
-/// A key or an alias: its account, Region and name.
-#[derive(PartialEq)]
-struct Key<'k> {
-    account: &'k str,
-    region: &'k str,
-    /// `key/…` or `alias/…`.
-    name: String,
-}
-
-impl<'k> Key<'k> {
-    fn named(text: &'k str, account: &'k AccountId, region: &'k Region) -> Self {
-        match Arn::parse(text) {
-            Some(arn) => Key { account: arn.account, region: arn.region, name: arn.resource.to_owned() },
-            None if text.contains('/') => Key { account, region, name: text.to_owned() },
-            None => Key { account, region, name: format!("key/{text}") },
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    change::Change,
     change_history::{ChangeInContext, Outcome},
     framework::{INDICATOR_REMOVAL, ISO_EVENT_LOGS, LENS_MONITORING, MANAGE_4_1},
     missing_evidence::MissingEvidence,
@@ -62,19 +63,15 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
     if change.is("cloudtrail", &["UpdateTrail"]) {
         return trail_redirected(seen).into_iter().collect();
     }
-    let named = ["bucketName", "logGroupName", "keyId", "id", "resourceArn"].iter().find_map(|key| change.text(key));
-    let Some(store) = named.filter(|_| ["logs", "s3", "kms"].contains(&change.service.as_str())).map(store_name) else {
+    let Some(store) = store_of(change) else {
         return Vec::new();
     };
     let is_enabling = change.operation == "PutBucketVersioning" && change.parameter("VersioningConfiguration")["Status"] == "Enabled";
     let known = seen.history.log_stores;
-    let looks_like_one = store.starts_with("aws-cloudtrail-logs-")
-        || store.starts_with("aws-cloudtrail-logs")
-        || change.operation.starts_with("DeleteObject");
     if is_enabling {
         return Vec::new();
     }
-    if !known.contains(store) && !looks_like_one {
+    if !known.contains(store) && !looks_like_evidence(change, store) {
         // Keys have many other uses, so an unknown key is no evidence of anything.
         let is_blind = known.is_empty() && change.service != "kms";
         return if is_blind {
@@ -92,6 +89,17 @@ fn check(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         if is_gone { seen.did("was deleted", "would have been deleted") } else { seen.did("was changed", "would have been changed") };
     let because = format!("evidence is kept in {store}{object}, which {became}{days}");
     vec![seen.rule_match(store, because).discriminator(change.operation.clone()).fires()]
+}
+
+/// The bucket, log group or key that a change in these services is about.
+pub(crate) fn store_of(change: &Change) -> Option<&str> {
+    let named = ["bucketName", "logGroupName", "keyId", "id", "resourceArn"].iter().find_map(|key| change.text(key));
+    named.filter(|_| ["logs", "s3", "kms"].contains(&change.service.as_str())).map(store_name)
+}
+
+/// Whether a store is named like CloudTrail's own, or an object in it was deleted, of which only those in stores of evidence are recorded.
+pub(crate) fn looks_like_evidence(change: &Change, store: &str) -> bool {
+    store.starts_with("aws-cloudtrail-logs") || change.operation.starts_with("DeleteObject")
 }
 
 /// Reports a trail whose destination changed.

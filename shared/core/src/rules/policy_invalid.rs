@@ -2,8 +2,8 @@
 
 use crate::{
     arn::{AccountId, PolicyId, Region},
-    change::{Change, OrganizationChange, WorldChange},
-    change_history::{ChangeHistory, ChangeInContext, Outcome, RuleMatch},
+    change::{OrganizationChange, WorldChange},
+    change_history::{ChangeHistory, ChangeInContext, Outcome, RuleMatch, policy_updates::PolicyUpdates},
     framework::POLICY_WEAKENED,
     organization::GLOBAL_REGION,
     policy::{
@@ -77,7 +77,7 @@ fn check_change(seen: &ChangeInContext<'_>) -> Vec<Outcome> {
         return Vec::new();
     };
     let (steps, reach) = if is_attached(seen, policy) { (0, "") } else { (-2, UNATTACHED) };
-    let restored_at = corrected(seen.history, policy, seen.key.time);
+    let restored_at = updates(seen).right_after(policy, seen.key.time);
     vec![seen.rule_match(policy.as_str(), format!("{errors}{reach}")).severity_steps(steps).restored_at(restored_at).fires()]
 }
 
@@ -86,25 +86,19 @@ const UNATTACHED: &str = "; it is attached nowhere yet: an attachment would make
 
 /// Whether a policy is, or may be, attached now or later.
 fn is_attached(seen: &ChangeInContext<'_>, policy: &PolicyId) -> bool {
-    let attaches = |change: &Change| match &change.effect {
-        Some(WorldChange::Organization(OrganizationChange::AttachPolicy { policy: attached, .. })) => {
-            attached == policy && !change.is_refused()
-        }
-        _ => false,
-    };
     let known = match seen.history.state.organization() {
         Some(organization) => organization.targets_of(policy).next().is_some(),
         // A policy that was just created isn't attached; for others it isn't known.
         None => seen.change.operation != "CreatePolicy",
     };
-    known || seen.history.changes.iter().any(|(_, change)| attaches(change))
+    known || updates(seen).attached(policy)
 }
 
 const INVALID: &str = "AWS reports the effective policy as invalid, and the last valid one stays in force";
 
 fn invalid(seen: &ChangeInContext<'_>, account: &AccountId) -> Outcome {
-    let valid_again = seen.history.state.validity(account).iter().find(|(time, valid)| *valid && *time > seen.key.time);
-    RuleMatch::new(account, &seen.change.region, "effective policy", INVALID).restored_at(valid_again.map(|(time, _)| *time)).fires()
+    let valid_again = seen.history.state.valid_after(account, seen.key.time);
+    RuleMatch::new(account, &seen.change.region, "effective policy", INVALID).restored_at(valid_again).fires()
 }
 
 /// Reports errors in attached policies, and in described effective policies whose source policies aren't known.
@@ -155,9 +149,9 @@ fn said_to_be_invalid<'v>(
     }
     let outcome = |(since, validation): (Timestamp, &Validation)| {
         let because = format!("{INVALID}: {}", validation.listed());
-        let valid_again = history.state.validity(account).iter().find(|(time, valid)| *valid && *time > since);
+        let valid_again = history.state.valid_after(account, since);
         let rule_match = RuleMatch::new(account, &Region::from(GLOBAL_REGION), "effective policy", because);
-        rule_match.at(since).restored_at(valid_again.map(|(time, _)| *time)).fires()
+        rule_match.at(since).restored_at(valid_again).fires()
     };
     stretches.into_iter().map(outcome).collect()
 }
@@ -173,18 +167,7 @@ fn in_words(lints: &[Lint]) -> Option<String> {
     (!errors.is_empty()).then(|| errors.join("; "))
 }
 
-/// The time from which the policy had no error any more.
-fn corrected(history: &ChangeHistory<'_>, policy: &PolicyId, after: Timestamp) -> Option<Timestamp> {
-    let mut versions =
-        history.changes.iter().filter(|(key, change)| key.time > after && !change.is_refused()).filter_map(|(key, change)| {
-            match &change.effect {
-                Some(WorldChange::Organization(OrganizationChange::UpdatePolicy { policy: updated, content: Some(content) }))
-                    if updated == policy =>
-                {
-                    Some((key.time, content))
-                }
-                _ => None,
-            }
-        });
-    versions.find(|(_, content)| errors_of(content, history).is_none()).map(|(time, _)| time)
+/// The updates of policies whose content has no error.
+fn updates<'s>(seen: &'s ChangeInContext<'_>) -> &'s PolicyUpdates {
+    seen.history.policy_updates(|content| errors_of(content, seen.history).is_none())
 }
