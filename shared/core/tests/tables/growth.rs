@@ -48,30 +48,29 @@ fn written(number: usize, policy: &str, document: &Value) -> Record {
 }
 
 /// An organization of forty accounts, with a Bedrock policy and a service control policy that are attached to its root.
-fn organization() -> Given {
+fn read_organization() -> Value {
     let accounts =
         (0..40_u64).map(|number| json!({"Id": (333_300_000_000 + number).to_string(), "Name": "a", "State": "ACTIVE", "ParentId": "ou-1"}));
     let attached = |policy: &str| json!({"PolicyId": policy, "TargetId": "r-1", "AttachedAt": "2026-10-01T00:00:00Z"});
+    let types = json!([{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}, {"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]);
+    json!({
+        "Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT}, "Roots": [{"Id": "r-1", "PolicyTypes": types}],
+        "OrganizationalUnits": [{"Id": "ou-1", "Name": "all", "ParentId": "r-1"}], "Accounts": accounts.collect::<Vec<_>>(),
+        "Attachments": [attached(POLICY), attached("p-denial")],
+    })
+}
+
+/// The same, with the policies.
+fn organization() -> Given {
     let policy = |id: &str, kind: &str, content: &Value| {
         (
             format!("policies/{id}.json"),
             json!({"Policy": {"PolicySummary": {"Id": id, "Type": kind, "Name": id}, "Content": content.to_string()}}),
         )
     };
-    let types = json!([{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}, {"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]);
     let (ours, ours_content) = policy(POLICY, "BEDROCK_POLICY", &demanding(1));
     let (denial, denial_content) = policy("p-denial", "SERVICE_CONTROL_POLICY", &denying("bedrock:*Guardrail*"));
-    Given::nothing()
-        .file(
-            "organization.json",
-            json!({
-                "Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT}, "Roots": [{"Id": "r-1", "PolicyTypes": types}],
-                "OrganizationalUnits": [{"Id": "ou-1", "Name": "all", "ParentId": "r-1"}], "Accounts": accounts.collect::<Vec<_>>(),
-                "Attachments": [attached(POLICY), attached("p-denial")],
-            }),
-        )
-        .file(&ours, ours_content)
-        .file(&denial, denial_content)
+    Given::nothing().file("organization.json", read_organization()).file(&ours, ours_content).file(&denial, denial_content)
 }
 
 fn demanding(version: usize) -> Value {
@@ -105,6 +104,10 @@ const KINDS: &[Kind] = &[
         let one = |number: usize| if number.is_multiple_of(2) { written(number, "p", &guarded("arn:*")) } else { deleted(number) };
         Given::demanded().records((0..length).map(one))
     }),
+    ("different contents of one policy", 100, |length| {
+        let document = |number: usize| guarded(&format!("arn:aws:bedrock:us-east-1:{ACCOUNT}:guardrail/g{number}"));
+        Given::demanded().records((0..length).map(|number| written(number, "p", &document(number))))
+    }),
     ("policies attached to one role", 250, |length| {
         let policy = |number: usize| format!("arn:aws:iam::{ACCOUNT}:policy/m-{number}");
         let attach = |number| of_iam(number, "AttachRolePolicy", json!({"roleName": "app", "policyArn": policy(number)}));
@@ -124,6 +127,22 @@ const KINDS: &[Kind] = &[
     ("updates of one flow", 400, |length| {
         Given::demanded().records((0..length).map(|number| of_bedrock(number, "UpdateFlow", json!({"flowIdentifier": "FLOW"}))))
     }),
+    ("updates of many flows", 100, |length| {
+        let update = |number| of_bedrock(number, "UpdateFlow", json!({"flowIdentifier": format!("FLOW{number}")}));
+        Given::demanded().records((0..length).map(update))
+    }),
+    ("readings of the organization", 20, |length| {
+        let mut given = organization();
+        for number in 0..length {
+            let joined = json!({"Id": (444_400_000_000 + number).to_string(), "Name": "new", "ParentId": "ou-1"});
+            let mut read = read_organization();
+            if let Some(accounts) = read["Accounts"].as_array_mut() {
+                accounts.push(joined);
+            }
+            given = given.file(&format!("organization@20261121T{}Z.json", second(number).replace(':', "")), read);
+        }
+        given.records(attached_and_detached(POLICY, 2))
+    }),
     ("a Bedrock policy attached and detached", 50, |length| organization().records(attached_and_detached(POLICY, length))),
     ("a service control policy attached and detached", 50, |length| organization().records(attached_and_detached("p-denial", length))),
     ("refused detachments", 50, |length| {
@@ -131,6 +150,11 @@ const KINDS: &[Kind] = &[
     }),
     ("updates of a Bedrock policy", 50, |length| {
         let content = |number: usize| demanding(length - number).to_string();
+        let update = |number| of_organization(number, "UpdatePolicy", json!({"policyId": POLICY, "content": content(number)}));
+        organization().records((0..length).map(update))
+    }),
+    ("updates of a Bedrock policy that have an error", 50, |length| {
+        let content = |number: usize| json!({"bedrock": {"guardrail_inference": number}}).to_string();
         let update = |number| of_organization(number, "UpdatePolicy", json!({"policyId": POLICY, "content": content(number)}));
         organization().records((0..length).map(update))
     }),
