@@ -29,6 +29,15 @@ const OF_ORGANIZATION: &[u64] = &[625, 2_500, 10_000];
 const KINDS: &[Kind] = &[
     Kind { name: "PutRolePolicy, own names", lengths: OF_ACCOUNT, change: |number| put_role_policy(number, &format!("p-{number}")) },
     Kind { name: "PutRolePolicy, one name", lengths: OF_ACCOUNT, change: |number| put_role_policy(number, "p") },
+    Kind {
+        name: "PutRolePolicy, different",
+        lengths: OF_ACCOUNT,
+        change: |number| {
+            let any = format!("arn:aws:bedrock:{REGION}:{ACCOUNT}:guardrail/g{number}");
+            let document = allowing(Some(&any)).to_string();
+            record(number, ACCOUNT, "iam", "PutRolePolicy", &json!({"roleName": "app", "policyName": "p", "policyDocument": document}))
+        },
+    },
     Kind { name: "Put/DeleteEnforced…", lengths: OF_ACCOUNT, change: configured },
     Kind {
         name: "UpdateGuardrail",
@@ -39,6 +48,27 @@ const KINDS: &[Kind] = &[
         name: "UpdateFlow",
         lengths: OF_ACCOUNT,
         change: |number| record(number, ACCOUNT, "bedrock", "UpdateFlow", &json!({"flowIdentifier": "FLOW"})),
+    },
+    Kind {
+        name: "UpdateFlow, many flows",
+        lengths: OF_ACCOUNT,
+        change: |number| record(number, ACCOUNT, "bedrock", "UpdateFlow", &json!({"flowIdentifier": format!("F{number:09}")})),
+    },
+    Kind {
+        name: "RetireGrant, many keys",
+        lengths: OF_ACCOUNT,
+        change: |number| {
+            let key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{number:08}-0000-4000-8000-000000000000");
+            record(number, ACCOUNT, "kms", "RetireGrant", &json!({"keyId": key}))
+        },
+    },
+    Kind {
+        name: "PutRetentionPolicy",
+        lengths: OF_ACCOUNT,
+        change: |number| {
+            let parameters = json!({"logGroupName": format!("/app/{number}"), "retentionInDays": 7});
+            record(number, ACCOUNT, "logs", "PutRetentionPolicy", &parameters)
+        },
     },
     Kind {
         name: "Attach/DetachPolicy",
@@ -54,6 +84,22 @@ const KINDS: &[Kind] = &[
         change: |number| {
             let parameters = json!({"policyId": POLICY, "content": demanding(1 + (number + 1) % 2).to_string()});
             record(number, MANAGEMENT, "organizations", "UpdatePolicy", &parameters)
+        },
+    },
+    Kind {
+        name: "UpdatePolicy, different",
+        lengths: OF_ORGANIZATION,
+        change: |number| {
+            let parameters = json!({"policyId": POLICY, "content": demanding(100_000 - number).to_string()});
+            record(number, MANAGEMENT, "organizations", "UpdatePolicy", &parameters)
+        },
+    },
+    Kind {
+        name: "MoveAccount",
+        lengths: OF_ORGANIZATION,
+        change: |number| {
+            let account = (300_000_000_000 + number % (ACCOUNTS - 2)).to_string();
+            record(number, MANAGEMENT, "organizations", "MoveAccount", &json!({"accountId": account, "destinationParentId": "r-1"}))
         },
     },
 ];
@@ -120,16 +166,19 @@ fn demanding(version: u64) -> Value {
     json!({"bedrock": {"guardrail_inference": {REGION: {"config_1": {"identifier": {"@@assign": identifier}}}}}})
 }
 
+/// A policy that allows inference, with a guardrail of this pattern if there is one.
+fn allowing(guardrail: Option<&String>) -> Value {
+    let mut statement = json!({"Effect": "Allow", "Action": "bedrock:InvokeModel*", "Resource": "*"});
+    if let Some(guardrail) = guardrail {
+        statement["Condition"] = json!({"StringLike": {"bedrock:GuardrailIdentifier": guardrail}});
+    }
+    json!({"Version": "2012-10-17", "Statement": [statement]})
+}
+
 /// Policies that demand a guardrail and policies that don't, in turn.
 fn put_role_policy(number: u64, name: &str) -> Value {
-    let statement = json!({"Effect": "Allow", "Action": "bedrock:InvokeModel*", "Resource": "*"});
-    let mut document = json!({"Version": "2012-10-17", "Statement": [statement]});
-    if number.is_multiple_of(2)
-        && let Some(statement) = document.pointer_mut("/Statement/0")
-    {
-        let any = format!("arn:aws:bedrock:{REGION}:{ACCOUNT}:guardrail/*");
-        statement["Condition"] = json!({"StringLike": {"bedrock:GuardrailIdentifier": any}});
-    }
+    let any = format!("arn:aws:bedrock:{REGION}:{ACCOUNT}:guardrail/*");
+    let document = allowing(number.is_multiple_of(2).then_some(&any));
     let parameters = json!({"roleName": "app", "policyName": name, "policyDocument": document.to_string()});
     record(number, ACCOUNT, "iam", "PutRolePolicy", &parameters)
 }
