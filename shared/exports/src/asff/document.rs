@@ -12,7 +12,7 @@ use audit_core::{
 };
 use serde::Serialize;
 
-use super::{Importer, MOST_RESOURCES};
+use super::{Entry, Importer, MOST_RESOURCES, default_product, finding_id, note};
 use crate::{
     Export,
     classification::finding_types,
@@ -24,8 +24,8 @@ use crate::{
 // makes it refuse the finding.
 const MOST_TITLE: usize = 256;
 const MOST_DESCRIPTION: usize = 1024;
-const MOST_ID: usize = 512;
-const MOST_NOTE: usize = 512;
+pub(super) const MOST_ID: usize = 512;
+pub(super) const MOST_NOTE: usize = 512;
 const MOST_RECOMMENDATION: usize = 512;
 const MOST_REQUIREMENTS: usize = 32;
 const MOST_VALUE: usize = 2048;
@@ -57,7 +57,8 @@ pub(super) struct Document {
     remediation: Option<Remediation>,
     product_fields: BTreeMap<&'static str, String>,
     resources: Vec<Resource>,
-    workflow: Workflow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<Workflow>,
     record_state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<Note>,
@@ -141,17 +142,19 @@ struct Note {
 }
 
 impl Document {
-    pub(super) fn of(finding: &Finding, export: &Export<'_>, importer: &Importer) -> Self {
+    pub(super) fn of(entry: Entry<'_>, export: &Export<'_>, importer: &Importer) -> Self {
+        let finding = entry.finding();
         let account = importer.account_of(finding);
-        let (partition, region) = (partition_of(&finding.region), &finding.region);
+        let is_created = matches!(entry, Entry::Created(_));
+        let is_withdrawn = matches!(entry, Entry::Withdrawn(_));
         let rule = rules::find(&finding.rule);
         let severity = Severity { label: finding.severity.as_str(), original: finding.severity.as_str() };
         let types = finding_types(rule);
         let description = if finding.detail.trim().is_empty() { &finding.title } else { &finding.detail };
         Document {
             schema_version: "2018-10-08",
-            id: cut(&format!("guardrail-audit/{}", finding.id), MOST_ID).into_owned(),
-            product_arn: format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
+            id: finding_id(&finding.id),
+            product_arn: default_product(account, importer.region_of(finding)),
             product_name: "Guardrail Audit",
             company_name: "Guardrail Audit",
             generator_id: cut(&format!("guardrail-audit/{}", finding.rule), MOST_ID).into_owned(),
@@ -167,7 +170,7 @@ impl Document {
             severity: severity.clone(),
             types: types.clone(),
             finding_provider_fields: FindingProviderFields { severity, types },
-            compliance: Compliance::of(finding),
+            compliance: if is_withdrawn { Compliance::withdrawn() } else { Compliance::of(finding) },
             remediation: (!finding.remediation.trim().is_empty()).then(|| Remediation {
                 recommendation: Recommendation {
                     text: cut(&finding.remediation, MOST_RECOMMENDATION).into_owned(),
@@ -177,10 +180,10 @@ impl Document {
             product_fields: product_fields(finding),
             resources: resources(finding),
             // Security Hub takes this when it creates the finding, and keeps its own afterwards.
-            workflow: Workflow { status: if finding.status == Status::Suppressed { "SUPPRESSED" } else { "NEW" } },
-            record_state: if finding.status == Status::Resolved { "ARCHIVED" } else { "ACTIVE" },
-            note: finding.suppression.as_ref().map(|suppression| Note {
-                text: cut(&suppression.to_string(), MOST_NOTE).into_owned(),
+            workflow: is_created.then(|| Workflow { status: if finding.status == Status::Suppressed { "SUPPRESSED" } else { "NEW" } }),
+            record_state: if is_withdrawn || finding.status == Status::Resolved { "ARCHIVED" } else { "ACTIVE" },
+            note: finding.suppression.as_ref().filter(|_| is_created).map(|suppression| Note {
+                text: note(finding).unwrap_or_default(),
                 updated_by: cut(non_empty(&suppression.owner, "guardrail-audit"), MOST_ID).into_owned(),
                 updated_at: export.generated_at,
             }),
@@ -202,6 +205,16 @@ fn non_empty<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
 }
 
 impl Compliance {
+    /// Nothing is said any more of what the finding is about.
+    fn withdrawn() -> Self {
+        let description = "judged again by what is known now, the facts no longer give this finding".to_owned();
+        Compliance {
+            status: "NOT_AVAILABLE",
+            related_requirements: Vec::new(),
+            status_reasons: vec![StatusReason { reason_code: "WITHDRAWN".to_owned(), description }],
+        }
+    }
+
     fn of(finding: &Finding) -> Self {
         let status = match (finding.status, finding.verdict) {
             (Status::Resolved, _) => "PASSED",

@@ -8,7 +8,7 @@ use audit_core::{
 };
 use audit_exports::{
     Export,
-    asff::{Importer, MOST_FINDING_BYTES, MOST_FINDINGS, MOST_REQUEST_BYTES, MOST_RESOURCES, requests},
+    asff::{Entry, Importer, MOST_FINDING_BYTES, MOST_FINDINGS, MOST_REQUEST_BYTES, MOST_RESOURCES, requests, requests_of},
 };
 use serde_json::{Value, json};
 
@@ -161,11 +161,40 @@ fn every_request_is_valid_and_within_limits_and_every_fault_is_noticed() {
         assert!(!problems(faulty).is_empty(), "nothing is said about `{fault}`");
     }
     // To names and words it makes no difference who imports.
-    let all: Vec<Value> = audits::all().iter().flat_map(|report| exported(report, &hub())).collect();
+    let mut all: Vec<Value> = audits::all().iter().flat_map(|report| exported(report, &hub())).collect();
+    all.extend(audits::all().iter().flat_map(|report| later(report, &Importer::Member)));
     let files = BTreeMap::from([("asff".to_owned(), all.clone()), ("asff-faults".to_owned(), planted(&all[0], WORDS))]);
     let printed = python::validate(&files);
     printed["asff"].assert_sound("asff");
     printed["asff-faults"].assert_each_is_refused("asff", WORDS);
+}
+
+/// Requests about findings that Security Hub has already, of which every second one was withdrawn.
+fn later(report: &Report, importer: &Importer) -> Vec<Value> {
+    let export = Export::from(report);
+    let entry = |(number, finding)| if number % 2 == 0 { Entry::Updated(finding) } else { Entry::Withdrawn(finding) };
+    let entries = report.findings.iter().enumerate().map(entry);
+    requests_of(entries, &export, importer).map(|request| serde_json::from_str(&request.unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn what_security_hub_has_keeps_its_workflow_and_what_is_withdrawn_has_not_passed() {
+    for (region, partition) in [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("eu-west-1", "aws")] {
+        let importer = Importer::AccountRegion { account: HUB.to_owned(), region: region.to_owned() };
+        let report = many(150, |_, finding| finding.status = Status::Open);
+        let requests = later(&report, &importer);
+        assert_eq!(requests.len(), 2, "one account and one Region, whatever the findings are about");
+        for request in &requests {
+            assert_eq!(problems(request), [""; 0]);
+            for (number, finding) in request["Findings"].as_array().unwrap().iter().enumerate() {
+                assert!(finding.get("Workflow").is_none() && finding.get("Note").is_none(), "{finding}");
+                assert_eq!(finding["ProductArn"], format!("arn:{partition}:securityhub:{region}:{HUB}:product/{HUB}/default"));
+                assert_eq!(finding["Resources"][0]["Region"], "us-east-1", "a resource stays where it is");
+                let expected = if number % 2 == 0 { ["ACTIVE", "FAILED"] } else { ["ARCHIVED", "NOT_AVAILABLE"] };
+                assert_eq!([&finding["RecordState"], &finding["Compliance"]["Status"]], expected);
+            }
+        }
+    }
 }
 
 /// A report with a number of findings, each made from the demo's first one.
