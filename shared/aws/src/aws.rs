@@ -99,6 +99,11 @@ impl Aws {
         provider.provide_credentials().await.map(|_| ()).map_err(|error| failed(error.into()))
     }
 
+    /// The configuration of the clients, for a service without a client here.
+    pub(crate) fn sdk_config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// With an SDK configuration that the caller made.
     #[must_use]
     pub fn with(config: SdkConfig) -> Self {

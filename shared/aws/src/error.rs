@@ -108,7 +108,8 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
         | "PolicyChangesInProgressException" => ErrorKind::Retryable,
         _ => match status {
             Some(404) => ErrorKind::NotFound,
-            Some(403) => ErrorKind::Denied,
+            // Security Hub answers 401 where it isn't enabled.
+            Some(401 | 403) => ErrorKind::Denied,
             // No answer, or one with a status of success that can't be parsed.
             None | Some(200..=299 | 408 | 429 | 500..) => ErrorKind::Retryable,
             Some(_) => ErrorKind::Refused,
@@ -174,6 +175,8 @@ mod tests {
             (Some("AWSOrganizationsNotInUseException"), Some(400), ErrorKind::NotFound),
             (Some("AccessDeniedException"), Some(400), ErrorKind::Denied),
             (Some("ValidationException"), Some(400), ErrorKind::Refused),
+            (Some("InvalidAccessException"), Some(401), ErrorKind::Denied),
+            (Some("LimitExceededException"), Some(429), ErrorKind::Retryable),
             (None, Some(503), ErrorKind::Retryable),
             (None, None, ErrorKind::Retryable),
         ] {

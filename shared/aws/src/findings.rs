@@ -1,9 +1,10 @@
-//! The table of findings: findings, the bookkeeping of folds, rollups of calls, and the state of alerts (`docs/data-model.md`). Only the
+//! The table of findings: findings, the bookkeeping of folds, rollups of calls, the state of alerts, and what Security Hub was given (`docs/data-model.md`). Only the
 //! hub reads and writes it.
 
 mod account_index;
 mod alert_state;
 mod bookkeeping;
+mod imports;
 mod items;
 mod rollups;
 
@@ -22,6 +23,7 @@ pub use self::{
     account_index::{AccountIndex, PartitionState, Quarantine, Raised, Refused, Unjudged, Volume},
     alert_state::{AlertState, transition},
     bookkeeping::{Note, Requested},
+    imports::Imported,
     rollups::{OTHERS, Rollup},
 };
 use crate::{

@@ -9,8 +9,8 @@
 //! EventBridge ─► SQS ─► invocations ──┐
 //! EventBridge ─► SQS ─► changes ──────┤
 //!                                     ▼
-//! trail bucket ─► SQS ─► trail ─► observations ──stream──► route ─► SQS FIFO ─► fold ─► findings ──stream──► alerts ─► SNS
-//!                                     ▲                     │                    ▲        │
+//! trail bucket ─► SQS ─► trail ─► observations ──stream──► route ─► SQS FIFO ─► fold ─► findings ──stream──► alerts ─► SNS, EventBridge
+//!                                     ▲                     │                    ▲        ├──stream──► security_hub ─► Security Hub
 //! CloudTrail, Bedrock,                │                     │              world │        └─► report ─► S3, HTTPS
 //! Organizations ◄─ reader roles ─ reconcile ──► (bucket) ───┼────────────────────┘
 //!                                     ▲                     │
@@ -22,10 +22,9 @@
 //! ```text
 //! lambda                              the loop, logs and settings of every function
 //!    ▼
-//! invocations  changes  trail  reconcile  route  fold  alerts  report  one for each function: audit-invocations,
-//!                                                                      audit-changes, audit-trail, reconcile,
-//!                                                                      route-observations, fold-findings,
-//!                                                                      send-alerts, report
+//! invocations  changes  trail  reconcile  route  fold  alerts  security_hub  report
+//!    │                                one for each function: audit-invocations, audit-changes, audit-trail, reconcile,
+//!    │                                route-observations, fold-findings, send-alerts, import-findings, report
 //!    │
 //!    ├─► observations ─► fact ─► partition        the table of facts
 //!    ├─► findings                                 the table of findings
@@ -76,6 +75,7 @@ pub mod rate_limit;
 pub mod reconcile;
 pub mod report;
 pub mod route;
+pub mod security_hub;
 pub mod settings;
 #[cfg(feature = "command-line")]
 pub mod snapshot;

@@ -21,8 +21,17 @@ use support::{
 };
 
 /// All functions.
-const FUNCTIONS: [&str; 8] =
-    ["audit-invocations", "audit-changes", "audit-trail", "reconcile", "route-observations", "fold-findings", "send-alerts", "report"];
+const FUNCTIONS: [&str; 9] = [
+    "audit-invocations",
+    "audit-changes",
+    "audit-trail",
+    "reconcile",
+    "route-observations",
+    "fold-findings",
+    "send-alerts",
+    "import-findings",
+    "report",
+];
 
 /// Variables with which each of them starts.
 const EVERY_VARIABLE: [(&str, &str); 8] = [
@@ -172,6 +181,14 @@ async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
     assert_eq!(ids, found.iter().map(|finding| finding.id.as_str()).collect(), "each is an event, whatever its severity");
 
     let services = Services::default();
+    let importer = services.start("import-findings", &endpoint, &common).await;
+    assert_eq!(importer.invoke(stream).await.unwrap(), json!({"batchItemFailures": []}));
+    assert_eq!(importer.invoke(json!({"kind": "import"})).await.unwrap(), json!({"batchItemFailures": []}));
+    let imported = services.seen.lock().unwrap().imported.clone();
+    assert_eq!(imported.len(), found.len(), "each is imported once, whatever its severity: {imported:?}");
+    assert!(imported.iter().all(|finding| finding["AwsAccountId"] == HUB && finding["Workflow"]["Status"] == "NEW"), "{imported:?}");
+
+    let services = Services::default();
     let report = services.start("report", &endpoint, &common).await;
     let answer = report.invoke(request("/findings", &[("account", MEMBER), ("severity", "HIGH")])).await.unwrap();
     assert_eq!(answer["statusCode"], json!(200));
@@ -219,6 +236,7 @@ async fn settings_that_make_no_sense_stop_the_start_and_say_so() {
         ),
         ("route-observations", vec![("OBSERVATIONS_TABLE", "t"), ("FINDINGS_TABLE", "t")], "FOLDS_QUEUE_URL"),
         ("send-alerts", vec![("FINDINGS_TABLE", "t")], "ALERTS_TOPIC_ARN"),
+        ("import-findings", vec![("FINDINGS_TABLE", "t")], "HUB_ACCOUNT"),
         ("report", vec![("FINDINGS_TABLE", "t")], "WORLD_BUCKET"),
         ("reconcile", vec![("OBSERVATIONS_TABLE", "t"), ("WORLD_BUCKET", "b")], "RECONCILE_QUEUE_URL"),
         (

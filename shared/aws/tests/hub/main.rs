@@ -15,6 +15,7 @@ mod engine;
 mod messages;
 mod one_at_a_time;
 mod reconciler;
+mod security_hub;
 #[path = "../support/mod.rs"]
 mod support;
 mod trail;

@@ -32,6 +32,8 @@ pub struct Received {
     pub published: Vec<String>,
     /// The details of the events that it put on EventBridge.
     pub events: Vec<Value>,
+    /// The findings that it imported into Security Hub.
+    pub imported: Vec<Value>,
     /// Messages that it sent to FIFO queues: group, deduplication id, body.
     pub sent: Vec<(String, String, String)>,
     /// For how many seconds it hid messages.
@@ -157,6 +159,16 @@ impl Services {
         }
         if header("x-amz-target").is_some_and(|target| target == "AWSEvents.PutEvents") {
             return (200, Vec::new(), self.put_events(&body).to_string().into_bytes());
+        }
+        // Signed for Security Hub in the function's Region.
+        let signed =
+            |service: &str| header("authorization").is_some_and(|value| value.contains(&format!("/us-east-1/{service}/aws4_request")));
+        if (method, target) == ("POST", "/findings/import") && signed("securityhub") {
+            let request: Value = serde_json::from_slice(&body).unwrap();
+            let findings = request["Findings"].as_array().unwrap();
+            self.seen.lock().unwrap().imported.extend(findings.iter().cloned());
+            let answer = json!({"FailedCount": 0, "SuccessCount": findings.len(), "FailedFindings": []});
+            return (200, Vec::new(), answer.to_string().into_bytes());
         }
         // All other requests are denied.
         let denied = ("x-amzn-errortype".to_owned(), "AccessDeniedException".to_owned());
