@@ -40,7 +40,12 @@ impl Deployment {
         let hub = hub.stack(
             HUB,
             REGION,
-            &[("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT), ("TrailBucketName", "org-trail")],
+            &[
+                ("OrganizationId", ORGANIZATION),
+                ("ManagementAccountId", MANAGEMENT),
+                ("TrailBucketName", "org-trail"),
+                ("SecurityHub", "true"),
+            ],
         );
         let of_member = [("OrganizationId", ORGANIZATION), ("HubAccountId", HUB), ("HubRegion", REGION), ("HubKeyArn", KEY)];
         let with = |account: &str, more: &[(&str, &str)]| member.stack(account, REGION, &[&of_member, more].concat());

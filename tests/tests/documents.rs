@@ -118,18 +118,24 @@ fn what_the_text_names_exists() {
         let name = example.unwrap().file_name().into_string().unwrap();
         assert!(document.contains(&format!("(../deploy/{name})")), "nothing says what deploy/{name} is for");
     }
-    let stack = hub.stack("111122223333", "us-east-1", &[("OrganizationId", "o-exampleorgid")]);
-    let alarms: Vec<_> = stack.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| text(&alarm["AlarmName"])).collect();
-    for kind in ["dead-letters", "late", "errors", "configuration-unreadable", "quarantined-account", "silent-account"] {
-        assert!(alarms.iter().any(|alarm| alarm.starts_with(&format!("guardrail-audit-{kind}"))), "{kind}");
+    let alarms = |parameters: &[(&str, &str)]| -> Vec<String> {
+        let stack = hub.stack("111122223333", "us-east-1", parameters);
+        stack.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| text(&alarm["AlarmName"])).collect()
+    };
+    let all = alarms(&[("OrganizationId", "o-exampleorgid"), ("SecurityHub", "true")]);
+    for kind in ["dead-letters", "late", "errors", "refused-imports", "configuration-unreadable", "quarantined-account", "silent-account"] {
+        assert!(all.iter().any(|alarm| alarm.starts_with(&format!("guardrail-audit-{kind}"))), "{kind}");
     }
-    let known = ["dead-letters-", "late-", "errors-", "configuration-unreadable", "quarantined-account", "silent-account"];
-    for alarm in &alarms {
+    let known =
+        ["dead-letters-", "late-", "errors-", "refused-imports", "configuration-unreadable", "quarantined-account", "silent-account"];
+    for alarm in &all {
         let name = alarm.strip_prefix("guardrail-audit-").unwrap();
         assert!(known.iter().any(|kind| name.starts_with(kind)), "nothing says what to do about {alarm}");
     }
-    let alone = hub.stack("111122223333", "us-east-1", &[]).of_type("AWS::CloudWatch::Alarm").count();
-    assert!(document.contains(&format!("alarms, {alone} alone and {} with an organization", alarms.len())), "{alone} and {}", alarms.len());
+    let (alone, organization) = (alarms(&[]).len(), alarms(&[("OrganizationId", "o-exampleorgid")]).len());
+    let said =
+        format!("alarms, {alone} alone and {organization} with an organization, and {} with `SecurityHub`", all.len() - organization);
+    assert!(document.contains(&said), "{said}");
 }
 
 /// The event selectors that the text and the template give a trail cover every operation that runs a model.

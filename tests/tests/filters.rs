@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 /// The function of each event source mapping, with the patterns of its filter. Without a pattern every record passes.
 fn mappings() -> Vec<(String, Vec<String>)> {
-    let hub = Template::hub().stack(HUB, REGION, &[("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT)]);
+    let parameters = [("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT), ("SecurityHub", "true")];
+    let hub = Template::hub().stack(HUB, REGION, &parameters);
     let member = Template::member().stack(MEMBER, REGION, &[]);
     let patterns = |mapping: &Value| -> Vec<String> {
         let filters = mapping["FilterCriteria"]["Filters"].as_array().cloned().unwrap_or_default();
@@ -40,6 +41,9 @@ fn one_account_s_writes_make_no_other_s_late() {
         .unwrap();
     assert_eq!(router["Events"]["Facts"]["Properties"]["ParallelizationFactor"], 10);
 }
+
+/// The functions that take the stream of findings, of which a stream allows two.
+const OF_FINDINGS: [&str; 2] = ["guardrail-audit-import-findings", "guardrail-audit-send-alerts"];
 
 /// A stream record as Lambda matches it: an inserted item has no old image, a removed one no new image.
 fn record(name: &str, item: &Value) -> Value {
@@ -75,20 +79,22 @@ fn item(pk: &str, entity: Option<&str>) -> Value {
 }
 
 #[test]
-fn alerts_receive_findings_that_are_new_changed_or_removed_and_nothing_else() {
+fn alerts_and_security_hub_receive_findings_that_are_new_changed_or_removed_and_nothing_else() {
     let engine = Engine::start();
     let client = engine.client(HUB);
     let all = mappings();
-    assert_eq!(all.len(), 7, "{all:?}");
+    assert_eq!(all.len(), 8, "{all:?}");
     let filtered: Vec<_> = all.iter().filter(|(_, patterns)| !patterns.is_empty()).collect();
-    let [(function, patterns)] = filtered.as_slice() else { panic!("{filtered:?}") };
-    assert_eq!(function, "guardrail-audit-send-alerts");
+    let [(first, patterns), (second, same)] = filtered.as_slice() else { panic!("{filtered:?}") };
+    assert_eq!([first, second], OF_FINDINGS);
+    assert_eq!(patterns, same);
     for name in ["INSERT", "MODIFY", "REMOVE"] {
         let finding = record(name, &item("FINDINGS#222233334444", Some("FINDING")));
         assert!(comes_through(&client, patterns, &finding), "{name} of a finding");
         for (pk, entity) in [
             ("ROLLUP#222233334444#us-east-1", Some("ROLLUP")),
             ("ALERT#f", Some("ALERT")),
+            ("SECURITYHUB#222233334444", None),
             ("ACCOUNT#222233334444", Some("PARTITION")),
             ("NOTES#222233334444", Some("NOTE")),
             ("QUIET", None),
@@ -103,6 +109,6 @@ fn alerts_receive_findings_that_are_new_changed_or_removed_and_nothing_else() {
 #[test]
 fn no_evidence_and_no_message_is_filtered_out() {
     for (function, patterns) in mappings() {
-        assert!(patterns.is_empty() || function == "guardrail-audit-send-alerts", "{function}: {patterns:?}");
+        assert!(patterns.is_empty() || OF_FINDINGS.contains(&function.as_str()), "{function}: {patterns:?}");
     }
 }

@@ -361,9 +361,13 @@ fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
         configuration["Environment"]["Variables"]["ALERT_MINIMUM_SEVERITY"].clone()
     };
     assert_eq!(severity(), "MEDIUM");
-    let upgraded = stack::deploy(engine, ALONE, &built.hub(), &[("AlertMinimumSeverity", "HIGH")]);
+    let upgraded = stack::deploy(engine, ALONE, &built.hub(), &[("AlertMinimumSeverity", "HIGH"), ("SecurityHub", "true")]);
     assert_eq!(upgraded, outputs);
     assert_eq!(severity(), "HIGH");
+    // The engine has no Security Hub to import into; the function behind the parameter is there.
+    let path = "/2015-03-31/functions/guardrail-audit-import-findings/configuration";
+    let importer: Value = serde_json::from_slice(&account.send("lambda", "GET", path, &[], &[]).unwrap()).unwrap();
+    assert_eq!(importer["Environment"]["Variables"]["HUB_ACCOUNT"], ALONE);
 
     // `sam delete` looks for its artifacts under S3's own name, which here is another.
     account.query("cloudformation", &[("Action", "DeleteStack"), ("StackName", "guardrail-audit")]).unwrap();

@@ -98,6 +98,7 @@ fn everything(who: &str) -> Vec<(String, Call)> {
             "QUIET",
             "QUARANTINE",
             "ALERT#f",
+            "SECURITYHUB#222233334444",
             "DIGEST",
             "DOCUMENT",
         ] {
@@ -123,6 +124,7 @@ fn everything(who: &str) -> Vec<(String, Call)> {
         "folds-dead.fifo",
         "facts-dead",
         "alerts-dead",
+        "imports-dead",
         "calls",
         "changes",
         "undelivered",
@@ -162,6 +164,7 @@ fn everything(who: &str) -> Vec<(String, Call)> {
         "route-observations",
         "fold-findings",
         "send-alerts",
+        "import-findings",
         "report",
         "invocations",
         "changes",
@@ -172,6 +175,15 @@ fn everything(who: &str) -> Vec<(String, Call)> {
             let call = call(who, &format!("lambda:{action}"), &arn).with("lambda:FunctionUrlAuthType", &["AWS_IAM"]);
             add(format!("{action} {function}"), call);
         }
+    }
+    for (action, resource) in [
+        ("BatchImportFindings", "product/111122223333/default"),
+        ("BatchUpdateFindings", "hub/default"),
+        ("GetFindings", "hub/default"),
+        ("UpdateSecurityHubConfiguration", "hub/default"),
+        ("DisableSecurityHub", "hub/default"),
+    ] {
+        add(action.to_owned(), call(who, &format!("securityhub:{action}"), &security_hub(resource)).in_account(HUB));
     }
     for (account, name) in [(HUB, "hub"), (MEMBER, "member"), (FORWARDER, "forwarder"), (MANAGEMENT, "management")] {
         for global in ["reader", "heartbeat"] {

@@ -26,6 +26,10 @@ fn sqs(account: &str, queue: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{account}:guardrail-audit-{queue}")
 }
 
+fn security_hub(resource: &str) -> String {
+    format!("arn:aws:securityhub:{REGION}:{HUB}:{resource}")
+}
+
 fn bedrock(account: &str, resource: &str) -> String {
     format!("arn:aws:bedrock:{REGION}:{account}:{resource}")
 }
@@ -170,6 +174,7 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     for action in ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"] {
         calls.push(call(&hub("route-observations"), action, &stream(OBSERVATIONS)));
         calls.push(call(&hub("send-alerts"), action, &stream(FINDINGS)));
+        calls.push(call(&hub("import-findings"), action, &stream(FINDINGS)));
     }
     calls.push(call(&hub("fold-findings"), "dynamodb:Query", OBSERVATIONS));
     for queue in ["facts-dead", "folds.fifo", "reconcile"] {
@@ -199,6 +204,15 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     calls.push(call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]));
     calls.push(call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["DIGEST"]));
     calls.push(call(&hub("send-alerts"), "dynamodb:GetItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]));
+    calls.push(call(&hub("import-findings"), "securityhub:BatchImportFindings", &security_hub("product/111122223333/default")));
+    for action in ["securityhub:BatchUpdateFindings", "securityhub:GetFindings"] {
+        calls.push(call(&hub("import-findings"), action, &security_hub("hub/default")));
+    }
+    for action in ["dynamodb:PutItem", "dynamodb:DeleteItem"] {
+        calls.push(call(&hub("import-findings"), action, FINDINGS).with("dynamodb:LeadingKeys", &["SECURITYHUB#222233334444"]));
+    }
+    calls.push(key(&hub("import-findings"), "kms:GenerateDataKey", "dynamodb"));
+    calls.push(call(&hub("import-findings"), "sqs:SendMessage", &sqs(HUB, "imports-dead")));
     check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
 }
 
@@ -424,6 +438,12 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:UpdateItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
+        // import-findings keeps what it gave, and imports as no other product.
+        call(&hub("import-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
+        call(&hub("import-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
+        call(&hub("import-findings"), "securityhub:BatchImportFindings", &security_hub("product/aws/guardduty")),
+        call(&hub("import-findings"), "securityhub:DisableSecurityHub", &security_hub("hub/default")),
+        call(&hub("send-alerts"), "securityhub:BatchImportFindings", &security_hub("product/111122223333/default")),
         put(&hub("fold-findings"), &[&own_key(MEMBER)]),
         // The router keeps the index, and never a finding; it hands accounts over, and takes none.
         call(&hub("route-observations"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
@@ -464,6 +484,7 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         "route-observations",
         "fold-findings",
         "send-alerts",
+        "import-findings",
         "report",
         "invocations",
         "changes",
