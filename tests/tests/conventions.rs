@@ -176,6 +176,51 @@ fn members_cost_nothing_while_idle() {
     assert!(forwarder.resources.contains_key("HeartbeatRule") && forwarder.resources.contains_key("HeartbeatPermission"));
 }
 
+/// The metrics of the namespace `GuardrailAudit` that a dashboard or an alarm looks at, each with its function, are written by that function, and
+/// so are the lines of logs.
+#[test]
+fn what_dashboard_and_alarms_look_at_is_written() {
+    let parameters = [("OrganizationId", ORGANIZATION), ("SecurityHub", "true")];
+    let hub = Template::hub().stack(HUB, REGION, &parameters);
+    let (_, dashboard) = hub.of_type("AWS::CloudWatch::Dashboard").next().unwrap();
+    let body: Value = serde_json::from_str(&text(&dashboard["DashboardBody"])).unwrap();
+    let widgets: Vec<&Value> = body["widgets"].as_array().unwrap().iter().map(|widget| &widget["properties"]).collect();
+    let mut metrics: Vec<(String, String)> = widgets
+        .iter()
+        .flat_map(|widget| widget["metrics"].as_array().into_iter().flatten())
+        .filter(|metric| metric[0] == "GuardrailAudit")
+        .map(|metric| (text(&metric[1]), text(&metric[3])))
+        .collect();
+    assert_eq!(metrics.iter().filter(|(_, function)| function == "report").count(), 6, "{metrics:?}");
+    for (_, alarm) in hub.of_type("AWS::CloudWatch::Alarm").filter(|(_, alarm)| alarm["Namespace"] == "GuardrailAudit") {
+        metrics.push((text(&alarm["MetricName"]), text(&alarm["Dimensions"][0]["Value"])));
+    }
+    let sources = |module: &str| -> String {
+        let source = root().join("shared/aws/src");
+        let below = source.join(module);
+        let files = below.is_dir().then(|| files_below(&below)).into_iter().flatten().chain([source.join(format!("{module}.rs"))]);
+        files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    };
+    for (metric, function) in metrics {
+        let module = match function.as_str() {
+            "import-findings" => "security_hub",
+            "fold-findings" => "fold",
+            function => function,
+        };
+        let source = sources(module);
+        assert!(source.contains(&format!("(\"{metric}\", ")), "{function} writes no metric {metric}");
+        assert!(source.contains(&format!("\"{function}\"")), "shared/aws/src/{module} isn't that of {function}");
+    }
+    let mut queries = 0;
+    for query in widgets.iter().filter_map(|widget| widget["query"].as_str()) {
+        let function = query.split("guardrail-audit-").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+        let message = query.split("message = '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+        assert!(sources(function).contains(&format!("\"{message}\"")), "{function} writes no line `{message}`");
+        queries += 1;
+    }
+    assert_eq!(queries, 2);
+}
+
 /// The functions read every variable that a template sets.
 #[test]
 fn the_functions_read_what_the_templates_set() {

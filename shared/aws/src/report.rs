@@ -1,6 +1,7 @@
 //! `report`: answers queries for findings over HTTPS (a function URL), and writes reports to S3 on a schedule.
 
 mod csv;
+mod dashboard;
 pub(crate) mod missing;
 pub(crate) mod page;
 mod query;
@@ -38,6 +39,7 @@ use crate::{
     error::{self, BoxError, CallError, ErrorKind},
     findings::{Basis, Findings, Page, Quarantine, Stored},
     lambda::{Handler, Invocation, half_until},
+    metrics::Metrics,
     observations::Item,
     settings::Environment,
     world,
@@ -49,6 +51,7 @@ pub struct Reports<B> {
     findings: Findings,
     bucket: B,
     prefix: String,
+    metrics: Metrics,
     clock: Clock,
 }
 
@@ -81,6 +84,9 @@ pub struct Answer {
     /// The body.
     pub body: String,
 }
+
+/// The name of the function in its metrics.
+const FUNCTION: &str = "report";
 
 /// Pages of an index that are read for one response. What remains is behind the token.
 const PAGES: usize = 20;
@@ -120,14 +126,17 @@ impl Reports<S3Bucket> {
         let aws = Aws::from_environment().await;
         let aws = Arc::new(hub_region.map_or_else(|| aws.in_own_region(), |region| aws.in_region(&region)));
         connections::open_to_dynamodb(&aws).await;
-        Ok(Self::new(Findings::new(Arc::clone(&aws), table), S3Bucket::new(aws, bucket), prefix, Clock::System))
+        let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, FUNCTION, Clock::System);
+        let reports = Self::new(Findings::new(Arc::clone(&aws), table), S3Bucket::new(aws, bucket), prefix, Clock::System);
+        Ok(Reports { metrics, ..reports })
     }
 }
 
 impl<B: Bucket> Reports<B> {
-    /// Reports about these findings, written to this bucket below the prefix.
+    /// Reports about these findings, written to this bucket below the prefix, without metrics.
     pub fn new(findings: Findings, bucket: B, prefix: String, clock: Clock) -> Self {
-        Reports { findings, bucket, prefix, clock }
+        let metrics = Metrics::new(String::new(), FUNCTION, clock).silent();
+        Reports { findings, bucket, prefix, metrics, clock }
     }
 
     /// Answers a query, given the path and parameters of its URL. What can't be read before it is `enough` is missing from the answer, which
@@ -313,6 +322,7 @@ impl<B: Bucket> Reports<B> {
         for why in &whole.incomplete {
             tracing::warn!(why, "the report is not whole");
         }
+        self.show_on_dashboard(&whole);
         let page = audit_page::html(&whole).map_err(|error| CallError::new("write the report as a page", ErrorKind::Refused, error))?;
         let blind: Vec<v1::BlindRow<'_>> = whole.blind.iter().map(v1::BlindRow::from).collect();
         let timeline: Vec<v1::TimelineRow<'_>> = whole.timeline.iter().map(v1::TimelineRow::from).collect();
