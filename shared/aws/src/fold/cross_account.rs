@@ -51,7 +51,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     writing.spawn(async move { observations.request_fold(account_region, time, because).await });
                 }
                 while let Some(written) = writing.join_next().await {
-                    written.map_err(panicked("tell an account"))??;
+                    written.map_err(panicked("write a fact for another account"))??;
                 }
             }
             self.findings.forget_organization_change(account, &event_id).await?;
