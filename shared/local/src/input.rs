@@ -94,15 +94,14 @@ pub(crate) fn is_hidden(name: &str) -> bool {
     file.starts_with('.') || name.contains("__MACOSX/")
 }
 
-/// The error when inputs can't be listed.
+/// The error when a path that the user named can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to list `{}`", path.display())]
+#[error("failed to read `{}`: {why}", path.display())]
 pub struct ListError {
-    /// The path that was to be listed.
+    /// The path as the user named it.
     pub path: PathBuf,
-    /// The cause.
-    #[source]
-    pub source: walkdir::Error,
+    /// The reason, as messages show it.
+    pub why: String,
 }
 
 /// Lists the inputs behind the paths, in the order of their names. A folder stands for every file below it, whatever its name, because
@@ -125,7 +124,7 @@ pub fn list(paths: &[PathBuf], without: &[PathBuf]) -> Result<Vec<Input>, ListEr
         for entry in walk {
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(source) if source.depth() == 0 => return Err(ListError { path: path.clone(), source }),
+                Err(error) if error.depth() == 0 => return Err(ListError { path: path.clone(), why: why(&error) }),
                 Err(error) => {
                     inputs.push(broken(path, &error));
                     continue;
@@ -148,10 +147,11 @@ fn broken(folder: &Path, error: &walkdir::Error) -> Input {
     Input::Broken { path: error.path().unwrap_or(folder).to_owned(), why: why(error) }
 }
 
-/// Explains, without its path, why something in a folder can't be opened.
+/// Explains, without its path, why something can't be opened.
 pub(crate) fn why(error: &walkdir::Error) -> String {
     match (error.loop_ancestor(), error.io_error()) {
         (Some(ancestor), _) => format!("a link back to `{}`, which it lies in", ancestor.display()),
+        (None, Some(error)) if error.kind() == std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
         (None, Some(error)) => error.to_string(),
         (None, None) => error.to_string(),
     }

@@ -15,7 +15,7 @@ pub use aggregates::Added;
 pub use conclusions::{Revision, Summary, records};
 pub use evidence::RecordId;
 pub use opening::on_wait;
-use opening::{FileKind, file_kind, wait};
+use opening::{FileKind, file_kind, message_of, open_error, wait};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 /// The version of the tables. An earlier one is brought to it; a store of any other version is refused and left unchanged.
@@ -36,14 +36,16 @@ pub struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database engine failed.
-    #[error("failed to {action}")]
+    #[error("failed to {action}: {}", message_of(cause))]
     Sqlite {
         /// What was being done.
         action: &'static str,
-        /// The cause.
-        #[source]
-        source: rusqlite::Error,
+        /// The cause. It is no source of this error, because it ends in a number that only SQLite knows.
+        cause: rusqlite::Error,
     },
+    /// The path leads to nothing that can be opened.
+    #[error("{0}")]
+    Unopened(String),
     /// Another run is writing to the store and didn't finish in time.
     #[error("another run has been writing to the store for a minute: try again when it is through")]
     Busy,
@@ -53,6 +55,9 @@ pub enum StoreError {
         /// The version of the file's tables; zero in a database that is no store.
         found: i64,
     },
+    /// The file is of another kind.
+    #[error("not a store: the file is no SQLite database")]
+    Foreign,
     /// The file is empty, where a store must exist.
     #[error("not a store: the file is empty")]
     Empty,
@@ -68,33 +73,37 @@ pub enum StoreError {
 }
 
 fn failed(action: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
-    move |source| match source.sqlite_error_code() {
+    move |cause| match cause.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
-        _ => StoreError::Sqlite { action, source },
+        Some(ErrorCode::NotADatabase) => StoreError::Foreign,
+        _ => StoreError::Sqlite { action, cause },
     }
 }
 
 impl Store {
     /// Opens a store, or creates one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(path).map_err(failed("open the store"))?, true)
+        let connection = Connection::open(path).map_err(|cause| open_error(path, true, cause))?;
+        Self::prepare(connection, true)
     }
 
     /// Opens a store that must exist. A file that is no store is left unchanged.
     pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
-        Self::prepare(Connection::open_with_flags(path, flags).map_err(failed("open the store"))?, false)
+        let connection = Connection::open_with_flags(path, flags).map_err(|cause| open_error(path, false, cause))?;
+        Self::prepare(connection, false)
     }
 
     fn prepare(mut connection: Connection, make: bool) -> Result<Self, StoreError> {
-        connection.busy_handler(Some(wait)).map_err(failed("open the store"))?;
-        match connection.transaction().and_then(|transaction| file_kind(&transaction)).map_err(failed("open the store"))? {
+        connection.busy_handler(Some(wait)).map_err(failed("read what the file is"))?;
+        match connection.transaction().and_then(|transaction| file_kind(&transaction)).map_err(failed("read what the file is"))? {
             FileKind::Store => {}
             FileKind::Nothing if !make => return Err(StoreError::Empty),
             FileKind::Nothing | FileKind::Older(_) => {
                 // Two runs may both see a missing or an older store: the second one finds the tables that the first one created.
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("open the store"))?;
-                match file_kind(&transaction).map_err(failed("open the store"))? {
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("read what the file is"))?;
+                match file_kind(&transaction).map_err(failed("read what the file is"))? {
                     FileKind::Store => {}
                     FileKind::Nothing => transaction.execute_batch(SCHEMA).map_err(failed("make the tables of the store"))?,
                     FileKind::Older(version) => {

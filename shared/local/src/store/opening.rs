@@ -1,10 +1,10 @@
 //! Opens a store: determines what its file is, and waits while another run writes to it.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{fs, io::ErrorKind, path::Path, sync::OnceLock, time::Duration};
 
 use rusqlite::Transaction;
 
-use super::VERSION;
+use super::{StoreError, VERSION, failed};
 
 /// How long a run sleeps between two attempts to lock the store.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -57,4 +57,30 @@ pub(super) fn file_kind(transaction: &Transaction<'_>) -> Result<FileKind, rusql
         (0, 0) => FileKind::Nothing,
         (found, _) => FileKind::Other(found),
     })
+}
+
+/// Explains why SQLite can't open a file. SQLite gives one answer for all reasons, so the file system is asked again.
+pub(super) fn open_error(path: &Path, makes_it: bool, cause: rusqlite::Error) -> StoreError {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let why = match fs::metadata(path) {
+        Ok(there) if there.is_dir() => "it is a folder: name a file".to_owned(),
+        Err(error) if error.kind() != ErrorKind::NotFound => error.to_string(),
+        Err(_) if !makes_it => "there is no such file; `audit --store` makes one".to_owned(),
+        Err(_) if !folder.exists() => format!("there is no folder `{}`", folder.display()),
+        Err(_) => format!("no file can be made in `{}`", folder.display()),
+        Ok(_) => match fs::File::open(path) {
+            Err(error) => error.to_string(),
+            Ok(_) => return failed("open it")(cause),
+        },
+    };
+    StoreError::Unopened(why)
+}
+
+/// What SQLite says of an error, without the number of its code.
+pub(super) fn message_of(error: &rusqlite::Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix("Error code ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, message)) => message.to_owned(),
+        None => text,
+    }
 }
