@@ -37,6 +37,14 @@ pub(crate) struct OutputArgs {
     pub(crate) strict: bool,
 }
 
+impl OutputArgs {
+    /// Refuses options that the format would ignore.
+    pub(crate) fn check(&self) -> Result<(), UsageError> {
+        self.export.check(self.format)?;
+        self.view.check(self.format)
+    }
+}
+
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {

@@ -39,7 +39,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
-    args.output.export.check(args.output.format)?;
+    args.output.check()?;
     let configured = configuration::of(&args.basis, &args.paths, console)?;
     let contents = if args.store.is_some() { Contents::Kept } else { Contents::Dropped };
     let world = load_world_with(args.basis.world.as_ref(), contents, console)?;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
-    args.output.export.check(args.output.format)?;
+    check(args)?;
     let source = Source::open(&args.source, console)?;
     let choices = source.choices()?;
     let selection = args.filter.selection(&choices, console);
@@ -45,6 +45,15 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
         None => conclude(&report, &args.output),
         Some(framework) => by_framework(&report, framework, args),
     }
+}
+
+/// Refuses options that would be ignored.
+fn check(args: &ReportArgs) -> Result<(), UsageError> {
+    args.output.check()?;
+    if args.framework.is_some() && args.output.view.is_given() {
+        return Err(UsageError("--framework has its own groups and order: leave out --group-by, --sort and --top".to_owned()));
+    }
+    Ok(())
 }
 
 /// Groups the findings by the entries of a framework that their rules map to.

@@ -21,14 +21,14 @@ use audit_core::{
 };
 
 use self::{
-    drawn::{Days, GUARDED, NOT_PROVABLE, UNGUARDED, bar},
+    drawn::{Days, GUARDED, NOT_PROVED, UNGUARDED, bar},
     facts::{Fact, Group},
 };
 use super::{
     table::{DIM, heading, indented, severity_style},
     text::{columns, counted, wrapped},
 };
-use crate::args::{GroupBy, Sort, ViewArgs};
+use crate::args::{GroupBy, ViewArgs};
 
 /// Accounts, and OUs, that are listed at most if nothing else was asked for.
 const ROWS_SHOWN: usize = 20;
@@ -114,19 +114,19 @@ fn shown(view: &ViewArgs, otherwise: usize) -> usize {
     }
 }
 
-/// Says how many rows are left out, and how to see them.
-fn and_more(out: &mut (impl Write + ?Sized), all: usize, shown: usize, indent: usize) -> io::Result<()> {
-    if all > shown { writeln!(out, "{:indent$}{DIM}and {} more: `--top {all}`{DIM:#}", "", all - shown) } else { Ok(()) }
+/// Says how many rows are left out, of what, and how to see them.
+fn and_more(out: &mut (impl Write + ?Sized), all: usize, shown: usize, what: &str, indent: usize) -> io::Result<()> {
+    if all <= shown {
+        return Ok(());
+    }
+    writeln!(out, "{:indent$}{DIM}and {}: `--top {all}`{DIM:#}", "", counted(all - shown, &format!("more {what}")))
 }
 
 fn accounts(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -> io::Result<()> {
-    let mut offending = report.offending_accounts();
+    let offending = facts::offending(report, view);
     heading(out, "Accounts that bypass or modify guardrails")?;
     if offending.is_empty() {
-        return writeln!(out, "{}\n", wrapped(&format!("  {}", no_accounts(report)), 2));
-    }
-    if view.sort == Sort::Calls {
-        offending.sort_by_key(|(_, sums)| Reverse(sums.calls.violation));
+        return writeln!(out, "  {}\n", wrapped(no_accounts(report), 2));
     }
     let has_bars = is_wide(WIDE);
     let days = Days::of(report).filter(|_| is_wide(VERY_WIDE));
@@ -144,9 +144,9 @@ fn accounts(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -
         ["ACCOUNT", "NAME", "CRITICAL", "HIGH", "MEDIUM", "UNGUARDED"].into_iter().chain(drawn).chain(["WORST"]).collect();
     let most = shown(view, ROWS_SHOWN);
     indented(out, 2, &titles, offending.iter().take(most).map(row))?;
-    and_more(out, offending.len(), most, 2)?;
+    and_more(out, offending.len(), most, "account", 2)?;
     if has_bars {
-        writeln!(out, "  {DIM}{GUARDED} guarded  {NOT_PROVABLE} can't be proved  {UNGUARDED} not guarded{DIM:#}")?;
+        writeln!(out, "  {DIM}{GUARDED} guarded  {NOT_PROVED} not proved  {UNGUARDED} not guarded{DIM:#}")?;
     }
     writeln!(out)
 }
@@ -180,7 +180,7 @@ fn units(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -> i
     };
     let most = shown(view, ROWS_SHOWN);
     indented(out, 2, &["OU", "OFFENDING", "GUARDED", "UNGUARDED", "NOT PROVABLE"], units.iter().take(most).map(row))?;
-    and_more(out, units.len(), most, 2)?;
+    and_more(out, units.len(), most, "OU", 2)?;
     writeln!(out)
 }
 
@@ -199,36 +199,50 @@ fn by_day(out: &mut (impl Write + ?Sized), report: &Report) -> io::Result<()> {
 }
 
 fn findings(out: &mut (impl Write + ?Sized), report: &Report, view: &ViewArgs) -> io::Result<()> {
-    let of = |status| report.findings.iter().filter(move |finding| finding.status == status);
-    let count = |status| of(status).count();
+    let with = |status| report.findings.iter().filter(move |finding| finding.status == status);
+    let count = |status| with(status).count();
     let (open, suppressed, resolved) = (count(Status::Open), count(Status::Suppressed), count(Status::Resolved));
     let left_out = report.filter.as_ref().and_then(|filter| filter.left_out).filter(|count| *count > 0);
     let left_out = left_out.map(|count| format!("; {count} others are left out")).unwrap_or_default();
     heading(out, &format!("Findings: {open} open, {suppressed} suppressed, {resolved} resolved{left_out}"))?;
-    let facts = facts::facts(of(Status::Open));
+    let facts = facts::facts(with(Status::Open));
     let rows = shown(view, if facts.len() > FULL_SHOWN { ROWS_OF_GROUP } else { usize::MAX });
-    let groups = facts::grouped(report, facts, view);
-    let listed: usize = groups.iter().map(|group| group.facts.len().min(rows)).sum();
-    let full = if listed > FULL_SHOWN { 1 } else { usize::MAX };
-    for group in &groups {
-        group_of_facts(out, report, group, view.group_by, rows, full)?;
+    let mut effects: BTreeMap<&str, usize> = BTreeMap::new();
+    for also in facts.iter().flat_map(|fact| &fact.also) {
+        *effects.entry(&also.rule).or_default() += 1;
     }
+    let groups = facts::grouped(report, facts, view);
+    let (most_groups, of) = match view.group_by() {
+        // Rules are few, and each of them says something else.
+        GroupBy::Rule => (usize::MAX, "rule"),
+        GroupBy::Account => (shown(view, ROWS_SHOWN), "account"),
+        GroupBy::Ou => (shown(view, ROWS_SHOWN), "OU"),
+        GroupBy::Region => (shown(view, ROWS_SHOWN), "Region"),
+    };
+    let listed: usize = groups.iter().take(most_groups).map(|group| group.facts.len().min(rows)).sum();
+    let full = if listed > FULL_SHOWN { 1 } else { usize::MAX };
+    for group in groups.iter().take(most_groups) {
+        let elsewhere = effects.get(group.name.as_str()).copied().unwrap_or(0);
+        group_of_facts(out, report, group, view.group_by(), elsewhere, (rows, full))?;
+    }
+    and_more(out, groups.len(), most_groups, of, 2)?;
     let most = shown(view, FULL_SHOWN);
-    for finding in of(Status::Suppressed).take(most) {
+    for finding in with(Status::Suppressed).take(most) {
         if let Some(suppression) = &finding.suppression {
             let suppressed = format!("{}  {}", finding.rule, account_and_region(report, finding));
             writeln!(out, "  {DIM}suppressed{DIM:#} {}", wrapped(&suppressed, 13))?;
             let (until, owner, reason) = (&suppression.until, &suppression.owner, &suppression.reason);
-            writeln!(out, "    {DIM}{}{DIM:#}", wrapped(&format!("until {until} by {owner}: {reason}"), 4))?;
+            let why = format!("until {until} by {owner}: {reason}; finding {}", short(finding));
+            writeln!(out, "    {DIM}{}{DIM:#}", wrapped(&why, 4))?;
         }
     }
-    and_more(out, suppressed, most, 2)?;
-    for finding in of(Status::Resolved).take(most) {
+    and_more(out, suppressed, most, "suppressed finding", 2)?;
+    for finding in with(Status::Resolved).take(most) {
         let at = finding.resolved_at.map(|at| format!(" at {at}")).unwrap_or_default();
-        let resolved = format!("{}  {}{at}", finding.rule, account_and_region(report, finding));
+        let resolved = format!("{}  {}{at}; finding {}", finding.rule, account_and_region(report, finding), short(finding));
         writeln!(out, "  {DIM}resolved{DIM:#}   {}", wrapped(&resolved, 13))?;
     }
-    and_more(out, resolved, most, 2)?;
+    and_more(out, resolved, most, "resolved finding", 2)?;
     writeln!(out)
 }
 
@@ -238,34 +252,39 @@ fn account_and_region(report: &Report, finding: &Finding) -> String {
     format!("{}/{}{name}", finding.account, finding.region)
 }
 
-/// Writes a group: the first facts in full, others in a row each.
+/// Writes a group: the first facts in full, others in a row each. Of the findings of its rule, `elsewhere` stand in other groups, with their
+/// causes.
 fn group_of_facts(
     out: &mut (impl Write + ?Sized),
     report: &Report,
     group: &Group<'_>,
     by: GroupBy,
-    rows: usize,
-    full: usize,
+    elsewhere: usize,
+    (rows, full): (usize, usize),
 ) -> io::Result<()> {
     let style = severity_style(group.severity());
-    let found = counted(group.findings(), "finding");
+    let (own, effects) = (group.facts.len(), group.effects());
     let accounts = counted(group.accounts().len(), "account");
     let severity = group.severity().as_str();
     let sums = if by == GroupBy::Rule {
         let calls = group.calls().map(|calls| format!(", {}", counted(usize::try_from(calls).unwrap_or(usize::MAX), "call")));
-        format!("{severity} {}: {found} in {accounts}{}", group.name, calls.unwrap_or_default())
+        let others = if effects == 1 { "other" } else { "others" };
+        let effects = (effects > 0).then(|| format!(" (and {effects} {others} of the same calls)")).unwrap_or_default();
+        let elsewhere = (elsewhere > 0).then(|| format!("; {elsewhere} more with their cause")).unwrap_or_default();
+        let found = counted(own, "finding");
+        format!("{severity} {}: {found} in {accounts}{}{effects}{elsewhere}", group.name, calls.unwrap_or_default())
     } else {
         let name = match by {
             GroupBy::Account => report.accounts.get(group.name.as_str()).map(|name| format!(" ({name})")).unwrap_or_default(),
             _ => format!(", {accounts}"),
         };
-        format!("{severity} {}{name}: {found}: {}", group.name, group.severities())
+        format!("{severity} {}{name}: {}: {}", group.name, counted(own + effects, "finding"), group.severities())
     };
     // The severity is the first word, so it is there in one piece.
     let sums = wrapped(&sums, 4);
     writeln!(out, "  {style}{severity}{style:#}{}", sums.strip_prefix(severity).unwrap_or(&sums))?;
     if let Some(rule) = rules::find(&group.name).filter(|_| by == GroupBy::Rule) {
-        let about = format!("{}; see `guardrail-audit rules {}`", rule.title, group.name);
+        let about = format!("{}; see `guardrail-audit rules {}`", group.title().unwrap_or(rule.title), group.name);
         writeln!(out, "    {DIM}{}{DIM:#}", wrapped(&about, 4))?;
     }
     let mut listed = group.facts.iter().take(rows);
@@ -280,7 +299,7 @@ fn group_of_facts(
         rule.into_iter().chain([format!("{}/{}", finding.account, finding.region), name, finding.count.to_string(), last, id]).collect()
     };
     indented(out, 4, &[], listed.map(row))?;
-    and_more(out, group.facts.len(), rows, 4)
+    and_more(out, own, rows, "finding", 4)
 }
 
 /// The part of an id that commands take and that people copy.

@@ -7,7 +7,7 @@ use audit_core::{arn::is_account_id, doctor, json::printable, policy::lint::Leve
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{columns, wrapped, wrapped_to};
+use super::text::{WIDEST, columns, wrapped, wrapped_to};
 
 const HEADING: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
@@ -28,7 +28,8 @@ pub(crate) fn headed(out: &mut (impl Write + ?Sized), heading: &[&str], rows: im
     indented(out, 0, heading, rows)
 }
 
-/// Writes rows that are indented, with a heading if there is one.
+/// Writes rows that are indented, with a heading if there is one. Where there is no terminal, indented rows are as wide as the text that they
+/// stand in, and others, which programs read, are one line each.
 pub(crate) fn indented(
     out: &mut (impl Write + ?Sized),
     indent: usize,
@@ -36,7 +37,8 @@ pub(crate) fn indented(
     rows: impl Iterator<Item = Vec<String>>,
 ) -> io::Result<()> {
     let grid = Grid::new(heading, rows);
-    for line in grid.lines(columns().map(|columns| columns.saturating_sub(indent))) {
+    let room = columns().or((indent > 0).then_some(WIDEST));
+    for line in grid.lines(room.map(|columns| columns.saturating_sub(indent))) {
         // An empty line gets no blanks.
         let indent = if line.is_empty() { 0 } else { indent };
         writeln!(out, "{:indent$}{line}", "")?;

@@ -5,7 +5,7 @@ use comfy_table::Table;
 use unicode_width::UnicodeWidthStr as _;
 
 /// Columns of the longest line, however wide the terminal is, and where there is no terminal.
-const WIDEST: usize = 110;
+pub(super) const WIDEST: usize = 110;
 
 /// Columns that a line has at least, however narrow the terminal is.
 const NARROWEST: usize = 40;

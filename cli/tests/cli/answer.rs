@@ -106,17 +106,24 @@ fn hundreds_of_findings_stay_readable() {
     assert!(by_rule.lines().count() < 120, "{} lines", by_rule.lines().count());
     assert!(by_rule.lines().all(|line| line.chars().count() <= 80), "{by_rule}");
     // The two rules state one fact, and it stands once.
-    assert!(by_rule.contains("HIGH account-not-covered: 1200 findings in 300 accounts, 600 calls"), "{by_rule}");
+    let heading = "HIGH account-not-covered: 600 findings in 300 accounts, 600 calls (and 600 others of the same calls)";
+    assert!(by_rule.split_whitespace().collect::<Vec<_>>().join(" ").contains(heading), "{by_rule}");
     assert!(!by_rule.contains("HIGH invocation-without-guardrail:") && by_rule.contains("of the same calls: invocation-without-guardrail"));
-    assert!(by_rule.contains("and 280 more: `--top 300`") && by_rule.contains("and 595 more: `--top 600`"), "{by_rule}");
+    assert!(by_rule.contains("and 280 more accounts: `--top 300`") && by_rule.contains("and 595 more findings: `--top 600`"), "{by_rule}");
     assert!(by_rule.contains("alpha") && by_rule.contains("100 of 100"), "a sum of each OU: {by_rule}");
     assert!(by_rule.starts_with("None of 600 calls that had to be guarded was provably guarded; 600 were not"), "{by_rule}");
     let last_screen = by_rule.lines().rev().take(24).collect::<Vec<_>>().join("\n");
     assert!(last_screen.contains("Calls: 600") && last_screen.contains("None of 600 calls"), "{last_screen}");
-    for (group_by, groups) in [("ou", 3), ("region", 2), ("account", 300)] {
-        let grouped = audit(&["--group-by", group_by, "--top", "1"]);
-        let headings = grouped.lines().filter(|line| line.starts_with("  HIGH ")).count();
-        assert_eq!(headings, groups, "by {group_by}: {grouped}");
+    for (group_by, groups, more) in [
+        ("ou", 3, "and 2 more OUs: `--top 3`"),
+        ("region", 2, "and 1 more Region: `--top 2`"),
+        ("account", 20, "and 299 more accounts: `--top 300`"),
+    ] {
+        let headings = |text: &str| text.lines().filter(|line| line.starts_with("  HIGH ")).count();
+        let (grouped, first) = (audit(&["--group-by", group_by]), audit(&["--group-by", group_by, "--top", "1"]));
+        assert_eq!((headings(&grouped), headings(&first)), (groups, 1), "by {group_by}: {grouped}");
+        assert!(grouped.lines().count() < 300 && first.lines().count() < 80, "by {group_by}: {grouped}");
+        assert!(first.split_once("Findings: ").unwrap().1.contains(more), "by {group_by}: {first}");
     }
     let everything = audit(&["--top", "0"]);
     let found = everything.split_once("Findings: ").unwrap().1.split_once("Blind spots").unwrap().0;
@@ -232,4 +239,108 @@ fn a_configuration_that_cannot_be_read_is_not_taken_for_none() {
         ran.code,
         ran.stderr
     );
+}
+
+/// The headings of groups in a table, each in one line, without its severity.
+fn headings(table: &str) -> Vec<String> {
+    let found = table.split_once("Findings: ").unwrap().1.split_once("Blind spots").unwrap().0;
+    let mut headings: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in found.lines() {
+        let severity = ["CRITICAL ", "HIGH ", "MEDIUM ", "LOW ", "INFORMATIONAL "]
+            .into_iter()
+            .find_map(|severity| line.strip_prefix("  ")?.strip_prefix(severity));
+        if let Some(heading) = severity {
+            headings.push(heading.to_owned());
+            is_open = true;
+        } else if is_open && line.starts_with("    ") && !line.contains("; see ") && line.contains("same calls") {
+            headings.last_mut().unwrap().push_str(line.trim());
+        } else {
+            is_open = false;
+        }
+    }
+    headings
+}
+
+#[test]
+fn the_table_counts_a_rule_s_findings_as_json_does() {
+    let (logs, world) = (demo("AWSLogs"), demo("world"));
+    let audit = |more: &[&str]| {
+        ran(program()
+            .args([&["audit", &logs, "--world", &world, "--now", NOW, "--fail-on", "never", "--quiet"], more].concat())
+            .env("COLUMNS", "200"))
+    };
+    let mut by_rule: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+    for finding in audit(&["--format", "json"]).json()["findings"].as_array().unwrap() {
+        if finding["status"] == "OPEN" {
+            *by_rule.entry(finding["rule"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    let (mut own, mut others) = (0, 0);
+    let table = audit(&[]).stdout;
+    let number = |text: &str, before: &str| -> u64 {
+        let (start, _) = text.split_once(before).unwrap_or_default();
+        start.rsplit([' ', '(']).next().unwrap().parse().unwrap_or(0)
+    };
+    for heading in headings(&table) {
+        let (rule, counts) = heading.split_once(": ").unwrap();
+        let found = number(counts, " finding");
+        assert_eq!(found + number(counts, " more with their cause"), by_rule[rule], "{heading}");
+        own += found;
+        others += number(counts, " other");
+    }
+    assert!(others > 0 && own + others == by_rule.values().sum::<u64>(), "{own} and {others}: {table}");
+}
+
+#[test]
+fn groups_of_accounts_stand_in_the_order_of_the_accounts() {
+    let (logs, world) = (demo("AWSLogs"), demo("world"));
+    for sort in ["severity", "calls"] {
+        let table = run(&["audit", &logs, "--world", &world, "--now", NOW, "--group-by", "account", "--sort", sort, "--quiet"]).stdout;
+        let accounts = table.lines().skip_while(|line| !line.contains("ACCOUNT ")).skip(1).take_while(|line| !line.is_empty());
+        let listed: Vec<&str> = accounts.filter_map(|line| line.split_whitespace().next()).filter(|word| word.len() == 12).collect();
+        let headings = headings(&table);
+        let grouped: Vec<&str> = headings.iter().map(|heading| &heading[..12]).take(listed.len()).collect();
+        assert!(listed.len() > 5);
+        assert_eq!(grouped, listed, "by {sort}: {table}");
+    }
+}
+
+#[test]
+fn a_heading_claims_no_change_that_was_only_tried() {
+    let (logs, world) = (demo("AWSLogs"), demo("world"));
+    let table = run(&["audit", &logs, "--world", &world, "--now", NOW, "--quiet"]).stdout;
+    let about = |rule: &str| table.lines().skip_while(|line| !line.contains(&format!(" {rule}: "))).nth(1).unwrap().trim().to_owned();
+    // The only account of the demo that leaves is refused.
+    assert!(table.contains("LeaveOrganization") && !about("account-left").starts_with("An account left"), "{}", about("account-left"));
+    assert!(about("guardrail-weakened").starts_with("Some control of a guardrail got weaker"), "{}", about("guardrail-weakened"));
+}
+
+#[test]
+fn what_is_no_table_is_not_arranged() {
+    for (arguments, option) in [
+        (&["--sort", "calls", "--format", "json"][..], "--sort"),
+        (&["--top", "5", "--format", "csv"], "--top"),
+        (&["--group-by", "rule", "--format", "markdown"], "--group-by"),
+        (&["--framework", "owasp-llm", "--top", "5"], "--top"),
+    ] {
+        let ran = run(&[&["report", "--store", "nosuch.db"], arguments].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(option), "{arguments:?}: {}", ran.shown());
+    }
+    let ran = run(&["audit", "nosuch", "--sort", "recent", "--format", "html"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--sort arranges the table"), "{}", ran.shown());
+}
+
+#[test]
+fn where_there_is_no_terminal_tables_are_as_wide_as_the_text() {
+    let (logs, world, config) = (demo("AWSLogs"), demo("world"), demo("guardrail-audit.toml"));
+    let table =
+        ran(program().args(["audit", &logs, "--world", &world, "--now", NOW, "--config", &config, "--quiet"]).env_remove("COLUMNS")).stdout;
+    let widest = table.lines().max_by_key(|line| line.chars().count()).unwrap();
+    assert!(widest.chars().count() <= 110, "{}: {widest}", widest.chars().count());
+    // Every finding has its id, those that are no longer open, too.
+    let json = run(&["audit", &logs, "--world", &world, "--now", NOW, "--config", &config, "--quiet", "--format", "json"]).json();
+    for finding in json["findings"].as_array().unwrap() {
+        assert!(table.contains(&finding["id"].as_str().unwrap()[..12]), "{}", finding["rule"]);
+    }
 }

@@ -12,8 +12,11 @@ use audit_core::{
     verdict::Verdict,
 };
 
+/// Calls that were provably guarded.
 pub(super) const GUARDED: char = '█';
-pub(super) const NOT_PROVABLE: char = '▒';
+/// Calls that were guarded only if nothing changed unseen, and calls of which nothing can be proved.
+pub(super) const NOT_PROVED: char = '▒';
+/// Calls that were not guarded.
 pub(super) const UNGUARDED: char = '·';
 
 /// Draws the share of calls that were guarded. A single call that was not, or can't be proved, takes a whole step away, so that a full bar
@@ -28,9 +31,9 @@ pub(super) fn bar(sums: &AccountSums<'_>) -> String {
     let guarded = steps(sums.guarded());
     let rest = STEPS - guarded;
     let open = all - sums.guarded() - violations;
-    let not_provable = if violations == 0 { rest } else { steps(open).max(u64::from(open > 0)).min(rest - 1) };
+    let not_proved = if violations == 0 { rest } else { steps(open).max(u64::from(open > 0)).min(rest - 1) };
     let draw = |of: char, count: u64| std::iter::repeat_n(of, usize::try_from(count).unwrap_or(0));
-    draw(GUARDED, guarded).chain(draw(NOT_PROVABLE, not_provable)).chain(draw(UNGUARDED, rest - not_provable)).collect()
+    draw(GUARDED, guarded).chain(draw(NOT_PROVED, not_proved)).chain(draw(UNGUARDED, rest - not_proved)).collect()
 }
 
 /// The heights of a line over time, the last one for days on which every call was guarded.

@@ -8,7 +8,7 @@ use std::{
 use audit_core::{
     arn::AccountId,
     finding::Finding,
-    report::Report,
+    report::{Report, headline::AccountSums},
     rule::{Check, Correlation},
     rules,
     severity::Severity,
@@ -76,8 +76,17 @@ impl Group<'_> {
         self.facts.iter().map(Fact::severity).max().unwrap_or(Severity::Informational)
     }
 
-    pub(super) fn findings(&self) -> usize {
-        self.facts.iter().map(|fact| fact.findings().count()).sum()
+    /// The number of findings that stand with others, as their effects.
+    pub(super) fn effects(&self) -> usize {
+        self.facts.iter().map(|fact| fact.also.len()).sum()
+    }
+
+    /// What all of its findings are called, if that is the same. It may be something else than their rule says: that a change was tried, but
+    /// refused.
+    pub(super) fn title(&self) -> Option<&str> {
+        let mut titles = self.facts.iter().map(|fact| fact.finding.title.as_str());
+        let first = titles.next()?;
+        titles.all(|title| title == first).then_some(first)
     }
 
     pub(super) fn accounts(&self) -> BTreeSet<&AccountId> {
@@ -106,9 +115,18 @@ impl Group<'_> {
     }
 }
 
+/// The accounts that bypass or modify guardrails, in the order in which the arguments want them.
+pub(super) fn offending<'r>(report: &'r Report, view: &ViewArgs) -> Vec<(&'r AccountId, AccountSums<'r>)> {
+    let mut offending = report.offending_accounts();
+    if view.sort() == Sort::Calls {
+        offending.sort_by_key(|(_, sums)| Reverse(sums.calls.violation));
+    }
+    offending
+}
+
 /// Groups and sorts facts as the arguments say.
 pub(super) fn grouped<'r>(report: &Report, facts: Vec<Fact<'r>>, view: &ViewArgs) -> Vec<Group<'r>> {
-    let name_of = |finding: &Finding| match view.group_by {
+    let name_of = |finding: &Finding| match view.group_by() {
         GroupBy::Rule => finding.rule.clone(),
         GroupBy::Account => finding.account.to_string(),
         GroupBy::Ou => unit_of(report, &finding.account),
@@ -121,17 +139,23 @@ pub(super) fn grouped<'r>(report: &Report, facts: Vec<Fact<'r>>, view: &ViewArgs
     let mut groups: Vec<Group<'r>> = by_name.into_iter().map(|(name, facts)| Group { name, facts }).collect();
     for group in &mut groups {
         // What is equal stays in the order of the report.
-        match view.sort {
+        match view.sort() {
             Sort::Severity => group.facts.sort_by_key(|fact| Reverse((fact.severity(), fact.finding.count))),
             Sort::Calls | Sort::Accounts => group.facts.sort_by_key(|fact| Reverse((fact.finding.count, fact.severity()))),
             Sort::Recent => group.facts.sort_by_key(|fact| Reverse(fact.last_seen())),
         }
     }
-    match view.sort {
+    match view.sort() {
         Sort::Severity => groups.sort_by_key(|group| Reverse((group.severity(), group.accounts().len(), group.count()))),
         Sort::Calls => groups.sort_by_key(|group| Reverse((group.count(), group.severity()))),
         Sort::Accounts => groups.sort_by_key(|group| Reverse((group.accounts().len(), group.severity()))),
         Sort::Recent => groups.sort_by_key(|group| Reverse(group.facts.iter().filter_map(Fact::last_seen).max())),
+    }
+    if view.group_by() == GroupBy::Account && view.sort() != Sort::Recent {
+        // As in the table of accounts. Those that are only in the groups stay behind.
+        let listed = offending(report, view);
+        let places: BTreeMap<&str, usize> = listed.iter().enumerate().map(|(place, (account, _))| (account.as_str(), place)).collect();
+        groups.sort_by_key(|group| places.get(group.name.as_str()).copied().unwrap_or(usize::MAX));
     }
     groups
 }
