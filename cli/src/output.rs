@@ -37,7 +37,7 @@ use crate::{
 };
 pub(crate) use clean::Clean;
 pub(crate) use export::findings as export;
-pub(crate) use target::replace;
+pub(crate) use target::{refuse_overwriting, replace};
 
 /// Writes a report to a file or to standard output.
 pub(crate) fn write(report: &Report, format: Format, args: &ExportArgs, view: &ViewArgs, path: Option<&Path>) -> anyhow::Result<()> {
@@ -48,9 +48,14 @@ pub(crate) fn write(report: &Report, format: Format, args: &ExportArgs, view: &V
 pub(crate) fn to(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     match path {
         None => to_stdout(write),
-        Some(path) if path == Path::new("-") || path == Path::new("/dev/stdout") => to_stdout(write),
+        Some(path) if is_stdout(path) => to_stdout(write),
         Some(path) => target::write(path, write).with_context(|| format!("failed to write `{}`", path.display())),
     }
+}
+
+/// Whether a path stands for standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdout")
 }
 
 fn to_stdout(write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {

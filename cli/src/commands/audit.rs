@@ -41,6 +41,9 @@ use crate::{
 pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
     args.output.check()?;
     let configured = configuration::of(&args.basis, &args.paths, console)?;
+    let others = [("the store", args.store.as_deref()), ("the configuration", configured.path())];
+    let inputs = args.paths.iter().map(|path| ("the input", Some(path.as_path())));
+    output::refuse_overwriting("--output", args.output.output.as_deref(), others.into_iter().chain(inputs))?;
     let contents = if args.store.is_some() { Contents::Kept } else { Contents::Dropped };
     let world = load_world_with(args.basis.world.as_ref(), contents, console)?;
     let choices = Choices::of_world(&world).and_named(names_in(args.store.as_deref()));

@@ -24,6 +24,11 @@ impl Configured {
     pub(crate) fn name(&self) -> &str {
         self.file.as_ref().map_or("configuration", |file| &file.path)
     }
+
+    /// The path of its file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| Path::new(&file.path))
+    }
 }
 
 /// Reads the configuration that is given, or else the one in the working folder, and notes it.

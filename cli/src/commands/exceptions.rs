@@ -71,6 +71,8 @@ struct Checked<'c> {
 
 pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Result<Exit> {
     let ExceptionsCommand::Check { config, store, hub, now: given, format, output } = command;
+    let read = [("the configuration", Some(config.as_path())), ("the store", store.as_deref())];
+    output::refuse_overwriting("--output", output.as_deref(), read)?;
     let text = configuration::read(config)?;
     let write = |lints: Vec<PlacedLint>, rows: &[Checked<'_>]| {
         let file = LintedFile { uri: uri(config), lints };

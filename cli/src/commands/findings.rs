@@ -21,6 +21,7 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
     match command {
         FindingsCommand::List { source, filter, format, output, export } => {
             export.check(*format)?;
+            output::refuse_overwriting("--output", output.as_deref(), [("the store", source.store.as_deref())])?;
             let source = Source::open(source, console)?;
             let choices = source.choices()?;
             let selection = filter.selection(&choices, console);

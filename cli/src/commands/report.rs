@@ -47,13 +47,18 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     }
 }
 
-/// Refuses options that would be ignored.
+/// Refuses options that would be ignored, and files that are two things at once.
 fn check(args: &ReportArgs) -> Result<(), UsageError> {
     args.output.check()?;
     if args.framework.is_some() && args.output.view.is_given() {
         return Err(UsageError("--framework has its own groups and order: leave out --group-by, --sort and --top".to_owned()));
     }
-    Ok(())
+    if args.bundle.as_deref().is_some_and(output::is_stdout) {
+        return Err(UsageError("--bundle needs the name of a file: a zip isn't written to standard output".to_owned()));
+    }
+    let (store, output) = (("the store", args.source.store.as_deref()), args.output.output.as_deref());
+    output::refuse_overwriting("--output", output, [store])?;
+    output::refuse_overwriting("--bundle", args.bundle.as_deref(), [store, ("what --output writes,", output)])
 }
 
 /// Groups the findings by the entries of a framework that their rules map to.

@@ -49,6 +49,9 @@ const SUPPOSED_POLICY: &str = "p-supposed";
 
 pub(crate) fn run(args: &SimulateArgs, console: Console) -> anyhow::Result<Exit> {
     let configured = configuration::of(&args.basis, &args.paths, console)?;
+    let others = [("the store", args.store.as_deref()), ("the policy", args.policy.as_deref()), ("the configuration", configured.path())];
+    let inputs = args.paths.iter().map(|path| ("the input", Some(path.as_path())));
+    output::refuse_overwriting("--output", args.output.as_deref(), others.into_iter().chain(inputs))?;
     let now = now(args.basis.now);
     let supposed = supposed(args, console)?;
     let everything = Selection::default();

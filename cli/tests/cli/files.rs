@@ -199,3 +199,91 @@ fn a_second_file_without_a_time_is_said_to_replace_the_first() {
     assert_eq!((with("world").stderr.as_str(), with("world").stderr.as_str()), ("", ""), "the same files again are no news");
     assert!(with("later").stderr.contains("effective-policies/222233334444.json: says something else"));
 }
+
+/// The names in a folder, those of hidden files, too.
+fn names(folder: &tempfile::TempDir) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn no_result_is_written_over_what_it_rests_on() {
+    let config = b"administrators = [\"arn:aws:iam::111122223333:role/admin\"]";
+    let folder = folder(&[("log.json", &calls(1)), ("c.toml", config), ("p.json", b"{}")]);
+    let (store, log, config) = (at(&folder, "s.db"), at(&folder, "log.json"), at(&folder, "c.toml"));
+    let policy = at(&folder, "p.json");
+    // Nothing is there yet, and yet the two would be one file.
+    let new = run(&["audit", &log, "--store", &store, "-o", &at(&folder, "./s.db")]);
+    assert!(new.code == 2 && new.stderr.contains("--output would overwrite the store"), "{}", new.shown());
+    assert!(!std::path::Path::new(&store).exists());
+    assert_eq!(run(&["audit", &log, "--store", &store, "--fail-on", "never"]).code, 0);
+    let linked = at(&folder, "linked");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("s.db", &linked).unwrap();
+    #[cfg(not(unix))]
+    let linked = store.clone();
+    let kept = [&store, &log, &config, &policy].map(|path| std::fs::read(path).unwrap());
+    let other = at(&folder, "other");
+    for (arguments, says) in [
+        (&["report", "--store", &store, "-o", &store][..], "--output would overwrite the store"),
+        (&["report", "--store", &store, "-o", &linked], "--output would overwrite the store"),
+        (&["report", "--store", &store, "--bundle", &store], "--bundle would overwrite the store"),
+        (&["report", "--store", &store, "-o", &other, "--bundle", &other], "--bundle would overwrite what --output writes"),
+        (&["report", "--store", &store, "--bundle", "-"], "--bundle needs the name of a file"),
+        (&["findings", "list", "--store", &store, "-o", &store], "--output would overwrite the store"),
+        (&["audit", &log, "-o", &log], "--output would overwrite the input"),
+        (&["audit", &log, "--config", &config, "-o", &config], "--output would overwrite the configuration"),
+        (&["simulate", "--store", &store, "--policy", &policy, "--attach", "r-ab12", "-o", &policy], "--output would overwrite the policy"),
+        (&["policy", "lint", &policy, "-o", &policy], "--output would overwrite the policy"),
+        (&["exceptions", "check", "--config", &config, "-o", &config], "--output would overwrite the configuration"),
+    ] {
+        let ran = run(arguments);
+        assert!(ran.code == 2 && ran.stderr.contains(says) && ran.stdout.is_empty(), "{arguments:?}: {}", ran.shown());
+    }
+    assert_eq!([&store, &log, &config, &policy].map(|path| std::fs::read(path).unwrap()), kept);
+    assert!(!std::path::Path::new(&other).exists() && !std::path::Path::new("-").exists());
+    // A report beside the store, and one on standard output, are nothing else's file.
+    assert_eq!(run(&["report", "--store", &store, "-o", &other, "--fail-on", "never"]).code, 0);
+    assert_eq!(run(&["report", "--store", &store, "-o", "-", "--fail-on", "never"]).code, 0);
+}
+
+#[test]
+fn errors_name_what_the_user_gave_and_why_it_fails() {
+    let folder = folder(&[("log.json", &calls(1)), ("text.db", b"some text, and no database at all"), ("sub/x", b"")]);
+    let path = |name: &str| at(&folder, name);
+    run(&["audit", &path("log.json"), "--store", &path("s.db")]);
+    for (arguments, says) in [
+        (&["audit", &path("nosuch")][..], format!("failed to read `{}`: there is no such file or folder", path("nosuch"))),
+        (
+            &["report", "--store", &path("nosuch.db")],
+            format!("failed to open the store `{}`: there is no such file; `audit --store` makes one", path("nosuch.db")),
+        ),
+        (
+            &["report", "--store", &path("text.db")],
+            format!("failed to open the store `{}`: not a store: the file is no SQLite database", path("text.db")),
+        ),
+        (&["report", "--store", &path("sub")], format!("failed to open the store `{}`: it is a folder: name a file", path("sub"))),
+        (
+            &["audit", &path("log.json"), "--store", &path("gone/s.db")],
+            format!("failed to use the store `{}`: there is no folder `{}`", path("gone/s.db"), path("gone")),
+        ),
+        (
+            &["report", "--store", &path("s.db"), "-o", &path("gone/r.txt")],
+            format!("failed to write `{}`: there is no folder `{}`", path("gone/r.txt"), path("gone")),
+        ),
+        (
+            &["report", "--store", &path("s.db"), "-o", &path("sub")],
+            format!("failed to write `{}`: it is a folder: name a file in it", path("sub")),
+        ),
+        (
+            &["report", "--store", &path("s.db"), "--bundle", &path("gone/b.zip")],
+            format!("failed to write the bundle `{}`: there is no folder `{}`", path("gone/b.zip"), path("gone")),
+        ),
+    ] {
+        let ran = run(&[arguments, &["--quiet"]].concat());
+        assert_eq!((ran.code, ran.stderr.trim_end()), (1, format!("error: {says}").as_str()), "{arguments:?}");
+    }
+    assert_eq!(names(&folder), ["log.json", "s.db", "sub", "text.db"]);
+}

@@ -83,6 +83,7 @@ pub(super) fn run(
     output: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<Exit> {
+    output::refuse_overwriting("--output", output, files.iter().map(|file| ("the policy", Some(file.as_path()))))?;
     let mut all = All { management: management.map(AccountId::from), ..All::default() };
     let mut of_world = Vec::new();
     if let Some(folder) = world {
