@@ -1,6 +1,9 @@
 //! The evidence bundle: a report in all forms, with what it rests on, in one zip file whose manifest names the SHA-256 of each file.
 //! `report --bundle` writes one, and `bundle verify` tells whether its files are still those that were written.
 
+mod fails_once;
+mod form;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +12,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use audit_core::{
     report::{
         Report,
@@ -21,8 +24,9 @@ use audit_core::{
 use audit_local::store::{RecordId, Store};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
+use zip::{ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
+use self::fails_once::FailsOnce;
 use crate::{
     args::BundleCommand,
     console::Console,
@@ -62,7 +66,7 @@ pub(crate) fn write(path: &Path, report: &Report, source: &Source, console: Cons
     let mut digest = String::new();
     let context = || format!("failed to write the bundle `{}`", path.display());
     output::replace(path, |file| {
-        digest = fill(file, report, source)?;
+        digest = fill(file, report, source).map_err(without_zip)?;
         Ok(())
     })
     .with_context(context)?;
@@ -70,9 +74,18 @@ pub(crate) fn write(path: &Path, report: &Report, source: &Source, console: Cons
     Ok(())
 }
 
+/// An error of the file itself, where the zip that is written into it wraps one.
+fn without_zip(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast() {
+        Ok(ZipError::Io(error)) => error.into(),
+        Ok(error) => error.into(),
+        Err(error) => error,
+    }
+}
+
 /// Writes a bundle, and returns the SHA-256 of its manifest.
 fn fill(file: &mut File, report: &Report, source: &Source) -> anyhow::Result<String> {
-    let mut bundle = Bundle { zip: ZipWriter::new(BufWriter::new(file)), files: BTreeMap::new() };
+    let mut bundle = Bundle { zip: ZipWriter::new(FailsOnce::new(BufWriter::new(file))), files: BTreeMap::new() };
     bundle.add("report.html", |out| Ok(out.write_all(audit_page::html(report)?.as_bytes())?))?;
     bundle.add("report.json", |out| Ok(serde_json::to_writer_pretty(out, &v1::Report::from(report))?))?;
     bundle.add("findings.csv", |mut out| output::csv(&mut out, &report.findings, &report.accounts))?;
@@ -184,7 +197,11 @@ enum Verified {
     Altered(Vec<String>),
 }
 
-fn verify(file: impl Read + Seek, manifest_sha256: Option<&str>) -> anyhow::Result<Verified> {
+fn verify(mut file: impl Read + Seek, manifest_sha256: Option<&str>) -> anyhow::Result<Verified> {
+    let ambiguity = form::ambiguity(&mut file).map_err(|error| match error {
+        ZipError::Io(error) => error.into(),
+        _ => anyhow!("it is no zip, or not a whole one"),
+    })?;
     let mut archive = ZipArchive::new(file)?;
     let mut text = Vec::new();
     archive
@@ -192,7 +209,8 @@ fn verify(file: impl Read + Seek, manifest_sha256: Option<&str>) -> anyhow::Resu
         .map_err(|_| UsageError(format!("no evidence bundle: there is no {MANIFEST} in it")))?
         .take(MANIFEST_BYTES)
         .read_to_end(&mut text)?;
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<String> =
+        ambiguity.map(|why| format!("the zip: {why}; other programs may unpack other files")).into_iter().collect();
     let digest = hex::encode(Sha256::digest(&text));
     if manifest_sha256.is_some_and(|wanted| !wanted.trim().eq_ignore_ascii_case(&digest)) {
         wrong.push(format!("{MANIFEST}: another one: its SHA-256 is {digest}"));

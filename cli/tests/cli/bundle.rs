@@ -77,3 +77,67 @@ fn a_bundle_holds_what_a_report_rests_on_and_shows_what_was_altered() {
     assert_eq!(verify(&forged, &["--manifest-sha256", &digest]).code, 3);
     assert_eq!(verify(&BTreeMap::new(), &[]).code, 2, "a zip of something else");
 }
+
+/// The bytes of a zip in which a file has another name, of the same length, in its first `places`: before its content, and in the directory.
+fn renamed(zip: &[u8], from: &str, to: &str, places: usize) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut zip = zip.to_vec();
+    for _ in 0..places {
+        let at = zip.windows(from.len()).position(|bytes| bytes == from.as_bytes()).unwrap();
+        zip[at..at + from.len()].copy_from_slice(to.as_bytes());
+    }
+    zip
+}
+
+#[test]
+fn a_zip_that_others_read_otherwise_is_no_whole_bundle() {
+    let manifest = r#"{"schema_version": 1, "tool": "t", "generated_at": "2026-11-20T10:00:00Z", "files": {"report.json": {"bytes": 2,
+        "sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}}}"#;
+    let mut whole = BTreeMap::from([("manifest.json".to_owned(), manifest.into()), ("report.json".to_owned(), b"{}".to_vec())]);
+    let zip = zipped(&whole);
+    whole.insert("report.jsoN".to_owned(), b"[]".to_vec());
+    let more = zipped(&whole);
+    // The end of a zip counts the entries of its directory twice, and then says how many bytes these are and where they start.
+    let end = |zip: &[u8]| zip.len() - 22;
+    let number = |zip: &[u8], at: usize| u32::from_le_bytes(zip[at..at + 4].try_into().unwrap());
+    let mut unlisted = more.clone();
+    let last = end(&unlisted);
+    assert_eq!((unlisted[last + 8], unlisted[last + 10]), (3, 3));
+    (unlisted[last + 8], unlisted[last + 10]) = (2, 2);
+    let mut uncounted = zip.clone();
+    let last = end(&uncounted);
+    let (bytes, starts) = (number(&uncounted, last + 12), number(&uncounted, last + 16));
+    let directory = uncounted[starts as usize..last].to_vec();
+    uncounted[last + 12..last + 16].copy_from_slice(&(2 * bytes).to_le_bytes());
+    uncounted.splice(last..last, directory);
+    let folder = folder(&[]);
+    let path = at(&folder, "b.zip");
+    for (what, bytes, code, says) in [
+        ("as it was written", zip.clone(), 0, ""),
+        ("two files of one name", renamed(&more, "report.jsoN", "report.json", 2), 3, "have one name"),
+        ("a file that names itself otherwise", renamed(&zip, "report.json", "report.jsoX", 1), 3, "contradict each other"),
+        ("a file that the directory doesn't count", unlisted, 3, "contradict each other"),
+        ("more in the directory than it counts", uncounted, 3, "than it counts"),
+        ("something before it", [b"#!/bin/sh\n", zip.as_slice()].concat(), 3, "before its first file"),
+        ("something behind it", [zip.as_slice(), b"\n"].concat(), 3, "lies behind it"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let verified = run(&["bundle", "verify", &path]);
+        assert!(verified.code == code && verified.stdout.contains(says), "{what}: {}", verified.shown());
+    }
+    std::fs::write(&path, &zip[..zip.len() / 2]).unwrap();
+    let cut = run(&["bundle", "verify", &path]);
+    assert!(cut.code == 1 && cut.stderr.contains("no zip, or not a whole one"), "{}", cut.shown());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bundle_that_finds_no_room_says_so_and_no_more() {
+    let folder = folder(&[("log.json", super::runner::call(1).to_string().as_bytes())]);
+    let store = at(&folder, "s.db");
+    run(&["audit", &at(&folder, "log.json"), "--store", &store]);
+    // A device on which nothing finds room.
+    let ran = run(&["report", "--store", &store, "--bundle", "/dev/full", "--quiet"]);
+    let says = "error: failed to write the bundle `/dev/full`: No space left on device (os error 28)\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, says));
+}
