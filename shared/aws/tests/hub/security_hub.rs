@@ -368,7 +368,7 @@ async fn throttling_loses_nothing() {
     let mut installation = Installation::new().await;
     let hub = installation.hub.clone();
     let mut records = Vec::new();
-    for number in 0..150 {
+    for number in 0..105 {
         records.push(installation.write(&finding(number)).await);
     }
     // The client's own attempts have failed already.
@@ -381,7 +381,7 @@ async fn throttling_loses_nothing() {
     assert_eq!(hub.count(), 0);
     hub.sizes();
     assert_eq!(installation.schedule().await.unwrap(), 0);
-    assert_eq!((hub.sizes(), hub.count()), (vec![100, 50], 150));
+    assert_eq!((hub.sizes(), hub.count()), (vec![100, 5], 105));
 }
 
 #[tokio::test]
@@ -437,17 +437,17 @@ async fn open_findings_are_imported_again_before_they_are_forgotten() {
 async fn a_run_that_is_out_of_time_goes_on_with_the_next() {
     let mut installation = Installation::new().await;
     let hub = installation.hub.clone();
-    for number in 0..250 {
-        let account = if number < 120 { MEMBER } else { "333344445555" };
+    for number in 0..130 {
+        let account = if number < 60 { MEMBER } else { "333344445555" };
         installation.write(&Finding { account: account.into(), ..finding(number) }).await;
     }
     let over = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
-    for (sizes, left) in [(vec![100], true), (vec![100], true), (vec![50], false)] {
+    for (sizes, left) in [(vec![100], true), (vec![30], false)] {
         installation.ticket += 1;
         let accounts = installation.function().import_all(over).await.unwrap();
         assert_eq!((hub.sizes(), accounts > 0), (sizes, left));
     }
-    assert_eq!(hub.count(), 250);
+    assert_eq!(hub.count(), 130);
 }
 
 const IMPORT: &str = "POST /findings/import";
