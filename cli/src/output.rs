@@ -22,8 +22,7 @@ use audit_core::{
     arn::AccountId,
     finding::Finding,
     report::{
-        Report,
-        columns::{self, Column},
+        Report, columns,
         csv::{self, LineEnding},
         v1,
     },
@@ -135,46 +134,13 @@ pub(crate) fn jsonl(out: &mut (impl Write + ?Sized), values: &[impl Serialize]) 
     Ok(())
 }
 
-/// The columns of findings as CSV. New ones are added at the end, for programs that count columns.
-const CSV_COLUMNS: &[Column] = &[
-    columns::ID,
-    columns::RULE,
-    columns::SEVERITY,
-    columns::STATUS,
-    columns::ACCOUNT,
-    columns::REGION,
-    columns::RESOURCE,
-    columns::PRINCIPALS,
-    columns::MODELS,
-    columns::APIS,
-    columns::VERDICT,
-    columns::GRADE,
-    columns::REASON,
-    columns::COUNT,
-    columns::FIRST_SEEN,
-    columns::LAST_SEEN,
-    columns::TITLE,
-    columns::DETAIL,
-    columns::REMEDIATION,
-    columns::ATTEMPTED,
-    columns::EXPECTED,
-    columns::REOPENED,
-    columns::RESOLVED_AT,
-    columns::MISSING,
-    columns::LINKED,
-    columns::CONTROLS,
-    columns::POLICY,
-    columns::SUPPRESSION,
-    columns::CHANGES,
-];
-
 /// Writes findings as CSV, one row each. The last column is the account's name, where the organization is known.
 pub(crate) fn csv(out: &mut impl Write, findings: &[Finding], accounts: &BTreeMap<AccountId, String>) -> anyhow::Result<()> {
-    let headings = CSV_COLUMNS.iter().map(|column| column.heading).chain(["account_name"]);
+    let headings = columns::CSV.iter().map(|column| column.heading).chain([columns::ACCOUNT_NAME]);
     let mut table = csv::Writer::new(out, LineEnding::Lf, headings)?;
     for finding in findings {
         let name = accounts.get(&finding.account).map(String::as_str).unwrap_or_default();
-        table.row(CSV_COLUMNS.iter().map(|column| (column.cell)(finding)).chain([name.into()]))?;
+        table.row(columns::CSV.iter().map(|column| (column.cell)(finding)).chain([name.into()]))?;
     }
     Ok(table.finish()?)
 }

@@ -18,10 +18,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a character is not displayed itself but changes how a text is displayed: control characters, line separators, marks of the
-/// writing direction, and characters of no width (unicode.org/reports/tr36, bidirectional text and invisible characters).
+/// writing direction, and characters of no width (unicode.org/reports/tr36, bidirectional text and invisible characters); or is none at
+/// all: XML refuses a text with U+FFFE or U+FFFF, and Unicode reserves such noncharacters for the inside of programs.
 #[must_use]
 pub fn steers(c: char) -> bool {
     c.is_control()
+        || matches!(u32::from(c), 0xfdd0..=0xfdef)
+        || u32::from(c) & 0xfffe == 0xfffe
         || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -316,5 +319,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Sample<'_>>(unescaped).unwrap().text.get(), Some("a\u{fffd}1m"));
         assert_eq!(printable("Größe, 日本"), "Größe, 日本");
         assert_eq!(printable("a\u{200b}b\u{2028}c\u{85}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
+        // XML can't hold U+FFFE and U+FFFF, and each plane of Unicode ends with two such noncharacters.
+        assert_eq!(printable("a\u{fffe}b\u{ffff}c\u{fdd0}d\u{1fffe}e\u{10ffff}"), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}");
+        assert_eq!(printable("\u{fffd}\u{fdcf}\u{fdf0}"), "\u{fffd}\u{fdcf}\u{fdf0}", "their neighbours are characters");
     }
 }

@@ -54,6 +54,42 @@ columns! {
     REMEDIATION: "remediation", |finding| (&finding.remediation).into();
 }
 
+/// The columns of findings as CSV, before [`ACCOUNT_NAME`]. New ones are added at the end, for programs that count columns.
+pub const CSV: &[Column] = &[
+    ID,
+    RULE,
+    SEVERITY,
+    STATUS,
+    ACCOUNT,
+    REGION,
+    RESOURCE,
+    PRINCIPALS,
+    MODELS,
+    APIS,
+    VERDICT,
+    GRADE,
+    REASON,
+    COUNT,
+    FIRST_SEEN,
+    LAST_SEEN,
+    TITLE,
+    DETAIL,
+    REMEDIATION,
+    ATTEMPTED,
+    EXPECTED,
+    REOPENED,
+    RESOLVED_AT,
+    MISSING,
+    LINKED,
+    CONTROLS,
+    POLICY,
+    SUPPRESSION,
+    CHANGES,
+];
+
+/// The heading of the last column of findings as CSV: the account's name, where the organization is known.
+pub const ACCOUNT_NAME: &str = "account_name";
+
 fn time(time: Option<Timestamp>) -> Cow<'static, str> {
     time.map_or(Cow::Borrowed(""), |time| time.to_string().into())
 }

@@ -77,7 +77,8 @@ pub fn text(
 /// choose some of the texts in a finding (owasp.org/www-community/attacks/CSV_Injection).
 fn harmless(cell: &str) -> Cow<'_, str> {
     let cell = printable(cell);
-    if cell.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{cell}")) } else { cell }
+    // Spreadsheets in East Asian languages read the full-width forms of these signs as the signs.
+    if cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) { Cow::Owned(format!("'{cell}")) } else { cell }
 }
 
 #[cfg(test)]
@@ -92,6 +93,7 @@ mod tests {
             ("say \"a\"", "\"say \"\"a\"\"\""),
             ("=1+1", "'=1+1"),
             ("@sum", "'@sum"),
+            ("＝1+1", "'＝1+1"),
             ("two\nlines", "two\u{fffd}lines"),
             // A spreadsheet skips these characters before a formula.
             ("\t=1", "\u{fffd}=1"),
