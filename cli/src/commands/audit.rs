@@ -15,14 +15,14 @@ use audit_core::{
     auditor::{self, Audit, AuditOptions, Selection},
     config::Configuration,
     facts::EvidenceRows,
-    report::{self, Records, Report, Tool, UNREADABLE_NAMED, Unreadable},
+    report::{self, Origin, Records, Report, Tool, UNREADABLE_NAMED, Unreadable},
     timestamp::Timestamp,
     world::World,
 };
 use audit_local::{
     input,
     scan::{self, Digest, InputSummary, Options, Progress, Scanned},
-    store::{self, Store},
+    store::{self, KeptConfiguration, Store},
     world::{Contents, LoadedWorld, Problem},
 };
 
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
     };
     let outcome = match &args.store {
         None => run.once(&args.paths, args.basis.world.as_ref(), world)?,
-        Some(path) => run.with_store(&args.paths, args.basis.world.as_ref(), &world, path)?,
+        Some(path) => run.with_store(&args.paths, args.basis.world.as_ref(), &world, path, configured.to_keep().as_ref())?,
     };
     console.unreadable(&outcome.unreadable, outcome.records.unreadable);
     let choices =
@@ -73,6 +73,7 @@ pub(crate) fn run(args: &AuditArgs, console: Console) -> anyhow::Result<Exit> {
     let report = Report {
         incomplete,
         filter: Some(filter_of(&selection)).filter(|filter| !filter.is_everything()),
+        origin: args.store.as_ref().map(|path| Origin::Store(path.display().to_string())),
         ..outcome.into_report(run.now, &configured)
     };
     note_filter(&report, args.output.format, console);
@@ -162,8 +163,8 @@ impl Outcome {
             incomplete: Vec::new(),
             records,
             invocations: audit.invocations,
+            timeline: report::timeline(&audit.days, &audit.coverage, &audit.findings),
             coverage: audit.coverage,
-            timeline: report::timeline(&audit.days),
             blind: audit.blind,
             findings: audit.findings,
             unreadable: world_unreadable.into_iter().chain(unreadable).take(UNREADABLE_NAMED).collect(),
@@ -172,6 +173,7 @@ impl Outcome {
             units: audit.units,
             is_without_world,
             configuration: configured.file.clone(),
+            origin: None,
         }
     }
 }
@@ -288,6 +290,7 @@ impl Run<'_> {
         world_folder: Option<&PathBuf>,
         world: &LoadedWorld,
         path: &Path,
+        configuration: Option<&KeptConfiguration>,
     ) -> anyhow::Result<Outcome> {
         let context = || format!("failed to use the store `{}`", path.display());
         let mut store = Store::open(path).with_context(context)?;
@@ -317,7 +320,7 @@ impl Run<'_> {
             let added = added.take();
             let of_all = self.console.show_while("judging what was read", || store.audit(added, stored.world, &options));
             let of_all = of_all.with_context(context)?;
-            if store.conclude_unless_changed(&of_all, revision).with_context(context)? {
+            if store.conclude_unless_changed(&of_all, configuration, revision).with_context(context)? {
                 break (of_all.audit, of_earlier, is_without_world);
             }
         };

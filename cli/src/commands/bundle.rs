@@ -128,6 +128,9 @@ fn add_store<W: Write + Seek>(bundle: &mut Bundle<W>, store: &Store) -> anyhow::
         }
         Ok(table.finish()?)
     })?;
+    if let Some(configuration) = store.configuration()? {
+        bundle.add("configuration.toml", |out| Ok(out.write_all(configuration.text.as_bytes())?))?;
+    }
     for (path, json) in store.load_world()? {
         bundle.add(&format!("world/{path}"), |out| Ok(out.write_all(&json)?))?;
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit_core::{config::Configuration, config_file::ConfigurationError, json::printable, report::ConfigurationFile};
-use audit_local::encoding::to_utf8;
+use audit_local::{encoding::to_utf8, store::KeptConfiguration};
 
 use crate::{args::BasisArgs, console::Console, exit::QuotedError};
 
@@ -17,9 +17,17 @@ pub(crate) struct Configured {
     pub(crate) configuration: Configuration,
     /// `None` if nothing is configured.
     pub(crate) file: Option<ConfigurationFile>,
+    /// The text of that file; empty if nothing is configured.
+    pub(crate) text: String,
 }
 
 impl Configured {
+    /// The configuration as a store keeps it, beside what was concluded under it.
+    pub(crate) fn to_keep(&self) -> Option<KeptConfiguration> {
+        let file = self.file.as_ref()?;
+        Some(KeptConfiguration { path: file.path.clone(), was_found: file.was_found, text: self.text.clone() })
+    }
+
     /// The name of the configuration in messages.
     pub(crate) fn name(&self) -> &str {
         self.file.as_ref().map_or("configuration", |file| &file.path)
@@ -60,8 +68,10 @@ fn holds(input: &Path, file: &Path) -> bool {
 
 /// Reads the configuration at a path.
 pub(super) fn given(path: &Path) -> anyhow::Result<Configured> {
-    let configuration = Configuration::parse(&read(path)?).map_err(|error| quoted(path, &error))?;
-    Ok(Configured { configuration, file: Some(ConfigurationFile { path: path.display().to_string(), was_found: false }) })
+    let text = read(path)?;
+    let configuration = Configuration::parse(&text).map_err(|error| quoted(path, &error))?;
+    let file = ConfigurationFile::new(path.display().to_string(), false, &configuration);
+    Ok(Configured { configuration, file: Some(file), text })
 }
 
 /// Reads the text of the configuration at a path.

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use audit_core::auditor::Selection;
+use audit_core::{
+    auditor::Selection,
+    report::{Origin, Report},
+};
 use audit_local::{scan, world::Contents};
 use include_dir::{Dir, include_dir};
 
@@ -52,10 +55,11 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> anyhow::Result<Exit> {
         own_files: [None, None],
     };
     let loaded = load_world_with(Some(&world), Contents::Kept, console)?;
-    let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store)?;
+    let outcome = run.with_store(&[at("AWSLogs")], Some(&world), &loaded, &store, configured.to_keep().as_ref())?;
     console.unreadable(&outcome.unreadable, outcome.records.unreadable);
     let finding = outcome.audit.findings.first().map(|finding| finding.id.get(..12).unwrap_or(&finding.id).to_owned());
-    output::write(&outcome.into_report(now, &configured), args.format, &args.export, &ViewArgs::default(), None)?;
+    let report = Report { origin: Some(Origin::Store(store.display().to_string())), ..outcome.into_report(now, &configured) };
+    output::write(&report, args.format, &args.export, &ViewArgs::default(), None)?;
     if args.format == Format::Table {
         next_steps(&folder, finding.as_deref(), console);
     }

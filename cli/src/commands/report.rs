@@ -3,7 +3,7 @@
 use audit_core::{
     finding::{Finding, Status},
     framework::{Control, Framework},
-    report::{Filter, Report, v1},
+    report::{Filter, Origin, Report, v1},
     rule::Rule,
     rules::page,
 };
@@ -27,6 +27,9 @@ pub(crate) fn run(args: &ReportArgs, console: Console) -> anyhow::Result<Exit> {
     let choices = source.choices()?;
     let selection = args.filter.selection(&choices, console);
     let Selected { mut report, others, is_empty } = source.report(&selection)?;
+    if let Some(path) = &args.source.store {
+        report.origin = Some(Origin::Store(path.display().to_string()));
+    }
     let all = report.findings.len();
     report.findings.retain(|finding| args.filter.passes(finding));
     let left_out = others.map(|others| others + (all - report.findings.len()) as u64);

@@ -402,6 +402,7 @@ mod tests {
             units: BTreeMap::new(),
             is_without_world: false,
             configuration: None,
+            origin: None,
         }
     }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use audit_core::{
     auditor::Selection,
+    config::Configuration,
     organization::Organization,
-    report::{self, Report, UNREADABLE_NAMED, Unreadable},
+    report::{self, ConfigurationFile, Report, UNREADABLE_NAMED, Unreadable},
     verdict::Invocations,
     world::World,
 };
-use audit_local::store::Store;
+use audit_local::store::{KeptConfiguration, Store};
 
 use super::{Found, Names, Selected, is_selected};
 use crate::{
@@ -67,6 +68,7 @@ pub(super) fn report(store: &Store, selection: &Selection) -> anyhow::Result<Sel
     }
     // The store keeps no placement of accounts; its world says it as of the latest reading.
     let organization = organization_in(&stored.world);
+    let configuration = store.configuration()?;
     let report = Report {
         tool: tool(),
         generated_at: now(None),
@@ -74,8 +76,8 @@ pub(super) fn report(store: &Store, selection: &Selection) -> anyhow::Result<Sel
         incomplete,
         records: summary.records,
         invocations,
+        timeline: report::timeline(&days, &coverage, &findings),
         coverage,
-        timeline: report::timeline(&days),
         blind,
         findings,
         unreadable: stored
@@ -88,10 +90,17 @@ pub(super) fn report(store: &Store, selection: &Selection) -> anyhow::Result<Sel
         accounts: summary.accounts,
         units: organization.map(Organization::unit_names).unwrap_or_default(),
         is_without_world: stored.paths.is_empty(),
-        // The store doesn't keep under which configuration it was concluded.
-        configuration: None,
+        configuration: configuration.as_ref().map(stated),
+        origin: None,
     };
     Ok(Selected { report, others, is_empty })
+}
+
+/// The configuration under which a store was concluded, as the report names it. Another version of this program may have read a file that this
+/// one can't: then its path is all that is known.
+fn stated(kept: &KeptConfiguration) -> ConfigurationFile {
+    let configuration = Configuration::parse(&kept.text).unwrap_or_default();
+    ConfigurationFile::new(kept.path.clone(), kept.was_found, &configuration)
 }
 
 fn organization_in(world: &World) -> Option<&Organization> {

@@ -180,7 +180,10 @@ fn a_configuration_in_the_working_folder_is_used_and_named() {
     let suppressed =
         |ran: &Ran| ran.json()["findings"].as_array().unwrap().iter().filter(|finding| finding["status"] == "SUPPRESSED").count();
     let found = audit("logs", &["--format", "json"]);
-    assert_eq!((suppressed(&found), &found.json()["configuration"]), (1, &json!({"path": "guardrail-audit.toml", "was_found": true})));
+    let exception = json!({"rule": "invocation-without-guardrail", "accounts": ["222233334444"], "regions": [], "principals": [],
+        "until": "2027-01-31", "has_ended": false, "reason": "for a test", "owner": "tests", "ticket": null});
+    let configuration = json!({"path": "guardrail-audit.toml", "was_found": true, "exceptions": [exception]});
+    assert_eq!((suppressed(&found), &found.json()["configuration"]), (1, &configuration));
     assert!(found.stderr.contains("guardrail-audit.toml in this folder is used"), "{}", found.shown());
     let table = audit("logs", &[]);
     assert!(table.stdout.contains("Configuration: guardrail-audit.toml, found in this folder"), "{}", table.shown());

@@ -35,7 +35,8 @@ fn zipped(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
 fn a_bundle_holds_what_a_report_rests_on_and_shows_what_was_altered() {
     let folder = folder(&[]);
     let (store, path) = (at(&folder, "s.db"), at(&folder, "evidence.zip"));
-    let audit = run(&["audit", &demo("AWSLogs"), "--world", &demo("world"), "--store", &store, "--fail-on", "never", "--quiet"]);
+    let (logs, world, configuration) = (demo("AWSLogs"), demo("world"), demo("guardrail-audit.toml"));
+    let audit = run(&["audit", &logs, "--world", &world, "--config", &configuration, "--store", &store, "--fail-on", "never", "--quiet"]);
     assert_eq!(audit.code, 0, "{}", audit.stderr);
     let report = run(&["report", "--store", &store, "--bundle", &path, "--format", "json", "--fail-on", "never"]);
     let digest = report.stderr.split_whitespace().find(|word| word.len() > 63).unwrap().trim_matches(';').to_owned();
@@ -45,6 +46,9 @@ fn a_bundle_holds_what_a_report_rests_on_and_shows_what_was_altered() {
     let page = String::from_utf8(whole["report.html"].clone()).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>"));
     assert_eq!(whole["world/organization.json"], std::fs::read(format!("{}/organization.json", demo("world"))).unwrap());
+    assert_eq!(whole["configuration.toml"], std::fs::read(&configuration).unwrap());
+    let stated = &json["configuration"]["exceptions"];
+    assert_eq!((&stated[0]["has_ended"], &stated[1]["has_ended"]), (&Value::from(false), &Value::from(true)), "{stated}");
     let records = String::from_utf8(whole["records.csv"].clone()).unwrap();
     for finding in json["findings"].as_array().unwrap() {
         for event in finding["events"].as_array().unwrap() {

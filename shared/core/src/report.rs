@@ -6,13 +6,14 @@ pub mod headline;
 mod timeline;
 pub mod v1;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 pub use self::timeline::{DayRow, OTHERS, TimelineRow, timeline};
 use crate::{
     arn::{AccountId, Region},
+    config::{Configuration, Day, Exception},
     finding::{Finding, Status},
     missing_evidence::MissingEvidence,
     severity::Severity,
@@ -55,6 +56,17 @@ pub struct Report {
     pub is_without_world: bool,
     /// The configuration file that was used; `None` if there was none.
     pub configuration: Option<ConfigurationFile>,
+    /// What holds the evidence behind it; `None` if nothing was kept.
+    pub origin: Option<Origin>,
+}
+
+/// What holds the evidence behind a report, for the command that explains a finding of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The store at this path, as it was given.
+    Store(String),
+    /// The hub in AWS.
+    Hub,
 }
 
 /// A configuration file, as a report names it: its exceptions suppress findings.
@@ -64,6 +76,57 @@ pub struct ConfigurationFile {
     pub path: String,
     /// Whether it was found in the working folder, and not given.
     pub was_found: bool,
+    /// Its exceptions, in the order of the file, also those that ended or suppress nothing.
+    pub exceptions: Vec<StatedException>,
+}
+
+/// An exception, as a report states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatedException {
+    /// The id of the rule whose findings are accepted.
+    pub rule: String,
+    /// The ids of the accounts, OUs and roots; `*` means all.
+    pub accounts: Vec<String>,
+    /// The Regions; empty means all.
+    pub regions: Vec<String>,
+    /// The ARNs of roles and users; empty means all.
+    pub principals: Vec<String>,
+    /// The last day on which it holds.
+    pub until: Day,
+    /// Why the findings are accepted.
+    pub reason: String,
+    /// The person or team that answers for it.
+    pub owner: String,
+    /// The ticket in which it was decided.
+    pub ticket: Option<String>,
+}
+
+impl ConfigurationFile {
+    /// States a configuration that was read from a file.
+    #[must_use]
+    pub fn new(path: String, was_found: bool, configuration: &Configuration) -> Self {
+        let stated = |exception: &Exception| StatedException {
+            rule: exception.rule.clone(),
+            accounts: exception.accounts.names().map(str::to_owned).collect(),
+            regions: exception.regions.iter().map(ToString::to_string).collect(),
+            principals: exception.principals.iter().map(|principal| principal.pattern()).collect(),
+            until: exception.until,
+            reason: exception.reason.clone(),
+            owner: exception.owner.clone(),
+            ticket: exception.ticket.clone(),
+        };
+        ConfigurationFile { path, was_found, exceptions: configuration.exceptions.iter().map(stated).collect() }
+    }
+}
+
+/// The findings for a list that has room for the first of them only: open ones first, then by severity, then those with most calls or changes.
+/// The order of [`Report::findings`] tells findings of one severity apart by their accounts, and its first hundred are whoever has a low
+/// account id.
+#[must_use]
+pub fn worst_first(findings: &[Finding]) -> Vec<&Finding> {
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| (finding.status, Reverse((finding.severity, finding.count))));
+    sorted
 }
 
 /// Files and records that could not be read and that a report names at most.
@@ -95,6 +158,18 @@ impl Filter {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         Filter { left_out: None, ..self.clone() } == Filter::default()
+    }
+
+    /// Whether calls are left out, and with them their findings.
+    #[must_use]
+    pub fn limits_calls(&self) -> bool {
+        !self.accounts.is_empty() || !self.regions.is_empty() || self.since.is_some() || self.until.is_some()
+    }
+
+    /// Whether findings are left out by what they are. All calls of the selected accounts, Regions and times are counted nevertheless.
+    #[must_use]
+    pub fn limits_findings(&self) -> bool {
+        self.severity.is_some() || self.status.is_some() || !self.rules.is_empty()
     }
 }
 

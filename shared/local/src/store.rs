@@ -12,7 +12,7 @@ mod opening;
 use std::path::Path;
 
 pub use aggregates::Added;
-pub use conclusions::{Revision, Summary, records};
+pub use conclusions::{KeptConfiguration, Revision, Summary, records};
 pub use evidence::RecordId;
 pub use opening::on_wait;
 use opening::{FileKind, file_kind, message_of, open_error, wait};

@@ -4,7 +4,7 @@
 use audit_core::{
     finding::Finding,
     organization::Organization,
-    report::{BlindRow, Records, Report, Tool, UNREADABLE_NAMED, Unreadable, timeline},
+    report::{BlindRow, Origin, Records, Report, Tool, UNREADABLE_NAMED, Unreadable, timeline},
     timestamp::Timestamp,
 };
 
@@ -49,7 +49,7 @@ pub(crate) fn whole(sums: CallSums, parts: Parts) -> Report {
         incomplete,
         records: Records::default(),
         invocations: sums.invocations,
-        timeline: timeline(&sums.days),
+        timeline: timeline(&sums.days, &sums.coverage, &parts.findings),
         coverage: sums.coverage,
         blind: parts.blind,
         findings: parts.findings,
@@ -59,5 +59,6 @@ pub(crate) fn whole(sums: CallSums, parts: Parts) -> Report {
         units: organization.map(Organization::unit_names).unwrap_or_default(),
         is_without_world: false,
         configuration: None,
+        origin: Some(Origin::Hub),
     }
 }

@@ -6,10 +6,10 @@ use std::{
     fmt,
 };
 
-use super::{Report, UNREADABLE_NAMED};
+use super::{CoverageRow, Filter, Report, UNREADABLE_NAMED};
 use crate::{
     arn::{AccountId, Region},
-    finding::Status,
+    finding::{Finding, Status},
     missing_evidence::MissingEvidence,
     severity::Severity,
     verdict::{Grade, Invocations, Verdict},
@@ -46,8 +46,10 @@ pub struct Headline {
     pub is_unreadable_cut: bool,
     /// The number of accounts and Regions with calls whose records were not read.
     pub account_regions_not_read: usize,
-    /// Whether the report is limited by a [`Filter`](super::Filter).
+    /// Whether the calls are limited by a [`Filter`](super::Filter).
     pub is_filtered: bool,
+    /// Whether findings are limited by more than their accounts and Regions, so that an account without one of them may have others.
+    pub are_findings_filtered: bool,
     /// The reason why the report shows nothing, if it doesn't.
     pub nothing: Option<Nothing>,
     /// Whether the report is [`incomplete`](Report::incomplete).
@@ -102,33 +104,43 @@ impl AccountSums<'_> {
     }
 }
 
+/// Sums up the accounts that have calls or open findings.
+fn account_sums<'r>(coverage: &'r [CoverageRow], findings: &'r [Finding]) -> BTreeMap<&'r AccountId, AccountSums<'r>> {
+    let mut sums: BTreeMap<&AccountId, AccountSums<'_>> = BTreeMap::new();
+    for row in coverage {
+        let account = sums.entry(&row.account).or_default();
+        account.calls.add(row.verdict, row.count);
+        account.assumed += if is_assumed(row.verdict, row.grade) { row.count } else { 0 };
+    }
+    for finding in findings.iter().filter(|finding| finding.status == Status::Open) {
+        let account = sums.entry(&finding.account).or_default();
+        *account.open.entry(finding.severity).or_default() += 1;
+        account.rules.insert((Reverse(finding.severity), &finding.rule));
+    }
+    sums
+}
+
+/// The accounts that bypass or modify guardrails, the worst first: by critical findings, then by high ones, then by violations.
+pub(super) fn offending_accounts<'r>(coverage: &'r [CoverageRow], findings: &'r [Finding]) -> Vec<(&'r AccountId, AccountSums<'r>)> {
+    let mut offending: Vec<_> = account_sums(coverage, findings).into_iter().filter(|(_, sums)| sums.is_offending()).collect();
+    offending.sort_by_key(|(account, sums)| {
+        let open = |severity| Reverse(sums.open.get(&severity).copied().unwrap_or(0));
+        (open(Severity::Critical), open(Severity::High), Reverse(sums.calls.violation), *account)
+    });
+    offending
+}
+
 impl Report {
     /// Sums up the accounts that have calls or open findings.
     #[must_use]
     pub fn account_sums(&self) -> BTreeMap<&AccountId, AccountSums<'_>> {
-        let mut sums: BTreeMap<&AccountId, AccountSums<'_>> = BTreeMap::new();
-        for row in &self.coverage {
-            let account = sums.entry(&row.account).or_default();
-            account.calls.add(row.verdict, row.count);
-            account.assumed += if is_assumed(row.verdict, row.grade) { row.count } else { 0 };
-        }
-        for finding in self.findings.iter().filter(|finding| finding.status == Status::Open) {
-            let account = sums.entry(&finding.account).or_default();
-            *account.open.entry(finding.severity).or_default() += 1;
-            account.rules.insert((Reverse(finding.severity), &finding.rule));
-        }
-        sums
+        account_sums(&self.coverage, &self.findings)
     }
 
     /// The accounts that bypass or modify guardrails, the worst first: by critical findings, then by high ones, then by violations.
     #[must_use]
     pub fn offending_accounts(&self) -> Vec<(&AccountId, AccountSums<'_>)> {
-        let mut offending: Vec<_> = self.account_sums().into_iter().filter(|(_, sums)| sums.is_offending()).collect();
-        offending.sort_by_key(|(account, sums)| {
-            let open = |severity| Reverse(sums.open.get(&severity).copied().unwrap_or(0));
-            (open(Severity::Critical), open(Severity::High), Reverse(sums.calls.violation), *account)
-        });
-        offending
+        offending_accounts(&self.coverage, &self.findings)
     }
 
     /// The numbers of the report's one sentence.
@@ -160,7 +172,8 @@ impl Report {
             unreadable: self.records.unreadable.max(named as u64),
             is_unreadable_cut: named >= UNREADABLE_NAMED,
             account_regions_not_read: account_regions_not_read.len(),
-            is_filtered: self.filter.is_some(),
+            is_filtered: self.filter.as_ref().is_some_and(Filter::limits_calls),
+            are_findings_filtered: self.filter.as_ref().is_some_and(Filter::limits_findings),
             nothing,
             is_incomplete: !self.incomplete.is_empty(),
         }
@@ -244,6 +257,7 @@ impl fmt::Display for Headline {
         let mut parts = match self.nothing {
             Some(Nothing::Read) => vec!["nothing was read, so nothing is known".to_owned()],
             Some(Nothing::Selected) => vec!["nothing matches what was asked for, so nothing is known".to_owned()],
+            None if self.are_findings_filtered => vec![self.calls(), format!("of the findings that were asked for: {accounts}")],
             None => vec![self.calls(), accounts],
         };
         parts.extend(self.unread());
@@ -260,13 +274,10 @@ impl fmt::Display for Headline {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{BlindRow, CoverageRow, Filter, Records, Tool, Unreadable},
+        super::{BlindRow, Records, Tool, Unreadable},
         *,
     };
-    use crate::{
-        finding::{Bounded, Finding},
-        timestamp::Timestamp,
-    };
+    use crate::{finding::Bounded, timestamp::Timestamp};
 
     const NOTHING: Headline = Headline {
         guarded: 0,
@@ -279,6 +290,7 @@ mod tests {
         is_unreadable_cut: false,
         account_regions_not_read: 0,
         is_filtered: false,
+        are_findings_filtered: false,
         nothing: None,
         is_incomplete: false,
     };
@@ -312,6 +324,10 @@ mod tests {
             (Headline { not_applicable: 1, ..NOTHING }, format!("No call had to be guarded (1 was read); {seen}")),
             (NOTHING, format!("No call was read; {seen}")),
             (Headline { is_filtered: true, ..calls(2, 0, 0, 0) }, format!("In what was asked for, all 2 calls that had to be guarded were provably guarded; {seen}")),
+            (
+                Headline { are_findings_filtered: true, ..calls(2, 0, 0, 0) },
+                format!("All 2 calls that had to be guarded were provably guarded; of the findings that were asked for: {seen}"),
+            ),
         ] {
             assert_eq!(headline.to_string(), says);
         }
@@ -406,6 +422,7 @@ mod tests {
             units: BTreeMap::new(),
             is_without_world: false,
             configuration: None,
+            origin: None,
         }
     }
 
@@ -482,8 +499,11 @@ mod tests {
             let unread = Report { unreadable: (0..files).map(file).collect(), records: read, ..whole.clone() };
             assert_eq!(unread.headline(), Headline { unreadable, is_unreadable_cut, ..expected });
         }
-        let limited = Report { filter: Some(Filter::default()), incomplete: vec!["x".to_owned()], ..whole };
-        assert_eq!(limited.headline(), Headline { is_filtered: true, is_incomplete: true, ..expected });
+        let limited = |filter| Report { filter: Some(filter), incomplete: vec!["x".to_owned()], ..whole.clone() }.headline();
+        let of_a_region = Filter { regions: vec!["us-east-1".into()], ..Filter::default() };
+        assert_eq!(limited(of_a_region), Headline { is_filtered: true, is_incomplete: true, ..expected });
+        let critical = Filter { severity: Some(Severity::Critical), ..Filter::default() };
+        assert_eq!(limited(critical), Headline { are_findings_filtered: true, is_incomplete: true, ..expected }, "all calls are counted");
     }
 
     #[test]

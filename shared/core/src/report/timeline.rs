@@ -1,4 +1,5 @@
-//! Calls by day. A report shows the accounts with most calls that weren't provably guarded, and adds up the others.
+//! Calls by day. A report shows the accounts that it names as the worst, and those with most calls that weren't provably guarded, and adds up
+//! the others.
 
 use std::{
     cmp::Reverse,
@@ -7,8 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::{CoverageRow, headline::offending_accounts};
 use crate::{
     arn::{AccountId, Region},
+    finding::Finding,
     timestamp::Day,
     verdict::{Grade, Verdict},
 };
@@ -16,7 +19,7 @@ use crate::{
 /// Stands for the accounts that a timeline adds up.
 pub const OTHERS: &str = "(others)";
 
-/// Accounts that a timeline shows at most, as many as the table of a report.
+/// Accounts that a timeline shows of the worst, as many as the table of a report; and as many again of those with most calls.
 const ACCOUNTS: usize = 20;
 
 /// Days that a timeline shows at most.
@@ -54,10 +57,10 @@ pub struct TimelineRow {
     pub count: u64,
 }
 
-/// Adds up calls by day and account: the 20 accounts with most calls that weren't provably guarded, and the sum of the others. No call is
-/// left out.
+/// Adds up calls by day and account: the first 20 of [`Report::offending_accounts`](super::Report::offending_accounts), which every output
+/// names, the 20 accounts with most calls that weren't provably guarded, and the sum of the others. No call is left out.
 #[must_use]
-pub fn timeline(rows: &[DayRow]) -> Vec<TimelineRow> {
+pub fn timeline(rows: &[DayRow], coverage: &[CoverageRow], findings: &[Finding]) -> Vec<TimelineRow> {
     let mut calls: BTreeMap<&AccountId, (u64, u64)> = BTreeMap::new();
     for row in rows {
         let (unproved, all) = calls.entry(&row.account).or_default();
@@ -66,7 +69,8 @@ pub fn timeline(rows: &[DayRow]) -> Vec<TimelineRow> {
     }
     let mut worst: Vec<(&AccountId, (u64, u64))> = calls.into_iter().collect();
     worst.sort_by_key(|(_, calls)| Reverse(*calls));
-    let shown: BTreeSet<&AccountId> = worst.into_iter().take(ACCOUNTS).map(|(account, _)| account).collect();
+    let named = offending_accounts(coverage, findings).into_iter().take(ACCOUNTS).map(|(account, _)| account);
+    let shown: BTreeSet<&AccountId> = worst.into_iter().take(ACCOUNTS).map(|(account, _)| account).chain(named).collect();
     let days: BTreeSet<Day> = rows.iter().filter_map(|row| row.day).collect();
     let first = days.iter().rev().nth(DAYS - 1).copied();
     let others = AccountId::from(OTHERS);
@@ -89,6 +93,7 @@ pub fn timeline(rows: &[DayRow]) -> Vec<TimelineRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::Configuration, finding::FindingKey, rules::RULES, severity::Severity};
 
     fn row(day: Option<&str>, account: &str, verdict: Verdict, count: u64) -> DayRow {
         let day = day.map(|day| Day::parse(day).unwrap());
@@ -100,7 +105,7 @@ mod tests {
         let mut rows: Vec<DayRow> = (0..30).map(|n| row(Some("2026-11-12"), &format!("{n:012}"), Verdict::Violation, n + 1)).collect();
         rows.push(row(Some("2026-11-13"), "999999999999", Verdict::Compliant, 1000));
         rows.push(row(None, "000000000029", Verdict::NotProvable, 5));
-        let sums = timeline(&rows);
+        let sums = timeline(&rows, &[], &[]);
         assert_eq!(sums.iter().map(|row| row.count).sum::<u64>(), rows.iter().map(|row| row.count).sum::<u64>());
         let named: BTreeSet<&str> = sums.iter().map(|row| row.account.as_str()).collect();
         assert_eq!(named.len(), ACCOUNTS + 1);
@@ -112,12 +117,31 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_is_named_as_one_of_the_worst_has_its_days() {
+        let rows: Vec<DayRow> = (0..30).map(|n| row(Some("2026-11-12"), &format!("{n:012}"), Verdict::Violation, n + 1)).collect();
+        let key = FindingKey {
+            rule: RULES[0].id,
+            account: "000000000003".into(),
+            region: "us-east-1".into(),
+            resource: String::new(),
+            discriminator: String::new(),
+        };
+        let critical = Finding { severity: Severity::Critical, ..RULES[0].finding(key, &Configuration::default()) };
+        let named = |findings: &[Finding]| {
+            let sums = timeline(&rows, &[], findings);
+            assert_eq!(sums.iter().map(|row| row.count).sum::<u64>(), (1..=30).sum());
+            sums.iter().any(|row| &*row.account == "000000000003")
+        };
+        assert!(named(&[critical]) && !named(&[]), "it has few calls, and the worst finding");
+    }
+
+    #[test]
     fn regions_are_added_up_and_old_days_lose_their_date() {
         let first = Day::parse("2020-01-01").unwrap();
         let of = |n, region: &str| DayRow { day: Some(first.plus(n)), region: region.into(), ..row(None, "1", Verdict::Compliant, 1) };
         let days = i32::try_from(DAYS).unwrap();
         let rows: Vec<DayRow> = (0..days + 2).flat_map(|n| [of(n, "us-east-1"), of(n, "eu-west-1")]).collect();
-        let sums = timeline(&rows);
+        let sums = timeline(&rows, &[], &[]);
         assert_eq!((sums[0].day, sums[0].count), (None, 4));
         assert_eq!((sums[1].day, sums[1].count, sums.len()), (Some(first.plus(2)), 2, DAYS + 1));
     }

@@ -47,7 +47,7 @@ pub struct Report<'r> {
     pub invocations: Invocations,
     /// The same calls, by all that a verdict says.
     pub coverage: Vec<CoverageRow<'r>>,
-    /// The same calls by day: of the 20 accounts with most calls that weren't provably guarded, and of all others together.
+    /// The same calls by day: of the 20 worst accounts, of the 20 with most calls that weren't provably guarded, and of all others together.
     pub timeline: Vec<TimelineRow<'r>>,
     /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow<'r>>,
@@ -79,6 +79,33 @@ pub struct ConfigurationFile<'r> {
     pub path: &'r str,
     /// Whether it was found in the working folder, and not given.
     pub was_found: bool,
+    /// Its exceptions, in the order of the file. Absent if it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception<'r>>,
+}
+
+/// An exception of the configuration, whether or not it suppresses a finding.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Exception<'r> {
+    /// The rule whose findings are accepted.
+    pub rule: &'r str,
+    /// The ids of the accounts, OUs and roots; `*` means all.
+    pub accounts: &'r [String],
+    /// The Regions; empty means all.
+    pub regions: &'r [String],
+    /// The ARNs of roles and users; empty means all.
+    pub principals: &'r [String],
+    /// The last day.
+    pub until: String,
+    /// Whether it ended before the report was made, so that its findings are open again.
+    pub has_ended: bool,
+    /// Why the exception was made.
+    pub reason: &'r str,
+    /// Who answers for it.
+    pub owner: &'r str,
+    /// Where it was decided.
+    pub ticket: Option<&'r str>,
 }
 
 /// What made a report.

@@ -80,5 +80,6 @@ fn report(inputs: &[Input], loaded: LoadedWorld, configuration: Option<&Path>, n
         units: audit.units,
         is_without_world: false,
         configuration: None,
+        origin: None,
     }
 }

@@ -10,7 +10,7 @@ use audit_core::{
     report::{BlindRow, CoverageRow, DayRow, Records, Unreadable},
     verdict::Invocations,
 };
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{Store, StoreError, aggregates, failed};
 use crate::scan::Counts;
@@ -18,6 +18,17 @@ use crate::scan::Counts;
 /// Identifies the content of a store, so that a later write by another run is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision(i64);
+
+/// A configuration file that a store keeps, so that a report says later what was accepted and required.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptConfiguration {
+    /// Its path, as it was given or found.
+    pub path: String,
+    /// Whether it was found in the working folder, and not given.
+    pub was_found: bool,
+    /// Its text.
+    pub text: String,
+}
 
 /// What the store knows besides findings.
 #[derive(Clone, Debug, Default)]
@@ -40,16 +51,26 @@ impl Store {
 
     /// Replaces the conclusions by those of a run that audited everything in the store.
     pub fn conclude(&mut self, concluded: &Continued) -> Result<(), StoreError> {
-        self.conclude_if(concluded, None).map(|_| ())
+        self.conclude_if(concluded, None, None).map(|_| ())
     }
 
-    /// Replaces the conclusions like [`Store::conclude`], unless another run has written to the store since `since`: then it changes
-    /// nothing and returns false.
-    pub fn conclude_unless_changed(&mut self, concluded: &Continued, since: Revision) -> Result<bool, StoreError> {
-        self.conclude_if(concluded, Some(since))
+    /// Replaces the conclusions like [`Store::conclude`], and the configuration under which they were reached, unless another run has written
+    /// to the store since `since`: then it changes nothing and returns false.
+    pub fn conclude_unless_changed(
+        &mut self,
+        concluded: &Continued,
+        configuration: Option<&KeptConfiguration>,
+        since: Revision,
+    ) -> Result<bool, StoreError> {
+        self.conclude_if(concluded, configuration, Some(since))
     }
 
-    fn conclude_if(&mut self, concluded: &Continued, since: Option<Revision>) -> Result<bool, StoreError> {
+    fn conclude_if(
+        &mut self,
+        concluded: &Continued,
+        configuration: Option<&KeptConfiguration>,
+        since: Option<Revision>,
+    ) -> Result<bool, StoreError> {
         let Continued { audit, aggregates } = concluded;
         let findings: Vec<(&Finding, String)> = audit
             .findings
@@ -65,6 +86,10 @@ impl Store {
         }
         write_conclusions(&transaction, audit, &findings).map_err(failed("write the findings"))?;
         aggregates::write(&transaction, aggregates)?;
+        if let Some(KeptConfiguration { path, was_found, text }) = configuration {
+            let insert = "INSERT INTO configuration (path, was_found, text) VALUES (?1, ?2, ?3)";
+            transaction.execute(insert, params![path, was_found, text]).map_err(failed("write the configuration"))?;
+        }
         transaction.commit().map_err(failed("write the findings"))?;
         Ok(true)
     }
@@ -105,6 +130,16 @@ impl Store {
             "SELECT json_object('account', account, 'region', region, 'missing', missing, 'remedy', remedy) FROM blind ORDER BY position",
             "blind row",
         )
+    }
+
+    /// The configuration under which the conclusions were reached; `None` if nothing was configured.
+    pub fn configuration(&self) -> Result<Option<KeptConfiguration>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT path, was_found, text FROM configuration")?;
+            let kept = |row: &Row<'_>| Ok(KeptConfiguration { path: row.get(0)?, was_found: row.get(1)?, text: row.get(2)? });
+            statement.query_row([], kept).optional()
+        };
+        read().map_err(failed("read the configuration"))
     }
 
     fn json_rows<T: serde::de::DeserializeOwned>(&self, sql: &str, what: &'static str) -> Result<Vec<T>, StoreError> {
@@ -161,7 +196,9 @@ pub fn records(counts: &Counts, judged: u64, duplicates: u64, not_selected: u64)
 }
 
 fn write_conclusions(transaction: &Transaction<'_>, audit: &Audit, findings: &[(&Finding, String)]) -> Result<(), rusqlite::Error> {
-    transaction.execute_batch("DELETE FROM findings; DELETE FROM coverage; DELETE FROM days; DELETE FROM blind; DELETE FROM summary;")?;
+    transaction.execute_batch(
+        "DELETE FROM findings; DELETE FROM coverage; DELETE FROM days; DELETE FROM blind; DELETE FROM summary; DELETE FROM configuration;",
+    )?;
     let mut statement = transaction.prepare(
         "INSERT INTO findings (position, id, rule, severity, status, account, region, resource, verdict, grade, reason, count, first_seen,
                 last_seen, title, detail, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",

@@ -117,6 +117,13 @@ CREATE TABLE summary (
     json TEXT NOT NULL
 );
 
+-- The configuration file under which the run concluded: one row, or none.
+CREATE TABLE configuration (
+    path      TEXT NOT NULL,
+    was_found INTEGER NOT NULL,            -- 1 if it was found in the working folder, and not given
+    text      TEXT NOT NULL
+);
+
 -- Calls with their texts, one row for each record.
 CREATE VIEW calls AS
 SELECT r.request_id,

@@ -181,9 +181,14 @@ fn what_was_concluded_from_less_is_not_kept() {
     one.add(EvidenceRows::default(), &[], &world_files()).unwrap();
     assert_eq!(one.revision().unwrap(), before, "what it writes itself is no news");
     other.add(EvidenceRows::default(), &[], &[("organization.json".to_owned(), b"{}".to_vec())]).unwrap();
-    assert!(!one.conclude_unless_changed(&Continued::default(), before).unwrap());
+    let configuration = KeptConfiguration { path: "a.toml".to_owned(), was_found: true, text: "api_key_days = 1".to_owned() };
+    assert!(!one.conclude_unless_changed(&Continued::default(), Some(&configuration), before).unwrap());
+    assert_eq!(one.configuration().unwrap(), None);
     let after = one.revision().unwrap();
-    assert!(one.conclude_unless_changed(&Continued::default(), after).unwrap());
+    assert!(one.conclude_unless_changed(&Continued::default(), Some(&configuration), after).unwrap());
+    assert_eq!(one.configuration().unwrap(), Some(configuration));
+    one.conclude(&Continued::default()).unwrap();
+    assert_eq!(one.configuration().unwrap(), None, "a run without a configuration leaves none of an earlier one");
 }
 
 #[test]
@@ -193,7 +198,7 @@ fn a_store_of_version_1_is_brought_to_this_one() {
     let mut store = Store::open(&path).unwrap();
     let audit = run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z")]);
     drop(store);
-    let version_1 = "DROP TABLE days; DROP TABLE aggregates; PRAGMA user_version = 1;";
+    let version_1 = "DROP TABLE days; DROP TABLE aggregates; DROP TABLE configuration; PRAGMA user_version = 1;";
     Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
     let mut store = Store::open_existing(&path).unwrap();
     assert_eq!((store.findings().unwrap(), store.days().unwrap()), (audit.findings.clone(), Vec::new()));

@@ -13,4 +13,11 @@ FROM (SELECT DISTINCT account, region FROM records) AS known
 JOIN texts account ON account.id = known.account
 JOIN texts region  ON region.id = known.region;
 
+-- The configuration file under which the run concluded: one row, or none.
+CREATE TABLE configuration (
+    path      TEXT NOT NULL,
+    was_found INTEGER NOT NULL,            -- 1 if it was found in the working folder, and not given
+    text      TEXT NOT NULL
+);
+
 PRAGMA user_version = 3;

@@ -11,7 +11,7 @@ use audit_core::{
     control_change::ControlChange,
     finding::{Bounded, Finding, JudgedAgainst, Status, Suppression},
     missing_evidence::MissingEvidence,
-    report::{BlindRow, CoverageRow, DayRow, Records, Report, Tool, timeline},
+    report::{BlindRow, ConfigurationFile, CoverageRow, DayRow, Origin, Records, Report, Tool, timeline},
     rules::RULES,
     severity::Severity,
     timestamp::{Day, Timestamp},
@@ -24,7 +24,7 @@ use audit_local::{
 };
 
 /// Texts as an attacker would choose them, where names, principals and details come from outside.
-pub(crate) const HOSTILE: [&str; 12] = [
+pub(crate) const HOSTILE: [&str; 13] = [
     "<script>window.owned=1</script>",
     "\"><img src=x onerror=window.owned=1>",
     "</script><script>window.owned=1</script>",
@@ -37,10 +37,12 @@ pub(crate) const HOSTILE: [&str; 12] = [
     "]]><svg onload=window.owned=1>",
     "=HYPERLINK(\"http://example.com\",\"x\")",
     "\\u003cimg src=x\\u003e %3Cimg%3E &colon; ünï 日本 🛡",
+    "a\u{202e}b\u{fffe}c\u{ffff}d\u{e0041}e",
 ];
 
 /// Texts of the same length that hold nothing of the kind, for a page of the same shape.
-pub(crate) const PLAIN: [&str; 12] = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+pub(crate) const PLAIN: [&str; 13] =
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"];
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-16T00:00:00Z").unwrap()
@@ -64,6 +66,7 @@ fn report() -> Report {
         units: BTreeMap::new(),
         is_without_world: false,
         configuration: None,
+        origin: None,
     }
 }
 
@@ -85,13 +88,15 @@ pub(crate) fn demo() -> Report {
     let audit = auditor::audit(scanned.facts, world.world, &options);
     Report {
         invocations: audit.invocations,
+        timeline: timeline(&audit.days, &audit.coverage, &audit.findings),
         coverage: audit.coverage,
-        timeline: timeline(&audit.days),
         blind: audit.blind,
         findings: audit.findings,
         organization: audit.organization,
         accounts: audit.accounts,
         units: audit.units,
+        configuration: Some(ConfigurationFile::new("guardrail-audit.toml".to_owned(), false, &configuration)),
+        origin: Some(Origin::Store("it's a store.db".to_owned())),
         ..report()
     }
 }
@@ -134,7 +139,7 @@ fn finding(number: usize, account: &str, region: &str) -> Finding {
 }
 
 /// A report with these texts wherever a text comes from outside.
-pub(crate) fn with_texts(texts: &[&str; 12]) -> Report {
+pub(crate) fn with_texts(texts: &[&str; 13]) -> Report {
     let mut report = report();
     for (number, text) in texts.iter().enumerate() {
         let own = || (*text).to_owned();
@@ -161,7 +166,7 @@ pub(crate) fn with_texts(texts: &[&str; 12]) -> Report {
     // A Region is a text of the records, too.
     report.coverage.push(row("000000000001", texts[0], Verdict::NotProvable, Grade::None, 1));
     report.unreadable.push(audit_core::report::Unreadable { file: texts[1].to_owned(), record: None, reason: texts[2].to_owned() });
-    report.invocations = Invocations { violation: 36, not_provable: 1, ..Invocations::default() };
+    report.invocations = Invocations { violation: 39, not_provable: 1, ..Invocations::default() };
     report
 }
 
@@ -256,21 +261,23 @@ pub(crate) fn large(findings: usize) -> Report {
             }
         }
     }
-    report.timeline = timeline(&days);
     let accounts: Vec<String> = report.accounts.keys().map(ToString::to_string).collect();
     for number in 0..findings {
         let account = &accounts[chance.below(300)];
         let region = chance.one_of(&REGIONS);
         let mut found = finding(number, account, region);
         let count = chance.count(5_000) + 1;
-        let kind = chance.one_of(&["app", "batch", "agent", "etl"]);
-        let principal = format!("arn:aws:iam::{account}:role/{kind}-{}", chance.below(3));
+        // As many callers as findings that were joined have, and a finding that belongs to it, as the auditor links them.
+        let principals: BTreeSet<String> = (0..3)
+            .map(|_| format!("arn:aws:iam::{account}:role/{}-{}", chance.one_of(&["app", "batch", "agent", "etl"]), chance.below(3)))
+            .collect();
+        found.principals.shown = principals.into_iter().collect();
         found.id = format!("{:016x}{:016x}", chance.next(), chance.next());
         found.severity = chance.one_of(&[Severity::Critical, Severity::High, Severity::Medium, Severity::Low]);
         found.detail = format!(
-            "{count} calls of Converse with amazon.nova-pro-v1:0 by {principal}: the account's effective policy demands nothing in this Region"
+            "{count} calls of Converse with amazon.nova-pro-v1:0 by {}: the account's effective policy demands nothing in this Region",
+            found.principals
         );
-        found.principals.shown = vec![principal];
         found.count = count;
         found.events = if number % 2 == 0 { vec![chance.uuid()] } else { vec![chance.uuid(), chance.uuid()] };
         let first = Timestamp::from_seconds(1_787_000_000 + chance.seconds(7_000_000));
@@ -279,10 +286,21 @@ pub(crate) fn large(findings: usize) -> Report {
             found.status = Status::Resolved;
             found.resolved_at = found.last_seen;
         }
+        if number == 0 {
+            // A finding about the organization's state rests on no record.
+            (found.first_seen, found.last_seen) = (None, None);
+        }
         report.findings.push(found);
     }
+    let ids_of_all: Vec<String> = report.findings.iter().map(|finding| finding.id.clone()).collect();
+    for finding in &mut report.findings {
+        finding.linked = vec![ids_of_all[chance.below(findings)].clone()];
+    }
+    // Of one that a filter leaves out, the page knows the id alone.
+    report.findings[0].linked.push("0123456789abcdef0123456789abcdef".to_owned());
     let mut ids = BTreeSet::new();
     assert!(report.findings.iter().all(|finding| ids.insert(finding.id.clone())));
+    report.timeline = timeline(&days, &report.coverage, &report.findings);
     report.findings.sort_by(|a, b| (a.status, std::cmp::Reverse(a.severity), &a.id).cmp(&(b.status, std::cmp::Reverse(b.severity), &b.id)));
     report
 }

@@ -1,12 +1,13 @@
 //! Makes version 1 of a report from the auditor's own types. A field that the auditor adds isn't written until version 1 has one for it.
 
 use super::{
-    BlindRow, ConfigurationFile, ControlChange, CoverageRow, Filter, Finding, Invocations, JudgedAgainst, Records, Report, Suppression,
-    TimelineRow, Tool, Unreadable, findings,
+    BlindRow, ConfigurationFile, ControlChange, CoverageRow, Exception, Filter, Finding, Invocations, JudgedAgainst, Records, Report,
+    Suppression, TimelineRow, Tool, Unreadable, findings,
 };
 use crate::{
     control_change, finding, report,
     severity::Severity,
+    timestamp::Timestamp,
     verdict::{self, Grade, Missing, Reason, Verdict},
 };
 
@@ -28,7 +29,7 @@ impl<'r> From<&'r report::Report> for Report<'r> {
             organization: report.organization.as_deref(),
             accounts: &report.accounts,
             units: &report.units,
-            configuration: report.configuration.as_ref().map(ConfigurationFile::from),
+            configuration: report.configuration.as_ref().map(|file| ConfigurationFile::of(file, report.generated_at)),
         }
     }
 }
@@ -48,9 +49,15 @@ impl<'r> From<&'r report::Filter> for Filter<'r> {
     }
 }
 
-impl<'r> From<&'r report::ConfigurationFile> for ConfigurationFile<'r> {
-    fn from(file: &'r report::ConfigurationFile) -> Self {
-        ConfigurationFile { path: &file.path, was_found: file.was_found }
+impl<'r> ConfigurationFile<'r> {
+    /// The configuration of a report that was made at this time.
+    fn of(file: &'r report::ConfigurationFile, generated_at: Timestamp) -> Self {
+        let stated = |exception: &'r report::StatedException| {
+            let report::StatedException { rule, accounts, regions, principals, until, reason, owner, ticket } = exception;
+            let (has_ended, until, ticket) = (until.is_over(generated_at), until.to_string(), ticket.as_deref());
+            Exception { rule, accounts, regions, principals, until, has_ended, reason, owner, ticket }
+        };
+        ConfigurationFile { path: &file.path, was_found: file.was_found, exceptions: file.exceptions.iter().map(stated).collect() }
     }
 }
 
