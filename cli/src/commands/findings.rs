@@ -36,7 +36,9 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
                 console.note(format_args!("filtered: only {words}; left out: {left_out}"));
             }
             let (tool, generated_at, Names { organization, accounts }) = (tool(), now(None), source.names()?);
-            let of = Export { tool: &tool, generated_at, organization: organization.as_deref(), accounts: &accounts };
+            let region_of_organization = audit_exports::resource::region_of_organization(&[], &findings);
+            let of =
+                Export { tool: &tool, generated_at, organization: organization.as_deref(), accounts: &accounts, region_of_organization };
             output::to(output.as_deref(), |out| list(out, &findings, &of, *format, export))?;
         }
         FindingsCommand::Show { finding, source, format } => {

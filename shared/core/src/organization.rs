@@ -15,6 +15,17 @@ use crate::{
 /// The Region in records of Organizations, which is a global service (docs/aws/bedrock-policies.md#records-of-organizations).
 pub const GLOBAL_REGION: &str = "us-east-1";
 
+/// The Region of Organizations in a partition: where its findings belong outside of the commercial Regions (botocore 1.44.8,
+/// `endpoints.json`).
+#[must_use]
+pub fn global_region_of(partition: &str) -> &'static str {
+    match partition {
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-cn" => "cn-northwest-1",
+        _ => GLOBAL_REGION,
+    }
+}
+
 /// An organization at one time. Readings of an organization of a thousand accounts differ in one or two of them, so the parts in which they
 /// agree are stored once ([`Organization::sharing`]), and a copy costs next to nothing until it is changed.
 #[derive(Clone, Debug, Default, PartialEq)]

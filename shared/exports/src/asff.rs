@@ -7,7 +7,11 @@ mod document;
 
 use std::collections::BTreeMap;
 
-use audit_core::{arn::partition_of, finding::Finding};
+use audit_core::{
+    arn::partition_of,
+    finding::Finding,
+    organization::{GLOBAL_REGION, global_region_of},
+};
 use document::{Document, MOST_ID, MOST_NOTE};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -51,10 +55,19 @@ impl Importer {
         }
     }
 
-    pub(crate) fn region_of<'f>(&'f self, finding: &'f Finding) -> &'f str {
+    pub(crate) fn region_of<'f>(&'f self, finding: &'f Finding, export: &Export<'_>) -> &'f str {
         match self {
             Importer::AccountRegion { region, .. } => region,
-            Importer::Account(_) | Importer::Member => &finding.region,
+            Importer::Account(_) | Importer::Member => export.region_of(finding),
+        }
+    }
+
+    /// The Region of findings about the organization, which is of the partition that findings are imported in.
+    #[must_use]
+    pub fn region_of_organization(&self) -> &'static str {
+        match self {
+            Importer::AccountRegion { region, .. } => global_region_of(partition_of(region)),
+            Importer::Account(_) | Importer::Member => GLOBAL_REGION,
         }
     }
 }
@@ -130,7 +143,7 @@ pub fn requests_of<'f>(
     let mut by_account_region: BTreeMap<(&str, &str), Vec<Entry<'f>>> = BTreeMap::new();
     for entry in entries {
         let finding = entry.finding();
-        by_account_region.entry((importer.account_of(finding), importer.region_of(finding))).or_default().push(entry);
+        by_account_region.entry((importer.account_of(finding), importer.region_of(finding, export))).or_default().push(entry);
     }
     by_account_region.into_values().flat_map(move |entries| Requests { entries: entries.into_iter(), next: None, export, importer })
 }

@@ -37,9 +37,11 @@ fn has_errors(file: &LintedFile) -> bool {
 }
 
 fn test_case<W: io::Write>(xml: &mut Writer<W>, check: Check, file: &LintedFile) -> io::Result<()> {
-    let uri = printable(&file.uri);
+    // GitLab and Jenkins look for the file in the repository by this name.
+    let path = file.path();
+    let path = printable(&path);
     let case =
-        xml.create_element("testcase").with_attributes([("classname", check.title()), ("name", &uri), ("file", &uri), ("time", "0")]);
+        xml.create_element("testcase").with_attributes([("classname", check.title()), ("name", &path), ("file", &path), ("time", "0")]);
     let (errors, others): (Vec<&PlacedLint>, Vec<&PlacedLint>) = file.lints.iter().partition(|placed| placed.lint.level == Level::Error);
     if file.lints.is_empty() {
         return case.write_empty().map(drop);
@@ -62,10 +64,11 @@ fn test_case<W: io::Write>(xml: &mut Writer<W>, check: Check, file: &LintedFile)
 
 /// One line for each lint, as compilers write them, so that terminals and editors find the place.
 fn lines(file: &LintedFile, lints: &[&PlacedLint]) -> String {
+    let path = file.path();
     let line = |PlacedLint { position, within, lint, .. }: &&PlacedLint| {
         let position = position.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
         let within = within.as_ref().map(|within| format!(" ({within})")).unwrap_or_default();
-        printable(&format!("{}{position}: {}: {} [{}]{within}", file.uri, lint.level, lint.message, lint.kind)).into_owned()
+        printable(&format!("{path}{position}: {}: {} [{}]{within}", lint.level, lint.message, lint.kind)).into_owned()
     };
     lints.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -89,14 +92,20 @@ mod tests {
         let files = [
             file("sound.json", vec![]),
             file("noted.json", vec![placed(Level::Note, "a note")]),
+            file("policies/%C3%A4%20%231.json", vec![placed(Level::Note, "\u{fffe}\u{ffff}")]),
             file("wrong.json", vec![placed(Level::Error, "]]> <a b=\"c\"> & \u{1b}[31m"), placed(Level::Error, "another")]),
         ];
         let mut out = Vec::new();
         suite(&mut out, Check::Policies, &files).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("tests=\"3\" failures=\"1\""), "{text}");
+        assert!(text.contains("tests=\"4\" failures=\"1\""), "{text}");
+        assert!(
+            text.contains("name=\"policies/ä #1.json\" file=\"policies/ä #1.json\"") && text.contains(">policies/ä #1.json:2:3: "),
+            "{text}"
+        );
         assert!(text.contains("<testcase classname=\"policy lint\" name=\"sound.json\" file=\"sound.json\" time=\"0\"/>"), "{text}");
         assert!(text.contains("and 1 more\" type=\"unknown-key\">wrong.json:2:3: error: ]]&gt; &lt;a"), "{text}");
-        assert!(!text.contains('\u{1b}') && text.matches("<failure").count() == 1, "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{fffe}', '\u{ffff}']), "XML can't hold these: {text}");
+        assert!(text.matches("<failure").count() == 1, "{text}");
     }
 }

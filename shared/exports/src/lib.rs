@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 
 use audit_core::{
     arn::AccountId,
+    finding::Finding,
+    organization::GLOBAL_REGION,
     report::{Report, Tool},
     timestamp::Timestamp,
 };
@@ -41,6 +43,16 @@ pub struct Export<'r> {
     pub organization: Option<&'r str>,
     /// The names of accounts, where the organization is known.
     pub accounts: &'r BTreeMap<AccountId, String>,
+    /// The Region of findings about the organization: [`resource::region_of_organization`].
+    pub region_of_organization: &'static str,
+}
+
+impl Export<'_> {
+    /// The Region that a finding is exported in.
+    #[must_use]
+    pub fn region_of<'f>(&self, finding: &'f Finding) -> &'f str {
+        if *finding.region == *GLOBAL_REGION { self.region_of_organization } else { &finding.region }
+    }
 }
 
 impl<'r> From<&'r Report> for Export<'r> {
@@ -50,6 +62,7 @@ impl<'r> From<&'r Report> for Export<'r> {
             generated_at: report.generated_at,
             organization: report.organization.as_deref(),
             accounts: &report.accounts,
+            region_of_organization: resource::region_of_organization(&report.coverage, &report.findings),
         }
     }
 }

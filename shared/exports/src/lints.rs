@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use audit_core::policy::lint::Lint;
+use percent_encoding::percent_decode_str;
 
 /// What was checked. Each check has results of its own: those of one don't replace those of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +82,13 @@ impl Position {
     }
 }
 
-/// A file's name as a URI reference: `\` becomes `/`, and what a URI can't hold is percent-encoded.
+/// A file's name as a URI reference: `\` becomes `/`, what a URI can't hold is percent-encoded, and a step into a folder and out of it again is
+/// left out, because GitHub knows files by their shortest path.
 #[must_use]
 pub fn uri_of(name: &str) -> String {
+    let name = shortest(&name.replace('\\', "/"));
     let mut uri = String::with_capacity(name.len());
-    for byte in name.replace('\\', "/").bytes() {
+    for byte in name.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
             _ => {
@@ -94,10 +97,28 @@ pub fn uri_of(name: &str) -> String {
             }
         }
     }
-    match uri.strip_prefix("./") {
-        Some(rest) => rest.to_owned(),
-        None if uri.starts_with('/') => format!("file://{uri}"),
-        None => uri,
+    if uri.starts_with('/') { format!("file://{uri}") } else { uri }
+}
+
+/// A path without `.`, and without `..` behind a folder.
+fn shortest(path: &str) -> String {
+    let mut steps: Vec<&str> = Vec::new();
+    for step in path.split('/') {
+        match (step, steps.last()) {
+            (".", _) => {}
+            ("..", Some(before)) if !matches!(*before, "" | "..") => drop(steps.pop()),
+            _ => steps.push(step),
+        }
+    }
+    steps.join("/")
+}
+
+impl LintedFile {
+    /// The file as a path, as tools show it that don't read URIs.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let path = self.uri.strip_prefix("file://").unwrap_or(&self.uri);
+        String::from_utf8_lossy(&percent_decode_str(path).collect::<Vec<u8>>()).into_owned()
     }
 }
 
@@ -122,8 +143,14 @@ mod tests {
             ("./a b.json", "a%20b.json"),
             ("policies\\ä#1.json", "policies/%C3%A4%231.json"),
             ("/tmp/a.json", "file:///tmp/a.json"),
+            ("lint/../lint/./h.json", "lint/h.json"),
+            ("../other/h.json", "../other/h.json"),
+            ("/tmp/x/../a.json", "file:///tmp/a.json"),
+            ("a/b/../../../c.json", "../c.json"),
         ] {
             assert_eq!(uri_of(name), uri);
+            let path = LintedFile { uri: uri.to_owned(), lints: Vec::new() }.path();
+            assert_eq!(uri_of(&path), uri, "the path of a URI is the same file");
         }
     }
 }

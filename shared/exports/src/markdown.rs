@@ -13,7 +13,7 @@ use std::{
 use audit_core::{
     finding::{Finding, Status},
     json::printable,
-    report::Report,
+    report::{Report, StatedException, worst_first},
     severity::Severity,
     verdict::Verdict,
 };
@@ -24,7 +24,11 @@ use crate::text::cut;
 pub const MOST_FINDINGS: usize = 100;
 
 /// Bytes that the list of findings may take. GitHub cuts a comment at 65,536 characters.
-const MOST_BYTES: usize = 55_000;
+const MOST_BYTES: usize = 47_000;
+
+/// Exceptions that are listed at most, and the bytes that their list may take.
+const MOST_EXCEPTIONS: usize = 20;
+const MOST_EXCEPTION_BYTES: usize = 8_000;
 
 /// Characters of one value. The report has the whole of it.
 const MOST_VALUE: usize = 240;
@@ -57,10 +61,52 @@ pub fn report(out: &mut (impl Write + ?Sized), report: &Report) -> io::Result<()
         writeln!(out, "| {} | {count} |", escaped(verdict.as_str()))?;
     }
     writeln!(out)?;
+    ended(out, report)?;
     findings(out, &report.findings, &|account| report.accounts.get(account).map(String::as_str))
 }
 
-/// Writes findings, in their order.
+/// Writes the exceptions of the configuration that have ended: their findings are open again.
+fn ended(out: &mut (impl Write + ?Sized), report: &Report) -> io::Result<()> {
+    let exceptions = report.configuration.iter().flat_map(|configuration| &configuration.exceptions);
+    let ended = exceptions.filter(|exception| exception.until.is_over(report.generated_at));
+    let line = |StatedException { rule, until, owner, reason, .. }: &StatedException| format!("{rule} until {until} by {owner}: {reason}");
+    list(out, "Exceptions that ended, so that their findings are open again", &ended.map(line).collect::<Vec<_>>())
+}
+
+/// Writes the exceptions behind suppressed findings. The table of findings may have no room for these.
+fn exceptions(out: &mut (impl Write + ?Sized), findings: &[Finding]) -> io::Result<()> {
+    let mut counts: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.status == Status::Suppressed) {
+        if let Some(suppression) = &finding.suppression {
+            *counts.entry((&finding.rule, suppression.to_string())).or_default() += 1;
+        }
+    }
+    let line = |((rule, accepted), count): ((&str, String), u64)| format!("{count} of {rule}, {accepted}");
+    list(out, "Findings that are accepted", &counts.into_iter().map(line).collect::<Vec<_>>())
+}
+
+/// Writes a bounded list with a heading; nothing if it is empty.
+fn list(out: &mut (impl Write + ?Sized), heading: &str, lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "**{heading}:**\n")?;
+    let (mut shown, mut bytes) = (0, 0);
+    for line in lines.iter().take(MOST_EXCEPTIONS).map(|line| escaped(&cut(line, MOST_VALUE))) {
+        bytes += line.len();
+        if bytes > MOST_EXCEPTION_BYTES / 2 {
+            break;
+        }
+        writeln!(out, "- {line}")?;
+        shown += 1;
+    }
+    if shown < lines.len() {
+        writeln!(out, "- and {} more", lines.len() - shown)?;
+    }
+    writeln!(out)
+}
+
+/// Writes findings, the worst first.
 ///
 /// # Errors
 ///
@@ -76,9 +122,10 @@ pub fn findings<'n>(out: &mut (impl Write + ?Sized), findings: &[Finding], name_
     if findings.is_empty() {
         return Ok(());
     }
-    writeln!(out, "| Severity | Status | Rule | Account | Region | Calls or changes | Detail |\n|---|---|---|---|---|---:|---|")?;
+    exceptions(out, findings)?;
+    writeln!(out, "| Severity | Status | Rule | Account | Region | Calls or changes | Detail | Id |\n|---|---|---|---|---|---:|---|---|")?;
     let (mut shown, mut bytes) = (0, 0);
-    for finding in findings.iter().take(MOST_FINDINGS) {
+    for finding in worst_first(findings).into_iter().take(MOST_FINDINGS) {
         let row = row(finding, name_of(&finding.account));
         bytes += row.len();
         if bytes > MOST_BYTES {
@@ -97,7 +144,13 @@ fn row(finding: &Finding, name: Option<&str>) -> String {
     };
     let count = finding.count.to_string();
     let mut row = String::from("|");
-    let cells = [finding.severity.as_str(), finding.status.as_str(), &finding.rule, &account, &finding.region, &count, &finding.detail];
+    let status = match &finding.suppression {
+        Some(suppression) if finding.status == Status::Suppressed => format!("{}, {suppression}", finding.status.as_str()),
+        _ => finding.status.as_str().to_owned(),
+    };
+    // As many characters of the id as the commands show, which take the start of one.
+    let id: String = finding.id.chars().take(12).collect();
+    let cells = [finding.severity.as_str(), &status, &finding.rule, &account, &finding.region, &count, &finding.detail, &id];
     for cell in cells {
         // Writing into a string doesn't fail.
         let _ = write!(row, " {} |", escaped(&cut(cell, MOST_VALUE)));
@@ -114,9 +167,14 @@ pub fn escaped(value: &str) -> String {
     let value = printable(value);
     let mut text = String::with_capacity(value.len() + value.len() / 4);
     let mut before = ' ';
-    let mut characters = value.chars().peekable();
-    while let Some(c) = characters.next() {
-        let next = characters.peek().copied().unwrap_or(' ');
+    let mut word_start = 0;
+    for (at, c) in value.char_indices() {
+        if before == ' ' {
+            word_start = at;
+        }
+        let rest = value.get(at + c.len_utf8()..).unwrap_or_default();
+        let next = rest.chars().next().unwrap_or(' ');
+        let word = value.get(word_start..at).unwrap_or_default();
         match c {
             // Entities, for these begin HTML, an entity, or the next cell of the table.
             '<' => text.push_str("&lt;"),
@@ -125,7 +183,15 @@ pub fn escaped(value: &str) -> String {
             '|' => text.push_str("&#124;"),
             // An address, which some renderers make a link of. `scheme://` and `www.` need one of these three.
             ':' if next == '/' => text.extend(["&#58;", JOINER]),
+            // The name of an emoji. An ARN has parts between colons, too, but none of them is one, and it should stay fit to be copied.
+            ':' if word != "arn" && !word.starts_with("arn:") && is_name_before_colon(rest) => text.extend([":", JOINER]),
+            // An issue of GitHub, `GH-12`.
+            '-' if next.is_ascii_digit() && word.get(word.len().saturating_sub(2)..).is_some_and(|end| end.eq_ignore_ascii_case("gh")) => {
+                text.extend(["-", JOINER]);
+            }
             '.' if before.eq_ignore_ascii_case(&'w') => text.extend(["&#46;", JOINER]),
+            // A share; else it may be a milestone of GitLab.
+            '%' if before.is_ascii_digit() && !next.is_alphanumeric() && next != '"' => text.push(c),
             // A mention, an issue, a merge request, an address of mail.
             '@' | '#' | '!' | '%' | '~' | '$' => {
                 text.extend(['\\', c]);
@@ -142,9 +208,19 @@ pub fn escaped(value: &str) -> String {
     text
 }
 
+/// Whether a text begins with a word and a colon, as the rest of an emoji's name does.
+fn is_name_before_colon(text: &str) -> bool {
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-'))).unwrap_or(text.len());
+    end > 0 && text.get(end..).is_some_and(|rest| rest.starts_with(':'))
+}
+
 #[cfg(test)]
 mod tests {
-    use audit_core::{config::Configuration, finding::FindingKey, rules::RULES};
+    use audit_core::{
+        config::Configuration,
+        finding::{FindingKey, Suppression},
+        rules::RULES,
+    };
     use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
     use super::*;
@@ -166,6 +242,9 @@ mod tests {
         "\u{202e}reversed \u{200b}hidden",
         "[ref]: https://example.com \"title\"",
         "[^1] :tada: {#id} :::note",
+        "GH-12, gh-7 and org/repo-GH-3",
+        "100%, 5%a, %\"milestone\" and %1",
+        "role:tada: and (:+1:)",
     ];
 
     /// The text that a cell renders as, if it renders as text alone.
@@ -201,9 +280,51 @@ mod tests {
             let text = rendered(&format!("| {} |\n|---|\n", escaped(hostile)));
             for (sign, next) in text.chars().zip(text.chars().skip(1)) {
                 assert!(!matches!(sign, '@' | '#' | '!') || next == '\u{2060}', "{text}");
+                assert!(sign != '%' || !(next.is_alphanumeric() || next == '"'), "{text}");
             }
             assert!(!text.contains("://") && !text.contains("www.e"), "{text}");
+            assert!(!text.contains(":tada:") && !text.contains(":+1:"), "{text}");
+            assert!(!text.to_lowercase().contains("gh-1") && !text.to_lowercase().contains("gh-7"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_read_and_copied_stays_as_it_is() {
+        for value in ["69% of 423 calls", "arn:aws:iam::111122223333:role/app", "us-east-1", "amazon.nova-pro-v1:0"] {
+            let written = escaped(value);
+            assert!(!written.contains("&#"), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_is_said_whatever_the_table_has_room_for() {
+        let key = |number: usize| FindingKey {
+            rule: RULES[0].id,
+            account: "222233334444".into(),
+            region: "us-east-1".into(),
+            resource: number.to_string(),
+            discriminator: String::new(),
+        };
+        let found = |number: usize| Finding { count: number as u64, ..RULES[0].finding(key(number), &Configuration::default()) };
+        let mut all: Vec<Finding> = (1..=150).map(found).collect();
+        let suppression =
+            Suppression { until: "2027-01-31".to_owned(), reason: "a pilot".to_owned(), owner: "team".to_owned(), ticket: None };
+        all[0].status = Status::Suppressed;
+        all[0].suppression = Some(suppression);
+        let written = |list: &[Finding]| {
+            let mut out = Vec::new();
+            findings(&mut out, list, &|_| None).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let text = written(&all);
+        assert!(text.contains(&format!("- 1 of {}, accepted until 2027-01-31 by team: a pilot\n", RULES[0].id)), "{text}");
+        assert!(!text.contains("| SUPPRESSED"), "there is no room for its row");
+        let row = written(&all[..1]);
+        assert!(row.contains("| SUPPRESSED, accepted until 2027-01-31 by team: a pilot |"), "{row}");
+        assert!(row.contains(&format!("| {} |\n", &all[0].id[..12])), "{row}");
+        // Of one severity, those with most calls are the worst, wherever they stand in the report.
+        let counts: Vec<&str> = text.lines().filter(|line| line.contains("| OPEN |")).filter_map(|line| line.split(" | ").nth(5)).collect();
+        assert_eq!((counts.len(), counts[0], counts[99]), (100, "150", "51"));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! [`Finding::resource`] is written for people. It holds ARNs, ids without their ARN, and words such as `effective policy` for what has no
 //! name of its own. Tools join findings by resource, so each needs one type and one id that doesn't change between runs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use audit_core::{
     arn::{Arn, is_account_id, partition_of},
     finding::Finding,
+    organization::{GLOBAL_REGION, global_region_of},
+    report::CoverageRow,
 };
 
 /// A resource of AWS.
@@ -75,9 +77,27 @@ const SERVICES: &[(&str, &str)] = &[
 /// Words that findings use, without a space in them, for resources that their records don't name. What they are about is the account.
 const NO_NAMES: &[&str] = &["account", "deployment", "guardrail", "heartbeat", "inference-profile", "metrics", "Region"];
 
-/// The resource that a finding is about.
+/// The Region in which findings about the organization belong. They name [`GLOBAL_REGION`], which is one of the commercial Regions: where all
+/// other Regions and ARNs of a report are of another partition, the organization is, too.
 #[must_use]
-pub fn resource_of(finding: &Finding) -> Resource<'_> {
+pub fn region_of_organization<'r>(coverage: &'r [CoverageRow], findings: &'r [Finding]) -> &'static str {
+    let of_calls = coverage.iter().map(|row| partition_of(&row.region));
+    let of_findings = findings.iter().filter(|finding| *finding.region != *GLOBAL_REGION).map(|finding| partition_of(&finding.region));
+    let arns = findings.iter().flat_map(|finding| {
+        let guardrail = finding.policy.as_ref().and_then(|policy| policy.identifier.as_deref());
+        finding.principals.shown.iter().map(String::as_str).chain(guardrail).chain([finding.resource.as_str()])
+    });
+    let of_arns = arns.filter_map(|arn| Arn::parse(arn)).map(|arn| arn.partition);
+    let partitions: BTreeSet<&str> = of_calls.chain(of_findings).chain(of_arns).collect();
+    match partitions.first() {
+        Some(partition) if partitions.len() == 1 => global_region_of(partition),
+        _ => GLOBAL_REGION,
+    }
+}
+
+/// The resource that a finding in this Region is about.
+#[must_use]
+pub fn resource_of<'f>(finding: &'f Finding, region: &str) -> Resource<'f> {
     let text = finding.resource.as_str();
     if text.starts_with(ACCOUNT_ID) {
         return Resource { resource_type: ACCOUNT, id: Cow::Borrowed(text), name: None };
@@ -90,8 +110,9 @@ pub fn resource_of(finding: &Finding) -> Resource<'_> {
     }
     let service = text.split_once('/').and_then(|(kind, _)| SERVICES.iter().find(|(of, _)| *of == kind));
     if let Some((_, service)) = service {
-        let region = if *service == "iam" { "" } else { &*finding.region };
-        let arn = format!("arn:{}:{service}:{region}:{}:{text}", partition_of(&finding.region), finding.account);
+        let partition = partition_of(region);
+        let region = if *service == "iam" { "" } else { region };
+        let arn = format!("arn:{partition}:{service}:{region}:{}:{text}", finding.account);
         let resource_type = Arn::parse(&arn).map_or(OTHER, |arn| type_of(&arn));
         return Resource { resource_type, id: Cow::Owned(arn), name: Some(text) };
     }
@@ -146,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn an_organization_is_where_its_calls_and_resources_are() {
+        let of_organization = || finding("p-invalid", GLOBAL_REGION);
+        let guardrail = |partition: &str| finding(&format!("arn:{partition}:bedrock:r:1:guardrail/abc"), GLOBAL_REGION);
+        for (findings, region) in [
+            (vec![of_organization()], GLOBAL_REGION),
+            (vec![of_organization(), guardrail("aws-us-gov")], "us-gov-west-1"),
+            (vec![of_organization(), finding("x", "cn-north-1")], "cn-northwest-1"),
+            (vec![of_organization(), finding("x", "cn-north-1"), guardrail("aws")], GLOBAL_REGION),
+        ] {
+            assert_eq!(region_of_organization(&[], &findings), region);
+        }
+    }
+
+    #[test]
     fn each_way_of_naming_a_resource_has_a_type_and_an_id() {
         let account = "AWS::::Account:222233334444";
         for (resource, region, resource_type, id, name) in [
@@ -183,7 +218,7 @@ mod tests {
             ("guardrail-audit-calls", "us-east-1", OTHER, "guardrail-audit-calls", None),
         ] {
             let finding = finding(resource, region);
-            assert_eq!(resource_of(&finding), Resource { resource_type, id: id.into(), name }, "{resource}");
+            assert_eq!(resource_of(&finding, region), Resource { resource_type, id: id.into(), name }, "{resource}");
         }
     }
 }

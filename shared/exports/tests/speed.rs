@@ -139,7 +139,13 @@ fn exports_take_a_few_times_as_long_as_json_lines_and_no_more_memory() {
     let tool = Tool { name: "guardrail-audit".to_owned(), version: "0.1.0".to_owned() };
     let accounts = BTreeMap::new();
     let generated_at = Timestamp::parse("2026-11-16T00:00:00Z").unwrap();
-    let export = Export { tool: &tool, generated_at, organization: Some("o-exampleorgid"), accounts: &accounts };
+    let export = Export {
+        tool: &tool,
+        generated_at,
+        organization: Some("o-exampleorgid"),
+        accounts: &accounts,
+        region_of_organization: "us-east-1",
+    };
     // The least of two tries, because caches are cold in the first.
     let least = |write: Writer| {
         let once = || {

@@ -118,7 +118,8 @@ impl<S: SecurityHub> ImportFindings<S> {
     /// until only the finding is refused because of which it was.
     async fn send<'w>(&self, entries: &[(&'w Work, Entry<'w>)], at: Timestamp, done: &mut Done) -> Vec<(&'w Work, Entry<'w>)> {
         let names = BTreeMap::new();
-        let export = Export { tool: &self.tool, generated_at: at, organization: None, accounts: &names };
+        let region_of_organization = self.importer.region_of_organization();
+        let export = Export { tool: &self.tool, generated_at: at, organization: None, accounts: &names, region_of_organization };
         let mut taken = Vec::new();
         let mut waiting: Vec<&[(&Work, Entry<'_>)]> = entries.chunks(MOST_FINDINGS).rev().collect();
         while let Some(some) = waiting.pop() {

@@ -145,6 +145,7 @@ impl Document {
     pub(super) fn of(entry: Entry<'_>, export: &Export<'_>, importer: &Importer) -> Self {
         let finding = entry.finding();
         let account = importer.account_of(finding);
+        let region = export.region_of(finding);
         let is_created = matches!(entry, Entry::Created(_));
         let is_withdrawn = matches!(entry, Entry::Withdrawn(_));
         let rule = rules::find(&finding.rule);
@@ -154,7 +155,7 @@ impl Document {
         Document {
             schema_version: "2018-10-08",
             id: finding_id(&finding.id),
-            product_arn: default_product(account, importer.region_of(finding)),
+            product_arn: default_product(account, importer.region_of(finding, export)),
             product_name: "Guardrail Audit",
             company_name: "Guardrail Audit",
             generator_id: cut(&format!("guardrail-audit/{}", finding.rule), MOST_ID).into_owned(),
@@ -177,8 +178,8 @@ impl Document {
                     url: rule.and_then(|rule| rule.references.first()).copied(),
                 },
             }),
-            product_fields: product_fields(finding),
-            resources: resources(finding),
+            product_fields: product_fields(finding, region),
+            resources: resources(finding, region),
             // Security Hub takes this when it creates the finding, and keeps its own afterwards.
             workflow: is_created.then(|| Workflow { status: if finding.status == Status::Suppressed { "SUPPRESSED" } else { "NEW" } }),
             record_state: if is_withdrawn || finding.status == Status::Resolved { "ARCHIVED" } else { "ACTIVE" },
@@ -235,7 +236,7 @@ impl Compliance {
 }
 
 /// The fields for which the format has none of its own. Their names begin with the product's.
-fn product_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
+fn product_fields(finding: &Finding, region: &str) -> BTreeMap<&'static str, String> {
     let json = v1::Finding::from(finding);
     let word = |word: Option<&str>| word.unwrap_or_default().to_owned();
     let all = [
@@ -253,7 +254,7 @@ fn product_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
         ("guardrail-audit/policy", word(finding.policy.as_ref().and_then(|policy| policy.policy.as_deref()))),
         ("guardrail-audit/principals", finding.principals.to_string()),
         ("guardrail-audit/reason", word(json.reason)),
-        ("guardrail-audit/region", finding.region.to_string()),
+        ("guardrail-audit/region", region.to_owned()),
         ("guardrail-audit/reopened", finding.reopened.to_string()),
         ("guardrail-audit/resource", finding.resource.clone()),
         ("guardrail-audit/rule", finding.rule.clone()),
@@ -264,12 +265,12 @@ fn product_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
 }
 
 /// The account that the finding is about, the resource, and who made the calls or changes.
-fn resources(finding: &Finding) -> Vec<Resource> {
-    let partition = partition_of(&finding.region);
-    let region = Some(finding.region.to_string()).filter(|region| !region.trim().is_empty());
+fn resources(finding: &Finding, of_finding: &str) -> Vec<Resource> {
+    let partition = partition_of(of_finding);
+    let region = Some(of_finding.to_owned()).filter(|region| !region.trim().is_empty());
     let one = |r#type, id: &str| Resource { r#type, id: cut(id, MOST_ID).into_owned(), partition, region: region.clone(), details: None };
     let mut all = vec![one("AwsAccount", &account_id(&finding.account))];
-    let about = resource_of(finding);
+    let about = resource_of(finding, of_finding);
     if about.resource_type != resource::ACCOUNT || about.id != account_id(&finding.account) {
         all.push(one(type_in_asff(about.resource_type), &about.id));
     }

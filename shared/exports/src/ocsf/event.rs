@@ -270,7 +270,7 @@ impl<'f> Event<'f> {
             finding_info: FindingInfo::of(finding, version),
             cloud: Cloud {
                 provider: "AWS",
-                region: &finding.region,
+                region: export.region_of(finding),
                 account: Account {
                     uid: &finding.account,
                     name: export.accounts.get(&finding.account).map(String::as_str).filter(|name| !name.is_empty()),
@@ -280,7 +280,7 @@ impl<'f> Event<'f> {
                 org: export.organization.map(|uid| Organization { uid }),
             },
             compliance: Compliance::of(finding, version),
-            resources: [Resource::of(finding)],
+            resources: [Resource::of(finding, export.region_of(finding))],
             remediation: Remediation {
                 desc: &finding.remediation,
                 references: rules::find(&finding.rule).map(|rule| rule.references).unwrap_or_default(),
@@ -386,14 +386,14 @@ impl<'f> Compliance<'f> {
 }
 
 impl<'f> Resource<'f> {
-    fn of(finding: &'f Finding) -> Self {
-        let resource = resource_of(finding);
+    fn of(finding: &'f Finding, region: &'f str) -> Self {
+        let resource = resource_of(finding, region);
         Resource {
             uid: resource.id,
             name: resource.name,
             r#type: resource.resource_type,
-            region: &finding.region,
-            cloud_partition: audit_core::arn::partition_of(&finding.region),
+            region,
+            cloud_partition: audit_core::arn::partition_of(region),
         }
     }
 }

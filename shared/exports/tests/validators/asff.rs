@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use audit_core::{
-    finding::{Finding, Status},
+    finding::{Bounded, Finding, Status},
     report::Report,
 };
 use audit_exports::{
@@ -258,6 +258,31 @@ fn arns_are_of_the_regions_partition() {
         assert_eq!(finding["ProductArn"], format!("arn:{partition}:securityhub:{region}:{HUB}:product/{HUB}/default"));
         assert_eq!(finding["Resources"][1]["Id"], format!("arn:{partition}:bedrock:{region}:101010101010:agent/A1"));
         assert!(finding["Resources"].as_array().unwrap().iter().all(|resource| resource["Partition"] == partition));
+    }
+}
+
+#[test]
+fn findings_about_an_organization_lie_in_the_partition_of_its_calls() {
+    for (called, region, partition) in
+        [("us-gov-east-1", "us-gov-west-1", "aws-us-gov"), ("cn-north-1", "cn-northwest-1", "aws-cn"), ("eu-west-1", "us-east-1", "aws")]
+    {
+        let mut report = many(1, |_, finding| {
+            finding.region = "us-east-1".into();
+            finding.resource = "effective policy".to_owned();
+            finding.principals = Bounded::default();
+        });
+        for row in &mut report.coverage {
+            row.region = called.into();
+        }
+        let finding = &exported(&report, &hub())[0]["Findings"][0];
+        assert_eq!(finding["ProductArn"], format!("arn:{partition}:securityhub:{region}:{HUB}:product/{HUB}/default"));
+        assert!(
+            finding["Resources"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|resource| resource["Partition"] == partition && resource["Region"] == region)
+        );
     }
 }
 
