@@ -67,6 +67,19 @@ impl MissingEvidence {
         }
     }
 
+    /// What making it visible costs, where that is charged by what is recorded and the remedy doesn't say it: list prices of us-east-1
+    /// (docs/aws/prices-and-limits.md#prices).
+    #[must_use]
+    pub fn price(self) -> Option<&'static str> {
+        match self {
+            MissingEvidence::DataEventsNotRecorded => Some("$0.10 per 100,000 data events"),
+            MissingEvidence::InvocationLogsOff => {
+                Some("$0.50 per GB in CloudWatch Logs, or $0.005 per 1,000 objects and their storage in S3")
+            }
+            _ => None,
+        }
+    }
+
     /// An instruction for the reader of a report: what to enable, or to read into the world, so that the evidence is there.
     #[must_use]
     pub fn remedy(self) -> &'static str {

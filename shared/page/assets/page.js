@@ -8,9 +8,8 @@
   const STATUSES = ['OPEN', 'SUPPRESSED', 'RESOLVED'];
   const FIELDS = ['q', 'status', 'severity', 'rule', 'account', 'region', 'principal'];
 
-  // Characters that steer how a text is displayed, such as those that turn its direction around.
-  const STEERS = /[\u0000-\u001f\u007f-\u009f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-  const shown = (text) => String(text).replace(STEERS, '\ufffd');
+  // Characters that steer how a text is displayed, such as those that turn its direction around, are shown as this one.
+  const shown = (text) => String(text).replace(steers, '\ufffd');
 
   const element = (name, text, classes) => {
     const made = document.createElement(name);
@@ -26,6 +25,7 @@
   };
 
   const data = await inflate(byId('data').textContent);
+  const steers = new RegExp(data.steers, 'gu');
   // Ids, UUIDs and times are bytes in base64.
   const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
   const idsIn = (text) => {
@@ -35,8 +35,10 @@
   };
   const timesIn = (text) => {
     const bytes = atob(text);
-    const seconds = (at) => [0, 1, 2, 3].reduce((sum, byte) => sum * 256 + bytes.charCodeAt(4 * at + byte), 0);
-    return Array.from({ length: bytes.length / 4 }, (_, at) => new Date(1000 * seconds(at)).toISOString().replace('.000Z', 'Z'));
+    const rows = bytes.length / 4;
+    const seconds = (at) => [0, 1, 2, 3].reduce((sum, byte) => sum * 256 + bytes.charCodeAt(rows * byte + at), 0);
+    const time = (at) => (seconds(at) === 0 ? null : new Date(1000 * seconds(at)).toISOString().replace('.000Z', 'Z'));
+    return Array.from({ length: rows }, (_, at) => time(at));
   };
   const uuidOf = (id) => [id.slice(0, 8), id.slice(8, 12), id.slice(12, 16), id.slice(16, 20), id.slice(20)].join('-');
   // Columns whose values go together have their rows once.
@@ -45,16 +47,23 @@
     if (column.ids !== undefined) return idsIn(column.ids);
     if (column.times !== undefined) return timesIn(column.times);
     if (column.along !== undefined) return { values: column.values, rows: rowsOf.get(column.along) };
+    if (column.lists !== undefined) {
+      let number = 0;
+      return column.lists.map((list) => list.map((distance) => column.members[(number += distance)]));
+    }
+    if (column.links !== undefined) return column.links.map((list) => list.map((link) => (typeof link === 'number' ? raw('id', link) : link)));
     if (column.uuids === undefined) return column;
     const all = idsIn(column.uuids).map(uuidOf);
     let at = 0;
     return column.lengths.map((length) => all.slice(at, (at += length)));
   };
-  const columns = new Map(data.columns.map(([name, column]) => [name, unpacked(column)]));
+  const columns = new Map();
   const raw = (name, row) => {
     const column = columns.get(name);
     return Array.isArray(column) ? column[row] : column.values[column.rows[row]];
   };
+  // Ids come first, and links to other findings are read from them.
+  for (const [name, column] of data.columns) columns.set(name, unpacked(column));
   const joined = (names) => names.join(', ').replace(/, (and \d+ more)$/, ' $1');
   // A detail in a list is only the end of one that begins with what other members say.
   const value = (name, row) => {
@@ -95,6 +104,11 @@
   fill('account', [['', 'All'], ...sorted('account').map((account) => [account, nameOf(account) ? `${nameOf(account)} (${account})` : account])]);
   fill('region', [['', 'All'], ...sorted('region').map((region) => [region, region])]);
 
+  // Findings are listed with the worst first: those of one status and severity by their counts.
+  const rank = (row) => [STATUSES.indexOf(value('status', row)), SEVERITIES.indexOf(value('severity', row)), -value('count', row)];
+  const ranks = Array.from({ length: data.rows }, (_, row) => [row, ...rank(row)]);
+  const worstFirst = ranks.sort(([a, ...ofA], [b, ...ofB]) => ofA.map((one, at) => one - ofB[at]).find((less) => less !== 0) ?? a - b).map(([row]) => row);
+
   let filter = {};
   let matching = [];
   let listed = 0;
@@ -134,7 +148,7 @@
     const principal = filter.principal.trim().toLowerCase();
     const worst = filter.severity ? SEVERITIES.indexOf(filter.severity) : SEVERITIES.length;
     matching = [];
-    for (let row = 0; row < data.rows; row += 1) {
+    for (const row of worstFirst) {
       if ((!filter.status || value('status', row) === filter.status)
         && (worst === SEVERITIES.length || SEVERITIES.indexOf(value('severity', row)) <= worst)
         && (!filter.rule || value('rule', row) === filter.rule)
@@ -199,6 +213,34 @@
     }
   };
 
+  const seenOf = ({ first_seen: first, last_seen: last }) => (first && first !== last ? `${first} – ${last}` : first ?? '');
+  // How the finding came about, as far as the report says: the rule, what was seen, what it was judged against, the verdict, the severity.
+  const stepsOf = (all, rule) => {
+    const spaced = (word) => word.replaceAll('_', ' ');
+    const meant = (word) => `${spaced(word)}${data.words[word] ? `: ${data.words[word]}` : ''}`;
+    const { policy } = all;
+    const set = policy?.policy ? `, set by ${policy.policy}${policy.attached_to ? ` on ${policy.attached_to}` : ''}` : '';
+    const [before, after] = all.attempted ? ['now', 'had it not been refused'] : ['before', 'after'];
+    const by = all.principals.length > 0 ? ` by ${joined(all.principals)}` : '';
+    const lowered = [all.expected && 'made by an administrator whom the configuration names',
+      all.attempted && 'every attempt was refused', all.grade === 'none' && 'its effect could not be verified'].filter(Boolean);
+    const usual = rule && (rule.severity === all.severity ? 'as the rule has it' : `the rule has ${rule.severity}`);
+    return [
+      rule ? `${all.rule}: ${rule.fires}` : all.rule,
+      all.apis.length > 0 && `${all.count.toLocaleString('en')} × ${joined(all.apis)}${by}${seenOf(all) && `, ${seenOf(all)}`}`
+        + `${all.events.length > 0 ? `, events ${all.events.join(' and ')}` : ''}.`,
+      `${all.detail}.`,
+      policy && `The latest call was judged against ${policy.identifier ?? 'a policy that names no guardrail for this Region'} (${spaced(policy.basis)}${set})${policy.since ? `, in force since ${policy.since}` : ''}.`,
+      ...all.missing.map((one) => `Missing: ${meant(one)}.`),
+      all.verdict && `Verdict ${meant(all.verdict)}.`,
+      all.grade && `Evidence ${meant(all.grade)}.`,
+      all.reason && `Reason ${meant(all.reason)}.`,
+      ...all.changes.map(({ control, side, ...change }) =>
+        `${control}${side ? ` (${side})` : ''}: ${change.before ?? 'nothing'} ${before}, ${change.after ?? 'nothing'} ${after}.`),
+      `Severity ${all.severity}${usual ? `: ${[usual, ...lowered].join('; ')}` : ''}.`,
+    ].filter(Boolean);
+  };
+
   const detailOf = (row) => {
     const all = finding(row);
     const dl = element('dl');
@@ -219,29 +261,18 @@
       dl.append(element('dt', name), dd);
     };
     const rule = data.rules[all.rule];
-    const word = (name) => (all[name] ? `${all[name].replaceAll('_', ' ')}: ${data.words[all[name]] ?? ''}` : '');
     put('What to do', all.remediation);
-    put('Rule', all.rule, rule && rule.fires, rule && rule.rationale);
-    put('Verdict', word('verdict'));
-    put('Evidence', word('grade'));
-    put('Reason', word('reason'));
-    put('Missing', ...all.missing.map((one) => `${one.replaceAll('_', ' ')}: ${data.words[one] ?? ''}`));
-    put('Changed', ...all.changes.map((change) =>
-      `${change.control}${change.side ? ` (${change.side})` : ''}: ${change.before ?? 'nothing'} → ${change.after ?? 'nothing'}`));
-    if (all.policy) {
-      put('Judged against', `${all.policy.identifier ?? 'a policy that names nothing for this Region'} (${all.policy.basis})`,
-        all.policy.since && `in force since ${all.policy.since}`,
-        all.policy.policy && `set by ${all.policy.policy}${all.policy.attached_to ? `, attached to ${all.policy.attached_to}` : ''}`);
-    }
+    put('Why it matters', rule && rule.rationale);
+    const steps = element('ol');
+    for (const step of stepsOf(all, rule)) steps.append(element('li', step));
+    put('Step by step', steps);
     put('Resource', all.resource);
     put('Organizational unit', data.units[all.account]);
     put('Principals', ...all.principals);
     put('Models', ...all.models);
     put('Operations', ...all.apis);
-    put('Seen', all.first_seen && (all.first_seen === all.last_seen ? all.first_seen : `${all.first_seen} – ${all.last_seen}`));
+    put('Seen', seenOf(all));
     put('Events', ...all.events.map((id) => element('span', id, 'mono')));
-    put('Refused', all.attempted ? 'every attempt was refused' : '');
-    put('Expected', all.expected ? 'by administrators whom the configuration names' : '');
     if (all.suppression) {
       put('Excepted', `until ${all.suppression.until} by ${all.suppression.owner}: ${all.suppression.reason}`, all.suppression.ticket);
     }
@@ -254,7 +285,9 @@
       link.addEventListener('click', () => go({ q: id }));
       return link;
     }));
-    put('Step by step', element('code', `guardrail-audit explain ${all.id.slice(0, 12)} --store STORE`));
+    const explain = element('code', `guardrail-audit explain ${all.id.slice(0, 12)} ${data.explain}`);
+    if (data.has_origin) put('With all evidence', explain);
+    else put('With all evidence', 'keep a store: run the same audit with --store audit.db, and then', explain);
     const line = element('tr', undefined, 'detail');
     const cell = element('td');
     cell.colSpan = 6;
@@ -280,12 +313,26 @@
   // A spreadsheet would run a cell that begins like a formula.
   const cell = (value) => {
     let text = shown(Array.isArray(value) ? joined(value) : value ?? '');
-    if (/^[=+\-@]/.test(text)) text = `'${text}`;
+    if (/^[=+\-@＝＋－＠]/.test(text)) text = `'${text}`;
     return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const CSV = ['id', 'rule', 'severity', 'status', 'account', 'region', 'resource', 'principals', 'models', 'apis', 'verdict', 'grade',
-    'reason', 'count', 'first_seen', 'last_seen', 'title', 'detail', 'remediation'];
-  const asCsv = () => [CSV.join(','), ...matching.map((row) => CSV.map((name) => cell(value(name, row))).join(','))].join('\n') + '\n';
+  // Cells that are no member of a finding as it is.
+  const CELLS = {
+    policy: ({ policy }) => policy && `${policy.basis}: ${policy.identifier ?? 'no guardrail'}`
+      + (policy.policy ? ` by ${policy.policy}` : '') + (policy.attached_to ? ` on ${policy.attached_to}` : ''),
+    suppression: ({ suppression }) => suppression && `accepted until ${suppression.until} by ${suppression.owner}: ${suppression.reason}`
+      + (suppression.ticket ? ` (${suppression.ticket})` : ''),
+    changes: ({ changes }) => changes.map(({ control, side, before, after }) =>
+      `${control}${side ? ` (${side})` : ''} from ${before ?? 'nothing'} to ${after ?? 'nothing'}`).join('; '),
+    account_name: ({ account }) => nameOf(account),
+  };
+  const lineOfCsv = (row) => {
+    const all = finding(row);
+    return data.csv.map((name) => cell(CELLS[name] ? CELLS[name](all) : all[name])).join(',');
+  };
+  // What is saved has the order of the report.
+  const saved = () => [...matching].sort((a, b) => a - b);
+  const asCsv = () => `${[data.csv.join(','), ...saved().map(lineOfCsv)].join('\n')}\n`;
   const save = (name, type, text) => {
     const link = element('a');
     link.href = URL.createObjectURL(new Blob([text], { type }));
@@ -308,7 +355,7 @@
     byId('rows').children[at]?.querySelector('button')?.focus();
   });
   byId('csv').addEventListener('click', () => save('findings.csv', 'text/csv', asCsv()));
-  byId('json').addEventListener('click', () => save('findings.json', 'application/json', JSON.stringify(matching.map(finding), null, 2)));
+  byId('json').addEventListener('click', () => save('findings.json', 'application/json', JSON.stringify(saved().map(finding), null, 2)));
   window.addEventListener('hashchange', () => {
     if (!isFilter(location.hash)) return;
     fromHash();

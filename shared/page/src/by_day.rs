@@ -14,6 +14,9 @@ use crate::numbers::{day, grouped, percent, short_day};
 /// Columns that a chart has at most. More days are added up by weeks, or by longer periods.
 const COLUMNS: i32 = 62;
 
+/// Columns that have their share above them. Of more columns, only the first and the last have it.
+const MOST_SHARES: usize = 10;
+
 /// Calls that a requirement applied to, by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Calls {
@@ -113,6 +116,10 @@ struct Part {
 struct Column {
     title: String,
     parts: Vec<Part>,
+    /// The share that was provably guarded, and the place of this text; empty where there is no room for it.
+    share: String,
+    middle: String,
+    top: String,
 }
 
 /// A chart of columns.
@@ -134,7 +141,7 @@ pub(crate) struct Chart {
 impl Chart {
     /// A chart with an axis.
     pub(crate) fn large(periods: &[Period]) -> Self {
-        Self::new(periods, 460, 150, true)
+        Self::new(periods, 460, 164, true)
     }
 
     /// A chart as high as a line of text.
@@ -144,12 +151,14 @@ impl Chart {
 
     fn new(periods: &[Period], width: u32, height: u32, has_axis: bool) -> Self {
         let most = periods.iter().map(|period| period.calls.required()).max().unwrap_or(0);
-        let (above, below) = if has_axis { (18, 20) } else { (0, 0) };
+        let (above, below) = if has_axis { (32, 20) } else { (0, 0) };
+        let is_roomy = periods.len() <= MOST_SHARES;
         let plot = f64::from(height - above - below);
         let pitch = f64::from(width) / precise(periods.len().max(1) as u64);
         let gap = if pitch > 8.0 { pitch * 0.22 } else { pitch * 0.1 };
         let column = |(index, period): (usize, &Period)| {
             let mut bottom = f64::from(height - below);
+            let is_at_end = index == 0 || index + 1 == periods.len();
             let calls = period.calls;
             let part = |(count, class): (u64, &'static str)| {
                 // What is there is seen, however little of the whole it is.
@@ -167,7 +176,15 @@ impl Chart {
             let parts = calls.parts().map(part).collect();
             let when =
                 if period.first == period.last { day(period.first) } else { format!("{} – {}", day(period.first), day(period.last)) };
-            Column { title: format!("{when}: {}", calls.in_words()), parts }
+            let has_share = has_axis && calls.required() > 0 && (is_roomy || is_at_end);
+            Column {
+                title: format!("{when}: {}", calls.in_words()),
+                parts,
+                share: if has_share { percent(calls.guarded, calls.required()) } else { String::new() },
+                // The first and the last of many columns are narrower than the text.
+                middle: decimal(pitch.mul_add(precise(index as u64), pitch / 2.0).clamp(16.0, f64::from(width) - 16.0)),
+                top: decimal(bottom - 4.0),
+            }
         };
         let ends = periods.first().zip(periods.last());
         Chart {
@@ -181,7 +198,11 @@ impl Chart {
                 merged(periods.iter().enumerate().map(column))
             },
             top: if has_axis {
-                format!("{} a {}", grouped(most), if is_by_day(periods) { "day" } else { "column" })
+                format!(
+                    "{} calls a {} at most, and the share that was provably guarded",
+                    grouped(most),
+                    if is_by_day(periods) { "day" } else { "column" }
+                )
             } else {
                 String::new()
             },
@@ -194,7 +215,8 @@ impl Chart {
 
 /// Puts all parts into one column without a title: a sparkline has many, and its label says it all.
 fn merged(columns: impl Iterator<Item = Column>) -> Vec<Column> {
-    vec![Column { title: String::new(), parts: columns.flat_map(|column| column.parts).collect() }]
+    let parts = columns.flat_map(|column| column.parts).collect();
+    vec![Column { title: String::new(), parts, share: String::new(), middle: String::new(), top: String::new() }]
 }
 
 fn is_by_day(periods: &[Period]) -> bool {

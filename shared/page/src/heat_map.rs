@@ -9,13 +9,14 @@ use askama::Template;
 use audit_core::{
     arn::{AccountId, Region},
     json::printable,
+    missing_evidence::MissingEvidence,
     report::Report,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     by_day::{Calls, decimal, precise},
-    numbers::{counted, grouped},
+    numbers::{counted, grouped, with_thousands},
     page::limits_of,
 };
 
@@ -62,11 +63,15 @@ const LINE: u32 = 16;
 /// Characters of a line of text above the map, for which a map with few Regions has room.
 const LINE_CHARACTERS: usize = 104;
 
-/// The width of a map with few Regions. Its columns are wider, so that it fills its place in the page.
-const WIDTH: u32 = 680;
+/// The width of a map with few Regions. Its columns are wider, so that it fills its place in the page, which is as wide where the window has
+/// 1280 pixels.
+const WIDTH: u32 = 716;
 
 /// The narrowest and the widest column.
-const PITCH: (u32, u32) = (66, 150);
+const PITCH: (u32, u32) = (66, 214);
+
+/// Pixels that a character of a heading takes at most.
+const CHARACTER: u32 = 7;
 
 /// Characters of a name that a row's label has room for.
 const NAME: usize = 26;
@@ -86,6 +91,7 @@ struct Cell {
     parts: Vec<Part>,
     has_calls: bool,
     is_blind: bool,
+    is_lacking: bool,
 }
 
 /// A row of the map: an account, or several together.
@@ -166,7 +172,11 @@ impl HeatMap {
             width: (LABEL + pitch * count + TOTAL).max(if is_for == Use::File { WIDTH } else { 0 }),
             cell_width: pitch - GAP,
             height: y + if is_for == Use::File { 40 } else { 4 },
-            heads: columns.iter().zip(0..).map(|(column, index)| Head { x: LABEL + pitch * index, lines: column.heading() }).collect(),
+            heads: columns
+                .iter()
+                .zip(0..)
+                .map(|(column, index)| Head { x: LABEL + pitch * index, lines: column.heading(pitch - GAP) })
+                .collect(),
             is_empty: groups.is_empty(),
             groups,
         }
@@ -176,7 +186,7 @@ impl HeatMap {
 /// The lines above the map of a picture of its own, which may stand where the rest of the report is not seen.
 fn notes_of(report: &Report) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for sentence in std::iter::once(format!("{}.", report.headline())).chain(limits_of(report)) {
+    for sentence in std::iter::once(format!("{}.", with_thousands(&report.headline().to_string()))).chain(limits_of(report)) {
         let mut line = String::new();
         for word in printable(&sentence).split_whitespace() {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > LINE_CHARACTERS {
@@ -250,9 +260,12 @@ struct Column {
 }
 
 impl Column {
-    /// The name of the Region in two lines, so that columns are narrow.
-    fn heading(&self) -> [String; 2] {
+    /// The name of the Region, in two lines where the column is too narrow for one.
+    fn heading(&self, width: u32) -> [String; 2] {
         match self.regions.first() {
+            Some(region) if !self.is_sum && u32::try_from(region.len()).is_ok_and(|characters| characters * CHARACTER <= width) => {
+                [String::new(), printable(region).into_owned()]
+            }
             Some(region) if !self.is_sum => match region.split_once('-') {
                 Some((area, rest)) if rest.len() < 14 => [format!("{area}-"), printable(rest).into_owned()],
                 _ => [String::new(), printable(region).chars().take(12).collect()],
@@ -266,18 +279,24 @@ impl Column {
 struct Sums<'r> {
     cells: BTreeMap<(&'r AccountId, &'r Region), Calls>,
     accounts: BTreeMap<&'r AccountId, Calls>,
+    /// Where something can't be seen.
     blind: BTreeSet<(&'r AccountId, &'r Region)>,
+    /// Where something can't be seen that verdicts need, or calls themselves.
+    lacking: BTreeSet<(&'r AccountId, &'r Region)>,
 }
 
 impl<'r> Sums<'r> {
     fn of(report: &'r Report) -> Self {
-        let mut sums = Sums { cells: BTreeMap::new(), accounts: BTreeMap::new(), blind: BTreeSet::new() };
+        let mut sums = Sums { cells: BTreeMap::new(), accounts: BTreeMap::new(), blind: BTreeSet::new(), lacking: BTreeSet::new() };
         for row in &report.coverage {
             sums.cells.entry((&row.account, &row.region)).or_default().add(row.verdict, row.grade, row.count);
             sums.accounts.entry(&row.account).or_default().add(row.verdict, row.grade, row.count);
         }
         for row in &report.blind {
             sums.blind.insert((&row.account, &row.region));
+            if matches!(row.missing, MissingEvidence::Evidence(_) | MissingEvidence::CallsNotRead | MissingEvidence::EventHistory) {
+                sums.lacking.insert((&row.account, &row.region));
+            }
             sums.accounts.entry(&row.account).or_default();
         }
         sums
@@ -325,11 +344,12 @@ impl<'r> Sums<'r> {
     }
 
     fn cell(&self, accounts: &[&AccountId], column: &Column, (x, width): (u32, u32), whose: &str) -> Cell {
-        let (mut calls, mut is_blind) = (Calls::default(), false);
+        let (mut calls, mut is_blind, mut is_lacking) = (Calls::default(), false, false);
         for account in accounts {
             for region in &column.regions {
                 calls.add_all(self.cells.get(&(*account, region)).copied().unwrap_or_default());
                 is_blind |= self.blind.contains(&(*account, region));
+                is_lacking |= self.lacking.contains(&(*account, region));
             }
         }
         let regions_shown = match column.regions.first() {
@@ -337,7 +357,11 @@ impl<'r> Sums<'r> {
             _ => "other Regions".to_owned(),
         };
         let what = if calls.required() == 0 { "no call that had to be guarded".to_owned() } else { calls.in_words() };
-        let blind = if is_blind { "; something can't be seen here" } else { "" };
+        let blind = match (is_lacking, is_blind) {
+            (true, _) => "; evidence for verdicts is missing here",
+            (false, true) => "; something can't be seen here",
+            _ => "",
+        };
         let href = match (accounts, column.regions.first()) {
             ([account], Some(region)) if !column.is_sum => {
                 let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -352,6 +376,7 @@ impl<'r> Sums<'r> {
             parts: parts(calls, x, width),
             has_calls: calls.required() > 0,
             is_blind,
+            is_lacking,
         }
     }
 }

@@ -26,6 +26,21 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// A sentence with the thousands of its numbers apart, as all other numbers of the page have them.
+pub(crate) fn with_thousands(sentence: &str) -> String {
+    let mut text = String::with_capacity(sentence.len());
+    let mut rest = sentence;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let (digits, behind) = from.split_at(from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len()));
+        text.push_str(before);
+        text.push_str(&digits.parse().map_or_else(|_| digits.to_owned(), grouped));
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
+}
+
 /// A count with its noun: `1 call`, `2,000 calls`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
@@ -76,6 +91,7 @@ mod tests {
     #[test]
     fn numbers_and_days_are_read_at_a_glance() {
         assert_eq!([7, 999, 1000, 1_234_567].map(grouped), ["7", "999", "1,000", "1,234,567"]);
+        assert_eq!(with_thousands("7% of 12345 calls; 1000 weren't"), "7% of 12,345 calls; 1,000 weren't");
         assert_eq!((counted(1, "call"), counted(0, "call")), ("1 call".to_owned(), "0 calls".to_owned()));
         assert_eq!(day(Day::parse("2026-11-09").unwrap()).replace('\u{a0}', " "), "9 Nov 2026");
     }

@@ -4,7 +4,7 @@ use askama::Template;
 use audit_core::{
     finding::{Finding, Status},
     json::printable,
-    report::Report,
+    report::{Report, worst_first},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
@@ -45,6 +45,8 @@ struct Line {
     place: String,
     detail: String,
     seen: String,
+    /// Who accepts it and why, if it is suppressed.
+    exception: String,
     id: String,
 }
 
@@ -80,7 +82,11 @@ pub(crate) fn limits_of(report: &Report) -> Vec<String> {
         limits.push(format!("Filtered: only {filter}. Nothing is said about the rest.{left_out}"));
     }
     if report.is_without_world {
-        limits.push("No state was given (--world), so hardly a call can be proved.".to_owned());
+        limits.push(
+            "No state was given, so hardly a call can be proved: make a folder of it with `guardrail-audit snapshot --dir world/`, and give it with \
+             `--world world/`."
+                .to_owned(),
+        );
     }
     limits
 }
@@ -129,7 +135,7 @@ pub fn html(report: &Report) -> Result<String, PageError> {
             .map(|unreadable| printable(&format!("{}: {}", unreadable.file, unreadable.reason)).into_owned())
             .collect(),
         more_unreadable: report.unreadable.len().saturating_sub(20),
-        worst: report.findings.iter().take(WORST).map(|finding| line(report, finding)).collect(),
+        worst: worst_first(&report.findings).into_iter().take(WORST).map(|finding| line(report, finding)).collect(),
         findings: format!("{}, {} open", counted(all as u64, "finding"), grouped(open as u64)),
         more_findings: if all > WORST { format!("The worst {WORST} of {}.", counted(all as u64, "finding")) } else { String::new() },
         blind: blind(report, usize::MAX).0,
@@ -142,7 +148,7 @@ fn line(report: &Report, finding: &Finding) -> Line {
     let name = report.accounts.get(&finding.account).filter(|name| !name.is_empty());
     let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
     let end = match (finding.status, &finding.suppression, finding.resolved_at) {
-        (Status::Suppressed, Some(suppression), _) => format!("excepted until {} by {}", suppression.until, suppression.owner),
+        (Status::Suppressed, Some(suppression), _) => format!("excepted until {}", suppression.until),
         (Status::Resolved, _, Some(at)) => format!("resolved {}", date(at)),
         (status, ..) => status.as_str().to_lowercase(),
     };
@@ -160,6 +166,12 @@ fn line(report: &Report, finding: &Finding) -> Line {
         place: shown(&format!("{}{name}, {}", finding.account, finding.region)),
         detail: shown(&finding.detail),
         seen,
+        exception: finding
+            .suppression
+            .as_ref()
+            .filter(|_| finding.status == Status::Suppressed)
+            .map(|suppression| shown(&format!("Accepted by {}: {}", suppression.owner, suppression.reason)))
+            .unwrap_or_default(),
         id: finding.id.chars().take(12).collect(),
     }
 }

@@ -10,7 +10,8 @@ use std::{
 
 use audit_core::{
     finding::Finding,
-    report::{Report, v1},
+    json::steers,
+    report::{Origin, Report, columns as csv, v1},
     rules,
     timestamp::Timestamp,
     verdict::{Grade, Missing, Reason, Verdict},
@@ -30,6 +31,14 @@ struct Data<'r> {
     accounts: BTreeMap<&'r str, &'r str>,
     units: BTreeMap<&'r str, String>,
     rules: BTreeMap<&'r str, RuleText>,
+    /// The headings of findings as CSV.
+    csv: Vec<&'static str>,
+    /// The options with which `guardrail-audit explain` finds the report's findings.
+    explain: String,
+    /// Whether these name what the report comes from.
+    has_origin: bool,
+    /// The characters that steer how a text is displayed, as a class of a regular expression.
+    steers: String,
     /// What the words of verdicts mean.
     words: BTreeMap<&'static str, String>,
 }
@@ -45,10 +54,26 @@ enum Column {
     Along { values: Vec<Value>, along: String },
     /// Ids of 32 hexadecimal digits: their bytes, all together in base64.
     Ids { ids: String },
-    /// Times of whole seconds: the four bytes of each, all together in base64.
+    /// Times of whole seconds, all together in base64: the highest of the four bytes of each, which are nearly all the same, then the next one of
+    /// each, and so on. 0 stands for a row without a time.
     Times { times: String },
     /// Lists of UUIDs: their bytes likewise, and for each row the length of its list.
     Uuids { uuids: String, lengths: Vec<usize> },
+    /// Lists that differ but have members in common, as principals and models have: the distinct members, and for each row their numbers, each
+    /// as the distance from the number before it. Findings of an account stand together, and so do its principals.
+    Lists { members: Vec<Value>, lists: Vec<Vec<i64>> },
+    /// Lists of ids of other findings, as the numbers of their rows.
+    Links { links: Vec<Vec<Link>> },
+}
+
+/// Another finding.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Link {
+    /// The number of its row.
+    Row(usize),
+    /// Its id, if the report doesn't have it.
+    Id(Value),
 }
 
 #[derive(Serialize)]
@@ -56,6 +81,7 @@ struct RuleText {
     title: &'static str,
     fires: &'static str,
     rationale: &'static str,
+    severity: &'static str,
 }
 
 /// The data of a page.
@@ -78,7 +104,11 @@ pub(crate) fn encoded(report: &Report) -> Result<String, PageError> {
     let concerned = |account: &str| concerned.contains(account);
     let data = Data {
         rows: report.findings.len(),
-        columns: packed(columns),
+        columns: packed(columns, &report.findings.iter().zip(0..).map(|(finding, row)| (finding.id.as_str(), row)).collect()),
+        csv: csv::CSV.iter().map(|column| column.heading).chain([csv::ACCOUNT_NAME]).collect(),
+        explain: explain_options(report),
+        has_origin: report.origin.is_some(),
+        steers: steering(),
         accounts: report.accounts.iter().filter(|(id, _)| concerned(id)).map(|(id, name)| (id.as_str(), name.as_str())).collect(),
         units: report.units.iter().filter(|(id, _)| concerned(id)).map(|(id, units)| (id.as_str(), units.join(" / "))).collect(),
         rules: report.findings.iter().filter_map(rule_text).collect(),
@@ -108,7 +138,42 @@ fn listed(names: &[String]) -> String {
 
 fn rule_text(finding: &Finding) -> Option<(&str, RuleText)> {
     let rule = rules::find(&finding.rule)?;
-    Some((&finding.rule, RuleText { title: rule.title, fires: rule.fires, rationale: rule.rationale }))
+    Some((&finding.rule, RuleText { title: rule.title, fires: rule.fires, rationale: rule.rationale, severity: rule.severity.as_str() }))
+}
+
+/// What holds the evidence and the configuration, as `guardrail-audit explain` is given them in a shell.
+fn explain_options(report: &Report) -> String {
+    let store = match &report.origin {
+        // The hub has its own configuration.
+        Some(Origin::Hub) => return "--hub".to_owned(),
+        Some(Origin::Store(path)) => path,
+        None => "audit.db",
+    };
+    let configuration = report.configuration.as_ref().map(|file| format!(" --config {}", quoted(&file.path))).unwrap_or_default();
+    format!("--store {}{configuration}", quoted(store))
+}
+
+/// A path as one word of a POSIX shell.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
+    if !path.is_empty() && !path.starts_with('-') && path.chars().all(is_plain) {
+        return path.to_owned();
+    }
+    let escaped = path.replace('\'', "'\\''");
+    if path.starts_with('-') { format!("'./{escaped}'") } else { format!("'{escaped}'") }
+}
+
+/// The characters that the script replaces, as [`steers`] knows them: a class of JavaScript's regular expressions.
+fn steering() -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for code in ('\0'..=char::MAX).filter(|c| steers(*c)).map(u32::from) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == code => *last = code,
+            _ => ranges.push((code, code)),
+        }
+    }
+    let range = |(first, last): (u32, u32)| format!("\\u{{{first:x}}}-\\u{{{last:x}}}");
+    format!("[{}]", ranges.into_iter().map(range).collect::<String>())
 }
 
 fn words() -> BTreeMap<&'static str, String> {
@@ -120,10 +185,10 @@ fn words() -> BTreeMap<&'static str, String> {
 }
 
 /// Packs all columns. Rows that several columns have in common are there once.
-fn packed(columns: Vec<(String, Vec<Value>)>) -> Vec<(String, Column)> {
+fn packed(columns: Vec<(String, Vec<Value>)>, rows_of: &BTreeMap<&str, usize>) -> Vec<(String, Column)> {
     let mut packed: Vec<(String, Column)> = Vec::with_capacity(columns.len());
     for (name, values) in columns {
-        let column = match column(values) {
+        let column = match if name == LINKED { links(values, rows_of) } else { column(values) } {
             Column::Repeated { values, rows } => {
                 let same = packed.iter().find(|(_, earlier)| matches!(earlier, Column::Repeated { rows: of, .. } if *of == rows));
                 match same.map(|(along, _)| along.clone()) {
@@ -136,6 +201,22 @@ fn packed(columns: Vec<(String, Vec<Value>)>) -> Vec<(String, Column)> {
         packed.push((name, column));
     }
     packed
+}
+
+/// The member of a finding that lists ids of other findings.
+const LINKED: &str = "linked";
+
+/// Packs lists of ids of other findings. Ids are random bytes, which take more room than all else of a finding.
+fn links(values: Vec<Value>, rows_of: &BTreeMap<&str, usize>) -> Column {
+    let link = |id: Value| match id.as_str().and_then(|id| rows_of.get(id)) {
+        Some(row) => Link::Row(*row),
+        None => Link::Id(id),
+    };
+    let list = |ids: Value| match ids {
+        Value::Array(ids) => ids.into_iter().map(link).collect(),
+        other => vec![Link::Id(other)],
+    };
+    Column::Links { links: values.into_iter().map(list).collect() }
 }
 
 fn column(values: Vec<Value>) -> Column {
@@ -159,14 +240,34 @@ fn column(values: Vec<Value>) -> Column {
     if let Some(ids) = values.iter().map(|value| id_bytes(value.as_str()?)).collect::<Option<Vec<_>>>() {
         return Column::Ids { ids: STANDARD.encode(ids.concat()) };
     }
-    if let Some(times) = values.iter().map(|value| second_bytes(value.as_str()?)).collect::<Option<Vec<_>>>() {
-        return Column::Times { times: STANDARD.encode(times.concat()) };
+    let time = |value: &Value| if value.is_null() { Some([0; 4]) } else { second_bytes(value.as_str()?) };
+    if let Some(times) = values.iter().map(time).collect::<Option<Vec<_>>>() {
+        let planes: Vec<u8> = (0..4).flat_map(|byte| times.iter().filter_map(move |time| time.get(byte).copied())).collect();
+        return Column::Times { times: STANDARD.encode(planes) };
     }
     if let Some(uuids) = values.iter().map(uuids).collect::<Option<Vec<_>>>() {
         let lengths = uuids.iter().map(Vec::len).collect();
         return Column::Uuids { uuids: STANDARD.encode(uuids.concat().concat()), lengths };
     }
-    Column::Plain(values)
+    lists(&values).unwrap_or(Column::Plain(values))
+}
+
+/// Packs lists whose members repeat; `None` if they don't, or if there is another value than a list.
+fn lists(values: &[Value]) -> Option<Column> {
+    let mut numbers: BTreeMap<String, i64> = BTreeMap::new();
+    let mut members: Vec<Value> = Vec::new();
+    let mut before = 0;
+    let mut distance = |member: &Value| {
+        let number = *numbers.entry(member.to_string()).or_insert_with(|| {
+            members.push(member.clone());
+            i64::try_from(members.len() - 1).unwrap_or(i64::MAX)
+        });
+        number - std::mem::replace(&mut before, number)
+    };
+    let lists: Vec<Vec<i64>> =
+        values.iter().map(|list| Some(list.as_array()?.iter().map(&mut distance).collect())).collect::<Option<_>>()?;
+    let all: usize = lists.iter().map(Vec::len).sum();
+    (members.len() * 2 <= all).then_some(Column::Lists { members, lists })
 }
 
 /// The bytes of an id, if it is written as the page writes it.
@@ -175,10 +276,10 @@ fn id_bytes(id: &str) -> Option<Vec<u8>> {
     (bytes.len() == 16 && hex::encode(&bytes) == id).then_some(bytes)
 }
 
-/// The seconds since 1970 of a time, if it is written as the page writes it.
+/// The seconds since 1970 of a time, if it is written as the page writes it, and isn't 0, which stands for no time.
 fn second_bytes(time: &str) -> Option<[u8; 4]> {
     let seconds = u32::try_from(Timestamp::parse(time)?.as_micros().div_euclid(1_000_000)).ok()?;
-    (Timestamp::from_seconds(seconds.into()).to_string() == time).then(|| seconds.to_be_bytes())
+    (seconds > 0 && Timestamp::from_seconds(seconds.into()).to_string() == time).then(|| seconds.to_be_bytes())
 }
 
 /// The bytes of each UUID in a list, if all are written as the page writes them.

@@ -11,10 +11,10 @@ use audit_core::{
     finding::{Finding, Status},
     json::printable,
     missing_evidence::MissingEvidence,
-    report::{Report, headline::AccountSums},
+    report::{Filter, Report, StatedException, headline::AccountSums},
     severity::Severity,
     timestamp::Day,
-    verdict::{Grade, Invocations, Verdict},
+    verdict::{Grade, Invocations, Reason, Verdict},
 };
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,7 +22,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     by_day::{self, Chart, periods, precise},
     heat_map::unit_of,
-    numbers::{counted, date, day, grouped, percent},
+    numbers::{counted, date, day, grouped, percent, with_thousands},
     page::PageError,
 };
 
@@ -51,7 +51,11 @@ pub(crate) struct Summary {
     pub(crate) chart: String,
     pub(crate) has_days: bool,
     pub(crate) exceptions: Vec<Exception>,
+    /// All exceptions, if there are more than the first screen has room for.
+    pub(crate) all_exceptions: Vec<Exception>,
     pub(crate) more_exceptions: usize,
+    /// How many exceptions have ended; empty if none has.
+    pub(crate) ended: String,
     pub(crate) blind: Vec<Blind>,
     pub(crate) more_blind: usize,
 }
@@ -76,18 +80,22 @@ pub(crate) struct AccountLine {
     pub(crate) unit: String,
     pub(crate) open: Vec<(&'static str, u64)>,
     pub(crate) unguarded: String,
+    /// How many of the calls that were not guarded an exception accepts; empty if none.
+    pub(crate) excepted: String,
     pub(crate) since: String,
     pub(crate) rules: Vec<String>,
     pub(crate) spark: String,
 }
 
 /// An exception, with the findings that it suppresses.
+#[derive(Clone)]
 pub(crate) struct Exception {
     pub(crate) rule: String,
     pub(crate) scope: String,
     pub(crate) owner: String,
     pub(crate) until: String,
-    pub(crate) soon: String,
+    /// That it ends soon, has ended, or suppresses nothing.
+    pub(crate) note: String,
     pub(crate) reason: String,
 }
 
@@ -95,6 +103,8 @@ pub(crate) struct Exception {
 pub(crate) struct Blind {
     pub(crate) name: String,
     pub(crate) scope: String,
+    /// What seeing it costs; empty if nothing is charged for it, or the remedy says it.
+    pub(crate) price: &'static str,
     pub(crate) remedy: String,
     pub(crate) places: String,
 }
@@ -102,7 +112,7 @@ pub(crate) struct Blind {
 impl Summary {
     pub(crate) fn of(report: &Report) -> Result<Self, PageError> {
         let headline = report.headline();
-        let sentence = headline.to_string();
+        let sentence = with_thousands(&headline.to_string());
         let (first, rest) = sentence.split_once("; ").unwrap_or((&sentence, ""));
         let (share, answer) = match first.split_once('%') {
             Some((share, answer)) if share.bytes().all(|byte| byte.is_ascii_digit()) => (format!("{share}\u{a0}%"), answer),
@@ -110,7 +120,9 @@ impl Summary {
         };
         let span = by_day::span(&report.timeline);
         let (accounts, more_accounts) = offending(report, span)?;
-        let (exceptions, more_exceptions) = exceptions(report);
+        let all_exceptions = exceptions(report);
+        let more_exceptions = all_exceptions.len().saturating_sub(EXCEPTIONS);
+        let ended = all_exceptions.iter().filter(|exception| exception.note == ENDED).count();
         let (blind, more_blind) = blind(report, BLIND);
         let open = |least: Severity| {
             let is_open = |finding: &&Finding| finding.status == Status::Open && finding.severity >= least;
@@ -136,8 +148,10 @@ impl Summary {
             more_accounts,
             chart: Chart::large(&periods(report.timeline.iter(), span)).render()?,
             has_days: span.is_some(),
-            exceptions,
+            exceptions: all_exceptions.iter().take(EXCEPTIONS).cloned().collect(),
+            all_exceptions: if more_exceptions > 0 { all_exceptions } else { Vec::new() },
             more_exceptions,
+            ended: if ended == 0 { String::new() } else { format!("{} ended", grouped(ended as u64)) },
             blind,
             more_blind,
         })
@@ -199,6 +213,9 @@ fn segments(report: &Report, required: u64) -> Vec<Segment> {
             Verdict::Violation if grade == Grade::Enforced => {
                 "a policy or configuration known to be in force doesn't cover the call".to_owned()
             }
+            Verdict::Violation if grade == Grade::Observed => {
+                "an evaluation or a trace shows that another guardrail, or none, applied".to_owned()
+            }
             _ => grade.in_words(),
         };
         let share = percent(count, required);
@@ -223,7 +240,11 @@ fn offending(report: &Report, span: Option<(Day, Day)>) -> Result<(Vec<AccountLi
         let rows = || report.timeline.iter().filter(|row| row.account == *account);
         let Invocations { compliant, violation, not_provable, .. } = sums.calls;
         let required = compliant + violation + not_provable;
-        let spark = if required > 0 && rows().next().is_some() { Chart::small(&periods(rows(), span)).render()? } else { String::new() };
+        let spark = match (required, rows().next()) {
+            (0, _) => String::new(),
+            (_, None) => "not shown".to_owned(),
+            _ => Chart::small(&periods(rows(), span)).render()?,
+        };
         let open = [Severity::Critical, Severity::High, Severity::Medium];
         Ok(AccountLine {
             href: format!("#account={}", utf8_percent_encode(account, NON_ALPHANUMERIC)),
@@ -232,6 +253,10 @@ fn offending(report: &Report, span: Option<(Day, Day)>) -> Result<(Vec<AccountLi
             unit: if report.units.is_empty() { String::new() } else { unit_of(report, account) },
             open: open.into_iter().filter_map(|severity| Some((severity.as_str(), *sums.open.get(&severity)?))).collect(),
             unguarded: if required == 0 { "–".to_owned() } else { format!("{} of {}", grouped(violation), grouped(required)) },
+            excepted: match excepted(report, account) {
+                0 => String::new(),
+                calls => format!("{} excepted", grouped(calls)),
+            },
             since: since.map(date).unwrap_or_default(),
             rules: sums.rules.into_iter().take(2).map(|(_, rule)| rule.to_owned()).collect(),
             spark,
@@ -240,34 +265,87 @@ fn offending(report: &Report, span: Option<(Day, Day)>) -> Result<(Vec<AccountLi
     Ok((offending.into_iter().take(ACCOUNTS).map(line).collect::<Result<_, PageError>>()?, more))
 }
 
-/// The exceptions behind suppressed findings, those that end first at the top; and how many there are besides.
-fn exceptions(report: &Report) -> (Vec<Exception>, usize) {
-    let mut by_exception: BTreeMap<(&str, &str, &str, &str), Vec<&Finding>> = BTreeMap::new();
+/// The calls of an account that were not guarded and that exceptions accept. Two rules may find the same calls, so calls of an open finding
+/// count as not accepted, and those of one Region and reason only once.
+fn excepted(report: &Report, account: &AccountId) -> u64 {
+    // Nobody knows what findings that were left out say.
+    if report.filter.as_ref().is_some_and(Filter::limits_findings) {
+        return 0;
+    }
+    let mut places: BTreeMap<(&Region, Option<Reason>), Violations<'_>> = BTreeMap::new();
+    for row in report.coverage.iter().filter(|row| row.account == *account && row.verdict == Verdict::Violation) {
+        places.entry((&row.region, row.reason)).or_default().calls += row.count;
+    }
+    let is_of_account = |finding: &&Finding| finding.account == *account && finding.verdict == Some(Verdict::Violation);
+    for finding in report.findings.iter().filter(is_of_account) {
+        let place = places.entry((&finding.region, finding.reason)).or_default();
+        if finding.status == Status::Suppressed {
+            *place.accepted.entry(&finding.rule).or_default() += finding.count;
+        } else {
+            place.open += finding.count;
+        }
+    }
+    let accepted = |place: Violations<'_>| place.calls.saturating_sub(place.open).min(place.accepted.into_values().max().unwrap_or(0));
+    places.into_values().map(accepted).sum()
+}
+
+/// The violations of an account in a Region, of one reason.
+#[derive(Default)]
+struct Violations<'r> {
+    /// The calls.
+    calls: u64,
+    /// The calls of findings that no exception accepts.
+    open: u64,
+    /// The calls of accepted findings, by rule.
+    accepted: BTreeMap<&'r str, u64>,
+}
+
+/// What is said of an exception that has ended.
+const ENDED: &str = "ended: its findings are open again";
+
+/// The exceptions: those behind suppressed findings, that which ends first at the top; then those of the configuration that have ended, the
+/// latest first, and those that suppress nothing.
+fn exceptions(report: &Report) -> Vec<Exception> {
+    let mut by_exception: BTreeMap<(String, &str, &str, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in report.findings.iter().filter(|finding| finding.status == Status::Suppressed) {
         if let Some(suppression) = &finding.suppression {
-            let key = (suppression.until.as_str(), finding.rule.as_str(), suppression.owner.as_str(), suppression.reason.as_str());
+            let key = (suppression.until.clone(), finding.rule.as_str(), suppression.owner.as_str(), suppression.reason.as_str());
             by_exception.entry(key).or_default().push(finding);
         }
     }
     let today = Day::of(report.generated_at);
-    let more = by_exception.len().saturating_sub(EXCEPTIONS);
-    let exception = |((until, rule, owner, reason), findings): ((&str, &str, &str, &str), Vec<&Finding>)| {
+    let exception = |until: &str, rule: &str, owner: &str, reason: &str, scope: String, note: String| Exception {
+        rule: shown(rule),
+        scope,
+        owner: shown(owner),
+        until: Day::parse(until).map_or_else(|| shown(until), day),
+        note,
+        reason: shown(reason),
+    };
+    let used = by_exception.iter().map(|((until, rule, owner, reason), findings)| {
         let accounts: BTreeSet<&AccountId> = findings.iter().map(|finding| &finding.account).collect();
-        let end = Day::parse(until);
-        Exception {
-            rule: rule.to_owned(),
-            scope: format!("{} in {}", counted(findings.len() as u64, "finding"), counted(accounts.len() as u64, "account")),
-            owner: shown(owner),
-            until: end.map_or_else(|| shown(until), day),
-            soon: match end.map(|end| end.since(today)) {
-                Some(0) => "ends today".to_owned(),
-                Some(days @ 1..=ENDS_SOON) => format!("ends in {}", counted(days.unsigned_abs().into(), "day")),
-                _ => String::new(),
-            },
-            reason: shown(reason),
+        let scope = format!("{} in {}", counted(findings.len() as u64, "finding"), counted(accounts.len() as u64, "account"));
+        let note = match Day::parse(until).map(|end| end.since(today)) {
+            Some(0) => "ends today".to_owned(),
+            Some(days @ 1..=ENDS_SOON) => format!("ends in {}", counted(days.unsigned_abs().into(), "day")),
+            _ => String::new(),
+        };
+        exception(until, rule, owner, reason, scope, note)
+    });
+    let configured = report.configuration.iter().flat_map(|configuration| &configuration.exceptions);
+    let (mut ended, unused): (Vec<_>, Vec<_>) = configured
+        .filter(|stated| !by_exception.contains_key(&(stated.until.to_string(), &*stated.rule, &*stated.owner, &*stated.reason)))
+        .partition(|stated| stated.until.is_over(report.generated_at));
+    ended.sort_by_key(|stated| Reverse(stated.until));
+    let other = |note: &'static str| {
+        move |stated: &StatedException| {
+            let StatedException { rule, accounts, until, owner, reason, .. } = stated;
+            let accounts = if accounts.iter().any(|account| account == "*") { "all accounts".to_owned() } else { accounts.join(", ") };
+            exception(&until.to_string(), rule, owner, reason, shown(&accounts), note.to_owned())
         }
     };
-    (by_exception.into_iter().take(EXCEPTIONS).map(exception).collect(), more)
+    let ended = ended.into_iter().map(other(ENDED));
+    used.chain(ended).chain(unused.into_iter().map(other("suppresses nothing"))).collect()
 }
 
 /// Accounts and Regions that a blind spot names at most.
@@ -293,18 +371,33 @@ pub(crate) fn blind(report: &Report, most: usize) -> (Vec<Blind>, usize) {
         let accounts: BTreeSet<&AccountId> = places.keys().map(|(account, _)| *account).collect();
         let words = missing.as_str().replace('_', " ");
         let mut letters = words.chars();
-        let shown: Vec<String> = places.keys().take(MOST_NAMED).map(|(account, region)| shown(&format!("{account}/{region}"))).collect();
+        let remedies: BTreeSet<&str> = places.values().copied().filter(|remedy| !remedy.is_empty()).collect();
+        let place = |((account, region), remedy): (&(&AccountId, &Region), &&str)| {
+            shown(&if remedies.len() > 1 { format!("{account}/{region}: {remedy}") } else { format!("{account}/{region}") })
+        };
+        let named: Vec<String> = places.iter().take(MOST_NAMED).map(place).collect();
         let rest = places.len().saturating_sub(MOST_NAMED);
         Blind {
             name: letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect(),
             scope: format!(
-                "{} in {}, {}",
+                "{} in {}, where {} seen",
                 counted(accounts.len() as u64, "account"),
                 counted(places.keys().map(|(_, region)| region).collect::<BTreeSet<_>>().len() as u64, "Region"),
-                counted(calls, "call")
+                match calls {
+                    0 => "no call was".to_owned(),
+                    1 => "1 call was".to_owned(),
+                    calls => format!("{} calls were", grouped(calls)),
+                }
             ),
-            remedy: missing.remedy().to_owned(),
-            places: if rest > 0 { format!("{} and {} more", shown.join(", "), grouped(rest as u64)) } else { shown.join(", ") },
+            price: missing.price().unwrap_or_default(),
+            remedy: match remedies.first() {
+                Some(remedy) if remedies.len() == 1 => shown(remedy),
+                _ => missing.remedy().to_owned(),
+            },
+            places: {
+                let named = named.join(if remedies.len() > 1 { "; " } else { ", " });
+                if rest > 0 { format!("{named} and {} more", grouped(rest as u64)) } else { named }
+            },
         }
     };
     (kinds.into_iter().take(most).map(spot).collect(), more)

@@ -96,7 +96,12 @@ const checkNumbers = async (name) => {
     return readFileSync(await saved.path(), 'utf8');
   };
   assert.deepEqual(JSON.parse(await download('#json')), wanted.findings, 'what is saved are the findings of the report');
-  assert.equal((await download('#csv')).trim().split('\n').length, wanted.findings.length + 1);
+  const csv = await download('#csv');
+  assert.equal(csv.trim().split('\n').length, wanted.findings.length + 1);
+  if (wanted.csv) assert.equal(csv, wanted.csv, 'the same CSV as of the command line');
+  const first = await page.$$eval('#rows tr', (rows) => rows.slice(0, 5).map((row) => row.querySelector('.number').textContent));
+  const ofWorst = wanted.worst.slice(0, 5).map((id) => wanted.findings.find((finding) => finding.id.startsWith(id)).count);
+  assert.deepEqual(first.map(number), ofWorst, 'the worst come first');
   await page.done();
   say(`${name}: the numbers are those of the JSON`);
 };
@@ -113,6 +118,31 @@ const checkAccessibility = async (name, schemes) => {
     await page.done();
   }
   say(`${name}: accessible, ${schemes.join(' and ')}`);
+};
+
+// What the page says of a finding leads through its evidence, and the command for more can be pasted. Exceptions are there, ended or not.
+const checkDetails = async () => {
+  const { findings } = expected('demo');
+  const judged = findings.find((finding) => finding.verdict && finding.policy?.policy);
+  const changed = findings.find((finding) => finding.changes.length > 0 && finding.attempted === false);
+  const accepted = findings.find((finding) => finding.suppression);
+  for (const { id, ...wanted } of [judged, changed, accepted]) {
+    const page = await open('demo', { hash: `#status=ALL&q=${id}&open=${id}` });
+    const steps = (await texts(page, '.detail ol li')).join('\n');
+    const says = [wanted.rule, wanted.detail, `Severity ${wanted.severity}`, ...wanted.events, wanted.policy?.policy ?? '',
+      ...wanted.changes.map(({ control }) => control), ...[wanted.verdict, wanted.reason].filter(Boolean).map((word) => word.replaceAll('_', ' '))];
+    for (const text of says) assert.ok(steps.includes(text), `${text} in: ${steps}`);
+    assert.equal((await texts(page, '.detail code'))[0],
+      `guardrail-audit explain ${id.slice(0, 12)} --store 'it'\\''s a store.db' --config guardrail-audit.toml`);
+    if (wanted.suppression) assert.ok((await texts(page, '.detail')).join().includes(wanted.suppression.reason));
+    await page.done();
+  }
+  const page = await open('demo');
+  const exceptions = (await texts(page, '[aria-labelledby=exceptions-title] li')).join('\n');
+  assert.match(exceptions, /api-not-covered until 31.Jan.2027[^]*draft-guardrail-used until 1.Nov.2026 ended: its findings are open again/);
+  assert.ok((await texts(page, '.accounts .number')).some((calls) => calls.endsWith(`${accepted.count} excepted`)));
+  await page.done();
+  say('demo: findings step by step, and exceptions');
 };
 
 // Everything can be reached and used by keyboard, and the filter stands in the address.
@@ -165,7 +195,8 @@ const checkWithoutScripts = async () => {
   assert.equal((await page.$$('#static tbody tr')).length, expected('demo').findings.length);
   await page.done();
   const large = await open('large', { javaScriptEnabled: false });
-  assert.equal((await large.$$('#static tbody tr')).length, 100);
+  const ids = await large.$$eval('#static tbody .id', (ids) => ids.map((id) => id.textContent.split(' · ')[1]));
+  assert.deepEqual(ids, expected('large').worst, 'the worst hundred');
   await large.done();
   say('readable without scripts');
 };
@@ -284,6 +315,7 @@ const checkShapes = async () => {
 try {
   await checkNumbers('demo');
   await checkNumbers('large');
+  await checkDetails();
   await checkKeyboard();
   await checkWithoutScripts();
   await checkHostile();

@@ -13,7 +13,14 @@ use std::{
     process::Command,
 };
 
-use audit_core::report::{Records, Report, v1};
+use audit_core::{
+    json::printable,
+    report::{
+        Records, Report, columns,
+        csv::{self, LineEnding},
+        v1, worst_first,
+    },
+};
 use end_to_end::tools::{BROWSER, output_of};
 use serde_json::{Value, json};
 
@@ -33,17 +40,17 @@ fn the_page_shows_what_the_report_says_and_nothing_else() {
     ];
     for (name, report) in &reports {
         let page = audit_page::html(report).unwrap();
+        std::fs::write(folder.join(format!("{name}.html")), &page).unwrap();
         if let Some((_, most)) = SIZES.iter().find(|(of, _)| of == name) {
             assert!(page.len() <= *most, "{name}: {} bytes", page.len());
         }
-        std::fs::write(folder.join(format!("{name}.html")), page).unwrap();
         std::fs::write(folder.join(format!("{name}.json")), expected(report).to_string()).unwrap();
     }
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let output = Command::new("node")
         .arg(tests.join("check.mjs"))
         .args([BROWSER.folder().as_path(), &folder, &tests])
-        .env("HOSTILE", json!(reports::HOSTILE).to_string())
+        .env("HOSTILE", json!(reports::HOSTILE.map(printable)).to_string())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", output_of(&output));
@@ -67,7 +74,18 @@ fn the_heat_map_is_a_picture_of_its_own() {
     assert!(says(&limited, "Incomplete: a reason."), "and what is missing of what was asked for");
     let hostile = audit_page::heat_map_svg(&reports::with_texts(&reports::HOSTILE)).unwrap();
     let plain = audit_page::heat_map_svg(&reports::with_texts(&reports::PLAIN)).unwrap();
+    assert!(!hostile.contains(['\u{fffe}', '\u{ffff}']), "XML can't hold these");
     assert_eq!(hostile.matches('<').count(), plain.matches('<').count(), "no name becomes an element");
+}
+
+/// The findings as the command line writes them as CSV.
+fn csv_of(report: &Report) -> String {
+    let headings = columns::CSV.iter().map(|column| column.heading).chain([columns::ACCOUNT_NAME]);
+    let rows = report.findings.iter().map(|finding| {
+        let name = report.accounts.get(&finding.account).map(String::as_str).unwrap_or_default();
+        columns::CSV.iter().map(|column| (column.cell)(finding)).chain([name.into()]).collect::<Vec<_>>()
+    });
+    csv::text(LineEnding::Lf, headings, rows).unwrap()
 }
 
 /// What a page has to show, from the JSON of its report.
@@ -90,5 +108,7 @@ fn expected(report: &Report) -> Value {
         "by_account": by_account,
         "timeline": json["timeline"],
         "findings": json["findings"],
+        "worst": worst_first(&report.findings).into_iter().take(100).map(|finding| finding.id.get(..12)).collect::<Vec<_>>(),
+        "csv": if report.findings.len() < 100 { csv_of(report) } else { String::new() },
     })
 }

@@ -301,6 +301,6 @@ pub(crate) fn large(findings: usize) -> Report {
     let mut ids = BTreeSet::new();
     assert!(report.findings.iter().all(|finding| ids.insert(finding.id.clone())));
     report.timeline = timeline(&days, &report.coverage, &report.findings);
-    report.findings.sort_by(|a, b| (a.status, std::cmp::Reverse(a.severity), &a.id).cmp(&(b.status, std::cmp::Reverse(b.severity), &b.id)));
+    report.findings.sort_by(Finding::order);
     report
 }
