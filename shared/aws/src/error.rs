@@ -92,7 +92,9 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
         | "EffectivePolicyNotFoundException"
         | "NoSuchKey"
         | "NotFound"
-        | "PolicyNotFoundException" => ErrorKind::NotFound,
+        | "PolicyNotFoundException"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue" => ErrorKind::NotFound,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnrecognizedClientException" => ErrorKind::Denied,
         "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"

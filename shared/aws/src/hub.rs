@@ -4,6 +4,8 @@
 //! (docs/decisions/0026-hub-is-found-by-its-names.md). What can't be read of an item is counted with its address, and never left out in
 //! silence.
 
+pub mod status;
+
 use std::{
     collections::BTreeSet,
     sync::{
