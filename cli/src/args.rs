@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
-    aws::{DoctorArgs, HubArgs, SnapshotArgs},
+    aws::{AddressArgs, DoctorArgs, HubArgs, HubCommand, SnapshotArgs},
     calls::{AuditArgs, ExplainArgs, SimulateArgs},
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
     input::{BasisArgs, filter_of},
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     Snapshot(SnapshotArgs),
     /// Say whether the auditor can see at all, and what an account's records settle of what AWS doesn't document
     Doctor(DoctorArgs),
+    /// Look after the hub in AWS
+    #[command(subcommand)]
+    Hub(HubCommand),
     /// Audit a week of a made-up organization: the quickest way to see what this does
     Demo(DemoArgs),
     /// Print the help of the program or of a command, or the page of a rule: `help policy lint`

@@ -10,6 +10,7 @@ mod explain;
 mod findings;
 mod guardrail;
 mod help;
+mod hub;
 mod policy;
 mod report;
 mod rules;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Exceptions(command) => exceptions::run(&command, console),
         Command::Snapshot(args) => snapshot::run(&args, console),
         Command::Doctor(args) => doctor::run(&args, console),
+        Command::Hub(command) => hub::run(&command, console),
         Command::Demo(args) => demo::run(&args, console),
         Command::Help { words } => help::help(&words),
         Command::Completions { shell } => help::completions(shell),

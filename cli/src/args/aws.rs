@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::{output::PlainFormat, values::account};
 
@@ -44,6 +44,43 @@ pub(crate) struct HubArgs {
     /// Its bucket, likewise
     #[arg(long, value_name = "BUCKET", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
     pub(crate) world_bucket: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Say how it is doing: what waits in its queues, dead letters, accounts that can't be judged, what can't be seen
+    #[command(
+        after_help = "Exits with 3 if there are dead letters or accounts in quarantine. Needs a build with the feature `aws`: cargo \
+install --path cli --features aws. The permissions are in deploy/hub-reader.policy.json."
+    )]
+    Status {
+        #[command(flatten)]
+        address: AddressArgs,
+
+        /// How the result looks
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: PlainFormat,
+
+        /// Exit with 4 if something could not be looked at
+        #[arg(long)]
+        strict: bool,
+    },
+}
+
+/// Where the hub is.
+#[derive(Args, Debug)]
+pub(crate) struct AddressArgs {
+    /// Profile of the AWS configuration [default: as the environment says]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Region of the hub [default: the one that is configured]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// Its table of findings, if that isn't the one of the template
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) findings_table: Option<String>,
 }
 
 /// The credentials that AWS is called with, and the accounts and Regions to read.

@@ -16,6 +16,8 @@ use audit_core::{
 };
 use audit_local::{scan, store::Store};
 
+#[cfg(feature = "aws")]
+use self::hub::run as explain_from_hub;
 use super::{
     audit::{Run, choices_in, evidence_of, world_of},
     configuration, load_world, now,
@@ -37,9 +39,6 @@ pub(crate) fn run(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> 
         None => explain_call(args, console),
     }
 }
-
-#[cfg(feature = "aws")]
-use hub::run as explain_from_hub;
 
 #[cfg(not(feature = "aws"))]
 fn explain_from_hub(_: &ExplainArgs, _: Console) -> anyhow::Result<Exit> {

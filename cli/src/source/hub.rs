@@ -1,19 +1,23 @@
 //! The hub in AWS, as commands read it.
 
-use std::{collections::BTreeSet, convert::Infallible, future::Future, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, sync::atomic::Ordering, time::Duration};
 
 use anyhow::Context as _;
 use audit_aws::{
     error::CallError,
     fold::Basis,
-    hub::{self, Address, Read},
+    hub::{self, Address, Read, status::Status},
     partition::AccountRegion,
 };
 use audit_core::{arn::AccountId, auditor::Selection, finding::Finding, organization::Organization};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Found, Names, Selected, is_selected};
-use crate::{args::HubArgs, console::Console, filter::Choices};
+use crate::{
+    args::{AddressArgs, HubArgs},
+    console::Console,
+    filter::Choices,
+};
 
 /// The hub, with what every command needs of it.
 pub(crate) struct Hub {
@@ -26,7 +30,7 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn open(args: &HubArgs, console: Console) -> anyhow::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build().context("failed to start")?;
+        let runtime = runtime()?;
         let HubArgs { profile, hub_region: region, findings_table, observations_table, world_bucket, .. } = args;
         let address = Address {
             profile: profile.clone(),
@@ -36,11 +40,7 @@ impl Hub {
             world_bucket: world_bucket.clone(),
         };
         let hub = runtime.block_on(hub::Hub::open(address))?;
-        let account_regions = runtime.block_on(hub.account_regions()).map_err(|error| {
-            let is_missing = error.is_not_found();
-            let error = anyhow::Error::from(error);
-            if is_missing { error.context(format!("no {}: is that the hub's account and Region?", hub.place())) } else { error }
-        })?;
+        let account_regions = runtime.block_on(hub.account_regions()).map_err(|error| elsewhere(error, &hub))?;
         let organization = runtime.block_on(hub.organization()).unwrap_or_else(|error| {
             let why = format!("{:#}", anyhow::Error::from(error));
             console.warn(format_args!("accounts are shown without their names: {why}"));
@@ -140,6 +140,28 @@ impl Hub {
             never = shown => { let never: Infallible = never; match never {} }
         }
     }
+}
+
+/// How the hub is doing.
+pub(crate) fn status(args: &AddressArgs, console: Console) -> anyhow::Result<Status> {
+    let runtime = runtime()?;
+    let AddressArgs { profile, region, findings_table } = args;
+    let (profile, region, findings_table) = (profile.clone(), region.clone(), findings_table.clone());
+    let hub = runtime.block_on(hub::Hub::open(Address { profile, region, findings_table, ..Address::default() }))?;
+    let spinner = console.spinner();
+    spinner.set_message("asking the hub".to_owned());
+    runtime.block_on(hub.status()).map_err(|error| elsewhere(error, &hub))
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("failed to start")
+}
+
+/// Says where the hub was looked for, if it isn't there.
+fn elsewhere(error: CallError, hub: &hub::Hub) -> anyhow::Error {
+    let is_missing = error.is_not_found();
+    let error = anyhow::Error::from(error);
+    if is_missing { error.context(format!("no {}: is that the hub's account and Region?", hub.place())) } else { error }
 }
 
 /// Keeps the findings of selected Regions, and returns how many others there are, if all accounts were read.

@@ -1,9 +1,13 @@
 //! `--hub`: the commands read the tables and the bucket of a hub. They lie on an engine, and hold what a store holds: so both sources have
 //! to tell the same.
 
-use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::LazyLock,
+};
 
-use audit_aws::hub::{FINDINGS_TABLE as FINDINGS, OBSERVATIONS_TABLE as OBSERVATIONS, world_bucket};
+use audit_aws::hub::{FINDINGS_TABLE as FINDINGS, OBSERVATIONS_TABLE as OBSERVATIONS, status::QUEUES, world_bucket};
 use audit_core::{
     arn::{AccountId, Region},
     finding::Finding,
@@ -50,7 +54,7 @@ impl Hub {
     /// Writes what a store holds, as the hub's functions write it (docs/data-model.md).
     fn take_over(&self, store: &Path, world: &Path) {
         let store = Store::open_existing(store).unwrap();
-        let mut places = std::collections::BTreeSet::new();
+        let mut places = BTreeSet::new();
         for finding in store.findings().unwrap() {
             places.insert((finding.account.clone(), finding.region.clone()));
             self.put_finding(&finding);
@@ -75,6 +79,25 @@ impl Hub {
         }
         let organization = std::fs::read(world.join("organization.json")).unwrap();
         self.client.put_object(&bucket(&self.client.account), "world/organization@20261101T000000Z.json", &organization);
+    }
+
+    /// Creates the queues of the template, with and without an organization.
+    fn make_queues(&self, is_organization: bool) {
+        for queue in QUEUES.iter().filter(|queue| is_organization || queue.is_everywhere) {
+            let attributes = if queue.name.ends_with(".fifo") { json!({"FifoQueue": "true"}) } else { json!({}) };
+            let request = json!({"QueueName": queue.name, "Attributes": attributes});
+            self.client.json("sqs", "AmazonSQS.CreateQueue", &request).unwrap();
+        }
+    }
+
+    fn send(&self, queue: &str) {
+        let url = self.client.json("sqs", "AmazonSQS.GetQueueUrl", &json!({"QueueName": queue})).unwrap()["QueueUrl"].clone();
+        let mut message = json!({"QueueUrl": url, "MessageBody": "{}"});
+        if queue.ends_with(".fifo") {
+            message["MessageGroupId"] = json!("222233334444");
+            message["MessageDeduplicationId"] = json!("222233334444-1");
+        }
+        self.client.json("sqs", "AmazonSQS.SendMessage", &message).unwrap();
     }
 
     fn put_finding(&self, finding: &Finding) {
@@ -276,6 +299,50 @@ fn the_names_are_those_of_the_template() {
     assert_eq!(name("FindingsTable", "TableName"), FINDINGS);
     assert_eq!(name("ObservationsTable", "TableName"), OBSERVATIONS);
     assert_eq!(name("WorldBucket", "BucketName"), bucket("111122223333"));
+}
+
+#[test]
+fn the_queues_are_those_of_the_templates() {
+    let parameters = [("OrganizationId", "o-exampleorgid"), ("ManagementAccountId", "999988887777")];
+    let hub = Template::hub().stack("111122223333", "us-east-1", &parameters);
+    let member = Template::member();
+    let stacks = [hub.nested("Member", &member), hub.nested("Forwarded", &member), hub];
+    let made = stacks.iter().flat_map(|stack| stack.of_type("AWS::SQS::Queue")).map(|(_, queue)| queue["QueueName"].as_str().unwrap());
+    let (made, known): (BTreeSet<&str>, BTreeSet<&str>) = (made.collect(), QUEUES.iter().map(|queue| queue.name).collect());
+    assert_eq!(known, made);
+}
+
+#[test]
+fn the_status_tells_what_waits_and_what_needs_a_person() {
+    let hub = Hub::new("111122223306");
+    hub.make_queues(false);
+    let calm = hub.run(&["hub", "status", "--format", "json", "--strict"]);
+    assert_eq!((calm.code, &calm.json()["unread"]), (0, &json!([])), "queues of an organization need not be there: {}", calm.stderr);
+    hub.send("guardrail-audit-calls");
+    hub.send("guardrail-audit-folds.fifo");
+    hub.put("PLACES", "222233334444#us-east-1", "entity", "PLACE");
+    let index = json!({"pk": {"S": "ACCOUNT#222233334444"}, "sk": {"S": "INDEX"}, "version": {"N": "7"}, "folded": {"N": "4"}});
+    hub.client.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": FINDINGS, "Item": index})).unwrap();
+    let busy = hub.run(&["hub", "status", "--format", "json"]);
+    let status = busy.json();
+    let waiting =
+        |queue: &str| status["queues"].as_array().unwrap().iter().find(|depth| depth["queue"] == queue).unwrap()["waiting"].clone();
+    assert_eq!((busy.code, waiting("guardrail-audit-calls"), waiting("guardrail-audit-folds.fifo")), (0, json!(1), json!(1)), "{status}");
+    assert_eq!(status["behind"], json!([{"account": "222233334444", "batches": 3, "attempts": 0}]));
+
+    hub.send("guardrail-audit-facts-dead");
+    let dead = hub.run(&["hub", "status"]);
+    let line = dead.stdout.lines().find(|line| line.contains("guardrail-audit-facts-dead")).unwrap();
+    assert!(dead.code == 3 && line.split_whitespace().nth(1) == Some("1"), "{}", dead.stdout);
+    let quarantine = json!({"since": "2026-11-20T10:00:00Z", "problem": "too many facts", "retries": 0, "retry_at": "2026-11-20T10:15:00Z",
+        "until": null});
+    hub.put("QUARANTINE", "222233334444", "quarantine", &quarantine.to_string());
+    let stuck = hub.run(&["hub", "status"]);
+    assert!(stuck.code == 3 && stuck.stdout.contains("too many facts"), "{}", stuck.stdout);
+
+    let without = Hub::new("111122223307");
+    let unread = without.run(&["hub", "status", "--strict"]);
+    assert!(unread.code == 4 && unread.stderr.contains("not known: guardrail-audit-calls: "), "{}", unread.stderr);
 }
 
 #[test]

@@ -242,10 +242,12 @@ fn the_example_for_readers_of_the_hub_lets_them_read_and_change_nothing() {
     allowed.extend(
         ["world/organization@20261101T000000Z.json", "configuration/guardrail-audit.toml"].map(|path| world(&reader, "s3:GetObject", path)),
     );
+    allowed.extend(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| call(&reader, action, &sqs(HUB, "folds.fifo"))));
     for call in allowed {
         assert_eq!(decide(&call), Decision::Allowed, "{call:?}");
     }
     let mut denied = vec![key(&reader, "kms:Decrypt", "sns"), list("state/"), world(&reader, "s3:GetObject", "state/x")];
+    denied.extend(["sqs:ReceiveMessage", "sqs:PurgeQueue", "sqs:SendMessage"].map(|action| call(&reader, action, &sqs(HUB, "folds.fifo"))));
     for action in ["PutItem", "UpdateItem", "DeleteItem", "Scan", "BatchWriteItem", "DeleteTable"] {
         denied.extend([FINDINGS, OBSERVATIONS].map(|table| call(&reader, &format!("dynamodb:{action}"), table)));
     }

@@ -11,9 +11,11 @@ use audit_core::{
     arn::AccountId,
     auditor::{self, AuditOptions, Selection},
     config::Configuration,
+    facts::EvidenceRows,
     finding::Finding,
     rule::Check,
     rules,
+    world::World,
 };
 use audit_local::scan;
 
@@ -65,7 +67,7 @@ fn explain_finding(finding: &Finding, basis: Result<Basis, CallError>, args: &Ex
     output::finding::details(&mut out, finding)?;
     let (facts, world, configuration, why) = match basis {
         Ok(Basis { facts, world, configuration }) => (facts, world, configuration, None),
-        Err(error) => (Default::default(), Default::default(), Configuration::default(), Some(chain(&error))),
+        Err(error) => (EvidenceRows::default(), World::default(), Configuration::default(), Some(chain(&error))),
     };
     let everything = Selection::default();
     let options =
