@@ -30,11 +30,7 @@ pub fn build() -> Built {
     let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
     sam.env("PATH", path_with(&[&programs, &CARGO_LAMBDA.folder()])).env("SAM_BUILD_MODE", "debug").env("CARGO_LAMBDA_COMPILER", "cargo");
     sam.env("CARGO_OF_TESTS", env!("CARGO")).env("TARGET_OF_TESTS", target());
-    // Cargo's variables of the test would be taken for those of the build.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST")) {
-        sam.env_remove(name);
-    }
-    succeed(&mut sam);
+    succeed(without_variables_of_cargo(&mut sam));
     // Symbols are most of an unoptimised binary, and every binary is packed, uploaded and unpacked.
     for function in std::fs::read_dir(&folder).unwrap().chain(std::fs::read_dir(folder.join("Member")).unwrap()) {
         let program = function.unwrap().path().join("bootstrap");
@@ -43,6 +39,24 @@ pub fn build() -> Built {
         }
     }
     Built(folder)
+}
+
+/// The command line, built with the feature `aws`. Nothing is compiled for it that the tests don't compile.
+#[must_use]
+pub fn command_line() -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    // With a test among what is built, features of dependencies are those that tests need.
+    cargo.args(["build", "--workspace", "--features", "guardrail-audit/aws", "--locked", "--test", "stack", "--bin", "guardrail-audit"]);
+    succeed(without_variables_of_cargo(cargo.current_dir(root())));
+    target().join("debug/guardrail-audit")
+}
+
+/// Removes cargo's variables of the test, which would be taken for those of the build.
+fn without_variables_of_cargo(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// The architecture of this machine, by Lambda's name.

@@ -354,6 +354,23 @@ fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
     }
     assert!(found >= 3, "the finding is found by status and by account, and so is what its calls came to: {found}");
 
+    // The same account from a laptop, as `docs/operating.md` says.
+    let program = stack::command_line();
+    let ask = |arguments: &[&str]| {
+        let mut program = Command::new(&program);
+        program.args(arguments).arg("--hub");
+        stack::as_account(&mut program, engine, ALONE);
+        String::from_utf8(succeed(&mut program).stdout).unwrap()
+    };
+    let report: Value = serde_json::from_str(&ask(&["report", "--format", "json", "--fail-on", "never"])).unwrap();
+    let calls = report["coverage"].as_array().unwrap().iter().map(|row| row["count"].as_u64().unwrap()).sum::<u64>();
+    assert!(calls > 0, "the rollups are read: {report}");
+    let of_rule = |rule: &String| report["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == **rule).unwrap();
+    for finding in case.rules.iter().map(of_rule) {
+        let explained = ask(&["explain", finding["id"].as_str().unwrap()]);
+        assert!(explained.contains("The latest call, step by step:"), "the facts are read: {explained}");
+    }
+
     // A parameter of the hub only: the engine can't update the queues of a nested stack.
     let severity = || {
         let path = "/2015-03-31/functions/guardrail-audit-send-alerts/configuration";
