@@ -16,6 +16,7 @@ use std::{
 };
 
 use audit_core::{
+    arn::is_account_id,
     finding::Finding,
     organization::Organization,
     report::{BlindRow, Report, Unreadable},
@@ -209,7 +210,8 @@ impl Hub {
     pub async fn basis(&self, account: &str) -> Result<Basis, CallError> {
         let organization = self.organization().await?;
         let management = organization.and_then(|organization| organization.management_account).map(|account| account.to_string());
-        let is_other = |account_region: &AccountRegion| account_region.account != self.account;
+        // Records without an account are kept under a name that is no id.
+        let is_other = |of: &AccountRegion| is_account_id(&of.account) && of.account != self.account;
         let trust = Trust {
             // A hub that reads no organization is an installation for its own account.
             organization: management.is_some() || self.account_regions().await?.iter().any(is_other),
