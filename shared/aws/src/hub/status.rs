@@ -23,7 +23,8 @@ pub struct QueueOfHub {
     pub name: &'static str,
     /// Whether it holds what was given up, so that anything in it is wrong.
     pub is_dead: bool,
-    /// Whether every hub has it. The others take what members forward, and exist with an organization.
+    /// Whether every hub has it. The others exist with an organization, whose members forward events, or where findings are imported into
+    /// Security Hub.
     pub is_everywhere: bool,
 }
 
@@ -51,6 +52,7 @@ pub const QUEUES: &[QueueOfHub] = &[
     queue("guardrail-audit-facts-dead", true, true),
     queue("guardrail-audit-folds-dead.fifo", true, true),
     queue("guardrail-audit-alerts-dead", true, true),
+    queue("guardrail-audit-imports-dead", true, false),
 ];
 
 /// How the hub is doing.
