@@ -97,7 +97,8 @@ const MOST_FINDINGS: usize = 20_000;
 /// Findings in a page of an index that is read for a report.
 const PAGE: i32 = 500;
 
-/// Rows in an answer at most. Lambda answers with 6 MB (docs/aws/prices-and-limits.md#other-services).
+/// Rows in an answer at most. An answer of Lambda holds 6 MB
+/// ([quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
 const MOST_ROWS: usize = 20_000;
 
 /// The time after which an answer over HTTPS is given with what was read by then.

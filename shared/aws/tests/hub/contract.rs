@@ -13,7 +13,7 @@ use audit_aws::{
     partition::{AccountRegion, Partition, Source},
 };
 use audit_core::{
-    auditor::{self, Audit, AuditOptions, Selection},
+    auditor::{self, Audit, AuditOptions, Continued, Selection, StoredAggregates},
     config::Configuration,
     facts::{Collector, EvidenceRows, packed::EventIds},
     finding::Finding,
@@ -44,7 +44,7 @@ trait EvidenceStore {
 
 impl EvidenceStore for Store {
     async fn add(&mut self, facts: &EvidenceRows) {
-        Store::add(self, facts, &[], &[]).unwrap();
+        Store::add(self, facts.clone(), &[], &[]).unwrap();
     }
 
     async fn facts(&self) -> EvidenceRows {
@@ -54,7 +54,8 @@ impl EvidenceStore for Store {
     }
 
     async fn conclude(&mut self, audit: &Audit) {
-        Store::conclude(self, audit).unwrap();
+        let continued = Continued { audit: audit.clone(), aggregates: StoredAggregates::default() };
+        Store::conclude(self, &continued).unwrap();
     }
 
     async fn findings(&self) -> Vec<Finding> {
