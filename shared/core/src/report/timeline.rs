@@ -129,7 +129,7 @@ mod tests {
         let critical = Finding { severity: Severity::Critical, ..RULES[0].finding(key, &Configuration::default()) };
         let named = |findings: &[Finding]| {
             let sums = timeline(&rows, &[], findings);
-            assert_eq!(sums.iter().map(|row| row.count).sum::<u64>(), (1..=30).sum());
+            assert_eq!(sums.iter().map(|row| row.count).sum::<u64>(), (1..=30).sum::<u64>());
             sums.iter().any(|row| &*row.account == "000000000003")
         };
         assert!(named(&[critical]) && !named(&[]), "it has few calls, and the worst finding");
