@@ -534,7 +534,7 @@ impl<'a> Shared<'a> {
         };
         aggregate.note_drafts(facts::drafts_in(&rows, self.texts, &account, &region));
         aggregate.add(rows);
-        let mut aggregate = aggregate.settle(threads);
+        let mut aggregate = aggregate.conclude(threads);
         let stored = is_new.then(|| aggregate.stored());
         with(aggregate.join(threads), stored)
     }

@@ -227,7 +227,7 @@ impl<'a> CallAggregate<'a> {
     }
 
     /// Joins the requests whose last record is [`OPEN_SECONDS`] older than the latest of all, or has no time. The others keep waiting.
-    pub(super) fn settle(mut self, threads: usize) -> Self {
+    pub(super) fn conclude(mut self, threads: usize) -> Self {
         let Some((_, last)) = self.evidence.span else { return self.join(threads) };
         let open_from = last.plus_seconds(-OPEN_SECONDS);
         let strings = self.context.texts.strings();

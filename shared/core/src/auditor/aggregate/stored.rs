@@ -118,8 +118,8 @@ enum StoredWindow {
 struct Group {
     key: Key,
     count: u64,
-    first: Seen,
-    last: Seen,
+    first: StoredOccurrence,
+    last: StoredOccurrence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ struct DayCount {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Seen {
+struct StoredOccurrence {
     time: Option<i64>,
     event: Id,
 }
@@ -140,7 +140,7 @@ struct Seen {
 struct WaitingRow {
     request: Id,
     columns: u32,
-    seen: Seen,
+    seen: StoredOccurrence,
 }
 
 /// A request id or an event id.
@@ -288,8 +288,8 @@ impl Numbers<'_> {
         }
     }
 
-    fn seen(&self, seen: Occurrence) -> Seen {
-        Seen { time: seen.time.map(Timestamp::as_micros), event: self.id(seen.event) }
+    fn seen(&self, seen: Occurrence) -> StoredOccurrence {
+        StoredOccurrence { time: seen.time.map(Timestamp::as_micros), event: self.id(seen.event) }
     }
 }
 
@@ -448,7 +448,7 @@ impl StoredAggregate {
             let columns = *columns.get(key.columns as usize)?;
             Some(CallKey { columns, epoch: key.period, evidence: key.evidence, window, is_selected: true })
         };
-        let mut seen = |seen: &Seen| Occurrence { time: time(seen.time), event: texts.restored_id(&contents.id(seen.event)) };
+        let mut seen = |seen: &StoredOccurrence| Occurrence { time: time(seen.time), event: texts.restored_id(&contents.id(seen.event)) };
         let mut calls = Vec::with_capacity(contents.groups.len());
         for group in &contents.groups {
             calls.push((key(&group.key)?, Occurrences { count: group.count, first: seen(&group.first), last: seen(&group.last) }));
