@@ -109,7 +109,7 @@ impl ConfigurationFile {
             rule: exception.rule.clone(),
             accounts: exception.accounts.names().map(str::to_owned).collect(),
             regions: exception.regions.iter().map(ToString::to_string).collect(),
-            principals: exception.principals.iter().map(|principal| principal.pattern()).collect(),
+            principals: exception.principals.iter().map(wildmatch::WildMatch::pattern).collect(),
             until: exception.until,
             reason: exception.reason.clone(),
             owner: exception.owner.clone(),

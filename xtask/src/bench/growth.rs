@@ -168,10 +168,8 @@ fn demanding(version: u64) -> Value {
 
 /// A policy that allows inference, with a guardrail of this pattern if there is one.
 fn allowing(guardrail: Option<&String>) -> Value {
-    let mut statement = json!({"Effect": "Allow", "Action": "bedrock:InvokeModel*", "Resource": "*"});
-    if let Some(guardrail) = guardrail {
-        statement["Condition"] = json!({"StringLike": {"bedrock:GuardrailIdentifier": guardrail}});
-    }
+    let condition = guardrail.map_or_else(|| json!({}), |guardrail| json!({"StringLike": {"bedrock:GuardrailIdentifier": guardrail}}));
+    let statement = json!({"Effect": "Allow", "Action": "bedrock:InvokeModel*", "Resource": "*", "Condition": condition});
     json!({"Version": "2012-10-17", "Statement": [statement]})
 }
 

@@ -237,7 +237,9 @@ impl<'a> CallAggregate<'a> {
         waiting.each_request(RequestRange::all(), |request| {
             let is_open = request.iter().any(|row| row.time(strings).is_some_and(|time| time > open_from));
             let rows = if is_open { &mut open } else { &mut self.waiting };
-            request.iter().for_each(|row| rows.push(*row));
+            for row in request {
+                rows.push(*row);
+            }
         });
         drop(waiting);
         let mut settled = self.join(threads);

@@ -51,7 +51,7 @@ impl Auditor {
     /// The patterns that [`Auditor::is_heartbeat_role`] applies.
     pub(crate) fn heartbeat_roles(&self) -> Vec<String> {
         match &self.heartbeat_role {
-            Some(pattern) => vec![pattern.pattern().to_owned()],
+            Some(pattern) => vec![pattern.pattern().clone()],
             None => self.names.iter().map(|name| format!("*/{}", name.pattern())).collect(),
         }
     }

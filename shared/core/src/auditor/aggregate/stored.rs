@@ -364,8 +364,8 @@ impl CallAggregate<'_> {
         let principal = |principal: Symbol24| numbers.text(texts.long(principal));
         let guardrail = |guardrail: Symbol| numbers.text(texts.get(guardrail));
         let unjoined = evaluations.unjoined.iter().map(|((of, hour), count)| (principal(*of), *hour, *count));
-        let named = evaluations.unjoined_named.iter();
-        let named = named.map(|((of, hour, named), count)| (principal(*of), *hour, guardrail(*named), *count));
+        let of_guardrails = evaluations.unjoined_named.iter();
+        let of_guardrails = of_guardrails.map(|((of, hour, named), count)| (principal(*of), *hour, guardrail(*named), *count));
         let requested = evaluations.requested.iter().map(|(of, named)| (principal(*of), guardrail(*named)));
         let waiting = rows().map(|row| WaitingRow {
             request: numbers.id(row.request()),
@@ -392,7 +392,7 @@ impl CallAggregate<'_> {
             evaluations_are_there: evaluations.are_there,
             evaluations_joined: evaluations.joined,
             unjoined: ordered(unjoined),
-            unjoined_named: ordered(named),
+            unjoined_named: ordered(of_guardrails),
             requested: ordered(requested),
             heartbeats: self.heartbeats.iter().map(|(time, proved)| (time.as_micros(), *proved)).collect(),
             counted: self.counted.iter().map(|(minute, count)| (minute.as_micros(), *count)).collect(),
