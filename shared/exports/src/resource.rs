@@ -87,7 +87,7 @@ pub fn region_of_organization<'r>(coverage: &'r [CoverageRow], findings: &'r [Fi
         let guardrail = finding.policy.as_ref().and_then(|policy| policy.identifier.as_deref());
         finding.principals.shown.iter().map(String::as_str).chain(guardrail).chain([finding.resource.as_str()])
     });
-    let of_arns = arns.filter_map(|arn| Arn::parse(arn)).map(|arn| arn.partition);
+    let of_arns = arns.filter_map(Arn::parse).map(|arn| arn.partition);
     let partitions: BTreeSet<&str> = of_calls.chain(of_findings).chain(of_arns).collect();
     match partitions.first() {
         Some(partition) if partitions.len() == 1 => global_region_of(partition),

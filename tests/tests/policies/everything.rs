@@ -215,7 +215,7 @@ fn nothing_is_allowed_that_isn_t_here() {
             }
             // The keys of one action stand one behind the other.
             match (what.split_once(", key: "), may.last_mut()) {
-                (Some((action, key)), Some(last)) if last.starts_with(&format!("{action}, key: ")) => last.push_str(&format!(", {key}")),
+                (Some((action, key)), Some(last)) if last.starts_with(&format!("{action}, key: ")) => last.extend([", ", key]),
                 _ => may.push(what),
             }
         }

@@ -23,6 +23,9 @@ use crate::scan::{Digest, InputSummary};
 /// An account and a Region.
 type AccountRegion = (AccountId, Region);
 
+/// The bytes of an aggregate; `None` if it has to be made again.
+type StoredBytes = (AccountRegion, Option<Vec<u8>>);
+
 /// What a run added to a store, for the audit that follows.
 #[derive(Debug, Default)]
 pub struct Added {
@@ -78,7 +81,7 @@ impl Store {
         auditor::continue_audit(aggregates, facts, world, options, |unusable, facts| self.load_records_of(unusable, facts))
     }
 
-    fn stored_aggregates(&self) -> Result<Vec<(AccountRegion, Option<Vec<u8>>)>, rusqlite::Error> {
+    fn stored_aggregates(&self) -> Result<Vec<StoredBytes>, rusqlite::Error> {
         let mut statement = self.connection.prepare("SELECT account, region, aggregate FROM aggregates")?;
         let rows = statement.query_map([], |row| {
             let (account, region): (String, String) = (row.get(0)?, row.get(1)?);
