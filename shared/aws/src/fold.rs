@@ -267,7 +267,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let stored = Stored { ticket, units: units.to_vec(), basis: evidence.basis, finding };
             let known = before.get(&stored.finding.id);
             let same = known.is_some_and(|before| Stored { ticket, ..before.clone() } == stored);
-            if !same && !(evidence.is_partial() && known.is_some_and(|before| is_less(&stored.finding, &before.finding))) {
+            let is_made_less = evidence.is_partial() && known.is_some_and(|before| is_less(&stored.finding, &before.finding));
+            if !same && !is_made_less {
                 *if self.findings.put(&stored).await? { &mut folded.written } else { &mut folded.overtaken } += 1;
             }
         }

@@ -199,12 +199,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let now = self.clock.now();
         let before = self.findings.quarantine(account).await?.filter(Quarantine::is_open);
         let since = before.as_ref().map_or(now, |before| before.since);
-        let quarantine = match before.filter(|_| scope == Scope::OfHub) {
-            Some(before) => Quarantine { unjudged: Unjudged::Everything, problem, ..before },
-            None => {
-                let retry_at = now.plus_seconds(RETRY.0);
-                Quarantine { unjudged: Unjudged::AllOfItsOwn, since, problem, retries: 0, retry_at, until: None }
-            }
+        let quarantine = if let Some(before) = before.filter(|_| scope == Scope::OfHub) {
+            Quarantine { unjudged: Unjudged::Everything, problem, ..before }
+        } else {
+            let retry_at = now.plus_seconds(RETRY.0);
+            Quarantine { unjudged: Unjudged::AllOfItsOwn, since, problem, retries: 0, retry_at, until: None }
         };
         let options = AuditOptions { configuration, selection: &Selection::default(), now, threads: 1 };
         let ticket = self.findings.ticket(account).await?;

@@ -63,7 +63,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub(super) async fn known_accounts(&self) -> Result<BTreeSet<String>, CallError> {
         let files = self.world.files(&["organization".to_owned()]).await?;
         let mut accounts: BTreeSet<String> =
-            organization_in(&files).iter().flat_map(|organization| organization.accounts.keys()).map(|id| id.to_string()).collect();
+            organization_in(&files).iter().flat_map(|organization| organization.accounts.keys()).map(ToString::to_string).collect();
         accounts.extend(self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account));
         Ok(accounts)
     }

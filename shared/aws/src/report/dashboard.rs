@@ -127,6 +127,7 @@ mod tests {
             ],
             findings: Vec::new(),
             unreadable: Vec::new(),
+            origin: None,
             organization: None,
             accounts: BTreeMap::new(),
             units: BTreeMap::new(),

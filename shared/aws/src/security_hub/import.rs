@@ -130,17 +130,16 @@ impl<S: SecurityHub> ImportFindings<S> {
                 _ => Err(CallError::new("import findings", ErrorKind::Refused, "the findings don't fit into a request")),
             };
             match answer {
-                Ok(failures) => self.sort_out(some, &failures, &mut taken, done),
-                Err(error) if error.kind == ErrorKind::Refused => match some {
-                    [(work, _)] => {
+                Ok(failures) => sort_out(some, &failures, &mut taken, done),
+                Err(error) if error.kind == ErrorKind::Refused => {
+                    if let [(work, _)] = some {
                         tracing::error!(finding = work.id, error = chain(&error), "Security Hub refused a finding");
                         done.refused += 1;
-                    }
-                    _ => {
+                    } else {
                         let (first, second) = some.split_at(some.len() / 2);
                         waiting.extend([second, first]);
                     }
-                },
+                }
                 Err(error) => {
                     waiting.push(some);
                     done.fail(waiting.into_iter().flatten().map(|(work, _)| *work), error);
@@ -149,27 +148,6 @@ impl<S: SecurityHub> ImportFindings<S> {
             }
         }
         taken
-    }
-
-    /// Sorts the findings of a request by what became of them.
-    fn sort_out<'w>(&self, some: &[(&'w Work, Entry<'w>)], failures: &[Failure], taken: &mut Vec<(&'w Work, Entry<'w>)>, done: &mut Done) {
-        for (work, entry) in some {
-            let id = finding_id(&work.id);
-            let Some(Failure { error_code, error_message, .. }) = failures.iter().find(|failure| failure.id == id) else {
-                done.imported += 1;
-                taken.push((*work, *entry));
-                continue;
-            };
-            tracing::error!(finding = work.id, error_code, error_message, "Security Hub didn't take a finding");
-            if error_code.contains("InvalidAccess") {
-                let error = format!("Security Hub isn't enabled in this account and Region: {error_code}: {error_message}");
-                done.fail([*work], CallError::new("import findings", ErrorKind::Denied, error));
-            } else if may_succeed_later(error_code) {
-                done.failed.insert(work.id.clone());
-            } else {
-                done.refused += 1;
-            }
-        }
     }
 
     /// Suppresses in Security Hub what an exception suppresses, and ends that again, unless people have set something else there.
@@ -214,6 +192,27 @@ impl<S: SecurityHub> ImportFindings<S> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Sorts the findings of a request by what became of them.
+fn sort_out<'w>(some: &[(&'w Work, Entry<'w>)], failures: &[Failure], taken: &mut Vec<(&'w Work, Entry<'w>)>, done: &mut Done) {
+    for (work, entry) in some {
+        let id = finding_id(&work.id);
+        let Some(Failure { error_code, error_message, .. }) = failures.iter().find(|failure| failure.id == id) else {
+            done.imported += 1;
+            taken.push((*work, *entry));
+            continue;
+        };
+        tracing::error!(finding = work.id, error_code, error_message, "Security Hub didn't take a finding");
+        if error_code.contains("InvalidAccess") {
+            let error = format!("Security Hub isn't enabled in this account and Region: {error_code}: {error_message}");
+            done.fail([*work], CallError::new("import findings", ErrorKind::Denied, error));
+        } else if may_succeed_later(error_code) {
+            done.failed.insert(work.id.clone());
+        } else {
+            done.refused += 1;
         }
     }
 }
