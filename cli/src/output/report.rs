@@ -269,8 +269,8 @@ fn group_of_facts(
     let sums = if by == GroupBy::Rule {
         let calls = group.calls().map(|calls| format!(", {}", counted(usize::try_from(calls).unwrap_or(usize::MAX), "call")));
         let others = if effects == 1 { "other" } else { "others" };
-        let effects = (effects > 0).then(|| format!(" (and {effects} {others} of the same calls)")).unwrap_or_default();
-        let elsewhere = (elsewhere > 0).then(|| format!("; {elsewhere} more with their cause")).unwrap_or_default();
+        let effects = if effects > 0 { format!(" (and {effects} {others} of the same calls)") } else { String::new() };
+        let elsewhere = if elsewhere > 0 { format!("; {elsewhere} more with their cause") } else { String::new() };
         let found = counted(own, "finding");
         format!("{severity} {}: {found} in {accounts}{}{effects}{elsewhere}", group.name, calls.unwrap_or_default())
     } else {

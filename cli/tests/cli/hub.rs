@@ -84,7 +84,7 @@ impl Hub {
     /// Creates the queues of the template, with and without an organization.
     fn make_queues(&self, is_organization: bool) {
         for queue in QUEUES.iter().filter(|queue| is_organization || queue.is_everywhere) {
-            let attributes = if queue.name.ends_with(".fifo") { json!({"FifoQueue": "true"}) } else { json!({}) };
+            let attributes = if is_fifo(queue.name) { json!({"FifoQueue": "true"}) } else { json!({}) };
             let request = json!({"QueueName": queue.name, "Attributes": attributes});
             self.client.json("sqs", "AmazonSQS.CreateQueue", &request).unwrap();
         }
@@ -93,7 +93,7 @@ impl Hub {
     fn send(&self, queue: &str) {
         let url = self.client.json("sqs", "AmazonSQS.GetQueueUrl", &json!({"QueueName": queue})).unwrap()["QueueUrl"].clone();
         let mut message = json!({"QueueUrl": url, "MessageBody": "{}"});
-        if queue.ends_with(".fifo") {
+        if is_fifo(queue) {
             message["MessageGroupId"] = json!("222233334444");
             message["MessageDeduplicationId"] = json!("222233334444-1");
         }
@@ -172,6 +172,11 @@ fn comparable(ran: &Ran) -> Value {
         report[member] = Value::Null;
     }
     report
+}
+
+/// Whether a queue keeps the order of its messages: SQS demands this end of its name.
+fn is_fifo(queue: &str) -> bool {
+    std::path::Path::new(queue).extension().is_some_and(|end| end == "fifo")
 }
 
 #[test]

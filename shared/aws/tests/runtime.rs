@@ -184,9 +184,9 @@ async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
     let importer = services.start("import-findings", &endpoint, &common).await;
     assert_eq!(importer.invoke(stream).await.unwrap(), json!({"batchItemFailures": []}));
     assert_eq!(importer.invoke(json!({"kind": "import"})).await.unwrap(), json!({"batchItemFailures": []}));
-    let imported = services.seen.lock().unwrap().imported.clone();
-    assert_eq!(imported.len(), found.len(), "each is imported once, whatever its severity: {imported:?}");
-    assert!(imported.iter().all(|finding| finding["AwsAccountId"] == HUB && finding["Workflow"]["Status"] == "NEW"), "{imported:?}");
+    let taken = services.seen.lock().unwrap().imported.clone();
+    assert_eq!(taken.len(), found.len(), "each is imported once, whatever its severity: {taken:?}");
+    assert!(taken.iter().all(|finding| finding["AwsAccountId"] == HUB && finding["Workflow"]["Status"] == "NEW"), "{taken:?}");
 
     let services = Services::default();
     let report = services.start("report", &endpoint, &common).await;

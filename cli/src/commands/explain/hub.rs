@@ -30,20 +30,17 @@ use crate::{
 
 pub(super) fn run(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {
     let hub = Hub::open(&args.hub, console)?;
-    match &args.finding {
-        Some(id) => {
-            let Found { findings, .. } = hub.findings_like(id)?;
-            let finding = output::find(&findings, id)?;
-            let basis = basis(&hub, &finding.account)?;
-            explain_finding(finding, basis, args)?;
-        }
-        None => {
-            let given = CallArgs::of(args)?;
-            let call = call_of(&given, args, &hub.choices(), console)?;
-            let Basis { facts, world, configuration } =
-                basis(&hub, &call.account)?.with_context(|| format!("failed to read what the hub knows of {}", call.account))?;
-            write_steps(&mut output::stdout(), &auditor::explain_call(&call, &facts, world, &configuration))?;
-        }
+    if let Some(id) = &args.finding {
+        let Found { findings, .. } = hub.findings_like(id)?;
+        let finding = output::find(&findings, id)?;
+        let basis = basis(&hub, &finding.account)?;
+        explain_finding(finding, basis, args)?;
+    } else {
+        let given = CallArgs::of(args)?;
+        let call = call_of(&given, args, &hub.choices(), console)?;
+        let Basis { facts, world, configuration } =
+            basis(&hub, &call.account)?.with_context(|| format!("failed to read what the hub knows of {}", call.account))?;
+        write_steps(&mut output::stdout(), &auditor::explain_call(&call, &facts, world, &configuration))?;
     }
     Ok(Exit::Clean)
 }
