@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file that keeps evidence, world and findings (`docs/store.md`).
 //!
 //! Evidence accumulates: a run adds what it read to what the store holds, and concludes from all of it. Of earlier calls it takes what is
-//! known of them together ([`aggregates`]), so its time depends on what is new. Every row is keyed by the identity of its content, so reading
+//! known of them together (`store/aggregates.rs`), so its time depends on what is new. Every row is keyed by the identity of its content, so reading
 //! the same files twice changes nothing, and the findings after several runs are those of one run over all of their inputs.
 
 mod aggregates;
