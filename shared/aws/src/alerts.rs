@@ -235,7 +235,7 @@ impl<P: Publish> Alerts<P> {
         Ok(())
     }
 
-    /// Publishes the alerts that were put aside, in one message for each [`DIGEST`] of them. What there is no time for before it is `enough` is
+    /// Publishes the alerts that were put aside, in one message for each `DIGEST` of them. What there is no time for before it is `enough` is
     /// in the next digest. Returns the number of alerts that were published.
     pub async fn send_digest(&self, enough: Instant) -> Result<usize, CallError> {
         #[derive(Deserialize)]

@@ -137,7 +137,7 @@ pub fn is_flood(volume: Volume) -> bool {
     volume.items > READ.items || volume.bytes > READ.bytes
 }
 
-/// Whether more than [`FLOODS`] times [`READ`] was written into a partition: the router then ignores what is added.
+/// Whether more than `FLOODS` times [`READ`] was written into a partition: the router then ignores what is added.
 #[must_use]
 pub fn is_lasting_flood(volume: Volume) -> bool {
     volume.items > FLOODS * READ.items || volume.bytes > FLOODS * READ.bytes

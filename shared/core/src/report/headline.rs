@@ -46,7 +46,7 @@ pub struct Headline {
     pub is_unreadable_cut: bool,
     /// The number of accounts and Regions with calls whose records were not read.
     pub account_regions_not_read: usize,
-    /// Whether the calls are limited by a [`Filter`](super::Filter).
+    /// Whether the calls are limited by a [`Filter`].
     pub is_filtered: bool,
     /// Whether findings are limited by more than their accounts and Regions, so that an account without one of them may have others.
     pub are_findings_filtered: bool,
