@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     engine::{Client, Engine, until},
     template::root,
-    tools::{CARGO_LAMBDA, SAM, path_with, succeed, target},
+    tools::{CARGO_LAMBDA, SAM, path_with, succeed, target, without_variables_of_cargo},
 };
 
 /// The output folder of `sam build`.
@@ -49,14 +49,6 @@ pub fn command_line() -> PathBuf {
     cargo.args(["build", "--workspace", "--features", "guardrail-audit/aws", "--locked", "--test", "stack", "--bin", "guardrail-audit"]);
     succeed(without_variables_of_cargo(cargo.current_dir(root())));
     target().join("debug/guardrail-audit")
-}
-
-/// Removes cargo's variables of the test, which would be taken for those of the build.
-fn without_variables_of_cargo(command: &mut Command) -> &mut Command {
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST")) {
-        command.env_remove(name);
-    }
-    command
 }
 
 /// The architecture of this machine, by Lambda's name.

@@ -164,6 +164,15 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
+/// Removes cargo's variables of the test from a command that builds. Build scripts such as that of `ring` read them: with others than in
+/// `cargo xtask test`, which has none, it and all that depends on it would be compiled again.
+pub fn without_variables_of_cargo(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Runs a command that must succeed.
 pub fn succeed(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
