@@ -163,7 +163,7 @@ impl Outcome {
             incomplete: Vec::new(),
             records,
             invocations: audit.invocations,
-            timeline: report::timeline(&audit.days, &audit.coverage, &audit.findings),
+            timeline: report::timeline(&audit.days, &report::headline::worst_accounts(&audit.coverage, &audit.findings)),
             coverage: audit.coverage,
             blind: audit.blind,
             findings: audit.findings,

@@ -76,7 +76,7 @@ pub(super) fn report(store: &Store, selection: &Selection) -> anyhow::Result<Sel
         incomplete,
         records: summary.records,
         invocations,
-        timeline: report::timeline(&days, &coverage, &findings),
+        timeline: report::timeline(&days, &report::headline::worst_accounts(&coverage, &findings)),
         coverage,
         blind,
         findings,

@@ -4,7 +4,7 @@
 use audit_core::{
     finding::Finding,
     organization::Organization,
-    report::{BlindRow, Origin, Records, Report, Tool, UNREADABLE_NAMED, Unreadable, timeline},
+    report::{BlindRow, Origin, Records, Report, Tool, UNREADABLE_NAMED, Unreadable, headline::worst_accounts, timeline},
     timestamp::Timestamp,
 };
 
@@ -49,7 +49,7 @@ pub(crate) fn whole(sums: CallSums, parts: Parts) -> Report {
         incomplete,
         records: Records::default(),
         invocations: sums.invocations,
-        timeline: timeline(&sums.days, &sums.coverage, &parts.findings),
+        timeline: timeline(&sums.days, &worst_accounts(&sums.coverage, &parts.findings)),
         coverage: sums.coverage,
         blind: parts.blind,
         findings: parts.findings,

@@ -22,7 +22,7 @@ use crate::{
     timestamp::{Day, Timestamp},
 };
 pub(super) use stored::RestoredAggregate;
-pub use stored::{StoredAggregate, StoredAggregateError};
+pub use stored::{StoredAggregate, StoredAggregateError, StoredAggregates};
 
 /// Seconds within which an evaluation is delivered. A call closer than that to the end of the input may still get one
 /// (docs/aws/eventbridge.md#delivery).

@@ -5,23 +5,21 @@
 //! * the new records only, without copies of earlier ones;
 //! * all changes, the earlier ones too, and the whole world;
 //! * no aggregate whose account and Region got a record of an earlier request, unless that request still waits for records
-//!   ([`StoredAggregate::waiting_requests`]): its records are given instead.
+//!   ([`StoredAggregate::waiting_requests`](super::StoredAggregate::waiting_requests)): its records are given instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Audit, AuditOptions, Earlier, Ordered, Resolved, Selection, Shared,
-    aggregate::{RestoredAggregate, StoredAggregate},
-    check_changes, conclude, judge, latest_changes, resolve,
+    aggregate::{RestoredAggregate, StoredAggregates},
+    options::AuditOptions,
+    stages::{Audit, Earlier, Ordered, Resolved, Shared, check_changes, conclude, judge, latest_changes, resolve},
 };
 use crate::{
     arn::{AccountId, Region},
     facts::EvidenceRows,
+    join::Selection,
     world::{State, World},
 };
-
-/// Aggregates by account and Region.
-pub type StoredAggregates = BTreeMap<(AccountId, Region), StoredAggregate>;
 
 /// The result of an audit that continues earlier ones.
 #[derive(Clone, Debug, Default)]

@@ -121,13 +121,19 @@ fn account_sums<'r>(coverage: &'r [CoverageRow], findings: &'r [Finding]) -> BTr
 }
 
 /// The accounts that bypass or modify guardrails, the worst first: by critical findings, then by high ones, then by violations.
-pub(super) fn offending_accounts<'r>(coverage: &'r [CoverageRow], findings: &'r [Finding]) -> Vec<(&'r AccountId, AccountSums<'r>)> {
+fn offending_accounts<'r>(coverage: &'r [CoverageRow], findings: &'r [Finding]) -> Vec<(&'r AccountId, AccountSums<'r>)> {
     let mut offending: Vec<_> = account_sums(coverage, findings).into_iter().filter(|(_, sums)| sums.is_offending()).collect();
     offending.sort_by_key(|(account, sums)| {
         let open = |severity| Reverse(sums.open.get(&severity).copied().unwrap_or(0));
         (open(Severity::Critical), open(Severity::High), Reverse(sums.calls.violation), *account)
     });
     offending
+}
+
+/// The accounts that bypass or modify guardrails, in the order of [`Report::offending_accounts`].
+#[must_use]
+pub fn worst_accounts<'r>(coverage: &'r [CoverageRow], findings: &'r [Finding]) -> Vec<&'r AccountId> {
+    offending_accounts(coverage, findings).into_iter().map(|(account, _)| account).collect()
 }
 
 impl Report {

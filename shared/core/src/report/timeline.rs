@@ -8,10 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{CoverageRow, headline::offending_accounts};
 use crate::{
     arn::{AccountId, Region},
-    finding::Finding,
     timestamp::Day,
     verdict::{Grade, Verdict},
 };
@@ -57,20 +55,20 @@ pub struct TimelineRow {
     pub count: u64,
 }
 
-/// Adds up calls by day and account: the first 20 of [`Report::offending_accounts`](super::Report::offending_accounts), which every output
-/// names, the 20 accounts with most calls that weren't provably guarded, and the sum of the others. No call is left out.
+/// Adds up calls by day and account: the first 20 of the worst accounts ([`worst_accounts`](super::headline::worst_accounts)), which every output names,
+/// the 20 accounts with most calls that weren't provably guarded, and the sum of the others. No call is left out.
 #[must_use]
-pub fn timeline(rows: &[DayRow], coverage: &[CoverageRow], findings: &[Finding]) -> Vec<TimelineRow> {
+pub fn timeline(rows: &[DayRow], worst_accounts: &[&AccountId]) -> Vec<TimelineRow> {
     let mut calls: BTreeMap<&AccountId, (u64, u64)> = BTreeMap::new();
     for row in rows {
         let (unproved, all) = calls.entry(&row.account).or_default();
         *unproved += if matches!(row.verdict, Verdict::Violation | Verdict::NotProvable) { row.count } else { 0 };
         *all += row.count;
     }
-    let mut worst: Vec<(&AccountId, (u64, u64))> = calls.into_iter().collect();
-    worst.sort_by_key(|(_, calls)| Reverse(*calls));
-    let named = offending_accounts(coverage, findings).into_iter().take(ACCOUNTS).map(|(account, _)| account);
-    let shown: BTreeSet<&AccountId> = worst.into_iter().take(ACCOUNTS).map(|(account, _)| account).chain(named).collect();
+    let mut unproved: Vec<(&AccountId, (u64, u64))> = calls.into_iter().collect();
+    unproved.sort_by_key(|(_, calls)| Reverse(*calls));
+    let most_calls = unproved.into_iter().take(ACCOUNTS).map(|(account, _)| account);
+    let shown: BTreeSet<&AccountId> = most_calls.chain(worst_accounts.iter().copied().take(ACCOUNTS)).collect();
     let days: BTreeSet<Day> = rows.iter().filter_map(|row| row.day).collect();
     let first = days.iter().rev().nth(DAYS - 1).copied();
     let others = AccountId::from(OTHERS);
@@ -93,7 +91,6 @@ pub fn timeline(rows: &[DayRow], coverage: &[CoverageRow], findings: &[Finding])
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Configuration, finding::FindingKey, rules::RULES, severity::Severity};
 
     fn row(day: Option<&str>, account: &str, verdict: Verdict, count: u64) -> DayRow {
         let day = day.map(|day| Day::parse(day).unwrap());
@@ -105,7 +102,7 @@ mod tests {
         let mut rows: Vec<DayRow> = (0..30).map(|n| row(Some("2026-11-12"), &format!("{n:012}"), Verdict::Violation, n + 1)).collect();
         rows.push(row(Some("2026-11-13"), "999999999999", Verdict::Compliant, 1000));
         rows.push(row(None, "000000000029", Verdict::NotProvable, 5));
-        let sums = timeline(&rows, &[], &[]);
+        let sums = timeline(&rows, &[]);
         assert_eq!(sums.iter().map(|row| row.count).sum::<u64>(), rows.iter().map(|row| row.count).sum::<u64>());
         let named: BTreeSet<&str> = sums.iter().map(|row| row.account.as_str()).collect();
         assert_eq!(named.len(), ACCOUNTS + 1);
@@ -119,20 +116,13 @@ mod tests {
     #[test]
     fn an_account_that_is_named_as_one_of_the_worst_has_its_days() {
         let rows: Vec<DayRow> = (0..30).map(|n| row(Some("2026-11-12"), &format!("{n:012}"), Verdict::Violation, n + 1)).collect();
-        let key = FindingKey {
-            rule: RULES[0].id,
-            account: "000000000003".into(),
-            region: "us-east-1".into(),
-            resource: String::new(),
-            discriminator: String::new(),
-        };
-        let critical = Finding { severity: Severity::Critical, ..RULES[0].finding(key, &Configuration::default()) };
-        let named = |findings: &[Finding]| {
-            let sums = timeline(&rows, &[], findings);
+        let worst = AccountId::from("000000000003");
+        let named = |worst: &[&AccountId]| {
+            let sums = timeline(&rows, worst);
             assert_eq!(sums.iter().map(|row| row.count).sum::<u64>(), (1..=30).sum::<u64>());
             sums.iter().any(|row| &*row.account == "000000000003")
         };
-        assert!(named(&[critical]) && !named(&[]), "it has few calls, and the worst finding");
+        assert!(named(&[&worst]) && !named(&[]), "it has few calls");
     }
 
     #[test]
@@ -141,7 +131,7 @@ mod tests {
         let of = |n, region: &str| DayRow { day: Some(first.plus(n)), region: region.into(), ..row(None, "1", Verdict::Compliant, 1) };
         let days = i32::try_from(DAYS).unwrap();
         let rows: Vec<DayRow> = (0..days + 2).flat_map(|n| [of(n, "us-east-1"), of(n, "eu-west-1")]).collect();
-        let sums = timeline(&rows, &[], &[]);
+        let sums = timeline(&rows, &[]);
         assert_eq!((sums[0].day, sums[0].count), (None, 4));
         assert_eq!((sums[1].day, sums[1].count, sums.len()), (Some(first.plus(2)), 2, DAYS + 1));
     }

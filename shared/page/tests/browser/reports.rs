@@ -11,7 +11,7 @@ use audit_core::{
     control_change::ControlChange,
     finding::{Bounded, Finding, JudgedAgainst, Status, Suppression},
     missing_evidence::MissingEvidence,
-    report::{BlindRow, ConfigurationFile, CoverageRow, DayRow, Origin, Records, Report, Tool, timeline},
+    report::{BlindRow, ConfigurationFile, CoverageRow, DayRow, Origin, Records, Report, Tool, headline::worst_accounts, timeline},
     rules::RULES,
     severity::Severity,
     timestamp::{Day, Timestamp},
@@ -88,7 +88,7 @@ pub(crate) fn demo() -> Report {
     let audit = auditor::audit(scanned.facts, world.world, &options);
     Report {
         invocations: audit.invocations,
-        timeline: timeline(&audit.days, &audit.coverage, &audit.findings),
+        timeline: timeline(&audit.days, &worst_accounts(&audit.coverage, &audit.findings)),
         coverage: audit.coverage,
         blind: audit.blind,
         findings: audit.findings,
@@ -300,7 +300,7 @@ pub(crate) fn large(findings: usize) -> Report {
     report.findings[0].linked.push("0123456789abcdef0123456789abcdef".to_owned());
     let mut ids = BTreeSet::new();
     assert!(report.findings.iter().all(|finding| ids.insert(finding.id.clone())));
-    report.timeline = timeline(&days, &report.coverage, &report.findings);
+    report.timeline = timeline(&days, &worst_accounts(&report.coverage, &report.findings));
     report.findings.sort_by(Finding::order);
     report
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AuditOptions, CallAggregate, CallKey, Occurrences, Window, add_to};
 use crate::{
+    arn::{AccountId, Region},
     facts::{Columns, PackedId, Rows, StoredRecord, Symbol, Symbol24, Texts},
     join::{AccountRegionContext, EvaluationCounts, EvidenceTable, FoundEvidence, JoinCounts, JoinedEvidence, Occurrence},
     timestamp::{Day, Timestamp},
@@ -23,6 +24,9 @@ const VERSION: u8 = 1;
 /// The sum over earlier calls of an account and Region, as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAggregate(Contents);
+
+/// Aggregates by account and Region.
+pub type StoredAggregates = BTreeMap<(AccountId, Region), StoredAggregate>;
 
 /// The error when stored bytes are no aggregate of this version. The aggregate has to be made again from its records.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
