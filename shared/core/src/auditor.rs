@@ -1,7 +1,7 @@
 //! The audit: from the collected records and the world to verdicts, findings and blind spots.
 //!
 //! [`audit`] resolves the state at each time, judges the calls of each account and Region, applies the rules to calls, changes and states,
-//! and correlates the findings ([`stages`]). It has no clock and no I/O: equal input gives an equal [`Audit`].
+//! and correlates the findings (`auditor/stages.rs`). It has no clock and no I/O: equal input gives an equal [`Audit`].
 
 mod account_region;
 mod aggregate;
