@@ -13,8 +13,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "aws")]
+pub(crate) use self::aws::AddressArgs;
 pub(crate) use self::{
-    aws::{AddressArgs, DoctorArgs, HubArgs, HubCommand, SnapshotArgs},
+    aws::{DoctorArgs, HubArgs, HubCommand, SnapshotArgs},
     calls::{AuditArgs, ExplainArgs, SimulateArgs},
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
     input::{BasisArgs, filter_of},
