@@ -52,7 +52,7 @@ pub(crate) fn to(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> anyh
     }
 }
 
-/// Whether a path stands for standard output.
+/// Returns whether a path is `-`, which stands for standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-") || path == Path::new("/dev/stdout")
 }

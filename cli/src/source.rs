@@ -22,7 +22,7 @@ use crate::{
     filter::Choices,
 };
 
-/// What findings are read from.
+/// The store or the hub that findings are read from.
 pub(crate) enum Source {
     Store(Box<Store>),
     #[cfg(feature = "aws")]
@@ -43,7 +43,7 @@ pub(crate) struct Selected {
     pub(crate) report: Report,
     /// The number of findings of other accounts and Regions; `None` if these weren't read.
     pub(crate) others: Option<u64>,
-    /// Whether nothing was ever read into the source.
+    /// The source has never taken in a record, so that it has no findings proves nothing.
     pub(crate) is_empty: bool,
 }
 
@@ -131,7 +131,7 @@ impl Source {
     }
 }
 
-/// Whether a finding belongs to a selected account and Region.
+/// Returns whether the account and Region of a finding are selected.
 fn is_selected(selection: &Selection, finding: &Finding) -> bool {
     selection.selects_account_region(&finding.account, &finding.region)
 }

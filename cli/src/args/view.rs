@@ -31,7 +31,7 @@ impl ViewArgs {
         self.sort.unwrap_or_default()
     }
 
-    /// Whether any of these options is given.
+    /// Returns whether the user gave any of these options, which formats without a view refuse.
     pub(crate) fn is_given(&self) -> bool {
         self.given().is_some()
     }

@@ -105,7 +105,7 @@ impl Hub {
         Ok(Selected { report, others, is_empty })
     }
 
-    /// What the findings of an account rest on.
+    /// Reads what the findings of an account rest on: its facts, the world and the configuration.
     pub(crate) fn basis(&self, account: &AccountId) -> Result<Basis, CallError> {
         self.runtime.block_on(self.showing(self.hub.basis(account.as_str())))
     }
@@ -142,7 +142,7 @@ impl Hub {
     }
 }
 
-/// How the hub is doing.
+/// Reads what waits in the hub's queues, which accounts it doesn't judge, and what it can't see.
 pub(crate) fn status(args: &AddressArgs, console: Console) -> anyhow::Result<Status> {
     let runtime = runtime()?;
     let AddressArgs { profile, region, findings_table } = args;

@@ -174,7 +174,7 @@ fn comparable(ran: &Ran) -> Value {
     report
 }
 
-/// Whether a queue keeps the order of its messages: SQS demands this end of its name.
+/// Returns whether a queue keeps the order of its messages: SQS demands that the name of such a queue ends in `.fifo`.
 fn is_fifo(queue: &str) -> bool {
     std::path::Path::new(queue).extension().is_some_and(|end| end == "fifo")
 }

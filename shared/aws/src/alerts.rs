@@ -286,7 +286,7 @@ impl<P: Publish> StreamHandler for Alerts<P> {
     type Request = Request;
 
     async fn take_until(&self, records: &[StreamRecord], enough: Instant) -> Option<String> {
-        // What is claimed is to be sent, too.
+        // Alerts that are claimed must also be sent in this invocation, so claiming them takes half of its time at most.
         let enough_claimed = half_until(enough);
         let mut claimed: Vec<(Claimed, &str)> = Vec::new();
         for (number, record) in records.iter().filter(|record| record.pk().starts_with("FINDINGS#")).enumerate() {

@@ -20,7 +20,7 @@ impl<W> FailsOnce<W> {
             return Ok(otherwise);
         }
         let outcome = act(&mut self.out);
-        // What was interrupted is tried again.
+        // The caller tries a write again that a signal interrupted, so that isn't the failure to remember.
         self.has_failed = outcome.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         outcome
     }

@@ -45,8 +45,8 @@ pub(super) fn run(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> 
     Ok(Exit::Clean)
 }
 
-/// What the findings of an account rest on. The inner error is that the account's facts, its world or its configuration can't be read, so
-/// that a finding can be shown, and not explained.
+/// Reads what the findings of an account rest on. The inner error is that the account's facts, its world or its configuration can't be
+/// read, so that a finding can be shown, and not explained.
 fn basis(hub: &Hub, account: &AccountId) -> anyhow::Result<Result<Basis, CallError>> {
     match hub.basis(account) {
         Err(error) if error.kind == ErrorKind::Retryable => Err(error.into()),
@@ -54,7 +54,7 @@ fn basis(hub: &Hub, account: &AccountId) -> anyhow::Result<Result<Basis, CallErr
     }
 }
 
-/// Whether only calls give this finding, so that there is a latest one to explain.
+/// Returns whether only calls give findings of this rule, so that there is a latest call to explain.
 fn is_about_calls(finding: &Finding) -> bool {
     rules::find(&finding.rule).is_some_and(|rule| rule.checks.iter().all(|check| matches!(check, Check::Call(_))))
 }

@@ -81,8 +81,8 @@ impl Group<'_> {
         self.facts.iter().map(|fact| fact.also.len()).sum()
     }
 
-    /// What all of its findings are called, if that is the same. It may be something else than their rule says: that a change was tried, but
-    /// refused.
+    /// Returns the title that all of its findings have; `None` if they differ. It isn't always the rule's: of a change that was tried and
+    /// refused, a finding says so.
     pub(super) fn title(&self) -> Option<&str> {
         let mut titles = self.facts.iter().map(|fact| fact.finding.title.as_str());
         let first = titles.next()?;

@@ -55,7 +55,7 @@ pub const QUEUES: &[QueueOfHub] = &[
     queue("guardrail-audit-imports-dead", true, false),
 ];
 
-/// How the hub is doing.
+/// The state of the hub's queues, accounts and readings at one time.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
     /// The queues, in the order of an event's way.
@@ -122,7 +122,7 @@ impl Status {
 }
 
 impl Hub {
-    /// How the hub is doing. What can't be looked at is named.
+    /// Reads the state of the hub. A queue or an item that can't be read is named in it.
     pub async fn status(&self) -> Result<Status, CallError> {
         let account_regions = self.account_regions().await?;
         let accounts: BTreeSet<String> = account_regions.iter().map(|of| of.account.clone()).collect();
