@@ -52,6 +52,43 @@ pub struct StoredRecord<'s> {
     pub self_reported: bool,
 }
 
+const BEARER_KEY: u8 = 1;
+const REFUSED_BY_GUARDRAIL: u8 = 2;
+const PARTIALLY_GUARDED: u8 = 4;
+const BY_EVENT_ID: u8 = 8;
+const SELF_REPORTED: u8 = 16;
+
+impl StoredRecord<'_> {
+    /// The fields that are true or false in one number, as a store keeps them.
+    #[must_use]
+    pub fn flags(&self) -> u8 {
+        [
+            (self.bearer_key, BEARER_KEY),
+            (self.refused_by_guardrail, REFUSED_BY_GUARDRAIL),
+            (self.partially_guarded, PARTIALLY_GUARDED),
+            (self.by_event_id, BY_EVENT_ID),
+            (self.self_reported, SELF_REPORTED),
+        ]
+        .into_iter()
+        .map(|(is_set, flag)| if is_set { flag } else { 0 })
+        .sum()
+    }
+
+    /// The record with the fields that such a number stands for.
+    #[must_use]
+    pub fn with_flags(self, flags: u8) -> Self {
+        let is_set = |flag: u8| flags & flag != 0;
+        StoredRecord {
+            bearer_key: is_set(BEARER_KEY),
+            refused_by_guardrail: is_set(REFUSED_BY_GUARDRAIL),
+            partially_guarded: is_set(PARTIALLY_GUARDED),
+            by_event_id: is_set(BY_EVENT_ID),
+            self_reported: is_set(SELF_REPORTED),
+            ..self
+        }
+    }
+}
+
 const REACHES: &[(OperationCoverage, &str)] = &[
     (OperationCoverage::Covered, "covered"),
     (OperationCoverage::Ambiguous, "ambiguous"),

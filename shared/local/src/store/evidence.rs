@@ -107,18 +107,12 @@ impl Store {
             {
                 continue;
             }
-            let flags: i64 = row.get(3)?;
-            facts.restore(&StoredRecord {
+            let record = StoredRecord {
                 request_id: row.get(0)?,
                 event_id: row.get(1)?,
                 event_time: Some(row.get(2)?)
                     .filter(|millis| *millis > NO_TIME)
                     .map(|millis: i64| Timestamp::from_micros(millis.saturating_mul(1000))),
-                bearer_key: flags & 1 != 0,
-                refused_by_guardrail: flags & 2 != 0,
-                partially_guarded: flags & 4 != 0,
-                by_event_id: flags & 8 != 0,
-                self_reported: flags & 16 != 0,
                 kind: text(row.get(4)?),
                 reach: text(row.get(5)?),
                 account: text(row.get(6)?),
@@ -130,7 +124,9 @@ impl Store {
                 guardrail_version: text(row.get(12)?),
                 refusing_guardrail: text(row.get(13)?),
                 error_code: text(row.get(14)?),
-            });
+                ..StoredRecord::default()
+            };
+            facts.restore(&record.with_flags(row.get(3)?));
         }
         Ok(())
     }
@@ -271,17 +267,12 @@ impl<'t> RecordWriter<'t> {
 
     /// Adds a record; false if the store has it already.
     pub(super) fn add(&mut self, record: &StoredRecord<'_>) -> Result<bool, rusqlite::Error> {
-        let flags = i64::from(record.bearer_key)
-            | i64::from(record.refused_by_guardrail) << 1
-            | i64::from(record.partially_guarded) << 2
-            | i64::from(record.by_event_id) << 3
-            | i64::from(record.self_reported) << 4;
         let texts = &mut self.texts;
         let added = self.insert.execute(params![
             record.request_id,
             record.event_id,
             record.event_time.map_or(NO_TIME, |time| time.as_micros().div_euclid(1000)),
-            flags,
+            record.flags(),
             texts.id(record.kind)?,
             texts.id(record.reach)?,
             texts.id(record.account)?,

@@ -189,12 +189,6 @@ impl Contents {
     }
 }
 
-const BEARER_KEY: u8 = 1;
-const REFUSED_BY_GUARDRAIL: u8 = 2;
-const PARTIALLY_GUARDED: u8 = 4;
-const BY_EVENT_ID: u8 = 8;
-const SELF_REPORTED: u8 = 16;
-
 fn texts_of<'s>(record: &StoredRecord<'s>) -> [&'s str; TEXTS] {
     [
         record.kind,
@@ -209,19 +203,6 @@ fn texts_of<'s>(record: &StoredRecord<'s>) -> [&'s str; TEXTS] {
     ]
 }
 
-fn flags_of(record: &StoredRecord<'_>) -> u8 {
-    [
-        (record.bearer_key, BEARER_KEY),
-        (record.refused_by_guardrail, REFUSED_BY_GUARDRAIL),
-        (record.partially_guarded, PARTIALLY_GUARDED),
-        (record.by_event_id, BY_EVENT_ID),
-        (record.self_reported, SELF_REPORTED),
-    ]
-    .into_iter()
-    .map(|(is_set, flag)| if is_set { flag } else { 0 })
-    .sum()
-}
-
 impl StoredColumns {
     /// The columns as texts; `None` if a number refers to nothing.
     fn record<'c>(&self, contents: &'c Contents) -> Option<StoredRecord<'c>> {
@@ -230,8 +211,7 @@ impl StoredColumns {
             *text = contents.texts.get(number as usize)?;
         }
         let [kind, reach, principal, event_name, subject, guardrail_identifier, guardrail_version, refusing_guardrail, error_code] = texts;
-        let is_set = |flag: u8| self.flags & flag != 0;
-        Some(StoredRecord {
+        let record = StoredRecord {
             kind,
             reach,
             principal,
@@ -241,13 +221,9 @@ impl StoredColumns {
             guardrail_version,
             refusing_guardrail,
             error_code,
-            bearer_key: is_set(BEARER_KEY),
-            refused_by_guardrail: is_set(REFUSED_BY_GUARDRAIL),
-            partially_guarded: is_set(PARTIALLY_GUARDED),
-            by_event_id: is_set(BY_EVENT_ID),
-            self_reported: is_set(SELF_REPORTED),
             ..StoredRecord::default()
-        })
+        };
+        Some(record.with_flags(self.flags))
     }
 }
 
@@ -272,7 +248,7 @@ impl Numbers<'_> {
 
     fn columns_of(&self, columns: &Columns) -> StoredColumns {
         let record = self.texts.stored_columns(columns);
-        StoredColumns { texts: texts_of(&record).map(|text| self.text(text)), flags: flags_of(&record) }
+        StoredColumns { texts: texts_of(&record).map(|text| self.text(text)), flags: record.flags() }
     }
 
     fn columns(&self, columns: &Columns) -> u32 {
