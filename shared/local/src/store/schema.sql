@@ -60,6 +60,12 @@ CREATE TABLE aggregates (
     PRIMARY KEY (account, region)
 ) WITHOUT ROWID;
 
+-- Whoever deletes a row only makes the next run read the records again: without the row it would take them for none.
+CREATE TRIGGER aggregates_stay BEFORE DELETE ON aggregates BEGIN
+    UPDATE aggregates SET aggregate = NULL WHERE account = OLD.account AND region = OLD.region;
+    SELECT RAISE(IGNORE);
+END;
+
 -- Conclusions: every run replaces them, from all the evidence.
 
 CREATE TABLE findings (

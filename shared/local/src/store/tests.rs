@@ -112,6 +112,16 @@ fn a_run_judges_what_is_new_without_the_earlier_records() {
 }
 
 #[test]
+fn who_deletes_an_aggregate_hides_no_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("s.db")).unwrap();
+    run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z"), call(2, "2026-11-20T09:00:00Z")]);
+    store.connection.execute("DELETE FROM aggregates", []).unwrap();
+    let audit = run(&mut store, folder.path(), "b.jsonl", &[call(3, "2026-11-20T09:30:00Z")]);
+    assert_eq!(audit.days.iter().map(|row| row.count).sum::<u64>(), 3);
+}
+
+#[test]
 fn a_record_of_a_request_of_long_ago_is_joined() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(&folder.path().join("s.db")).unwrap();
