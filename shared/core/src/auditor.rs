@@ -21,9 +21,9 @@ mod view;
 
 pub use self::{
     aggregate::{StoredAggregate, StoredAggregateError, StoredAggregates},
-    continued::{Continued, continue_audit},
+    continued::{Continued, Outdated, audit_after, continue_audit, explain_finding_after},
     exceptions::except,
-    options::AuditOptions,
+    options::{AuditOptions, Periods},
     stages::{Audit, audit, explain_call, explain_change, explain_finding, wanted, wanted_for, wanted_in},
 };
 pub use crate::join::Selection;

@@ -10,7 +10,7 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::timeline::{DayRow, OTHERS, TimelineRow, timeline};
+pub use self::timeline::{DayRow, HourRow, OTHERS, TimelineRow, timeline};
 use crate::{
     arn::{AccountId, Region},
     config::{Configuration, Day, Exception},

@@ -22,7 +22,7 @@ use crate::{
     missing_evidence::MissingEvidence,
     model::Model,
     operations::{Mediator, OperationCoverage},
-    report::{BlindRow, CoverageRow, DayRow},
+    report::{BlindRow, CoverageRow, DayRow, HourRow},
     rule::{Group, Observed},
     telemetry::{LoggedEvent, Recorded},
     timestamp::{Day, Timestamp},
@@ -38,6 +38,8 @@ pub(super) struct PlaceOutcome {
     pub(super) invocations: Invocations,
     pub(super) coverage: Vec<CoverageRow>,
     pub(super) days: Vec<DayRow>,
+    /// Only if calls are counted by hour.
+    pub(super) hours: Vec<HourRow>,
     pub(super) blind: Vec<BlindRow>,
     /// The findings about calls, with the times of the calls.
     pub(super) findings: Vec<CallFinding>,
@@ -60,6 +62,8 @@ struct Fold {
     invocations: Invocations,
     coverage: HashMap<CoverageKey, u64>,
     days: HashMap<(Option<Day>, Verdict, Grade), u64>,
+    /// Calls by hour, if they are counted so.
+    hours: BTreeMap<Option<i32>, HashMap<CoverageKey, u64>>,
     missing: BTreeSet<Missing>,
     epochs: BTreeSet<Option<u32>>,
     /// The findings so far, by rule and discriminator.
@@ -79,12 +83,20 @@ struct CoverageKey {
     reason: Option<Reason>,
 }
 
+impl CoverageKey {
+    fn of(calls: &AlikeCalls, judgement: &Judgement) -> Self {
+        let (kind, subject, api) = (calls.form.kind, calls.columns.subject, calls.form.api);
+        let Judgement { verdict, grade, reason, .. } = *judgement;
+        CoverageKey { kind, subject, epoch: calls.epoch.filter(|_| kind.is_mediated()), api, verdict, grade, reason }
+    }
+}
+
 /// Judges all calls, applies the rules about calls, and builds the findings.
 pub(super) fn audit(aggregate: CallAggregate<'_>, state: &State) -> PlaceOutcome {
     let view = View::of(&aggregate, state);
     let fold = Fold::of(view, &aggregate);
     let mut excepted = BTreeSet::new();
-    let (coverage, days) = (view.coverage(&fold.coverage), view.days(&fold.days));
+    let (coverage, days, hours) = (view.coverage(&fold.coverage), view.days(&fold.days), view.hours(&fold.hours));
     let (blind, findings) = (view.blind_spots(&fold), view.findings(&fold, &mut excepted));
     PlaceOutcome {
         span: view.joined.span,
@@ -92,6 +104,7 @@ pub(super) fn audit(aggregate: CallAggregate<'_>, state: &State) -> PlaceOutcome
         invocations: fold.invocations,
         coverage,
         days,
+        hours,
         blind,
         findings,
         excepted,
@@ -144,20 +157,24 @@ impl Fold {
         for calls in aggregate.calls().filter(|calls| calls.is_selected) {
             fold.add(view, &judged(calls));
         }
-        for (day, calls) in aggregate.calls_by_day() {
-            let Judgement { verdict, grade, .. } = judged(calls).judged.judgement;
+        for (first_hour, calls) in aggregate.calls_by_period() {
+            let LatestCall { calls, judged, .. } = judged(calls);
+            let Judgement { verdict, grade, .. } = judged.judgement;
+            let day = first_hour.map(|hour| Day::of(Timestamp::from_seconds(i64::from(hour) * 3_600)));
             *fold.days.entry((day, verdict, grade)).or_default() += calls.count;
+            if aggregate.is_by_hour() {
+                let of_hour = fold.hours.entry(first_hour).or_default();
+                *of_hour.entry(CoverageKey::of(&calls, &judged.judgement)).or_default() += calls.count;
+            }
         }
         fold
     }
 
     fn add(&mut self, view: View<'_>, latest: &LatestCall) {
         let LatestCall { calls, judged, .. } = latest;
-        let Judgement { verdict, grade, reason, ref missing, .. } = judged.judgement;
-        let (kind, subject, api) = (calls.form.kind, calls.columns.subject, calls.form.api);
+        let Judgement { verdict, ref missing, .. } = judged.judgement;
         self.invocations.add(verdict, calls.count);
-        let epoch = calls.epoch.filter(|_| kind.is_mediated());
-        *self.coverage.entry(CoverageKey { kind, subject, epoch, api, verdict, grade, reason }).or_default() += calls.count;
+        *self.coverage.entry(CoverageKey::of(calls, &judged.judgement)).or_default() += calls.count;
         self.missing.extend(missing);
         self.epochs.insert(calls.epoch);
         for (rule, observed) in &judged.observed {
@@ -238,6 +255,16 @@ impl View<'_> {
             count,
         };
         counts.iter().map(row).collect()
+    }
+
+    fn hours(&self, hours: &BTreeMap<Option<i32>, HashMap<CoverageKey, u64>>) -> Vec<HourRow> {
+        let rows = |(hour, counts): (&Option<i32>, &HashMap<CoverageKey, u64>)| HourRow {
+            hour: hour.map(i64::from),
+            account: self.context.account.clone(),
+            region: self.context.region.clone(),
+            coverage: self.coverage(counts),
+        };
+        hours.iter().map(rows).collect()
     }
 
     /// The name of the model to report: of an alias, the model that it stands for, if that is a single one; of an agent or flow, its model,

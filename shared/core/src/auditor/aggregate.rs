@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, hash_map::Entry};
 
-use super::options::AuditOptions;
+use super::options::{AuditOptions, Counting, Periods};
 use crate::{
     facts::{Columns, Form, PackedId, RequestRange, Rows, Symbol24, Texts},
     join::{AccountRegionContext, JoinedCall, JoinedEvidence, Occurrence, hour_of},
     parallel,
-    timestamp::{Day, Timestamp},
+    timestamp::Timestamp,
 };
 pub(super) use stored::RestoredAggregate;
 pub use stored::{StoredAggregate, StoredAggregateError, StoredAggregates};
@@ -38,8 +38,7 @@ pub(super) const ROWS_A_THREAD: usize = 20_000;
 pub(super) struct CallAggregate<'a> {
     pub(super) context: &'a AccountRegionContext<'a>,
     pub(super) options: &'a AuditOptions<'a>,
-    /// Whether the times of calls are counted, because the world has Bedrock's CloudWatch metrics of this account and Region.
-    is_metered: bool,
+    counting: Counting,
     /// Whether trails recorded evaluations, and some may be among the records, further ones included.
     expects_evaluations: bool,
     /// The time of the latest record or change, up to now.
@@ -48,8 +47,9 @@ pub(super) struct CallAggregate<'a> {
     waiting: Rows,
     pub(super) evidence: JoinedEvidence,
     calls: HashMap<CallKey, Occurrences>,
-    /// The number of selected calls by day, whoever made them. Calls whose window shows their day are not in it.
-    days: HashMap<(CallKey, Option<Day>), u64>,
+    /// The number of selected calls by the first hour of their day or hour ([`Periods`]), whoever made them. Calls
+    /// whose window shows their hour are not in it.
+    periods: HashMap<(CallKey, Option<i32>), u64>,
     /// The times of heartbeats; `true` if the organization's trail recorded it.
     pub(super) heartbeats: BTreeSet<(Timestamp, bool)>,
     /// The number of calls in each minute.
@@ -69,7 +69,7 @@ struct CallKey {
 }
 
 impl CallKey {
-    /// The key without the principal, under which selected calls are counted by day; `None` if what a missing evaluation proves may depend on
+    /// The key without the principal, under which selected calls are counted by day or hour; `None` if what a missing evaluation proves may depend on
     /// the principal and the hour.
     fn of_all_principals(&self) -> Option<CallKey> {
         let depends = matches!(self.window, Some(Window::Hour(_) | Window::At(_)));
@@ -177,17 +177,17 @@ impl Windows {
 
 impl<'a> CallAggregate<'a> {
     /// The sum over no records.
-    pub(super) fn new(context: &'a AccountRegionContext<'a>, options: &'a AuditOptions<'a>, is_metered: bool) -> Self {
+    pub(super) fn new(context: &'a AccountRegionContext<'a>, options: &'a AuditOptions<'a>, counting: Counting) -> Self {
         CallAggregate {
             context,
             options,
-            is_metered,
+            counting,
             expects_evaluations: context.watched,
             horizon: context.latest_change,
             waiting: Rows::default(),
             evidence: JoinedEvidence::new(context),
             calls: HashMap::new(),
-            days: HashMap::new(),
+            periods: HashMap::new(),
             heartbeats: BTreeSet::new(),
             counted: BTreeMap::new(),
             drafts: BTreeSet::new(),
@@ -199,10 +199,10 @@ impl<'a> CallAggregate<'a> {
         rows: Rows,
         context: &'a AccountRegionContext<'a>,
         options: &'a AuditOptions<'a>,
-        is_metered: bool,
+        counting: Counting,
         threads: usize,
     ) -> Self {
-        let mut aggregate = CallAggregate::new(context, options, is_metered);
+        let mut aggregate = CallAggregate::new(context, options, counting);
         aggregate.add(rows);
         aggregate.expects_evaluations &= aggregate.evidence.evaluations.are_there;
         aggregate.join(threads)
@@ -263,7 +263,7 @@ impl<'a> CallAggregate<'a> {
         let mut part = CallAggregate {
             expects_evaluations: self.expects_evaluations,
             horizon: self.horizon,
-            ..CallAggregate::new(context, options, self.is_metered)
+            ..CallAggregate::new(context, options, self.counting)
         };
         let is_selected = options.selection.selects_account_region(&context.account, &context.region);
         rows.each_request(range, |request| {
@@ -272,13 +272,13 @@ impl<'a> CallAggregate<'a> {
                 return;
             }
             let windows = part.windows();
-            let CallAggregate { evidence, calls, days, heartbeats, counted, .. } = &mut part;
+            let CallAggregate { evidence, calls, periods, heartbeats, counted, .. } = &mut part;
             evidence.join(request, context, options.selection, |call, is_selected| {
                 let window = windows.of(call);
                 if is_selected && let Some(time) = call.seen.time {
                     if is_heartbeat(call, context.texts, options) {
                         heartbeats.insert((time, !call.form.self_reported));
-                    } else if self.is_metered {
+                    } else if self.counting.is_metered {
                         *counted.entry(time.minute()).or_default() += 1;
                     }
                 }
@@ -286,7 +286,8 @@ impl<'a> CallAggregate<'a> {
                     let epoch = call.seen.time.map(|time| context.epoch_at(time));
                     let key = CallKey { columns: call.columns, epoch, evidence: call.evidence, window, is_selected };
                     if let Some(of_all) = key.of_all_principals() {
-                        *days.entry((of_all, call.seen.time.map(Day::of))).or_default() += 1;
+                        let period = call.seen.time.map(|time| self.counting.by.first_hour(time));
+                        *periods.entry((of_all, period)).or_default() += 1;
                     }
                     add_to(calls, key, Occurrences::of(call.seen), context.texts);
                 }
@@ -308,9 +309,9 @@ impl<'a> CallAggregate<'a> {
             let evidence = numbers.get(key.evidence as usize).copied().unwrap_or(0);
             add_to(&mut sum.calls, CallKey { evidence, ..key }, occurrences, texts);
         }
-        for ((key, day), count) in other.days {
+        for ((key, period), count) in other.periods {
             let evidence = numbers.get(key.evidence as usize).copied().unwrap_or(0);
-            *sum.days.entry((CallKey { evidence, ..key }, day)).or_default() += count;
+            *sum.periods.entry((CallKey { evidence, ..key }, period)).or_default() += count;
         }
         sum.heartbeats.extend(other.heartbeats);
         other.counted.into_iter().for_each(|(minute, count)| *sum.counted.entry(minute).or_default() += count);
@@ -332,7 +333,8 @@ impl<'a> CallAggregate<'a> {
         for (narrow, occurrences) in narrow {
             let key = CallKey { window: wider(&narrow), ..narrow };
             if let Some(of_all) = key.of_all_principals() {
-                *self.days.entry((of_all, occurrences.last.time.map(Day::of))).or_default() += occurrences.count;
+                let period = occurrences.last.time.map(|time| self.counting.by.first_hour(time));
+                *self.periods.entry((of_all, period)).or_default() += occurrences.count;
             }
             add_to(&mut self.calls, key, occurrences, texts);
         }
@@ -343,14 +345,21 @@ impl<'a> CallAggregate<'a> {
         self.calls.iter().map(|(key, occurrences)| self.alike(key, occurrences))
     }
 
-    /// The selected calls of each day, in groups whose verdict is the same. Neither their principal nor which is the first and the last of
-    /// them is always known.
-    pub(super) fn calls_by_day(&self) -> impl Iterator<Item = (Option<Day>, AlikeCalls)> {
+    /// The selected calls of each day or hour by its first hour, in groups whose verdict is the same. Neither their principal nor which is the
+    /// first and the last of them is always known.
+    pub(super) fn calls_by_period(&self) -> impl Iterator<Item = (Option<i32>, AlikeCalls)> {
         let by_window = self.calls.iter().filter(|(key, _)| key.is_selected && key.of_all_principals().is_none());
-        let by_window = by_window.map(|(key, occurrences)| (occurrences.last.time.map(Day::of), self.alike(key, occurrences)));
+        let period = |time| self.counting.by.first_hour(time);
+        let by_window = by_window.map(move |(key, occurrences)| (occurrences.last.time.map(period), self.alike(key, occurrences)));
         let any = Occurrences::of(Occurrence { time: None, event: PackedId::default() });
-        let by_day = self.days.iter().map(move |((key, day), count)| (*day, self.alike(key, &Occurrences { count: *count, ..any })));
-        by_window.chain(by_day)
+        let periods = self.periods.iter();
+        let by_period = periods.map(move |((key, period), count)| (*period, self.alike(key, &Occurrences { count: *count, ..any })));
+        by_window.chain(by_period)
+    }
+
+    /// Whether calls are counted by hour.
+    pub(super) fn is_by_hour(&self) -> bool {
+        self.counting.by == Periods::Hours
     }
 
     fn alike(&self, key: &CallKey, occurrences: &Occurrences) -> AlikeCalls {

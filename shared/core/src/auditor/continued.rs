@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     aggregate::{RestoredAggregate, StoredAggregates},
-    options::AuditOptions,
-    stages::{Audit, Earlier, Ordered, Resolved, Shared, check_changes, conclude, judge, latest_changes, resolve},
+    options::{AuditOptions, Counting, Periods},
+    stages::{Audit, Earlier, Ordered, Resolved, Shared, check_changes, conclude, explain, judge, latest_changes, resolve},
 };
 use crate::{
     arn::{AccountId, Region},
@@ -40,18 +40,12 @@ pub fn continue_audit<E>(
     mut facts: EvidenceRows,
     world: World,
     options: &AuditOptions<'_>,
+    by: Periods,
     records_of: impl FnOnce(&BTreeSet<(AccountId, Region)>, &mut EvidenceRows) -> Result<(), E>,
 ) -> Result<Continued, E> {
     let everything = Selection::default();
     let options = AuditOptions { selection: &everything, ..*options };
-    let mut unusable = BTreeSet::new();
-    let mut restored = BTreeMap::new();
-    for (of, stored) in earlier {
-        match stored.restore(&mut facts.texts) {
-            Some(aggregate) => drop(restored.insert(of, aggregate)),
-            None => drop(unusable.insert(of)),
-        }
-    }
+    let (mut restored, mut unusable) = restore(earlier, &mut facts);
     let duplicates = facts.changes.put_in_order(facts.texts.strings());
     let state = resolve(&facts, world);
     unusable.extend(misfits(&restored, &facts, &state, &options));
@@ -64,21 +58,81 @@ pub fn continue_audit<E>(
     }
     facts.close();
     let resolved = Resolved { ordered: Ordered { facts, duplicates }, state };
-    let (judged, aggregates) = judge(resolved, Earlier::Kept(restored), &options);
+    let (judged, aggregates) = judge(resolved, Earlier { aggregates: restored, is_kept: true, by }, &options);
     Ok(Continued { audit: conclude(check_changes(judged, &options), &options), aggregates })
 }
 
-/// The accounts and Regions whose aggregates don't fit the present state and configuration.
-fn misfits(
-    restored: &BTreeMap<(AccountId, Region), RestoredAggregate>,
-    facts: &EvidenceRows,
-    state: &State,
+/// The error when stored aggregates are of no use: a change of state was dated back to between their calls, they are damaged, or the
+/// configuration names another role for heartbeats. They have to be made again from their records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what is known of earlier calls doesn't fit what is known of the state by now")]
+pub struct Outdated;
+
+/// Audits like [`continue_audit`], and keeps nothing for later audits.
+pub fn audit_after(
+    earlier: StoredAggregates,
+    facts: EvidenceRows,
+    world: World,
     options: &AuditOptions<'_>,
-) -> Vec<(AccountId, Region)> {
+    by: Periods,
+) -> Result<Audit, Outdated> {
+    let everything = Selection::default();
+    let options = AuditOptions { selection: &everything, ..*options };
+    let (resolved, aggregates) = resolve_after(earlier, facts, world, &options)?;
+    let (judged, _) = judge(resolved, Earlier { aggregates, is_kept: false, by }, &options);
+    Ok(conclude(check_changes(judged, &options), &options))
+}
+
+/// Explains a finding about calls like [`explain_finding`](super::explain_finding), of calls some of which are known by earlier audits.
+pub fn explain_finding_after(
+    id: &str,
+    earlier: StoredAggregates,
+    facts: EvidenceRows,
+    world: World,
+    options: &AuditOptions<'_>,
+) -> Result<Option<Vec<String>>, Outdated> {
+    let (Resolved { ordered, state }, aggregates) = resolve_after(earlier, facts, world, options)?;
+    Ok(explain(id, ordered.facts, &state, Earlier { aggregates, ..Earlier::default() }, options))
+}
+
+/// The state at each time, and the aggregates under it.
+fn resolve_after(
+    earlier: StoredAggregates,
+    mut facts: EvidenceRows,
+    world: World,
+    options: &AuditOptions<'_>,
+) -> Result<(Resolved, Restored), Outdated> {
+    let (restored, damaged) = restore(earlier, &mut facts);
+    facts.close();
+    let duplicates = facts.changes.put_in_order(facts.texts.strings());
+    let state = resolve(&facts, world);
+    if !damaged.is_empty() || !misfits(&restored, &facts, &state, options).is_empty() {
+        return Err(Outdated);
+    }
+    Ok((Resolved { ordered: Ordered { facts, duplicates }, state }, restored))
+}
+
+type Restored = BTreeMap<(AccountId, Region), RestoredAggregate>;
+
+/// Adds the texts of aggregates to those of the facts. The second value are the accounts and Regions whose aggregates are damaged.
+fn restore(earlier: StoredAggregates, facts: &mut EvidenceRows) -> (Restored, BTreeSet<(AccountId, Region)>) {
+    let (mut restored, mut damaged) = (Restored::new(), BTreeSet::new());
+    for (of, stored) in earlier {
+        match stored.restore(&mut facts.texts) {
+            Some(aggregate) => drop(restored.insert(of, aggregate)),
+            None => drop(damaged.insert(of)),
+        }
+    }
+    (restored, damaged)
+}
+
+/// The accounts and Regions whose aggregates don't fit the present state and configuration.
+fn misfits(restored: &Restored, facts: &EvidenceRows, state: &State, options: &AuditOptions<'_>) -> Vec<(AccountId, Region)> {
     let latest = latest_changes(&facts.changes, facts.texts.strings());
     let shared = Shared { texts: &facts.texts, state, options, latest: &latest };
     let fits = |(account, region): &(AccountId, Region), aggregate: &RestoredAggregate| {
-        aggregate.fits(&shared.context(account, region), options, state.metrics(account, region).is_some())
+        let counting = Counting { is_metered: state.metrics(account, region).is_some(), ..Counting::default() };
+        aggregate.fits(&shared.context(account, region), options, counting)
     };
     restored.iter().filter(|(of, aggregate)| !fits(of, aggregate)).map(|(of, _)| of.clone()).collect()
 }

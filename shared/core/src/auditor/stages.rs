@@ -13,7 +13,7 @@ use super::{
     aggregate::{self, CallAggregate, RestoredAggregate, StoredAggregate, StoredAggregates},
     changes::{self, ChangeRules},
     correlation::{self, CallFinding},
-    options::AuditOptions,
+    options::{AuditOptions, Counting, Periods},
     relevance::{AccountRegions, Relevance, Watched},
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     operations,
     organization::Organization,
     parallel,
-    report::{BlindRow, CoverageRow, DayRow},
+    report::{BlindRow, CoverageRow, DayRow, HourRow},
     rule::Traffic,
     rules::{self, RULES},
     timestamp::Timestamp,
@@ -76,6 +76,8 @@ pub struct Audit {
     pub coverage: Vec<CoverageRow>,
     /// The number of calls by day, account, Region, verdict and grade.
     pub days: Vec<DayRow>,
+    /// The number of calls by hour; empty unless [`audit_after`](super::audit_after) was asked for them.
+    pub hours: Vec<HourRow>,
     /// The evidence that is missing, by account and Region.
     pub blind: Vec<BlindRow>,
     /// The id of the organization (`o-…`), where it is known.
@@ -98,7 +100,7 @@ pub struct Audit {
 pub fn audit(facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Audit {
     let ordered = order(facts);
     let resolved = resolve_state(ordered, world);
-    let (judged, _) = judge(resolved, Earlier::NotKept, options);
+    let (judged, _) = judge(resolved, Earlier::nothing(), options);
     let checked = check_changes(judged, options);
     conclude(checked, options)
 }
@@ -151,12 +153,21 @@ struct Verdicts {
     excepted: BTreeSet<usize>,
 }
 
-/// What is known of the calls of earlier audits, and whether that of this one is kept for later ones.
-pub(super) enum Earlier {
+/// What is known of the calls of earlier audits, of the accounts and Regions that had any.
+#[derive(Default)]
+pub(super) struct Earlier {
+    pub(super) aggregates: BTreeMap<(AccountId, Region), RestoredAggregate>,
+    /// Whether the aggregates are kept for later audits, with the calls of this one.
+    pub(super) is_kept: bool,
+    /// The periods by which the calls of this audit are counted.
+    pub(super) by: Periods,
+}
+
+impl Earlier {
     /// Nothing, and nothing is kept.
-    NotKept,
-    /// These, of the accounts and Regions that had calls.
-    Kept(BTreeMap<(AccountId, Region), RestoredAggregate>),
+    pub(super) fn nothing() -> Self {
+        Earlier::default()
+    }
 }
 
 /// Judges the calls of each account and Region, and applies the rules about calls. The second value are the aggregates to keep.
@@ -173,10 +184,8 @@ pub(super) fn judge(resolved: Resolved, earlier: Earlier, options: &AuditOptions
         ..Audit::default()
     };
     let mut drafts_requested = facts.drafts_requested();
-    if let Earlier::Kept(earlier) = &earlier {
-        audit.regions_read.extend(earlier.keys().cloned());
-        drafts_requested.extend(earlier.values().flat_map(RestoredAggregate::drafts).cloned());
-    }
+    audit.regions_read.extend(earlier.aggregates.keys().cloned());
+    drafts_requested.extend(earlier.aggregates.values().flat_map(RestoredAggregate::drafts).cloned());
     let kept = std::mem::take(&mut facts.changes);
     let texts = std::mem::take(&mut facts.texts);
     let mut horizon = Horizon(facts.looked);
@@ -196,6 +205,7 @@ pub(super) fn judge(resolved: Resolved, earlier: Earlier, options: &AuditOptions
         verdicts.excepted.extend(outcome.excepted);
         verdicts.coverage.push(outcome.coverage);
         verdicts.days.push(outcome.days);
+        audit.hours.extend(outcome.hours);
         verdicts.findings.extend(outcome.findings);
         seen.push(outcome.seen);
     }
@@ -357,12 +367,17 @@ pub fn explain_call(call: &Call, facts: &EvidenceRows, world: World, configurati
 #[must_use]
 pub fn explain_finding(id: &str, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> Option<Vec<String>> {
     let state = resolve(&facts, world);
+    explain(id, facts, &state, Earlier::nothing(), options)
+}
+
+/// The same, of calls some of which are known by earlier audits.
+pub(super) fn explain(id: &str, facts: EvidenceRows, state: &State, earlier: Earlier, options: &AuditOptions<'_>) -> Option<Vec<String>> {
     let latest = latest_changes(&facts.changes, facts.texts.strings());
-    let groups = groups_in_order(facts.account_regions, Earlier::NotKept, &facts.texts);
-    let shared = Shared { texts: &facts.texts, state: &state, options, latest: &latest };
+    let groups = groups_in_order(facts.account_regions, earlier, &facts.texts);
+    let shared = Shared { texts: &facts.texts, state, options, latest: &latest };
     groups
         .into_iter()
-        .find_map(|group| shared.aggregated(group, options.threads, |aggregate, _| account_region::explain(&aggregate, &state, id)))
+        .find_map(|group| shared.aggregated(group, options.threads, |aggregate, _| account_region::explain(&aggregate, state, id)))
 }
 
 /// Explains a finding about changes or states: the rule's condition, the events, what changed, and how its severity came about.
@@ -453,19 +468,17 @@ struct CallGroup {
     earlier: Option<RestoredAggregate>,
     /// Whether the aggregate is kept for later audits.
     is_kept: bool,
+    by: Periods,
 }
 
 /// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
 /// last, finds the memory of the others free; another order raises the peak of memory.
 fn groups_in_order(rows: RowsByAccountRegion, earlier: Earlier, texts: &Texts) -> Vec<CallGroup> {
-    let (mut earlier, is_kept) = match earlier {
-        Earlier::NotKept => (BTreeMap::new(), false),
-        Earlier::Kept(earlier) => (earlier, true),
-    };
+    let Earlier { aggregates: mut earlier, is_kept, by } = earlier;
     let rows = rows.into_iter().map(|((account, region), rows)| {
         let (account, region): (AccountId, Region) = (texts.get(account).into(), texts.get(region).into());
         let earlier = earlier.remove(&(account.clone(), region.clone()));
-        CallGroup { account, region, rows, earlier, is_kept }
+        CallGroup { account, region, rows, earlier, is_kept, by }
     });
     let mut groups: Vec<CallGroup> = rows.collect();
     let only_earlier = earlier.into_iter();
@@ -475,6 +488,7 @@ fn groups_in_order(rows: RowsByAccountRegion, earlier: Earlier, texts: &Texts) -
         rows: Rows::default(),
         earlier: Some(earlier),
         is_kept,
+        by,
     }));
     groups.sort_by_cached_key(|group| (group.rows.len(), group.account.clone(), group.region.clone()));
     groups
@@ -497,19 +511,22 @@ impl<'a> Shared<'a> {
 
     /// Adds up the calls of an account and Region, and calls a function with the sum and the form of it to keep, if that is new.
     fn aggregated<T>(&self, group: CallGroup, threads: usize, with: impl FnOnce(CallAggregate<'_>, Option<StoredAggregate>) -> T) -> T {
-        let CallGroup { account, region, rows, earlier, is_kept } = group;
+        let CallGroup { account, region, rows, earlier, is_kept, by } = group;
         let context = self.context(&account, &region);
-        let is_metered = self.state.metrics(&account, &region).is_some();
-        if !is_kept {
-            return with(CallAggregate::of_all(rows, &context, self.options, is_metered, threads), None);
+        let counting = Counting { is_metered: self.state.metrics(&account, &region).is_some(), by };
+        if earlier.is_none() && !is_kept {
+            return with(CallAggregate::of_all(rows, &context, self.options, counting, threads), None);
         }
         let is_new = earlier.is_none() || rows.len() > 0;
         let mut aggregate = match earlier {
-            Some(earlier) => earlier.aggregate(&context, self.options, is_metered),
-            None => CallAggregate::new(&context, self.options, is_metered),
+            Some(earlier) => earlier.aggregate(&context, self.options, counting),
+            None => CallAggregate::new(&context, self.options, counting),
         };
         aggregate.note_drafts(facts::drafts_in(&rows, self.texts, &account, &region));
         aggregate.add(rows);
+        if !is_kept {
+            return with(aggregate.join(threads), None);
+        }
         let mut aggregate = aggregate.conclude(threads);
         let stored = is_new.then(|| aggregate.stored());
         with(aggregate.join(threads), stored)

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
     arn::{AccountId, Region},
-    auditor::{self, AuditOptions, Continued, StoredAggregate, StoredAggregates},
+    auditor::{self, AuditOptions, Continued, Periods, StoredAggregate, StoredAggregates},
     facts::EvidenceRows,
     world::World,
 };
@@ -78,7 +78,7 @@ impl Store {
         }
         self.load_records_of(&without, &mut facts)?;
         self.load_changes(&mut facts)?;
-        auditor::continue_audit(aggregates, facts, world, options, |unusable, facts| self.load_records_of(unusable, facts))
+        auditor::continue_audit(aggregates, facts, world, options, Periods::Days, |unusable, facts| self.load_records_of(unusable, facts))
     }
 
     fn stored_aggregates(&self) -> Result<Vec<StoredBytes>, rusqlite::Error> {

@@ -9,14 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditOptions, CallAggregate, CallKey, Occurrences, Window, add_to};
+use super::{AuditOptions, CallAggregate, CallKey, Counting, Occurrences, Periods, Window, add_to};
 use crate::{
     arn::{AccountId, Region},
     facts::{Columns, PackedId, Rows, StoredRecord, Symbol, Symbol24, Texts},
     join::{AccountRegionContext, EvaluationCounts, EvidenceTable, FoundEvidence, JoinCounts, JoinedEvidence, Occurrence},
-    timestamp::{Day, Timestamp},
+    timestamp::Timestamp,
     uuid::{uuid, uuid_text},
 };
+
+const MICROS_AN_HOUR: i64 = 3_600_000_000;
 
 /// The version of the form. It is raised whenever what is kept, or what it means, changes.
 const VERSION: u8 = 1;
@@ -169,6 +171,11 @@ impl StoredAggregate {
         }
     }
 
+    /// The ARNs of guardrails whose DRAFT the records request.
+    pub fn drafts(&self) -> impl Iterator<Item = &str> {
+        self.0.drafts.iter().map(String::as_str)
+    }
+
     /// The ids of the requests to which further records can be added. A record of any other request that the aggregate holds can't be.
     #[must_use]
     pub fn waiting_requests(&self) -> BTreeSet<String> {
@@ -288,8 +295,12 @@ fn times(micros: &[i64]) -> Vec<Timestamp> {
 }
 
 impl RestsOn {
-    fn of(context: &AccountRegionContext<'_>, options: &AuditOptions<'_>, is_metered: bool) -> Self {
-        RestsOn { watched: context.watched, is_metered, heartbeat_roles: options.configuration.auditor.heartbeat_roles() }
+    fn of(context: &AccountRegionContext<'_>, options: &AuditOptions<'_>, counting: Counting) -> Self {
+        RestsOn {
+            watched: context.watched,
+            is_metered: counting.is_metered,
+            heartbeat_roles: options.configuration.auditor.heartbeat_roles(),
+        }
     }
 }
 
@@ -304,7 +315,7 @@ impl CallAggregate<'_> {
             .calls
             .keys()
             .map(|key| key.columns)
-            .chain(self.days.keys().map(|(key, _)| key.columns))
+            .chain(self.periods.keys().map(|(key, _)| key.columns))
             .chain(rows().map(|row| row.columns))
             .collect();
         let ids = self.calls.values().flat_map(|calls| [calls.first.event, calls.last.event]);
@@ -338,8 +349,9 @@ impl CallAggregate<'_> {
             groups.entry(numbers.key(key)).and_modify(|known| known.merge(occurrences, texts)).or_insert(*occurrences);
         }
         let mut days: BTreeMap<(Key, Option<i64>), u64> = BTreeMap::new();
-        for ((key, day), count) in &self.days {
-            *days.entry((numbers.key(key), day.map(|day| day.start().as_micros()))).or_default() += count;
+        // Whoever counts by hour has no use for the hours of earlier audits.
+        for ((key, day), count) in self.periods.iter().filter(|_| !self.is_by_hour()) {
+            *days.entry((numbers.key(key), day.map(|first_hour| i64::from(first_hour) * MICROS_AN_HOUR))).or_default() += count;
         }
         let principal = |principal: Symbol24| numbers.text(texts.long(principal));
         let guardrail = |guardrail: Symbol| numbers.text(texts.get(guardrail));
@@ -354,7 +366,7 @@ impl CallAggregate<'_> {
         });
         let JoinCounts { judged, duplicates, .. } = self.evidence.counts;
         StoredAggregate(Contents {
-            rests_on: RestsOn::of(self.context, self.options, self.is_metered),
+            rests_on: RestsOn::of(self.context, self.options, self.counting),
             boundaries: micros(self.context.boundaries()),
             trail_boundaries: micros(&self.context.trail_boundaries),
             span: self.evidence.span.map(|(first, last)| (first.as_micros(), last.as_micros())),
@@ -397,7 +409,8 @@ pub(in crate::auditor) struct RestoredAggregate {
     trail_boundaries: Vec<Timestamp>,
     span: Option<(Timestamp, Timestamp)>,
     calls: Vec<(CallKey, Occurrences)>,
-    days: Vec<(CallKey, Option<Day>, u64)>,
+    /// By the first hour of each day.
+    days: Vec<(CallKey, Option<i32>, u64)>,
     waiting: Rows,
     counts: JoinCounts,
     only_logged: u64,
@@ -443,7 +456,7 @@ impl StoredAggregate {
                 ..columns
             }));
         }
-        let day = |count: &DayCount| Some((key(&count.key)?, time(count.day).map(Day::of), count.count));
+        let day = |count: &DayCount| Some((key(&count.key)?, time(count.day).map(|day| Periods::Days.first_hour(day)), count.count));
         let unjoined = contents.unjoined.iter().map(|(of, hour, count)| Some(((symbol(*of)?.into(), *hour), *count)));
         let named = contents.unjoined_named.iter();
         let named = named.map(|(of, hour, named, count)| Some(((symbol(*of)?.into(), *hour, symbol(*named)?), *count)));
@@ -482,8 +495,8 @@ impl RestoredAggregate {
     }
 
     /// Whether no change of the state or the configuration tells calls apart that the aggregate holds as one group.
-    pub(in crate::auditor) fn fits(&self, context: &AccountRegionContext<'_>, options: &AuditOptions<'_>, is_metered: bool) -> bool {
-        self.rests_on == RestsOn::of(context, options, is_metered)
+    pub(in crate::auditor) fn fits(&self, context: &AccountRegionContext<'_>, options: &AuditOptions<'_>, counting: Counting) -> bool {
+        self.rests_on == RestsOn::of(context, options, counting)
             && renumbered(&self.boundaries, context.boundaries(), self.span).is_some()
             && renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).is_some()
     }
@@ -493,7 +506,7 @@ impl RestoredAggregate {
         self,
         context: &'a AccountRegionContext<'a>,
         options: &'a AuditOptions<'a>,
-        is_metered: bool,
+        counting: Counting,
     ) -> CallAggregate<'a> {
         let texts = context.texts;
         let periods = renumbered(&self.boundaries, context.boundaries(), self.span).unwrap_or_default();
@@ -517,13 +530,13 @@ impl RestoredAggregate {
             heartbeats: self.heartbeats,
             counted: self.counted,
             drafts: self.drafts,
-            ..CallAggregate::new(context, options, is_metered)
+            ..CallAggregate::new(context, options, counting)
         };
         for (key, occurrences) in self.calls {
             add_to(&mut aggregate.calls, now(key), occurrences, texts);
         }
         for (key, day, count) in self.days {
-            *aggregate.days.entry((now(key), day)).or_default() += count;
+            *aggregate.periods.entry((now(key), day)).or_default() += count;
         }
         aggregate.widen();
         aggregate

@@ -69,6 +69,12 @@ struct KnownState {
     is_latest_change_known: bool,
 }
 
+impl KnownState {
+    fn counting(self) -> Counting {
+        Counting { is_metered: self.is_metered, by: Periods::Days }
+    }
+}
+
 /// The policy demands the guardrail, and a trail records evaluations.
 const ALL: KnownState =
     KnownState { policies: [Some(0), None, None], evaluations: Some(true), is_metered: true, is_latest_change_known: false };
@@ -146,7 +152,7 @@ impl Sums {
 
     fn whole(&self) -> PlaceOutcome {
         self.with(|rows, context, options, state| {
-            let aggregate = CallAggregate::of_all(collected(rows), context, options, self.known.is_metered, 1);
+            let aggregate = CallAggregate::of_all(collected(rows), context, options, self.known.counting(), 1);
             account_region::audit(aggregate, state)
         })
     }
@@ -159,7 +165,7 @@ impl Sums {
                 let own: Vec<Row> = rows.iter().filter(|row| part_of(row) == Some(number)).copied().collect();
                 let (complete, waiting): (Vec<Row>, Vec<Row>) =
                     own.into_iter().partition(|row| (split.joins)(number) && parts_with(row.request()).len() == 1);
-                let mut part = CallAggregate::new(context, options, self.known.is_metered);
+                let mut part = CallAggregate::new(context, options, self.known.counting());
                 part.add(collected(&complete));
                 let mut part = part.join(1);
                 part.add(collected(&waiting));
@@ -169,8 +175,8 @@ impl Sums {
                 let bytes = part.stored().to_bytes().unwrap();
                 // A clone that knows all texts restores the same numbers.
                 let restored = StoredAggregate::from_bytes(&bytes).unwrap().restore(&mut context.texts.clone()).unwrap();
-                assert!(restored.fits(context, options, self.known.is_metered));
-                let mut restored = restored.aggregate(context, options, self.known.is_metered);
+                assert!(restored.fits(context, options, self.known.counting()));
+                let mut restored = restored.aggregate(context, options, self.known.counting());
                 assert_eq!(restored.stored().to_bytes().unwrap(), bytes, "what is restored is stored as it was");
                 restored
             };
@@ -497,7 +503,7 @@ proptest! {
         let id = whole.findings.first().map(|calls| calls.finding.id.clone()).unwrap_or_default();
         let explained = sums.split(&split, |aggregate, state| account_region::explain(&aggregate, state, &id));
         let at_once = sums.with(|rows, context, options, state| {
-            account_region::explain(&CallAggregate::of_all(collected(rows), context, options, known.is_metered, 1), state, &id)
+            account_region::explain(&CallAggregate::of_all(collected(rows), context, options, known.counting(), 1), state, &id)
         });
         prop_assert_eq!(explained.is_some(), !id.is_empty());
         prop_assert_eq!(explained, at_once);
