@@ -135,14 +135,14 @@ pub async fn tables_at(endpoint: &str) -> Tables {
 }
 
 /// The way from the stream to findings: the router, its queue, and the fold behind it.
-pub struct Judging {
+pub struct Judging<B = MemoryBucket> {
     pub router: Router<MemoryQueue>,
-    pub fold: Fold<MemoryBucket, MemoryQueue>,
+    pub fold: Fold<B, MemoryQueue>,
     pub queue: MemoryQueue,
 }
 
-impl std::ops::Deref for Judging {
-    type Target = Fold<MemoryBucket, MemoryQueue>;
+impl<B> std::ops::Deref for Judging<B> {
+    type Target = Fold<B, MemoryQueue>;
 
     fn deref(&self) -> &Self::Target {
         &self.fold
@@ -154,7 +154,7 @@ pub fn no_deadline() -> std::time::Instant {
     std::time::Instant::now() + std::time::Duration::from_secs(3_600)
 }
 
-impl Judging {
+impl<B: Bucket> Judging<B> {
     /// Routes a batch of the stream, and handles the messages once. Answers with where the stream has to begin again, if anything failed:
     /// messages that failed stay in the queue, and the batch comes again as well.
     pub async fn take(&self, records: &[StreamRecord]) -> Option<String> {
@@ -326,7 +326,7 @@ impl Tables {
     }
 
     /// The same, at another time.
-    pub fn fold_at(&self, bucket: &MemoryBucket, trust: Trust, at: Timestamp) -> Judging {
+    pub fn fold_at<B: Bucket + Clone>(&self, bucket: &B, trust: Trust, at: Timestamp) -> Judging<B> {
         let (queue, key, clock) = (MemoryQueue::default(), "configuration/guardrail-audit.toml".to_owned(), Clock::At(at));
         let bounds = Bounds { regions: vec!["us-east-1".to_owned()], facts_ttl_days: 400 };
         let routes = metrics("route-observations");

@@ -4,11 +4,17 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::expect_used,
     clippy::cast_precision_loss,
     reason = "a test that can't go on fails, as it should"
 )]
 
+mod counted;
+mod days;
+mod growth;
+#[path = "../support/mod.rs"]
 mod support;
+mod units;
 
 use std::time::Instant;
 
