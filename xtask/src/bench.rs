@@ -3,6 +3,7 @@
 mod data;
 mod growth;
 pub(crate) mod gunzip;
+mod hub;
 mod manifest;
 pub(crate) mod measure;
 mod records;
@@ -23,7 +24,11 @@ use manifest::Manifest;
 use measure::{Used, measured};
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    of: Option<Of>,
+
     /// A folder of CloudTrail files instead of generated ones
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -39,6 +44,13 @@ pub(crate) struct Args {
     /// How the time of an audit grows with changes, of each kind that accounts can have many of
     #[arg(long, conflicts_with_all = ["data", "records"])]
     growth: bool,
+}
+
+/// What else is measured.
+#[derive(Debug, clap::Subcommand)]
+enum Of {
+    /// What one more batch costs the hub in AWS after days of history, and an account with many calls
+    Hub(hub::Args),
 }
 
 /// The fields of a report that the benchmark reads.
@@ -63,6 +75,10 @@ struct Invocations {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(Of::Hub(args)) = &args.of {
+        hub::run(args)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if cfg!(debug_assertions) {
         // Everything that is measured must be optimised, including the decompression alone and the generator.
         must_pass(cargo().args(["build", "--release", "--quiet", "--locked", "--package", "guardrail-audit", "--package", "xtask"]))?;

@@ -5,6 +5,7 @@
 mod bench;
 mod case;
 mod command;
+mod cost;
 mod demo;
 mod mutants;
 mod publish;
@@ -24,6 +25,8 @@ enum Task {
     Test(test::Args),
     /// Measure the speed and memory of `guardrail-audit audit` beside gunzip alone
     Bench(bench::Args),
+    /// What an installation costs a month, from what is counted and a table of prices
+    Cost(cost::Args),
     /// Change the code that decides in small ways, and count which changes the tests notice
     Mutants(mutants::Args),
     /// Cases below `events/`: see `events/README.md`
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Test(args) => Ok(test::run(&args)),
         Task::Bench(args) => bench::run(&args),
+        Task::Cost(args) => cost::run(&args),
         Task::Mutants(args) => mutants::run(&args),
         Task::Case(args) => case::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Rule(args) => rule::run(&args).map(|()| ExitCode::SUCCESS),
