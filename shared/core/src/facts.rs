@@ -269,6 +269,12 @@ impl EvidenceRows {
         read.into_iter().map(|(account, region)| (account.into(), region.into())).collect()
     }
 
+    /// The time of the latest record, changes left out.
+    pub(crate) fn latest_record(&self) -> Option<Timestamp> {
+        let strings = self.texts.strings();
+        self.account_regions.values().flat_map(Rows::iter).filter_map(|row| row.time(strings)).max()
+    }
+
     /// Drops the records of an account and Region. Changes stay.
     pub fn forget_records(&mut self, account: &AccountId, region: &Region) {
         let texts = &self.texts;

@@ -220,15 +220,22 @@ impl<'a> CallAggregate<'a> {
         self.drafts.extend(drafts);
     }
 
+    /// The number of records that wait for further ones of their requests.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Joins the requests that wait. All of their records must be there.
     pub(super) fn join(self, threads: usize) -> Self {
         let ranges = threads.min(self.waiting.len() / ROWS_A_THREAD).max(1);
         self.join_ranges(ranges)
     }
 
-    /// Joins the requests whose last record is [`OPEN_SECONDS`] older than the latest of all, or has no time. The others keep waiting.
-    pub(super) fn conclude(mut self, threads: usize) -> Self {
-        let Some((_, last)) = self.evidence.span else { return self.join(threads) };
+    /// Joins the requests whose last record is [`OPEN_SECONDS`] older than the latest of all and than `latest`, or has no time. The others
+    /// keep waiting.
+    pub(super) fn conclude(mut self, latest: Option<Timestamp>, threads: usize) -> Self {
+        let own = self.evidence.span.map(|(_, last)| last);
+        let Some(last) = own.max(latest) else { return self.join(threads) };
         let open_from = last.plus_seconds(-OPEN_SECONDS);
         let strings = self.context.texts.strings();
         let mut waiting = std::mem::take(&mut self.waiting);

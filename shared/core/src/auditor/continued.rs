@@ -57,8 +57,9 @@ pub fn continue_audit<E>(
         records_of(&unusable, &mut facts)?;
     }
     facts.close();
+    let latest = facts.latest_record();
     let resolved = Resolved { ordered: Ordered { facts, duplicates }, state };
-    let (judged, aggregates) = judge(resolved, Earlier { aggregates: restored, is_kept: true, by }, &options);
+    let (judged, aggregates) = judge(resolved, Earlier { aggregates: restored, is_kept: true, latest, by }, &options);
     Ok(Continued { audit: conclude(check_changes(judged, &options), &options), aggregates })
 }
 
@@ -79,7 +80,7 @@ pub fn audit_after(
     let everything = Selection::default();
     let options = AuditOptions { selection: &everything, ..*options };
     let (resolved, aggregates) = resolve_after(earlier, facts, world, &options)?;
-    let (judged, _) = judge(resolved, Earlier { aggregates, is_kept: false, by }, &options);
+    let (judged, _) = judge(resolved, Earlier { aggregates, by, ..Earlier::default() }, &options);
     Ok(conclude(check_changes(judged, &options), &options))
 }
 

@@ -159,6 +159,9 @@ pub(super) struct Earlier {
     pub(super) aggregates: BTreeMap<(AccountId, Region), RestoredAggregate>,
     /// Whether the aggregates are kept for later audits, with the calls of this one.
     pub(super) is_kept: bool,
+    /// The time of the latest record that this audit adds. In what is kept, requests that are much older wait for no further record, in any
+    /// account.
+    pub(super) latest: Option<Timestamp>,
     /// The periods by which the calls of this audit are counted.
     pub(super) by: Periods,
 }
@@ -468,17 +471,18 @@ struct CallGroup {
     earlier: Option<RestoredAggregate>,
     /// Whether the aggregate is kept for later audits.
     is_kept: bool,
+    latest: Option<Timestamp>,
     by: Periods,
 }
 
 /// The accounts and Regions, those with the fewest rows first. The rows of each are freed once it is judged, so the largest one, judged
 /// last, finds the memory of the others free; another order raises the peak of memory.
 fn groups_in_order(rows: RowsByAccountRegion, earlier: Earlier, texts: &Texts) -> Vec<CallGroup> {
-    let Earlier { aggregates: mut earlier, is_kept, by } = earlier;
+    let Earlier { aggregates: mut earlier, is_kept, latest, by } = earlier;
     let rows = rows.into_iter().map(|((account, region), rows)| {
         let (account, region): (AccountId, Region) = (texts.get(account).into(), texts.get(region).into());
         let earlier = earlier.remove(&(account.clone(), region.clone()));
-        CallGroup { account, region, rows, earlier, is_kept, by }
+        CallGroup { account, region, rows, earlier, is_kept, latest, by }
     });
     let mut groups: Vec<CallGroup> = rows.collect();
     let only_earlier = earlier.into_iter();
@@ -488,6 +492,7 @@ fn groups_in_order(rows: RowsByAccountRegion, earlier: Earlier, texts: &Texts) -
         rows: Rows::default(),
         earlier: Some(earlier),
         is_kept,
+        latest,
         by,
     }));
     groups.sort_by_cached_key(|group| (group.rows.len(), group.account.clone(), group.region.clone()));
@@ -511,24 +516,25 @@ impl<'a> Shared<'a> {
 
     /// Adds up the calls of an account and Region, and calls a function with the sum and the form of it to keep, if that is new.
     fn aggregated<T>(&self, group: CallGroup, threads: usize, with: impl FnOnce(CallAggregate<'_>, Option<StoredAggregate>) -> T) -> T {
-        let CallGroup { account, region, rows, earlier, is_kept, by } = group;
+        let CallGroup { account, region, rows, earlier, is_kept, latest, by } = group;
         let context = self.context(&account, &region);
         let counting = Counting { is_metered: self.state.metrics(&account, &region).is_some(), by };
         if earlier.is_none() && !is_kept {
             return with(CallAggregate::of_all(rows, &context, self.options, counting, threads), None);
         }
-        let is_new = earlier.is_none() || rows.len() > 0;
+        let has_new = earlier.is_none() || rows.len() > 0;
         let mut aggregate = match earlier {
             Some(earlier) => earlier.aggregate(&context, self.options, counting),
             None => CallAggregate::new(&context, self.options, counting),
         };
+        let waited = aggregate.waiting();
         aggregate.note_drafts(facts::drafts_in(&rows, self.texts, &account, &region));
         aggregate.add(rows);
         if !is_kept {
             return with(aggregate.join(threads), None);
         }
-        let mut aggregate = aggregate.conclude(threads);
-        let stored = is_new.then(|| aggregate.stored());
+        let mut aggregate = aggregate.conclude(latest, threads);
+        let stored = (has_new || aggregate.waiting() < waited).then(|| aggregate.stored());
         with(aggregate.join(threads), stored)
     }
 }
