@@ -36,7 +36,7 @@ pub mod parallel;
 pub mod region;
 pub mod severity;
 pub mod timestamp;
-mod uuid;
+pub mod uuid;
 
 // 2. AWS documents
 pub mod enforcement;

@@ -1,7 +1,8 @@
 //! UUIDs as numbers: request and event ids are kept in 16 bytes instead of 36.
 
-/// The bits of a UUID in lower case with hyphens.
-pub(crate) fn uuid(text: &str) -> Option<u128> {
+/// The bits of a UUID in lower case with hyphens; `None` for any other text.
+#[must_use]
+pub fn uuid(text: &str) -> Option<u128> {
     let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
     if [8, 13, 18, 23].iter().any(|&hyphen| bytes.get(hyphen) != Some(&b'-')) {
         return None;
@@ -21,7 +22,8 @@ pub(crate) fn uuid(text: &str) -> Option<u128> {
 }
 
 /// The usual spelling of a UUID.
-pub(crate) fn uuid_text(bits: u128) -> String {
+#[must_use]
+pub fn uuid_text(bits: u128) -> String {
     let hex = format!("{bits:032x}");
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
     format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))

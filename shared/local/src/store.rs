@@ -7,6 +7,7 @@
 mod aggregates;
 mod conclusions;
 mod evidence;
+mod ids;
 mod opening;
 
 use std::path::Path;
@@ -19,12 +20,13 @@ use opening::{FileKind, file_kind, message_of, open_error, wait};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 /// The version of the tables. An earlier one is brought to it; a store of any other version is refused and left unchanged.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 const SCHEMA: &str = include_str!("store/schema.sql");
 
 /// The statements that bring a store of version 1 to version 2, one of version 2 to version 3, and so on up to [`VERSION`].
-const UPGRADES: [&str; 2] = [include_str!("store/upgrade-to-2.sql"), include_str!("store/upgrade-to-3.sql")];
+const UPGRADES: [&str; 3] =
+    [include_str!("store/upgrade-to-2.sql"), include_str!("store/upgrade-to-3.sql"), include_str!("store/upgrade-to-4.sql")];
 
 /// An open store.
 #[derive(Debug)]
@@ -100,6 +102,7 @@ impl Store {
             FileKind::Store => {}
             FileKind::Nothing if !make => return Err(StoreError::Empty),
             FileKind::Nothing | FileKind::Older(_) => {
+                let mut is_upgraded = false;
                 // Two runs may both see a missing or an older store: the second one finds the tables that the first one created.
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("read what the file is"))?;
@@ -110,10 +113,15 @@ impl Store {
                         for upgrade in UPGRADES.iter().skip(version - 1) {
                             transaction.execute_batch(upgrade).map_err(failed("bring the store to this version"))?;
                         }
+                        is_upgraded = true;
                     }
                     FileKind::Other(found) => return Err(StoreError::Version { found }),
                 }
                 transaction.commit().map_err(failed("make the tables of the store"))?;
+                if is_upgraded {
+                    // Gives back the room of the older tables. Where that fails, as on a full disk, later records use it.
+                    let _ = connection.execute_batch("VACUUM");
+                }
             }
             FileKind::Other(found) => return Err(StoreError::Version { found }),
         }

@@ -102,7 +102,7 @@ impl Row {
     }
 
     /// The order of the fields, with ids compared as numbers; most rows differ in the first.
-    fn order(&self, other: &Row) -> Ordering {
+    pub(super) fn order(&self, other: &Row) -> Ordering {
         self.request().0.cmp(&other.request().0).then_with(|| self.cmp(other))
     }
 
@@ -208,9 +208,33 @@ impl Rows {
         parallel::map(threads, self.chunks.iter_mut().collect(), |chunk| chunk.sort_unstable_by(Row::order));
     }
 
+    /// The rows of the requests in a range, each with its index. The rows must be sorted.
+    pub(super) fn in_range(&self, requests: RequestRange) -> impl Iterator<Item = (usize, &Row)> {
+        let mut before = 0;
+        self.chunks.iter().flat_map(move |chunk| {
+            let (from, rows) = requests.of(chunk);
+            let first = before + from;
+            before += chunk.len();
+            rows.iter().enumerate().map(move |(index, row)| (first + index, row))
+        })
+    }
+
+    /// Keeps the rows whose index a function returns true for.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut index = 0..;
+        for chunk in &mut self.chunks {
+            let before = chunk.len();
+            chunk.retain(|_| index.next().is_some_and(&mut keep));
+            if chunk.len() < before {
+                chunk.shrink_to_fit();
+            }
+        }
+        self.chunks.retain(|chunk| !chunk.is_empty());
+    }
+
     /// Calls a function with the rows of each request in a range. The rows must be sorted.
     pub(crate) fn each_request(&self, requests: RequestRange, mut with: impl FnMut(&[Row])) {
-        let mut cursors: Vec<&[Row]> = self.chunks.iter().map(|chunk| requests.of(chunk)).collect();
+        let mut cursors: Vec<&[Row]> = self.chunks.iter().map(|chunk| requests.of(chunk).1).collect();
         // Merges the sorted chunks by a heap of their first requests; the rows stay in place.
         let head = |chunk: usize, cursor: &[Row]| cursor.first().map(|row| Reverse((row.request().0, chunk)));
         let mut heads: BinaryHeap<_> = cursors.iter().enumerate().filter_map(|(chunk, cursor)| head(chunk, cursor)).collect();
@@ -260,11 +284,11 @@ impl RequestRange {
         })
     }
 
-    /// The rows whose requests are in the range. The rows must be sorted.
-    fn of(self, rows: &[Row]) -> &[Row] {
+    /// The rows whose requests are in the range, and the index of the first of them. The rows must be sorted.
+    fn of(self, rows: &[Row]) -> (usize, &[Row]) {
         let from = rows.partition_point(|row| row.request().0 < self.first);
         let until = rows.partition_point(|row| row.request().0 <= self.last);
-        rows.get(from..until).unwrap_or_default()
+        (from, rows.get(from..until).unwrap_or_default())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     EvidenceRows, Form, Kind, Requested, Texts,
-    rows::{Columns, PackedId, PackedTime, Row, Rows},
+    rows::{Columns, PackedId, PackedTime, RequestRange, Row},
 };
 use crate::{
     operations::{Mediator, OperationCoverage},
@@ -51,6 +51,9 @@ pub struct StoredRecord<'s> {
     /// Only the account concerned reports the record. It may open a finding or raise its severity, but never resolve one or prove coverage.
     pub self_reported: bool,
 }
+
+/// How many rows are put in order at once, about.
+const ROWS_AT_ONCE: usize = 1 << 14;
 
 const BEARER_KEY: u8 = 1;
 const REFUSED_BY_GUARDRAIL: u8 = 2;
@@ -204,16 +207,30 @@ impl EvidenceRows {
     }
 
     /// Keeps the records for which a function returns true. Changes stay.
+    ///
+    /// The function gets the records in the order of their request ids, in which a store keeps them: so it fills one page of the store after
+    /// the other.
     pub fn retain_records<E>(&mut self, mut keep: impl FnMut(&StoredRecord<'_>) -> Result<bool, E>) -> Result<(), E> {
-        for ((account, region), rows) in &mut self.account_regions {
-            let (account, region) = (self.texts.get(*account), self.texts.get(*region));
-            let mut kept = Rows::default();
-            for row in std::mem::take(rows).iter() {
-                if keep(&self.texts.stored(row, account, region))? {
-                    kept.push(*row);
+        self.account_regions.values_mut().for_each(|rows| rows.sort(1));
+        let mut kept: Vec<Vec<bool>> = self.account_regions.values().map(|rows| vec![true; rows.len()]).collect();
+        let all: usize = kept.iter().map(Vec::len).sum();
+        for requests in RequestRange::split(all / ROWS_AT_ONCE + 1) {
+            let groups = self.account_regions.values().enumerate();
+            let rows = groups.flat_map(|(group, rows)| rows.in_range(requests).map(move |(index, row)| (row, group, index)));
+            let mut rows: Vec<(&Row, usize, usize)> = rows.collect();
+            rows.sort_unstable_by(|(one, ..), (other, ..)| one.order(other));
+            for (row, group, index) in rows {
+                let Some(((account, region), _)) = self.account_regions.get_index(group) else { continue };
+                let record = self.texts.stored(row, self.texts.get(*account), self.texts.get(*region));
+                if !keep(&record)?
+                    && let Some(kept) = kept.get_mut(group).and_then(|kept| kept.get_mut(index))
+                {
+                    *kept = false;
                 }
             }
-            *rows = kept;
+        }
+        for (rows, kept) in self.account_regions.values_mut().zip(kept) {
+            rows.retain(|index| kept.get(index).is_none_or(|kept| *kept));
         }
         Ok(())
     }
@@ -222,6 +239,30 @@ impl EvidenceRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn records_are_kept_by_themselves_and_offered_in_the_order_of_their_requests() {
+        let mut facts = EvidenceRows::default();
+        for number in 0..20_000_u64 {
+            // Each number once, in an order of no use, in three accounts.
+            let number = number * 7919 % 20_000;
+            let request_id = crate::uuid::uuid_text(u128::from(number) << 112);
+            let account = ["1", "2", "3"][usize::try_from(number % 3).unwrap()];
+            facts.restore(&StoredRecord { kind: "call", account, region: "r", request_id, ..StoredRecord::default() });
+        }
+        let is_even = |record: &StoredRecord<'_>| record.request_id.as_bytes()[3].is_ascii_digit();
+        let mut offered = Vec::new();
+        let keep = |record: &StoredRecord<'_>| {
+            offered.push(record.request_id.clone());
+            Ok::<_, ()>(is_even(record))
+        };
+        facts.retain_records(keep).unwrap();
+        assert!(offered.len() == 20_000 && offered.is_sorted());
+        let mut kept: Vec<String> = facts.stored_records().map(|record| record.request_id).collect();
+        kept.sort_unstable();
+        offered.retain(|request_id| request_id.as_bytes()[3].is_ascii_digit());
+        assert_eq!(kept, offered);
+    }
 
     #[test]
     fn what_is_stored_comes_back_as_it_was() {

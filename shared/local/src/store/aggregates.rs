@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use audit_core::{
     arn::{AccountId, Region},
     auditor::{self, AuditOptions, Continued, Periods, StoredAggregate, StoredAggregates},
-    facts::EvidenceRows,
+    facts::{EvidenceRows, StoredRecord},
     world::World,
 };
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -81,7 +81,7 @@ impl Store {
         auditor::continue_audit(aggregates, facts, world, options, Periods::Days, |unusable, facts| self.load_records_of(unusable, facts))
     }
 
-    fn stored_aggregates(&self) -> Result<Vec<StoredBytes>, rusqlite::Error> {
+    pub(super) fn stored_aggregates(&self) -> Result<Vec<StoredBytes>, rusqlite::Error> {
         let mut statement = self.connection.prepare("SELECT account, region, aggregate FROM aggregates")?;
         let rows = statement.query_map([], |row| {
             let (account, region): (String, String) = (row.get(0)?, row.get(1)?);
@@ -99,28 +99,21 @@ fn add_records(transaction: &Transaction<'_>, mut facts: EvidenceRows) -> Result
         before.insert(of, known);
     }
     let mut writer = RecordWriter::new(transaction)?;
-    let mut with_earlier: BTreeSet<(AccountRegion, String)> = BTreeSet::new();
-    for record in facts.stored_records() {
-        let of = (record.account.into(), record.region.into());
-        if let Some(Before::Aggregate(_, waiting)) = before.get(&of)
-            && !waiting.contains(&record.request_id)
-            && writer.knows_request(&record)?
-        {
-            with_earlier.insert((of, record.request_id));
-        }
-    }
     let mut changed: BTreeSet<AccountRegion> = BTreeSet::new();
     let mut reopened: BTreeSet<AccountRegion> = BTreeSet::new();
+    let mut request = RequestBefore::default();
     facts.retain_records(|record| {
+        let of: AccountRegion = (record.account.into(), record.region.into());
+        let joins_earlier = match before.get(&of) {
+            Some(Before::Aggregate(_, waiting)) if !waiting.contains(&record.request_id) => request.was_known(record, &mut writer)?,
+            _ => false,
+        };
         let is_new = writer.add(record)?;
-        if is_new {
-            let of: AccountRegion = (record.account.into(), record.region.into());
-            if !with_earlier.is_empty() && with_earlier.contains(&(of.clone(), record.request_id.clone())) {
-                reopened.insert(of.clone());
-            }
-            if !changed.contains(&of) {
-                changed.insert(of);
-            }
+        if is_new && joins_earlier {
+            reopened.insert(of.clone());
+        }
+        if is_new && !changed.contains(&of) {
+            changed.insert(of);
         }
         Ok::<_, rusqlite::Error>(is_new)
     })?;
@@ -142,6 +135,29 @@ fn add_records(transaction: &Transaction<'_>, mut facts: EvidenceRows) -> Result
     facts.forget_changes();
     added.records = facts;
     Ok(added)
+}
+
+/// Whether the store had records of a request before this run. The run's own records come in the order of their requests, so only those of one
+/// request have to be told from earlier ones.
+#[derive(Default)]
+struct RequestBefore {
+    request_id: String,
+    /// The accounts that were asked for.
+    was_known: BTreeMap<String, bool>,
+}
+
+impl RequestBefore {
+    fn was_known(&mut self, record: &StoredRecord<'_>, writer: &mut RecordWriter<'_>) -> Result<bool, rusqlite::Error> {
+        if self.request_id != record.request_id {
+            *self = RequestBefore { request_id: record.request_id.clone(), was_known: BTreeMap::new() };
+        }
+        if let Some(was_known) = self.was_known.get(record.account) {
+            return Ok(*was_known);
+        }
+        let was_known = writer.knows_request(record)?;
+        self.was_known.insert(record.account.to_owned(), was_known);
+        Ok(was_known)
+    }
 }
 
 fn known_of(transaction: &Transaction<'_>, (account, region): &AccountRegion) -> Result<Before, rusqlite::Error> {

@@ -11,7 +11,7 @@ use audit_core::{
 };
 use rusqlite::{CachedStatement, Transaction, params};
 
-use super::{Store, StoreError, failed};
+use super::{Store, StoreError, failed, ids::Id};
 use crate::scan::{Counts, Digest, InputSummary};
 
 /// Stands for a missing time, because a primary key can't hold NULL.
@@ -98,7 +98,8 @@ impl Store {
             of.map(|of| of.iter().map(|(account, region)| (id(account.as_str()), id(region.as_str()))).collect());
         let mut statement = self.connection.prepare(
             "SELECT request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
-                    guardrail_identifier, guardrail_version, refusing_guardrail, error_code FROM records",
+                    guardrail_identifier, guardrail_version, refusing_guardrail, error_code
+                FROM records CROSS JOIN descriptions ON descriptions.id = records.description",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -108,8 +109,8 @@ impl Store {
                 continue;
             }
             let record = StoredRecord {
-                request_id: row.get(0)?,
-                event_id: row.get(1)?,
+                request_id: row.get::<_, Id>(0)?.into_text(),
+                event_id: row.get::<_, Id>(1)?.into_text(),
                 event_time: Some(row.get(2)?)
                     .filter(|millis| *millis > NO_TIME)
                     .map(|millis: i64| Timestamp::from_micros(millis.saturating_mul(1000))),
@@ -161,10 +162,13 @@ impl Store {
     pub fn each_record_id<E>(&self, mut with: impl FnMut(RecordId<'_>) -> Result<(), E>) -> Result<Result<(), E>, StoreError> {
         let mut read = || {
             let mut statement = self.connection.prepare(
-                "SELECT event_id, request_id, event_time, account.text, region.text, event_name.text FROM records
-                    JOIN texts account ON account.id = records.account
-                    JOIN texts region ON region.id = records.region
-                    JOIN texts event_name ON event_name.id = records.event_name
+                "SELECT iif(typeof(event_id) = 'blob', lower(format('%s-%s-%s-%s-%s', substr(hex(event_id), 1, 8), substr(hex(event_id), 9, 4),
+                            substr(hex(event_id), 13, 4), substr(hex(event_id), 17, 4), substr(hex(event_id), 21))), event_id),
+                        request_id, event_time, account.text, region.text, event_name.text FROM records
+                    JOIN descriptions ON descriptions.id = records.description
+                    JOIN texts account ON account.id = descriptions.account
+                    JOIN texts region ON region.id = descriptions.region
+                    JOIN texts event_name ON event_name.id = descriptions.event_name
                  UNION ALL
                  SELECT event_id, '', event_time / 1000, account, coalesce(json_extract(change, '$.region'), ''),
                         coalesce(json_extract(change, '$.operation'), '') FROM changes
@@ -173,10 +177,11 @@ impl Store {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+                let request = row.get::<_, Id>(1)?.into_text();
                 let millis: i64 = row.get(2)?;
                 let outcome = with(RecordId {
                     event_id: text(0)?,
-                    request_id: text(1)?,
+                    request_id: &request,
                     event_time: (millis > NO_TIME).then(|| Timestamp::from_micros(millis.saturating_mul(1000))),
                     account: text(3)?,
                     region: text(4)?,
@@ -222,6 +227,9 @@ impl Store {
     }
 }
 
+/// Ids that a run remembers, so that it doesn't look each of them up again. A run that meets more begins anew.
+const MOST_REMEMBERED: usize = 1 << 16;
+
 /// Maps each text to its id in the store.
 struct TextIds<'t> {
     ids: HashMap<String, i64>,
@@ -235,14 +243,23 @@ impl TextIds<'_> {
         }
         self.transaction.prepare_cached("INSERT INTO texts (text) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([text])?;
         let id = self.transaction.prepare_cached("SELECT id FROM texts WHERE text = ?1")?.query_row([text], |row| row.get(0))?;
+        if self.ids.len() >= MOST_REMEMBERED {
+            self.ids.clear();
+        }
         self.ids.insert(text.to_owned(), id);
         Ok(id)
     }
 }
 
+/// Everything of a record but its ids and its time: its flags, and the ids of its texts in the order of the table.
+type Description = [i64; 12];
+
 /// Writes records into a store.
 pub(super) struct RecordWriter<'t> {
     texts: TextIds<'t>,
+    descriptions: HashMap<Description, i64>,
+    describe: CachedStatement<'t>,
+    find_description: CachedStatement<'t>,
     insert: CachedStatement<'t>,
     find: CachedStatement<'t>,
 }
@@ -251,28 +268,43 @@ impl<'t> RecordWriter<'t> {
     pub(super) fn new(transaction: &'t Transaction<'t>) -> Result<Self, rusqlite::Error> {
         Ok(RecordWriter {
             texts: TextIds { ids: HashMap::new(), transaction },
-            insert: transaction.prepare_cached(
-                "INSERT INTO records (request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
-                        guardrail_identifier, guardrail_version, refusing_guardrail, error_code)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
+            descriptions: HashMap::new(),
+            describe: transaction.prepare_cached(
+                "INSERT INTO descriptions (flags, kind, reach, account, region, principal, event_name, subject, guardrail_identifier,
+                        guardrail_version, refusing_guardrail, error_code)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
             )?,
-            find: transaction.prepare_cached("SELECT 1 FROM records WHERE request_id = ?1 AND account = ?2")?,
+            find_description: transaction.prepare_cached(
+                "SELECT id FROM descriptions WHERE flags = ?1 AND kind = ?2 AND reach = ?3 AND account = ?4 AND region = ?5
+                        AND principal = ?6 AND event_name = ?7 AND subject = ?8 AND guardrail_identifier = ?9
+                        AND guardrail_version = ?10 AND refusing_guardrail = ?11 AND error_code = ?12",
+            )?,
+            insert: transaction.prepare_cached(
+                "INSERT INTO records (request_id, event_id, event_time, description) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            )?,
+            find: transaction.prepare_cached(
+                "SELECT 1 FROM records CROSS JOIN descriptions ON descriptions.id = records.description WHERE request_id = ?1 AND account = ?2",
+            )?,
         })
     }
 
     /// Whether the store has a record of the same request.
     pub(super) fn knows_request(&mut self, record: &StoredRecord<'_>) -> Result<bool, rusqlite::Error> {
-        self.find.exists(params![record.request_id, self.texts.id(record.account)?])
+        self.find.exists(params![Id::of(&record.request_id), self.texts.id(record.account)?])
     }
 
     /// Adds a record; false if the store has it already.
     pub(super) fn add(&mut self, record: &StoredRecord<'_>) -> Result<bool, rusqlite::Error> {
+        let description = self.description(record)?;
+        let time = record.event_time.map_or(NO_TIME, |time| time.as_micros().div_euclid(1000));
+        let added = self.insert.execute(params![Id::of(&record.request_id), Id::of(&record.event_id), time, description])?;
+        Ok(added > 0)
+    }
+
+    fn description(&mut self, record: &StoredRecord<'_>) -> Result<i64, rusqlite::Error> {
         let texts = &mut self.texts;
-        let added = self.insert.execute(params![
-            record.request_id,
-            record.event_id,
-            record.event_time.map_or(NO_TIME, |time| time.as_micros().div_euclid(1000)),
-            record.flags(),
+        let description: Description = [
+            record.flags().into(),
             texts.id(record.kind)?,
             texts.id(record.reach)?,
             texts.id(record.account)?,
@@ -284,8 +316,17 @@ impl<'t> RecordWriter<'t> {
             texts.id(record.guardrail_version)?,
             texts.id(record.refusing_guardrail)?,
             texts.id(record.error_code)?,
-        ])?;
-        Ok(added > 0)
+        ];
+        if let Some(id) = self.descriptions.get(&description) {
+            return Ok(*id);
+        }
+        self.describe.execute(description)?;
+        let id = self.find_description.query_row(description, |row| row.get(0))?;
+        if self.descriptions.len() >= MOST_REMEMBERED {
+            self.descriptions.clear();
+        }
+        self.descriptions.insert(description, id);
+        Ok(id)
     }
 }
 

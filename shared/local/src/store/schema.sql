@@ -1,4 +1,4 @@
--- The tables of a guardrail-audit store, version 3. docs/store.md shows queries for them.
+-- The tables of a guardrail-audit store, version 4. docs/store.md shows queries for them.
 --
 -- Evidence: every run adds to it, and nothing of it ever changes.
 
@@ -7,11 +7,10 @@ CREATE TABLE texts (
     text TEXT NOT NULL UNIQUE
 );
 
--- Calls, evaluations and invocation logs. INTEGER columns without a comment of their own hold ids of texts.
-CREATE TABLE records (
-    request_id           TEXT NOT NULL,
-    event_id             TEXT NOT NULL,
-    event_time           INTEGER NOT NULL, -- milliseconds since 1970, UTC; the least integer if the record has none
+-- Everything of a record but its ids and its time, once for all records that are alike. INTEGER columns without a comment of their own hold
+-- ids of texts.
+CREATE TABLE descriptions (
+    id                   INTEGER PRIMARY KEY,
     flags                INTEGER NOT NULL, -- 1 API key, 2 refused because of a guardrail, 4 partially guarded, 8 without request id, 16 reported only by the account itself
     kind                 INTEGER NOT NULL,
     reach                INTEGER NOT NULL,
@@ -24,8 +23,17 @@ CREATE TABLE records (
     guardrail_version    INTEGER NOT NULL,
     refusing_guardrail   INTEGER NOT NULL,
     error_code           INTEGER NOT NULL,
-    PRIMARY KEY (request_id, account, kind, event_name, event_id, event_time, region, principal, subject, guardrail_identifier,
-                 guardrail_version, refusing_guardrail, error_code, reach, flags)
+    UNIQUE (principal, subject, account, region, event_name, kind, guardrail_identifier, guardrail_version, refusing_guardrail, error_code,
+            reach, flags)
+);
+
+-- Calls, evaluations and invocation logs. An id is the 16 bytes of a UUID, or any other text.
+CREATE TABLE records (
+    request_id  BLOB NOT NULL,
+    event_id    BLOB NOT NULL,
+    event_time  INTEGER NOT NULL,          -- milliseconds since 1970, UTC; the least integer if the record has none
+    description INTEGER NOT NULL,
+    PRIMARY KEY (request_id, event_id, event_time, description)
 ) WITHOUT ROWID;
 
 -- Changes of the state that verdicts rest on.
@@ -132,8 +140,10 @@ CREATE TABLE configuration (
 
 -- Calls with their texts, one row for each record.
 CREATE VIEW calls AS
-SELECT r.request_id,
-       r.event_id,
+SELECT CASE typeof(r.request_id) WHEN 'blob' THEN lower(format('%s-%s-%s-%s-%s', substr(hex(r.request_id), 1, 8), substr(hex(r.request_id), 9, 4),
+           substr(hex(r.request_id), 13, 4), substr(hex(r.request_id), 17, 4), substr(hex(r.request_id), 21))) ELSE r.request_id END AS request_id,
+       CASE typeof(r.event_id) WHEN 'blob' THEN lower(format('%s-%s-%s-%s-%s', substr(hex(r.event_id), 1, 8), substr(hex(r.event_id), 9, 4),
+           substr(hex(r.event_id), 13, 4), substr(hex(r.event_id), 17, 4), substr(hex(r.event_id), 21))) ELSE r.event_id END AS event_id,
        CASE WHEN r.event_time > -9223372036854775808 THEN strftime('%Y-%m-%dT%H:%M:%SZ', r.event_time / 1000, 'unixepoch') END AS event_time,
        account.text    AS account,
        region.text     AS region,
@@ -143,16 +153,17 @@ SELECT r.request_id,
        identifier.text AS guardrail_identifier,
        version.text    AS guardrail_version,
        error.text      AS error_code,
-       r.flags & 1     AS bearer_key
+       d.flags & 1     AS bearer_key
 FROM records r
-JOIN texts kind       ON kind.id = r.kind AND kind.text = 'call'
-JOIN texts account    ON account.id = r.account
-JOIN texts region     ON region.id = r.region
-JOIN texts principal  ON principal.id = r.principal
-JOIN texts event_name ON event_name.id = r.event_name
-JOIN texts subject    ON subject.id = r.subject
-JOIN texts identifier ON identifier.id = r.guardrail_identifier
-JOIN texts version    ON version.id = r.guardrail_version
-JOIN texts error      ON error.id = r.error_code;
+JOIN descriptions d   ON d.id = r.description
+JOIN texts kind       ON kind.id = d.kind AND kind.text = 'call'
+JOIN texts account    ON account.id = d.account
+JOIN texts region     ON region.id = d.region
+JOIN texts principal  ON principal.id = d.principal
+JOIN texts event_name ON event_name.id = d.event_name
+JOIN texts subject    ON subject.id = d.subject
+JOIN texts identifier ON identifier.id = d.guardrail_identifier
+JOIN texts version    ON version.id = d.guardrail_version
+JOIN texts error      ON error.id = d.error_code;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

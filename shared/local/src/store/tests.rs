@@ -1,5 +1,5 @@
 use audit_core::{
-    auditor::{self, Audit, AuditOptions, Continued, Selection},
+    auditor::{self, Audit, AuditOptions, Continued, Selection, StoredAggregate},
     config::Configuration,
     facts::EvidenceRows,
     timestamp::Timestamp,
@@ -52,7 +52,9 @@ fn run(store: &mut Store, folder: &Path, name: &str, records: &[String]) -> Audi
 fn dump(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let mut all = Vec::new();
-    for table in ["texts", "records", "changes", "world", "inputs", "aggregates", "findings", "coverage", "days", "blind", "summary"] {
+    for table in
+        ["texts", "descriptions", "records", "changes", "world", "inputs", "aggregates", "findings", "coverage", "days", "blind", "summary"]
+    {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns = statement.column_count();
         let mut rows = statement.query([]).unwrap();
@@ -119,6 +121,25 @@ fn who_deletes_an_aggregate_hides_no_call() {
     store.connection.execute("DELETE FROM aggregates", []).unwrap();
     let audit = run(&mut store, folder.path(), "b.jsonl", &[call(3, "2026-11-20T09:30:00Z")]);
     assert_eq!(audit.days.iter().map(|row| row.count).sum::<u64>(), 3);
+}
+
+#[test]
+fn requests_wait_for_two_hours_of_all_accounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("s.db")).unwrap();
+    let of = |account: &str, request, time| call(request, time).replace("222233334444", account);
+    let waiting = |store: &Store| -> Vec<usize> {
+        let stored = store.stored_aggregates().unwrap();
+        let aggregates = stored.into_iter().map(|(_, bytes)| StoredAggregate::from_bytes(&bytes.unwrap()).unwrap());
+        aggregates.map(|aggregate| aggregate.waiting_requests().len()).collect()
+    };
+    let (one, other, late) = ("111111111111", "222222222222", "333333333333");
+    run(&mut store, folder.path(), "a.jsonl", &[of(one, 1, "2026-11-20T01:00:00Z"), of(other, 2, "2026-11-20T09:00:00Z")]);
+    assert_eq!(waiting(&store), [0, 1]);
+    run(&mut store, folder.path(), "b.jsonl", &[of(one, 3, "2026-11-20T12:00:00Z")]);
+    assert_eq!(waiting(&store), [1, 0], "the aggregate of an account without new records is written, too");
+    run(&mut store, folder.path(), "c.jsonl", &[of(late, 4, "2026-11-20T02:00:00Z")]);
+    assert_eq!(waiting(&store), [1, 0, 1], "who reads older files of another account reads them in their order, too");
 }
 
 #[test]
@@ -201,30 +222,78 @@ fn what_was_concluded_from_less_is_not_kept() {
     assert_eq!(one.configuration().unwrap(), None, "a run without a configuration leaves none of an earlier one");
 }
 
+/// A store of version 3, and what it has read.
+fn version_3(path: &Path) -> Vec<String> {
+    Connection::open(path).unwrap().execute_batch(include_str!("tests/version-3.sql")).unwrap();
+    include_str!("tests/version-3.jsonl").lines().map(str::to_owned).collect()
+}
+
+/// The names of the tables and views, with their statements.
+fn tables(path: &Path) -> Vec<(String, Option<String>)> {
+    let connection = Connection::open(path).unwrap();
+    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+fn rows_of(path: &Path, query: &str) -> Vec<String> {
+    let connection = Connection::open(path).unwrap();
+    let mut statement = connection.prepare(query).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn a_store_of_version_3_is_brought_to_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, new_path] = ["s.db", "new.db"].map(|name| folder.path().join(name));
+    let records = version_3(&path);
+    let mut store = Store::open_existing(&path).unwrap();
+    let mut new = Store::open(&new_path).unwrap();
+    let at_once = run(&mut new, folder.path(), "all.jsonl", &records);
+    assert_eq!((store.coverage().unwrap(), store.days().unwrap()), (at_once.coverage.clone(), at_once.days));
+    assert_eq!(tables(&path), tables(&new_path), "the tables of an upgraded store are those of a new one");
+
+    let ids = |of: &Store| {
+        let mut ids = Vec::new();
+        of.each_record_id(|id| {
+            ids.push(format!("{} {} {:?} {} {} {}", id.event_id, id.request_id, id.event_time, id.account, id.region, id.event_name));
+            Ok::<_, ()>(())
+        })
+        .unwrap()
+        .unwrap();
+        ids
+    };
+    assert_eq!(ids(&store), ids(&new));
+    let words =
+        "SELECT json_array(request_id, event_id, event_time, account, region, principal, event_name, model_id, guardrail_identifier,
+        guardrail_version, error_code, bearer_key) FROM calls ORDER BY request_id";
+    assert_eq!(rows_of(&path, words), rows_of(&new_path, words));
+    let stored = "SELECT json_array(typeof(request_id), hex(request_id), typeof(event_id), hex(event_id)) FROM records";
+    assert_eq!(rows_of(&path, stored), rows_of(&new_path, stored));
+
+    let further: Vec<String> = std::iter::once(call(9, "2026-11-20T04:30:00Z")).chain(records.into_iter().rev()).collect();
+    let audit = run(&mut store, folder.path(), "further.jsonl", &further);
+    assert_eq!(audit.judged, at_once.judged + 1, "what it had is known");
+    assert_eq!(audit, run(&mut new, folder.path(), "further.jsonl", &further));
+}
+
 #[test]
 fn a_store_of_version_1_is_brought_to_this_one() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("s.db");
-    let mut store = Store::open(&path).unwrap();
-    let audit = run(&mut store, folder.path(), "a.jsonl", &[call(1, "2026-11-20T01:00:00Z")]);
-    drop(store);
+    let [path, new_path] = ["s.db", "new.db"].map(|name| folder.path().join(name));
+    let records = version_3(&path);
     let version_1 = "DROP TABLE days; DROP TABLE aggregates; DROP TABLE configuration; PRAGMA user_version = 1;";
     Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
     let mut store = Store::open_existing(&path).unwrap();
-    assert_eq!((store.findings().unwrap(), store.days().unwrap()), (audit.findings.clone(), Vec::new()));
+    let mut new = Store::open(&new_path).unwrap();
+    let audit = run(&mut new, folder.path(), "all.jsonl", &records);
+    assert_eq!((store.coverage().unwrap(), store.days().unwrap()), (audit.coverage.clone(), Vec::new()));
     assert_eq!(store.summary().unwrap().invocations, audit.invocations);
     let again = run(&mut store, folder.path(), "b.jsonl", &[call(2, "2026-11-20T02:00:00Z")]);
     assert_eq!(again.judged, audit.judged + 1, "the calls of the older store count");
     assert_eq!(store.days().unwrap(), again.days);
-    let tables = |path: &Path| {
-        let connection = Connection::open(path).unwrap();
-        let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
-        rows.collect::<Result<Vec<_>, _>>().unwrap()
-    };
-    let new = folder.path().join("new.db");
-    drop(Store::open(&new).unwrap());
-    assert_eq!(tables(&path), tables(&new), "the tables of an upgraded store are those of a new one");
+    assert_eq!(tables(&path), tables(&new_path), "the tables of an upgraded store are those of a new one");
 }
 
 #[test]
