@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// US dollars a month of 1,000 idle accounts in 17 Regions, with a heartbeat and a look a day.
 pub(crate) fn idle() -> anyhow::Result<f64> {
-    Ok(sum(&SIXTEEN_THOUSAND.idle(&Units::read()?)?))
+    Ok(sum(&SEVENTEEN_THOUSAND.idle(&Units::read()?)?))
 }
 
 /// A page with a table between two marks.
@@ -50,6 +50,7 @@ struct Page {
 const PAGES: &[Page] = &[
     Page { path: "docs/operating.md", mark: "<!-- cost of an idle installation -->\n", table: idle_table },
     Page { path: "docs/operating.md", mark: "<!-- cost of calls -->\n", table: calls_table },
+    Page { path: "docs/sizing.md", mark: "<!-- load -->\n", table: load_table },
     Page { path: "docs/aws/prices-and-limits.md", mark: "<!-- prices -->\n", table: price_table },
 ];
 
@@ -65,7 +66,7 @@ impl Page {
     }
 }
 
-const SIXTEEN_THOUSAND: Installation = Installation {
+const SEVENTEEN_THOUSAND: Installation = Installation {
     accounts: 1_000.0,
     regions: 17.0,
     delivery: Delivery::Direct,
@@ -96,7 +97,7 @@ fn row(table: &mut String, name: &str, amounts: impl IntoIterator<Item = f64>) {
 
 fn idle_table() -> anyhow::Result<String> {
     let units = Units::read()?;
-    let of = |(accounts, regions): (f64, f64)| Installation { accounts, regions, ..SIXTEEN_THOUSAND };
+    let of = |(accounts, regions): (f64, f64)| Installation { accounts, regions, ..SEVENTEEN_THOUSAND };
     let columns: Vec<Vec<Term>> = SIZES.iter().map(|size| of(*size).idle(&units)).collect::<anyhow::Result<_>>()?;
     let mut table =
         "| A month, nothing happens; accounts × Regions | 1 × 1 | 50 × 2 | 1,000 × 2 | 1,000 × 17 |\n|---|---|---|---|---|\n".to_owned();
@@ -154,6 +155,24 @@ fn calls_table() -> anyhow::Result<String> {
     Ok(table)
 }
 
+fn load_table() -> anyhow::Result<String> {
+    let mut table = "| Accounts × Regions | Minutes | Heartbeats and looks an hour | Instances of `fold-findings` that they keep busy, of 20 | of `reconcile` | \
+        All accounts judged again, in seconds |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    for (accounts, regions) in [(10.0, 2.0), (100.0, 2.0), (1_000.0, 2.0), (1_000.0, 17.0)] {
+        for minutes in [60.0, 1_440.0] {
+            let size = Installation { accounts, regions, heartbeat_minutes: minutes, look_minutes: minutes, ..SEVENTEEN_THOUSAND };
+            let load = size.load();
+            writeln!(
+                table,
+                "| {accounts} × {regions} | {minutes} | {:.0} | {:.1} | {:.1} | {:.1} |",
+                load.an_hour, load.folds, load.looks, load.all_again
+            )?;
+        }
+    }
+    Ok(table)
+}
+
 fn price_table() -> anyhow::Result<String> {
     let mut table = format!("| {} | US dollars | Grade |\n|---|---|---|\n", prices::AS_OF);
     for price in prices::ALL {
@@ -183,7 +202,7 @@ mod tests {
     #[test]
     fn what_is_idle_longer_or_asked_more_often_costs_more() {
         let units = Units::read().unwrap();
-        let of = |change: fn(Installation) -> Installation| sum(&change(SIXTEEN_THOUSAND).idle(&units).unwrap());
+        let of = |change: fn(Installation) -> Installation| sum(&change(SEVENTEEN_THOUSAND).idle(&units).unwrap());
         let daily = of(|of| of);
         assert!(daily > 0.0);
         assert!(of(|of| Installation { heartbeat_minutes: 60.0, ..of }) > daily);

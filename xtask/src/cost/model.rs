@@ -155,6 +155,33 @@ impl Installation {
     }
 }
 
+/// Instances of `fold-findings` at most (`template.yaml`).
+const FOLDS_AT_ONCE: f64 = 20.0;
+
+/// How busy the hub's functions are with accounts in which nothing happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// Heartbeats and looks an hour.
+    pub(super) an_hour: f64,
+    /// Instances of `fold-findings` and `reconcile` that are busy all the time.
+    pub(super) folds: f64,
+    pub(super) looks: f64,
+    /// Seconds until all accounts are judged once more.
+    pub(super) all_again: f64,
+}
+
+impl Installation {
+    pub(super) fn load(&self) -> Load {
+        let (beats, looks) = (self.places() * 60.0 / self.heartbeat_minutes, self.places() * 60.0 / self.look_minutes);
+        Load {
+            an_hour: beats + looks,
+            folds: (beats + looks) / 3_600.0 * FOLD.0,
+            looks: looks / 3_600.0 * LOOK.0,
+            all_again: self.accounts * FOLD.0 / FOLDS_AT_ONCE.min(self.accounts),
+        }
+    }
+}
+
 /// Facts that the router takes at once: it waits two seconds for them, and ten batches of a shard are taken side by side.
 fn routed_at_once(facts_a_month: f64) -> f64 {
     (facts_a_month / (MONTH * 60.0 / 2.0)).clamp(1.0, 500.0)
