@@ -167,7 +167,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("events", "DisableRule DeleteRule PutRule RemoveTargets PutTargets RemovePermission PutPermission DeleteEventBus"),
     (
         "lambda",
-        "UpdateFunctionCode UpdateFunctionConfiguration DeleteFunction PutFunctionConcurrency RemovePermission UpdateEventSourceMapping",
+        "UpdateFunctionCode UpdateFunctionConfiguration DeleteFunction PutFunctionConcurrency PutFunctionEventInvokeConfig \
+        UpdateFunctionEventInvokeConfig DeleteFunctionEventInvokeConfig RemovePermission UpdateEventSourceMapping",
     ),
     ("sqs", "DeleteQueue SetQueueAttributes PurgeQueue"),
     (
